@@ -1,0 +1,35 @@
+# Two commands matter: `make demo` and `make test`. Both make the environment first.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test nightly mutants lint lock docs clean
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(READY)
+
+demo: $(READY)     ## build a demo world, settle twelve months, print the result
+	$(BIN)/fenrun demo demo-workspace --force
+
+test: $(READY)     ## every test
+	$(BIN)/ruff check src tests
+	$(BIN)/python -m pytest -n 2
+
+nightly: $(READY)  ## the properties at full size: 10,000 random worlds against the auditor
+	FENRUN_EXAMPLES=10000 $(BIN)/python -m pytest -n 2 tests/properties
+
+mutants: $(READY)  ## plant faults in the engine on purpose; each must be caught
+	$(BIN)/python tests/mutants.py
+
+docs: $(READY)     ## write the generated reference pages again
+	$(BIN)/python docs/generate.py
+
+lock: $(READY)     ## pin every dependency again, with hashes
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --strip-extras --extra dev -o requirements.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) demo-workspace .pytest_cache .ruff_cache

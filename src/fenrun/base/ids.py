@@ -1,0 +1,25 @@
+"""Content addresses: equal content has an equal id, on every machine and in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+
+def digest(*parts: Any) -> str:
+    """A hex SHA-256 over the parts as canonical JSON."""
+    text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def short(full: str) -> str:
+    """The first 12 characters of a digest: what people see."""
+    return full[:12]
+
+
+def file_digest(path: Path) -> str:
+    """A hex SHA-256 over the file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

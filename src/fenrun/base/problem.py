@@ -1,0 +1,85 @@
+"""Problems are rows: a code, where, what, why and how to mend. All at once, sorted by place.
+
+The codes and their words, in both languages, stand in `problems.yaml`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fenrun.base.words import catalogue
+
+ERROR, WARNING, NOTE = "error", "warning", "note"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something stands: a file or table, and a row or line in it."""
+
+    source: str
+    """File name, plan id or table."""
+    row: int = 0
+    """Line of a text, or row of a table counted as a spreadsheet shows it (the header is row 1); 0 where there is none."""
+    column: str = ""
+    """Column or key."""
+
+    def __str__(self) -> str:
+        return ":".join(str(part) for part in (self.source, self.row or "", self.column) if part)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem. `values` fill the sentences of its code."""
+
+    code: str
+    place: Place
+    values: dict[str, Any] = field(default_factory=dict)
+    also: tuple[Place, ...] = ()
+    """Further places that take part, such as the other of two clauses that clash."""
+    rows: int = 1
+    """How many rows show it; `place` is the first."""
+
+    def __post_init__(self) -> None:
+        if self.code not in catalogue("problems.yaml"):
+            raise KeyError(self.code)
+
+    @property
+    def severity(self) -> str:
+        """`error`: left out or refused. `warning`: kept, but look at it. `note`: good to know."""
+        return catalogue("problems.yaml")[self.code]["severity"]
+
+    def words(self, part: str, lang: str = "en") -> str:
+        """The sentence `what`, `why` or `fix`."""
+        return str(catalogue("problems.yaml")[self.code][part][lang]).format_map(_Shown(self.values))
+
+    def as_json(self, lang: str = "en") -> dict[str, Any]:
+        """The problem as a JSON-ready mapping."""
+        return {
+            "code": self.code, "severity": self.severity, "place": asdict(self.place), "also": [asdict(p) for p in self.also], "rows": self.rows,
+            "what": self.words("what", lang), "why": self.words("why", lang), "fix": self.words("fix", lang),
+        }
+
+
+class _Shown(dict):
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+class Refused(Exception):
+    """Something cannot be taken at all. Carries every problem that was found."""
+
+    def __init__(self, problems: Iterable[Problem]):
+        self.problems = in_order(problems)
+        super().__init__("; ".join(f"{p.place}: {p.words('what')}" for p in self.problems))
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Sorted by place, then code."""
+    return sorted(problems, key=lambda p: (p.place.source, p.place.row, p.place.column, p.code, str(p.values)))
+
+
+def has_errors(problems: Iterable[Problem]) -> bool:
+    """Whether any of them is an error."""
+    return any(p.severity == ERROR for p in problems)

@@ -1,0 +1,61 @@
+"""DuckDB behind the port."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.engine.steps import Step
+
+
+class DuckDB:
+    """An embedded DuckDB in memory, which spills to the temporary folder it is given."""
+
+    def __init__(self, spill: Path | None = None):
+        settings: dict[str, Any] = {"TimeZone": "UTC", "enable_progress_bar": False}
+        if spill:
+            settings["temp_directory"] = str(spill)
+        self.connection = duckdb.connect(":memory:", config=settings)
+
+    def put(self, name: str, table: pa.Table) -> None:
+        self.connection.register(f"arrow_{name}", table)
+        self.connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "arrow_{name}"')
+        self.connection.unregister(f"arrow_{name}")
+
+    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
+        if not files:
+            self.put(name, empty.empty_table())
+            return
+        listed = ", ".join(literal(str(path)) for path in files)
+        self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name => true)')
+
+    def columns(self, name: str) -> dict[str, str]:
+        return dict(self.connection.execute(f'SELECT column_name, column_type FROM (DESCRIBE "{name}")').fetchall())
+
+    def run(self, step: Step, fragments: dict[str, str]) -> None:
+        kind = "VIEW" if step.view else "TABLE"
+        try:
+            self.connection.execute(f'CREATE OR REPLACE {kind} "{step.name}" AS {step.filled(fragments)}')
+        except duckdb.OutOfRangeException as error:
+            raise Refused([Problem("amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]})]) from error
+
+    def table(self, name: str) -> pa.Table:
+        return self.connection.sql(f'FROM "{name}"').to_arrow_table()
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
+        return self.connection.execute(sql, list(values)).to_arrow_table()
+
+
+def literal(text: str) -> str:
+    """The text as a SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quoted(name: str) -> str:
+    """The name as a SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

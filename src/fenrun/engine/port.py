@@ -1,0 +1,33 @@
+"""The narrow port between the stages and whatever runs their SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from fenrun.engine.steps import Step
+
+
+class Engine(Protocol):
+    """What a stage may ask of an engine."""
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Make an arrow table known under a name."""
+
+    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
+        """Make Parquet files known as one table, columns matched by name; with no file, an empty table of the schema."""
+
+    def columns(self, name: str) -> dict[str, str]:
+        """The columns of a table and their SQL types."""
+
+    def run(self, step: Step, fragments: dict[str, str]) -> None:
+        """Run a step into a table of its name. Raises Refused where exact arithmetic does not fit."""
+
+    def table(self, name: str) -> pa.Table:
+        """A whole table."""
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
+        """A query's result; `?` stand for the values."""
