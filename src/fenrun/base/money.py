@@ -13,7 +13,7 @@ import pyarrow as pa
 
 COST_DECIMALS = 15
 """The most decimals a cost may carry (FOCUS files in use carry up to 15)."""
-COST_DIGITS = 20
+COST_DIGITS = 23
 """The most digits a cost may carry before the decimal point."""
 
 _PLAIN = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")

@@ -17,10 +17,8 @@ class DuckDB:
     """An embedded DuckDB in memory, which spills to the temporary folder it is given."""
 
     def __init__(self, spill: Path | None = None):
-        settings: dict[str, Any] = {"TimeZone": "UTC", "enable_progress_bar": False}
-        if spill:
-            settings["temp_directory"] = str(spill)
-        self.connection = duckdb.connect(":memory:", config=settings)
+        self.connection = duckdb.connect(":memory:", config={"temp_directory": str(spill)} if spill else {})
+        self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
 
     def put(self, name: str, table: pa.Table) -> None:
         self.connection.register(f"arrow_{name}", table)

@@ -1,0 +1,1 @@
+"""The book: who owns whom, since when, and since when we knew."""

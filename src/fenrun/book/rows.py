@@ -1,0 +1,107 @@
+"""What the book holds: parties, links, labels and figures. Each row is one dated fact.
+
+Facts are appended, never edited: a fact imported later under the same identity replaces the earlier one from the moment it
+was known. A span that is empty (`to` equal to `from`) withdraws a link or label.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+KINDS = ("unit", "rep", "partner", "agent", "customer")
+"""Vendor unit, sales representative, partner, sub-agent of a partner, customer."""
+
+SUBJECTS = ("account", "sub-account", "order", "customer", "party")
+"""What a link can be about."""
+
+CLASSES = ("A", "B", "C", "D", "E", "F")
+"""Customer classes, the values of the label `class`."""
+
+ROLE_KINDS = {"customer": ("customer",), "partner": ("partner", "agent"), "rep": ("rep",)}
+"""Which kinds of party may hold a role; other roles may be held by any."""
+
+
+@dataclass(frozen=True)
+class Party:
+    """Somebody that can own, be credited or be paid. Identity: `party`."""
+
+    party: str
+    """The party's id."""
+    kind: str
+    """One of KINDS."""
+    name: str
+    """What people call it."""
+    row_no: int
+    """Row or line in the source."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """For a subject, a role is held by a party with a share, over a span. Identity: `link_id`."""
+
+    link_id: str
+    """Given, or made from what is linked and `valid_from`."""
+    of_kind: str
+    """One of SUBJECTS: what `subject` is. A sub-account comes before its account, an order before its customer."""
+    issuer: str
+    """InvoiceIssuerName of an account, sub-account or order; empty for customers and parties."""
+    subject: str
+    """Id of the account, sub-account, order, customer or party."""
+    role: str
+    """`customer` (of an account), `partner`, `rep` and so on (of a customer or order), `manager` and so on (of a party)."""
+    party: str
+    """Who holds the role."""
+    share: Decimal
+    """Part of the whole, above 0 and up to 1."""
+    valid_from: date
+    """First day."""
+    valid_to: date
+    """First day after; OPEN_END where there is none."""
+    row_no: int
+    """Row or line in the source."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A party carries a value under a label over a span: class, region, line, level. Identity: party, label, valid_from."""
+
+    party: str
+    """Whose label."""
+    label: str
+    """`class`, `region`, `line`, `level` or any other lower-case word."""
+    value: str
+    """Its value; for `class` one of CLASSES."""
+    valid_from: date
+    """First day."""
+    valid_to: date
+    """First day after; OPEN_END where there is none."""
+    row_no: int
+    """Row or line in the source."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """An amount given for a party and a period: target, quota, baseline, prior year. Identity: party, figure, period."""
+
+    party: str
+    """For whom."""
+    figure: str
+    """Its name, as plans use it."""
+    period: str
+    """A month, quarter or year: 2024-09, 2024-Q3, 2024."""
+    valid_from: date
+    """First day of the period."""
+    valid_to: date
+    """First day after the period."""
+    amount: Decimal
+    """In `currency`."""
+    currency: str
+    """ISO code."""
+    row_no: int
+    """Row or line in the source."""
+
+
+TABLES: dict[str, type] = {"parties": Party, "links": Link, "labels": Label, "figures": Figure}
+"""The book's tables by the name they have in files."""

@@ -1,0 +1,84 @@
+-- step: parties
+-- The parties as last known.
+SELECT party, min(kind) AS kind, min(name) AS name
+FROM (SELECT *, max(known) OVER (PARTITION BY party) AS last_known FROM book_parties) AS facts
+WHERE known = last_known
+GROUP BY party
+
+-- step: links_known
+-- The links as last known, equal facts once, withdrawn ones left out.
+SELECT link_id, of_kind, issuer, subject, role, party, share, valid_from, valid_to,
+       min_by(source, row_no) AS source, min(row_no) AS row_no
+FROM (SELECT *, max(known) OVER (PARTITION BY link_id) AS last_known FROM book_links) AS facts
+WHERE known = last_known AND valid_from < valid_to
+GROUP BY link_id, of_kind, issuer, subject, role, party, share, valid_from, valid_to
+
+-- step: link_load
+-- How much of a subject's role is held from each day on which that changes.
+SELECT of_kind, issuer, subject, role, day,
+       sum(sum(change)) OVER (PARTITION BY of_kind, issuer, subject, role ORDER BY day) AS held,
+       lead(day) OVER (PARTITION BY of_kind, issuer, subject, role ORDER BY day) AS next_day
+FROM (SELECT of_kind, issuer, subject, role, valid_from AS day, share AS change FROM links_known
+      UNION ALL
+      SELECT of_kind, issuer, subject, role, valid_to AS day, -share AS change FROM links_known) AS changes
+GROUP BY of_kind, issuer, subject, role, day
+
+-- step: link_conflicts
+-- Spans in which more than the whole is held.
+SELECT of_kind, issuer, subject, role, day AS valid_from, next_day AS valid_to, held
+FROM link_load
+WHERE held > 1
+
+-- step: links
+-- The links to credit by; where more than the whole is held they are cut there and marked unsound.
+SELECT l.link_id, l.of_kind, l.issuer, l.subject, l.role, l.party, l.share, l.valid_from, l.valid_to, true AS sound
+FROM links_known AS l
+WHERE NOT EXISTS (SELECT 1 FROM link_conflicts AS c
+                  WHERE c.of_kind = l.of_kind AND c.issuer = l.issuer AND c.subject = l.subject AND c.role = l.role)
+UNION ALL
+SELECT l.link_id, l.of_kind, l.issuer, l.subject, l.role, l.party, l.share, d.day, d.next_day, d.held <= 1
+FROM links_known AS l
+JOIN link_load AS d
+  ON d.of_kind = l.of_kind AND d.issuer = l.issuer AND d.subject = l.subject AND d.role = l.role
+ AND l.valid_from <= d.day AND d.day < l.valid_to
+WHERE EXISTS (SELECT 1 FROM link_conflicts AS c
+              WHERE c.of_kind = l.of_kind AND c.issuer = l.issuer AND c.subject = l.subject AND c.role = l.role)
+
+-- step: labels_known
+-- The labels as last known, equal facts once, withdrawn ones left out.
+SELECT party, label, value, valid_from, valid_to, min_by(source, row_no) AS source, min(row_no) AS row_no
+FROM (SELECT *, max(known) OVER (PARTITION BY party, label, valid_from) AS last_known FROM book_labels) AS facts
+WHERE known = last_known AND valid_from < valid_to
+GROUP BY party, label, value, valid_from, valid_to
+
+-- step: label_load
+-- How many values a label has from each day on which that changes.
+SELECT party, label, day,
+       sum(sum(change)) OVER (PARTITION BY party, label ORDER BY day) AS held,
+       lead(day) OVER (PARTITION BY party, label ORDER BY day) AS next_day
+FROM (SELECT party, label, valid_from AS day, 1 AS change FROM labels_known
+      UNION ALL
+      SELECT party, label, valid_to AS day, -1 AS change FROM labels_known) AS changes
+GROUP BY party, label, day
+
+-- step: labels
+-- The labels to decide by: none where a label has more than one value.
+SELECT l.party, l.label, l.value, d.day AS valid_from, d.next_day AS valid_to
+FROM labels_known AS l
+JOIN label_load AS d
+  ON d.party = l.party AND d.label = l.label AND l.valid_from <= d.day AND d.day < l.valid_to
+WHERE d.held = 1
+
+-- step: figures_known
+-- The figures as last known, equal facts once.
+SELECT party, figure, period, valid_from, valid_to, amount, currency, min_by(source, row_no) AS source, min(row_no) AS row_no
+FROM (SELECT *, max(known) OVER (PARTITION BY party, figure, period) AS last_known FROM book_figures) AS facts
+WHERE known = last_known
+GROUP BY party, figure, period, valid_from, valid_to, amount, currency
+
+-- step: figures
+-- The figures to measure by: none where one is given twice.
+SELECT party, figure, period, valid_from, valid_to, min(amount) AS amount, min(currency) AS currency
+FROM figures_known
+GROUP BY party, figure, period, valid_from, valid_to
+HAVING count(*) = 1

@@ -1,0 +1,216 @@
+"""From a FOCUS file to stored charges.
+
+Money that cannot be read exactly refuses the whole file, since its total could not be stated. A row without account, date or
+currency is quarantined, whole, with its problem. Everything else is kept as it came, and what is odd about it is said.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from fenrun.base.ids import digest, short
+from fenrun.base.money import COST_DECIMALS, plain
+from fenrun.base.problem import Place, Problem, Refused, in_order
+from fenrun.charges import checks
+from fenrun.charges.rows import COSTS, focus_columns, version_of
+from fenrun.charges.source import Source, content_digest, open_source
+from fenrun.engine.duckdb import DuckDB, literal, quoted
+from fenrun.engine.store import Import, Store, manifest
+
+_NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
+_OFFSET = r":\d\d(\.\d+)?\s*[+-]\d\d"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did."""
+
+    source: str
+    id: str
+    new: bool
+    """False where the same content was there already."""
+    facts: dict[str, Any]
+    """rows, quarantined, version, billed (currency to exact text)."""
+    problems: tuple[Problem, ...]
+
+
+def import_charges(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None) -> Imported:
+    """Import one FOCUS file into the store, known from the moment given (UTC). Raises Refused; the store is then untouched."""
+    source = open_source(path)
+    content = digest("charges", content_digest(source, progress))
+    if store.has("charges", content):
+        was = next(i for i in store.imports("charges") if i.id == content)
+        return Imported(path.name, content, False, was.facts, was.problems)
+    with tempfile.TemporaryDirectory(prefix="fenrun-") as aside:
+        engine = DuckDB(Path(aside))
+        staged = _Staged(engine, source, Path(aside))
+        problems = in_order(staged.problems())
+        facts = staged.facts()
+
+        def write(folder: Path) -> None:
+            staged.write(folder, short(content))
+
+        store.add("charges", content, manifest(path.name, known, facts, problems), write)
+    return Imported(path.name, content, True, facts, tuple(problems))
+
+
+def charge_files(imports: list[Import]) -> list[Path]:
+    """The Parquet files of the imports."""
+    return [i.folder / "charges.parquet" for i in imports]
+
+
+class _Staged:
+    """A file inside the engine: `raw` as it came, `staged` typed."""
+
+    def __init__(self, engine: DuckDB, source: Source, aside: Path):
+        self.engine, self.source = engine, source
+        self._load(aside)
+        if not self._one("SELECT count(*) FROM raw"):
+            raise Refused([Problem("file-empty", Place(source.path.name))])
+        self.types = engine.columns("raw")
+        self.decimals = self._measure()
+        columns = ", ".join(f"{self._typed(spelt, name)} AS {quoted(name)}" for spelt, name in source.names.items())
+        texts = ", ".join(f"{self._text(spelt)} AS {quoted('text_' + name)}" for spelt, name in source.names.items() if self._is_time(name))
+        engine.connection.execute(f"CREATE VIEW staged AS SELECT file_row_number + 2 AS row_no, {columns}, {texts} FROM raw")
+
+    def _one(self, sql: str) -> Any:
+        return self.engine.connection.execute(sql).fetchone()[0]  # type: ignore[index]
+
+    def _load(self, aside: Path) -> None:
+        connection, path = self.engine.connection, self.source.path
+        if self.source.format == "csv":
+            columns = "{" + ", ".join(f"{literal(c)}: 'VARCHAR'" for c in self.source.header) + "}"
+            options = f"columns => {columns}, auto_detect => false, header => true, delim => ',', quote => '\"', escape => '\"', store_rejects => true"
+            compression = f", compression => '{self.source.compression}', rejects_limit => 1000, max_line_size => 16777216"
+            raw = aside / "raw.parquet"
+            try:
+                connection.execute(f"COPY (FROM read_csv({literal(str(path))}, {options}{compression})) TO {literal(str(raw))} (FORMAT parquet)")
+            except duckdb.Error as error:
+                raise Refused([Problem("file-unreadable", Place(path.name), {"detail": str(error).splitlines()[0]})]) from error
+            self._refuse_rejects()
+            path = raw
+        try:
+            connection.execute(f"CREATE VIEW raw AS SELECT * FROM read_parquet({literal(str(path))}, file_row_number => true)")
+            connection.execute("SELECT * FROM raw LIMIT 1").fetchall()
+        except duckdb.Error as error:
+            raise Refused([Problem("file-truncated", Place(path.name), {"detail": str(error).splitlines()[0]})]) from error
+
+    def _refuse_rejects(self) -> None:
+        """Rows that do not have the header's fields: their money cannot be read, so the file is refused."""
+        rejects = self.engine.connection.execute("SELECT line, min(error_message) FROM reject_errors GROUP BY line ORDER BY line LIMIT 50").fetchall()
+        if not rejects:
+            return
+        total = sum(1 for _ in self.source.path.open("rb")) if self.source.compression == "none" else 0
+        name = self.source.path.name
+        raise Refused(
+            Problem("file-truncated" if line == total else "row-malformed", Place(name, line), {"detail": message.splitlines()[0]})
+            for line, message in rejects
+        )
+
+    def _is_time(self, name: str) -> bool:
+        column = focus_columns().get(name)
+        return column is not None and column.type == "Date/Time"
+
+    def _numeric(self) -> list[tuple[str, str]]:
+        known = focus_columns()
+        return [(spelt, name) for spelt, name in self.source.names.items() if name in known and known[name].type == "Decimal"]
+
+    def _text(self, spelt: str) -> str:
+        kind = self.types[spelt]
+        if kind.startswith(("MAP", "STRUCT")) or kind.endswith("]"):
+            return f"CAST(to_json({quoted(spelt)}) AS VARCHAR)"
+        text = quoted(spelt) if kind == "VARCHAR" else f"CAST({quoted(spelt)} AS VARCHAR)"
+        return f"nullif(nullif({text}, ''), 'NULL')"
+
+    def _needs(self, spelt: str) -> str:
+        """SQL for how many decimals a value needs."""
+        found = re.match(r"DECIMAL\((\d+),(\d+)\)", self.types[spelt])
+        if found and int(found[2]) <= COST_DECIMALS:
+            return f"CASE WHEN {quoted(spelt)} IS NOT NULL THEN {found[2]} END"
+        text = self._text(spelt)
+        fraction = rf"length(rtrim(regexp_extract({text}, '\.(\d*)', 1), '0'))"
+        power = f"coalesce(TRY_CAST(regexp_extract({text}, '[eE]([+-]?\\d+)', 1) AS INTEGER), 0)"
+        return f"CASE WHEN {text} IS NOT NULL THEN greatest(0, {fraction} - {power}) END"
+
+    def _valid(self, spelt: str) -> str:
+        """SQL for whether a value is a number that is held exactly."""
+        if self.types[spelt].startswith("DECIMAL"):
+            return f"({self._needs(spelt)} <= {COST_DECIMALS})"
+        text = self._text(spelt)
+        fits = f"TRY_CAST({text} AS DECIMAL(38,{COST_DECIMALS})) IS NOT NULL"
+        return f"(regexp_full_match({text}, '{_NUMBER}') AND {fits} AND {self._needs(spelt)} <= {COST_DECIMALS})"
+
+    def _measure(self) -> dict[str, str]:
+        """The type of each decimal column: exact where every value is a number. Raises Refused where a cost is not."""
+        asked = []
+        for spelt, _ in self._numeric():
+            text, bad = self._text(spelt), f"{self._text(spelt)} IS NOT NULL AND NOT coalesce({self._valid(spelt)}, false)"
+            size = f"max(abs(TRY_CAST({text} AS DECIMAL(38,{COST_DECIMALS}))))"
+            asked.append(f"max({self._needs(spelt)}), {size}, count(*) FILTER ({bad}), min(file_row_number) FILTER ({bad}), arg_min({text}, file_row_number) FILTER ({bad})")
+        answers = self.engine.connection.execute(f"SELECT {', '.join(asked)} FROM raw").fetchone() or ()
+        types, refused, self.odd = {}, [], []
+        for number, (_, name) in enumerate(self._numeric()):
+            scale, largest, count, row, value = answers[number * 5 : number * 5 + 5]
+            if count:
+                code = "cost-unreadable" if name in COSTS else "number-unreadable"
+                problem = Problem(code, Place(self.source.path.name, row + 2, name), {"column": name, "value": str(value)[:60]}, rows=count)
+                (refused if name in COSTS else self.odd).append(problem)
+                continue
+            digits = 1 if not largest else max(1, largest.adjusted() + 1)
+            types[name] = (scale or 0, digits)
+        if refused:
+            raise Refused(refused)
+        common = max((types[name][0] for name in COSTS if name in types), default=2)
+        return {name: _decimal(common if name in COSTS else scale, digits) for name, (scale, digits) in types.items()}
+
+    def _typed(self, spelt: str, name: str) -> str:
+        text = self._text(spelt)
+        if name in self.decimals:
+            return f"CAST({quoted(spelt) if self.types[spelt].startswith('DECIMAL') else text} AS {self.decimals[name]})"
+        if self._is_time(name):
+            kind = self.types[spelt]
+            if kind == "TIMESTAMP WITH TIME ZONE":
+                return f"{quoted(spelt)} AT TIME ZONE 'UTC'"
+            if kind != "VARCHAR":
+                return f"CAST({quoted(spelt)} AS TIMESTAMP)"
+            zoned = f"TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+            return f"CASE WHEN regexp_matches({text}, '{_OFFSET}') THEN {zoned} ELSE TRY_CAST({text} AS TIMESTAMP) END"
+        return text
+
+    def problems(self) -> list[Problem]:
+        """Everything odd about the file."""
+        found = self.odd + checks.find(self.engine, self.source, self.types)
+        return found
+
+    def facts(self) -> dict[str, Any]:
+        """Counted rows and the control totals: exact BilledCost a currency, quarantined rows included."""
+        names = set(self.source.names.values())
+        totals = self.engine.connection.execute(
+            f"SELECT coalesce(BillingCurrency, '?'), sum(BilledCost), coalesce(sum(BilledCost) FILTER ({checks.QUARANTINE}), 0), count(*) FILTER ({checks.QUARANTINE}), count(*) "
+            "FROM staged GROUP BY 1 ORDER BY 1").fetchall()
+        return {
+            "version": version_of(names), "rows": sum(t[4] for t in totals), "quarantined": sum(t[3] for t in totals),
+            "billed": {t[0]: plain(t[1]) for t in totals if t[1] is not None}, "billed_quarantined": {t[0]: plain(t[2]) for t in totals if t[3]},
+        }
+
+    def write(self, folder: Path, import_id: str) -> None:
+        """Write `charges.parquet` and, where there are any, `quarantine.parquet`."""
+        columns = ", ".join(quoted(name) for name in self.source.names.values())
+        target = "(FORMAT parquet, COMPRESSION zstd)"
+        self.engine.connection.execute(
+            f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE})) TO {literal(str(folder / 'charges.parquet'))} {target}")
+        if self._one(f"SELECT count(*) FROM staged WHERE {checks.QUARANTINE}"):
+            self.engine.connection.execute(
+                f"COPY (SELECT raw.* FROM raw JOIN staged ON staged.row_no = raw.file_row_number + 2 WHERE {checks.QUARANTINE}) TO {literal(str(folder / 'quarantine.parquet'))} {target}")
+
+
+def _decimal(scale: int, digits: int) -> str:
+    return f"DECIMAL({18 if scale + digits <= 18 else 38},{scale})"
