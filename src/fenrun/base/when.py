@@ -63,6 +63,25 @@ def parse_period(text: str) -> Period:
     return Period(text.strip(), Span(date(year, first, 1), date(after // 12, after % 12 + 1, 1)))
 
 
+def parse_periods(text: str) -> list[Period]:
+    """Read a period, or a range of equal ones such as `2024-01..2024-12`, which means each of them. Raises ValueError."""
+    first, dots, last = text.partition("..")
+    found = [parse_period(first)]
+    if dots:
+        end = parse_period(last)
+        per = per_of(found[0].key)
+        if per_of(end.key) != per or end < found[0]:
+            raise ValueError(f"{text!r} is not a range of periods: write 2024-01..2024-12")
+        while found[-1].key != end.key:
+            found.append(period_of(found[-1].span.end, per))
+    return found
+
+
+def per_of(key: str) -> str:
+    """`month`, `quarter` or `year`: what kind of period a key names."""
+    return "year" if len(key) == 4 else "quarter" if "Q" in key else "month"
+
+
 def period_of(day: date, per: str) -> Period:
     """The month, quarter or year that holds the day."""
     keys = {"month": f"{day.year:04d}-{day.month:02d}", "quarter": f"{day.year:04d}-Q{(day.month + 2) // 3}", "year": f"{day.year:04d}"}

@@ -18,7 +18,7 @@ from fenrun.base.ids import digest, file_digest, short
 from fenrun.base.money import parse_amount, parse_share
 from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.base.table import from_rows
-from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_period
+from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
 from fenrun.book.rows import CLASSES, KINDS, SUBJECTS, TABLES, Figure, Label, Link, Party
 from fenrun.engine.store import Store, manifest
 
@@ -69,7 +69,7 @@ def book_from(records: dict[str, list[tuple[int, dict[str, Any]]]], source: str)
             if reading.problems:
                 problems += reading.problems
             else:
-                into.append(made)
+                into += made
     return book, problems
 
 
@@ -136,12 +136,12 @@ class _Row:
         return start, end
 
 
-def _party(row: _Row) -> Party:
+def _party(row: _Row) -> list[Party]:
     party = row.text("party")
-    return Party(party, row.choice("kind", KINDS), row.text("name", party), row.row_no)
+    return [Party(party, row.choice("kind", KINDS), row.text("name", party), row.row_no)]
 
 
-def _link(row: _Row) -> Link:
+def _link(row: _Row) -> list[Link]:
     of_kind, subject, role, party = row.choice("of", SUBJECTS), row.text("subject"), row.text("role"), row.text("party")
     billed = of_kind in ("account", "sub-account", "order")
     issuer = row.text("issuer", None if billed else "")
@@ -150,23 +150,23 @@ def _link(row: _Row) -> Link:
     share = row.read("share", parse_share, Decimal(1))
     start, end = row.span()
     link_id = row.text("id", digest(of_kind, issuer, subject, role, party, start)[:20])
-    return Link(link_id, of_kind, issuer if billed else "", subject, role, party, share, start, end, row.row_no)
+    return [Link(link_id, of_kind, issuer if billed else "", subject, role, party, share, start, end, row.row_no)]
 
 
-def _label(row: _Row) -> Label:
+def _label(row: _Row) -> list[Label]:
     label = row.text("label").lower()
     value = row.choice("value", CLASSES) if label == "class" else row.text("value")
-    return Label(row.text("party"), label, value, *row.span(), row.row_no)
+    return [Label(row.text("party"), label, value, *row.span(), row.row_no)]
 
 
-def _figure(row: _Row) -> Figure:
-    period = row.read("period", parse_period, None)
+def _figure(row: _Row) -> list[Figure]:
+    periods = row.read("period", parse_periods, None) or []
     amount = row.read("amount", parse_amount, None)
-    start, end = (period.span.start, period.span.end) if period else (LONG_AGO, LONG_AGO)
-    return Figure(row.text("party"), row.text("figure"), period.key if period else "", start, end, amount, row.text("currency"), row.row_no)
+    party, figure, currency = row.text("party"), row.text("figure"), row.text("currency")
+    return [Figure(party, figure, p.key, p.span.start, p.span.end, amount, currency, row.row_no) for p in periods]
 
 
-_MAKERS: dict[str, Callable[[_Row], Any]] = {"parties": _party, "links": _link, "labels": _label, "figures": _figure}
+_MAKERS: dict[str, Callable[[_Row], list[Any]]] = {"parties": _party, "links": _link, "labels": _label, "figures": _figure}
 
 
 def _table_records(path: Path) -> tuple[str, list[tuple[int, dict[str, Any]]]]:

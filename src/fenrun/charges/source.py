@@ -40,15 +40,20 @@ class Source:
 
 def open_source(path: Path) -> Source:
     """Look at a file's head. Raises Refused where it is not a FOCUS file."""
+    return _named(path, *read_header(path))
+
+
+def read_header(path: Path) -> tuple[str, str, list[str]]:
+    """Format, compression and column names of a CSV or Parquet file. Raises Refused where it has none."""
     try:
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as error:
         raise Refused([Problem("file-unreadable", Place(path.name), {"detail": error.strerror or "cannot be opened"})]) from error
     if magic == b"PAR1":
-        return _named(path, "parquet", "none", _parquet_header(path))
+        return "parquet", "none", _parquet_header(path)
     compression = "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else "none"
-    return _named(path, "csv", compression, _csv_header(path, compression))
+    return "csv", compression, _csv_header(path, compression)
 
 
 def _parquet_header(path: Path) -> list[str]:

@@ -46,7 +46,7 @@ class DuckDB:
         return self.connection.sql(f'FROM "{name}"').to_arrow_table()
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
-        return self.connection.execute(sql, list(values)).to_arrow_table()
+        return self.connection.sql(sql, params=list(values)).to_arrow_table()
 
 
 def literal(text: str) -> str:

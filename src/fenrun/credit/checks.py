@@ -1,0 +1,57 @@
+"""What must be true of credits (design invariant: conservation), and what is wrong in the data."""
+
+from __future__ import annotations
+
+import json
+
+from fenrun.base.money import plain
+from fenrun.base.problem import Place, Problem
+from fenrun.engine.port import Engine
+from fenrun.plan.conditions import is_column, names
+
+_OVER = "SELECT count(*) AS n FROM (SELECT 1 FROM direct GROUP BY plan_id, group_id, role HAVING sum(share) > 1) AS over"
+_LOST = """
+SELECT count(*) AS n FROM (
+  SELECT p.plan_id, sum(g.amount) AS total,
+         sum(g.amount * coalesce(v.share, 0)) + coalesce((SELECT sum(u.amount) FROM uncredited AS u WHERE u.plan_id = p.plan_id), 0) AS found
+  FROM groups AS g CROSS JOIN plan_terms AS p LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
+  WHERE g.currency = p.currency GROUP BY p.plan_id) AS sums WHERE total <> found"""
+_SUMS = "SELECT (SELECT sum(amount) FROM charge_lines) IS DISTINCT FROM (SELECT sum(amount) FROM groups WHERE charges > lacking) AS differs"
+_CURRENCIES = """
+SELECT g.currency, p.currency AS wanted, sum(g.amount) AS amount FROM groups AS g CROSS JOIN (SELECT DISTINCT currency FROM plan_terms) AS p
+WHERE g.currency <> p.currency GROUP BY g.currency, p.currency ORDER BY g.currency"""
+_LACKING = """
+SELECT g.issuer, g.account, g.month, sum(g.lacking) AS n, min(p.basis) AS basis FROM groups AS g CROSS JOIN (SELECT DISTINCT basis FROM plan_terms) AS p
+WHERE g.lacking > 0 GROUP BY g.issuer, g.account, g.month ORDER BY g.issuer, g.account, g.month"""
+_UNOWNED = """
+SELECT issuer, account, sum(amount) AS amount FROM (SELECT DISTINCT group_id, issuer, account, amount FROM uncredited WHERE reason = 'no-customer') AS u
+GROUP BY issuer, account ORDER BY issuer, account"""
+
+
+def broken(engine: Engine) -> list[str]:
+    """Conservation: nobody is credited over the whole, and credited plus uncredited is what was charged."""
+    found = []
+    if engine.query(_OVER).to_pylist()[0]["n"]:
+        found.append("a role is credited over 100 %")
+    if engine.query(_LOST).to_pylist()[0]["n"]:
+        found.append("credited and uncredited do not sum to the charges")
+    if engine.query(_SUMS).to_pylist()[0]["differs"]:
+        found.append("groups do not sum to the charges")
+    return found
+
+
+def find(engine: Engine) -> list[Problem]:
+    """Charges that could not be settled, accounts nobody owns, columns that no file has."""
+    problems = []
+    for row in engine.query(_CURRENCIES).to_pylist():
+        problems.append(Problem("currency-not-in-plan", Place("charges", 0, row["currency"]), {**row, "amount": plain(row["amount"])}))
+    for row in engine.query(_LACKING).to_pylist():
+        values = {"count": row["n"], "account": row["account"], "month": str(row["month"])[:7], "basis": row["basis"]}
+        problems.append(Problem("basis-missing", Place(row["issuer"], 0, row["account"]), values, rows=row["n"]))
+    for row in engine.query(_UNOWNED).to_pylist():
+        problems.append(Problem("account-unowned", Place(row["issuer"], 0, row["account"]), {"account": row["account"], "amount": plain(row["amount"])}))
+    present = engine.columns("charges")
+    for row in engine.query("SELECT plan_id, rule_id, tree FROM plan_conditions ORDER BY plan_id, rule_id").to_pylist():
+        for name in sorted(n for n in names(json.loads(row["tree"])) if is_column(n) and n not in present):
+            problems.append(Problem("column-absent", Place(row["plan_id"], 0, row["rule_id"]), {"column": name, "plan": row["plan_id"]}))
+    return problems

@@ -1,0 +1,1 @@
+"""Earn: what credits are worth. The one room where money is rounded."""

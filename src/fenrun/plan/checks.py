@@ -1,0 +1,67 @@
+"""What must be true of a plan's rows before they may decide about money."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import groupby
+
+from fenrun.base.money import show, show_rate
+from fenrun.base.problem import Place, Problem
+from fenrun.plan.rows import Band, Component, Plan
+
+
+def find(plan: Plan, source: str) -> list[Problem]:
+    """Problems of bands and of how components read them; each names its lines."""
+    return [*_bands(plan, source), *_readings(plan, source)]
+
+
+def _bands(plan: Plan, source: str) -> Iterator[Problem]:
+    """Bands of a table version that overlap, or leave a value undecided."""
+    for (table, _), group in groupby(plan.bands, key=lambda b: (b.table_id, b.valid_from)):
+        bands = sorted(group, key=_start)
+        for one, other in zip(bands, bands[1:]):
+            places = sorted([Place(source, one.line, "bands"), Place(source, other.line, "bands")], key=lambda p: p.row)
+            values = {"table": table, "one": one.words, "other": other.words}
+            gap = _between(one, other)
+            if gap > 0:
+                yield Problem("band-overlap", places[0], values | {"value": _shown(other.lower, other)}, (places[1],))
+            elif gap < 0:
+                yield Problem("band-gap", places[0], values | {"value": _shown(one.upper, one)}, (places[1],))
+
+
+def _start(band: Band) -> tuple[bool, Decimal, bool]:
+    return band.lower is not None, band.lower or Decimal(0), not band.lower_in
+
+
+def _between(one: Band, other: Band) -> int:
+    """1 where two neighbours overlap, -1 where they leave a gap, 0 where they meet."""
+    if one.upper is None or other.lower is None:
+        return 1
+    if one.upper != other.lower:
+        return 1 if one.upper > other.lower else -1
+    return {2: 1, 1: 0, 0: -1}[one.upper_in + other.lower_in]
+
+
+def _shown(value: Decimal | None, band: Band) -> str:
+    return "every value" if value is None else show_rate(value) if band.ratio else show(value)
+
+
+def _readings(plan: Plan, source: str) -> Iterator[Problem]:
+    """Components whose table measures something else."""
+    lines = {rule.rule_id: rule.line for rule in plan.rules}
+    for component in plan.components:
+        bands = [b for b in plan.bands if b.table_id == component.table_id]
+        ratio = component.reads_by in ("attainment", "growth")
+        for band in bands:
+            if (band.lower is not None or band.upper is not None) and band.ratio != ratio:
+                values = {"table": band.table_id, "by": component.reads_by, "one": band.words, "unit": "%" if ratio else plan.terms[0].currency}
+                yield Problem("band-unit", Place(source, band.line, "bands"), values, (Place(source, lines[component.rule_id], component.rule_id),))
+        if any(b.kind == "marginal" for b in bands) and not _slices(component):
+            values = {"id": component.rule_id, "on": component.pays_on, "by": component.reads_by}
+            yield Problem("table-marginal", Place(source, lines[component.rule_id], "table"), values)
+
+
+def _slices(component: Component) -> bool:
+    """Whether what is paid on is what is measured, so that it can be cut into slices."""
+    return (component.pays_on, component.reads_by) in (("amount", "amount"), ("amount", "attainment"), ("increment", "increment"), ("increment", "growth"))

@@ -1,0 +1,1 @@
+"""Statement: what is paid and why."""

@@ -1,0 +1,166 @@
+"""Why a statement line is what it is: down to the bands, the customers, the charges and the clauses, in words and as data.
+
+The rows are those that settled, unsummed; single charges come from running the first views of the credit stage again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from fenrun.base.money import plain, show, show_rate
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import AsOf, Period, show_moment
+from fenrun.base.words import say
+from fenrun.credit import from_charges
+from fenrun.engine.port import Engine
+from fenrun.plan.rows import Plan
+from fenrun.statement.rows import titles
+
+_SAME = "plan_id = ? AND component = ? AND payee = ? AND period = ?"
+_COUNTED = """
+SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted, CAST(sum(c.charges) AS BIGINT) AS charges
+FROM counted AS c WHERE c.plan_id = ? AND c.component = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
+GROUP BY c.customer, c.excluded_by, c.baseline_period ORDER BY credited DESC, c.customer, c.excluded_by"""
+_CHARGES = """
+SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, t.amount, c.share, t.amount * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
+       c.customer_link, c.link_id, s.ServiceName AS service
+FROM told_apart AS t
+JOIN groups AS g ON g.issuer = t.issuer AND g.account = t.account AND g.sub_account IS NOT DISTINCT FROM t.sub_account
+                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.month = t.month AND g.day = t.day AND g.currency = t.currency{same}
+JOIN credits AS c ON c.group_id = g.group_id
+JOIN charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
+WHERE c.plan_id = ? AND c.party = ? AND c.role = ? AND c.month >= ? AND c.month < ?
+ORDER BY abs(t.amount) DESC, t.import_id, t.row_no LIMIT ?"""
+
+
+def explain(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, line_id: str, charges: int = 20) -> dict[str, Any]:
+    """The explanation of a statement line as a JSON-ready mapping; amounts are exact text, `charges` of its charges are listed.
+
+    Raises Refused where the run has no such line.
+    """
+    found = engine.query("SELECT * FROM earnings WHERE plan_id || '/' || component || '/' || period || '/' || payee = ?", [line_id]).to_pylist()
+    if not found:
+        raise Refused([Problem("line-unknown", Place(line_id), {"line": line_id, "period": period.key})])
+    row, rules = found[0], titles(engine)
+    key = [row["plan_id"], row["component"], row["payee"], row["period"]]
+    customers = engine.query(_COUNTED, [*key[:3], row["period_from"], row["period_to"]]).to_pylist()
+    slices = engine.query(f"SELECT *, coalesce(part * rate, flat) AS pays FROM slices WHERE {_SAME} ORDER BY band_no", key).to_pylist()
+    terms = engine.query("SELECT * FROM plan_terms WHERE plan_id = ?", key[:1]).to_pylist()[0]
+    listed = _charges(engine, plans, period, row, charges)
+    return {
+        "line": line_id, "payee": row["payee"], "period": row["period"], "currency": row["currency"], "earned": plain(row["earned"]), "reason": row["reason"],
+        "as_of": {"effective": str(as_of.effective), "known": show_moment(as_of.known)},
+        "clause": _clause(rules[row["plan_id"], row["component"]]), "table": _clause(rules[row["plan_id"], row["table_id"]]),
+        "who": _clause(rules[row["plan_id"], f"{row['component']}.who"]) if (row["plan_id"], f"{row['component']}.who") in rules else None,
+        "credited": plain(sum((c["credited"] for c in customers), Decimal(0))), "counted": plain(row["amount"]),
+        "excluded": _excluded(customers, rules, row["plan_id"]), "baselines": _baselines(customers),
+        "reads_by": row["reads_by"], "pays_on": row["pays_on"], "target": _text(row["target"]), "compared": _text(row["compared"]), "base": _text(row["base"]),
+        "ratio": _ratio(row), "bands": [_band(s) for s in slices], "table_from": str(row["table_from"]) if row["table_from"] else None,
+        "portion": plain(row["portion"], 0), "cap": _text(row["cap"]), "uncapped": plain(row["uncapped"]),
+        "rounding": {"mode": terms["round_mode"], "step": plain(terms["round_step"], 0)},
+        "customers": [{"customer": c["customer"], "credited": plain(c["credited"]), "counted": plain(c["counted"]), "excluded_by": c["excluded_by"], "charges": c["charges"]} for c in customers],
+        "charges_total": sum(c["charges"] for c in customers), "charges": listed,
+        "credit_clauses": {r: _clause(rules[row["plan_id"], r]) for r in sorted({c["clause"] for c in listed})},
+    }
+
+
+def _charges(engine: Engine, plans: Sequence[Plan], period: Period, row: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
+    if not limit:
+        return []
+    filled = from_charges.fragments(engine, plans, row["period_from"], row["period_to"])
+    for step in from_charges.STEPS:
+        if step.view:
+            engine.run(step, filled)
+    same = "".join(f" AND g.{k} IS NOT DISTINCT FROM t.{k}" for k in from_charges.dims_of(plans).keys)
+    service = "s.ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
+    sql = _CHARGES.replace("{same}", same).replace("s.ServiceName", service)
+    found = engine.query(sql, [row["plan_id"], row["payee"], row["role"], row["period_from"], row["period_to"], limit]).to_pylist()
+    return [{**c, "day": str(c["day"]), "amount": plain(c["amount"]), "share": plain(c["share"], 0), "credited": plain(c["credited"])} for c in found]
+
+
+def _clause(rule: Mapping[str, Any]) -> dict[str, Any]:
+    return {"id": rule["rule_id"], "title": {"en": rule["title_en"], "zh-CN": rule["title_zh"]}, "words": rule["words"], "line": rule["line"], "source": rule["source"]}
+
+
+def _excluded(customers: Sequence[Mapping[str, Any]], rules: Mapping[tuple[str, str], Mapping[str, Any]], plan: str) -> list[dict[str, Any]]:
+    sums: dict[str, Decimal] = {}
+    for c in customers:
+        if c["excluded_by"]:
+            sums[c["excluded_by"]] = sums.get(c["excluded_by"], Decimal(0)) + c["credited"]
+    return [{**_clause(rules[plan, rule]), "amount": plain(amount)} for rule, amount in sorted(sums.items())]
+
+
+def _baselines(customers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{"customer": c["customer"], "period": c["baseline_period"], "baseline": plain(c["baseline"]), "credited": plain(c["credited"]), "counted": plain(c["counted"])}
+            for c in customers if c["baseline_period"]]
+
+
+def _band(s: Mapping[str, Any]) -> dict[str, Any]:
+    return {"words": s["words"], "kind": s["kind"], "part": _text(s["part"]), "rate": show_rate(s["rate"]) if s["rate"] is not None else None, "pays": plain(s["pays"])}
+
+
+def _text(value: Decimal | None) -> str | None:
+    return None if value is None else plain(value)
+
+
+def _ratio(row: Mapping[str, Any]) -> str | None:
+    """Attainment or growth as people read it, cut (not rounded up) to two decimals of a percent: 99.999 % is not 100 %."""
+    if row["reads_by"] not in ("attainment", "growth") or not row["reference"] or row["measure"] is None:
+        return None
+    return f"{(row['measure'] * 100 / row['reference']).quantize(Decimal('0.01'), ROUND_DOWN)} %"
+
+
+def in_words(e: Mapping[str, Any], lang: str) -> list[str]:
+    """The explanation as sentences, the first a headline."""
+    said = [say("explain-head", lang, earned=_show(e["earned"]), currency=e["currency"], title=e["clause"]["title"][lang], component=e["clause"]["id"], period=e["period"], payee=e["payee"])]
+    said.append(say("says-credited", lang, credited=_show(e["credited"]), charges=f"{e['charges_total']:,}", customers=len({c["customer"] for c in e["customers"]})))
+    for x in e["excluded"]:
+        said.append(say("says-excluded", lang, amount=_show(x["amount"]), title=x["title"][lang], rule=x["id"], line=x["line"], words=x["words"]))
+    below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in e["baselines"]), Decimal(0))
+    if below:
+        said.append(say("says-baseline", lang, amount=show(below), customers=len(e["baselines"])))
+    if e["excluded"] or below:
+        said.append(say("says-counted", lang, amount=_show(e["counted"])))
+    said += _measured(e, lang)
+    said += [_band_words(e, b, lang) for b in e["bands"]]
+    if not e["bands"]:
+        said.append(say("says-nothing", lang, why=why(e["reason"], lang, who=(e["who"] or {}).get("words", ""))))
+        return said
+    if Decimal(e["portion"]) != 1:
+        said.append(say("says-portion", lang, portion=show_rate(Decimal(e["portion"])), amount=_show(e["uncapped"])))
+    if e["reason"] == "capped":
+        said.append(say("says-cap", lang, cap=_show(e["cap"])))
+    elif Decimal(e["uncapped"]) != Decimal(e["earned"]):
+        said.append(say("says-rounded", lang, mode=e["rounding"]["mode"], step=e["rounding"]["step"], earned=_show(e["earned"])))
+    return said
+
+
+def _measured(e: Mapping[str, Any], lang: str) -> list[str]:
+    said = []
+    if e["reads_by"] == "attainment" and e["target"]:
+        said.append(say("says-attainment", lang, target=_show(e["target"]), percent=e["ratio"] or "-"))
+    if e["compared"]:
+        increment = show(Decimal(e["counted"]) - Decimal(e["compared"]))
+        key = "says-growth" if e["reads_by"] == "growth" and e["ratio"] else "says-increment"
+        said.append(say(key, lang, compared=_show(e["compared"]), increment=increment, percent=e["ratio"] or "-"))
+    if e["pays_on"] == "figure" and e["base"]:
+        said.append(say("says-figure", lang, amount=_show(e["base"])))
+    return said
+
+
+def _band_words(e: Mapping[str, Any], band: Mapping[str, Any], lang: str) -> str:
+    values = {"words": band["words"], "table": e["table"]["id"], "since": e["table_from"], "source": e["table"]["source"], "pays": _show(band["pays"])}
+    if band["rate"] is None:
+        return say("says-flat", lang, **values)
+    return say("says-band", lang, **values, part=_show(band["part"]), rate=band["rate"])
+
+
+def why(reason: str, lang: str, words: str = "", cap: str = "", who: str = "") -> str:
+    """A line's reason in words."""
+    return say(f"reason-{reason}", lang, words=who if reason == "payee" else words, cap=cap)
+
+
+def _show(text: str) -> str:
+    return show(Decimal(text))

@@ -1,0 +1,130 @@
+"""What a statement holds: read from the tables of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from fenrun.base.money import plain
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import AsOf, Period, show_moment
+from fenrun.engine.port import Engine
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: what a component earns in a period, and why."""
+
+    line_id: str
+    plan_id: str
+    component: str
+    title: dict[str, str]
+    """The component's title by language."""
+    role: str
+    period: str
+    measured: Decimal
+    """What counts for the component."""
+    reason: str
+    band: str
+    """Words of the bands reached."""
+    cap: Decimal | None
+    who: str
+    """Words of the condition on the payee."""
+    earned: Decimal
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one payee is credited and paid for a period, as known at a moment."""
+
+    payee: str
+    name: str
+    period: Period
+    as_of: AsOf
+    currency: str
+    credits: tuple[dict[str, Any], ...]
+    """role, kind, credited, charges: what is credited in the period, by role."""
+    customers: tuple[dict[str, Any], ...]
+    """role, customer, credited, charges: the same by customer, largest first."""
+    not_counted: tuple[dict[str, Any], ...]
+    """component, rule, amount: credited, but excluded or below a baseline."""
+    lines: tuple[Line, ...]
+    titles: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Titles of the clauses named, by language."""
+
+    @property
+    def credited(self) -> Decimal:
+        """All credits in the period."""
+        return sum((c["credited"] for c in self.credits), Decimal(0))
+
+    @property
+    def earned(self) -> Decimal:
+        """The sum of the lines: what is paid."""
+        return sum((line.earned for line in self.lines), Decimal(0))
+
+    def as_json(self) -> dict[str, Any]:
+        """The statement as a JSON-ready mapping; amounts are exact text."""
+        return {
+            "payee": self.payee, "name": self.name, "period": self.period.key, "currency": self.currency,
+            "as_of": {"effective": str(self.as_of.effective), "known": show_moment(self.as_of.known)},
+            "credited": plain(self.credited), "earned": plain(self.earned),
+            "credits": [{**c, "credited": plain(c["credited"])} for c in self.credits],
+            "customers": [{**c, "credited": plain(c["credited"])} for c in self.customers],
+            "not_counted": [{**n, "amount": plain(n["amount"])} for n in self.not_counted],
+            "lines": [{"line": x.line_id, "plan": x.plan_id, "component": x.component, "title": x.title, "role": x.role, "period": x.period,
+                       "measured": plain(x.measured), "reason": x.reason, "band": x.band, "earned": plain(x.earned)} for x in self.lines],
+        }
+
+
+_LINES = """
+SELECT l.line_id, l.plan_id, l.component, l.role, l.period, l.measured, l.reason, l.earned, l.currency, e.cap, s.words
+FROM statement_lines AS l
+JOIN earnings AS e ON e.plan_id = l.plan_id AND e.component = l.component AND e.payee = l.payee AND e.period = l.period
+LEFT JOIN (SELECT plan_id, component, payee, period, string_agg(words, '; ' ORDER BY band_no) AS words FROM slices GROUP BY ALL) AS s
+       ON s.plan_id = l.plan_id AND s.component = l.component AND s.payee = l.payee AND s.period = l.period
+WHERE l.payee = ? ORDER BY l.plan_id, l.rank, l.period"""
+_CREDITS = """
+SELECT role, kind, sum(credited) AS credited, CAST(sum(charges) AS BIGINT) AS charges FROM statement_credits WHERE payee = ?
+GROUP BY role, kind ORDER BY role, kind"""
+_CUSTOMERS = """
+SELECT role, customer, sum(amount) AS credited, CAST(sum(charges) AS BIGINT) AS charges FROM credits WHERE party = ? AND month >= ? AND month < ?
+GROUP BY role, customer ORDER BY credited DESC, customer"""
+_NOT_COUNTED = """
+SELECT c.component, coalesce(c.excluded_by, 'baseline') AS rule, sum(c.amount - c.counted) AS amount
+FROM counted AS c JOIN earnings AS e ON e.plan_id = c.plan_id AND e.component = c.component AND e.payee = c.payee AND e.period_from <= c.month AND c.month < e.period_to
+WHERE c.payee = ? GROUP BY 1, 2 HAVING sum(c.amount - c.counted) <> 0 ORDER BY 1, 2"""
+
+
+def titles(engine: Engine) -> dict[tuple[str, str], dict[str, Any]]:
+    """The clauses of the run's plans by (plan, rule)."""
+    return {(r["plan_id"], r["rule_id"]): r for r in engine.query("SELECT * FROM plan_rules").to_pylist()}
+
+
+def payees(engine: Engine) -> list[dict[str, Any]]:
+    """Everybody with a statement: payee, role, plan_id, credited, earned, largest first."""
+    return engine.query("""
+        SELECT payee, role, plan_id, sum(credited) AS credited, sum(earned) AS earned FROM statements
+        GROUP BY payee, role, plan_id ORDER BY earned DESC, credited DESC, payee, role""").to_pylist()
+
+
+def statement_of(engine: Engine, payee: str, period: Period, as_of: AsOf) -> Statement:
+    """The statement of a payee from the tables of a run. Raises Refused where it has none."""
+    span = period.span
+    credits = engine.query(_CREDITS, [payee]).to_pylist()
+    found = engine.query(_LINES, [payee]).to_pylist()
+    if not credits and not found:
+        raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})])
+    rules = titles(engine)
+
+    def title(plan: str, rule: str) -> dict[str, str]:
+        row = rules.get((plan, rule))
+        return {"en": row["title_en"], "zh-CN": row["title_zh"]} if row else {"en": rule, "zh-CN": rule}
+
+    lines = tuple(
+        Line(r["line_id"], r["plan_id"], r["component"], title(r["plan_id"], r["component"]), r["role"], r["period"], r["measured"], r["reason"], r["words"] or "", r["cap"],
+             rules.get((r["plan_id"], f"{r['component']}.who"), {}).get("words", ""), r["earned"]) for r in found)
+    names = {r["party"]: r["name"] for r in engine.query("SELECT party, name FROM parties WHERE party = ?", [payee]).to_pylist()}
+    currency = engine.query("SELECT min(currency) AS c FROM plan_terms").to_pylist()[0]["c"]
+    return Statement(payee, names.get(payee, payee), period, as_of, currency, tuple(credits), tuple(engine.query(_CUSTOMERS, [payee, span.start, span.end]).to_pylist()),
+                     tuple(engine.query(_NOT_COUNTED, [payee]).to_pylist()), lines, {rule: title(plan, rule) for plan, rule in rules})

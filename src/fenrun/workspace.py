@@ -1,0 +1,139 @@
+"""A workspace on disk: import files into its store, settle a period of it, and keep what was settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from fenrun.base.ids import digest, short
+from fenrun.base.problem import Place, Problem, Refused, in_order
+from fenrun.base.when import AsOf, Period, show_moment
+from fenrun.book import checks as book_checks
+from fenrun.book.as_known import put_book, sources_of
+from fenrun.book.read import import_book, table_kind
+from fenrun.charges.read import Imported, charge_files, import_charges
+from fenrun.charges.rows import empty_schema
+from fenrun.charges.source import read_header
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.store import Import, Store, manifest
+from fenrun.pipeline import Run, settle
+from fenrun.plan.read import PlanFile, load_plan, read_plan
+
+ENGINE_VERSION = "1"
+"""Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
+
+KEPT = ("parties", "registered", "groups", "customers", "segments", "credits", "uncredited", "counted", "slices", "earnings", "statement_lines", "statement_credits", "statements", "ledger")
+"""The tables of a run that are kept."""
+
+_SUFFIXES = (".csv", ".parquet", ".yaml", ".yml", ".gz", ".zst", ".csv.gz", ".csv.zst")
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A run that is kept in the workspace."""
+
+    run_id: str
+    run: Run
+
+
+def files_in(path: Path) -> list[Path]:
+    """The file itself, or the files in a folder that an import reads, in order."""
+    if path.is_dir():
+        return sorted(f for f in path.rglob("*") if f.is_file() and f.suffix.lower() in _SUFFIXES and not f.name.startswith("."))
+    return [path]
+
+
+def import_file(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None) -> Imported:
+    """Import one file: charges, book or plan, told apart by what it holds. Raises Refused; the store is then untouched."""
+    if not path.is_file():
+        raise Refused([Problem("file-unreadable", Place(path.name), {"detail": "there is no such file"})])
+    if path.suffix.lower() in (".yaml", ".yml"):
+        if any(line.startswith("plan:") for line in _text(path).splitlines()):
+            return _import_plan(store, path, known)
+        return Imported(path.name, *_book(store, path, known))
+    if table_kind(read_header(path)[2]) is not None:
+        return Imported(path.name, *_book(store, path, known))
+    return import_charges(store, path, known, progress)
+
+
+def _book(store: Store, path: Path, known: datetime) -> tuple[str, bool, dict[str, Any], tuple[Problem, ...]]:
+    new, content, facts, problems = import_book(store, path, known)
+    return content, new, facts, tuple(problems)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
+
+
+def _import_plan(store: Store, path: Path, known: datetime) -> Imported:
+    file = load_plan(path)
+    content = digest("plan", file.content)
+    new = not store.has("plans", content)
+    facts = {"plan": file.plan.id}
+    store.add("plans", content, manifest(path.name, known, facts, []), lambda folder: _write_plan(folder, file))
+    return Imported(path.name, content, new, facts, ())
+
+
+def _write_plan(folder: Path, file: PlanFile) -> None:
+    (folder / "plan.yaml").write_text(file.content, "utf-8")
+
+
+def plans_known(store: Store, known: datetime) -> list[PlanFile]:
+    """The plans as last known by then: of each plan id the latest text."""
+    latest: dict[str, Import] = {i.facts["plan"]: i for i in store.imports("plans", known)}
+    return [read_plan((latest[plan].folder / "plan.yaml").read_text("utf-8"), latest[plan].source) for plan in sorted(latest)]
+
+
+def _in_force(store: Store, period: Period, known: datetime, only: Sequence[str]) -> list[PlanFile]:
+    found = [f for f in plans_known(store, known) if (not only or f.plan.id in only)]
+    found = [f for f in found if f.plan.terms[0].valid_from < period.span.end and period.span.start < f.plan.terms[0].valid_to]
+    if not found:
+        raise Refused([Problem("plan-missing", Place(str(store.path)), {"period": period.key})])
+    return found
+
+
+def settle_workspace(store: Store, period: Period, known: datetime | None = None, only: Sequence[str] = (), progress: Callable[[str], None] = lambda name: None) -> Settled:
+    """Settle a period of a workspace as known at a moment (by default: all it knows), or take up the run that did so before.
+
+    Raises Refused where there is no plan or no charge for the period, or the run cannot be trusted.
+    """
+    moment = known or store.known() or datetime(1970, 1, 1)
+    plans = _in_force(store, period, moment, only)
+    charges, book = store.imports("charges", moment), store.imports("book", moment)
+    run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [f.plan.terms[0].digest for f in plans])
+    as_of = AsOf(period.span.end, moment)
+    engine = DuckDB()
+    engine.put_files("charges", charge_files(charges), empty_schema())
+    kept = next((i for i in store.imports("runs") if i.id == run_id), None)
+    if kept:
+        for name in KEPT:
+            engine.put_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
+        return Settled(short(run_id), Run(engine, tuple(f.plan for f in plans), period, as_of, kept.problems))
+    put_book(engine, sources_of(book))
+    run = settle(engine, [f.plan for f in plans], period, as_of, progress)
+    if not engine.table("ledger").num_rows:
+        raise Refused([Problem("charges-missing", Place(str(store.path)), {"period": period.key})])
+
+    def write(folder: Path) -> None:
+        for name in KEPT:
+            pq.write_table(engine.table(name), folder / f"{name}.parquet", compression="zstd")
+
+    store.add("runs", run_id, manifest(period.key, moment, {"plans": [f.plan.id for f in plans]}, list(run.problems)), write)
+    return Settled(short(run_id), run)
+
+
+def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
+    """Every problem of what is imported: of each file, and of the book as a whole."""
+    moment = known or store.known() or datetime(1970, 1, 1)
+    problems = [p for kind in ("charges", "book", "plans") for i in store.imports(kind, moment) for p in i.problems]
+    engine = DuckDB()
+    put_book(engine, sources_of(store.imports("book", moment)))
+    return in_order(problems + book_checks.find(engine))
