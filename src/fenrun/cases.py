@@ -17,10 +17,11 @@ from fenrun.book.as_known import put_book, sources_from
 from fenrun.book.read import book_from
 from fenrun.charges.rows import focus_columns
 from fenrun.engine.duckdb import DuckDB
-from fenrun.pipeline import Run, settle
+from fenrun.pipeline import settle
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import BASES
 from fenrun.plan.text import CaseExpect, CaseText
+from fenrun.statement.run import Run
 
 ISSUER = "case"
 """InvoiceIssuerName of a case's charges."""
@@ -103,7 +104,7 @@ def _settle(file: PlanFile, case: CaseText, period: Period, line: int) -> Run:
     engine = DuckDB()
     put_book(engine, sources_from(book, file.source, _KNOWN))
     engine.put("charges", charge_table(charges))
-    return settle(engine, [file.plan], period, AsOf(period.span.end, _KNOWN))
+    return settle(engine, [file.plan], period, AsOf(period.last_day, _KNOWN))
 
 
 def _linked(case: CaseText, account: str) -> bool:

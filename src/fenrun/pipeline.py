@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.base.when import AsOf, Period
@@ -18,6 +17,7 @@ from fenrun.engine.steps import Step
 from fenrun.plan.rows import Plan
 from fenrun.statement import checks as statement_checks
 from fenrun.statement import from_earnings
+from fenrun.statement.run import Run
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,16 @@ STAGES = (
 )
 
 
-@dataclass(frozen=True)
-class Run:
-    """A settlement in an engine: its tables are named as the steps."""
-
-    engine: Engine
-    plans: tuple[Plan, ...]
-    period: Period
-    as_of: AsOf
-    problems: tuple[Problem, ...]
-
-
-def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, progress: Callable[[str], None] = lambda name: None) -> Run:
+def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, progress: Callable[[str], None] = lambda name: None,
+           sources: Mapping[str, str] | None = None) -> Run:
     """Settle the period over the charges (table `charges`) and the book (put_book) that the engine holds.
 
-    `as_of` says up to which moment the facts in the engine were known. Raises Refused where the plans cannot be settled
+    `as_of` says up to which moment the facts in the engine were known, `sources` which file each import of charges came from. Raises Refused where the plans cannot be settled
     as one, where exact arithmetic does not fit, or where an invariant breaks.
     """
     _alike(plans)
     from_charges.put_plans(engine, plans)
-    last = period.span.end - timedelta(days=1)
-    years = list(range(period.span.start.year - 1, last.year + 1))
+    years = list(range(period.span.start.year - 1, period.last_day.year + 1))
     from_credits.put_periods(engine, years)
     start = period.span.start.replace(year=years[0], month=1)
     filled = from_charges.fragments(engine, plans, start, period.span.end) | from_credits.fragments(plans, period)
@@ -72,7 +61,7 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
         if broken:
             raise Refused([Problem("invariant-broken", Place(stage.name), {"stage": stage.name, "detail": detail}) for detail in broken])
         problems += stage.find(engine)
-    return Run(engine, tuple(plans), period, as_of, tuple(in_order(problems)))
+    return Run(engine, tuple(plans), period, as_of, tuple(in_order(problems)), sources or {})
 
 
 def _alike(plans: Sequence[Plan]) -> None:

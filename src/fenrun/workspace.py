@@ -19,10 +19,12 @@ from fenrun.book.read import import_book, table_kind
 from fenrun.charges.read import Imported, charge_files, import_charges
 from fenrun.charges.rows import empty_schema
 from fenrun.charges.source import read_header
+from fenrun.credit.from_charges import put_plans
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Import, Store, manifest
-from fenrun.pipeline import Run, settle
+from fenrun.pipeline import settle
 from fenrun.plan.read import PlanFile, load_plan, read_plan
+from fenrun.statement.run import Run
 
 ENGINE_VERSION = "1"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
@@ -109,16 +111,18 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
     plans = _in_force(store, period, moment, only)
     charges, book = store.imports("charges", moment), store.imports("book", moment)
     run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [f.plan.terms[0].digest for f in plans])
-    as_of = AsOf(period.span.end, moment)
+    as_of = AsOf(period.last_day, moment)
+    sources = {short(i.id): i.source for i in charges}
     engine = DuckDB()
     engine.put_files("charges", charge_files(charges), empty_schema())
     kept = next((i for i in store.imports("runs") if i.id == run_id), None)
     if kept:
         for name in KEPT:
             engine.put_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
-        return Settled(short(run_id), Run(engine, tuple(f.plan for f in plans), period, as_of, kept.problems))
+        put_plans(engine, [f.plan for f in plans])
+        return Settled(short(run_id), Run(engine, tuple(f.plan for f in plans), period, as_of, kept.problems, sources))
     put_book(engine, sources_of(book))
-    run = settle(engine, [f.plan for f in plans], period, as_of, progress)
+    run = settle(engine, [f.plan for f in plans], period, as_of, progress, sources)
     if not engine.table("ledger").num_rows:
         raise Refused([Problem("charges-missing", Place(str(store.path)), {"period": period.key})])
 

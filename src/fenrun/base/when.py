@@ -39,6 +39,11 @@ class Period:
     span: Span
 
     @property
+    def last_day(self) -> date:
+        """The last day inside."""
+        return self.span.end - timedelta(days=1)
+
+    @property
     def months(self) -> list[str]:
         """The keys of the months inside, in order."""
         first = self.span.start.year * 12 + self.span.start.month - 1

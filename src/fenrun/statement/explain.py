@@ -11,12 +11,11 @@ from typing import Any
 
 from fenrun.base.money import plain, show, show_rate
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.when import AsOf, Period, show_moment
+from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.credit import from_charges
-from fenrun.engine.port import Engine
-from fenrun.plan.rows import Plan
 from fenrun.statement.rows import titles
+from fenrun.statement.run import Run
 
 _SAME = "plan_id = ? AND component = ? AND payee = ? AND period = ?"
 _COUNTED = """
@@ -35,20 +34,21 @@ WHERE c.plan_id = ? AND c.party = ? AND c.role = ? AND c.month >= ? AND c.month 
 ORDER BY abs(t.amount) DESC, t.import_id, t.row_no LIMIT ?"""
 
 
-def explain(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, line_id: str, charges: int = 20) -> dict[str, Any]:
+def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     """The explanation of a statement line as a JSON-ready mapping; amounts are exact text, `charges` of its charges are listed.
 
     Raises Refused where the run has no such line.
     """
+    engine, as_of = run.engine, run.as_of
     found = engine.query("SELECT * FROM earnings WHERE plan_id || '/' || component || '/' || period || '/' || payee = ?", [line_id]).to_pylist()
     if not found:
-        raise Refused([Problem("line-unknown", Place(line_id), {"line": line_id, "period": period.key})])
+        raise Refused([Problem("line-unknown", Place(line_id), {"line": line_id, "period": run.period.key})])
     row, rules = found[0], titles(engine)
     key = [row["plan_id"], row["component"], row["payee"], row["period"]]
     customers = engine.query(_COUNTED, [*key[:3], row["period_from"], row["period_to"]]).to_pylist()
     slices = engine.query(f"SELECT *, coalesce(part * rate, flat) AS pays FROM slices WHERE {_SAME} ORDER BY band_no", key).to_pylist()
     terms = engine.query("SELECT * FROM plan_terms WHERE plan_id = ?", key[:1]).to_pylist()[0]
-    listed = _charges(engine, plans, period, row, charges)
+    listed = _charges(run, row, charges)
     return {
         "line": line_id, "payee": row["payee"], "period": row["period"], "currency": row["currency"], "earned": plain(row["earned"]), "reason": row["reason"],
         "as_of": {"effective": str(as_of.effective), "known": show_moment(as_of.known)},
@@ -66,9 +66,10 @@ def explain(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, 
     }
 
 
-def _charges(engine: Engine, plans: Sequence[Plan], period: Period, row: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
+def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
     if not limit:
         return []
+    engine, plans = run.engine, run.plans
     filled = from_charges.fragments(engine, plans, row["period_from"], row["period_to"])
     for step in from_charges.STEPS:
         if step.view:
@@ -77,7 +78,7 @@ def _charges(engine: Engine, plans: Sequence[Plan], period: Period, row: Mapping
     service = "s.ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
     sql = _CHARGES.replace("{same}", same).replace("s.ServiceName", service)
     found = engine.query(sql, [row["plan_id"], row["payee"], row["role"], row["period_from"], row["period_to"], limit]).to_pylist()
-    return [{**c, "day": str(c["day"]), "amount": plain(c["amount"]), "share": plain(c["share"], 0), "credited": plain(c["credited"])} for c in found]
+    return [{**c, "file": run.sources.get(c["import_id"], c["import_id"]), "day": str(c["day"]), "amount": plain(c["amount"]), "share": plain(c["share"], 0), "credited": plain(c["credited"])} for c in found]
 
 
 def _clause(rule: Mapping[str, Any]) -> dict[str, Any]:

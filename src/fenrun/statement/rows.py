@@ -10,6 +10,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.engine.port import Engine
+from fenrun.statement.run import Run
 
 
 @dataclass(frozen=True)
@@ -108,9 +109,9 @@ def payees(engine: Engine) -> list[dict[str, Any]]:
         GROUP BY payee, role, plan_id ORDER BY earned DESC, credited DESC, payee, role""").to_pylist()
 
 
-def statement_of(engine: Engine, payee: str, period: Period, as_of: AsOf) -> Statement:
+def statement_of(run: Run, payee: str) -> Statement:
     """The statement of a payee from the tables of a run. Raises Refused where it has none."""
-    span = period.span
+    engine, period, as_of, span = run.engine, run.period, run.as_of, run.period.span
     credits = engine.query(_CREDITS, [payee]).to_pylist()
     found = engine.query(_LINES, [payee]).to_pylist()
     if not credits and not found:

@@ -1,0 +1,68 @@
+"""The command line: one file a command. Exit codes: 0 fine, 1 problems, 2 wrong usage."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from fenrun.base.problem import Refused
+from fenrun.base.words import LANGUAGES, language
+from fenrun.cli.output import fail
+
+COMMANDS = {
+    "demo": "Build a demo world, settle twelve months of it and show the result.",
+    "world": "Write an invented vendor: charges, book and plan.",
+    "import": "Import FOCUS charges, book files and plans.",
+    "check": "Show every problem of what is imported.",
+    "plan": "Check and test plans.",
+    "settle": "Settle a period.",
+    "statement": "Show or write a payee's statement.",
+    "explain": "Explain a statement line, down to charges and clauses.",
+    "bench": "Measure.",
+}
+
+
+class _Commands(click.Group):
+    """Loads a command's file only when it is used, so that starting is quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        return importlib.import_module(f"fenrun.cli.{name}_").command  # type: ignore[no-any-return]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the output; else FENRUN_LANG or the locale decides.")
+@click.version_option(package_name="fenrun")
+@click.pass_context
+def _group(ctx: click.Context, lang: str | None) -> None:
+    """fenrun settles partner and sales incentives from FOCUS billing data: to the cent, explained to the line."""
+    ctx.obj = lang or language(os.environ.get("FENRUN_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG"))
+
+
+def main() -> None:
+    """Run a command; problems become messages, never a traceback."""
+    try:
+        _group(standalone_mode=False)
+    except Refused as refused:
+        sys.exit(fail(refused.problems))
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
