@@ -69,7 +69,7 @@ def _csv_header(path: Path, compression: str) -> list[str]:
     if not head:
         raise Refused([Problem("file-empty", Place(path.name))])
     line, newline, _ = head.partition(b"\n")
-    if not newline and len(head) == _HEAD or line.count(b",") >= MOST_COLUMNS:
+    if (not newline and len(head) == _HEAD) or line.count(b",") >= MOST_COLUMNS:
         count = f"over {line.count(b',')}"
         raise Refused([Problem("too-many-columns", Place(path.name, 1), {"count": count, "most": MOST_COLUMNS})])
     try:

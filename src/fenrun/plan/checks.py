@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from fenrun.base.money import show, show_rate
 from fenrun.base.problem import Place, Problem
@@ -20,7 +20,7 @@ def _bands(plan: Plan, source: str) -> Iterator[Problem]:
     """Bands of a table version that overlap, or leave a value undecided."""
     for (table, _), group in groupby(plan.bands, key=lambda b: (b.table_id, b.valid_from)):
         bands = sorted(group, key=_start)
-        for one, other in zip(bands, bands[1:]):
+        for one, other in pairwise(bands):
             places = sorted([Place(source, one.line, "bands"), Place(source, other.line, "bands")], key=lambda p: p.row)
             values = {"table": table, "one": one.words, "other": other.words}
             gap = _between(one, other)

@@ -130,7 +130,7 @@ def _written(loc: Sequence[Any], data: Any) -> Path_:
     path: list[Any] = []
     for number, part in enumerate(loc):
         here = data
-        if isinstance(here, dict) and part in here or isinstance(here, list) and isinstance(part, int) and part < len(here):
+        if (isinstance(here, dict) and part in here) or (isinstance(here, list) and isinstance(part, int) and part < len(here)):
             data = here[part]
             path.append(part)
         elif number == len(loc) - 1 and isinstance(here, dict):

@@ -1,0 +1,40 @@
+"""Write a world to a folder: `charges/`, `book/`, `plan.yaml`, and `world.json`, which says from when each file is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+from pathlib import Path
+
+from fenrun.world.charges import write_month
+from fenrun.world.people import YEAR, Size, people, write_book
+
+
+@dataclass(frozen=True)
+class World:
+    """A world on disk."""
+
+    folder: Path
+    size: Size
+    seed: int
+    files: tuple[tuple[Path, date], ...]
+    """Each file with the day (UTC) from which it is known."""
+
+
+def make_world(folder: Path, rows: int, seed: int, progress: Callable[[int], None] = lambda n: None) -> World:
+    """Write a world of about `rows` charges. The same seed and size give the same bytes."""
+    size = Size.of(rows)
+    world = people(size, seed)
+    files = write_book(folder / "book", world, seed)
+    plan = folder / "plan.yaml"
+    plan.write_text(resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8")
+    files.append((plan, date(YEAR, 1, 1)))
+    for month in range(1, 13):
+        known = date(YEAR + month // 12, month % 12 + 1, 3)
+        files += [(path, known) for path in write_month(folder / "charges", world, seed, month, progress)]
+    said = {"note": "Invented by fenrun world: no real party.", "seed": seed, "rows": rows, "files": [[str(p.relative_to(folder)), str(d)] for p, d in files]}
+    (folder / "world.json").write_text(json.dumps(said, indent=1) + "\n", "utf-8")
+    return World(folder, size, seed, tuple(files))
