@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fenrun.base.money import natural_type, parse_amount, plain
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.when import LONG_AGO, AsOf, Period, parse_day, parse_period, parse_periods
+from fenrun.base.when import AsOf, Period, parse_day, parse_period, parse_periods
 from fenrun.book.as_known import put_book, sources_from
 from fenrun.book.read import book_from
 from fenrun.charges.rows import focus_columns
@@ -125,7 +125,9 @@ def _charges(row: dict[str, str], file: PlanFile, line: int, problems: list[Prob
     default = costs.get("BilledCost", next(iter(costs.values())))
     extra = {k: v for k, v in row.items() if k not in _OWN}
     for day in days:
-        yield {"InvoiceIssuerName": ISSUER, "BillingAccountId": row.get("account", row["customer"]), "BillingCurrency": file.text.currency, "day": day,
+        noon = datetime.combine(day, time(12))
+        yield {"InvoiceIssuerName": ISSUER, "BillingAccountId": row.get("account", row["customer"]), "BillingCurrency": file.text.currency,
+               "ChargePeriodStart": noon, "BillingPeriodStart": datetime.combine(day.replace(day=1), time()),
                **{column: costs.get(column, default) for column in BASES.values()}, **extra}
 
 
@@ -138,12 +140,11 @@ def _days(row: dict[str, str]) -> list[date]:
 
 
 def charge_table(charges: list[dict[str, Any]]) -> pa.Table:
-    """Charges as the store holds them. Each is a mapping of FOCUS columns, with `day` (billed in its month) for the dates."""
+    """Charges as the store holds them, from mappings of FOCUS columns: costs as decimals, the two dates as UTC times, all else text."""
+    times = ("ChargePeriodStart", "BillingPeriodStart")
     columns: dict[str, Any] = {"import_id": pa.array(["case"] * len(charges)), "row_no": pa.array(range(2, len(charges) + 2), pa.int64())}
-    times = [datetime.combine(c.get("day", LONG_AGO), time(12)) for c in charges]
-    columns["ChargePeriodStart"] = pa.array(times, pa.timestamp("us"))
-    columns["BillingPeriodStart"] = pa.array([c.get("billed_on", t.date()).replace(day=1) for c, t in zip(charges, times)], pa.date32()).cast(pa.timestamp("us"))
-    for name in sorted({k for c in charges for k in c} - {"day", "billed_on"}):
+    for name in sorted({k for c in charges for k in c} | set(times)):
         values = [c.get(name) for c in charges]
-        columns[name] = pa.array(values, natural_type(values)) if name in BASES.values() else pa.array(values, pa.string())
+        kind = natural_type(values, 2) if name in BASES.values() else pa.timestamp("us") if name in times else pa.string()
+        columns[name] = pa.array(values, kind)
     return pa.table(columns)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fenrun.base.money import show_rate
 from fenrun.base.problem import Place, Problem
 from fenrun.book.rows import ROLE_KINDS
+from fenrun.engine.duckdb import literal
 from fenrun.engine.port import Engine
 
 _LINKS = """
@@ -19,9 +20,12 @@ WHERE d.held > 1 GROUP BY ALL ORDER BY ALL"""
 _FIGURES = """
 SELECT party, figure, period, list(source || '|' || row_no ORDER BY source, row_no) AS places
 FROM figures_known GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"""
-_PARTIES = """
+_UNKNOWN = """
+SELECT l.source, min(l.row_no) AS row_no, min_by(l.party, l.row_no) AS party, count(*) AS links
+FROM links_known AS l WHERE NOT EXISTS (SELECT 1 FROM parties AS p WHERE p.party = l.party) GROUP BY l.source ORDER BY l.source"""
+_KINDS = """
 SELECT l.party, l.role, p.kind, l.source, min(l.row_no) AS row_no
-FROM links_known AS l LEFT JOIN parties AS p USING (party) GROUP BY ALL ORDER BY ALL"""
+FROM links_known AS l JOIN parties AS p ON p.party = l.party WHERE {wrong} GROUP BY ALL ORDER BY ALL"""
 
 
 def find(engine: Engine) -> list[Problem]:
@@ -36,12 +40,12 @@ def find(engine: Engine) -> list[Problem]:
         problems.append(_placed("label-overlap", row["places"], row["label"], values))
     for row in engine.query(_FIGURES).to_pylist():
         problems.append(_placed("figure-conflict", row["places"], row["figure"], {k: row[k] for k in ("figure", "party", "period")}))
-    for row in engine.query(_PARTIES).to_pylist():
-        wanted, place = ROLE_KINDS.get(row["role"]), Place(row["source"], row["row_no"], "party")
-        if row["kind"] is None:
-            problems.append(Problem("party-unknown", place, {"party": row["party"]}))
-        elif wanted and row["kind"] not in wanted:
-            problems.append(Problem("party-kind", place, {"party": row["party"], "kind": row["kind"], "role": row["role"], "wanted": " / ".join(wanted)}))
+    for row in engine.query(_UNKNOWN).to_pylist():
+        problems.append(Problem("party-unknown", Place(row["source"], row["row_no"], "party"), {"party": row["party"]}, rows=row["links"]))
+    wrong = " OR ".join(f"(l.role = {literal(role)} AND p.kind NOT IN ({', '.join(map(literal, kinds))}))" for role, kinds in ROLE_KINDS.items())
+    for row in engine.query(_KINDS.format(wrong=wrong)).to_pylist():
+        values = {"party": row["party"], "kind": row["kind"], "role": row["role"], "wanted": " / ".join(ROLE_KINDS[row["role"]])}
+        problems.append(Problem("party-kind", Place(row["source"], row["row_no"], "party"), values))
     return problems
 
 

@@ -1,0 +1,17 @@
+"""Engine and auditor agree on every random world, to the last digit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+
+from fenrun.plan.read import PlanFile
+from tests.auditor.compare import answer_for, differences, run_engine
+from tests.properties import worlds
+
+
+@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods)
+def test_engine_and_auditor_agree(charges: list[dict[str, Any]], books: list[Any], plan: PlanFile, period: str) -> None:
+    run = run_engine(charges, books, plan.plan, period)
+    assert not differences(run, answer_for(charges, books, plan.plan, period))
