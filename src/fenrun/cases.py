@@ -15,7 +15,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import AsOf, Period, parse_day, parse_period, parse_periods
 from fenrun.book.as_known import put_book, sources_from
 from fenrun.book.read import book_from
-from fenrun.charges.rows import focus_columns
+from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.engine.duckdb import DuckDB
 from fenrun.pipeline import settle
 from fenrun.plan.read import PlanFile
@@ -141,10 +141,12 @@ def _days(row: dict[str, str]) -> list[date]:
 
 def charge_table(charges: list[dict[str, Any]]) -> pa.Table:
     """Charges as the store holds them, from mappings of FOCUS columns: costs as decimals, the two dates as UTC times, all else text."""
+    if not charges:
+        return empty_schema().empty_table()
     times = ("ChargePeriodStart", "BillingPeriodStart")
     columns: dict[str, Any] = {"import_id": pa.array(["case"] * len(charges)), "row_no": pa.array(range(2, len(charges) + 2), pa.int64())}
     for name in sorted({k for c in charges for k in c} | set(times)):
         values = [c.get(name) for c in charges]
-        kind = natural_type(values, 2) if name in BASES.values() else pa.timestamp("us") if name in times else pa.string()
+        kind = natural_type(values, 2, narrow=True) if name in BASES.values() else pa.timestamp("us") if name in times else pa.string()
         columns[name] = pa.array(values, kind)
     return pa.table(columns)

@@ -62,18 +62,18 @@ def decimals(value: Decimal) -> int:
     return max(0, -int(value.normalize().as_tuple().exponent)) if value else 0
 
 
-def natural_type(values: Iterable[Decimal | None], least: int = 0) -> pa.DataType:
-    """The narrowest decimal type that holds all the values exactly, 18 digits where they do, else 38.
+def natural_type(values: Iterable[Decimal | None], least: int = 0, narrow: bool = False) -> pa.DataType:
+    """The decimal type with the fewest decimals that holds all the values exactly; 38 digits, or 18 if `narrow` and they do.
 
-    Narrow scales leave room: a product of decimals adds their scales, and the engine refuses, rather than
-    rounds, what needs more than 38 digits.
+    Few decimals leave room: a product adds the decimals of its factors, and the engine refuses, rather than rounds, what needs
+    more than 38 digits. Factors are 38 digits wide because DuckDB gives the product of two 18-digit decimals only 18.
     """
     scale, whole = least, 1
     for value in values:
         if value is not None:
             scale = max(scale, decimals(value))
             whole = max(whole, value.adjusted() + 1)
-    return pa.decimal128(18 if scale + whole <= 18 else 38, scale)
+    return pa.decimal128(18 if narrow and scale + whole <= 18 else 38, scale)
 
 
 def plain(value: Decimal, places: int = 2) -> str:

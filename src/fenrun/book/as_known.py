@@ -56,7 +56,5 @@ def _alike(tables: list[pa.Table]) -> list[pa.Table]:
         for column in table.schema:
             if pa.types.is_decimal(column.type):
                 was = wanted.get(column.name, column.type)
-                wide = max(was.precision - was.scale, column.type.precision - column.type.scale)
-                scale = max(was.scale, column.type.scale)
-                wanted[column.name] = pa.decimal128(18 if wide + scale <= 18 else 38, scale)
+                wanted[column.name] = pa.decimal128(38, max(was.scale, column.type.scale))
     return [table.cast(pa.schema([pa.field(f.name, wanted.get(f.name, f.type)) for f in table.schema])) for table in tables]

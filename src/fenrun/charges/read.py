@@ -209,7 +209,7 @@ class _Staged:
             f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE})) TO {literal(str(folder / 'charges.parquet'))} {target}")
         if self._one(f"SELECT count(*) FROM staged WHERE {checks.QUARANTINE}"):
             self.engine.connection.execute(
-                f"COPY (SELECT raw.* FROM raw JOIN staged ON staged.row_no = raw.file_row_number + 2 WHERE {checks.QUARANTINE}) TO {literal(str(folder / 'quarantine.parquet'))} {target}")
+                f"COPY (SELECT * FROM raw WHERE file_row_number + 2 IN (SELECT row_no FROM staged WHERE {checks.QUARANTINE})) TO {literal(str(folder / 'quarantine.parquet'))} {target}")
 
 
 def _decimal(scale: int, digits: int) -> str:

@@ -53,11 +53,9 @@ def _group(ctx: click.Context, lang: str | None) -> None:
 def main() -> None:
     """Run a command; problems become messages, never a traceback."""
     try:
-        _group(standalone_mode=False)
+        code = _group(standalone_mode=False)
     except Refused as refused:
         sys.exit(fail(refused.problems))
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
@@ -66,3 +64,4 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    sys.exit(code if isinstance(code, int) else 0)

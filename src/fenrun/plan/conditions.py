@@ -18,7 +18,7 @@ from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedInput
 
-from fenrun.base.money import parse_amount, parse_rate
+from fenrun.base.money import decimals, parse_amount, parse_rate
 from fenrun.charges.rows import focus_columns
 from fenrun.engine.duckdb import literal
 from fenrun.plan.rows import BASES
@@ -181,4 +181,5 @@ def test_sql(text: str, column: Callable[[str], str]) -> str:
 
 
 def _number(text: str) -> str:
-    return f"{Decimal(text):f}"
+    """A factor or bound, 38 digits wide (see natural_type)."""
+    return f"CAST({Decimal(text):f} AS DECIMAL(38,{decimals(Decimal(text))}))"

@@ -259,7 +259,7 @@ class _Compiling:
 
     def _table(self, name: str, versions: list[TableText]) -> list[Band]:
         path: Path_ = ("tables", name)
-        self._rule(path, name, "table", None, "; ".join(dict.fromkeys(v.source for v in versions)), "; ".join(b.words for v in versions for b in v.bands))
+        self._rule(path, f"tables.{name}", "table", name, "; ".join(dict.fromkeys(v.source for v in versions)), "; ".join(b.words for v in versions for b in v.bands))
         order = sorted(range(len(versions)), key=lambda n: versions[n].start)
         found = []
         for number, index in enumerate(order):

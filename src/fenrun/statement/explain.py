@@ -52,7 +52,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     return {
         "line": line_id, "payee": row["payee"], "period": row["period"], "currency": row["currency"], "earned": plain(row["earned"]), "reason": row["reason"],
         "as_of": {"effective": str(as_of.effective), "known": show_moment(as_of.known)},
-        "clause": _clause(rules[row["plan_id"], row["component"]]), "table": _clause(rules[row["plan_id"], row["table_id"]]),
+        "clause": _clause(rules[row["plan_id"], row["component"]]), "table": _clause(rules[row["plan_id"], f"tables.{row['table_id']}"]),
         "who": _clause(rules[row["plan_id"], f"{row['component']}.who"]) if (row["plan_id"], f"{row['component']}.who") in rules else None,
         "credited": plain(sum((c["credited"] for c in customers), Decimal(0))), "counted": plain(row["amount"]),
         "excluded": _excluded(customers, rules, row["plan_id"]), "baselines": _baselines(customers),
@@ -152,7 +152,7 @@ def _measured(e: Mapping[str, Any], lang: str) -> list[str]:
 
 
 def _band_words(e: Mapping[str, Any], band: Mapping[str, Any], lang: str) -> str:
-    values = {"words": band["words"], "table": e["table"]["id"], "since": e["table_from"], "source": e["table"]["source"], "pays": _show(band["pays"])}
+    values = {"words": band["words"], "table": e["table"]["title"]["en"], "since": e["table_from"], "source": e["table"]["source"], "pays": _show(band["pays"])}
     if band["rate"] is None:
         return say("says-flat", lang, **values)
     return say("says-band", lang, **values, part=_show(band["part"]), rate=band["rate"])

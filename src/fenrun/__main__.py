@@ -1,0 +1,5 @@
+"""python -m fenrun"""
+
+from fenrun.cli import main
+
+main()

@@ -1,0 +1,113 @@
+"""Every programme's own cases hold, and a channel manager's smaller questions come out as by hand."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from fenrun.cases import run_cases
+from fenrun.plan.read import load_plan, read_plan
+
+ROOT = Path(__file__).parent.parent.parent
+PLANS = sorted((ROOT / "programmes").glob("*.yaml")) + [ROOT / "src/fenrun/world/plan.yaml"]
+
+HEAD = """
+plan: small
+title: Small
+source: test
+published: 2024-01-01
+effective: {from: 2024-01-01}
+currency: CNY
+timezone: Asia/Shanghai
+basis: billed
+"""
+TAIL = """
+tables:
+  ten: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 10 %]}]
+earn:
+  sum: [{id: ten, pays: partner, per: month, on: amount, by: amount, table: ten}]
+"""
+BOOK = "{party: K1, kind: customer}, {party: P1, kind: partner}, {party: P2, kind: partner}, {party: R1, kind: rep}"
+
+
+@pytest.mark.parametrize("path", PLANS, ids=lambda p: p.stem)
+def test_cases_of_programmes(path: Path) -> None:
+    file = load_plan(path)
+    outcomes, problems = run_cases(file)
+    assert not problems
+    assert all(o.ok for o in outcomes) and (outcomes or path.name == "plan.yaml")
+
+
+def _case(credit: str, links: str, charges: str, expect: dict[str, str], extra: str = "", tail: str = TAIL) -> None:
+    """Run one case; `expect` maps payee/component/period to what is earned (and credited after a slash)."""
+    wanted = []
+    for key, value in expect.items():
+        payee, component, period = key.split()
+        earned, _, credited = value.partition("/")
+        wanted.append(f"{{payee: {payee}, component: {component}, period: {period}, earned: {earned}" + (f", credited: {credited}}}" if credited else "}"))
+    text = f"{HEAD}\ncredit: {{first match: [{credit}]}}\n{extra}\n{tail}\ncases:\n  - case: one\n    given: {{parties: [{BOOK}], links: [{links}], charges: [{charges}]}}\n    expect: [{', '.join(wanted)}]\n"
+    outcomes, problems = run_cases(read_plan(text, "small.yaml"))
+    assert not [p.words("what") for p in problems] and outcomes
+
+
+DOUBLE = "{id: both, mode: double, roles: [partner, rep]}"
+SINGLE = "{id: one, mode: single, roles: [partner, rep]}"
+TO_P1 = "{of: customer, subject: K1, role: partner, party: P1}"
+TO_R1 = "{of: customer, subject: K1, role: rep, party: R1}"
+
+
+def test_double_crediting_credits_both_in_full() -> None:
+    _case(DOUBLE, f"{TO_P1}, {TO_R1}", "{customer: K1, month: 2024-03, billed: 1000}", {"P1 ten 2024-03": "100/1000", "R1 ten 2024-03": "0/1000"})
+
+
+def test_single_crediting_credits_the_first_role_held() -> None:
+    _case(SINGLE, f"{TO_P1}, {TO_R1}", "{customer: K1, month: 2024-03, billed: 1000}", {"P1 ten 2024-03": "100/1000", "R1 ten 2024-03": "0/0"})
+    _case(SINGLE, TO_R1, "{customer: K1, month: 2024-03, billed: 1000}", {"P1 ten 2024-03": "0/0", "R1 ten 2024-03": "0/1000"})
+
+
+def test_a_registered_order_overrides_the_association() -> None:
+    order = "{of: order, issuer: case, subject: SO-1, role: partner, party: P2, from: 2024-03-10}"
+    charges = "{customer: K1, day: 2024-03-09, billed: 100, x_OrderId: SO-1}, {customer: K1, day: 2024-03-10, billed: 200, x_OrderId: SO-1}, {customer: K1, day: 2024-03-10, billed: 400, x_OrderId: SO-2}"
+    _case(DOUBLE, f"{TO_P1}, {order}", charges, {"P1 ten 2024-03": "50/500", "P2 ten 2024-03": "20/200"})
+
+
+def test_spans_are_half_open() -> None:
+    links = "{of: customer, subject: K1, role: partner, party: P1, to: 2024-03-16}, {of: customer, subject: K1, role: partner, party: P2, from: 2024-03-16}"
+    _case(DOUBLE, links, "{customer: K1, day: 2024-03-15, billed: 100}, {customer: K1, day: 2024-03-16, billed: 1000}", {"P1 ten 2024-03": "10/100", "P2 ten 2024-03": "100/1000"})
+
+
+def test_what_is_held_twice_is_credited_to_nobody() -> None:
+    links = f"{TO_P1}, {{of: customer, subject: K1, role: partner, party: P2, share: 1 %, from: 2024-03-16, to: 2024-03-17}}"
+    _case(DOUBLE, links, "{customer: K1, day: 2024-03-15, billed: 100}, {customer: K1, day: 2024-03-16, billed: 1000}", {"P1 ten 2024-03": "10/100", "P2 ten 2024-03": "0/0"})
+
+
+def test_discount_floor_is_met_exactly_and_a_refund_is_judged_as_its_charge() -> None:
+    extra = "exclude: [{id: floor, when: billed below 60 % of list}]"
+    charges = "{customer: K1, month: 2024-03, billed: 60, list: 100}, {customer: K1, month: 2024-03, billed: 59.99, list: 100}, {customer: K1, month: 2024-03, billed: -59.99, list: -100}"
+    _case(DOUBLE, TO_P1, charges, {"P1 ten 2024-03": "6/60"}, extra)
+
+
+def test_marginal_table_and_cap() -> None:
+    """P13: 1/2/3/5 % on slices to 1,000, 3,000, 8,000 and 20,000: 3,000 makes 50.00, 8,000 makes 200.00; capped at 120."""
+    tail = """
+tables:
+  slices: [{from: 2024-01-01, source: test, kind: marginal, bands: [from 0 below 1000 pays 1 %, from 1000 below 3000 pays 2 %, from 3000 below 8000 pays 3 %, from 8000 pays 5 %]}]
+earn:
+  sum: [{id: all, pays: partner, per: month, on: amount, by: amount, table: slices}, {id: capped, pays: partner, per: month, on: amount, by: amount, table: slices, cap: 120}]
+"""
+    charges = "{customer: K1, month: 2024-03, billed: 3000}, {customer: K1, month: 2024-04, billed: 8000}"
+    _case(DOUBLE, TO_P1, charges, {"P1 all 2024-03": "50.00", "P1 all 2024-04": "200.00", "P1 capped 2024-03": "50.00", "P1 capped 2024-04": "120.00"}, tail=tail)
+
+
+def test_day_in_the_plans_time_zone_decides() -> None:
+    """Noon UTC is evening in Shanghai: the same day. 16:00 UTC would be the next; the property tests try those."""
+    links = "{of: customer, subject: K1, role: partner, party: P1, from: 2024-03-16}"
+    _case(DOUBLE, links, "{customer: K1, day: 2024-03-16, billed: 10}", {"P1 ten 2024-03": "1/10"})
+
+
+def test_rounding_is_half_up_once() -> None:
+    _case(DOUBLE, TO_P1, "{customer: K1, month: 2024-03, billed: 0.05}, {customer: K1, month: 2024-04, billed: 0.02}, {customer: K1, month: 2024-04, billed: 0.02}",
+          {"P1 ten 2024-03": "0.01", "P1 ten 2024-04": "0.00"})
+    assert Decimal("0.04") * Decimal("0.1") == Decimal("0.004")
