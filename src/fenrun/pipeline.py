@@ -51,7 +51,8 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
     years = list(range(period.span.start.year - 1, period.last_day.year + 1))
     from_credits.put_periods(engine, years)
     start = period.span.start.replace(year=years[0], month=1)
-    filled = from_charges.fragments(engine, plans, start, period.span.end) | from_credits.fragments(plans, period)
+    filled = from_charges.fragments(engine, plans, start, period.span.end)
+    filled |= from_credits.fragments(engine, plans, period, int(filled["credit"]))
     problems = book_checks.find(engine)
     for stage in STAGES:
         progress(stage.name)

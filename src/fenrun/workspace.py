@@ -29,7 +29,7 @@ from fenrun.statement.run import Run
 ENGINE_VERSION = "1"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
 
-KEPT = ("parties", "registered", "groups", "customers", "segments", "credits", "uncredited", "counted", "slices", "earnings", "statement_lines", "statement_credits", "statements", "ledger")
+KEPT = ("parties", "registered", "groups", "customers", "segments", "credits", "uncredited", "counted", "paid", "earnings", "statement_lines", "statement_credits", "statements", "ledger")
 """The tables of a run that are kept."""
 
 _SUFFIXES = (".csv", ".parquet", ".yaml", ".yml", ".gz", ".zst", ".csv.gz", ".csv.zst")

@@ -11,7 +11,7 @@ from fenrun.cases import run_cases
 from fenrun.plan.read import load_plan, read_plan
 
 ROOT = Path(__file__).parent.parent.parent
-PLANS = sorted((ROOT / "programmes").glob("*.yaml")) + [ROOT / "src/fenrun/world/plan.yaml"]
+PLANS = [*sorted((ROOT / "programmes").glob("*.yaml")), ROOT / "src/fenrun/world/plan.yaml"]
 
 HEAD = """
 plan: small

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from fenrun.base.money import decimals
 from fenrun.base.table import from_rows
 from fenrun.charges.rows import COSTS, ORDER
 from fenrun.engine.duckdb import literal, quoted
@@ -57,8 +58,8 @@ def put_plans(engine: Engine, plans: Sequence[Plan]) -> None:
         engine.put(f"plan_{name}", from_rows(kind, [row for plan in plans for row in getattr(plan, name)]))
 
 
-def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
-    """What fills steps.sql, for charges billed in months from `start` up to, not including, `end`."""
+def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
+    """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`."""
     terms, dims, present = plans[0].terms[0], dims_of(plans), engine.columns("charges")
 
     def column(name: str) -> str:
@@ -71,16 +72,40 @@ def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> 
 
     read = [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in dims.columns.items()] + [f"{test_sql(n, number)} AS {c}" for n, c in dims.tests.items()]
     keys = "".join(f", {k}" for k in dims.keys)
-    named = [*dims.keys, *dims.labels.values()]
-    label_columns = "".join(f", {c}.value AS {c}" for c in dims.labels.values())
+    scale = cost_scale(engine)
     return {
-        "sub_account": column("SubAccountId"), "order_id": column(ORDER), "offset": _offset(engine, terms.timezone), "basis": _basis(terms.basis, column),
-        "columns": "".join(f", {r}" for r in read), "from": str(start), "to": str(end), "keys": keys,
-        "group_keys": "".join(f", g.{k}" for k in dims.keys), "currency": terms.currency,
-        "dims": "".join(f", o.{k}" for k in dims.keys) + label_columns, "dim_names": "".join(f", {n}" for n in named),
-        "segment": f"dense_rank() OVER (ORDER BY {', '.join([f'o.{k}' for k in dims.keys] + [f'{c}.value' for c in dims.labels.values()])})" if named else "1",
-        "label_joins": label_joins(dims, "o.customer", "o.day"), "matches": _matches(plans, dims),
+        "sub_account": column("SubAccountId"), "order_id": column(ORDER), "offset": _offset(engine, terms.timezone), "keys": keys,
+        "basis": _basis(terms.basis, lambda name: f"CAST({column(name)} AS DECIMAL(38, {scale}))"), "columns": "".join(f", {r}" for r in read), "from": str(start), "to": str(end),
     }
+
+
+def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
+    """What fills steps.sql, for charges billed in months from `start` up to, not including, `end`."""
+    dims = dims_of(plans)
+    named = [*dims.keys, *dims.labels.values()]
+    read = [f"o.{k}" for k in dims.keys] + [f"{c}.value" for c in dims.labels.values()]
+    direct, rolled = share_scales(engine)
+    return line_fragments(engine, plans, start, end) | {
+        "group_keys": "".join(f", g.{k}" for k in dims.keys), "currency": plans[0].terms[0].currency,
+        "dims": "".join(f", o.{k}" for k in dims.keys) + "".join(f", {c}.value AS {c}" for c in dims.labels.values()), "dim_names": "".join(f", {n}" for n in named),
+        "segment": f"dense_rank() OVER (ORDER BY {', '.join(read)})" if named else "1",
+        "label_joins": label_joins(dims, "o.customer", "o.day"), "matches": _matches(plans, dims),
+        "direct_share": str(direct), "all_share": str(direct + rolled), "credit": str(cost_scale(engine) + direct + rolled),
+    }
+
+
+def cost_scale(engine: Engine) -> int:
+    """The decimals of the charges' costs."""
+    return max((int(kind[:-1].split(",")[1]) for name, kind in engine.columns("charges").items() if name in COSTS and kind.startswith("DECIMAL")), default=2)
+
+
+def share_scales(engine: Engine) -> tuple[int, int]:
+    """The decimals that the share of a direct credit needs, and those that rolling it up adds."""
+    found = {"customer": 0, "role": 0, "party": 0}
+    for row in engine.query("SELECT DISTINCT of_kind, share FROM links").to_pylist():
+        which = {"account": "customer", "sub-account": "customer", "party": "party"}.get(row["of_kind"], "role")
+        found[which] = max(found[which], decimals(row["share"]))
+    return found["customer"] + found["role"], found["party"]
 
 
 def label_joins(dims: Dims, party: str, day: str) -> str:

@@ -91,7 +91,7 @@ SELECT owned_id, role, party, share, link_id, sound, 'customer' AS via FROM by_c
 -- step: claims
 -- Every role that the deciding clause credits and somebody holds.
 SELECT d.plan_id, d.rule_id, c.mode, r.role, r.role_rank, s.segment_id, o.owned_id, o.group_id, o.customer, o.month, o.day, o.amount, o.charges,
-       h.party, o.customer_share * h.share AS share, o.customer_link, h.link_id, h.via, h.sound
+       h.party, CAST(o.customer_share * h.share AS DECIMAL(38, {direct_share})) AS share, o.customer_link, h.link_id, h.via, h.sound
 FROM owned AS o
 JOIN dims AS s ON s.owned_id = o.owned_id
 JOIN decided AS d ON d.segment_id = s.segment_id
@@ -116,11 +116,13 @@ WHERE c.sound AND (c.mode = 'double' OR c.role_rank = t.role_rank)
 
 -- step: credits
 -- All credits: direct ones, and roll-ups to whoever holds a role of the credited party that day.
-SELECT plan_id, rule_id, kind, role, party, segment_id, owned_id, group_id, customer, month, day, share, amount, charges, customer_link, link_id, via
+-- Both arms are cast to one type: DuckDB would round silently to the fewer decimals of two 38-digit types.
+SELECT plan_id, rule_id, kind, role, party, segment_id, owned_id, group_id, customer, month, day,
+       CAST(share AS DECIMAL(38, {all_share})) AS share, CAST(amount AS DECIMAL(38, {credit})) AS amount, charges, customer_link, link_id, via
 FROM direct
 UNION ALL
 SELECT d.plan_id, d.rule_id, 'roll-up', u.to_role, l.party, d.segment_id, d.owned_id, d.group_id, d.customer, d.month, d.day,
-       d.share * l.share, d.amount * l.share, d.charges, d.customer_link, l.link_id, 'party'
+       CAST(d.share * l.share AS DECIMAL(38, {all_share})), CAST(d.amount * l.share AS DECIMAL(38, {credit})), d.charges, d.customer_link, l.link_id, 'party'
 FROM direct AS d
 JOIN plan_roll_ups AS u ON u.plan_id = d.plan_id AND u.rule_id = d.rule_id AND u.role = d.role
 JOIN links AS l ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound

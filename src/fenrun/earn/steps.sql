@@ -39,12 +39,12 @@ FROM spend
 
 -- step: counted
 -- What counts, by payee, customer and month; what is excluded counts 0.
-SELECT plan_id, component, payee, customer, month, charges, amount, CASE WHEN excluded_by IS NULL THEN amount ELSE 0 * amount END AS counted, excluded_by,
-       CAST(NULL AS VARCHAR) AS baseline_period, 0 * amount AS baseline
+SELECT plan_id, component, payee, customer, month, charges, amount, CAST(CASE WHEN excluded_by IS NULL THEN amount ELSE 0 * amount END AS {measure}) AS counted, excluded_by,
+       CAST(NULL AS VARCHAR) AS baseline_period, CAST(0 AS {measure}) AS baseline
 FROM measured
 WHERE NOT (baselined AND excluded_by IS NULL)
 UNION ALL
-SELECT plan_id, component, payee, customer, month, charges, amount, counted, NULL, period, baseline
+SELECT plan_id, component, payee, customer, month, charges, amount, CAST(counted AS {measure}), NULL, period, CAST(baseline AS {measure})
 FROM baselined
 
 -- step: bases
@@ -68,7 +68,8 @@ FROM (SELECT DISTINCT payee, period_from FROM bases) AS b{payee_joins}
 -- Each base beside what it is measured against: figures of the book, or the payee's own measure a year before.
 SELECT b.plan_id, b.component, k.rank, k.role, b.payee, b.per, b.period, b.period_from, b.period_to, b.paid_month, z.currency, b.amount,
        k.pays_on, k.reads_by, k.portion, k.cap, k.table_id, z.round_step, z.round_per, z.round_mode,
-       t.amount AS target, CASE WHEN k.compare = 'last year' THEN y.amount ELSE f.amount END AS compared, n.amount AS figure,
+       CAST(t.amount AS {measure}) AS target, CASE WHEN k.compare = 'last year' THEN CAST(y.amount AS {measure}) ELSE CAST(f.amount AS {measure}) END AS compared,
+       CAST(n.amount AS {measure}) AS figure,
        q.payee IS NOT NULL AS qualifies
 FROM bases AS b
 JOIN plan_components AS k ON k.plan_id = b.plan_id AND k.rule_id = b.component
@@ -94,30 +95,37 @@ SELECT r.*, r.amount - r.compared AS increment,
 FROM referenced AS r
 
 -- step: slices
+-- Amounts of one column are cast to one type: DuckDB would round silently to the fewer decimals of two 38-digit types.
 -- The bands reached, with what each is applied to: the whole, or its own slice.
 SELECT t.plan_id, t.component, t.payee, t.period, n.valid_from AS table_from, n.kind, n.band_no, n.words, n.rate, n.flat,
-       CASE WHEN n.kind = 'all units' THEN t.base
-            ELSE least(t.measure, coalesce(n.upper * t.reference, t.measure)) - coalesce(n.lower * t.reference, 0) END AS part
+       CASE WHEN n.kind = 'all units' THEN CAST(t.base AS {part})
+            ELSE CAST(least(CAST(t.measure AS {part}), coalesce(CAST(n.upper * t.reference AS {part}), CAST(t.measure AS {part})))
+                      - coalesce(CAST(n.lower * t.reference AS {part}), 0) AS {part}) END AS part
 FROM tested AS t
 JOIN plan_bands AS n ON n.plan_id = t.plan_id AND n.table_id = t.table_id AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
 WHERE t.hindrance IS NULL
   AND (n.lower IS NULL OR t.measure > n.lower * t.reference OR (n.lower_in AND t.measure = n.lower * t.reference))
   AND (n.kind = 'marginal' OR n.upper IS NULL OR t.measure < n.upper * t.reference OR (n.upper_in AND t.measure = n.upper * t.reference))
 
+-- step: paid
+-- What each reached band pays.
+SELECT s.*, coalesce(CAST(part * rate AS {pays}), CAST(flat AS {pays})) AS pays
+FROM slices AS s
+
 -- step: sums
 -- What the reached bands pay together.
-SELECT plan_id, component, payee, period, min(table_from) AS table_from, count(*) AS bands, sum(coalesce(part * rate, flat)) AS amount
-FROM slices
+SELECT plan_id, component, payee, period, min(table_from) AS table_from, count(*) AS bands, sum(pays) AS amount
+FROM paid
 GROUP BY plan_id, component, payee, period
 
 -- step: earnings
 -- What is earned: portion, then cap, then rounding, once.
 WITH exact AS (
-  SELECT t.*, s.table_from, coalesce(s.amount * t.portion, 0) AS uncapped,
+  SELECT t.*, s.table_from, coalesce(CAST(s.amount * t.portion AS {uncapped}), 0) AS uncapped,
          CASE WHEN t.hindrance IS NOT NULL THEN t.hindrance WHEN s.bands IS NULL THEN 'no-band' WHEN s.amount * t.portion > t.cap THEN 'capped' ELSE 'band' END AS reason
   FROM tested AS t
   LEFT JOIN sums AS s ON s.plan_id = t.plan_id AND s.component = t.component AND s.payee = t.payee AND s.period = t.period),
-steps AS (SELECT e.*, least(uncapped, coalesce(cap, uncapped)) * round_per AS stepped FROM exact AS e)
+steps AS (SELECT e.*, least(uncapped, coalesce(CAST(cap AS {uncapped}), uncapped)) * round_per AS stepped FROM exact AS e)
 SELECT plan_id, component, rank, role, payee, per, period, period_from, period_to, paid_month, currency, amount, target, compared, base, measure, reference,
        pays_on, reads_by, portion, table_id, table_from, uncapped, cap, reason,
        CASE WHEN round_mode = 'down' OR (round_mode = 'half even' AND abs(stepped - trunc(stepped)) = 0.5 AND trunc(stepped) % 2 = 0) THEN trunc(stepped)

@@ -8,6 +8,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.engine.steps import Step
@@ -29,8 +30,14 @@ class DuckDB:
         if not files:
             self.put(name, empty.empty_table())
             return
-        listed = ", ".join(literal(str(path)) for path in files)
-        self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name => true)')
+        widest = _decimal_scales(files)
+        groups: dict[tuple[str, ...], list[str]] = {}
+        for path in files:
+            casts = tuple(f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]})) AS {quoted(f.name)}" for f in pq.read_schema(path)
+                          if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name])
+            groups.setdefault(casts, []).append(literal(str(path)))
+        parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}], union_by_name => true)" for casts, listed in groups.items()]
+        self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')
 
     def columns(self, name: str) -> dict[str, str]:
         return dict(self.connection.execute(f'SELECT column_name, column_type FROM (DESCRIBE "{name}")').fetchall())
@@ -39,7 +46,7 @@ class DuckDB:
         kind = "VIEW" if step.view else "TABLE"
         try:
             self.connection.execute(f'CREATE OR REPLACE {kind} "{step.name}" AS {step.filled(fragments)}')
-        except duckdb.OutOfRangeException as error:
+        except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
             raise Refused([Problem("amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]})]) from error
 
     def table(self, name: str) -> pa.Table:
@@ -47,6 +54,20 @@ class DuckDB:
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
         return self.connection.sql(sql, params=list(values)).to_arrow_table()
+
+
+def _replacing(casts: Sequence[str]) -> str:
+    return f" REPLACE ({', '.join(casts)})" if casts else ""
+
+
+def _decimal_scales(files: Sequence[Path]) -> dict[str, int]:
+    """The most decimals of each column over the files. Where files differ, DuckDB alone would round to the fewest."""
+    scales: dict[str, int] = {}
+    for path in files:
+        for field in pq.read_schema(path):
+            if pa.types.is_decimal(field.type):
+                scales[field.name] = max(scales.get(field.name, 0), field.type.scale)
+    return scales
 
 
 def literal(text: str) -> str:

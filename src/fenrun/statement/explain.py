@@ -46,7 +46,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     row, rules = found[0], titles(engine)
     key = [row["plan_id"], row["component"], row["payee"], row["period"]]
     customers = engine.query(_COUNTED, [*key[:3], row["period_from"], row["period_to"]]).to_pylist()
-    slices = engine.query(f"SELECT *, coalesce(part * rate, flat) AS pays FROM slices WHERE {_SAME} ORDER BY band_no", key).to_pylist()
+    slices = engine.query(f"SELECT * FROM paid WHERE {_SAME} ORDER BY band_no", key).to_pylist()
     terms = engine.query("SELECT * FROM plan_terms WHERE plan_id = ?", key[:1]).to_pylist()[0]
     listed = _charges(run, row, charges)
     return {
@@ -70,7 +70,7 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     if not limit:
         return []
     engine, plans = run.engine, run.plans
-    filled = from_charges.fragments(engine, plans, row["period_from"], row["period_to"])
+    filled = from_charges.line_fragments(engine, plans, row["period_from"], row["period_to"])
     for step in from_charges.STEPS:
         if step.view:
             engine.run(step, filled)

@@ -82,7 +82,7 @@ _LINES = """
 SELECT l.line_id, l.plan_id, l.component, l.role, l.period, l.measured, l.reason, l.earned, l.currency, e.cap, s.words
 FROM statement_lines AS l
 JOIN earnings AS e ON e.plan_id = l.plan_id AND e.component = l.component AND e.payee = l.payee AND e.period = l.period
-LEFT JOIN (SELECT plan_id, component, payee, period, string_agg(words, '; ' ORDER BY band_no) AS words FROM slices GROUP BY ALL) AS s
+LEFT JOIN (SELECT plan_id, component, payee, period, string_agg(words, '; ' ORDER BY band_no) AS words FROM paid GROUP BY ALL) AS s
        ON s.plan_id = l.plan_id AND s.component = l.component AND s.payee = l.payee AND s.period = l.period
 WHERE l.payee = ? ORDER BY l.plan_id, l.rank, l.period"""
 _CREDITS = """

@@ -1,0 +1,97 @@
+"""Write docs/reference.md and the plan's JSON Schema from the code, so that neither can differ from it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+import yaml
+from pydantic import BaseModel
+
+from fenrun.base.words import catalogue
+from fenrun.book.read import COLUMNS
+from fenrun.charges.rows import COSTS, ESSENTIAL, focus_columns
+from fenrun.cli import COMMANDS
+from fenrun.plan.text import PlanText
+
+ROOT = Path(__file__).parent.parent
+
+
+def reference() -> str:
+    """The reference page."""
+    parts = ["# Reference\n\nMade by `make docs` from the code; a test holds them equal.\n", "## Commands\n"]
+    for name in COMMANDS:
+        parts.append(_command(importlib.import_module(f"fenrun.cli.{name}_").command, f"fenrun {name}"))
+    parts += ["## Plan keys\n", *_model(PlanText, "plan", set())]
+    parts.append("## Book columns\n")
+    for table, columns in COLUMNS.items():
+        parts.append(f"- **{table}**: " + ", ".join(f"`{c}`" + ("" if must else " (may be left out)") for c, must in columns.items()) + "\n")
+    parts.append("\n## Charge columns\n\nEssential: " + ", ".join(f"`{c}`" for c in ESSENTIAL) + ". Money: " + ", ".join(f"`{c}`" for c in COSTS)
+                 + ". All FOCUS columns are read under these names: " + ", ".join(f"`{c}` ({v.since}-{v.until})" for c, v in focus_columns().items())
+                 + ". Columns that begin with `x_` are kept; `x_OrderId` carries the order that can be registered for a partner.\n")
+    parts.append("## Problems\n\n| code | severity | what | mend |\n| --- | --- | --- | --- |\n" + "".join(
+        f"| `{code}` | {said['severity']} | {_cell(said['what'])} | {_cell(said['fix'])} |\n" for code, said in catalogue("problems.yaml").items()))
+    return "\n".join(parts)
+
+
+def _cell(said: dict[str, str]) -> str:
+    return f"{said['en']}<br>{said['zh-CN']}".replace("|", "\\|")
+
+
+def _command(command: click.Command, name: str) -> str:
+    lines = [f"### {name}\n", " ".join((command.help or "").split()) + "\n"]
+    for param in command.params:
+        if isinstance(param, click.Option):
+            lines.append(f"- `{'`, `'.join(param.opts)}`: {param.help or ''}")
+        else:
+            lines.append(f"- `{param.human_readable_name}`")
+    text = "\n".join(lines) + "\n"
+    if isinstance(command, click.Group):
+        text += "\n" + "\n".join(_command(sub, f"{name} {key}") for key, sub in sorted(command.commands.items()))
+    return text
+
+
+def _model(model: type[BaseModel], path: str, seen: set[type]) -> list[str]:
+    seen.add(model)
+    rows, below = [f"### {path}\n\n{(model.__doc__ or '').strip()}\n"], []
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        must = "" if field.is_required() else " (may be left out)"
+        rows.append(f"- `{key}`{must}: {field.description}")
+        for inner in _inner(field.annotation):
+            if inner not in seen and inner.__name__ != "BandText":
+                below += _model(inner, f"{path} / {key}", seen)
+    return ["\n".join(rows) + "\n", *below]
+
+
+def _inner(hint: Any) -> list[type[BaseModel]]:
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        return [hint]
+    return [found for part in get_args(hint) for found in _inner(part)]
+
+
+def schema() -> str:
+    """A JSON Schema that completes plans in an editor; values are text, as people write them."""
+    made = PlanText.model_json_schema(by_alias=True)
+
+    def loosen(node: Any) -> Any:
+        if isinstance(node, dict):
+            plain = {k: loosen(v) for k, v in node.items() if k not in ("default", "format")}
+            if plain.get("type") in ("number", "integer") or plain.get("$ref", "").endswith("/BandText"):
+                return {"type": ["string", "number"], **{k: v for k, v in plain.items() if k in ("description", "title")}}
+            return plain
+        return [loosen(v) for v in node] if isinstance(node, list) else node
+
+    made = loosen(made)
+    made["$defs"].pop("BandText", None)
+    made["properties"]["rounding"] = {"type": "string", "description": PlanText.model_fields["rounding"].description}
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs/reference.md").write_text(reference(), "utf-8")
+    (ROOT / "src/fenrun/plan/schema.json").write_text(schema(), "utf-8")
+    yaml.safe_load(schema())
