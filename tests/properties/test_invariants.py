@@ -44,8 +44,9 @@ def test_conservation_and_sums(charges: list[Any], books: list[Any], plan: PlanF
     assert {c["group_id"] for c in engine.table("credits").to_pylist()} <= groups
 
 
-@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods, st.randoms(use_true_random=False))
-def test_order_of_arrival_does_not_matter_and_a_run_repeats(charges: list[Any], books: list[Any], plan: PlanFile, period: str, rng: random.Random) -> None:
+@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods, st.integers(0, 99))
+def test_order_of_arrival_does_not_matter_and_a_run_repeats(charges: list[Any], books: list[Any], plan: PlanFile, period: str, seed: int) -> None:
+    rng = random.Random(seed)
     first = _result(run_engine(charges, books, plan.plan, period))
     assert _result(run_engine(charges, books, plan.plan, period)) == first
     mixed = [(known, Book(*(rng.sample(rows, len(rows)) for rows in book.tables().values()))) for known, book in books]
