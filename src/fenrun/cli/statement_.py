@@ -64,5 +64,5 @@ def show_statement(statement: Statement) -> None:
     if lines:
         print_table("", columns, [*lines, [say("total", lang), "", "", "", show(s.earned)]])
     if s.not_counted:
-        rows = [[s.titles.get(n["component"], {}).get(lang, n["component"]), s.titles.get(n["rule"], {}).get(lang, n["rule"]), show(n["amount"])] for n in s.not_counted]
+        rows = [[s.titles.get(n["component"], {}).get(lang, n["component"]), say("baseline", lang) if n["rule"] == "baseline" else s.titles[n["rule"]][lang], show(n["amount"])] for n in s.not_counted]
         print_table(say("not-counted", lang), [(say("component", lang), False), (say("clause", lang), False), (say("amount", lang), True)], rows)
