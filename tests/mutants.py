@@ -63,7 +63,7 @@ def main() -> int:
 
 def _caught(copy: Path) -> str:
     """The first test that fails in the copy, if any."""
-    env = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    env = {**os.environ, "PYTHONPATH": str(copy / "src"), "FENRUN_FIRST_FAILURE": "1"}
     done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS], cwd=copy, env=env, capture_output=True, text=True, check=False)
     failed = [line.split(" - ")[0].removeprefix("FAILED ").removeprefix("ERROR ") for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return failed[0] if done.returncode else ""

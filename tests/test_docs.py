@@ -35,7 +35,8 @@ def test_the_book_in_the_guide_is_read() -> None:
 def test_commands_and_links_in_the_docs_exist() -> None:
     for page in PAGES:
         text = page.read_text("utf-8")
-        for command in re.findall(r"^fenrun (?:--lang \S+ )?(\w+)", text, re.M):
+        shown = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S)) + "\n".join(re.findall(r"`(fenrun [^`]+)`", text))
+        for command in re.findall(r"^fenrun (?:--lang \S+ )?(\w+)", shown, re.M):
             assert command in COMMANDS, f"{page.name}: {command}"
         for link in re.findall(r"\]\(([^)#:]+)\)", text):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
