@@ -87,6 +87,7 @@ def test_discount_floor_is_met_exactly_and_a_refund_is_judged_as_its_charge() ->
     extra = "exclude: [{id: floor, when: billed below 60 % of list}]"
     charges = "{customer: K1, month: 2024-03, billed: 60, list: 100}, {customer: K1, month: 2024-03, billed: 59.99, list: 100}, {customer: K1, month: 2024-03, billed: -59.99, list: -100}"
     _case(DOUBLE, TO_P1, charges, {"P1 ten 2024-03": "6/60"}, extra)
+    _case(DOUBLE, TO_P1, "{customer: K1, month: 2024-03, billed: 100, list: 100}, {customer: K1, month: 2024-03, billed: -60, list: -100}", {"P1 ten 2024-03": "4/40"}, extra)
 
 
 def test_marginal_table_and_cap() -> None:
