@@ -136,6 +136,13 @@ def test_formulas_from_outside_stay_text(tmp_path: Path) -> None:
         assert all(c.data_type != "f" for row in sheet.iter_rows() for c in row)
 
 
+def test_a_world_imported_at_once_has_no_problems(tmp_path: Path) -> None:
+    assert fenrun("world", tmp_path / "files", "--rows", 2000).code == 0
+    assert fenrun("import", tmp_path / "ws", tmp_path / "files").code == 0
+    done = fenrun("settle", tmp_path / "ws", "--period", "2024-09", "--json")
+    assert done.code == 0 and done.json()["problems"] == 0 and len(done.json()["statements"]) > 5
+
+
 def test_world_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
     for name in ("a", "b"):
         assert fenrun("world", tmp_path / name, "--rows", 1000, "--seed", 3).code == 0

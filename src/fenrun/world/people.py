@@ -118,10 +118,6 @@ def write_book(folder: Path, world: People, seed: int) -> list[tuple[Path, date]
         (_csv(folder / "labels.csv", ("party", "label", "value", "from", "to"), _labels(world)), start),
         (_csv(folder / "figures.csv", ("party", "figure", "period", "amount", "currency"), _figures(world, seed)), start),
     ]
-    for month in range(1, 13):
-        changes = [row for customer, (day, to) in world.moves.items() if day.month == month for row in _move(world, customer, day, to)]
-        if changes:
-            written.append((_csv(folder / f"links-changed-{YEAR}-{month:02d}.csv", _LINK_COLUMNS, changes), date(YEAR, month, 28)))
     return written
 
 
@@ -161,16 +157,12 @@ def _links(world: People) -> Iterable[tuple[str, ...]]:
         yield "customer", "", customer, "rep", rep_id(int(world.rep[number])), "", _SINCE, ""
         if world.partner[number] >= 0:
             share = "80 %" if number % 97 == 50 else ""
-            yield "customer", "", customer, "partner", partner_id(int(world.partner[number])), share, _SINCE, ""
+            day, to = world.moves.get(number, ("", -1))
+            yield "customer", "", customer, "partner", partner_id(int(world.partner[number])), share, _SINCE, str(day)
+            if day:
+                yield "customer", "", customer, "partner", partner_id(to), "", str(day), ""
         if number in world.registered:
             yield "order", ISSUER, order_id(number), "partner", partner_id(world.registered[number]), "", f"{YEAR}-03-01", ""
-
-
-def _move(world: People, customer: int, day: date, to: int) -> Iterable[tuple[str, ...]]:
-    """The old association ends, the new one begins."""
-    share = "80 %" if customer % 97 == 50 else ""
-    yield "customer", "", customer_id(customer), "partner", partner_id(int(world.partner[customer])), share, _SINCE, str(day)
-    yield "customer", "", customer_id(customer), "partner", partner_id(to), "", str(day), ""
 
 
 def _labels(world: People) -> Iterable[tuple[str, ...]]:
