@@ -45,7 +45,7 @@ SELECT group_id, party AS customer, share, link_id, sound FROM by_account
 
 -- step: owned
 -- Each group with its customers; without a sound one, once with none.
-SELECT row_number() OVER (ORDER BY g.group_id, c.customer) AS owned_id, g.group_id, g.issuer, g.account, g.order_id, g.month, g.day,
+SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link_id, c.share) AS owned_id, g.group_id, g.issuer, g.account, g.order_id, g.month, g.day,
        g.amount, g.charges{group_keys}, c.customer, coalesce(c.share, 1) AS customer_share, c.link_id AS customer_link
 FROM groups AS g
 LEFT JOIN customers AS c ON c.group_id = g.group_id AND c.sound
