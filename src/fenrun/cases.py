@@ -64,12 +64,6 @@ def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
     return outcomes, problems
 
 
-def settle_case(file: PlanFile, case: CaseText, period: Period) -> Run:
-    """Settle a case's facts for a period. Raises Refused."""
-    number = file.text.cases.index(case)
-    return _settle(file, case, period, file.lines[("cases", number)])
-
-
 def _run(file: PlanFile, case: CaseText, number: int) -> Iterator[Outcome]:
     runs: dict[str, Run] = {}
     for index, expect in enumerate(case.expect):

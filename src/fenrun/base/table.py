@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -34,11 +34,6 @@ def from_rows(kind: type[Row], rows: Iterable[Row]) -> pa.Table:
         hint = _plain_type(hints[field.name])
         columns[field.name] = pa.array(values, natural_type(values) if hint is Decimal else _PLAIN[hint])
     return pa.table(columns)
-
-
-def from_records(columns: Sequence[str], records: Sequence[Sequence[Any]]) -> pa.Table:
-    """An arrow table of text columns from plain records."""
-    return pa.table({name: pa.array([r[i] for r in records], pa.string()) for i, name in enumerate(columns)})
 
 
 def to_rows(kind: type[Row], table: pa.Table) -> list[Row]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import click
 
-from fenrun.base.money import show
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period
 from fenrun.base.words import say
 from fenrun.cli.output import WORKSPACE, as_json, console, known_option, language, period_option, print_json, print_table, progress
 from fenrun.engine.store import Store
-from fenrun.statement.explain import explain, in_words
+from fenrun.statement.explain import explain, in_words, show_text
 from fenrun.workspace import settle_workspace
 
 
@@ -58,8 +56,3 @@ def show_explanation(e: dict[str, Any], charges: int) -> None:
     rows = [[f"{c['file']}:{c['row_no']}", c["day"], c["service"] or "", c["customer"] or "-", show_text(c["amount"]), c["share"], show_text(c["credited"]), c["clause"],
              say(f"via-{c['via']}", lang)] for c in e["charges"]]
     print_table(say("charges-shown", lang, shown=len(rows), all=e["charges_total"]), [(say(k, lang), n) for k, n in columns], rows)
-
-
-def show_text(text: str) -> str:
-    """An exact amount with separators."""
-    return show(Decimal(text))

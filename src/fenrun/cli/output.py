@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
-from fenrun.base.problem import ERROR, WARNING, Problem, in_order
+from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.base.words import say
 from fenrun.engine.store import Store
@@ -92,7 +92,7 @@ def _asked_language() -> str:
 
 def exit_code(problems: Iterable[Problem]) -> None:
     """End with 1 where any problem is an error."""
-    if any(p.severity == ERROR for p in problems):
+    if has_errors(problems):
         raise click.exceptions.Exit(1)
 
 

@@ -115,47 +115,47 @@ def _ratio(row: Mapping[str, Any]) -> str | None:
 
 def in_words(e: Mapping[str, Any], lang: str) -> list[str]:
     """The explanation as sentences, the first a headline."""
-    said = [say("explain-head", lang, earned=_show(e["earned"]), currency=e["currency"], title=e["clause"]["title"][lang], component=e["clause"]["id"], period=e["period"], payee=e["payee"])]
-    said.append(say("says-credited", lang, credited=_show(e["credited"]), charges=f"{e['charges_total']:,}", customers=len({c["customer"] for c in e["customers"]})))
+    said = [say("explain-head", lang, earned=show_text(e["earned"]), currency=e["currency"], title=e["clause"]["title"][lang], component=e["clause"]["id"], period=e["period"], payee=e["payee"])]
+    said.append(say("says-credited", lang, credited=show_text(e["credited"]), charges=f"{e['charges_total']:,}", customers=len({c["customer"] for c in e["customers"]})))
     for x in e["excluded"]:
-        said.append(say("says-excluded", lang, amount=_show(x["amount"]), title=x["title"][lang], rule=x["id"], line=x["line"], words=x["words"]))
+        said.append(say("says-excluded", lang, amount=show_text(x["amount"]), title=x["title"][lang], rule=x["id"], line=x["line"], words=x["words"]))
     below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in e["baselines"]), Decimal(0))
     if below:
         said.append(say("says-baseline", lang, amount=show(below), customers=len(e["baselines"])))
     if e["excluded"] or below:
-        said.append(say("says-counted", lang, amount=_show(e["counted"])))
+        said.append(say("says-counted", lang, amount=show_text(e["counted"])))
     said += _measured(e, lang)
     said += [_band_words(e, b, lang) for b in e["bands"]]
     if not e["bands"]:
         said.append(say("says-nothing", lang, why=why(e["reason"], lang, who=(e["who"] or {}).get("words", ""))))
         return said
     if Decimal(e["portion"]) != 1:
-        said.append(say("says-portion", lang, portion=show_rate(Decimal(e["portion"])), amount=_show(e["uncapped"])))
+        said.append(say("says-portion", lang, portion=show_rate(Decimal(e["portion"])), amount=show_text(e["uncapped"])))
     if e["reason"] == "capped":
-        said.append(say("says-cap", lang, cap=_show(e["cap"])))
+        said.append(say("says-cap", lang, cap=show_text(e["cap"])))
     elif Decimal(e["uncapped"]) != Decimal(e["earned"]):
-        said.append(say("says-rounded", lang, mode=e["rounding"]["mode"], step=e["rounding"]["step"], earned=_show(e["earned"])))
+        said.append(say("says-rounded", lang, mode=e["rounding"]["mode"], step=e["rounding"]["step"], earned=show_text(e["earned"])))
     return said
 
 
 def _measured(e: Mapping[str, Any], lang: str) -> list[str]:
     said = []
     if e["reads_by"] == "attainment" and e["target"]:
-        said.append(say("says-attainment", lang, target=_show(e["target"]), percent=e["ratio"] or "-"))
+        said.append(say("says-attainment", lang, target=show_text(e["target"]), percent=e["ratio"] or "-"))
     if e["compared"]:
         increment = show(Decimal(e["counted"]) - Decimal(e["compared"]))
         key = "says-growth" if e["reads_by"] == "growth" and e["ratio"] else "says-increment"
-        said.append(say(key, lang, compared=_show(e["compared"]), increment=increment, percent=e["ratio"] or "-"))
+        said.append(say(key, lang, compared=show_text(e["compared"]), increment=increment, percent=e["ratio"] or "-"))
     if e["pays_on"] == "figure" and e["base"]:
-        said.append(say("says-figure", lang, amount=_show(e["base"])))
+        said.append(say("says-figure", lang, amount=show_text(e["base"])))
     return said
 
 
 def _band_words(e: Mapping[str, Any], band: Mapping[str, Any], lang: str) -> str:
-    values = {"words": band["words"], "table": e["table"]["title"]["en"], "since": e["table_from"], "source": e["table"]["source"], "pays": _show(band["pays"])}
+    values = {"words": band["words"], "table": e["table"]["title"]["en"], "since": e["table_from"], "source": e["table"]["source"], "pays": show_text(band["pays"])}
     if band["rate"] is None:
         return say("says-flat", lang, **values)
-    return say("says-band", lang, **values, part=_show(band["part"]), rate=band["rate"])
+    return say("says-band", lang, **values, part=show_text(band["part"]), rate=band["rate"])
 
 
 def why(reason: str, lang: str, words: str = "", cap: str = "", who: str = "") -> str:
@@ -163,5 +163,6 @@ def why(reason: str, lang: str, words: str = "", cap: str = "", who: str = "") -
     return say(f"reason-{reason}", lang, words=who if reason == "payee" else words, cap=cap)
 
 
-def _show(text: str) -> str:
+def show_text(text: str) -> str:
+    """An exact amount with separators."""
     return show(Decimal(text))
