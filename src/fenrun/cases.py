@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -26,6 +28,9 @@ from fenrun.statement.run import Run
 ISSUER = "case"
 """InvoiceIssuerName of a case's charges."""
 _KNOWN = datetime(2000, 1, 1)
+_ALL = date(9999, 12, 31)
+_SET = ("ChargePeriodStart", "ChargePeriodEnd", "BillingPeriodStart", "BillingPeriodEnd", "BillingCurrency", "InvoiceIssuerName", "BillingAccountId", *BASES.values())
+_BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _OWN = ("customer", "account", "day", "month", "months", *BASES)
 
 
@@ -35,13 +40,23 @@ class Outcome:
 
     case: str
     expect: CaseExpect
-    earned: Decimal
-    credited: Decimal | None
+    found: dict[str, Decimal]
+    """What came out, under the keys that the case names; a form of payment under `forms.NAME`."""
     line: int
 
     @property
+    def wanted(self) -> dict[str, Decimal]:
+        """What the case promises, under the same keys."""
+        return _promised(self.expect)
+
+    @property
     def ok(self) -> bool:
-        return self.earned == self.expect.earned and (self.expect.credited is None or self.credited == self.expect.credited)
+        return self.found == self.wanted
+
+
+def _promised(expect: CaseExpect) -> dict[str, Decimal]:
+    plain_keys = {k: v for k in ("earned", "credited", "paid", "balance", "carried") if (v := getattr(expect, k)) is not None}
+    return plain_keys | {f"forms.{form}": amount for form, amount in expect.forms.items()}
 
 
 def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
@@ -49,7 +64,6 @@ def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
     outcomes: list[Outcome] = []
     problems: list[Problem] = []
     for number, case in enumerate(file.text.cases):
-        line = file.lines[("cases", number)]
         try:
             found = list(_run(file, case, number))
         except Refused as refused:
@@ -57,52 +71,87 @@ def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
             continue
         outcomes += found
         for o in (o for o in found if not o.ok):
-            got = plain(o.earned) if o.earned != o.expect.earned else f"credited {plain(o.credited or Decimal(0))}"
-            wanted = plain(o.expect.earned) if o.earned != o.expect.earned else f"credited {plain(o.expect.credited or Decimal(0))}"
-            values = {"case": case.case, "payee": o.expect.payee, "component": o.expect.component or "", "period": o.expect.period, "got": got, "wanted": wanted}
-            problems.append(Problem("case-failed", Place(file.source, line, case.case), values))
+            differ = [k for k in o.wanted if o.found[k] != o.wanted[k]]
+            said = [", ".join(f"{k} {plain(values[k])}" for k in differ) for values in (o.found, o.wanted)]
+            values = {"case": case.case, "payee": o.expect.payee, "component": o.expect.component or "", "period": o.expect.period, "got": said[0], "wanted": said[1]}
+            problems.append(Problem("case-failed", Place(file.source, o.line, case.case), values))
     return outcomes, problems
 
 
 def _run(file: PlanFile, case: CaseText, number: int) -> Iterator[Outcome]:
-    runs: dict[str, Run] = {}
+    runs: dict[tuple[str, date], Run] = {}
+
+    def run(period: Period, known: date) -> Run:
+        key = (period.key, known)
+        if key not in runs:
+            runs[key] = settle_case(file, case, period, file.lines[("cases", number)], known)
+        return runs[key]
+
     for index, expect in enumerate(case.expect):
         line = file.lines.get(("cases", number, "expect", index), file.lines[("cases", number)])
         try:
-            year = parse_period(expect.period).key[:4]
+            period = parse_period(expect.period)
         except ValueError as error:
             raise Refused([Problem("plan-value", Place(file.source, line, "period"), {"key": "period", "detail": str(error)})]) from error
-        if year not in runs:
-            runs[year] = _settle(file, case, parse_period(year), line)
-        yield _outcome(runs[year], case.case, expect, line)
+        if not _promised(expect):
+            raise Refused([Problem("plan-key", Place(file.source, line, "expect"), {"detail": "an expectation names what must come out", "known": "earned, credited, paid, balance, carried, forms"})])
+        whole = parse_period(f"{period.span.start.year}-01/{period.last_day.year}-12")
+        found = _found(run(whole, expect.known or _ALL), expect, period)
+        if expect.since:
+            found["earned"] = found.get("earned", Decimal(0)) - _found(run(whole, expect.since), expect, period).get("earned", Decimal(0))
+        yield Outcome(case.case, expect, found, line)
 
 
-def _outcome(run: Run, name: str, expect: CaseExpect, line: int) -> Outcome:
-    span = parse_period(expect.period).span
-    sql = "SELECT coalesce(sum(earned), 0) AS earned FROM earnings WHERE payee = ? AND (? = '' OR component = ?) AND period_from >= ? AND period_to <= ?"
-    component = expect.component or ""
-    earned = run.engine.query(sql, [expect.payee, component, component, span.start, span.end]).to_pylist()[0]["earned"]
-    sql = "SELECT coalesce(sum(credited), 0) AS credited FROM statements WHERE payee = ? AND month >= ? AND month < ?"
-    credited = run.engine.query(sql, [expect.payee, span.start, span.end]).to_pylist()[0]["credited"]
-    return Outcome(name, expect, earned, credited, line)
+_EARNED = "SELECT coalesce(sum(earned), 0) AS n FROM earnings WHERE payee = ? AND (? = '' OR component = ?) AND period_from >= ? AND period_to <= ?"
+_CREDITED = "SELECT coalesce(sum(credited), 0) AS n FROM statements WHERE payee = ? AND month >= ? AND month < ?"
+_PAID = "SELECT coalesce(sum(paid), 0) AS n FROM payments WHERE payee = ? AND month >= ? AND month < ?"
+_FORM = "SELECT coalesce(sum(paid), 0) AS n FROM payments WHERE payee = ? AND month >= ? AND month < ? AND form = ?"
+_LAST = "SELECT coalesce(sum({what}), 0) AS n FROM payouts WHERE payee = ? AND month = (SELECT max(month) FROM payouts WHERE payee = ? AND month < ?)"
 
 
-def _settle(file: PlanFile, case: CaseText, period: Period, line: int) -> Run:
-    book, problems = book_from({name: [(line, row) for row in getattr(case.given, name)] for name in ("parties", "links", "labels", "figures")}, file.source)
-    charges = [charge for row in case.given.charges for charge in _charges(row, file, line, problems)]
+def _found(run: Run, expect: CaseExpect, period: Period) -> dict[str, Decimal]:
+    """What came out, under the keys that the case names."""
+    span, component = period.span, expect.component or ""
+
+    def ask(sql: str, *values: Any) -> Decimal:
+        return Decimal(run.engine.query(sql, [expect.payee, *values]).to_pylist()[0]["n"])
+
+    found = {
+        "earned": lambda: ask(_EARNED, component, component, span.start, span.end), "credited": lambda: ask(_CREDITED, span.start, span.end),
+        "paid": lambda: ask(_PAID, span.start, span.end), "balance": lambda: ask(_LAST.format(what="balance"), expect.payee, span.end),
+        "carried": lambda: ask(_LAST.format(what="carried"), expect.payee, span.end)}
+    return {k: ask(_FORM, span.start, span.end, k.removeprefix("forms.")) if k.startswith("forms.") else found[k]() for k in _promised(expect)}
+
+
+def _spread(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Rows with `{1..5}` in a value as five rows."""
+    found = []
+    for row in rows:
+        ranges = [m for value in row.values() for m in _BRACES.finditer(str(value))]
+        if not ranges:
+            found.append(row)
+            continue
+        count = min(int(m[2]) - int(m[1]) for m in ranges) + 1
+        for number in range(min(count, 100_000)):
+            found.append({k: _BRACES.sub(lambda m: str(int(m[1]) + number), str(v)) for k, v in row.items()})  # noqa: B023 - used at once
+    return found
+
+
+def settle_case(file: PlanFile, case: CaseText, period: Period, line: int, known: date = _ALL) -> Run:
+    """Settle the facts of a case under its plan. Raises Refused where they cannot be read."""
+    given = {name: _spread(getattr(case.given, name)) for name in ("parties", "links", "labels", "figures", "charges")}
+    book, problems = book_from({name: [(line, row) for row in rows] for name, rows in given.items() if name != "charges"}, file.source)
+    charges = [charge for row in given["charges"] for charge in _charges(row, file, line, problems)]
     if problems:
         raise Refused(problems)
-    customers = sorted({c["BillingAccountId"] for c in charges})
-    accounts = [{"of": "account", "issuer": ISSUER, "subject": c, "role": "customer", "party": c} for c in customers if not _linked(case, c)]
+    linked = {row.get("subject") for row in given["links"] if row.get("of") == "account"}
+    customers = sorted({c["BillingAccountId"] for c in charges} - linked)
+    accounts = [{"of": "account", "issuer": ISSUER, "subject": c, "role": "customer", "party": c} for c in customers]
     book.links += book_from({"links": [(line, row) for row in accounts]}, file.source)[0].links
     engine = DuckDB()
     put_book(engine, sources_from(book, file.source, _KNOWN))
     engine.put("charges", charge_table(charges))
-    return settle(engine, [file.plan], period, AsOf(period.last_day, _KNOWN))
-
-
-def _linked(case: CaseText, account: str) -> bool:
-    return any(row.get("of") == "account" and row.get("subject") == account for row in case.given.links)
+    return settle(engine, [file.plan], period, AsOf(period.last_day, datetime.combine(known, time())))
 
 
 def _charges(row: dict[str, str], file: PlanFile, line: int, problems: list[Problem]) -> Iterator[dict[str, Any]]:
@@ -110,26 +159,32 @@ def _charges(row: dict[str, str], file: PlanFile, line: int, problems: list[Prob
     try:
         costs = {column: parse_amount(row[word]) for word, column in BASES.items() if word in row}
         days = _days(row)
-        unknown = [k for k in row if k not in _OWN and k not in focus_columns() and not k.startswith("x_")]
+        unknown = [k for k in row if k in _SET or (k not in _OWN and k not in focus_columns() and not k.startswith("x_"))]
         if unknown or not costs or "customer" not in row:
-            raise ValueError(f"{unknown[0]!r} is no column" if unknown else "a charge needs customer and billed")
+            raise ValueError(f"{unknown[0]!r} is no column that a case sets; write day, month, billed and so on" if unknown else "a charge needs customer and billed")
     except ValueError as error:
         problems.append(Problem("plan-value", Place(file.source, line, "charges"), {"key": "charges", "detail": str(error)}))
         return
     default = costs.get("BilledCost", next(iter(costs.values())))
     extra = {k: v for k, v in row.items() if k not in _OWN}
-    for day in days:
-        noon = datetime.combine(day, time(12))
+    for day, month in days:
         yield {"InvoiceIssuerName": ISSUER, "BillingAccountId": row.get("account", row["customer"]), "BillingCurrency": file.text.currency,
-               "ChargePeriodStart": noon, "BillingPeriodStart": datetime.combine(day.replace(day=1), time()),
+               "ChargePeriodStart": _noon(day, file.text.timezone), "BillingPeriodStart": datetime.combine(month, time()),
                **{column: costs.get(column, default) for column in BASES.values()}, **extra}
 
 
-def _days(row: dict[str, str]) -> list[date]:
+def _noon(day: date, zone: str) -> datetime:
+    """Noon of the day in the plan's time zone, as UTC."""
+    return datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _days(row: dict[str, str]) -> list[tuple[date, date]]:
+    """Each day of charge with the first day of the month it is billed in."""
     if "day" in row:
-        return [parse_day(row["day"])]
+        day = parse_day(row["day"])
+        return [(day, parse_period(row["month"]).span.start if "month" in row else day.replace(day=1))]
     if "months" in row or "month" in row:
-        return [p.span.start for p in parse_periods(row.get("months", row.get("month", "")))]
+        return [(p.span.start, p.span.start) for p in parse_periods(row.get("months", row.get("month", "")))]
     raise ValueError("a charge needs day, month or months")
 
 

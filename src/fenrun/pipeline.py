@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from fenrun.base.problem import Place, Problem, Refused, in_order
-from fenrun.base.when import AsOf, Period
+from fenrun.base.when import LONG_AGO, AsOf, Period
 from fenrun.book import checks as book_checks
+from fenrun.book.limits import refuse_acts
 from fenrun.credit import checks as credit_checks
 from fenrun.credit import from_charges
 from fenrun.earn import checks as earn_checks
 from fenrun.earn import from_credits
+from fenrun.earn.from_credits import first_needed
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import Step
+from fenrun.payout import checks as payout_checks
+from fenrun.payout import from_earnings
+from fenrun.plan.read import as_known
 from fenrun.plan.rows import Plan
 from fenrun.statement import checks as statement_checks
-from fenrun.statement import from_earnings
+from fenrun.statement import from_payments
 from fenrun.statement.run import Run
 
 
@@ -26,16 +32,17 @@ class Stage:
 
     name: str
     steps: tuple[Step, ...]
-    broken: Callable[[Engine], list[str]]
+    broken: Callable[[Engine, Sequence[Plan]], list[str]]
     """Invariants that do not hold; any stops the run."""
-    find: Callable[[Engine], list[Problem]] = lambda engine: []
+    find: Callable[[Engine, Sequence[Plan]], list[Problem]] = lambda engine, plans: []
     """Problems in the data."""
 
 
 STAGES = (
     Stage("credit", from_charges.STEPS, credit_checks.broken, credit_checks.find),
-    Stage("earn", from_credits.STEPS, earn_checks.broken),
-    Stage("statement", from_earnings.STEPS, statement_checks.broken),
+    Stage("earn", from_credits.STEPS, earn_checks.broken, earn_checks.find),
+    Stage("payout", from_earnings.STEPS, payout_checks.broken),
+    Stage("statement", from_payments.STEPS, statement_checks.broken),
 )
 
 
@@ -47,26 +54,35 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
     as one, where exact arithmetic does not fit, or where an invariant breaks.
     """
     _alike(plans)
+    plans = [as_known(plan, as_of.known.date()) for plan in plans]
+    terms = plans[0].terms[0]
+    problems = refuse_acts(engine, terms.registration_days, terms.open_registrations, terms.unbind_months)
     from_charges.put_plans(engine, plans)
-    years = list(range(period.span.start.year - 1, period.last_day.year + 1))
-    from_credits.put_periods(engine, years)
-    start = period.span.start.replace(year=years[0], month=1)
-    filled = from_charges.fragments(engine, plans, start, period.span.end)
+    start = first_charged(plans, period)
+    from_credits.put_periods(engine, plans, start, period.span.end)
+    filled = from_charges.fragments(engine, plans, LONG_AGO if from_charges.history_needed(plans) else start, period.span.end)
     filled |= from_credits.fragments(engine, plans, period, int(filled["credit"]))
-    problems = book_checks.find(engine)
+    filled |= from_earnings.fragments(engine, plans, period)
+    problems += book_checks.find(engine)
     for stage in STAGES:
         progress(stage.name)
         for step in stage.steps:
             engine.run(step, filled)
-        broken = stage.broken(engine)
+        broken = stage.broken(engine, plans)
         if broken:
             raise Refused([Problem("invariant-broken", Place(stage.name), {"stage": stage.name, "detail": detail}) for detail in broken])
-        problems += stage.find(engine)
+        problems += stage.find(engine, plans)
     return Run(engine, tuple(plans), period, as_of, tuple(in_order(problems)), sources or {})
 
 
+def first_charged(plans: Sequence[Plan], period: Period) -> date:
+    """First day of the months of charges that settling the period looks at: a year before the first earning it needs."""
+    first = first_needed(plans, period)
+    return first.replace(year=max(first.year - 2, 1), month=1) if any(p.terms[0].year_starts != 1 for p in plans) else first.replace(year=max(first.year - 1, 1), month=1)
+
+
 def _alike(plans: Sequence[Plan]) -> None:
-    for what in ("currency", "basis", "timezone"):
+    for what in ("currency", "timezone", "as_of", "registration_days", "open_registrations", "unbind_months"):
         found = {p.id: getattr(p.terms[0], what) for p in plans}
         if len(set(found.values())) > 1:
             detail = ", ".join(f"{plan}: {value}" for plan, value in found.items())

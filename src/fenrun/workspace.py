@@ -29,7 +29,7 @@ from fenrun.statement.run import Run
 ENGINE_VERSION = "1"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
 
-KEPT = ("parties", "registered", "groups", "customers", "segments", "credits", "uncredited", "counted", "paid", "earnings", "statement_lines", "statement_credits", "statements", "ledger")
+KEPT = ("parties", "registered", "groups", "customers", "credits", "uncredited", "counted", "paid", "earnings", "payouts", "payments", "statement_lines", "statement_credits", "statements", "ledger")
 """The tables of a run that are kept."""
 
 _SUFFIXES = (".csv", ".parquet", ".yaml", ".yml", ".gz", ".zst", ".csv.gz", ".csv.zst")
@@ -110,7 +110,7 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
     moment = known or store.known() or datetime(1970, 1, 1)
     plans = _in_force(store, period, moment, only)
     charges, book = store.imports("charges", moment), store.imports("book", moment)
-    run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [f.plan.terms[0].digest for f in plans])
+    run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [(f.plan.terms[0].money, f.plan.terms[0].words) for f in plans])
     as_of = AsOf(period.last_day, moment)
     sources = {short(i.id): i.source for i in charges}
     engine = DuckDB()

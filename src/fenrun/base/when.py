@@ -33,7 +33,7 @@ class AsOf:
 
 @dataclass(frozen=True, order=True)
 class Period:
-    """A calendar month, quarter or year, with its key: `2024-09`, `2024-Q3`, `2024`."""
+    """Whole months, with their key: `2024-09`, `2024-Q3`, `2024-H2`, `2024`, `2024-07/2025-06`."""
 
     key: str
     span: Span
@@ -51,21 +51,34 @@ class Period:
         return [f"{m // 12:04d}-{m % 12 + 1:02d}" for m in range(first, last)]
 
 
-_PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|(\d{2})))?")
+_PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|H([12])|(\d{2})(?:/(\d{4})-(\d{2}))?))?")
 
 
 def parse_period(text: str) -> Period:
-    """Read `2024-09`, `2024-Q3` or `2024`. Raises ValueError."""
+    """Read `2024-09`, `2024-Q3`, `2024-H2`, `2024`, or months up to and with the second: `2024-07/2025-06`. Raises ValueError."""
     found = _PERIOD.fullmatch(text.strip())
-    if not found or (found[3] and not 1 <= int(found[3]) <= 12) or int(found[1]) in (0, 9999):
-        raise ValueError(f"{text!r} is not a period: write 2024-09, 2024-Q3 or 2024")
-    year = int(found[1])
+    year = int(found[1]) if found else 0
+    if not found or year in (0, 9999) or not all(1 <= int(m) <= 12 for m in (found[4], found[6]) if m):
+        raise ValueError(f"{text!r} is not a period: write 2024-09, 2024-Q3, 2024-H2, 2024 or 2024-07/2025-06")
     if found[2]:
-        first, count = int(found[2]) * 3 - 2, 3
-    else:
-        first, count = (int(found[3]), 1) if found[3] else (1, 12)
-    after = year * 12 + first - 1 + count
-    return Period(text.strip(), Span(date(year, first, 1), date(after // 12, after % 12 + 1, 1)))
+        return _months(year, int(found[2]) * 3 - 2, 3)
+    if found[3]:
+        return _months(year, int(found[3]) * 6 - 5, 6)
+    if not found[4]:
+        return _months(year, 1, 12)
+    count = (int(found[5]) - year) * 12 + int(found[6]) - int(found[4]) + 1 if found[5] else 1
+    if count < 1 or int(found[5] or 1) == 9999:
+        raise ValueError(f"{text!r} ends before it begins")
+    return _months(year, int(found[4]), count)
+
+
+def _months(year: int, month: int, count: int) -> Period:
+    """So many months from the first day of one, under the shortest key."""
+    first, after = year * 12 + month - 1, year * 12 + month - 1 + count
+    named = {(1, 1): f"{year:04d}-{month:02d}", (3, 0): f"{year:04d}-Q{(month + 2) // 3}", (6, 0): f"{year:04d}-H{(month + 5) // 6}", (12, 0): f"{year:04d}"}
+    whole = 1 if count == 1 else first % count
+    key = named.get((count, whole), f"{year:04d}-{month:02d}/{(after - 1) // 12:04d}-{(after - 1) % 12 + 1:02d}")
+    return Period(key, Span(date(first // 12, first % 12 + 1, 1), date(after // 12, after % 12 + 1, 1)))
 
 
 def parse_periods(text: str) -> list[Period]:
@@ -73,24 +86,26 @@ def parse_periods(text: str) -> list[Period]:
     first, dots, last = text.partition("..")
     found = [parse_period(first)]
     if dots:
-        end = parse_period(last)
-        per = per_of(found[0].key)
-        if per_of(end.key) != per or end < found[0]:
+        end, count = parse_period(last), len(found[0].months)
+        while found[-1].span.end <= end.span.start:
+            found.append(_months(found[-1].span.end.year, found[-1].span.end.month, count))
+        if found[-1] != end:
             raise ValueError(f"{text!r} is not a range of periods: write 2024-01..2024-12")
-        while found[-1].key != end.key:
-            found.append(period_of(found[-1].span.end, per))
     return found
 
 
-def per_of(key: str) -> str:
-    """`month`, `quarter` or `year`: what kind of period a key names."""
-    return "year" if len(key) == 4 else "quarter" if "Q" in key else "month"
+def period_of(day: date, months: int, year_starts: int = 1) -> Period:
+    """The period of so many months (a divisor of 12) that holds the day, counted from the month in which the year starts."""
+    first = (day.year * 12 + day.month - year_starts) // months * months + year_starts - 1
+    return _months(first // 12, first % 12 + 1, months)
 
 
-def period_of(day: date, per: str) -> Period:
-    """The month, quarter or year that holds the day."""
-    keys = {"month": f"{day.year:04d}-{day.month:02d}", "quarter": f"{day.year:04d}-Q{(day.month + 2) // 3}", "year": f"{day.year:04d}"}
-    return parse_period(keys[per])
+def add_months(day: date, months: int) -> date:
+    """The same day so many months later; the last of the month where that has no such day."""
+    first = day.year * 12 + day.month - 1 + months
+    start = date(first // 12, first % 12 + 1, 1)
+    length = (date((first + 1) // 12, (first + 1) % 12 + 1, 1) - start).days
+    return start.replace(day=min(day.day, length))
 
 
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")

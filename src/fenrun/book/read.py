@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from fenrun.base.ids import digest, file_digest, short
-from fenrun.base.money import parse_amount, parse_share
+from fenrun.base.money import parse_amount, parse_rate, parse_share
 from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.base.table import from_rows
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
@@ -24,9 +25,9 @@ from fenrun.engine.store import Store, manifest
 
 COLUMNS = {
     "parties": {"party": True, "kind": True, "name": False},
-    "links": {"of": True, "subject": True, "role": True, "party": True, "issuer": False, "share": False, "from": False, "to": False, "id": False},
+    "links": {"of": True, "subject": True, "role": True, "party": True, "issuer": False, "share": False, "from": False, "to": False, "id": False, "type": False},
     "labels": {"party": True, "label": True, "value": True, "from": False, "to": False},
-    "figures": {"party": True, "figure": True, "period": True, "amount": True, "currency": True},
+    "figures": {"party": True, "figure": True, "period": True, "amount": True, "currency": False},
 }
 """The columns of each table in files, and whether they must be there."""
 
@@ -129,11 +130,33 @@ class _Row:
             self._problem("book-value", column, str(error))
             return default
 
-    def span(self) -> tuple[date, date]:
-        start, end = self.read("from", parse_day, LONG_AGO), self.read("to", parse_day, OPEN_END)
+    def span(self, whole_days: bool = False) -> tuple[date, date]:
+        """First day, and first day after. With `whole_days` a time of day may stand beside: only days held from midnight to midnight count."""
+        start = self.read("from", lambda text: _day(text, 1) if whole_days else parse_day(text), LONG_AGO)
+        end = self.read("to", lambda text: _day(text, 0) if whole_days else parse_day(text), OPEN_END)
+        if whole_days and "T" in self.fields.get("from", "") + self.fields.get("to", ""):
+            return start, max(start, end)
         if end < start:
             self._problem("book-value", "to", f"{end} is before {start}; 'to' is the first day after")
         return start, end
+
+
+_TIMED = re.compile(r"(\S+)[T ](\d{2}):(\d{2})")
+
+
+def _day(text: str, later: int) -> date:
+    """A day; one with a time after midnight is the next where `later` is 1."""
+    timed = _TIMED.fullmatch(text.strip())
+    if not timed:
+        return parse_day(text)
+    if not (int(timed[2]) < 24 and int(timed[3]) < 60):
+        raise ValueError(f"{text!r} is not a time: write 2024-06-12T10:00")
+    return parse_day(timed[1]) + timedelta(days=later if timed[2] + timed[3] != "0000" else 0)
+
+
+def _number(text: str) -> Decimal:
+    """An amount, or a rate with its % sign."""
+    return parse_rate(text) if "%" in text or "％" in text else parse_amount(text)
 
 
 def _party(row: _Row) -> list[Party]:
@@ -143,14 +166,14 @@ def _party(row: _Row) -> list[Party]:
 
 def _link(row: _Row) -> list[Link]:
     of_kind, subject, role, party = row.choice("of", SUBJECTS), row.text("subject"), row.text("role"), row.text("party")
-    billed = of_kind in ("account", "sub-account", "order")
+    billed = of_kind in ("account", "sub-account", "order", "resource")
     issuer = row.text("issuer", None if billed else "")
     if (role == "customer") != (of_kind in ("account", "sub-account")) and role and of_kind:
         row._problem("book-value", "role", f"an {of_kind} cannot be linked by role {role!r}; accounts have customers, and only accounts")
     share = row.read("share", parse_share, Decimal(1))
-    start, end = row.span()
+    start, end = row.span(whole_days=True)
     link_id = row.text("id", digest(of_kind, issuer, subject, role, party, start)[:20])
-    return [Link(link_id, of_kind, issuer if billed else "", subject, role, party, share, start, end, row.row_no)]
+    return [Link(link_id, of_kind, issuer if billed else "", subject, role, party, share, start, end, row.row_no, row.text("type", ""))]
 
 
 def _label(row: _Row) -> list[Label]:
@@ -161,8 +184,8 @@ def _label(row: _Row) -> list[Label]:
 
 def _figure(row: _Row) -> list[Figure]:
     periods = row.read("period", parse_periods, None) or []
-    amount = row.read("amount", parse_amount, None)
-    party, figure, currency = row.text("party"), row.text("figure"), row.text("currency")
+    amount = row.read("amount", _number, None)
+    party, figure, currency = row.text("party"), row.text("figure"), row.text("currency", "")
     return [Figure(party, figure, p.key, p.span.start, p.span.end, amount, currency, row.row_no) for p in periods]
 
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 KINDS = ("unit", "rep", "partner", "agent", "customer")
 """Vendor unit, sales representative, partner, sub-agent of a partner, customer."""
 
-SUBJECTS = ("account", "sub-account", "order", "customer", "party")
+SUBJECTS = ("account", "sub-account", "order", "resource", "customer", "party")
 """What a link can be about."""
 
 CLASSES = ("A", "B", "C", "D", "E", "F")
@@ -44,11 +44,11 @@ class Link:
     link_id: str
     """Given, or made from what is linked and `valid_from`."""
     of_kind: str
-    """One of SUBJECTS: what `subject` is. A sub-account comes before its account, an order before its customer."""
+    """One of SUBJECTS: what `subject` is. A sub-account comes before its account, an order before a resource before its customer."""
     issuer: str
-    """InvoiceIssuerName of an account, sub-account or order; empty for customers and parties."""
+    """InvoiceIssuerName of an account, sub-account, order or resource; empty for customers and parties."""
     subject: str
-    """Id of the account, sub-account, order, customer or party."""
+    """Id of the account, sub-account, order, resource, customer or party."""
     role: str
     """`customer` (of an account), `partner`, `rep` and so on (of a customer or order), `manager` and so on (of a party)."""
     party: str
@@ -61,6 +61,8 @@ class Link:
     """First day after; OPEN_END where there is none."""
     row_no: int
     """Row or line in the source."""
+    type: str = ""
+    """What kind of tie it is: agency, resale, purchase-for, registration ... Conditions read it as `link.type`."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Figure:
-    """An amount given for a party and a period: target, quota, baseline, prior year. Identity: party, figure, period."""
+    """A number given for a party and a period: target, quota, baseline, prior year, renewal rate. Identity: party, figure, period."""
 
     party: str
     """For whom."""
@@ -96,9 +98,9 @@ class Figure:
     valid_to: date
     """First day after the period."""
     amount: Decimal
-    """In `currency`."""
+    """In `currency`; or a plain number such as a rate."""
     currency: str
-    """ISO code."""
+    """ISO code; empty for a plain number."""
     row_no: int
     """Row or line in the source."""
 

@@ -14,89 +14,244 @@ from fenrun.charges.rows import COSTS, ORDER
 from fenrun.engine.duckdb import literal, quoted
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
-from fenrun.plan.conditions import is_column, names, test_sql, tests, to_sql
-from fenrun.plan.rows import BASES, ROW_TYPES, Plan
+from fenrun.plan.conditions import CUSTOMER_DATES, date_sql, number_sql, reads, to_sql, walk
+from fenrun.plan.rows import ALWAYS, BASES, ROW_TYPES, Plan
 
 STEPS = read_steps("fenrun.credit")
+_LETTERS = {"column": "c", "number": "t", "label": "l", "closing": "k", "held": "h", "date": "d", "payee": "p", "previous": "q", "link": "n", "link date": "e"}
 
 
 @dataclass(frozen=True)
-class Dims:
-    """What the conditions of some plans read, each under a short column name."""
+class Tree:
+    """A condition as numbered in one run: equal conditions have one number. Grain: plan, rule."""
 
-    columns: dict[str, str]
-    """FOCUS or x_ column to column name."""
-    tests: dict[str, str]
-    """Numeric part of a condition (JSON) to column name."""
-    labels: dict[str, str]
-    """Label to column name."""
-
-    @property
-    def keys(self) -> list[str]:
-        return [*self.columns.values(), *self.tests.values()]
-
-    def named(self, name: str) -> str:
-        """The column name of whatever a condition reads."""
-        return (self.columns | self.tests | self.labels)[name]
+    plan_id: str
+    rule_id: str
+    about: str
+    tree_no: int
 
 
-def dims_of(plans: Sequence[Plan], payee: bool = False) -> Dims:
-    """What the conditions read: those on charges and customers, or those on payees."""
-    payee_rules = {(p.id, c.payee_rule) for p in plans for c in p.components}
-    trees = [json.loads(c.tree) for p in plans for c in p.conditions if ((p.id, c.rule_id) in payee_rules) == payee]
-    read = sorted(set().union(*(names(t) for t in trees)))
-    numeric = sorted(set().union(*(tests(t) for t in trees)))
-    columns = [n for n in read if is_column(n)]
-    labels = [n for n in read if not is_column(n)]
-    return Dims(
-        {n: f"c{i}" for i, n in enumerate(columns)}, {n: f"t{i}" for i, n in enumerate(numeric)}, {n: f"l{i}" for i, n in enumerate(labels)})
+@dataclass(frozen=True)
+class Basis:
+    """A cost that a plan measures. Grain: plan, basis."""
+
+    plan_id: str
+    basis: str
+    main: bool
+    """Whether it is the plan's own."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What the conditions of some plans read, under short column names."""
+
+    trees: dict[str, int]
+    """Each distinct condition (JSON) and its number."""
+    names: dict[tuple[str, str], str]
+    """(what, name) as `conditions.reads` gives them, to column name."""
+
+    def of(self, *kinds: str) -> dict[str, str]:
+        """Name to column name of what is read in these ways."""
+        return {name: column for (what, name), column in self.names.items() if what in kinds}
+
+    def columns(self, *kinds: str) -> str:
+        """Their column names as a SQL list that begins with a comma."""
+        return "".join(f", {c}" for c in self.of(*kinds).values())
+
+    def uses(self, date_name: str) -> bool:
+        """Whether a condition reads a date of that name."""
+        return any(date_name in (node[1], node[-1]) for t in self.trees for node in walk(json.loads(t)) if node[0] in ("within", "dated"))
+
+
+GROUP_KEYS = ("column", "number")
+CUSTOMER_KEYS = ("column", "number", "label", "closing", "held", "date")
+CREDIT_KEYS = ("payee", "previous", "link", "link date")
+
+
+def readings_of(plans: Sequence[Plan], about: Sequence[str]) -> Readings:
+    """What the plans' conditions about these things read."""
+    trees = sorted({c.tree for p in plans for c in p.conditions if c.about in about})
+    found = sorted(set().union(*(reads(json.loads(t)) for t in trees))) if trees else []
+    counts: dict[str, int] = {}
+    names = {}
+    for what, name in found:
+        names[what, name] = f"{_LETTERS[what]}{counts.setdefault(what, 0)}"
+        counts[what] += 1
+    return Readings({t: n for n, t in enumerate(trees, ALWAYS + 1)}, names)
 
 
 def put_plans(engine: Engine, plans: Sequence[Plan]) -> None:
-    """Make the plans' rows known as tables `plan_...`."""
+    """Make the plans' rows known as tables `plan_...`, their conditions numbered in `plan_trees`, their costs in `plan_bases`."""
     for name, kind in ROW_TYPES.items():
         engine.put(f"plan_{name}", from_rows(kind, [row for plan in plans for row in getattr(plan, name)]))
+    trees = []
+    numbers = {about: readings_of(plans, kinds).trees for about, kinds in (("customer", ("customer",)), ("credit", ("credit",)), ("party", ("party",)))}
+    for plan in plans:
+        given = {c.rule_id: c for c in plan.conditions}
+        for rule in plan.rules:
+            condition = given.get(rule.rule_id)
+            about = condition.about if condition else {"credit": "customer", "payee": "party", "freeze": "party", "clawback": "party"}.get(rule.kind, "credit")
+            trees.append(Tree(plan.id, rule.rule_id, about, numbers[about][condition.tree] if condition else ALWAYS))
+    engine.put("plan_trees", from_rows(Tree, trees))
+    engine.put("plan_bases", from_rows(Basis, [Basis(p.id, basis, basis == p.terms[0].basis) for p in plans for basis in _bases_of(p)]))
+
+
+def _bases_of(plan: Plan) -> list[str]:
+    return list(dict.fromkeys([plan.terms[0].basis, *(c.basis for c in plan.components)]))
+
+
+def bases_of(plans: Sequence[Plan]) -> list[str]:
+    """Every cost that some plan measures; `a0`, `a1` ... hold them in this order."""
+    return list(dict.fromkeys(basis for p in plans for basis in _bases_of(p)))
+
+
+def units_of(plans: Sequence[Plan]) -> dict[str, str]:
+    """Columns of the charge that a component is earned for separately, to column name."""
+    return {column: f"u{n}" for n, column in enumerate(sorted({c.each for p in plans for c in p.components} - {"payee", "customer"}))}
+
+
+def _any_credit(plans: Sequence[Plan]) -> Readings:
+    return readings_of(plans, ("customer", "credit"))
+
+
+def _reader(engine: Engine) -> Callable[[str], str]:
+    """The SQL of a column of the charges, also where no file has it."""
+    present = engine.columns("charges")
+    return lambda name: quoted(name) if name in present else "CAST(NULL AS DECIMAL(18,2))" if name in COSTS else "CAST(NULL AS VARCHAR)"
+
+
+def _numbers(engine: Engine) -> Callable[[str], str]:
+    """The same as a number."""
+    present, column = engine.columns("charges"), _reader(engine)
+    return lambda name: column(name) if present.get(name, "").startswith("DECIMAL") else f"TRY_CAST({column(name)} AS DECIMAL(38,15))"
 
 
 def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
     """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`."""
-    terms, dims, present = plans[0].terms[0], dims_of(plans), engine.columns("charges")
-
-    def column(name: str) -> str:
-        if name not in present:
-            return "CAST(NULL AS DECIMAL(18,2))" if name in COSTS else "CAST(NULL AS VARCHAR)"
-        return quoted(name)
-
-    def number(name: str) -> str:
-        return column(name) if present.get(name, "").startswith("DECIMAL") else f"TRY_CAST({column(name)} AS DECIMAL(38,15))"
-
-    read = [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in dims.columns.items()] + [f"{test_sql(n, number)} AS {c}" for n, c in dims.tests.items()]
-    keys = "".join(f", {k}" for k in dims.keys)
-    scale = cost_scale(engine)
+    read, units, bases = _any_credit(plans), units_of(plans), bases_of(plans)
+    column, number, scale = _reader(engine), _numbers(engine), cost_scale(engine, bases)
+    found = [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in (read.of("column") | units).items()] + [f"{number_sql(n, number)} AS {c}" for n, c in read.of("number").items()]
+    amounts = [f"{_basis(basis, lambda name: f'CAST({number(name)} AS DECIMAL(38, {scale}))')} AS a{n}" for n, basis in enumerate(bases)]
+    keys = read.columns("column") + "".join(f", {c}" for c in units.values()) + read.columns("number")
     return {
-        "sub_account": column("SubAccountId"), "order_id": column(ORDER), "offset": _offset(engine, terms.timezone), "keys": keys,
-        "basis": _basis(terms.basis, lambda name: f"CAST({column(name)} AS DECIMAL(38, {scale}))"), "columns": "".join(f", {r}" for r in read), "from": str(start), "to": str(end),
+        "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "day": _day(engine, plans, column, number), "keys": keys,
+        "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
     }
 
 
 def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
     """What fills steps.sql, for charges billed in months from `start` up to, not including, `end`."""
-    dims = dims_of(plans)
-    named = [*dims.keys, *dims.labels.values()]
-    read = [f"o.{k}" for k in dims.keys] + [f"{c}.value" for c in dims.labels.values()]
+    read, units, count = _any_credit(plans), units_of(plans), len(bases_of(plans))
     direct, rolled = share_scales(engine)
+    depth = max((len(p.roll_ups) for p in plans), default=0)
+    of_customer = read.of(*CUSTOMER_KEYS)
+    of_claim = _claim_readings(read)
+    sources = _customer_readings(read)
     return line_fragments(engine, plans, start, end) | {
-        "group_keys": "".join(f", g.{k}" for k in dims.keys), "currency": plans[0].terms[0].currency,
-        "dims": "".join(f", o.{k}" for k in dims.keys) + "".join(f", {c}.value AS {c}" for c in dims.labels.values()), "dim_names": "".join(f", {n}" for n in named),
-        "segment": f"dense_rank() OVER (ORDER BY {', '.join(read)})" if named else "1",
-        "label_joins": label_joins(dims, "o.customer", "o.day"), "matches": _matches(plans, dims),
-        "direct_share": str(direct), "all_share": str(direct + rolled), "credit": str(cost_scale(engine) + direct + rolled),
+        "sums": "".join(f", coalesce(sum(a{n}), 0) AS a{n}, count(*) - count(a{n}) AS lacking{n}" for n in range(count)),
+        "group_amounts": "".join(f", g.a{n}" for n in range(count)), "owned_amounts": "".join(f", o.a{n}" for n in range(count)),
+        "group_keys": "".join(f", g.{k}" for k in read.of(*GROUP_KEYS).values()), "currency": plans[0].terms[0].currency,
+        "dims": "".join(f", {sources[c]} AS {c}" for c in of_customer.values()), "dim_names": "".join(f", {c}" for c in of_customer.values()),
+        "segment": f"dense_rank() OVER (ORDER BY {', '.join(sources[c] for c in of_customer.values())})" if of_customer else "1", "dim_joins": _customer_joins(read),
+        "segment_tests": _tests(readings_of(plans, ("customer",)).trees, read, "segment_id", "segments"),
+        "first_purchases": "true" if read.uses("first purchase") else "false", "direct_share": str(direct),
+        "claim_dims": "".join(f", {sql} AS {c}" for c, sql in of_claim.items()), "claim_joins": _claim_joins(read),
+        "reading": f"dense_rank() OVER (ORDER BY c.segment_id, {', '.join(of_claim.values())})" if of_claim else "c.segment_id",
+        "claim_dim_names": "".join(f", c.{c}" for c in of_claim), "segment_dim_names": "".join(f", s.{c}" for c in of_customer.values()),
+        "reading_tests": _tests(readings_of(plans, ("credit",)).trees, read, "reading_id", "readings"), "unit_columns": "".join(f", {u}" for u in units.values()),
+        "claim_amount": amount_of("b.basis", "c", plans), "plan_amount": amount_of("p.basis", "g", plans),
+        "all_share": str(direct + rolled * depth), "credit": str(cost_scale(engine, bases_of(plans)) + direct + rolled * depth),
     }
 
 
-def cost_scale(engine: Engine) -> int:
-    """The decimals of the charges' costs."""
-    return max((int(kind[:-1].split(",")[1]) for name, kind in engine.columns("charges").items() if name in COSTS and kind.startswith("DECIMAL")), default=2)
+def history_needed(plans: Sequence[Plan]) -> bool:
+    """Whether something reads what came long before: first purchases, new customers, amounts to date."""
+    read = _any_credit(plans)
+    subjects = {s for p in plans for s in (*(c.reads_by for c in p.components), *(c.times_by for c in p.components), *(g.subject for g in p.gates))}
+    return read.uses("first purchase") or read.uses("customer since") or "amount to date" in subjects or any(c.counts == "new customers" for p in plans for c in p.components)
+
+
+def amount_of(basis: str, table: str, plans: Sequence[Plan]) -> str:
+    """The SQL of the amount in the cost that `basis` names."""
+    bases = bases_of(plans)
+    if len(bases) == 1:
+        return f"{table}.a0"
+    return f"CASE {basis} {' '.join(f'WHEN {literal(b)} THEN {table}.a{n}' for n, b in enumerate(bases))} END"
+
+
+def _customer_readings(read: Readings) -> dict[str, str]:
+    """Column name to the SQL of what conditions on charge and customer read."""
+    found = {c: f"o.{c}" for c in read.of(*GROUP_KEYS).values()}
+    found |= {c: "o.customer" if n == "customer" else f"{c}.value" for n, c in read.of("label", "closing").items()}
+    found |= {c: f"({c}.owned_id IS NOT NULL)" for c in read.of("held").values()}
+    dates = {"day": "o.day", "customer since": "since.day"}
+    return found | {c: date_sql(n, dates.__getitem__) for n, c in read.of("date").items()}
+
+
+def _customer_joins(read: Readings) -> str:
+    labels = {n: c for n, c in read.of("label").items() if n != "customer"}
+    month_end = "CAST(o.month + INTERVAL 1 MONTH - INTERVAL 1 DAY AS DATE)"
+    held = "".join(f"\nLEFT JOIN (SELECT DISTINCT owned_id FROM holders WHERE sound AND role = {literal(n)}) AS {c} ON {c}.owned_id = o.owned_id" for n, c in read.of("held").items())
+    since = "\nLEFT JOIN customer_since AS since ON since.customer = o.customer" if read.uses(CUSTOMER_DATES[1]) else ""
+    return label_joins(labels, "o.customer", "o.day") + label_joins(read.of("closing"), "o.customer", month_end) + held + since
+
+
+def _claim_readings(read: Readings) -> dict[str, str]:
+    """Column name to the SQL of what only conditions on credits read."""
+    found = {c: "c.party" if n == "party" else f"{c}.value" for n, c in read.of("payee").items()}
+    found |= {c: "c.previous" if n == "party" else f"{c}.value" for n, c in read.of("previous").items()}
+    found |= {c: f"nullif(c.{n}, '')" for n, c in read.of("link").items()}
+    dates = {"day": "c.day", "customer since": "claim_since.day", "association": "c.since", "first purchase": "first.day"}
+    return found | {c: date_sql(n, dates.__getitem__) for n, c in read.of("link date").items()}
+
+
+def _claim_joins(read: Readings) -> str:
+    payee = {n: c for n, c in read.of("payee").items() if n != "party"}
+    previous = {n: c for n, c in read.of("previous").items() if n != "party"}
+    dated = " ".join(read.of("link date"))
+    first = "\nLEFT JOIN first_purchases AS first ON first.customer = c.customer AND first.role = c.role AND first.party = c.party AND first.since = c.since" if "first purchase" in dated else ""
+    since = "\nLEFT JOIN customer_since AS claim_since ON claim_since.customer = c.customer" if "customer since" in dated else ""
+    return label_joins(payee, "c.party", "c.day") + label_joins(previous, "c.previous", "c.day") + first + since
+
+
+def _tests(trees: dict[str, int], read: Readings, key: str, table: str) -> str:
+    """Which numbered conditions hold in which rows of a table."""
+    parts = [f"SELECT {ALWAYS} AS tree_no, {key} FROM {table}"]
+    parts += [f"SELECT {number}, {key} FROM {table} WHERE {to_sql(json.loads(tree), lambda what, name: read.names[what, name])}" for tree, number in trees.items()]
+    return "\nUNION ALL\n".join(parts)
+
+
+def _day(engine: Engine, plans: Sequence[Plan], column: Callable[[str], str], number: Callable[[str], str]) -> str:
+    """The day of a charge that says who is credited, in the plans' time zone."""
+    terms = plans[0].terms[0]
+    offset = _offset(engine, terms.timezone)
+    usual = f"CAST(ChargePeriodStart + {offset} AS DATE)"
+    arms = []
+    for tree, name in json.loads(terms.as_of):
+        found = f"TRY_CAST({column(name)} AS DATE)" if name.startswith("x_") else usual
+        if name == "BillingPeriodStart":
+            found = "CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE)"
+        elif name == "ChargePeriodEnd":
+            found = f"CAST({column(name)} - INTERVAL 1 SECOND + {offset} AS DATE)" if name in engine.columns("charges") else usual
+        when = to_sql(tree, lambda what, n: f"CAST({column(n)} AS VARCHAR)" if what == "column" else number_sql(n, number)) if tree else "true"
+        arms.append(f"WHEN {when} THEN coalesce({found}, {usual})")
+    return f"CASE {' '.join(arms)} ELSE {usual} END" if arms else usual
+
+
+def cost_scale(engine: Engine, bases: Sequence[str]) -> int:
+    """The decimals of the costs that are measured."""
+    present = engine.columns("charges")
+    return max((_decimals(engine, present, BASES.get(word, word)) for basis in bases for word in basis.split("|")), default=2)
+
+
+def _decimals(engine: Engine, present: dict[str, str], name: str) -> int:
+    if present.get(name, "").startswith("DECIMAL"):
+        return int(present[name][:-1].split(",")[1])
+    if name not in present:
+        return 2
+    number = f"TRY_CAST({quoted(name)} AS DECIMAL(38,15))"
+    found = engine.query(f"SELECT max(length(rtrim(split_part(CAST({number} AS VARCHAR), '.', 2), '0'))) AS n FROM charges").to_pylist()[0]["n"]
+    return max(2, found or 0)
 
 
 def share_scales(engine: Engine) -> tuple[int, int]:
@@ -108,30 +263,18 @@ def share_scales(engine: Engine) -> tuple[int, int]:
     return found["customer"] + found["role"], found["party"]
 
 
-def label_joins(dims: Dims, party: str, day: str) -> str:
-    """Joins that bring each label of a party on a day."""
+def label_joins(labels: dict[str, str], party: str, day: str) -> str:
+    """Joins that bring each label (name to column name) of a party on a day."""
     return "".join(
-        f"\nLEFT JOIN labels AS {c} ON {c}.party = {party} AND {c}.label = {literal(n)} AND {c}.valid_from <= {day} AND {day} < {c}.valid_to" for n, c in dims.labels.items())
+        f"\nLEFT JOIN labels AS {c} ON {c}.party = {party} AND {c}.label = {literal(n)} AND {c}.valid_from <= {day} AND {day} < {c}.valid_to" for n, c in labels.items())
 
 
 def _basis(basis: str, column: Callable[[str], str]) -> str:
-    costs = [column(BASES[word]) for word in basis.split("|")]
+    costs = [column(BASES.get(word, word)) for word in basis.split("|")]
     if len(costs) == 1:
         return costs[0]
     one, other = costs
     return f"CASE WHEN abs({one}) <= abs({other}) THEN {one} WHEN abs({other}) < abs({one}) THEN {other} END"
-
-
-def _matches(plans: Sequence[Plan], dims: Dims) -> str:
-    payee_rules = {(p.id, c.payee_rule) for p in plans for c in p.components}
-    parts = []
-    for plan in plans:
-        trees = {c.rule_id: json.loads(c.tree) for c in plan.conditions}
-        for rule in plan.rules:
-            if rule.kind in ("credit", "exclude", "baseline") and (plan.id, rule.rule_id) not in payee_rules:
-                where = f" WHERE {to_sql(trees[rule.rule_id], dims.named)}" if rule.rule_id in trees else ""
-                parts.append(f"SELECT {literal(plan.id)} AS plan_id, {literal(rule.rule_id)} AS rule_id, segment_id FROM segments{where}")
-    return "\nUNION ALL\n".join(parts)
 
 
 def _offset(engine: Engine, zone: str) -> str:

@@ -1,30 +1,30 @@
 -- view: charge_lines
--- One row a charge: whose account, which order, when, how much in the plan's basis, and what conditions read.
-SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account, {order_id} AS order_id,
+-- One row a charge: whose account, which order and resource, when, how much in each basis, and what conditions and components read.
+SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
        CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE) AS month,
-       CAST(ChargePeriodStart + {offset} AS DATE) AS day,
-       BillingCurrency AS currency, {basis} AS amount{columns}
+       {day} AS day,
+       BillingCurrency AS currency, {amounts}{columns}
 FROM charges
 WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY AND BillingPeriodStart < TIMESTAMP '{to}' - INTERVAL 1 DAY
 
 -- step: registered
--- The orders and sub-accounts that the book names; no other is told apart.
-SELECT DISTINCT of_kind, issuer, subject FROM links WHERE of_kind IN ('order', 'sub-account')
+-- The orders, resources and sub-accounts that the book names; no other is told apart.
+SELECT DISTINCT of_kind, issuer, subject FROM links WHERE of_kind IN ('order', 'resource', 'sub-account')
 
 -- view: told_apart
--- The charges with only those orders and sub-accounts that matter.
-SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, o.subject AS order_id, c.month, c.day, c.currency, c.amount{keys}
+-- The charges with only those that matter.
+SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, o.subject AS order_id, r.subject AS resource_id, c.month, c.day, c.currency{amount_names}{keys}
 FROM charge_lines AS c
 LEFT JOIN registered AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = c.issuer AND o.subject = c.order_id
+LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = c.issuer AND r.subject = c.resource_id
 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.
-SELECT row_number() OVER (ORDER BY issuer, account, sub_account, order_id, month, day, currency{keys}) AS group_id,
-       issuer, account, sub_account, order_id, month, day, currency{keys},
-       coalesce(sum(amount), 0) AS amount, count(*) AS charges, count(*) - count(amount) AS lacking
+SELECT row_number() OVER (ORDER BY issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}) AS group_id,
+       issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}{sums}, count(*) AS charges
 FROM told_apart
-GROUP BY issuer, account, sub_account, order_id, month, day, currency{keys}
+GROUP BY issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}
 
 -- step: customers
 -- The customer of each group on its day: by its sub-account where the book names that, else by its account.
@@ -45,53 +45,75 @@ SELECT group_id, party AS customer, share, link_id, sound FROM by_account
 
 -- step: owned
 -- Each group with its customers; without a sound one, once with none.
-SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link_id, c.share) AS owned_id, g.group_id, g.issuer, g.account, g.order_id, g.month, g.day,
-       g.amount, g.charges{group_keys}, c.customer, coalesce(c.share, 1) AS customer_share, c.link_id AS customer_link
+SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link_id, c.share) AS owned_id, g.group_id, g.issuer, g.account, g.order_id, g.resource_id, g.month, g.day,
+       g.charges{group_amounts}{group_keys}, c.customer, coalesce(c.share, 1) AS customer_share, c.link_id AS customer_link
 FROM groups AS g
 LEFT JOIN customers AS c ON c.group_id = g.group_id AND c.sound
 WHERE g.currency = '{currency}'
 
+-- step: customer_since
+-- The first day on which each customer was charged anything.
+SELECT customer, min(day) AS day FROM owned WHERE a0 > 0 AND customer IS NOT NULL GROUP BY customer
+
+-- step: holders
+-- Who holds which role for each owned group: by its registered order where that names the role, else by its resource, else by its customer.
+WITH by_order AS (
+  SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound, l.since, l.previous, l.type
+  FROM owned AS o
+  JOIN links AS l ON l.of_kind = 'order' AND l.issuer = o.issuer AND l.subject = o.order_id
+                 AND l.valid_from <= o.day AND o.day < l.valid_to),
+by_resource AS (
+  SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound, l.since, l.previous, l.type
+  FROM owned AS o
+  JOIN links AS l ON l.of_kind = 'resource' AND l.issuer = o.issuer AND l.subject = o.resource_id
+                 AND l.valid_from <= o.day AND o.day < l.valid_to
+  WHERE NOT EXISTS (SELECT 1 FROM by_order AS b WHERE b.owned_id = o.owned_id AND b.role = l.role)),
+by_customer AS (
+  SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound, l.since, l.previous, l.type
+  FROM owned AS o
+  JOIN links AS l ON l.of_kind = 'customer' AND l.subject = o.customer
+                 AND l.valid_from <= o.day AND o.day < l.valid_to
+  WHERE NOT EXISTS (SELECT 1 FROM by_order AS b WHERE b.owned_id = o.owned_id AND b.role = l.role)
+    AND NOT EXISTS (SELECT 1 FROM by_resource AS b WHERE b.owned_id = o.owned_id AND b.role = l.role))
+SELECT owned_id, role, party, share, link_id, sound, since, previous, type, 'order' AS via FROM by_order
+UNION ALL
+SELECT owned_id, role, party, share, link_id, sound, since, previous, type, 'resource' AS via FROM by_resource
+UNION ALL
+SELECT owned_id, role, party, share, link_id, sound, since, previous, type, 'customer' AS via FROM by_customer
+
 -- step: dims
--- What conditions read, for each owned group: equal readings share a segment.
+-- What conditions on charge and customer read, for each owned group: equal readings share a segment.
 SELECT o.owned_id{dims}, {segment} AS segment_id
-FROM owned AS o{label_joins}
+FROM owned AS o{dim_joins}
 
 -- step: segments
 -- Each distinct reading once.
 SELECT DISTINCT segment_id{dim_names} FROM dims
 
--- step: matches
--- Which rules hold in which segments.
-{matches}
+-- step: segment_tests
+-- Which conditions hold in which segments.
+{segment_tests}
 
 -- step: decided
 -- The crediting clause of each segment: the first that holds.
-SELECT m.plan_id, m.segment_id, min_by(c.rule_id, c.rank) AS rule_id
-FROM matches AS m
-JOIN plan_credit_clauses AS c ON c.plan_id = m.plan_id AND c.rule_id = m.rule_id
-GROUP BY m.plan_id, m.segment_id
+SELECT c.plan_id, t.segment_id, min_by(c.rule_id, c.rank) AS rule_id
+FROM plan_credit_clauses AS c
+JOIN plan_trees AS p ON p.plan_id = c.plan_id AND p.rule_id = c.rule_id
+JOIN segment_tests AS t ON t.tree_no = p.tree_no
+GROUP BY c.plan_id, t.segment_id
 
--- step: holders
--- Who holds which role for each owned group: by its registered order where that names the role, else by its customer.
-WITH by_order AS (
-  SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound
-  FROM owned AS o
-  JOIN links AS l ON l.of_kind = 'order' AND l.issuer = o.issuer AND l.subject = o.order_id
-                 AND l.valid_from <= o.day AND o.day < l.valid_to),
-by_customer AS (
-  SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound
-  FROM owned AS o
-  JOIN links AS l ON l.of_kind = 'customer' AND l.subject = o.customer
-                 AND l.valid_from <= o.day AND o.day < l.valid_to
-  WHERE NOT EXISTS (SELECT 1 FROM by_order AS b WHERE b.owned_id = o.owned_id AND b.role = l.role))
-SELECT owned_id, role, party, share, link_id, sound, 'order' AS via FROM by_order
-UNION ALL
-SELECT owned_id, role, party, share, link_id, sound, 'customer' AS via FROM by_customer
+-- step: first_purchases
+-- The first day on which a customer was charged anything while a party held a role of it, by the day since which it did.
+SELECT o.customer, h.role, h.party, h.since, min(o.day) AS day
+FROM owned AS o
+JOIN holders AS h ON h.owned_id = o.owned_id
+WHERE {first_purchases} AND o.a0 > 0 AND o.customer IS NOT NULL
+GROUP BY o.customer, h.role, h.party, h.since
 
--- step: claims
+-- view: claims
 -- Every role that the deciding clause credits and somebody holds.
-SELECT d.plan_id, d.rule_id, c.mode, r.role, r.role_rank, s.segment_id, o.owned_id, o.group_id, o.customer, o.month, o.day, o.amount, o.charges,
-       h.party, CAST(o.customer_share * h.share AS DECIMAL(38, {direct_share})) AS share, o.customer_link, h.link_id, h.via, h.sound
+SELECT d.plan_id, d.rule_id, c.mode, c.while_rule, r.role, r.role_rank, s.segment_id, o.owned_id, o.group_id, o.customer, o.month, o.day, o.charges{owned_amounts},
+       h.party, CAST(o.customer_share * h.share AS DECIMAL(38, {direct_share})) AS share, o.customer_link, h.link_id, h.via, h.sound, h.since, h.previous, h.type
 FROM owned AS o
 JOIN dims AS s ON s.owned_id = o.owned_id
 JOIN decided AS d ON d.segment_id = s.segment_id
@@ -99,48 +121,81 @@ JOIN plan_credit_clauses AS c ON c.plan_id = d.plan_id AND c.rule_id = d.rule_id
 JOIN plan_credit_roles AS r ON r.plan_id = d.plan_id AND r.rule_id = d.rule_id
 JOIN holders AS h ON h.owned_id = o.owned_id AND h.role = r.role
 
+-- step: read_claims
+-- The claims with what conditions on credits read: equal readings share a reading.
+SELECT c.*{claim_dims}, {reading} AS reading_id
+FROM claims AS c{claim_joins}
+
+-- step: readings
+-- Each distinct reading once, with its segment.
+SELECT DISTINCT c.reading_id, c.segment_id{claim_dim_names}{segment_dim_names}
+FROM read_claims AS c
+JOIN segments AS s ON s.segment_id = c.segment_id
+
+-- step: reading_tests
+-- Which conditions hold in which readings.
+{reading_tests}
+
+-- step: holds
+-- Which rules on credits hold in which readings.
+SELECT p.plan_id, p.rule_id, t.reading_id
+FROM plan_trees AS p
+JOIN reading_tests AS t ON t.tree_no = p.tree_no
+WHERE p.about = 'credit'
+
+-- step: open_claims
+-- The claims whose clause credits their link: inside its windows.
+SELECT c.*
+FROM read_claims AS c
+LEFT JOIN holds AS h ON h.plan_id = c.plan_id AND h.rule_id = c.while_rule AND h.reading_id = c.reading_id
+WHERE c.while_rule = '' OR h.reading_id IS NOT NULL
+
 -- step: taken
 -- Under single crediting, the role that takes each owned group.
 SELECT plan_id, owned_id, min(role_rank) AS role_rank
-FROM claims
+FROM open_claims
 WHERE mode = 'single'
 GROUP BY plan_id, owned_id
 
 -- step: direct
--- The claims that are credited.
-SELECT c.plan_id, c.rule_id, 'direct' AS kind, c.role, c.party, c.segment_id, c.owned_id, c.group_id, c.customer, c.month, c.day,
-       c.share, c.amount * c.share AS amount, c.charges, c.customer_link, c.link_id, c.via
-FROM claims AS c
+-- The claims that are credited, once for each cost that the plan measures.
+SELECT c.plan_id, c.rule_id, b.basis, b.main, 'direct' AS kind, c.role, c.party, c.reading_id, c.owned_id, c.group_id, c.customer, c.month, c.day,
+       c.share, {claim_amount} * c.share AS amount, c.charges, c.customer_link, c.link_id, c.via
+FROM open_claims AS c
+JOIN plan_bases AS b ON b.plan_id = c.plan_id
 LEFT JOIN taken AS t ON t.plan_id = c.plan_id AND t.owned_id = c.owned_id
 WHERE c.sound AND (c.mode = 'double' OR c.role_rank = t.role_rank)
 
 -- step: credits
--- All credits: direct ones, and roll-ups to whoever holds a role of the credited party that day.
--- Both arms are cast to one type: DuckDB would round silently to the fewer decimals of two 38-digit types.
-SELECT plan_id, rule_id, kind, role, party, segment_id, owned_id, group_id, customer, month, day,
-       CAST(share AS DECIMAL(38, {all_share})) AS share, CAST(amount AS DECIMAL(38, {credit})) AS amount, charges, customer_link, link_id, via
-FROM direct
-UNION ALL
-SELECT d.plan_id, d.rule_id, 'roll-up', u.to_role, l.party, d.segment_id, d.owned_id, d.group_id, d.customer, d.month, d.day,
-       CAST(d.share * l.share AS DECIMAL(38, {all_share})), CAST(d.amount * l.share AS DECIMAL(38, {credit})), d.charges, d.customer_link, l.link_id, 'party'
-FROM direct AS d
-JOIN plan_roll_ups AS u ON u.plan_id = d.plan_id AND u.rule_id = d.rule_id AND u.role = d.role
-JOIN links AS l ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound
-               AND l.valid_from <= d.day AND d.day < l.valid_to
+-- All credits: direct ones, and roll-ups to whoever holds a role of the credited party that day, step by step.
+-- All arms are cast to one type: DuckDB would round silently to the fewer decimals of two 38-digit types.
+WITH RECURSIVE rolled AS (
+  SELECT plan_id, rule_id, basis, main, kind, role, party, reading_id, owned_id, group_id, customer, month, day,
+         CAST(share AS DECIMAL(38, {all_share})) AS share, CAST(amount AS DECIMAL(38, {credit})) AS amount, charges, customer_link, link_id, via
+  FROM direct
+  UNION ALL
+  SELECT d.plan_id, d.rule_id, d.basis, d.main, 'roll-up', u.to_role, l.party, d.reading_id, d.owned_id, d.group_id, d.customer, d.month, d.day,
+         CAST(d.share * l.share AS DECIMAL(38, {all_share})), CAST(d.amount * l.share AS DECIMAL(38, {credit})), d.charges, d.customer_link, l.link_id, 'party'
+  FROM rolled AS d
+  JOIN plan_roll_ups AS u ON u.plan_id = d.plan_id AND u.rule_id = d.rule_id AND u.role = d.role
+  JOIN links AS l ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound
+                 AND l.valid_from <= d.day AND d.day < l.valid_to)
+SELECT * FROM rolled
 
 -- step: coverage
 -- How much of each group the best credited role covers, plan by plan.
 SELECT plan_id, group_id, max(share) AS share
-FROM (SELECT plan_id, group_id, role, sum(share) AS share FROM direct GROUP BY plan_id, group_id, role) AS roles
+FROM (SELECT plan_id, group_id, role, sum(share) AS share FROM direct WHERE main GROUP BY plan_id, group_id, role) AS roles
 GROUP BY plan_id, group_id
 
 -- step: uncredited
 -- What is left of each group, and why.
-SELECT p.plan_id, g.group_id, g.issuer, g.account, g.month, g.amount * (1 - coalesce(v.share, 0)) AS amount, g.charges,
+SELECT p.plan_id, g.group_id, g.issuer, g.account, g.month, {plan_amount} * (1 - coalesce(v.share, 0)) AS amount, g.charges,
        CASE WHEN v.share IS NOT NULL THEN 'rest'
             WHEN NOT EXISTS (SELECT 1 FROM customers AS c WHERE c.group_id = g.group_id) THEN 'no-customer'
             WHEN EXISTS (SELECT 1 FROM customers AS c WHERE c.group_id = g.group_id AND NOT c.sound)
-              OR EXISTS (SELECT 1 FROM claims AS c WHERE c.plan_id = p.plan_id AND c.group_id = g.group_id AND NOT c.sound) THEN 'conflict'
+              OR EXISTS (SELECT 1 FROM open_claims AS c WHERE c.plan_id = p.plan_id AND c.group_id = g.group_id AND NOT c.sound) THEN 'conflict'
+            WHEN EXISTS (SELECT 1 FROM read_claims AS c WHERE c.plan_id = p.plan_id AND c.group_id = g.group_id) THEN 'window'
             ELSE 'nobody' END AS reason
 FROM groups AS g
 CROSS JOIN plan_terms AS p

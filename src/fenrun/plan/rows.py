@@ -1,4 +1,4 @@
-"""What a plan is once read: small tables, joined by the fixed SQL of the credit and earn stages.
+"""What a plan is once read: small tables, joined by the fixed SQL of the credit, earn and payout stages.
 
 `rule_id` names a clause of the plan's text; it rides along to every credit, earning and statement line.
 """
@@ -11,7 +11,8 @@ from decimal import Decimal
 
 BASES = {"billed": "BilledCost", "contracted": "ContractedCost", "list": "ListCost", "effective": "EffectiveCost"}
 """A plan's words for FOCUS costs."""
-PERIODS = ("month", "quarter", "year")
+ALWAYS = 0
+"""The number of the condition that always holds."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +33,30 @@ class Terms:
     currency: str
     timezone: str
     """Decides on which day a charge falls."""
+    year_starts: int
+    """The month (1 to 12) in which quarters, halves and years begin to be counted."""
     basis: str
-    """`billed`, `contracted`, `list`, `effective`, or two of them as `billed|contracted`: the one nearer to zero."""
+    """The cost that is credited: `billed`, `contracted`, `list`, `effective`, an `x_` column, or two of them as `billed|contracted`: the one nearer to zero."""
+    as_of: str
+    """Which date of a charge says who is credited, in JSON: a list of [condition or null, column]."""
     round_step: Decimal
     """An earning is a whole number of these: 0.01 for cents ..."""
     round_per: int
     """... of which this many make one."""
     round_mode: str
     """`half up` (away from zero), `half even` or `down` (towards zero)."""
-    digest: str
-    """Digest of the plan's text."""
+    registration_days: int
+    """An order's registration holds so many days at most; 0: as long as the book says."""
+    open_registrations: int
+    """A party's further open order registrations are refused; 0: any number."""
+    unbind_months: int
+    """A role's holder cannot be removed from a customer a second time within so many months; 0: at any time."""
+    mixed: str
+    """Why components may measure different costs; empty where they may not."""
+    money: str
+    """Digest of all that decides about money."""
+    words: str
+    """Digest of all that is only said."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,7 @@ class Rule:
     plan_id: str
     rule_id: str
     kind: str
-    """`credit`, `exclude`, `baseline`, `payee`, `earn` or `table`."""
+    """`credit`, `while`, `exclude`, `measure`, `baseline`, `payee`, `earn`, `group`, `table`, `column`, `clawback`, `pay` or `freeze`."""
     title_en: str
     title_zh: str
     source: str
@@ -67,6 +82,8 @@ class Condition:
 
     plan_id: str
     rule_id: str
+    about: str
+    """What it decides about: `customer` (a charge and its customer), `credit` or `party`."""
     tree: str
 
 
@@ -79,6 +96,8 @@ class CreditClause:
     rank: int
     mode: str
     """`double`: every role is credited in full. `single`: the first role that somebody holds takes it all."""
+    while_rule: str
+    """Rule of the condition under which a link is credited; empty where always."""
 
 
 @dataclass(frozen=True)
@@ -121,33 +140,126 @@ class Component:
     plan_id: str
     rule_id: str
     rank: int
+    group_id: str
+    """The group it stands in; empty where it is simply added."""
     role: str
     """Whose credits are measured and who is paid."""
+    basis: str
+    """The cost it measures."""
     per: str
-    """`month`, `quarter` or `year`."""
+    """The period as written: `month`, `quarter`, `half year`, `year`, `2 months` ..."""
+    calendar: str
+    """The same as months and the month in which the year starts: `3@1`."""
+    each: str
+    """What is earned for separately: `payee`, `customer`, or a column of the charge."""
+    counts: str
+    """What is measured: `amount`, `customers` or `new customers`."""
+    counts_from: Decimal | None
+    """A customer is counted whose amount reaches this; with none, exceeds 0."""
+    up_to: Decimal | None
+    """What is measured counts up to this."""
+    measure_rule: str
+    """Rule of the condition on the credits it measures."""
     pays_on: str
-    """What a rate is applied to: `amount`, `increment` or `figure`."""
-    on_figure: str
-    """The figure's name where `pays_on` is `figure`."""
+    """What a rate is applied to: `amount`, `increment`, `figure`, or `earned`: what others earned with another component."""
+    on_name: str
+    """The figure's name, or the other component."""
+    on_of: str
+    """Whose figure: `payee` or `customer`."""
     reads_by: str
-    """What picks the band: `amount`, `increment`, `attainment` or `growth`."""
+    """What picks the band: `amount`, `increment`, `attainment`, `growth`, `amount to date` or `figure`."""
+    by_name: str
+    by_of: str
     target: str
     """Figure that attainment is measured against."""
+    target_of: str
     compare: str
-    """`last year`, a figure's name, or empty: what increment and growth are measured against."""
+    """What increment and growth are measured against: `last year`, `previous period`, `last year of its customers`, `figure`, or empty."""
+    compare_name: str
+    compare_of: str
     portion: Decimal
     """Part of the outcome that is paid."""
     baseline: str
     """Figure a customer's spend must exceed before it counts; empty where none."""
-    baseline_per: str
-    """The period of that figure: `month`, `quarter` or `year`; spend counts up to it in the order of months."""
+    baseline_calendar: str
+    """The period of that figure; spend counts up to it in the order of months."""
     cap: Decimal | None
-    """Most that one period pays."""
+    """Most that one period pays ..."""
+    cap_rate: Decimal | None
+    """... or most as a part of the measured amount."""
     table_id: str
+    times_table: str
+    """Table whose rate the outcome is multiplied with; empty where none."""
+    times_by: str
+    """What picks its band, as `reads_by`."""
+    times_name: str
+    times_of: str
     payee_rule: str
     """Rule of the condition on the payee; empty where everybody qualifies."""
     baseline_rule: str
     """Rule of the condition on whose spend the baseline is; empty where it is everybody's."""
+    clawback_rule: str
+    """Rule of the condition on customers whose earnings are taken back; empty where none."""
+    clawback_months: int
+    """So many months of earnings are taken back."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Components that are combined otherwise than by adding them up."""
+
+    plan_id: str
+    rule_id: str
+    rank: int
+    kind: str
+    """`sum`; `max`: only the largest pays; `first match`: a credit counts for the first that measures it; `exclusive`: no credit may count for two."""
+    calendar: str
+    """The period over which the ceiling holds."""
+    cap: Decimal | None
+    """Most that they pay together ..."""
+    cap_rate: Decimal | None
+    cap_of: str
+    """... or most as a part of what this component measured."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A condition on numbers without which a component pays nothing."""
+
+    plan_id: str
+    component: str
+    gate_no: int
+    subject: str
+    """As `reads_by`; also `spend` (what counts of the charges), `spend before` (of the period before) and `earned` (with another component)."""
+    name: str
+    of: str
+    lower: Decimal | None
+    lower_in: bool
+    upper: Decimal | None
+    upper_in: bool
+    words: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Less:
+    """A component that is paid only above what another paid."""
+
+    plan_id: str
+    component: str
+    other: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table version: bands for the credits for which its condition holds. The first that holds is taken."""
+
+    plan_id: str
+    table_id: str
+    version: date
+    published: date
+    column_no: int
+    rule_id: str
 
 
 @dataclass(frozen=True)
@@ -160,8 +272,12 @@ class Band:
     """The version holds for periods that start on or after this day ..."""
     valid_to: date
     """... and before this one."""
+    published: date
+    """Until this day nobody could know of the version."""
+    column_no: int
+    """Column of the table; 0 where it has none."""
     kind: str
-    """`all units` or `marginal`."""
+    """`all units`, `marginal` or `interpolated`."""
     band_no: int
     lower: Decimal | None
     """None: no lower bound."""
@@ -172,11 +288,60 @@ class Band:
     ratio: bool
     """Whether the bounds are percentages of the target or comparison (as fractions), not amounts."""
     rate: Decimal | None
-    """Pays this rate ..."""
+    """Pays this rate (where customers are counted: this amount each) ..."""
+    rate_to: Decimal | None
+    """... that grows in a straight line to this one at the upper bound ..."""
     flat: Decimal | None
     """... or this amount."""
     words: str
     line: int
+
+
+@dataclass(frozen=True)
+class Pay:
+    """When and how what is earned is paid."""
+
+    plan_id: str
+    rule_id: str
+    draw: Decimal | None
+    """What is paid at least each month ..."""
+    recoverable: bool
+    """... and taken back from later earnings."""
+    minimum: Decimal | None
+    """Less is carried forward, and so is what is below zero."""
+    expires: int
+    """Carried amounts lapse after so many months; 0: never."""
+    freeze_rule: str
+    """Rule of the condition on customers for whose spend nothing is paid while it holds; empty where none."""
+    tax_included: Decimal
+    """The tax rate inside what is earned."""
+    tax_added: Decimal
+    """The payee's own tax rate, put on top after the included tax is taken out ..."""
+    tax_figure: str
+    """... or the figure that holds it."""
+
+
+@dataclass(frozen=True)
+class Instalment:
+    """A part of each earning, and how many months later it is due."""
+
+    plan_id: str
+    instalment_no: int
+    share: Decimal
+    months: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """In which form a part of a payment is made."""
+
+    plan_id: str
+    form_no: int
+    form: str
+    share: Decimal
+    floor: Decimal | None
+    """Below this the part is paid in the form `otherwise`."""
+    otherwise: str
 
 
 @dataclass(frozen=True)
@@ -191,7 +356,14 @@ class Plan:
     roll_ups: tuple[RollUp, ...]
     exclusions: tuple[Exclusion, ...]
     components: tuple[Component, ...]
+    groups: tuple[Group, ...]
+    gates: tuple[Gate, ...]
+    less: tuple[Less, ...]
+    columns: tuple[Column, ...]
     bands: tuple[Band, ...]
+    pay: tuple[Pay, ...]
+    instalments: tuple[Instalment, ...]
+    forms: tuple[Form, ...]
 
     @property
     def id(self) -> str:
@@ -200,7 +372,8 @@ class Plan:
 
 ROW_TYPES: dict[str, type] = {
     "terms": Terms, "rules": Rule, "conditions": Condition, "credit_clauses": CreditClause, "credit_roles": CreditRole, "roll_ups": RollUp,
-    "exclusions": Exclusion, "components": Component, "bands": Band,
+    "exclusions": Exclusion, "components": Component, "groups": Group, "gates": Gate, "less": Less, "columns": Column, "bands": Band,
+    "pay": Pay, "instalments": Instalment, "forms": Form,
 }
 """Row type of each of a plan's tables; in the engine they are named `plan_...`."""
 

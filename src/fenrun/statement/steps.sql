@@ -1,14 +1,18 @@
 -- step: statement_lines
--- One line an earning, in the statement of the month in which its period ends.
-SELECT plan_id || '/' || component || '/' || period || '/' || payee AS line_id, paid_month AS month, payee, role, currency, plan_id, component, rank, per, period,
-       amount AS measured, earned, reason
+-- One line a component, payee and period, in the statement of the month in which its period ends: the sum of the rows of that earning.
+SELECT plan_id || '/' || component || '/' || period || '/' || payee AS line_id, paid_month AS month, payee, min(role) AS role, currency, plan_id, component, min(rank) AS rank, per, period,
+       coalesce(sum(amount), 0) AS measured, sum(earned) AS earned,
+       CASE WHEN count(*) = 1 OR max(step_no) > 0 THEN max_by(reason, step_no) ELSE 'units' END AS reason,
+       CASE WHEN count(*) = 1 OR max(step_no) > 0 THEN max_by(detail, step_no) END AS detail
 FROM earnings
+WHERE paid_month >= DATE '{paid_from}' AND paid_month < DATE '{paid_to}'
+GROUP BY plan_id, component, period, payee, paid_month, currency, per
 
 -- step: statement_credits
 -- What each payee is credited a month, by role.
 SELECT plan_id, month, party AS payee, role, kind, sum(amount) AS credited, sum(charges) AS charges
 FROM credits
-WHERE month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
+WHERE main AND month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
 GROUP BY plan_id, month, party, role, kind
 
 -- step: statements
@@ -21,10 +25,11 @@ FULL JOIN (SELECT plan_id, month, payee, role, sum(earned) AS earned, count(*) A
 ORDER BY 1, 2, 3, 4
 
 -- step: ledger
--- The month's total in the plan's basis: credited to somebody, or to nobody.
-SELECT g.month, sum(g.amount) AS total, sum(g.amount * coalesce(v.share, 0)) AS credited, sum(g.amount * (1 - coalesce(v.share, 0))) AS uncredited, sum(g.charges) AS charges
+-- The month's total in each plan's basis: credited to somebody, or to nobody.
+SELECT p.plan_id, g.month, sum({plan_amount}) AS total, sum({plan_amount} * coalesce(v.share, 0)) AS credited, sum({plan_amount} * (1 - coalesce(v.share, 0))) AS uncredited, sum(g.charges) AS charges
 FROM groups AS g
-LEFT JOIN (SELECT group_id, max(share) AS share FROM coverage GROUP BY group_id) AS v ON v.group_id = g.group_id
-WHERE g.currency = '{currency}' AND g.month >= DATE '{paid_from}' AND g.month < DATE '{paid_to}'
-GROUP BY g.month
-ORDER BY g.month
+CROSS JOIN plan_terms AS p
+LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
+WHERE g.currency = p.currency AND g.month >= DATE '{paid_from}' AND g.month < DATE '{paid_to}'
+GROUP BY p.plan_id, g.month
+ORDER BY p.plan_id, g.month

@@ -1,4 +1,4 @@
-"""From earnings to statements: the steps of steps.sql."""
+"""From earnings and payments to statements: the steps of steps.sql."""
 
 from fenrun.engine.steps import read_steps
 

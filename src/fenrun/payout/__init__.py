@@ -1,0 +1,1 @@
+"""The payout: when and in which form what is earned is paid."""

@@ -1,0 +1,46 @@
+"""What a payout and a payment are. The tables are made by steps.sql; these are the columns that others may read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+
+@dataclass(frozen=True)
+class Payout:
+    """How what is due becomes what is paid. Grain: plan, payee, month; only for plans that say when they pay."""
+
+    plan_id: str
+    payee: str
+    month: date
+    due: Decimal
+    """Earnings and instalments that fall due, without what is frozen."""
+    brought: Decimal
+    """Carried from the month before; below zero: owed."""
+    expired: Decimal
+    """Lapsed of what was carried."""
+    drawn: Decimal
+    """Paid in advance, to reach the draw."""
+    recovered: Decimal
+    """Taken back of earlier draws."""
+    balance: Decimal
+    """Draws still to recover."""
+    paid: Decimal
+    carried: Decimal
+    """brought - expired + due + drawn - recovered - paid."""
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What is paid out. Grain: plan, payee, month, form."""
+
+    plan_id: str
+    payee: str
+    month: date
+    form: str
+    """`cash`, or as the plan names it."""
+    amount: Decimal
+    """Part of the payout."""
+    paid: Decimal
+    """The same with the payee's tax in place of the included one."""
