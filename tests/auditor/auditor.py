@@ -1,6 +1,5 @@
-"""An independent auditor: plain Python and Decimal, one charge at a time, no SQL, no grouping, no code of the engine but the row types.
-
-It says what must come out for given charges, book facts and a plan. Slow and obvious on purpose.
+"""An independent auditor: plain Python with Decimal and Fraction, one charge at a time, no SQL, no grouping, no code of the engine but
+the row types. It says what must come out for given charges, book facts and a plan. Slow and obvious on purpose.
 """
 
 from __future__ import annotations
@@ -9,16 +8,18 @@ import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, getcontext
+from decimal import Decimal, getcontext
+from fractions import Fraction
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from fenrun.book.rows import Figure, Label, Link
-from fenrun.plan.rows import Band, Component, Plan
+from fenrun.plan.rows import Band, Component, Gate, Plan
 
 getcontext().prec = 100
 ZERO = Decimal(0)
 COST = {"billed": "BilledCost", "contracted": "ContractedCost", "list": "ListCost", "effective": "EffectiveCost"}
+NEVER = date(9999, 12, 31)
 
 
 @dataclass
@@ -28,16 +29,31 @@ class Answer:
     credited: dict[tuple[date, str, str], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     """By month, payee, role."""
     uncredited: dict[date, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
-    earned: dict[tuple[str, str, str], Decimal] = field(default_factory=dict)
-    """By component, payee, period."""
-    reasons: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    own: dict[tuple[str, str, str, str], tuple[Decimal, str]] = field(default_factory=dict)
+    """By component, payee, period, unit: what is earned by itself, and why."""
+    entries: dict[tuple[str, str, str, str], Decimal] = field(default_factory=dict)
+    """By component, payee, period, reason: what other clauses add or take off."""
+    payouts: dict[tuple[str, date], tuple[Decimal, ...]] = field(default_factory=dict)
+    """By payee and month: due, brought, expired, drawn, recovered, balance, paid, carried."""
+    payments: dict[tuple[str, date, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
+    """By payee, month and form: amount, paid."""
+
+
+@dataclass
+class Tenure:
+    """An unbroken span in which somebody holds a role."""
+
+    party: str
+    since: date
+    until: date
 
 
 class Book:
     """Facts as last known, looked up by walking over them."""
 
     def __init__(self, facts: list[tuple[datetime, Any]]):
-        self.links = self._latest([(k, f) for k, f in facts if isinstance(f, Link)], lambda f: f.link_id)
+        links = self._latest([(k, f) for k, f in facts if isinstance(f, Link)], lambda f: f.link_id)
+        self.links = [x for x in links if x.valid_from < x.valid_to]
         self.labels = self._latest([(k, f) for k, f in facts if isinstance(f, Label)], lambda f: (f.party, f.label, f.valid_from))
         self.figures = self._latest([(k, f) for k, f in facts if isinstance(f, Figure)], lambda f: (f.party, f.figure, f.period))
         self.by_subject: dict[tuple[str, str, str], list[Link]] = defaultdict(list)
@@ -70,57 +86,193 @@ class Book:
                 found[link.role].append(link)
         return {role: links if sum(x.share for x in links) <= 1 else None for role, links in found.items()}
 
+    def tenures(self, link: Link) -> list[Tenure]:
+        """Everybody's unbroken spans in the role of that link's subject."""
+        by_party: dict[str, list[Link]] = defaultdict(list)
+        for other in self.by_subject[link.of_kind, link.issuer, link.subject]:
+            if other.role == link.role:
+                by_party[other.party].append(other)
+        found = []
+        for party, links in by_party.items():
+            spans: list[Tenure] = []
+            for other in sorted(links, key=lambda x: x.valid_from):
+                if spans and other.valid_from <= spans[-1].until:
+                    spans[-1].until = max(spans[-1].until, other.valid_to)
+                else:
+                    spans.append(Tenure(party, other.valid_from, other.valid_to))
+            found += spans
+        return found
+
+    def since(self, link: Link) -> date:
+        """Since when the link's party holds the role without a break."""
+        return next(t.since for t in self.tenures(link) if t.party == link.party and t.since <= link.valid_from < t.until)
+
+    def previous(self, link: Link) -> str | None:
+        """Who held the role last before."""
+        start = self.since(link)
+        before = [t for t in self.tenures(link) if t.party != link.party and t.until <= start]
+        return max(before, key=lambda t: (t.until, t.party)).party if before else None
+
     def label(self, party: str | None, label: str, day: date) -> str | None:
         values = [x.value for x in self.by_party.get(party or "", []) if x.label == label and x.valid_from <= day < x.valid_to]
         return values[0] if len(values) == 1 else None
 
-    def figure(self, party: str, name: str, period: str, currency: str) -> Decimal | None:
+    def figure(self, party: str, name: str, period: str, *currencies: str) -> Decimal | None:
         found = self.by_figure.get((party, name, period), [])
-        return found[0].amount if len(found) == 1 and found[0].currency == currency else None
+        return found[0].amount if len(found) == 1 and found[0].currency in currencies else None
 
 
-def holds(tree: Any, text: Any, number: Any) -> bool:
-    """Whether a condition holds. `text(name)` and `number(column)` read; None is: no value."""
+@dataclass
+class Scene:
+    """What a condition looks at."""
+
+    book: Book
+    since: dict[str | None, date]
+    """First day on which each customer was charged anything."""
+    charge: dict[str, Any]
+    customer: str | None
+    day: date
+    month: date
+    roles: dict[str, list[Link] | None]
+    link: Link | None = None
+    first: date | None = None
+    """First purchase under the link."""
+
+    def text(self, name: str) -> str | None:
+        if name[0].isupper() or name.startswith("x_"):
+            return self.charge.get(name)
+        prefix, dot, rest = name.partition(".")
+        if not dot:
+            return self.customer if name == "customer" else self.book.label(self.customer, name, self.day)
+        if prefix == "closing":
+            return self.book.label(self.customer, rest, shifted(self.month, 1) - timedelta(days=1))
+        assert self.link is not None
+        if prefix == "link":
+            return (self.link.type if rest == "type" else self.link.of_kind) or None
+        party = self.link.party if prefix == "payee" else self.book.previous(self.link)
+        return party if rest == "party" else self.book.label(party, rest, self.day)
+
+    def when(self, name: str) -> date | None:
+        if name[0].isdigit():
+            return date.fromisoformat(name)
+        if name == "day":
+            return self.day
+        if name == "customer since":
+            return self.since.get(self.customer)
+        assert self.link is not None
+        return self.book.since(self.link) if name == "association" else self.first
+
+
+def holds(tree: Any, scene: Any) -> bool:
+    """Whether a condition holds in a scene; what is missing is in no list and compares to nothing."""
     kind = tree[0]
-    if kind == "all":
-        return all(holds(t, text, number) for t in tree[1])
-    if kind == "any":
-        return any(holds(t, text, number) for t in tree[1])
+    if kind in ("all", "any"):
+        return (all if kind == "all" else any)(holds(t, scene) for t in tree[1])
     if kind == "not":
-        return not holds(tree[1], text, number)
+        return not holds(tree[1], scene)
     if kind == "in":
-        return text(tree[1]) in tree[2]
+        return scene.text(tree[1]) in tree[2]
     if kind == "starts":
-        return (text(tree[1]) or "").startswith(tree[2]) and text(tree[1]) is not None
+        return (scene.text(tree[1]) or "").startswith(tree[2]) and scene.text(tree[1]) is not None
     if kind == "missing":
-        return text(tree[1]) is None
+        return scene.text(tree[1]) is None
+    if kind == "held":
+        return bool(scene.roles.get(tree[1]))
     if kind == "below":
-        one, other = number(COST[tree[1]]), number(COST[tree[3]])
+        one, other = scene.charge.get(COST[tree[1]]), scene.charge.get(COST[tree[3]])
         return one is not None and other is not None and abs(one) < abs(other) * Decimal(tree[2])
-    value, wanted = number(tree[1]), Decimal(tree[3])
-    return value is not None and {"<": value < wanted, "<=": value <= wanted, ">": value > wanted, ">=": value >= wanted}[tree[2]]
+    if kind == "compare":
+        value = scene.charge.get(tree[1])
+        return value is not None and compared(value, tree[2], Decimal(tree[3]))
+    one, other = scene.when(tree[1]), scene.when(tree[-1])
+    if one is None or other is None:
+        return False
+    if kind == "dated":
+        return compared(one, tree[2], other)
+    return other <= one < (other + timedelta(days=int(tree[2])) if tree[3] == "day" else shifted(other, int(tree[2])))
 
 
-def months_of(per: str, month: date) -> tuple[str, date]:
-    """The key and first day of the month's, quarter's or year's period."""
-    if per == "month":
-        return f"{month.year}-{month.month:02d}", month
-    if per == "quarter":
-        quarter = (month.month - 1) // 3
-        return f"{month.year}-Q{quarter + 1}", date(month.year, quarter * 3 + 1, 1)
-    return f"{month.year}", date(month.year, 1, 1)
+def compared(one: Any, sign: str, other: Any) -> bool:
+    """`one sign other`."""
+    return bool({"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[sign])
 
 
-def ends_in(per: str, start: date) -> date:
-    """First day of the last month of a period."""
-    months = {"month": 1, "quarter": 3, "year": 12}[per]
-    after = start.year * 12 + start.month - 1 + months - 1
-    return date(after // 12, after % 12 + 1, 1)
+def shifted(day: date, months: int) -> date:
+    """The same day some months later or earlier, or the last of a shorter month."""
+    at = day.year * 12 + day.month - 1 + months
+    for last in (day.day, 30, 29, 28):
+        try:
+            return date(at // 12, at % 12 + 1, min(day.day, last))
+        except ValueError:
+            continue
+    raise AssertionError
+
+
+@dataclass(frozen=True)
+class Span:
+    """A period: its key, first day, and first day after."""
+
+    key: str
+    start: date
+    end: date
+
+    @property
+    def paid(self) -> date:
+        return shifted(self.end, -1)
+
+
+def span_of(calendar: str, day: date) -> Span:
+    """The period of a calendar such as `3@7` (three months, the year starts in July) that holds a day."""
+    months, starts = (int(x) for x in calendar.split("@"))
+    start = date(day.year if day.month >= starts else day.year - 1, starts, 1)
+    while shifted(start, months) <= day:
+        start = shifted(start, months)
+    end = shifted(start, months)
+    last, year = shifted(end, -1), f"{start.year:04d}"
+    named = {1: f"{year}-{start.month:02d}", 3: f"{year}-Q{(start.month + 2) // 3}", 6: f"{year}-H{(start.month + 5) // 6}", 12: year}
+    whole = months in named and (start.month - 1) % months == 0
+    return Span(named[months] if whole else f"{year}-{start.month:02d}/{last.year:04d}-{last.month:02d}", start, end)
+
+
+def rounded(value: Fraction | Decimal, mode: str, per: int) -> Decimal:
+    """The value in whole steps of 1/per."""
+    steps = abs(Fraction(value)) * per
+    whole, rest = steps.numerator // steps.denominator, steps - steps.numerator // steps.denominator
+    if (mode == "half up" and rest * 2 >= 1) or (mode == "half even" and (rest * 2 > 1 or (rest * 2 == 1 and whole % 2))):
+        whole += 1
+    return Decimal(whole if value >= 0 else -whole) / per
 
 
 def audit(charges: list[dict[str, Any]], facts: list[tuple[datetime, Any]], plan: Plan, paid: tuple[date, date]) -> Answer:
     """What must come out for statements of months from paid[0] up to, not including, paid[1]."""
     return _Audit(charges, Book(facts), plan, paid).run()
+
+
+@dataclass
+class Row:
+    """What one component measures of one credit, summed by payee, unit, customer, month and column."""
+
+    payee: str
+    unit: str
+    customer: str | None
+    month: date
+    column: int
+    amount: Decimal = ZERO
+    counted: Decimal = ZERO
+
+
+@dataclass
+class Base:
+    """What a component measures in a period."""
+
+    amount: Decimal = ZERO
+    spend: Decimal = ZERO
+    to_date: Decimal = ZERO
+    columns: dict[int, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    customers: set[str | None] = field(default_factory=set)
+
+
+Key = tuple[str, str, Span]
 
 
 class _Audit:
@@ -130,143 +282,320 @@ class _Audit:
         self.trees = {c.rule_id: json.loads(c.tree) for c in plan.conditions}
         self.zone = ZoneInfo(self.terms.timezone)
         self.answer = Answer()
-        # component -> (payee, customer, month) -> amount, apart for what is set against a baseline
-        self.free: dict[str, dict[tuple[str, str | None, date], Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
-        self.based: dict[str, dict[tuple[str, str | None, date], Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+        self.since: dict[str | None, date] = {}
+        self.first: dict[tuple[str | None, str, str, date], date] = {}
+        # component -> (payee, unit, customer, month, column, set against a baseline) -> row
+        self.rows: dict[str, dict[Any, Row]] = defaultdict(dict)
+        self.figured: dict[str, dict[Key, Base]] = {}
+        self.currency = self.terms.currency
+        self.customers: set[str | None] = set()
+        self.clawed: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
 
     def run(self) -> Answer:
-        for charge in self.charges:
-            if charge["BillingCurrency"] == self.terms.currency:
-                self._credit(charge)
+        from tests.auditor.entries import enter
+        from tests.auditor.payouts import paid_month, pay_out
+
+        mine = [c for c in self.charges if c["BillingCurrency"] == self.currency]
+        for charge in mine:
+            self._purchase(charge)
+        for charge in mine:
+            self._credit(charge)
         for component in self.plan.components:
-            self._earn(component)
+            if component.pays_on != "earned":
+                self._earn(component)
+        enter(self)
+        pay_out(self)
+        for found in (self.answer.own, self.answer.entries):
+            for key in [k for k in found if not self.paid[0] <= paid_month(self, k[0], k[2]) < self.paid[1]]:
+                del found[key]
         return self.answer
 
-    def _amount(self, charge: dict[str, Any]) -> Decimal:
-        costs = [charge.get(COST[word]) for word in self.terms.basis.split("|")]
+    def amount(self, charge: dict[str, Any], basis: str) -> Decimal | None:
+        costs = [charge.get(COST.get(word, word)) for word in basis.split("|")]
         if any(c is None for c in costs):
-            return ZERO
-        return min(costs, key=abs)
+            return None
+        return min((Decimal(c) for c in costs if c is not None), key=abs)
+
+    def when(self, charge: dict[str, Any]) -> tuple[date, date]:
+        """Day of the charge and month of the bill."""
+        month = (charge["BillingPeriodStart"] + timedelta(days=1)).date().replace(day=1)
+        moment = charge["ChargePeriodStart"].replace(tzinfo=ZoneInfo("UTC")).astimezone(self.zone)
+        day = moment.date()
+        scene = Scene(self.book, {}, charge, None, day, month, {})
+        for tree, column in json.loads(self.terms.as_of):
+            if tree is None or holds(tree, scene):
+                if column == "BillingPeriodStart":
+                    return month, month
+                if column.startswith("x_") and charge.get(column):
+                    return date.fromisoformat(charge[column]), month
+                return day, month
+        return day, month
+
+    def owners(self, charge: dict[str, Any], day: date) -> list[tuple[str | None, Decimal]]:
+        issuer = charge["InvoiceIssuerName"]
+        found = self.book.held("sub-account", issuer, charge.get("SubAccountId"), day) if charge.get("SubAccountId") else {}
+        if "customer" not in found:
+            found = self.book.held("account", issuer, charge["BillingAccountId"], day)
+        return [(x.party, x.share) for x in found.get("customer") or []] or [(None, Decimal(1))]
+
+    def roles(self, charge: dict[str, Any], customer: str | None, day: date) -> dict[str, list[Link] | None]:
+        held: dict[str, list[Link] | None] = self.book.held("customer", "", customer, day) if customer else {}
+        for kind, column in (("resource", "ResourceId"), ("order", "x_OrderId")):
+            if charge.get(column):
+                held |= self.book.held(kind, charge["InvoiceIssuerName"], charge[column], day)
+        return held
+
+    def _purchase(self, charge: dict[str, Any]) -> None:
+        """Remember first purchases."""
+        if not any((charge.get(c) or ZERO) > 0 for c in COST.values()):
+            return
+        day, _ = self.when(charge)
+        for customer, _ in self.owners(charge, day):
+            if customer is None:
+                continue
+            self.since[customer] = min(day, self.since.get(customer, day))
+            for role in (held := self.roles(charge, customer, day)):
+                of_role = held[role]
+                links = of_role if of_role is not None else self._all(charge, customer, role, day)
+                for link in links:
+                    key = (customer, role, link.party, self.book.since(link))
+                    self.first[key] = min(day, self.first.get(key, day))
+
+    def _all(self, charge: dict[str, Any], customer: str | None, role: str, day: date) -> list[Link]:
+        """Links of a role that is held over the whole: nobody is credited by them, but they are links."""
+        places = [("order", charge["InvoiceIssuerName"], charge.get("x_OrderId")), ("resource", charge["InvoiceIssuerName"], charge.get("ResourceId")), ("customer", "", customer)]
+        for kind, issuer, subject in places:
+            found = [x for x in self.book.by_subject.get((kind, issuer, subject or ""), []) if x.role == role and x.valid_from <= day < x.valid_to]
+            if subject and found:
+                return found
+        return []
 
     def _credit(self, charge: dict[str, Any]) -> None:
-        moment = charge["ChargePeriodStart"].replace(tzinfo=ZoneInfo("UTC")).astimezone(self.zone)
-        day, month = moment.date(), (charge["BillingPeriodStart"] + timedelta(days=1)).date().replace(day=1)
-        amount, issuer = self._amount(charge), charge["InvoiceIssuerName"]
-        owners = self.book.held("sub-account", issuer, charge.get("SubAccountId"), day) if charge.get("SubAccountId") else {}
-        if "customer" not in owners:
-            owners = self.book.held("account", issuer, charge["BillingAccountId"], day)
-        links = owners.get("customer") or []
-        best: dict[str, Decimal] = defaultdict(lambda: ZERO)
-        for customer, share in [(x.party, x.share) for x in links] or [(None, Decimal(1))]:
-            self._credit_customer(charge, customer, share, amount, day, month, best)
+        day, month = self.when(charge)
+        amount, best = self.amount(charge, self.terms.basis) or ZERO, defaultdict[str, Decimal](lambda: ZERO)
+        for customer, share in self.owners(charge, day):
+            scene = Scene(self.book, self.since, charge, customer, day, month, self.roles(charge, customer, day))
+            self.customers.add(customer)
+            self._credit_customer(scene, share, best)
         if self.paid[0] <= month < self.paid[1]:
             self.answer.uncredited[month] += amount * (1 - max(best.values(), default=ZERO))
 
-    def _credit_customer(self, charge: dict[str, Any], customer: str | None, share: Decimal, amount: Decimal, day: date, month: date, best: dict[str, Decimal]) -> None:
-        def text(name: str) -> str | None:
-            return charge.get(name) if name[0].isupper() or name.startswith("x_") else self.book.label(customer, name, day)
+    def true(self, rule: str, scene: Scene) -> bool:
+        return not rule or rule not in self.trees or holds(self.trees[rule], scene)
 
-        def true(rule: str) -> bool:
-            return rule not in self.trees or holds(self.trees[rule], text, charge.get)
-
-        clause = next((c for c in sorted(self.plan.credit_clauses, key=lambda c: c.rank) if true(c.rule_id)), None)
+    def _credit_customer(self, scene: Scene, share: Decimal, best: dict[str, Decimal]) -> None:
+        clause = next((c for c in sorted(self.plan.credit_clauses, key=lambda c: c.rank) if self.true(c.rule_id, scene)), None)
         if clause is None:
             return
-        held: dict[str, list[Link] | None] = self.book.held("customer", "", customer, day) if customer else {}
-        if charge.get("x_OrderId"):
-            held |= self.book.held("order", charge["InvoiceIssuerName"], charge["x_OrderId"], day)
-        roles = [r.role for r in sorted((r for r in self.plan.credit_roles if r.rule_id == clause.rule_id), key=lambda r: r.role_rank) if r.role in held]
-        for role in roles[:1] if clause.mode == "single" else roles:
-            for link in held[role] or []:
-                part = amount * share * link.share
-                best[role] += share * link.share
-                self._count(role, link.party, customer, part, day, month, true)
-                for up in (u for u in self.plan.roll_ups if (u.rule_id, u.role) == (clause.rule_id, role)):
-                    for above in self.book.held("party", "", link.party, day).get(up.to_role) or []:
-                        self._count(up.to_role, above.party, customer, part * above.share, day, month, true)
+        named = [r.role for r in sorted((r for r in self.plan.credit_roles if r.rule_id == clause.rule_id), key=lambda r: r.role_rank)]
+        claims: dict[str, list[Scene]] = {}
+        for role in named:
+            if role not in scene.roles:
+                continue
+            sound = scene.roles[role]
+            links = sound if sound is not None else self._all(scene.charge, scene.customer, role, scene.day)
+            scenes = [Scene(**{**vars(scene), "link": x, "first": self.first.get((scene.customer, role, x.party, self.book.since(x)))}) for x in links]
+            inside = [s for s in scenes if self.true(clause.while_rule, s)]
+            if inside:
+                claims[role] = inside if sound is not None else []
+        for role in list(claims)[:1] if clause.mode == "single" else claims:
+            for claim in claims[role]:
+                assert claim.link is not None
+                part = share * claim.link.share
+                best[role] += part
+                self._count(role, claim.link.party, part, claim)
+                self._roll_up(clause.rule_id, role, claim.link.party, part, claim)
 
-    def _count(self, role: str, payee: str, customer: str | None, amount: Decimal, day: date, month: date, true: Any) -> None:
+    def _roll_up(self, rule: str, role: str, party: str, part: Decimal, scene: Scene) -> None:
+        for up in (u for u in self.plan.roll_ups if (u.rule_id, u.role) == (rule, role)):
+            for above in self.book.held("party", "", party, scene.day).get(up.to_role) or []:
+                self._count(up.to_role, above.party, part * above.share, scene)
+                self._roll_up(rule, up.to_role, above.party, part * above.share, scene)
+
+    def _count(self, role: str, payee: str, part: Decimal, scene: Scene) -> None:
+        month, day = scene.month, scene.day
         if self.paid[0] <= month < self.paid[1]:
-            self.answer.credited[month, payee, role] += amount
-        for component in (c for c in self.plan.components if c.role == role):
+            self.answer.credited[month, payee, role] += (self.amount(scene.charge, self.terms.basis) or ZERO) * part
+        groups = {g.rule_id: g for g in self.plan.groups}
+        for component in (c for c in self.plan.components if c.role == role and c.pays_on != "earned"):
+            if not self.true(component.measure_rule, scene):
+                continue
+            group = groups.get(component.group_id)
+            rivals = [c for c in self.plan.components if group and c.group_id == group.rule_id and c.role == role and self.true(c.measure_rule, scene)]
+            if group and group.kind == "first match" and min(rivals, key=lambda c: c.rank) is not component:
+                continue
+            clash = group is not None and group.kind == "exclusive" and len(rivals) > 1
             mine = [x for x in self.plan.exclusions if x.component in ("", component.rule_id) and x.valid_from <= day < x.valid_to]
-            key = (payee, customer, month)
-            if any(true(x.rule_id) for x in mine):
-                self.free[component.rule_id][key] += ZERO
-            elif component.baseline and (not component.baseline_rule or true(component.baseline_rule)):
-                self.based[component.rule_id][key] += amount
-            else:
-                self.free[component.rule_id][key] += amount
+            out = clash or any(self.true(x.rule_id, scene) for x in mine)
+            based = not out and bool(component.baseline) and self.true(component.baseline_rule, scene)
+            unit = {"payee": "", "customer": scene.customer or ""}.get(component.each) if component.each in ("payee", "customer") else scene.charge.get(component.each) or ""
+            column = self._column(component, span_of(component.calendar, month).start, scene)
+            key = (payee, unit, scene.customer, month, column, based)
+            row = self.rows[component.rule_id].setdefault(key, Row(payee, unit or "", scene.customer, month, column))
+            row.amount += ZERO if out else (self.amount(scene.charge, component.basis) or ZERO) * part
 
-    def _bases(self, component: Component) -> dict[tuple[str, str, date], Decimal]:
-        """Payee, period and its first day to the measured amount."""
-        bases: dict[tuple[str, str, date], Decimal] = defaultdict(lambda: ZERO)
-        for (payee, _, month), amount in self.free[component.rule_id].items():
-            bases[(payee, *months_of(component.per, month))] += amount
-        used: dict[tuple[str, str | None, str], Decimal] = defaultdict(lambda: ZERO)
-        for (payee, customer, month), amount in sorted(self.based[component.rule_id].items(), key=lambda item: item[0][2]):
-            span = months_of(component.baseline_per, month)[0]
-            floor = self.book.figure(customer or "", component.baseline, span, self.terms.currency) or ZERO
-            before = used[payee, customer, span]
-            used[payee, customer, span] = before + amount
-            bases[(payee, *months_of(component.per, month))] += max(before + amount - floor, ZERO) - max(before - floor, ZERO)
-        return bases
+    def _column(self, component: Component, start: date, scene: Scene) -> int:
+        """The column of the version of its table that was in force; 0 where there is none."""
+        versions = {b.valid_from for b in self.plan.bands if b.table_id == component.table_id and b.valid_from <= start < b.valid_to}
+        columns = sorted((x.column_no, x.rule_id) for x in self.plan.columns if x.table_id == component.table_id and x.version in versions)
+        return next((number for number, rule in columns if self.true(rule, scene)), 0)
+
+    # --- what it earns -------------------------------------------------------------------------------------------------
+
+    def bases(self, component: Component) -> dict[Key, Base]:
+        """What the component measures by payee, unit and period."""
+        used: dict[Any, Decimal] = defaultdict(lambda: ZERO)
+        rows = sorted(self.rows[component.rule_id].items(), key=lambda item: (item[1].month, item[1].unit, item[1].column))
+        found: dict[Key, Base] = defaultdict(Base)
+        spent: dict[tuple[Key, str | None], Decimal] = defaultdict(lambda: ZERO)
+        for (*_, based), row in rows:
+            row.counted = row.amount
+            if based:
+                span = span_of(component.baseline_calendar, row.month).key
+                floor = self.book.figure(row.customer or "", component.baseline, span, self.currency) or ZERO
+                before = used[row.payee, row.customer, span]
+                used[row.payee, row.customer, span] = before + row.amount
+                row.counted = max(before + row.amount - floor, ZERO) - max(before - floor, ZERO)
+            key = (row.payee, row.unit, span_of(component.calendar, row.month))
+            found[key].spend += row.counted
+            found[key].columns[row.column] += row.counted
+            spent[key, row.customer] += row.counted
+        for (key, customer), amount in spent.items():
+            enough = amount > 0 if component.counts_from is None else amount >= component.counts_from
+            new = customer in self.since and key[2].start <= self.since[customer] < key[2].end
+            if enough and (component.counts == "customers" or new):
+                found[key].customers.add(customer)
+        for base in found.values():
+            base.amount = base.spend if component.counts == "amount" else Decimal(len(base.customers))
+            self._bound(component, base)
+        for payee, unit, span in found:
+            found[payee, unit, span].to_date = sum((b.amount for (p, u, s), b in found.items() if (p, u) == (payee, unit) and s.start <= span.start), ZERO)
+        return found
+
+    @staticmethod
+    def _bound(component: Component, base: Base) -> None:
+        if component.up_to is None:
+            return
+        base.amount = min(base.amount, component.up_to)
+        reached = ZERO
+        for column in sorted(base.columns):
+            before, reached = reached, reached + base.columns[column]
+            base.columns[column] = min(reached, component.up_to) - min(before, component.up_to)
 
     def _earn(self, component: Component) -> None:
-        bases = self._bases(component)
-        for (payee, period, start), amount in bases.items():
-            if not self.terms.valid_from <= start < self.terms.valid_to or not self.paid[0] <= ends_in(component.per, start) < self.paid[1]:
+        bases = self.figured[component.rule_id] = self.bases(component)
+        for (payee, unit, span), base in bases.items():
+            if not self.terms.valid_from <= span.start < self.terms.valid_to or span.paid >= self.paid[1]:
                 continue
-            before = bases.get((payee, months_of(component.per, start.replace(year=start.year - 1))[0], start.replace(year=start.year - 1)))
-            exact, reason = self._pay(component, payee, period, start, amount, before)
-            key = (component.rule_id, payee, period)
-            self.answer.earned[key], self.answer.reasons[key] = self._round(exact), reason
+            exact, reason = self._pay(component, payee, unit, span, base)
+            self.answer.own[component.rule_id, payee, span.key, unit] = (rounded(exact, self.terms.round_mode, self.terms.round_per), reason)
 
-    def _pay(self, c: Component, payee: str, period: str, start: date, amount: Decimal, before: Decimal | None) -> tuple[Decimal, str]:
-        def text(name: str) -> str | None:
-            return self.book.label(payee, name, start)
+    def _figure(self, name: str, of: str, payee: str, unit: str, span: Span) -> Decimal | None:
+        return self.book.figure(unit if of == "customer" else payee, name, span.key, self.currency, "") if name else None
 
-        currency = self.terms.currency
-        if c.payee_rule and not holds(self.trees[c.payee_rule], text, lambda name: None):
-            return ZERO, "payee"
-        target = self.book.figure(payee, c.target, period, currency)
-        compared = before if c.compare == "last year" else self.book.figure(payee, c.compare, period, currency)
-        figure = self.book.figure(payee, c.on_figure, period, currency)
-        if c.reads_by == "attainment" and (target is None or target <= 0):
-            return ZERO, "no-target"
-        if (c.reads_by == "growth" and (compared is None or compared <= 0)) or ((c.reads_by == "increment" or c.pays_on == "increment") and compared is None):
-            return ZERO, "no-comparison"
-        if c.pays_on == "figure" and figure is None:
-            return ZERO, "no-figure"
-        increment = amount - (compared or ZERO)
-        measure = amount if c.reads_by in ("amount", "attainment") else increment
-        reference = {"attainment": target, "growth": compared}.get(c.reads_by) or Decimal(1)
-        base = {"amount": amount, "increment": increment, "figure": figure}[c.pays_on] or ZERO
-        bands = [b for b in self.plan.bands if b.table_id == c.table_id and b.valid_from <= start < b.valid_to]
-        paid = [self._band(b, base, measure, reference) for b in bands if self._reached(b, measure, reference)]
+    def _compared(self, c: Component, payee: str, unit: str, span: Span) -> Decimal | None:
+        bases = self.figured[c.rule_id]
+        if c.compare == "last year":
+            found = [b for (p, u, s), b in bases.items() if (p, u) == (payee, unit) and s.start == shifted(span.start, -12)]
+            return found[0].amount if found else None
+        if c.compare == "previous period":
+            found = [b for (p, u, s), b in bases.items() if (p, u) == (payee, unit) and s.end == span.start]
+            return found[0].amount if found else None
+        if c.compare == "figure":
+            return self._figure(c.compare_name, c.compare_of, payee, unit, span)
+        if not c.compare:
+            return None
+        rows = list(self.rows[c.rule_id].values())
+        mine = {r.customer for r in rows if (r.payee, r.unit) == (payee, unit) and span.start <= r.month < span.end and r.customer}
+        before = [r.counted for r in rows if r.customer in mine and shifted(span.start, -12) <= r.month < shifted(span.end, -12)]
+        return sum(before, ZERO) if before else None
+
+    def _pay(self, c: Component, payee: str, unit: str, span: Span, base: Base) -> tuple[Fraction, str]:
+        """What is earned by itself, exactly, and why."""
+        nothing = Fraction(0)
+
+        class Payee:
+            text = staticmethod(lambda name: self.book.label(payee, name, span.start))
+
+        if c.payee_rule and not holds(self.trees[c.payee_rule], Payee):
+            return nothing, "payee"
+        if c.each != "payee" and not unit:
+            return nothing, "no-unit"
+        numbers = self._numbers(c, payee, unit, span, base)
+        subjects = (c.reads_by, c.times_by)
+        target, over, increment = numbers["target"], numbers["compared"], numbers["increment"]
+        if "attainment" in subjects and (target is None or target <= 0):
+            return nothing, "no-target"
+        if ("growth" in subjects and (over is None or over <= 0)) or (("increment" in subjects or c.pays_on == "increment") and over is None):
+            return nothing, "no-comparison"
+        if (c.pays_on == "figure" and numbers["figure"] is None) or (c.reads_by == "figure" and numbers["by figure"] is None) or (c.times_by == "figure" and numbers["times figure"] is None):
+            return nothing, "no-figure"
+        if any(not self._open(g, payee, unit, span, numbers) for g in self.plan.gates if g.component == c.rule_id and g.subject != "earned"):
+            return nothing, "gate"
+        measure, reference = self._reading(c.reads_by, numbers, "by figure")
+        whole = {"amount": base.amount, "increment": increment, "figure": numbers["figure"]}[c.pays_on] or ZERO
+        parts = {0: whole}
+        if len(base.columns) > 1:
+            parts = dict(base.columns) if c.pays_on == "amount" else {}
+        elif base.columns:
+            parts = {next(iter(base.columns)): whole}
+        bands = [b for b in self.plan.bands if b.table_id == c.table_id and b.valid_from <= span.start < b.valid_to]
+        paid = [self._band(b, parts[b.column_no], measure, reference) for b in bands if b.column_no in parts and self._reached(b, measure, reference)]
+        factor = Fraction(1)
+        if c.times_table:
+            by, per = self._reading(c.times_by, numbers, "times figure")
+            rates = [b.rate for b in self.plan.bands if b.table_id == c.times_table and b.valid_from <= span.start < b.valid_to and self._reached(b, by, per)]
+            if not rates:
+                return nothing, "no-band"
+            factor = Fraction(rates[0] or 0)
         if not paid:
-            return ZERO, "no-band"
-        exact = sum(paid, ZERO) * c.portion
-        if c.cap is not None and exact > c.cap:
-            return c.cap, "capped"
-        return exact, "band"
+            return nothing, "no-band"
+        exact = sum(paid, nothing) * Fraction(c.portion) * factor
+        cap = c.cap if c.cap is not None else c.cap_rate * base.amount if c.cap_rate is not None and base.amount >= 0 else None
+        return (Fraction(cap), "capped") if cap is not None and exact > cap else (exact, "band")
+
+    def _numbers(self, c: Component, payee: str, unit: str, span: Span, base: Base) -> dict[str, Decimal | None]:
+        over = self._compared(c, payee, unit, span)
+        before = [b.spend for (p, u, s), b in self.figured[c.rule_id].items() if (p, u) == (payee, unit) and s.end == span.start]
+        return {
+            "amount": base.amount, "amount to date": base.to_date, "spend": base.spend, "spend before": before[0] if before else ZERO, "compared": over,
+            "increment": None if over is None else base.amount - over, "target": self._figure(c.target, c.target_of, payee, unit, span),
+            "figure": self._figure(c.on_name, c.on_of, payee, unit, span), "by figure": self._figure(c.by_name, c.by_of, payee, unit, span),
+            "times figure": self._figure(c.times_name, c.times_of, payee, unit, span)}
+
+    @staticmethod
+    def _reading(subject: str, numbers: dict[str, Decimal | None], figure: str) -> tuple[Decimal, Decimal]:
+        """What is compared with bounds, and what the bounds are multiplied with."""
+        name = {"attainment": "amount", "growth": "increment", "figure": figure}.get(subject, subject)
+        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(subject) or Decimal(1)
+        return numbers[name] or ZERO, reference
+
+    def _open(self, gate: Gate, payee: str, unit: str, span: Span, numbers: dict[str, Decimal | None]) -> bool:
+        value = self._figure(gate.name, gate.of, payee, unit, span) if gate.subject == "figure" else numbers[{"attainment": "amount", "growth": "increment"}.get(gate.subject, gate.subject)]
+        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(gate.subject, Decimal(1))
+        return value is not None and reference is not None and reference > 0 and within(gate, value, reference)
 
     @staticmethod
     def _reached(band: Band, measure: Decimal, reference: Decimal) -> bool:
         low = band.lower is None or measure > band.lower * reference or (band.lower_in and measure == band.lower * reference)
-        if band.kind == "marginal":
-            return low
-        return low and (band.upper is None or measure < band.upper * reference or (band.upper_in and measure == band.upper * reference))
+        return low if band.kind == "marginal" else low and within(band, measure, reference)
 
     @staticmethod
-    def _band(band: Band, base: Decimal, measure: Decimal, reference: Decimal) -> Decimal:
+    def _band(band: Band, base: Decimal, measure: Decimal, reference: Decimal) -> Fraction:
         if band.flat is not None:
-            return band.flat
+            return Fraction(band.flat)
         if band.kind == "marginal":
             top = measure if band.upper is None else min(measure, band.upper * reference)
             base = top - (ZERO if band.lower is None else band.lower * reference)
-        return base * (band.rate or ZERO)
+        rate = Fraction(band.rate or 0)
+        if band.kind == "interpolated" and band.upper is not None and band.lower is not None:
+            way = (Fraction(measure) - Fraction(band.lower * reference)) / Fraction((band.upper - band.lower) * reference)
+            rate += (Fraction(band.rate_to or 0) - rate) * way
+        return Fraction(base) * rate
 
-    def _round(self, exact: Decimal) -> Decimal:
-        how = {"half up": ROUND_HALF_UP, "half even": ROUND_HALF_EVEN, "down": ROUND_DOWN}[self.terms.round_mode]
-        return exact.quantize(self.terms.round_step, how)
+
+def within(bounds: Band | Gate, value: Decimal, reference: Decimal) -> bool:
+    """Whether a value lies within bounds."""
+    low = bounds.lower is None or value > bounds.lower * reference or (bounds.lower_in and value == bounds.lower * reference)
+    return low and (bounds.upper is None or value < bounds.upper * reference or (bounds.upper_in and value == bounds.upper * reference))
+

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fenrun.base.money import plain
+from fenrun.base.money import plain, show
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.words import say
 from fenrun.cases import Outcome, run_cases
@@ -58,8 +58,8 @@ def test(plans: tuple[Path, ...], json_: bool) -> None:
         outcomes += found
         problems += bad
     if json_:
-        listed = [{"case": o.case, "payee": o.expect.payee, "component": o.expect.component, "period": o.expect.period, "wanted": plain(o.expect.earned),
-                   "earned": plain(o.earned), "ok": o.ok} for o in outcomes]
+        listed = [{"case": o.case, "payee": o.expect.payee, "component": o.expect.component, "period": o.expect.period,
+                   "wanted": {k: plain(v) for k, v in o.wanted.items()}, "found": {k: plain(v) for k, v in o.found.items()}, "ok": o.ok} for o in outcomes]
         print_json({"outcomes": listed, "problems": [p.as_json(language()) for p in problems]})
     else:
         _print(outcomes)
@@ -69,8 +69,14 @@ def test(plans: tuple[Path, ...], json_: bool) -> None:
 
 def _print(outcomes: list[Outcome]) -> None:
     lang = language()
-    columns = [("", False), ("case", False), (say("payee", lang), False), (say("component", lang), False), (say("period", lang), False), (say("earned", lang), True)]
-    rows = [[say("case-ok" if o.ok else "case-bad", lang), o.case, o.expect.payee, o.expect.component or "*", o.expect.period, plain(o.earned)] for o in outcomes]
+    columns = [("", False), ("case", False), (say("payee", lang), False), (say("component", lang), False), (say("period", lang), False), (say("outcome-found", lang), True)]
+    rows = [[say("case-ok" if o.ok else "case-bad", lang), o.case, o.expect.payee, o.expect.component or "*", o.expect.period, _shown(o)] for o in outcomes]
     if rows:
         print_table("", columns, rows)
         click.echo(say("cases-summary", lang, good=sum(o.ok for o in outcomes), all=len(outcomes)))
+
+
+def _shown(outcome: Outcome) -> str:
+    """What came out: the amount alone where it is what is earned, else each with its name."""
+    found = {k: show(v) for k, v in outcome.found.items()}
+    return ", ".join(v if k == "earned" else f"{k.removeprefix('forms.')} {v}" for k, v in found.items())

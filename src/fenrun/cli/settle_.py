@@ -41,7 +41,7 @@ def command(workspace: Store, period: Period, known: datetime | None, plans: tup
 def summary(settled: Settled) -> dict[str, Any]:
     """What scripts rely on; amounts are exact text."""
     run = settled.run
-    ledger = run.engine.table("ledger").to_pylist()
+    ledger = [r for r in run.engine.table("ledger").to_pylist() if r["plan_id"] == run.plans[0].id]
     listed = [{"payee": p["payee"], "role": p["role"], "plan": p["plan_id"], "credited": plain(p["credited"]), "earned": plain(p["earned"])} for p in payees(run.engine)]
     return {
         "period": run.period.key, "currency": run.plans[0].terms[0].currency,

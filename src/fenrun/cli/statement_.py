@@ -66,3 +66,10 @@ def show_statement(statement: Statement) -> None:
     if s.not_counted:
         rows = [[s.titles.get(n["component"], {}).get(lang, n["component"]), say("baseline", lang) if n["rule"] == "baseline" else s.titles[n["rule"]][lang], show(n["amount"])] for n in s.not_counted]
         print_table(say("not-counted", lang), [(say("component", lang), False), (say("clause", lang), False), (say("amount", lang), True)], rows)
+    if s.payouts:
+        keys = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
+        shown = [k for k in keys if k in ("due", "paid") or any(p[k] for p in s.payouts)]
+        print_table(say("payout", lang), [(say("month", lang), False), *((say(k, lang), True) for k in shown)], [[str(p["month"])[:7], *(show(p[k]) for k in shown)] for p in s.payouts])
+        rows = [[str(p["month"])[:7], p["form"], show(p["amount"]), show(p["paid"])] for p in s.payments]
+        if any(p["form"] != "cash" or p["amount"] != p["paid"] for p in s.payments):
+            print_table("", [(say("month", lang), False), (say("form", lang), False), (say("amount", lang), True), (say("paid", lang), True)], rows)

@@ -50,13 +50,13 @@ class Readings:
     names: dict[tuple[str, str], str]
     """(what, name) as `conditions.reads` gives them, to column name."""
 
-    def of(self, *kinds: str) -> dict[str, str]:
-        """Name to column name of what is read in these ways."""
-        return {name: column for (what, name), column in self.names.items() if what in kinds}
+    def of(self, kind: str) -> dict[str, str]:
+        """Name to column name of what is read in this way."""
+        return {name: column for (what, name), column in self.names.items() if what == kind}
 
-    def columns(self, *kinds: str) -> str:
-        """Their column names as a SQL list that begins with a comma."""
-        return "".join(f", {c}" for c in self.of(*kinds).values())
+    def columns(self, kinds: Sequence[str]) -> list[str]:
+        """The column names of what is read in these ways."""
+        return [column for (what, _), column in self.names.items() if what in kinds]
 
     def uses(self, date_name: str) -> bool:
         """Whether a condition reads a date of that name."""
@@ -130,12 +130,12 @@ def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date
     """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`."""
     read, units, bases = _any_credit(plans), units_of(plans), bases_of(plans)
     column, number, scale = _reader(engine), _numbers(engine), cost_scale(engine, bases)
-    found = [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in (read.of("column") | units).items()] + [f"{number_sql(n, number)} AS {c}" for n, c in read.of("number").items()]
+    found = [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in (*read.of("column").items(), *units.items())] + [f"{number_sql(n, number)} AS {c}" for n, c in read.of("number").items()]
     amounts = [f"{_basis(basis, lambda name: f'CAST({number(name)} AS DECIMAL(38, {scale}))')} AS a{n}" for n, basis in enumerate(bases)]
-    keys = read.columns("column") + "".join(f", {c}" for c in units.values()) + read.columns("number")
+    keys = "".join(f", {c}" for c in (*read.of("column").values(), *units.values(), *read.of("number").values()))
     return {
         "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "day": _day(engine, plans, column, number), "keys": keys,
-        "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
+        "bought": " OR ".join(f"coalesce({number(name)} > 0, false)" for name in BASES.values()), "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
     }
 
 
@@ -144,20 +144,20 @@ def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> 
     read, units, count = _any_credit(plans), units_of(plans), len(bases_of(plans))
     direct, rolled = share_scales(engine)
     depth = max((len(p.roll_ups) for p in plans), default=0)
-    of_customer = read.of(*CUSTOMER_KEYS)
+    of_customer = read.columns(CUSTOMER_KEYS)
     of_claim = _claim_readings(read)
     sources = _customer_readings(read)
     return line_fragments(engine, plans, start, end) | {
         "sums": "".join(f", coalesce(sum(a{n}), 0) AS a{n}, count(*) - count(a{n}) AS lacking{n}" for n in range(count)),
         "group_amounts": "".join(f", g.a{n}" for n in range(count)), "owned_amounts": "".join(f", o.a{n}" for n in range(count)),
-        "group_keys": "".join(f", g.{k}" for k in read.of(*GROUP_KEYS).values()), "currency": plans[0].terms[0].currency,
-        "dims": "".join(f", {sources[c]} AS {c}" for c in of_customer.values()), "dim_names": "".join(f", {c}" for c in of_customer.values()),
-        "segment": f"dense_rank() OVER (ORDER BY {', '.join(sources[c] for c in of_customer.values())})" if of_customer else "1", "dim_joins": _customer_joins(read),
+        "group_keys": "".join(f", g.{k}" for k in read.columns(GROUP_KEYS)), "currency": plans[0].terms[0].currency,
+        "dims": "".join(f", {sources[c]} AS {c}" for c in of_customer), "dim_names": "".join(f", {c}" for c in of_customer),
+        "segment": f"dense_rank() OVER (ORDER BY {', '.join(sources[c] for c in of_customer)})" if of_customer else "1", "dim_joins": _customer_joins(read),
         "segment_tests": _tests(readings_of(plans, ("customer",)).trees, read, "segment_id", "segments"),
         "first_purchases": "true" if read.uses("first purchase") else "false", "direct_share": str(direct),
         "claim_dims": "".join(f", {sql} AS {c}" for c, sql in of_claim.items()), "claim_joins": _claim_joins(read),
         "reading": f"dense_rank() OVER (ORDER BY c.segment_id, {', '.join(of_claim.values())})" if of_claim else "c.segment_id",
-        "claim_dim_names": "".join(f", c.{c}" for c in of_claim), "segment_dim_names": "".join(f", s.{c}" for c in of_customer.values()),
+        "claim_dim_names": "".join(f", c.{c}" for c in of_claim), "segment_dim_names": "".join(f", s.{c}" for c in of_customer),
         "reading_tests": _tests(readings_of(plans, ("credit",)).trees, read, "reading_id", "readings"), "unit_columns": "".join(f", {u}" for u in units.values()),
         "claim_amount": amount_of("b.basis", "c", plans), "plan_amount": amount_of("p.basis", "g", plans),
         "all_share": str(direct + rolled * depth), "credit": str(cost_scale(engine, bases_of(plans)) + direct + rolled * depth),
@@ -181,8 +181,8 @@ def amount_of(basis: str, table: str, plans: Sequence[Plan]) -> str:
 
 def _customer_readings(read: Readings) -> dict[str, str]:
     """Column name to the SQL of what conditions on charge and customer read."""
-    found = {c: f"o.{c}" for c in read.of(*GROUP_KEYS).values()}
-    found |= {c: "o.customer" if n == "customer" else f"{c}.value" for n, c in read.of("label", "closing").items()}
+    found = {c: f"o.{c}" for c in read.columns(GROUP_KEYS)}
+    found |= {c: "o.customer" if n == "customer" else f"{c}.value" for n, c in (*read.of("label").items(), *((f"closing.{n}", c) for n, c in read.of("closing").items()))}
     found |= {c: f"({c}.owned_id IS NOT NULL)" for c in read.of("held").values()}
     dates = {"day": "o.day", "customer since": "since.day"}
     return found | {c: date_sql(n, dates.__getitem__) for n, c in read.of("date").items()}

@@ -3,7 +3,7 @@
 SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
        CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE) AS month,
        {day} AS day,
-       BillingCurrency AS currency, {amounts}{columns}
+       BillingCurrency AS currency, {bought} AS bought, {amounts}{columns}
 FROM charges
 WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY AND BillingPeriodStart < TIMESTAMP '{to}' - INTERVAL 1 DAY
 
@@ -13,7 +13,7 @@ SELECT DISTINCT of_kind, issuer, subject FROM links WHERE of_kind IN ('order', '
 
 -- view: told_apart
 -- The charges with only those that matter.
-SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, o.subject AS order_id, r.subject AS resource_id, c.month, c.day, c.currency{amount_names}{keys}
+SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, o.subject AS order_id, r.subject AS resource_id, c.month, c.day, c.currency, c.bought{amount_names}{keys}
 FROM charge_lines AS c
 LEFT JOIN registered AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = c.issuer AND o.subject = c.order_id
@@ -22,7 +22,7 @@ LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = c.issuer AND 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.
 SELECT row_number() OVER (ORDER BY issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}) AS group_id,
-       issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}{sums}, count(*) AS charges
+       issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}{sums}, bool_or(bought) AS bought, count(*) AS charges
 FROM told_apart
 GROUP BY issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}
 
@@ -46,14 +46,14 @@ SELECT group_id, party AS customer, share, link_id, sound FROM by_account
 -- step: owned
 -- Each group with its customers; without a sound one, once with none.
 SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link_id, c.share) AS owned_id, g.group_id, g.issuer, g.account, g.order_id, g.resource_id, g.month, g.day,
-       g.charges{group_amounts}{group_keys}, c.customer, coalesce(c.share, 1) AS customer_share, c.link_id AS customer_link
+       g.charges, g.bought{group_amounts}{group_keys}, c.customer, coalesce(c.share, 1) AS customer_share, c.link_id AS customer_link
 FROM groups AS g
 LEFT JOIN customers AS c ON c.group_id = g.group_id AND c.sound
 WHERE g.currency = '{currency}'
 
 -- step: customer_since
--- The first day on which each customer was charged anything.
-SELECT customer, min(day) AS day FROM owned WHERE a0 > 0 AND customer IS NOT NULL GROUP BY customer
+-- The first day on which each customer was charged anything: a charge with any cost above zero.
+SELECT customer, min(day) AS day FROM owned WHERE bought AND customer IS NOT NULL GROUP BY customer
 
 -- step: holders
 -- Who holds which role for each owned group: by its registered order where that names the role, else by its resource, else by its customer.
@@ -107,7 +107,7 @@ GROUP BY c.plan_id, t.segment_id
 SELECT o.customer, h.role, h.party, h.since, min(o.day) AS day
 FROM owned AS o
 JOIN holders AS h ON h.owned_id = o.owned_id
-WHERE {first_purchases} AND o.a0 > 0 AND o.customer IS NOT NULL
+WHERE {first_purchases} AND o.bought AND o.customer IS NOT NULL
 GROUP BY o.customer, h.role, h.party, h.since
 
 -- view: claims

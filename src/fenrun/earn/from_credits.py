@@ -73,7 +73,7 @@ def amount_types(engine: Engine, plans: Sequence[Plan], credit: int) -> dict[str
     part = measure + most(*(b.lower for b in bands), *(b.upper for b in bands))
     rate = most(*(b.rate for b in bands), *(b.rate_to for b in bands))
     curved = any(b.kind == "interpolated" for b in bands)
-    slope = part + rate
+    slope = part + rate if curved else 0
     pays = max(part + (slope if curved else rate), most(*(b.flat for b in bands)))
     portioned = pays + most(*(c.portion for c in components))
     limit = max(most(*(c.cap for c in components), *(g.cap for g in groups)), measure + most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)))

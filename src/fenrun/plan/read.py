@@ -391,6 +391,8 @@ class _Compiling:
             self._value(path, "each", f"{item.id} reads a customer's {'figure' if of_customer else 'loss'}, which needs each: customer")
         if item.counts != "amount" and (item.each != "payee" or item.baseline or (item.up_to and item.compare)):
             self._value(path, "counts", f"{item.id} counts customers, which goes with each: payee and without a baseline")
+        if item.counts != "amount" and any(v.columns for v in self.text.tables.get(item.table or "", [])):
+            self._value((*path, "table"), "table", f"{item.id} counts customers, so its table cannot have columns")
 
     def _pay(self) -> tuple[list[Pay], list[Instalment], list[Form]]:
         plan, item = self.text.plan, self.text.pay

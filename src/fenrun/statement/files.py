@@ -26,7 +26,7 @@ def guarded(text: str) -> str:
 
 def outcome(line: Line, lang: str) -> str:
     """Why the line is what it is, in a few words."""
-    return why(line.reason, lang, line.band, show(line.cap) if line.cap is not None else "", line.who)
+    return why(line.reason, lang, line.band, show(line.cap) if line.cap is not None else "", line.who, line.detail)
 
 
 def to_csv(statement: Statement, lang: str) -> str:

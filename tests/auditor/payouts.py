@@ -1,0 +1,140 @@
+"""The auditor's account of payouts: a purse for each payee, filled and emptied month after month."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from tests.auditor.auditor import ZERO, holds, rounded, shifted, span_of
+
+
+def pay_out(audit: Any) -> None:
+    """Fill the answer's payouts and payments."""
+    answer = audit.answer
+    earned: dict[tuple[str, str, date], Decimal] = defaultdict(lambda: ZERO)
+    for (component, payee, key, unit), (amount, _) in answer.own.items():
+        for part in _instalments(audit, amount):
+            _due(audit, payee, unit, paid_month(audit, component, key), part, earned)
+    for (component, payee, key, reason), amount in answer.entries.items():
+        if reason == "clawback":
+            _clawed(audit, component, payee, key, earned)
+            continue
+        for part in _instalments(audit, amount):
+            _due(audit, payee, "", paid_month(audit, component, key), part, earned)
+    if audit.plan.pay:
+        _walk(audit, earned)
+        return
+    sums: dict[tuple[str, date], Decimal] = defaultdict(lambda: ZERO)
+    for (payee, _, month), amount in earned.items():
+        sums[payee, month] += amount
+    for (payee, month), amount in sums.items():
+        if amount and audit.paid[0] <= month < audit.paid[1]:
+            answer.payments[payee, month, "cash"] = (amount, amount)
+
+
+def paid_month(audit: Any, component: str, key: str) -> date:
+    """First day of the month with which a line is paid."""
+    calendars = {c.rule_id: c.calendar for c in audit.plan.components}
+    for group in audit.plan.groups:
+        calendars[group.rule_id] = next(c.calendar for c in audit.plan.components if c.group_id == group.rule_id)
+    month = date(int(key[:4]) - 1, 1, 1)
+    while month.year <= int(key[:4]) + 1:
+        span = span_of(calendars[component], month)
+        if span.key == key:
+            return span.paid
+        month = shifted(month, 1)
+    return _month(key)
+
+
+def _month(key: str) -> date:
+    return date(int(key[:4]), int(key[5:7]), 1)
+
+
+def _instalments(audit: Any, amount: Decimal) -> list[tuple[int, Decimal]]:
+    """(months later, amount): earlier ones cut, the last takes the rest."""
+    parts = sorted(audit.plan.instalments, key=lambda p: p.instalment_no)
+    found, gone, share = [], ZERO, Fraction(0)
+    for part in parts:
+        share += Fraction(part.share)
+        upto = rounded(Fraction(amount) * share, "down", audit.terms.round_per)
+        found.append((part.months, upto - gone))
+        gone = upto
+    return found or [(0, amount)]
+
+
+def _due(audit: Any, payee: str, unit: str, month: date, part: tuple[int, Decimal], earned: dict[Any, Decimal]) -> None:
+    """An instalment falls due, or waits until nothing freezes it."""
+    due = shifted(month, part[0])
+    earned[payee, unit, due] += ZERO
+    rule = audit.plan.pay[0].freeze_rule if audit.plan.pay else ""
+
+    def frozen(at: date) -> bool:
+        class Customer:
+            text = staticmethod(lambda name: audit.book.label(unit, name, shifted(at, 1) - timedelta(days=1)))
+
+        return bool(rule and unit and unit in audit.customers and holds(audit.trees[rule], Customer))
+
+    while frozen(due) and due < audit.paid[1]:
+        due = shifted(due, 1)
+    earned[payee, unit, due] += part[1]
+
+
+def _clawed(audit: Any, component: str, payee: str, key: str, earned: dict[Any, Decimal]) -> None:
+    """Clawbacks are cut into instalments, and frozen, customer by customer."""
+    for customer, amount in audit.clawed[component, payee, key].items():
+        for part in _instalments(audit, -amount):
+            _due(audit, payee, customer, _month(key), part, earned)
+
+
+def _walk(audit: Any, earned: dict[tuple[str, str, date], Decimal]) -> None:
+    pay, terms = audit.plan.pay[0], audit.terms
+    for payee in sorted({p for p, _, _ in earned}):
+        first = min(m for p, _, m in earned if p == payee)
+        dues: list[Decimal] = []
+        carried = balance = ZERO
+        emptied, month = 0, first
+        while month < audit.paid[1]:
+            due = sum((v for (p, _, m), v in earned.items() if (p, m) == (payee, month)), ZERO)
+            dues.append(due)
+            number = len(dues)
+            old = number - pay.expires
+            expired = min(max(dues[old - 1], ZERO), max(carried, ZERO)) if pay.expires and old > emptied and old >= 1 else ZERO
+            net = carried - expired + due
+            drawn = max((pay.draw or ZERO) - net, ZERO) if pay.draw is not None else ZERO
+            recovered = min(balance, net - pay.draw) if pay.draw is not None and pay.recoverable and net > pay.draw else ZERO
+            owed = net + drawn - recovered
+            balance = balance + drawn - recovered if pay.recoverable else ZERO
+            paid = ZERO if pay.minimum is not None and owed < pay.minimum else owed
+            brought, carried = carried, owed - paid
+            emptied = number if carried == 0 else emptied
+            if audit.paid[0] <= month:
+                audit.answer.payouts[payee, month] = (due, brought, expired, drawn, recovered, balance, paid, carried)
+                _forms(audit, payee, month, paid, terms)
+            month = shifted(month, 1)
+
+
+def _forms(audit: Any, payee: str, month: date, paid: Decimal, terms: Any) -> None:
+    pay = audit.plan.pay[0]
+    sums: dict[str, Decimal] = defaultdict(lambda: ZERO)
+    gone, share = ZERO, Fraction(0)
+    for part in sorted(audit.plan.forms, key=lambda f: f.form_no):
+        share += Fraction(part.share)
+        upto = rounded(Fraction(paid) * share, "down", terms.round_per)
+        sums[part.otherwise if part.floor is not None and upto - gone < part.floor else part.form] += upto - gone
+        gone = upto
+    if not audit.plan.forms:
+        sums["cash"] = paid
+    for form, amount in sums.items():
+        if not amount:
+            continue
+        added = pay.tax_added
+        if pay.tax_figure:
+            own = [audit.book.figure(payee, pay.tax_figure, span_of(c, month).key, "") for c in ("1@1", "12@1")]
+            added = next((v for v in own if v is not None), pay.tax_added)
+        taxed = amount
+        if pay.tax_included or added:
+            taxed = rounded(Fraction(amount) * (1 + Fraction(added)) / (1 + Fraction(pay.tax_included)), terms.round_mode, terms.round_per)
+        audit.answer.payments[payee, month, form] = (amount, taxed)
