@@ -74,7 +74,7 @@ class Book:
         kept = {}
         for known, fact in facts:
             if known == last[identity(fact)]:
-                plain = {k: v for k, v in vars(fact).items() if k != "row_no"}
+                plain = {k: v.normalize() if isinstance(v, Decimal) else v for k, v in vars(fact).items() if k != "row_no"}
                 kept[repr(sorted(plain.items()))] = fact
         return list(kept.values())
 

@@ -78,7 +78,8 @@ def amount_types(engine: Engine, plans: Sequence[Plan], credit: int) -> dict[str
     portioned = pays + most(*(c.portion for c in components))
     limit = max(most(*(c.cap for c in components), *(g.cap for g in groups)), measure + most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)))
     uncapped = max(portioned + most(*(b.rate for b in bands if b.table_id in times)), limit + (part if curved else 0))
-    scales = {"measure": measure, "part": part, "slope": slope, "pays": pays, "portioned": portioned, "limit": limit, "uncapped": uncapped, "override": most(*(c.cap for c in components))}
+    override = max(most(*(p.terms[0].round_step for p in plans)) + credit + most(*(c.portion for c in components)), most(*(c.cap for c in components)))
+    scales = {"measure": measure, "part": part, "slope": slope, "pays": pays, "portioned": portioned, "limit": limit, "uncapped": uncapped, "override": override}
     integers = {"shift_stepped": as_integer("stepped", uncapped), "shift_divisor": as_integer(f"CAST(divisor AS DECIMAL(38, {uncapped}))", uncapped)} if curved else {
         "shift_stepped": "CAST(NULL AS HUGEINT)", "shift_divisor": "CAST(NULL AS HUGEINT)"}
     return {name: f"DECIMAL(38, {scale})" for name, scale in scales.items()} | integers

@@ -362,7 +362,7 @@ WITH below AS (
   WHERE k.pays_on = 'earned' AND p.paid_month < DATE '{paid_to}'
   GROUP BY k.plan_id, k.rule_id, k.rank, k.role, h.party, k.per, p.period, p.period_from, p.period_to, p.paid_month, l.currency, k.on_name, k.portion, k.cap),
 stepped AS (
-  SELECT b.*, z.round_step, z.round_mode, least(b.base * b.portion, coalesce(CAST(b.cap AS {override}), b.base * b.portion)) * z.round_per AS stepped
+  SELECT b.*, z.round_step, z.round_mode, least(CAST(b.base * b.portion AS {override}), coalesce(CAST(b.cap AS {override}), CAST(b.base * b.portion AS {override}))) * z.round_per AS stepped
   FROM below AS b
   JOIN plan_terms AS z ON z.plan_id = b.plan_id)
 SELECT plan_id, component, rank, role, payee, per, period, period_from, period_to, paid_month, currency, on_name AS detail, base,
