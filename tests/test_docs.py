@@ -10,7 +10,7 @@ import yaml
 from fenrun.book.read import book_from, yaml_tables
 from fenrun.cases import run_cases
 from fenrun.cli import COMMANDS
-from fenrun.plan.read import read_plan
+from fenrun.plan.read import load_plan, read_plan
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -21,9 +21,31 @@ def _blocks(page: str) -> list[str]:
 
 
 def test_the_plan_in_the_guide_passes_its_cases() -> None:
-    (text,) = _blocks("plan.md")
-    outcomes, problems = run_cases(read_plan(text, "plan.md"))
+    """The whole plan, and every piece put into it, is read without a problem and passes its cases."""
+    whole, *pieces = _blocks("plan.md")
+    outcomes, problems = run_cases(read_plan(whole, "plan.md"))
     assert outcomes and not problems
+    assert len(pieces) >= 7
+    base = yaml.load(whole, yaml.BaseLoader)
+    for piece in pieces:
+        put = yaml.load(piece, yaml.BaseLoader)
+        merged = {**base, **put, "tables": {**base["tables"], "growth": GROWTH, **put.get("tables", {})}, "cases": put.get("cases", [])}
+        outcomes, problems = run_cases(read_plan(yaml.safe_dump(merged, sort_keys=False, allow_unicode=True), "plan.md"))
+        assert not problems, [p.words("what") for p in problems]
+        assert bool(outcomes) == ("cases" in put)
+
+
+GROWTH = [{"from": "2024-01-01", "source": "Terms", "kind": "all units", "bands": ["below 30 % pays 0 %", "from 30 % pays 8 %"]}]
+
+
+def test_a_plan_of_twenty_lines_says_p1() -> None:
+    """The first programme, short: at most 20 lines without its cases, and the same figures."""
+    path = DOCS.parent / "programmes/p01-in-twenty-lines.yaml"
+    file = load_plan(path)
+    lines = [x for x in path.read_text("utf-8").split("\ncases:")[0].splitlines() if x.strip() and not x.startswith("#")]
+    assert len(lines) <= 20
+    outcomes, problems = run_cases(file)
+    assert not problems and len(outcomes) == len(run_cases(load_plan(path.with_name("p01-task-tiers.yaml")))[0])
 
 
 def test_the_book_in_the_guide_is_read() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Import, Store, manifest
 from fenrun.pipeline import settle
 from fenrun.plan.read import PlanFile, load_plan, read_plan
+from fenrun.plan.rows import ROW_TYPES, Plan
 from fenrun.statement.run import Run
 
 ENGINE_VERSION = "1"
@@ -141,3 +142,30 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     engine = DuckDB()
     put_book(engine, sources_of(store.imports("book", moment)))
     return in_order(problems + book_checks.find(engine))
+
+
+def settle_plans(store: Store, plans: Sequence[Plan], period: Period, known: datetime | None = None) -> Run:
+    """Settle plans of different ids together over what the workspace knows, in one pass; nothing is kept. Raises Refused."""
+    moment = known or store.known() or datetime(1970, 1, 1)
+    charges, book = store.imports("charges", moment), store.imports("book", moment)
+    engine = DuckDB()
+    engine.put_files("charges", charge_files(charges), empty_schema())
+    put_book(engine, sources_of(book))
+    return settle(engine, plans, period, AsOf(period.last_day, moment), sources={short(i.id): i.source for i in charges})
+
+
+def as_other(plan: Plan, plan_id: str, **terms: Any) -> Plan:
+    """The same plan under another id, so that it can be settled beside itself; `terms` are put in place of its own."""
+    rows = {name: tuple(replace(row, plan_id=plan_id, **(terms if name == "terms" else {})) for row in getattr(plan, name)) for name in ROW_TYPES}
+    return Plan(**rows)
+
+
+def compare_plans(store: Store, plans: tuple[Plan, Plan], period: Period) -> list[dict[str, Any]]:
+    """Whose pay differs: payee, role, and what each plan earns in the period, as if each had been in force all along. Raises Refused."""
+    start, end = min(p.terms[0].valid_from for p in plans), max(p.terms[0].valid_to for p in plans)
+    one, other = (as_other(p, key, valid_from=start, valid_to=end, published=start) for p, key in zip(plans, ("one", "other"), strict=True))
+    run = settle_plans(store, [one, other], period)
+    return run.engine.query("""
+        SELECT payee, role, coalesce(sum(earned) FILTER (WHERE plan_id = 'one'), 0) AS one, coalesce(sum(earned) FILTER (WHERE plan_id = 'other'), 0) AS other
+        FROM statements GROUP BY payee, role
+        HAVING coalesce(sum(earned) FILTER (WHERE plan_id = 'one'), 0) <> coalesce(sum(earned) FILTER (WHERE plan_id = 'other'), 0) ORDER BY other - one, payee, role""").to_pylist()

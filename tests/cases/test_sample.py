@@ -95,7 +95,7 @@ def test_it_settles_by_hand(tmp_path: Path) -> None:
     assert (ledger["total"], ledger["credited"], ledger["uncredited"]) == (Decimal("20.28022672899"), Decimal("9.900095482175"), Decimal("10.380131246815"))
     said = explain(run, "sample/monthly/2024-09/HARBOUR", charges=2000)
     assert (said["credited"], said["counted"], said["earned"]) == ("9.900095482175", "11.206945482175", "1.74")
-    assert [(b["part"], b["pays"]) for b in said["bands"]] == [("5.00", "0.50"), ("6.206945482175", "1.241389096435")]
+    assert [(b["part"], b["pays"]) for b in said["units"][0]["bands"]] == [("5.00", "0.50"), ("6.206945482175", "1.241389096435")]
     assert said["excluded"][0]["amount"] == "-1.30685" and said["excluded"][0]["id"] == "no-credits"
     assert len(said["charges"]) == said["charges_total"]
     assert sum(Decimal(c["credited"]) for c in said["charges"]) == Decimal(said["credited"])

@@ -81,8 +81,8 @@ def quoted(name: str) -> str:
 
 
 def as_integer(value: str, scale: int) -> str:
-    """A decimal of so many places as a whole number of its last place."""
-    return f"(CAST(trunc({value}) AS HUGEINT) * CAST({10 ** scale} AS HUGEINT) + CAST(({value} - trunc({value})) * {10 ** scale} AS HUGEINT))"
+    """A decimal of so many places as a whole number of its last place. By way of its digits: a product could pass 38 of them."""
+    return f"CAST(replace(CAST(CAST({value} AS DECIMAL(38, {scale})) AS VARCHAR), '.', '') AS HUGEINT)"
 
 
 def rounded(value: str, mode: str) -> str:

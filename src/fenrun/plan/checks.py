@@ -13,7 +13,16 @@ from fenrun.plan.rows import Band, Component, Plan
 
 def find(plan: Plan, source: str) -> list[Problem]:
     """Problems of bands and of how components read them; each names its lines."""
-    return [*_bands(plan, source), *_readings(plan, source)]
+    return [*_bands(plan, source), *_readings(plan, source), *_bases(plan, source)]
+
+
+def _bases(plan: Plan, source: str) -> Iterator[Problem]:
+    """Components that measure different costs without saying why."""
+    lines = {rule.rule_id: rule.line for rule in plan.rules}
+    other = [c for c in plan.components if c.basis != plan.terms[0].basis and c.pays_on != "earned"]
+    if other and not plan.terms[0].mixed:
+        bases = ", ".join(f"{c.rule_id}: {c.basis}" for c in plan.components if c.pays_on != "earned")
+        yield Problem("bases-mixed", Place(source, lines[other[0].rule_id], "basis"), {"bases": bases}, tuple(Place(source, lines[c.rule_id], c.rule_id) for c in plan.components if c is not other[0]))
 
 
 def _bands(plan: Plan, source: str) -> Iterator[Problem]:

@@ -113,14 +113,18 @@ def _plain(node: yaml.Node, path: Path_, lines: dict[Path_, int], problems: list
         return [_plain(item, (*path, number), lines, problems, source, above) for number, item in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
         found: dict[str, Any] = {}
+        shared: dict[str, Any] = {}
         for key, value in node.value:
+            if key.tag == "tag:yaml.org,2002:merge" and isinstance(value, yaml.MappingNode):
+                shared |= _plain(value, path, lines, problems, source, above)
+                continue
             name, line = str(key.value) if isinstance(key, yaml.ScalarNode) else "?", key.start_mark.line + 1
             if name in found:
                 problems.append(Problem("plan-key", Place(source, line, name), {"detail": f"the key {name!r} stands here twice", "known": name}, (Place(source, lines[(*path, name)], name),)))
                 continue
             lines[(*path, name)] = line
             found[name] = _plain(value, (*path, name), lines, problems, source, above)
-        return found
+        return shared | found
     return None if node.tag == "tag:yaml.org,2002:null" else node.value
 
 
@@ -465,7 +469,7 @@ class _Compiling:
             upper, rate_to = (after.lower, after.rate) if after else (b.upper, b.rate if interpolated else None)
             if after and after.lower == b.lower:
                 self._value((*at, "bands"), "bands", f"two points stand at {b.words!r}")
-            found.append(Band(self.text.plan, name, version.start, stamp[0], stamp[1], stamp[2], version.kind, band_no, b.lower, b.lower_in, upper, b.upper_in, bool(b.ratio), b.rate, rate_to, b.flat, b.words, line_of[band_no]))
+            found.append(Band(self.text.plan, name, version.start, stamp[0], stamp[1], stamp[2], version.kind, band_no, b.lower, b.lower_in, upper, b.upper_in, bool(b.ratio), b.rate, rate_to, b.flat, b.words, version.lowers or "", line_of[band_no]))
         return found
 
     def check_names(self, plan: Plan) -> None:
@@ -501,7 +505,7 @@ def _figure_of(words: str | None) -> tuple[str, str]:
     return name, of or "payee"
 
 
-_SAID = {"title_en", "title_zh", "source", "words", "line", "mixed"}
+_SAID = {"title_en", "title_zh", "source", "words", "line", "mixed", "lowers"}
 
 
 def digests(plan: Plan) -> tuple[str, str]:

@@ -294,6 +294,8 @@ class Band:
     flat: Decimal | None
     """... or this amount."""
     words: str
+    lowers: str
+    """How it was announced that this version pays less than the one before; empty where it does not say so."""
     line: int
 
 
