@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -32,13 +33,8 @@ def reference() -> str:
     parts.append("\n## Charge columns\n\nEssential: " + ", ".join(f"`{c}`" for c in ESSENTIAL) + ". Money: " + ", ".join(f"`{c}`" for c in COSTS)
                  + ". All FOCUS columns are read under these names: " + ", ".join(f"`{c}` ({v.since}-{v.until})" for c, v in focus_columns().items())
                  + ". Columns that begin with `x_` are kept; `x_OrderId` carries the order that can be registered for a partner.\n")
-    parts.append("## Problems\n\n| code | severity | what | mend |\n| --- | --- | --- | --- |\n" + "".join(
-        f"| `{code}` | {said['severity']} | {_cell(said['what'])} | {_cell(said['fix'])} |\n" for code, said in catalogue("problems.yaml").items()))
+    parts.append("## Problems\n\nEach with its smallest example in [errors.md](errors.md): " + ", ".join(f"[`{code}`](errors.md#{code}) ({said['severity']})" for code, said in catalogue("problems.yaml").items()) + ".\n")
     return "\n".join(parts)
-
-
-def _cell(said: dict[str, str]) -> str:
-    return f"{said['en']}<br>{said['zh-CN']}".replace("|", "\\|")
 
 
 def _command(command: click.Command, name: str) -> str:
@@ -94,4 +90,6 @@ def schema() -> str:
 if __name__ == "__main__":
     (ROOT / "docs/reference.md").write_text(reference(), "utf-8")
     (ROOT / "src/fenrun/plan/schema.json").write_text(schema(), "utf-8")
+    sys.path.insert(0, str(ROOT))
+    (ROOT / "docs/errors.md").write_text(importlib.import_module("tests.errors.gallery").page(), "utf-8")
     yaml.safe_load(schema())

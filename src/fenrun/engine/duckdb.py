@@ -46,7 +46,9 @@ class DuckDB:
         kind = "VIEW" if step.view else "TABLE"
         try:
             self.connection.execute(f'CREATE OR REPLACE {kind} "{step.name}" AS {step.filled(fragments)}')
-        except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+        except (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.BinderException) as error:
+            if isinstance(error, duckdb.BinderException) and "scale cannot be greater than width" not in str(error):
+                raise
             raise Refused([Problem("amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]})]) from error
 
     def table(self, name: str) -> pa.Table:

@@ -1,0 +1,299 @@
+"""The error gallery: for every problem code the smallest thing that shows it, and what fenrun then says.
+
+`docs/errors.md` is made from this file by `make docs`, with the words of a real run; a test holds both equal and the codes complete.
+"""
+
+from __future__ import annotations
+
+import gzip
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fenrun import pipeline
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import parse_period
+from fenrun.cases import run_cases
+from fenrun.engine.store import Store
+from fenrun.plan.findings import examine
+from fenrun.plan.read import read_plan
+from fenrun.statement.explain import explain
+from fenrun.statement.rows import statement_of
+from fenrun.workspace import as_other, check_workspace, import_file, settle_plans, settle_workspace
+
+KNOWN = datetime(2024, 12, 1)
+ROW = {"BilledCost": "1.00", "EffectiveCost": "1.00", "ContractedCost": "1.00", "ListCost": "1.00", "BillingAccountId": "A1", "BillingCurrency": "CNY",
+       "BillingPeriodStart": "2024-09-01T00:00:00Z", "BillingPeriodEnd": "2024-10-01T00:00:00Z", "ChargePeriodStart": "2024-09-02T00:00:00Z", "ChargePeriodEnd": "2024-09-03T00:00:00Z",
+       "ChargeCategory": "Usage", "InvoiceIssuerName": "Beichen Cloud"}
+PLAN = """plan: tried
+title: Tried
+source: Terms
+published: 2023-12-01
+effective: {from: 2024-01-01, to: 2025-01-01}
+currency: CNY
+timezone: UTC
+basis: billed
+credit: {first match: [{id: all, mode: single, roles: [partner]}]}
+tables:
+  rates: [{from: 2024-01-01, source: Terms, kind: all units, bands: [from 0 pays 5 %]}]
+earn: {sum: [{id: reward, pays: partner, per: month, on: amount, by: amount, table: rates}]}
+"""
+BOOK = """links:
+  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}
+  - {of: customer, subject: K1, role: partner, party: P1}
+parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
+"""
+
+
+@dataclass(frozen=True)
+class Shows:
+    """Something that shows a problem: what to read, and how."""
+
+    told: str
+    """The thing as text, for the page."""
+    find: Callable[[], list[Problem]]
+
+
+def _said(run: Callable[[], list[Problem]]) -> list[Problem]:
+    try:
+        return run()
+    except Refused as refused:
+        return refused.problems
+
+
+def plan(old: str = "", new: str = "", more: str = "", text: str = "") -> Shows:
+    """A plan: the usual one with some text replaced, or added; checked, and its cases run."""
+    assert old in PLAN
+    whole = text or PLAN.replace(old, new) + more
+
+    def find() -> list[Problem]:
+        file = read_plan(whole, "plan.yaml")
+        return examine(file.plan, "plan.yaml")[0] + run_cases(file)[1]
+
+    return Shows(text or "\n".join(x for x in (f"{old} -> {new}" if old else "", more) if x), find)
+
+
+def charges(more: str = "", **cells: str | None) -> Shows:
+    """A FOCUS file of one or two rows: the usual one with some cells changed (None: without the column)."""
+    row = {**ROW, **cells}
+    kept = {k: v for k, v in row.items() if v is not None}
+    quoted = {k: f'"{v.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(v) else v for k, v in kept.items()}
+    text = ",".join(kept) + "\n" + ",".join(quoted.values()) + "\n" + more
+    return Shows(", ".join(f"{k}: {v}" if v is not None else f"no {k}" for k, v in cells.items()) or more or text, lambda: _import("charges.csv", text.encode()))
+
+
+def file(name: str, content: Callable[[], bytes] | None, told: str) -> Shows:
+    """A file of that name; with no content, none."""
+    return Shows(told, lambda: _import(name, content() if content else None))
+
+
+def _import(name: str, content: bytes | None) -> list[Problem]:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        if content is not None:
+            path.write_bytes(content)
+        return list(import_file(Store(Path(folder) / "ws"), path, KNOWN).problems)
+
+
+def _csv(**cells: str) -> bytes:
+    row = {**ROW, **cells}
+    return (",".join(row) + "\n" + ",".join(row.values()) + "\n").encode()
+
+
+def book(text: str) -> Shows:
+    """A book file, and the book as a whole after it."""
+    def find() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            path, store = Path(folder) / "book.yaml", Store(Path(folder) / "ws")
+            path.write_text(text, "utf-8")
+            import_file(store, path, KNOWN)
+            return check_workspace(store)
+
+    return Shows(text, find)
+
+
+def settled(told: str, the_plan: str = PLAN, the_book: str = BOOK, content: bytes | None = None, period: str = "2024-09", act: Callable[[Store], list[Problem]] | None = None) -> Shows:
+    """A workspace of one plan, one book and one file of charges, settled for a month."""
+    def find() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "ws")
+            for name, text in (("plan.yaml", the_plan.encode()), ("book.yaml", the_book.encode()), ("charges.csv", content or _csv())):
+                path = Path(folder) / name
+                path.write_bytes(text)
+                import_file(store, path, KNOWN)
+            if act:
+                return [replace(p, place=replace(p.place, source=p.place.source.replace(folder, "..."))) for p in _said(lambda: act(store))]
+            return [replace(p, place=replace(p.place, source=p.place.source.replace(folder, "..."))) for p in _said(lambda: list(settle_workspace(store, parse_period(period)).run.problems))]
+
+    return Shows(told, find)
+
+
+def _sabotaged(store: Store) -> list[Problem]:
+    """A run whose credit stage says that an invariant broke."""
+    stages = pipeline.STAGES
+    pipeline.STAGES = (replace(stages[0], broken=lambda engine, plans: ["a role is credited over 100 %"]), *stages[1:])
+    try:
+        return list(settle_workspace(store, parse_period("2024-09")).run.problems)
+    finally:
+        pipeline.STAGES = stages
+
+
+def _two_currencies(store: Store) -> list[Problem]:
+    one = read_plan(PLAN, "plan.yaml").plan
+    return list(settle_plans(store, [one, as_other(one, "other", currency="USD")], parse_period("2024-09")).problems)
+
+
+def _asked(what: str) -> Callable[[Store], list[Problem]]:
+    def act(store: Store) -> list[Problem]:
+        run = settle_workspace(store, parse_period("2024-09")).run
+        _ = statement_of(run, "P9") if what == "payee" else explain(run, "tried/reward/2024-09/P9")
+        return []
+
+    return act
+
+
+def _exists() -> list[Problem]:
+    from tests.command import fenrun
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "mine.txt").write_text("mine")
+        said = fenrun("world", folder, "--rows", "1000", "--json").json()["problems"]
+        return [Problem(said[0]["code"], replace(_PLACE, source="..."), {"path": "..."})]
+
+
+def _parquet(**types: pa.DataType) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        table = pa.table({c: [v] for c, v in ROW.items()})
+        for name, kind in types.items():
+            table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(kind))
+        pq.write_table(table, Path(folder) / "c.parquet")
+        return (Path(folder) / "c.parquet").read_bytes()
+
+
+
+_PLACE = Place("...")
+USUAL_TABLE = "bands: [from 0 pays 5 %]"
+REWARD = "{id: reward, pays: partner, per: month, on: amount, by: amount, table: rates}"
+CASE = "cases: [{case: one, given: {links: [{of: customer, subject: K1, role: partner, party: P1}], charges: [{customer: K1, month: 2024-03, billed: 100}]}, expect: [{payee: P1, period: 2024-03, earned: 6.00}]}]\n"
+TWICE = "{id: g, exclusive: [{id: one, pays: partner, of: BilledCost > 0, per: month, on: amount, by: amount, table: rates}, {id: two, pays: partner, of: class = 'C', per: month, on: amount, by: amount, table: rates}]}"
+LATER = ", {from: 2024-07-01, source: Letter, kind: all units, bands: [from 0 pays 4 %]}"
+ORDERS = "\n".join(f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, role: partner, party: P1, from: 2024-09-0{n}}}" for n in (1, 2))
+HANDS = "\n".join(["  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}", "  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-02-01}",
+                   "  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-02-01, to: 2024-03-01}", "  - {of: customer, subject: K1, role: partner, party: P3, from: 2024-03-01}"])
+
+GALLERY: dict[str, Shows] = {
+    "workspace-missing": Shows("fenrun check nowhere", lambda: (Store.open(Path("nowhere")), [])[1]),
+    "file-unreadable": file("charges.csv", None, "a file that is not there"),
+    "file-truncated": file("charges.csv.gz", lambda: gzip.compress(_csv() * 3000)[:-500], "a gzip file without its end"),
+    "file-empty": file("charges.csv", lambda: b"", "a file of no bytes"),
+    "file-encoding": file("charges.csv", lambda: _csv(InvoiceIssuerName="北辰云").decode().encode("gbk"), "InvoiceIssuerName: 北辰云, saved as GBK"),
+    "file-kind": file("book.yaml", lambda: b"- a\n", "- a"),
+    "too-many-columns": file("charges.csv", lambda: (",".join(f"c{n}" for n in range(3000)) + "\n").encode(), "a header of 3,000 columns"),
+    "column-twice": file("charges.csv", lambda: _csv().replace(b"ListCost", b"BilledCost"), "a header with BilledCost twice"),
+    "not-focus": file("people.csv", lambda: b"name,age\nx,1\n", "name,age"),
+    "row-malformed": file("charges.csv", lambda: _csv() + b"1,2\n" + _csv().splitlines()[1] + b"\n", "a row of two cells"),
+    "cost-unreadable": charges(BilledCost="1e400"),
+    "number-unreadable": charges(PricingQuantity="many"),
+    "cost-is-float": file("charges.parquet", lambda: _parquet(BilledCost=pa.float64()), "a Parquet column BilledCost of type DOUBLE"),
+    "cost-rounded": charges(BilledCost="1.25", ListCost="1"),
+    "effective-zero": charges(EffectiveCost="0"),
+    "null-forbidden": charges(ChargeCategory=""),
+    "row-quarantined": charges(BillingAccountId=""),
+    "null-word": charges(SubAccountId="NULL"),
+    "no-final-newline": file("charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"),
+    "many-decimals": charges(BilledCost="1.00000001"),
+    "column-unknown": charges(Colour="red"),
+    "column-spelling": file("charges.csv", lambda: _csv().replace(b"BilledCost", b"billedcost"), "billedcost"),
+    "column-missing": charges(ListCost=None),
+    "coverage": charges(),
+    "column-empty": charges(more=",".join([*ROW.values(), "sku-1"]).replace("Beichen", "Other") + "\n", SkuId=""),
+    "column-shift": charges(RegionId="12.5"),
+    "value-case": charges(ChargeCategory="usage"),
+    "value-unknown": charges(ChargeCategory="Gift"),
+    "timestamp-form": charges(ChargePeriodStart="2024-09-02 00:00"),
+    "charge-outside-billing-period": charges(ChargePeriodStart="2024-08-02T00:00:00Z"),
+    "negative-usage": charges(BilledCost="-1.00", ChargeClass=""),
+    "credit-charge": charges(ChargeCategory="Credit"),
+    "region-name-external": charges(RegionId="cn-1", RegionName="External"),
+    "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
+    "tag-key-space": charges(Tags='{"team ": "a"}'),
+    "tag-value-null": charges(Tags='{"team": "NULL"}'),
+    "amount-too-large": settled("a cost of 14 decimals, shares and rates of 6 and 8", PLAN.replace("5 %", "5.123456 %").replace("on: amount,", "on: amount, portion: 33.333333 %,"),
+                                BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace("party: P1}\n", "party: P1, share: 33.3333 %}\n"), _csv(BilledCost="1.00000000000001")),
+    "book-key": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1, colour: red}\n"),
+    "book-value": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1, from: 1/2/2024}\n"),
+    "link-over-100": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n  - {of: customer, subject: K1, role: partner, party: P2, share: 20 %}\n"),
+    "label-overlap": book("labels:\n  - {party: K1, label: class, value: C}\n  - {party: K1, label: class, value: D, from: 2024-03-01}\n"),
+    "figure-conflict": book("figures:\n  - {party: P1, figure: task, period: 2024, amount: 1, currency: CNY}\n  - {party: P1, figure: task, period: 2024, amount: 2, currency: CNY}\n"),
+    "party-unknown": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"),
+    "party-kind": book("parties: [{party: P1, kind: customer}]\nlinks:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"),
+    "plan-text": plan(text="plan: [\n"),
+    "plan-key": plan(more="colour: red\n"),
+    "plan-value": plan("basis: billed", "basis: paid"),
+    "plan-condition": plan("roles: [partner]", "roles: [partner], when: class equals C"),
+    "plan-name": plan("table: rates", "table: rats"),
+    "plan-id-twice": plan("id: reward", "id: all"),
+    "band-overlap": plan(USUAL_TABLE, "bands: [up to 3 pays 1, from 3 pays 2]"),
+    "band-gap": plan(USUAL_TABLE, "bands: [below 3 pays 1, above 3 pays 2]"),
+    "band-unit": plan(USUAL_TABLE, "bands: [from 80 % pays 1 %]"),
+    "table-marginal": plan(text=PLAN.replace("all units", "marginal").replace("on: amount", "on: figure salary")),
+    "table-dates": plan(USUAL_TABLE + "}", USUAL_TABLE + "}, {from: 2024-01-01, source: Terms, kind: all units, bands: [pays 6 %]}"),
+    "table-times": plan(text=PLAN.replace(USUAL_TABLE, "bands: [from 0 pays 5]").replace("by: amount,", "by: amount, times: rates by amount,")),
+    "case-failed": plan(more=CASE),
+    "plan-missing": settled("fenrun settle WORKSPACE --period 2026-01", period="2026-01"),
+    "plans-differ": settled("one plan in CNY and one in USD, settled together", act=_two_currencies),
+    "charges-missing": settled("fenrun settle WORKSPACE --period 2024-02", period="2024-02"),
+    "currency-not-in-plan": settled("BillingCurrency: USD", content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n"),
+    "basis-missing": settled("basis: x_Cash, and no such column", PLAN.replace("basis: billed", "basis: x_Cash")),
+    "column-absent": settled("exclude: [{id: cdn, when: x_Kind = 'cdn'}]", PLAN + "exclude: [{id: cdn, when: x_Kind = 'cdn'}]\n"),
+    "account-unowned": settled("BillingAccountId: A9", content=_csv(BillingAccountId="A9")),
+    "invariant-broken": settled("a fault in the engine, made on purpose", act=_sabotaged),
+    "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
+    "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
+    "target-exists": Shows("fenrun world FOLDER, where FOLDER holds something", _exists),
+    "registration-refused": settled(f"limits: {{open registrations: 1}}\n{ORDERS}", PLAN + "limits: {open registrations: 1}\n", BOOK.replace("parties:", ORDERS + "\nparties:")),
+    "unbinding-refused": settled(f"limits: {{unbinding: 3 months}}\n{HANDS}", PLAN + "limits: {unbinding: 3 months}\n", f"links:\n{HANDS}\n"),
+    "claimed-twice": settled(f"sum: [{TWICE}]", PLAN.replace(REWARD, TWICE), BOOK + "labels: [{party: K1, label: class, value: C}]\n"),
+    "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
+    "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),
+    "merging-pays": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 4 %, from 1000 pays 5 %]"),
+    "timing-pays": plan(USUAL_TABLE, "bands: [from 1000 pays 500]"),
+    "transfer-pays": plan(more="exclude: [{id: north, when: region = 'north'}]\n"),
+    "clause-unreachable": plan("{id: all, mode: single, roles: [partner]}", "{id: all, mode: single, roles: [partner]}, {id: rest, mode: single, roles: [rep]}"),
+    "clause-never": plan(more="exclude: [{id: none, when: class = 'C' and class = 'D'}]\n"),
+    "clauses-conflict": plan(REWARD, TWICE),
+    "table-unused": plan("tables:\n", "tables:\n  spare: [{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 5 %]}]\n"),
+    "version-late": plan("rates: [{from: 2024-01-01", "rates: [{from: 2024-02-01"),
+    "version-never": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER.replace("2024-07-01", "2025-01-01").replace("4 %", "6 %")),
+    "published-late": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER.replace("4 %", "6 %").replace("source: Letter", "published: 2024-09-01, source: Letter")),
+    "source-missing": plan("source: Terms, kind", "source: ' ', kind"),
+    "version-lowers": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER),
+    "bases-mixed": plan(REWARD, REWARD + ", {id: other, basis: effective, pays: partner, per: month, on: amount, by: amount, table: rates}"),
+}
+
+
+def shown(code: str) -> Problem | None:
+    """The first problem of that code that its reproducer shows."""
+    return next((p for p in _said(GALLERY[code].find) if p.code == code), None)
+
+
+def page() -> str:
+    """The gallery as a page of the docs."""
+    return "\n".join(_page())
+
+
+def _page() -> Iterator[str]:
+    yield "# Problems\n\nEvery problem that fenrun can report, with the smallest thing that shows it and what is then said. Made by `make docs` from a real run.\n"
+    for code in GALLERY:
+        problem = shown(code)
+        assert problem is not None, code
+        also = "".join(f", also {p}" for p in problem.also)
+        yield f"## {code}\n\n```text\n{GALLERY[code].told.strip()}\n```\n"
+        yield f"{problem.severity}, at `{problem.place}`{also}\n"
+        for lang in ("en", "zh-CN"):
+            yield " ".join(problem.words(part, lang) for part in ("what", "why", "fix")) + "\n"
