@@ -51,7 +51,7 @@ def test_a_plan_of_twenty_lines_says_p1() -> None:
 def test_the_book_in_the_guide_is_read() -> None:
     (text,) = _blocks("book.md")
     book, problems = book_from(yaml_tables(yaml.compose(text, yaml.CSafeLoader), "book.md"), "book.md")
-    assert not problems and all(book.tables().values()) and len(book.figures) == 12
+    assert not problems and all(book.tables().values()) and len(book.figures) == 13
 
 
 def test_commands_and_links_in_the_docs_exist() -> None:

@@ -22,13 +22,13 @@ KNOWN = datetime(2024, 1, 1)
 """The second clock of every run: table versions published later are unknown."""
 
 
-def run_engine(charges: list[dict[str, Any]], books: Sequence[tuple[datetime, Book]], plan: Plan, period: str) -> Run:
-    """Settle charges (mappings of FOCUS columns, with timestamps) under a plan, in memory."""
+def run_engine(charges: list[dict[str, Any]], books: Sequence[tuple[datetime, Book]], plan: Plan | list[Plan], period: str) -> Run:
+    """Settle charges (mappings of FOCUS columns, with timestamps) under a plan or several, in memory."""
     engine = DuckDB()
     put_book(engine, [s for n, (known, book) in enumerate(books) for s in sources_from(book, f"book-{n}", known)])
     engine.put("charges", charge_table(charges))
     span = parse_period(period)
-    return settle(engine, [plan], span, AsOf(span.last_day, KNOWN))
+    return settle(engine, plan if isinstance(plan, list) else [plan], span, AsOf(span.last_day, KNOWN))
 
 
 def answer_for(charges: list[dict[str, Any]], books: Sequence[tuple[datetime, Book]], plan: Plan, period: str) -> Answer:

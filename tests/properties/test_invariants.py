@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from fenrun.base.when import parse_period
 from fenrun.book.read import Book
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.statement.run import Run
+from fenrun.workspace import as_other
 from tests.auditor.compare import run_engine
 from tests.properties import worlds
 
@@ -84,6 +86,29 @@ def test_rewording_restates_nobody(charges: list[Any], books: list[Any], plan: P
     terms, other = plan.plan.terms[0], reworded.plan.terms[0]
     assert terms.money == other.money and terms.words != other.words
     assert _paid(run_engine(charges, books, reworded.plan, period)) == _paid(run_engine(charges, books, plan.plan, period))
+
+
+@given(worlds.charges, worlds.books, worlds.plan(), worlds.plan(), worlds.periods)
+def test_plans_settled_together_earn_as_alone(charges: list[Any], books: list[Any], plan: PlanFile, other: PlanFile, period: str) -> None:
+    """A plan, a variant of its rates, and another plan: in one pass each earns to the cent what it earns alone."""
+    terms = plan.plan.terms[0]
+    variant = as_other(plan.plan, "variant")
+    variant = replace(variant, bands=tuple(replace(b, rate=b.rate and b.rate / 2) for b in variant.bands))
+    third = as_other(other.plan, "third", timezone=terms.timezone, as_of=terms.as_of)
+    together = _by_plan(run_engine(charges, books, [plan.plan, variant, third], period))
+    for one in (plan.plan, variant, third):
+        assert _by_plan(run_engine(charges, books, one, period)).get(one.id, {}) == together.get(one.id, {})
+
+
+def _by_plan(run: Run) -> dict[str, dict[Any, Decimal]]:
+    """What each plan earns, pays and credits."""
+    found: dict[str, dict[Any, Decimal]] = {}
+    for table, keys, value in (("earnings", ("component", "payee", "period", "unit", "step_no"), "earned"), ("payments", ("payee", "month", "form"), "paid"),
+                               ("statement_credits", ("payee", "month", "role", "kind"), "credited"), ("ledger", ("month",), "uncredited")):
+        for r in run.engine.table(table).to_pylist():
+            if table != "earnings" or run.period.span.start <= r["paid_month"] < run.period.span.end:
+                found.setdefault(r["plan_id"], {})[(table, *(r[k] for k in keys))] = r[value]
+    return found
 
 
 @given(st.lists(st.tuples(st.sampled_from(worlds.DAYS), st.sampled_from(worlds.DAYS), st.sampled_from(worlds.SHARES)), min_size=2, max_size=4))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fenrun.bench import job
+from fenrun.bench import job, plans
 from fenrun.cli.output import as_json, print_json, progress
 
 
@@ -23,6 +23,21 @@ def bench_job(folder: Path, out: Path, json_: bool) -> None:
     """Settle one channel-incentive year from FOLDER (see docs/bench.md) and write its earnings."""
     with progress("job", 5) as step:
         said = job.run(folder, out, step)
+    if json_:
+        print_json(said)
+    else:
+        for key, value in said.items():
+            click.echo(f"{key}: {value}")
+
+
+@command.command(name="plans")
+@click.option("--rows", type=click.IntRange(min=1000), default=100_000, show_default=True, help="How many charges the world has.")
+@click.option("--variants", type=click.IntRange(min=3), default=100, show_default=True, help="How many variants of its plan.")
+@as_json
+def bench_plans(rows: int, variants: int, json_: bool) -> None:
+    """Settle many variants of a plan over the same facts in one pass, and some of them one by one."""
+    with progress("plans", 5) as step:
+        said = plans.run(rows, variants, step)
     if json_:
         print_json(said)
     else:

@@ -17,7 +17,7 @@ _LOST = """
 SELECT count(*) AS n FROM (
   SELECT p.plan_id, sum({amount}) AS total,
          sum({amount} * coalesce(v.share, 0)) + coalesce((SELECT sum(u.amount) FROM uncredited AS u WHERE u.plan_id = p.plan_id), 0) AS found
-  FROM groups AS g CROSS JOIN plan_terms AS p LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
+  FROM groups AS g CROSS JOIN plan_crediting AS p LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
   WHERE g.currency = p.currency GROUP BY p.plan_id) AS sums WHERE total <> found"""
 _SUMS = "SELECT (SELECT sum(a0) FROM charge_lines) IS DISTINCT FROM (SELECT sum(a0) FROM groups WHERE charges > lacking0) AS differs"
 _CURRENCIES = """

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from fenrun.base.money import decimals
 from fenrun.base.table import from_rows
 from fenrun.charges.rows import COSTS, ORDER
+from fenrun.credit.alike import put_alike
 from fenrun.engine.duckdb import literal, quoted
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
@@ -93,6 +94,7 @@ def put_plans(engine: Engine, plans: Sequence[Plan]) -> None:
             about = condition.about if condition else {"credit": "customer", "payee": "party", "freeze": "party", "clawback": "party"}.get(rule.kind, "credit")
             trees.append(Tree(plan.id, rule.rule_id, about, numbers[about][condition.tree] if condition else ALWAYS))
     engine.put("plan_trees", from_rows(Tree, trees))
+    put_alike(engine, plans)
     engine.put("plan_bases", from_rows(Basis, [Basis(p.id, basis, basis == p.terms[0].basis) for p in plans for basis in _bases_of(p)]))
 
 

@@ -1,3 +1,9 @@
+-- view: plan_crediting
+-- The plans that are credited; what they credit serves all that credit alike.
+SELECT t.plan_id, t.basis, t.currency
+FROM plan_terms AS t
+JOIN plan_alike AS a ON a.plan_id = t.plan_id AND a.crediting = t.plan_id
+
 -- view: charge_lines
 -- One row a charge: whose account, which order and resource, when, how much in each basis, and what conditions and components read.
 SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
@@ -98,6 +104,7 @@ SELECT DISTINCT segment_id{dim_names} FROM dims
 -- The crediting clause of each segment: the first that holds.
 SELECT c.plan_id, t.segment_id, min_by(c.rule_id, c.rank) AS rule_id
 FROM plan_credit_clauses AS c
+JOIN plan_crediting AS q ON q.plan_id = c.plan_id
 JOIN plan_trees AS p ON p.plan_id = c.plan_id AND p.rule_id = c.rule_id
 JOIN segment_tests AS t ON t.tree_no = p.tree_no
 GROUP BY c.plan_id, t.segment_id
@@ -198,6 +205,6 @@ SELECT p.plan_id, g.group_id, g.issuer, g.account, g.month, {plan_amount} * (1 -
             WHEN EXISTS (SELECT 1 FROM read_claims AS c WHERE c.plan_id = p.plan_id AND c.group_id = g.group_id) THEN 'window'
             ELSE 'nobody' END AS reason
 FROM groups AS g
-CROSS JOIN plan_terms AS p
+CROSS JOIN plan_crediting AS p
 LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
 WHERE g.currency = p.currency AND coalesce(v.share, 0) < 1

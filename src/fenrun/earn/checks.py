@@ -12,9 +12,9 @@ from fenrun.plan.rows import Plan
 _TWICE = "SELECT count(*) AS n FROM (SELECT 1 FROM own_earnings GROUP BY plan_id, component, payee, unit, period HAVING count(*) > 1) AS twice"
 _MEASURED = """
 SELECT count(*) AS n FROM (
-  SELECT c.plan_id, k.rule_id, sum(c.amount) AS credited FROM credits AS c
-  JOIN plan_components AS k ON k.plan_id = c.plan_id AND k.role = c.role AND k.basis = c.basis AND k.measure_rule = '' AND k.group_id = '' AND k.pays_on <> 'earned'
-  GROUP BY c.plan_id, k.rule_id) AS a
+  SELECT k.plan_id, k.rule_id, sum(c.amount) AS credited FROM credits AS c
+  JOIN plan_measures AS k ON k.crediting = c.plan_id AND k.role = c.role AND k.basis = c.basis AND k.measure_rule = '' AND k.group_id = '' AND k.pays_on <> 'earned'
+  GROUP BY k.plan_id, k.rule_id) AS a
 LEFT JOIN (SELECT plan_id, component, sum(amount) AS measured FROM counted GROUP BY plan_id, component) AS b ON b.plan_id = a.plan_id AND b.component = a.rule_id
 WHERE a.credited IS DISTINCT FROM b.measured"""
 _OVER_CAP = "SELECT count(*) AS n FROM own_earnings AS e JOIN plan_terms AS z ON z.plan_id = e.plan_id WHERE e.earned >= e.cap + z.round_step"

@@ -110,5 +110,5 @@ def fragments(engine: Engine, plans: Sequence[Plan], period: Period, credit: int
 _COLUMN_JOIN = """
 JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
 LEFT JOIN (SELECT DISTINCT plan_id, table_id, valid_from, valid_to FROM plan_bands WHERE column_no > 0) AS v
-       ON v.plan_id = c.plan_id AND v.table_id = k.table_id AND v.valid_from <= p.period_from AND p.period_from < v.valid_to
-LEFT JOIN reading_columns AS n ON n.plan_id = c.plan_id AND n.table_id = k.table_id AND n.version = v.valid_from AND n.reading_id = c.reading_id"""
+       ON v.plan_id = k.plan_id AND v.table_id = k.table_id AND v.valid_from <= p.period_from AND p.period_from < v.valid_to
+LEFT JOIN reading_columns AS n ON n.plan_id = k.plan_id AND n.table_id = k.table_id AND n.version = v.valid_from AND n.reading_id = c.reading_id"""

@@ -1,3 +1,9 @@
+-- view: plan_measures
+-- The components that are measured, with the plan by whose credits; what they measure serves all that measure alike.
+SELECT k.*, l.crediting
+FROM plan_components AS k
+JOIN plan_like AS l ON l.like_plan = k.plan_id AND l.like_component = k.rule_id AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
+
 -- step: reading_days
 -- Each reading with the days on which it has credits.
 SELECT DISTINCT reading_id, day FROM credits
@@ -6,7 +12,7 @@ SELECT DISTINCT reading_id, day FROM credits
 -- The first exclusion that holds for a component, reading and day.
 SELECT x.plan_id, k.rule_id AS component, h.reading_id, s.day, min_by(x.rule_id, x.rank) AS excluded_by
 FROM plan_exclusions AS x
-JOIN plan_components AS k ON k.plan_id = x.plan_id AND (x.component = '' OR x.component = k.rule_id)
+JOIN plan_measures AS k ON k.plan_id = x.plan_id AND (x.component = '' OR x.component = k.rule_id)
 JOIN holds AS h ON h.plan_id = x.plan_id AND h.rule_id = x.rule_id
 JOIN reading_days AS s ON s.reading_id = h.reading_id AND x.valid_from <= s.day AND s.day < x.valid_to
 GROUP BY x.plan_id, k.rule_id, h.reading_id, s.day
@@ -14,7 +20,7 @@ GROUP BY x.plan_id, k.rule_id, h.reading_id, s.day
 -- step: claimed
 -- In groups in which a credit counts once: the first component that measures a reading, and how many do.
 SELECT k.plan_id, k.group_id, k.role, r.reading_id, g.kind, min_by(k.rule_id, k.rank) AS component, count(*) AS components
-FROM plan_components AS k
+FROM plan_measures AS k
 JOIN plan_groups AS g ON g.plan_id = k.plan_id AND g.rule_id = k.group_id AND g.kind IN ('first match', 'exclusive')
 CROSS JOIN readings AS r
 LEFT JOIN holds AS h ON h.plan_id = k.plan_id AND h.rule_id = k.measure_rule AND h.reading_id = r.reading_id
@@ -30,16 +36,16 @@ GROUP BY x.plan_id, x.table_id, x.version, h.reading_id
 
 -- step: measured
 -- What each component measures, by payee, unit, customer and month, told apart by table column, what excludes it and whether a baseline is set against it.
-SELECT c.plan_id, k.rule_id AS component, c.party AS payee, {unit} AS unit, c.customer, c.month, {column_no} AS column_no,
+SELECT k.plan_id, k.rule_id AS component, c.party AS payee, {unit} AS unit, c.customer, c.month, {column_no} AS column_no,
        coalesce(x.excluded_by, CASE WHEN f.kind = 'exclusive' AND f.components > 1 THEN k.group_id END) AS excluded_by,
        k.baseline <> '' AND (k.baseline_rule = '' OR b.reading_id IS NOT NULL) AS baselined,
        sum(c.amount) AS amount, sum(c.charges) AS charges
 FROM credits AS c
-JOIN plan_components AS k ON k.plan_id = c.plan_id AND k.role = c.role AND k.basis = c.basis AND k.pays_on <> 'earned'
-LEFT JOIN holds AS m ON m.plan_id = c.plan_id AND m.rule_id = k.measure_rule AND m.reading_id = c.reading_id
-LEFT JOIN claimed AS f ON f.plan_id = c.plan_id AND f.group_id = k.group_id AND f.role = c.role AND f.reading_id = c.reading_id
-LEFT JOIN excluded AS x ON x.plan_id = c.plan_id AND x.component = k.rule_id AND x.reading_id = c.reading_id AND x.day = c.day
-LEFT JOIN holds AS b ON b.plan_id = c.plan_id AND b.rule_id = k.baseline_rule AND b.reading_id = c.reading_id{unit_join}{column_join}
+JOIN plan_measures AS k ON k.crediting = c.plan_id AND k.role = c.role AND k.basis = c.basis AND k.pays_on <> 'earned'
+LEFT JOIN holds AS m ON m.plan_id = k.plan_id AND m.rule_id = k.measure_rule AND m.reading_id = c.reading_id
+LEFT JOIN claimed AS f ON f.plan_id = k.plan_id AND f.group_id = k.group_id AND f.role = c.role AND f.reading_id = c.reading_id
+LEFT JOIN excluded AS x ON x.plan_id = k.plan_id AND x.component = k.rule_id AND x.reading_id = c.reading_id AND x.day = c.day
+LEFT JOIN holds AS b ON b.plan_id = k.plan_id AND b.rule_id = k.baseline_rule AND b.reading_id = c.reading_id{unit_join}{column_join}
 WHERE (k.measure_rule = '' OR m.reading_id IS NOT NULL) AND (f.kind IS NULL OR f.kind <> 'first match' OR f.component = k.rule_id)
 GROUP BY ALL
 
@@ -49,7 +55,7 @@ WITH spend AS (
   SELECT m.plan_id, m.component, m.payee, m.unit, m.customer, m.month, m.column_no, m.amount, m.charges, p.period, coalesce(f.amount, 0) AS baseline,
          sum(m.amount) OVER (PARTITION BY m.plan_id, m.component, m.payee, m.customer, p.period ORDER BY m.month, m.unit, m.column_no) AS reached
   FROM measured AS m
-  JOIN plan_components AS k ON k.plan_id = m.plan_id AND k.rule_id = m.component
+  JOIN plan_measures AS k ON k.plan_id = m.plan_id AND k.rule_id = m.component
   JOIN plan_terms AS t ON t.plan_id = m.plan_id
   JOIN periods AS p ON p.calendar = k.baseline_calendar AND p.period_from <= m.month AND m.month < p.period_to
   LEFT JOIN figures AS f ON f.party = m.customer AND f.figure = k.baseline AND f.period = p.period AND f.currency = t.currency
@@ -73,10 +79,10 @@ FROM baselined
 SELECT s.plan_id, s.component, s.payee, s.unit, s.period, CAST(count(*) AS {measure}) AS customers
 FROM (SELECT c.plan_id, c.component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to, sum(c.counted) AS amount
       FROM counted AS c
-      JOIN plan_components AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component AND k.counts <> 'amount'
+      JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component AND k.counts <> 'amount'
       JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
       GROUP BY ALL) AS s
-JOIN plan_components AS k ON k.plan_id = s.plan_id AND k.rule_id = s.component
+JOIN plan_measures AS k ON k.plan_id = s.plan_id AND k.rule_id = s.component
 LEFT JOIN customer_since AS n ON n.customer = s.customer
 WHERE CASE WHEN k.counts_from IS NULL THEN s.amount > 0 ELSE s.amount >= k.counts_from END
   AND (k.counts = 'customers' OR (n.day >= s.period_from AND n.day < s.period_to))
@@ -87,7 +93,7 @@ GROUP BY s.plan_id, s.component, s.payee, s.unit, s.period
 WITH sums AS (
   SELECT c.plan_id, c.component, c.payee, c.unit, p.calendar, p.period, p.period_from, p.period_to, p.paid_month, k.counts, k.up_to, sum(c.counted) AS amount
   FROM counted AS c
-  JOIN plan_components AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component
+  JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component
   JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
   GROUP BY ALL),
 measures AS (
@@ -103,7 +109,7 @@ FROM measures AS m
 WITH sums AS (
   SELECT c.plan_id, c.component, c.payee, c.unit, p.period, c.column_no, CAST(k.up_to AS {measure}) AS up_to, sum(c.counted) AS amount
   FROM counted AS c
-  JOIN plan_components AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component
+  JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component
   JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
   GROUP BY ALL),
 reached AS (
@@ -118,7 +124,7 @@ FROM reached
 SELECT h.plan_id, h.component, h.payee, h.unit, h.period, sum(c.counted) AS amount
 FROM (SELECT DISTINCT c.plan_id, c.component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to
       FROM counted AS c
-      JOIN plan_components AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component AND k.compare = 'last year of its customers'
+      JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component AND k.compare = 'last year of its customers'
       JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to) AS h
 JOIN counted AS c ON c.plan_id = h.plan_id AND c.component = h.component AND c.customer = h.customer
                  AND c.month >= h.period_from - INTERVAL 1 YEAR AND c.month < h.period_to - INTERVAL 1 YEAR
@@ -142,7 +148,7 @@ JOIN payee_tests AS t ON t.tree_no = p.tree_no
 
 -- step: referenced
 -- Each base beside what it is measured against: figures of the book, or the measure of an earlier period.
-SELECT b.plan_id, b.component, k.rank, k.role, b.payee, b.unit, k.each, k.per, b.period, b.period_from, b.period_to, b.paid_month, z.currency, b.amount, b.to_date,
+SELECT k.plan_id, k.rule_id AS component, l.like_plan, l.like_component, k.rank, k.role, b.payee, b.unit, k.each, k.per, b.period, b.period_from, b.period_to, b.paid_month, z.currency, b.amount, b.to_date,
        k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion, k.cap, k.cap_rate, k.table_id, z.round_step, z.round_per, z.round_mode,
        CAST(t.amount AS {measure}) AS target,
        CASE k.compare WHEN 'last year' THEN CAST(y.amount AS {measure}) WHEN 'previous period' THEN CAST(v.amount AS {measure})
@@ -150,8 +156,9 @@ SELECT b.plan_id, b.component, k.rank, k.role, b.payee, b.unit, k.each, k.per, b
        CAST(n.amount AS {measure}) AS figure, CAST(w.amount AS {measure}) AS by_figure, CAST(x.amount AS {measure}) AS times_figure, b.spend, coalesce(CAST(v.spend AS {measure}), 0) AS spend_before,
        k.payee_rule = '' OR q.payee IS NOT NULL AS qualifies
 FROM bases AS b
-JOIN plan_components AS k ON k.plan_id = b.plan_id AND k.rule_id = b.component
-JOIN plan_terms AS z ON z.plan_id = b.plan_id AND z.valid_from <= b.period_from AND b.period_from < z.valid_to
+JOIN plan_like AS l ON l.like_plan = b.plan_id AND l.like_component = b.component
+JOIN plan_components AS k ON k.plan_id = l.plan_id AND k.rule_id = l.rule_id
+JOIN plan_terms AS z ON z.plan_id = k.plan_id AND z.valid_from <= b.period_from AND b.period_from < z.valid_to
 LEFT JOIN figures AS t ON t.party = CASE k.target_of WHEN 'customer' THEN b.unit ELSE b.payee END AND t.figure = k.target AND t.period = b.period AND t.currency IN (z.currency, '')
 LEFT JOIN figures AS f ON f.party = CASE k.compare_of WHEN 'customer' THEN b.unit ELSE b.payee END AND f.figure = k.compare_name AND f.period = b.period AND f.currency IN (z.currency, '')
 LEFT JOIN figures AS n ON n.party = CASE k.on_of WHEN 'customer' THEN b.unit ELSE b.payee END AND n.figure = k.on_name AND n.period = b.period AND n.currency IN (z.currency, '')
@@ -160,7 +167,7 @@ LEFT JOIN figures AS x ON x.party = CASE k.times_of WHEN 'customer' THEN b.unit 
 LEFT JOIN bases AS y ON y.plan_id = b.plan_id AND y.component = b.component AND y.payee = b.payee AND y.unit = b.unit AND y.period_from = b.period_from - INTERVAL 1 YEAR
 LEFT JOIN bases AS v ON v.plan_id = b.plan_id AND v.component = b.component AND v.payee = b.payee AND v.unit = b.unit AND v.period_to = b.period_from
 LEFT JOIN customers_last_year AS c ON c.plan_id = b.plan_id AND c.component = b.component AND c.payee = b.payee AND c.unit = b.unit AND c.period = b.period
-LEFT JOIN payee_matches AS q ON q.plan_id = b.plan_id AND q.component = b.component AND q.payee = b.payee AND q.period_from = b.period_from
+LEFT JOIN payee_matches AS q ON q.plan_id = k.plan_id AND q.component = k.rule_id AND q.payee = b.payee AND q.period_from = b.period_from
 WHERE b.paid_month >= DATE '{earn_from}' AND b.paid_month < DATE '{paid_to}'
 
 -- step: gated
@@ -201,7 +208,7 @@ LEFT JOIN gated AS g ON g.plan_id = r.plan_id AND g.component = r.component AND 
 -- What is paid by which column of the table: amounts by their own; anything else by the one column that the unit has.
 SELECT t.plan_id, t.component, t.payee, t.unit, t.period, coalesce(c.column_no, 0) AS column_no, CASE WHEN c.columns > 1 THEN c.amount ELSE t.base END AS base
 FROM tested AS t
-JOIN column_bases AS c ON c.plan_id = t.plan_id AND c.component = t.component AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
+JOIN column_bases AS c ON c.plan_id = t.like_plan AND c.component = t.like_component AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
 WHERE t.hindrance IS NULL AND (c.columns = 1 OR t.pays_on = 'amount')
 
 -- step: slices

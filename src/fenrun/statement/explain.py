@@ -14,6 +14,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.credit import from_charges
+from fenrun.credit.alike import crediting_of
 from fenrun.engine.duckdb import literal
 from fenrun.statement.rows import titles
 from fenrun.statement.run import Run
@@ -21,7 +22,7 @@ from fenrun.statement.run import Run
 _SAME = "plan_id = ? AND component = ? AND payee = ? AND period = ?"
 _COUNTED = """
 SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted, CAST(sum(c.charges) AS BIGINT) AS charges
-FROM counted AS c WHERE c.plan_id = ? AND c.component = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
+FROM counted AS c JOIN plan_like AS l ON l.like_plan = c.plan_id AND l.like_component = c.component WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
 GROUP BY c.customer, c.excluded_by, c.baseline_period ORDER BY credited DESC, c.customer, c.excluded_by"""
 _CHARGES = """
 SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {amount} AS amount, c.share, {amount} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
@@ -92,7 +93,7 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     service = "s.ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
     basis = next(c.basis for p in plans if p.id == row["plan_id"] for c in p.components if c.rule_id == row["component"])
     sql = _CHARGES.replace("{same}", same).replace("s.ServiceName", service).replace("{amount}", from_charges.amount_of(literal(basis), "t", plans))
-    found = engine.query(sql, [row["plan_id"], row["payee"], row["role"], basis, row["period_from"], row["period_to"], limit]).to_pylist()
+    found = engine.query(sql, [crediting_of(engine, row["plan_id"]), row["payee"], row["role"], basis, row["period_from"], row["period_to"], limit]).to_pylist()
     return [{**c, "file": run.sources.get(c["import_id"], c["import_id"]), "day": str(c["day"]), "amount": plain(c["amount"]), "share": plain(c["share"], 0), "credited": plain(c["credited"])} for c in found]
 
 

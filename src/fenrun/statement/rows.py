@@ -113,10 +113,11 @@ _CUSTOMERS = """
 SELECT role, customer, sum(amount) AS credited, CAST(sum(charges) AS BIGINT) AS charges FROM credits WHERE main AND party = ? AND month >= ? AND month < ?
 GROUP BY role, customer ORDER BY credited DESC, customer"""
 _NOT_COUNTED = """
-SELECT c.component, coalesce(c.excluded_by, 'baseline') AS rule, sum(c.amount - c.counted) AS amount
+SELECT l.rule_id AS component, coalesce(c.excluded_by, 'baseline') AS rule, sum(c.amount - c.counted) AS amount
 FROM counted AS c
+JOIN plan_like AS l ON l.like_plan = c.plan_id AND l.like_component = c.component
 JOIN (SELECT DISTINCT plan_id, component, payee, period_from, period_to FROM earnings WHERE step_no = 0 AND paid_month >= ? AND paid_month < ?) AS e
-  ON e.plan_id = c.plan_id AND e.component = c.component AND e.payee = c.payee AND e.period_from <= c.month AND c.month < e.period_to
+  ON e.plan_id = l.plan_id AND e.component = l.rule_id AND e.payee = c.payee AND e.period_from <= c.month AND c.month < e.period_to
 WHERE c.payee = ? GROUP BY 1, 2 HAVING sum(c.amount - c.counted) <> 0 ORDER BY 1, 2"""
 
 

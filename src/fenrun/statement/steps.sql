@@ -10,10 +10,12 @@ GROUP BY plan_id, component, period, payee, paid_month, currency, per
 
 -- step: statement_credits
 -- What each payee is credited a month, by role.
-SELECT plan_id, month, party AS payee, role, kind, sum(amount) AS credited, sum(charges) AS charges
-FROM credits
-WHERE main AND month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
-GROUP BY plan_id, month, party, role, kind
+SELECT a.plan_id, c.month, c.payee, c.role, c.kind, c.credited, c.charges
+FROM (SELECT plan_id, month, party AS payee, role, kind, sum(amount) AS credited, sum(charges) AS charges
+      FROM credits
+      WHERE main AND month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
+      GROUP BY plan_id, month, party, role, kind) AS c
+JOIN plan_alike AS a ON a.crediting = c.plan_id
 
 -- step: statements
 -- One row a payee, role and month: credited and earned.
@@ -26,10 +28,12 @@ ORDER BY 1, 2, 3, 4
 
 -- step: ledger
 -- The month's total in each plan's basis: credited to somebody, or to nobody.
-SELECT p.plan_id, g.month, sum({plan_amount}) AS total, sum({plan_amount} * coalesce(v.share, 0)) AS credited, sum({plan_amount} * (1 - coalesce(v.share, 0))) AS uncredited, sum(g.charges) AS charges
-FROM groups AS g
-CROSS JOIN plan_terms AS p
-LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
-WHERE g.currency = p.currency AND g.month >= DATE '{paid_from}' AND g.month < DATE '{paid_to}'
-GROUP BY p.plan_id, g.month
-ORDER BY p.plan_id, g.month
+SELECT a.plan_id, s.month, s.total, s.credited, s.uncredited, s.charges
+FROM (SELECT p.plan_id, g.month, sum({plan_amount}) AS total, sum({plan_amount} * coalesce(v.share, 0)) AS credited, sum({plan_amount} * (1 - coalesce(v.share, 0))) AS uncredited, sum(g.charges) AS charges
+      FROM groups AS g
+      CROSS JOIN plan_crediting AS p
+      LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
+      WHERE g.currency = p.currency AND g.month >= DATE '{paid_from}' AND g.month < DATE '{paid_to}'
+      GROUP BY p.plan_id, g.month) AS s
+JOIN plan_alike AS a ON a.crediting = s.plan_id
+ORDER BY a.plan_id, s.month
