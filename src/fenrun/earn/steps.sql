@@ -1,4 +1,4 @@
--- view: plan_measures
+-- step: plan_measures
 -- The components that are measured, with the plan by whose credits; what they measure serves all that measure alike.
 SELECT k.*, l.crediting
 FROM plan_components AS k
