@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book import checks as book_checks
-from fenrun.book.as_known import put_book, sources_of
+from fenrun.book.as_known import Sources, put_book, sources_of
 from fenrun.book.read import import_book, table_kind
 from fenrun.charges.read import Imported, charge_files, import_charges
 from fenrun.charges.rows import empty_schema
@@ -23,7 +23,7 @@ from fenrun.credit.from_charges import put_plans
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Import, Store, manifest
 from fenrun.pipeline import settle
-from fenrun.plan.read import PlanFile, load_plan, read_plan
+from fenrun.plan.read import PlanFile, as_known, load_plan, read_plan
 from fenrun.plan.rows import ROW_TYPES, Plan
 from fenrun.statement.run import Run
 
@@ -92,15 +92,50 @@ def _write_plan(folder: Path, file: PlanFile) -> None:
 def plans_known(store: Store, known: datetime) -> list[PlanFile]:
     """The plans as last known by then: of each plan id the latest text."""
     latest: dict[str, Import] = {i.facts["plan"]: i for i in store.imports("plans", known)}
-    return [read_plan((latest[plan].folder / "plan.yaml").read_text("utf-8"), latest[plan].source) for plan in sorted(latest)]
+    return [plan_of(latest[plan]) for plan in sorted(latest)]
 
 
-def _in_force(store: Store, period: Period, known: datetime, only: Sequence[str]) -> list[PlanFile]:
-    found = [f for f in plans_known(store, known) if (not only or f.plan.id in only)]
-    found = [f for f in found if f.plan.terms[0].valid_from < period.span.end and period.span.start < f.plan.terms[0].valid_to]
-    if not found:
-        raise Refused([Problem("plan-missing", Place(str(store.path)), {"period": period.key})])
-    return found
+def plan_of(item: Import) -> PlanFile:
+    """The plan that an import holds."""
+    return read_plan((item.folder / "plan.yaml").read_text("utf-8"), item.source)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a settlement reads: all of a workspace that was known at a moment, or a part of it."""
+
+    charges: tuple[Import, ...]
+    book: Sources
+    plans: tuple[Plan, ...]
+    only: Mapping[str, str] = field(default_factory=dict)
+    """Of some imports of charges, by id, the condition on those rows that are meant."""
+
+    def put(self, engine: DuckDB) -> None:
+        """Make the charges and the book known to the engine."""
+        engine.put_files("charges", charge_files(self.charges), empty_schema(), {i.folder / "charges.parquet": self.only[i.id] for i in self.charges if i.id in self.only})
+        put_book(engine, self.book)
+
+    def settle(self, period: Period, known: datetime, progress: Callable[[str], None] = lambda name: None) -> Run:
+        """Settle the period over these facts; nothing is kept. Raises Refused."""
+        engine = DuckDB()
+        self.put(engine)
+        return settle(engine, self.plans, period, AsOf(period.last_day, known), progress, {short(i.id): i.source for i in self.charges})
+
+
+def facts_known(store: Store, known: datetime) -> Facts:
+    """All that was known at the moment, under the plans as they were then."""
+    plans = tuple(as_known(f.plan, known.date()) for f in plans_known(store, known))
+    return Facts(tuple(store.imports("charges", known)), sources_of(store.imports("book", known)), plans)
+
+
+def in_force(plans: Sequence[Plan], period: Period) -> tuple[Plan, ...]:
+    """Those of the plans that are in force in the period; one that has ended may still pay, where it says how."""
+    return tuple(p for p in plans if p.terms[0].valid_from < period.span.end and (period.span.start < p.terms[0].valid_to or p.pay))
+
+
+def known_by(store: Store, known: datetime | None) -> datetime:
+    """The moment asked for, else the last at which anything became known."""
+    return known or store.known() or datetime(1970, 1, 1)
 
 
 def settle_workspace(store: Store, period: Period, known: datetime | None = None, only: Sequence[str] = (), progress: Callable[[str], None] = lambda name: None) -> Settled:
@@ -108,36 +143,40 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
 
     Raises Refused where there is no plan or no charge for the period, or the run cannot be trusted.
     """
-    moment = known or store.known() or datetime(1970, 1, 1)
-    plans = _in_force(store, period, moment, only)
+    moment = known_by(store, known)
+    files = [f for f in plans_known(store, moment) if not only or f.plan.id in only]
+    plans = in_force([f.plan for f in files], period)
+    if not plans:
+        raise Refused([Problem("plan-missing", Place(str(store.path)), {"period": period.key})])
     charges, book = store.imports("charges", moment), store.imports("book", moment)
-    run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [(f.plan.terms[0].money, f.plan.terms[0].words) for f in plans])
-    as_of = AsOf(period.last_day, moment)
-    sources = {short(i.id): i.source for i in charges}
-    engine = DuckDB()
-    engine.put_files("charges", charge_files(charges), empty_schema())
-    kept = next((i for i in store.imports("runs") if i.id == run_id), None)
+    run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [(p.terms[0].money, p.terms[0].words) for p in plans])
+    kept = store.find("runs", run_id)
     if kept:
-        for name in KEPT:
-            engine.put_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
-        put_plans(engine, [f.plan for f in plans])
-        return Settled(short(run_id), Run(engine, tuple(f.plan for f in plans), period, as_of, kept.problems, sources))
-    put_book(engine, sources_of(book))
-    run = settle(engine, [f.plan for f in plans], period, as_of, progress, sources)
-    if not engine.table("ledger").num_rows:
+        return Settled(short(run_id), _kept_run(kept, plans, period, moment, charges))
+    run = Facts(tuple(charges), sources_of(book), plans).settle(period, moment, progress)
+    if not run.engine.table("ledger").num_rows:
         raise Refused([Problem("charges-missing", Place(str(store.path)), {"period": period.key})])
 
     def write(folder: Path) -> None:
         for name in KEPT:
-            pq.write_table(engine.table(name), folder / f"{name}.parquet", compression="zstd")
+            pq.write_table(run.engine.table(name), folder / f"{name}.parquet", compression="zstd")
 
-    store.add("runs", run_id, manifest(period.key, moment, {"plans": [f.plan.id for f in plans]}, list(run.problems)), write)
+    store.add("runs", run_id, manifest(period.key, moment, {"plans": [p.id for p in plans]}, run.problems), write)
     return Settled(short(run_id), run)
+
+
+def _kept_run(kept: Import, plans: Sequence[Plan], period: Period, known: datetime, charges: Sequence[Import]) -> Run:
+    engine = DuckDB()
+    engine.put_files("charges", charge_files(charges), empty_schema())
+    for name in KEPT:
+        engine.put_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
+    put_plans(engine, plans)
+    return Run(engine, tuple(plans), period, AsOf(period.last_day, known), kept.problems, {short(i.id): i.source for i in charges})
 
 
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
     """Every problem of what is imported: of each file, and of the book as a whole."""
-    moment = known or store.known() or datetime(1970, 1, 1)
+    moment = known_by(store, known)
     problems = [p for kind in ("charges", "book", "plans") for i in store.imports(kind, moment) for p in i.problems]
     engine = DuckDB()
     put_book(engine, sources_of(store.imports("book", moment)))
@@ -146,12 +185,8 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
 
 def settle_plans(store: Store, plans: Sequence[Plan], period: Period, known: datetime | None = None) -> Run:
     """Settle plans of different ids together over what the workspace knows, in one pass; nothing is kept. Raises Refused."""
-    moment = known or store.known() or datetime(1970, 1, 1)
-    charges, book = store.imports("charges", moment), store.imports("book", moment)
-    engine = DuckDB()
-    engine.put_files("charges", charge_files(charges), empty_schema())
-    put_book(engine, sources_of(book))
-    return settle(engine, plans, period, AsOf(period.last_day, moment), sources={short(i.id): i.source for i in charges})
+    moment = known_by(store, known)
+    return replace(facts_known(store, moment), plans=tuple(plans)).settle(period, moment)
 
 
 def as_other(plan: Plan, plan_id: str, **terms: Any) -> Plan:

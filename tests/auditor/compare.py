@@ -31,11 +31,11 @@ def run_engine(charges: list[dict[str, Any]], books: Sequence[tuple[datetime, Bo
     return settle(engine, plan if isinstance(plan, list) else [plan], span, AsOf(span.last_day, KNOWN))
 
 
-def answer_for(charges: list[dict[str, Any]], books: Sequence[tuple[datetime, Book]], plan: Plan, period: str) -> Answer:
+def answer_for(charges: list[dict[str, Any]], books: Sequence[tuple[datetime, Book]], plan: Plan, period: str, known: datetime = KNOWN) -> Answer:
     """The auditor's answer to the same question."""
     span = parse_period(period).span
-    facts = [(known, row) for known, book in books for rows in book.tables().values() for row in rows]
-    return audit(charges, facts, as_known(plan, KNOWN.date()), (span.start, span.end))
+    facts = [(since, row) for since, book in books for rows in book.tables().values() for row in rows]
+    return audit(charges, facts, as_known(plan, known.date()), (span.start, span.end))
 
 
 def differences(run: Run, answer: Answer) -> list[str]:

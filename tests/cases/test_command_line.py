@@ -31,7 +31,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a world of 3,000 charges."""
     folder = tmp_path_factory.mktemp("world")
     store = Store(folder / "ws")
-    for path, day in make_world(folder / "files", 3_000, 5).files:
+    for path, day in make_world(folder / "files", 3_000, 5, late=True).files:
         import_file(store, path, datetime.combine(day, time()))
     return folder / "ws"
 
@@ -49,7 +49,7 @@ def test_auditor_agrees_on_the_world(world: Path) -> None:
     engine.put_files("charges", [i.folder / "charges.parquet" for i in store.imports("charges")], None)  # type: ignore[arg-type]
     charges = engine.table("charges").to_pylist()
     books = [(known, Book(**{name: to_rows(TABLES[name], table) for name, table in tables.items()})) for _, known, tables in sources_of(store.imports("book"))]
-    answer = answer_for(charges, books, plans_known(store, parse_moment("2030-01-01"))[0].plan, "2024")
+    answer = answer_for(charges, books, plans_known(store, parse_moment("2030-01-01"))[0].plan, "2024", parse_moment("2030-01-01"))
     assert len(answer.own) > 150 and not differences(run, answer)
 
 

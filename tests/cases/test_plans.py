@@ -112,3 +112,46 @@ def test_rounding_is_half_up_once() -> None:
     _case(DOUBLE, TO_P1, "{customer: K1, month: 2024-03, billed: 0.05}, {customer: K1, month: 2024-04, billed: 0.02}, {customer: K1, month: 2024-04, billed: 0.02}",
           {"P1 ten 2024-03": "0.01", "P1 ten 2024-04": "0.00"})
     assert Decimal("0.04") * Decimal("0.1") == Decimal("0.004")
+
+
+def test_between_two_points_the_rate_lies_on_the_line() -> None:
+    """From 10 % at 0 to 20 % at 1,000: 500 is paid 15 %, 1,000 and more 20 %."""
+    tail = TAIL.replace("kind: all units, bands: [pays 10 %]", "kind: interpolated, bands: [at 0 pays 10 %, at 1000 pays 20 %]")
+    charges = ", ".join(f"{{customer: K1, month: 2024-0{n}, billed: {billed}}}" for n, billed in ((1, 500), (2, 1000), (3, 2000), (4, 1)))
+    _case(DOUBLE, TO_P1, charges, {"P1 ten 2024-01": "75.00", "P1 ten 2024-02": "200.00", "P1 ten 2024-03": "400.00", "P1 ten 2024-04": "0.10"}, tail=tail)
+
+
+def test_a_roll_up_takes_the_share_that_the_manager_holds() -> None:
+    """Half of the rep belongs to the manager: of 100 credited to the rep, 50 rolls up."""
+    tail = TAIL.replace("table: ten}]", "table: ten}, {id: up, pays: manager, per: month, on: amount, by: amount, table: ten}]")
+    book = f"{TO_R1}, {{of: party, subject: R1, role: manager, party: M1, share: 50 %}}"
+    credit = "{id: both, mode: double, roles: [partner, rep], roll up: [{role: rep, to: manager}]}"
+    _case(credit, book, "{customer: K1, month: 2024-01, billed: 100}", {"M1 up 2024-01": "5.00/50", "R1 ten 2024-01": "0/100"}, tail=tail)
+
+
+def test_what_is_taken_off_never_goes_below_zero() -> None:
+    """10 % of 100 is 10.00; 30.00 earned elsewhere takes it all off, and no more."""
+    tail = """
+tables:
+  ten: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 10 %]}]
+  thirty: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 30 %]}]
+earn:
+  sum:
+    - {id: big, pays: partner, per: month, on: amount, by: amount, table: thirty}
+    - {id: small, pays: partner, per: month, on: amount, by: amount, table: ten, less: [big]}
+"""
+    _case(DOUBLE, TO_P1, "{customer: K1, month: 2024-01, billed: 100}", {"P1 big 2024-01": "30.00", "P1 small 2024-01": "0.00"}, tail=tail)
+
+
+def test_a_ceiling_on_a_year_is_used_up_month_after_month() -> None:
+    """10 % of 100 a month under a ceiling of 15.00 a year: 10.00, 5.00, nothing; what it takes off is a line of its own."""
+    tail = TAIL.replace("sum: [{id: ten, pays", "sum: [{id: ceiling, cap: 15, per: year, sum: [{id: ten, pays").replace("table: ten}]", "table: ten}]}]")
+    charges = ", ".join(f"{{customer: K1, month: 2024-0{n}, billed: 100}}" for n in (1, 2, 3))
+    _case(DOUBLE, TO_P1, charges, {"P1 ten 2024-02": "10.00", "P1 ceiling 2024-01": "0.00", "P1 ceiling 2024-02": "-5.00", "P1 ceiling 2024-03": "-10.00"}, tail=tail)
+
+
+def test_an_override_takes_the_share_that_is_held() -> None:
+    """Half of the partner belongs to the centre: 10 % of half of the 20.00 that the partner earned is 1.00."""
+    tail = TAIL.replace("table: ten}]", "table: ten}, {id: override, pays: centre, per: month, on: earned ten below, portion: 10 %}]")
+    book = f"{TO_P1}, {{of: party, subject: P1, role: centre, party: C1, share: 50 %}}"
+    _case(DOUBLE, book, "{customer: K1, month: 2024-01, billed: 200}", {"P1 ten 2024-01": "20.00", "C1 override 2024-01": "1.00"}, tail=tail)

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import io
+import json
+import shutil
+import sqlite3
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,9 +26,16 @@ from fenrun import pipeline
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.cases import run_cases
+from fenrun.closing import close as closing
+from fenrun.closing.close import close
+from fenrun.closing.seal import climb, leaf_of
+from fenrun.engine import log
 from fenrun.engine.store import Store
 from fenrun.plan.findings import examine
 from fenrun.plan.read import read_plan
+from fenrun.proof.bundle import make_bundle
+from fenrun.proof.keys import signing_key
+from fenrun.proof.verify import verify
 from fenrun.statement.explain import explain
 from fenrun.statement.rows import statement_of
 from fenrun.workspace import as_other, check_workspace, import_file, settle_plans, settle_workspace
@@ -141,6 +155,138 @@ def _sabotaged(store: Store) -> list[Problem]:
         return list(settle_workspace(store, parse_period("2024-09")).run.problems)
     finally:
         pipeline.STAGES = stages
+
+
+SEPTEMBER = parse_period("2024-09")
+TWO_MONTHS = _csv() + (",".join({**ROW, "BillingPeriodStart": "2024-08-01T00:00:00Z", "BillingPeriodEnd": "2024-09-01T00:00:00Z", "ChargePeriodStart": "2024-08-02T00:00:00Z", "ChargePeriodEnd": "2024-08-03T00:00:00Z"}.values()) + "\n").encode()
+
+
+def _closing(*periods: str, known: datetime | None = None) -> Callable[[Store], list[Problem]]:
+    """Close these periods one after the other."""
+    def act(store: Store) -> list[Problem]:
+        for period in periods:
+            close(store, parse_period(period), known)
+        return []
+
+    return act
+
+
+def _closed_then(then: Callable[[Store], object], *periods: str) -> Callable[[Store], list[Problem]]:
+    def act(store: Store) -> list[Problem]:
+        _closing(*(periods or ("2024-09",)))(store)
+        then(store)
+        return []
+
+    return act
+
+
+def _busy(store: Store) -> list[Problem]:
+    """A second writer with no patience while a first one writes."""
+    patience, log.PATIENCE = log.PATIENCE, 0
+    try:
+        with store.log.writing():
+            close(store, SEPTEMBER)
+    finally:
+        log.PATIENCE = patience
+    return []
+
+
+def _meanwhile(store: Store) -> list[Problem]:
+    """August is closed while September is being closed."""
+    rows = closing.sealed_rows
+
+    def late(run: object) -> object:
+        closing.sealed_rows = rows
+        close(store, parse_period("2024-08"))
+        return rows(run)  # type: ignore[arg-type]
+
+    closing.sealed_rows = late  # type: ignore[assignment]
+    close(store, SEPTEMBER)
+    return []
+
+
+def _bundled(spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = "") -> Callable[[Store], list[Problem]]:
+    """Close September, write P1's bundle, spoil it or the workspace, and verify the bundle."""
+    def act(store: Store) -> list[Problem]:
+        close(store, SEPTEMBER)
+        path = store.path.parent / "P1.zip"
+        make_bundle(store, "P1", SEPTEMBER, path)
+        spoil(path, store)
+        verify(path, key)
+        return []
+
+    return act
+
+
+def _repacked(change: Callable[[dict[str, bytes]], object], sign: bool = False) -> Callable[[Path, Store], object]:
+    """Change the parts of a bundle; `sign` signs it again, as a vendor that cheats would."""
+    def spoil(path: Path, store: Store) -> None:
+        with zipfile.ZipFile(path) as old:
+            parts = {name: old.read(name) for name in old.namelist()}
+        change(parts)
+        if sign:
+            parts["signature"] = signing_key(store.path).sign(parts["bundle.json"])
+        with zipfile.ZipFile(path, "w") as new:
+            for name, content in parts.items():
+                new.writestr(name, content)
+
+    return spoil
+
+
+def _edited(parts: dict[str, bytes]) -> None:
+    """The payee's charge made ten times as much."""
+    name = next(n for n in parts if n.endswith("charges.parquet"))
+    table = pq.read_table(io.BytesIO(parts[name]))
+    out = io.BytesIO()
+    pq.write_table(table.set_column(table.schema.get_field_index("BilledCost"), "BilledCost", pa.array([Decimal("10.00")], table["BilledCost"].type)), out)
+    parts[name] = out.getvalue()
+
+
+def _said_otherwise(*changes: tuple[str, str]) -> Callable[[dict[str, bytes]], None]:
+    def change(parts: dict[str, bytes]) -> None:
+        for old, new in changes:
+            parts["bundle.json"] = parts["bundle.json"].replace(old.encode(), new.encode())
+
+    return change
+
+
+def _cheated(parts: dict[str, bytes]) -> None:
+    """A statement of 0.50 instead of 0.05, sealed and signed as if it were right."""
+    said = json.loads(parts["bundle.json"].replace(b'"0.05"', b'"0.50"'))
+    said["seal"]["root"] = climb(leaf_of(said["payee"], said["statement"]), said["seal"]["path"])
+    parts["bundle.json"] = json.dumps(said).encode()
+
+
+def _unsealed(path: Path, store: Store) -> None:
+    close_ = store.imports("closes")[0].folder / "leaves.json"
+    close_.write_text(close_.read_text("utf-8").replace('": "', '": "0'), "utf-8")
+    make_bundle(store, "P1", SEPTEMBER, path)
+
+
+def _more(store: Store) -> Path:
+    path = store.path.parent / "more.csv"
+    path.write_bytes(_csv(BilledCost="2.00"))
+    return path
+
+
+def _log(sql: str, head: str = "") -> Callable[[Store], list[Problem]]:
+    """Change the log behind fenrun's back, then verify it."""
+    def act(store: Store) -> list[Problem]:
+        with contextlib.closing(sqlite3.connect(store.log.path)) as connection:
+            connection.execute(sql)
+            connection.commit()
+        return store.broken(head)
+
+    return act
+
+
+def _file(change: Callable[[Path], object]) -> Callable[[Store], list[Problem]]:
+    """Change the stored book behind fenrun's back, then verify."""
+    def act(store: Store) -> list[Problem]:
+        change(store.imports("book")[0].folder)
+        return store.broken()
+
+    return act
 
 
 def _two_currencies(store: Store) -> list[Problem]:
@@ -274,6 +420,29 @@ GALLERY: dict[str, Shows] = {
     "source-missing": plan("source: Terms, kind", "source: ' ', kind"),
     "version-lowers": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER),
     "bases-mixed": plan(REWARD, REWARD + ", {id: other, basis: effective, pays: partner, per: month, on: amount, by: amount, table: rates}"),
+    "workspace-busy": settled("fenrun close WORKSPACE while another process writes for a minute", act=_busy),
+    "log-edited": settled("UPDATE acts SET actor = 'somebody' WHERE seq = 2", act=_log("UPDATE acts SET actor = 'somebody' WHERE seq = 2")),
+    "log-gap": settled("DELETE FROM acts WHERE seq = 2", act=_log("DELETE FROM acts WHERE seq = 2")),
+    "log-head": settled("DELETE FROM acts WHERE seq = 3, then fenrun audit verify WORKSPACE --head HASH", act=_log("DELETE FROM acts WHERE seq = 3", "b6589fc6")),
+    "stored-edited": settled("a byte more at the end of links.parquet in the store", act=_file(lambda folder: (folder / "links.parquet").write_bytes((folder / "links.parquet").read_bytes() + b" "))),
+    "stored-unlogged": settled("a folder of the store copied beside itself", act=_file(lambda folder: shutil.copytree(folder, folder.with_name("000000000000")))),
+    "known-closed": settled("fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01", act=_closed_then(
+        lambda store: import_file(store, _more(store), datetime(2024, 11, 30)))),
+    "close-already": settled("fenrun close WORKSPACE --period 2024-09, twice", act=_closing("2024-09", "2024-09")),
+    "close-order": settled("2024-08 closed, then fenrun close WORKSPACE --period 2024-10", content=TWO_MONTHS, act=_closing("2024-08", "2024-10")),
+    "close-early": settled("fenrun close WORKSPACE --period 2024-12, on 2024-12-01", act=_closing("2024-12")),
+    "close-known": settled("2024-08 closed, then fenrun close WORKSPACE --period 2024-09 --known 2024-10-01", content=TWO_MONTHS, act=_closed_then(
+        lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1)), "2024-08")),
+    "close-problems": settled("fenrun close WORKSPACE --period 2024-09, with shares of 120 %", the_book=BOOK.replace('parties:', '  - {of: customer, subject: K1, role: partner, party: P1, share: 20 %}\nparties:'), act=_closing("2024-09")),
+    "close-meanwhile": settled("two processes close 2024-08 and 2024-09 at once", content=TWO_MONTHS, act=_meanwhile),
+    "key-unreadable": settled("a signing-key.pem of one word", act=_bundled(lambda path, store: ((store.path / "signing-key.pem").write_text("secret"), make_bundle(store, "P1", SEPTEMBER, path)))),
+    "bundle-open": settled("fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close", act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip"))),
+    "bundle-unsealed": settled("leaves.json of the close edited, then a bundle", act=_bundled(_unsealed)),
+    "bundle-unreadable": settled("a bundle cut in half", act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500]))),
+    "bundle-signature": settled("fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)),
+    "bundle-edited": settled("BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))),
+    "bundle-seal": settled("earned 0.05 -> 0.50 in the bundle, signed again", act=_bundled(_repacked(_said_otherwise(('"0.05"', '"0.50"')), sign=True))),
+    "bundle-differs": settled("earned 0.05 -> 0.50 in the bundle, sealed and signed again", act=_bundled(_repacked(_cheated, sign=True))),
 }
 
 

@@ -77,8 +77,8 @@ def book_from(records: dict[str, list[tuple[int, dict[str, Any]]]], source: str)
 def import_book(store: Store, path: Path, known: datetime) -> tuple[bool, str, dict[str, Any], list[Problem]]:
     """Append a book file's facts to the store. Returns whether they are new, their id, row counts and the problems. Raises Refused."""
     content = digest("book", file_digest(path))
-    if store.has("book", content):
-        was = next(i for i in store.imports("book") if i.id == content)
+    was = store.find("book", content)
+    if was:
         return False, content, was.facts, list(was.problems)
     book, problems = read_book(path)
     problems = in_order(problems)

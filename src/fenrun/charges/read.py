@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -46,8 +46,8 @@ def import_charges(store: Store, path: Path, known: datetime, progress: Callable
     """Import one FOCUS file into the store, known from the moment given (UTC). Raises Refused; the store is then untouched."""
     source = open_source(path)
     content = digest("charges", content_digest(source, progress))
-    if store.has("charges", content):
-        was = next(i for i in store.imports("charges") if i.id == content)
+    was = store.find("charges", content)
+    if was:
         return Imported(path.name, content, False, was.facts, was.problems)
     with tempfile.TemporaryDirectory(prefix="fenrun-") as aside:
         engine = DuckDB(Path(aside))
@@ -62,7 +62,7 @@ def import_charges(store: Store, path: Path, known: datetime, progress: Callable
     return Imported(path.name, content, True, facts, tuple(problems))
 
 
-def charge_files(imports: list[Import]) -> list[Path]:
+def charge_files(imports: Sequence[Import]) -> list[Path]:
     """The Parquet files of the imports."""
     return [i.folder / "charges.parquet" for i in imports]
 
@@ -196,7 +196,10 @@ class _Staged:
         totals = self.engine.connection.execute(
             f"SELECT coalesce(BillingCurrency, '?'), sum(BilledCost), coalesce(sum(BilledCost) FILTER ({checks.QUARANTINE}), 0), count(*) FILTER ({checks.QUARANTINE}), count(*) "
             "FROM staged GROUP BY 1 ORDER BY 1").fetchall()
+        first, last, corrections = self.engine.connection.execute(
+            f"SELECT CAST(min(BillingPeriodStart) AS DATE), CAST(max(BillingPeriodStart) AS DATE), count(*) FILTER ({'ChargeClass' if 'ChargeClass' in names else 'NULL'} = 'Correction') FROM staged WHERE NOT ({checks.QUARANTINE})").fetchone()
         return {
+            "first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections,
             "version": version_of(names), "rows": sum(t[4] for t in totals), "quarantined": sum(t[3] for t in totals),
             "billed": {t[0]: plain(t[1]) for t in totals if t[1] is not None}, "billed_quarantined": {t[0]: plain(t[2]) for t in totals if t[3]},
         }

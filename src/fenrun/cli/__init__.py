@@ -21,6 +21,10 @@ COMMANDS = {
     "settle": "Settle a period.",
     "statement": "Show or write a payee's statement.",
     "explain": "Explain a statement line, down to charges and clauses.",
+    "close": "Close a period for good.",
+    "compare": "Say why a period's pay differs between two moments.",
+    "verify": "Verify a statement's bundle, anywhere.",
+    "audit": "Show and verify the log of all acts.",
     "bench": "Measure.",
 }
 

@@ -16,7 +16,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.cli.explain_ import show_explanation
-from fenrun.cli.output import as_json, language, print_json, print_table, progress
+from fenrun.cli.output import actor, as_json, language, now, print_json, print_table, progress
 from fenrun.cli.settle_ import summary
 from fenrun.cli.statement_ import show_statement
 from fenrun.engine.store import Store
@@ -40,10 +40,10 @@ SHOWN = "2024-09"
 def command(workspace: Path, rows: int, seed: int, force: bool, json_: bool) -> None:
     """Build an invented vendor in WORKSPACE, settle its twelve months, show the result, one statement and its explanation."""
     _clear(workspace, force)
-    store = Store(workspace)
+    store = Store(workspace, actor(), now())
     with tempfile.TemporaryDirectory(prefix="fenrun-demo-") as aside:
         with progress("world", rows) as step:
-            world = make_world(Path(aside), rows, seed, step)
+            world = make_world(Path(aside), rows, seed, step, late=True)
         with progress("import", len(world.files)) as step:
             for path, day in world.files:
                 import_file(store, path, datetime.combine(day, time()))

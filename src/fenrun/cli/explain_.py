@@ -11,9 +11,9 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period
 from fenrun.base.words import say
 from fenrun.cli.output import WORKSPACE, as_json, console, known_option, language, period_option, print_json, print_table, progress
+from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
 from fenrun.statement.explain import explain, in_words, show_text
-from fenrun.workspace import settle_workspace
 
 
 @click.command(name="explain")
@@ -26,7 +26,7 @@ from fenrun.workspace import settle_workspace
 def command(workspace: Store, line: str, period: Period, known: datetime | None, charges: int, json_: bool) -> None:
     """Explain a statement LINE (PLAN/COMPONENT/PERIOD/PAYEE, or a payee: all its lines), down to charges and clauses."""
     with progress("settle") as step:
-        run = settle_workspace(workspace, period, known, (), step).run
+        run = settle_period(workspace, period, known, (), step).run
     lines = [line]
     if "/" not in line:
         lines = [r["line_id"] for r in run.engine.query("SELECT line_id FROM statement_lines WHERE payee = ? ORDER BY plan_id, rank, period", [line]).to_pylist()]

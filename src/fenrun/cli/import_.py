@@ -10,7 +10,7 @@ import click
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.words import say
 from fenrun.charges.read import Imported
-from fenrun.cli.output import MomentType, as_json, exit_code, language, now, print_json, print_problems, print_table, progress
+from fenrun.cli.output import MomentType, actor, as_json, exit_code, language, now, print_json, print_problems, print_table, progress
 from fenrun.engine.store import Store
 from fenrun.workspace import files_in, import_file
 
@@ -26,7 +26,7 @@ def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, js
     What a file is (FOCUS charges, book, plan) is told from what it holds. The same content twice changes nothing.
     A file that cannot be taken is refused whole; the others are imported.
     """
-    store, moment, done, problems = Store(workspace), known or now(), list[Imported](), list[Problem]()
+    store, moment, done, problems = Store(workspace, actor(), now()), known or now(), list[Imported](), list[Problem]()
     paths = [file for path in files for file in files_in(path)]
     size = sum(p.stat().st_size for p in paths if p.exists())
     with progress("import", size) as step:
@@ -51,7 +51,7 @@ def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, js
 def _print(done: list[Imported]) -> None:
     lang, rows = language(), []
     for d in done:
-        what = ", ".join(f"{key} {value}" for key, value in d.facts.items() if key not in ("billed", "billed_quarantined", "quarantined") and value)
+        what = ", ".join(f"{key} {value}" for key, value in d.facts.items() if key not in ("billed", "billed_quarantined", "quarantined", "first_billed", "last_billed") and value)
         billed = "  ".join(f"{amount} {currency}" for currency, amount in d.facts.get("billed", {}).items())
         note = say("imported", lang) if d.new else say("already", lang)
         if d.facts.get("quarantined"):

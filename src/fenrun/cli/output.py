@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +37,14 @@ def console(err: bool = False) -> Console:
     """A console as wide as the terminal; wide enough for tables where output is piped."""
     stream = sys.stderr if err else sys.stdout
     return Console(stderr=err, width=None if stream.isatty() else 160, highlight=False, soft_wrap=False)
+
+
+def actor() -> str:
+    """Who is doing this, for the log: FENRUN_ACTOR, else the name of the login."""
+    try:
+        return os.environ.get("FENRUN_ACTOR") or getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def now() -> datetime:
@@ -126,7 +136,11 @@ class WorkspaceType(click.ParamType):
     name = "WORKSPACE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Store:
-        return value if isinstance(value, Store) else Store.open(Path(value))
+        if isinstance(value, Store):
+            return value
+        store = Store.open(Path(value))
+        store.actor, store.now = actor(), now()
+        return store
 
 
 WORKSPACE = WorkspaceType()

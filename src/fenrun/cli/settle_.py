@@ -12,9 +12,10 @@ from fenrun.base.money import plain, show
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.output import WORKSPACE, as_json, exit_code, known_option, language, period_option, print_json, print_problems, print_table, progress
+from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
 from fenrun.statement.rows import payees
-from fenrun.workspace import Settled, settle_workspace
+from fenrun.workspace import Settled
 
 
 @click.command(name="settle")
@@ -29,7 +30,7 @@ def command(workspace: Store, period: Period, known: datetime | None, plans: tup
     A quarter's or year's component is paid with the month in which it ends. The same facts and plans give the same run.
     """
     with progress("settle") as step:
-        settled = settle_workspace(workspace, period, known, plans, step)
+        settled = settle_period(workspace, period, known, plans, step)
     if json_:
         print_json(summary(settled))
     else:
@@ -48,6 +49,7 @@ def summary(settled: Settled) -> dict[str, Any]:
         "as_of": {"effective": str(run.as_of.effective), "known": show_moment(run.as_of.known)},
         "credited": plain(sum((r["credited"] for r in ledger), Decimal(0))), "earned": plain(sum((Decimal(p["earned"]) for p in listed), Decimal(0))),
         "uncredited": plain(sum((r["uncredited"] for r in ledger), Decimal(0))), "statements": listed, "problems": len(run.problems), "run_id": settled.run_id,
+        "closed": run.closed, "differences": plain(sum((d.amount for d in run.posted if d.what == "paid"), Decimal(0))),
     }
 
 
@@ -61,4 +63,6 @@ def show_summary(settled: Settled, most: int = 20) -> None:
         click.echo(f"... +{len(rows) - most}")
     for key in ("credited", "uncredited", "earned"):
         click.echo(f"{say(key, lang)}: {show(Decimal(said[key]))} {said['currency']}")
+    if run_differences := Decimal(said["differences"]):
+        click.echo(f"{say('differences-of-closed', lang)}: {show(run_differences)} {said['currency']}")
     click.echo(f"{say('statements', lang)}: {len(rows)}   {say('problems', lang)}: {said['problems']}")

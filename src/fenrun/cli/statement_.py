@@ -10,11 +10,13 @@ import click
 from fenrun.base.money import show
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
+from fenrun.cli.compare_ import show_differences
 from fenrun.cli.output import WORKSPACE, as_json, console, known_option, language, period_option, print_json, print_table, progress
+from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
+from fenrun.proof.bundle import make_bundle
 from fenrun.statement.files import outcome, to_csv, to_xlsx
 from fenrun.statement.rows import Statement, statement_of
-from fenrun.workspace import settle_workspace
 
 
 @click.command(name="statement")
@@ -24,13 +26,19 @@ from fenrun.workspace import settle_workspace
 @known_option
 @click.option("--format", "kind", type=click.Choice(["text", "csv", "json", "xlsx"]), default="text", help="How to write it.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; xlsx needs one.")
+@click.option("--bundle", type=click.Path(path_type=Path, dir_okay=False), help="Write the closed statement, with all it rests on, as a signed file for fenrun verify.")
 @as_json
-def command(workspace: Store, payee: str, period: Period, known: datetime | None, kind: str, out: Path | None, json_: bool) -> None:
+def command(workspace: Store, payee: str, period: Period, known: datetime | None, kind: str, out: Path | None, bundle: Path | None, json_: bool) -> None:
     """Show the statement of PAYEE for a PERIOD, or write it as a file."""
+    if bundle:
+        with progress("bundle") as step:
+            make_bundle(workspace, payee, period, bundle, step)
+        click.echo(say("wrote", language(), path=bundle), err=True)
+        return
     if kind == "xlsx" and not out:
         raise click.UsageError("--format xlsx needs --out FILE")
     with progress("settle") as step:
-        run = settle_workspace(workspace, period, known, (), step).run
+        run = settle_period(workspace, period, known, (), step).run
     statement, lang = statement_of(run, payee), language()
     if kind == "xlsx" and out:
         to_xlsx(statement, out, lang)
@@ -55,7 +63,8 @@ def _write(text: str, out: Path | None, encoding: str) -> None:
 def show_statement(statement: Statement) -> None:
     """The statement as text."""
     lang, s = language(), statement
-    console().print(f"[bold]{say('statement', lang)} {s.period.key}[/bold]   {say('known', lang)} {show_moment(s.as_of.known)}")
+    state = f"   {say('statement-closed', lang)}" if s.closed else ""
+    console().print(f"[bold]{say('statement', lang)} {s.period.key}[/bold]   {say('known', lang)} {show_moment(s.as_of.known)}{state}")
     click.echo(f"{say('payee', lang)}: {s.name}" + (f" ({s.payee})" if s.name != s.payee else "") + f"   {say('currency', lang)}: {s.currency}\n")
     credits = [[c["role"] + (f" ({say('via-party', lang)})" if c["kind"] == "roll-up" else ""), show(c["credited"]), f"{c['charges']:,}"] for c in s.credits]
     print_table("", [(say("role", lang), False), (say("credited", lang), True), (say("charges", lang), True)], credits)
@@ -73,3 +82,6 @@ def show_statement(statement: Statement) -> None:
         rows = [[str(p["month"])[:7], p["form"], show(p["amount"]), show(p["paid"])] for p in s.payments]
         if any(p["form"] != "cash" or p["amount"] != p["paid"] for p in s.payments):
             print_table("", [(say("month", lang), False), (say("form", lang), False), (say("amount", lang), True), (say("paid", lang), True)], rows)
+    if s.differences:
+        show_differences(s.differences, say("differences-of-closed", lang))
+        click.echo(f"{say('payable', lang)}: {show(s.paid)} + {show(s.difference)} = {show(s.payable)} {s.currency}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,17 @@ class DuckDB:
         self.connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "arrow_{name}"')
         self.connection.unregister(f"arrow_{name}")
 
-    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
+    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None) -> None:
         if not files:
             self.put(name, empty.empty_table())
             return
         widest = _decimal_scales(files)
-        groups: dict[tuple[str, ...], list[str]] = {}
+        groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
         for path in files:
             casts = tuple(f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]})) AS {quoted(f.name)}" for f in pq.read_schema(path)
                           if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name])
-            groups.setdefault(casts, []).append(literal(str(path)))
-        parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}], union_by_name => true)" for casts, listed in groups.items()]
+            groups.setdefault((casts, (only or {}).get(path, "true")), []).append(literal(str(path)))
+        parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}], union_by_name => true) WHERE {where}" for (casts, where), listed in groups.items()]
         self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')
 
     def columns(self, name: str) -> dict[str, str]:

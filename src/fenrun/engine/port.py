@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,8 +17,8 @@ class Engine(Protocol):
     def put(self, name: str, table: pa.Table) -> None:
         """Make an arrow table known under a name."""
 
-    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema) -> None:
-        """Make Parquet files known as one table, columns matched by name; with no file, an empty table of the schema."""
+    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None) -> None:
+        """Make Parquet files known as one table, columns matched by name; with no file, an empty table of the schema. `only` says which rows of a file are meant."""
 
     def columns(self, name: str) -> dict[str, str]:
         """The columns of a table and their SQL types."""

@@ -10,7 +10,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.engine.port import Engine
-from fenrun.statement.run import Run
+from fenrun.statement.run import Difference, Run
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,12 @@ class Statement:
     """plan_id, month, due, brought, expired, drawn, recovered, balance, paid, carried: how what is due becomes what is paid, where the plan says."""
     payments: tuple[dict[str, Any], ...] = ()
     """plan_id, month, form, amount, paid: what is paid out."""
+    differences: tuple[Difference, ...] = ()
+    """What closed periods would have paid otherwise, had later facts been known: paid, or taken back, with this statement."""
     titles: dict[str, dict[str, str]] = field(default_factory=dict)
     """Titles of the clauses named, by language."""
+    closed: bool = False
+    """Whether the period is closed: the statement is final."""
 
     @property
     def credited(self) -> Decimal:
@@ -73,8 +77,18 @@ class Statement:
 
     @property
     def paid(self) -> Decimal:
-        """The sum of the payments."""
+        """The sum of the payments of the period itself."""
         return sum((p["paid"] for p in self.payments), Decimal(0))
+
+    @property
+    def difference(self) -> Decimal:
+        """What is paid, or taken back, for closed periods."""
+        return sum((d.amount for d in self.differences if d.what == "paid"), Decimal(0))
+
+    @property
+    def payable(self) -> Decimal:
+        """What is paid with this statement."""
+        return self.paid + self.difference
 
     def as_json(self) -> dict[str, Any]:
         """The statement as a JSON-ready mapping; amounts are exact text."""
@@ -82,12 +96,14 @@ class Statement:
             "payee": self.payee, "name": self.name, "period": self.period.key, "currency": self.currency,
             "as_of": {"effective": str(self.as_of.effective), "known": show_moment(self.as_of.known)},
             "credited": plain(self.credited), "earned": plain(self.earned), "paid": plain(self.paid),
+            "difference": plain(self.difference), "payable": plain(self.payable), "closed": self.closed,
             "credits": [{**c, "credited": plain(c["credited"])} for c in self.credits],
             "customers": [{**c, "credited": plain(c["credited"])} for c in self.customers],
             "not_counted": [{**n, "amount": plain(n["amount"])} for n in self.not_counted],
             "lines": [{"line": x.line_id, "plan": x.plan_id, "component": x.component, "title": x.title, "role": x.role, "period": x.period,
                        "measured": plain(x.measured), "reason": x.reason, "detail": x.detail, "band": x.band, "earned": plain(x.earned)} for x in self.lines],
             "payouts": [_plain(p) for p in self.payouts], "payments": [_plain(p) for p in self.payments],
+            "differences": [d.as_json() for d in self.differences],
         }
 
 
@@ -138,7 +154,8 @@ def statement_of(run: Run, payee: str) -> Statement:
     engine, period, as_of, span = run.engine, run.period, run.as_of, run.period.span
     credits = engine.query(_CREDITS, [payee]).to_pylist()
     found = engine.query(_LINES, [payee]).to_pylist()
-    if not credits and not found:
+    posted = tuple(d for d in run.posted if d.payee == payee)
+    if not credits and not found and not posted:
         raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})])
     rules = titles(engine)
 
@@ -154,4 +171,4 @@ def statement_of(run: Run, payee: str) -> Statement:
     return Statement(payee, names.get(payee, payee), period, as_of, currency, tuple(credits), tuple(engine.query(_CUSTOMERS, [payee, span.start, span.end]).to_pylist()),
                      tuple(engine.query(_NOT_COUNTED, [span.start, span.end, payee]).to_pylist()), lines,
                      tuple(engine.query(_PAYOUTS, [payee, span.start, span.end]).to_pylist()), tuple(engine.query(_PAYMENTS, [payee, span.start, span.end]).to_pylist()),
-                     {rule: title(plan, rule) for plan, rule in rules})
+                     posted, {rule: title(plan, rule) for plan, rule in rules}, run.closed)

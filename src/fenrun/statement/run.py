@@ -1,14 +1,54 @@
-"""A run: what a settlement left in an engine."""
+"""A run: what a settlement left in an engine, and what closed periods leave to it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
+from fenrun.base.money import plain
 from fenrun.base.problem import Problem
-from fenrun.base.when import AsOf, Period
+from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.engine.port import Engine
 from fenrun.plan.rows import Plan
+
+CAUSES = ("late charge", "correction", "book change", "order registration", "plan version")
+"""Why the pay of a period can come to differ. A correction is a charge of FOCUS class Correction, or a file that replaces another."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one later fact changed in a period. Grain: month, plan, payee, what, component or form, line period, cause, source, known."""
+
+    month: str
+    """Month of the statement that would have been different: 2024-06."""
+    plan_id: str
+    payee: str
+    what: str
+    """`earned` (of a component) or `paid` (in a form)."""
+    component: str
+    """The component; of what is paid, the form."""
+    period: str
+    """The component's period; of what is paid, the month."""
+    cause: str
+    """One of CAUSES."""
+    source: str
+    """File that brought the fact."""
+    known: datetime
+    """From when the fact was known."""
+    before: Decimal
+    """The amount without the fact."""
+    after: Decimal
+    """The amount with it."""
+    amount: Decimal
+    """after - before."""
+    currency: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The difference as a JSON-ready mapping; amounts are exact text."""
+        return {**asdict(self), "known": show_moment(self.known), "before": plain(self.before), "after": plain(self.after), "amount": plain(self.amount)}
 
 
 @dataclass(frozen=True)
@@ -22,3 +62,7 @@ class Run:
     problems: tuple[Problem, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
     """File name of each import of charges, by the import's id."""
+    posted: tuple[Difference, ...] = ()
+    """Differences of closed periods that are posted in this one."""
+    closed: bool = False
+    """Whether the period is closed."""

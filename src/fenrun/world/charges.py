@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fenrun.world.people import ISSUER, YEAR, People, customer_id, monthly_total, order_id
@@ -37,6 +38,17 @@ def write_month(folder: Path, world: People, seed: int, month: int, progress: Ca
         paths.append(path)
         progress(count)
     return paths
+
+
+def write_late(folder: Path, world: People, seed: int) -> Path:
+    """Write June's charges that come in August, late usage and corrections: one for every 200 of the month."""
+    month, rows = 6, _rows_of_month(world.size.rows, 6)
+    path = folder / f"focus-{YEAR}-{month:02d}-late.parquet"
+    table = _chunk(world, np.random.default_rng([seed, 4]), month, max(20, rows // 200), rows)
+    late = pa.array(np.arange(table.num_rows) % 4 == 0)
+    table = table.set_column(table.schema.get_field_index("ChargeClass"), "ChargeClass", pc.if_else(late, "Correction", None))
+    pq.write_table(table, path, compression="zstd")
+    return path
 
 
 def _rows_of_month(rows: int, month: int) -> int:

@@ -9,8 +9,8 @@ from datetime import date
 from importlib import resources
 from pathlib import Path
 
-from fenrun.world.charges import write_month
-from fenrun.world.people import YEAR, Size, people, write_book
+from fenrun.world.charges import write_late, write_month
+from fenrun.world.people import YEAR, Size, people, write_book, write_changes
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,11 @@ class World:
     """Each file with the day (UTC) from which it is known."""
 
 
-def make_world(folder: Path, rows: int, seed: int, progress: Callable[[int], None] = lambda n: None) -> World:
-    """Write a world of about `rows` charges. The same seed and size give the same bytes."""
+def make_world(folder: Path, rows: int, seed: int, progress: Callable[[int], None] = lambda n: None, late: bool = False) -> World:
+    """Write a world of about `rows` charges. The same seed and size give the same bytes.
+
+    `late` adds what becomes known of June in August: late charges, corrections, other links, registered orders.
+    """
     size = Size.of(rows)
     world = people(size, seed)
     files = write_book(folder / "book", world, seed)
@@ -35,6 +38,8 @@ def make_world(folder: Path, rows: int, seed: int, progress: Callable[[int], Non
     for month in range(1, 13):
         known = date(YEAR + month // 12, month % 12 + 1, 3)
         files += [(path, known) for path in write_month(folder / "charges", world, seed, month, progress)]
+    if late:
+        files += [(write_late(folder / "charges", world, seed), date(YEAR, 8, 12)), (write_changes(folder / "book", world), date(YEAR, 8, 20))]
     said = {"note": "Invented by fenrun world: no real party.", "seed": seed, "rows": rows, "files": [[str(p.relative_to(folder)), str(d)] for p, d in files]}
     (folder / "world.json").write_text(json.dumps(said, indent=1) + "\n", "utf-8")
     return World(folder, size, seed, tuple(files))

@@ -121,6 +121,20 @@ def write_book(folder: Path, world: People, seed: int) -> list[tuple[Path, date]
     return written
 
 
+def write_changes(folder: Path, world: People) -> Path:
+    """Write what becomes known of June in August: some customers were another partner's, and some orders were registered."""
+    moved = [n for n in np.flatnonzero(world.partner >= 0) if int(n) not in world.moves and int(n) not in world.registered][::25]
+    rows: list[tuple[str, ...]] = []
+    for n in map(int, moved):
+        other = (int(world.partner[n]) + 1) % world.size.partners
+        rows += [("customer", "", customer_id(n), "partner", partner_id(int(world.partner[n])), "80 %" if n % 97 == 50 else "", _SINCE, f"{YEAR}-06-11"),
+                 ("customer", "", customer_id(n), "partner", partner_id(other), "", f"{YEAR}-06-11", "")]
+    for n in sorted(world.registered)[::2]:
+        rows.append(("order", ISSUER, order_id(n), "partner", partner_id((world.registered[n] + 1) % world.size.partners), "", f"{YEAR}-06-01", ""))
+        rows.append(("order", ISSUER, order_id(n), "partner", partner_id(world.registered[n]), "", f"{YEAR}-03-01", f"{YEAR}-06-01"))
+    return _csv(folder / f"links-{YEAR}-08.csv", _LINK_COLUMNS, rows)
+
+
 _LINK_COLUMNS = ("of", "issuer", "subject", "role", "party", "share", "from", "to")
 _SINCE = "2023-01-01"
 

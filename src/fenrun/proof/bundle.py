@@ -1,0 +1,121 @@
+"""A bundle: one statement of a closed period with all that it rests on and is the payee's to see, signed.
+
+A bundle is a ZIP file. `facts/` is a small workspace with the payee's charges and book rows and the plans; `bundle.json` holds the
+statement's sealed rows, the path from them to the root of the close, and a digest of every file and row; `signature` signs it.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from fenrun.base.ids import digest, file_digest
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import Period, parse_period, show_moment
+from fenrun.closing.close import closes, settle_period
+from fenrun.closing.differences import arrivals, differences
+from fenrun.closing.rows import Close
+from fenrun.closing.seal import Rows, leaf_of, path_of, sealed_rows
+from fenrun.engine.store import Store
+from fenrun.proof.keys import public_text, signing_key
+from fenrun.proof.own import Own
+from fenrun.workspace import facts_known, in_force
+
+FORMAT = 1
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+def make_bundle(store: Store, payee: str, period: Period, out: Path, progress: Callable[[str], None] = lambda name: None) -> dict[str, Any]:
+    """Write the bundle of a payee's statement for a closed period. Returns what `bundle.json` says.
+
+    Raises Refused where the period is not closed, the payee has no statement in it, or the statement is not what was sealed.
+    """
+    done = closes(store)
+    number = next((n for n, c in enumerate(done) if c.period == period), None)
+    if number is None:
+        raise Refused([Problem("bundle-open", Place(period.key))])
+    close, chain = done[number], [(c.period.key, show_moment(c.known)) for c in done[: number + 1]]
+    leaves = _leaves(store, close)
+    if payee not in leaves:
+        raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})])
+    rows = sealed_rows(settle_period(store, period, progress=progress).run, payee)[payee]
+    if leaf_of(payee, rows) != leaves[payee]:
+        raise Refused([Problem("bundle-unsealed", Place(period.key), {"payee": payee})])
+    own, whole = Own(payee), _whole(chain)
+    own.look(facts_known(store, close.known), whole, close.known)
+    if number:
+        before = done[number - 1].known
+        own.look(facts_known(store, before), whole, before)
+        for arrival in arrivals(store, whole, before, close.known):
+            progress(arrival.source)
+            own.look(arrival.facts, whole, close.known)
+    with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as aside:
+        facts = Store(Path(aside) / "facts", "fenrun")
+        own.copy(store, close.known, facts)
+        progress("derive")
+        derived = derive(facts, payee, chain)
+        said = {
+            "format": FORMAT, "payee": payee, "period": period.key, "closes": chain, "statement": rows, "attested": _differing(rows, derived),
+            "seal": {"root": close.root, "path": path_of(list(leaves.values()), list(leaves).index(payee)), "log": _log_row(store, close)},
+            "public_key": public_text(signing_key(store.path)), "files": _files(Path(aside)), "rows": _row_digests(Path(aside)),
+        }
+        _write(Path(aside), said, store, out)
+    return said
+
+
+def derive(facts: Store, payee: str, chain: list[tuple[str, str]] | list[list[str]]) -> Rows:
+    """The sealed rows of a payee's statement, derived again from the facts: of the last period of the chain of closes."""
+    moments = [datetime.strptime(known, "%Y-%m-%dT%H:%M:%SZ") for _, known in chain]
+    period, known = parse_period(chain[-1][0]), moments[-1]
+    all_known = facts_known(facts, known)
+    run = replace(all_known, plans=in_force(all_known.plans, period)).settle(period, known)
+    posted = differences(facts, _whole(chain[:-1]), moments[-2], known) if len(chain) > 1 else []
+    return sealed_rows(replace(run, posted=tuple(posted)), payee).get(payee, {})
+
+
+def _whole(chain: list[tuple[str, str]] | list[list[str]]) -> Period:
+    return parse_period(f"{parse_period(chain[0][0]).months[0]}/{parse_period(chain[-1][0]).months[-1]}")
+
+
+def _leaves(store: Store, close: Close) -> dict[str, str]:
+    item = store.find("closes", close.id)
+    return dict(json.loads((item.folder / "leaves.json").read_text("utf-8"))) if item else {}
+
+
+def _log_row(store: Store, close: Close) -> dict[str, Any]:
+    act = store.log.acts("closes", close.id)[0]
+    return {"seq": act.seq, "at": act.at, "hash": act.hash}
+
+
+def _differing(rows: Rows, derived: Rows) -> list[str]:
+    """Rows that the payee's own facts do not give, such as what is measured against the sales of others: attested by the signature alone."""
+    return [f"{name}:{number}" for name, listed in rows.items() for number, row in enumerate(listed, 1) if row not in derived.get(name, [])]
+
+
+def _files(folder: Path) -> dict[str, str]:
+    return {str(f.relative_to(folder).as_posix()): file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file()}
+
+
+def _row_digests(folder: Path) -> dict[str, list[str]]:
+    """Of each table, a short digest of every row, so that an edited row can be named."""
+    return {str(f.relative_to(folder).as_posix()): row_digests(f) for f in sorted(folder.rglob("*.parquet"))}
+
+
+def row_digests(path: Path) -> list[str]:
+    """A short digest of each row of a Parquet file."""
+    return [digest({k: str(v) for k, v in row.items()})[:16] for row in pq.read_table(path).to_pylist()]
+
+
+def _write(folder: Path, said: dict[str, Any], store: Store, out: Path) -> None:
+    text = (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for name, content in (("bundle.json", text), ("signature", signing_key(store.path).sign(text)), *((name, (folder / name).read_bytes()) for name in said["files"])):
+            bundle.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content, zipfile.ZIP_DEFLATED)

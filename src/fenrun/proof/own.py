@@ -1,0 +1,125 @@
+"""What of a workspace concerns one payee: the charges it is credited for and the book rows that touch it, nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fenrun.base.ids import short
+from fenrun.base.when import LONG_AGO, Period
+from fenrun.book.rows import TABLES
+from fenrun.credit import from_charges
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.store import Import, Store, manifest
+from fenrun.statement.run import Run
+from fenrun.workspace import Facts, in_force
+
+MASKED = "-"
+"""Stands for a party whom the statement does not concern."""
+_BELOW = """
+WITH RECURSIVE below AS (
+  SELECT CAST(? AS VARCHAR) AS party
+  UNION
+  SELECT l.subject FROM book_links AS l JOIN below AS b ON l.party = b.party WHERE l.of_kind = 'party')
+SELECT party FROM below ORDER BY party"""
+_CHARGES = """
+SELECT DISTINCT t.import_id, t.row_no
+FROM told_apart AS t
+JOIN groups AS g ON g.issuer = t.issuer AND g.account = t.account AND g.sub_account IS NOT DISTINCT FROM t.sub_account
+                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.day AND g.currency = t.currency{same}
+JOIN credits AS c ON c.group_id = g.group_id
+WHERE c.party IN (SELECT unnest(?))"""
+_CUSTOMERS = "SELECT DISTINCT customer FROM credits WHERE party IN (SELECT unnest(?)) AND customer IS NOT NULL"
+
+
+class Own:
+    """What concerns a payee, gathered over the moments at which its pay was computed."""
+
+    def __init__(self, payee: str):
+        self.payee = payee
+        self.parties: set[str] = {payee}
+        self.customers: set[str] = set()
+        self.rows: dict[str, set[int]] = {}
+        """Rows of charges by the short id of their import."""
+
+    def look(self, facts: Facts, period: Period, known: datetime) -> None:
+        """Add what the payee, and those below it, are credited in the period by these facts."""
+        run = replace(facts, plans=in_force(facts.plans, period)).settle(period, known)
+        self.parties |= {r["party"] for r in run.engine.query(_BELOW, [self.payee]).to_pylist()}
+        parties = sorted(self.parties)
+        self.customers |= {r["customer"] for r in run.engine.query(_CUSTOMERS, [parties]).to_pylist()}
+        for row in _credited(run, period, parties):
+            self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
+
+    def copy(self, store: Store, known: datetime, into: Store) -> None:
+        """Write what concerns the payee, of all that was known by a moment, into another store."""
+        accounts: set[tuple[str, str]] = set()
+        for item in store.imports_between("charges", datetime.min, known):
+            rows = self.rows.get(short(item.id))
+            if rows:
+                table = pq.read_table(item.folder / "charges.parquet", filters=pc.is_in(pc.field("row_no"), pa.array(sorted(rows), pa.int64())))
+                names = [c for c in ("BillingAccountId", "SubAccountId") if c in table.column_names]
+                accounts |= {(row["InvoiceIssuerName"], row[c]) for row in table.select(["InvoiceIssuerName", *names]).to_pylist() for c in names if row[c]}
+                _put(into, item, {"charges": table}, _charge_facts(item, table))
+        for item in store.imports_between("book", datetime.min, known):
+            tables = {name: pq.read_table(item.folder / f"{name}.parquet") for name in TABLES if (item.folder / f"{name}.parquet").exists()}
+            own = {name: self._own(store, known, name, table, accounts) for name, table in tables.items()}
+            _put(into, item, {name: table for name, table in own.items() if table.num_rows}, {})
+        for item in store.imports_between("plans", datetime.min, known):
+            text = (item.folder / "plan.yaml").read_text("utf-8")
+            into.add("plans", item.id, manifest(item.source, item.known, item.facts, ()), lambda folder, text=text: (folder / "plan.yaml").write_text(text, "utf-8"))  # type: ignore[misc]
+
+    def _own(self, store: Store, known: datetime, name: str, table: pa.Table, accounts: set[tuple[str, str]]) -> pa.Table:
+        if name != "links":
+            return table.filter(pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers))))
+        mine = self._links(store, known, accounts)
+        table = table.filter(pc.is_in(table["link_id"], pa.array(sorted(mine), pa.string())))
+        known_parties = pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
+        return table.set_column(table.schema.get_field_index("party"), "party", pc.if_else(known_parties, table["party"], MASKED))
+
+    def _links(self, store: Store, known: datetime, accounts: set[tuple[str, str]]) -> set[str]:
+        """Ids of the links that name the payee or those below it, and of those that say whose accounts the charges are."""
+        found = set()
+        for item in store.imports_between("book", datetime.min, known):
+            if (item.folder / "links.parquet").exists():
+                for row in pq.read_table(item.folder / "links.parquet").to_pylist():
+                    if row["party"] in self.parties or (row["of_kind"] in ("account", "sub-account") and row["party"] in self.customers and (row["issuer"], row["subject"]) in accounts):
+                        found.add(row["link_id"])
+        return found
+
+
+def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:
+    engine, plans = run.engine, run.plans
+    filled = from_charges.line_fragments(engine, plans, LONG_AGO, period.span.end)
+    for step in from_charges.STEPS:
+        if step.name in ("charge_lines", "told_apart"):
+            engine.run(step, filled)
+    read, units = from_charges.readings_of(plans, ("customer", "credit")), from_charges.units_of(plans)
+    same = "".join(f" AND g.{k} IS NOT DISTINCT FROM t.{k}" for k in (*read.columns(("column", "number")), *units.values()))
+    return engine.query(_CHARGES.replace("{same}", same), [list(parties)]).to_pylist()
+
+
+def _put(into: Store, item: Import, tables: dict[str, pa.Table], facts: dict[str, Any]) -> None:
+    def write(folder: Path) -> None:
+        for name, table in tables.items():
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+
+    if tables:
+        into.add(item.kind, item.id, manifest(item.source, item.known, facts, ()), write)
+
+
+def _charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
+    """The facts of an import, counted anew for the rows that are left."""
+    engine = DuckDB()
+    engine.put("own", table)
+    correction = "count(*) FILTER (ChargeClass = 'Correction')" if "ChargeClass" in table.column_names else "0"
+    row = engine.query(f"SELECT CAST(min(BillingPeriodStart) AS DATE) AS first_billed, CAST(max(BillingPeriodStart) AS DATE) AS last_billed, {correction} AS corrections, count(*) AS n FROM own").to_pylist()[0]
+    return {"first_billed": str(row["first_billed"]), "last_billed": str(row["last_billed"]), "corrections": row["corrections"], "rows": row["n"], "quarantined": 0,
+            **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {})}
