@@ -155,3 +155,50 @@ def test_an_override_takes_the_share_that_is_held() -> None:
     tail = TAIL.replace("table: ten}]", "table: ten}, {id: override, pays: centre, per: month, on: earned ten below, portion: 10 %}]")
     book = f"{TO_P1}, {{of: party, subject: P1, role: centre, party: C1, share: 50 %}}"
     _case(DOUBLE, book, "{customer: K1, month: 2024-01, billed: 200}", {"P1 ten 2024-01": "20.00", "C1 override 2024-01": "1.00"}, tail=tail)
+
+
+def test_a_customer_is_new_once_and_a_refund_makes_none() -> None:
+    """A refund in January is no purchase; the first purchase in March makes K1 new, the second in April does not."""
+    tail = """
+tables:
+  heads: [{from: 2024-01-01, source: test, kind: all units, bands: [below 1 pays 0, from 1 pays 7]}]
+earn:
+  sum: [{id: heads, pays: partner, per: month, counts: new customers, on: amount, by: amount, table: heads}]
+"""
+    charges = "{customer: K1, month: 2024-01, billed: -5}, {customer: K1, month: 2024-03, billed: 5}, {customer: K1, month: 2024-04, billed: 5}"
+    _case(DOUBLE, TO_P1, charges, {"P1 heads 2024-01": "0", "P1 heads 2024-03": "7.00", "P1 heads 2024-04": "0"}, tail=tail)
+
+
+def test_of_a_group_only_the_largest_pays() -> None:
+    """10 % and 30 % of 100 in one group: 30.00, and what the smaller earned is taken off again."""
+    tail = """
+tables:
+  ten: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 10 %]}]
+  thirty: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 30 %]}]
+earn:
+  sum:
+    - id: best
+      max:
+        - {id: ten, pays: partner, per: month, on: amount, by: amount, table: ten}
+        - {id: thirty, pays: partner, per: month, on: amount, by: amount, table: thirty}
+"""
+    _case(DOUBLE, TO_P1, "{customer: K1, month: 2024-01, billed: 100}", {"P1 thirty 2024-01": "30.00", "P1 ten 2024-01": "0.00"}, tail=tail)
+
+
+def _paid(pay: str, charges: str, expect: str) -> None:
+    text = f"{HEAD}\ncredit: {{first match: [{DOUBLE}]}}\n{TAIL}\npay: {pay}\ncases:\n  - case: one\n    given: {{parties: [{BOOK}], links: [{TO_P1}], charges: [{charges}]}}\n    expect: [{expect}]\n"
+    outcomes, problems = run_cases(read_plan(text, "small.yaml"))
+    assert not [p.words("what") for p in problems] and outcomes
+
+
+def test_instalments_are_paid_when_they_fall_due() -> None:
+    """10.00 earned in January: 70 % at once, the rest two months later."""
+    _paid("{instalments: [70 % at once, 30 % after 2 months]}", "{customer: K1, month: 2024-01, billed: 100}",
+          "{payee: P1, period: 2024-01, paid: 7.00}, {payee: P1, period: 2024-02, paid: 0}, {payee: P1, period: 2024-03, paid: 3.00}")
+
+
+def test_what_is_carried_too_long_lapses() -> None:
+    """4.00 stays under the minimum of 10.00 and lapses after three months; then 10.00 is paid, not 14.00."""
+    _paid("{minimum: 10, expires: 3 months}", "{customer: K1, month: 2024-01, billed: 40}, {customer: K1, month: 2024-06, billed: 100}",
+          "{payee: P1, period: 2024-01, paid: 0}, {payee: P1, period: 2024-06, paid: 10.00}")
+    _paid("{minimum: 10}", "{customer: K1, month: 2024-01, billed: 40}, {customer: K1, month: 2024-06, billed: 100}", "{payee: P1, period: 2024-06, paid: 14.00}")
