@@ -23,6 +23,7 @@ from fenrun.charges import checks
 from fenrun.charges.rows import COSTS, focus_columns, version_of
 from fenrun.charges.source import Source, content_digest, open_source
 from fenrun.engine.duckdb import DuckDB, literal, quoted
+from fenrun.engine.port import Engine
 from fenrun.engine.store import Import, Store, manifest
 
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
@@ -65,6 +66,13 @@ def import_charges(store: Store, path: Path, known: datetime, progress: Callable
 def charge_files(imports: Sequence[Import]) -> list[Path]:
     """The Parquet files of the imports."""
     return [i.folder / "charges.parquet" for i in imports]
+
+
+def when_billed(engine: Engine, table: str, where: str = "true") -> dict[str, Any]:
+    """Of charges in the engine: the first and last day on which a billing period begins, and how many are corrections."""
+    correction = "ChargeClass = 'Correction'" if "ChargeClass" in engine.columns(table) else "false"
+    first, last, corrections = engine.query(f"SELECT min(BillingPeriodStart)::DATE AS a, max(BillingPeriodStart)::DATE AS b, count(*) FILTER ({correction}) AS n FROM {table} WHERE {where}").to_pylist()[0].values()
+    return {"first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections}
 
 
 class _Staged:
@@ -196,11 +204,8 @@ class _Staged:
         totals = self.engine.connection.execute(
             f"SELECT coalesce(BillingCurrency, '?'), sum(BilledCost), coalesce(sum(BilledCost) FILTER ({checks.QUARANTINE}), 0), count(*) FILTER ({checks.QUARANTINE}), count(*) "
             "FROM staged GROUP BY 1 ORDER BY 1").fetchall()
-        first, last, corrections = self.engine.connection.execute(
-            f"SELECT CAST(min(BillingPeriodStart) AS DATE), CAST(max(BillingPeriodStart) AS DATE), count(*) FILTER ({'ChargeClass' if 'ChargeClass' in names else 'NULL'} = 'Correction') FROM staged WHERE NOT ({checks.QUARANTINE})").fetchone()
         return {
-            "first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections,
-            "version": version_of(names), "rows": sum(t[4] for t in totals), "quarantined": sum(t[3] for t in totals),
+            **when_billed(self.engine, "staged", f"NOT ({checks.QUARANTINE})"), "version": version_of(names), "rows": sum(t[4] for t in totals), "quarantined": sum(t[3] for t in totals),
             "billed": {t[0]: plain(t[1]) for t in totals if t[1] is not None}, "billed_quarantined": {t[0]: plain(t[2]) for t in totals if t[3]},
         }
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "close": "Close a period for good.",
     "compare": "Say why a period's pay differs between two moments.",
     "verify": "Verify a statement's bundle, anywhere.",
+    "ledger": "Write what a period means for the books.",
     "audit": "Show and verify the log of all acts.",
     "bench": "Measure.",
 }

@@ -22,9 +22,16 @@ from fenrun.workspace import Facts, facts_known, in_force, plan_of
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
 _LINES = "SELECT strftime(month, '%Y-%m') AS month, plan_id, payee, 'earned' AS what, component, period, earned AS amount, currency FROM statement_lines WHERE earned <> 0"
-_PAYMENTS = """
-SELECT strftime(p.month, '%Y-%m') AS month, p.plan_id, p.payee, 'paid' AS what, p.form AS component, strftime(p.month, '%Y-%m') AS period, p.paid AS amount, t.currency
-FROM payments AS p JOIN plan_terms AS t ON t.plan_id = p.plan_id WHERE p.paid <> 0 AND p.month >= ? AND p.month < ?"""
+_PAID = """
+SELECT strftime(p.month, '%Y-%m') AS month, p.plan_id, p.payee, p.what, p.component, strftime(p.month, '%Y-%m') AS period, p.amount, t.currency
+FROM (SELECT plan_id, payee, month, 'paid' AS what, form AS component, paid AS amount FROM payments
+      UNION ALL SELECT plan_id, payee, month, 'tax', form, paid - amount FROM payments
+      UNION ALL SELECT plan_id, payee, month, 'expired', '', expired FROM payouts
+      UNION ALL SELECT plan_id, payee, month, 'drawn', '', drawn FROM payouts
+      UNION ALL SELECT plan_id, payee, month, 'recovered', '', recovered FROM payouts
+      UNION ALL SELECT plan_id, payee, month, 'held', '', sum(amount) FROM held_back GROUP BY plan_id, payee, month) AS p
+JOIN plan_terms AS t ON t.plan_id = p.plan_id
+WHERE p.amount <> 0 AND p.month >= ? AND p.month < ?"""
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ def _amounts(facts: Facts, period: Period, known: datetime) -> Amounts:
     if not facts.plans:
         return {}
     run = facts.settle(period, known)
-    rows: list[dict[str, Any]] = run.engine.query(_LINES).to_pylist() + run.engine.query(_PAYMENTS, [period.span.start, period.span.end]).to_pylist()
+    rows: list[dict[str, Any]] = run.engine.query(_LINES).to_pylist() + run.engine.query(_PAID, [period.span.start, period.span.end]).to_pylist()
     return {(r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (r["amount"], r["currency"]) for r in rows}
 
 

@@ -11,6 +11,17 @@ JOIN plan_terms AS z ON z.plan_id = e.plan_id
 JOIN plan_pay AS y ON y.plan_id = e.plan_id
 LEFT JOIN parts AS p ON p.plan_id = e.plan_id
 
+-- step: held_back
+-- What is earned in a month and due later (above zero), and what falls due of earlier months (below).
+WITH later AS (
+  SELECT a.plan_id, a.payee, e.paid_month, a.due_month, a.amount
+  FROM payables AS a
+  JOIN earnings AS e ON e.plan_id = a.plan_id AND e.payee = a.payee AND e.component = a.component AND e.period = a.period AND e.unit = a.unit AND e.step_no = a.step_no
+  WHERE a.due_month > e.paid_month)
+SELECT plan_id, payee, paid_month AS month, amount FROM later
+UNION ALL
+SELECT plan_id, payee, due_month, -amount FROM later
+
 -- step: frozen
 -- Customers on whose spend nothing is paid, by month.
 SELECT y.plan_id, t.customer, t.month

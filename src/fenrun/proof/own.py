@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import short
 from fenrun.base.when import LONG_AGO, Period
 from fenrun.book.rows import TABLES
+from fenrun.charges.read import when_billed
 from fenrun.credit import from_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Import, Store, manifest
@@ -119,7 +120,4 @@ def _charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
     """The facts of an import, counted anew for the rows that are left."""
     engine = DuckDB()
     engine.put("own", table)
-    correction = "count(*) FILTER (ChargeClass = 'Correction')" if "ChargeClass" in table.column_names else "0"
-    row = engine.query(f"SELECT CAST(min(BillingPeriodStart) AS DATE) AS first_billed, CAST(max(BillingPeriodStart) AS DATE) AS last_billed, {correction} AS corrections, count(*) AS n FROM own").to_pylist()[0]
-    return {"first_billed": str(row["first_billed"]), "last_billed": str(row["last_billed"]), "corrections": row["corrections"], "rows": row["n"], "quarantined": 0,
-            **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {})}
+    return {**when_billed(engine, "own"), "rows": table.num_rows, "quarantined": 0, **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {})}

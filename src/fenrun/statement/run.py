@@ -27,9 +27,9 @@ class Difference:
     plan_id: str
     payee: str
     what: str
-    """`earned` (of a component) or `paid` (in a form)."""
+    """`earned` (of a component), `paid` or `tax` (in a form), `expired`, `drawn`, `recovered`, or `held` back for later."""
     component: str
-    """The component; of what is paid, the form."""
+    """The component; of what is paid, the form; else nothing."""
     period: str
     """The component's period; of what is paid, the month."""
     cause: str
