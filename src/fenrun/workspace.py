@@ -51,8 +51,8 @@ def files_in(path: Path) -> list[Path]:
     return [path]
 
 
-def import_file(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None) -> Imported:
-    """Import one file: charges, book or plan, told apart by what it holds. Raises Refused; the store is then untouched."""
+def import_file(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None, replaces: Sequence[str] = ()) -> Imported:
+    """Import one file: charges, book or plan, told apart by what it holds; charges in place of earlier files if they `replace` any. Raises Refused; the store is then untouched."""
     if not path.is_file():
         raise Refused([Problem("file-unreadable", Place(path.name), {"detail": "there is no such file"})])
     if path.suffix.lower() in (".yaml", ".yml"):
@@ -61,7 +61,7 @@ def import_file(store: Store, path: Path, known: datetime, progress: Callable[[i
         return Imported(path.name, *_book(store, path, known))
     if table_kind(read_header(path)[2]) is not None:
         return Imported(path.name, *_book(store, path, known))
-    return import_charges(store, path, known, progress)
+    return import_charges(store, path, known, progress, replaces)
 
 
 def _book(store: Store, path: Path, known: datetime) -> tuple[str, bool, dict[str, Any], tuple[Problem, ...]]:

@@ -426,6 +426,7 @@ GALLERY: dict[str, Shows] = {
     "log-head": settled("DELETE FROM acts WHERE seq = 3, then fenrun audit verify WORKSPACE --head HASH", act=_log("DELETE FROM acts WHERE seq = 3", "b6589fc6")),
     "stored-edited": settled("a byte more at the end of links.parquet in the store", act=_file(lambda folder: (folder / "links.parquet").write_bytes((folder / "links.parquet").read_bytes() + b" "))),
     "stored-unlogged": settled("a folder of the store copied beside itself", act=_file(lambda folder: shutil.copytree(folder, folder.with_name("000000000000")))),
+    "replaces-unknown": settled("fenrun import WORKSPACE more.csv --replaces march.csv", act=lambda store: list(import_file(store, _more(store), KNOWN, replaces=["march.csv"]).problems)),
     "known-closed": settled("fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01", act=_closed_then(
         lambda store: import_file(store, _more(store), datetime(2024, 11, 30)))),
     "close-already": settled("fenrun close WORKSPACE --period 2024-09, twice", act=_closing("2024-09", "2024-09")),

@@ -43,8 +43,12 @@ class Imported:
     problems: tuple[Problem, ...]
 
 
-def import_charges(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None) -> Imported:
-    """Import one FOCUS file into the store, known from the moment given (UTC). Raises Refused; the store is then untouched."""
+def import_charges(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None, replaces: Sequence[str] = ()) -> Imported:
+    """Import one FOCUS file into the store, known from the moment given (UTC), in place of earlier files if it `replaces` any.
+
+    Raises Refused; the store is then untouched.
+    """
+    gone = [content for name in replaces for content in _replaced(store, path, name)]
     source = open_source(path)
     content = digest("charges", content_digest(source, progress))
     was = store.find("charges", content)
@@ -54,13 +58,21 @@ def import_charges(store: Store, path: Path, known: datetime, progress: Callable
         engine = DuckDB(Path(aside))
         staged = _Staged(engine, source, Path(aside))
         problems = in_order(staged.problems())
-        facts = staged.facts()
+        facts = {**staged.facts(), **({"replaces": gone} if gone else {})}
 
         def write(folder: Path) -> None:
             staged.write(folder, short(content))
 
         store.add("charges", content, manifest(path.name, known, facts, problems), write)
     return Imported(path.name, content, True, facts, tuple(problems))
+
+
+def _replaced(store: Store, path: Path, name: str) -> list[str]:
+    """Ids of the imports of charges with that file name or id."""
+    found = [i.id for i in store.imports("charges") if name in (i.source, i.id, short(i.id))]
+    if not found:
+        raise Refused([Problem("replaces-unknown", Place(path.name), {"name": name})])
+    return found
 
 
 def charge_files(imports: Sequence[Import]) -> list[Path]:

@@ -19,8 +19,9 @@ from fenrun.workspace import files_in, import_file
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--known", type=MomentType(), help="From when these facts are known (UTC); else now.")
+@click.option("--replaces", multiple=True, help="File name or id of an earlier import of charges that these charges take the place of (the replacement style of corrections).")
 @as_json
-def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, json_: bool) -> None:
+def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, replaces: tuple[str, ...], json_: bool) -> None:
     """Import FILES (or folders of them) into WORKSPACE, which is made if it is not there.
 
     What a file is (FOCUS charges, book, plan) is told from what it holds. The same content twice changes nothing.
@@ -33,7 +34,7 @@ def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, js
         for path in paths:
             step(path.name)
             try:
-                found = import_file(store, path, moment, step)
+                found = import_file(store, path, moment, step, replaces)
             except Refused as refused:
                 problems += refused.problems
                 continue
@@ -51,7 +52,7 @@ def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, js
 def _print(done: list[Imported]) -> None:
     lang, rows = language(), []
     for d in done:
-        what = ", ".join(f"{key} {value}" for key, value in d.facts.items() if key not in ("billed", "billed_quarantined", "quarantined", "first_billed", "last_billed") and value)
+        what = ", ".join(f"{key} {value}" for key, value in d.facts.items() if key not in ("billed", "billed_quarantined", "quarantined", "first_billed", "last_billed", "replaces") and value)
         billed = "  ".join(f"{amount} {currency}" for currency, amount in d.facts.get("billed", {}).items())
         note = say("imported", lang) if d.new else say("already", lang)
         if d.facts.get("quarantined"):

@@ -1,0 +1,334 @@
+"""Closing, as channel operations see it: a small year by hand, and the June of the demo world."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import zipfile
+from datetime import datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fenrun.base.problem import Refused
+from fenrun.base.when import parse_period
+from fenrun.closing.close import close, settle_period
+from fenrun.closing.differences import differences
+from fenrun.engine.store import Store
+from fenrun.ledger.entries import balances, entries
+from fenrun.ledger.revenue import revenue
+from fenrun.ledger.text import to_beancount, to_hledger
+from fenrun.proof.bundle import make_bundle
+from fenrun.proof.verify import verify
+from fenrun.statement.rows import statement_of
+from fenrun.workspace import import_file
+from fenrun.world.make import make_world
+from tests.command import fenrun
+
+PLAN = """
+plan: small
+title: Small
+source: test
+published: 2024-01-01
+effective: {from: 2024-01-01}
+currency: CNY
+timezone: UTC
+basis: billed
+credit: {first match: [{id: all, mode: single, roles: [partner]}]}
+tables:
+  tiers:
+    - {from: 2024-01-01, source: Terms, kind: all units, bands: [below 1000 pays 10 %, from 1000 pays 20 %]}
+earn: {sum: [{id: reward, pays: partner, per: month, on: amount, by: amount, table: tiers}]}
+"""
+BOOK = """
+parties: [{party: K1, kind: customer}, {party: K2, kind: customer}, {party: P1, kind: partner}, {party: P2, kind: partner}]
+links:
+  - {of: account, issuer: Cloud, subject: A1, role: customer, party: K1}
+  - {of: account, issuer: Cloud, subject: A2, role: customer, party: K2}
+  - {of: customer, subject: K1, role: partner, party: P1}
+  - {of: customer, subject: K2, role: partner, party: P2}
+"""
+
+
+class Year:
+    """A workspace that becomes known day by day."""
+
+    def __init__(self, folder: Path, plan: str = PLAN):
+        self.folder, self.store = folder, Store(folder / "ws")
+        self.know("2024-01-01", "plan.yaml", plan)
+        self.know("2024-01-01", "book.yaml", BOOK)
+
+    def know(self, day: str, name: str, text: str) -> None:
+        path = self.folder / name
+        path.write_text(text, "utf-8")
+        import_file(self.store, path, datetime.fromisoformat(day))
+
+    def charge(self, day: str, name: str, *rows: str, columns: str = "") -> None:
+        """Rows of `account cost charged-on billed-in` and, of further columns, their values."""
+        lines = ["BilledCost,EffectiveCost,ContractedCost,ListCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName" + columns]
+        for row in rows:
+            account, cost, day_, month, *more = row.split()
+            lines.append(",".join((cost, cost, cost, cost, account, "CNY", f"{month}-01T00:00:00Z", f"{day_}T00:00:00Z", "Cloud", *("" if m == "-" else m for m in more))))
+        self.know(day, name, "\n".join(lines) + "\n")
+
+    def close(self, period: str, known: str) -> None:
+        close(self.store, parse_period(period), datetime.fromisoformat(known))
+
+    def posted(self, period: str, what: str = "paid") -> list[tuple[str, str, Decimal]]:
+        """Payee, cause and amount of what is posted in a period."""
+        return [(d.payee, d.cause, d.amount) for d in settle_period(self.store, parse_period(period)).run.posted if d.what == what]
+
+
+def test_a_late_charge_is_paid_at_the_rate_it_reaches_with_its_month(tmp_path: Path) -> None:
+    """January: 900 at 10 % is 90.00, closed. 200 more of January come in February: 1,100 at 20 % is 220.00, so 130.00 is posted in February."""
+    year = Year(tmp_path)
+    year.charge("2024-02-02", "january.csv", "A1 900 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-01", "february.csv", "A1 500 2024-02-10 2024-02")
+    year.charge("2024-03-01", "late.csv", "A1 200 2024-01-20 2024-01")
+    assert year.posted("2024-02") == [("P1", "late charge", Decimal(130))]
+    statement = statement_of(settle_period(year.store, parse_period("2024-02")).run, "P1")
+    assert (statement.paid, statement.difference, statement.payable) == (50, 130, 180)
+    year.close("2024-02", "2024-03-02")
+    closed = statement_of(settle_period(year.store, parse_period("2024-01")).run, "P1")
+    assert closed.closed and closed.paid == 90
+    year.charge("2024-04-01", "march.csv", "A1 1 2024-03-10 2024-03")
+    assert year.posted("2024-03") == [], "posted once"
+
+
+def test_a_reversal_takes_back_what_was_earned(tmp_path: Path) -> None:
+    """1,100 at 20 % is 220.00. The 1,100 is reversed in its month: 220.00 goes back, not 10 % of it at the rate of the month in which the reversal came."""
+    year = Year(tmp_path)
+    year.charge("2024-02-02", "january.csv", "A1 1100 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-01", "february.csv", "A1 100 2024-02-10 2024-02")
+    year.charge("2024-03-01", "reversal.csv", "A1 -1100 2024-01-10 2024-01 Correction", columns=",ChargeClass")
+    assert year.posted("2024-02") == [("P1", "correction", Decimal(-220))]
+
+
+def test_a_correction_billed_later_goes_to_whoever_held_the_customer_then(tmp_path: Path) -> None:
+    """FOCUS 1.4, closed billing period: the correction of May is billed in June. May was P1's, June is P2's: P1 is credited."""
+    year = Year(tmp_path)
+    year.know("2024-05-20", "move.yaml", "links:\n  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-06-01}\n  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-06-01}\n")
+    year.charge("2024-06-02", "may.csv", "A1 100 2024-05-10 2024-05")
+    year.charge("2024-07-05", "june.csv", "A1 10 2024-06-10 2024-06 -", "A1 -40 2024-05-10 2024-06 Correction", columns=",ChargeClass")
+    run = settle_period(year.store, parse_period("2024-06")).run
+    assert {r["payee"]: r["credited"] for r in run.engine.table("statement_credits").to_pylist()} == {"P1": -40, "P2": 10}
+
+
+def test_a_file_can_replace_another(tmp_path: Path) -> None:
+    """The replacement style: January's file is delivered again, whole, with 800 instead of 900."""
+    year = Year(tmp_path)
+    year.charge("2024-02-02", "january.csv", "A1 900 2024-01-10 2024-01", "A2 50 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-01", "february.csv", "A1 1 2024-02-10 2024-02")
+    path = tmp_path / "january-2.csv"
+    path.write_text((tmp_path / "january.csv").read_text("utf-8").replace("900", "800"), "utf-8")
+    done = fenrun("import", year.store.path, path, "--replaces", "january.csv", "--known", "2024-03-01")
+    assert done.code == 0, done.err
+    assert year.posted("2024-02") == [("P1", "correction", Decimal(-10))]
+    again = fenrun("import", year.store.path, path, "--replaces", "nothing.csv", "--known", "2024-03-02", "--json")
+    assert again.code == 1 and again.json()["problems"][0]["code"] == "replaces-unknown"
+
+
+def test_order_registrations_book_changes_and_plan_versions_have_their_own_causes(tmp_path: Path) -> None:
+    """One book file moves a customer and registers an order; a letter raises the rate for January: three causes, which sum to the whole."""
+    plan = PLAN.replace("from 1000 pays 20 %]}\n", "from 1000 pays 20 %]}\n    - {from: 2024-01-01, published: 2024-02-20, source: Letter, kind: all units, bands: [below 1000 pays 15 %, from 1000 pays 20 %]}\n")
+    year = Year(tmp_path, plan)
+    year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01 -", "A1 50 2024-01-11 2024-01 SO-1", "A2 30 2024-01-11 2024-01 -", columns=",x_OrderId")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-01", "february.csv", "A1 1 2024-02-10 2024-02")
+    year.know("2024-02-10", "changes.yaml", "links:\n  - {of: order, issuer: Cloud, subject: SO-1, role: partner, party: P2}\n  - {of: customer, subject: K2, role: partner, party: P2, to: 2024-01-01}\n"
+              "  - {of: customer, subject: K2, role: partner, party: P1, from: 2024-01-01}\n")
+    found = year.posted("2024-02")
+    assert sorted(found) == [("P1", "book change", Decimal("3.00")), ("P1", "order registration", Decimal("-5.00")), ("P1", "plan version", Decimal("6.50")),
+                             ("P2", "book change", Decimal("-3.00")), ("P2", "order registration", Decimal("5.00")), ("P2", "plan version", Decimal("2.50"))]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """The demo world, closed from January to July as a vendor would."""
+    folder = tmp_path_factory.mktemp("demo")
+    store = Store(folder / "ws", "ops")
+    for path, day in make_world(folder / "files", 20_000, 1, late=True).files:
+        import_file(store, path, datetime.combine(day, time()))
+    for month in range(1, 7):
+        close(store, parse_period(f"2024-{month:02d}"), datetime(2024, month + 1, 5))
+    close(store, parse_period("2024-07"), datetime(2024, 9, 1))
+    return store
+
+
+def test_why_june_is_not_what_it_was_on_5_july(demo: Store) -> None:
+    said = fenrun("compare", demo.path, "--period", "2024-06", "--known", "2024-07-05", "--json").json()
+    assert set(said["by_cause"]) == {"late charge", "correction", "book change", "order registration", "plan version"}
+    then, now = (fenrun("settle", demo.path, "--period", "2024-06", "--known", day, "--json").json()["earned"] for day in ("2024-07-05", "2025-01-03"))
+    assert Decimal(now) - Decimal(then) == Decimal(said["difference"]) == sum(map(Decimal, said["by_cause"].values())) != 0
+    assert "order registration" in fenrun("compare", demo.path, "--period", "2024-06", "--known", "2024-07-05").out
+    assert "订单报备" in fenrun("compare", demo.path, "--period", "2024-06", "--known", "2024-07-05", lang="zh-CN").out
+
+
+def test_july_pays_the_differences_of_june(demo: Store) -> None:
+    run = settle_period(demo, parse_period("2024-07")).run
+    found = [d for d in differences(demo, parse_period("2024-06"), datetime(2024, 7, 5), datetime(2024, 9, 1)) if d.what == "paid"]
+    assert run.closed and sum(d.amount for d in run.posted if d.what == "paid") == sum(d.amount for d in found)
+    assert fenrun("settle", demo.path, "--period", "2024-06", "--json").json()["closed"]
+    payee = next(d.payee for d in run.posted)
+    text = fenrun("statement", demo.path, payee, "--period", "2024-07").out
+    assert "Differences of closed periods" in text and "To pay" in text
+
+
+def test_nothing_opens_a_closed_period(demo: Store, tmp_path: Path) -> None:
+    assert fenrun("close", demo.path, "--period", "2024-06", "--json").json()["problems"][0]["code"] == "close-already"
+    (tmp_path / "more.yaml").write_text("parties: [{party: P9, kind: partner}]\n", "utf-8")
+    assert fenrun("import", demo.path, tmp_path / "more.yaml", "--known", "2024-06-30", "--json").json()["problems"][0]["code"] == "known-closed"
+
+
+def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(demo: Store, tmp_path: Path) -> None:
+    """A partner's bundle is scanned for every other partner, rep and customer of the world, in every file and column."""
+    run = settle_period(demo, parse_period("2024-07")).run
+    payee = next(d.payee for d in run.posted if d.what == "earned" and d.cause == "book change")
+    done = fenrun("statement", demo.path, payee, "--period", "2024-07", "--bundle", tmp_path / "b.zip")
+    assert done.code == 0, done.err
+    text = _all_text(tmp_path / "b.zip", tmp_path / "out")
+    parties = {r["party"] for r in run.engine.table("parties").to_pylist()}
+    own = {payee} | {p for p in parties if p in text and p.startswith("K")}
+    credited = {r["customer"] for r in settle_period(demo, parse_period("2024-07"), datetime(2024, 9, 1)).run.engine.query("SELECT DISTINCT customer FROM credits WHERE party = ?", [payee]).to_pylist()}
+    assert not [p for p in parties - own if p in text and not p.startswith("U-")]
+    strangers = {p for p in own if p.startswith("K")} - credited - _once_credited(demo, payee)
+    assert not strangers
+    moved = tmp_path / "elsewhere.zip"
+    shutil.move(tmp_path / "b.zip", moved)
+    said = fenrun("verify", moved, "--json")
+    assert said.code == 0 and not said.json()["attested"]
+    assert Decimal(said.json()["payable"]) == statement_of(run, payee).payable
+    assert fenrun("verify", moved, "--key", "00" * 32).code == 1
+
+
+def _once_credited(store: Store, payee: str) -> set[str]:
+    """Customers for whom the payee was credited as things were known before the last close."""
+    run = settle_period(store, parse_period("2024-07"), datetime(2024, 8, 15)).run
+    return {r["customer"] for r in run.engine.query("SELECT DISTINCT customer FROM credits WHERE party = ?", [payee]).to_pylist()}
+
+
+def _all_text(bundle: Path, folder: Path) -> str:
+    """Everything in a bundle as text: file names, JSON, YAML, the log's rows, every cell of every table."""
+    import pyarrow.parquet as pq
+
+    said = []
+    with zipfile.ZipFile(bundle) as parts:
+        parts.extractall(folder)
+    for path in sorted(f for f in folder.rglob("*") if f.is_file()):
+        said.append(str(path.relative_to(folder)))
+        if path.suffix == ".parquet":
+            said.append(str(pq.read_table(path).to_pylist()))
+            said.append(path.read_bytes().decode("latin-1"))
+        else:
+            said.append(path.read_bytes().decode("utf-8", "replace"))
+    return "\n".join(said)
+
+
+def test_any_byte_of_a_bundle_that_is_changed_is_found(demo: Store, tmp_path: Path) -> None:
+    """200 bytes over the whole file, each changed in turn: verification fails, or what was changed is no content (padding of the archive)."""
+    payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.posted)
+    make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
+    whole, rng = (tmp_path / "b.zip").read_bytes(), random.Random(1)
+    parts = _parts(tmp_path / "b.zip")
+    unseen = 0
+    for place in [*rng.sample(range(len(whole)), 200), 0, len(whole) - 1]:
+        (tmp_path / "t.zip").write_bytes(whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :])
+        try:
+            verify(tmp_path / "t.zip")
+        except Refused:
+            continue
+        assert _parts(tmp_path / "t.zip") == parts, place
+        unseen += 1
+    assert unseen < 40
+
+
+def _parts(path: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(path) as bundle:
+        return {name: bundle.read(name) for name in bundle.namelist()}
+
+
+@pytest.mark.parametrize("spoil", ["edit", "remove", "remove last", "swap", "insert", "file"])
+def test_the_audit_finds_what_was_done_to_the_log(demo: Store, tmp_path: Path, spoil: str) -> None:
+    shutil.copytree(demo.path, tmp_path / "ws")
+    store = Store(tmp_path / "ws")
+    assert fenrun("audit", "verify", store.path).code == 0
+    last = store.log.acts()[-1]
+    sql: dict[str, tuple[str, ...]] = {
+        "edit": ("UPDATE acts SET reason = 'approved' WHERE seq = 7",), "remove": ("DELETE FROM acts WHERE seq = 7",), "remove last": (f"DELETE FROM acts WHERE seq = {last.seq}",),
+        "swap": ("UPDATE acts SET seq = -7 WHERE seq = 7", "UPDATE acts SET seq = 7 WHERE seq = 8", "UPDATE acts SET seq = 8 WHERE seq = -7"),
+        "insert": ("INSERT INTO acts SELECT seq + 1, at, actor, act, kind, 'x', reason, before, after, previous, hash FROM acts ORDER BY seq DESC LIMIT 1",), "file": ()}
+    with contextlib.closing(sqlite3.connect(store.log.path)) as connection:
+        for statement in sql[spoil]:
+            connection.execute(statement)
+        connection.commit()
+    if spoil == "file":
+        (store.imports("closes")[0].folder / "leaves.json").write_text("{}", "utf-8")
+    assert store.broken(last.hash)
+    assert fenrun("audit", "verify", store.path, "--head", last.hash).code == 1
+
+
+def test_the_ledger_balances_and_others_accept_it(demo: Store, tmp_path: Path) -> None:
+    """Every entry sums to zero; what is accrued is paid; Beancount and hledger agree."""
+    run = settle_period(demo, parse_period("2024-07")).run
+    made = entries(run)
+    assert {e.kind for e in made} == {"accrual", "payout", "true-up"} and all(sum(a for _, a in e.postings) == 0 for e in made)
+    assert all(amount == 0 for (name, _), amount in balances(made).items() if name.startswith("Liabilities:Accrued"))
+    _accepted(made, tmp_path)
+
+
+PAY = """pay: {instalments: [70 % at once, 30 % after 1 month], minimum: 20, expires: 2 months, forms: [60 % cash, 40 % co-op]}
+"""
+
+
+def test_holdbacks_lapses_and_carried_amounts_stay_in_the_books(tmp_path: Path) -> None:
+    """What is owed after each month, Accrued and Holdback, is what is carried and what is due later; a late charge does not break that."""
+    year = Year(tmp_path, PLAN + PAY)
+    year.charge("2024-02-02", "january.csv", "A1 900 2024-01-10 2024-01", "A2 40 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-02", "february.csv", "A1 500 2024-02-10 2024-02")
+    year.charge("2024-03-02", "late.csv", "A1 200 2024-01-20 2024-01", "A2 30 2024-01-20 2024-01")
+    year.close("2024-02", "2024-03-03")
+    year.charge("2024-04-02", "march.csv", "A1 10 2024-03-10 2024-03")
+    year.close("2024-03", "2024-04-03")
+    made = [e for month in ("2024-01", "2024-02", "2024-03") for e in entries(settle_period(year.store, parse_period(month)).run)]
+    assert {"accrual", "true-up", "holdback", "lapse", "payout"} <= {e.kind for e in made}
+    owed = balances(made)
+    last = settle_period(year.store, parse_period("2024-01/2024-03"), datetime(2024, 4, 3)).run.engine
+    carried = {r["payee"]: r["carried"] for r in last.query("SELECT payee, carried FROM payouts WHERE month = DATE '2024-03-01'").to_pylist()}
+    held = {r["payee"]: r["n"] for r in last.query("SELECT payee, sum(amount) AS n FROM held_back WHERE month <= DATE '2024-03-01' GROUP BY payee").to_pylist()}
+    for payee in ("P1", "P2"):
+        assert -owed.get((f"Liabilities:Accrued:{payee}", "CNY"), Decimal(0)) == carried[payee]
+        assert -owed.get((f"Liabilities:Holdback:{payee}", "CNY"), Decimal(0)) == held.get(payee, 0)
+    _accepted(made, tmp_path)
+
+
+def _accepted(made: list[Any], folder: Path) -> None:
+    (folder / "l.beancount").write_text(to_beancount(made), "utf-8")
+    (folder / "l.journal").write_text(to_hledger(made), "utf-8")
+    done = subprocess.run([sys.executable, "-m", "beancount.scripts.check", str(folder / "l.beancount")], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and not done.stderr, done.stderr[:500]
+    if not shutil.which("hledger"):
+        pytest.skip("hledger is not installed: apt-get install hledger")
+    done = subprocess.run(["hledger", "-f", str(folder / "l.journal"), "check", "--strict"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:500]
+
+
+def test_three_years_prepaid_are_revenue_day_by_day(tmp_path: Path) -> None:
+    """1,096.00 for three years from 2024-01-01 (1,096 days) is credited whole in January and recognised at 1.00 a day; 60 % earned on 400 leaves 160 net."""
+    year = Year(tmp_path, PLAN.replace("pays 10 %", "pays 60 %").replace("pays 20 %", "pays 60 %"))
+    year.charge("2024-02-02", "january.csv", "A1 1096 2024-01-01 2024-01 2027-01-01T00:00:00Z", columns=",ChargePeriodEnd")
+    year.charge("2024-03-02", "february.csv", "A1 400 2024-02-10 2024-02 2024-02-11T00:00:00Z", columns=",ChargePeriodEnd")
+    (january,) = revenue(settle_period(year.store, parse_period("2024-01")).run)
+    assert (january.gross, january.recognised, january.deferred) == (1096, 31, 1065)
+    (february,) = revenue(settle_period(year.store, parse_period("2024-02")).run)
+    assert (february.gross, february.earned, february.net) == (400, 240, 160)
+    assert (february.recognised, february.deferred) == (429, 1036)
