@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,7 @@ from fenrun.book.read import book_from, yaml_tables
 from fenrun.cases import run_cases
 from fenrun.cli import COMMANDS
 from fenrun.plan.read import load_plan, read_plan
+from tests.command import fenrun
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
@@ -33,6 +35,16 @@ def test_the_plan_in_the_guide_passes_its_cases() -> None:
         outcomes, problems = run_cases(read_plan(yaml.safe_dump(merged, sort_keys=False, allow_unicode=True), "plan.md"))
         assert not problems, [p.words("what") for p in problems]
         assert bool(outcomes) == ("cases" in put)
+
+
+def test_the_commands_of_closing_run(tmp_path: Path) -> None:
+    """Every shell line of closing.md, in its order, on a small demo workspace."""
+    assert fenrun("demo", tmp_path / "demo-workspace", "--rows", 20_000, "--json").code == 0
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", (DOCS / "closing.md").read_text("utf-8"), re.S) for line in block.splitlines()]
+    assert len(lines) >= 10
+    for line in lines:
+        done = fenrun(*shlex.split(line)[1:], folder=tmp_path)
+        assert done.code == 0, (line, done.err)
 
 
 GROWTH = [{"from": "2024-01-01", "source": "Terms", "kind": "all units", "bands": ["below 30 % pays 0 %", "from 30 % pays 8 %"]}]

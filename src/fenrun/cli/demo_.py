@@ -86,6 +86,7 @@ def _show(workspace: Path, said: list[dict[str, object]], run: Run) -> None:
     click.echo(f"  fenrun statement {workspace} {statement.payee} --period {SHOWN} --format xlsx --out statement.xlsx")
     click.echo(f"  fenrun explain {workspace} {line.line_id} --period {SHOWN}")
     click.echo(f"  fenrun settle {workspace} --period {SHOWN} --json")
+    click.echo(f"  fenrun compare {workspace} --period 2024-06 --known 2024-07-05")
 
 
 def _telling(run: Run) -> Statement:
