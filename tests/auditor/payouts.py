@@ -59,7 +59,7 @@ def _instalments(audit: Any, amount: Decimal) -> list[tuple[int, Decimal]]:
     found, gone, share = [], ZERO, Fraction(0)
     for part in parts:
         share += Fraction(part.share)
-        upto = rounded(Fraction(amount) * share, "down", audit.terms.round_per)
+        upto = rounded(Fraction(amount) * share, "down", audit.terms.round_per) if share < 1 else amount
         found.append((part.months, upto - gone))
         gone = upto
     return found or [(0, amount)]
@@ -122,7 +122,7 @@ def _forms(audit: Any, payee: str, month: date, paid: Decimal, terms: Any) -> No
     gone, share = ZERO, Fraction(0)
     for part in sorted(audit.plan.forms, key=lambda f: f.form_no):
         share += Fraction(part.share)
-        upto = rounded(Fraction(paid) * share, "down", terms.round_per)
+        upto = rounded(Fraction(paid) * share, "down", terms.round_per) if share < 1 else paid
         sums[part.otherwise if part.floor is not None and upto - gone < part.floor else part.form] += upto - gone
         gone = upto
     if not audit.plan.forms:

@@ -202,3 +202,13 @@ def test_what_is_carried_too_long_lapses() -> None:
     _paid("{minimum: 10, expires: 3 months}", "{customer: K1, month: 2024-01, billed: 40}, {customer: K1, month: 2024-06, billed: 100}",
           "{payee: P1, period: 2024-01, paid: 0}, {payee: P1, period: 2024-06, paid: 10.00}")
     _paid("{minimum: 10}", "{customer: K1, month: 2024-01, billed: 40}, {customer: K1, month: 2024-06, billed: 100}", "{payee: P1, period: 2024-06, paid: 14.00}")
+
+
+def test_the_last_form_takes_what_rounding_leaves() -> None:
+    """A draw of 5.5 under a plan that rounds to whole units: half of it is 2 in co-op, the rest 3.5 in cash."""
+    global HEAD
+    whole, HEAD = HEAD, HEAD + "rounding: half up to 1\n"
+    try:
+        _paid("{draw: 5.5 guaranteed, forms: [50 % co-op, 50 % cash]}", "{customer: K1, month: 2024-01, billed: 0}", "{payee: P1, period: 2024-01, paid: 5.5, forms: {co-op: 2, cash: 3.5}}")
+    finally:
+        HEAD = whole

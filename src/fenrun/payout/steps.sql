@@ -5,7 +5,7 @@ WITH parts AS (
   FROM plan_instalments)
 SELECT e.plan_id, e.payee, e.component, e.period, e.unit, e.step_no, coalesce(p.instalment_no, 0) AS instalment_no,
        CAST(e.paid_month + to_months(coalesce(p.months, 0)) AS DATE) AS due_month,
-       CAST(trunc(e.earned * coalesce(p.upto, 1) * z.round_per) * z.round_step - trunc(e.earned * coalesce(p.before, 0) * z.round_per) * z.round_step AS {money}) AS amount
+       CAST(CASE WHEN coalesce(p.upto, 1) = 1 THEN CAST(e.earned AS {money}) ELSE CAST(trunc(e.earned * p.upto * z.round_per) * z.round_step AS {money}) END - CAST(trunc(e.earned * coalesce(p.before, 0) * z.round_per) * z.round_step AS {money}) AS {money}) AS amount
 FROM earnings AS e
 JOIN plan_terms AS z ON z.plan_id = e.plan_id
 JOIN plan_pay AS y ON y.plan_id = e.plan_id
@@ -80,7 +80,7 @@ WITH parts AS (
   FROM plan_forms),
 split AS (
   SELECT o.plan_id, o.payee, o.month, coalesce(f.form_no, 0) AS form_no, f.form, CAST(f.floor AS {money}) AS floor, f.otherwise,
-         CAST(trunc(o.paid * coalesce(f.upto, 1) * z.round_per) * z.round_step - trunc(o.paid * coalesce(f.before, 0) * z.round_per) * z.round_step AS {money}) AS amount
+         CAST(CASE WHEN coalesce(f.upto, 1) = 1 THEN CAST(o.paid AS {money}) ELSE CAST(trunc(o.paid * f.upto * z.round_per) * z.round_step AS {money}) END - CAST(trunc(o.paid * coalesce(f.before, 0) * z.round_per) * z.round_step AS {money}) AS {money}) AS amount
   FROM payouts AS o
   JOIN plan_terms AS z ON z.plan_id = o.plan_id
   LEFT JOIN parts AS f ON f.plan_id = o.plan_id),

@@ -153,7 +153,7 @@ def in_words(e: Mapping[str, Any], lang: str, most: int = 5) -> list[str]:
 
 def _counted_words(e: Mapping[str, Any], lang: str) -> list[str]:
     said = [say("says-credited", lang, credited=show_text(e["credited"]), charges=f"{e['charges_total']:,}", customers=len({c["customer"] for c in e["customers"]}))]
-    for x in e["excluded"]:
+    for x in (x for x in e["excluded"] if Decimal(x["amount"])):
         said.append(say("says-excluded", lang, amount=show_text(x["amount"]), title=x["title"][lang], rule=x["id"], line=x["line"], words=x["words"]))
     below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in e["baselines"]), Decimal(0))
     if below:
