@@ -58,11 +58,8 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
     terms = plans[0].terms[0]
     problems = refuse_acts(engine, terms.registration_days, terms.open_registrations, terms.unbind_months)
     from_charges.put_plans(engine, plans)
-    start = first_charged(plans, period)
-    from_credits.put_periods(engine, plans, start, period.span.end)
-    filled = from_charges.fragments(engine, plans, LONG_AGO if from_charges.history_needed(plans) else start, period.span.end)
-    filled |= from_credits.fragments(engine, plans, period, int(filled["credit"]))
-    filled |= from_earnings.fragments(engine, plans, period)
+    from_credits.put_periods(engine, plans, first_charged(plans, period), period.span.end)
+    filled = fragments(engine, plans, period)
     problems += book_checks.find(engine)
     for stage in STAGES:
         progress(stage.name)
@@ -73,6 +70,13 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
             raise Refused([Problem("invariant-broken", Place(stage.name), {"stage": stage.name, "detail": detail}) for detail in broken])
         problems += stage.find(engine, plans)
     return Run(engine, tuple(plans), period, as_of, tuple(in_order(problems)), sources or {})
+
+
+def fragments(engine: Engine, plans: Sequence[Plan], period: Period) -> dict[str, str]:
+    """What fills the steps of all stages, for the charges and the book that the engine holds."""
+    filled = from_charges.fragments(engine, plans, LONG_AGO if from_charges.history_needed(plans) else first_charged(plans, period), period.span.end)
+    filled |= from_credits.fragments(engine, plans, period, int(filled["credit"]))
+    return filled | from_earnings.fragments(engine, plans, period)
 
 
 def first_charged(plans: Sequence[Plan], period: Period) -> date:

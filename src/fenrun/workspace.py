@@ -112,8 +112,12 @@ class Facts:
 
     def put(self, engine: DuckDB) -> None:
         """Make the charges and the book known to the engine."""
-        engine.put_files("charges", charge_files(self.charges), empty_schema(), {i.folder / "charges.parquet": self.only[i.id] for i in self.charges if i.id in self.only})
+        self.put_charges(engine, "charges")
         put_book(engine, self.book)
+
+    def put_charges(self, engine: DuckDB, name: str) -> None:
+        """Make the charges known to the engine under a name."""
+        engine.put_files(name, charge_files(self.charges), empty_schema(), {i.folder / "charges.parquet": self.only[i.id] for i in self.charges if i.id in self.only})
 
     def settle(self, period: Period, known: datetime, progress: Callable[[str], None] = lambda name: None) -> Run:
         """Settle the period over these facts; nothing is kept. Raises Refused."""

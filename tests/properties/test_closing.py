@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,20 +18,20 @@ from hypothesis import strategies as st
 
 from fenrun.base.ids import digest, short
 from fenrun.base.table import from_rows
-from fenrun.base.when import parse_period
+from fenrun.base.when import Period, parse_period
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
 from fenrun.cases import charge_table
 from fenrun.charges.read import when_billed
 from fenrun.closing import close as closing
 from fenrun.closing.close import close, closes, posted, settle_period
-from fenrun.closing.differences import _amounts, arrivals, differences
+from fenrun.closing.differences import Amounts, amounts, arrivals, differences
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store, manifest
 from fenrun.plan.read import PlanFile
 from fenrun.proof.bundle import make_bundle
 from fenrun.proof.verify import verify
-from fenrun.workspace import facts_known
+from fenrun.workspace import Facts, facts_known, in_force
 from tests.properties import worlds
 
 START = datetime(2023, 12, 1)
@@ -46,6 +47,12 @@ some = settings(max_examples=max(5, (settings.default or settings()).max_example
 def _any_world(monkeypatch: pytest.MonkeyPatch) -> None:
     """Random books contradict themselves; whether that forbids a close is not the question here."""
     monkeypatch.setattr(closing, "ERROR", "nothing")
+
+
+def _amounts(facts: Facts, period: Period, known: datetime) -> Amounts:
+    """What is earned and paid, settled anew."""
+    facts = replace(facts, plans=in_force(facts.plans, period))
+    return amounts(facts.settle(period, known)) if facts.plans else {}
 
 
 def put_charges(store: Store, rows: list[dict[str, Any]], known: datetime, name: str) -> None:

@@ -3,7 +3,7 @@ became known, and what each changes is its difference. So the differences sum to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 
 from fenrun.base.when import Period, parse_day
 from fenrun.book.as_known import sources_of
+from fenrun.change import Live
 from fenrun.engine.store import Import, Store
 from fenrun.plan.read import as_known
 from fenrun.plan.rows import Plan
-from fenrun.statement.run import Difference
+from fenrun.statement.run import Difference, Run
 from fenrun.workspace import Facts, facts_known, in_force, plan_of
 
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
@@ -41,6 +42,7 @@ class Arrival:
     cause: str
     source: str
     known: datetime
+    before: Facts
     facts: Facts
 
 
@@ -50,13 +52,14 @@ def differences(store: Store, period: Period, before: datetime, after: datetime,
     A period without plan or charges then counts as nothing paid. Raises Refused where either cannot be settled.
     """
     found: list[Difference] = []
-    was: Amounts | None = None
-    for arrival in arrivals(store, period, before, after):
-        if was is None:
+    was: Amounts = {}
+    live: Live | None = None
+    for number, arrival in enumerate(arrivals(store, period, before, after)):
+        if not number:
             progress("before")
-            was = _amounts(facts_known(store, before), period, before)
+            live, was = _taken_up(None, {}, arrival.before, period, after)
         progress(arrival.source)
-        now = _amounts(arrival.facts, period, after)
+        live, now = _taken_up(live, was, arrival.facts, period, after)
         for key in sorted(set(was) | set(now)):
             one, other = was.get(key, (Decimal(0), ""))[0], now.get(key, (Decimal(0), ""))[0]
             if one != other:
@@ -77,15 +80,15 @@ def arrivals(store: Store, period: Period, before: datetime, after: datetime) ->
                 latest[plan.terms[0].plan_id] = plan
             plans = tuple(as_known(latest[key], moment.date()) for key in sorted(latest))
             if plans != facts.plans:
-                facts = replace(facts, plans=plans)
-                yield Arrival("plan version", item.source if item else _published(plans, moment.date()), moment, facts)
+                was, facts = facts, replace(facts, plans=plans)
+                yield Arrival("plan version", item.source if item else _published(plans, moment.date()), moment, was, facts)
         elif item.kind == "book":
             for step, cause in _book(facts, item):
-                yield Arrival(cause, item.source, item.known, step)
+                yield Arrival(cause, item.source, item.known, facts, step)
                 facts = step
         else:
             for step, cause in _charges(facts, item):
-                yield Arrival(cause, item.source, item.known, step)
+                yield Arrival(cause, item.source, item.known, facts, step)
                 facts = step
 
 
@@ -136,13 +139,24 @@ def _charges(facts: Facts, item: Import) -> Iterator[tuple[Facts, str]]:
         yield replace(facts, charges=both), "correction"
 
 
-def _amounts(facts: Facts, period: Period, known: datetime) -> Amounts:
-    """What is earned and paid in the period's months."""
+def _taken_up(live: Live | None, was: Amounts, facts: Facts, period: Period, known: datetime) -> tuple[Live | None, Amounts]:
+    """What is earned and paid by these facts, where only what they touch is settled again."""
     facts = replace(facts, plans=in_force(facts.plans, period))
     if not facts.plans:
-        return {}
-    run = facts.settle(period, known)
-    rows: list[dict[str, Any]] = run.engine.query(_LINES).to_pylist() + run.engine.query(_PAID, [period.span.start, period.span.end]).to_pylist()
+        return None, {}
+    if live is None or facts.plans != live.facts.plans:
+        live = Live(facts, period, known)
+        return live, amounts(live.run)
+    payees = live.change(facts)
+    if payees is None:
+        return live, amounts(live.run)
+    return live, {k: v for k, v in was.items() if k[2] not in payees} | amounts(live.run, payees)
+
+
+def amounts(run: Run, payees: Iterable[str] | None = None) -> Amounts:
+    """What is earned and paid in the months of a run's period, by everybody or by some."""
+    span, some = run.period.span, sorted(payees) if payees is not None else None
+    mine = " AND payee IN (SELECT unnest(?))" if some is not None else ""
+    given = [some] if some is not None else []
+    rows: list[dict[str, Any]] = run.engine.query(_LINES + mine, given).to_pylist() + run.engine.query(_PAID + mine.replace("payee", "p.payee"), [span.start, span.end, *given]).to_pylist()
     return {(r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (r["amount"], r["currency"]) for r in rows}
-
-

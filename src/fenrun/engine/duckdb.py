@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,17 @@ class DuckDB:
         parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}], union_by_name => true) WHERE {where}" for (casts, where), listed in groups.items()]
         self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')
 
+    @contextmanager
+    def aside(self, name: str) -> Iterator[None]:
+        """Inside, tables are made in a schema of that name, which begins empty; what it does not hold is read from `main`."""
+        self.connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}; SET search_path = '{name},main'")
+        try:
+            yield
+        finally:
+            self.connection.execute("SET search_path = 'main'")
+
     def columns(self, name: str) -> dict[str, str]:
-        return dict(self.connection.execute(f'SELECT column_name, column_type FROM (DESCRIBE "{name}")').fetchall())
+        return dict(self.connection.execute(f'SELECT column_name, column_type FROM (DESCRIBE {".".join(map(quoted, name.split(".")))})').fetchall())
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
         kind = "VIEW" if step.view else "TABLE"
