@@ -63,6 +63,8 @@ FAULTS = [  # what, file, text, put in its place
     ("small amounts are paid", "payout/steps.sql", "owed < minimum THEN 0", "owed < minimum THEN owed"),
     ("carried amounts never lapse", "payout/steps.sql", "m.month_no - y.expires > w.empty_no", "false"),
     ("small co-op stays co-op", "payout/steps.sql", "WHEN amount < floor THEN otherwise", "WHEN false THEN otherwise"),
+    ("a correction without a resource forgets what it corrects", "credit/steps.sql", "coalesce(r.subject, k.resource_id)", "r.subject"),
+    ("a correction takes any of the resources it corrects", "credit/steps.sql", " AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))", ""),
     ("late versions are known early", "plan/read.py", "for b in plan.bands if b.published <= known}", "for b in plan.bands}"),
 ]
 

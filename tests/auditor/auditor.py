@@ -340,10 +340,22 @@ class _Audit:
 
     def roles(self, charge: dict[str, Any], customer: str | None, day: date) -> dict[str, list[Link] | None]:
         held: dict[str, list[Link] | None] = self.book.held("customer", "", customer, day) if customer else {}
-        for kind, column in (("resource", "ResourceId"), ("order", "x_OrderId")):
-            if charge.get(column):
-                held |= self.book.held(kind, charge["InvoiceIssuerName"], charge[column], day)
+        order, resource = self.apart(charge)
+        for kind, subject in (("resource", resource), ("order", order)):
+            if subject:
+                held |= self.book.held(kind, charge["InvoiceIssuerName"], subject, day)
         return held
+
+    def apart(self, charge: dict[str, Any]) -> tuple[str | None, str | None]:
+        """Order and resource of a charge; of a correction that names none, those of all charges that it corrects, if they are told apart alike."""
+        own = charge.get("x_OrderId"), charge.get("ResourceId")
+        if charge.get("ChargeClass") != "Correction" or own != (None, None) or not charge.get("SkuPriceId"):
+            return own
+        same = ("InvoiceIssuerName", "BillingAccountId", "SkuPriceId", "ChargePeriodStart")
+        issuer = charge["InvoiceIssuerName"]
+        found = {tuple(c.get(name) if (kind, issuer, c.get(name) or "") in self.book.by_subject else None for kind, name in (("order", "x_OrderId"), ("resource", "ResourceId")))
+                 for c in self.charges if c.get("ChargeClass") != "Correction" and self.when(c)[1] < self.paid[1] and all(c.get(k) == charge.get(k) for k in same)}
+        return next(iter(found)) if len(found) == 1 else own  # type: ignore[return-value]
 
     def _purchase(self, charge: dict[str, Any]) -> None:
         """Remember first purchases."""
@@ -363,7 +375,8 @@ class _Audit:
 
     def _all(self, charge: dict[str, Any], customer: str | None, role: str, day: date) -> list[Link]:
         """Links of a role that is held over the whole: nobody is credited by them, but they are links."""
-        places = [("order", charge["InvoiceIssuerName"], charge.get("x_OrderId")), ("resource", charge["InvoiceIssuerName"], charge.get("ResourceId")), ("customer", "", customer)]
+        order, resource = self.apart(charge)
+        places = [("order", charge["InvoiceIssuerName"], order), ("resource", charge["InvoiceIssuerName"], resource), ("customer", "", customer)]
         for kind, issuer, subject in places:
             found = [x for x in self.book.by_subject.get((kind, issuer, subject or ""), []) if x.role == role and x.valid_from <= day < x.valid_to]
             if subject and found:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import csv
+import io
 import random
 import shutil
 import sqlite3
@@ -14,6 +16,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from fenrun.base.problem import Refused
@@ -122,6 +125,17 @@ def test_a_correction_billed_later_goes_to_whoever_held_the_customer_then(tmp_pa
     assert {r["payee"]: r["credited"] for r in run.engine.table("statement_credits").to_pylist()} == {"P1": -40, "P2": 10}
 
 
+def test_a_correction_without_a_resource_goes_where_the_corrected_charges_went(tmp_path: Path) -> None:
+    """FOCUS 1.4, cost-only correction: no ResourceId, but the price and hour of the charges it corrects. Where all of them are of one resource, it is of that, else of the customer's holder."""
+    year = Year(tmp_path)
+    year.know("2024-05-20", "vm.yaml", "links: [{of: resource, issuer: Cloud, subject: vm-1, role: partner, party: P2}]\n")
+    columns = ",ChargeClass,ResourceId,SkuPriceId"
+    year.charge("2024-06-02", "may.csv", "A1 100 2024-05-10 2024-05 - vm-1 U1", "A1 100 2024-05-10 2024-05 - vm-1 U2", "A1 100 2024-05-10 2024-05 - vm-2 U2", columns=columns)
+    year.charge("2024-07-05", "june.csv", "A1 -1 2024-05-10 2024-06 Correction - U1", "A1 -2 2024-05-10 2024-06 Correction - U2", "A1 -4 2024-05-11 2024-06 Correction - U1", columns=columns)
+    run = settle_period(year.store, parse_period("2024-06")).run
+    assert {r["payee"]: r["credited"] for r in run.engine.table("statement_credits").to_pylist()} == {"P2": -1, "P1": -6}
+
+
 def test_a_file_can_replace_another(tmp_path: Path) -> None:
     """The replacement style: January's file is delivered again, whole, with 800 instead of 900."""
     year = Year(tmp_path)
@@ -173,7 +187,7 @@ def test_why_june_is_not_what_it_was_on_5_july(demo: Store) -> None:
     assert "订单报备" in fenrun("compare", demo.path, "--period", "2024-06", "--known", "2024-07-05", lang="zh-CN").out
 
 
-def test_july_pays_the_differences_of_june(demo: Store) -> None:
+def test_july_pays_the_differences_of_june(demo: Store, tmp_path: Path) -> None:
     run = settle_period(demo, parse_period("2024-07")).run
     found = [d for d in differences(demo, parse_period("2024-06"), datetime(2024, 7, 5), datetime(2024, 9, 1)) if d.what == "paid"]
     assert run.closed and sum(d.amount for d in run.posted if d.what == "paid") == sum(d.amount for d in found)
@@ -181,6 +195,12 @@ def test_july_pays_the_differences_of_june(demo: Store) -> None:
     payee = next(d.payee for d in run.posted)
     text = fenrun("statement", demo.path, payee, "--period", "2024-07").out
     assert "Differences of closed periods" in text and "To pay" in text
+    statement = statement_of(run, payee)
+    rows = list(csv.reader(io.StringIO(fenrun("statement", demo.path, payee, "--period", "2024-07", "--format", "csv").out)))
+    assert sum(Decimal(r[6]) for r in rows[1:]) == statement.payable
+    assert fenrun("statement", demo.path, payee, "--period", "2024-07", "--format", "xlsx", "--out", tmp_path / "s.xlsx").code == 0
+    cells = [c.value for row in openpyxl.load_workbook(tmp_path / "s.xlsx").active.iter_rows() for c in row]  # type: ignore[union-attr]
+    assert any(isinstance(c, (int, float)) and Decimal(str(c)) == statement.payable for c in cells) and "To pay" in cells
 
 
 def test_nothing_opens_a_closed_period(demo: Store, tmp_path: Path) -> None:

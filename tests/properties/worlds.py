@@ -35,7 +35,8 @@ def charge(draw: st.DrawFn) -> dict[str, Any]:
     found = {"InvoiceIssuerName": draw(st.sampled_from(ISSUERS)), "BillingAccountId": draw(st.sampled_from(("A1", "A2"))), "BillingCurrency": draw(st.sampled_from(("CNY",) * 19 + ("USD",))),
              "ChargePeriodStart": start, "BillingPeriodStart": datetime.combine(month, datetime.min.time()), "BilledCost": cost,
              "ListCost": draw(st.sampled_from([cost, cost * 2, cost * Decimal(3), cost / Decimal("0.5")])), "ContractedCost": draw(st.sampled_from([cost, cost - 1, None])), "EffectiveCost": cost,
-             "ServiceName": draw(st.sampled_from(SERVICES)), "ResourceId": draw(st.sampled_from((None, "vm-1"))), "x_Cash": draw(st.sampled_from((str(cost), str(cost), str(cost - 7), None))), "x_OrderId": draw(st.sampled_from((None, None, *ORDERS))), "SubAccountId": draw(st.sampled_from((None, None, "S1")))}
+             "ServiceName": draw(st.sampled_from(SERVICES)), "ResourceId": draw(st.sampled_from((None, "vm-1"))), "x_Cash": draw(st.sampled_from((str(cost), str(cost), str(cost - 7), None))), "x_OrderId": draw(st.sampled_from((None, None, *ORDERS))), "SubAccountId": draw(st.sampled_from((None, None, "S1"))),
+             "SkuPriceId": draw(st.sampled_from(("U1", "U1", None))), "ChargeClass": draw(st.sampled_from((None, None, None, "Correction")))}
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fenrun.bench import job, plans
+from fenrun.bench import change, job, plans
 from fenrun.cli.output import as_json, print_json, progress
 
 
@@ -38,6 +38,21 @@ def bench_plans(rows: int, variants: int, json_: bool) -> None:
     """Settle many variants of a plan over the same facts in one pass, and some of them one by one."""
     with progress("plans", 5) as step:
         said = plans.run(rows, variants, step)
+    if json_:
+        print_json(said)
+    else:
+        for key, value in said.items():
+            click.echo(f"{key}: {value}")
+
+
+@command.command(name="change")
+@click.option("--rows", type=click.IntRange(min=1000), default=1_000_000, show_default=True, help="How many charges the world has.")
+@click.option("--changes", type=click.IntRange(min=2), default=100, show_default=True, help="How many customers change their partner, one at a time.")
+@as_json
+def bench_change(rows: int, changes: int, json_: bool) -> None:
+    """Settle a month, then again what an association that changes, or a late file, touches; and everything anew, for comparison."""
+    with progress("change", 4) as step:
+        said = change.run(rows, changes, step)
     if json_:
         print_json(said)
     else:

@@ -20,14 +20,15 @@ from fenrun.workspace import files_in, import_file
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--known", type=MomentType(), help="From when these facts are known (UTC); else now.")
 @click.option("--replaces", multiple=True, help="File name or id of an earlier import of charges that these charges take the place of (the replacement style of corrections).")
+@click.option("--reason", default="", help="Why, for the log.")
 @as_json
-def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, replaces: tuple[str, ...], json_: bool) -> None:
+def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, replaces: tuple[str, ...], reason: str, json_: bool) -> None:
     """Import FILES (or folders of them) into WORKSPACE, which is made if it is not there.
 
     What a file is (FOCUS charges, book, plan) is told from what it holds. The same content twice changes nothing.
     A file that cannot be taken is refused whole; the others are imported.
     """
-    store, moment, done, problems = Store(workspace, actor(), now()), known or now(), list[Imported](), list[Problem]()
+    store, moment, done, problems = Store(workspace, actor(), now(), reason), known or now(), list[Imported](), list[Problem]()
     paths = [file for path in files for file in files_in(path)]
     size = sum(p.stat().st_size for p in paths if p.exists())
     with progress("import", size) as step:

@@ -128,6 +128,10 @@ def _numbers(engine: Engine) -> Callable[[str], str]:
     return lambda name: column(name) if present.get(name, "").startswith("DECIMAL") else f"TRY_CAST({column(name)} AS DECIMAL(38,15))"
 
 
+LINES = ("charge_lines", "corrected", "told_apart")
+"""The views of steps.sql that lead from charges to groups; they can be run again for single charges."""
+
+
 def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
     """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`."""
     read, units, bases = _any_credit(plans), units_of(plans), bases_of(plans)
@@ -136,7 +140,7 @@ def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date
     amounts = [f"{_basis(basis, lambda name: f'CAST({number(name)} AS DECIMAL(38, {scale}))')} AS a{n}" for n, basis in enumerate(bases)]
     keys = "".join(f", {c}" for c in (*read.of("column").values(), *units.values(), *read.of("number").values()))
     return {
-        "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "day": _day(engine, plans, column, number), "keys": keys,
+        "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "correction": f"coalesce({column('ChargeClass')} = 'Correction', false)", "price": column("SkuPriceId"), "day": _day(engine, plans, column, number), "keys": keys,
         "bought": " OR ".join(f"coalesce({number(name)} > 0, false)" for name in BASES.values()), "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
     }
 

@@ -9,7 +9,7 @@ JOIN plan_alike AS a ON a.plan_id = t.plan_id AND a.crediting = t.plan_id
 SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
        CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE) AS month,
        {day} AS day,
-       BillingCurrency AS currency, {bought} AS bought, {amounts}{columns}
+       BillingCurrency AS currency, {correction} AS correction, {price} AS price, ChargePeriodStart AS started, {bought} AS bought, {amounts}{columns}
 FROM charges
 WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY AND BillingPeriodStart < TIMESTAMP '{to}' - INTERVAL 1 DAY
 
@@ -17,13 +17,25 @@ WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY AND BillingPerio
 -- The orders, resources and sub-accounts that the book names; no other is told apart.
 SELECT DISTINCT of_kind, issuer, subject FROM links WHERE of_kind IN ('order', 'resource', 'sub-account')
 
+-- view: corrected
+-- Corrections that name neither order nor resource: those of the charges that they correct (same account, price and start), where these are all told apart alike.
+SELECT c.import_id, c.row_no, min(o.subject) AS order_id, min(r.subject) AS resource_id
+FROM charge_lines AS c
+JOIN charge_lines AS p ON p.issuer = c.issuer AND p.account = c.account AND p.price = c.price AND p.started = c.started AND NOT p.correction
+LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
+LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_id
+WHERE c.correction AND c.order_id IS NULL AND c.resource_id IS NULL
+GROUP BY c.import_id, c.row_no
+HAVING min(coalesce(o.subject, '')) = max(coalesce(o.subject, '')) AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))
+
 -- view: told_apart
 -- The charges with only those that matter.
-SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, o.subject AS order_id, r.subject AS resource_id, c.month, c.day, c.currency, c.bought{amount_names}{keys}
+SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, coalesce(o.subject, k.order_id) AS order_id, coalesce(r.subject, k.resource_id) AS resource_id, c.month, c.day, c.currency, c.bought{amount_names}{keys}
 FROM charge_lines AS c
 LEFT JOIN registered AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = c.issuer AND o.subject = c.order_id
 LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = c.issuer AND r.subject = c.resource_id
+LEFT JOIN corrected AS k ON k.import_id = c.import_id AND k.row_no = c.row_no
 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.

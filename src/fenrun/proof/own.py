@@ -100,7 +100,7 @@ def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str
     engine, plans = run.engine, run.plans
     filled = from_charges.line_fragments(engine, plans, LONG_AGO, period.span.end)
     for step in from_charges.STEPS:
-        if step.name in ("charge_lines", "told_apart"):
+        if step.name in from_charges.LINES:
             engine.run(step, filled)
     read, units = from_charges.readings_of(plans, ("customer", "credit")), from_charges.units_of(plans)
     same = "".join(f" AND g.{k} IS NOT DISTINCT FROM t.{k}" for k in (*read.columns(("column", "number")), *units.values()))

@@ -86,7 +86,7 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     engine, plans = run.engine, run.plans
     filled = from_charges.line_fragments(engine, plans, row["period_from"], row["period_to"])
     for step in from_charges.STEPS:
-        if step.name in ("charge_lines", "told_apart"):
+        if step.name in from_charges.LINES:
             engine.run(step, filled)
     read, units = from_charges.readings_of(plans, ("customer", "credit")), from_charges.units_of(plans)
     same = "".join(f" AND g.{k} IS NOT DISTINCT FROM t.{k}" for k in (*read.columns(("column", "number")), *units.values()))

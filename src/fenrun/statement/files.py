@@ -14,6 +14,7 @@ from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.statement.explain import why
 from fenrun.statement.rows import Line, Statement
+from fenrun.statement.run import Difference
 
 COLUMNS = ("payee", "role", "component", "period", "measured", "outcome", "earned", "currency", "clause")
 _RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -29,14 +30,22 @@ def outcome(line: Line, lang: str) -> str:
     return why(line.reason, lang, line.band, show(line.cap) if line.cap is not None else "", line.who, line.detail)
 
 
+def because(difference: Difference, lang: str) -> str:
+    """Why a closed period pays otherwise: the cause, the file that brought it, and since when it was known."""
+    return f"{say(f'cause-{difference.cause}', lang)}: {difference.source} ({show_moment(difference.known)[:10]})"
+
+
 def to_csv(statement: Statement, lang: str) -> str:
-    """The statement's lines as CSV text with a header in the language; amounts are plain decimals."""
+    """The statement's lines as CSV text with a header in the language, then what is paid for closed periods; amounts are plain decimals."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([say(c, lang) for c in COLUMNS])
     for x in statement.lines:
         texts = [statement.payee, x.role, x.title[lang], x.period]
         writer.writerow([*map(guarded, texts), plain(x.measured), guarded(outcome(x, lang)), plain(x.earned), statement.currency, guarded(x.line_id)])
+    for d in (d for d in statement.differences if d.what == "paid"):
+        texts = [statement.payee, "", say("difference", lang), d.period]
+        writer.writerow([*map(guarded, texts), "", guarded(because(d, lang)), plain(d.amount), d.currency, guarded(d.plan_id)])
     return out.getvalue()
 
 
@@ -64,10 +73,27 @@ def to_xlsx(statement: Statement, path: Path, lang: str) -> None:
     end = top + 1 + len(statement.lines)
     sheet.write_string(end, 3, say("total", lang), head)
     sheet.write_number(end, 4, statement.earned, total)
+    if statement.differences:
+        _differences(sheet, end + 2, statement, lang, head, money, total)
     for column, width in enumerate((34, 10, 18, 44, 18, 44)):
         sheet.set_column(column, column, width)
     _customers(book.add_worksheet(say("customer", lang)), statement, lang, head, money)
     book.close()
+
+
+def _differences(sheet: xlsxwriter.worksheet.Worksheet, top: int, statement: Statement, lang: str, head: object, money: object, total: object) -> None:
+    """What is paid, or taken back, for closed periods, and what is paid in all."""
+    for column, key in enumerate(("difference", "period", "before", "cause", "difference")):
+        sheet.write_string(top, column, say(key, lang), head)
+    paid = [d for d in statement.differences if d.what == "paid"]
+    for row, d in enumerate(paid, top + 1):
+        sheet.write_string(row, 0, guarded(d.plan_id))
+        sheet.write_string(row, 1, d.period)
+        sheet.write_number(row, 2, d.before, money)
+        sheet.write_string(row, 3, guarded(because(d, lang)))
+        sheet.write_number(row, 4, d.amount, money)
+    sheet.write_string(top + 1 + len(paid), 3, say("payable", lang), head)
+    sheet.write_number(top + 1 + len(paid), 4, statement.payable, total)
 
 
 def _customers(sheet: xlsxwriter.worksheet.Worksheet, statement: Statement, lang: str, head: object, money: object) -> None:

@@ -127,7 +127,7 @@ def write_changes(folder: Path, world: People) -> Path:
     rows: list[tuple[str, ...]] = []
     for n in map(int, moved):
         other = (int(world.partner[n]) + 1) % world.size.partners
-        rows += [("customer", "", customer_id(n), "partner", partner_id(int(world.partner[n])), "80 %" if n % 97 == 50 else "", _SINCE, f"{YEAR}-06-11"),
+        rows += [("customer", "", customer_id(n), "partner", partner_id(int(world.partner[n])), "80 %" if n % 97 == 50 else "", SINCE, f"{YEAR}-06-11"),
                  ("customer", "", customer_id(n), "partner", partner_id(other), "", f"{YEAR}-06-11", "")]
     for n in sorted(world.registered)[::2]:
         rows.append(("order", ISSUER, order_id(n), "partner", partner_id((world.registered[n] + 1) % world.size.partners), "", f"{YEAR}-06-01", ""))
@@ -136,7 +136,7 @@ def write_changes(folder: Path, world: People) -> Path:
 
 
 _LINK_COLUMNS = ("of", "issuer", "subject", "role", "party", "share", "from", "to")
-_SINCE = "2023-01-01"
+SINCE = "2023-01-01"
 
 
 def _csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
@@ -162,17 +162,17 @@ def _parties(world: People) -> Iterable[tuple[str, str, str]]:
 
 def _links(world: People) -> Iterable[tuple[str, ...]]:
     for number in range(world.size.reps):
-        yield "party", "", rep_id(number), "manager", f"M-{REGIONS[number % len(REGIONS)]}", "", _SINCE, ""
+        yield "party", "", rep_id(number), "manager", f"M-{REGIONS[number % len(REGIONS)]}", "", SINCE, ""
     for number in range(9, world.size.partners, 10):
-        yield "party", "", partner_id(number), "parent", partner_id(number - 1), "", _SINCE, ""
+        yield "party", "", partner_id(number), "parent", partner_id(number - 1), "", SINCE, ""
     for number in range(world.size.customers):
         customer = customer_id(number)
-        yield "account", ISSUER, f"A{number + 1:06d}", "customer", customer, "", _SINCE, ""
-        yield "customer", "", customer, "rep", rep_id(int(world.rep[number])), "", _SINCE, ""
+        yield "account", ISSUER, f"A{number + 1:06d}", "customer", customer, "", SINCE, ""
+        yield "customer", "", customer, "rep", rep_id(int(world.rep[number])), "", SINCE, ""
         if world.partner[number] >= 0:
             share = "80 %" if number % 97 == 50 else ""
             day, to = world.moves.get(number, ("", -1))
-            yield "customer", "", customer, "partner", partner_id(int(world.partner[number])), share, _SINCE, str(day)
+            yield "customer", "", customer, "partner", partner_id(int(world.partner[number])), share, SINCE, str(day)
             if day:
                 yield "customer", "", customer, "partner", partner_id(to), "", str(day), ""
         if number in world.registered:
@@ -181,12 +181,12 @@ def _links(world: People) -> Iterable[tuple[str, ...]]:
 
 def _labels(world: People) -> Iterable[tuple[str, ...]]:
     for number in range(world.size.partners):
-        yield partner_id(number), "level", "standard" if number % 4 == 3 else "elite", _SINCE, ""
+        yield partner_id(number), "level", "standard" if number % 4 == 3 else "elite", SINCE, ""
     for number in range(world.size.customers):
         customer = customer_id(number)
-        yield customer, "class", str(world.classes[number]), _SINCE, ""
-        yield customer, "region", REGIONS[world.region[number]], _SINCE, ""
-        yield customer, "line", LINES[(number * 5) % len(LINES)], _SINCE, ""
+        yield customer, "class", str(world.classes[number]), SINCE, ""
+        yield customer, "region", REGIONS[world.region[number]], SINCE, ""
+        yield customer, "line", LINES[(number * 5) % len(LINES)], SINCE, ""
 
 
 def _figures(world: People, seed: int) -> Iterable[tuple[str, ...]]:
