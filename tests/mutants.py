@@ -15,6 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 TESTS = ["tests/cases/test_plans.py", "tests/cases/test_sample.py", "tests/test_docs.py", "tests/properties/test_auditor.py"]
 
+LATER = ["tests/cases/test_closing.py", "tests/errors/test_gallery.py", "tests/properties/test_change.py", "tests/properties/test_closing.py"]
+"""The tests of what comes after a settlement."""
+
 FAULTS = [  # what, file, text, put in its place
     ("spans are closed at their end", "credit/steps.sql", "l.subject = o.customer\n                 AND l.valid_from <= o.day AND o.day < l.valid_to", "l.subject = o.customer\n                 AND l.valid_from <= o.day AND o.day <= l.valid_to"),
     ("a registered order does not override", "credit/steps.sql", "l.subject = o.order_id\n", "l.subject = o.order_id AND false\n"),
@@ -65,6 +68,24 @@ FAULTS = [  # what, file, text, put in its place
     ("small co-op stays co-op", "payout/steps.sql", "WHEN amount < floor THEN otherwise", "WHEN false THEN otherwise"),
     ("a correction without a resource forgets what it corrects", "credit/steps.sql", "coalesce(r.subject, k.resource_id)", "r.subject"),
     ("a correction takes any of the resources it corrects", "credit/steps.sql", " AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))", ""),
+    ("corrections are late charges", "closing/differences.py", "corrections, both = item.facts[\"corrections\"], (*facts.charges, item)", "corrections, both = 0, (*facts.charges, item)"),
+    ("a replaced file stays", "closing/differences.py", "if i.id not in gone)", "if True)"),
+    ("registrations are book changes", "closing/differences.py", "yield replace(facts, book=[*book, (source, known, {\"links\": orders})]), \"order registration\"", "yield replace(facts, book=[*book, (source, known, {\"links\": orders})]), \"book change\""),
+    ("versions published later make no difference", "closing/differences.py", "if before.date() < b.published <= after.date()}", "if False}"),
+    ("differences are posted twice", "closing/close.py", "return differences(store, whole, done[-1].known, known, progress)", "return differences(store, whole, done[0].known, known, progress)"),
+    ("a period is closed early", "closing/close.py", "if moment < datetime.combine(period.span.end, time()):", "if False:"),
+    ("a leaf leaves out what is paid", "closing/seal.py", "return digest(\"statement\", payee, rows)", "return digest(\"statement\", payee, {k: v for k, v in rows.items() if k != \"payments\"})"),
+    ("the tree's sides are mixed up", "closing/seal.py", "_pair(other, leaf) if side == \"left\" else _pair(leaf, other)", "_pair(leaf, other)"),
+    ("a bundle masks nobody", "proof/own.py", "pc.if_else(known_parties, table[\"party\"], MASKED)", "table[\"party\"]"),
+    ("a bundle takes all charges", "proof/own.py", "WHERE c.party IN (SELECT unnest(?))\"\"\"", "WHERE c.party IN (SELECT unnest(?)) OR true\"\"\""),
+    ("rows that do not follow are passed over", "proof/verify.py", "if f\"{name}:{number}\" not in attested and row not in again:", "if False:"),
+    ("a log row's hash is not checked", "engine/log.py", "if act.hash != act.hashed():", "if False:"),
+    ("a row that is missing is not seen", "engine/log.py", "if act.seq != number or act.previous != previous:", "if False:"),
+    ("what is known by a closed moment is taken", "engine/store.py", "if closed and parse_moment(known) <= closed:", "if False:"),
+    ("tax is left out of the books", "ledger/entries.py", "postings.append((account(\"Expenses\", \"Tax\", r[\"plan_id\"]), r[\"paid\"] - r[\"amount\"]))", "pass"),
+    ("a change forgets who was credited before", "change.py", "f\"SELECT DISTINCT party FROM main.credits AS m WHERE {_TOUCHED}\"", "\"SELECT party FROM main.credits WHERE false\""),
+    ("a change forgets the accounts of its customers", "change.py", "accounts = {a for c in todo_customers for a in by_customer.get(c, ())} - self.accounts", "accounts = set()"),
+    ("a change leaves the ledger", "change.py", "-total AS total, -credited AS credited", "total, credited"),
     ("late versions are known early", "plan/read.py", "for b in plan.bands if b.published <= known}", "for b in plan.bands}"),
 ]
 
@@ -86,7 +107,7 @@ def main() -> int:
             if whole.count(text) != 1:
                 raise SystemExit(f"{file}: the text of {what!r} stands there {whole.count(text)} times")
             path.write_text(whole.replace(text, put), "utf-8")
-            caught = _caught(copy)
+            caught = _caught(copy, file)
             path.write_text(whole, "utf-8")
             print(f"{number:2}/{len(FAULTS)} {'caught' if caught else 'MISSED'}  {what} ({file}){'  by ' + caught if caught else ''}", flush=True)
             missed += [] if caught else [what]
@@ -94,10 +115,10 @@ def main() -> int:
     return len(missed)
 
 
-def _caught(copy: Path) -> str:
+def _caught(copy: Path, file: str) -> str:
     """The first test that fails in the copy, if any."""
     env = {**os.environ, "PYTHONPATH": str(copy / "src"), "FENRUN_FIRST_FAILURE": "1"}
-    done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS], cwd=copy, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *(LATER if file.startswith(("closing", "proof", "ledger", "change", "engine/log", "engine/store")) else TESTS)], cwd=copy, env=env, capture_output=True, text=True, check=False)
     failed = [line.split(" - ")[0].removeprefix("FAILED ").removeprefix("ERROR ") for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     return failed[0] if done.returncode else ""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fenrun.bench import change, job, plans
+from fenrun.bench import change, job, month, plans
 from fenrun.cli.output import as_json, print_json, progress
 
 
@@ -53,6 +53,21 @@ def bench_change(rows: int, changes: int, json_: bool) -> None:
     """Settle a month, then again what an association that changes, or a late file, touches; and everything anew, for comparison."""
     with progress("change", 4) as step:
         said = change.run(rows, changes, step)
+    if json_:
+        print_json(said)
+    else:
+        for key, value in said.items():
+            click.echo(f"{key}: {value}")
+
+
+@command.command(name="month")
+@click.option("--rows", type=click.IntRange(min=1000), default=1_000_000, show_default=True, help="How many charges the month has.")
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="How often each is measured; the median counts.")
+@as_json
+def bench_month(rows: int, repeats: int, json_: bool) -> None:
+    """Settle one month, beside the floor: one grouped sum over the same columns of the same files."""
+    with progress("month", repeats + 1) as step:
+        said = month.run(rows, repeats, step)
     if json_:
         print_json(said)
     else:

@@ -1,0 +1,94 @@
+"""The month job: a month's charges, scanned as fast as the engine's reader can and settled with all explanations kept, in one run."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from fenrun.base.when import Period, parse_period
+from fenrun.charges.read import charge_files
+from fenrun.charges.rows import empty_schema
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.store import Store
+from fenrun.workspace import facts_known, import_file
+from fenrun.world.charges import write_month
+from fenrun.world.people import YEAR, Size, people, write_book
+
+_KNOWN = datetime(2026, 1, 1)
+_MONTH = 9
+_FLOOR = """
+SELECT BillingAccountId, sum(BilledCost) AS billed, sum(ContractedCost) AS contracted, sum(EffectiveCost) AS effective, sum(ListCost) AS list,
+       count(ServiceName) AS services, count(x_OrderId) AS orders, max(ChargePeriodStart) AS last
+FROM charges GROUP BY BillingAccountId"""
+
+
+def run(rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
+    """Settle one month of so many charges, a quarter's last. The floor is one grouped sum over the columns that the plan needs, from the same files.
+
+    Returns medians in seconds, their ratio, and the peak memory of a process that only settles, in MB.
+    """
+    with tempfile.TemporaryDirectory(prefix="fenrun-month-") as aside:
+        folder = Path(aside)
+        imported = build(folder, rows)
+        progress(1)
+        floors, settles, peaks = [], [], []
+        for _ in range(repeats):
+            for task, into in ((_floor, floors), (_settle, settles)):
+                with multiprocessing.get_context("spawn").Pool(1) as pool:
+                    seconds, peak = pool.apply(task, (str(folder / "workspace"),))
+                into.append(seconds)
+                if task is _settle:
+                    peaks.append(peak)
+            progress(1)
+    floor, settle = statistics.median(floors), statistics.median(settles)
+    return {"rows": rows, "import_s": round(imported, 3), "import_rows_per_s": round(rows / imported), "floor_s": round(floor, 3), "settle_s": round(settle, 3),
+            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": max(peaks), "repeats": repeats}
+
+
+def build(folder: Path, rows: int) -> float:
+    """Write the month and its book, and import them. Returns the seconds that importing the charges took."""
+    size = Size.of(rows)
+    world = people(Size(rows * 12, size.customers, size.partners, size.reps), 1)
+    charges = write_month(folder / "charges", world, 1, _MONTH, lambda n: None)
+    plan = folder / "plan.yaml"
+    plan.write_text(resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8")
+    store = Store(folder / "workspace")
+    for path in [*(p for p, _ in write_book(folder / "book", world, 1)), plan]:
+        import_file(store, path, _KNOWN)
+    start = time.perf_counter()
+    for path in charges:
+        import_file(store, path, _KNOWN)
+    return time.perf_counter() - start
+
+
+def _period() -> Period:
+    return parse_period(f"{YEAR}-{_MONTH:02d}")
+
+
+def _floor(workspace: str) -> tuple[float, int]:
+    files, engine = charge_files(Store(Path(workspace)).imports("charges")), DuckDB()
+    start = time.perf_counter()
+    engine.put_files("charges", files, empty_schema())
+    engine.query(_FLOOR)
+    return time.perf_counter() - start, _peak()
+
+
+def _settle(workspace: str) -> tuple[float, int]:
+    store = Store(Path(workspace))
+    start = time.perf_counter()
+    facts_known(store, _KNOWN).settle(_period(), _KNOWN)
+    return time.perf_counter() - start, _peak()
+
+
+def _peak() -> int:
+    """Peak memory of this process in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 * 1024 if sys.platform == "darwin" else 1024)
