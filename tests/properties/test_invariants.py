@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from fenrun.base.when import parse_period
 from fenrun.book.read import Book
+from fenrun.credit import from_charges
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.statement.run import Run
 from fenrun.workspace import as_other
@@ -72,6 +73,20 @@ def test_a_refund_undoes_its_charge_exactly(charges: list[Any], books: list[Any]
     refund = {k: -v if isinstance(v, Decimal) else v for k, v in charge.items()} | {"x_Cash": charge["x_Cash"] and str(-Decimal(charge["x_Cash"]))}
     before, after = (_own(run_engine(found, books, plan.plan, period)) for found in (charges, [*charges, charge, refund]))
     assert all(after[key] == earned for key, earned in before.items())
+
+
+@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods)
+def test_a_day_that_stands_for_others_changes_nothing(charges: list[Any], books: list[Any], plan: PlanFile, period: str) -> None:
+    """Charges are summed over the days between changes of the book. Day by day the same comes out."""
+    spans = from_charges._spans
+    by_span = run_engine(charges, books, plan.plan, period)
+    from_charges._spans = lambda plans, start, end: spans(plans, start, end) | {"merged": "false", "span": "c.day", "span_join": ""}
+    try:
+        by_day = run_engine(charges, books, plan.plan, period)
+    finally:
+        from_charges._spans = spans
+    assert by_span.engine.table("groups").num_rows <= by_day.engine.table("groups").num_rows
+    assert _by_plan(by_span) == _by_plan(by_day)
 
 
 @given(worlds.charges, worlds.book(), worlds.plan(), worlds.periods)

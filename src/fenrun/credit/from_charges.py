@@ -128,6 +128,8 @@ def _numbers(engine: Engine) -> Callable[[str], str]:
     return lambda name: column(name) if present.get(name, "").startswith("DECIMAL") else f"TRY_CAST({column(name)} AS DECIMAL(38,15))"
 
 
+_LATE = 62
+"""Days before and after the months settled within which charges of one span are summed; older and later ones day by day."""
 LINES = ("charge_lines", "corrected", "told_apart")
 """The views of steps.sql that lead from charges to groups; they can be run again for single charges."""
 
@@ -142,7 +144,7 @@ def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date
     return {
         "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "correction": f"coalesce({column('ChargeClass')} = 'Correction', false)", "price": column("SkuPriceId"), "day": _day(engine, plans, column, number), "keys": keys,
         "bought": " OR ".join(f"coalesce({number(name)} > 0, false)" for name in BASES.values()), "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
-    }
+    } | _spans(plans, start, end)
 
 
 def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
@@ -168,6 +170,22 @@ def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> 
         "claim_amount": amount_of("b.basis", "c", plans), "plan_amount": amount_of("p.basis", "g", plans),
         "all_share": str(direct + rolled * depth), "credit": str(cost_scale(engine, bases_of(plans)) + direct + rolled * depth),
     }
+
+
+def _spans(plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
+    """What fills the spans in which any day stands for all: those between changes of the book and dates in the plans, unless a condition reads the day itself."""
+    low, high = (start - timedelta(days=_LATE) if start.year > 1 else start), end + timedelta(days=_LATE)
+    given = {"low": str(low), "high": str(high)}
+    read = _any_credit(plans)
+    if read.of("date") or read.of("link date") or any(json.loads(p.terms[0].as_of) for p in plans):
+        return given | {"merged": "false", "span": "c.day", "span_join": ""}
+    dates = sorted({d for p in plans for x in p.exclusions for d in (x.valid_from, x.valid_to) if low < d < high}, reverse=True)
+    said = "".join(f" WHEN c.day >= DATE '{d}' THEN DATE '{d}'" for d in dates)
+    own = "c.day < DATE '{low}' OR c.day >= DATE '{high}' OR s.subject IS NOT NULL OR o.subject IS NOT NULL OR r.subject IS NOT NULL OR k.row_no IS NOT NULL".format(**given)
+    plain = f"coalesce(n.valid_from, DATE '{low}')"
+    return given | {
+        "merged": "true", "span": f"CASE WHEN {own} THEN c.day ELSE {f'greatest({plain}, CASE{said} ELSE DATE {literal(str(low))} END)' if dates else plain} END",
+        "span_join": "\nLEFT JOIN spans AS n ON n.issuer = c.issuer AND n.account = c.account AND n.valid_from <= c.day AND c.day < n.valid_to"}
 
 
 def history_needed(plans: Sequence[Plan]) -> bool:

@@ -28,21 +28,54 @@ WHERE c.correction AND c.order_id IS NULL AND c.resource_id IS NULL
 GROUP BY c.import_id, c.row_no
 HAVING min(coalesce(o.subject, '')) = max(coalesce(o.subject, '')) AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))
 
+-- step: turns
+-- Days within the window on which something changes for an account: a link or label of the account, of its customers, of whoever holds a role of these, or of anybody above.
+WITH RECURSIVE days AS (
+  SELECT of_kind, issuer, subject, party, unnest([valid_from, valid_to]) AS day FROM links),
+turning AS (
+  SELECT * FROM days WHERE day > DATE '{low}' AND day < DATE '{high}'),
+holding AS (
+  SELECT DISTINCT subject AS customer, party FROM links WHERE of_kind = 'customer'),
+above AS (
+  SELECT DISTINCT party, party AS upper FROM holding
+  UNION
+  SELECT a.party, l.party FROM above AS a JOIN links AS l ON l.of_kind = 'party' AND l.subject = a.upper),
+of_party AS (
+  SELECT party, unnest([valid_from, valid_to]) AS day FROM labels
+  UNION
+  SELECT subject, day FROM turning WHERE of_kind = 'party'),
+of_customer AS (
+  SELECT subject AS customer, day FROM turning WHERE of_kind = 'customer'
+  UNION
+  SELECT party, day FROM of_party
+  UNION
+  SELECT h.customer, p.day FROM of_party AS p JOIN above AS a ON a.upper = p.party JOIN holding AS h ON h.party = a.party)
+SELECT issuer, subject AS account, day FROM turning WHERE of_kind = 'account' AND {merged}
+UNION
+SELECT l.issuer, l.subject, c.day
+FROM of_customer AS c
+JOIN links AS l ON l.of_kind = 'account' AND l.party = c.customer
+WHERE c.day > DATE '{low}' AND c.day < DATE '{high}' AND {merged}
+
+-- step: spans
+-- Spans between them, in which any day stands for all.
+SELECT issuer, account, day AS valid_from, lead(day, 1, DATE '{high}') OVER (PARTITION BY issuer, account ORDER BY day) AS valid_to FROM turns
+
 -- view: told_apart
--- The charges with only those that matter.
-SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, coalesce(o.subject, k.order_id) AS order_id, coalesce(r.subject, k.resource_id) AS resource_id, c.month, c.day, c.currency, c.bought{amount_names}{keys}
+-- The charges with only those orders, resources and sub-accounts, and a day that stands for theirs: their own where orders, resources or sub-accounts are told apart.
+SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, coalesce(o.subject, k.order_id) AS order_id, coalesce(r.subject, k.resource_id) AS resource_id, c.month, c.day, {span} AS span, c.currency, c.bought{amount_names}{keys}
 FROM charge_lines AS c
 LEFT JOIN registered AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = c.issuer AND o.subject = c.order_id
 LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = c.issuer AND r.subject = c.resource_id
-LEFT JOIN corrected AS k ON k.import_id = c.import_id AND k.row_no = c.row_no
+LEFT JOIN corrected AS k ON k.import_id = c.import_id AND k.row_no = c.row_no{span_join}
 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.
-SELECT row_number() OVER (ORDER BY issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}) AS group_id,
-       issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}{sums}, bool_or(bought) AS bought, count(*) AS charges
+SELECT row_number() OVER (ORDER BY issuer, account, sub_account, order_id, resource_id, month, span, currency{keys}) AS group_id,
+       issuer, account, sub_account, order_id, resource_id, month, span AS day, currency{keys}{sums}, min(CASE WHEN bought THEN day END) AS bought, count(*) AS charges
 FROM told_apart
-GROUP BY issuer, account, sub_account, order_id, resource_id, month, day, currency{keys}
+GROUP BY issuer, account, sub_account, order_id, resource_id, month, span, currency{keys}
 
 -- step: customers
 -- The customer of each group on its day: by its sub-account where the book names that, else by its account.
@@ -71,7 +104,7 @@ WHERE g.currency = '{currency}'
 
 -- step: customer_since
 -- The first day on which each customer was charged anything: a charge with any cost above zero.
-SELECT customer, min(day) AS day FROM owned WHERE bought AND customer IS NOT NULL GROUP BY customer
+SELECT customer, min(bought) AS day FROM owned WHERE bought IS NOT NULL AND customer IS NOT NULL GROUP BY customer
 
 -- step: holders
 -- Who holds which role for each owned group: by its registered order where that names the role, else by its resource, else by its customer.
@@ -123,10 +156,10 @@ GROUP BY c.plan_id, t.segment_id
 
 -- step: first_purchases
 -- The first day on which a customer was charged anything while a party held a role of it, by the day since which it did.
-SELECT o.customer, h.role, h.party, h.since, min(o.day) AS day
+SELECT o.customer, h.role, h.party, h.since, min(o.bought) AS day
 FROM owned AS o
 JOIN holders AS h ON h.owned_id = o.owned_id
-WHERE {first_purchases} AND o.bought AND o.customer IS NOT NULL
+WHERE {first_purchases} AND o.bought IS NOT NULL AND o.customer IS NOT NULL
 GROUP BY o.customer, h.role, h.party, h.since
 
 -- view: claims

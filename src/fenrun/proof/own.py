@@ -34,7 +34,7 @@ _CHARGES = """
 SELECT DISTINCT t.import_id, t.row_no
 FROM told_apart AS t
 JOIN groups AS g ON g.issuer = t.issuer AND g.account = t.account AND g.sub_account IS NOT DISTINCT FROM t.sub_account
-                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.day AND g.currency = t.currency{same}
+                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.span AND g.currency = t.currency{same}
 JOIN credits AS c ON c.group_id = g.group_id
 WHERE c.party IN (SELECT unnest(?))"""
 _CUSTOMERS = "SELECT DISTINCT customer FROM credits WHERE party IN (SELECT unnest(?)) AND customer IS NOT NULL"

@@ -29,7 +29,7 @@ SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {amount} A
        c.customer_link, c.link_id, s.ServiceName AS service
 FROM told_apart AS t
 JOIN groups AS g ON g.issuer = t.issuer AND g.account = t.account AND g.sub_account IS NOT DISTINCT FROM t.sub_account
-                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.day AND g.currency = t.currency{same}
+                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.span AND g.currency = t.currency{same}
 JOIN credits AS c ON c.group_id = g.group_id
 JOIN charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
 WHERE c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ?
