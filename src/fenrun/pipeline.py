@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
 from fenrun.base.problem import Place, Problem, Refused, in_order
-from fenrun.base.when import LONG_AGO, AsOf, Period
+from fenrun.base.when import AsOf, Period
 from fenrun.book import checks as book_checks
 from fenrun.book.limits import refuse_acts
 from fenrun.credit import checks as credit_checks
 from fenrun.credit import from_charges
 from fenrun.earn import checks as earn_checks
 from fenrun.earn import from_credits
-from fenrun.earn.from_credits import first_needed
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import Step
 from fenrun.payout import checks as payout_checks
@@ -58,7 +56,7 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
     terms = plans[0].terms[0]
     problems = refuse_acts(engine, terms.registration_days, terms.open_registrations, terms.unbind_months)
     from_charges.put_plans(engine, plans)
-    from_credits.put_periods(engine, plans, first_charged(plans, period), period.span.end)
+    from_credits.put_periods(engine, plans, from_credits.first_charged(plans, period), period.span.end)
     filled = fragments(engine, plans, period)
     problems += book_checks.find(engine)
     for stage in STAGES:
@@ -74,15 +72,9 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
 
 def fragments(engine: Engine, plans: Sequence[Plan], period: Period) -> dict[str, str]:
     """What fills the steps of all stages, for the charges and the book that the engine holds."""
-    filled = from_charges.fragments(engine, plans, LONG_AGO if from_charges.history_needed(plans) else first_charged(plans, period), period.span.end)
+    filled = from_charges.fragments(engine, plans, *from_credits.charged(plans, period))
     filled |= from_credits.fragments(engine, plans, period, int(filled["credit"]))
     return filled | from_earnings.fragments(engine, plans, period)
-
-
-def first_charged(plans: Sequence[Plan], period: Period) -> date:
-    """First day of the months of charges that settling the period looks at: a year before the first earning it needs."""
-    first = first_needed(plans, period)
-    return first.replace(year=max(first.year - 2, 1), month=1) if any(p.terms[0].year_starts != 1 for p in plans) else first.replace(year=max(first.year - 1, 1), month=1)
 
 
 def _alike(plans: Sequence[Plan]) -> None:

@@ -27,10 +27,10 @@ from fenrun.plan.read import PlanFile, as_known, load_plan, read_plan
 from fenrun.plan.rows import ROW_TYPES, Plan
 from fenrun.statement.run import Run
 
-ENGINE_VERSION = "2"
+ENGINE_VERSION = "3"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
 
-KEPT = ("parties", "registered", "groups", "customers", "credits", "uncredited", "counted", "paid", "earnings", "held_back", "payouts", "payments", "statement_lines", "statement_credits", "statements", "ledger")
+KEPT = ("parties", "registered", "spans", "groups", "customers", "credits", "uncredited", "counted", "paid", "earnings", "held_back", "payouts", "payments", "statement_lines", "statement_credits", "statements", "ledger")
 """The tables of a run that are kept, in an order of their own: the same run gives the same bytes."""
 
 _SUFFIXES = (".csv", ".parquet", ".yaml", ".yml", ".gz", ".zst", ".csv.gz", ".csv.zst")

@@ -72,13 +72,21 @@ def find(engine: DuckDB, source: Source, types: dict[str, str]) -> list[Problem]
     if {"EffectiveCost", "ChargeCategory"} <= present:
         among = f" AND coalesce({_provider(source)}, '') NOT IN ({', '.join(literal(p) for p in rounded)})" if rounded else ""
         usual.append(Check("effective-zero", "EffectiveCost", f"EffectiveCost = 0 AND BilledCost > 0 AND ChargeCategory <> 'Purchase'{among}", (), "CAST(BilledCost AS VARCHAR)"))
-    asked = ", ".join(f"count(*) FILTER ({c.where}), min(row_no) FILTER ({c.where}), arg_min({c.value}, row_no) FILTER ({c.where})" for c in usual)
+    asked = ", ".join(f"count(*) FILTER ({c.where}), min(row_no) FILTER ({c.where})" for c in usual)
     answer = engine.connection.execute(f"SELECT {asked} FROM staged").fetchone() or ()
-    for number, check in enumerate(usual):
-        count, row, value = answer[number * 3 : number * 3 + 3]
-        if count:
-            problems.append(Problem(check.code, Place(name, row, check.column), {"column": check.column, "value": _clip(value)}, rows=count))
-    return problems
+    shown = [(check, *answer[number * 2 : number * 2 + 2]) for number, check in enumerate(usual) if answer[number * 2]]
+    values = _first_values(engine, [(check, row) for check, _, row in shown])
+    return problems + [Problem(check.code, Place(name, row, check.column), {"column": check.column, "value": _clip(value)}, rows=count) for (check, count, row), value in zip(shown, values)]
+
+
+def _first_values(engine: DuckDB, shown: list[tuple[Check, int]]) -> list[Any]:
+    """What stands in the first row of each check: read for those rows only, since showing a value as text costs more than checking it."""
+    if not shown:
+        return []
+    rows = ", ".join(str(row) for row in sorted({row for _, row in shown}))
+    found = engine.connection.execute(f"SELECT row_no, {', '.join(check.value for check, _ in shown)} FROM staged WHERE row_no IN ({rows})").fetchall()
+    by_row = {row[0]: row[1:] for row in found}
+    return [by_row[row][number] for number, (_, row) in enumerate(shown)]
 
 
 def _columns(source: Source, types: dict[str, str]) -> list[Problem]:
@@ -126,22 +134,24 @@ def _words(engine: DuckDB, source: Source) -> list[Problem]:
 def _by_provider(engine: DuckDB, source: Source, problems: list[Problem]) -> list[str]:
     """Faults that show only over all rows of a provider: costs rounded to whole numbers, columns left empty. Returns who rounds."""
     present, provider, rounded = set(source.names.values()), _provider(source), set()
-    for column in [c for c in ("EffectiveCost", "ContractedCost", "ListCost") if c in present]:
-        whole = f"bool_and({column} = trunc({column})) AND bool_or({column} <> 0) AND bool_or(BilledCost <> trunc(BilledCost))"
-        for who, count, row in _grouped(engine, provider, "true", whole):
-            rounded |= {who} if column == "EffectiveCost" else set()
-            problems.append(Problem("cost-rounded", Place(source.path.name, row, column), {"column": column, "provider": who}, rows=count))
-    for column in [c for c in _USAGE_EXPECTS if c in present] if "ChargeCategory" in present else []:
-        if engine.connection.execute(f"SELECT count({quoted(column)}) FROM staged").fetchone() == (0,):
-            continue
-        for who, count, row in _grouped(engine, provider, "ChargeCategory IN ('Usage', 'Adjustment')", f"count({quoted(column)}) = 0"):
-            problems.append(Problem("column-empty", Place(source.path.name, row, column), {"column": column, "provider": who}, rows=count))
+    costs = [c for c in ("EffectiveCost", "ContractedCost", "ListCost") if c in present]
+    expected = [c for c in _USAGE_EXPECTS if c in present] if "ChargeCategory" in present else []
+    usage = "ChargeCategory IN ('Usage', 'Adjustment')" if expected else "false"
+    asked = [f"count(*), min(row_no), count(*) FILTER ({usage}), min(row_no) FILTER ({usage})"]
+    asked += [f"bool_and({c} = trunc({c})) AND bool_or({c} <> 0) AND bool_or(BilledCost <> trunc(BilledCost))" for c in costs]
+    asked += [f"count({quoted(c)}), count({quoted(c)}) FILTER ({usage})" for c in expected]
+    found = engine.connection.execute(f"SELECT coalesce({provider}, '') AS who, {', '.join(asked)} FROM staged GROUP BY who ORDER BY who").fetchall()
+    for who, count, row, used, first, *answers in found:
+        for column, whole in zip(costs, answers):
+            if whole:
+                rounded |= {who} if column == "EffectiveCost" else set()
+                problems.append(Problem("cost-rounded", Place(source.path.name, row, column), {"column": column, "provider": who}, rows=count))
+        for number, column in enumerate(expected):
+            at = len(costs) + 2 * number
+            anywhere = sum(r[5 + at] for r in found)
+            if anywhere and used and not answers[at + 1]:
+                problems.append(Problem("column-empty", Place(source.path.name, first, column), {"column": column, "provider": who}, rows=used))
     return sorted(rounded)
-
-
-def _grouped(engine: DuckDB, provider: str, where: str, having: str) -> list[tuple[Any, ...]]:
-    sql = f"SELECT coalesce({provider}, '') AS who, count(*), min(row_no) FROM staged WHERE {where} GROUP BY who HAVING {having} ORDER BY who"
-    return engine.connection.execute(sql).fetchall()
 
 
 def _provider(source: Source) -> str:

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 from fenrun.base.money import decimals
 from fenrun.base.table import from_rows
-from fenrun.base.when import Period, period_of
-from fenrun.credit.from_charges import label_joins, readings_of, units_of
+from fenrun.base.when import LONG_AGO, Period, period_of
+from fenrun.credit.from_charges import history_needed, label_joins, readings_of, units_of
 from fenrun.engine.duckdb import as_integer, literal, rounded, rounded_quotient
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
@@ -59,6 +59,17 @@ def first_needed(plans: Sequence[Plan], period: Period) -> date:
         if plan.groups or plan.less or any(g.subject == "earned" for g in plan.gates) or any(c.pays_on == "earned" for c in plan.components):
             found.append(period_of(period.span.start, 12, terms.year_starts).span.start)
     return min(found).replace(day=1)
+
+
+def first_charged(plans: Sequence[Plan], period: Period) -> date:
+    """First day of the months of charges that settling the period looks at: a year before the first earning it needs."""
+    first = first_needed(plans, period)
+    return first.replace(year=max(first.year - 2, 1), month=1) if any(p.terms[0].year_starts != 1 for p in plans) else first.replace(year=max(first.year - 1, 1), month=1)
+
+
+def charged(plans: Sequence[Plan], period: Period) -> tuple[date, date]:
+    """The months of charges that settling the period looks at: from one day up to, not including, another."""
+    return LONG_AGO if history_needed(plans) else first_charged(plans, period), period.span.end
 
 
 def amount_types(engine: Engine, plans: Sequence[Plan], credit: int) -> dict[str, str]:

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import short
-from fenrun.base.when import LONG_AGO, Period
+from fenrun.base.when import Period
 from fenrun.book.rows import TABLES
 from fenrun.charges.read import when_billed
 from fenrun.credit import from_charges
+from fenrun.earn.from_credits import charged
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Import, Store, manifest
 from fenrun.statement.run import Run
@@ -98,7 +99,7 @@ class Own:
 
 def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:
     engine, plans = run.engine, run.plans
-    filled = from_charges.line_fragments(engine, plans, LONG_AGO, period.span.end)
+    filled = from_charges.line_fragments(engine, plans, *charged(plans, period))
     for step in from_charges.STEPS:
         if step.name in from_charges.LINES:
             engine.run(step, filled)

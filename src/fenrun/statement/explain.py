@@ -15,6 +15,7 @@ from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.credit import from_charges
 from fenrun.credit.alike import crediting_of
+from fenrun.earn.from_credits import charged
 from fenrun.engine.duckdb import literal
 from fenrun.statement.rows import titles
 from fenrun.statement.run import Run
@@ -84,7 +85,7 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     if not limit:
         return []
     engine, plans = run.engine, run.plans
-    filled = from_charges.line_fragments(engine, plans, row["period_from"], row["period_to"])
+    filled = from_charges.line_fragments(engine, plans, row["period_from"], row["period_to"], charged(plans, run.period))
     for step in from_charges.STEPS:
         if step.name in from_charges.LINES:
             engine.run(step, filled)
