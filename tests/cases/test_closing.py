@@ -230,6 +230,19 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(demo: Store, tm
     assert fenrun("verify", moved, "--key", "00" * 32).code == 1
 
 
+def test_a_bundle_does_not_say_to_whom_a_link_went(tmp_path: Path) -> None:
+    """The link L1 was P1's and becomes P2's under the same id: P1 sees that it is no longer its own, not whose it is."""
+    year = Year(tmp_path)
+    year.know("2024-01-02", "link.yaml", "links: [{id: L1, of: customer, subject: K1, role: helper, party: P1}]\n")
+    year.charge("2024-02-02", "january.csv", "A1 900 2024-01-10 2024-01")
+    year.know("2024-02-02", "moved.yaml", "links: [{id: L1, of: customer, subject: K1, role: helper, party: P2}]\n")
+    year.close("2024-01", "2024-02-03")
+    make_bundle(year.store, "P1", parse_period("2024-01"), tmp_path / "b.zip")
+    assert verify(tmp_path / "b.zip").payable == 90
+    text = _all_text(tmp_path / "b.zip", tmp_path / "out")
+    assert "P2" not in text and "K2" not in text and "A2" not in text
+
+
 def _once_credited(store: Store, payee: str) -> set[str]:
     """Customers for whom the payee was credited as things were known before the last close."""
     run = settle_period(store, parse_period("2024-07"), datetime(2024, 8, 15)).run
