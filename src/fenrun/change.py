@@ -113,7 +113,8 @@ class Live:
 
     def _old_rows(self, name: str) -> Iterable[tuple[str, datetime, pa.Table]]:
         same = " AND ".join(f"c.{k} = m.{k}" for k in _BOOK_KEYS[name])
-        table = self.engine.query(f"SELECT m.* FROM main.book_{name} AS m WHERE EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same})")
+        last = " AND m.known = (SELECT max(x.known) FROM main.book_links AS x WHERE x.link_id = m.link_id)" if name == "links" else ""
+        table = self.engine.query(f"SELECT m.* FROM main.book_{name} AS m WHERE EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same}){last}")
         for source, known in sorted({(r["source"], r["known"]) for r in table.select(["source", "known"]).to_pylist()}):
             chosen = [s == source and k == known for s, k in zip(table["source"].to_pylist(), table["known"].to_pylist())]
             yield source, known, table.filter(pa.array(chosen)).drop_columns(["source", "known"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, Refused, in_order
-from fenrun.base.when import AsOf, Period, show_moment
+from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of, show_moment
 from fenrun.book import checks as book_checks
 from fenrun.book.as_known import Sources, put_book, sources_of
 from fenrun.book.read import import_book, table_kind
@@ -133,8 +133,18 @@ def facts_known(store: Store, known: datetime) -> Facts:
 
 
 def in_force(plans: Sequence[Plan], period: Period) -> tuple[Plan, ...]:
-    """Those of the plans that are in force in the period; one that has ended may still pay, where it says how."""
-    return tuple(p for p in plans if p.terms[0].valid_from < period.span.end and (period.span.start < p.terms[0].valid_to or p.pay))
+    """Those of the plans that are in force in the period, or have ended and still pay: where they say how, or to the end of what began before, with its clawbacks and ceilings."""
+    return tuple(p for p in plans if p.terms[0].valid_from < period.span.end and (p.pay or period.span.start < _last_paid(p)))
+
+
+def _last_paid(plan: Plan) -> date:
+    """First day after the last period that begins under the plan, and in which something of it can still be taken back."""
+    ends, terms = [plan.terms[0].valid_to], plan.terms[0]
+    if terms.valid_to < OPEN_END:
+        calendars = [c.calendar for c in plan.components] + [g.calendar for g in plan.groups if g.calendar]
+        ends += [period_of(terms.valid_to - timedelta(days=1), *map(int, calendar.split("@"))).span.end for calendar in calendars]
+    last = max(ends)
+    return add_months(last, max(c.clawback_months for c in plan.components)) if last < OPEN_END and any(c.clawback_months for c in plan.components) else last
 
 
 def known_by(store: Store, known: datetime | None) -> datetime:
@@ -149,11 +159,11 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
     """
     moment = known_by(store, known)
     files = [f for f in plans_known(store, moment) if not only or f.plan.id in only]
-    plans = in_force([f.plan for f in files], period)
+    plans = in_force([as_known(f.plan, moment.date()) for f in files], period)
     if not plans:
         raise Refused([Problem("plan-missing", Place(str(store.path)), {"period": period.key})])
     charges, book = store.imports("charges", moment), store.imports("book", moment)
-    run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [(p.terms[0].money, p.terms[0].words) for p in plans])
+    run_id = digest("run", ENGINE_VERSION, period.key, [i.id for i in charges], [(i.id, show_moment(i.known)) for i in book], [(p.terms[0].money, p.terms[0].words, sorted({(b.table_id, str(b.valid_from), str(b.published)) for b in p.bands})) for p in plans])
     kept = store.find("runs", run_id)
     if kept:
         return Settled(short(run_id), _kept_run(kept, plans, period, moment, charges))

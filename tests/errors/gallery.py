@@ -11,6 +11,7 @@ import io
 import json
 import shutil
 import sqlite3
+import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,7 +23,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fenrun import pipeline
+from fenrun import cli, pipeline
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.cases import run_cases
@@ -253,7 +254,7 @@ def _said_otherwise(*changes: tuple[str, str]) -> Callable[[dict[str, bytes]], N
 def _cheated(parts: dict[str, bytes]) -> None:
     """A statement of 0.50 instead of 0.05, sealed and signed as if it were right."""
     said = json.loads(parts["bundle.json"].replace(b'"0.05"', b'"0.50"'))
-    said["seal"]["root"] = climb(leaf_of(said["payee"], said["statement"]), said["seal"]["path"])
+    said["seal"]["root"] = climb(leaf_of(said["payee"], said["closes"], said["statement"]), said["seal"]["path"])
     parts["bundle.json"] = json.dumps(said).encode()
 
 
@@ -287,6 +288,22 @@ def _file(change: Callable[[Path], object]) -> Callable[[Store], list[Problem]]:
         return store.broken()
 
     return act
+
+
+def _unusable() -> list[Problem]:
+    """The command line where a folder cannot be made."""
+    said: list[Problem] = []
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a-file").write_text("", "utf-8")
+        words, fail = sys.argv, cli.fail
+        sys.argv, cli.fail = ["fenrun", "world", f"{folder}/a-file/inside"], lambda problems: said.extend(problems) or 1  # type: ignore[assignment,func-returns-value]
+        try:
+            cli.main()
+        except SystemExit:
+            pass
+        finally:
+            sys.argv, cli.fail = words, fail
+        return [replace(p, place=replace(p.place, source=p.place.source.replace(folder, "..."))) for p in said]
 
 
 def _two_currencies(store: Store) -> list[Problem]:
@@ -429,6 +446,10 @@ GALLERY: dict[str, Shows] = {
     "replaces-unknown": settled("fenrun import WORKSPACE more.csv --replaces march.csv", act=lambda store: list(import_file(store, _more(store), KNOWN, replaces=["march.csv"]).problems)),
     "known-closed": settled("fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01", act=_closed_then(
         lambda store: import_file(store, _more(store), datetime(2024, 11, 30)))),
+    "known-future": settled("fenrun import WORKSPACE more.csv --known 2094-01-01", act=lambda store: list(import_file(Store(store.path, now=KNOWN), _more(store), datetime(2094, 1, 1)).problems)),
+    "path-unusable": Shows("fenrun world a-file/inside", _unusable),
+    "period-partly-closed": settled("2024-09 closed, then fenrun settle WORKSPACE --period 2024-Q3", act=_closed_then(lambda store: closing.settle_period(store, parse_period("2024-Q3")))),
+    "log-unreadable": settled("log.db replaced by some text", act=lambda store: (store.log.path.write_text("not a log " * 200), store.broken())[1]),
     "close-already": settled("fenrun close WORKSPACE --period 2024-09, twice", act=_closing("2024-09", "2024-09")),
     "close-order": settled("2024-08 closed, then fenrun close WORKSPACE --period 2024-10", content=TWO_MONTHS, act=_closing("2024-08", "2024-10")),
     "close-early": settled("fenrun close WORKSPACE --period 2024-12, on 2024-12-01", act=_closing("2024-12")),

@@ -133,10 +133,13 @@ def parse_moment(text: str) -> datetime:
     except ValueError:
         raise ValueError(f"{text!r} is not a moment: write 2024-10-05 or 2024-10-05T08:00:00Z") from None
     if moment.tzinfo is not None:
-        moment = (moment - (moment.utcoffset() or timedelta())).replace(tzinfo=None)
+        try:
+            moment = (moment - (moment.utcoffset() or timedelta())).replace(tzinfo=None)
+        except OverflowError:
+            raise ValueError(f"{text!r} is out of range") from None
     return moment.replace(microsecond=0)
 
 
 def show_moment(moment: datetime) -> str:
     """The moment as text, in UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.replace(microsecond=0).isoformat() + "Z"

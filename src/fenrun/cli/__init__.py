@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from fenrun.base.problem import Refused
+from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import LANGUAGES, language
 from fenrun.cli.output import fail
 
@@ -66,7 +66,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(1)
+        sys.exit(fail([Problem("path-unusable", Place(str(error.filename or "")), {"detail": error.strerror or str(error)})]))
     sys.exit(code if isinstance(code, int) else 0)

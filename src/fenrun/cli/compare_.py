@@ -31,6 +31,8 @@ def command(workspace: Store, payee: str | None, period: Period, known: datetime
     The causes are taken up in the order in which they became known, so they sum to the whole difference exactly.
     """
     later = known_by(workspace, other)
+    if later < known:
+        raise click.UsageError("--known is the earlier moment, --and the later one")
     with progress("compare") as step:
         found = [d for d in differences(workspace, period, known, later, step) if payee in (None, d.payee)]
     if json_:

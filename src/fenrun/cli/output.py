@@ -42,7 +42,7 @@ def console(err: bool = False) -> Console:
 def actor() -> str:
     """Who is doing this, for the log: FENRUN_ACTOR, else the name of the login."""
     try:
-        return os.environ.get("FENRUN_ACTOR") or getpass.getuser()
+        return (os.environ.get("FENRUN_ACTOR") or getpass.getuser()).encode("utf-8", "replace").decode()
     except (KeyError, OSError):
         return "unknown"
 

@@ -44,6 +44,8 @@ def summary(settled: Settled) -> dict[str, Any]:
     run = settled.run
     ledger = [r for r in run.engine.table("ledger").to_pylist() if r["plan_id"] == run.plans[0].id]
     listed = [{"payee": p["payee"], "role": p["role"], "plan": p["plan_id"], "credited": plain(p["credited"]), "earned": plain(p["earned"])} for p in payees(run.engine)]
+    others = {r["payee"] for r in run.engine.query("SELECT DISTINCT payee FROM payments WHERE month >= ? AND month < ?", [run.period.span.start, run.period.span.end]).to_pylist()} | {d.payee for d in run.posted}
+    listed += [{"payee": payee, "role": "", "plan": "", "credited": "0.00", "earned": "0.00"} for payee in sorted(others - {p["payee"] for p in listed})]
     return {
         "period": run.period.key, "currency": run.plans[0].terms[0].currency,
         "as_of": {"effective": str(run.as_of.effective), "known": show_moment(run.as_of.known)},

@@ -49,10 +49,18 @@ def settle_period(store: Store, period: Period, known: datetime | None = None, o
     if mine:
         found = settle_workspace(store, period, mine.known, (), progress)
         return replace(found, run=replace(found.run, posted=posted(store, mine), closed=True))
+    parts = [c.period.key for c in done if c.period.span.start < period.span.end and period.span.start < c.period.span.end]
+    if parts:
+        raise Refused([Problem("period-partly-closed", Place(period.key), {"closed": ", ".join(parts)})])
     found = settle_workspace(store, period, None, (), progress)
     if period.span.start != done[-1].period.span.end:
         return found
     return replace(found, run=replace(found.run, posted=tuple(due(store, done, known_by(store, None), progress))))
+
+
+def chain_of(done: Sequence[Close]) -> list[list[str]]:
+    """Period and second clock of each close up to the last: what a statement's differences rest on."""
+    return [[c.period.key, show_moment(c.known)] for c in done]
 
 
 def posted(store: Store, close: Close) -> tuple[Difference, ...]:
@@ -82,7 +90,8 @@ def close(store: Store, period: Period, known: datetime | None = None, progress:
         raise Refused([Problem("close-problems", Place(period.key), {"count": len(errors)}), *errors])
     run = replace(found.run, posted=tuple(due(store, done, moment, progress)), closed=True)
     progress("seal")
-    leaves = {payee: leaf_of(payee, rows) for payee, rows in sealed_rows(run).items()}
+    chain = chain_of([*done, Close(period, "", moment, "", "")])
+    leaves = {payee: leaf_of(payee, chain, rows) for payee, rows in sealed_rows(run).items()}
     root = root_of(list(leaves.values()))
     paid = run.engine.query("SELECT coalesce(sum(paid), 0) AS paid FROM payments WHERE month >= ? AND month < ?", [period.span.start, period.span.end]).to_pylist()[0]["paid"]
     totals = {"paid": plain(paid), "differences": plain(sum((d.amount for d in run.posted if d.what == "paid"), Decimal(0)))}

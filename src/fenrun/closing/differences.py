@@ -71,7 +71,7 @@ def differences(store: Store, period: Period, before: datetime, after: datetime,
 
 def arrivals(store: Store, period: Period, before: datetime, after: datetime) -> Iterator[Arrival]:
     """What became known between two moments and can touch the period, in order, each with all that was known by then."""
-    facts = facts_known(store, before)
+    facts, replaced = facts_known(store, before), set[str]()
     latest = {p.terms[0].plan_id: p for p in (plan_of(i).plan for i in store.imports("plans", before))}
     for moment, _, item in sorted(_later(store, period, latest, before, after), key=lambda x: x[:2]):
         if item is None or item.kind == "plans":
@@ -87,7 +87,7 @@ def arrivals(store: Store, period: Period, before: datetime, after: datetime) ->
                 yield Arrival(cause, item.source, item.known, facts, step)
                 facts = step
         else:
-            for step, cause in _charges(facts, item):
+            for step, cause in _charges(facts, item, replaced):
                 yield Arrival(cause, item.source, item.known, facts, step)
                 facts = step
 
@@ -99,8 +99,8 @@ def _later(store: Store, period: Period, latest: dict[str, Plan], before: dateti
         for item in store.imports_between(kind, before, after):
             if kind == "plans":
                 plans.append(plan_of(item).plan)
-            if kind != "charges" or not item.facts["first_billed"] or parse_day(item.facts["first_billed"]) < period.span.end:
-                yield item.known, kind + item.id, item
+            if kind != "charges" or item.facts.get("replaces") or not item.facts["first_billed"] or parse_day(item.facts["first_billed"]) < period.span.end:
+                yield item.known, f"{kind}{int(bool(item.facts.get('replaces')))}{item.id}", item
     days = {b.published for p in plans for b in p.bands if before.date() < b.published <= after.date()}
     for day in days:
         yield datetime.combine(day, datetime.min.time()), "plans", None
@@ -126,11 +126,13 @@ def _book(facts: Facts, item: Import) -> Iterator[tuple[Facts, str]]:
     yield replace(facts, book=[*book, (source, known, {"links": orders})]), "order registration"
 
 
-def _charges(facts: Facts, item: Import) -> Iterator[tuple[Facts, str]]:
-    """An import of charges: what it replaces and its corrections apart from charges that are only late."""
+def _charges(facts: Facts, item: Import, replaced: set[str]) -> Iterator[tuple[Facts, str]]:
+    """An import of charges: what it replaces and its corrections apart from charges that are only late. `replaced` holds what was replaced so far."""
     gone = set(item.facts.get("replaces", ()))
-    if gone:
-        yield replace(facts, charges=tuple([*(i for i in facts.charges if i.id not in gone), item])), "correction"
+    replaced |= gone
+    if gone or item.id in replaced:
+        mine = [] if item.id in replaced else [item]
+        yield replace(facts, charges=tuple([*(i for i in facts.charges if i.id not in gone), *mine])), "correction"
         return
     corrections, both = item.facts["corrections"], (*facts.charges, item)
     if corrections < item.facts["rows"] - item.facts["quarantined"]:

@@ -41,9 +41,9 @@ def _text(value: Any) -> Any:
     return plain(value) if isinstance(value, Decimal) else str(value)[:7] if isinstance(value, date) else value
 
 
-def leaf_of(payee: str, rows: Rows) -> str:
-    """The leaf of a statement: a hash over its rows as canonical JSON."""
-    return digest("statement", payee, rows)
+def leaf_of(payee: str, chain: Sequence[Sequence[str]], rows: Rows) -> str:
+    """The leaf of a statement: a hash over its rows, and over period and moment of each close up to its own, as canonical JSON."""
+    return digest("statement", payee, chain, rows)
 
 
 def _pair(left: str, right: str) -> str:

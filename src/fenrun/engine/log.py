@@ -10,14 +10,14 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.when import show_moment
+from fenrun.base.when import parse_moment, show_moment
 
 NOTHING = "0" * 64
 """What the first row has in place of the hash before it."""
@@ -64,6 +64,20 @@ class Act:
         return dict(json.loads(self.after))
 
 
+_COLUMNS = ", ".join(f.name for f in fields(Act))
+
+
+def _act(row: tuple[Any, ...]) -> Act:
+    """A row as an act. Raises ValueError, KeyError or TypeError for what no act is."""
+    act = Act(*row)
+    if not all(isinstance(v, str) for v in row[1:]):
+        raise TypeError(f"row {act.seq} does not hold text")
+    said = act.facts()
+    parse_moment(said["known"])
+    said["source"], said["files"]
+    return act
+
+
 class Log:
     """The log of a workspace."""
 
@@ -79,11 +93,14 @@ class Log:
         """The acts in order: all, of a kind, or on one subject. Nothing where there is no log."""
         if not self.path.exists():
             return []
-        with closing(self._open()) as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'acts'").fetchone():
-                return []
-            rows = connection.execute("SELECT * FROM acts WHERE (? = '' OR kind = ?) AND (? = '' OR subject = ?) ORDER BY seq", (kind, kind, subject, subject)).fetchall()
-        return [Act(*row) for row in rows]
+        try:
+            with closing(self._open()) as connection:
+                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'acts'").fetchone():
+                    return []
+                rows = connection.execute(f"SELECT {_COLUMNS} FROM acts WHERE (? = '' OR kind = ?) AND (? = '' OR subject = ?) ORDER BY seq", (kind, kind, subject, subject)).fetchall()
+            return [_act(row) for row in rows]
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            raise Refused([Problem("log-unreadable", Place(self.path.name), {"detail": str(error)})]) from error
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -92,7 +109,7 @@ class Log:
         with closing(self._open()) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
+            except sqlite3.DatabaseError as error:
                 raise Refused([Problem("workspace-busy", Place(str(self.path.parent)), {"seconds": PATIENCE, "detail": str(error)})]) from error
             try:
                 connection.execute(_TABLE)

@@ -82,20 +82,21 @@ class Store:
         with self.log.writing() as log:
             if log.has(kind, content_id):
                 return target
-            self._open_at(kind, manifest["known"])
+            self._open_at(kind, parse_moment(manifest["known"]))
             allowed()
             for left in self.path.glob(f"{_ASIDE}*"):
                 shutil.rmtree(left, ignore_errors=True)
-            if not target.is_dir():
-                aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self.path))
-                try:
-                    write(aside)
-                    (aside / "import.json").write_text(json.dumps(manifest | {"id": content_id}, ensure_ascii=False, indent=1, default=str) + "\n", "utf-8")
-                    _to_disk(aside)
-                    os.replace(aside, target)
-                    _to_disk(target.parent, inside=False)
-                finally:
-                    shutil.rmtree(aside, ignore_errors=True)
+            if target.is_dir():  # what a command that was killed has left: the log does not name it
+                shutil.rmtree(target)
+            aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self.path))
+            try:
+                write(aside)
+                (aside / "import.json").write_text(json.dumps(manifest | {"id": content_id}, ensure_ascii=False, indent=1, default=str) + "\n", "utf-8")
+                _to_disk(aside)
+                os.replace(aside, target)
+                _to_disk(target.parent, inside=False)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
             after = {"source": manifest["source"], "known": manifest["known"], "files": digests(target)}
             log.add(self.now or parse_moment(manifest["known"]), self.actor, KINDS[kind], kind, content_id, self.reason, before or {}, after)
         return target
@@ -117,9 +118,12 @@ class Store:
 
     def _read(self, act: Any) -> Import:
         folder = self.path / act.kind / short(act.subject)
-        said = json.loads((folder / "import.json").read_text("utf-8"))
-        problems = tuple(read_problem(p) for p in said.get("problems", ()))
-        return Import(said["id"], act.kind, said["source"], parse_moment(said["known"]), folder, said.get("facts", {}), problems)
+        try:
+            said = json.loads((folder / "import.json").read_text("utf-8"))
+            problems = tuple(read_problem(p) for p in said.get("problems", ()))
+            return Import(said["id"], act.kind, said["source"], parse_moment(said["known"]), folder, said.get("facts", {}), problems)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise Refused([Problem("stored-edited", Place(f"{act.kind}/{folder.name}/import.json"), {"seq": act.seq})]) from error
 
     def known(self) -> datetime | None:
         """The last moment at which anything became known: the default second clock, so that a run repeated is the same run."""
@@ -130,10 +134,13 @@ class Store:
         """What was known when a period was last closed: nothing can become known by then any more."""
         return max((parse_moment(a.facts()["known"]) for a in self.log.acts("closes")), default=None)
 
-    def _open_at(self, kind: str, known: str) -> None:
+    def _open_at(self, kind: str, known: datetime) -> None:
+        """Nothing becomes known in the future, or by a moment that is closed."""
         closed = self.closed_known() if kind in FACTS else None
-        if closed and parse_moment(known) <= closed:
-            raise Refused([Problem("known-closed", Place(str(self.path)), {"known": known, "closed": show_moment(closed)})])
+        if closed and known <= closed:
+            raise Refused([Problem("known-closed", Place(str(self.path)), {"known": show_moment(known), "closed": show_moment(closed)})])
+        if self.now and known > self.now and kind != "runs":
+            raise Refused([Problem("known-future", Place(str(self.path)), {"known": show_moment(known), "now": show_moment(self.now)})])
 
     def broken(self, head: str = "") -> list[Problem]:
         """Where log and files are not what was written: rows or files edited, removed, re-ordered or put in beside the log."""
@@ -145,6 +152,8 @@ class Store:
             for name in sorted(set(was) | set(now)):
                 if was.get(name) != now.get(name):
                     found.append(Problem("stored-edited", Place(f"{act.kind}/{folder.name}/{name}"), {"seq": act.seq}))
+        if not named and any((self.path / kind).is_dir() for kind in KINDS):
+            found.append(Problem("log-gap", Place(self.log.path.name), {"expected": 1}))
         for folder in sorted(f for kind in KINDS for f in (self.path / kind).glob("*") if f not in named):
             found.append(Problem("stored-unlogged", Place(f"{folder.parent.name}/{folder.name}")))
         return found
@@ -152,7 +161,7 @@ class Store:
 
 def digests(folder: Path) -> dict[str, str]:
     """The digest of each file in a folder, by name."""
-    return {f.name: file_digest(f) for f in sorted(folder.iterdir())}
+    return {f.relative_to(folder).as_posix(): file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file()}
 
 
 def _to_disk(folder: Path, inside: bool = True) -> None:

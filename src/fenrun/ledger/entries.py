@@ -106,11 +106,10 @@ def account(*parts: str) -> str:
 
 
 def _part(text: str) -> str:
-    if re.fullmatch(r"[A-Z0-9][A-Za-z0-9-]*", text):
+    if re.fullmatch(r"[A-Z0-9][A-Za-z0-9-]*", text) and not re.search(r"-[0-9a-f]{6}$", text):
         return text
     plain = re.sub(r"[^A-Za-z0-9-]+", "-", text).strip("-")
-    plain = plain[:1].upper() + plain[1:]
-    return plain if plain and plain.lower() == text.lower() and text.islower() else f"{plain or 'X'}-{digest(text)[:6]}"
+    return f"{plain[:1].upper() + plain[1:] or 'X'}-{digest(text)[:6]}"
 
 
 def balances(found: list[Entry]) -> dict[tuple[str, str], Decimal]:

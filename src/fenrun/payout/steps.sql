@@ -58,16 +58,17 @@ WITH RECURSIVE walk AS (
          paid, CAST(owed - paid AS {money}), CASE WHEN owed = paid THEN month_no ELSE empty_no END
   FROM (SELECT p.*, CAST(CASE WHEN minimum IS NOT NULL AND owed < minimum THEN 0 ELSE owed END AS {money}) AS paid
         FROM (SELECT d.*, CAST(net + drawn - recovered AS {money}) AS owed
-              FROM (SELECT n.*, CAST(CASE WHEN draw > net THEN draw - net ELSE 0 END AS {money}) AS drawn,
+              FROM (SELECT n.*, CAST(CASE WHEN drawing AND draw > net THEN draw - net ELSE 0 END AS {money}) AS drawn,
                            CAST(CASE WHEN recoverable AND net > draw THEN least(balance, net - draw) ELSE 0 END AS {money}) AS recovered
                     FROM (SELECT x.*, CAST(brought - expired + due AS {money}) AS net
                           FROM (SELECT w.plan_id, w.payee, m.month, m.month_no, CAST(m.due AS {money}) AS due, w.carried AS brought, w.balance, w.empty_no,
-                                       CAST(y.draw AS {money}) AS draw, y.recoverable, CAST(y.minimum AS {money}) AS minimum,
+                                       CAST(CASE WHEN m.month < z.valid_to THEN y.draw ELSE 0 * y.draw END AS {money}) AS draw, m.month < z.valid_to AS drawing, y.recoverable, CAST(y.minimum AS {money}) AS minimum,
                                        CAST(CASE WHEN y.expires > 0 AND m.month_no - y.expires > w.empty_no
                                                  THEN least(greatest(coalesce(CAST(o.due AS {money}), 0), 0), greatest(w.carried, 0)) ELSE 0 END AS {money}) AS expired
                                 FROM walk AS w
                                 JOIN dues AS m ON m.plan_id = w.plan_id AND m.payee = w.payee AND m.month_no = w.month_no + 1
                                 JOIN plan_pay AS y ON y.plan_id = w.plan_id
+                                JOIN plan_terms AS z ON z.plan_id = w.plan_id
                                 LEFT JOIN dues AS o ON o.plan_id = w.plan_id AND o.payee = w.payee AND o.month_no = m.month_no - y.expires) AS x) AS n) AS d) AS p) AS q)
 SELECT plan_id, payee, month, due, brought, expired, drawn, recovered, balance, paid, carried
 FROM walk

@@ -11,7 +11,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,11 @@ import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, file_digest
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.when import Period, parse_period, show_moment
-from fenrun.closing.close import closes, settle_period
+from fenrun.base.when import Period, parse_moment, parse_period
+from fenrun.closing.close import chain_of, closes, settle_period
 from fenrun.closing.differences import arrivals, differences
 from fenrun.closing.rows import Close
-from fenrun.closing.seal import Rows, leaf_of, path_of, sealed_rows
+from fenrun.closing.seal import Rows, leaf_of, path_of, root_of, sealed_rows
 from fenrun.engine.store import Store
 from fenrun.proof.keys import public_text, signing_key
 from fenrun.proof.own import Own
@@ -42,12 +41,12 @@ def make_bundle(store: Store, payee: str, period: Period, out: Path, progress: C
     number = next((n for n, c in enumerate(done) if c.period == period), None)
     if number is None:
         raise Refused([Problem("bundle-open", Place(period.key))])
-    close, chain = done[number], [(c.period.key, show_moment(c.known)) for c in done[: number + 1]]
+    close, chain = done[number], chain_of(done[: number + 1])
     leaves = _leaves(store, close)
     if payee not in leaves:
         raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})])
     rows = sealed_rows(settle_period(store, period, progress=progress).run, payee)[payee]
-    if leaf_of(payee, rows) != leaves[payee]:
+    if leaf_of(payee, chain, rows) != leaves[payee] or root_of(list(leaves.values())) != close.root:
         raise Refused([Problem("bundle-unsealed", Place(period.key), {"payee": payee})])
     own, whole = Own(payee), _whole(chain)
     own.look(facts_known(store, close.known), whole, close.known)
@@ -59,11 +58,11 @@ def make_bundle(store: Store, payee: str, period: Period, out: Path, progress: C
             own.look(arrival.facts, whole, close.known)
     with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as aside:
         facts = Store(Path(aside) / "facts", "fenrun")
-        own.copy(store, close.known, facts)
+        own.copy(store, close.known, facts, {d["source"] for d in rows.get("differences", [])})
         progress("derive")
         derived = derive(facts, payee, chain)
         said = {
-            "format": FORMAT, "payee": payee, "period": period.key, "closes": chain, "statement": rows, "attested": _differing(rows, derived),
+            "format": FORMAT, "payee": payee, "period": period.key, "closes": chain, "statement": rows, "attested": differing(rows, derived),
             "seal": {"root": close.root, "path": path_of(list(leaves.values()), list(leaves).index(payee)), "log": _log_row(store, close)},
             "public_key": public_text(signing_key(store.path)), "files": _files(Path(aside)), "rows": _row_digests(Path(aside)),
         }
@@ -71,9 +70,9 @@ def make_bundle(store: Store, payee: str, period: Period, out: Path, progress: C
     return said
 
 
-def derive(facts: Store, payee: str, chain: list[tuple[str, str]] | list[list[str]]) -> Rows:
+def derive(facts: Store, payee: str, chain: list[list[str]]) -> Rows:
     """The sealed rows of a payee's statement, derived again from the facts: of the last period of the chain of closes."""
-    moments = [datetime.strptime(known, "%Y-%m-%dT%H:%M:%SZ") for _, known in chain]
+    moments = [parse_moment(known) for _, known in chain]
     period, known = parse_period(chain[-1][0]), moments[-1]
     all_known = facts_known(facts, known)
     run = replace(all_known, plans=in_force(all_known.plans, period)).settle(period, known)
@@ -81,7 +80,7 @@ def derive(facts: Store, payee: str, chain: list[tuple[str, str]] | list[list[st
     return sealed_rows(replace(run, posted=tuple(posted)), payee).get(payee, {})
 
 
-def _whole(chain: list[tuple[str, str]] | list[list[str]]) -> Period:
+def _whole(chain: list[list[str]]) -> Period:
     return parse_period(f"{parse_period(chain[0][0]).months[0]}/{parse_period(chain[-1][0]).months[-1]}")
 
 
@@ -95,9 +94,25 @@ def _log_row(store: Store, close: Close) -> dict[str, Any]:
     return {"seq": act.seq, "at": act.at, "hash": act.hash}
 
 
-def _differing(rows: Rows, derived: Rows) -> list[str]:
-    """Rows that the payee's own facts do not give, such as what is measured against the sales of others: attested by the signature alone."""
-    return [f"{name}:{number}" for name, listed in rows.items() for number, row in enumerate(listed, 1) if row not in derived.get(name, [])]
+def differing(rows: Rows, derived: Rows) -> list[str]:
+    """Rows that the facts do not give (`table:number`), and rows that they give besides (`table+digest`), each as often as it is so.
+
+    Where a bundle is written these are what rests on the sales of others: attested by the signature alone.
+    """
+    found = []
+    for name in sorted({*rows, *derived}):
+        left = [_row(row) for row in derived.get(name, [])]
+        for number, row in enumerate(rows.get(name, []), 1):
+            if _row(row) in left:
+                left.remove(_row(row))
+            else:
+                found.append(f"{name}:{number}")
+        found += [f"{name}+{text}" for text in sorted(left)]
+    return found
+
+
+def _row(row: Any) -> str:
+    return digest(row)[:16]
 
 
 def _files(folder: Path) -> dict[str, str]:

@@ -38,6 +38,9 @@ JOIN groups AS g ON g.issuer = t.issuer AND g.account = t.account AND g.sub_acco
                 AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.span AND g.currency = t.currency{same}
 JOIN credits AS c ON c.group_id = g.group_id
 WHERE c.party IN (SELECT unnest(?))"""
+_PLANS = """
+SELECT a.plan_id FROM plan_alike AS a WHERE a.crediting IN (SELECT plan_id FROM credits WHERE party IN (SELECT unnest($1)))
+UNION SELECT plan_id FROM earnings WHERE payee IN (SELECT unnest($1))"""
 _CUSTOMERS = "SELECT DISTINCT customer FROM credits WHERE party IN (SELECT unnest(?)) AND customer IS NOT NULL"
 
 
@@ -48,6 +51,7 @@ class Own:
         self.payee = payee
         self.parties: set[str] = {payee}
         self.customers: set[str] = set()
+        self.plans: set[str] = set()
         self.rows: dict[str, set[int]] = {}
         """Rows of charges by the short id of their import."""
 
@@ -57,24 +61,27 @@ class Own:
         self.parties |= {r["party"] for r in run.engine.query(_BELOW, [self.payee]).to_pylist()}
         parties = sorted(self.parties)
         self.customers |= {r["customer"] for r in run.engine.query(_CUSTOMERS, [parties]).to_pylist()}
+        self.plans |= {r["plan_id"] for r in run.engine.query(_PLANS, [parties]).to_pylist()}
         for row in _credited(run, period, parties):
             self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
 
-    def copy(self, store: Store, known: datetime, into: Store) -> None:
-        """Write what concerns the payee, of all that was known by a moment, into another store."""
+    def copy(self, store: Store, known: datetime, into: Store, named: set[str]) -> None:
+        """Write what concerns the payee, of all that was known by a moment, into another store. Files are `named` where the statement names them."""
         accounts: set[tuple[str, str]] = set()
-        for item in store.imports_between("charges", datetime.min, known):
+        for item in _renamed(store, "charges", known, named):
             rows = self.rows.get(short(item.id))
             if rows:
                 table = pq.read_table(item.folder / "charges.parquet", filters=pc.is_in(pc.field("row_no"), pa.array(sorted(rows), pa.int64())))
                 names = [c for c in ("BillingAccountId", "SubAccountId") if c in table.column_names]
                 accounts |= {(row["InvoiceIssuerName"], row[c]) for row in table.select(["InvoiceIssuerName", *names]).to_pylist() for c in names if row[c]}
                 _put(into, item, {"charges": table}, _charge_facts(item, table))
-        for item in store.imports_between("book", datetime.min, known):
+        for item in _renamed(store, "book", known, named):
             tables = {name: pq.read_table(item.folder / f"{name}.parquet") for name in TABLES if (item.folder / f"{name}.parquet").exists()}
             own = {name: self._own(store, known, name, table, accounts) for name, table in tables.items()}
             _put(into, item, {name: table for name, table in own.items() if table.num_rows}, {})
-        for item in store.imports_between("plans", datetime.min, known):
+        for item in _renamed(store, "plans", known, named):
+            if item.facts["plan"] not in self.plans:
+                continue
             text = (item.folder / "plan.yaml").read_text("utf-8")
             into.add("plans", item.id, manifest(item.source, item.known, item.facts, ()), lambda folder, text=text: (folder / "plan.yaml").write_text(text, "utf-8"))  # type: ignore[misc]
 
@@ -83,8 +90,11 @@ class Own:
             return table.filter(pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers))))
         mine = self._links(store, known, accounts)
         table = table.filter(pc.is_in(table["link_id"], pa.array(sorted(mine), pa.string())))
-        known_parties = pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
-        return table.set_column(table.schema.get_field_index("party"), "party", pc.if_else(known_parties, table["party"], MASKED))
+        ours = pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
+        seen = pc.or_(ours, pc.is_in(table["subject"], pa.array(sorted(self.parties | self.customers | {account for _, account in accounts}), pa.string())))
+        for name, visible in (("party", ours), ("subject", seen)):
+            table = table.set_column(table.schema.get_field_index(name), name, pc.if_else(visible, table[name], MASKED))
+        return table
 
     def _links(self, store: Store, known: datetime, accounts: set[tuple[str, str]]) -> set[str]:
         """Ids of the links that name the payee or those below it, and of those that say whose accounts the charges are."""
@@ -95,6 +105,12 @@ class Own:
                     if row["party"] in self.parties or (row["of_kind"] in ("account", "sub-account") and row["party"] in self.customers and (row["issuer"], row["subject"]) in accounts):
                         found.add(row["link_id"])
         return found
+
+
+def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[Import]:
+    """The imports of a kind; names of files may name others, so only those stay that the statement names."""
+    found = store.imports_between(kind, datetime.min, known)
+    return [item if item.source in named else replace(item, source=f"{kind}-{number}") for number, item in enumerate(found, 1)]
 
 
 def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:

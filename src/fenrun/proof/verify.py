@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.closing.seal import climb, leaf_of
+from fenrun.closing.seal import Rows, climb, leaf_of
 from fenrun.engine.store import Store
-from fenrun.proof.bundle import FORMAT, derive, row_digests
+from fenrun.proof.bundle import FORMAT, derive, differing, row_digests
 from fenrun.proof.keys import signed_by
 
 _MOST = 2**30
@@ -51,17 +51,27 @@ def verify(path: Path, public_key: str = "", progress: Callable[[str], None] = l
         problems = _edited(path, said, folder)
         if problems:
             raise Refused(problems)
-        payee, rows = said["payee"], said["statement"]
-        if climb(leaf_of(payee, rows), said["seal"]["path"]) != said["seal"]["root"]:
-            raise Refused([Problem("bundle-seal", Place(path.name), {"root": said["seal"]["root"]})])
-        progress("derive")
-        derived = derive(Store(folder / "facts"), payee, said["closes"])
-        problems = _differing(path, said, derived)
-        if problems:
-            raise Refused(problems)
+        try:
+            return _follow(path, said, folder, progress)
+        except Refused:
+            raise
+        except Exception as error:  # whoever signed it may have signed anything
+            raise Refused([Problem("bundle-unreadable", Place(path.name), {"detail": f"{type(error).__name__}: {error}"})]) from error
+
+
+def _follow(path: Path, said: dict[str, Any], folder: Path, progress: Callable[[str], None]) -> Verified:
+    """Whether the statement is what was sealed, and follows from the facts."""
+    payee, rows, chain = said["payee"], said["statement"], said["closes"]
+    if said["period"] != chain[-1][0] or climb(leaf_of(payee, chain, rows), said["seal"]["path"]) != said["seal"]["root"]:
+        raise Refused([Problem("bundle-seal", Place(path.name), {"root": said["seal"]["root"]})])
+    progress("derive")
+    derived = derive(Store(folder / "facts"), payee, chain)
+    found, attested = differing(rows, derived), said["attested"]
+    if found != attested:
+        raise Refused(_differing(path, rows, derived, sorted(set(found) ^ set(attested)) or found))
     paid = [Decimal(r["paid"]) for r in rows.get("payments", [])] + [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
     count = sum(map(len, rows.values()))
-    return Verified(payee, said["period"], said["public_key"], said["seal"]["root"], count - len(said["attested"]), tuple(said["attested"]), sum(paid, Decimal(0)))
+    return Verified(payee, said["period"], said["public_key"], said["seal"]["root"], count - sum(":" in a for a in attested), tuple(attested), sum(paid, Decimal(0)))
 
 
 def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
@@ -75,9 +85,11 @@ def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
                 raise Refused([Problem("bundle-signature", Place(path.name), {"key": public_key or said["public_key"]})])
             if said["format"] != FORMAT:
                 raise ValueError(f"its format is {said['format']}, not {FORMAT}")
-            listed = [i.filename for i in bundle.infolist() if i.filename not in ("bundle.json", "signature")]
-            if sorted(listed) != sorted(said["files"]):
-                raise Refused([Problem("bundle-edited", Place(path.name), {"file": ", ".join(sorted(set(listed) ^ set(said["files"])))})])
+            listed = [i.filename for i in bundle.infolist()]
+            expected = ["bundle.json", "signature", *said["files"]]
+            if sorted(listed) != sorted(expected):
+                twice = {name for name in listed if listed.count(name) > 1}
+                raise Refused([Problem("bundle-edited", Place(path.name), {"file": ", ".join(sorted(set(listed) ^ set(expected) | twice))})])
             for name in said["files"]:
                 target = folder / name
                 if not target.resolve().is_relative_to(folder.resolve()):
@@ -115,15 +127,14 @@ def _edited(path: Path, said: dict[str, Any], folder: Path) -> list[Problem]:
     return problems
 
 
-def _differing(path: Path, said: dict[str, Any], derived: dict[str, list[dict[str, Any]]]) -> list[Problem]:
-    """The first row of each table that does not follow from the facts."""
-    problems, attested = [], set(said["attested"])
-    for name in sorted(set(said["statement"]) | set(derived)):
-        rows, again = said["statement"].get(name, []), derived.get(name, [])
-        for number, row in enumerate(rows, 1):
-            if f"{name}:{number}" not in attested and row not in again:
-                near = next((r for r in again if all(r.get(k) == row.get(k) for k in ("plan_id", "month", "component", "period", "role", "form"))), {})
-                differ = ", ".join(f"{k} {row[k]}, derived {near.get(k, '-')}" for k in row if near.get(k) != row[k])
-                problems.append(Problem("bundle-differs", Place(path.name, number, name), {"table": name, "detail": differ}))
-                break
-    return problems
+def _differing(path: Path, rows: Rows, derived: Rows, places: list[str]) -> list[Problem]:
+    """The first row of each table that does not follow, or follows and is not there."""
+    problems: dict[str, Problem] = {}
+    for place in places:
+        name, _, number = place.partition(":")
+        table = name.partition("+")[0]
+        row = rows[table][int(number) - 1] if number.isdecimal() and 0 < int(number) <= len(rows.get(table, [])) else {}
+        near = next((r for r in derived.get(table, []) if all(r.get(k) == row.get(k) for k in ("plan_id", "month", "component", "period", "role", "form"))), {})
+        differ = ", ".join(f"{k} {row[k]}, derived {near.get(k, '-')}" for k in row if near.get(k) != row[k]) or place
+        problems.setdefault(table, Problem("bundle-differs", Place(path.name, int(number) if row else 0, table), {"table": table, "detail": differ}))
+    return list(problems.values())

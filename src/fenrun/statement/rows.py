@@ -155,7 +155,8 @@ def statement_of(run: Run, payee: str) -> Statement:
     credits = engine.query(_CREDITS, [payee]).to_pylist()
     found = engine.query(_LINES, [payee]).to_pylist()
     posted = tuple(d for d in run.posted if d.payee == payee)
-    if not credits and not found and not posted:
+    payouts, payments = (tuple(engine.query(sql, [payee, span.start, span.end]).to_pylist()) for sql in (_PAYOUTS, _PAYMENTS))
+    if not (credits or found or posted or payouts or payments):
         raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})])
     rules = titles(engine)
 
@@ -170,5 +171,5 @@ def statement_of(run: Run, payee: str) -> Statement:
     currency = engine.query("SELECT min(currency) AS c FROM plan_terms").to_pylist()[0]["c"]
     return Statement(payee, names.get(payee, payee), period, as_of, currency, tuple(credits), tuple(engine.query(_CUSTOMERS, [payee, span.start, span.end]).to_pylist()),
                      tuple(engine.query(_NOT_COUNTED, [span.start, span.end, payee]).to_pylist()), lines,
-                     tuple(engine.query(_PAYOUTS, [payee, span.start, span.end]).to_pylist()), tuple(engine.query(_PAYMENTS, [payee, span.start, span.end]).to_pylist()),
+                     payouts, payments,
                      posted, {rule: title(plan, rule) for plan, rule in rules}, run.closed)
