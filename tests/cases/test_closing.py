@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import json
 import random
 import shutil
 import sqlite3
@@ -23,11 +24,13 @@ from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import close, settle_period
 from fenrun.closing.differences import differences
+from fenrun.closing.seal import leaf_of
 from fenrun.engine.store import Store
 from fenrun.ledger.entries import balances, entries
 from fenrun.ledger.revenue import revenue
 from fenrun.ledger.text import to_beancount, to_hledger
 from fenrun.proof.bundle import make_bundle
+from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
 from fenrun.statement.rows import statement_of
 from fenrun.workspace import import_file
@@ -365,3 +368,106 @@ def test_three_years_prepaid_are_revenue_day_by_day(tmp_path: Path) -> None:
     (february,) = revenue(settle_period(year.store, parse_period("2024-02")).run)
     assert (february.gross, february.earned, february.net) == (400, 240, 160)
     assert (february.recognised, february.deferred) == (429, 1036)
+
+
+def _whole(year: Year, *periods: str) -> tuple[Decimal, Decimal]:
+    """What was paid with these closed periods, and what is known of them at last."""
+    runs = [settle_period(year.store, parse_period(p)).run for p in periods]
+    paid = sum((r["paid"] for run in runs for r in run.engine.query("SELECT paid FROM payments WHERE month >= ? AND month < ?", [run.period.span.start, run.period.span.end]).to_pylist()), Decimal(0))
+    posted = sum((d.amount for run in runs for d in run.posted if d.what == "paid"), Decimal(0))
+    last = settle_period(year.store, parse_period(f"{periods[0]}/{periods[-1]}"), runs[-1].as_of.known).run
+    known = sum((r["paid"] for r in last.engine.query("SELECT paid FROM payments WHERE month >= ? AND month < ?", [last.period.span.start, last.period.span.end]).to_pylist()), Decimal(0))
+    return paid + posted, known
+
+
+def test_a_version_published_later_is_no_old_answer(tmp_path: Path) -> None:
+    """Asked before and after the letter of 20 February, with nothing imported between: 10.00, then 15.00."""
+    year = Year(tmp_path, PLAN.replace("from 1000 pays 20 %]}\n", "from 1000 pays 20 %]}\n    - {from: 2024-01-01, published: 2024-02-20, source: Letter, kind: all units, bands: [below 1000 pays 15 %, from 1000 pays 20 %]}\n"))
+    year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01")
+    assert [statement_of(settle_period(year.store, parse_period("2024-01"), datetime(2024, 2, day)).run, "P1").paid for day in (3, 25)] == [10, 15]
+
+
+def test_a_replacement_may_move_charges_out_of_a_closed_month(tmp_path: Path) -> None:
+    """100 of January turn out to be of February: January's 10.00 goes back, February pays it."""
+    year = Year(tmp_path)
+    year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01", "A2 1 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    path = tmp_path / "fix.csv"
+    path.write_text((tmp_path / "january.csv").read_text("utf-8").replace("2024-01-01T", "2024-02-01T"), "utf-8")
+    import_file(year.store, path, datetime(2024, 3, 1), replaces=["january.csv"])
+    year.close("2024-02", "2024-03-02")
+    assert _whole(year, "2024-01", "2024-02") == (Decimal("10.10"), Decimal("10.10"))
+
+
+@pytest.mark.parametrize("cost", range(5))
+def test_a_file_and_its_replacement_may_become_known_at_once(tmp_path: Path, cost: int) -> None:
+    year = Year(tmp_path)
+    year.charge("2024-02-02", "january.csv", "A1 10 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-01", "late.csv", f"A1 {100 + cost} 2024-01-10 2024-01", "A1 5 2024-02-10 2024-02")
+    path = tmp_path / "late-fix.csv"
+    path.write_text((tmp_path / "late.csv").read_text("utf-8").replace(f"{100 + cost},", "50,"), "utf-8")
+    import_file(year.store, path, datetime(2024, 3, 1), replaces=["late.csv"])
+    year.close("2024-02", "2024-03-02")
+    assert _whole(year, "2024-01", "2024-02") == (Decimal("6.50"), Decimal("6.50"))
+
+
+def test_a_link_that_was_moved_under_its_id_stays_moved(tmp_path: Path) -> None:
+    year = Year(tmp_path)
+    year.know("2024-01-02", "l.yaml", "links: [{of: account, issuer: Cloud, subject: A3, role: customer, party: K3}, {id: L, of: customer, subject: K3, role: partner, party: P1}]\n")
+    year.charge("2024-02-02", "january.csv", "A3 100 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-02-09", "february.csv", "A1 0 2024-02-10 2024-02")
+    year.know("2024-02-10", "m.yaml", "links: [{id: L, of: customer, subject: K4, role: partner, party: P1}]\n")
+    year.know("2024-02-11", "n.yaml", "links: [{of: customer, subject: K3, role: agent, party: P2}]\n")
+    year.close("2024-02", "2024-03-02")
+    assert _whole(year, "2024-01", "2024-02") == (0, 0)
+    assert year.posted("2024-02") == [("P1", "book change", Decimal(-10))]
+
+
+def test_what_a_killed_import_left_is_not_taken_for_the_import(tmp_path: Path) -> None:
+    """Killed before the log named it, known on 2 February; imported again, known on 2 March: the closed January stays 10.00."""
+    year = Year(tmp_path)
+    year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01")
+    other = Year(tmp_path / "other") if (tmp_path / "other").mkdir() is None else None
+    assert other
+    other.charge("2024-02-02", "late.csv", "A1 200 2024-01-20 2024-01")
+    left = other.store.imports("charges")[0].folder
+    shutil.copytree(left, year.store.path / "charges" / left.name)
+    year.close("2024-01", "2024-02-03")
+    year.charge("2024-03-01", "february.csv", "A1 1 2024-02-10 2024-02")
+    year.charge("2024-03-02", "late.csv", "A1 200 2024-01-20 2024-01")
+    assert statement_of(settle_period(year.store, parse_period("2024-01")).run, "P1").paid == 10
+    assert year.posted("2024-02") == [("P1", "late charge", Decimal(20))]
+
+
+def test_a_plan_that_has_ended_pays_the_quarter_that_it_began_and_no_draw(tmp_path: Path) -> None:
+    """Ended on 15 February: the first quarter is paid with March. A draw ends with the plan's last month."""
+    quarter = Year(tmp_path, PLAN.replace("{from: 2024-01-01}", "{from: 2024-01-01, to: 2024-02-15}").replace("per: month", "per: quarter"))
+    quarter.charge("2024-04-02", "march.csv", "A1 600 2024-03-10 2024-03")
+    assert statement_of(settle_period(quarter.store, parse_period("2024-03")).run, "P1").paid == 60
+    (tmp_path / "draw").mkdir()
+    draw = Year(tmp_path / "draw", PLAN.replace("{from: 2024-01-01}", "{from: 2024-01-01, to: 2024-02-01}") + "pay: {draw: 100 guaranteed}\n")
+    draw.charge("2024-02-02", "january.csv", "A1 10 2024-01-10 2024-01", "A1 10 2024-02-10 2024-02")
+    assert [settle_period(draw.store, parse_period(m)).run.engine.query("SELECT coalesce(sum(paid), 0) AS n FROM payments WHERE month >= ? AND month < ?", list(
+        (parse_period(m).span.start, parse_period(m).span.end))).to_pylist()[0]["n"] for m in ("2024-01", "2024-02")] == [100, 0]
+
+
+def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(demo: Store, tmp_path: Path) -> None:
+    """Whoever holds the key can sign and seal anything; what does not follow from the facts, or follows and is missing, is named."""
+    payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.posted)
+    make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
+    whole = _parts(tmp_path / "b.zip")
+    for change in (lambda s: s["statement"].pop("differences"), lambda s: s["statement"]["differences"].append(s["statement"]["differences"][0]), lambda s: s["statement"].clear(),
+                   lambda s: s["attested"].append("lines:99"), lambda s: s.update(period="2031-07"), lambda s: s.update(closes=[[1]]), lambda s: s.update(seal=[])):
+        said = json.loads(whole["bundle.json"])
+        change(said)
+        with contextlib.suppress(Exception):
+            said["seal"] = {**said["seal"], "path": [], "root": leaf_of(payee, said["closes"], said["statement"])}
+        parts = {**whole, "bundle.json": json.dumps(said).encode()}
+        parts["signature"] = signing_key(demo.path).sign(parts["bundle.json"])
+        with zipfile.ZipFile(tmp_path / "t.zip", "w") as bundle:
+            for name, content in parts.items():
+                bundle.writestr(name, content)
+        with pytest.raises(Refused):
+            verify(tmp_path / "t.zip")

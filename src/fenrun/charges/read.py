@@ -48,7 +48,7 @@ def import_charges(store: Store, path: Path, known: datetime, progress: Callable
 
     Raises Refused; the store is then untouched.
     """
-    gone = [content for name in replaces for content in _replaced(store, path, name)]
+    gone = [content for name in replaces for content in _replaced(store, path, name, known)]
     source = open_source(path)
     content = digest("charges", content_digest(source, progress))
     was = store.find("charges", content)
@@ -67,9 +67,9 @@ def import_charges(store: Store, path: Path, known: datetime, progress: Callable
     return Imported(path.name, content, True, facts, tuple(problems))
 
 
-def _replaced(store: Store, path: Path, name: str) -> list[str]:
-    """Ids of the imports of charges with that file name or id."""
-    found = [i.id for i in store.imports("charges") if name in (i.source, i.id, short(i.id))]
+def _replaced(store: Store, path: Path, name: str, known: datetime) -> list[str]:
+    """Ids of the imports of charges with that file name or id, as known at a moment."""
+    found = [i.id for i in store.imports("charges", known) if name in (i.source, i.id, short(i.id))]
     if not found:
         raise Refused([Problem("replaces-unknown", Place(path.name), {"name": name})])
     return found
