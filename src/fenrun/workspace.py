@@ -168,7 +168,8 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
     if kept:
         return Settled(short(run_id), _kept_run(kept, plans, period, moment, charges))
     run = Facts(tuple(charges), sources_of(book), plans).settle(period, moment, progress)
-    if not run.engine.table("ledger").num_rows:
+    due = run.engine.query("SELECT 1 FROM payments WHERE month >= ? AND month < ? LIMIT 1", [period.span.start, period.span.end]).num_rows
+    if not due and not run.engine.table("ledger").num_rows:
         raise Refused([Problem("charges-missing", Place(str(store.path)), {"period": period.key})])
 
     def write(folder: Path) -> None:

@@ -453,6 +453,20 @@ def test_a_plan_that_has_ended_pays_the_quarter_that_it_began_and_no_draw(tmp_pa
         (parse_period(m).span.start, parse_period(m).span.end))).to_pylist()[0]["n"] for m in ("2024-01", "2024-02")] == [100, 0]
 
 
+def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(tmp_path: Path) -> None:
+    """70 % of 10.00 in January, the rest in February, in which nothing is billed: P1 has a statement of 3.00, and its bundle verifies."""
+    year = Year(tmp_path, PLAN + "pay: {instalments: [70 % at once, 30 % after 1 month]}\n")
+    year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01")
+    year.close("2024-01", "2024-02-03")
+    year.know("2024-03-01", "more.yaml", "parties: [{party: P9, kind: partner}]\n")
+    year.close("2024-02", "2024-03-01")
+    assert statement_of(settle_period(year.store, parse_period("2024-02")).run, "P1").payable == 3
+    said = fenrun("settle", year.store.path, "--period", "2024-02", "--json").json()
+    assert said["closed"] and [s["payee"] for s in said["statements"]] == ["P1"]
+    make_bundle(year.store, "P1", parse_period("2024-02"), tmp_path / "b.zip")
+    assert verify(tmp_path / "b.zip").payable == 3
+
+
 def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(demo: Store, tmp_path: Path) -> None:
     """Whoever holds the key can sign and seal anything; what does not follow from the facts, or follows and is missing, is named."""
     payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.posted)
