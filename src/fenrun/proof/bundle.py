@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow.parquet as pq
 
@@ -28,7 +28,7 @@ from fenrun.proof.keys import public_text, signing_key
 from fenrun.proof.own import Own
 from fenrun.workspace import facts_known, in_force
 
-FORMAT = 1
+FORMAT = 2
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -131,6 +131,13 @@ def row_digests(path: Path) -> list[str]:
 
 def _write(folder: Path, said: dict[str, Any], store: Store, out: Path) -> None:
     text = (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for name, content in (("bundle.json", text), ("signature", signing_key(store.path).sign(text)), *((name, (folder / name).read_bytes()) for name in said["files"])):
-            bundle.writestr(zipfile.ZipInfo(name, _ZIP_TIME), content, zipfile.ZIP_DEFLATED)
+    write_archive(out, {"bundle.json": text, "signature": signing_key(store.path).sign(text)} | {name: (folder / name).read_bytes() for name in said["files"]})
+
+
+def write_archive(out: Path | BinaryIO, parts: dict[str, bytes]) -> None:
+    """Write the parts as the one ZIP file that they can be: nothing compressed, no times, so that its bytes follow from the parts and not one of them can be changed."""
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
+        for name, content in parts.items():
+            item = zipfile.ZipInfo(name, _ZIP_TIME)
+            item.create_system, item.external_attr = 3, 0o600 << 16
+            bundle.writestr(item, content, zipfile.ZIP_STORED)

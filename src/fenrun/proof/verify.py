@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import tempfile
 import zipfile
@@ -17,7 +18,7 @@ from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.closing.seal import Rows, climb, leaf_of
 from fenrun.engine.store import Store
-from fenrun.proof.bundle import FORMAT, derive, differing, row_digests
+from fenrun.proof.bundle import FORMAT, derive, differing, row_digests, write_archive
 from fenrun.proof.keys import signed_by
 
 _MOST = 2**30
@@ -90,6 +91,10 @@ def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
             if sorted(listed) != sorted(expected):
                 twice = {name for name in listed if listed.count(name) > 1}
                 raise Refused([Problem("bundle-edited", Place(path.name), {"file": ", ".join(sorted(set(listed) ^ set(expected) | twice))})])
+            again = io.BytesIO()
+            write_archive(again, {name: bundle.read(name) for name in expected})
+            if again.getvalue() != path.read_bytes():  # what no part holds: times, comments, padding
+                raise Refused([Problem("bundle-edited", Place(path.name), {"file": path.name})])
             for name in said["files"]:
                 target = folder / name
                 if not target.resolve().is_relative_to(folder.resolve()):
