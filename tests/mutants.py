@@ -53,6 +53,8 @@ FAULTS = [  # what, file, text, put in its place
     ("last year is this year", "earn/steps.sql", "y.period_from = b.period_from - INTERVAL 1 YEAR", "y.period_from = b.period_from"),
     ("the period before is this one", "earn/steps.sql", "v.period_to = b.period_from", "v.period_to = b.period_to"),
     ("a refund passes the discount floor", "plan/conditions.py", "(abs({column(BASES[rest[0]])}) <", "({column(BASES[rest[0]])} <"),
+    ("values of different lists are one", "credit/from_charges.py", "alike.setdefault(tuple(text in one for one in lists), [])", "alike.setdefault((), [])"),
+    ("a missing value is like others", "credit/from_charges.py", "if any(node[0] == \"missing\" for node in nodes) else \"\"", "if False else \"\""),
     ("the dearer cost is the basis", "credit/from_charges.py", "WHEN abs({one}) <= abs({other}) THEN {one}", "WHEN abs({one}) >= abs({other}) THEN {one}"),
     ("roll-ups keep the full share", "credit/steps.sql", "CAST(d.amount * l.share AS DECIMAL", "CAST(d.amount AS DECIMAL"),
     ("deductions go below zero", "earn/steps.sql", "-least(l.earned, sum(o.earned))", "-sum(o.earned)"),

@@ -34,7 +34,7 @@ from fenrun.engine import log
 from fenrun.engine.store import Store
 from fenrun.plan.findings import examine
 from fenrun.plan.read import read_plan
-from fenrun.proof.bundle import make_bundle
+from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
 from fenrun.statement.explain import explain
@@ -227,9 +227,7 @@ def _repacked(change: Callable[[dict[str, bytes]], object], sign: bool = False) 
         change(parts)
         if sign:
             parts["signature"] = signing_key(store.path).sign(parts["bundle.json"])
-        with zipfile.ZipFile(path, "w") as new:
-            for name, content in parts.items():
-                new.writestr(name, content)
+        write_archive(path, parts)
 
     return spoil
 

@@ -222,11 +222,12 @@ class _Staged:
         }
 
     def write(self, folder: Path, import_id: str) -> None:
-        """Write `charges.parquet` and, where there are any, `quarantine.parquet`."""
+        """Write `charges.parquet`, account by account, and `quarantine.parquet` where rows are kept aside. What is read often is packed lightly: a settlement is mostly its scan."""
         columns = ", ".join(quoted(name) for name in self.source.names.values())
         target = "(FORMAT parquet, COMPRESSION zstd)"
+        order = ", ".join(["InvoiceIssuerName", "BillingAccountId", *(["SubAccountId"] if "SubAccountId" in self.source.names.values() else []), "row_no"])
         self.engine.connection.execute(
-            f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE})) TO {literal(str(folder / 'charges.parquet'))} {target}")
+            f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE}) ORDER BY {order}) TO {literal(str(folder / 'charges.parquet'))} (FORMAT parquet, COMPRESSION lz4)")
         if self._one(f"SELECT count(*) FROM staged WHERE {checks.QUARANTINE}"):
             self.engine.connection.execute(
                 f"COPY (SELECT * FROM raw WHERE file_row_number + 2 IN (SELECT row_no FROM staged WHERE {checks.QUARANTINE})) TO {literal(str(folder / 'quarantine.parquet'))} {target}")

@@ -138,13 +138,28 @@ def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date
     """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`: all, or some of those that were `settled`."""
     read, units, bases = _any_credit(plans), units_of(plans), bases_of(plans)
     column, number, scale = _reader(engine), _numbers(engine), cost_scale(engine, bases)
-    found = [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in (*read.of("column").items(), *units.items())] + [f"{number_sql(n, number)} AS {c}" for n, c in read.of("number").items()]
+    found = [f"{_told_by(read, n, f'CAST({column(n)} AS VARCHAR)')} AS {c}" for n, c in read.of("column").items()] + [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in units.items()] + [f"{number_sql(n, number)} AS {c}" for n, c in read.of("number").items()]
     amounts = [f"{_basis(basis, lambda name: f'CAST({number(name)} AS DECIMAL(38, {scale}))')} AS a{n}" for n, basis in enumerate(bases)]
     keys = "".join(f", {c}" for c in (*read.of("column").values(), *units.values(), *read.of("number").values()))
     return {
         "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "correction": f"coalesce({column('ChargeClass')} = 'Correction', false)", "price": column("SkuPriceId"), "day": _day(engine, plans, column, number), "keys": keys,
         "bought": " OR ".join(f"coalesce({number(name)} > 0, false)" for name in BASES.values()), "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
     } | _spans(plans, *(settled or (start, end)))
+
+
+def _told_by(read: Readings, name: str, value: str) -> str:
+    """The SQL of a column's value as far as the conditions tell it from others: values that are in the same lists become one, so that fewer groups are to be credited."""
+    nodes = [node for tree in read.trees for node in walk(json.loads(tree)) if node[0] in ("in", "starts", "missing") and node[1] == name]
+    if any(node[0] == "starts" for node in nodes):
+        return value
+    lists = sorted({tuple(node[2]) for node in nodes if node[0] == "in"})
+    alike: dict[tuple[bool, ...], list[str]] = {}
+    for text in sorted(set().union(*lists)):
+        alike.setdefault(tuple(text in one for one in lists), []).append(text)
+    other = next("-" * n for n in range(len(lists) + 1000) if not any("-" * n in one for one in lists))
+    missing = f" WHEN {value} IS NULL THEN NULL" if any(node[0] == "missing" for node in nodes) else ""
+    arms = "".join(f" WHEN {value} IN ({', '.join(map(literal, texts))}) THEN {literal(texts[0])}" for texts in alike.values())
+    return f"CASE{missing}{arms} ELSE {literal(other)} END" if missing or arms else literal(other)
 
 
 def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:

@@ -19,8 +19,14 @@ SELECT DISTINCT of_kind, issuer, subject FROM links WHERE of_kind IN ('order', '
 
 -- view: corrected
 -- Corrections that name neither order nor resource: those of the charges that they correct (same account, price and start), where these are all told apart alike.
+-- Only accounts with such charges are looked at.
+WITH apart AS (
+  SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
+  UNION
+  SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_id)
 SELECT c.import_id, c.row_no, min(o.subject) AS order_id, min(r.subject) AS resource_id
 FROM charge_lines AS c
+JOIN apart AS a ON a.issuer = c.issuer AND a.account = c.account
 JOIN charge_lines AS p ON p.issuer = c.issuer AND p.account = c.account AND p.price = c.price AND p.started = c.started AND NOT p.correction
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
 LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_id

@@ -49,7 +49,7 @@ def verify(path: Path, public_key: str = "", progress: Callable[[str], None] = l
     with tempfile.TemporaryDirectory(prefix="fenrun-verify-") as aside:
         folder = Path(aside)
         said = _unpack(path, public_key, folder)
-        problems = _edited(path, said, folder)
+        problems = _edited(path, said, folder) or _repacked(path, said)
         if problems:
             raise Refused(problems)
         try:
@@ -91,10 +91,6 @@ def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
             if sorted(listed) != sorted(expected):
                 twice = {name for name in listed if listed.count(name) > 1}
                 raise Refused([Problem("bundle-edited", Place(path.name), {"file": ", ".join(sorted(set(listed) ^ set(expected) | twice))})])
-            again = io.BytesIO()
-            write_archive(again, {name: bundle.read(name) for name in expected})
-            if again.getvalue() != path.read_bytes():  # what no part holds: times, comments, padding
-                raise Refused([Problem("bundle-edited", Place(path.name), {"file": path.name})])
             for name in said["files"]:
                 target = folder / name
                 if not target.resolve().is_relative_to(folder.resolve()):
@@ -130,6 +126,14 @@ def _edited(path: Path, said: dict[str, Any], folder: Path) -> list[Problem]:
             row = next((n for n, (one, other) in enumerate(zip(found, signed), 2) if one != other), min(len(found), len(signed)) + 2 if found else 0)
         problems.append(Problem("bundle-edited", Place(path.name, row, name), {"file": name}))
     return problems
+
+
+def _repacked(path: Path, said: dict[str, Any]) -> list[Problem]:
+    """Whether a byte is otherwise that belongs to no file: times, comments, padding of the archive."""
+    again = io.BytesIO()
+    with zipfile.ZipFile(path) as bundle:
+        write_archive(again, {name: bundle.read(name) for name in ("bundle.json", "signature", *said["files"])})
+    return [] if again.getvalue() == path.read_bytes() else [Problem("bundle-edited", Place(path.name), {"file": path.name})]
 
 
 def _differing(path: Path, rows: Rows, derived: Rows, places: list[str]) -> list[Problem]:
