@@ -212,3 +212,29 @@ def test_the_last_form_takes_what_rounding_leaves() -> None:
         _paid("{draw: 5.5 guaranteed, forms: [50 % co-op, 50 % cash]}", "{customer: K1, month: 2024-01, billed: 0}", "{payee: P1, period: 2024-01, paid: 5.5, forms: {co-op: 2, cash: 3.5}}")
     finally:
         HEAD = whole
+
+
+def test_a_clawback_takes_back_as_many_months_as_it_says() -> None:
+    """10.00 a month; lost in March, what was paid within a month before is taken back: 10 - 10 - 10 in March, January stays."""
+    tail = TAIL.replace("table: ten}]", "table: ten, each: customer, clawback: {when: status = 'lost', within: 1 month}}]")
+    book = f"{TO_P1}], labels: [{{party: K1, label: status, value: lost, from: 2024-03-10}}"
+    charges = ", ".join(f"{{customer: K1, month: 2024-0{m}, billed: 100}}" for m in (1, 2, 3))
+    _case(DOUBLE, book, charges, {"P1 ten 2024-01": "10.00", "P1 ten 2024-02": "10.00", "P1 ten 2024-03": "-10.00"}, tail=tail)
+
+
+def test_values_are_told_apart_by_each_list_that_names_them() -> None:
+    """One component leaves out CDN and SMS, the other SMS, IoT and what has no region: 10 % of 111,000 and of 100,010."""
+    tail = """
+tables:
+  ten: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 10 %]}]
+exclude:
+  - {id: one, when: "ServiceName in ('CDN', 'SMS')", applies to: [a]}
+  - {id: two, when: "ServiceName in ('SMS', 'IoT') or RegionId is missing", applies to: [b]}
+earn:
+  sum:
+    - {id: a, pays: partner, per: month, on: amount, by: amount, table: ten}
+    - {id: b, pays: partner, per: month, on: amount, by: amount, table: ten}
+"""
+    charges = ", ".join(f"{{customer: K1, month: 2024-01, billed: {billed}{more}}}" for billed, more in (
+        (10, ", ServiceName: CDN, RegionId: north"), (100, ", ServiceName: SMS, RegionId: south"), (1000, ", ServiceName: IoT, RegionId: north"), (10000, ", ServiceName: Compute"), (100000, ", RegionId: north")))
+    _case(DOUBLE, TO_P1, charges, {"P1 a 2024-01": "11100.00", "P1 b 2024-01": "10001.00"}, tail=tail)
