@@ -17,8 +17,8 @@ from fenrun import pipeline
 from fenrun.base.when import Period
 from fenrun.book.as_known import Sources, put_book
 from fenrun.book.rows import TABLES
-from fenrun.charges.read import charge_files
-from fenrun.charges.rows import ORDER, empty_schema
+from fenrun.charges.read import put_charges
+from fenrun.charges.rows import ORDER
 from fenrun.engine.duckdb import DuckDB, literal
 from fenrun.statement.run import Run
 from fenrun.workspace import Facts
@@ -73,6 +73,8 @@ class Live:
             engine.put("touched_accounts", pa.table({"issuer": pa.array([i for i, _ in sorted(seeds.accounts)], pa.string()), "account": pa.array([a for _, a in sorted(seeds.accounts)], pa.string())}))
             engine.put("touched_customers", pa.table({"customer": pa.array([None, *sorted(seeds.customers)], pa.string())}))
             engine.connection.execute("CREATE TABLE charges AS SELECT * FROM all_charges AS c WHERE EXISTS (SELECT 1 FROM touched_accounts AS t WHERE t.issuer = c.InvoiceIssuerName AND t.account = c.BillingAccountId)")
+            if engine.query("SELECT 1 FROM charges AS c, extent AS e WHERE c.ChargePeriodStart NOT BETWEEN e.low AND e.high LIMIT 1").num_rows:
+                return None
             if pipeline.fragments(engine, self.run.plans, self.period) != self.filled:
                 return None
             self._run("credit")
@@ -243,7 +245,7 @@ class _Seeds:
         before, after = ({i.id: (i, f.only.get(i.id, "true")) for i in f.charges} for f in (self.live.facts, self.facts))
         for content in sorted({c for c in {*before, *after} if before.get(c, (0, ""))[1] != after.get(c, (0, ""))[1]}):
             item = (after.get(content) or before[content])[0]
-            self.engine.put_files("changed_charges", charge_files([item]), empty_schema())
+            put_charges(self.engine, "changed_charges", [item])
             self._accounts("true", "changed_charges")
 
     def _accounts(self, where: str, table: str) -> None:

@@ -56,6 +56,7 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
     terms = plans[0].terms[0]
     problems = refuse_acts(engine, terms.registration_days, terms.open_registrations, terms.unbind_months)
     from_charges.put_plans(engine, plans)
+    from_charges.put_extent(engine)
     from_credits.put_periods(engine, plans, from_credits.first_charged(plans, period), period.span.end)
     filled = fragments(engine, plans, period)
     problems += book_checks.find(engine)

@@ -16,7 +16,7 @@ from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of, show
 from fenrun.book import checks as book_checks
 from fenrun.book.as_known import Sources, put_book, sources_of
 from fenrun.book.read import import_book, table_kind
-from fenrun.charges.read import Imported, charge_files, import_charges
+from fenrun.charges.read import Imported, import_charges, put_charges
 from fenrun.charges.rows import empty_schema
 from fenrun.charges.source import read_header
 from fenrun.credit.from_charges import put_plans
@@ -30,7 +30,7 @@ from fenrun.statement.run import Run
 ENGINE_VERSION = "4"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
 
-KEPT = ("parties", "registered", "spans", "groups", "customers", "credits", "uncredited", "counted", "paid", "earnings", "held_back", "payouts", "payments", "statement_lines", "statement_credits", "statements", "ledger")
+KEPT = ("parties", "registered", "extent", "corrected", "spans", "groups", "customers", "credits", "uncredited", "counted", "paid", "earnings", "held_back", "payouts", "payments", "statement_lines", "statement_credits", "statements", "ledger")
 """The tables of a run that are kept, in an order of their own: the same run gives the same bytes."""
 
 _SUFFIXES = (".csv", ".parquet", ".yaml", ".yml", ".gz", ".zst", ".csv.gz", ".csv.zst")
@@ -117,11 +117,11 @@ class Facts:
 
     def put_charges(self, engine: DuckDB, name: str) -> None:
         """Make the charges known to the engine under a name."""
-        engine.put_files(name, charge_files(self.charges), empty_schema(), {i.folder / "charges.parquet": self.only[i.id] for i in self.charges if i.id in self.only})
+        put_charges(engine, name, self.charges, self.only)
 
-    def settle(self, period: Period, known: datetime, progress: Callable[[str], None] = lambda name: None) -> Run:
-        """Settle the period over these facts; nothing is kept. Raises Refused."""
-        engine = DuckDB()
+    def settle(self, period: Period, known: datetime, progress: Callable[[str], None] = lambda name: None, engine: DuckDB | None = None) -> Run:
+        """Settle the period over these facts, in a new engine or the one given; nothing is kept. Raises Refused."""
+        engine = engine or DuckDB()
         self.put(engine)
         return settle(engine, self.plans, period, AsOf(period.last_day, known), progress, {short(i.id): i.source for i in self.charges})
 
@@ -182,7 +182,7 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
 
 def _kept_run(kept: Import, plans: Sequence[Plan], period: Period, known: datetime, charges: Sequence[Import]) -> Run:
     engine = DuckDB()
-    engine.put_files("charges", charge_files(charges), empty_schema())
+    put_charges(engine, "charges", charges)
     for name in KEPT:
         engine.put_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
     put_plans(engine, plans)

@@ -45,7 +45,7 @@ def test_every_defect_is_reported_and_nothing_else(imported: tuple[Store, Import
 
 def test_total_is_conserved_exactly(imported: tuple[Store, Imported]) -> None:
     store, done = imported
-    assert done.facts == {"first_billed": "2024-09-01", "last_billed": "2024-10-01", "corrections": 0, "version": "1.0", "rows": 1000, "quarantined": 0, "billed": {"USD": "20.52022672899"}, "billed_quarantined": {}}
+    assert done.facts == {"first_billed": "2024-09-01", "last_billed": "2024-10-01", "corrections": 0, "same": {"BillingCurrency": "USD"}, "version": "1.0", "rows": 1000, "quarantined": 0, "billed": {"USD": "20.52022672899"}, "billed_quarantined": {}}
     stored = pq.read_table(store.imports("charges")[0].folder / "charges.parquet").sort_by("row_no")
     assert sum(stored.column("BilledCost").to_pylist()) == Decimal("20.52022672899")
     with SAMPLE.open(newline="") as file:

@@ -22,7 +22,7 @@ from fenrun.base.when import Period, parse_period
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
 from fenrun.cases import charge_table
-from fenrun.charges.read import when_billed
+from fenrun.charges.read import billing_facts
 from fenrun.closing import close as closing
 from fenrun.closing.close import close, closes, posted, settle_period
 from fenrun.closing.differences import Amounts, amounts, arrivals, differences
@@ -62,7 +62,7 @@ def put_charges(store: Store, rows: list[dict[str, Any]], known: datetime, name:
     table = table.set_column(table.schema.get_field_index("import_id"), "import_id", pa.array([short(content)] * len(rows)))
     engine = DuckDB()
     engine.put("own", table)
-    facts = {**when_billed(engine, "own"), "rows": len(rows), "quarantined": 0}
+    facts = {**billing_facts(engine, "own"), "rows": len(rows), "quarantined": 0}
     store.add("charges", content, manifest(name, known, facts, ()), lambda folder: pq.write_table(table, folder / "charges.parquet"))
 
 

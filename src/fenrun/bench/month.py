@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from fenrun.base.when import Period, parse_period
-from fenrun.charges.read import charge_files
-from fenrun.charges.rows import empty_schema
+from fenrun.bench.work import MORE, counted
+from fenrun.charges.read import put_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store
 from fenrun.workspace import facts_known, import_file
@@ -34,7 +34,7 @@ FROM charges GROUP BY BillingAccountId"""
 def run(rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
     """Settle one month of so many charges, a quarter's last. The floor is one grouped sum over the columns that the plan needs, from the same files.
 
-    Returns medians in seconds, their ratio, and the peak memory of a process that only settles, in MB.
+    Returns medians in seconds, their ratio, the peak memory of a process that only settles, in MB, and the counted work of one settlement.
     """
     with tempfile.TemporaryDirectory(prefix="fenrun-month-") as aside:
         folder = Path(aside)
@@ -49,9 +49,17 @@ def run(rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: 
                 if task is _settle:
                     peaks.append(peak)
             progress(1)
+        work = counted(lambda engine: facts_known(Store(folder / "workspace"), _KNOWN).settle(_period(), _KNOWN, engine=engine))
+        progress(1)
     floor, settle = statistics.median(floors), statistics.median(settles)
     return {"rows": rows, "import_s": round(imported, 3), "import_rows_per_s": round(rows / imported), "floor_s": round(floor, 3), "settle_s": round(settle, 3),
-            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": max(peaks), "repeats": repeats}
+            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": max(peaks), "repeats": repeats, **work}
+
+
+def guard(rows: int, repeats: int, progress: Callable[[int], Any] = lambda n: None) -> dict[str, dict[str, float]]:
+    """What the guard compares: the counted work of a month and its ratio to the floor."""
+    found = run(rows, repeats, progress)
+    return {"month": {k: found[k] for k in ("rows", *MORE)}}
 
 
 def build(folder: Path, rows: int) -> float:
@@ -75,9 +83,9 @@ def _period() -> Period:
 
 
 def _floor(workspace: str) -> tuple[float, int]:
-    files, engine = charge_files(Store(Path(workspace)).imports("charges")), DuckDB()
+    imports, engine = Store(Path(workspace)).imports("charges"), DuckDB()
     start = time.perf_counter()
-    engine.put_files("charges", files, empty_schema())
+    put_charges(engine, "charges", imports)
     engine.query(_FLOOR)
     return time.perf_counter() - start, _peak()
 

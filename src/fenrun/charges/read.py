@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from fenrun.base.ids import digest, short
 from fenrun.base.money import COST_DECIMALS, plain
 from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.charges import checks
-from fenrun.charges.rows import COSTS, focus_columns, version_of
+from fenrun.charges.rows import COSTS, SHARED, empty_schema, focus_columns, version_of
 from fenrun.charges.source import Source, content_digest, open_source
 from fenrun.engine.duckdb import DuckDB, literal, quoted
 from fenrun.engine.port import Engine
@@ -75,16 +75,24 @@ def _replaced(store: Store, path: Path, name: str, known: datetime) -> list[str]
     return found
 
 
-def charge_files(imports: Sequence[Import]) -> list[Path]:
-    """The Parquet files of the imports."""
-    return [i.folder / "charges.parquet" for i in imports]
+def put_charges(engine: Engine, name: str, imports: Sequence[Import], only: Mapping[str, str] | None = None) -> None:
+    """Make the charges of the imports known to the engine under a name; of some, by id, those rows only for which a condition holds.
+
+    What all rows of a file share stands in the view as a constant: it is neither read nor compared row by row.
+    """
+    files = {i.folder / "charges.parquet": i for i in imports}
+    kinds = {"BillingPeriodStart": "TIMESTAMP "}
+    same = {path: {c: kinds.get(c, "") + literal(v) for c, v in i.facts.get("same", {}).items()} for path, i in files.items()}
+    engine.put_files(name, list(files), empty_schema(), {path: only[i.id] for path, i in files.items() if only and i.id in only}, same)
 
 
-def when_billed(engine: Engine, table: str, where: str = "true") -> dict[str, Any]:
-    """Of charges in the engine: the first and last day on which a billing period begins, and how many are corrections."""
+def billing_facts(engine: Engine, table: str, where: str = "true") -> dict[str, Any]:
+    """Of charges in the engine: the first and last day on which a billing period begins, how many are corrections, and in which columns of SHARED all rows are the `same`."""
     correction = "ChargeClass = 'Correction'" if "ChargeClass" in engine.columns(table) else "false"
     first, last, corrections = engine.query(f"SELECT min(BillingPeriodStart)::DATE AS a, max(BillingPeriodStart)::DATE AS b, count(*) FILTER ({correction}) AS n FROM {table} WHERE {where}").to_pylist()[0].values()
-    return {"first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections}
+    asked = ", ".join(f"CASE WHEN min({c}) = max({c}) AND count({c}) = count(*) THEN CAST(min({c}) AS VARCHAR) END AS {c}" for c in SHARED)
+    same = engine.query(f"SELECT {asked} FROM {table} WHERE {where}").to_pylist()[0]
+    return {"first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections, "same": {c: v for c, v in same.items() if v is not None}}
 
 
 class _Staged:
@@ -217,7 +225,7 @@ class _Staged:
             f"SELECT coalesce(BillingCurrency, '?'), sum(BilledCost), coalesce(sum(BilledCost) FILTER ({checks.QUARANTINE}), 0), count(*) FILTER ({checks.QUARANTINE}), count(*) "
             "FROM staged GROUP BY 1 ORDER BY 1").fetchall()
         return {
-            **when_billed(self.engine, "staged", f"NOT ({checks.QUARANTINE})"), "version": version_of(names), "rows": sum(t[4] for t in totals), "quarantined": sum(t[3] for t in totals),
+            **billing_facts(self.engine, "staged", f"NOT ({checks.QUARANTINE})"), "version": version_of(names), "rows": sum(t[4] for t in totals), "quarantined": sum(t[3] for t in totals),
             "billed": {t[0]: plain(t[1]) for t in totals if t[1] is not None}, "billed_quarantined": {t[0]: plain(t[2]) for t in totals if t[3]},
         }
 

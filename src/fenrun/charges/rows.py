@@ -21,6 +21,9 @@ ESSENTIAL = ("BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriod
 ORDER = "x_OrderId"
 """FOCUS has no order; this column carries the order that an operator can register for a partner."""
 
+SHARED = ("InvoiceIssuerName", "BillingCurrency", "BillingPeriodStart")
+"""Columns in which the rows of a file are often all the same."""
+
 VALUES = {
     "ChargeCategory": ("Adjustment", "Credit", "Purchase", "Tax", "Usage"),
     "ChargeClass": ("Correction",),

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from fenrun.bench import change, job, month, plans
+from fenrun.bench import change, job, month, plans, work
 from fenrun.cli.output import as_json, print_json, progress
+
+_GUARD_ROWS, _GUARD_REPEATS = 200_000, 3
 
 
 @click.group(name="bench")
@@ -66,10 +68,31 @@ def bench_change(rows: int, changes: int, json_: bool) -> None:
 @as_json
 def bench_month(rows: int, repeats: int, json_: bool) -> None:
     """Settle one month, beside the floor: one grouped sum over the same columns of the same files."""
-    with progress("month", repeats + 1) as step:
+    with progress("month", repeats + 2) as step:
         said = month.run(rows, repeats, step)
     if json_:
         print_json(said)
     else:
         for key, value in said.items():
             click.echo(f"{key}: {value}")
+
+
+@command.command(name="guard")
+@click.option("--record", is_flag=True, help="Expect from now on what is found.")
+@as_json
+@click.pass_context
+def bench_guard(context: click.Context, record: bool, json_: bool) -> None:
+    """Compare the counted work of a month of 200,000 charges (statements, rows and bytes read), and its ratio to the floor, with what is expected. Exit code 1 where something takes more."""
+    with progress("guard", _GUARD_REPEATS + 2) as step:
+        found = month.guard(_GUARD_ROWS, _GUARD_REPEATS, step)
+    if record:
+        work.record(found)
+    worse = work.worse(found, work.expected())
+    if json_:
+        print_json({"found": found, "expected": work.expected(), "worse": worse})
+    else:
+        for name, value in found["month"].items():
+            click.echo(f"{name}: {value} (expected {work.expected()['month'][name]})")
+        for said in worse:
+            click.echo(said, err=True)
+    context.exit(1 if worse else 0)

@@ -130,7 +130,7 @@ def _numbers(engine: Engine) -> Callable[[str], str]:
 
 _LATE = 62
 """Days before and after the months settled within which charges of one span are summed; older and later ones day by day."""
-LINES = ("charge_lines", "corrected", "told_apart")
+LINES = ("charge_lines", "told_apart")
 """The views of steps.sql that lead from charges to groups; they can be run again for single charges."""
 
 
@@ -143,8 +143,8 @@ def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date
     keys = "".join(f", {c}" for c in (*read.of("column").values(), *units.values(), *read.of("number").values()))
     return {
         "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "correction": f"coalesce({column('ChargeClass')} = 'Correction', false)", "price": column("SkuPriceId"), "day": _day(engine, plans, column, number), "keys": keys,
-        "bought": " OR ".join(f"coalesce({number(name)} > 0, false)" for name in BASES.values()), "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
-    } | _spans(plans, *(settled or (start, end)))
+        "bought": " OR ".join(f"coalesce({number(name)} > 0, false)" for name in BASES.values()) if since_needed(plans) else "false", "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
+    } | _spans(engine, plans, *(settled or (start, end)))
 
 
 def _told_by(read: Readings, name: str, value: str) -> str:
@@ -187,16 +187,19 @@ def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> 
     }
 
 
-def _spans(plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
+def _spans(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
     """What fills the spans in which any day stands for all: those between changes of the book and dates in the plans, unless a condition reads the day itself."""
     low, high = (start - timedelta(days=_LATE) if start.year > 1 else start), end + timedelta(days=_LATE)
+    first, last = extent(engine)
+    if first and last:  # what changes before or after all charges tells none of them apart
+        low, high = max(low, first.date() - timedelta(days=2)), min(high, last.date() + timedelta(days=2))
     given = {"low": str(low), "high": str(high)}
     read = _any_credit(plans)
     if read.of("date") or read.of("link date") or any(json.loads(p.terms[0].as_of) for p in plans):
         return given | {"merged": "false", "span": "c.day", "span_join": ""}
     dates = sorted({d for p in plans for x in p.exclusions for d in (x.valid_from, x.valid_to) if low < d < high}, reverse=True)
     said = "".join(f" WHEN c.day >= DATE '{d}' THEN DATE '{d}'" for d in dates)
-    own = "c.day < DATE '{low}' OR c.day >= DATE '{high}' OR s.subject IS NOT NULL OR o.subject IS NOT NULL OR r.subject IS NOT NULL OR k.row_no IS NOT NULL".format(**given)
+    own = "c.day < DATE '{low}' OR c.day >= DATE '{high}' OR s.subject IS NOT NULL OR o.subject IS NOT NULL OR r.subject IS NOT NULL OR k.price IS NOT NULL".format(**given)
     plain = f"coalesce(n.valid_from, DATE '{low}')"
     return given | {
         "merged": "true", "span": f"CASE WHEN {own} THEN c.day ELSE {f'greatest({plain}, CASE{said} ELSE DATE {literal(str(low))} END)' if dates else plain} END",
@@ -205,9 +208,14 @@ def _spans(plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
 
 def history_needed(plans: Sequence[Plan]) -> bool:
     """Whether something reads what came long before: first purchases, new customers, amounts to date."""
-    read = _any_credit(plans)
     subjects = {s for p in plans for s in (*(c.reads_by for c in p.components), *(c.times_by for c in p.components), *(g.subject for g in p.gates))}
-    return read.uses("first purchase") or read.uses("customer since") or "amount to date" in subjects or any(c.counts == "new customers" for p in plans for c in p.components)
+    return since_needed(plans) or "amount to date" in subjects
+
+
+def since_needed(plans: Sequence[Plan]) -> bool:
+    """Whether something reads the day on which a customer was first charged anything."""
+    read = _any_credit(plans)
+    return read.uses("first purchase") or read.uses("customer since") or any(c.counts == "new customers" for p in plans for c in p.components)
 
 
 def amount_of(basis: str, table: str, plans: Sequence[Plan]) -> str:
@@ -318,14 +326,24 @@ def _basis(basis: str, column: Callable[[str], str]) -> str:
 
 def _offset(engine: Engine, zone: str) -> str:
     """What to add to a UTC time of a charge for the plan's time zone, over the span of the charges."""
-    row = engine.query("SELECT min(ChargePeriodStart) AS low, max(ChargePeriodStart) AS high FROM charges").to_pylist()[0]
-    low, high = row["low"], row["high"]
-    if low is None:
+    low, high = extent(engine)
+    if low is None or high is None:
         return "INTERVAL 0 SECOND"
     changes = offset_changes(zone, low, high)
     arms = [f"WHEN ChargePeriodStart < TIMESTAMP '{until}' THEN INTERVAL '{seconds}' SECOND" for seconds, until in changes[:-1]]
     last = f"INTERVAL '{changes[-1][0]}' SECOND"
     return f"CASE {' '.join(arms)} ELSE {last} END" if arms else last
+
+
+def put_extent(engine: Engine) -> None:
+    """Make the table `extent`: the first and last moment (UTC) at which a charge begins."""
+    engine.put("extent", engine.query("SELECT min(ChargePeriodStart) AS low, max(ChargePeriodStart) AS high FROM charges"))
+
+
+def extent(engine: Engine) -> tuple[datetime | None, datetime | None]:
+    """The first and last moment (UTC) at which a charge begins; none where there is no charge."""
+    row = engine.query("SELECT low, high FROM extent").to_pylist()[0]
+    return row["low"], row["high"]
 
 
 def offset_changes(zone: str, low: datetime, high: datetime) -> list[tuple[int, datetime]]:

@@ -17,21 +17,27 @@ WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY AND BillingPerio
 -- The orders, resources and sub-accounts that the book names; no other is told apart.
 SELECT DISTINCT of_kind, issuer, subject FROM links WHERE of_kind IN ('order', 'resource', 'sub-account')
 
--- view: corrected
--- Corrections that name neither order nor resource: those of the charges that they correct (same account, price and start), where these are all told apart alike.
--- Only accounts with such charges are looked at.
-WITH apart AS (
-  SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
-  UNION
-  SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_id)
-SELECT c.import_id, c.row_no, min(o.subject) AS order_id, min(r.subject) AS resource_id
+-- step: accounts_apart
+-- Accounts with charges of a registered order or resource.
+SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
+UNION
+SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_id
+
+-- step: corrections
+-- What corrections of these accounts correct that name neither order nor resource.
+SELECT DISTINCT c.issuer, c.account, c.price, c.started
 FROM charge_lines AS c
-JOIN apart AS a ON a.issuer = c.issuer AND a.account = c.account
+JOIN accounts_apart AS a ON a.issuer = c.issuer AND a.account = c.account
+WHERE c.correction AND c.order_id IS NULL AND c.resource_id IS NULL
+
+-- step: corrected
+-- The order and resource of these: those of the charges that they correct (same account, price and start), where these are all told apart alike.
+SELECT c.issuer, c.account, c.price, c.started, min(o.subject) AS order_id, min(r.subject) AS resource_id
+FROM corrections AS c
 JOIN charge_lines AS p ON p.issuer = c.issuer AND p.account = c.account AND p.price = c.price AND p.started = c.started AND NOT p.correction
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
 LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_id
-WHERE c.correction AND c.order_id IS NULL AND c.resource_id IS NULL
-GROUP BY c.import_id, c.row_no
+GROUP BY c.issuer, c.account, c.price, c.started
 HAVING min(coalesce(o.subject, '')) = max(coalesce(o.subject, '')) AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))
 
 -- step: turns
@@ -74,7 +80,8 @@ FROM charge_lines AS c
 LEFT JOIN registered AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = c.issuer AND o.subject = c.order_id
 LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = c.issuer AND r.subject = c.resource_id
-LEFT JOIN corrected AS k ON k.import_id = c.import_id AND k.row_no = c.row_no{span_join}
+LEFT JOIN corrected AS k ON k.issuer = c.issuer AND k.account = c.account AND k.started = c.started
+                        AND k.price = CASE WHEN c.correction AND c.order_id IS NULL AND c.resource_id IS NULL THEN c.price END{span_join}
 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.

@@ -27,7 +27,7 @@ class DuckDB:
         self.connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "arrow_{name}"')
         self.connection.unregister(f"arrow_{name}")
 
-    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None) -> None:
+    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None, same: Mapping[Path, Mapping[str, str]] | None = None) -> None:
         if not files:
             self.put(name, empty.empty_table())
             return
@@ -36,6 +36,7 @@ class DuckDB:
         for path in files:
             casts = tuple(f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]})) AS {quoted(f.name)}" for f in pq.read_schema(path)
                           if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name])
+            casts += tuple(f"{sql} AS {quoted(column)}" for column, sql in (same or {}).get(path, {}).items())
             groups.setdefault((casts, (only or {}).get(path, "true")), []).append(literal(str(path)))
         parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}], union_by_name => true) WHERE {where}" for (casts, where), listed in groups.items()]
         self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import short
 from fenrun.base.when import Period
 from fenrun.book.rows import TABLES
-from fenrun.charges.read import when_billed
+from fenrun.charges.read import billing_facts
 from fenrun.credit import from_charges
 from fenrun.earn.from_credits import charged
 from fenrun.engine.duckdb import DuckDB
@@ -74,7 +74,7 @@ class Own:
                 table = pq.read_table(item.folder / "charges.parquet", filters=pc.is_in(pc.field("row_no"), pa.array(sorted(rows), pa.int64())))
                 names = [c for c in ("BillingAccountId", "SubAccountId") if c in table.column_names]
                 accounts |= {(row["InvoiceIssuerName"], row[c]) for row in table.select(["InvoiceIssuerName", *names]).to_pylist() for c in names if row[c]}
-                _put(into, item, {"charges": table}, _charge_facts(item, table))
+                _put(into, item, {"charges": table}, charge_facts(item, table))
         for item in _renamed(store, "book", known, named):
             tables = {name: pq.read_table(item.folder / f"{name}.parquet") for name in TABLES if (item.folder / f"{name}.parquet").exists()}
             own = {name: self._own(store, known, name, table, accounts) for name, table in tables.items()}
@@ -133,8 +133,8 @@ def _put(into: Store, item: Import, tables: dict[str, pa.Table], facts: dict[str
         into.add(item.kind, item.id, manifest(item.source, item.known, facts, ()), write)
 
 
-def _charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
+def charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
     """The facts of an import, counted anew for the rows that are left."""
     engine = DuckDB()
     engine.put("own", table)
-    return {**when_billed(engine, "own"), "rows": table.num_rows, "quarantined": 0, **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {})}
+    return {**billing_facts(engine, "own"), "rows": table.num_rows, "quarantined": 0, **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {})}

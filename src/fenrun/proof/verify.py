@@ -8,11 +8,13 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
@@ -20,6 +22,7 @@ from fenrun.closing.seal import Rows, climb, leaf_of
 from fenrun.engine.store import Store
 from fenrun.proof.bundle import FORMAT, derive, differing, row_digests, write_archive
 from fenrun.proof.keys import signed_by
+from fenrun.proof.own import charge_facts
 
 _MOST = 2**30
 """Bytes that a bundle may unpack to."""
@@ -65,8 +68,12 @@ def _follow(path: Path, said: dict[str, Any], folder: Path, progress: Callable[[
     payee, rows, chain = said["payee"], said["statement"], said["closes"]
     if said["period"] != chain[-1][0] or climb(leaf_of(payee, chain, rows), said["seal"]["path"]) != said["seal"]["root"]:
         raise Refused([Problem("bundle-seal", Place(path.name), {"root": said["seal"]["root"]})])
+    facts = Store(folder / "facts")
+    unfounded = [i.source for i in facts.imports_between("charges", datetime.min, datetime.max) if charge_facts(i, pq.read_table(i.folder / "charges.parquet")) != i.facts]
+    if unfounded:  # what is said of a file must follow from its rows, since a settlement relies on it
+        raise Refused([Problem("bundle-differs", Place(path.name, 0, source), {"table": "charges", "detail": source}) for source in unfounded])
     progress("derive")
-    derived = derive(Store(folder / "facts"), payee, chain)
+    derived = derive(facts, payee, chain)
     found, attested = differing(rows, derived), said["attested"]
     if found != attested:
         raise Refused(_differing(path, rows, derived, sorted(set(found) ^ set(attested)) or found))
