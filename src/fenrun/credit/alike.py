@@ -23,26 +23,32 @@ class Alike:
 
 @dataclass(frozen=True)
 class Like:
-    """The component whose measures serve a component as well. Grain: plan, component."""
+    """The components whose measures serve a component as well: month by month, and summed over its periods. Grain: plan, component."""
 
     plan_id: str
     rule_id: str
     crediting: str
+    counted_plan: str
+    counted_component: str
+    """Counts the same of every month."""
     like_plan: str
     like_component: str
+    """Sums that over the same periods, too."""
 
 
 def put_alike(engine: Engine, plans: Sequence[Plan]) -> None:
     """Make the tables `plan_alike` and `plan_like`."""
     credited: dict[str, str] = {}
+    counted: dict[str, tuple[str, str]] = {}
     measured: dict[str, tuple[str, str]] = {}
     alike, like = [], []
     for plan in plans:
         crediting = credited.setdefault(_crediting(plan), plan.id)
         alike.append(Alike(plan.id, crediting))
         for component in plan.components:
-            first = measured.setdefault(_measuring(plan, component, crediting), (plan.id, component.rule_id))
-            like.append(Like(plan.id, component.rule_id, crediting, *first))
+            own = (plan.id, component.rule_id)
+            monthly = counted.setdefault(_counting(plan, component, crediting), own)
+            like.append(Like(*own, crediting, *monthly, *measured.setdefault(repr((monthly, _summing(component))), own)))
     engine.put("plan_alike", from_rows(Alike, alike))
     engine.put("plan_like", from_rows(Like, like))
 
@@ -68,13 +74,17 @@ def _crediting(plan: Plan) -> str:
     return repr((plan.terms[0].basis, bases, _rows(plan, ("credit_clauses", "credit_roles", "roll_ups")), trees))
 
 
-def _measuring(plan: Plan, c: Component, crediting: str) -> str:
+def _summing(c: Component) -> tuple[object, ...]:
+    """What makes of months a measure of a period."""
+    return c.calendar, c.counts, c.counts_from, c.up_to, c.compare == "last year of its customers"
+
+
+def _counting(plan: Plan, c: Component, crediting: str) -> str:
     trees = {x.rule_id: x.tree for x in plan.conditions}
     group = next((g.kind for g in plan.groups if g.rule_id == c.group_id), "")
     own = (plan.id, c.rule_id) if group in ("first match", "exclusive") else ()
     outs = [(x.rule_id, x.rank, trees.get(x.rule_id), x.valid_from, x.valid_to) for x in plan.exclusions if x.component in ("", c.rule_id)]
     columns = [(x.version, x.column_no, trees.get(x.rule_id)) for x in plan.columns if x.table_id == c.table_id]
     versions = sorted({(b.valid_from, b.valid_to) for b in plan.bands if b.table_id == c.table_id}) if columns else []
-    what = (c.role, c.basis, c.calendar, c.each, c.counts, c.counts_from, c.up_to, trees.get(c.measure_rule), c.pays_on == "earned", c.compare == "last year of its customers",
-            c.baseline, c.baseline_calendar, trees.get(c.baseline_rule) if c.baseline_rule else None)
+    what = (c.role, c.basis, c.calendar if columns else "", c.each, trees.get(c.measure_rule), c.pays_on == "earned", c.baseline, c.baseline_calendar, trees.get(c.baseline_rule) if c.baseline_rule else None)
     return repr((crediting, own, what, outs, columns, versions, plan.terms[0].currency))

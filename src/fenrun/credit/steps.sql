@@ -255,14 +255,25 @@ GROUP BY plan_id, group_id
 
 -- step: uncredited
 -- What is left of each group, and why.
-SELECT p.plan_id, g.group_id, g.issuer, g.account, g.month, {plan_amount} * (1 - coalesce(v.share, 0)) AS amount, g.charges,
-       CASE WHEN v.share IS NOT NULL THEN 'rest'
-            WHEN NOT EXISTS (SELECT 1 FROM customers AS c WHERE c.group_id = g.group_id) THEN 'no-customer'
-            WHEN EXISTS (SELECT 1 FROM customers AS c WHERE c.group_id = g.group_id AND NOT c.sound)
-              OR EXISTS (SELECT 1 FROM open_claims AS c WHERE c.plan_id = p.plan_id AND c.group_id = g.group_id AND NOT c.sound) THEN 'conflict'
-            WHEN EXISTS (SELECT 1 FROM read_claims AS c WHERE c.plan_id = p.plan_id AND c.group_id = g.group_id) THEN 'window'
+WITH short AS (
+  SELECT p.plan_id, g.group_id, g.issuer, g.account, g.month, {plan_amount} * (1 - coalesce(v.share, 0)) AS amount, g.charges, v.share IS NOT NULL AS in_part
+  FROM groups AS g
+  CROSS JOIN plan_crediting AS p
+  LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
+  WHERE g.currency = p.currency AND coalesce(v.share, 0) < 1),
+owners AS (
+  SELECT c.group_id, bool_and(c.sound) AS sound FROM customers AS c SEMI JOIN short AS s ON s.group_id = c.group_id GROUP BY c.group_id),
+tried AS (
+  SELECT DISTINCT c.plan_id, c.group_id FROM read_claims AS c SEMI JOIN short AS s ON s.plan_id = c.plan_id AND s.group_id = c.group_id),
+clashing AS (
+  SELECT DISTINCT plan_id, group_id FROM open_claims WHERE NOT sound)
+SELECT s.plan_id, s.group_id, s.issuer, s.account, s.month, s.amount, s.charges,
+       CASE WHEN s.in_part THEN 'rest'
+            WHEN o.group_id IS NULL THEN 'no-customer'
+            WHEN NOT o.sound OR x.group_id IS NOT NULL THEN 'conflict'
+            WHEN t.group_id IS NOT NULL THEN 'window'
             ELSE 'nobody' END AS reason
-FROM groups AS g
-CROSS JOIN plan_crediting AS p
-LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
-WHERE g.currency = p.currency AND coalesce(v.share, 0) < 1
+FROM short AS s
+LEFT JOIN owners AS o ON o.group_id = s.group_id
+LEFT JOIN tried AS t ON t.plan_id = s.plan_id AND t.group_id = s.group_id
+LEFT JOIN clashing AS x ON x.plan_id = s.plan_id AND x.group_id = s.group_id

@@ -1,6 +1,12 @@
 -- step: plan_measures
--- The components that are measured, with the plan by whose credits; what they measure serves all that measure alike.
+-- The components that are measured month by month, with the plan by whose credits; what they count serves all that count alike.
 SELECT k.*, l.crediting
+FROM plan_components AS k
+JOIN plan_like AS l ON l.counted_plan = k.plan_id AND l.counted_component = k.rule_id AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
+
+-- step: plan_sums
+-- The components whose months are summed over periods, with the component that counts these; what they sum serves all that sum alike.
+SELECT k.*, l.counted_plan, l.counted_component
 FROM plan_components AS k
 JOIN plan_like AS l ON l.like_plan = k.plan_id AND l.like_component = k.rule_id AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
 
@@ -77,12 +83,12 @@ FROM baselined
 -- step: counted_customers
 -- Where customers are counted: how many reach what the component asks of each in a period.
 SELECT s.plan_id, s.component, s.payee, s.unit, s.period, CAST(count(*) AS {measure}) AS customers
-FROM (SELECT c.plan_id, c.component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to, sum(c.counted) AS amount
+FROM (SELECT k.plan_id, k.rule_id AS component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to, sum(c.counted) AS amount
       FROM counted AS c
-      JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component AND k.counts <> 'amount'
+      JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component AND k.counts <> 'amount'
       JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
       GROUP BY ALL) AS s
-JOIN plan_measures AS k ON k.plan_id = s.plan_id AND k.rule_id = s.component
+JOIN plan_sums AS k ON k.plan_id = s.plan_id AND k.rule_id = s.component
 LEFT JOIN customer_since AS n ON n.customer = s.customer
 WHERE CASE WHEN k.counts_from IS NULL THEN s.amount > 0 ELSE s.amount >= k.counts_from END
   AND (k.counts = 'customers' OR (n.day >= s.period_from AND n.day < s.period_to))
@@ -91,9 +97,9 @@ GROUP BY s.plan_id, s.component, s.payee, s.unit, s.period
 -- step: bases
 -- The measured amount of each component, payee, unit and period; and of the same to date.
 WITH sums AS (
-  SELECT c.plan_id, c.component, c.payee, c.unit, p.calendar, p.period, p.period_from, p.period_to, p.paid_month, k.counts, k.up_to, sum(c.counted) AS amount
+  SELECT k.plan_id, k.rule_id AS component, c.payee, c.unit, p.calendar, p.period, p.period_from, p.period_to, p.paid_month, k.counts, k.up_to, sum(c.counted) AS amount
   FROM counted AS c
-  JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component
+  JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
   JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
   GROUP BY ALL),
 measures AS (
@@ -107,9 +113,9 @@ FROM measures AS m
 -- step: column_bases
 -- The same amounts by table column, up to the component's bound in the order of columns.
 WITH sums AS (
-  SELECT c.plan_id, c.component, c.payee, c.unit, p.period, c.column_no, CAST(k.up_to AS {measure}) AS up_to, sum(c.counted) AS amount
+  SELECT k.plan_id, k.rule_id AS component, c.payee, c.unit, p.period, c.column_no, CAST(k.up_to AS {measure}) AS up_to, sum(c.counted) AS amount
   FROM counted AS c
-  JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component
+  JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
   JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
   GROUP BY ALL),
 reached AS (
@@ -122,11 +128,11 @@ FROM reached
 -- step: customers_last_year
 -- What anybody was credited a year before for the customers that a payee has in a period.
 SELECT h.plan_id, h.component, h.payee, h.unit, h.period, sum(c.counted) AS amount
-FROM (SELECT DISTINCT c.plan_id, c.component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to
+FROM (SELECT DISTINCT k.plan_id, k.rule_id AS component, k.counted_plan, k.counted_component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to
       FROM counted AS c
-      JOIN plan_measures AS k ON k.plan_id = c.plan_id AND k.rule_id = c.component AND k.compare = 'last year of its customers'
+      JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component AND k.compare = 'last year of its customers'
       JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to) AS h
-JOIN counted AS c ON c.plan_id = h.plan_id AND c.component = h.component AND c.customer = h.customer
+JOIN counted AS c ON c.plan_id = h.counted_plan AND c.component = h.counted_component AND c.customer = h.customer
                  AND c.month >= h.period_from - INTERVAL 1 YEAR AND c.month < h.period_to - INTERVAL 1 YEAR
 GROUP BY h.plan_id, h.component, h.payee, h.unit, h.period
 

@@ -20,7 +20,7 @@ class DuckDB:
 
     def __init__(self, spill: Path | None = None):
         self.connection = duckdb.connect(":memory:", config={"temp_directory": str(spill)} if spill else {})
-        self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+        self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET checkpoint_threshold = '1 TB'")
 
     def put(self, name: str, table: pa.Table) -> None:
         self.connection.register(f"arrow_{name}", table)

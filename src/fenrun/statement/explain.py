@@ -23,7 +23,7 @@ from fenrun.statement.run import Run
 _SAME = "plan_id = ? AND component = ? AND payee = ? AND period = ?"
 _COUNTED = """
 SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted, CAST(sum(c.charges) AS BIGINT) AS charges
-FROM counted AS c JOIN plan_like AS l ON l.like_plan = c.plan_id AND l.like_component = c.component WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
+FROM counted AS c JOIN plan_like AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
 GROUP BY c.customer, c.excluded_by, c.baseline_period ORDER BY credited DESC, c.customer, c.excluded_by"""
 _CHARGES = """
 SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {amount} AS amount, c.share, {amount} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,

@@ -131,7 +131,7 @@ GROUP BY role, customer ORDER BY credited DESC, customer"""
 _NOT_COUNTED = """
 SELECT l.rule_id AS component, coalesce(c.excluded_by, 'baseline') AS rule, sum(c.amount - c.counted) AS amount
 FROM counted AS c
-JOIN plan_like AS l ON l.like_plan = c.plan_id AND l.like_component = c.component
+JOIN plan_like AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component
 JOIN (SELECT DISTINCT plan_id, component, payee, period_from, period_to FROM earnings WHERE step_no = 0 AND paid_month >= ? AND paid_month < ?) AS e
   ON e.plan_id = l.plan_id AND e.component = l.rule_id AND e.payee = c.payee AND e.period_from <= c.month AND c.month < e.period_to
 WHERE c.payee = ? GROUP BY 1, 2 HAVING sum(c.amount - c.counted) <> 0 ORDER BY 1, 2"""
