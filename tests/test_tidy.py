@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.mutants import FAULTS
+
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src/fenrun"
 ROOMS = ("base", "engine", "charges", "book", "plan", "credit", "earn", "payout", "statement", "integrity", "lab", "world", "closing", "proof", "ledger", "bench", "portal", "cli")
@@ -90,3 +92,9 @@ def test_the_reference_names_everything() -> None:
     spec.loader.exec_module(generate)
     assert (ROOT / "docs/reference.md").read_text("utf-8") == generate.reference(), "run: make docs"
     assert (SRC / "plan/schema.json").read_text("utf-8") == generate.schema(), "run: make docs"
+
+
+def test_every_planted_fault_still_has_its_place() -> None:
+    """`make mutants` takes long and runs seldom; that its texts are in the code is seen at once."""
+    gone = [(what, file) for what, file, text, _ in FAULTS if (SRC / file).read_text("utf-8").count(text) != 1]
+    assert not gone

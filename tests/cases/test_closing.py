@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import random
@@ -480,3 +481,21 @@ def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(demo: 
         with pytest.raises(Refused) as refused:
             verify(tmp_path / "t.zip")
         assert {p.code for p in refused.value.problems} <= {"bundle-differs", "bundle-seal", "bundle-unreadable"}
+
+
+def test_what_a_bundle_says_of_its_charges_must_follow_from_them(demo: Store, tmp_path: Path) -> None:
+    """A settlement takes what all rows of a file share from what the import says; whoever signs another currency there is found."""
+    payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.posted)
+    make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
+    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+        parts = {name: bundle.read(name) for name in bundle.namelist()}
+    name = next(n for n in parts if n.startswith("facts/charges/") and n.endswith("import.json"))
+    parts[name] = parts[name].replace(b'"CNY"', b'"USD"')
+    said = json.loads(parts["bundle.json"])
+    said["files"][name] = hashlib.sha256(parts[name]).hexdigest()
+    parts["bundle.json"] = json.dumps(said).encode()
+    parts["signature"] = signing_key(demo.path).sign(parts["bundle.json"])
+    write_archive(tmp_path / "t.zip", parts)
+    with pytest.raises(Refused) as refused:
+        verify(tmp_path / "t.zip")
+    assert [(p.code, p.place.column) for p in refused.value.problems] == [("bundle-differs", json.loads(parts[name])["source"])]
