@@ -134,15 +134,15 @@ LINES = ("charge_lines", "told_apart")
 """The views of steps.sql that lead from charges to groups; they can be run again for single charges."""
 
 
-def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date] | None = None) -> dict[str, str]:
-    """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`: all, or some of those that were `settled`."""
+def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date] | None = None, charges: str = "charges") -> dict[str, str]:
+    """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`: all, or some of those that were `settled`, of the table `charges`."""
     read, units, bases = _any_credit(plans), units_of(plans), bases_of(plans)
     column, number, scale = _reader(engine), _numbers(engine), cost_scale(engine, bases)
     found = [f"{_told_by(read, n, f'CAST({column(n)} AS VARCHAR)')} AS {c}" for n, c in read.of("column").items()] + [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in units.items()] + [f"{number_sql(n, number)} AS {c}" for n, c in read.of("number").items()]
     amounts = [f"{_basis(basis, lambda name: f'CAST({number(name)} AS DECIMAL(38, {scale}))')} AS a{n}" for n, basis in enumerate(bases)]
     keys = "".join(f", {c}" for c in (*read.of("column").values(), *units.values(), *read.of("number").values()))
     return {
-        "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "correction": f"coalesce({column('ChargeClass')} = 'Correction', false)", "price": column("SkuPriceId"), "day": _day(engine, plans, column, number), "keys": keys,
+        "charges": charges, "sub_account": column("SubAccountId"), "order_id": column(ORDER), "resource_id": column("ResourceId"), "correction": f"coalesce({column('ChargeClass')} = 'Correction', false)", "price": column("SkuPriceId"), "day": _day(engine, plans, column, number), "keys": keys,
         "bought": " OR ".join(f"coalesce({number(name)} > 0, false)" for name in BASES.values()) if since_needed(plans) else "false", "amounts": ", ".join(amounts), "amount_names": "".join(f", c.a{n}" for n in range(len(bases))), "columns": "".join(f", {f}" for f in found), "from": str(start), "to": str(end),
     } | _spans(engine, plans, *(settled or (start, end)))
 

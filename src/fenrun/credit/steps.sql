@@ -10,7 +10,7 @@ SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS accou
        CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE) AS month,
        {day} AS day,
        BillingCurrency AS currency, {correction} AS correction, {price} AS price, ChargePeriodStart AS started, {bought} AS bought, {amounts}{columns}
-FROM charges
+FROM {charges}
 WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY AND BillingPeriodStart < TIMESTAMP '{to}' - INTERVAL 1 DAY
 
 -- step: registered
