@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
+from dataclasses import fields
 from datetime import datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from fenrun.base.when import parse_period
 from fenrun.closing.close import close, settle_period
 from fenrun.closing.differences import differences
 from fenrun.closing.seal import leaf_of
+from fenrun.engine.log import Log
 from fenrun.engine.store import Store
 from fenrun.ledger.entries import balances, entries
 from fenrun.ledger.revenue import revenue
@@ -306,6 +308,31 @@ def test_the_audit_finds_what_was_done_to_the_log(demo: Store, tmp_path: Path, s
         (store.imports("closes")[0].folder / "leaves.json").write_text("{}", "utf-8")
     assert store.broken(last.hash)
     assert fenrun("audit", "verify", store.path, "--head", last.hash).code == 1
+
+
+def _found(log: Log) -> bool:
+    try:
+        return bool(log.broken())
+    except Refused:  # the row cannot be read any more
+        return True
+
+
+def test_any_field_of_any_log_row_that_is_changed_is_found(demo: Store, tmp_path: Path) -> None:
+    """One character at the end of every field of every row, each changed in turn."""
+    log = Log(tmp_path / "log.db")
+    shutil.copy(demo.log.path, log.path)
+    acts = log.acts()
+    for act in acts:
+        for field in fields(act):
+            value = getattr(act, field.name)
+            other = value + 1000 if isinstance(value, int) else value[:-1] + chr(ord(value[-1]) ^ 1) if value else "x"
+            with contextlib.closing(sqlite3.connect(log.path)) as connection:
+                connection.execute(f"UPDATE acts SET {field.name} = ? WHERE seq = ?", (other, act.seq))
+                connection.commit()
+                assert _found(log), (act.seq, field.name)
+                connection.execute(f"UPDATE acts SET {field.name} = ? WHERE seq = ?", (value, other if field.name == "seq" else act.seq))
+                connection.commit()
+    assert not log.broken() and log.acts() == acts
 
 
 def test_the_ledger_balances_and_others_accept_it(demo: Store, tmp_path: Path) -> None:
