@@ -92,7 +92,7 @@ def billing_facts(engine: Engine, table: str, where: str = "true") -> dict[str, 
     first, last, corrections = engine.query(f"SELECT min(BillingPeriodStart)::DATE AS a, max(BillingPeriodStart)::DATE AS b, count(*) FILTER ({correction}) AS n FROM {table} WHERE {where}").to_pylist()[0].values()
     asked = ", ".join(f"CASE WHEN min({c}) = max({c}) AND count({c}) = count(*) THEN CAST(min({c}) AS VARCHAR) END AS {c}" for c in SHARED)
     same = engine.query(f"SELECT {asked} FROM {table} WHERE {where}").to_pylist()[0]
-    return {"first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections, "same": {c: v for c, v in same.items() if v is not None}}
+    return {"first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections, "same": {c: v for c, v in same.items() if v is not None and "\0" not in v}}
 
 
 class _Staged:

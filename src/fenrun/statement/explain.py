@@ -90,8 +90,8 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     engine, plans = run.engine, run.plans
     basis = next(c.basis for p in plans if p.id == row["plan_id"] for c in p.components if c.rule_id == row["component"])
     key = [crediting_of(engine, row["plan_id"]), row["payee"], row["role"], basis, row["period_from"], row["period_to"]]
-    accounts = ", ".join(literal(r["account"]) for r in engine.query(_ACCOUNTS, key).to_pylist())
-    engine.put("line_charges", engine.query(f"SELECT * FROM charges WHERE BillingAccountId IN ({accounts or literal('')})"))
+    accounts = engine.query(_ACCOUNTS, key).column("account").to_pylist() or [""]
+    engine.put("line_charges", engine.query(f"SELECT * FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))})", accounts))
     filled = from_charges.line_fragments(engine, plans, row["period_from"], row["period_to"], charged(plans, run.period), "line_charges")
     for step in from_charges.STEPS:
         if step.name in from_charges.LINES:
