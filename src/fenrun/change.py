@@ -73,7 +73,7 @@ class Live:
             engine.put("touched_accounts", pa.table({"issuer": pa.array([i for i, _ in sorted(seeds.accounts)], pa.string()), "account": pa.array([a for _, a in sorted(seeds.accounts)], pa.string())}))
             engine.put("touched_customers", pa.table({"customer": pa.array([None, *sorted(seeds.customers)], pa.string())}))
             engine.connection.execute("CREATE TABLE charges AS SELECT * FROM all_charges AS c WHERE EXISTS (SELECT 1 FROM touched_accounts AS t WHERE t.issuer = c.InvoiceIssuerName AND t.account = c.BillingAccountId)")
-            if engine.query("SELECT 1 FROM charges AS c, extent AS e WHERE c.ChargePeriodStart NOT BETWEEN e.low AND e.high LIMIT 1").num_rows:
+            if engine.query("SELECT 1 FROM charges AS c, extent AS e WHERE e.low IS NULL OR c.ChargePeriodStart NOT BETWEEN e.low AND e.high LIMIT 1").num_rows:
                 return None
             if pipeline.fragments(engine, self.run.plans, self.period) != self.filled:
                 return None

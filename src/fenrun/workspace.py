@@ -27,7 +27,7 @@ from fenrun.plan.read import PlanFile, as_known, load_plan, read_plan
 from fenrun.plan.rows import ROW_TYPES, Plan
 from fenrun.statement.run import Run
 
-ENGINE_VERSION = "5"
+ENGINE_VERSION = "6"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
 
 KEPT = ("parties", "registered", "extent", "corrected", "spans", "groups", "customers", "credits", "uncredited", "counted", "paid", "earnings", "held_back", "payouts", "payments", "statement_lines", "statement_credits", "statements", "ledger")

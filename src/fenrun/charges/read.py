@@ -89,10 +89,10 @@ def put_charges(engine: Engine, name: str, imports: Sequence[Import], only: Mapp
 def billing_facts(engine: Engine, table: str, where: str = "true") -> dict[str, Any]:
     """Of charges in the engine: the first and last day on which a billing period begins, how many are corrections, and in which columns of SHARED all rows are the `same`."""
     correction = "ChargeClass = 'Correction'" if "ChargeClass" in engine.columns(table) else "false"
-    first, last, corrections = engine.query(f"SELECT min(BillingPeriodStart)::DATE AS a, max(BillingPeriodStart)::DATE AS b, count(*) FILTER ({correction}) AS n FROM {table} WHERE {where}").to_pylist()[0].values()
-    asked = ", ".join(f"CASE WHEN min({c}) = max({c}) AND count({c}) = count(*) THEN CAST(min({c}) AS VARCHAR) END AS {c}" for c in SHARED)
-    same = engine.query(f"SELECT {asked} FROM {table} WHERE {where}").to_pylist()[0]
-    return {"first_billed": str(first or ""), "last_billed": str(last or ""), "corrections": corrections, "same": {c: v for c, v in same.items() if v is not None and "\0" not in v}}
+    shared = "".join(f", CASE WHEN min({c}) = max({c}) AND count({c}) = count(*) THEN CAST(min({c}) AS VARCHAR) END AS {c}" for c in SHARED)
+    found = engine.query(f"SELECT min(BillingPeriodStart)::DATE AS first, max(BillingPeriodStart)::DATE AS last, count(*) FILTER ({correction}) AS corrections{shared} FROM {table} WHERE {where}").to_pylist()[0]
+    same = {c: found[c] for c in SHARED if found[c] is not None and "\0" not in found[c]}
+    return {"first_billed": str(found["first"] or ""), "last_billed": str(found["last"] or ""), "corrections": found["corrections"], "same": same}
 
 
 class _Staged:

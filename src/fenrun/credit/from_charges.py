@@ -130,8 +130,19 @@ def _numbers(engine: Engine) -> Callable[[str], str]:
 
 _LATE = 62
 """Days before and after the months settled within which charges of one span are summed; older and later ones day by day."""
-LINES = ("charge_lines", "told_apart")
-"""The views of steps.sql that lead from charges to groups; they can be run again for single charges."""
+_LINES = ("charge_lines", "told_apart")
+"""The views of steps.sql that lead from charges to groups."""
+_SAME_GROUP = ("issuer", "account", "sub_account", "order_id", "resource_id", "month", "currency")
+
+
+def put_lines(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date], charges: str = "charges") -> str:
+    """Run the views that lead to groups again, for single charges (see line_fragments). Returns the SQL of whether a row t of `told_apart` is in the group g."""
+    filled = line_fragments(engine, plans, start, end, settled, charges)
+    for step in STEPS:
+        if step.name in _LINES:
+            engine.run(step, filled)
+    keys = (*_SAME_GROUP, *_any_credit(plans).columns(GROUP_KEYS), *units_of(plans).values())
+    return " AND ".join(["g.day = t.span", *(f"g.{k} IS NOT DISTINCT FROM t.{k}" for k in keys)])
 
 
 def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date] | None = None, charges: str = "charges") -> dict[str, str]:
@@ -154,9 +165,10 @@ def _told_by(read: Readings, name: str, value: str) -> str:
         return value
     lists = sorted({tuple(node[2]) for node in nodes if node[0] == "in"})
     alike: dict[tuple[bool, ...], list[str]] = {}
-    for text in sorted(set().union(*lists)):
+    named = sorted(set().union(*lists))
+    for text in named:
         alike.setdefault(tuple(text in one for one in lists), []).append(text)
-    other = next("-" * n for n in range(len(lists) + 1000) if not any("-" * n in one for one in lists))
+    other = max(named, key=len, default="") + "-"  # longer than any that is named
     missing = f" WHEN {value} IS NULL THEN NULL" if any(node[0] == "missing" for node in nodes) else ""
     arms = "".join(f" WHEN {value} IN ({', '.join(map(literal, texts))}) THEN {literal(texts[0])}" for texts in alike.values())
     return f"CASE{missing}{arms} ELSE {literal(other)} END" if missing or arms else literal(other)

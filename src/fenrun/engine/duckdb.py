@@ -20,6 +20,7 @@ class DuckDB:
 
     def __init__(self, spill: Path | None = None):
         self.connection = duckdb.connect(":memory:", config={"temp_directory": str(spill)} if spill else {})
+        # In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a settlement.
         self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET checkpoint_threshold = '1 TB'")
 
     def put(self, name: str, table: pa.Table) -> None:

@@ -34,8 +34,7 @@ SELECT party FROM below ORDER BY party"""
 _CHARGES = """
 SELECT DISTINCT t.import_id, t.row_no
 FROM told_apart AS t
-JOIN groups AS g ON g.issuer = t.issuer AND g.account = t.account AND g.sub_account IS NOT DISTINCT FROM t.sub_account
-                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.span AND g.currency = t.currency{same}
+JOIN groups AS g ON {same}
 JOIN credits AS c ON c.group_id = g.group_id
 WHERE c.party IN (SELECT unnest(?))"""
 _PLANS = """
@@ -114,14 +113,9 @@ def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[
 
 
 def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:
-    engine, plans = run.engine, run.plans
-    filled = from_charges.line_fragments(engine, plans, *charged(plans, period))
-    for step in from_charges.STEPS:
-        if step.name in from_charges.LINES:
-            engine.run(step, filled)
-    read, units = from_charges.readings_of(plans, ("customer", "credit")), from_charges.units_of(plans)
-    same = "".join(f" AND g.{k} IS NOT DISTINCT FROM t.{k}" for k in (*read.columns(("column", "number")), *units.values()))
-    return engine.query(_CHARGES.replace("{same}", same), [list(parties)]).to_pylist()
+    months = charged(run.plans, period)
+    same = from_charges.put_lines(run.engine, run.plans, *months, months)
+    return run.engine.query(_CHARGES.format(same=same), [list(parties)]).to_pylist()
 
 
 def _put(into: Store, item: Import, tables: dict[str, pa.Table], facts: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ The rows are those that settled, unsummed; single charges come from running the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -25,19 +26,17 @@ _COUNTED = """
 SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted, CAST(sum(c.charges) AS BIGINT) AS charges
 FROM counted AS c JOIN plan_like AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
 GROUP BY c.customer, c.excluded_by, c.baseline_period ORDER BY credited DESC, c.customer, c.excluded_by"""
-_ACCOUNTS = """
-SELECT DISTINCT g.account FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id
-WHERE c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ? ORDER BY g.account"""
-_CHARGES = """
-SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {amount} AS amount, c.share, {amount} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
-       c.customer_link, c.link_id, s.ServiceName AS service
+_CREDITED = "c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ?"
+_ACCOUNTS = f"SELECT DISTINCT g.account FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id WHERE {_CREDITED} ORDER BY g.account"
+_CHARGES = f"""
+SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {{amount}} AS amount, c.share, {{amount}} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
+       c.customer_link, c.link_id, {{service}} AS service
 FROM told_apart AS t
-JOIN groups AS g ON g.issuer = t.issuer AND g.account = t.account AND g.sub_account IS NOT DISTINCT FROM t.sub_account
-                AND g.order_id IS NOT DISTINCT FROM t.order_id AND g.resource_id IS NOT DISTINCT FROM t.resource_id AND g.month = t.month AND g.day = t.span AND g.currency = t.currency{same}
+JOIN groups AS g ON {{same}}
 JOIN credits AS c ON c.group_id = g.group_id
 JOIN line_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
-WHERE c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ?
-ORDER BY abs({amount}) DESC, t.import_id, t.row_no LIMIT ?"""
+WHERE {_CREDITED}
+ORDER BY abs({{amount}}) DESC, t.import_id, t.row_no LIMIT ?"""
 
 
 def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
@@ -91,15 +90,11 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     basis = next(c.basis for p in plans if p.id == row["plan_id"] for c in p.components if c.rule_id == row["component"])
     key = [crediting_of(engine, row["plan_id"]), row["payee"], row["role"], basis, row["period_from"], row["period_to"]]
     accounts = engine.query(_ACCOUNTS, key).column("account").to_pylist() or [""]
-    engine.put("line_charges", engine.query(f"SELECT * FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))})", accounts))
-    filled = from_charges.line_fragments(engine, plans, row["period_from"], row["period_to"], charged(plans, run.period), "line_charges")
-    for step in from_charges.STEPS:
-        if step.name in from_charges.LINES:
-            engine.run(step, filled)
-    read, units = from_charges.readings_of(plans, ("customer", "credit")), from_charges.units_of(plans)
-    same = "".join(f" AND g.{k} IS NOT DISTINCT FROM t.{k}" for k in (*read.columns(("column", "number")), *units.values()))
+    near = [row["period_from"] - timedelta(days=2), row["period_to"]]  # the view says which exactly
+    engine.put("line_charges", engine.query(f"SELECT * FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))}) AND BillingPeriodStart BETWEEN ? AND ?", [*accounts, *near]))
+    same = from_charges.put_lines(engine, plans, row["period_from"], row["period_to"], charged(plans, run.period), "line_charges")
     service = "s.ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
-    sql = _CHARGES.replace("{same}", same).replace("s.ServiceName", service).replace("{amount}", from_charges.amount_of(literal(basis), "t", plans))
+    sql = _CHARGES.format(same=same, service=service, amount=from_charges.amount_of(literal(basis), "t", plans))
     found = engine.query(sql, [*key, limit]).to_pylist()
     return [{**c, "file": run.sources.get(c["import_id"], c["import_id"]), "day": str(c["day"]), "amount": plain(c["amount"]), "share": plain(c["share"], 0), "credited": plain(c["credited"])} for c in found]
 
