@@ -148,3 +148,13 @@ def test_world_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
         assert fenrun("world", tmp_path / name, "--rows", 1000, "--seed", 3).code == 0
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert len(files) > 15 and all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+
+
+@pytest.mark.parametrize("how", ["environment", "option"])
+def test_a_refusal_speaks_the_language_asked_for(tmp_path: Path, how: str) -> None:
+    """What stops a command is said in Chinese where that was asked for, as text and as JSON."""
+    words, lang = ([], "zh-CN") if how == "environment" else (["--lang", "zh-CN"], "en")
+    refused = fenrun(*words, "settle", tmp_path / "nowhere", "--period", "2024-09", "--json", lang=lang)
+    assert refused.code == 1 and "原因" in refused.err and not refused.err.isascii()
+    assert not refused.json()["problems"][0]["what"].isascii()
+    assert fenrun("settle", tmp_path / "nowhere", "--period", "2024-09").err.isascii()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -41,6 +42,17 @@ class _Commands(click.Group):
             return None
         return importlib.import_module(f"fenrun.cli.{name}_").command  # type: ignore[no-any-return]
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what it refuses becomes messages here, where the language is still known."""
+        try:
+            return super().invoke(ctx)
+        except Refused as refused:
+            return fail(refused.problems)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            return fail([Problem("path-unusable", Place(str(error.filename or "")), {"detail": error.strerror or str(error)})])
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -59,16 +71,12 @@ def main() -> None:
     """Run a command; problems become messages, never a traceback."""
     try:
         code = _group(standalone_mode=False)
-    except Refused as refused:
-        sys.exit(fail(refused.problems))
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            sys.exit(1)
-        sys.exit(fail([Problem("path-unusable", Place(str(error.filename or "")), {"detail": error.strerror or str(error)})]))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)

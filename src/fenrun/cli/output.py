@@ -91,13 +91,9 @@ def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
 def fail(problems: Sequence[Problem]) -> int:
     """Say what was refused; as JSON too where that was asked for. Returns the exit code 1."""
     if "--json" in sys.argv:
-        print_json({"problems": [p.as_json(_asked_language()) for p in problems]})
+        print_json({"problems": [p.as_json(language()) for p in problems]})
     print_problems(problems)
     return 1
-
-
-def _asked_language() -> str:
-    return "zh-CN" if "zh-CN" in sys.argv else "en"
 
 
 def exit_code(problems: Iterable[Problem]) -> None:
