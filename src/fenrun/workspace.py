@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -16,7 +18,7 @@ from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of, show
 from fenrun.book import checks as book_checks
 from fenrun.book.as_known import Sources, put_book, sources_of
 from fenrun.book.read import import_book, table_kind
-from fenrun.charges.read import Imported, import_charges, put_charges
+from fenrun.charges.read import Imported, put_charges, stage_charges
 from fenrun.charges.rows import empty_schema
 from fenrun.charges.source import read_header
 from fenrun.credit.from_charges import put_plans
@@ -53,15 +55,38 @@ def files_in(path: Path) -> list[Path]:
 
 def import_file(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None, replaces: Sequence[str] = ()) -> Imported:
     """Import one file: charges, book or plan, told apart by what it holds; charges in place of earlier files if they `replace` any. Raises Refused; the store is then untouched."""
+    return _staged(store, path, progress)(known, replaces)
+
+
+def import_files(store: Store, paths: Sequence[Path], known: datetime, progress: Callable[[Any], Any] = lambda n: None, replaces: Sequence[str] = ()) -> Iterator[Imported | Refused]:
+    """Import files, several at a time, and enter them into the store in their order. Gives what became of each: one that is refused does not hold up the others."""
+
+    def stage(path: Path) -> Callable[[datetime, Sequence[str]], Imported] | Refused:
+        progress(path.name)
+        try:
+            return _staged(store, path, progress)
+        except Refused as refused:
+            return refused
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for staged in pool.map(stage, paths):
+            try:
+                yield staged if isinstance(staged, Refused) else staged(known, replaces)
+            except Refused as refused:
+                yield refused
+
+
+def _staged(store: Store, path: Path, progress: Callable[[int], Any]) -> Callable[[datetime, Sequence[str]], Imported]:
+    """A file that is read, as far as that needs nobody else to wait; what is returned enters it into the store."""
     if not path.is_file():
         raise Refused([Problem("file-unreadable", Place(path.name), {"detail": "there is no such file"})])
     if path.suffix.lower() in (".yaml", ".yml"):
         if any(line.startswith("plan:") for line in _text(path).splitlines()):
-            return _import_plan(store, path, known)
-        return Imported(path.name, *_book(store, path, known))
+            return lambda known, replaces: _import_plan(store, path, known)
+        return lambda known, replaces: Imported(path.name, *_book(store, path, known))
     if table_kind(read_header(path)[2]) is not None:
-        return Imported(path.name, *_book(store, path, known))
-    return import_charges(store, path, known, progress, replaces)
+        return lambda known, replaces: Imported(path.name, *_book(store, path, known))
+    return stage_charges(store, path, progress)
 
 
 def _book(store: Store, path: Path, known: datetime) -> tuple[str, bool, dict[str, Any], tuple[Problem, ...]]:

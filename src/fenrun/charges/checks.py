@@ -48,12 +48,12 @@ def _checks() -> list[Check]:
         Check("tag-value-null", "Tags", r"""regexp_matches(Tags, ':\s*"[^"]*\bNULL\b[^"]*"')""", (), "Tags"),
     ]
     for column in ("AvailabilityZone", "RegionId", "RegionName", "ServiceName"):
-        found.append(Check("column-shift", column, f"TRY_CAST({column} AS DECIMAL(38,15)) IS NOT NULL", (), column))
+        found.append(Check("column-shift", column, f"{column} < ':' AND TRY_CAST({column} AS DECIMAL(38,15)) IS NOT NULL", (), column))  # no number begins after the digits
     for column, values in VALUES.items():
         listed = ", ".join(literal(v) for v in values)
         lowered = ", ".join(literal(v.lower()) for v in values)
         found.append(Check("value-case", column, f"{column} NOT IN ({listed}) AND lower({column}) IN ({lowered})", (), column))
-        found.append(Check("value-unknown", column, f"lower({column}) NOT IN ({lowered})", (), column))
+        found.append(Check("value-unknown", column, f"{column} NOT IN ({listed}) AND lower({column}) NOT IN ({lowered})", (), column))
     for name, column in focus_columns().items():
         if column.never_null:
             found.append(Check("row-quarantined" if name in ESSENTIAL else "null-forbidden", name, f"{name} IS NULL"))
@@ -72,11 +72,17 @@ def find(engine: DuckDB, source: Source, types: dict[str, str]) -> list[Problem]
     if {"EffectiveCost", "ChargeCategory"} <= present:
         among = f" AND coalesce({_provider(source)}, '') NOT IN ({', '.join(literal(p) for p in rounded)})" if rounded else ""
         usual.append(Check("effective-zero", "EffectiveCost", f"EffectiveCost = 0 AND BilledCost > 0 AND ChargeCategory <> 'Purchase'{among}", (), "CAST(BilledCost AS VARCHAR)"))
-    asked = ", ".join(f"count(*) FILTER ({c.where}), min(row_no) FILTER ({c.where})" for c in usual)
-    answer = engine.connection.execute(f"SELECT {asked} FROM staged").fetchone() or ()
-    shown = [(check, *answer[number * 2 : number * 2 + 2]) for number, check in enumerate(usual) if answer[number * 2]]
-    values = _first_values(engine, [(check, row) for check, _, row in shown])
-    return problems + [Problem(check.code, Place(name, row, check.column), {"column": check.column, "value": _clip(value)}, rows=count) for (check, count, row), value in zip(shown, values)]
+    firsts = _over_all(engine, "min(row_no)", usual)
+    shown = [(check, row) for check, row in zip(usual, firsts) if row is not None]
+    counts, values = _over_all(engine, "count(*)", [check for check, _ in shown]), _first_values(engine, shown)
+    return problems + [Problem(check.code, Place(name, row, check.column), {"column": check.column, "value": _clip(value)}, rows=count) for (check, row), count, value in zip(shown, counts, values)]
+
+
+def _over_all(engine: DuckDB, measure: str, asked: list[Check]) -> list[Any]:
+    """A measure of the rows that show each check. Few checks find any, so rows are counted only for those that do."""
+    if not asked:
+        return []
+    return list(engine.connection.execute(f"SELECT {', '.join(f'{measure} FILTER ({c.where})' for c in asked)} FROM staged").fetchone() or ())
 
 
 def _first_values(engine: DuckDB, shown: list[tuple[Check, int]]) -> list[Any]:

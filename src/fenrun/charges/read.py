@@ -7,6 +7,7 @@ currency is quarantined, whole, with its problem. Everything else is kept as it 
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,23 +49,35 @@ def import_charges(store: Store, path: Path, known: datetime, progress: Callable
 
     Raises Refused; the store is then untouched.
     """
-    gone = [content for name in replaces for content in _replaced(store, path, name, known)]
+    return stage_charges(store, path, progress)(known, replaces)
+
+
+def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lambda n: None) -> Callable[[datetime, Sequence[str]], Imported]:
+    """All of an import that needs nobody else to wait: read, check and write aside. What is returned enters it into the store (see import_charges). Raises Refused."""
     source = open_source(path)
     content = digest("charges", content_digest(source, progress))
     was = store.find("charges", content)
     if was:
-        return Imported(path.name, content, False, was.facts, was.problems)
-    with tempfile.TemporaryDirectory(prefix="fenrun-") as aside:
-        engine = DuckDB(Path(aside))
-        staged = _Staged(engine, source, Path(aside))
-        problems = in_order(staged.problems())
-        facts = {**staged.facts(), **({"replaces": gone} if gone else {})}
+        return lambda known, replaces: Imported(path.name, content, False, was.facts, was.problems)
+    aside, ready = tempfile.TemporaryDirectory(prefix="fenrun-"), tempfile.TemporaryDirectory(prefix="fenrun-")
+    with aside:
+        staged = _Staged(DuckDB(Path(aside.name)), source, Path(aside.name))
+        problems, facts = in_order(staged.problems()), staged.facts()
+        staged.write(Path(ready.name), short(content))
 
-        def write(folder: Path) -> None:
-            staged.write(folder, short(content))
+    def enter(known: datetime, replaces: Sequence[str] = ()) -> Imported:
+        gone = [one for name in replaces for one in _replaced(store, path, name, known)]
+        said = {**facts, **({"replaces": gone} if gone else {})}
+        with ready:
+            store.add("charges", content, manifest(path.name, known, said, problems), lambda folder: _move(Path(ready.name), folder))
+        return Imported(path.name, content, True, said, tuple(problems))
 
-        store.add("charges", content, manifest(path.name, known, facts, problems), write)
-    return Imported(path.name, content, True, facts, tuple(problems))
+    return enter
+
+
+def _move(files: Path, into: Path) -> None:
+    for file in files.iterdir():
+        shutil.move(file, into / file.name)
 
 
 def _replaced(store: Store, path: Path, name: str, known: datetime) -> list[str]:

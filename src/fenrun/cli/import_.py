@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from fenrun.base.problem import Problem, Refused
+from fenrun.base.problem import Problem
 from fenrun.base.words import say
 from fenrun.charges.read import Imported
 from fenrun.cli.output import MomentType, actor, as_json, exit_code, language, now, print_json, print_problems, print_table, progress
 from fenrun.engine.store import Store
-from fenrun.workspace import files_in, import_file
+from fenrun.workspace import files_in, import_files
 
 
 @click.command(name="import")
@@ -32,15 +32,10 @@ def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, re
     paths = [file for path in files for file in files_in(path)]
     size = sum(p.stat().st_size for p in paths if p.exists())
     with progress("import", size) as step:
-        for path in paths:
-            step(path.name)
-            try:
-                found = import_file(store, path, moment, step, replaces)
-            except Refused as refused:
-                problems += refused.problems
-                continue
-            done.append(found)
+        for found in import_files(store, paths, moment, step, replaces):
             problems += found.problems
+            if isinstance(found, Imported):
+                done.append(found)
     if json_:
         listed = [{"file": d.source, "id": d.id, "new": d.new, **d.facts} for d in done]
         print_json({"imported": listed, "problems": [p.as_json(language()) for p in problems]})
