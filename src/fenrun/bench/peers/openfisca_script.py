@@ -1,8 +1,8 @@
 """The common job with OpenFisca: its rules are variables of partners, calculated for months and for the year.
 
-OpenFisca holds a whole number in 32 bits, which end at 21 million in cents, and money usually in 32-bit floats, which make about one row of six wrong. So every
-variable here holds 64-bit whole cents: its `dtype` is put right when it is made. Groups of OpenFisca add floats and are not asked to add: what a partner is
-credited in a month comes from the DuckDB peer's first query. Its periods know no quarter: a quarter is asked for at its first month.
+OpenFisca holds whole numbers in 32 bits, which end at 21 million in cents, and money usually in 32-bit floats, which lose cents from 167,772.16 on and with
+them the tier. So every variable here holds 64-bit whole cents: its `dtype` is put right when it is made. Groups of OpenFisca add floats and are not asked to
+add: what a partner is credited in a month comes from the DuckDB peer's first query. Its periods know no quarter: a quarter is asked for at its first month.
 """
 
 from __future__ import annotations
