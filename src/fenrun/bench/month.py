@@ -87,16 +87,16 @@ def _floor(workspace: str) -> tuple[float, int]:
     start = time.perf_counter()
     put_charges(engine, "charges", imports)
     engine.query(_FLOOR)
-    return time.perf_counter() - start, _peak()
+    return time.perf_counter() - start, peak()
 
 
 def _settle(workspace: str) -> tuple[float, int]:
     store = Store(Path(workspace))
     start = time.perf_counter()
     facts_known(store, _KNOWN).settle(_period(), _KNOWN)
-    return time.perf_counter() - start, _peak()
+    return time.perf_counter() - start, peak()
 
 
-def _peak() -> int:
+def peak() -> int:
     """Peak memory of this process in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 * 1024 if sys.platform == "darwin" else 1024)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from fenrun.bench import change, job, month, plans, work
-from fenrun.cli.output import as_json, print_json, progress
+from fenrun.bench.peers import PEERS, measure
+from fenrun.cli.output import as_json, print_json, print_table, progress
 
 _GUARD_ROWS, _GUARD_REPEATS = 200_000, 3
 
@@ -30,6 +32,31 @@ def bench_job(folder: Path, out: Path, json_: bool) -> None:
     else:
         for key, value in said.items():
             click.echo(f"{key}: {value}")
+
+
+@command.command(name="peers")
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--only", type=click.Choice(list(PEERS)), multiple=True, help="This peer only; can be given again.")
+@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="How often each is measured; the median counts.")
+@as_json
+def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) -> None:
+    """Settle FOLDER as `bench job` does, and as one would by hand with DuckDB, Polars, pandas and OpenFisca (see docs/bench.md), in turns. Every earnings.csv is compared with fenrun's."""
+    with progress("peers", repeats * (1 + len(only or PEERS))) as step:
+        rows = measure.run(folder, only, repeats, step)
+    if json_:
+        print_json(rows)
+        return
+    columns = [("", False), ("seconds", True), ("lines a second", True), ("peak MB", True), ("exact", False), ("fenrun is faster, times", True)]
+    print_table("", columns, [_peer(row) for row in rows])
+    for row in rows:
+        if not row["installed"]:
+            click.echo(f"{row['name']} is not installed: {row['install']}")
+
+
+def _peer(row: dict[str, Any]) -> list[str]:
+    if not row["installed"]:
+        return [row["name"], "not installed", "", "", "", ""]
+    return [row["name"], f"{row['seconds']:.2f}", f"{row['lines_per_s']:,}", str(row["peak_mb"]), "yes" if row["exact"] else "no", f"{row['fenrun_times_faster']:.3f}"]
 
 
 @command.command(name="plans")
