@@ -15,10 +15,11 @@ from fenrun.plan.rows import Plan
 _OVER = "SELECT count(*) AS n FROM (SELECT 1 FROM direct WHERE main GROUP BY plan_id, group_id, role HAVING sum(share) > 1) AS over"
 _LOST = """
 SELECT count(*) AS n FROM (
-  SELECT p.plan_id, sum({amount}) AS total,
-         sum({amount} * coalesce(v.share, 0)) + coalesce((SELECT sum(u.amount) FROM uncredited AS u WHERE u.plan_id = p.plan_id), 0) AS found
+  SELECT p.plan_id, sum({amount}) AS total, sum({amount} * coalesce(v.share, 0)) AS credited
   FROM groups AS g CROSS JOIN plan_crediting AS p LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
-  WHERE g.currency = p.currency GROUP BY p.plan_id) AS sums WHERE total <> found"""
+  WHERE g.currency = p.currency GROUP BY p.plan_id) AS s
+LEFT JOIN (SELECT plan_id, sum(amount) AS amount FROM uncredited GROUP BY plan_id) AS u ON u.plan_id = s.plan_id
+WHERE s.total <> s.credited + coalesce(u.amount, 0)"""
 _SUMS = "SELECT (SELECT sum(a0) FROM charge_lines) IS DISTINCT FROM (SELECT sum(a0) FROM groups WHERE charges > lacking0) AS differs"
 _CURRENCIES = """
 SELECT g.currency, p.currency AS wanted, sum(g.a0) AS amount FROM groups AS g CROSS JOIN (SELECT DISTINCT currency FROM plan_terms) AS p

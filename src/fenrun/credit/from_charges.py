@@ -195,7 +195,7 @@ def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> 
         "claim_dim_names": "".join(f", c.{c}" for c in of_claim), "segment_dim_names": "".join(f", s.{c}" for c in of_customer),
         "reading_tests": _tests(readings_of(plans, ("credit",)).trees, read, "reading_id", "readings"), "unit_columns": "".join(f", {u}" for u in units.values()),
         "claim_amount": amount_of("b.basis", "c", plans), "plan_amount": amount_of("p.basis", "g", plans),
-        "all_share": str(direct + rolled * depth), "credit": str(cost_scale(engine, bases_of(plans)) + direct + rolled * depth),
+        "depth": str(depth), "all_share": str(direct + rolled * depth), "credit": str(cost_scale(engine, bases_of(plans)) + direct + rolled * depth),
     }
 
 

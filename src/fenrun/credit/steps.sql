@@ -41,17 +41,21 @@ GROUP BY c.issuer, c.account, c.price, c.started
 HAVING min(coalesce(o.subject, '')) = max(coalesce(o.subject, '')) AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))
 
 -- step: turns
--- Days within the window on which something changes for an account: a link or label of the account, of its customers, of whoever holds a role of these, or of anybody above.
+-- Days within the window on which something changes for an account: a link or label of the account, of its customers, of whoever holds a role of these, or of anybody above, as far as roll-ups go.
 WITH RECURSIVE days AS (
   SELECT of_kind, issuer, subject, party, unnest([valid_from, valid_to]) AS day FROM links),
 turning AS (
   SELECT * FROM days WHERE day > DATE '{low}' AND day < DATE '{high}'),
 holding AS (
   SELECT DISTINCT subject AS customer, party FROM links WHERE of_kind = 'customer'),
+uppers AS (
+  SELECT DISTINCT subject, party FROM links WHERE of_kind = 'party'),
+rising AS (
+  SELECT DISTINCT party, party AS upper, 0 AS depth FROM holding
+  UNION ALL
+  SELECT a.party, u.party, a.depth + 1 FROM rising AS a JOIN uppers AS u ON u.subject = a.upper WHERE a.depth < {depth}),
 above AS (
-  SELECT DISTINCT party, party AS upper FROM holding
-  UNION
-  SELECT a.party, l.party FROM above AS a JOIN links AS l ON l.of_kind = 'party' AND l.subject = a.upper),
+  SELECT DISTINCT party, upper FROM rising),
 of_party AS (
   SELECT party, unnest([valid_from, valid_to]) AS day FROM labels
   UNION

@@ -300,7 +300,7 @@ GROUP BY l.plan_id, l.component, l.payee, l.period, l.earned
 
 -- step: gated_lines
 -- Lines after those gates.
-SELECT l.* REPLACE (l.earned + coalesce(g.earned, 0) AS earned)
+SELECT l.* EXCLUDE (earned), l.earned + coalesce(g.earned, 0) AS earned
 FROM own_lines AS l
 LEFT JOIN gate_entries AS g ON g.plan_id = l.plan_id AND g.component = l.component AND g.payee = l.payee AND g.period = l.period
 
@@ -316,7 +316,7 @@ HAVING sum(o.earned) > 0
 
 -- step: lessened_lines
 -- Lines after that.
-SELECT l.* REPLACE (l.earned + coalesce(s.earned, 0) AS earned)
+SELECT l.* EXCLUDE (earned), l.earned + coalesce(s.earned, 0) AS earned
 FROM gated_lines AS l
 LEFT JOIN less_entries AS s ON s.plan_id = l.plan_id AND s.component = l.component AND s.payee = l.payee AND s.period = l.period
 
@@ -332,7 +332,7 @@ WHERE best <> component AND earned <> 0
 
 -- step: best_lines
 -- Lines after that.
-SELECT l.* REPLACE (l.earned + coalesce(b.earned, 0) AS earned)
+SELECT l.* EXCLUDE (earned), l.earned + coalesce(b.earned, 0) AS earned
 FROM lessened_lines AS l
 LEFT JOIN best_entries AS b ON b.plan_id = l.plan_id AND b.component = l.component AND b.payee = l.payee AND b.period = l.period
 

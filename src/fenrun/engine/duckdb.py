@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.engine.port import widest_scales
 from fenrun.engine.steps import Step
 
 
@@ -32,7 +33,7 @@ class DuckDB:
         if not files:
             self.put(name, empty.empty_table())
             return
-        widest = _decimal_scales(files)
+        widest = widest_scales(files)
         groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
         for path in files:
             casts = tuple(f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]})) AS {quoted(f.name)}" for f in pq.read_schema(path)
@@ -72,16 +73,6 @@ class DuckDB:
 
 def _replacing(casts: Sequence[str]) -> str:
     return f" REPLACE ({', '.join(casts)})" if casts else ""
-
-
-def _decimal_scales(files: Sequence[Path]) -> dict[str, int]:
-    """The most decimals of each column over the files. Where files differ, DuckDB alone would round to the fewest."""
-    scales: dict[str, int] = {}
-    for path in files:
-        for field in pq.read_schema(path):
-            if pa.types.is_decimal(field.type):
-                scales[field.name] = max(scales.get(field.name, 0), field.type.scale)
-    return scales
 
 
 def literal(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fenrun.engine.steps import Step
 
@@ -34,3 +35,13 @@ class Engine(Protocol):
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
         """A query's result; `?` stand for the values."""
+
+
+def widest_scales(files: Sequence[Path]) -> dict[str, int]:
+    """The most decimals of each column over Parquet files. Where they differ, an engine left alone would round to the fewest."""
+    scales: dict[str, int] = {}
+    for path in files:
+        for field in pq.read_schema(path):
+            if pa.types.is_decimal(field.type):
+                scales[field.name] = max(scales.get(field.name, 0), field.type.scale)
+    return scales

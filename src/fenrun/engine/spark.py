@@ -1,0 +1,141 @@
+"""Apache Spark behind the port: the same steps, translated, for months that outgrow one machine.
+
+The steps are written for DuckDB. What Spark says otherwise is put here, once, on the parsed statement: where a translation would
+only look alike, it says what the difference is. What cannot run here is named in docs/scale.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlglot
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from sqlglot import exp
+
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.engine.port import widest_scales
+from fenrun.engine.steps import Step
+
+_SETTINGS = {
+    "spark.sql.ansi.enabled": "true",  # what does not fit is an error, not NULL
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",  # products keep their decimals
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.cteRecursionLevelLimit": "-1",
+    "spark.sql.cteRecursionRowLimit": "-1",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+}
+_TOO_LARGE = ("ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE", "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
+_TYPES = {"string": "VARCHAR", "timestamp_ntz": "TIMESTAMP", "timestamp": "TIMESTAMP WITH TIME ZONE", "int": "INTEGER"}
+
+
+class Spark:
+    """A Spark session, classic or Connect. Tables are temporary views; a step's result is kept on the executors, since later steps read it more than once."""
+
+    def __init__(self, session: SparkSession | None = None):
+        self.session = session or SparkSession.builder.appName("fenrun").getOrCreate()
+        for name, value in _SETTINGS.items():
+            self.session.conf.set(name, value)
+        self._kept: dict[str, DataFrame] = {}
+
+    def put(self, name: str, table: pa.Table) -> None:
+        self._name(name, self.session.createDataFrame(table))
+
+    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None, same: Mapping[Path, Mapping[str, str]] | None = None) -> None:
+        if not files:
+            self.put(name, empty.empty_table())
+            return
+        widest, groups = widest_scales(files), {}
+        for path in files:
+            schema = pq.read_schema(path)
+            key = (schema.to_string(), (only or {}).get(path, "true"), tuple((same or {}).get(path, {}).items()))
+            groups.setdefault(key, (schema, []))[1].append(str(path))
+        parts = [self._part(schema, listed, only_, dict(same_), widest) for (_, only_, same_), (schema, listed) in groups.items()]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole.unionByName(part, allowMissingColumns=True)
+        self._name(name, whole)
+
+    def _part(self, schema: pa.Schema, listed: Sequence[str], only: str, same: Mapping[str, str], widest: Mapping[str, int]) -> DataFrame:
+        found = self.session.read.parquet(*listed).where(translated(only))
+        for field in schema:
+            if field.name in same:
+                found = found.withColumn(field.name, F.expr(translated(same[field.name])))
+            elif pa.types.is_decimal(field.type) and field.type.scale != widest[field.name]:
+                found = found.withColumn(field.name, F.col(f"`{field.name}`").cast(f"decimal(38, {widest[field.name]})"))
+        return found
+
+    def columns(self, name: str) -> dict[str, str]:
+        return {column: _TYPES.get(kind, kind.upper()) for column, kind in self.session.table(f"`{name}`").dtypes}
+
+    def run(self, step: Step, fragments: dict[str, str]) -> None:
+        try:
+            found = self.session.sql(translated(step.filled(fragments)))
+            self._name(step.name, found if step.view else found.localCheckpoint(eager=True))
+        except PySparkException as error:
+            if any(code in str(error) for code in _TOO_LARGE):
+                raise Refused([Problem("amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]})]) from error
+            raise
+
+    def table(self, name: str) -> pa.Table:
+        return self.session.table(f"`{name}`").toArrow()
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
+        return self.session.sql(translated(sql), args=list(values) or None).toArrow()
+
+    def _name(self, name: str, found: DataFrame) -> None:
+        self._kept[name] = found
+        found.createOrReplaceTempView(f"`{name}`")
+
+
+@lru_cache(maxsize=2048)
+def translated(sql: str) -> str:
+    """A statement of the steps as Spark says it."""
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    for node in reversed(list(tree.bfs())):  # what is inside comes first
+        said = _said(node)
+        if said is not node:
+            tree = node.replace(said) if node is not tree else said
+            tree = tree.root()
+    return tree.sql(dialect="spark")
+
+
+def _said(node: exp.Expression) -> exp.Expression:
+    """One part of a statement as Spark says it, or the part itself."""
+    if isinstance(node, exp.DataType):
+        other = {exp.DataType.Type.INT128: "DECIMAL(38, 0)", exp.DataType.Type.TIMESTAMP: "TIMESTAMP_NTZ"}.get(node.this)
+        return exp.DataType.build(other, dialect="spark") if other else node
+    if isinstance(node, exp.Trunc):  # Spark's cuts dates only
+        return _sql("CASE WHEN {x} < 0 THEN CEIL({x}) ELSE FLOOR({x}) END", x=node.this)
+    if isinstance(node, exp.Sign):  # Spark's is a double
+        return _sql("CASE WHEN {x} < 0 THEN -1 WHEN {x} > 0 THEN 1 WHEN {x} = 0 THEN 0 END", x=node.this)
+    if isinstance(node, exp.IntDiv):  # Spark's is a BIGINT
+        return _sql("CAST(({x} - {x} % {y}) / {y} AS DECIMAL(38, 0))", x=node.this, y=node.expression)
+    if isinstance(node, exp.ArgMin | exp.ArgMax):  # DuckDB's pass over rows that hold nothing
+        return _sql(f"{'MIN' if isinstance(node, exp.ArgMin) else 'MAX'}_BY({{x}}, {{y}}) FILTER (WHERE NOT {{x}} IS NULL)", x=node.this, y=node.expression)
+    if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Anonymous) and node.expression.name.lower() == "to_months":
+        return _sql(f"ADD_MONTHS({{x}}, {'-' if isinstance(node, exp.Sub) else ''}{{y}})", x=node.this, y=node.expression.expressions[0])
+    if isinstance(node, exp.SetOperation) and node.args.get("by_name"):
+        return _by_name(node)
+    return node
+
+
+def _sql(text: str, **parts: exp.Expression) -> exp.Expression:
+    """A Spark expression around parts of another."""
+    return exp.Paren(this=sqlglot.parse_one(text.format(**{name: f"({part.sql(dialect='spark')})" for name, part in parts.items()}), read="spark"))
+
+
+def _by_name(union: exp.SetOperation) -> exp.Expression:
+    """The second query with the columns of the first, in their order; what it has not is NULL."""
+    names = union.this.named_selects
+    given = {e.alias_or_name: e for e in union.expression.selects}
+    union.expression.set("expressions", [given.get(n, exp.alias_(exp.Null(), n)) for n in names])
+    union.set("by_name", False)
+    return union
