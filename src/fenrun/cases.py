@@ -18,7 +18,7 @@ from fenrun.base.when import AsOf, Period, parse_day, parse_period, parse_period
 from fenrun.book.as_known import put_book, sources_from
 from fenrun.book.read import book_from
 from fenrun.charges.rows import empty_schema, focus_columns
-from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.choose import new_engine
 from fenrun.pipeline import settle
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import BASES
@@ -148,7 +148,7 @@ def settle_case(file: PlanFile, case: CaseText, period: Period, line: int, known
     customers = sorted({c["BillingAccountId"] for c in charges} - linked)
     accounts = [{"of": "account", "issuer": ISSUER, "subject": c, "role": "customer", "party": c} for c in customers]
     book.links += book_from({"links": [(line, row) for row in accounts]}, file.source)[0].links
-    engine = DuckDB()
+    engine = new_engine()
     put_book(engine, sources_from(book, file.source, _KNOWN))
     engine.put("charges", charge_table(charges))
     return settle(engine, [file.plan], period, AsOf(period.last_day, datetime.combine(known, time())))

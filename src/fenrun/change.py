@@ -41,14 +41,13 @@ _DOWN = _UP.replace("SELECT l.party FROM", "SELECT l.subject FROM").replace("l.s
 class Live:
     """A period settled over facts that go on changing. Results are in the tables RESULTS of `run.engine`."""
 
-    def __init__(self, facts: Facts, period: Period, known: datetime):
+    def __init__(self, facts: Facts, period: Period, known: datetime, engine: DuckDB | None = None):
         self.period, self.known = period, known
-        self._anew(facts)
+        self._anew(facts, engine or DuckDB())
 
-    def _anew(self, facts: Facts) -> None:
-        self.facts = facts
-        self.run: Run = facts.settle(self.period, self.known)
-        self.engine: DuckDB = self.run.engine  # type: ignore[assignment]
+    def _anew(self, facts: Facts, engine: DuckDB) -> None:
+        self.facts, self.engine = facts, engine
+        self.run: Run = facts.settle(self.period, self.known, engine=self.engine)
         self.filled = pipeline.fragments(self.engine, self.run.plans, self.period)
 
     def change(self, facts: Facts) -> set[str] | None:
@@ -56,7 +55,7 @@ class Live:
         delta = None if facts.plans != self.facts.plans or _limited(self.run) else _new_sources(self.facts.book, facts.book)
         touched = None if delta is None else self._change(facts, delta)
         if touched is None:
-            self._anew(facts)
+            self._anew(facts, DuckDB())
         self.facts = facts
         return touched
 

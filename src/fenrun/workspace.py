@@ -22,7 +22,9 @@ from fenrun.charges.read import Imported, put_charges, stage_charges
 from fenrun.charges.rows import empty_schema
 from fenrun.charges.source import read_header
 from fenrun.credit.from_charges import put_plans
+from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.port import Engine
 from fenrun.engine.store import Import, Store, manifest
 from fenrun.pipeline import settle
 from fenrun.plan.read import PlanFile, as_known, load_plan, read_plan
@@ -135,18 +137,18 @@ class Facts:
     only: Mapping[str, str] = field(default_factory=dict)
     """Of some imports of charges, by id, the condition on those rows that are meant."""
 
-    def put(self, engine: DuckDB) -> None:
+    def put(self, engine: Engine) -> None:
         """Make the charges and the book known to the engine."""
         self.put_charges(engine, "charges")
         put_book(engine, self.book)
 
-    def put_charges(self, engine: DuckDB, name: str) -> None:
+    def put_charges(self, engine: Engine, name: str) -> None:
         """Make the charges known to the engine under a name."""
         put_charges(engine, name, self.charges, self.only)
 
-    def settle(self, period: Period, known: datetime, progress: Callable[[str], None] = lambda name: None, engine: DuckDB | None = None) -> Run:
+    def settle(self, period: Period, known: datetime, progress: Callable[[str], None] = lambda name: None, engine: Engine | None = None) -> Run:
         """Settle the period over these facts, in a new engine or the one given; nothing is kept. Raises Refused."""
-        engine = engine or DuckDB()
+        engine = engine or new_engine()
         self.put(engine)
         return settle(engine, self.plans, period, AsOf(period.last_day, known), progress, {short(i.id): i.source for i in self.charges})
 
@@ -202,6 +204,9 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
             pq.write_table(run.engine.query(f'FROM "{name}" ORDER BY ALL'), folder / f"{name}.parquet", compression="zstd")
 
     store.add("runs", run_id, manifest(period.key, moment, {"plans": [p.id for p in plans]}, run.problems), write)
+    kept = store.find("runs", run_id)
+    if kept and not isinstance(run.engine, DuckDB):  # what is settled elsewhere is read here
+        run = _kept_run(kept, plans, period, moment, charges)
     return Settled(short(run_id), run)
 
 

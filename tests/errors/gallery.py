@@ -9,6 +9,7 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import shutil
 import sqlite3
 import sys
@@ -19,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,6 +33,7 @@ from fenrun.closing import close as closing
 from fenrun.closing.close import close
 from fenrun.closing.seal import climb, leaf_of
 from fenrun.engine import log
+from fenrun.engine.choose import new_engine
 from fenrun.engine.store import Store
 from fenrun.plan.findings import examine
 from fenrun.plan.read import read_plan
@@ -347,8 +350,19 @@ ORDERS = "\n".join(f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, ro
 HANDS = "\n".join(["  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}", "  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-02-01}",
                    "  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-02-01, to: 2024-03-01}", "  - {of: customer, subject: K1, role: partner, party: P3, from: 2024-03-01}"])
 
+
+def _set(**settings: str) -> list[Problem]:
+    """An engine with these settings, where pyspark is not to be found."""
+    with mock.patch.dict(os.environ, settings), mock.patch.dict(sys.modules, {"pyspark": None}):
+        sys.modules.pop("fenrun.engine.spark", None)
+        new_engine()
+    return []
+
+
 GALLERY: dict[str, Shows] = {
     "workspace-missing": Shows("fenrun check nowhere", lambda: (Store.open(Path("nowhere")), [])[1]),
+    "setting-unreadable": Shows("FENRUN_ENGINE=abacus fenrun settle WORKSPACE --period 2024-09", lambda: _set(FENRUN_ENGINE="abacus")),
+    "engine-missing": Shows("FENRUN_ENGINE=spark fenrun settle WORKSPACE --period 2024-09, where pyspark is not installed", lambda: _set(FENRUN_ENGINE="spark")),
     "file-unreadable": file("charges.csv", None, "a file that is not there"),
     "file-truncated": file("charges.csv.gz", lambda: gzip.compress(_csv() * 3000)[:-500], "a gzip file without its end"),
     "file-empty": file("charges.csv", lambda: b"", "a file of no bytes"),

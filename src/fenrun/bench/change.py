@@ -42,11 +42,11 @@ def run(rows: int, changes: int, progress: Callable[[int], Any] = lambda n: None
         live = Live(facts, _PERIOD, _KNOWN)
         anew = _timed(lambda: facts.settle(_PERIOD, _KNOWN))
         progress(1)
-        numbers = [n for n in range(world.size.customers) if 0 <= world.partner[n] < world.size.partners - 1 and n not in world.moves]
+        numbers = movable(world)
         step = max(1, len(numbers) // changes)
         seconds = []
         for count, number in enumerate(numbers[::step][:changes]):
-            facts = replace(facts, book=[*facts.book, _moved(world, number, count)])
+            facts = replace(facts, book=[*facts.book, moved(world, number, count, 6)])
             seconds.append(_timed(lambda: live.change(facts)))  # noqa: B023 - runs at once
         progress(1)
         late = write_late(Path(aside), world, 2)
@@ -60,11 +60,16 @@ def run(rows: int, changes: int, progress: Callable[[int], Any] = lambda n: None
                 "largest_customer_s": round(seconds[0], 3), "late_rows": pq.read_metadata(late).num_rows, "late_s": round(late_s, 3), "times_cheaper": round(anew / statistics.median(seconds), 1)}
 
 
-def _moved(world: People, number: int, count: int) -> Any:
-    """A book source that becomes known later: from 11 June the customer is another partner's."""
+def movable(world: People) -> list[int]:
+    """The customers of a world who have one partner all along, and can be moved to the next."""
+    return [n for n in range(world.size.customers) if 0 <= world.partner[n] < world.size.partners - 1 and n not in world.moves]
+
+
+def moved(world: People, number: int, count: int, month: int) -> Any:
+    """A book source that becomes known later: from the eleventh of the month the customer is another partner's."""
     was, now = (partner_id(int(world.partner[number]) + n) for n in (0, 1))
     share = {"share": "80 %"} if number % 97 == 50 else {}
-    rows = [{"party": was, "from": SINCE, "to": f"{YEAR}-06-11", **share}, {"party": now, "from": f"{YEAR}-06-11"}]
+    rows = [{"party": was, "from": SINCE, "to": f"{YEAR}-{month:02}-11", **share}, {"party": now, "from": f"{YEAR}-{month:02}-11"}]
     book, _ = book_from({"links": [(n, {"of": "customer", "subject": customer_id(number), "role": "partner", **row}) for n, row in enumerate(rows, 2)]}, "change.csv")
     return f"change-{count}.csv", _KNOWN + timedelta(seconds=count + 1), {"links": from_rows(Link, book.links)}
 

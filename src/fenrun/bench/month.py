@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fenrun.base.when import Period, parse_period
-from fenrun.bench.work import MORE, counted
+from fenrun.bench.work import Counted
 from fenrun.charges.read import put_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store
@@ -23,8 +23,8 @@ from fenrun.workspace import facts_known, import_file, import_files
 from fenrun.world.charges import write_month
 from fenrun.world.people import YEAR, Size, people, write_book
 
-_KNOWN = datetime(2026, 1, 1)
-_MONTH = 9
+KNOWN = datetime(2026, 1, 1)
+MONTH = 9
 _FLOOR = """
 SELECT BillingAccountId, sum(BilledCost) AS billed, sum(ContractedCost) AS contracted, sum(EffectiveCost) AS effective, sum(ListCost) AS list,
        count(ServiceName) AS services, count(x_OrderId) AS orders, max(ChargePeriodStart) AS last
@@ -49,37 +49,33 @@ def run(rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: 
                 if task is _settle:
                     peaks.append(peak)
             progress(1)
-        work = counted(lambda engine: facts_known(Store(folder / "workspace"), _KNOWN).settle(_period(), _KNOWN, engine=engine))
+        engine = Counted(folder)
+        facts_known(Store(folder / "workspace"), KNOWN).settle(period(), KNOWN, engine=engine)
         progress(1)
     floor, settle = statistics.median(floors), statistics.median(settles)
     return {"rows": rows, "import_s": round(imported, 3), "import_rows_per_s": round(rows / imported), "floor_s": round(floor, 3), "settle_s": round(settle, 3),
-            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": max(peaks), "repeats": repeats, **work}
-
-
-def guard(rows: int, repeats: int, progress: Callable[[int], Any] = lambda n: None) -> dict[str, dict[str, float]]:
-    """What the guard compares: the counted work of a month and its ratio to the floor."""
-    found = run(rows, repeats, progress)
-    return {"month": {k: found[k] for k in ("rows", *MORE)}}
+            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": max(peaks), "repeats": repeats, **engine.work_done()}
 
 
 def build(folder: Path, rows: int) -> float:
     """Write the month and its book, and import them. Returns the seconds that importing the charges took."""
     size = Size.of(rows)
     world = people(Size(rows * 12, size.customers, size.partners, size.reps), 1)
-    charges = write_month(folder / "charges", world, 1, _MONTH, lambda n: None)
+    charges = write_month(folder / "charges", world, 1, MONTH, lambda n: None)
     plan = folder / "plan.yaml"
     plan.write_text(resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8")
     store = Store(folder / "workspace")
     for path in [*(p for p, _ in write_book(folder / "book", world, 1)), plan]:
-        import_file(store, path, _KNOWN)
+        import_file(store, path, KNOWN)
     start = time.perf_counter()
-    for _ in import_files(store, charges, _KNOWN):
+    for _ in import_files(store, charges, KNOWN):
         pass
     return time.perf_counter() - start
 
 
-def _period() -> Period:
-    return parse_period(f"{YEAR}-{_MONTH:02d}")
+def period() -> Period:
+    """The month that is settled, a quarter's last."""
+    return parse_period(f"{YEAR}-{MONTH:02d}")
 
 
 def _floor(workspace: str) -> tuple[float, int]:
@@ -93,7 +89,7 @@ def _floor(workspace: str) -> tuple[float, int]:
 def _settle(workspace: str) -> tuple[float, int]:
     store = Store(Path(workspace))
     start = time.perf_counter()
-    facts_known(store, _KNOWN).settle(_period(), _KNOWN)
+    facts_known(store, KNOWN).settle(period(), KNOWN)
     return time.perf_counter() - start, peak()
 
 

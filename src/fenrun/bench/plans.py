@@ -31,7 +31,7 @@ def run(rows: int, variants: int, progress: Callable[[int], Any] = lambda n: Non
             import_file(store, path, _KNOWN)
         progress(1)
         plan, period = plans_known(store, _KNOWN)[0].plan, parse_period("2024")
-        many = [_variant(plan, n) for n in range(variants)]
+        many = [variant(plan, n) for n in range(variants)]
         single, sums = [], {}
         for one in many[:_SINGLE]:
             start = time.perf_counter()
@@ -48,7 +48,7 @@ def run(rows: int, variants: int, progress: Callable[[int], Any] = lambda n: Non
     return {"rows": rows, "variants": variants, "one_run_s": round(each, 3), "one_pass_s": round(passed, 3), "runs_it_costs": round(passed / each, 2), "times_cheaper": round(each * variants / passed, 1)}
 
 
-def _variant(plan: Plan, number: int) -> Plan:
+def variant(plan: Plan, number: int) -> Plan:
     """The plan with every rate of its tables raised by some hundredths of a percent."""
     other = as_other(plan, f"{plan.id}-{number:04}")
     return replace(other, bands=tuple(replace(b, rate=b.rate + Decimal(number) / 10000 if b.rate else b.rate) for b in other.bands))

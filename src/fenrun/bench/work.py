@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
@@ -36,6 +34,12 @@ class Counted(DuckDB):
         self.work = Work()
         self.connection.execute(f"SET enable_profiling = 'JSON'; SET profiling_coverage = 'ALL'; SET profiling_output = {literal(str(aside / 'last.json'))}")
         self.connection = _Connection(self.connection, self.work)  # type: ignore[assignment]
+
+    def work_done(self) -> dict[str, int]:
+        """What was done since this was last asked."""
+        done = asdict(self.work)
+        self.work.statements = self.work.rows_read = self.work.bytes_read = 0
+        return done
 
 
 class _Connection:
@@ -76,14 +80,6 @@ class _Result:
     def to_arrow_table(self) -> Any:
         """The result."""
         return self.table
-
-
-def counted(job: Callable[[DuckDB], Any]) -> dict[str, int]:
-    """The work of a job that runs on the engine it is given."""
-    with tempfile.TemporaryDirectory(prefix="fenrun-work-") as aside:
-        engine = Counted(Path(aside))
-        job(engine)
-    return asdict(engine.work)
 
 
 def expected() -> dict[str, dict[str, float]]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from fenrun.bench import change, job, month, plans, work
+from fenrun.base.words import say
+from fenrun.bench import change, guard, job, month, plans, work
 from fenrun.bench.peers import PEERS, measure
-from fenrun.cli.output import as_json, print_json, print_table, progress
+from fenrun.cli.output import as_json, language, print_json, print_table, progress
 
 _GUARD_ROWS, _GUARD_REPEATS = 200_000, 3
 
@@ -109,17 +110,18 @@ def bench_month(rows: int, repeats: int, json_: bool) -> None:
 @as_json
 @click.pass_context
 def bench_guard(context: click.Context, record: bool, json_: bool) -> None:
-    """Compare the counted work of a month of 200,000 charges (statements, rows and bytes read), and its ratio to the floor, with what is expected. Exit code 1 where something takes more."""
-    with progress("guard", _GUARD_REPEATS + 2) as step:
-        found = month.guard(_GUARD_ROWS, _GUARD_REPEATS, step)
+    """Compare what each job over a month of 200,000 charges asks of the engine (statements, rows and bytes read), and the month's ratio to the floor, with what is expected. Exit code 1 where something takes more."""
+    with progress("guard", _GUARD_REPEATS + 5) as step:
+        found = guard.run(_GUARD_ROWS, _GUARD_REPEATS, step)
     if record:
         work.record(found)
-    worse = work.worse(found, work.expected())
+    wanted = work.expected()
+    worse = work.worse(found, wanted)
     if json_:
-        print_json({"found": found, "expected": work.expected(), "worse": worse})
+        print_json({"found": found, "expected": wanted, "worse": worse})
     else:
-        for name, value in found["month"].items():
-            click.echo(f"{name}: {value} (expected {work.expected()['month'][name]})")
+        rows = [[job, name, f"{value:,}", f"{wanted.get(job, {}).get(name, 0):,}"] for job, measures in found.items() for name, value in measures.items() if name != "rows"]
+        print_table("", [("", False), ("", False), (say("found", language()), True), (say("expected", language()), True)], rows)
         for said in worse:
             click.echo(said, err=True)
     context.exit(1 if worse else 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +17,21 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.engine.port import widest_scales
 from fenrun.engine.steps import Step
 
+MEMORY = "FENRUN_MEMORY"
+
 
 class DuckDB:
-    """An embedded DuckDB in memory, which spills to the temporary folder it is given."""
+    """An embedded DuckDB in memory. What does not fit (most of the machine's, or FENRUN_MEMORY such as `2GB`) spills to the temporary folder it is given, or the system's.
+
+    Raises Refused where FENRUN_MEMORY is no size.
+    """
 
     def __init__(self, spill: Path | None = None):
-        self.connection = duckdb.connect(":memory:", config={"temp_directory": str(spill)} if spill else {})
+        config, memory = {"temp_directory": str(spill or Path(tempfile.gettempdir()) / "fenrun-spill")}, os.environ.get(MEMORY)
+        try:
+            self.connection = duckdb.connect(":memory:", config={**config, **({"memory_limit": memory} if memory else {})})
+        except duckdb.Error as error:
+            raise Refused([Problem("setting-unreadable", Place(MEMORY), {"name": MEMORY, "value": memory, "known": "2GB, 800MB"})]) from error
         # In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a settlement.
         self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET checkpoint_threshold = '1 TB'")
 

@@ -37,10 +37,16 @@ _TYPES = {"string": "VARCHAR", "timestamp_ntz": "TIMESTAMP", "timestamp": "TIMES
 
 
 class Spark:
-    """A Spark session, classic or Connect. Tables are temporary views; a step's result is kept on the executors, since later steps read it more than once."""
+    """A Spark session, classic or Connect. Tables are temporary views; a step's result is kept on the executors, since later steps read it more than once.
+
+    Raises Refused where no session can be had.
+    """
 
     def __init__(self, session: SparkSession | None = None):
-        self.session = session or SparkSession.builder.appName("fenrun").getOrCreate()
+        try:
+            self.session = (session or SparkSession.builder.appName("fenrun").getOrCreate()).newSession()  # names of its own
+        except PySparkException as error:  # no Java, no cluster
+            raise Refused([Problem("engine-missing", Place("FENRUN_ENGINE"), {"engine": "spark", "detail": str(error).splitlines()[0]})]) from error
         for name, value in _SETTINGS.items():
             self.session.conf.set(name, value)
         self._kept: dict[str, DataFrame] = {}
