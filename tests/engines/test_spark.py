@@ -28,8 +28,8 @@ from fenrun.workspace import KEPT, import_file, settle_workspace
 from fenrun.world.make import make_world
 
 ROOT = Path(__file__).parent.parent.parent
-PROGRAMMES = ("p03d-ambassador-falling", "p07-sum-with-a-ceiling", "p08b-small-co-op-as-cash", "p13-tables-and-draws", "p14-rep-double-credit")
-"""Between them: gates and growth, a ceiling, forms and tax, draws carried over months, roll-ups. The first case of each; all of them are for DuckDB."""
+PROGRAMMES = ("p02a-growth-on-increment", "p07-sum-with-a-ceiling", "p08b-small-co-op-as-cash", "p13-tables-and-draws", "p14-rep-double-credit")
+"""Between them: growth, a ceiling, forms and tax, draws carried over months, roll-ups. The first case of each; all of them are for DuckDB."""
 
 pytestmark = pytest.mark.skipif(shutil.which("java") is None and "JAVA_HOME" not in os.environ, reason="Spark needs Java, and there is none")
 
@@ -62,8 +62,8 @@ def both(cluster: None) -> tuple[Engine, Engine]:
 
 
 SAID = {
-    "cut": "SELECT n, trunc(a) AS x FROM v", "sign": "SELECT n, CAST(sign(a) AS DECIMAL(38, 0)) AS x FROM v", "rest": "SELECT n, whole % 3 AS x FROM v", "in full": "SELECT n, CAST(whole // 3 AS DECIMAL(38, 0)) AS x FROM v",
-    "rounded": f"SELECT n, {rounded('a', 'mode')} AS x FROM v", "quotient": f"SELECT n, {rounded_quotient('whole', '7', 'mode')} AS x FROM v",
+    "cut": "SELECT n, trunc(a) AS x FROM v", "sign": "SELECT n, CAST(sign(a) AS DECIMAL(38, 0)) AS x FROM v", "rest": "SELECT n, CAST(whole AS HUGEINT) % 3 AS x FROM v", "in full": "SELECT n, CAST(CAST(whole AS HUGEINT) // 3 AS DECIMAL(38, 0)) AS x FROM v",
+    "rounded": f"SELECT n, {rounded('a', 'mode')} AS x FROM v", "quotient": f"SELECT n, {rounded_quotient('CAST(whole AS HUGEINT)', '7', 'mode')} AS x FROM v",
     "first of what holds something": "SELECT mode AS n, min_by(text, n) AS x FROM v GROUP BY mode", "last of what holds something": "SELECT mode AS n, max_by(text, n) AS x FROM v GROUP BY mode",
     "months later": "SELECT n, CAST(day + to_months(n) AS DATE) AS x FROM v", "months earlier": "SELECT n, CAST(day - to_months(n) AS DATE) AS x FROM v", "a year earlier": "SELECT n, CAST(day - INTERVAL 1 YEAR AS DATE) AS x FROM v",
     "by name": "SELECT n, a AS x, text FROM v UNION ALL BY NAME SELECT text, n + 100 AS n FROM v", "a number's digits": "SELECT n, CAST(a AS VARCHAR) AS x FROM v", "not told apart": "SELECT n, text IS NOT DISTINCT FROM NULL AS x FROM v",

@@ -353,8 +353,10 @@ HANDS = "\n".join(["  - {of: account, issuer: Beichen Cloud, subject: A1, role: 
 
 def _set(**settings: str) -> list[Problem]:
     """An engine with these settings, where pyspark is not to be found."""
-    with mock.patch.dict(os.environ, settings), mock.patch.dict(sys.modules, {"pyspark": None}):
-        sys.modules.pop("fenrun.engine.spark", None)
+    with mock.patch.dict(os.environ, settings), mock.patch.dict(sys.modules):
+        for name in [n for n in sys.modules if n == "fenrun.engine.spark" or n.split(".")[0] == "pyspark"]:
+            del sys.modules[name]
+        sys.modules["pyspark"] = None  # type: ignore[assignment]
         new_engine()
     return []
 

@@ -27,16 +27,17 @@ def run(rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: 
         folder = Path(aside)
         month.build(folder, rows)
         facts, engine = facts_known(Store(folder / "workspace"), month.KNOWN), Counted(folder)
-        live = Live(facts, month.period(), month.KNOWN, engine)
+        settled = facts.settle(month.period(), month.KNOWN, engine=engine)
         found["month"] = {"rows": rows, **engine.work_done()}
         line = engine.query("SELECT line_id FROM statement_lines WHERE earned <> 0 ORDER BY line_id LIMIT 1").to_pylist()[0]["line_id"]
         engine.work_done()
-        explain(live.run, line)
+        explain(settled, line)
         found["explain"] = {"rows": rows, **engine.work_done()}
         progress(1)
         size = Size.of(rows)
         world = people(Size(rows * 12, size.customers, size.partners, size.reps), 1)
         number = change.movable(world)[0]
+        live = Live(facts, month.period(), month.KNOWN, engine := Counted(folder))
         moved = replace(facts, book=[*facts.book, change.moved(world, number, 0, month.MONTH)])
         engine.work_done()
         if live.change(moved) is None:
