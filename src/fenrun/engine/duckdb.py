@@ -44,14 +44,14 @@ class DuckDB:
         if not files:
             self.put(name, empty.empty_table())
             return
-        widest = widest_scales(files)
-        groups: dict[tuple[tuple[str, ...], str], list[str]] = {}
-        for path in files:
-            casts = tuple(f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]})) AS {quoted(f.name)}" for f in pq.read_schema(path)
-                          if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name])
+        schemas = {path: pq.read_schema(path) for path in files}
+        widest = widest_scales(schemas.values())
+        groups: dict[tuple[str, tuple[str, ...], str], list[str]] = {}  # of one schema each: else every file's end would be read to match columns, in every statement
+        for path, schema in schemas.items():
+            casts = tuple(f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]})) AS {quoted(f.name)}" for f in schema if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name])
             casts += tuple(f"{sql} AS {quoted(column)}" for column, sql in (same or {}).get(path, {}).items())
-            groups.setdefault((casts, (only or {}).get(path, "true")), []).append(literal(str(path)))
-        parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}], union_by_name => true) WHERE {where}" for (casts, where), listed in groups.items()]
+            groups.setdefault((schema.to_string(), casts, (only or {}).get(path, "true")), []).append(literal(str(path)))
+        parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}]) WHERE {where}" for (_, casts, where), listed in groups.items()]
         self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')
 
     @contextmanager

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fenrun.engine.steps import Step
 
@@ -37,11 +36,11 @@ class Engine(Protocol):
         """A query's result; `?` stand for the values."""
 
 
-def widest_scales(files: Sequence[Path]) -> dict[str, int]:
-    """The most decimals of each column over Parquet files. Where they differ, an engine left alone would round to the fewest."""
+def widest_scales(schemas: Iterable[pa.Schema]) -> dict[str, int]:
+    """The most decimals of each column over files. Where they differ, an engine left alone would round to the fewest."""
     scales: dict[str, int] = {}
-    for path in files:
-        for field in pq.read_schema(path):
+    for schema in schemas:
+        for field in schema:
             if pa.types.is_decimal(field.type):
                 scales[field.name] = max(scales.get(field.name, 0), field.type.scale)
     return scales

@@ -58,9 +58,9 @@ class Spark:
         if not files:
             self.put(name, empty.empty_table())
             return
-        widest, groups = widest_scales(files), {}
-        for path in files:
-            schema = pq.read_schema(path)
+        schemas = {path: pq.read_schema(path) for path in files}
+        widest, groups = widest_scales(schemas.values()), {}
+        for path, schema in schemas.items():
             key = (schema.to_string(), (only or {}).get(path, "true"), tuple((same or {}).get(path, {}).items()))
             groups.setdefault(key, (schema, []))[1].append(str(path))
         parts = [self._part(schema, listed, only_, dict(same_), widest) for (_, only_, same_), (schema, listed) in groups.items()]

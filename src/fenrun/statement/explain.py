@@ -17,7 +17,7 @@ from fenrun.base.words import say
 from fenrun.credit import from_charges
 from fenrun.credit.alike import crediting_of
 from fenrun.earn.from_credits import charged
-from fenrun.engine.duckdb import literal
+from fenrun.engine.duckdb import literal, quoted
 from fenrun.statement.rows import titles
 from fenrun.statement.run import Run
 
@@ -30,7 +30,7 @@ _CREDITED = "c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.
 _ACCOUNTS = f"SELECT DISTINCT g.account FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id WHERE {_CREDITED} ORDER BY g.account"
 _CHARGES = f"""
 SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {{amount}} AS amount, c.share, {{amount}} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
-       c.customer_link, c.link_id, {{service}} AS service
+       c.customer_link, c.link_id, s.service
 FROM told_apart AS t
 JOIN groups AS g ON {{same}}
 JOIN credits AS c ON c.group_id = g.group_id
@@ -90,11 +90,12 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     basis = next(c.basis for p in plans if p.id == row["plan_id"] for c in p.components if c.rule_id == row["component"])
     key = [crediting_of(engine, row["plan_id"]), row["payee"], row["role"], basis, row["period_from"], row["period_to"]]
     accounts = engine.query(_ACCOUNTS, key).column("account").to_pylist() or [""]
-    near = [row["period_from"] - timedelta(days=2), row["period_to"]]  # the view says which exactly
-    engine.put("line_charges", engine.query(f"SELECT * FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))}) AND BillingPeriodStart BETWEEN ? AND ?", [*accounts, *near]))
-    same = from_charges.put_lines(engine, plans, row["period_from"], row["period_to"], charged(plans, run.period), "line_charges")
-    service = "s.ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
-    sql = _CHARGES.format(same=same, service=service, amount=from_charges.amount_of(literal(basis), "t", plans))
+    near, months = [row["period_from"] - timedelta(days=2), row["period_to"]], (row["period_from"], row["period_to"], charged(plans, run.period))  # the view says which exactly
+    service = "ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
+    columns = ", ".join(dict.fromkeys([*map(quoted, from_charges.columns_read(engine, plans, *months)), f"{service} AS service"]))
+    engine.put("line_charges", engine.query(f"SELECT {columns} FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))}) AND BillingPeriodStart BETWEEN ? AND ?", [*accounts, *near]))
+    same = from_charges.put_lines(engine, plans, *months, "line_charges")
+    sql = _CHARGES.format(same=same, amount=from_charges.amount_of(literal(basis), "t", plans))
     found = engine.query(sql, [*key, limit]).to_pylist()
     return [{**c, "file": run.sources.get(c["import_id"], c["import_id"]), "day": str(c["day"]), "amount": plain(c["amount"]), "share": plain(c["share"], 0), "credited": plain(c["credited"])} for c in found]
 
