@@ -16,7 +16,7 @@ from fenrun.base.when import parse_moment, parse_period
 from fenrun.charges.read import Imported, import_charges
 from fenrun.engine.store import Store
 from fenrun.statement.explain import explain
-from fenrun.workspace import import_file, settle_workspace
+from fenrun.workspace import import_file, import_files, settle_workspace
 
 DATA = Path(__file__).parent.parent / "data"
 SAMPLE = DATA / "focus_sample.csv"
@@ -67,6 +67,14 @@ def test_importing_twice_changes_nothing_in_any_wrapping(imported: tuple[Store, 
         out.write(SAMPLE.read_bytes())
     assert not import_charges(store, tmp_path / "again.csv.zst", KNOWN).new
     assert _bytes(store.path) == before
+
+
+def test_the_same_content_twice_in_one_import_is_new_once(tmp_path: Path) -> None:
+    files = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    for path in files:
+        path.write_bytes(SAMPLE.read_bytes())
+    done = list(import_files(Store(tmp_path / "ws"), [files[0], tmp_path / "missing.csv", files[1]], KNOWN))
+    assert [d.new if isinstance(d, Imported) else [p.code for p in d.problems] for d in done] == [True, ["file-unreadable"], False]
 
 
 def _bytes(path: Path) -> dict[str, bytes]:

@@ -58,9 +58,9 @@ def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lam
     """All of an import that needs nobody else to wait: read, check and write aside. What is returned enters it into the store (see import_charges). Raises Refused."""
     source = open_source(path)
     content = digest("charges", content_digest(source, progress))
-    was = store.find("charges", content)
-    if was:
-        return lambda known, replaces: Imported(path.name, content, False, was.facts, was.problems)
+    there = _there(store, path, content)
+    if there:
+        return lambda known, replaces: there
     aside, ready = tempfile.TemporaryDirectory(prefix="fenrun-"), tempfile.TemporaryDirectory(prefix="fenrun-")
     with aside:
         staged = _Staged(DuckDB(Path(aside.name)), source, Path(aside.name))
@@ -68,6 +68,9 @@ def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lam
         staged.write(Path(ready.name), short(content))
 
     def enter(known: datetime, replaces: Sequence[str] = ()) -> Imported:
+        beside = _there(store, path, content)  # the same content, imported meanwhile
+        if beside:
+            return beside
         gone = [one for name in replaces for one in _replaced(store, path, name, known)]
         said = {**facts, **({"replaces": gone} if gone else {})}
         with ready:
@@ -75,6 +78,11 @@ def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lam
         return Imported(path.name, content, True, said, tuple(problems))
 
     return enter
+
+
+def _there(store: Store, path: Path, content: str) -> Imported | None:
+    was = store.find("charges", content)
+    return Imported(path.name, content, False, was.facts, was.problems) if was else None
 
 
 def _move(files: Path, into: Path) -> None:

@@ -135,9 +135,8 @@ _LINES = ("charge_lines", "told_apart")
 _SAME_GROUP = ("issuer", "account", "sub_account", "order_id", "resource_id", "month", "currency")
 
 
-def put_lines(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date], charges: str = "charges") -> str:
-    """Run the views that lead to groups again, for single charges (see line_fragments). Returns the SQL of whether a row t of `told_apart` is in the group g."""
-    filled = line_fragments(engine, plans, start, end, settled, charges)
+def put_lines(engine: Engine, plans: Sequence[Plan], filled: dict[str, str]) -> str:
+    """Run the views that lead to groups again, for single charges (filled by line_fragments). Returns the SQL of whether a row t of `told_apart` is in the group g."""
     for step in STEPS:
         if step.name in _LINES:
             engine.run(step, filled)
@@ -145,9 +144,8 @@ def put_lines(engine: Engine, plans: Sequence[Plan], start: date, end: date, set
     return " AND ".join(["g.day = t.span", *(f"g.{k} IS NOT DISTINCT FROM t.{k}" for k in keys)])
 
 
-def columns_read(engine: Engine, plans: Sequence[Plan], start: date, end: date, settled: tuple[date, date]) -> list[str]:
+def columns_read(engine: Engine, filled: dict[str, str]) -> list[str]:
     """The columns of the charges that these views read (or more: a name that is part of another counts)."""
-    filled = line_fragments(engine, plans, start, end, settled)
     text = " ".join(step.filled(filled) for step in STEPS if step.name in _LINES)
     return [name for name in engine.columns("charges") if name in text]
 

@@ -114,7 +114,7 @@ def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[
 
 def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:
     months = charged(run.plans, period)
-    same = from_charges.put_lines(run.engine, run.plans, *months, months)
+    same = from_charges.put_lines(run.engine, run.plans, from_charges.line_fragments(run.engine, run.plans, *months, months))
     return run.engine.query(_CHARGES.format(same=same), [list(parties)]).to_pylist()
 
 

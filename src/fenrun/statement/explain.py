@@ -90,11 +90,13 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     basis = next(c.basis for p in plans if p.id == row["plan_id"] for c in p.components if c.rule_id == row["component"])
     key = [crediting_of(engine, row["plan_id"]), row["payee"], row["role"], basis, row["period_from"], row["period_to"]]
     accounts = engine.query(_ACCOUNTS, key).column("account").to_pylist() or [""]
-    near, months = [row["period_from"] - timedelta(days=2), row["period_to"]], (row["period_from"], row["period_to"], charged(plans, run.period))  # the view says which exactly
+    near = [row["period_from"] - timedelta(days=2), row["period_to"]]  # the view says which exactly
+    filled = from_charges.line_fragments(engine, plans, row["period_from"], row["period_to"], charged(plans, run.period), "line_charges")
+    read = from_charges.columns_read(engine, filled)
     service = "ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
-    columns = ", ".join(dict.fromkeys([*map(quoted, from_charges.columns_read(engine, plans, *months)), f"{service} AS service"]))
-    engine.put("line_charges", engine.query(f"SELECT {columns} FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))}) AND BillingPeriodStart BETWEEN ? AND ?", [*accounts, *near]))
-    same = from_charges.put_lines(engine, plans, *months, "line_charges")
+    engine.put("line_charges", engine.query(
+        f"SELECT {', '.join(map(quoted, read))}, {service} AS service FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))}) AND BillingPeriodStart BETWEEN ? AND ?", [*accounts, *near]))
+    same = from_charges.put_lines(engine, plans, filled)
     sql = _CHARGES.format(same=same, amount=from_charges.amount_of(literal(basis), "t", plans))
     found = engine.query(sql, [*key, limit]).to_pylist()
     return [{**c, "file": run.sources.get(c["import_id"], c["import_id"]), "day": str(c["day"]), "amount": plain(c["amount"]), "share": plain(c["share"], 0), "credited": plain(c["credited"])} for c in found]
