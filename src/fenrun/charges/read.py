@@ -58,31 +58,28 @@ def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lam
     """All of an import that needs nobody else to wait: read, check and write aside. What is returned enters it into the store (see import_charges). Raises Refused."""
     source = open_source(path)
     content = digest("charges", content_digest(source, progress))
-    there = _there(store, path, content)
-    if there:
-        return lambda known, replaces: there
-    aside, ready = tempfile.TemporaryDirectory(prefix="fenrun-"), tempfile.TemporaryDirectory(prefix="fenrun-")
-    with aside:
-        staged = _Staged(DuckDB(Path(aside.name)), source, Path(aside.name))
-        problems, facts = in_order(staged.problems()), staged.facts()
-        staged.write(Path(ready.name), short(content))
+    ready = tempfile.TemporaryDirectory(prefix="fenrun-")
+    facts, problems = ({}, []) if store.has("charges", content) else _write_aside(source, Path(ready.name), content)
 
     def enter(known: datetime, replaces: Sequence[str] = ()) -> Imported:
-        beside = _there(store, path, content)  # the same content, imported meanwhile
-        if beside:
-            return beside
         gone = [one for name in replaces for one in _replaced(store, path, name, known)]
-        said = {**facts, **({"replaces": gone} if gone else {})}
         with ready:
+            was = store.find("charges", content)  # before, or meanwhile
+            if was:
+                return Imported(path.name, content, False, was.facts, was.problems)
+            said = {**facts, **({"replaces": gone} if gone else {})}
             store.add("charges", content, manifest(path.name, known, said, problems), lambda folder: _move(Path(ready.name), folder))
         return Imported(path.name, content, True, said, tuple(problems))
 
     return enter
 
 
-def _there(store: Store, path: Path, content: str) -> Imported | None:
-    was = store.find("charges", content)
-    return Imported(path.name, content, False, was.facts, was.problems) if was else None
+def _write_aside(source: Source, into: Path, content: str) -> tuple[dict[str, Any], list[Problem]]:
+    with tempfile.TemporaryDirectory(prefix="fenrun-") as aside:
+        staged = _Staged(DuckDB(Path(aside)), source, Path(aside))
+        problems, facts = in_order(staged.problems()), staged.facts()
+        staged.write(into, short(content))
+    return facts, problems
 
 
 def _move(files: Path, into: Path) -> None:
