@@ -204,9 +204,8 @@ def settle_workspace(store: Store, period: Period, known: datetime | None = None
             pq.write_table(run.engine.query(f'FROM "{name}" ORDER BY ALL'), folder / f"{name}.parquet", compression="zstd")
 
     store.add("runs", run_id, manifest(period.key, moment, {"plans": [p.id for p in plans]}, run.problems), write)
-    kept = store.find("runs", run_id)
-    if kept and not isinstance(run.engine, DuckDB):  # what is settled elsewhere is read here
-        run = _kept_run(kept, plans, period, moment, charges)
+    if not isinstance(run.engine, DuckDB) and (written := store.find("runs", run_id)):  # what is settled elsewhere is read here
+        run = _kept_run(written, plans, period, moment, charges)
     return Settled(short(run_id), run)
 
 

@@ -83,6 +83,14 @@ def test_means_the_same(both: tuple[Engine, Engine], name: str) -> None:
     assert one == other and one
 
 
+def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FENRUN_ENGINE", "spark")
+    monkeypatch.setenv("SPARK_REMOTE", "sc://localhost")
+    with pytest.raises(Refused) as refused:
+        new_engine()
+    assert [p.code for p in refused.value.problems] == ["engine-missing"]
+
+
 def test_what_does_not_fit_is_refused(both: tuple[Engine, Engine]) -> None:
     for engine in both:
         with pytest.raises(Refused) as refused:

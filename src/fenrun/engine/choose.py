@@ -1,6 +1,6 @@
 """Which engine settles: a matter of configuration, not of code.
 
-FENRUN_ENGINE is `duckdb` (the default) or `spark`. Spark's own settings (SPARK_REMOTE, spark-defaults, `spark-submit`) name the cluster.
+FENRUN_ENGINE is `duckdb` (the default) or `spark`. Spark's own settings (spark-defaults, `spark-submit`) name the cluster.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.engine.port import widest_scales
 from fenrun.engine.steps import Step
 
 MEMORY = "FENRUN_MEMORY"
@@ -44,14 +44,11 @@ class DuckDB:
         if not files:
             self.put(name, empty.empty_table())
             return
-        schemas = {path: pq.read_schema(path) for path in files}
-        widest = widest_scales(schemas.values())
-        groups: dict[tuple[str, tuple[str, ...], str], list[str]] = {}  # of one schema each: else every file's end would be read to match columns, in every statement
-        for path, schema in schemas.items():
-            casts = tuple(f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]})) AS {quoted(f.name)}" for f in schema if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name])
-            casts += tuple(f"{sql} AS {quoted(column)}" for column, sql in (same or {}).get(path, {}).items())
-            groups.setdefault((schema.to_string(), casts, (only or {}).get(path, "true")), []).append(literal(str(path)))
-        parts = [f"SELECT *{_replacing(casts)} FROM read_parquet([{', '.join(listed)}]) WHERE {where}" for (_, casts, where), listed in groups.items()]
+        parts = []
+        for group in file_groups(files, only or {}, same or {}):
+            put = ", ".join(f"{sql} AS {quoted(column)}" for column, sql in group.put.items())
+            listed = ", ".join(literal(str(path)) for path in group.files)
+            parts.append(f"SELECT *{f' REPLACE ({put})' if put else ''} FROM read_parquet([{listed}]) WHERE {group.where}")
         self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')
 
     @contextmanager
@@ -82,8 +79,31 @@ class DuckDB:
         return self.connection.sql(sql, params=list(values)).to_arrow_table()
 
 
-def _replacing(casts: Sequence[str]) -> str:
-    return f" REPLACE ({', '.join(casts)})" if casts else ""
+@dataclass(frozen=True)
+class FileGroup:
+    """Files of one schema of which the same holds. Grain: schema, where, put."""
+
+    files: tuple[Path, ...]
+    where: str
+    """SQL: which of their rows are meant."""
+    put: Mapping[str, str]
+    """Column to the SQL that stands in its place."""
+
+
+def file_groups(files: Sequence[Path], only: Mapping[Path, str], same: Mapping[Path, Mapping[str, str]]) -> list[FileGroup]:
+    """Parquet files in groups that can be read as one without matching columns; for `only` and `same` see the port.
+
+    A decimal column is cast to the most decimals that it has in any file: where they differ, an engine left alone would round to the fewest.
+    """
+    schemas = {path: pq.read_schema(path) for path in files}
+    widest: dict[str, int] = {}
+    for field in (f for schema in schemas.values() for f in schema if pa.types.is_decimal(f.type)):
+        widest[field.name] = max(widest.get(field.name, 0), field.type.scale)
+    groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Path]] = {}
+    for path, schema in schemas.items():
+        casts = {f.name: f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]}))" for f in schema if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name]}
+        groups.setdefault((schema.to_string(), only.get(path, "true"), tuple((casts | dict(same.get(path, {}))).items())), []).append(path)
+    return [FileGroup(tuple(listed), where, dict(put)) for (_, where, put), listed in groups.items()]
 
 
 def literal(text: str) -> str:

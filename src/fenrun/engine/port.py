@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -34,13 +34,3 @@ class Engine(Protocol):
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
         """A query's result; `?` stand for the values."""
-
-
-def widest_scales(schemas: Iterable[pa.Schema]) -> dict[str, int]:
-    """The most decimals of each column over files. Where they differ, an engine left alone would round to the fewest."""
-    scales: dict[str, int] = {}
-    for schema in schemas:
-        for field in schema:
-            if pa.types.is_decimal(field.type):
-                scales[field.name] = max(scales.get(field.name, 0), field.type.scale)
-    return scales

@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlglot
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession, is_remote
 from pyspark.sql import functions as F
 from sqlglot import exp
 
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.engine.port import widest_scales
+from fenrun.engine.choose import ENGINE
+from fenrun.engine.duckdb import file_groups
 from fenrun.engine.steps import Step
 
 _SETTINGS = {
@@ -37,19 +37,20 @@ _TYPES = {"string": "VARCHAR", "timestamp_ntz": "TIMESTAMP", "timestamp": "TIMES
 
 
 class Spark:
-    """A Spark session, classic or Connect. Tables are temporary views; a step's result is kept on the executors, since later steps read it more than once.
+    """A classic Spark session. Tables are temporary views; a step's result is kept on the executors, since later steps read it more than once.
 
-    Raises Refused where no session can be had.
+    Raises Refused where no such session can be had.
     """
 
-    def __init__(self, session: SparkSession | None = None):
+    def __init__(self) -> None:
+        if is_remote():  # pyspark 4.3 looks for what another session than the process's first has kept in that first one
+            raise _missing("a classic session; Spark Connect, which is asked for here, keeps no results for several sessions")
         try:
-            self.session = (session or SparkSession.builder.appName("fenrun").getOrCreate()).newSession()  # names of its own
+            self.session = SparkSession.builder.appName("fenrun").getOrCreate().newSession()  # names of its own
         except PySparkException as error:  # no Java, no cluster
-            raise Refused([Problem("engine-missing", Place("FENRUN_ENGINE"), {"engine": "spark", "detail": str(error).splitlines()[0]})]) from error
+            raise _missing(str(error).splitlines()[0]) from error
         for name, value in _SETTINGS.items():
             self.session.conf.set(name, value)
-        self._kept: dict[str, DataFrame] = {}
 
     def put(self, name: str, table: pa.Table) -> None:
         self._name(name, self.session.createDataFrame(table))
@@ -58,25 +59,12 @@ class Spark:
         if not files:
             self.put(name, empty.empty_table())
             return
-        schemas = {path: pq.read_schema(path) for path in files}
-        widest, groups = widest_scales(schemas.values()), {}
-        for path, schema in schemas.items():
-            key = (schema.to_string(), (only or {}).get(path, "true"), tuple((same or {}).get(path, {}).items()))
-            groups.setdefault(key, (schema, []))[1].append(str(path))
-        parts = [self._part(schema, listed, only_, dict(same_), widest) for (_, only_, same_), (schema, listed) in groups.items()]
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = whole.unionByName(part, allowMissingColumns=True)
+        whole = None
+        for group in file_groups(files, only or {}, same or {}):
+            part = self.session.read.parquet(*map(str, group.files)).where(translated(group.where))
+            part = part.withColumns({column: F.expr(translated(sql)) for column, sql in group.put.items()})
+            whole = whole.unionByName(part, allowMissingColumns=True) if whole else part
         self._name(name, whole)
-
-    def _part(self, schema: pa.Schema, listed: Sequence[str], only: str, same: Mapping[str, str], widest: Mapping[str, int]) -> DataFrame:
-        found = self.session.read.parquet(*listed).where(translated(only))
-        for field in schema:
-            if field.name in same:
-                found = found.withColumn(field.name, F.expr(translated(same[field.name])))
-            elif pa.types.is_decimal(field.type) and field.type.scale != widest[field.name]:
-                found = found.withColumn(field.name, F.col(f"`{field.name}`").cast(f"decimal(38, {widest[field.name]})"))
-        return found
 
     def columns(self, name: str) -> dict[str, str]:
         return {column: _TYPES.get(kind, kind.upper()) for column, kind in self.session.table(f"`{name}`").dtypes}
@@ -97,8 +85,11 @@ class Spark:
         return self.session.sql(translated(sql), args=list(values) or None).toArrow()
 
     def _name(self, name: str, found: DataFrame) -> None:
-        self._kept[name] = found
         found.createOrReplaceTempView(f"`{name}`")
+
+
+def _missing(what: str) -> Refused:
+    return Refused([Problem("engine-missing", Place(ENGINE), {"engine": "spark", "detail": what})])
 
 
 @lru_cache(maxsize=2048)
