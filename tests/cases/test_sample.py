@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.when import parse_moment, parse_period
-from fenrun.charges.read import Imported, import_charges
+from fenrun.charges.read import Imported
 from fenrun.engine.store import Store
 from fenrun.statement.explain import explain
 from fenrun.workspace import import_file, import_files, settle_workspace
@@ -35,7 +35,7 @@ DEFECTS = [  # code, column, rows: as found by loading the sample exactly
 @pytest.fixture(scope="module")
 def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Imported]:
     store = Store(tmp_path_factory.mktemp("sample"))
-    return store, import_charges(store, SAMPLE, KNOWN)
+    return store, import_file(store, SAMPLE, KNOWN)
 
 
 def test_every_defect_is_reported_and_nothing_else(imported: tuple[Store, Imported]) -> None:
@@ -61,11 +61,11 @@ def test_importing_twice_changes_nothing_in_any_wrapping(imported: tuple[Store, 
     before = _bytes(store.path)
     for path, data in ((tmp_path / "again.csv", SAMPLE.read_bytes()), (tmp_path / "again.csv.gz", gzip.compress(SAMPLE.read_bytes()))):
         path.write_bytes(data)
-        again = import_charges(store, path, parse_moment("2025-01-01"))
+        again = import_file(store, path, parse_moment("2025-01-01"))
         assert (again.id, again.new) == (first.id, False)
     with pa.CompressedOutputStream(str(tmp_path / "again.csv.zst"), "zstd") as out:
         out.write(SAMPLE.read_bytes())
-    assert not import_charges(store, tmp_path / "again.csv.zst", KNOWN).new
+    assert not import_file(store, tmp_path / "again.csv.zst", KNOWN).new
     assert _bytes(store.path) == before
 
 
@@ -87,7 +87,7 @@ def test_parquet_holds_the_same_money(tmp_path: Path) -> None:
     columns = {k: [None if r[k] == "NULL" else r[k] for r in rows] for k in rows[0]}
     columns["BilledCost"] = [Decimal(v) for v in columns["BilledCost"]]  # type: ignore[misc]
     pq.write_table(pa.table(columns), tmp_path / "sample.parquet")
-    done = import_charges(Store(tmp_path / "ws"), tmp_path / "sample.parquet", KNOWN)
+    done = import_file(Store(tmp_path / "ws"), tmp_path / "sample.parquet", KNOWN)
     assert done.facts["billed"] == {"USD": "20.52022672899"}
 
 

@@ -46,24 +46,23 @@ class Imported:
     problems: tuple[Problem, ...]
 
 
-def import_charges(store: Store, path: Path, known: datetime, progress: Callable[[int], Any] = lambda n: None, replaces: Sequence[str] = ()) -> Imported:
-    """Import one FOCUS file into the store, known from the moment given (UTC), in place of earlier files if it `replaces` any.
-
-    Raises Refused; the store is then untouched.
-    """
-    return stage_charges(store, path, progress)(known, replaces)
-
-
 def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lambda n: None) -> Callable[[datetime, Sequence[str]], Imported]:
-    """All of an import that needs nobody else to wait: read, check and write aside. What is returned enters it into the store (see import_charges). Raises Refused."""
+    """All of importing one FOCUS file that needs nobody else to wait: read, check and write aside.
+
+    What is returned enters it into the store, known from the moment given (UTC), in place of earlier files if it `replaces` any. Both raise Refused; the store is then untouched.
+    """
     source = open_source(path)
     content = digest("charges", content_digest(source, progress))
     ready = tempfile.TemporaryDirectory(prefix="fenrun-")
-    facts, problems = ({}, []) if store.has("charges", content) else _write_aside(source, Path(ready.name), content)
+    try:
+        facts, problems = ({}, []) if store.has("charges", content) else _write_aside(source, Path(ready.name), content)
+    except BaseException:
+        ready.cleanup()
+        raise
 
-    def enter(known: datetime, replaces: Sequence[str] = ()) -> Imported:
-        gone = [one for name in replaces for one in _replaced(store, path, name, known)]
+    def enter(known: datetime, replaces: Sequence[str]) -> Imported:
         with ready:
+            gone = [one for name in replaces for one in _replaced(store, path, name, known)]
             was = store.find("charges", content)  # before, or meanwhile
             if was:
                 return Imported(path.name, content, False, was.facts, was.problems)
