@@ -92,12 +92,25 @@ def schema() -> str:
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=1, ensure_ascii=False) + "\n"
 
 
-def measured() -> tuple[str, str]:
-    """What was measured (docs/bench.json) as a table of docs/bench.md and as the chart beside it: charges against seconds, both in powers of ten."""
-    said = json.loads((ROOT / "docs/bench.json").read_text("utf-8"))
+def measured() -> dict[str, Any]:
+    """What was measured last: docs/bench.json."""
+    return json.loads((ROOT / "docs/bench.json").read_text("utf-8"))
+
+
+def bench_page(text: str) -> str:
+    """docs/bench.md with its table as measured."""
+    head, rest = text.split(_TABLE[0])
+    said = measured()
     lines = ["| charges | floor | settled | times the floor | charges a second | peak | how |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for m in said["month"]:
         lines.append(f"| {m['rows'] // 1_000_000:,} m | {m['floor_s']:.2f} s | {m['settle_s']:.1f} s | {m['settle_s'] / m['floor_s']:.1f} | {round(m['rows'] / m['settle_s'] / 1e6, 1)} m | {m['peak_mb'] / 1000:.1f} GB | {m['note']} |")
+    lines += ["", f"Measured on: {said['machine']}.", ""]
+    return head + _TABLE[0] + "\n" + "\n".join(lines) + _TABLE[1] + rest.split(_TABLE[1])[1]
+
+
+def chart() -> str:
+    """The same as a picture: charges against seconds, both in powers of ten."""
+    said = measured()
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fenrun", "font.family": "sans-serif", "font.size": 11}):
         figure, axes = pyplot.subplots(figsize=(7.2, 4.2))
         for key, label, color in (("settle_s", "settled,\nexplanations kept", "#0b6e4f"), ("floor_s", "floor:\none grouped sum", "#8a8f98")):
@@ -115,19 +128,13 @@ def measured() -> tuple[str, str]:
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
         pyplot.close(figure)
-    return "\n".join(lines) + "\n", drawn.getvalue()
-
-
-def bench_page(text: str) -> str:
-    """docs/bench.md with its table as measured."""
-    head, rest = text.split(_TABLE[0])
-    return head + _TABLE[0] + "\n" + measured()[0] + _TABLE[1] + rest.split(_TABLE[1])[1]
+    return drawn.getvalue()
 
 
 if __name__ == "__main__":
     bench = ROOT / "docs/bench.md"
     bench.write_text(bench_page(bench.read_text("utf-8")), "utf-8")
-    (ROOT / "docs/bench.svg").write_text(measured()[1], "utf-8")
+    (ROOT / "docs/bench.svg").write_text(chart(), "utf-8")
     (ROOT / "docs/reference.md").write_text(reference(), "utf-8")
     (ROOT / "src/fenrun/plan/schema.json").write_text(schema(), "utf-8")
     sys.path.insert(0, str(ROOT))

@@ -14,7 +14,6 @@ from fenrun.change import Live
 from fenrun.engine.store import Store
 from fenrun.statement.explain import explain
 from fenrun.workspace import facts_known
-from fenrun.world.people import Size, people
 
 _VARIANTS = 20
 
@@ -34,8 +33,7 @@ def run(rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: 
         explain(settled, line)
         found["explain"] = {"rows": rows, **engine.work_done()}
         progress(1)
-        size = Size.of(rows)
-        world = people(Size(rows * 12, size.customers, size.partners, size.reps), 1)
+        world = month.people_of(rows)
         number = change.movable(world)[0]
         live = Live(facts, month.period(), month.KNOWN, engine := Counted(folder))
         moved = replace(facts, book=[*facts.book, change.moved(world, number, 0, month.MONTH)])
@@ -48,6 +46,7 @@ def run(rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: 
         replace(facts, plans=tuple(plans.variant(facts.plans[0], n) for n in range(_VARIANTS))).settle(month.period(), month.KNOWN, engine=many)
         found["plans"] = {"rows": rows, **many.work_done()}
         progress(1)
-    if repeats:
-        found["month"]["ratio_to_floor"] = month.run(rows, repeats, progress)["ratio_to_floor"]
+        if repeats:
+            floor, settle, _ = month.timed(folder, repeats, progress)
+            found["month"]["ratio_to_floor"] = round(settle / floor, 2)
     return {job: {k: v for k, v in measures.items() if k in ("rows", *MORE)} for job, measures in found.items()}

@@ -21,7 +21,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store
 from fenrun.workspace import facts_known, import_file, import_files
 from fenrun.world.charges import write_month
-from fenrun.world.people import YEAR, Size, people, write_book
+from fenrun.world.people import YEAR, People, Size, people, write_book
 
 KNOWN = datetime(2026, 1, 1)
 MONTH = 9
@@ -40,27 +40,37 @@ def run(rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: 
         folder = Path(aside)
         imported = build(folder, rows)
         progress(1)
-        floors, settles, peaks = [], [], []
-        for _ in range(repeats):
-            for task, into in ((_floor, floors), (_settle, settles)):
-                with multiprocessing.get_context("spawn").Pool(1) as pool:
-                    seconds, peak = pool.apply(task, (str(folder / "workspace"),))
-                into.append(seconds)
-                if task is _settle:
-                    peaks.append(peak)
-            progress(1)
+        floor, settle, most = timed(folder, repeats, progress)
         engine = Counted(folder)
         facts_known(Store(folder / "workspace"), KNOWN).settle(period(), KNOWN, engine=engine)
         progress(1)
-    floor, settle = statistics.median(floors), statistics.median(settles)
     return {"rows": rows, "import_s": round(imported, 3), "import_rows_per_s": round(rows / imported), "floor_s": round(floor, 3), "settle_s": round(settle, 3),
-            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": max(peaks), "repeats": repeats, **engine.work_done()}
+            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": most, "repeats": repeats, **engine.work_done()}
+
+
+def timed(folder: Path, repeats: int, progress: Callable[[int], Any] = lambda n: None) -> tuple[float, float, int]:
+    """Median seconds of the floor and of the settlement over what was built, in turns and in processes of their own; the settlement's largest peak memory in MB."""
+    floors, settles, peaks = [], [], []
+    for _ in range(repeats):
+        for task, into in ((_floor, floors), (_settle, settles)):
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                seconds, most = pool.apply(task, (str(folder / "workspace"),))
+            into.append(seconds)
+            if task is _settle:
+                peaks.append(most)
+        progress(1)
+    return statistics.median(floors), statistics.median(settles), max(peaks)
+
+
+def people_of(rows: int) -> People:
+    """Who is there where a month has so many charges."""
+    size = Size.of(rows)
+    return people(Size(rows * 12, size.customers, size.partners, size.reps), 1)
 
 
 def build(folder: Path, rows: int) -> float:
     """Write the month and its book, and import them. Returns the seconds that importing the charges took."""
-    size = Size.of(rows)
-    world = people(Size(rows * 12, size.customers, size.partners, size.reps), 1)
+    world = people_of(rows)
     charges = write_month(folder / "charges", world, 1, MONTH, lambda n: None)
     plan = folder / "plan.yaml"
     plan.write_text(resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8")

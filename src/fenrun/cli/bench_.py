@@ -111,7 +111,7 @@ def bench_month(rows: int, repeats: int, json_: bool) -> None:
 @click.pass_context
 def bench_guard(context: click.Context, record: bool, json_: bool) -> None:
     """Compare what each job over a month of 200,000 charges asks of the engine (statements, rows and bytes read), and the month's ratio to the floor, with what is expected. Exit code 1 where something takes more."""
-    with progress("guard", _GUARD_REPEATS + 5) as step:
+    with progress("guard", _GUARD_REPEATS + 3) as step:
         found = guard.run(_GUARD_ROWS, _GUARD_REPEATS, step)
     if record:
         work.record(found)
