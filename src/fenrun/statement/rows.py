@@ -112,29 +112,30 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 
 _LINES = """
-SELECT l.line_id, l.plan_id, l.component, l.role, l.period, l.measured, l.reason, l.detail, l.earned, l.currency, e.cap, s.words
+SELECT l.payee, l.line_id, l.plan_id, l.component, l.role, l.period, l.measured, l.reason, l.detail, l.earned, l.currency, e.cap, s.words
 FROM statement_lines AS l
 LEFT JOIN (SELECT plan_id, component, payee, period, max(cap) AS cap FROM earnings WHERE step_no = 0 GROUP BY ALL) AS e
        ON e.plan_id = l.plan_id AND e.component = l.component AND e.payee = l.payee AND e.period = l.period
 LEFT JOIN (SELECT plan_id, component, payee, period, string_agg(words, '; ' ORDER BY band_no) AS words
            FROM (SELECT DISTINCT plan_id, component, payee, period, band_no, words FROM paid) AS bands GROUP BY ALL) AS s
        ON s.plan_id = l.plan_id AND s.component = l.component AND s.payee = l.payee AND s.period = l.period
-WHERE l.payee = ? ORDER BY l.plan_id, l.rank, l.period"""
-_PAYOUTS = "SELECT plan_id, month, due, brought, expired, drawn, recovered, balance, paid, carried FROM payouts WHERE payee = ? AND month >= ? AND month < ? ORDER BY plan_id, month"
-_PAYMENTS = "SELECT plan_id, month, form, amount, paid FROM payments WHERE payee = ? AND month >= ? AND month < ? ORDER BY plan_id, month, form"
+WHERE l.payee = coalesce(?, l.payee) ORDER BY l.payee, l.plan_id, l.rank, l.period"""
+_PAYOUTS = "SELECT payee, plan_id, month, due, brought, expired, drawn, recovered, balance, paid, carried FROM payouts WHERE payee = coalesce(?, payee) AND month >= ? AND month < ? ORDER BY payee, plan_id, month"
+_PAYMENTS = "SELECT payee, plan_id, month, form, amount, paid FROM payments WHERE payee = coalesce(?, payee) AND month >= ? AND month < ? ORDER BY payee, plan_id, month, form"
 _CREDITS = """
-SELECT role, kind, sum(credited) AS credited, CAST(sum(charges) AS BIGINT) AS charges FROM statement_credits WHERE payee = ?
-GROUP BY role, kind ORDER BY role, kind"""
+SELECT payee, role, kind, sum(credited) AS credited, CAST(sum(charges) AS BIGINT) AS charges FROM statement_credits WHERE payee = coalesce(?, payee)
+GROUP BY payee, role, kind ORDER BY payee, role, kind"""
 _CUSTOMERS = """
-SELECT role, customer, sum(amount) AS credited, CAST(sum(charges) AS BIGINT) AS charges FROM credits WHERE main AND party = ? AND month >= ? AND month < ?
-GROUP BY role, customer ORDER BY credited DESC, customer"""
+SELECT party AS payee, role, customer, sum(amount) AS credited, CAST(sum(charges) AS BIGINT) AS charges FROM credits
+WHERE main AND party = coalesce(?, party) AND month >= ? AND month < ?
+GROUP BY party, role, customer ORDER BY party, credited DESC, customer"""
 _NOT_COUNTED = """
-SELECT l.rule_id AS component, coalesce(c.excluded_by, 'baseline') AS rule, sum(c.amount - c.counted) AS amount
+SELECT c.payee, l.rule_id AS component, coalesce(c.excluded_by, 'baseline') AS rule, sum(c.amount - c.counted) AS amount
 FROM counted AS c
 JOIN plan_like AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component
 JOIN (SELECT DISTINCT plan_id, component, payee, period_from, period_to FROM earnings WHERE step_no = 0 AND paid_month >= ? AND paid_month < ?) AS e
   ON e.plan_id = l.plan_id AND e.component = l.rule_id AND e.payee = c.payee AND e.period_from <= c.month AND c.month < e.period_to
-WHERE c.payee = ? GROUP BY 1, 2 HAVING sum(c.amount - c.counted) <> 0 ORDER BY 1, 2"""
+WHERE c.payee = coalesce(?, c.payee) GROUP BY 1, 2, 3 HAVING sum(c.amount - c.counted) <> 0 ORDER BY 1, 2, 3"""
 
 
 def titles(engine: Engine) -> dict[tuple[str, str], dict[str, Any]]:
@@ -151,25 +152,43 @@ def payees(engine: Engine) -> list[dict[str, Any]]:
 
 def statement_of(run: Run, payee: str) -> Statement:
     """The statement of a payee from the tables of a run. Raises Refused where it has none."""
-    engine, period, as_of, span = run.engine, run.period, run.as_of, run.period.span
-    credits = engine.query(_CREDITS, [payee]).to_pylist()
-    found = engine.query(_LINES, [payee]).to_pylist()
-    posted = tuple(d for d in run.posted if d.payee == payee)
-    payouts, payments = (tuple(engine.query(sql, [payee, span.start, span.end]).to_pylist()) for sql in (_PAYOUTS, _PAYMENTS))
-    if not (credits or found or posted or payouts or payments):
-        raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})])
-    rules = titles(engine)
+    found = statements_of(run, payee).get(payee)
+    if not found:
+        raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": run.period.key})])
+    return found
 
-    def title(plan: str, rule: str) -> dict[str, str]:
-        row = rules.get((plan, rule))
-        return {"en": row["title_en"], "zh-CN": row["title_zh"]} if row else {"en": rule, "zh-CN": rule}
 
-    lines = tuple(
-        Line(r["line_id"], r["plan_id"], r["component"], title(r["plan_id"], r["component"]), r["role"], r["period"], r["measured"], r["reason"], r["detail"] or "", r["words"] or "", r["cap"],
-             rules.get((r["plan_id"], f"{r['component']}.who"), {}).get("words", ""), r["earned"]) for r in found)
-    names = {r["party"]: r["name"] for r in engine.query("SELECT party, name FROM parties WHERE party = ?", [payee]).to_pylist()}
-    currency = engine.query("SELECT min(currency) AS c FROM plan_terms").to_pylist()[0]["c"]
-    return Statement(payee, names.get(payee, payee), period, as_of, currency, tuple(credits), tuple(engine.query(_CUSTOMERS, [payee, span.start, span.end]).to_pylist()),
-                     tuple(engine.query(_NOT_COUNTED, [span.start, span.end, payee]).to_pylist()), lines,
-                     payouts, payments,
-                     posted, {rule: title(plan, rule) for plan, rule in rules}, run.closed)
+def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
+    """The statements of a run by payee: of everybody, or of one."""
+    span = run.period.span
+    rules = titles(run.engine)
+    credits, found = _by_payee(run, _CREDITS, [payee]), _by_payee(run, _LINES, [payee])
+    customers, not_counted = _by_payee(run, _CUSTOMERS, [payee, span.start, span.end]), _by_payee(run, _NOT_COUNTED, [span.start, span.end, payee])
+    payouts, payments = (_by_payee(run, sql, [payee, span.start, span.end]) for sql in (_PAYOUTS, _PAYMENTS))
+    posted: dict[str, list[Difference]] = {}
+    for difference in run.posted:
+        if payee in (None, difference.payee):
+            posted.setdefault(difference.payee, []).append(difference)
+    names = {r["party"]: r["name"] for r in run.engine.query("SELECT party, name FROM parties WHERE party = coalesce(?, party)", [payee]).to_pylist()}
+    currency = run.engine.query("SELECT min(currency) AS c FROM plan_terms").to_pylist()[0]["c"]
+    clauses = {rule: _title(rules, plan, rule) for plan, rule in rules}
+    return {who: Statement(who, names.get(who) or who, run.period, run.as_of, currency, credits.get(who, ()), customers.get(who, ()), not_counted.get(who, ()),
+                           tuple(_line(rules, row) for row in found.get(who, ())), payouts.get(who, ()), payments.get(who, ()), tuple(posted.get(who, ())), clauses, run.closed)
+            for who in sorted({*credits, *found, *posted, *payouts, *payments})}
+
+
+def _by_payee(run: Run, sql: str, values: list[Any]) -> dict[str, tuple[dict[str, Any], ...]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in run.engine.query(sql, values).to_pylist():
+        found.setdefault(row.pop("payee"), []).append(row)
+    return {payee: tuple(rows) for payee, rows in found.items()}
+
+
+def _title(rules: dict[tuple[str, str], dict[str, Any]], plan: str, rule: str) -> dict[str, str]:
+    row = rules.get((plan, rule))
+    return {"en": row["title_en"], "zh-CN": row["title_zh"]} if row else {"en": rule, "zh-CN": rule}
+
+
+def _line(rules: dict[tuple[str, str], dict[str, Any]], r: dict[str, Any]) -> Line:
+    who = rules.get((r["plan_id"], f"{r['component']}.who"), {}).get("words", "")
+    return Line(r["line_id"], r["plan_id"], r["component"], _title(rules, r["plan_id"], r["component"]), r["role"], r["period"], r["measured"], r["reason"], r["detail"] or "", r["words"] or "", r["cap"], who, r["earned"])
