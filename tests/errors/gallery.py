@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gzip
+import importlib
 import io
 import json
 import os
@@ -19,7 +21,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pyarrow as pa
@@ -66,6 +70,53 @@ BOOK = """links:
   - {of: customer, subject: K1, role: partner, party: P1}
 parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 """
+
+
+@cache
+def _portal() -> Any:
+    """The portal's acts on a database of their own, once a process: Django is made ready for one."""
+    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    import_file(Store(folder), _written(folder, PLAN), KNOWN)
+    from fenrun.portal import serve
+
+    serve.prepare(folder)
+    return importlib.import_module("fenrun.portal.acts")
+
+
+def _written(folder: Path, text: str) -> Path:
+    path = folder / "plan-text.yaml"
+    path.write_text(text, "utf-8")
+    return path
+
+
+def _by_two(store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, asked: None, by: str = "two") -> list[Problem]:
+    """One asks to close September; something happens; another, or the same, approves."""
+    acts, store.actor = _portal(), "one"
+    acts.publish.publish(store, SEPTEMBER)
+    shown = acts.models.Period.objects.using("default").get(key="2024-09")
+    asked = acts.ask_close(store, shown, "September, as agreed")
+    try:
+        meanwhile(shown, asked)
+        store.actor = by
+        acts.approve_close(store, asked.pk)
+    finally:
+        acts.models.Approval.objects.using("default").all().delete()
+        acts.models.Period.objects.using("default").all().delete()
+    return []
+
+
+def _rerun(shown: Any, asked: Any) -> None:
+    shown.run = "another"
+    shown.save(using="default")
+
+
+def _disputed() -> list[Problem]:
+    acts = _portal()
+    dispute = acts.open_dispute("P1", "P1", "2024-09", "", "An order is missing.")
+    acts.answer_dispute("one", dispute, "accepted", "It was.", True)
+    acts.answer_dispute("P1", dispute, "withdrawn", "Thank you.", False)
+    return []
 
 
 @dataclass(frozen=True)
@@ -471,6 +522,13 @@ GALLERY: dict[str, Shows] = {
         lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1)), "2024-08")),
     "close-problems": settled("fenrun close WORKSPACE --period 2024-09, with shares of 120 %", the_book=BOOK.replace('parties:', '  - {of: customer, subject: K1, role: partner, party: P1, share: 20 %}\nparties:'), act=_closing("2024-09")),
     "close-meanwhile": settled("two processes close 2024-08 and 2024-09 at once", content=TWO_MONTHS, act=_meanwhile),
+    "close-asked": settled("in the portal, asking twice to close 2024-09", act=lambda store: _by_two(store, lambda shown, asked: _portal().ask_close(store, shown, "Again"))),
+    "close-alone": settled("in the portal, asking to close 2024-09 and approving it oneself", act=lambda store: _by_two(store, by="one")),
+    "close-changed": settled("in the portal, 2024-09 settled anew between asking and approving", act=lambda store: _by_two(store, _rerun)),
+    "approval-gone": settled("in the portal, approving what somebody else has just approved", act=lambda store: _by_two(store, lambda shown, asked: asked.delete(using="default") and None)),
+    "grant-wrong": Shows("in the portal, the role auditor for the party P1", lambda: (_portal().grant("one", "two", "auditor", "P1", "It asked."), [])[1]),
+    "reason-missing": Shows("in the portal, a grant without a reason", lambda: (_portal().grant("one", "two", "partner", "P1", " "), [])[1]),
+    "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": settled("a signing-key.pem of one word", act=_bundled(lambda path, store: ((store.path / "signing-key.pem").write_text("secret"), make_bundle(store, "P1", SEPTEMBER, path)))),
     "bundle-open": settled("fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close", act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip"))),
     "bundle-unsealed": settled("leaves.json of the close edited, then a bundle", act=_bundled(_unsealed)),

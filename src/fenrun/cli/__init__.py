@@ -26,6 +26,7 @@ COMMANDS = {
     "compare": "Say why a period's pay differs between two moments.",
     "verify": "Verify a statement's bundle, anywhere.",
     "ledger": "Write what a period means for the books.",
+    "serve": "Open the portal on a workspace.",
     "audit": "Show and verify the log of all acts.",
     "bench": "Measure.",
 }

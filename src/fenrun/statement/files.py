@@ -6,6 +6,7 @@ import csv
 import io
 from decimal import Decimal
 from pathlib import Path
+from typing import BinaryIO
 
 import xlsxwriter
 
@@ -49,9 +50,9 @@ def to_csv(statement: Statement, lang: str) -> str:
     return out.getvalue()
 
 
-def to_xlsx(statement: Statement, path: Path, lang: str) -> None:
+def to_xlsx(statement: Statement, out: Path | BinaryIO, lang: str) -> None:
     """The statement as a workbook: a sheet of lines with their total, and a sheet of customers."""
-    book = xlsxwriter.Workbook(str(path), {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
+    book = xlsxwriter.Workbook(str(out) if isinstance(out, Path) else out, {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True})
     head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True})
     money, big = book.add_format({"num_format": "#,##0.00"}), book.add_format({"bold": True, "font_size": 14})
     total = book.add_format({"num_format": "#,##0.00", "bold": True, "top": 1})

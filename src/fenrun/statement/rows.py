@@ -101,7 +101,8 @@ class Statement:
             "customers": [{**c, "credited": plain(c["credited"])} for c in self.customers],
             "not_counted": [{**n, "amount": plain(n["amount"])} for n in self.not_counted],
             "lines": [{"line": x.line_id, "plan": x.plan_id, "component": x.component, "title": x.title, "role": x.role, "period": x.period,
-                       "measured": plain(x.measured), "reason": x.reason, "detail": x.detail, "band": x.band, "earned": plain(x.earned)} for x in self.lines],
+                       "measured": plain(x.measured), "reason": x.reason, "detail": x.detail, "band": x.band,
+                       "cap": None if x.cap is None else plain(x.cap), "who": x.who, "earned": plain(x.earned)} for x in self.lines],
             "payouts": [_plain(p) for p in self.payouts], "payments": [_plain(p) for p in self.payments],
             "differences": [d.as_json() for d in self.differences],
         }

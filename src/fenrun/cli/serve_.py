@@ -1,0 +1,32 @@
+"""fenrun serve"""
+
+from __future__ import annotations
+
+import click
+
+from fenrun.base.words import say
+from fenrun.cli.output import WORKSPACE, language, progress
+from fenrun.engine.store import Store
+
+
+@click.command(name="serve")
+@click.argument("workspace", type=WORKSPACE)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; anything but this machine's own belongs behind TLS.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8765, show_default=True)
+def command(workspace: Store, host: str, port: int) -> None:
+    """Open the portal on WORKSPACE in one process: pages for operations, partners, reps, customers and auditors.
+
+    DATABASE_URL (postgres://...) says where the portal keeps its rows, else SQLite in the workspace; FENRUN_HOSTS the names it is reached by, through TLS.
+    """
+    from fenrun.portal import serve
+
+    lang = language()
+    with progress("portal") as step:
+        serve.prepare(workspace.path, step)
+    if (workspace.path / "demo.json").is_file():
+        password, accounts = serve.demo_accounts()
+        click.echo(say("serve-demo", lang, password=password))
+        for name, role, party in accounts:
+            click.echo(f"  {name:12} {role} {party}")
+    click.echo(say("serve-open", lang, address=f"http://{host}:{port}/"))
+    serve.serve(host, port)

@@ -1,0 +1,134 @@
+"""What the portal keeps: who may see what, what was settled as people read it, and what they do about it. Amounts are exact text, as everywhere."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+OPERATIONS, AUDITOR, PARTNER, REP, CUSTOMER = ROLES = ("operations", "auditor", "partner", "rep", "customer")
+"""operations and auditor see everything; the others what concerns one party. Only operations change things for others."""
+EVERYBODY = (OPERATIONS, AUDITOR)
+
+
+class Grant(models.Model):
+    """Somebody may see what concerns a party, in a role, for a reason. A grant is ended, never removed: it says why somebody could see."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
+    role = models.CharField(max_length=20, choices=[(r, r) for r in ROLES])
+    party = models.CharField(max_length=200, blank=True, help_text="Id in the book; empty for operations and auditor.")
+    reason = models.CharField(max_length=500)
+    given_by = models.CharField(max_length=150)
+    given_at = models.DateTimeField()
+    ended_by = models.CharField(max_length=150, blank=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = (models.Index(fields=["user", "role", "party"]),)
+
+
+class Period(models.Model):
+    """A period that is shown: the run it stands on, and its second clock."""
+
+    key = models.CharField(max_length=40, primary_key=True)
+    run = models.CharField(max_length=64)
+    known = models.DateTimeField()
+    ends = models.DateField()
+    closed = models.BooleanField()
+    currency = models.CharField(max_length=10)
+
+
+class Statement(models.Model):
+    """A statement as its payee reads it. Grain: period, payee."""
+
+    period = models.ForeignKey(Period, models.CASCADE)
+    payee = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
+    role = models.CharField(max_length=60)
+    rank = models.IntegerField(help_text="Place among the period's statements by what is earned, then credited.")
+    credited = models.CharField(max_length=60)
+    earned = models.CharField(max_length=60)
+    payable = models.CharField(max_length=60)
+    body = models.JSONField(help_text="The statement and, by line, how far it has come in its table.")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["payee", "period"], name="statement_once"),)
+        indexes = (models.Index(fields=["period", "rank"]),)
+
+
+class Elsewhere(models.Model):
+    """Spend of a payee's customer that is credited to somebody else: how much and since when, never to whom. Grain: period, payee, customer, way, dates."""
+
+    period = models.ForeignKey(Period, models.CASCADE)
+    payee = models.CharField(max_length=200, db_index=True)
+    customer = models.CharField(max_length=200)
+    via = models.CharField(max_length=20, help_text="order or resource (registered), customer (associated).")
+    amount = models.CharField(max_length=60)
+    of = models.CharField(max_length=60, help_text="All of the customer's spend in the period.")
+    charges = models.BigIntegerField()
+    since = models.DateField(null=True)
+    until = models.DateField(null=True)
+
+
+class Crediting(models.Model):
+    """Who is credited for a customer's spend. Grain: period, customer, role, party, way, link."""
+
+    period = models.ForeignKey(Period, models.CASCADE)
+    customer = models.CharField(max_length=200, db_index=True)
+    role = models.CharField(max_length=60)
+    party = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
+    via = models.CharField(max_length=20)
+    order = models.CharField(max_length=200, blank=True)
+    amount = models.CharField(max_length=60)
+    charges = models.BigIntegerField()
+    since = models.DateField(null=True)
+    until = models.DateField(null=True)
+    source = models.CharField(max_length=500, blank=True, help_text="File that brought the link.")
+    actor = models.CharField(max_length=200, blank=True, help_text="By whose act it came into the book.")
+    known = models.DateTimeField(null=True)
+
+
+class Dispute(models.Model):
+    """Something on a statement, or who is credited, is held to be wrong."""
+
+    STATES = ("open", "answered", "accepted", "refused", "withdrawn")
+    party = models.CharField(max_length=200, help_text="Whose statement or spend it is about.")
+    period = models.CharField(max_length=40)
+    line = models.CharField(max_length=500, blank=True)
+    state = models.CharField(max_length=20, choices=[(s, s) for s in STATES])
+    opened_by = models.CharField(max_length=150)
+    opened_at = models.DateTimeField()
+
+
+class DisputeEntry(models.Model):
+    """What was said or done in a dispute."""
+
+    dispute = models.ForeignKey(Dispute, models.CASCADE, related_name="entries")
+    party = models.CharField(max_length=200)
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField()
+    state = models.CharField(max_length=20)
+    text = models.TextField(max_length=4000)
+
+
+class Approval(models.Model):
+    """The first of two who close a period: the other approves what this one has seen, by its run."""
+
+    period = models.CharField(max_length=40)
+    run = models.CharField(max_length=64)
+    known = models.DateTimeField()
+    reason = models.CharField(max_length=500)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=150, blank=True)
+    approved_at = models.DateTimeField(null=True)
+
+
+class Event(models.Model):
+    """What was done in the portal. What changes the workspace stands in the workspace's own log besides."""
+
+    at = models.DateTimeField(db_index=True)
+    actor = models.CharField(max_length=150)
+    act = models.CharField(max_length=60)
+    subject = models.CharField(max_length=500)
+    detail = models.JSONField(default=dict)

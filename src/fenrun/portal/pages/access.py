@@ -1,0 +1,68 @@
+"""Who may see what and why; the log of all acts."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import check_for_language
+from django.views.decorators.http import require_POST
+
+from fenrun.base.words import say
+from fenrun.portal import acts
+from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant
+from fenrun.portal.pages.common import grants_of, operations, roles_of, sees_everything, signed_in, store_of
+from fenrun.portal.words import lang
+
+
+@signed_in()
+def mine(request: HttpRequest) -> HttpResponse:
+    """Why may I see this: one's own grants, each with its reason; operations and auditors see everybody's."""
+    everybody = Paginator(Grant.objects.order_by("-id"), 100).get_page(request.GET.get("page")) if sees_everything(request) else None
+    names = {}
+    if everybody:
+        from django.contrib.auth import get_user_model
+
+        names = dict(get_user_model().objects.filter(pk__in=[g.user_id for g in everybody]).values_list("pk", "username"))
+    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "names": names, "roles": ROLES, "may_act": OPERATIONS in roles_of(request)})
+
+
+@require_POST
+@operations
+def give(request: HttpRequest) -> HttpResponse:
+    """Grant somebody a role for a party."""
+    said = {key: request.POST.get(key, "").replace("\x00", "").strip() for key in ("user", "role", "party", "reason", "password")}
+    acts.grant(request.user.get_username(), said["user"], said["role"], said["party"], said["reason"], said["password"])
+    messages.success(request, say("portal-granted", lang(), user=said["user"]))
+    return redirect("access")
+
+
+@require_POST
+@operations
+def end(request: HttpRequest, number: int) -> HttpResponse:
+    """End a grant."""
+    acts.end_grant(request.user.get_username(), number)
+    return redirect("access")
+
+
+@signed_in(AUDITOR, OPERATIONS)
+def log(request: HttpRequest) -> HttpResponse:
+    """The workspace's log, its chain verified, and what was done in the portal."""
+    store = store_of(request)
+    found = store.log.acts()
+    verified = store.broken() if "verify" in request.GET else None
+    page = Paginator(found[::-1], 50).get_page(request.GET.get("page"))
+    return render(request, "log.html", {"page": page, "events": Event.objects.order_by("-id")[:50], "head": found[-1].hash if found else "", "acts": len(found),
+                                        "problems": None if verified is None else [p.as_json(lang()) for p in verified]})
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """Change the language and stay where one was."""
+    wanted, back = request.POST.get("language", ""), request.POST.get("next", "/")
+    response = redirect(back if url_has_allowed_host_and_scheme(back, {request.get_host()}) else "/")
+    if check_for_language(wanted):
+        response.set_cookie("django_language", wanted, max_age=365 * 86400, samesite="Lax", httponly=True, secure=request.is_secure())
+    return response

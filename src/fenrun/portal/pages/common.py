@@ -1,0 +1,77 @@
+"""What pages share: who asks, the workspace, and one period's run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from fenrun.base.when import parse_period
+from fenrun.closing.close import settle_period
+from fenrun.engine.store import Store
+from fenrun.portal.models import EVERYBODY, OPERATIONS, Grant, Period
+from fenrun.statement.run import Run
+
+Page = Callable[..., HttpResponse]
+
+
+def store_of(request: HttpRequest) -> Store:
+    """The workspace, with the asker as the actor of whatever is written."""
+    store = Store.open(settings.WORKSPACE)
+    store.actor = request.user.get_username()
+    return store
+
+
+def grants_of(request: HttpRequest) -> list[Grant]:
+    """What the asker may see, and why, as of now."""
+    if not hasattr(request, "grants"):
+        request.grants = list(Grant.objects.filter(user_id=request.user.pk, ended_at=None).order_by("role", "party"))
+    return request.grants  # type: ignore[no-any-return]
+
+
+def roles_of(request: HttpRequest) -> set[str]:
+    """The roles in which the asker asks."""
+    return {g.role for g in grants_of(request)}
+
+
+def sees_everything(request: HttpRequest) -> bool:
+    """Whether the asker is operations or an auditor."""
+    return bool(roles_of(request) & set(EVERYBODY))
+
+
+def signed_in(*roles: str) -> Callable[[Page], Page]:
+    """Only for somebody who has signed in and, where roles are named, has one of them."""
+
+    def wrap(page: Page) -> Page:
+        @wraps(page)
+        def handle(request: HttpRequest, *parts: Any, **named: Any) -> HttpResponse:
+            if roles and not roles_of(request) & set(roles):
+                raise PermissionDenied
+            return page(request, *parts, **named)
+
+        return login_required(handle)
+
+    return wrap
+
+
+operations = signed_in(OPERATIONS)
+
+
+@lru_cache(maxsize=4)
+def _run(key: str, run: str, closed: bool) -> tuple[Run, threading.Lock]:
+    return settle_period(Store.open(settings.WORKSPACE), parse_period(key)).run, threading.Lock()
+
+
+@contextmanager
+def run_of(period: Period) -> Iterator[Run]:
+    """The run that a period stands on, for one thread at a time: an engine serves one."""
+    run, lock = _run(period.key, period.run, period.closed)
+    with lock:
+        yield run

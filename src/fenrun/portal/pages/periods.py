@@ -1,0 +1,82 @@
+"""Operations: the periods, what came out of them, how concentrated it is; settling, and closing by two people."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_POST
+
+from fenrun.base.money import plain
+from fenrun.base.when import parse_period
+from fenrun.base.words import say
+from fenrun.portal import acts, publish
+from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Period, Statement
+from fenrun.portal.pages.common import operations, roles_of, run_of, signed_in, store_of
+from fenrun.portal.words import lang
+
+TOP = 13
+"""So many payees are shown one by one: where a vendor knows its largest by name."""
+
+
+@signed_in(OPERATIONS, AUDITOR)
+def listed(request: HttpRequest) -> HttpResponse:
+    """The months of the workspace, settled or not, with their totals."""
+    shown = {p.key: p for p in Period.objects.all()}
+    sums: dict[str, dict[str, object]] = {key: {"statements": 0, "earned": Decimal(0), "credited": Decimal(0)} for key in shown}
+    for key, earned in Statement.objects.values_list("period_id", "earned"):
+        said = sums[key]
+        said["statements"], said["earned"] = said["statements"] + 1, said["earned"] + Decimal(earned)  # type: ignore[operator]
+    rows = [{"key": month.key, "period": shown.get(month.key), "earned": plain(sums[month.key]["earned"]), "statements": sums[month.key]["statements"]} if month.key in shown  # type: ignore[arg-type]
+            else {"key": month.key, "period": None} for month in reversed(publish.months_of(store_of(request)))]
+    waiting = {a.period: a for a in Approval.objects.filter(approved_at=None)}
+    return render(request, "periods.html", {"rows": rows, "waiting": waiting, "trend": [(r["key"][2:], r["earned"]) for r in reversed(rows) if r["period"]], "may_act": OPERATIONS in roles_of(request)})
+
+
+@signed_in(OPERATIONS, AUDITOR)
+def one(request: HttpRequest, period: str) -> HttpResponse:
+    """A period: the largest statements, concentration, differences of closed periods, problems, and the way to its close."""
+    shown = get_object_or_404(Period, pk=period)
+    statements = list(Statement.objects.filter(period=shown).order_by("rank").defer("body"))
+    partners = [s for s in statements if Decimal(s.earned)]
+    earned = sum((Decimal(s.earned) for s in statements), Decimal(0))
+    top = sum((Decimal(s.earned) for s in partners[:TOP]), Decimal(0))
+    fifth = sum((Decimal(s.earned) for s in partners[: max(1, len(partners) // 5)]), Decimal(0))
+    with run_of(shown) as run:
+        problems, posted = run.problems, run.posted
+        totals = [{k: plain(v) if isinstance(v, Decimal) else v for k, v in r.items()} for r in run.engine.table("ledger").to_pylist()]
+    return render(request, "period.html", {
+        "period": shown, "statements": statements[:TOP], "count": len(statements), "earning": len(partners), "earned": plain(earned), "top": plain(top), "fifth": plain(fifth),
+        "payable": plain(sum((Decimal(s.payable) for s in statements), Decimal(0))), "amounts": [s.earned for s in partners], "problems": [p.as_json(lang()) for p in problems], "posted": posted[:200], "posted_count": len(posted),
+        "totals": totals, "asked": Approval.objects.filter(period=period, approved_at=None).first(), "done": list(Approval.objects.filter(period=period).exclude(approved_at=None)),
+        "may_act": OPERATIONS in roles_of(request), "me": request.user.get_username(), "TOP": TOP,
+    })
+
+
+@require_POST
+@operations
+def settle(request: HttpRequest, period: str) -> HttpResponse:
+    """Settle a period with all that is known, and show it."""
+    changed = acts.settle(store_of(request), parse_period(period))
+    messages.success(request, say("portal-settled" if changed else "portal-settled-same", lang(), period=period))
+    return redirect("period", period)
+
+
+@require_POST
+@operations
+def ask(request: HttpRequest, period: str) -> HttpResponse:
+    """Ask that a period be closed."""
+    acts.ask_close(store_of(request), get_object_or_404(Period, pk=period), request.POST.get("reason", ""))
+    messages.success(request, say("portal-close-asked", lang(), period=period))
+    return redirect("period", period)
+
+
+@require_POST
+@operations
+def approve(request: HttpRequest, period: str, number: int) -> HttpResponse:
+    """Approve that a period be closed, for good."""
+    acts.approve_close(store_of(request), number)
+    messages.success(request, say("portal-closed", lang(), period=period))
+    return redirect("period", period)

@@ -1,0 +1,104 @@
+"""What was settled, as the rows that people read: from a run of the workspace into the portal's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from fenrun.base.money import plain
+from fenrun.base.when import OPEN_END, Period, parse_period
+from fenrun.book.as_known import put_book, sources_of
+from fenrun.closing.close import settle_period
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.store import Store
+from fenrun.portal import models
+from fenrun.statement.attainment import attainments
+from fenrun.statement.rows import Statement, statements_of
+from fenrun.workspace import Settled
+
+_CREDITING = """
+SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via, CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
+       sum(c.amount) AS amount, CAST(sum(c.charges) AS BIGINT) AS charges, l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source
+FROM credits AS c
+LEFT JOIN parties AS p ON p.party = c.party
+LEFT JOIN links_known AS l ON l.link_id = c.link_id
+WHERE c.main AND c.kind = 'direct' AND c.customer IS NOT NULL AND c.month >= ? AND c.month < ?
+GROUP BY ALL ORDER BY c.customer, c.role, amount DESC, c.party"""
+_ELSEWHERE = """
+WITH mine AS (
+  SELECT c.role, c.customer, c.party, c.via, c.amount, c.charges, c.link_id, h.party AS payee
+  FROM credits AS c
+  JOIN links_known AS h ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role AND h.valid_from <= c.day AND c.day < h.valid_to
+  WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ?)
+SELECT m.payee, m.customer, m.via, sum(m.amount) AS amount, max(w.amount) AS "of", CAST(sum(m.charges) AS BIGINT) AS charges, l.valid_from AS since, l.valid_to AS until
+FROM mine AS m
+JOIN (SELECT payee, customer, sum(amount) AS amount FROM mine GROUP BY payee, customer) AS w ON w.payee = m.payee AND w.customer = m.customer
+LEFT JOIN links_known AS l ON l.link_id = m.link_id
+WHERE m.party <> m.payee
+GROUP BY m.payee, m.customer, m.via, l.valid_from, l.valid_to ORDER BY m.payee, amount DESC, m.customer"""
+
+
+def publish(store: Store, period: Period, progress: Callable[[str], None] = lambda name: None) -> bool:
+    """Settle a period, if that was not done, and put what it says in place of what is shown of it. Returns whether anything changed."""
+    settled = settle_period(store, period, None, (), progress)
+    shown = models.Period.objects.using("default").filter(key=period.key).first()
+    if shown and (shown.run, shown.closed) == (settled.run_id, settled.run.closed):
+        return False
+    run = settled.run
+    book = DuckDB()
+    put_book(book, sources_of(store.imports("book", run.as_of.known)))
+    run.engine.put("links_known", book.table("links_known"))
+    span = [period.span.start, period.span.end]
+    rows = [*_statements(settled), *_crediting(store, run.engine.query(_CREDITING, span).to_pylist()), *(models.Elsewhere(**_texts(r)) for r in run.engine.query(_ELSEWHERE, span).to_pylist())]
+    with transaction.atomic(using="default"):
+        if shown:
+            shown.delete(using="default")
+        head = models.Period(key=period.key, run=settled.run_id, known=run.as_of.known.replace(tzinfo=UTC), ends=period.last_day, closed=run.closed, currency=run.plans[0].terms[0].currency)
+        head.save(using="default", force_insert=True)
+        for kind in (models.Statement, models.Crediting, models.Elsewhere):
+            made = [r for r in rows if isinstance(r, kind)]
+            for row in made:
+                row.period = head
+            kind.objects.using("default").bulk_create(made, batch_size=500)
+    return True
+
+
+def _statements(settled: Settled) -> list[models.Statement]:
+    said, stand = statements_of(settled.run), attainments(settled.run)
+    ranked = sorted(said.values(), key=lambda s: (-s.earned, -s.credited, s.payee))
+    return [models.Statement(payee=s.payee, name=s.name, role=_role(s), rank=rank, credited=plain(s.credited), earned=plain(s.earned), payable=plain(s.payable),
+                             body={**s.as_json(), "titles": s.titles, "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}})
+            for rank, s in enumerate(ranked, 1)]
+
+
+def _role(statement: Statement) -> str:
+    return ", ".join(dict.fromkeys([line.role for line in statement.lines] + [c["role"] for c in statement.credits]))
+
+
+def _crediting(store: Store, rows: Iterable[dict[str, Any]]) -> list[models.Crediting]:
+    acts = {a.facts()["source"]: a for a in store.log.acts("book")}
+    made = []
+    for row in rows:
+        act = acts.get(row["source"])
+        known = datetime.fromisoformat(act.facts()["known"]).replace(tzinfo=UTC) if act else None
+        made.append(models.Crediting(**_texts(row), actor=act.actor if act else "", known=known))
+    return made
+
+
+def _texts(row: dict[str, Any]) -> dict[str, Any]:
+    """Amounts as exact text; an end that is open as none."""
+    return {k: plain(v) if isinstance(v, Decimal) else None if v == OPEN_END or (k == "since" and isinstance(v, date) and v.year <= 1) else v for k, v in row.items()}
+
+
+def months_of(store: Store) -> list[Period]:
+    """The months that the workspace has charges of, in order."""
+    found: set[str] = set()
+    for item in store.imports("charges"):
+        first, last = item.facts.get("first_billed"), item.facts.get("last_billed")
+        if first and last:
+            found.update(parse_period(f"{first[:7]}/{last[:7]}" if first[:7] != last[:7] else first[:7]).months)
+    return [parse_period(m) for m in sorted(found)]

@@ -1,0 +1,70 @@
+"""Start the portal: its tables, its isolation, what is settled put in, then a web server in this one process."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import django
+from django.apps import apps
+
+THREADS = 8
+DEMO = ("operations", "second", "auditor", "partner", "rep", "customer")
+"""The invented accounts of a demo world: two of operations, since two are needed to close."""
+
+
+def ready(workspace: Path) -> None:
+    """Make Django ready for a workspace."""
+    os.environ["FENRUN_WORKSPACE"] = str(workspace)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "fenrun.portal.settings")
+    if not apps.ready:
+        django.setup()
+
+
+def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
+    """Bring the portal's tables up to date and put in what is settled."""
+    ready(workspace)
+    from django.core.management import call_command
+
+    from fenrun.engine.store import Store
+    from fenrun.portal import isolation, publish
+
+    call_command("migrate", interactive=False, verbosity=0)
+    isolation.install()
+    store = Store.open(workspace)
+    store.actor = "portal"
+    for period in publish.months_of(store):
+        publish.publish(store, period)
+        progress(1)
+
+
+def demo_accounts(password: str = "") -> tuple[str, list[tuple[str, str, str]]]:
+    """Accounts of a demo world for each role, made once. Returns their password, new on each start, and (name, role, party)."""
+    from django.db.models import Count
+
+    from fenrun.portal import acts, models
+
+    password = password or secrets.token_urlsafe(9)
+    best = models.Statement.objects.using("default").filter(role="partner").order_by("-period_id", "rank").values_list("payee", flat=True).first() or ""
+    elsewhere = models.Elsewhere.objects.using("default").values("payee").annotate(n=Count("id")).order_by("-n", "payee").values_list("payee", flat=True).first()
+    rep = models.Statement.objects.using("default").filter(role="rep").order_by("-period_id", "rank").values_list("payee", flat=True).first() or ""
+    customer = models.Crediting.objects.using("default").exclude(order="").order_by("customer").values_list("customer", flat=True).first() or ""
+    parties = {"operations": "", "second": "", "auditor": "", "partner": elsewhere or best, "rep": rep, "customer": customer}
+    made = []
+    for name in DEMO:
+        role = "operations" if name == "second" else name
+        if parties[name] or role in models.EVERYBODY:
+            acts.grant("demo", name, role, parties[name], "Invented by fenrun demo.", password)
+            made.append((name, role, parties[name]))
+    return password, made
+
+
+def serve(host: str, port: int) -> None:
+    """Serve until stopped."""
+    from django.core.wsgi import get_wsgi_application
+    from waitress import serve as run
+
+    run(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True)

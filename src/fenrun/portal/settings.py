@@ -1,0 +1,125 @@
+"""Django's settings, from the environment: FENRUN_WORKSPACE says what is shown, DATABASE_URL where the portal keeps its own rows (else SQLite beside it)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import dj_database_url
+
+WORKSPACE = Path(os.environ.get("FENRUN_WORKSPACE", "demo-workspace")).resolve()
+HOME = WORKSPACE / "portal"
+HERE = Path(__file__).parent
+
+
+def _secret() -> str:
+    """FENRUN_SECRET, else one that is made once and kept beside the portal's database, readable by its owner alone."""
+    if said := os.environ.get("FENRUN_SECRET"):
+        return said
+    HOME.mkdir(parents=True, exist_ok=True)
+    path = HOME / "secret"
+    try:
+        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return path.read_text("ascii")
+
+
+SECRET_KEY = _secret()
+DEBUG = False
+HOSTS = [host for host in os.environ.get("FENRUN_HOSTS", "").split(",") if host]
+ALLOWED_HOSTS = [*HOSTS, "localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in HOSTS]
+BEHIND_TLS = bool(HOSTS)
+"""Where the portal is reached by a name, it is reached through TLS."""
+ROOT_URLCONF = "fenrun.portal.urls"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("zh-hans", "中文")]
+LANGUAGE_COOKIE_HTTPONLY = True
+
+INSTALLED_APPS = [
+    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.staticfiles", "django.contrib.messages",
+    "allauth", "allauth.account", "allauth.mfa", "allauth.usersessions", "django_htmx", "fenrun.portal",
+]
+MIDDLEWARE = [
+    "fenrun.portal.middleware.headers",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "fenrun.portal.middleware.asker",
+    "fenrun.portal.middleware.refusals",
+]
+TEMPLATES = [
+    {"BACKEND": "django.template.backends.jinja2.Jinja2", "DIRS": [HERE / "jinja2"], "APP_DIRS": False,
+     "OPTIONS": {"environment": "fenrun.portal.words.environment", "context_processors": ["fenrun.portal.words.context"]}},
+    {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}},
+]
+
+
+def _databases() -> dict[str, object]:
+    """`default` for sign-in and for acts; `asker` for everything that a page shows: it sees what the one who asks may see (isolation.py)."""
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        HOME.mkdir(parents=True, exist_ok=True)
+        file = {"ENGINE": "django.db.backends.sqlite3", "NAME": HOME / "portal.sqlite3", "CONN_MAX_AGE": None}
+        options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"}
+        return {"default": {**file, "OPTIONS": options}, "asker": {**file, "OPTIONS": {"timeout": 20}}}
+    owner = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
+    return {"default": owner, "asker": {**owner, "OPTIONS": {**owner.get("OPTIONS", {}), "options": "-c role=fenrun_asker -c default_transaction_read_only=on"}}}
+
+
+DATABASES = _databases()
+DATABASE_ROUTERS = ["fenrun.portal.isolation.Router"]
+
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = False
+
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+ACCOUNT_ADAPTER = "fenrun.portal.middleware.Accounts"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "20/m/ip,5/5m/key", "change_password": "5/m/user", "reauthenticate": "10/m/user"}
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "fenrun"
+USERSESSIONS_TRACK_ACTIVITY = False
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
+SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "fenrun.portal.middleware.csrf_refused"
+
+LOGGING = {
+    "version": 1, "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["err"], "level": "WARNING"},
+}

@@ -1,0 +1,51 @@
+"""Where each page is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import include, path, re_path
+
+from fenrun.portal.pages import access, disputes, periods, statements
+
+
+def _missing(request: HttpRequest) -> HttpResponse:
+    """What the sign-in library offers and the portal does not: accounts are made by operations, and have no address for mail."""
+    raise Http404
+
+
+urlpatterns = [
+    path("", statements.home, name="home"),
+    re_path(r"^account/(signup|email|confirm-email|phone|password/(set|reset)|login/code|social|2fa/trust)", _missing),
+    path("account/", include("allauth.urls")),
+    path("language/", access.language, name="language"),
+    path("statements/", statements.listed, name="statements"),
+    path("statements/<str:period>/<str:payee>/", statements.one, name="statement"),
+    path("lines/<str:period>/<path:line>/", statements.line, name="line"),
+    path("crediting/", statements.crediting, name="crediting"),
+    path("periods/", periods.listed, name="periods"),
+    path("periods/<str:period>/", periods.one, name="period"),
+    path("periods/<str:period>/settle/", periods.settle, name="settle"),
+    path("periods/<str:period>/close/", periods.ask, name="ask-close"),
+    path("periods/<str:period>/close/<int:number>/", periods.approve, name="approve-close"),
+    path("disputes/", disputes.listed, name="disputes"),
+    path("disputes/open/", disputes.open_, name="open-dispute"),
+    path("disputes/<int:number>/", disputes.one, name="dispute"),
+    path("disputes/<int:number>/answer/", disputes.answer, name="answer-dispute"),
+    path("access/", access.mine, name="access"),
+    path("access/give/", access.give, name="give"),
+    path("access/<int:number>/end/", access.end, name="end-grant"),
+    path("log/", access.log, name="log"),
+]
+
+
+def _error(code: int, kind: str) -> Callable[..., HttpResponse]:
+    def page(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        return render(request, "error.html", {"code": code, "kind": kind}, status=code)
+
+    return page
+
+
+handler400, handler403, handler404, handler500 = _error(400, "request"), _error(403, "forbidden"), _error(404, "missing"), _error(500, "broken")

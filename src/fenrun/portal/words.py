@@ -1,0 +1,58 @@
+"""The language of a page: the words of fenrun's one catalogue, amounts and days as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import jinja2
+from django.contrib.messages import get_messages
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.translation import get_language
+
+from fenrun.base.money import show
+from fenrun.base.words import language, say
+from fenrun.portal import charts
+from fenrun.portal.pages.common import grants_of
+from fenrun.statement.explain import why
+
+
+def lang() -> str:
+    """The language of the request."""
+    return language(get_language())
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """What every page knows."""
+    return {"lang": lang(), "home": reverse("home"), "grants": grants_of(request) if request.user.is_authenticated else [], "messages": get_messages(request)}
+
+
+def environment(**options: Any) -> jinja2.Environment:
+    """The pages' environment: everything is escaped, an unknown name is an error."""
+    made = jinja2.Environment(**{**options, "autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
+    made.globals.update(static=static, url=_url, say=lambda key, **values: say(key, lang(), **values), charts=charts)
+    made.filters.update(money=money, title=lambda words: words[lang()], reason=reason, percent=percent)
+    return made
+
+
+def _url(name: str, *parts: Any) -> str:
+    return reverse(name, args=parts)
+
+
+def money(text: str | None) -> str:
+    """An exact amount with separators; nothing for none."""
+    return "" if text is None else show(Decimal(text))
+
+
+def percent(part: str, whole: str) -> str:
+    """A share as people read it, cut to a tenth of a percent; a dash of nothing."""
+    of = Decimal(whole)
+    return "–" if not of else f"{(Decimal(part) * 100 / of).quantize(Decimal('0.1'))} %"
+
+
+def reason(line: Mapping[str, Any]) -> str:
+    """A statement line's reason in words."""
+    return why(line["reason"], lang(), line["band"], money(line["cap"]), line["who"], line["detail"])
