@@ -28,5 +28,4 @@ def command(workspace: Store, host: str, port: int) -> None:
         click.echo(say("serve-demo", lang, password=password))
         for name, role, party in accounts:
             click.echo(f"  {name:12} {role} {party}")
-    click.echo(say("serve-open", lang, address=f"http://{host}:{port}/"))
-    serve.serve(host, port)
+    serve.serve(host, port, lambda: click.echo(say("serve-open", lang, address=f"http://{host}:{port}/")))

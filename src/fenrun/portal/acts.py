@@ -3,7 +3,9 @@ goes through the functions that the command line uses."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -16,6 +18,8 @@ from fenrun.engine.store import Store
 from fenrun.portal import models, publish
 
 _DB = "default"
+MOST_DAYS = 366
+"""So long a token holds at most."""
 OPEN = ("open", "answered")
 """States of a dispute that is not over."""
 
@@ -45,6 +49,34 @@ def grant(actor: str, name: str, role: str, party: str, reason: str, password: s
         given, _ = models.Grant.objects.using(_DB).get_or_create(user=user, role=role, party=party, ended_at=None, defaults={"reason": reason, "given_by": actor, "given_at": now()})
         note(actor, "grant", name, role=role, party=party, reason=reason)
     return given
+
+
+def make_token(actor: Any, name: str, scopes: str, days: int) -> str:
+    """A token by which a program asks as its user. It is said once: only its digest is kept."""
+    if scopes not in ("read", "read act") or not name.strip() or not 0 < days <= MOST_DAYS:
+        raise Refused([Problem("token-wrong", Place("token"), {"scopes": scopes, "days": days, "most": MOST_DAYS})])
+    secret = f"fenrun_{secrets.token_urlsafe(32)}"
+    with transaction.atomic(using=_DB):
+        models.Token.objects.using(_DB).create(user=actor, name=name.strip()[:100], digest=digest_of(secret), scopes=scopes, made_at=now(), until=now() + timedelta(days=days))
+        note(actor.get_username(), "make token", name, scopes=scopes, days=days)
+    return secret
+
+
+def digest_of(secret: str) -> str:
+    """What is kept of a token: it is random enough that a plain digest cannot be undone."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def end_token(actor: Any, number: int) -> None:
+    """End one of one's own tokens."""
+    if models.Token.objects.using(_DB).filter(pk=number, user=actor, ended_at=None).update(ended_at=now()):
+        note(actor.get_username(), "end token", str(number))
+
+
+def user_of_token(secret: str) -> tuple[Any, set[str]] | None:
+    """The user and scopes of a token that holds."""
+    found = models.Token.objects.using(_DB).select_related("user").filter(digest=digest_of(secret), ended_at=None, until__gt=now(), user__is_active=True).first()
+    return (found.user, set(found.scopes.split())) if found else None
 
 
 def end_grant(actor: str, number: int) -> None:
@@ -78,7 +110,7 @@ def ask_close(store: Store, shown: models.Period, reason: str) -> models.Approva
     return made
 
 
-def approve_close(store: Store, number: int) -> None:
+def approve_close(store: Store, number: int) -> models.Approval:
     """The second of two: close the period for good, as the first has seen it. Raises Refused where both are the same, or what was seen is no longer what is shown."""
     with transaction.atomic(using=_DB):
         asked = models.Approval.objects.using(_DB).select_for_update().filter(pk=number, approved_at=None).first()
@@ -96,6 +128,7 @@ def approve_close(store: Store, number: int) -> None:
         asked.save(using=_DB)
         note(store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by)
     publish.publish(store, parse_period(asked.period))
+    return asked
 
 
 def open_dispute(actor: str, party: str, period: str, line: str, text: str) -> models.Dispute:
@@ -109,7 +142,7 @@ def open_dispute(actor: str, party: str, period: str, line: str, text: str) -> m
     return made
 
 
-def answer_dispute(actor: str, seen: models.Dispute, state: str, text: str, operations: bool) -> None:
+def answer_dispute(actor: str, seen: models.Dispute, state: str, text: str, operations: bool) -> models.Dispute:
     """Add to a dispute that the actor sees. Operations answer, accept or refuse; whom it concerns answers or withdraws. Raises Refused otherwise."""
     allowed = ("answered", "accepted", "refused") if operations else ("open", "withdrawn")
     place = Place(f"{seen.party} {seen.period}")
@@ -123,5 +156,6 @@ def answer_dispute(actor: str, seen: models.Dispute, state: str, text: str, oper
         dispute.save(using=_DB)
         models.DisputeEntry.objects.using(_DB).create(dispute=dispute, party=dispute.party, by=actor, at=now(), state=state, text=text.strip()[:4000])
         note(actor, "answer dispute", str(dispute.pk), state=state)
+    return dispute
 
 

@@ -20,19 +20,19 @@ from django.db.backends.signals import connection_created
 from fenrun.portal.models import CUSTOMER, EVERYBODY, PARTNER, REP
 
 _PAYEE = (PARTNER, REP)
-SEEN_BY: dict[str, tuple[str, tuple[str, ...]]] = {
-    "portal_period": ("", ()),
+SEEN_BY: dict[str, tuple[str, tuple[str, ...] | None]] = {
+    "portal_period": ("key", None),
     "portal_grant": ("user_id", ()),
     "portal_statement": ("payee", _PAYEE),
     "portal_elsewhere": ("payee", _PAYEE),
     "portal_crediting": ("customer", (CUSTOMER,)),
     "portal_dispute": ("party", (*_PAYEE, CUSTOMER)),
     "portal_disputeentry": ("party", (*_PAYEE, CUSTOMER)),
-    "portal_approval": ("everybody", ()),
-    "portal_event": ("everybody", ()),
+    "portal_approval": ("asked_by", ()),
+    "portal_event": ("actor", ()),
 }
-"""Of each table, the column that names the party whom a row concerns, and the roles in which a grant for that party shows it. A period is seen by
-whoever has signed in, a grant by the one who has it; `everybody`: only by those who see everything, who see the rest as well."""
+"""Of each table, the column that names the party whom a row concerns, and the roles in which a grant for that party shows it; a grant is seen by the
+one who has it. Without roles a row is seen by those only who see everything, who see the rest as well; None: by whoever has signed in."""
 ASKER = "fenrun_asker"
 _now = threading.local()
 
@@ -74,12 +74,10 @@ def _say(user: int | None) -> None:
 def _predicate(table: str, grants: str, sees_all: str) -> str:
     """The condition on the rows of a table that the asker may see."""
     column, roles = SEEN_BY[table]
-    if not column:
-        return "asker() IS NOT NULL"
-    if column == "everybody":
-        return sees_all
     if table == "portal_grant":
         return f"user_id = asker() OR {sees_all}"
+    if not roles:  # a column of text is read, since SQLite counts rows on a view's behalf only where the view reads one
+        return f"{column} > '' AND {'asker() IS NOT NULL' if roles is None else sees_all}"
     return f"{sees_all} OR {column} IN (SELECT party FROM {grants} WHERE user_id = asker() AND ended_at IS NULL AND party <> '' AND role IN ({_list(roles)}))"
 
 
@@ -135,7 +133,7 @@ def _allowed(inner: str, action: int, one: str | None, two: str | None, schema: 
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_FUNCTION:
         return sqlite3.SQLITE_DENY if two in ("load_extension", "readfile", "writefile") else sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_READ and ((source or "").startswith(inner) or (schema == "temp" and (one in SEEN_BY or (one or "").startswith(inner)))):
+    if action == sqlite3.SQLITE_READ and ((source or "").startswith(inner) or (schema in ("temp", None) and (one in SEEN_BY or (one or "").startswith(inner)))):
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
 

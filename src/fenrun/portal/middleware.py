@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 from allauth.account.adapter import DefaultAccountAdapter
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from fenrun.base.problem import Refused
+from fenrun.portal import acts
 from fenrun.portal.isolation import asking
+from fenrun.portal.models import Answered
 
 Answer = Callable[[HttpRequest], HttpResponse]
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -32,11 +36,44 @@ def headers(answer: Answer) -> Answer:
 
 
 def asker(answer: Answer) -> Answer:
-    """Say to the database who asks, for as long as the request lasts."""
+    """Say to the database who asks, for as long as the request lasts: whoever has signed in, or, at the API, whose token it is."""
 
     def handle(request: HttpRequest) -> HttpResponse:
+        kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() == "bearer" and request.path.startswith("/api/"):
+            found = acts.user_of_token(secret.strip())
+            request.user, request.scopes = found or (AnonymousUser(), set())
         with asking(request.user.pk if request.user.is_authenticated else None):
             return answer(request)
+
+    return handle
+
+
+def once(answer: Answer) -> Answer:
+    """An act at the API that carries an Idempotency-Key is done once: the same request again gets the same answer, another one under that key is refused."""
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        key = request.headers.get("Idempotency-Key", "")
+        if not key or request.method in ("GET", "HEAD") or not request.path.startswith("/api/") or not request.user.is_authenticated:
+            return answer(request)
+        asked = hashlib.sha256(b"\0".join([request.method.encode(), request.path.encode(), request.body])).hexdigest()
+        kept, new = Answered.objects.using("default").get_or_create(user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": acts.now()})
+        if new:
+            try:
+                response = answer(request)
+            except BaseException:
+                kept.delete(using="default")
+                raise
+            if response.status_code >= 400:  # nothing was done: it may be tried again
+                kept.delete(using="default")
+            else:
+                kept.status, kept.body = response.status_code, response.content.decode()
+                kept.save(using="default")
+            return response
+        if kept.request != asked or kept.status is None:
+            what = "This key was used for another request." if kept.request != asked else "The first request with this key is still being answered."
+            return JsonResponse({"problems": [{"code": "idempotency", "what": what, "why": "", "fix": "", "place": "Idempotency-Key"}]}, status=409)
+        return HttpResponse(kept.body, status=kept.status, content_type="application/json; charset=utf-8")
 
     return handle
 

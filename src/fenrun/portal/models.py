@@ -132,3 +132,30 @@ class Event(models.Model):
     act = models.CharField(max_length=60)
     subject = models.CharField(max_length=500)
     detail = models.JSONField(default=dict)
+
+
+class Token(models.Model):
+    """Lets a program ask as its user, within its scopes. Only the digest is kept."""
+
+    SCOPES = ("read", "act")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    name = models.CharField(max_length=100)
+    digest = models.CharField(max_length=64, unique=True)
+    scopes = models.CharField(max_length=40, help_text="read, or read act.")
+    made_at = models.DateTimeField()
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+
+class Answered(models.Model):
+    """The answer to a request that carried an idempotency key: the same request again gets it again, and does nothing."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    key = models.CharField(max_length=200)
+    request = models.CharField(max_length=64, help_text="Digest of method, path and body.")
+    status = models.IntegerField(null=True, help_text="None while it is being answered.")
+    body = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "key"], name="answered_once"),)

@@ -62,9 +62,11 @@ def demo_accounts(password: str = "") -> tuple[str, list[tuple[str, str, str]]]:
     return password, made
 
 
-def serve(host: str, port: int) -> None:
-    """Serve until stopped."""
+def serve(host: str, port: int, opened: Callable[[], None]) -> None:
+    """Serve until stopped; says when it listens."""
     from django.core.wsgi import get_wsgi_application
-    from waitress import serve as run
+    from waitress import create_server
 
-    run(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True)
+    server = create_server(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True)
+    opened()
+    server.run()

@@ -44,7 +44,7 @@ LANGUAGE_COOKIE_HTTPONLY = True
 
 INSTALLED_APPS = [
     "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.staticfiles", "django.contrib.messages",
-    "allauth", "allauth.account", "allauth.mfa", "allauth.usersessions", "django_htmx", "fenrun.portal",
+    "allauth", "allauth.account", "allauth.mfa", "allauth.usersessions", "django_htmx", "ninja", "fenrun.portal",
 ]
 MIDDLEWARE = [
     "fenrun.portal.middleware.headers",
@@ -60,6 +60,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "fenrun.portal.middleware.asker",
+    "fenrun.portal.middleware.once",
     "fenrun.portal.middleware.refusals",
 ]
 TEMPLATES = [

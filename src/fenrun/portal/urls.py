@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path, re_path
 
+from fenrun.portal.api import api
 from fenrun.portal.pages import access, disputes, periods, statements
 
 
@@ -18,7 +19,7 @@ def _missing(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", statements.home, name="home"),
-    re_path(r"^account/(signup|email|confirm-email|phone|password/(set|reset)|login/code|social|2fa/trust)", _missing),
+    re_path(r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset)|login/code|social|2fa/trust)", _missing),
     path("account/", include("allauth.urls")),
     path("language/", access.language, name="language"),
     path("statements/", statements.listed, name="statements"),
@@ -37,7 +38,10 @@ urlpatterns = [
     path("access/", access.mine, name="access"),
     path("access/give/", access.give, name="give"),
     path("access/<int:number>/end/", access.end, name="end-grant"),
+    path("access/token/", access.token, name="make-token"),
+    path("access/token/<int:number>/end/", access.end_token, name="end-token"),
     path("log/", access.log, name="log"),
+    path("api/", api.urls),
 ]
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
 from fenrun.portal import acts
-from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant
+from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant, Token
 from fenrun.portal.pages.common import grants_of, operations, roles_of, sees_everything, signed_in, store_of
 from fenrun.portal.words import lang
 
@@ -26,7 +26,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         from django.contrib.auth import get_user_model
 
         names = dict(get_user_model().objects.filter(pk__in=[g.user_id for g in everybody]).values_list("pk", "username"))
-    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "names": names, "roles": ROLES, "may_act": OPERATIONS in roles_of(request)})
+    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "names": names, "roles": ROLES, "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": OPERATIONS in roles_of(request)})
 
 
 @require_POST
@@ -44,6 +44,23 @@ def give(request: HttpRequest) -> HttpResponse:
 def end(request: HttpRequest, number: int) -> HttpResponse:
     """End a grant."""
     acts.end_grant(request.user.get_username(), number)
+    return redirect("access")
+
+
+@require_POST
+@signed_in()
+def token(request: HttpRequest) -> HttpResponse:
+    """Make a token for the API; it is shown this once."""
+    days = request.POST.get("days", "")
+    secret = acts.make_token(request.user, request.POST.get("name", "").replace("\x00", ""), request.POST.get("scopes", ""), int(days) if days.isdecimal() and len(days) < 6 else 0)
+    return render(request, "token.html", {"secret": secret})
+
+
+@require_POST
+@signed_in()
+def end_token(request: HttpRequest, number: int) -> HttpResponse:
+    """End one of one's own tokens."""
+    acts.end_token(request.user, number)
     return redirect("access")
 
 

@@ -11,12 +11,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
-from fenrun.portal.models import EVERYBODY, OPERATIONS, Grant, Period
+from fenrun.portal.models import EVERYBODY, OPERATIONS, Crediting, Grant, Period, Statement
+from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
 
 Page = Callable[..., HttpResponse]
@@ -62,6 +64,25 @@ def signed_in(*roles: str) -> Callable[[Page], Page]:
 
 
 operations = signed_in(OPERATIONS)
+
+
+def owns(request: HttpRequest, party: str, period: str, line: str = "") -> bool:
+    """Whether the asker acts for the party itself, and sees its statement (with the line, if any is named) or its spend of the period."""
+    if not any(g.party == party and g.role not in EVERYBODY for g in grants_of(request)):
+        return False
+    statement = Statement.objects.filter(payee=party, period_id=period).first()
+    if not statement:
+        return not line and Crediting.objects.filter(customer=party, period_id=period).exists()
+    return line in {"", *(x["line"] for x in statement.body["lines"])}
+
+
+def explained(period: str, line: str) -> tuple[Statement, dict[str, Any]]:
+    """A line's statement and its explanation. It is looked for in a statement that the asker sees, so nobody is told of another's. Raises Http404."""
+    statement = get_object_or_404(Statement.objects.select_related("period"), period_id=period, payee=line.rpartition("/")[2])
+    if line not in {x["line"] for x in statement.body["lines"]}:
+        raise Http404
+    with run_of(statement.period) as run:
+        return statement, explain(run, line, 20)
 
 
 @lru_cache(maxsize=4)

@@ -7,8 +7,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.portal import acts
-from fenrun.portal.models import CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, DisputeEntry, Statement
-from fenrun.portal.pages.common import grants_of, roles_of, signed_in
+from fenrun.portal.models import CUSTOMER, OPERATIONS, PARTNER, REP, Dispute, DisputeEntry
+from fenrun.portal.pages.common import owns, roles_of, signed_in
 
 
 @signed_in()
@@ -22,12 +22,8 @@ def listed(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """A dispute: what was said, in order; the evidence is the line's explanation."""
     dispute = get_object_or_404(Dispute, pk=number)
-    may = ("answered", "accepted", "refused") if OPERATIONS in roles_of(request) else ("open", "withdrawn") if _own(request, dispute.party) else ()
+    may = ("answered", "accepted", "refused") if OPERATIONS in roles_of(request) else ("open", "withdrawn") if owns(request, dispute.party, dispute.period) else ()
     return render(request, "dispute.html", {"dispute": dispute, "entries": list(DisputeEntry.objects.filter(dispute_id=number).order_by("id")), "may": may if dispute.state in acts.OPEN else ()})
-
-
-def _own(request: HttpRequest, party: str) -> bool:
-    return any(g.party == party and g.role in (PARTNER, REP, CUSTOMER) for g in grants_of(request))
 
 
 @require_POST
@@ -35,11 +31,9 @@ def _own(request: HttpRequest, party: str) -> bool:
 def open_(request: HttpRequest) -> HttpResponse:
     """Open a dispute about one's own statement, a line of it, or who is credited for one's own spend."""
     party, period, line = (request.POST.get(key, "").replace("\x00", "") for key in ("party", "period", "line"))
-    statement = Statement.objects.filter(payee=party, period_id=period).first()
-    shown = Crediting.objects.filter(customer=party, period_id=period).exists() if not statement else line in {"", *(x["line"] for x in statement.body["lines"])}
-    if not (_own(request, party) and shown):
+    if not owns(request, party, period, line):
         raise Http404
-    made = acts.open_dispute(request.user.get_username(), party, period, line if statement else "", request.POST.get("text", ""))
+    made = acts.open_dispute(request.user.get_username(), party, period, line, request.POST.get("text", ""))
     return redirect("dispute", made.pk)
 
 

@@ -15,9 +15,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from fenrun.base.money import plain
 from fenrun.base.when import add_months, parse_period
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, Elsewhere, Period, Statement
-from fenrun.portal.pages.common import grants_of, run_of, sees_everything, signed_in
+from fenrun.portal.pages.common import explained, grants_of, run_of, sees_everything, signed_in
 from fenrun.portal.words import lang
-from fenrun.statement.explain import explain, in_words
+from fenrun.statement.explain import in_words
 from fenrun.statement.files import to_csv, to_xlsx
 from fenrun.statement.rows import statement_of
 
@@ -100,12 +100,8 @@ def _file(statement: Statement, kind: str) -> HttpResponse:
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
-    """Why a line is what it is. The line is looked for in a statement that the asker sees, so nobody is told of another's."""
-    statement = get_object_or_404(Statement.objects.select_related("period"), period_id=period, payee=line.rpartition("/")[2])
-    if line not in {x["line"] for x in statement.body["lines"]}:
-        raise Http404
-    with run_of(statement.period) as run:
-        said = explain(run, line, 20)
+    """Why a line is what it is."""
+    statement, said = explained(period, line)
     head, *sentences = in_words(said, lang())
     page = "line_part.html" if request.htmx else "line.html"
     return render(request, page, {"statement": statement, "said": said, "head": head, "sentences": sentences})

@@ -1,0 +1,369 @@
+"""The API: what the pages show and do, as JSON, through the same rows and the same acts. Amounts are exact text."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from importlib.metadata import version
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from ninja import Field, NinjaAPI, Query, Schema
+from ninja.errors import HttpError, ValidationError
+from ninja.security import APIKeyCookie, HttpBearer
+
+from fenrun.base.problem import Refused
+from fenrun.base.when import Period as Span
+from fenrun.base.when import parse_period
+from fenrun.portal import acts
+from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Elsewhere, Grant, Period, Statement
+from fenrun.portal.pages.common import explained, owns, roles_of, sees_everything, store_of
+from fenrun.portal.words import lang
+
+MOST = 200
+"""Rows of a page at most."""
+
+
+class Session(APIKeyCookie):
+    """Whoever has signed in with a browser; acts need the form token as well."""
+
+    param_name = "sessionid"
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        return request.user if request.user.is_authenticated and not hasattr(request, "scopes") else None
+
+
+class Bearer(HttpBearer):
+    """A token of the user, within its scopes (middleware.py has looked it up)."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        if not request.user.is_authenticated or not hasattr(request, "scopes"):
+            return None
+        if request.method not in ("GET", "HEAD") and "act" not in request.scopes:
+            raise HttpError(403, "This token may only read.")
+        return request.user
+
+
+class Said(Schema):
+    """Why something is refused."""
+
+    code: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    place: str = ""
+
+
+class Refusal(Schema):
+    problems: list[Said]
+
+
+class Paged(Schema):
+    page: int
+    size: int
+    total: int
+
+
+class GrantOut(Schema):
+    id: int
+    role: str
+    party: str
+    reason: str
+    given_by: str
+    given_at: datetime
+
+
+class PeriodOut(Schema):
+    key: str
+    run: str
+    known: datetime = Field(description="The second clock: only facts known by then (UTC).")
+    ends: date = Field(description="The first clock: the last day that the period is about.")
+    closed: bool
+    currency: str
+
+
+class StatementHead(Schema):
+    period: str = Field(alias="period_id")
+    payee: str
+    name: str
+    role: str
+    credited: str
+    earned: str
+    payable: str
+
+
+class StatementPage(Paged):
+    rows: list[StatementHead]
+
+
+class CreditingOut(Schema):
+    period: str = Field(alias="period_id")
+    customer: str
+    role: str
+    party: str
+    name: str
+    via: str
+    order: str
+    amount: str
+    charges: int
+    since: date | None
+    until: date | None
+    source: str
+    actor: str
+    known: datetime | None
+
+
+class CreditingPage(Paged):
+    rows: list[CreditingOut]
+
+
+class ElsewhereOut(Schema):
+    period: str = Field(alias="period_id")
+    payee: str
+    customer: str
+    via: str
+    amount: str
+    of: str
+    charges: int
+    since: date | None
+    until: date | None
+
+
+class ElsewherePage(Paged):
+    rows: list[ElsewhereOut]
+
+
+class DisputeOut(Schema):
+    id: int
+    party: str
+    period: str
+    line: str
+    state: str
+    opened_by: str
+    opened_at: datetime
+
+
+class DisputePage(Paged):
+    rows: list[DisputeOut]
+
+
+class EntryOut(Schema):
+    by: str
+    at: datetime
+    state: str
+    text: str
+
+
+class DisputeWhole(DisputeOut):
+    said: list[EntryOut]
+
+
+class DisputeIn(Schema):
+    party: str = Field(max_length=200)
+    period: str = Field(max_length=40)
+    line: str = Field("", max_length=500)
+    text: str = Field(max_length=4000)
+
+
+class AnswerIn(Schema):
+    state: str = Field(max_length=20)
+    text: str = Field(max_length=4000)
+
+
+class Reason(Schema):
+    reason: str = Field(max_length=500)
+
+
+class ApprovalOut(Schema):
+    id: int
+    period: str
+    run: str
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    approved_by: str
+    approved_at: datetime | None
+
+
+class Settling(Schema):
+    period: str
+    changed: bool
+
+
+class Window(Schema):
+    page: int = Field(1, ge=1, le=1_000_000)
+    size: int = Field(50, ge=1, le=MOST)
+
+
+_ERRORS = {400: Refusal, 401: Refusal, 403: Refusal, 404: Refusal, 409: Refusal, 422: Refusal}
+api = NinjaAPI(title="fenrun", version=version("fenrun"), auth=[Bearer(), Session()], docs_url=None, urls_namespace="api",
+               description="Statements, their explanations, who is credited, disputes and closes, as the asker may see them. Amounts are exact text; every answer names its two clocks by its period.")
+
+
+def _page(rows: Any, window: Window) -> dict[str, Any]:
+    start = (window.page - 1) * window.size
+    return {"page": window.page, "size": window.size, "total": rows.count(), "rows": list(rows[start : start + window.size])}
+
+
+def _clean(text: str) -> str:
+    """No text holds a NUL byte: PostgreSQL would refuse the whole query."""
+    if "\x00" in text:
+        raise Http404
+    return text
+
+
+def _operations(request: HttpRequest) -> None:
+    if OPERATIONS not in roles_of(request):
+        raise HttpError(403, "Only vendor operations do this.")
+
+
+def _span(text: str) -> Span:
+    try:
+        return parse_period(text)
+    except ValueError as error:
+        raise Http404 from error
+
+
+@api.get("/me", response={200: list[GrantOut], **_ERRORS}, summary="What I may see, and why")
+def me(request: HttpRequest) -> Any:
+    """One's own grants."""
+    return Grant.objects.filter(user_id=request.user.pk, ended_at=None).order_by("id")
+
+
+@api.get("/periods", response={200: list[PeriodOut], **_ERRORS}, summary="The periods that are shown")
+def periods(request: HttpRequest) -> Any:
+    """Latest first."""
+    return Period.objects.order_by("-key")
+
+
+@api.get("/statements", response={200: StatementPage, **_ERRORS}, summary="Statements")
+def statements(request: HttpRequest, window: Query[Window], period: str = "", payee: str = "") -> Any:
+    """All that the asker sees; of a period, of a payee."""
+    found = Statement.objects.defer("body").order_by("-period_id", "rank")
+    wanted = {k: _clean(v) for k, v in (("period_id", period), ("payee", payee)) if v}
+    return _page(found.filter(**wanted), window)
+
+
+@api.get("/statements/{period}/{payee}", response={200: dict[str, Any], **_ERRORS}, summary="A statement")
+def statement(request: HttpRequest, period: str, payee: str) -> Any:
+    """The statement as `fenrun statement --json` prints it, and under `attained` how far each line has come in its table."""
+    found = get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee))
+    return {k: v for k, v in found.body.items() if k != "titles"}
+
+
+@api.get("/lines/{period}/{path:line}", response={200: dict[str, Any], **_ERRORS}, summary="Why a line is what it is")
+def line(request: HttpRequest, period: str, line: str) -> Any:
+    """The explanation as `fenrun explain --json` prints it, down to clauses and charges."""
+    return explained(_clean(period), _clean(line))[1]
+
+
+@api.get("/crediting", response={200: CreditingPage, **_ERRORS}, summary="Who is credited for a customer's spend")
+def crediting(request: HttpRequest, window: Query[Window], customer: str = "", period: str = "") -> Any:
+    """Since when, and by whose act."""
+    wanted = {k: _clean(v) for k, v in (("customer", customer), ("period_id", period)) if v}
+    return _page(Crediting.objects.filter(**wanted).order_by("-period_id", "id"), window)
+
+
+@api.get("/elsewhere", response={200: ElsewherePage, **_ERRORS}, summary="What of my customers' spend is credited elsewhere")
+def elsewhere(request: HttpRequest, window: Query[Window], payee: str = "", period: str = "") -> Any:
+    """How much and since when, never to whom."""
+    wanted = {k: _clean(v) for k, v in (("payee", payee), ("period_id", period)) if v}
+    return _page(Elsewhere.objects.filter(**wanted).order_by("-period_id", "id"), window)
+
+
+@api.get("/disputes", response={200: DisputePage, **_ERRORS}, summary="Disputes")
+def disputes(request: HttpRequest, window: Query[Window]) -> Any:
+    """Latest first."""
+    return _page(Dispute.objects.order_by("-id"), window)
+
+
+@api.get("/disputes/{int:number}", response={200: DisputeWhole, **_ERRORS}, summary="A dispute, with what was said")
+def dispute(request: HttpRequest, number: int) -> Any:
+    """In the order in which it was said."""
+    found = get_object_or_404(Dispute, pk=min(number, 2**62))
+    found.said = list(DisputeEntry.objects.filter(dispute_id=found.pk).order_by("id"))
+    return found
+
+
+@api.post("/disputes", response={201: DisputeOut, **_ERRORS}, summary="Open a dispute")
+def open_dispute(request: HttpRequest, said: DisputeIn) -> Any:
+    """About one's own statement, a line of it, or who is credited for one's own spend."""
+    party, period, about = _clean(said.party), _clean(said.period), _clean(said.line)
+    if not owns(request, party, period, about):
+        raise Http404
+    return 201, acts.open_dispute(request.user.get_username(), party, period, about, _clean(said.text))
+
+
+@api.post("/disputes/{int:number}/answer", response={200: DisputeOut, **_ERRORS}, summary="Answer a dispute")
+def answer(request: HttpRequest, number: int, said: AnswerIn) -> Any:
+    """Operations: answered, accepted or refused. Whom it concerns: open (a reply) or withdrawn."""
+    found = get_object_or_404(Dispute, pk=min(number, 2**62))
+    if OPERATIONS not in roles_of(request) and sees_everything(request):
+        raise HttpError(403, "Auditors only read.")
+    return acts.answer_dispute(request.user.get_username(), found, _clean(said.state), _clean(said.text), OPERATIONS in roles_of(request))
+
+
+@api.post("/periods/{period}/settle", response={200: Settling, **_ERRORS}, summary="Settle a period with all that is known")
+def settle(request: HttpRequest, period: str) -> Any:
+    """And show what came out."""
+    _operations(request)
+    span = _span(period)
+    return {"period": span.key, "changed": acts.settle(store_of(request), span)}
+
+
+@api.post("/periods/{period}/close", response={201: ApprovalOut, **_ERRORS}, summary="Ask that a period be closed")
+def ask_close(request: HttpRequest, period: str, said: Reason) -> Any:
+    """As it is shown now. Somebody else approves."""
+    _operations(request)
+    return 201, acts.ask_close(store_of(request), get_object_or_404(Period, pk=_clean(period)), _clean(said.reason))
+
+
+@api.post("/approvals/{int:number}", response={200: ApprovalOut, **_ERRORS}, summary="Approve a close: for good")
+def approve_close(request: HttpRequest, number: int) -> Any:
+    """By somebody else than the one who asked, of what that one has seen."""
+    _operations(request)
+    return acts.approve_close(store_of(request), min(number, 2**62))
+
+
+@api.get("/approvals", response={200: list[ApprovalOut], **_ERRORS}, summary="Closes that were asked for")
+def approvals(request: HttpRequest) -> Any:
+    """Latest first."""
+    return Approval.objects.order_by("-id")[:MOST]
+
+
+@api.get("/log", response={200: list[dict[str, Any]], **_ERRORS}, summary="The log of all acts")
+def log(request: HttpRequest) -> Any:
+    """As `fenrun audit show --json` prints it; for operations and auditors."""
+    if not roles_of(request) & set(EVERYBODY):
+        raise HttpError(403, "Only operations and auditors see the log.")
+    return [{"seq": a.seq, "at": a.at, "actor": a.actor, "act": a.act, "kind": a.kind, "subject": a.subject, "reason": a.reason, "previous": a.previous, "hash": a.hash} for a in store_of(request).log.acts()]
+
+
+def _refusal(request: HttpRequest, status: int, code: str, what: str) -> HttpResponse:
+    return api.create_response(request, {"problems": [{"code": code, "what": what, "why": "", "fix": "", "place": ""}]}, status=status)
+
+
+@api.exception_handler(Refused)
+def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    """What fenrun refuses, in the asker's language."""
+    said = [p.as_json(lang()) for p in error.problems]
+    return api.create_response(request, {"problems": [{k: p[k] for k in ("code", "what", "why", "fix")} | {"place": str(q.place)} for p, q in zip(said, error.problems)]}, status=409)
+
+
+@api.exception_handler(ValidationError)
+def wrong(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """A request that does not say what it should."""
+    said = [{"code": e["type"], "what": e["msg"], "why": "", "fix": "", "place": ".".join(map(str, e["loc"]))} for e in error.errors]
+    return api.create_response(request, {"problems": said}, status=422)
+
+
+@api.exception_handler(Http404)
+def missing(request: HttpRequest, error: Http404) -> HttpResponse:
+    """What is not there, or not for the asker: the same answer."""
+    return _refusal(request, 404, "missing", "There is nothing there, or it is not for you to see.")
+
+
+@api.exception_handler(HttpError)
+def stopped(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """What may not be done, or cannot be read."""
+    return _refusal(request, error.status_code, "forbidden" if error.status_code == 403 else "request", str(error))

@@ -1,0 +1,199 @@
+"""The leak table: every role, route and identifier, on both databases. Nobody sees what does not concern them, by no page and no query."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.portal.served import Portal
+
+ACCOUNTS = ("partner", "rep", "customer")
+_FACTS = """
+import json
+from django.urls import get_resolver
+from fenrun.portal import models, acts
+db = "default"
+def walk(patterns, before=""):
+    for p in patterns:
+        route = before + str(p.pattern)
+        if hasattr(p, "url_patterns"):
+            yield from walk(p.url_patterns, route)
+        else:
+            yield route
+statements = list(models.Statement.objects.using(db).order_by("period_id", "rank").values("period_id", "payee", "name", "body"))
+others = [s for s in statements if s["payee"] not in %(parties)r]
+for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
+    if not models.Dispute.objects.using(db).filter(party=party).exists():
+        acts.open_dispute("somebody", party, others[0]["period_id"], "", "A secret of " + party)
+print(json.dumps({
+    "routes": list(walk(get_resolver().url_patterns)),
+    "statements": [{**s, "lines": [x["line"] for x in s.pop("body")["lines"]]} for s in statements],
+    "customers": sorted(set(models.Crediting.objects.using(db).values_list("customer", flat=True))),
+    "customer_of": [list(r) for r in models.Crediting.objects.using(db).values_list("customer", "party", "name").distinct()],
+    "disputes": list(models.Dispute.objects.using(db).values_list("pk", "party")),
+
+}))
+"""
+_PROBE = """
+import json
+from django.contrib.auth import get_user_model
+from django.db import connections, models as m
+from django.db.models import Count
+from fenrun.portal import models
+from fenrun.portal.isolation import SEEN_BY, asking
+kinds = {k._meta.db_table: k for k in (models.Period, models.Grant, models.Statement, models.Elsewhere, models.Crediting, models.Dispute, models.DisputeEntry, models.Approval, models.Event)}
+def rows(sql):
+    try:
+        with connections["asker"].cursor() as cursor:
+            cursor.execute(sql)
+            return [list(map(str, r)) for r in cursor.fetchall()]
+    except Exception as error:
+        return type(error).__name__
+said = {}
+for name in [None, "partner", "rep", "customer", "auditor", "operations"]:
+    user = get_user_model().objects.get(username=name).pk if name else None
+    with asking(user):
+        said[str(name)] = {
+            "orm": {t: k.objects.count() for t, k in kinds.items()},
+            "raw": {t: rows("SELECT count(*) FROM " + t) for t in SEEN_BY},
+            "statements": sorted(set(models.Statement.objects.values_list("payee", flat=True))),
+            "elsewhere": sorted(set(models.Elsewhere.objects.values_list("payee", flat=True))),
+            "crediting": sorted(set(models.Crediting.objects.values_list("customer", flat=True))),
+            "counted": sum(p.n for p in models.Period.objects.annotate(n=Count("statement"))),
+            "joined": rows("SELECT DISTINCT s.payee FROM portal_period p JOIN portal_statement s ON s.period_id = p.key ORDER BY 1"),
+            "through": [g.user_id for g in models.Grant.objects.all()] and sorted({g.user_id for g in models.Grant.objects.all()}),
+            "tried": {sql: rows(sql) for sql in %(tried)r},
+        }
+print(json.dumps({"said": said, "all": {t: k.objects.using("default").count() for t, k in kinds.items()}, "users": {u.username: u.pk for u in get_user_model().objects.all()}}))
+"""
+TRIED = {
+    "sqlite": [
+        "SELECT * FROM main.portal_statement", "SELECT * FROM auth_user", "SELECT * FROM django_session", "SELECT * FROM portal_token", "SELECT count(*) FROM main.portal_grant",
+        "WITH portal_statement AS (SELECT * FROM main.portal_statement) SELECT * FROM portal_statement", "WITH portal_grant AS (SELECT * FROM auth_user) SELECT * FROM portal_grant",
+        "SELECT portal_statement.* FROM main.portal_statement AS portal_statement", "SELECT * FROM sqlite_master", "SELECT * FROM sqlite_temp_master", "ATTACH ':memory:' AS other",
+        "CREATE TEMP VIEW mine AS SELECT * FROM main.portal_statement", "DROP VIEW temp.portal_statement", "UPDATE portal_statement SET payee = 'x'", "INSERT INTO main.portal_grant SELECT * FROM main.portal_grant",
+        "DELETE FROM main.portal_grant", "PRAGMA writable_schema = 1", "SELECT 1 FROM main.portal_statement", "SELECT EXISTS (SELECT 1 FROM main.auth_user)", "VACUUM INTO '/tmp/stolen.db'",
+    ],
+    "postgresql": [
+        "SELECT * FROM auth_user", "SELECT * FROM django_session", "SELECT * FROM portal_token", "SELECT * FROM portal_answered", "UPDATE portal_statement SET payee = 'x'", "DELETE FROM portal_grant",
+        "INSERT INTO portal_grant SELECT * FROM portal_grant", "CREATE TABLE mine AS SELECT * FROM portal_statement", "ALTER TABLE portal_statement DISABLE ROW LEVEL SECURITY", "DROP POLICY seen ON portal_statement",
+        "SELECT * FROM account_emailaddress", "COPY portal_statement TO '/tmp/stolen'", "SELECT * FROM mfa_authenticator", "TRUNCATE portal_statement", "GRANT ALL ON portal_statement TO fenrun_asker",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def facts(portal: Portal) -> dict[str, Any]:
+    return portal.python(_FACTS % {"parties": list(portal.parties.values())})  # type: ignore[no-any-return]
+
+
+def _secrets(facts: dict[str, Any], portal: Portal, account: str) -> dict[str, str]:
+    """What a page for this account must not hold: names and ids of payees and customers that do not concern it, and what was said in others' disputes."""
+    party = portal.parties[account]
+    names = {s["payee"]: s["name"] for s in facts["statements"]} | {p: n for _, p, n in facts["customer_of"]}
+    mine = {party} | {p for c, p, _ in facts["customer_of"] if account == "customer" and c == party}
+    allowed = {c for c, p, _ in facts["customer_of"] if p == party} | {party}  # its own customers, by their ids
+    found = {text: p for p, n in names.items() if p not in mine for text in (p, n)}
+    found |= {c: c for c in facts["customers"] if c not in allowed}
+    found |= {f"A secret of {p}": p for _, p in facts["disputes"] if p != party}
+    shared = {names.get(p, p) for p in mine}
+    return {text: of for text, of in found.items() if text not in shared}
+
+
+def _holds(page: str, secrets: dict[str, str]) -> list[str]:
+    words = set(re.findall(r"[\w-]+", page))
+    return sorted(text for text in secrets if text in words or (" " in text and text in page))
+
+
+def _addresses(facts: dict[str, Any]) -> list[str]:
+    """Every route with every kind of identifier: one's own, others', none that exists."""
+    statements = facts["statements"]
+    some = statements[:: max(1, len(statements) // 60)]
+    lines = [x for s in some for x in s["lines"]][:40] or ["x/y/z/P1"]
+    values = {
+        "period": sorted({s["period_id"] for s in statements})[-2:] + ["1999-01"], "payee": sorted({s["payee"] for s in some})[:25] + ["nobody"], "line": lines,
+        "number": [str(n) for n, _ in facts["disputes"]] + ["999999"],
+    }
+    made = []
+    for route in facts["routes"]:
+        plain = re.sub(r"[\^$]|\\Z", "", route)
+        if "(" in plain.replace("<", ""):  # the sign-in library's own patterns
+            plain = re.sub(r"\(.*", "x/", plain)
+        slots = re.findall(r"<(?:\w+:)?(\w+)>", plain)
+        if slots == ["period", "payee"]:
+            pairs = [(s["period_id"], s["payee"]) for s in some] + [("1999-01", "nobody")]
+            made += [re.sub(r"<[^>]+payee>", b, re.sub(r"<[^>]+period>", a, plain)) for a, b in pairs]
+            continue
+        if slots == ["period", "line"]:
+            made += [re.sub(r"<[^>]+line>", x, re.sub(r"<[^>]+period>", s["period_id"], plain)) for s in some for x in s["lines"][:1]]
+            continue
+        options = [plain]
+        for slot in slots:
+            options = [re.sub(rf"<(?:\w+:)?{slot}>", v, o, count=1) for o in options for v in values.get(slot, ["x"])[:12]]
+        made += options
+    queries = [f"{a}?{q}={v}" for a in ("crediting/", "statements/", "api/crediting", "api/statements", "api/elsewhere") for q, vs in (("customer", facts["customers"][:15]), ("payee", values["payee"][:15]), ("q", values["payee"][:5])) for v in vs]
+    return ["/" + a.lstrip("/") for a in dict.fromkeys(made + queries) if "static" not in a]
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_no_route_tells_what_does_not_concern_the_asker(portal: Portal, facts: dict[str, Any], account: str) -> None:
+    secrets, leaked, broken, shown = _secrets(facts, portal, account), {}, [], 0
+    assert len(secrets) > 20
+    with portal.sign_in(account) as client:
+        for address in _addresses(facts):
+            if "logout" in address:
+                continue
+            for method in ("GET", "POST"):
+                kept = httpx.Cookies(client.cookies)
+                answer = client.request(method, address, data={"text": "probe", "party": "nobody", "period": "2024-09"} if method == "POST" and "password" not in address else None)
+                client.cookies = kept
+                shown += answer.status_code == 200
+                if answer.status_code >= 500:
+                    broken.append((method, address))
+                if found := _holds(answer.text, {text: of for text, of in secrets.items() if text not in address}):  # what one asks for is no secret to oneself
+                    leaked[method, address] = found[:5]
+    assert not leaked and not broken
+    assert shown > 20
+
+
+def test_what_is_one_s_own_is_seen(portal: Portal) -> None:
+    """The table above would pass where nobody sees anything."""
+    for account in ("partner", "rep"):
+        with portal.sign_in(account) as client:
+            page = client.get("/", follow_redirects=True)
+            assert page.status_code == 200 and portal.parties[account] in page.text and "/lines/" in page.text or account == "rep"
+    with portal.sign_in("customer") as client:
+        assert portal.parties["customer"] in client.get("/crediting/").text
+
+
+def test_who_has_not_signed_in_sees_nothing(portal: Portal, facts: dict[str, Any]) -> None:
+    secrets = {s["payee"]: "" for s in facts["statements"]}
+    with httpx.Client(base_url=portal.address) as client:
+        for address in _addresses(facts)[:400]:
+            answer = client.get(address)
+            assert answer.status_code in (302, 401, 403, 404, 405) or address.startswith(("/account/", "/api/openapi.json", "/language")), (address, answer.status_code)
+            assert not _holds(answer.text, {text: "" for text in secrets if text not in address})
+
+
+def test_the_database_itself_isolates(portal: Portal) -> None:
+    """The same by queries that a page could make by mistake: counts, joins, raw SQL; and by what an attacker would try."""
+    found = portal.python(_PROBE % {"tried": TRIED[portal.database]})
+    said, everything, users = found["said"], found["all"], found["users"]
+    assert everything["portal_statement"] > 100 and everything["portal_crediting"] > 100
+    assert all(n == 0 for n in said["None"]["orm"].values()) and said["None"]["joined"] == []
+    for name in ("partner", "rep"):
+        assert said[name]["statements"] == [portal.parties[name]] == [r[0] for r in said[name]["joined"]]
+        assert set(said[name]["elsewhere"]) <= {portal.parties[name]} and said[name]["crediting"] == []
+        assert said[name]["counted"] == said[name]["orm"]["portal_statement"] < everything["portal_statement"]
+        assert said[name]["through"] == [users[name]]
+    assert said["customer"]["crediting"] == [portal.parties["customer"]] and said["customer"]["statements"] == [] and said["customer"]["through"] == [users["customer"]]
+    for name in ACCOUNTS:
+        assert said[name]["orm"]["portal_event"] == said[name]["orm"]["portal_approval"] == 0
+    for name in ("operations", "auditor"):
+        assert said[name]["orm"] == everything
+    for name, answers in said.items():
+        assert answers["raw"] == {t: [[str(n)]] for t, n in answers["orm"].items()}, name
+        assert all(isinstance(v, str) for v in answers["tried"].values()), (name, answers["tried"])
