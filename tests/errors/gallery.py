@@ -528,6 +528,7 @@ GALLERY: dict[str, Shows] = {
     "approval-gone": settled("in the portal, approving what somebody else has just approved", act=lambda store: _by_two(store, lambda shown, asked: asked.delete(using="default") and None)),
     "grant-wrong": Shows("in the portal, the role auditor for the party P1", lambda: (_portal().grant("one", "two", "auditor", "P1", "It asked."), [])[1]),
     "reason-missing": Shows("in the portal, a grant without a reason", lambda: (_portal().grant("one", "two", "partner", "P1", " "), [])[1]),
+    "bench-not-demo": settled("fenrun bench portal WORKSPACE, of real data", act=lambda store: importlib.import_module("fenrun.cli.bench_").bench_portal.callback(store, 1, 1, False)),
     "token-wrong": Shows("in the portal, a token for 5,000 days", lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1]),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": settled("a signing-key.pem of one word", act=_bundled(lambda path, store: ((store.path / "signing-key.pem").write_text("secret"), make_bundle(store, "P1", SEPTEMBER, path)))),

@@ -114,7 +114,7 @@ def _addresses(facts: dict[str, Any]) -> list[str]:
     some = statements[:: max(1, len(statements) // 60)]
     lines = [x for s in some for x in s["lines"]][:40] or ["x/y/z/P1"]
     values = {
-        "period": sorted({s["period_id"] for s in statements})[-2:] + ["1999-01"], "payee": sorted({s["payee"] for s in some})[:25] + ["nobody"], "line": lines,
+        "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"], "payee": [*sorted({s["payee"] for s in some})[:25], "nobody"], "line": lines,
         "number": [str(n) for n, _ in facts["disputes"]] + ["999999"],
     }
     made = []
@@ -164,7 +164,7 @@ def test_what_is_one_s_own_is_seen(portal: Portal) -> None:
     for account in ("partner", "rep"):
         with portal.sign_in(account) as client:
             page = client.get("/", follow_redirects=True)
-            assert page.status_code == 200 and portal.parties[account] in page.text and "/lines/" in page.text or account == "rep"
+            assert (page.status_code == 200 and portal.parties[account] in page.text and "/lines/" in page.text) or account == "rep"
     with portal.sign_in("customer") as client:
         assert portal.parties["customer"] in client.get("/crediting/").text
 

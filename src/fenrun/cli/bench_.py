@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import say
-from fenrun.bench import change, guard, job, month, plans, work
+from fenrun.bench import change, guard, job, month, plans, portal, work
 from fenrun.bench.peers import PEERS, measure
-from fenrun.cli.output import as_json, language, print_json, print_table, progress
+from fenrun.cli.output import WORKSPACE, as_json, language, print_json, print_table, progress
+from fenrun.engine.store import Store
 
 _GUARD_ROWS, _GUARD_REPEATS = 200_000, 3
 
@@ -52,6 +59,34 @@ def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) 
     for row in rows:
         if not row["installed"]:
             click.echo(f"{row['name']} is not installed: {row['install']}")
+
+
+@command.command(name="portal")
+@click.argument("workspace", type=WORKSPACE)
+@click.option("--readers", type=click.IntRange(1, portal.MOST_READERS), default=50, show_default=True, help="So many partners read at once.")
+@click.option("--seconds", type=click.IntRange(1, portal.MOST_SECONDS), default=20, show_default=True, help="So long.")
+@as_json
+def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> None:
+    """Serve a demo WORKSPACE (fenrun demo) on this machine and let its largest partners read their statements, all at once; prints how long a page takes."""
+    from fenrun.portal import serve
+
+    if not (workspace.path / "demo.json").is_file():
+        raise Refused([Problem("bench-not-demo", Place(str(workspace.path)))])
+    password = secrets.token_urlsafe(12)
+    with progress("portal", readers + len(serve.months(workspace.path))) as step:
+        serve.prepare(workspace.path, step)
+        who = [portal.Who(name, password, pages) for name, pages in serve.reader_accounts(readers, password)]
+        with subprocess.Popen([sys.executable, "-m", "fenrun", "serve", str(workspace.path), "--port", "0"], stdout=subprocess.PIPE, text=True, env={**os.environ, "FENRUN_LANG": "en"}) as server:
+            try:
+                address = next(found.group() for line in server.stdout or () if (found := re.search(r"http://[\w.:]+", line)))
+                said = portal.run(address, who, seconds, step)
+            finally:
+                server.terminate()
+    if json_:
+        print_json(said)
+    else:
+        for key, value in said.items():
+            click.echo(f"{key}: {value}")
 
 
 def _peer(row: dict[str, Any]) -> list[str]:

@@ -49,18 +49,18 @@ def command(workspace: Path, rows: int, seed: int, force: bool, json_: bool) -> 
                 import_file(store, path, datetime.combine(day, time()))
                 step(1)
         (workspace / "demo.json").write_text(json.dumps({"rows": rows, "seed": seed, "note": "Invented by fenrun demo."}) + "\n", "utf-8")
-    months, runs = parse_period(str(YEAR)).months, dict[str, Run]()
+    months, shown = parse_period(str(YEAR)).months, None
     said = []
     with progress("settle", len(months)) as step:
         for month in months:
             settled = settle_workspace(store, parse_period(month))
-            runs[month] = settled.run
+            shown = settled.run if month == SHOWN else shown  # one run is kept: each holds its tables in memory
             said.append(summary(settled))
             step(1)
-    if json_:
+    if json_ or not shown:
         print_json(said)
         return
-    _show(workspace, said, runs[SHOWN])
+    _show(workspace, said, shown)
 
 
 def _clear(workspace: Path, force: bool) -> None:

@@ -24,6 +24,15 @@ def ready(workspace: Path) -> None:
         django.setup()
 
 
+def months(workspace: Path) -> list[str]:
+    """The months that the portal shows."""
+    ready(workspace)
+    from fenrun.engine.store import Store
+    from fenrun.portal.publish import months_of
+
+    return [month.key for month in months_of(Store.open(workspace))]
+
+
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
     """Bring the portal's tables up to date and put in what is settled."""
     ready(workspace)
@@ -62,11 +71,24 @@ def demo_accounts(password: str = "") -> tuple[str, list[tuple[str, str, str]]]:
     return password, made
 
 
-def serve(host: str, port: int, opened: Callable[[], None]) -> None:
-    """Serve until stopped; says when it listens."""
+def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
+    """Accounts for the largest partners of a demo world, to measure with. Returns each with its pages: the statements of all periods, latest first."""
+    from fenrun.portal import acts, models
+
+    shown = models.Statement.objects.using("default")
+    latest = shown.order_by("-period_id").values_list("period_id", flat=True).first()
+    found = []
+    for payee in shown.filter(period_id=latest, role="partner").order_by("rank").values_list("payee", flat=True)[:count]:
+        acts.grant("bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password)
+        found.append((f"reader-{payee}", [f"/statements/{key}/{payee}/" for key in shown.filter(payee=payee).order_by("-period_id").values_list("period_id", flat=True)]))
+    return found
+
+
+def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
+    """Serve until stopped; says when it listens, and on which port (any free one where 0 is asked for)."""
     from django.core.wsgi import get_wsgi_application
     from waitress import create_server
 
     server = create_server(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True)
-    opened()
+    opened(int(server.effective_port))
     server.run()

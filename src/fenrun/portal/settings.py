@@ -123,4 +123,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["err"], "level": "WARNING"},
+    "loggers": {"waitress.queue": {"level": "ERROR"}},  # that requests wait is no fault
 }

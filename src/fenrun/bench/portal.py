@@ -1,0 +1,80 @@
+"""How the portal answers under load: many partners at once read their statements. On loopback only, bounded in time and in number."""
+
+from __future__ import annotations
+
+import re
+import statistics
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MOST_READERS, MOST_SECONDS = 60, 120
+
+
+@dataclass(frozen=True)
+class Who:
+    """A partner who reads: its account, and the pages that it turns over."""
+
+    name: str
+    password: str
+    pages: Sequence[str]
+
+
+def run(address: str, readers: Sequence[Who], seconds: int, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
+    """Let each reader turn its pages over for some seconds, one after the other, all at once. Returns requests, their seconds (median, 95th and 99th of a hundred, slowest), and what failed.
+
+    Raises ValueError for an address that is not this machine's own, or for more than MOST_READERS or MOST_SECONDS.
+    """
+    where = urlsplit(address)
+    if where.hostname not in LOOPBACK or len(readers) > MOST_READERS or seconds > MOST_SECONDS:
+        raise ValueError(f"only {', '.join(LOOPBACK)}, up to {MOST_READERS} readers and {MOST_SECONDS} s")
+    took: list[float] = []
+    failed: list[int] = []
+    sessions = [_signed_in(where.hostname or "", where.port or 80, who) for who in readers]
+    end = time.perf_counter() + seconds
+
+    def read(who: Who, cookie: str) -> None:
+        connection, turn = HTTPConnection(where.hostname or "", where.port, timeout=60), 0
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            connection.request("GET", who.pages[turn % len(who.pages)], headers={"Cookie": cookie})
+            answer = connection.getresponse()
+            answer.read()
+            took.append(time.perf_counter() - start)
+            if answer.status != 200:
+                failed.append(answer.status)
+            turn += 1
+        connection.close()
+
+    threads = [threading.Thread(target=read, args=pair) for pair in zip(readers, sessions)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+        progress(1)
+    cuts = statistics.quantiles(took, n=100)
+    return {"readers": len(readers), "seconds": seconds, "requests": len(took), "per_s": round(len(took) / seconds, 1), "failed": len(failed),
+            "p50_s": round(cuts[49], 4), "p95_s": round(cuts[94], 4), "p99_s": round(cuts[98], 4), "slowest_s": round(max(took), 4)}
+
+
+def _signed_in(host: str, port: int, who: Who) -> str:
+    """Sign in as a browser does; gives the session's cookie."""
+    connection = HTTPConnection(host, port, timeout=60)
+    connection.request("GET", "/account/login/")
+    page = connection.getresponse()
+    form = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
+    csrf = re.search(r"csrftoken=(\w+)", page.headers.get("Set-Cookie", ""))
+    assert form and csrf, "this is no portal of fenrun"
+    body = urlencode({"login": who.name, "password": who.password, "csrfmiddlewaretoken": form.group(1)})
+    connection.request("POST", "/account/login/", body, {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={csrf.group(1)}", "Referer": f"http://{host}:{port}/account/login/"})
+    answer = connection.getresponse()
+    answer.read()
+    session = re.search(r"sessionid=(\w+)", "; ".join(answer.headers.get_all("Set-Cookie") or []))
+    if not session:
+        raise ValueError(f"{who.name} cannot sign in")
+    return f"sessionid={session.group(1)}"

@@ -1,0 +1,118 @@
+"""The main journeys in a real browser, in both languages; each page is checked for accessibility, and its picture kept in test-output/ to be looked at."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.portal.served import Portal
+
+OUTPUT = Path(os.environ.get("FENRUN_TEST_OUTPUT", Path(__file__).parents[2] / "test-output"))
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
+AXE = Axe()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"])
+        yield found
+        found.close()
+
+
+@contextmanager
+def signed_in(browser: Browser, portal: Portal, name: str, lang: str = "en", **context: object) -> Iterator[Page]:
+    """A page of somebody who has signed in by hand. What the browser's console complains about fails the test."""
+    with browser.new_context(locale="zh-CN" if lang == "zh-CN" else "en-GB", viewport={"width": 1280, "height": 900}, **context) as own:
+        page, said = own.new_page(), list[str]()
+        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") and "Failed to load resource" not in message.text else None)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(portal.address)
+        page.get_by_label(re.compile("Username|用户名")).fill(name)
+        page.get_by_label(re.compile("Password|密码")).fill(portal.password)
+        page.get_by_role("main").get_by_role("button").click()
+        expect(page.get_by_role("button", name=re.compile("Sign out|退出"))).to_be_visible()
+        yield page
+        assert not said
+
+
+def looked_at(page: Page, name: str) -> None:
+    """Keep the page's picture, and hold it to be accessible."""
+    OUTPUT.mkdir(exist_ok=True)
+    page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
+    found = [(v["id"], v["impact"], [n["html"][:120] for n in v["nodes"][:3]]) for v in AXE.run(page).response["violations"]]
+    assert not [v for v in found if v[1] in ("serious", "critical")], found
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang: str) -> None:
+    words = {"en": ("Why?", "Credited elsewhere", "Dispute this", "What is wrong, and what shows it", "Send"), "zh-CN": ("为什么？", "归属于他处", "提出争议", "问题及依据", "提交")}[lang]
+    why, elsewhere, dispute, wrong, send = words
+    with signed_in(browser, portal, "partner", lang) as page:
+        expect(page.get_by_role("heading", level=1)).to_contain_text(portal.parties["partner"])
+        expect(page.get_by_role("heading", name=elsewhere)).to_be_visible()
+        page.get_by_role("link", name=why).first.click()
+        expect(page.locator(".why .lead")).to_contain_text(portal.parties["partner"])
+        expect(page.locator(".why table")).to_be_visible()
+        looked_at(page, f"partner-statement-{portal.database}-{lang}")
+        page.get_by_text(dispute).click()
+        page.get_by_label(wrong).fill("SO-1 is ours since March: contract C-1, section 2.")
+        page.get_by_role("button", name=send).click()
+        expect(page.locator(".said")).to_contain_text("contract C-1")
+        looked_at(page, f"partner-dispute-{portal.database}-{lang}")
+
+
+def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Portal) -> None:
+    with signed_in(browser, portal, "partner", color_scheme="dark") as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        looked_at(page, f"partner-phone-{portal.database}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_a_customer_sees_who_is_credited(browser: Browser, portal: Portal, lang: str) -> None:
+    with signed_in(browser, portal, "customer", lang) as page:
+        expect(page.get_by_role("heading", level=1)).to_contain_text(portal.parties["customer"])
+        expect(page.locator("table").first).to_contain_text("SO-")
+        looked_at(page, f"customer-{portal.database}-{lang}")
+
+
+def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal) -> None:
+    """One asks, the same cannot approve, another does; the statement is final, the log says by whom."""
+    with signed_in(browser, own, "operations") as page:
+        looked_at(page, "operations-periods")
+        page.get_by_role("link", name="2024-01").click()
+        looked_at(page, "operations-period")
+        page.get_by_label("Reason").fill("January, as agreed")
+        page.get_by_role("button", name="Ask to close").click()
+        expect(page.get_by_text("Somebody else of operations has to approve.", exact=False).first).to_be_visible()
+        assert not page.get_by_role("button", name="Approve: close for good").count()
+    with signed_in(browser, own, "second") as page:
+        page.get_by_role("link", name="operations asks to close").click()
+        page.get_by_role("button", name="Approve: close for good").click()
+        expect(page.locator(".clocks .state")).to_have_text("closed")
+        looked_at(page, "operations-closed")
+    with signed_in(browser, own, "auditor") as page:
+        page.get_by_role("link", name="Log", exact=True).click()
+        expect(page.get_by_text("asked by operations, approved by second")).to_be_visible()
+        page.get_by_role("link", name="Verify the whole log and every file").click()
+        expect(page.get_by_role("status")).to_contain_text("as written")
+        looked_at(page, "auditor-log")
+        page.goto(f"{own.address}/statements/?period=2024-01")
+        expect(page.locator("tbody .state").first).to_have_text("closed")
+
+
+def test_every_page_is_accessible(browser: Browser, portal: Portal) -> None:
+    with signed_in(browser, portal, "operations", "zh-CN") as page:
+        for name in ("periods", "statements", "crediting", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
+            page.goto(f"{portal.address}/{name}/")
+            looked_at(page, f"{name.replace('/', '-')}-{portal.database}-zh-CN")
