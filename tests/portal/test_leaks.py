@@ -44,7 +44,7 @@ from django.db import connections, models as m
 from django.db.models import Count
 from fenrun.portal import models
 from fenrun.portal.isolation import SEEN_BY, asking
-kinds = {k._meta.db_table: k for k in (models.Period, models.Grant, models.Statement, models.Elsewhere, models.Crediting, models.Dispute, models.DisputeEntry, models.Approval, models.Event)}
+kinds = {k._meta.db_table: k for k in (models.Period, models.Grant, models.Statement, models.Crediting, models.Dispute, models.DisputeEntry, models.Approval, models.Event)}
 def rows(sql):
     try:
         with connections["asker"].cursor() as cursor:
@@ -60,7 +60,6 @@ for name in [None, "partner", "rep", "customer", "auditor", "operations"]:
             "orm": {t: k.objects.count() for t, k in kinds.items()},
             "raw": {t: rows("SELECT count(*) FROM " + t) for t in SEEN_BY},
             "statements": sorted(set(models.Statement.objects.values_list("payee", flat=True))),
-            "elsewhere": sorted(set(models.Elsewhere.objects.values_list("payee", flat=True))),
             "crediting": sorted(set(models.Crediting.objects.values_list("customer", flat=True))),
             "counted": sum(p.n for p in models.Period.objects.annotate(n=Count("statement"))),
             "joined": rows("SELECT DISTINCT s.payee FROM portal_period p JOIN portal_statement s ON s.period_id = p.key ORDER BY 1"),
@@ -134,7 +133,7 @@ def _addresses(facts: dict[str, Any]) -> list[str]:
         for slot in slots:
             options = [re.sub(rf"<(?:\w+:)?{slot}>", v, o, count=1) for o in options for v in values.get(slot, ["x"])[:12]]
         made += options
-    queries = [f"{a}?{q}={v}" for a in ("crediting/", "statements/", "api/crediting", "api/statements", "api/elsewhere") for q, vs in (("customer", facts["customers"][:15]), ("payee", values["payee"][:15]), ("q", values["payee"][:5])) for v in vs]
+    queries = [f"{a}?{q}={v}" for a in ("crediting/", "statements/", "api/crediting", "api/statements") for q, vs in (("customer", facts["customers"][:15]), ("payee", values["payee"][:15]), ("q", values["payee"][:5])) for v in vs]
     return ["/" + a.lstrip("/") for a in dict.fromkeys(made + queries) if "static" not in a]
 
 
@@ -186,7 +185,7 @@ def test_the_database_itself_isolates(portal: Portal) -> None:
     assert all(n == 0 for n in said["None"]["orm"].values()) and said["None"]["joined"] == []
     for name in ("partner", "rep"):
         assert said[name]["statements"] == [portal.parties[name]] == [r[0] for r in said[name]["joined"]]
-        assert set(said[name]["elsewhere"]) <= {portal.parties[name]} and said[name]["crediting"] == []
+        assert said[name]["crediting"] == []
         assert said[name]["counted"] == said[name]["orm"]["portal_statement"] < everything["portal_statement"]
         assert said[name]["through"] == [users[name]]
     assert said["customer"]["crediting"] == [portal.parties["customer"]] and said["customer"]["statements"] == [] and said["customer"]["through"] == [users["customer"]]

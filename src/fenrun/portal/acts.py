@@ -16,6 +16,7 @@ from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close
 from fenrun.engine.store import Store
 from fenrun.portal import models, publish
+from fenrun.portal.turns import aside
 
 _DB = "default"
 MOST_DAYS = 366
@@ -88,7 +89,8 @@ def end_grant(actor: str, number: int) -> None:
 
 def settle(store: Store, period: Period) -> bool:
     """Settle a period and show what came out. Returns whether it differs from what was shown."""
-    changed = publish.publish(store, period)
+    with aside():
+        changed = publish.publish(store, period)
     note(store.actor, "settle", period.key, changed=changed)
     return changed
 
@@ -123,11 +125,13 @@ def approve_close(store: Store, number: int) -> models.Approval:
         if not shown or shown.run != asked.run:
             raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])
         store.reason = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})"
-        close(store, parse_period(asked.period), asked.known.replace(tzinfo=None))
+        with aside():
+            close(store, parse_period(asked.period), asked.known.replace(tzinfo=None))
         asked.approved_by, asked.approved_at = store.actor, now()
         asked.save(using=_DB)
         note(store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by)
-    publish.publish(store, parse_period(asked.period))
+    with aside():
+        publish.publish(store, parse_period(asked.period))
     return asked
 
 

@@ -16,8 +16,8 @@ from fenrun.base.problem import Refused
 from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
 from fenrun.portal import acts
-from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Elsewhere, Grant, Period, Statement
-from fenrun.portal.pages.common import explained, owns, roles_of, sees_everything, store_of
+from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Period, Statement
+from fenrun.portal.pages.common import explained, owns, roles_of, sees_everything, store_of, whole
 from fenrun.portal.words import lang
 
 MOST = 200
@@ -115,22 +115,6 @@ class CreditingOut(Schema):
 
 class CreditingPage(Paged):
     rows: list[CreditingOut]
-
-
-class ElsewhereOut(Schema):
-    period: str = Field(alias="period_id")
-    payee: str
-    customer: str
-    via: str
-    amount: str
-    of: str
-    charges: int
-    since: date | None
-    until: date | None
-
-
-class ElsewherePage(Paged):
-    rows: list[ElsewhereOut]
 
 
 class DisputeOut(Schema):
@@ -239,16 +223,15 @@ def periods(request: HttpRequest) -> Any:
 @api.get("/statements", response={200: StatementPage, **_ERRORS}, summary="Statements")
 def statements(request: HttpRequest, window: Query[Window], period: str = "", payee: str = "") -> Any:
     """All that the asker sees; of a period, of a payee."""
-    found = Statement.objects.defer("body").order_by("-period_id", "rank")
+    found = Statement.objects.defer("body", "customers").order_by("-period_id", "rank")
     wanted = {k: _clean(v) for k, v in (("period_id", period), ("payee", payee)) if v}
     return _page(found.filter(**wanted), window)
 
 
 @api.get("/statements/{period}/{payee}", response={200: dict[str, Any], **_ERRORS}, summary="A statement")
 def statement(request: HttpRequest, period: str, payee: str) -> Any:
-    """The statement as `fenrun statement --json` prints it, and under `attained` how far each line has come in its table."""
-    found = get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee))
-    return {k: v for k, v in found.body.items() if k != "titles"}
+    """The statement as `fenrun statement --json` prints it, under `attained` how far each line has come in its table, and under `elsewhere` what of its customers' spend is credited elsewhere (how much and since when, never to whom)."""
+    return whole(get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee)))
 
 
 @api.get("/lines/{period}/{path:line}", response={200: dict[str, Any], **_ERRORS}, summary="Why a line is what it is")
@@ -262,13 +245,6 @@ def crediting(request: HttpRequest, window: Query[Window], customer: str = "", p
     """Since when, and by whose act."""
     wanted = {k: _clean(v) for k, v in (("customer", customer), ("period_id", period)) if v}
     return _page(Crediting.objects.filter(**wanted).order_by("-period_id", "id"), window)
-
-
-@api.get("/elsewhere", response={200: ElsewherePage, **_ERRORS}, summary="What of my customers' spend is credited elsewhere")
-def elsewhere(request: HttpRequest, window: Query[Window], payee: str = "", period: str = "") -> Any:
-    """How much and since when, never to whom."""
-    wanted = {k: _clean(v) for k, v in (("payee", payee), ("period_id", period)) if v}
-    return _page(Elsewhere.objects.filter(**wanted).order_by("-period_id", "id"), window)
 
 
 @api.get("/disputes", response={200: DisputePage, **_ERRORS}, summary="Disputes")

@@ -8,6 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 WIDTH, HEIGHT = 720, 200
+SHOWN = 20
+"""Customers that a statement's page lists, largest first."""
 
 
 @dataclass(frozen=True)

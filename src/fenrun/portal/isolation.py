@@ -24,7 +24,6 @@ SEEN_BY: dict[str, tuple[str, tuple[str, ...] | None]] = {
     "portal_period": ("key", None),
     "portal_grant": ("user_id", ()),
     "portal_statement": ("payee", _PAYEE),
-    "portal_elsewhere": ("payee", _PAYEE),
     "portal_crediting": ("customer", (CUSTOMER,)),
     "portal_dispute": ("party", (*_PAYEE, CUSTOMER)),
     "portal_disputeentry": ("party", (*_PAYEE, CUSTOMER)),

@@ -15,6 +15,7 @@ from fenrun.base.problem import Refused
 from fenrun.portal import acts
 from fenrun.portal.isolation import asking
 from fenrun.portal.models import Answered
+from fenrun.portal.turns import in_turn
 
 Answer = Callable[[HttpRequest], HttpResponse]
 POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
@@ -22,10 +23,11 @@ POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'sel
 
 
 def headers(answer: Answer) -> Answer:
-    """Nothing but the portal's own scripts and styles runs; what somebody sees is kept by no cache."""
+    """Requests are answered in turn. Nothing but the portal's own scripts and styles runs; what somebody sees is kept by no cache."""
 
     def handle(request: HttpRequest) -> HttpResponse:
-        response = answer(request)
+        with in_turn():
+            response = answer(request)
         response.setdefault("Content-Security-Policy", POLICY)
         response.setdefault("X-Frame-Options", "DENY")
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")

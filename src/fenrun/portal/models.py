@@ -48,25 +48,12 @@ class Statement(models.Model):
     credited = models.CharField(max_length=60)
     earned = models.CharField(max_length=60)
     payable = models.CharField(max_length=60)
-    body = models.JSONField(help_text="The statement and, by line, how far it has come in its table.")
+    body = models.JSONField(help_text="The statement; by line, how far it has come in its table; and what of the payee's customers' spend is credited elsewhere, never to whom; of its customers the largest.")
+    customers = models.JSONField(help_text="All its customers: role, customer, credited, charges; largest first.")
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["payee", "period"], name="statement_once"),)
         indexes = (models.Index(fields=["period", "rank"]),)
-
-
-class Elsewhere(models.Model):
-    """Spend of a payee's customer that is credited to somebody else: how much and since when, never to whom. Grain: period, payee, customer, way, dates."""
-
-    period = models.ForeignKey(Period, models.CASCADE)
-    payee = models.CharField(max_length=200, db_index=True)
-    customer = models.CharField(max_length=200)
-    via = models.CharField(max_length=20, help_text="order or resource (registered), customer (associated).")
-    amount = models.CharField(max_length=60)
-    of = models.CharField(max_length=60, help_text="All of the customer's spend in the period.")
-    charges = models.BigIntegerField()
-    since = models.DateField(null=True)
-    until = models.DateField(null=True)
 
 
 class Crediting(models.Model):

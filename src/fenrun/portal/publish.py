@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from fenrun.book.as_known import put_book, sources_of
 from fenrun.closing.close import settle_period
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store
-from fenrun.portal import models
+from fenrun.portal import charts, models
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, statements_of
 from fenrun.workspace import Settled
@@ -41,6 +41,9 @@ LEFT JOIN links_known AS l ON l.link_id = m.link_id
 WHERE m.party <> m.payee
 GROUP BY m.payee, m.customer, m.via, l.valid_from, l.valid_to ORDER BY m.payee, amount DESC, m.customer"""
 
+_ONE_BY_ONE = 8
+"""Customers whose change is shown one by one."""
+
 
 def publish(store: Store, period: Period, progress: Callable[[str], None] = lambda name: None) -> bool:
     """Settle a period, if that was not done, and put what it says in place of what is shown of it. Returns whether anything changed."""
@@ -53,26 +56,65 @@ def publish(store: Store, period: Period, progress: Callable[[str], None] = lamb
     put_book(book, sources_of(store.imports("book", run.as_of.known)))
     run.engine.put("links_known", book.table("links_known"))
     span = [period.span.start, period.span.end]
-    rows = [*_statements(settled), *_crediting(store, run.engine.query(_CREDITING, span).to_pylist()), *(models.Elsewhere(**_texts(r)) for r in run.engine.query(_ELSEWHERE, span).to_pylist())]
+    elsewhere: dict[str, list[dict[str, Any]]] = {}
+    for row in run.engine.query(_ELSEWHERE, span).to_pylist():
+        elsewhere.setdefault(row.pop("payee"), []).append({k: str(v) if isinstance(v, date) else v for k, v in _texts(row).items()})
+    rows = [*_statements(settled, elsewhere), *_crediting(store, run.engine.query(_CREDITING, span).to_pylist())]
     with transaction.atomic(using="default"):
         if shown:
             shown.delete(using="default")
         head = models.Period(key=period.key, run=settled.run_id, known=run.as_of.known.replace(tzinfo=UTC), ends=period.last_day, closed=run.closed, currency=run.plans[0].terms[0].currency)
         head.save(using="default", force_insert=True)
-        for kind in (models.Statement, models.Crediting, models.Elsewhere):
+        for kind in (models.Statement, models.Crediting):
             made = [r for r in rows if isinstance(r, kind)]
             for row in made:
                 row.period = head
             kind.objects.using("default").bulk_create(made, batch_size=500)
+        _compare(period)
+        _compare(month_after(period))
     return True
 
 
-def _statements(settled: Settled) -> list[models.Statement]:
-    said, stand = statements_of(settled.run), attainments(settled.run)
+def month_after(period: Period) -> Period:
+    """The month that follows a period."""
+    return parse_period(f"{period.span.end:%Y-%m}")
+
+
+def _compare(period: Period) -> None:
+    """Put what changed since the month before, by customer, into the statements of a month that is shown."""
+    shown = models.Statement.objects.using("default")
+    before = {s.payee: s for s in shown.filter(period_id=f"{period.span.start - timedelta(days=1):%Y-%m}").defer("body")}
+    changed = list(shown.filter(period_id=period.key)) if before else []
+    for statement in changed:
+        was = before.get(statement.payee)
+        statement.body["before"] = {"period": was.period_id, "credited": was.credited, "changes": _changes(was.customers, statement.customers)} if was else None
+    shown.bulk_update(changed, ["body"], batch_size=200)
+
+
+def _changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    """What made the credited amount of a month differ from the month before, by customer: the largest one by one, the others together."""
+    sums: dict[str, Decimal] = {}
+    for customers, sign in ((before, -1), (after, 1)):
+        for row in customers:
+            sums[row["customer"] or "–"] = sums.get(row["customer"] or "–", Decimal(0)) + sign * Decimal(row["credited"])
+    ordered = sorted(((c, v) for c, v in sums.items() if v), key=lambda pair: (-abs(pair[1]), pair[0]))
+    shown = [(customer, plain(value)) for customer, value in ordered[:_ONE_BY_ONE]]
+    rest = sum((value for _, value in ordered[_ONE_BY_ONE:]), Decimal(0))
+    return [*shown, ("…", plain(rest))] if rest else shown
+
+
+def _statements(settled: Settled, elsewhere: dict[str, list[dict[str, Any]]]) -> list[models.Statement]:
+    """The statements of a run. Whoever earns nothing because all is credited elsewhere has one too, that says so."""
+    run, stand = settled.run, attainments(settled.run)
+    said = statements_of(run)
+    names = {r["party"]: r["name"] for r in run.engine.query("SELECT party, name FROM parties").to_pylist()} if set(elsewhere) - set(said) else {}
+    for payee in set(elsewhere) - set(said):
+        said[payee] = Statement(payee, names.get(payee) or payee, run.period, run.as_of, run.plans[0].terms[0].currency, (), (), (), (), closed=run.closed)
     ranked = sorted(said.values(), key=lambda s: (-s.earned, -s.credited, s.payee))
-    return [models.Statement(payee=s.payee, name=s.name, role=_role(s), rank=rank, credited=plain(s.credited), earned=plain(s.earned), payable=plain(s.payable),
-                             body={**s.as_json(), "titles": s.titles, "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}})
-            for rank, s in enumerate(ranked, 1)]
+    return [models.Statement(payee=s.payee, name=s.name, role=_role(s), rank=rank, credited=plain(s.credited), earned=plain(s.earned), payable=plain(s.payable), customers=whole["customers"],
+                             body={**whole, "customers": whole["customers"][:charts.SHOWN], "titles": {n["rule"]: s.titles[n["rule"]] for n in s.not_counted if n["rule"] in s.titles} | {n["component"]: s.titles[n["component"]] for n in s.not_counted},
+                                   "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}, "elsewhere": elsewhere.get(s.payee, []), "before": None})
+            for rank, s in enumerate(ranked, 1) for whole in [s.as_json()]]
 
 
 def _role(statement: Statement) -> str:

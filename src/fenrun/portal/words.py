@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import jinja2
@@ -27,15 +28,23 @@ def lang() -> str:
 
 def context(request: HttpRequest) -> dict[str, Any]:
     """What every page knows."""
-    return {"lang": lang(), "home": reverse("home"), "grants": grants_of(request) if request.user.is_authenticated else [], "messages": get_messages(request)}
+    user = getattr(request, "user", None)  # a request can be refused before anybody asks who it is
+    signed_in = user is not None and user.is_authenticated
+    return {"lang": lang(), "home": reverse("home"), "who": user.get_username() if user and signed_in else "", "grants": grants_of(request) if signed_in else [],
+            "messages": get_messages(request)}
 
 
 def environment(**options: Any) -> jinja2.Environment:
     """The pages' environment: everything is escaped, an unknown name is an error."""
     made = jinja2.Environment(**{**options, "autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
-    made.globals.update(static=static, url=_url, say=lambda key, **values: say(key, lang(), **values), charts=charts)
+    made.globals.update(static=lru_cache(200)(static), url=lru_cache(20_000)(_url), say=_say, charts=charts)
     made.filters.update(money=money, title=lambda words: words[lang()], reason=reason, percent=percent)
     return made
+
+
+@jinja2.pass_context
+def _say(context: Any, key: str, **values: Any) -> str:
+    return say(key, context["lang"], **values)
 
 
 def _url(name: str, *parts: Any) -> str:

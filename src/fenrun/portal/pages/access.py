@@ -14,6 +14,7 @@ from fenrun.base.words import say
 from fenrun.portal import acts
 from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant, Token
 from fenrun.portal.pages.common import grants_of, operations, roles_of, sees_everything, signed_in, store_of
+from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 
 
@@ -69,7 +70,8 @@ def log(request: HttpRequest) -> HttpResponse:
     """The workspace's log, its chain verified, and what was done in the portal."""
     store = store_of(request)
     found = store.log.acts()
-    verified = store.broken() if "verify" in request.GET else None
+    with aside():
+        verified = store.broken() if "verify" in request.GET else None
     page = Paginator(found[::-1], 50).get_page(request.GET.get("page"))
     return render(request, "log.html", {"page": page, "events": Event.objects.order_by("-id")[:50], "head": found[-1].hash if found else "", "acts": len(found),
                                         "problems": None if verified is None else [p.as_json(lang()) for p in verified]})

@@ -18,6 +18,7 @@ from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
 from fenrun.portal.models import EVERYBODY, OPERATIONS, Crediting, Grant, Period, Statement
+from fenrun.portal.turns import aside
 from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
 
@@ -76,6 +77,11 @@ def owns(request: HttpRequest, party: str, period: str, line: str = "") -> bool:
     return line in {"", *(x["line"] for x in statement.body["lines"])}
 
 
+def whole(statement: Statement) -> dict[str, Any]:
+    """The statement as `fenrun statement --json` prints it, with how far each line has come and what is credited elsewhere."""
+    return {k: v for k, v in statement.body.items() if k not in ("titles", "before")} | {"customers": statement.customers}
+
+
 def explained(period: str, line: str) -> tuple[Statement, dict[str, Any]]:
     """A line's statement and its explanation. It is looked for in a statement that the asker sees, so nobody is told of another's. Raises Http404."""
     statement = get_object_or_404(Statement.objects.select_related("period"), period_id=period, payee=line.rpartition("/")[2])
@@ -93,6 +99,7 @@ def _run(key: str, run: str, closed: bool) -> tuple[Run, threading.Lock]:
 @contextmanager
 def run_of(period: Period) -> Iterator[Run]:
     """The run that a period stands on, for one thread at a time: an engine serves one."""
-    run, lock = _run(period.key, period.run, period.closed)
-    with lock:
-        yield run
+    with aside():
+        run, lock = _run(period.key, period.run, period.closed)
+        with lock:
+            yield run

@@ -39,7 +39,7 @@ def listed(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, period: str) -> HttpResponse:
     """A period: the largest statements, concentration, differences of closed periods, problems, and the way to its close."""
     shown = get_object_or_404(Period, pk=period)
-    statements = list(Statement.objects.filter(period=shown).order_by("rank").defer("body"))
+    statements = list(Statement.objects.filter(period=shown).order_by("rank").defer("body", "customers"))
     partners = [s for s in statements if Decimal(s.earned)]
     earned = sum((Decimal(s.earned) for s in statements), Decimal(0))
     top = sum((Decimal(s.earned) for s in partners[:TOP]), Decimal(0))

@@ -5,24 +5,17 @@ from __future__ import annotations
 import io
 import json
 from datetime import date
-from decimal import Decimal
-from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from fenrun.base.money import plain
-from fenrun.base.when import add_months, parse_period
-from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, Elsewhere, Period, Statement
-from fenrun.portal.pages.common import explained, grants_of, run_of, sees_everything, signed_in
+from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, Period, Statement
+from fenrun.portal.pages.common import explained, grants_of, run_of, sees_everything, signed_in, whole
 from fenrun.portal.words import lang
 from fenrun.statement.explain import in_words
 from fenrun.statement.files import to_csv, to_xlsx
 from fenrun.statement.rows import statement_of
-
-_MOST = 8
-"""Customers that a picture shows one by one."""
 
 
 @signed_in()
@@ -43,7 +36,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
     """All statements that one may see, latest first."""
-    found = Statement.objects.select_related("period").order_by("-period_id", "rank").defer("body")
+    found = Statement.objects.select_related("period").order_by("-period_id", "rank").defer("body", "customers")
     if period := request.GET.get("period", ""):
         found = found.filter(period_id=period)
     if sought := request.GET.get("q", "").replace("\x00", "").strip():
@@ -55,45 +48,30 @@ def listed(request: HttpRequest) -> HttpResponse:
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """A statement: as a page, or with ?format= as JSON, CSV or XLSX."""
-    statement = get_object_or_404(Statement.objects.select_related("period"), period_id=period, payee=payee)
+    statement = get_object_or_404(Statement.objects.select_related("period").defer("customers"), period_id=period, payee=payee)
     if kind := request.GET.get("format"):
         return _file(statement, kind)
     body = statement.body
     past = list(Statement.objects.filter(payee=payee).order_by("period_id").values_list("period_id", "earned"))
-    before = Statement.objects.filter(payee=payee, period_id=str(add_months(parse_period(period).span.start, -1))[:7]).first()
     return render(request, "statement.html", {
-        "statement": statement, "body": body, "past": past, "before": before, "changes": _changes(before.body, body) if before else [], "trend": [(key[2:], earned) for key, earned in past],
-        "elsewhere": list(Elsewhere.objects.filter(period_id=period, payee=payee)), "disputes": list(Dispute.objects.filter(party=payee, period=period).order_by("id")),
-        "periods": [key for key, _ in reversed(past)],
+        "statement": statement, "body": body, "trend": [(key[2:], earned) for key, earned in past], "periods": [key for key, _ in reversed(past)],
+        "disputes": list(Dispute.objects.filter(party=payee, period=period).order_by("id")),
         "days": {line: (date.fromisoformat(said["ends"]) - statement.period.known.date()).days + 1 for line, said in body["attained"].items()},
     })
-
-
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str]]:
-    """What made the credited amount of a month differ from the month before, by customer: the largest one by one, the others together."""
-    sums: dict[str, Decimal] = {}
-    for body, sign in ((before, -1), (after, 1)):
-        for row in body["customers"]:
-            sums[row["customer"] or "–"] = sums.get(row["customer"] or "–", Decimal(0)) + sign * Decimal(row["credited"])
-    ordered = sorted(((c, v) for c, v in sums.items() if v), key=lambda pair: (-abs(pair[1]), pair[0]))
-    shown = [(customer, plain(value)) for customer, value in ordered[:_MOST]]
-    rest = sum((value for _, value in ordered[_MOST:]), Decimal(0))
-    return [*shown, ("…", plain(rest))] if rest else shown
 
 
 def _file(statement: Statement, kind: str) -> HttpResponse:
     name = f"{statement.payee}-{statement.period_id}"
     if kind == "json":
-        said = {k: v for k, v in statement.body.items() if k not in ("titles", "attained")}
-        return HttpResponse(json.dumps(said, ensure_ascii=False, indent=2), content_type="application/json")
+        return HttpResponse(json.dumps(whole(statement), ensure_ascii=False, indent=2), content_type="application/json")
     if kind not in ("csv", "xlsx"):
         raise Http404
     with run_of(statement.period) as run:
-        whole, out = statement_of(run, statement.payee), io.BytesIO()
+        full, out = statement_of(run, statement.payee), io.BytesIO()
     if kind == "csv":
-        out.write(to_csv(whole, lang()).encode("utf-8-sig"))
+        out.write(to_csv(full, lang()).encode("utf-8-sig"))
     else:
-        to_xlsx(whole, out, lang())
+        to_xlsx(full, out, lang())
     types = {"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
     return HttpResponse(out.getvalue(), content_type=types[kind], headers={"Content-Disposition": f'attachment; filename="{name}.{kind}"'})
 
