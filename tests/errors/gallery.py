@@ -19,7 +19,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -109,6 +109,22 @@ def _by_two(store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, 
 def _rerun(shown: Any, asked: Any) -> None:
     shown.run = "another"
     shown.save(using="default")
+
+
+def _requested(store: Store) -> list[Problem]:
+    """A customer refuses a request, then consents to it."""
+    _portal()
+    consents, store.actor = importlib.import_module("fenrun.portal.consents"), "K1"
+    request = consents.ask(store, "association", "K1", "P2", date(2024, 10, 1), "P2 sold it.")
+    consents.decide(store, request, "refused")
+    consents.decide(store, request, "consented")
+    return []
+
+
+def _wrongly_requested(store: Store) -> list[Problem]:
+    _portal()
+    importlib.import_module("fenrun.portal.consents").ask(store, "registration", "K1", "P2", date(2024, 10, 1), "P2 sold it.")
+    return []
 
 
 def _disputed() -> list[Problem]:
@@ -530,6 +546,8 @@ GALLERY: dict[str, Shows] = {
     "reason-missing": Shows("in the portal, a grant without a reason", lambda: (_portal().grant("one", "two", "partner", "P1", " "), [])[1]),
     "bench-not-demo": settled("fenrun bench portal WORKSPACE, of real data", act=lambda store: importlib.import_module("fenrun.cli.bench_").bench_portal.callback(store, 1, 1, False)),
     "token-wrong": Shows("in the portal, a token for 5,000 days", lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1]),
+    "request-wrong": settled("in the portal, an order registration that names no order", act=_wrongly_requested),
+    "request-over": settled("in the portal, consenting to what was refused before", act=_requested),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": settled("a signing-key.pem of one word", act=_bundled(lambda path, store: ((store.path / "signing-key.pem").write_text("secret"), make_bundle(store, "P1", SEPTEMBER, path)))),
     "bundle-open": settled("fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close", act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip"))),

@@ -86,6 +86,22 @@ def test_a_customer_sees_who_is_credited(browser: Browser, portal: Portal, lang:
         looked_at(page, f"customer-{portal.database}-{lang}")
 
 
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_a_customer_refuses_an_association(browser: Browser, portal: Portal, lang: str) -> None:
+    """Operations ask; the customer finds it waiting and refuses; operations see that."""
+    words = {"en": ("Requests", "Refuse", "refused"), "zh-CN": ("归属申请", "拒绝", "已拒绝")}[lang]
+    with portal.sign_in("operations") as operations:
+        operations.post("/requests/ask/", data={"kind": "association", "customer": portal.parties["customer"], "party": "P00050", "reason": f"Found in May ({lang}).", "since": "2024-05-01"})
+    with signed_in(browser, portal, "customer", lang) as page:
+        page.get_by_role("link", name=words[0], exact=True).click()
+        expect(page.locator("section.note").first).to_contain_text(f"Found in May ({lang}).")
+        looked_at(page, f"customer-asked-{portal.database}-{lang}")
+        page.locator("section.note").first.get_by_role("button", name=words[1], exact=True).click()
+        expect(page.locator("section", has_text=f"Found in May ({lang}).").locator(".state")).to_have_text(words[2])
+    with portal.sign_in("operations") as operations:
+        assert [r["state"] for r in operations.get("/api/requests").json()["rows"] if f"({lang})" in r["reason"]] == ["refused"]
+
+
 def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal) -> None:
     """One asks, the same cannot approve, another does; the statement is final, the log says by whom."""
     with signed_in(browser, own, "operations") as page:
@@ -113,6 +129,6 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
 
 def test_every_page_is_accessible(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "operations", "zh-CN") as page:
-        for name in ("periods", "statements", "crediting", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
+        for name in ("periods", "statements", "crediting", "requests", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
             page.goto(f"{portal.address}/{name}/")
             looked_at(page, f"{name.replace('/', '-')}-{portal.database}-zh-CN")

@@ -28,6 +28,7 @@ others = [s for s in statements if s["payee"] not in %(parties)r]
 for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
     if not models.Dispute.objects.using(db).filter(party=party).exists():
         acts.open_dispute("somebody", party, others[0]["period_id"], "", "A secret of " + party)
+        models.Request.objects.using(db).create(kind="association", customer="K-" + party, party=party, since="2024-05-01", reason="A secret of " + party, asked_by="somebody", asked_at=acts.now(), state="waiting")
 print(json.dumps({
     "routes": list(walk(get_resolver().url_patterns)),
     "statements": [{**s, "lines": [x["line"] for x in s.pop("body")["lines"]]} for s in statements],
@@ -44,7 +45,7 @@ from django.db import connections, models as m
 from django.db.models import Count
 from fenrun.portal import models
 from fenrun.portal.isolation import SEEN_BY, asking
-kinds = {k._meta.db_table: k for k in (models.Period, models.Grant, models.Statement, models.Crediting, models.Dispute, models.DisputeEntry, models.Approval, models.Event)}
+kinds = {k._meta.db_table: k for k in (models.Period, models.Grant, models.Statement, models.Crediting, models.Request, models.Dispute, models.DisputeEntry, models.Approval, models.Event)}
 def rows(sql):
     try:
         with connections["asker"].cursor() as cursor:

@@ -219,7 +219,7 @@ class _Compiling:
             as_of.append([self._tree(("as of", number, "when"), item.when, "charge"), item.day])
         return Terms(text.plan, en, zh, text.source, text.published, text.effective.start, text.effective.end, text.currency, text.timezone, text.year_starts, text.basis,
                      json.dumps(as_of), Decimal(1).scaleb(-text.rounding[1]), 10 ** text.rounding[1], text.rounding[0],
-                     limits.registration_lives or 0 if limits else 0, limits.open_registrations or 0 if limits else 0, limits.unbinding or 0 if limits else 0, text.mixed_bases or "", "", "")
+                     limits.registration_lives or 0 if limits else 0, limits.open_registrations or 0 if limits else 0, limits.unbinding or 0 if limits else 0, limits.consent_within or 0 if limits else 0, text.mixed_bases or "", "", "")
 
     def _rule(self, path: Path_, rule_id: str, kind: str, title: Title | None, source: str | None, words: str) -> str:
         line = self.lines[path]
@@ -505,7 +505,7 @@ def _figure_of(words: str | None) -> tuple[str, str]:
     return name, of or "payee"
 
 
-_SAID = {"title_en", "title_zh", "source", "words", "line", "mixed", "lowers"}
+_SAID = {"title_en", "title_zh", "source", "words", "line", "mixed", "lowers", "consent_days"}
 
 
 def digests(plan: Plan) -> tuple[str, str]:

@@ -51,6 +51,8 @@ class Terms:
     """A party's further open order registrations are refused; 0: any number."""
     unbind_months: int
     """A role's holder cannot be removed from a customer a second time within so many months; 0: at any time."""
+    consent_days: int
+    """A customer's silence of so many days is consent to who is to be credited for its spend; 0: only its consent is."""
     mixed: str
     """Why components may measure different costs; empty where they may not."""
     money: str

@@ -407,6 +407,7 @@ class LimitText(Text):
     registration_lives: Annotated[int, BeforeValidator(_days)] | None = Field(None, alias="registration lives", description="So long an order's registration holds at most, as in: 15 days.")
     open_registrations: int | None = Field(None, ge=1, alias="open registrations", description="So many orders a party may have registered at a time; a further one is refused.")
     unbinding: Months | None = Field(None, description="A customer's partner (or other role) cannot end a second time within this span; the holder stays, and who was to follow is refused.")
+    consent_within: Annotated[int, BeforeValidator(_days)] | None = Field(None, alias="consent within", description="A customer who is asked in the portal about a new association, transfer or registration, and says nothing for so long, has consented, as in: 14 days. Left out, only its consent counts.")
 
 
 class PayText(Text):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,7 +15,8 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close
 from fenrun.engine.store import Store
-from fenrun.portal import models, publish
+from fenrun.portal import consents, models, publish
+from fenrun.portal.events import note, now
 from fenrun.portal.turns import aside
 
 _DB = "default"
@@ -23,16 +24,6 @@ MOST_DAYS = 366
 """So long a token holds at most."""
 OPEN = ("open", "answered")
 """States of a dispute that is not over."""
-
-
-def now() -> datetime:
-    """When it is done."""
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-def note(actor: str, act: str, subject: str, **detail: Any) -> None:
-    """Leave an event of what was done."""
-    models.Event.objects.using(_DB).create(at=now(), actor=actor, act=act, subject=subject, detail=detail)
 
 
 def grant(actor: str, name: str, role: str, party: str, reason: str, password: str = "") -> models.Grant:
@@ -88,8 +79,9 @@ def end_grant(actor: str, number: int) -> None:
 
 
 def settle(store: Store, period: Period) -> bool:
-    """Settle a period and show what came out. Returns whether it differs from what was shown."""
+    """Settle a period, with what customers have been silent about for long enough, and show what came out. Returns whether it differs from what was shown."""
     with aside():
+        consents.lapse(store)
         changed = publish.publish(store, period)
     note(store.actor, "settle", period.key, changed=changed)
     return changed

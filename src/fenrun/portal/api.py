@@ -8,18 +8,19 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Field, NinjaAPI, Query, Schema
+from ninja import Field, NinjaAPI, Path, Query, Schema
 from ninja.errors import HttpError, ValidationError
 from ninja.security import APIKeyCookie, HttpBearer
 
 from fenrun.base.problem import Refused
 from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
-from fenrun.portal import acts
-from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Period, Statement
-from fenrun.portal.pages.common import explained, owns, roles_of, sees_everything, store_of, whole
+from fenrun.portal import acts, consents
+from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Period, Request, Statement
+from fenrun.portal.pages.common import explained, may_ask, may_decide, owns, roles_of, sees_everything, store_of, whole
 from fenrun.portal.words import lang
 
+NUMBER = Path(..., ge=1, le=2**62)
 MOST = 200
 """Rows of a page at most."""
 
@@ -115,6 +116,42 @@ class CreditingOut(Schema):
 
 class CreditingPage(Paged):
     rows: list[CreditingOut]
+
+
+class RequestOut(Schema):
+    id: int
+    kind: str
+    customer: str
+    party: str
+    issuer: str
+    order: str
+    since: date
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    silent_on: date | None
+    state: str
+    decided_by: str
+    decided_at: datetime | None
+    holds_from: date | None
+
+
+class RequestPage(Paged):
+    rows: list[RequestOut]
+
+
+class RequestIn(Schema):
+    kind: str = Field(max_length=20, description="association, transfer or registration")
+    customer: str = Field(max_length=200)
+    party: str = Field(max_length=200)
+    issuer: str = Field("", max_length=200)
+    order: str = Field("", max_length=200)
+    since: date
+    reason: str = Field(max_length=1000)
+
+
+class Decision(Schema):
+    state: str = Field(max_length=20, description="consented, refused or withdrawn")
 
 
 class DisputeOut(Schema):
@@ -247,16 +284,39 @@ def crediting(request: HttpRequest, window: Query[Window], customer: str = "", p
     return _page(Crediting.objects.filter(**wanted).order_by("-period_id", "id"), window)
 
 
+@api.get("/requests", response={200: RequestPage, **_ERRORS}, summary="Who is to be credited, and what the customer says to it")
+def requests(request: HttpRequest, window: Query[Window]) -> Any:
+    """Latest first."""
+    return _page(Request.objects.order_by("-id"), window)
+
+
+@api.post("/requests", response={201: RequestOut, **_ERRORS}, summary="Ask a customer")
+def ask(request: HttpRequest, said: RequestIn) -> Any:
+    """Operations for any partner; a partner to register an order for itself."""
+    if not may_ask(request, said.kind, said.party):
+        raise HttpError(403, "Operations ask for anybody, a partner for an order of its own.")
+    return 201, consents.ask(store_of(request), said.kind, _clean(said.customer), _clean(said.party), said.since, _clean(said.reason), _clean(said.order), _clean(said.issuer))
+
+
+@api.post("/requests/{number}", response={200: RequestOut, **_ERRORS}, summary="Consent, refuse or withdraw")
+def decide(request: HttpRequest, said: Decision, number: int = NUMBER) -> Any:
+    """The customer consents or refuses; who asked withdraws."""
+    found = get_object_or_404(Request, pk=number)
+    if not may_decide(request, found, said.state):
+        raise HttpError(403, "The customer decides; who asked may withdraw.")
+    return consents.decide(store_of(request), found, said.state)
+
+
 @api.get("/disputes", response={200: DisputePage, **_ERRORS}, summary="Disputes")
 def disputes(request: HttpRequest, window: Query[Window]) -> Any:
     """Latest first."""
     return _page(Dispute.objects.order_by("-id"), window)
 
 
-@api.get("/disputes/{int:number}", response={200: DisputeWhole, **_ERRORS}, summary="A dispute, with what was said")
-def dispute(request: HttpRequest, number: int) -> Any:
+@api.get("/disputes/{number}", response={200: DisputeWhole, **_ERRORS}, summary="A dispute, with what was said")
+def dispute(request: HttpRequest, number: int = NUMBER) -> Any:
     """In the order in which it was said."""
-    found = get_object_or_404(Dispute, pk=min(number, 2**62))
+    found = get_object_or_404(Dispute, pk=number)
     found.said = list(DisputeEntry.objects.filter(dispute_id=found.pk).order_by("id"))
     return found
 
@@ -270,10 +330,10 @@ def open_dispute(request: HttpRequest, said: DisputeIn) -> Any:
     return 201, acts.open_dispute(request.user.get_username(), party, period, about, _clean(said.text))
 
 
-@api.post("/disputes/{int:number}/answer", response={200: DisputeOut, **_ERRORS}, summary="Answer a dispute")
-def answer(request: HttpRequest, number: int, said: AnswerIn) -> Any:
+@api.post("/disputes/{number}/answer", response={200: DisputeOut, **_ERRORS}, summary="Answer a dispute")
+def answer(request: HttpRequest, said: AnswerIn, number: int = NUMBER) -> Any:
     """Operations: answered, accepted or refused. Whom it concerns: open (a reply) or withdrawn."""
-    found = get_object_or_404(Dispute, pk=min(number, 2**62))
+    found = get_object_or_404(Dispute, pk=number)
     if OPERATIONS not in roles_of(request) and sees_everything(request):
         raise HttpError(403, "Auditors only read.")
     return acts.answer_dispute(request.user.get_username(), found, _clean(said.state), _clean(said.text), OPERATIONS in roles_of(request))
@@ -294,11 +354,11 @@ def ask_close(request: HttpRequest, period: str, said: Reason) -> Any:
     return 201, acts.ask_close(store_of(request), get_object_or_404(Period, pk=_clean(period)), _clean(said.reason))
 
 
-@api.post("/approvals/{int:number}", response={200: ApprovalOut, **_ERRORS}, summary="Approve a close: for good")
-def approve_close(request: HttpRequest, number: int) -> Any:
+@api.post("/approvals/{number}", response={200: ApprovalOut, **_ERRORS}, summary="Approve a close: for good")
+def approve_close(request: HttpRequest, number: int = NUMBER) -> Any:
     """By somebody else than the one who asked, of what that one has seen."""
     _operations(request)
-    return acts.approve_close(store_of(request), min(number, 2**62))
+    return acts.approve_close(store_of(request), number)
 
 
 @api.get("/approvals", response={200: list[ApprovalOut], **_ERRORS}, summary="Closes that were asked for")

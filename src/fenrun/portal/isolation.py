@@ -20,17 +20,18 @@ from django.db.backends.signals import connection_created
 from fenrun.portal.models import CUSTOMER, EVERYBODY, PARTNER, REP
 
 _PAYEE = (PARTNER, REP)
-SEEN_BY: dict[str, tuple[str, tuple[str, ...] | None]] = {
-    "portal_period": ("key", None),
-    "portal_grant": ("user_id", ()),
-    "portal_statement": ("payee", _PAYEE),
-    "portal_crediting": ("customer", (CUSTOMER,)),
-    "portal_dispute": ("party", (*_PAYEE, CUSTOMER)),
-    "portal_disputeentry": ("party", (*_PAYEE, CUSTOMER)),
-    "portal_approval": ("asked_by", ()),
-    "portal_event": ("actor", ()),
+SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
+    "portal_period": {"key": None},
+    "portal_grant": {"user_id": ()},
+    "portal_statement": {"payee": _PAYEE},
+    "portal_crediting": {"customer": (CUSTOMER,)},
+    "portal_request": {"customer": (CUSTOMER,), "party": (PARTNER,)},
+    "portal_dispute": {"party": (*_PAYEE, CUSTOMER)},
+    "portal_disputeentry": {"party": (*_PAYEE, CUSTOMER)},
+    "portal_approval": {"asked_by": ()},
+    "portal_event": {"actor": ()},
 }
-"""Of each table, the column that names the party whom a row concerns, and the roles in which a grant for that party shows it; a grant is seen by the
+"""Of each table, the columns that name a party whom a row concerns, and the roles in which a grant for that party shows it; a grant is seen by the
 one who has it. Without roles a row is seen by those only who see everything, who see the rest as well; None: by whoever has signed in."""
 ASKER = "fenrun_asker"
 _now = threading.local()
@@ -72,12 +73,14 @@ def _say(user: int | None) -> None:
 
 def _predicate(table: str, grants: str, sees_all: str) -> str:
     """The condition on the rows of a table that the asker may see."""
-    column, roles = SEEN_BY[table]
     if table == "portal_grant":
         return f"user_id = asker() OR {sees_all}"
-    if not roles:  # a column of text is read, since SQLite counts rows on a view's behalf only where the view reads one
-        return f"{column} > '' AND {'asker() IS NOT NULL' if roles is None else sees_all}"
-    return f"{sees_all} OR {column} IN (SELECT party FROM {grants} WHERE user_id = asker() AND ended_at IS NULL AND party <> '' AND role IN ({_list(roles)}))"
+    shown = []
+    for column, roles in SEEN_BY[table].items():
+        if not roles:  # a column of text is read, since SQLite counts rows on a view's behalf only where the view reads one
+            return f"{column} > '' AND {'asker() IS NOT NULL' if roles is None else sees_all}"
+        shown.append(f"{column} IN (SELECT party FROM {grants} WHERE user_id = asker() AND ended_at IS NULL AND party <> '' AND role IN ({_list(roles)}))")
+    return f"{sees_all} OR {' OR '.join(shown)}"
 
 
 def _sees_all(grants: str) -> str:

@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from fenrun.base.problem import Refused
-from fenrun.portal import acts
+from fenrun.base.words import say
+from fenrun.portal import acts, events, words
 from fenrun.portal.isolation import asking
 from fenrun.portal.models import Answered
 from fenrun.portal.turns import in_turn
@@ -60,7 +61,7 @@ def once(answer: Answer) -> Answer:
         if not key or request.method in ("GET", "HEAD") or not request.path.startswith("/api/") or not request.user.is_authenticated:
             return answer(request)
         asked = hashlib.sha256(b"\0".join([request.method.encode(), request.path.encode(), request.body])).hexdigest()
-        kept, new = Answered.objects.using("default").get_or_create(user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": acts.now()})
+        kept, new = Answered.objects.using("default").get_or_create(user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": events.now()})
         if new:
             try:
                 response = answer(request)
@@ -88,6 +89,9 @@ class refusals:
         self.answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        said = [request.path, *(v for form in (request.GET, request.POST) for values in form.lists() for v in [values[0], *values[1]])]
+        if any("\x00" in text for text in said):  # PostgreSQL takes no text with a NUL byte
+            return told(request, 400, "request")
         return self.answer(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -98,7 +102,15 @@ class refusals:
 
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that did not come from this portal's own page, or too late."""
-    return render(request, "error.html", {"code": 403, "kind": "form"}, status=403)
+    return told(request, 403, "form")
+
+
+def told(request: HttpRequest, code: int, kind: str) -> HttpResponse:
+    """An error as a page that says what to do; at the API as JSON."""
+    if request.path.startswith("/api/"):
+        lang = words.lang()
+        return JsonResponse({"problems": [{"code": kind, "what": say(f"portal-error-{kind}", lang), "why": "", "fix": say(f"portal-error-{kind}-do", lang), "place": ""}]}, status=code)
+    return render(request, "error.html", {"code": code, "kind": kind}, status=code)
 
 
 class Accounts(DefaultAccountAdapter):

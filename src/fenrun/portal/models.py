@@ -98,6 +98,27 @@ class DisputeEntry(models.Model):
     text = models.TextField(max_length=4000)
 
 
+class Request(models.Model):
+    """Somebody is to be credited for a customer's spend, and the customer is asked. Nothing is credited by it before its consent, or before the end of the plan's window for silence."""
+
+    KINDS = ("association", "transfer", "registration")
+    STATES = ("waiting", "consented", "silent", "refused", "withdrawn")
+    kind = models.CharField(max_length=20, choices=[(k, k) for k in KINDS])
+    customer = models.CharField(max_length=200)
+    party = models.CharField(max_length=200, help_text="Who is to be credited.")
+    issuer = models.CharField(max_length=200, blank=True)
+    order = models.CharField(max_length=200, blank=True)
+    since = models.DateField(help_text="The day that is asked for; what is entered never begins before the consent.")
+    reason = models.CharField(max_length=1000)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    silent_on = models.DateField(null=True, help_text="Silence up to and with the day before is consent; none: only consent is.")
+    state = models.CharField(max_length=20, choices=[(s, s) for s in STATES])
+    decided_by = models.CharField(max_length=150, blank=True)
+    decided_at = models.DateTimeField(null=True)
+    holds_from = models.DateField(null=True, help_text="First day that it holds in the book.")
+
+
 class Approval(models.Model):
     """The first of two who close a period: the other approves what this one has seen, by its run."""
 

@@ -41,12 +41,13 @@ def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None
     from django.core.management import call_command
 
     from fenrun.engine.store import Store
-    from fenrun.portal import isolation, publish
+    from fenrun.portal import consents, isolation, publish
 
     call_command("migrate", interactive=False, verbosity=0)
     isolation.install()
     store = Store.open(workspace)
     store.actor = "portal"
+    consents.lapse(store)
     for period in publish.months_of(store):
         publish.publish(store, period)
         progress(1)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import include, path, re_path
 
 from fenrun.portal.api import api
-from fenrun.portal.pages import access, disputes, periods, statements
+from fenrun.portal.middleware import told
+from fenrun.portal.pages import access, disputes, periods, requests, statements
 
 
 def _missing(request: HttpRequest) -> HttpResponse:
@@ -31,6 +31,9 @@ urlpatterns = [
     path("periods/<str:period>/settle/", periods.settle, name="settle"),
     path("periods/<str:period>/close/", periods.ask, name="ask-close"),
     path("periods/<str:period>/close/<int:number>/", periods.approve, name="approve-close"),
+    path("requests/", requests.listed, name="requests"),
+    path("requests/ask/", requests.ask, name="ask"),
+    path("requests/<int:number>/", requests.decide, name="decide"),
     path("disputes/", disputes.listed, name="disputes"),
     path("disputes/open/", disputes.open_, name="open-dispute"),
     path("disputes/<int:number>/", disputes.one, name="dispute"),
@@ -47,7 +50,7 @@ urlpatterns = [
 
 def _error(code: int, kind: str) -> Callable[..., HttpResponse]:
     def page(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-        return render(request, "error.html", {"code": code, "kind": kind}, status=code)
+        return told(request, code, kind)
 
     return page
 

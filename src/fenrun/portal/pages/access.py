@@ -34,7 +34,7 @@ def mine(request: HttpRequest) -> HttpResponse:
 @operations
 def give(request: HttpRequest) -> HttpResponse:
     """Grant somebody a role for a party."""
-    said = {key: request.POST.get(key, "").replace("\x00", "").strip() for key in ("user", "role", "party", "reason", "password")}
+    said = {key: request.POST.get(key, "").strip() for key in ("user", "role", "party", "reason", "password")}
     acts.grant(request.user.get_username(), said["user"], said["role"], said["party"], said["reason"], said["password"])
     messages.success(request, say("portal-granted", lang(), user=said["user"]))
     return redirect("access")
@@ -53,7 +53,7 @@ def end(request: HttpRequest, number: int) -> HttpResponse:
 def token(request: HttpRequest) -> HttpResponse:
     """Make a token for the API; it is shown this once."""
     days = request.POST.get("days", "")
-    secret = acts.make_token(request.user, request.POST.get("name", "").replace("\x00", ""), request.POST.get("scopes", ""), int(days) if days.isdecimal() and len(days) < 6 else 0)
+    secret = acts.make_token(request.user, request.POST.get("name", ""), request.POST.get("scopes", ""), int(days) if days.isdecimal() and len(days) < 6 else 0)
     return render(request, "token.html", {"secret": secret})
 
 

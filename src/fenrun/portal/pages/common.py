@@ -17,7 +17,7 @@ from django.shortcuts import get_object_or_404
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
-from fenrun.portal.models import EVERYBODY, OPERATIONS, Crediting, Grant, Period, Statement
+from fenrun.portal.models import CUSTOMER, EVERYBODY, OPERATIONS, PARTNER, Crediting, Grant, Period, Request, Statement
 from fenrun.portal.turns import aside
 from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
@@ -75,6 +75,18 @@ def owns(request: HttpRequest, party: str, period: str, line: str = "") -> bool:
     if not statement:
         return not line and Crediting.objects.filter(customer=party, period_id=period).exists()
     return line in {"", *(x["line"] for x in statement.body["lines"])}
+
+
+def may_ask(request: HttpRequest, kind: str, party: str) -> bool:
+    """Whether the asker may ask a customer that a party be credited: operations for anybody, a partner for an order of its own."""
+    return OPERATIONS in roles_of(request) or (kind == "registration" and any(g.role == PARTNER and g.party == party for g in grants_of(request)))
+
+
+def may_decide(request: HttpRequest, found: Request, state: str) -> bool:
+    """Whether the asker may bring a request into a state: its customer consents or refuses, who asked withdraws."""
+    if state == "withdrawn":
+        return found.asked_by == request.user.get_username()
+    return any(g.role == CUSTOMER and g.party == found.customer for g in grants_of(request))
 
 
 def whole(statement: Statement) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def one(request: HttpRequest, number: int) -> HttpResponse:
 @signed_in(PARTNER, REP, CUSTOMER)
 def open_(request: HttpRequest) -> HttpResponse:
     """Open a dispute about one's own statement, a line of it, or who is credited for one's own spend."""
-    party, period, line = (request.POST.get(key, "").replace("\x00", "") for key in ("party", "period", "line"))
+    party, period, line = (request.POST.get(key, "") for key in ("party", "period", "line"))
     if not owns(request, party, period, line):
         raise Http404
     made = acts.open_dispute(request.user.get_username(), party, period, line, request.POST.get("text", ""))

@@ -39,7 +39,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     found = Statement.objects.select_related("period").order_by("-period_id", "rank").defer("body", "customers")
     if period := request.GET.get("period", ""):
         found = found.filter(period_id=period)
-    if sought := request.GET.get("q", "").replace("\x00", "").strip():
+    if sought := request.GET.get("q", "").strip():
         found = found.filter(payee=sought) | found.filter(name__icontains=sought)
     page = Paginator(found, 50).get_page(request.GET.get("page"))
     return render(request, "statements.html", {"page": page, "periods": Period.objects.order_by("-key"), "period": period, "sought": sought})
@@ -89,7 +89,7 @@ def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
 def crediting(request: HttpRequest) -> HttpResponse:
     """Who is credited for a customer's spend, since when and by whose act."""
     parties = [g.party for g in grants_of(request) if g.role == CUSTOMER]
-    customer = request.GET.get("customer", "").replace("\x00", "") or (parties[0] if parties else "")
+    customer = request.GET.get("customer", "") or (parties[0] if parties else "")
     rows = list(Crediting.objects.filter(customer=customer).order_by("-period_id", "role", "-since", "party"))
     months: dict[str, list[Crediting]] = {}
     for row in rows:

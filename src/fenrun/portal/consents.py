@@ -1,0 +1,103 @@
+"""Who is to be credited for a customer's spend is asked of the customer first. What it consents to enters the book as any book file does."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.db import transaction
+
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import OPEN_END
+from fenrun.book.as_known import put_book, sources_of
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.store import Store
+from fenrun.portal import events, models
+from fenrun.workspace import import_file, plans_known
+
+_DB = "default"
+ROLE = "partner"
+"""The role that is asked for."""
+
+
+def ask(store: Store, kind: str, customer: str, party: str, since: date, reason: str, order: str = "", issuer: str = "") -> models.Request:
+    """Ask a customer to consent. Raises Refused where it does not say whom, what, or why; whether the customer exists is not told, since a partner could find out by asking."""
+    place, wrong = Place(kind), []
+    if kind not in models.Request.KINDS or not customer or not party or (kind == "registration") != bool(order and issuer):
+        wrong.append(Problem("request-wrong", place, {"kind": kind, "known": ", ".join(models.Request.KINDS)}))
+    if not reason.strip():
+        wrong.append(Problem("reason-missing", place))
+    if wrong:
+        raise Refused(wrong)
+    days, today = silence(store), events.now()
+    with transaction.atomic(using=_DB):
+        made = models.Request.objects.using(_DB).create(
+            kind=kind, customer=customer, party=party, order=order, issuer=issuer, since=since, reason=reason.strip()[:1000], asked_by=store.actor, asked_at=today,
+            silent_on=today.date() + timedelta(days=days) if days else None, state="waiting")
+        events.note(store.actor, f"ask {kind}", str(made.pk), customer=customer, party=party, order=order, since=str(since))
+    return made
+
+
+def silence(store: Store) -> int:
+    """So many days of silence are consent, as the plans in force say; 0: none. Where plans differ, the customer has the longest."""
+    today = events.now().date()
+    terms = [f.plan.terms[0] for f in plans_known(store, events.now().replace(tzinfo=None))] or [f.plan.terms[0] for f in plans_known(store, datetime.combine(OPEN_END, time()))]
+    stated = [t.consent_days for t in terms if t.valid_from <= today < t.valid_to] or [t.consent_days for t in terms]
+    return 0 if not stated or not all(stated) else max(stated)
+
+
+def decide(store: Store, seen: models.Request, state: str) -> models.Request:
+    """The customer consents or refuses, or who asked withdraws. Consent enters the book from that day, or the later one that was asked for. Raises Refused where it is decided already."""
+    with transaction.atomic(using=_DB):
+        request = models.Request.objects.using(_DB).select_for_update().get(pk=seen.pk)
+        if request.state != "waiting" or state not in ("consented", "refused", "withdrawn"):
+            raise Refused([Problem("request-over", Place(f"{request.kind} {request.customer}"), {"state": request.state, "by": request.decided_by or "-"})])
+        _decided(store, request, state, store.actor, events.now().date())
+    return request
+
+
+def lapse(store: Store) -> int:
+    """Take up what customers have been silent about for as long as the plan says. Returns how many."""
+    count, today = 0, events.now().date()
+    for request in models.Request.objects.using(_DB).filter(state="waiting", silent_on__lte=today).order_by("id"):
+        with transaction.atomic(using=_DB):
+            again = models.Request.objects.using(_DB).select_for_update().get(pk=request.pk)
+            if again.state == "waiting" and again.silent_on:
+                _decided(store, again, "silent", "", again.silent_on)
+                count += 1
+    return count
+
+
+def _decided(store: Store, request: models.Request, state: str, by: str, day: date) -> None:
+    request.state, request.decided_by, request.decided_at = state, by, events.now()
+    if state in ("consented", "silent"):
+        request.holds_from = max(request.since, day)
+        _enter(store, request)
+    request.save(using=_DB)
+    events.note(by or "portal", f"{state} {request.kind}", str(request.pk), customer=request.customer, party=request.party, holds_from=str(request.holds_from or ""))
+
+
+def _enter(store: Store, request: models.Request) -> None:
+    """Enter the links into the book: the new one, and for an association or transfer the present holder's end. What it says, and by whose consent, is the file's name and the log's reason."""
+    start = request.holds_from
+    if request.kind == "registration":
+        links = [{"of": "order", "issuer": request.issuer, "subject": request.order, "role": ROLE, "party": request.party, "from": start, "type": "registration"}]
+    else:
+        links = [{"of": "customer", "subject": request.customer, "role": ROLE, "party": request.party, "from": start}, *_ended(store, request, start)]
+    store.reason = f"{request.kind} asked by {request.asked_by}, {request.state}" + (f" by {request.decided_by}" if request.decided_by else "")
+    with tempfile.TemporaryDirectory(prefix="fenrun-consent-") as aside:
+        path = Path(aside) / f"request-{request.pk}.yaml"
+        path.write_text(yaml.safe_dump({"links": links}, allow_unicode=True, sort_keys=False), "utf-8")
+        import_file(store, path, events.now().astimezone(UTC).replace(tzinfo=None))
+
+
+def _ended(store: Store, request: models.Request, start: Any) -> list[dict[str, Any]]:
+    """The links of the present holders of the role, with their end on the day on which the new one begins."""
+    engine = DuckDB()
+    put_book(engine, sources_of(store.imports("book")))
+    held = engine.query("SELECT * FROM links_known WHERE of_kind = 'customer' AND subject = ? AND role = ? AND valid_from < ? AND valid_to > ?", [request.customer, ROLE, start, start]).to_pylist()
+    return [{"of": "customer", "subject": r["subject"], "role": r["role"], "party": r["party"], "share": str(r["share"]), "from": r["valid_from"], "to": start, "id": r["link_id"],
+             **({"type": r["type"]} if r["type"] else {})} for r in held]

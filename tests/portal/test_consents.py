@@ -1,0 +1,83 @@
+"""Nothing is credited to a new partner before the customer's consent, or the window that the plan states."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from tests.portal.served import Portal
+
+_MOVE = """
+import json
+from datetime import UTC, date, datetime
+from django.conf import settings
+from fenrun.base.when import parse_period
+from fenrun.engine.store import Store
+from fenrun.portal import consents, events, models, publish
+store = Store.open(settings.WORKSPACE)
+store.actor = "somebody"
+clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
+events.now = lambda: clock["now"]
+october = parse_period("2024-10")
+def credited():
+    publish.publish(store, october)
+    return {f"{r.party} {r.via} {r.order}": r.amount for r in models.Crediting.objects.using("default").filter(period_id="2024-10", customer=customer, role="partner")}
+customer = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner", via="customer").order_by("id").values_list("customer", flat=True)[0]
+before = credited()
+request = consents.ask(store, "transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
+said = {"silent_on": str(request.silent_on), "before": before, "waiting": credited()}
+clock["now"] = datetime.fromisoformat(%(when)r).replace(tzinfo=UTC)
+%(then)s
+said["after"] = credited()
+request = models.Request.objects.using("default").get(pk=request.pk)
+log = store.log.acts("book")[-1]
+print(json.dumps({**said, "customer": customer, "state": request.state, "holds_from": str(request.holds_from), "reason": log.reason, "source": log.facts()["source"], "actor": log.actor}))
+"""
+
+
+def _moved(own: Portal, when: str, then: str) -> dict[str, Any]:
+    return own.python(_MOVE % {"when": when, "then": then})  # type: ignore[no-any-return]
+
+
+def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
+    said = _moved(own, "2024-10-11T15:00", 'consents.decide(store, request, "consented")')
+    assert said["waiting"] == said["before"] and said["state"] == "consented" and said["holds_from"] == "2024-10-11"
+    (old,) = [k for k in said["before"] if "customer" in k]
+    assert 0 < Decimal(said["after"]["P00040 customer "]) < Decimal(said["before"][old])
+    assert Decimal(said["after"][old]) + Decimal(said["after"]["P00040 customer "]) == Decimal(said["before"][old])
+    assert said["source"].startswith("request-") and said["reason"] == "transfer asked by somebody, consented by somebody"
+
+
+def test_a_refusal_credits_nothing(own: Portal) -> None:
+    said = _moved(own, "2024-10-11T15:00", 'consents.decide(store, request, "refused")\nconsents.lapse(store)')
+    assert said["after"] == said["before"] and said["state"] == "refused" and not said["source"].startswith("request-")
+
+
+def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
+    said = _moved(own, "2024-10-17T23:00", "consents.lapse(store)")
+    assert said["silent_on"] == "2024-10-18" and said["after"] == said["before"] and said["state"] == "waiting"
+    said = _moved(own, "2024-10-18T01:00", "consents.lapse(store)")
+    assert said["state"] == "silent" and said["holds_from"] == "2024-10-18" and Decimal(said["after"]["P00040 customer "]) > 0
+
+
+def test_only_the_customer_decides(portal: Portal) -> None:
+    customer, partner = portal.parties["customer"], portal.parties["partner"]
+    with portal.sign_in("operations") as operations, portal.sign_in("customer") as asked, portal.sign_in("partner") as other, portal.sign_in("auditor") as auditor:
+        form = {"kind": "association", "customer": customer, "party": "P00040", "reason": "Sold by P00040 since May.", "since": "2024-05-01"}
+        assert operations.post("/requests/ask/", data=form).status_code == 302
+        number = operations.get("/api/requests").json()["rows"][0]["id"]
+        for who, status in ((operations, 403), (other, 404), (auditor, 403)):
+            assert who.post(f"/requests/{number}/", data={"state": "consented"}).status_code == status
+            assert who.post(f"/api/requests/{number}", json={"state": "consented"}).status_code == status
+        assert "Sold by P00040" not in other.get("/requests/").text and "Sold by P00040" in auditor.get("/requests/").text
+        assert "Sold by P00040" in asked.get("/requests/").text
+        assert asked.post(f"/requests/{number}/", data={"state": "refused"}).status_code == 302
+        assert asked.post(f"/api/requests/{number}", json={"state": "consented"}).status_code == 409
+        assert [r["state"] for r in asked.get("/api/requests").json()["rows"] if r["id"] == number] == ["refused"]
+        # a partner registers an order for itself, never for another, and never an association
+        mine = {"kind": "registration", "customer": customer, "party": partner, "issuer": "Beichen Cloud", "order": "SO-9", "reason": "Ours.", "since": "2024-11-01"}
+        assert other.post("/api/requests", json=mine).status_code == 201
+        assert other.post("/api/requests", json={**mine, "party": "P00040"}).status_code == 403
+        assert other.post("/api/requests", json={**mine, "kind": "association", "order": "", "issuer": ""}).status_code == 403
+        assert other.get("/api/requests").json()["total"] == 1
+        assert other.post(f"/api/requests/{other.get('/api/requests').json()['rows'][0]['id']}", json={"state": "withdrawn"}).status_code == 200

@@ -1,0 +1,155 @@
+"""Signing in, forms, sessions, tokens, second factors, headers: each tried from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import struct
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.portal.served import Portal, form_token
+
+
+def _try(client: httpx.Client, name: str, password: str) -> httpx.Response:
+    return client.post("/account/login/", data={"login": name, "password": password, "csrfmiddlewaretoken": form_token(client, "/account/login/")}, headers={"Referer": str(client.base_url)})
+
+
+def test_a_form_from_elsewhere_is_refused(portal: Portal) -> None:
+    with portal.sign_in("operations") as client:
+        for address in ("/periods/2024-01/settle/", "/access/give/", "/disputes/open/", "/requests/ask/", "/access/token/", "/language/", "/account/logout/"):
+            answer = client.post(address, headers={"X-CSRFToken": ""}, data={"user": "x", "role": "partner", "party": "P1", "reason": "x"})
+            assert answer.status_code == 403 and "The form was too old" in answer.text, address
+        assert client.post("/api/periods/2024-01/settle", headers={"X-CSRFToken": ""}).status_code == 403
+
+
+def test_headers_allow_nothing_from_elsewhere(portal: Portal) -> None:
+    with portal.sign_in("partner") as client:
+        for address in ("/", "/statements/", "/api/me", "/nowhere", "/account/login/"):
+            answer = client.get(address, follow_redirects=True)
+            policy = answer.headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+            assert answer.headers["Cache-Control"] == "no-store" and answer.headers["X-Content-Type-Options"] == "nosniff" and answer.headers["Referrer-Policy"] == "same-origin"
+            assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=", answer.text)
+        cookies = client.get("/account/login/").headers.get_list("set-cookie") + [str(c) for c in client.cookies.jar]
+        assert any("sessionid" in c for c in cookies)
+
+
+def test_guessing_a_password_is_slowed_down(own: Portal) -> None:
+    with httpx.Client(base_url=own.address) as client:
+        answers = [_try(client, "operations", f"guess-{n}") for n in range(7)]
+        assert "failed login attempts" in answers[-1].text or answers[-1].status_code == 429
+        assert _try(client, "operations", own.password).status_code != 302, "not even the right one, for a while"
+
+
+def test_a_strange_host_or_byte_is_refused_with_a_page(portal: Portal) -> None:
+    answer = httpx.get(portal.address, headers={"Host": "elsewhere.example"})
+    assert answer.status_code == 400 and "cannot be read" in answer.text
+    with portal.sign_in("operations") as client:
+        for address in ("/statements/?q=%00", "/statements/?period=%00x", "/crediting/?customer=%00", "/statements/2024-01/%00/", "/periods/%00/", "/lines/2024-01/a%00b/", "/disputes/99999999999999999999/", "/api/disputes/99999999999999999999999", "/statements/?page=x"):
+            assert client.get(address).status_code in (200, 400, 404), address
+        assert client.get("/nowhere").text.count("Nothing there") >= 1
+
+
+def test_ending_a_grant_works_at_once(own: Portal) -> None:
+    with own.sign_in("partner") as partner, own.sign_in("operations") as operations:
+        page = partner.get("/", follow_redirects=True)
+        assert page.status_code == 200 and own.parties["partner"] in page.text
+        ends = re.findall(rf'/access/(\d+)/end/"(?:(?!</form>).)*{own.parties["partner"]}', operations.get("/access/").text, re.S)
+        assert operations.post(f"/access/{ends[0]}/end/").status_code == 302
+        assert partner.get(page.url.path).status_code in (403, 404)
+        assert "Nothing to see yet" in partner.get("/", follow_redirects=True).text
+
+
+def test_signing_out_and_ending_sessions_revoke_them(own: Portal) -> None:
+    with own.sign_in("auditor") as one, own.sign_in("auditor") as other:
+        assert other.get("/periods/").status_code == 200
+        assert one.post("/account/sessions/").status_code == 302
+        assert other.get("/periods/").status_code == 302, "the other session is ended"
+        kept = one.cookies["sessionid"]
+        assert one.post("/account/logout/").status_code == 302
+        assert httpx.get(f"{own.address}/periods/", cookies={"sessionid": kept}).status_code == 302
+
+
+def test_tokens_have_scopes_and_end(own: Portal) -> None:
+    with own.token("operations", "read") as reads, own.token("operations", "read act") as acts, own.sign_in("operations") as signed_in:
+        assert reads.get("/api/periods").status_code == 200
+        assert reads.post("/api/periods/2024-01/settle").status_code == 403
+        assert acts.post("/api/periods/2024-01/settle").json() == {"period": "2024-01", "changed": False}
+        assert acts.get("/periods/").status_code == 302, "a token is for the API, not for pages"
+        for number in re.findall(r"/access/token/(\d+)/end/", signed_in.get("/access/").text):
+            signed_in.post(f"/access/token/{number}/end/")
+        assert reads.get("/api/periods").status_code == acts.get("/api/periods").status_code == 401
+    with httpx.Client(base_url=own.address, headers={"Authorization": "Bearer fenrun_made_up"}) as client:
+        assert client.get("/api/periods").status_code == 401
+    stored = own.python("import json\nfrom fenrun.portal import models\nprint(json.dumps(list(models.Token.objects.values_list('digest', flat=True))))")
+    assert all(len(d) == 64 and "fenrun_" not in d for d in stored)
+
+
+def test_the_same_act_with_one_key_is_done_once(own: Portal) -> None:
+    party = own.parties["partner"]
+    with own.token("partner", "read act") as client:
+        period = client.get("/api/statements").json()["rows"][0]["period"]
+        said = {"party": party, "period": period, "text": "An order is missing."}
+        one, again = (client.post("/api/disputes", json=said, headers={"Idempotency-Key": "k1"}) for _ in range(2))
+        assert one.status_code == again.status_code == 201 and one.json() == again.json()
+        assert client.get("/api/disputes").json()["total"] == 1
+        assert client.post("/api/disputes", json={**said, "text": "Another."}, headers={"Idempotency-Key": "k1"}).status_code == 409
+        assert client.post("/api/disputes", json={**said, "text": " "}, headers={"Idempotency-Key": "k2"}).status_code == 409
+        assert client.post("/api/disputes", json=said, headers={"Idempotency-Key": "k2"}).status_code == 201, "what was refused may be tried again"
+
+
+def _code(secret: str) -> str:
+    """The code of an authenticator app (RFC 6238), counted here on its own."""
+    mac = hmac.digest(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1)
+    start = mac[-1] & 15
+    return f"{(struct.unpack('>I', mac[start : start + 4])[0] & 0x7FFFFFFF) % 10**6:06}"
+
+
+def test_a_second_factor_is_asked_for(own: Portal) -> None:
+    with own.sign_in("auditor") as client:
+        page = client.get("/account/2fa/totp/activate/", follow_redirects=True)
+        if "password" in page.url.path or "reauthenticate" in page.url.path:
+            page = client.post(page.url.path + "?next=/account/2fa/totp/activate/", data={"password": own.password}, follow_redirects=True)
+        secret = re.search(r'<p class="place">([A-Z2-7]+)</p>', page.text)
+        assert secret, page.text
+        done = client.post("/account/2fa/totp/activate/", data={"code": _code(secret.group(1))})
+        assert done.status_code == 302, done.text
+        assert "asks for a code" in client.get("/account/2fa/").text
+    with httpx.Client(base_url=own.address) as client:
+        answer = _try(client, "auditor", own.password)
+        assert answer.status_code == 302 and "2fa/authenticate" in answer.headers["Location"]
+        assert client.get("/periods/").status_code == 302
+        token = form_token(client, "/account/2fa/authenticate/")
+        assert client.post("/account/2fa/authenticate/", data={"code": "000000", "csrfmiddlewaretoken": token}, headers={"Referer": own.address}).status_code == 200
+        assert client.get("/periods/").status_code == 302, "a wrong code signs nobody in"
+
+
+def test_secrets_are_kept_from_others(own: Portal) -> None:
+    secret = own.workspace / "portal/secret"
+    assert secret.stat().st_mode & 0o077 == 0
+    stored = own.python("import json\nfrom django.contrib.auth import get_user_model\nprint(json.dumps(list(get_user_model().objects.values_list('password', flat=True))))")
+    assert all(p.startswith("argon2$argon2id$") for p in stored)
+    said = "\n".join(p.read_text("utf-8", "replace") for p in Path(own.workspace).parent.glob("errors"))
+    assert own.password not in said
+
+
+def test_two_people_are_needed_by_every_way(own: Portal) -> None:
+    """Neither page nor API lets one person close a period, nor anybody but operations ask."""
+    with own.sign_in("operations") as one, own.sign_in("second") as two, own.sign_in("auditor") as auditor, own.sign_in("partner") as partner:
+        for who in (auditor, partner):
+            assert who.post("/periods/2024-01/close/", data={"reason": "x"}).status_code == 403
+            assert who.post("/api/periods/2024-01/close", json={"reason": "x"}).status_code == 403
+        asked = one.post("/api/periods/2024-01/close", json={"reason": "January, as agreed"})
+        number = asked.json()["id"]
+        assert asked.status_code == 201
+        assert one.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-alone"
+        assert one.post(f"/periods/2024-01/close/{number}/").status_code == 409
+        assert auditor.post(f"/api/approvals/{number}").status_code == 403
+        assert two.post(f"/api/approvals/{number}").json()["approved_by"] == "second"
+        assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "approval-gone"
+        assert [p["closed"] for p in one.get("/api/periods").json() if p["key"] == "2024-01"] == [True]
