@@ -39,6 +39,7 @@ from fenrun.closing.seal import climb, leaf_of
 from fenrun.engine import log
 from fenrun.engine.choose import new_engine
 from fenrun.engine.store import Store
+from fenrun.estimate import Estimator
 from fenrun.plan.findings import examine
 from fenrun.plan.read import read_plan
 from fenrun.proof.bundle import make_bundle, write_archive
@@ -546,6 +547,8 @@ GALLERY: dict[str, Shows] = {
     "reason-missing": Shows("in the portal, a grant without a reason", lambda: (_portal().grant("one", "two", "partner", "P1", " "), [])[1]),
     "bench-not-demo": settled("fenrun bench portal WORKSPACE, of real data", act=lambda store: importlib.import_module("fenrun.cli.bench_").bench_portal.callback(store, 1, 1, False)),
     "token-wrong": Shows("in the portal, a token for 5,000 days", lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1]),
+    "estimate-nothing": settled("in the portal, what P9 would earn by selling more, who sells nothing", act=lambda store: (Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(100)), [])[1]),
+    "estimate-amount": Shows("in the portal, what selling 0 more would earn", lambda: (_portal() and importlib.import_module("fenrun.portal.pages.common").estimated(None, "0", ""), [])[1]),
     "request-wrong": settled("in the portal, an order registration that names no order", act=_wrongly_requested),
     "request-over": settled("in the portal, consenting to what was refused before", act=_requested),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),

@@ -17,7 +17,7 @@ from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
 from fenrun.portal import acts, consents
 from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Period, Request, Statement
-from fenrun.portal.pages.common import explained, may_ask, may_decide, owns, roles_of, sees_everything, store_of, whole
+from fenrun.portal.pages.common import bundled, estimated, explained, may_ask, may_decide, owns, roles_of, sees_everything, store_of, whole
 from fenrun.portal.words import lang
 
 NUMBER = Path(..., ge=1, le=2**62)
@@ -269,6 +269,20 @@ def statements(request: HttpRequest, window: Query[Window], period: str = "", pa
 def statement(request: HttpRequest, period: str, payee: str) -> Any:
     """The statement as `fenrun statement --json` prints it, under `attained` how far each line has come in its table, and under `elsewhere` what of its customers' spend is credited elsewhere (how much and since when, never to whom)."""
     return whole(get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee)))
+
+
+@api.get("/statements/{period}/{payee}/bundle", response={200: bytes, **_ERRORS}, openapi_extra={"responses": {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}}, summary="The signed bundle of a closed statement")
+def bundle(request: HttpRequest, period: str, payee: str) -> Any:
+    """A ZIP file that `fenrun verify` derives again anywhere."""
+    found = get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee))
+    return HttpResponse(bundled(request, found), content_type="application/zip")
+
+
+@api.get("/statements/{period}/{payee}/estimate", response={200: dict[str, Any], **_ERRORS}, summary="If I sell so much more")
+def estimate(request: HttpRequest, period: str, payee: str, amount: str, service: str = "") -> Any:
+    """What the payee would earn in the period, had it sold for so much more at list price to one of its customers; line by line, before and after."""
+    found = get_object_or_404(Statement.objects.select_related("period"), period_id=_clean(period), payee=_clean(payee))
+    return estimated(found, _clean(amount), _clean(service))
 
 
 @api.get("/lines/{period}/{path:line}", response={200: dict[str, Any], **_ERRORS}, summary="Why a line is what it is")

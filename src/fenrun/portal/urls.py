@@ -24,6 +24,7 @@ urlpatterns = [
     path("language/", access.language, name="language"),
     path("statements/", statements.listed, name="statements"),
     path("statements/<str:period>/<str:payee>/", statements.one, name="statement"),
+    path("statements/<str:period>/<str:payee>/estimate/", statements.estimate, name="estimate"),
     path("lines/<str:period>/<path:line>/", statements.line, name="line"),
     path("crediting/", statements.crediting, name="crediting"),
     path("periods/", periods.listed, name="periods"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache, wraps
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -14,14 +18,20 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 
+from fenrun.base.money import parse_amount
+from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
+from fenrun.estimate import Estimator
 from fenrun.portal.models import CUSTOMER, EVERYBODY, OPERATIONS, PARTNER, Crediting, Grant, Period, Request, Statement
 from fenrun.portal.turns import aside
+from fenrun.proof.bundle import make_bundle
 from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
 
+MOST_SOLD = Decimal(10) ** 12
+"""More than this is no sale."""
 Page = Callable[..., HttpResponse]
 
 
@@ -94,6 +104,14 @@ def whole(statement: Statement) -> dict[str, Any]:
     return {k: v for k, v in statement.body.items() if k not in ("titles", "before")} | {"customers": statement.customers}
 
 
+def bundled(request: HttpRequest, statement: Statement) -> bytes:
+    """The signed bundle of a closed statement that the asker sees, for `fenrun verify`. Raises Refused where the period is not closed."""
+    with aside(), tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as folder:
+        out = Path(folder) / "bundle.zip"
+        make_bundle(store_of(request), statement.payee, parse_period(statement.period_id), out)
+        return out.read_bytes()
+
+
 def explained(period: str, line: str) -> tuple[Statement, dict[str, Any]]:
     """A line's statement and its explanation. It is looked for in a statement that the asker sees, so nobody is told of another's. Raises Http404."""
     statement = get_object_or_404(Statement.objects.select_related("period"), period_id=period, payee=line.rpartition("/")[2])
@@ -101,6 +119,25 @@ def explained(period: str, line: str) -> tuple[Statement, dict[str, Any]]:
         raise Http404
     with run_of(statement.period) as run:
         return statement, explain(run, line, 20)
+
+
+@lru_cache(maxsize=1)
+def _estimator(key: str, run: str, known: datetime) -> tuple[Estimator, threading.Lock]:
+    return Estimator(Store.open(settings.WORKSPACE), parse_period(key), known), threading.Lock()
+
+
+def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]:
+    """What more sales would earn the payee of a statement that the asker sees. Raises Refused for what is no amount, or where nothing can be sold."""
+    try:
+        more = parse_amount(amount)
+    except ValueError as error:
+        raise Refused([Problem("estimate-amount", Place("amount"), {"amount": amount})]) from error
+    if not 0 < more < MOST_SOLD:
+        raise Refused([Problem("estimate-amount", Place("amount"), {"amount": amount})])
+    with aside():
+        estimator, lock = _estimator(statement.period_id, statement.period.run, statement.period.known.replace(tzinfo=None))
+        with lock:
+            return {**estimator.sell(statement.payee, more, service or None), "services": estimator.services(statement.payee)}
 
 
 @lru_cache(maxsize=4)

@@ -10,8 +10,9 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from fenrun.base.problem import Refused
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, Period, Statement
-from fenrun.portal.pages.common import explained, grants_of, run_of, sees_everything, signed_in, whole
+from fenrun.portal.pages.common import bundled, estimated, explained, grants_of, run_of, sees_everything, signed_in, whole
 from fenrun.portal.words import lang
 from fenrun.statement.explain import in_words
 from fenrun.statement.files import to_csv, to_xlsx
@@ -50,7 +51,7 @@ def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """A statement: as a page, or with ?format= as JSON, CSV or XLSX."""
     statement = get_object_or_404(Statement.objects.select_related("period").defer("customers"), period_id=period, payee=payee)
     if kind := request.GET.get("format"):
-        return _file(statement, kind)
+        return _file(request, statement, kind)
     body = statement.body
     past = list(Statement.objects.filter(payee=payee).order_by("period_id").values_list("period_id", "earned"))
     return render(request, "statement.html", {
@@ -60,10 +61,12 @@ def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     })
 
 
-def _file(statement: Statement, kind: str) -> HttpResponse:
+def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse:
     name = f"{statement.payee}-{statement.period_id}"
     if kind == "json":
         return HttpResponse(json.dumps(whole(statement), ensure_ascii=False, indent=2), content_type="application/json")
+    if kind == "bundle":
+        return HttpResponse(bundled(request, statement), content_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{name}.zip"'})
     if kind not in ("csv", "xlsx"):
         raise Http404
     with run_of(statement.period) as run:
@@ -83,6 +86,17 @@ def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
     head, *sentences = in_words(said, lang())
     page = "line_part.html" if request.htmx else "line.html"
     return render(request, page, {"statement": statement, "said": said, "head": head, "sentences": sentences})
+
+
+@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
+def estimate(request: HttpRequest, period: str, payee: str) -> HttpResponse:
+    """If I sell so much more: what that would earn, line by line."""
+    statement = get_object_or_404(Statement.objects.select_related("period").defer("customers"), period_id=period, payee=payee)
+    try:
+        found = {"said": estimated(statement, request.GET.get("amount", ""), request.GET.get("service", "")), "problems": []}
+    except Refused as refused:
+        found = {"said": None, "problems": refused.problems}
+    return render(request, "estimate_part.html" if request.htmx else "estimate.html", {"statement": statement, "amount": request.GET.get("amount", ""), "service": request.GET.get("service", ""), **found})
 
 
 @signed_in(CUSTOMER, OPERATIONS, AUDITOR)
