@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test nightly mutants lint lock docs clean
+.PHONY: demo serve test nightly mutants lint lock docs clean
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -14,6 +14,10 @@ $(READY): requirements.lock pyproject.toml
 
 demo: $(READY)     ## build a demo world, settle twelve months, print the result
 	$(BIN)/fenrun demo demo-workspace --force
+
+serve: $(READY)    ## open the demo world in the portal; DATABASE_URL=postgres://... keeps the portal's rows there
+	test -f demo-workspace/fenrun.json || $(BIN)/fenrun demo demo-workspace
+	$(BIN)/fenrun serve demo-workspace
 
 test: $(READY)     ## every test
 	$(BIN)/ruff check src tests

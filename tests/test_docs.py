@@ -47,6 +47,14 @@ def test_the_commands_of_closing_run(tmp_path: Path) -> None:
         assert done.code == 0, (line, done.err)
 
 
+def test_every_setting_is_in_the_docs() -> None:
+    """Each environment variable that the code reads is named on a page."""
+    code = "\n".join(p.read_text("utf-8") for p in (DOCS.parent / "src").rglob("*.py"))
+    pages = "\n".join(p.read_text("utf-8") for p in PAGES)
+    found = set(re.findall(r"environ(?:\.get\(|\[)[\"']([A-Z_]+)", code)) - {"LC_ALL", "LANG", "DJANGO_SETTINGS_MODULE"}
+    assert len(found) > 5 and not {name for name in found if name not in pages}
+
+
 GROWTH = [{"from": "2024-01-01", "source": "Terms", "kind": "all units", "bands": ["below 30 % pays 0 %", "from 30 % pays 8 %"]}]
 
 

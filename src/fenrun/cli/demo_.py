@@ -83,6 +83,7 @@ def _show(workspace: Path, said: list[dict[str, object]], run: Run) -> None:
     line = max(statement.lines, key=lambda x: (x.reason == "band", x.earned))
     show_explanation(explain(run, line.line_id, 4), 4)
     click.echo(f"\n{say('demo-next', lang)}")
+    click.echo("  make serve" if str(workspace) == "demo-workspace" else f"  fenrun serve {workspace}")
     click.echo(f"  fenrun statement {workspace} {statement.payee} --period {SHOWN} --format xlsx --out statement.xlsx")
     click.echo(f"  fenrun explain {workspace} {line.line_id} --period {SHOWN}")
     click.echo(f"  fenrun settle {workspace} --period {SHOWN} --json")

@@ -9,7 +9,7 @@ from django.urls import include, path, re_path
 
 from fenrun.portal.api import api
 from fenrun.portal.middleware import told
-from fenrun.portal.pages import access, disputes, periods, requests, statements
+from fenrun.portal.pages import access, book, disputes, imports, periods, plans, requests, statements
 
 
 def _missing(request: HttpRequest) -> HttpResponse:
@@ -32,6 +32,14 @@ urlpatterns = [
     path("periods/<str:period>/settle/", periods.settle, name="settle"),
     path("periods/<str:period>/close/", periods.ask, name="ask-close"),
     path("periods/<str:period>/close/<int:number>/", periods.approve, name="approve-close"),
+    path("import/", imports.listed, name="imports"),
+    path("import/start/", imports.start, name="start-import"),
+    path("import/<int:number>/", imports.one, name="import-job"),
+    path("book/", book.customer, name="book"),
+    path("plans/", plans.listed, name="plans"),
+    path("plans/check/", plans.check, name="check-plan"),
+    path("plans/save/", plans.save, name="save-plan"),
+    path("plans/<str:plan>/", plans.listed, name="plan"),
     path("requests/", requests.listed, name="requests"),
     path("requests/ask/", requests.ask, name="ask"),
     path("requests/<int:number>/", requests.decide, name="decide"),

@@ -1,0 +1,91 @@
+"""Plans: their text with the checker beside it, what a change to it changes, and for whom."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from fenrun.base.money import plain
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import parse_period
+from fenrun.base.words import say
+from fenrun.cases import run_cases
+from fenrun.plan.diff import diff
+from fenrun.plan.findings import examine
+from fenrun.plan.read import PlanFile, read_plan
+from fenrun.portal import events
+from fenrun.portal.models import AUDITOR, OPERATIONS, Period
+from fenrun.portal.pages.common import operations, roles_of, signed_in, store_of
+from fenrun.portal.turns import aside
+from fenrun.portal.words import lang
+from fenrun.workspace import compare_plans, import_file, known_by, plans_known
+
+
+def _known(request: HttpRequest) -> dict[str, PlanFile]:
+    store = store_of(request)
+    return {f.plan.id: f for f in plans_known(store, known_by(store, None))}
+
+
+@signed_in(OPERATIONS, AUDITOR)
+def listed(request: HttpRequest, plan: str = "") -> HttpResponse:
+    """The plans as they are known, one of them open."""
+    known = _known(request)
+    if plan and plan not in known:
+        raise Http404
+    file = known.get(plan) or next(iter(known.values()), None)
+    return render(request, "plans.html", {"plans": list(known), "file": file, "may_act": OPERATIONS in roles_of(request), "periods": list(Period.objects.order_by("-key").values_list("key", flat=True))})
+
+
+@require_POST
+@signed_in(OPERATIONS, AUDITOR)
+def check(request: HttpRequest) -> HttpResponse:
+    """What the checker says of a text: problems, cases, what it changes clause by clause; and, where a period is named, whose pay it changes. Nothing is kept."""
+    known = _known(request)
+    with aside():
+        found = _checked(request, known)
+    return render(request, "plan_checked.html", found)
+
+
+def _checked(request: HttpRequest, known: dict[str, PlanFile]) -> dict[str, Any]:
+    found: dict[str, Any] = {"problems": [], "cases": None, "changes": None, "payees": None, "period": ""}
+    try:
+        file = read_plan(request.POST.get("text", ""), "plan.yaml")
+        problems = examine(file.plan, "plan.yaml")[0]
+        outcomes, wrong = run_cases(file)
+        found |= {"problems": [p.as_json(lang()) for p in [*problems, *wrong]], "cases": (sum(o.ok for o in outcomes), len(outcomes))}
+        before = known.get(file.plan.id)
+        if before:
+            found["changes"] = diff(before.plan, file.plan)
+            if (period := request.POST.get("period", "")) and found["changes"]:
+                rows = compare_plans(store_of(request), (before.plan, file.plan), parse_period(period))
+                found |= {"period": period, "payees": [{"payee": r["payee"], "role": r["role"], **{k: plain(r[k]) for k in ("one", "other")}, "more": plain(r["other"] - r["one"])} for r in rows]}
+    except Refused as refused:
+        found["problems"] = [p.as_json(lang()) for p in refused.problems]
+    except ValueError as error:  # a period that is none
+        found["problems"] = [Problem("estimate-amount", Place("period"), {"amount": str(error)}).as_json(lang())]
+    return found
+
+
+@require_POST
+@operations
+def save(request: HttpRequest) -> HttpResponse:
+    """Make the text known as the plan from now on, with a reason. What is closed stays as it was closed."""
+    reason, store = request.POST.get("reason", "").strip(), store_of(request)
+    if not reason:
+        raise Refused([Problem("reason-missing", Place("plan"))])
+    text = request.POST.get("text", "").replace("\r\n", "\n")
+    file = read_plan(text, "plan.yaml")
+    store.reason = reason
+    with tempfile.TemporaryDirectory(prefix="fenrun-plan-") as folder:
+        path = Path(folder) / f"{file.plan.id}.yaml"
+        path.write_text(text, "utf-8")
+        import_file(store, path, events.now().replace(tzinfo=None))
+    events.note(store.actor, "change plan", file.plan.id, reason=reason)
+    messages.success(request, say("portal-plan-saved", lang(), plan=file.plan.id))
+    return redirect("plan", file.plan.id)
