@@ -13,6 +13,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from fenrun.engine.store import Store
 from tests.portal.served import Portal
 
 OUTPUT = Path(os.environ.get("FENRUN_TEST_OUTPUT", Path(__file__).parents[2] / "test-output"))
@@ -127,8 +128,41 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
         expect(page.locator("tbody .state").first).to_have_text("closed")
 
 
+def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_path: Path) -> None:
+    """A plan is checked beside its text and says whose pay it changes; a move says what it would do; a file is imported while one watches."""
+    with signed_in(browser, own, "operations", "zh-CN") as page:
+        page.goto(f"{own.address}/plans/")
+        text = page.get_by_label("方案文本")
+        changed = text.input_value().replace("pays 16 %", "pays 15 %", 1)
+        text.fill(changed)
+        page.get_by_label("影响谁的收入").select_option("2024-12")
+        page.get_by_role("button", name="检查").click()
+        expect(page.locator("#checked")).to_contain_text("month-rates", timeout=30_000)
+        expect(page.locator("#checked table").last).to_contain_text("-", timeout=30_000)
+        looked_at(page, "operations-plan")
+        text.fill(changed.replace("basis: billed", "basis: nothing"))
+        expect(page.locator("#checked .error").first).to_be_visible(timeout=30_000)
+        page.goto(f"{own.address}/book/?customer={own.parties['customer']}")
+        page.get_by_label("转给伙伴").fill("P00022")
+        page.get_by_label("自", exact=True).fill("2024-09-10")
+        page.get_by_label("期间").select_option("2024-09")
+        page.locator("section.note").get_by_role("button").click()
+        expect(page.get_by_role("status")).to_be_visible(timeout=30_000)
+        looked_at(page, "operations-what-if")
+        (tmp_path / "people.csv").write_text("name,age\nx,1\n", "utf-8")
+        (tmp_path / "labels.csv").write_text("party,label,value,from,to\nK00001,vip,yes,2024-01-01,\n", "utf-8")
+        page.goto(f"{own.address}/import/")
+        page.get_by_label("文件").set_input_files([tmp_path / "people.csv", tmp_path / "labels.csv"])
+        page.locator("main button.strong").click()
+        expect(page.get_by_role("status")).to_contain_text("已完成", timeout=30_000)
+        expect(page.locator(".problems")).to_contain_text("people.csv")
+        expect(page.locator("table")).to_contain_text("labels.csv")
+        looked_at(page, "operations-import")
+    assert [a.facts()["source"] for a in Store.open(own.workspace).log.acts("book")][-1] == "labels.csv"
+
+
 def test_every_page_is_accessible(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "operations", "zh-CN") as page:
-        for name in ("periods", "statements", "crediting", "requests", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
-            page.goto(f"{portal.address}/{name}/")
-            looked_at(page, f"{name.replace('/', '-')}-{portal.database}-zh-CN")
+        for name in ("periods", "statements", "crediting", "import", "book/?customer=K00001", "plans", "requests", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
+            page.goto(f"{portal.address}/{name}" + ("" if "?" in name else "/"))
+            looked_at(page, "-".join([*re.findall(r"\w+", name), portal.database, "zh-CN"]))

@@ -51,7 +51,7 @@ def test_a_strange_host_or_byte_is_refused_with_a_page(portal: Portal) -> None:
     assert answer.status_code == 400 and "cannot be read" in answer.text
     with portal.sign_in("operations") as client:
         for address in ("/statements/?q=%00", "/statements/?period=%00x", "/crediting/?customer=%00", "/statements/2024-01/%00/", "/periods/%00/", "/lines/2024-01/a%00b/", "/disputes/99999999999999999999/", "/api/disputes/99999999999999999999999", "/statements/?page=x"):
-            assert client.get(address).status_code in (200, 400, 404), address
+            assert client.get(address).status_code in (200, 400, 404, 422), address
         assert client.get("/nowhere").text.count("Nothing there") >= 1
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,12 @@ from fenrun.portal.pages.common import operations, roles_of, signed_in, store_of
 from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 from fenrun.workspace import compare_plans, import_file, known_by, plans_known
+
+
+@cache
+def _pool() -> ProcessPoolExecutor:
+    """A process of its own for the checker: its prover serves one thread, and lets nothing of it be freed by another."""
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
 def _known(request: HttpRequest) -> dict[str, PlanFile]:
@@ -56,7 +66,7 @@ def _checked(request: HttpRequest, known: dict[str, PlanFile]) -> dict[str, Any]
     found: dict[str, Any] = {"problems": [], "cases": None, "changes": None, "payees": None, "period": ""}
     try:
         file = read_plan(request.POST.get("text", ""), "plan.yaml")
-        problems = examine(file.plan, "plan.yaml")[0]
+        problems = _pool().submit(examine, file.plan, "plan.yaml").result()[0]
         outcomes, wrong = run_cases(file)
         found |= {"problems": [p.as_json(lang()) for p in [*problems, *wrong]], "cases": (sum(o.ok for o in outcomes), len(outcomes))}
         before = known.get(file.plan.id)
@@ -67,6 +77,9 @@ def _checked(request: HttpRequest, known: dict[str, PlanFile]) -> dict[str, Any]
                 found |= {"period": period, "payees": [{"payee": r["payee"], "role": r["role"], **{k: plain(r[k]) for k in ("one", "other")}, "more": plain(r["other"] - r["one"])} for r in rows]}
     except Refused as refused:
         found["problems"] = [p.as_json(lang()) for p in refused.problems]
+    except BrokenProcessPool:
+        _pool.cache_clear()
+        raise
     except ValueError as error:  # a period that is none
         found["problems"] = [Problem("estimate-amount", Place("period"), {"amount": str(error)}).as_json(lang())]
     return found
