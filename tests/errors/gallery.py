@@ -42,6 +42,7 @@ from fenrun.engine.store import Store
 from fenrun.estimate import Estimator
 from fenrun.plan.findings import examine
 from fenrun.plan.read import read_plan
+from fenrun.portal import assistant
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
@@ -110,6 +111,13 @@ def _by_two(store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, 
 def _rerun(shown: Any, asked: Any) -> None:
     shown.run = "another"
     shown.save(using="default")
+
+
+def _no_pdf() -> list[Problem]:
+    _portal()
+    with mock.patch.dict(sys.modules, {"weasyprint": None}):
+        importlib.import_module("fenrun.portal.pdf").to_pdf("<p>June</p>")
+    return []
 
 
 def _requested(store: Store) -> list[Problem]:
@@ -549,6 +557,8 @@ GALLERY: dict[str, Shows] = {
     "token-wrong": Shows("in the portal, a token for 5,000 days", lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1]),
     "estimate-nothing": settled("in the portal, what P9 would earn by selling more, who sells nothing", act=lambda store: (Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(100)), [])[1]),
     "estimate-amount": Shows("in the portal, what selling 0 more would earn", lambda: (_portal() and importlib.import_module("fenrun.portal.pages.common").estimated(None, "0", ""), [])[1]),
+    "mcp-missing": Shows("fenrun mcp https://portal.example, without FENRUN_TOKEN", lambda: (assistant.Portal("https://portal.example", ""), [])[1]),
+    "pdf-missing": Shows("a statement as PDF, where WeasyPrint is not installed", _no_pdf),
     "request-wrong": settled("in the portal, an order registration that names no order", act=_wrongly_requested),
     "request-over": settled("in the portal, consenting to what was refused before", act=_requested),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),

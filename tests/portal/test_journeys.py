@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pypdf import PdfReader
 
+from fenrun.base.money import show
 from fenrun.engine.store import Store
 from tests.portal.served import Portal
 
@@ -70,6 +74,24 @@ def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang
         page.get_by_role("button", name=send).click()
         expect(page.locator(".said")).to_contain_text("contract C-1")
         looked_at(page, f"partner-dispute-{portal.database}-{lang}")
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_a_partner_takes_a_statement_along(portal: Portal, lang: str) -> None:
+    """As PDF, Excel, CSV and JSON; the PDF has the amounts, and its letters are there as text."""
+    pytest.importorskip("weasyprint", exc_type=OSError)
+    party = portal.parties["partner"]
+    with portal.sign_in("partner", lang) as client:
+        address = client.get("/").headers["Location"]
+        files = {kind: client.get(address, params={"format": kind}) for kind in ("pdf", "xlsx", "csv", "json")}
+        assert client.get(address, params={"format": "exe"}).status_code == 404
+        assert client.get(address, params={"format": "bundle"}).status_code == 409, "the period is not closed"
+    assert all(f.status_code == 200 for f in files.values())
+    assert files["pdf"].content.startswith(b"%PDF-") and files["xlsx"].content.startswith(b"PK") and party in files["csv"].text
+    OUTPUT.mkdir(exist_ok=True)
+    (OUTPUT / f"statement-{portal.database}-{lang}.pdf").write_bytes(files["pdf"].content)
+    text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(files["pdf"].content)).pages)
+    assert party in text and show(Decimal(files["json"].json()["payable"])) in text and {"en": "What it is made of", "zh-CN": "构成"}[lang] in text
 
 
 def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Portal) -> None:

@@ -11,6 +11,9 @@ WIDTH, HEIGHT = 720, 200
 SHOWN = 20
 """Customers that a statement's page lists, largest first."""
 
+FILL = {"bar": "#9db7ac", "now": "#0b6e4f", "rise": "#6ca792", "fall": "#c05b5f"}
+"""Colours on paper; on a screen the style sheet says others, for light and for dark."""
+
 
 @dataclass(frozen=True)
 class Bar:

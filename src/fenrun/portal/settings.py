@@ -124,5 +124,5 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["err"], "level": "WARNING"},
-    "loggers": {"waitress.queue": {"level": "ERROR"}},  # that requests wait is no fault
+    "loggers": {"waitress.queue": {"level": "ERROR"}, "weasyprint": {"level": "ERROR"}, "fontTools": {"level": "ERROR"}},  # that requests wait is no fault, nor what paper knows not of
 }

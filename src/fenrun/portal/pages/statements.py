@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import json
 from datetime import date
+from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.template.loader import render_to_string
 
 from fenrun.base.problem import Refused
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, Period, Statement
 from fenrun.portal.pages.common import bundled, estimated, explained, grants_of, run_of, sees_everything, signed_in, whole
+from fenrun.portal.pdf import to_pdf
+from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 from fenrun.statement.explain import in_words
 from fenrun.statement.files import to_csv, to_xlsx
@@ -52,19 +56,29 @@ def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     statement = get_object_or_404(Statement.objects.select_related("period").defer("customers"), period_id=period, payee=payee)
     if kind := request.GET.get("format"):
         return _file(request, statement, kind)
-    body = statement.body
+    return render(request, "statement.html", _shown(statement))
+
+
+def _shown(statement: Statement) -> dict[str, Any]:
+    """What a statement's page shows."""
+    body, payee, period = statement.body, statement.payee, statement.period_id
     past = list(Statement.objects.filter(payee=payee).order_by("period_id").values_list("period_id", "earned"))
-    return render(request, "statement.html", {
+    return {
         "statement": statement, "body": body, "trend": [(key[2:], earned) for key, earned in past], "periods": [key for key, _ in reversed(past)],
         "disputes": list(Dispute.objects.filter(party=payee, period=period).order_by("id")),
         "days": {line: (date.fromisoformat(said["ends"]) - statement.period.known.date()).days + 1 for line, said in body["attained"].items()},
-    })
+    }
 
 
 def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse:
     name = f"{statement.payee}-{statement.period_id}"
     if kind == "json":
         return HttpResponse(json.dumps(whole(statement), ensure_ascii=False, indent=2), content_type="application/json")
+    if kind == "pdf":
+        page = render_to_string("statement.html", _shown(statement), request)
+        with aside():
+            made = to_pdf(page)
+        return HttpResponse(made, content_type="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}.pdf"'})
     if kind == "bundle":
         return HttpResponse(bundled(request, statement), content_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{name}.zip"'})
     if kind not in ("csv", "xlsx"):

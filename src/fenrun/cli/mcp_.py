@@ -1,0 +1,16 @@
+"""fenrun mcp"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from fenrun.portal.assistant import Portal, server
+
+
+@click.command(name="mcp")
+@click.argument("address")
+def command(address: str) -> None:
+    """Serve the portal at ADDRESS to an assistant, on standard input and output (Model Context Protocol). Read only, with the token in FENRUN_TOKEN."""
+    server(Portal(address, os.environ.get("FENRUN_TOKEN", ""))).run()
