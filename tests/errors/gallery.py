@@ -558,6 +558,7 @@ GALLERY: dict[str, Shows] = {
     "estimate-nothing": settled("in the portal, what P9 would earn by selling more, who sells nothing", act=lambda store: (Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(100)), [])[1]),
     "estimate-amount": Shows("in the portal, what selling 0 more would earn", lambda: (_portal() and importlib.import_module("fenrun.portal.pages.common").estimated(None, "0", ""), [])[1]),
     "mcp-missing": Shows("fenrun mcp https://portal.example, without FENRUN_TOKEN", lambda: (assistant.Portal("https://portal.example", ""), [])[1]),
+    "hook-wrong": Shows("in the portal, a webhook to http://10.0.0.1/", lambda: (_portal() and importlib.import_module("fenrun.portal.hooks").make(None, "http://10.0.0.1/", "statement"), [])[1]),
     "pdf-missing": Shows("a statement as PDF, where WeasyPrint is not installed", _no_pdf),
     "request-wrong": settled("in the portal, an order registration that names no order", act=_wrongly_requested),
     "request-over": settled("in the portal, consenting to what was refused before", act=_requested),

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,9 +17,11 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close
 from fenrun.engine.store import Store
-from fenrun.portal import consents, models, publish
+from fenrun.plan.read import PlanFile, read_plan
+from fenrun.portal import consents, hooks, models, publish
 from fenrun.portal.events import note, now
 from fenrun.portal.turns import aside
+from fenrun.workspace import import_file
 
 _DB = "default"
 MOST_DAYS = 366
@@ -83,8 +87,24 @@ def settle(store: Store, period: Period) -> bool:
     with aside():
         consents.lapse(store)
         changed = publish.publish(store, period)
+    if changed:
+        hooks.tell_statements(period.key, False)
     note(store.actor, "settle", period.key, changed=changed)
     return changed
+
+
+def save_plan(store: Store, text: str, reason: str) -> PlanFile:
+    """Make a text known as the plan from now on. Raises Refused for what is no plan, or no reason."""
+    if not reason.strip():
+        raise Refused([Problem("reason-missing", Place("plan"))])
+    file = read_plan(text, "plan.yaml")
+    store.reason = reason.strip()
+    with aside(), tempfile.TemporaryDirectory(prefix="fenrun-plan-") as folder:
+        path = Path(folder) / f"{file.plan.id}.yaml"
+        path.write_text(text, "utf-8")
+        import_file(store, path, now().replace(tzinfo=None))
+    note(store.actor, "change plan", file.plan.id, reason=reason.strip())
+    return file
 
 
 def ask_close(store: Store, shown: models.Period, reason: str) -> models.Approval:
@@ -124,6 +144,7 @@ def approve_close(store: Store, number: int) -> models.Approval:
         note(store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by)
     with aside():
         publish.publish(store, parse_period(asked.period))
+    hooks.tell_statements(asked.period, True)
     return asked
 
 
@@ -135,6 +156,7 @@ def open_dispute(actor: str, party: str, period: str, line: str, text: str) -> m
         made = models.Dispute.objects.using(_DB).create(party=party, period=period, line=line, state="open", opened_by=actor, opened_at=now())
         models.DisputeEntry.objects.using(_DB).create(dispute=made, party=party, by=actor, at=made.opened_at, state="open", text=text.strip()[:4000])
         note(actor, "open dispute", str(made.pk), party=party, period=period, line=line)
+    hooks.tell_dispute(made)
     return made
 
 
@@ -152,6 +174,7 @@ def answer_dispute(actor: str, seen: models.Dispute, state: str, text: str, oper
         dispute.save(using=_DB)
         models.DisputeEntry.objects.using(_DB).create(dispute=dispute, party=dispute.party, by=actor, at=now(), state=state, text=text.strip()[:4000])
         note(actor, "answer dispute", str(dispute.pk), state=state)
+    hooks.tell_dispute(dispute)
     return dispute
 
 

@@ -15,9 +15,10 @@ from ninja.security import APIKeyCookie, HttpBearer
 from fenrun.base.problem import Refused
 from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
-from fenrun.portal import acts, consents
-from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Period, Request, Statement
-from fenrun.portal.pages.common import bundled, estimated, explained, may_ask, may_decide, owns, roles_of, sees_everything, store_of, whole
+from fenrun.portal import acts, consents, hooks
+from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Hook, Period, Request, Statement
+from fenrun.portal.pages.common import bundled, estimated, explained, known_plans, may_ask, may_decide, owns, roles_of, sees_everything, store_of, whole
+from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 
 NUMBER = Path(..., ge=1, le=2**62)
@@ -177,6 +178,45 @@ class EntryOut(Schema):
 
 class DisputeWhole(DisputeOut):
     said: list[EntryOut]
+
+
+class HookOut(Schema):
+    id: int
+    url: str
+    events: str
+    made_at: datetime
+
+
+class HookMade(HookOut):
+    secret: str = Field(description="Signs what is told; said this once.")
+
+
+class HookIn(Schema):
+    url: str = Field(max_length=500)
+    events: list[str]
+
+
+class GrantIn(Schema):
+    user: str = Field(min_length=1, max_length=150)
+    role: str = Field(max_length=20)
+    party: str = Field("", max_length=200)
+    reason: str = Field(max_length=500)
+
+
+class Verified(Schema):
+    acts: int
+    head: str
+    problems: list[dict[str, Any]]
+
+
+class PlanIn(Schema):
+    text: str = Field(max_length=1_000_000)
+    reason: str = Field(max_length=500)
+
+
+class PlanOut(Schema):
+    plan: str
+    text: str
 
 
 class DisputeIn(Schema):
@@ -387,6 +427,74 @@ def log(request: HttpRequest) -> Any:
     if not roles_of(request) & set(EVERYBODY):
         raise HttpError(403, "Only operations and auditors see the log.")
     return [{"seq": a.seq, "at": a.at, "actor": a.actor, "act": a.act, "kind": a.kind, "subject": a.subject, "reason": a.reason, "previous": a.previous, "hash": a.hash} for a in store_of(request).log.acts()]
+
+
+@api.get("/log/verify", response={200: Verified, **_ERRORS}, summary="Verify the whole log and every file")
+def verify(request: HttpRequest) -> Any:
+    """As `fenrun audit verify` does."""
+    if not roles_of(request) & set(EVERYBODY):
+        raise HttpError(403, "Only operations and auditors see the log.")
+    store = store_of(request)
+    with aside():
+        found, acts_ = store.broken(), store.log.acts()
+    return {"acts": len(acts_), "head": acts_[-1].hash if acts_ else "", "problems": [p.as_json(lang()) for p in found]}
+
+
+@api.get("/grants", response={200: list[GrantOut], **_ERRORS}, summary="The grants that I see: mine, or everybody's")
+def grants(request: HttpRequest) -> Any:
+    """Those in force, latest first."""
+    return Grant.objects.filter(ended_at=None).order_by("-id")[:MOST]
+
+
+@api.post("/grants", response={201: GrantOut, **_ERRORS}, summary="Let somebody see")
+def give(request: HttpRequest, said: GrantIn) -> Any:
+    """A new account has no password; it signs in once operations have given it one on the page."""
+    _operations(request)
+    return 201, acts.grant(request.user.get_username(), _clean(said.user), said.role, _clean(said.party), _clean(said.reason))
+
+
+@api.post("/grants/{number}/end", response={204: None, **_ERRORS}, summary="End a grant")
+def end_grant(request: HttpRequest, number: int = NUMBER) -> Any:
+    """From the next request on nothing is seen by it."""
+    _operations(request)
+    get_object_or_404(Grant, pk=number)
+    acts.end_grant(request.user.get_username(), number)
+    return 204, None
+
+
+@api.get("/plans", response={200: list[PlanOut], **_ERRORS}, summary="The plans as they are known")
+def plans(request: HttpRequest) -> Any:
+    """For operations and auditors: each with its text."""
+    if not roles_of(request) & set(EVERYBODY):
+        raise HttpError(403, "Only operations and auditors see whole plans.")
+    return [{"plan": key, "text": file.content} for key, file in known_plans(request).items()]
+
+
+@api.post("/plans", response={201: PlanOut, **_ERRORS}, summary="Make a plan known from now on")
+def save_plan(request: HttpRequest, said: PlanIn) -> Any:
+    """What is closed stays as it was closed."""
+    _operations(request)
+    file = acts.save_plan(store_of(request), _clean(said.text), _clean(said.reason))
+    return 201, {"plan": file.plan.id, "text": file.content}
+
+
+@api.get("/hooks", response={200: list[HookOut], **_ERRORS}, summary="My webhooks")
+def my_hooks(request: HttpRequest) -> Any:
+    """Those in force."""
+    return Hook.objects.filter(user=request.user, ended_at=None).order_by("id")
+
+
+@api.post("/hooks", response={201: HookMade, **_ERRORS}, summary="Have another system told")
+def make_hook(request: HttpRequest, said: HookIn) -> Any:
+    """Of statements and disputes that I see. What is told carries X-Fenrun-Time and X-Fenrun-Signature: HMAC-SHA256 with the secret over the moment, a dot and the body."""
+    return 201, hooks.make(request.user, _clean(said.url), " ".join(said.events))
+
+
+@api.post("/hooks/{number}/end", response={204: None, **_ERRORS}, summary="End a webhook")
+def end_hook(request: HttpRequest, number: int = NUMBER) -> Any:
+    """One of one's own."""
+    hooks.end(request.user, number)
+    return 204, None
 
 
 def _refusal(request: HttpRequest, status: int, code: str, what: str) -> HttpResponse:

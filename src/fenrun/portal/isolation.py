@@ -56,11 +56,12 @@ class Router:
 @contextmanager
 def asking(user: int | None) -> Iterator[None]:
     """While it lasts, this thread's `asker` connection sees what the user may see; None: nothing."""
+    before = getattr(_now, "user", None)
     _say(user)
     try:
         yield
     finally:
-        _say(None)
+        _say(before)
 
 
 def _say(user: int | None) -> None:

@@ -167,3 +167,26 @@ class Answered(models.Model):
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["user", "key"], name="answered_once"),)
+
+
+class Hook(models.Model):
+    """Another system that is told of what its user may see."""
+
+    EVENTS = ("statement", "dispute")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    url = models.URLField(max_length=500)
+    events = models.CharField(max_length=100)
+    secret = models.CharField(max_length=100, help_text="Signs what is told; shown to its user alone.")
+    made_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+
+class Telling(models.Model):
+    """One thing that a hook is told, until it has arrived or is given up."""
+
+    hook = models.ForeignKey(Hook, models.CASCADE)
+    body = models.JSONField()
+    at = models.DateTimeField()
+    tried = models.IntegerField(default=0)
+    status = models.IntegerField(default=0)
+    next_at = models.DateTimeField(null=True, db_index=True)

@@ -91,6 +91,9 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from django.core.wsgi import get_wsgi_application
     from waitress import create_server
 
+    from fenrun.portal import hooks
+
+    hooks.start()
     server = create_server(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True)
     gc.freeze()  # what is loaded by now stays; looking through it again and again costs a tenth of every answer
     gc.set_threshold(20_000, 20, 50)

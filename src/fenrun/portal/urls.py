@@ -52,6 +52,8 @@ urlpatterns = [
     path("access/<int:number>/end/", access.end, name="end-grant"),
     path("access/token/", access.token, name="make-token"),
     path("access/token/<int:number>/end/", access.end_token, name="end-token"),
+    path("access/hook/", access.hook, name="make-hook"),
+    path("access/hook/<int:number>/end/", access.end_hook, name="end-hook"),
     path("log/", access.log, name="log"),
     path("api/", api.urls),
 ]

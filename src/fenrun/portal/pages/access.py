@@ -11,8 +11,8 @@ from django.utils.translation import check_for_language
 from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
-from fenrun.portal import acts
-from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant, Token
+from fenrun.portal import acts, hooks
+from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant, Hook, Token
 from fenrun.portal.pages.common import grants_of, operations, roles_of, sees_everything, signed_in, store_of
 from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
@@ -27,7 +27,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         from django.contrib.auth import get_user_model
 
         names = dict(get_user_model().objects.filter(pk__in=[g.user_id for g in everybody]).values_list("pk", "username"))
-    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "names": names, "roles": ROLES, "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": OPERATIONS in roles_of(request)})
+    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "names": names, "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": OPERATIONS in roles_of(request)})
 
 
 @require_POST
@@ -62,6 +62,22 @@ def token(request: HttpRequest) -> HttpResponse:
 def end_token(request: HttpRequest, number: int) -> HttpResponse:
     """End one of one's own tokens."""
     acts.end_token(request.user, number)
+    return redirect("access")
+
+
+@require_POST
+@signed_in()
+def hook(request: HttpRequest) -> HttpResponse:
+    """Ask that another system be told; its secret is shown this once."""
+    made = hooks.make(request.user, request.POST.get("url", "").strip(), " ".join(request.POST.getlist("events")))
+    return render(request, "token.html", {"secret": made.secret})
+
+
+@require_POST
+@signed_in()
+def end_hook(request: HttpRequest, number: int) -> HttpResponse:
+    """End one of one's own webhooks."""
+    hooks.end(request.user, number)
     return redirect("access")
 
 

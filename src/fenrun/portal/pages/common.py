@@ -24,11 +24,13 @@ from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
 from fenrun.estimate import Estimator
+from fenrun.plan.read import PlanFile
 from fenrun.portal.models import CUSTOMER, EVERYBODY, OPERATIONS, PARTNER, Crediting, Grant, Period, Request, Statement
 from fenrun.portal.turns import aside
 from fenrun.proof.bundle import make_bundle
 from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
+from fenrun.workspace import known_by, plans_known
 
 MOST_SOLD = Decimal(10) ** 12
 """More than this is no sale."""
@@ -97,6 +99,12 @@ def may_decide(request: HttpRequest, found: Request, state: str) -> bool:
     if state == "withdrawn":
         return found.asked_by == request.user.get_username()
     return any(g.role == CUSTOMER and g.party == found.customer for g in grants_of(request))
+
+
+def known_plans(request: HttpRequest) -> dict[str, PlanFile]:
+    """The plans as they are known now, by id."""
+    store = store_of(request)
+    return {f.plan.id: f for f in plans_known(store, known_by(store, None))}
 
 
 def whole(statement: Statement) -> dict[str, Any]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
-import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -23,12 +21,12 @@ from fenrun.cases import run_cases
 from fenrun.plan.diff import diff
 from fenrun.plan.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
-from fenrun.portal import events
+from fenrun.portal import acts
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
-from fenrun.portal.pages.common import operations, roles_of, signed_in, store_of
+from fenrun.portal.pages.common import known_plans, operations, roles_of, signed_in, store_of
 from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
-from fenrun.workspace import compare_plans, import_file, known_by, plans_known
+from fenrun.workspace import compare_plans
 
 
 @cache
@@ -37,15 +35,10 @@ def _pool() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
-def _known(request: HttpRequest) -> dict[str, PlanFile]:
-    store = store_of(request)
-    return {f.plan.id: f for f in plans_known(store, known_by(store, None))}
-
-
 @signed_in(OPERATIONS, AUDITOR)
 def listed(request: HttpRequest, plan: str = "") -> HttpResponse:
     """The plans as they are known, one of them open."""
-    known = _known(request)
+    known = known_plans(request)
     if plan and plan not in known:
         raise Http404
     file = known.get(plan) or next(iter(known.values()), None)
@@ -56,7 +49,7 @@ def listed(request: HttpRequest, plan: str = "") -> HttpResponse:
 @signed_in(OPERATIONS, AUDITOR)
 def check(request: HttpRequest) -> HttpResponse:
     """What the checker says of a text: problems, cases, what it changes clause by clause; and, where a period is named, whose pay it changes. Nothing is kept."""
-    known = _known(request)
+    known = known_plans(request)
     with aside():
         found = _checked(request, known)
     return render(request, "plan_checked.html", found)
@@ -89,16 +82,6 @@ def _checked(request: HttpRequest, known: dict[str, PlanFile]) -> dict[str, Any]
 @operations
 def save(request: HttpRequest) -> HttpResponse:
     """Make the text known as the plan from now on, with a reason. What is closed stays as it was closed."""
-    reason, store = request.POST.get("reason", "").strip(), store_of(request)
-    if not reason:
-        raise Refused([Problem("reason-missing", Place("plan"))])
-    text = request.POST.get("text", "").replace("\r\n", "\n")
-    file = read_plan(text, "plan.yaml")
-    store.reason = reason
-    with tempfile.TemporaryDirectory(prefix="fenrun-plan-") as folder:
-        path = Path(folder) / f"{file.plan.id}.yaml"
-        path.write_text(text, "utf-8")
-        import_file(store, path, events.now().replace(tzinfo=None))
-    events.note(store.actor, "change plan", file.plan.id, reason=reason)
+    file = acts.save_plan(store_of(request), request.POST.get("text", "").replace("\r\n", "\n"), request.POST.get("reason", ""))
     messages.success(request, say("portal-plan-saved", lang(), plan=file.plan.id))
     return redirect("plan", file.plan.id)

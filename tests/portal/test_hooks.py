@@ -1,0 +1,102 @@
+"""Webhooks, with a receiver that really listens: told of what their user sees, signed, and never sent where they must not go."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import queue
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.portal.served import Portal, served
+
+Told = tuple[str, dict[str, str], bytes]
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, queue.Queue[Told]]]:
+    told: queue.Queue[Told] = queue.Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            told.put((self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}", told
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def inside(world: Path) -> Iterator[Portal]:
+    """A portal that may call this machine."""
+    with served(world, "sqlite", FENRUN_HOOKS_INSIDE="127.0.0.1") as found:
+        yield found
+
+
+def _made(client: Any, url: str) -> str:
+    page = client.post("/access/hook/", data={"url": url, "events": ["statement", "dispute"]})
+    found = re.search(r'<p class="message place">([\w-]+)</p>', page.text)
+    assert found, page.text
+    return found.group(1)
+
+
+def test_each_is_told_of_what_it_sees(inside: Portal, receiver: tuple[str, queue.Queue[Told]]) -> None:
+    address, told = receiver
+    party = inside.parties["partner"]
+    with inside.sign_in("partner") as partner, inside.sign_in("customer") as customer, inside.sign_in("operations") as operations, inside.sign_in("second") as second:
+        secrets = {f"/{name}": _made(client, f"{address}/{name}") for name, client in (("partner", partner), ("customer", customer), ("operations", operations))}
+        period = partner.get("/api/statements").json()["rows"][0]["period"]
+        number = partner.post("/api/disputes", json={"party": party, "period": period, "text": "An order is missing."}).json()["id"]
+        got = [told.get(timeout=60) for _ in range(2)]
+        assert sorted(path for path, _, _ in got) == ["/operations", "/partner"], "the customer is not told"
+        for path, headers, body in got:
+            said = json.loads(body)
+            assert (said["event"], said["party"], said["state"], said["id"] > 0) == ("dispute", party, "open", True)
+            wanted = hmac.new(secrets[path].encode(), headers["X-Fenrun-Time"].encode() + b"." + body, hashlib.sha256).hexdigest()
+            assert headers["X-Fenrun-Signature"] == wanted
+        operations.post(f"/api/disputes/{number}/answer", json={"state": "accepted", "text": "It was."})
+        assert {json.loads(told.get(timeout=60)[2])["state"] for _ in range(2)} == {"accepted"}
+        approval = operations.post("/api/periods/2024-01/close", json={"reason": "January"}).json()["id"]
+        assert second.post(f"/api/approvals/{approval}").status_code == 200
+        while (got_ := told.get(timeout=60))[0] != "/operations":
+            assert json.loads(got_[2])["payees"] == [party], "a partner is told of its own statement alone"
+        said = json.loads(got_[2])
+        assert (said["event"], said["period"], said["closed"], len(said["payees"]) > 3) == ("statement", "2024-01", True, True)
+        ends = re.findall(r"/access/hook/(\d+)/end/", partner.get("/access/").text)
+        assert partner.post(f"/access/hook/{ends[0]}/end/").status_code == 302 and not partner.get("/api/hooks").json()
+
+
+def test_nobody_reaches_the_vendor_s_own_network(own: Portal, receiver: tuple[str, queue.Queue[Told]]) -> None:
+    address, told = receiver
+    with own.sign_in("partner") as client:
+        for url in (address, "http://example.com/", "ftp://example.com/", "https://user:x@example.com/", "https://", "x"):
+            assert client.post("/api/hooks", json={"url": url, "events": ["dispute"]}).status_code == 409, url
+        assert client.post("/api/hooks", json={"url": "https://example.com/", "events": ["salary"]}).status_code == 409
+        assert client.post("/api/hooks", json={"url": address.replace("http", "https"), "events": ["dispute"]}).status_code == 201, "only the connection shows where it leads"
+    done = own.python("""
+import json
+from fenrun.portal import hooks, models
+hook = models.Hook.objects.get()
+hook.url = hook.url.replace("https", "http")  # a name that came to point inside
+hook.save(using="default")
+hooks._put(hook, {"event": "dispute"})
+arrived = hooks.deliver()
+telling = models.Telling.objects.get()
+print(json.dumps([arrived, telling.status, telling.tried, telling.next_at is not None]))""")
+    assert done == [0, 0, 1, True] and told.empty()
