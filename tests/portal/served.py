@@ -99,11 +99,12 @@ def form_token(client: httpx.Client, page: str) -> str:
 
 
 @contextmanager
-def served(world: Path, database: str, url: str = "", **more: str) -> Iterator[Portal]:
-    """Serve a copy of a world, so that closing a period in it harms no other test."""
+def served(world: Path, database: str, url: str = "", in_place: bool = False, **more: str) -> Iterator[Portal]:
+    """Serve a world, or a copy of it, so that closing a period in it harms no other test."""
     with tempfile.TemporaryDirectory(prefix="fenrun-portal-") as aside:
-        workspace = Path(aside) / "workspace"
-        shutil.copytree(world, workspace)
+        workspace = world if in_place else Path(aside) / "workspace"
+        if not in_place:
+            shutil.copytree(world, workspace)
         env = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "FENRUN_HOSTS", "DJANGO_SETTINGS_MODULE")} | {"FENRUN_LANG": "en", "PYTHONUNBUFFERED": "1", "FENRUN_WORKSPACE": str(workspace), **more}
         if url:
             env["DATABASE_URL"] = url

@@ -6,6 +6,7 @@ only look alike, it says what the difference is. What cannot run here is named i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 import sqlglot
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession, is_remote
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from sqlglot import exp
 
@@ -43,7 +44,7 @@ class Spark:
     """
 
     def __init__(self) -> None:
-        if is_remote():  # pyspark 4.3 looks for what another session than the process's first has kept in that first one
+        if os.environ.get("SPARK_REMOTE"):  # pyspark 4.3 looks for what another session than the process's first has kept in that first one
             raise _missing("a classic session; Spark Connect, which is asked for here, keeps no results for several sessions")
         try:
             self.session = SparkSession.builder.appName("fenrun").getOrCreate().newSession()  # names of its own
