@@ -103,7 +103,8 @@ def _by_two(store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, 
         store.actor = by
         acts.approve_close(store, asked.pk)
     finally:
-        acts.models.Approval.objects.using("default").all().delete()
+        for kept in (acts.models.Approval, acts.models.Grant):
+            kept.objects.using("default").all().delete()
         acts.models.Period.objects.using("default").all().delete()
     return []
 
@@ -549,6 +550,7 @@ GALLERY: dict[str, Shows] = {
     "close-meanwhile": settled("two processes close 2024-08 and 2024-09 at once", content=TWO_MONTHS, act=_meanwhile),
     "close-asked": settled("in the portal, asking twice to close 2024-09", act=lambda store: _by_two(store, lambda shown, asked: _portal().ask_close(store, shown, "Again"))),
     "close-alone": settled("in the portal, asking to close 2024-09 and approving it oneself", act=lambda store: _by_two(store, by="one")),
+    "close-granted": settled("in the portal, one grants operations to another, asks to close 2024-09, and the other approves", act=lambda store: _by_two(store, lambda shown, asked: _portal().grant("one", "two", "operations", "", "Helps.") and None)),
     "close-changed": settled("in the portal, 2024-09 settled anew between asking and approving", act=lambda store: _by_two(store, _rerun)),
     "approval-gone": settled("in the portal, approving what somebody else has just approved", act=lambda store: _by_two(store, lambda shown, asked: asked.delete(using="default") and None)),
     "grant-wrong": Shows("in the portal, the role auditor for the party P1", lambda: (_portal().grant("one", "two", "auditor", "P1", "It asked."), [])[1]),

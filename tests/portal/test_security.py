@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.command import fenrun
 from tests.portal.served import Portal, form_token
 
 
@@ -129,6 +130,25 @@ def test_a_second_factor_is_asked_for(own: Portal) -> None:
         assert client.get("/periods/").status_code == 302, "a wrong code signs nobody in"
 
 
+def test_nobody_takes_over_an_account(own: Portal) -> None:
+    """A grant in the portal sets a password for a new account only; beside the workspace, `fenrun account` sets a new one."""
+    with own.sign_in("operations") as client:
+        said = {"user": "second", "role": "auditor", "party": "", "reason": "Looks on.", "password": "taken-over-1"}
+        assert client.post("/access/give/", data=said).status_code == 302
+        assert client.post("/access/give/", data={**said, "user": "newcomer", "password": "first-password-1"}).status_code == 302
+    with httpx.Client(base_url=own.address) as client:
+        assert _try(client, "second", "taken-over-1").status_code == 200
+    with httpx.Client(base_url=own.address) as client:
+        assert _try(client, "second", own.password).status_code == 302
+    with httpx.Client(base_url=own.address) as client:
+        assert _try(client, "newcomer", "first-password-1").status_code == 302
+    made = fenrun("account", own.workspace, "second", "--role", "operations", "--reason", "Lost the password.")
+    assert made.code == 0, made.err
+    with httpx.Client(base_url=own.address) as client:
+        assert _try(client, "second", made.out.split()[-1]).status_code == 302
+    assert fenrun("account", own.workspace, "x", "--role", "king", "--reason", "x").code == 1
+
+
 def test_secrets_are_kept_from_others(own: Portal) -> None:
     secret = own.workspace / "portal/secret"
     assert secret.stat().st_mode & 0o077 == 0
@@ -150,6 +170,11 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         assert one.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-alone"
         assert one.post(f"/periods/2024-01/close/{number}/").status_code == 409
         assert auditor.post(f"/api/approvals/{number}").status_code == 403
+        one.post("/access/give/", data={"user": "puppet", "role": "operations", "reason": "Helps.", "password": "made-by-the-first"})
+        with httpx.Client(base_url=own.address, headers={"Referer": own.address}) as puppet:
+            assert _try(puppet, "puppet", "made-by-the-first").status_code == 302
+            puppet.headers["X-CSRFToken"] = puppet.cookies["csrftoken"]
+            assert puppet.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-granted"
         assert two.post(f"/api/approvals/{number}").json()["approved_by"] == "second"
         assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "approval-gone"
         assert [p["closed"] for p in one.get("/api/periods").json() if p["key"] == "2024-01"] == [True]

@@ -30,8 +30,11 @@ OPEN = ("open", "answered")
 """States of a dispute that is not over."""
 
 
-def grant(actor: str, name: str, role: str, party: str, reason: str, password: str = "") -> models.Grant:
-    """Let somebody see what concerns a party in a role; the account is made if there is none. Raises Refused for a role or party that cannot be."""
+def grant(actor: str, name: str, role: str, party: str, reason: str, password: str = "", anew: bool = False) -> models.Grant:
+    """Let somebody see what concerns a party in a role; the account is made, with the password, if there is none. Raises Refused for a role or party that cannot be.
+
+    The password of an account that is there changes only where it is to be `anew`: nobody in the portal takes over another's account.
+    """
     place = Place("grant")
     if role not in models.ROLES or bool(party) == (role in models.EVERYBODY):
         raise Refused([Problem("grant-wrong", place, {"role": role, "party": party, "known": ", ".join(models.ROLES)})])
@@ -39,7 +42,7 @@ def grant(actor: str, name: str, role: str, party: str, reason: str, password: s
         raise Refused([Problem("reason-missing", place)])
     with transaction.atomic(using=_DB):
         user, made = get_user_model().objects.using(_DB).get_or_create(username=name)
-        if made or password:
+        if made or (anew and password):
             user.set_password(password or None)
             user.save(using=_DB)
         given, _ = models.Grant.objects.using(_DB).get_or_create(user=user, role=role, party=party, ended_at=None, defaults={"reason": reason, "given_by": actor, "given_at": now()})
@@ -133,6 +136,9 @@ def approve_close(store: Store, number: int) -> models.Approval:
         place = Place(asked.period)
         if asked.asked_by == store.actor:
             raise Refused([Problem("close-alone", place, {"by": asked.asked_by})])
+        given = models.Grant.objects.using(_DB).filter(user__username=store.actor, role=models.OPERATIONS, ended_at=None).values_list("given_by", flat=True)
+        if set(given) == {asked.asked_by}:
+            raise Refused([Problem("close-granted", place, {"by": asked.asked_by, "who": store.actor})])
         shown = models.Period.objects.using(_DB).filter(key=asked.period).first()
         if not shown or shown.run != asked.run:
             raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])

@@ -68,9 +68,23 @@ def demo_accounts(password: str = "") -> tuple[str, list[tuple[str, str, str]]]:
     for name in DEMO:
         role = "operations" if name == "second" else name
         if parties[name] or role in models.EVERYBODY:
-            acts.grant("demo", name, role, parties[name], "Invented by fenrun demo.", password)
+            acts.grant("demo", name, role, parties[name], "Invented by fenrun demo.", password, anew=True)
             made.append((name, role, parties[name]))
     return password, made
+
+
+def account(workspace: Path, actor: str, name: str, role: str, party: str, reason: str) -> str:
+    """Give an account a role, and a new password. Returns the password. Raises Refused."""
+    ready(workspace)
+    from django.core.management import call_command
+
+    from fenrun.portal import acts, isolation
+
+    call_command("migrate", interactive=False, verbosity=0)
+    isolation.install()
+    password = secrets.token_urlsafe(12)
+    acts.grant(actor, name, role, party, reason, password, anew=True)
+    return password
 
 
 def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
@@ -81,7 +95,7 @@ def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
     latest = shown.order_by("-period_id").values_list("period_id", flat=True).first()
     found = []
     for payee in shown.filter(period_id=latest, role="partner").order_by("rank").values_list("payee", flat=True)[:count]:
-        acts.grant("bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password)
+        acts.grant("bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password, anew=True)
         found.append((f"reader-{payee}", [f"/statements/{key}/{payee}/" for key in shown.filter(payee=payee).order_by("-period_id").values_list("period_id", flat=True)]))
     return found
 
