@@ -102,7 +102,7 @@ FAULTS = [  # what, file, text, put in its place
     ("one person closes a period", "portal/acts.py", "if asked.asked_by == store.actor:", "if False:"),
     ("what changed meanwhile is closed", "portal/acts.py", "if not shown or shown.run != asked.run:", "if not shown:"),
     ("consent works backwards", "portal/consents.py", "request.holds_from = max(request.since, day)", "request.holds_from = request.since"),
-    ("the old holder stays", "portal/consents.py", ", *_ended(store, request, start)]", "]"),
+    ("the old holder stays", "portal/consents.py", ", *ended]", "]"),
     ("operations consent for the customer", "portal/pages/common.py", "return any(g.role == CUSTOMER and g.party == found.customer for g in grants_of(request))", "return True"),
     ("a token that only reads may act", "portal/api.py", "\"act\" not in request.scopes", "False"),
     ("a session may act without the form's token", "portal/api.py", "auth=[Bearer(), Session()]", "auth=[Bearer(), Session(csrf=False)]"),

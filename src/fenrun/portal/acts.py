@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -21,7 +19,6 @@ from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import consents, hooks, models, publish
 from fenrun.portal.events import note, now
 from fenrun.portal.turns import aside
-from fenrun.workspace import import_file
 
 _DB = "default"
 MOST_DAYS = 366
@@ -101,11 +98,8 @@ def save_plan(store: Store, text: str, reason: str) -> PlanFile:
     if not reason.strip():
         raise Refused([Problem("reason-missing", Place("plan"))])
     file = read_plan(text, "plan.yaml")
-    store.reason = reason.strip()
-    with aside(), tempfile.TemporaryDirectory(prefix="fenrun-plan-") as folder:
-        path = Path(folder) / f"{file.plan.id}.yaml"
-        path.write_text(text, "utf-8")
-        import_file(store, path, now().replace(tzinfo=None))
+    with aside():
+        consents.enter(store, f"{file.plan.id}.yaml", text, reason.strip())
     note(store.actor, "change plan", file.plan.id, reason=reason.strip())
     return file
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import yaml
 from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.when import OPEN_END
 from fenrun.book.as_known import put_book, sources_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store
@@ -44,7 +43,7 @@ def ask(store: Store, kind: str, customer: str, party: str, since: date, reason:
 def silence(store: Store) -> int:
     """So many days of silence are consent, as the plans in force say; 0: none. Where plans differ, the customer has the longest."""
     today = events.now().date()
-    terms = [f.plan.terms[0] for f in plans_known(store, events.now().replace(tzinfo=None))] or [f.plan.terms[0] for f in plans_known(store, datetime.combine(OPEN_END, time()))]
+    terms = [f.plan.terms[0] for f in plans_known(store, events.now().replace(tzinfo=None))]
     stated = [t.consent_days for t in terms if t.valid_from <= today < t.valid_to] or [t.consent_days for t in terms]
     return 0 if not stated or not all(stated) else max(stated)
 
@@ -86,18 +85,25 @@ def _enter(store: Store, request: models.Request) -> None:
     if request.kind == "registration":
         links = [{"of": "order", "issuer": request.issuer, "subject": request.order, "role": ROLE, "party": request.party, "from": start, "type": "registration"}]
     else:
-        links = [{"of": "customer", "subject": request.customer, "role": ROLE, "party": request.party, "from": start}, *_ended(store, request, start)]
-    store.reason = f"{request.kind} asked by {request.asked_by}, {request.state}" + (f" by {request.decided_by}" if request.decided_by else "")
-    with tempfile.TemporaryDirectory(prefix="fenrun-consent-") as aside:
-        path = Path(aside) / f"request-{request.pk}.yaml"
-        path.write_text(yaml.safe_dump({"links": links}, allow_unicode=True, sort_keys=False), "utf-8")
-        import_file(store, path, events.now().astimezone(UTC).replace(tzinfo=None))
+        engine = DuckDB()
+        put_book(engine, sources_of(store.imports("book")))
+        links = handed_over(engine, request.customer, request.party, start)
+    reason = f"{request.kind} asked by {request.asked_by}, {request.state}" + (f" by {request.decided_by}" if request.decided_by else "")
+    enter(store, f"request-{request.pk}.yaml", yaml.safe_dump({"links": links}, allow_unicode=True, sort_keys=False), reason)
 
 
-def _ended(store: Store, request: models.Request, start: Any) -> list[dict[str, Any]]:
-    """The links of the present holders of the role, with their end on the day on which the new one begins."""
-    engine = DuckDB()
-    put_book(engine, sources_of(store.imports("book")))
-    held = engine.query("SELECT * FROM links_known WHERE of_kind = 'customer' AND subject = ? AND role = ? AND valid_from < ? AND valid_to > ?", [request.customer, ROLE, start, start]).to_pylist()
-    return [{"of": "customer", "subject": r["subject"], "role": r["role"], "party": r["party"], "share": str(r["share"]), "from": r["valid_from"], "to": start, "id": r["link_id"],
-             **({"type": r["type"]} if r["type"] else {})} for r in held]
+def enter(store: Store, name: str, text: str, reason: str) -> None:
+    """Import a text as a file of that name, known from now on, with the reason in the log. Raises Refused."""
+    store.reason = reason
+    with tempfile.TemporaryDirectory(prefix="fenrun-enter-") as folder:
+        path = Path(folder) / name
+        path.write_text(text, "utf-8")
+        import_file(store, path, events.now().replace(tzinfo=None))
+
+
+def handed_over(engine: DuckDB, customer: str, party: str, start: date) -> list[dict[str, Any]]:
+    """The links that give a customer to a party from a day on: the new one, and those of the present holders with their end on that day. `engine` holds the book."""
+    held = engine.query("SELECT * FROM links_known WHERE of_kind = 'customer' AND subject = ? AND role = ? AND valid_from < ? AND valid_to > ?", [customer, ROLE, start, start]).to_pylist()
+    ended = [{"of": "customer", "subject": r["subject"], "role": r["role"], "party": r["party"], "share": str(r["share"]), "from": r["valid_from"], "to": start, "id": r["link_id"],
+              **({"type": r["type"]} if r["type"] else {})} for r in held]
+    return [{"of": "customer", "subject": customer, "role": ROLE, "party": party, "from": start}, *ended]

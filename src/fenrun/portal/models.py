@@ -90,7 +90,7 @@ class Dispute(models.Model):
 class DisputeEntry(models.Model):
     """What was said or done in a dispute."""
 
-    dispute = models.ForeignKey(Dispute, models.CASCADE, related_name="entries")
+    dispute = models.ForeignKey(Dispute, models.CASCADE)
     party = models.CharField(max_length=200)
     by = models.CharField(max_length=150)
     at = models.DateTimeField()
@@ -145,7 +145,6 @@ class Event(models.Model):
 class Token(models.Model):
     """Lets a program ask as its user, within its scopes. Only the digest is kept."""
 
-    SCOPES = ("read", "act")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     name = models.CharField(max_length=100)
     digest = models.CharField(max_length=64, unique=True)

@@ -14,6 +14,7 @@ from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.as_known import put_book, sources_of
 from fenrun.closing.close import settle_period
 from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.log import Act
 from fenrun.engine.store import Store
 from fenrun.portal import charts, models
 from fenrun.statement.attainment import attainments
@@ -122,13 +123,17 @@ def _role(statement: Statement) -> str:
 
 
 def _crediting(store: Store, rows: Iterable[dict[str, Any]]) -> list[models.Crediting]:
-    acts = {a.facts()["source"]: a for a in store.log.acts("book")}
-    made = []
+    acts, made = acts_by_source(store), []
     for row in rows:
         act = acts.get(row["source"])
         known = datetime.fromisoformat(act.facts()["known"]).replace(tzinfo=UTC) if act else None
         made.append(models.Crediting(**_texts(row), actor=act.actor if act else "", known=known))
     return made
+
+
+def acts_by_source(store: Store) -> dict[str, Act]:
+    """The act that last brought each book file, by the file's name: who entered a link, when and why."""
+    return {a.facts()["source"]: a for a in store.log.acts("book")}
 
 
 def _texts(row: dict[str, Any]) -> dict[str, Any]:

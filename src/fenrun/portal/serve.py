@@ -35,16 +35,23 @@ def months(workspace: Path) -> list[str]:
     return [month.key for month in months_of(Store.open(workspace))]
 
 
-def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
-    """Bring the portal's tables up to date and put in what is settled."""
+def _tables(workspace: Path) -> None:
+    """Bring the portal's tables up to date, and their isolation with them."""
     ready(workspace)
     from django.core.management import call_command
 
-    from fenrun.engine.store import Store
-    from fenrun.portal import consents, isolation, publish
+    from fenrun.portal import isolation
 
     call_command("migrate", interactive=False, verbosity=0)
     isolation.install()
+
+
+def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
+    """Bring the portal's tables up to date and put in what is settled."""
+    _tables(workspace)
+    from fenrun.engine.store import Store
+    from fenrun.portal import consents, publish
+
     store = Store.open(workspace)
     store.actor = "portal"
     consents.lapse(store)
@@ -75,13 +82,9 @@ def demo_accounts(password: str = "") -> tuple[str, list[tuple[str, str, str]]]:
 
 def account(workspace: Path, actor: str, name: str, role: str, party: str, reason: str) -> str:
     """Give an account a role, and a new password. Returns the password. Raises Refused."""
-    ready(workspace)
-    from django.core.management import call_command
+    _tables(workspace)
+    from fenrun.portal import acts
 
-    from fenrun.portal import acts, isolation
-
-    call_command("migrate", interactive=False, verbosity=0)
-    isolation.install()
     password = secrets.token_urlsafe(12)
     acts.grant(actor, name, role, party, reason, password, anew=True)
     return password

@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('at', models.DateTimeField()),
                 ('state', models.CharField(max_length=20)),
                 ('text', models.TextField(max_length=4000)),
-                ('dispute', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='entries', to='portal.dispute')),
+                ('dispute', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='portal.dispute')),
             ],
         ),
         migrations.CreateModel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -24,8 +25,6 @@ def mine(request: HttpRequest) -> HttpResponse:
     everybody = Paginator(Grant.objects.order_by("-id"), 100).get_page(request.GET.get("page")) if sees_everything(request) else None
     names = {}
     if everybody:
-        from django.contrib.auth import get_user_model
-
         names = dict(get_user_model().objects.filter(pk__in=[g.user_id for g in everybody]).values_list("pk", "username"))
     return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "names": names, "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": OPERATIONS in roles_of(request)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,8 +20,10 @@ from fenrun.book.rows import Link
 from fenrun.change import Live
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store
+from fenrun.portal.consents import handed_over
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
 from fenrun.portal.pages.common import signed_in, store_of
+from fenrun.portal.publish import acts_by_source
 from fenrun.portal.turns import aside
 from fenrun.statement.rows import payees
 from fenrun.workspace import facts_known
@@ -46,7 +49,7 @@ def customer(request: HttpRequest) -> HttpResponse:
 
 
 def _links(store: Store, subject: str) -> list[dict[str, Any]]:
-    engine, acts = DuckDB(), {a.facts()["source"]: a for a in store.log.acts("book")}
+    engine, acts = DuckDB(), acts_by_source(store)
     put_book(engine, sources_of(store.imports("book")))
     rows = engine.query("""
         SELECT l.*, coalesce(p.name, l.party) AS name FROM links_known AS l LEFT JOIN parties AS p ON p.party = l.party
@@ -60,13 +63,11 @@ def _moved(store: Store, subject: str, to: str, since: date, period: Period) -> 
     facts = facts_known(store, known)
     live = Live(facts, parse_period(period.key), known)
     before = _earned(live)
-    held = live.engine.query("SELECT * FROM links_known WHERE of_kind = 'customer' AND subject = ? AND role = 'partner' AND valid_from < ? AND valid_to > ?", [subject, since, since]).to_pylist()
-    rows = [{"of": "customer", "subject": subject, "role": "partner", "party": r["party"], "share": str(r["share"]), "from": r["valid_from"], "to": since, "id": r["link_id"]} for r in held]
-    rows.append({"of": "customer", "subject": subject, "role": "partner", "party": to, "from": since})
+    rows = handed_over(live.engine, subject, to, since)
     book, problems = book_from({"links": [(n, {k: str(v) for k, v in row.items()}) for n, row in enumerate(rows, 2)]}, "what-if")
     if problems:
         raise Refused(problems)
-    live.change(type(facts)(facts.charges, [*facts.book, ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)})], facts.plans, facts.only))
+    live.change(replace(facts, book=[*facts.book, ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)})]))
     after = _earned(live)
     differing = [(p, before.get(p, Decimal(0)), after.get(p, Decimal(0))) for p in {*before, *after} if before.get(p, 0) != after.get(p, 0)]
     return [{"payee": p, "before": plain(a), "after": plain(b), "more": plain(b - a)} for p, a, b in sorted(differing, key=lambda row: (row[2] - row[1], row[0]))]
