@@ -27,6 +27,15 @@ def command() -> None:
     """Measure fenrun on known jobs."""
 
 
+def _print(said: dict[str, Any], json_: bool) -> None:
+    """What was measured: as JSON, or a line a figure."""
+    if json_:
+        print_json(said)
+    else:
+        for key, value in said.items():
+            click.echo(f"{key}: {value}")
+
+
 @command.command(name="job")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where to write earnings.csv.")
@@ -35,11 +44,7 @@ def bench_job(folder: Path, out: Path, json_: bool) -> None:
     """Settle one channel-incentive year from FOLDER (see docs/bench.md) and write its earnings."""
     with progress("job", 5) as step:
         said = job.run(folder, out, step)
-    if json_:
-        print_json(said)
-    else:
-        for key, value in said.items():
-            click.echo(f"{key}: {value}")
+    _print(said, json_)
 
 
 @command.command(name="peers")
@@ -82,11 +87,7 @@ def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> N
                 said = portal.run(address, who, seconds, step)
             finally:
                 server.terminate()
-    if json_:
-        print_json(said)
-    else:
-        for key, value in said.items():
-            click.echo(f"{key}: {value}")
+    _print(said, json_)
 
 
 def _peer(row: dict[str, Any]) -> list[str]:
@@ -103,11 +104,7 @@ def bench_plans(rows: int, variants: int, json_: bool) -> None:
     """Settle many variants of a plan over the same facts in one pass, and some of them one by one."""
     with progress("plans", 5) as step:
         said = plans.run(rows, variants, step)
-    if json_:
-        print_json(said)
-    else:
-        for key, value in said.items():
-            click.echo(f"{key}: {value}")
+    _print(said, json_)
 
 
 @command.command(name="change")
@@ -118,11 +115,7 @@ def bench_change(rows: int, changes: int, json_: bool) -> None:
     """Settle a month, then again what an association that changes, or a late file, touches; and everything anew, for comparison."""
     with progress("change", 4) as step:
         said = change.run(rows, changes, step)
-    if json_:
-        print_json(said)
-    else:
-        for key, value in said.items():
-            click.echo(f"{key}: {value}")
+    _print(said, json_)
 
 
 @command.command(name="month")
@@ -133,11 +126,7 @@ def bench_month(rows: int, repeats: int, json_: bool) -> None:
     """Settle one month, beside the floor: one grouped sum over the same columns of the same files."""
     with progress("month", repeats + 2) as step:
         said = month.run(rows, repeats, step)
-    if json_:
-        print_json(said)
-    else:
-        for key, value in said.items():
-            click.echo(f"{key}: {value}")
+    _print(said, json_)
 
 
 @command.command(name="guard")

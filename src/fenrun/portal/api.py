@@ -16,6 +16,7 @@ from fenrun.base.problem import Refused
 from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
 from fenrun.portal import acts, consents, hooks
+from fenrun.portal.middleware import refusal
 from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Hook, Period, Request, Statement
 from fenrun.portal.pages.common import bundled, estimated, explained, known_plans, may_ask, may_decide, owns, roles_of, sees_everything, store_of, whole
 from fenrun.portal.turns import aside
@@ -497,10 +498,6 @@ def end_hook(request: HttpRequest, number: int = NUMBER) -> Any:
     return 204, None
 
 
-def _refusal(request: HttpRequest, status: int, code: str, what: str) -> HttpResponse:
-    return api.create_response(request, {"problems": [{"code": code, "what": what, "why": "", "fix": "", "place": ""}]}, status=status)
-
-
 @api.exception_handler(Refused)
 def refused(request: HttpRequest, error: Refused) -> HttpResponse:
     """What fenrun refuses, in the asker's language."""
@@ -518,10 +515,10 @@ def wrong(request: HttpRequest, error: ValidationError) -> HttpResponse:
 @api.exception_handler(Http404)
 def missing(request: HttpRequest, error: Http404) -> HttpResponse:
     """What is not there, or not for the asker: the same answer."""
-    return _refusal(request, 404, "missing", "There is nothing there, or it is not for you to see.")
+    return refusal(404, "missing", "There is nothing there, or it is not for you to see.")
 
 
 @api.exception_handler(HttpError)
 def stopped(request: HttpRequest, error: HttpError) -> HttpResponse:
     """What may not be done, or cannot be read."""
-    return _refusal(request, error.status_code, "forbidden" if error.status_code == 403 else "request", str(error))
+    return refusal(error.status_code, "forbidden" if error.status_code == 403 else "request", str(error))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import accumulate, pairwise
 from typing import Any
 
 WIDTH, HEIGHT = 720, 200
@@ -44,10 +45,7 @@ def trend(points: Sequence[tuple[str, str]], now: str = "") -> list[Bar]:
 
 def waterfall(start: tuple[str, str], changes: Sequence[tuple[str, str]], end: tuple[str, str]) -> list[Bar]:
     """From one amount to another by what changed: bars that hang where the one before ended. The axis is cut below what changes, else that could not be seen."""
-    level, levels = Decimal(start[1]), [Decimal(start[1])]
-    for _, change in changes:
-        level += Decimal(change)
-        levels.append(level)
+    levels = list(accumulate((Decimal(change) for _, change in changes), initial=Decimal(start[1])))
     top, low = max([*levels, Decimal(end[1])]), min([*levels, Decimal(end[1])])
     low = min(low, max(Decimal(0), low - (top - low) / 3))
     scale = (top - low) or Decimal(1)
@@ -56,12 +54,8 @@ def waterfall(start: tuple[str, str], changes: Sequence[tuple[str, str]], end: t
     def bar(number: int, one: Decimal, other: Decimal, kind: str, label: str, value: str) -> Bar:
         return Bar(number * step + step // 10, int((top - max(one, other)) * HEIGHT / scale), step * 4 // 5, max(int(abs(one - other) * HEIGHT / scale), 1), kind, label, value)
 
-    bars, level = [bar(0, low, Decimal(start[1]), "bar", *start)], Decimal(start[1])
-    for number, (label, change) in enumerate(changes, 1):
-        after = level + Decimal(change)
-        bars.append(bar(number, level, after, "rise" if after >= level else "fall", label, change))
-        level = after
-    return [*bars, bar(len(changes) + 1, low, Decimal(end[1]), "now", *end)]
+    hung = [bar(number, one, other, "rise" if other >= one else "fall", *change) for number, (change, (one, other)) in enumerate(zip(changes, pairwise(levels)), 1)]
+    return [bar(0, low, levels[0], "bar", *start), *hung, bar(len(changes) + 1, low, Decimal(end[1]), "now", *end)]
 
 
 def attained(line: Mapping[str, Any]) -> dict[str, Any]:

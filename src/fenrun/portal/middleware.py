@@ -76,7 +76,7 @@ def once(answer: Answer) -> Answer:
             return response
         if kept.request != asked or kept.status is None:
             what = "This key was used for another request." if kept.request != asked else "The first request with this key is still being answered."
-            return JsonResponse({"problems": [{"code": "idempotency", "what": what, "why": "", "fix": "", "place": "Idempotency-Key"}]}, status=409)
+            return refusal(409, "idempotency", what, place="Idempotency-Key")
         return HttpResponse(kept.body, status=kept.status, content_type="application/json; charset=utf-8")
 
     return handle
@@ -109,8 +109,13 @@ def told(request: HttpRequest, code: int, kind: str) -> HttpResponse:
     """An error as a page that says what to do; at the API as JSON."""
     if request.path.startswith("/api/"):
         lang = words.lang()
-        return JsonResponse({"problems": [{"code": kind, "what": say(f"portal-error-{kind}", lang), "why": "", "fix": say(f"portal-error-{kind}-do", lang), "place": ""}]}, status=code)
+        return refusal(code, kind, say(f"portal-error-{kind}", lang), say(f"portal-error-{kind}-do", lang))
     return render(request, "error.html", {"code": code, "kind": kind}, status=code)
+
+
+def refusal(status: int, code: str, what: str, fix: str = "", place: str = "") -> JsonResponse:
+    """A refusal as the API tells it."""
+    return JsonResponse({"problems": [{"code": code, "what": what, "why": "", "fix": fix, "place": place}]}, status=status)
 
 
 class Accounts(DefaultAccountAdapter):

@@ -60,11 +60,11 @@ def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None
         progress(1)
 
 
-def demo_accounts(password: str = "") -> tuple[str, list[tuple[str, str, str]]]:
+def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
     """Accounts of a demo world for each role, made once. Returns their password, new on each start, and (name, role, party)."""
     from fenrun.portal import acts, models
 
-    password = password or secrets.token_urlsafe(9)
+    password = secrets.token_urlsafe(9)
     shown = models.Statement.objects.using("default")
     latest = shown.filter(role="partner").order_by("-period_id", "rank")
     best = next((s.payee for s in latest[:200] if s.body["elsewhere"]), "") or latest.values_list("payee", flat=True).first() or ""

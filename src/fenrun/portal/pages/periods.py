@@ -25,12 +25,11 @@ TOP = 13
 def listed(request: HttpRequest) -> HttpResponse:
     """The months of the workspace, settled or not, with their totals."""
     shown = {p.key: p for p in Period.objects.all()}
-    sums: dict[str, dict[str, object]] = {key: {"statements": 0, "earned": Decimal(0), "credited": Decimal(0)} for key in shown}
-    for key, earned in Statement.objects.values_list("period_id", "earned"):
-        said = sums[key]
-        said["statements"], said["earned"] = said["statements"] + 1, said["earned"] + Decimal(earned)  # type: ignore[operator]
-    rows = [{"key": month.key, "period": shown.get(month.key), "earned": plain(sums[month.key]["earned"]), "statements": sums[month.key]["statements"]} if month.key in shown  # type: ignore[arg-type]
-            else {"key": month.key, "period": None} for month in reversed(publish.months_of(store_of(request)))]
+    earned: dict[str, list[Decimal]] = {key: [] for key in shown}
+    for key, amount in Statement.objects.values_list("period_id", "earned"):
+        earned[key].append(Decimal(amount))
+    rows = [{"key": month.key, "period": shown.get(month.key), "earned": plain(sum(earned.get(month.key, ()), Decimal(0))), "statements": len(earned.get(month.key, ()))}
+            for month in reversed(publish.months_of(store_of(request)))]
     waiting = {a.period: a for a in Approval.objects.filter(approved_at=None)}
     return render(request, "periods.html", {"rows": rows, "waiting": waiting, "trend": [(r["key"][2:], r["earned"]) for r in reversed(rows) if r["period"]], "may_act": OPERATIONS in roles_of(request)})
 

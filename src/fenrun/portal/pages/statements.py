@@ -22,6 +22,8 @@ from fenrun.statement.explain import in_words
 from fenrun.statement.files import to_csv, to_xlsx
 from fenrun.statement.rows import statement_of
 
+_TYPES = {"csv": "text/csv; charset=utf-8", "pdf": "application/pdf", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "zip": "application/zip"}
+
 
 @signed_in()
 def home(request: HttpRequest) -> HttpResponse:
@@ -78,9 +80,9 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
         page = render_to_string("statement.html", _shown(statement), request)
         with aside():
             made = to_pdf(page)
-        return HttpResponse(made, content_type="application/pdf", headers={"Content-Disposition": f'attachment; filename="{name}.pdf"'})
+        return _download(f"{name}.pdf", made)
     if kind == "bundle":
-        return HttpResponse(bundled(request, statement), content_type="application/zip", headers={"Content-Disposition": f'attachment; filename="{name}.zip"'})
+        return _download(f"{name}.zip", bundled(request, statement))
     if kind not in ("csv", "xlsx"):
         raise Http404
     with run_of(statement.period) as run:
@@ -89,8 +91,11 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
         out.write(to_csv(full, lang()).encode("utf-8-sig"))
     else:
         to_xlsx(full, out, lang())
-    types = {"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
-    return HttpResponse(out.getvalue(), content_type=types[kind], headers={"Content-Disposition": f'attachment; filename="{name}.{kind}"'})
+    return _download(f"{name}.{kind}", out.getvalue())
+
+
+def _download(name: str, content: bytes) -> HttpResponse:
+    return HttpResponse(content, content_type=_TYPES[name.rpartition(".")[2]], headers={"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
