@@ -121,6 +121,24 @@ def _no_pdf() -> list[Problem]:
     return []
 
 
+def _shown_otherwise(store: Store) -> list[Problem]:
+    """A page that stands on a run which the workspace does not give."""
+    acts = _portal()
+    common = importlib.import_module("fenrun.portal.pages.common")
+    shown = acts.models.Period(key="2024-09", run="another", known=KNOWN, posted="")
+    with mock.patch.object(common.settings, "WORKSPACE", store.path), common.run_of(shown):
+        return []
+
+
+def _import_breaks() -> list[Problem]:
+    _portal()
+    imports = importlib.import_module("fenrun.portal.pages.imports")
+    job = imports.Job(1, "one", ["september.csv"], 100, now="september.csv")
+    with mock.patch.object(imports, "import_files", side_effect=OSError(28, "No space left on device")), mock.patch.object(imports, "_log"):
+        imports._run(job, mock.Mock(now=KNOWN), [], Path("nowhere"))
+    return list(job.problems)
+
+
 def _requested(store: Store) -> list[Problem]:
     """A customer refuses a request, then consents to it."""
     _portal()
@@ -550,11 +568,14 @@ GALLERY: dict[str, Shows] = {
     "close-meanwhile": settled("two processes close 2024-08 and 2024-09 at once", content=TWO_MONTHS, act=_meanwhile),
     "close-asked": settled("in the portal, asking twice to close 2024-09", act=lambda store: _by_two(store, lambda shown, asked: _portal().ask_close(store, shown, "Again"))),
     "close-alone": settled("in the portal, asking to close 2024-09 and approving it oneself", act=lambda store: _by_two(store, by="one")),
-    "close-granted": settled("in the portal, one grants operations to another, asks to close 2024-09, and the other approves", act=lambda store: _by_two(store, lambda shown, asked: _portal().grant("one", "two", "operations", "", "Helps.") and None)),
     "close-changed": settled("in the portal, 2024-09 settled anew between asking and approving", act=lambda store: _by_two(store, _rerun)),
     "approval-gone": settled("in the portal, approving what somebody else has just approved", act=lambda store: _by_two(store, lambda shown, asked: asked.delete(using="default") and None)),
-    "grant-wrong": Shows("in the portal, the role auditor for the party P1", lambda: (_portal().grant("one", "two", "auditor", "P1", "It asked."), [])[1]),
-    "reason-missing": Shows("in the portal, a grant without a reason", lambda: (_portal().grant("one", "two", "partner", "P1", " "), [])[1]),
+    "grant-wrong": Shows("in the portal, the role auditor for the party P1", lambda: (_portal().give("one", "two", "auditor", "P1", "It asked."), [])[1]),
+    "grant-own": Shows("in the portal, one grants operations to himself", lambda: (_portal().give("one", "one", "operations", "", "Helps."), [])[1]),
+    "user-wrong": Shows("in the portal, a grant for the account a b", lambda: (_portal().give("one", "a b", "partner", "P1", "It asked."), [])[1]),
+    "shown-changed": settled("in the portal, a line's explanation, after a file that was known before was imported", act=_shown_otherwise),
+    "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
+    "reason-missing": Shows("in the portal, a grant without a reason", lambda: (_portal().give("one", "two", "partner", "P1", " "), [])[1]),
     "bench-not-demo": settled("fenrun bench portal WORKSPACE, of real data", act=lambda store: importlib.import_module("fenrun.cli.bench_").bench_portal.callback(store, 1, 1, False)),
     "token-wrong": Shows("in the portal, a token for 5,000 days", lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1]),
     "estimate-nothing": settled("in the portal, what P9 would earn by selling more, who sells nothing", act=lambda store: (Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(100)), [])[1]),

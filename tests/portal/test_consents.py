@@ -81,3 +81,41 @@ def test_only_the_customer_decides(portal: Portal) -> None:
         assert other.post("/api/requests", json={**mine, "kind": "association", "order": "", "issuer": ""}).status_code == 403
         assert other.get("/api/requests").json()["total"] == 1
         assert other.post(f"/api/requests/{other.get('/api/requests').json()['rows'][0]['id']}", json={"state": "withdrawn"}).status_code == 200
+
+
+_REGISTER = """
+import json
+from datetime import UTC, date, datetime
+from django.conf import settings
+from fenrun.base.when import parse_period
+from fenrun.charges.read import put_charges
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.store import Store
+from fenrun.portal import consents, events, models, publish
+store = Store.open(settings.WORKSPACE)
+store.actor = "somebody"
+events.now = lambda: datetime(2024, 10, 4, 9, tzinfo=UTC)
+engine = DuckDB()
+put_charges(engine, "charges", store.imports("charges"))
+issuer, order = engine.query('SELECT InvoiceIssuerName, x_OrderId FROM charges WHERE x_OrderId IS NOT NULL ORDER BY ALL LIMIT 1').to_pylist()[0].values()
+from fenrun.book.as_known import put_book, sources_of
+from fenrun.credit.owners import owners_of
+put_book(engine, sources_of(store.imports("book")))
+owner, = owners_of(engine, issuer, order)
+requests = {}
+for name, customer, wanted in (("owner's", owner, order), ("another's", "K00001" if owner != "K00001" else "K00002", order), ("nobody's", owner, "SO-UNKNOWN"), ("blank", owner, " ")):
+    try:
+        requests[name] = consents.decide(store, consents.ask(store, "registration", customer, "P00040", date(2024, 10, 1), "Ours.", wanted, issuer), "consented").pk
+    except Exception as error:
+        requests[name] = None
+consents.lapse(store)
+said = {name: [r.state, r.entered_at is not None] for name, pk in requests.items() if pk for r in [models.Request.objects.using("default").get(pk=pk)]}
+print(json.dumps([said, [a.facts()["source"] for a in store.log.acts("book") if a.facts()["source"].startswith("request-")], requests["owner's"], requests["blank"]]))
+"""
+
+
+def test_an_order_is_registered_only_with_its_owner(own: Portal) -> None:
+    """Whatever customer a partner names: what it consents to holds for its own order alone, and for one that no charge names it waits."""
+    said, entered, number, blank = own.python(_REGISTER)
+    assert said == {"owner's": ["consented", True], "another's": ["void", False], "nobody's": ["consented", False]}
+    assert entered == [f"request-{number}.yaml"] and blank is None

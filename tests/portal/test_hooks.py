@@ -7,6 +7,7 @@ import hmac
 import json
 import queue
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,9 +44,9 @@ def receiver() -> Iterator[tuple[str, queue.Queue[Told]]]:
 
 
 @pytest.fixture
-def inside(world: Path) -> Iterator[Portal]:
-    """A portal that may call this machine."""
-    with served(world, "sqlite", FENRUN_HOOKS_INSIDE="127.0.0.1") as found:
+def inside(world: Path, receiver: tuple[str, queue.Queue[Told]]) -> Iterator[Portal]:
+    """A portal that may call the receiver, though it is on this machine."""
+    with served(world, "sqlite", FENRUN_HOOKS_INSIDE=receiver[0] + "/") as found:
         yield found
 
 
@@ -85,7 +86,7 @@ def test_each_is_told_of_what_it_sees(inside: Portal, receiver: tuple[str, queue
 def test_nobody_reaches_the_vendor_s_own_network(own: Portal, receiver: tuple[str, queue.Queue[Told]]) -> None:
     address, told = receiver
     with own.sign_in("partner") as client:
-        for url in (address, "http://example.com/", "ftp://example.com/", "https://user:x@example.com/", "https://", "x"):
+        for url in (address, "http://example.com/", "ftp://example.com/", "https://user:x@example.com/", "https://", "x", "https://example.com:99999/", "https://[bad", "https:// /", "https://example.com:0/"):
             assert client.post("/api/hooks", json={"url": url, "events": ["dispute"]}).status_code == 409, url
         assert client.post("/api/hooks", json={"url": "https://example.com/", "events": ["salary"]}).status_code == 409
         assert client.post("/api/hooks", json={"url": address.replace("http", "https"), "events": ["dispute"]}).status_code == 201, "only the connection shows where it leads"
@@ -100,3 +101,38 @@ arrived = hooks.deliver()
 telling = models.Telling.objects.get()
 print(json.dumps([arrived, telling.status, telling.tried, telling.next_at is not None]))""")
     assert done == [0, 0, 1, True] and told.empty()
+
+
+@pytest.mark.parametrize("address, may", [
+    ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("10.0.0.1", False), ("127.0.0.1", False), ("169.254.169.254", False), ("::1", False), ("fe80::1%eth0", False), ("224.0.0.1", False), ("100.64.0.1", False), ("0.0.0.0", False),
+    ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("2002:a00:1::", False), ("fd00::1", False)])
+def test_addresses_that_lead_inside_are_not_called(own_code: Any, address: str, may: bool) -> None:
+    assert own_code.open_to_all(address) is may
+
+
+@pytest.fixture
+def own_code() -> Any:
+    """The portal's code, with Django made ready for no database in particular."""
+    from tests.errors.gallery import _portal
+
+    return _portal().hooks
+
+
+def test_a_receiver_that_drips_holds_nobody_up(inside: Portal, receiver: tuple[str, queue.Queue[Told]]) -> None:
+    """One whose answer never ends is hung up on; the others are told meanwhile."""
+    address, told = receiver
+    with socket.socket() as slow:
+        slow.bind(("127.0.0.1", 0))
+        slow.listen()
+        done = inside.python(f"""
+import json, os
+from django.contrib.auth import get_user_model
+from fenrun.portal import hooks, models
+os.environ["FENRUN_HOOKS_INSIDE"] += ",http://127.0.0.1:{slow.getsockname()[1]}/"
+hooks._WAIT = 1
+user = get_user_model().objects.get(username="operations")
+for url in ("http://127.0.0.1:{slow.getsockname()[1]}/", "{address}/quick"):
+    hooks._put(hooks.make(user, url, "dispute"), {{"event": "dispute"}})
+arrived = hooks.deliver()
+print(json.dumps([arrived, [[t.status, t.tried] for t in models.Telling.objects.order_by("id")]]))""")
+    assert done == [1, [[0, 1], [204, 1]]] and told.get(timeout=60)[0] == "/quick"

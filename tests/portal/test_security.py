@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from tests.command import fenrun
-from tests.portal.served import Portal, form_token
+from tests.portal.served import Portal, form_token, served
 
 
 def _try(client: httpx.Client, name: str, password: str) -> httpx.Response:
@@ -131,17 +131,15 @@ def test_a_second_factor_is_asked_for(own: Portal) -> None:
 
 
 def test_nobody_takes_over_an_account(own: Portal) -> None:
-    """A grant in the portal sets a password for a new account only; beside the workspace, `fenrun account` sets a new one."""
+    """Nobody in the portal sets another's password; beside the workspace, `fenrun account` does."""
     with own.sign_in("operations") as client:
         said = {"user": "second", "role": "auditor", "party": "", "reason": "Looks on.", "password": "taken-over-1"}
         assert client.post("/access/give/", data=said).status_code == 302
-        assert client.post("/access/give/", data={**said, "user": "newcomer", "password": "first-password-1"}).status_code == 302
+        assert client.post(f"/access/{_grant_number(client, 'second')}/link/").status_code == 409
     with httpx.Client(base_url=own.address) as client:
         assert _try(client, "second", "taken-over-1").status_code == 200
     with httpx.Client(base_url=own.address) as client:
         assert _try(client, "second", own.password).status_code == 302
-    with httpx.Client(base_url=own.address) as client:
-        assert _try(client, "newcomer", "first-password-1").status_code == 302
     made = fenrun("account", own.workspace, "second", "--role", "operations", "--reason", "Lost the password.")
     assert made.code == 0, made.err
     with httpx.Client(base_url=own.address) as client:
@@ -170,11 +168,106 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         assert one.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-alone"
         assert one.post(f"/periods/2024-01/close/{number}/").status_code == 409
         assert auditor.post(f"/api/approvals/{number}").status_code == 403
-        one.post("/access/give/", data={"user": "puppet", "role": "operations", "reason": "Helps.", "password": "made-by-the-first"})
-        with httpx.Client(base_url=own.address, headers={"Referer": own.address}) as puppet:
-            assert _try(puppet, "puppet", "made-by-the-first").status_code == 302
-            puppet.headers["X-CSRFToken"] = puppet.cookies["csrftoken"]
-            assert puppet.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-granted"
         assert two.post(f"/api/approvals/{number}").json()["approved_by"] == "second"
         assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "approval-gone"
         assert [p["closed"] for p in one.get("/api/periods").json() if p["key"] == "2024-01"] == [True]
+
+
+def _grant_number(client: httpx.Client, user: str) -> str:
+    """The number of the latest grant of an account, from the page of grants."""
+    return re.findall(rf'/access/(\d+)/end/"(?:(?!</form>).)*> {user} ', client.get("/access/").text, re.S)[0]
+
+
+def test_nobody_makes_himself_two(own: Portal) -> None:
+    """One of operations can neither close alone nor consent for a customer by accounts of his own making."""
+    customer = own.parties["customer"]
+    with own.sign_in("operations") as one, own.sign_in("second") as other:
+        mine = {"user": "operations", "role": "customer", "party": customer, "reason": "x"}
+        assert one.post("/access/give/", data=mine).status_code == 409, "not to oneself"
+        for role, party in (("operations", ""), ("customer", customer)):
+            assert one.post("/access/give/", data={"user": f"my-{role}", "role": role, "party": party, "reason": "Helps."}).status_code == 302
+            number = _grant_number(one, f"my-{role}")
+            for act in ("approve", "link"):
+                assert one.post(f"/access/{number}/{act}/").status_code == 409, (role, act)
+                assert one.post(f"/api/grants/{number}/{act}").status_code == 409
+            assert f"/access/{number}/approve/" not in one.get("/access/").text and f"/access/{number}/approve/" in other.get("/access/").text
+            assert other.post(f"/access/{number}/link/").status_code == 409, "nothing to take up before it holds"
+            assert other.post(f"/access/{number}/approve/").status_code == 302
+            assert one.post(f"/access/{number}/link/").status_code == 409, "the link is for the second"
+        link = re.search(r'<p class="message place">(\S+)</p>', other.post(f"/access/{number}/link/").text)
+        assert link
+        with httpx.Client(base_url=own.address, headers={"Referer": own.address}, follow_redirects=True) as taker:
+            page = taker.get(link.group(1))
+            chosen = {"csrfmiddlewaretoken": re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text).group(1)}  # type: ignore[union-attr]
+            for weak in ("short", "password123", "my-customer"):
+                assert "Your password is set" not in taker.post(page.url.path, data={**chosen, "password1": weak, "password2": weak}).text
+            assert "Your password is set" in taker.post(page.url.path, data={**chosen, "password1": "long words to keep", "password2": "long words to keep"}).text
+            assert _try(taker, "my-customer", "long words to keep").url.path == "/crediting/"
+        with httpx.Client(base_url=own.address, follow_redirects=True) as late:
+            assert "no longer holds" in late.get(link.group(1)).text
+        assert f"/access/{number}/link/" not in other.get("/access/").text, "an account that is taken up has no link"
+        # a customer's grant in the hands of operations consents to nothing
+        assert one.post("/access/give/", data={**mine, "user": "second"}).status_code == 302
+        with own.token("auditor") as reads:
+            assert reads.post(f"/api/grants/{_grant_number(one, 'second')}/approve").status_code == 403
+        own.python("import json\nfrom fenrun.portal import acts\nacts.grant('root', 'second', 'customer', '" + customer + "', 'x', '" + own.password + "')\nprint(json.dumps(1))")
+        assert one.post("/requests/ask/", data={"kind": "association", "customer": customer, "party": "P00040", "reason": "x", "since": "2024-05-01"}).status_code == 302
+    with own.sign_in("second") as other:
+        number = other.get("/api/requests").json()["rows"][0]["id"]
+        assert other.post(f"/requests/{number}/", data={"state": "consented"}).status_code == 403
+
+
+def test_what_cannot_be_read_is_refused_not_broken(portal: Portal) -> None:
+    with portal.sign_in("operations") as client, portal.token("operations", "read act") as token:
+        for back in ("foo", "//elsewhere.example/", "https://elsewhere.example/", "javascript:alert(1)", "/statements/"):
+            assert client.post("/language/", data={"language": "en", "next": back}).headers["Location"] == ("/statements/" if back == "/statements/" else "/")
+        assert client.post("/periods/foo/settle/").status_code == 404
+        assert client.post("/periods/2024-02/close/1/").status_code == 409
+        long = "x" * 3000
+        for name in ("", "a b", "x" * 151, "a\nb"):
+            assert client.post("/access/give/", data={"user": name, "role": "auditor", "reason": "x"}).status_code == 409, name
+        assert client.post("/access/give/", data={"user": "y", "role": "partner", "party": long, "reason": long}).status_code == 409
+        assert client.post("/disputes/open/", data={"party": long, "period": long, "line": long, "text": long}).status_code in (403, 404)
+        assert client.post("/access/token/", data={"name": long, "scopes": "read", "days": "1"}).status_code == 200
+        assert client.post("/requests/ask/", data={"kind": long, "customer": long, "party": long, "reason": long}).status_code == 409
+        assert token.post("/api/disputes", files={"file": b"x"}).status_code in (400, 422)
+        assert token.post("/api/periods/2024-01/close", json={"reason": " "}, headers={b"Idempotency-Key": b"a\x01b" + b"k" * 300}).status_code in (400, 409)
+        for url in ("https://example.com:99999/", "https://[bad", "https:// /", "https://" + "a" * 70 + ".example/", "https://example.com/" + long, "https://exa mple.com/"):
+            assert token.post("/api/hooks", json={"url": url[:500], "events": ["dispute"]}).status_code in (201, 409), url
+            assert client.post("/access/hook/", data={"url": url, "events": ["dispute"]}).status_code == 409, url
+
+
+def test_an_auditor_answers_nothing(own: Portal) -> None:
+    """Not even one who has a party of his own besides."""
+    with own.sign_in("partner") as partner:
+        period = partner.get("/api/statements").json()["rows"][0]["period"]
+        number = partner.post("/api/disputes", json={"party": own.parties["partner"], "period": period, "text": "An order is missing."}).json()["id"]
+    own.python("import json\nfrom fenrun.portal import acts\nacts.grant('root', 'auditor', 'rep', '" + own.parties["rep"] + "', 'x', '" + own.password + "')\nprint(json.dumps(1))")
+    with own.sign_in("auditor") as auditor:
+        assert auditor.get(f"/disputes/{number}/").status_code == 200
+        assert auditor.post(f"/disputes/{number}/answer/", data={"state": "withdrawn", "text": "x"}).status_code == 403
+        assert auditor.post(f"/api/disputes/{number}/answer", json={"state": "withdrawn", "text": "x"}).status_code == 403
+
+
+def test_what_is_explained_is_what_is_shown(own: Portal) -> None:
+    """A file imported meanwhile changes nothing that is shown, and looking at a page writes no run."""
+    with own.sign_in("operations") as client:
+        period, payee = (client.get("/api/statements").json()["rows"][0][k] for k in ("period", "payee"))
+        line = client.get(f"/api/statements/{period}/{payee}").json()["lines"][0]["line"]
+        runs = len(list((own.workspace / "runs").iterdir()))
+        own.python("import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
+                   "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))")
+        said = client.get(f"/api/lines/{period}/{line}").json()
+        assert said["as_of"]["known"].replace("T", " ")[:16] == client.get("/api/periods").json()[0]["known"].replace("T", " ")[:16]
+        assert client.get(f"/periods/{period}/").status_code == client.get(f"/statements/{period}/{payee}/?format=csv").status_code == 200
+        assert len(list((own.workspace / "runs").iterdir())) == runs
+
+
+def test_behind_tls_the_portal_knows_it(world: Path) -> None:
+    with served(world, "sqlite", FENRUN_HOSTS="portal.example") as found, httpx.Client(base_url=found.address, headers={"Host": "portal.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}) as client:
+        answer = client.get("/account/login/")
+        assert answer.status_code == 200 and "Strict-Transport-Security" in answer.headers and "Secure" in answer.headers["set-cookie"]
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text).group(1)  # type: ignore[union-attr]
+        said = client.post("/account/login/", data={"login": "auditor", "password": found.password, "csrfmiddlewaretoken": token}, headers={"Origin": "https://portal.example", "Referer": "https://portal.example/account/login/", "Cookie": f"csrftoken={answer.cookies['csrftoken']}"})
+        assert said.status_code == 302, "the form's origin is the name behind which the portal stands"
+        assert found.python("import json\nfrom allauth.usersessions.models import UserSession\nprint(json.dumps(list(UserSession.objects.values_list('ip', flat=True))))") == ["203.0.113.7"]

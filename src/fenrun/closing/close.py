@@ -36,8 +36,8 @@ def closes(store: Store) -> list[Close]:
     return found
 
 
-def settle_period(store: Store, period: Period, known: datetime | None = None, only: Sequence[str] = (), progress: Progress = lambda name: None) -> Settled:
-    """Settle a period, with regard to what is closed.
+def settle_period(store: Store, period: Period, known: datetime | None = None, only: Sequence[str] = (), progress: Progress = lambda name: None, upto: datetime | None = None) -> Settled:
+    """Settle a period, with regard to what is closed, by all that is known (or was, `upto` a moment).
 
     A closed period is as it was closed. The period after the last closed one holds the differences of all closed ones. With `known`
     (or for some plans `only`) the question is what would be so, had nothing been closed: nothing is posted. Raises Refused.
@@ -45,17 +45,17 @@ def settle_period(store: Store, period: Period, known: datetime | None = None, o
     done = closes(store)
     mine = next((c for c in done if c.period == period), None)
     if known or only or not done:
-        return settle_workspace(store, period, known, only, progress)
+        return settle_workspace(store, period, known or upto, only, progress)
     if mine:
         found = settle_workspace(store, period, mine.known, (), progress)
         return replace(found, run=replace(found.run, posted=posted(store, mine), closed=True))
     parts = [c.period.key for c in done if c.period.span.start < period.span.end and period.span.start < c.period.span.end]
     if parts:
         raise Refused([Problem("period-partly-closed", Place(period.key), {"closed": ", ".join(parts)})])
-    found = settle_workspace(store, period, None, (), progress)
+    found = settle_workspace(store, period, upto, (), progress)
     if period.span.start != done[-1].period.span.end:
         return found
-    return replace(found, run=replace(found.run, posted=tuple(due(store, done, known_by(store, None), progress))))
+    return replace(found, run=replace(found.run, posted=tuple(due(store, done, known_by(store, upto), progress))))
 
 
 def chain_of(done: Sequence[Close]) -> list[list[str]]:

@@ -4,12 +4,16 @@ goes through the functions that the command line uses."""
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from datetime import timedelta
 from typing import Any
 
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.urls import reverse
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
@@ -23,28 +27,83 @@ from fenrun.portal.turns import aside
 _DB = "default"
 MOST_DAYS = 366
 """So long a token holds at most."""
+_NAME = re.compile(r"[\w.@+-]{1,150}")
 OPEN = ("open", "answered")
 """States of a dispute that is not over."""
 
 
-def grant(actor: str, name: str, role: str, party: str, reason: str, password: str = "", anew: bool = False) -> models.Grant:
-    """Let somebody see what concerns a party in a role; the account is made, with the password, if there is none. Raises Refused for a role or party that cannot be.
-
-    The password of an account that is there changes only where it is to be `anew`: nobody in the portal takes over another's account.
-    """
-    place = Place("grant")
-    if role not in models.ROLES or bool(party) == (role in models.EVERYBODY):
-        raise Refused([Problem("grant-wrong", place, {"role": role, "party": party, "known": ", ".join(models.ROLES)})])
-    if not reason.strip():
-        raise Refused([Problem("reason-missing", place)])
+def grant(actor: str, name: str, role: str, party: str, reason: str, password: str) -> models.Grant:
+    """Let somebody see what concerns a party in a role, at once, with a new password: what `fenrun account` does beside the workspace. Raises Refused."""
     with transaction.atomic(using=_DB):
-        user, made = get_user_model().objects.using(_DB).get_or_create(username=name)
-        if made or (anew and password):
-            user.set_password(password or None)
-            user.save(using=_DB)
-        given, _ = models.Grant.objects.using(_DB).get_or_create(user=user, role=role, party=party, ended_at=None, defaults={"reason": reason, "given_by": actor, "given_at": now()})
-        note(actor, "grant", name, role=role, party=party, reason=reason)
+        given = _grant(actor, name, role, party, reason)
+        given.user.set_password(password)
+        given.user.save(using=_DB)
+        if not given.holds_at:
+            given.holds_at = now()
+            given.save(using=_DB)
     return given
+
+
+def give(actor: str, name: str, role: str, party: str, reason: str) -> models.Grant:
+    """Let somebody see what concerns a party in a role; an account that is not there is made, to be taken up by `first_link`.
+
+    A role in Grant.TWO holds once a second of operations has approved it. Raises Refused for oneself, or a role, party or name that cannot be.
+    """
+    if actor == name:
+        raise Refused([Problem("grant-own", Place("grant"), {"who": actor})])
+    with transaction.atomic(using=_DB):
+        given = _grant(actor, name, role, party, reason)
+        if role not in given.TWO and not given.holds_at:
+            given.holds_at = now()
+            given.save(using=_DB)
+    return given
+
+
+def _grant(actor: str, name: str, role: str, party: str, reason: str) -> models.Grant:
+    place, wrong = Place("grant"), []
+    if role not in models.ROLES or bool(party) == (role in models.EVERYBODY) or len(party) > 200:
+        wrong.append(Problem("grant-wrong", place, {"role": role, "party": party, "known": ", ".join(models.ROLES)}))
+    if not _NAME.fullmatch(name):
+        wrong.append(Problem("user-wrong", place, {"name": name}))
+    if not reason.strip():
+        wrong.append(Problem("reason-missing", place))
+    if wrong:
+        raise Refused(wrong)
+    user, made = get_user_model().objects.using(_DB).get_or_create(username=name)
+    if made:
+        user.set_unusable_password()
+        user.save(using=_DB)
+    given, _ = models.Grant.objects.using(_DB).get_or_create(user=user, role=role, party=party, ended_at=None, defaults={"reason": reason.strip()[:500], "given_by": actor, "given_at": now()})
+    note(actor, "grant", name, role=role, party=party, reason=reason)
+    return given
+
+
+def approve_grant(actor: str, number: int) -> models.Grant:
+    """The second of two: from now on the grant holds. Raises Refused where it is one's own, for oneself, or does not wait any more."""
+    with transaction.atomic(using=_DB):
+        asked = models.Grant.objects.using(_DB).select_for_update().filter(pk=number, holds_at=None, ended_at=None).first()
+        if not asked:
+            raise Refused([Problem("approval-gone", Place("grant"))])
+        if actor in (asked.given_by, asked.user.get_username()):
+            raise Refused([Problem("grant-own", Place("grant"), {"who": actor})])
+        asked.holds_at, asked.approved_by = now(), actor
+        asked.save(using=_DB)
+        note(actor, "approve grant", asked.user.get_username(), role=asked.role, party=asked.party, given_by=asked.given_by)
+    return asked
+
+
+def may_link(actor: str, given: models.Grant) -> bool:
+    """Whether the actor may see the link by which a new account is taken up: who gave its grant or, where it took two, the second."""
+    return bool(given.holds_at) and not given.ended_at and not given.user.has_usable_password() and actor == (given.approved_by if given.role in given.TWO else given.given_by)
+
+
+def first_link(actor: str, number: int) -> str:
+    """The path at which somebody takes up a new account by choosing its password: good once, for three days. Nobody but its owner ever knows the password. Raises Refused."""
+    given = models.Grant.objects.using(_DB).select_related("user").filter(pk=number).first()
+    if not given or not may_link(actor, given):
+        raise Refused([Problem("approval-gone", Place("grant"))])
+    note(actor, "first link", given.user.get_username())
+    return reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(given.user), "key": default_token_generator.make_token(given.user)})
 
 
 def make_token(actor: Any, name: str, scopes: str, days: int) -> str:
@@ -116,34 +175,34 @@ def ask_close(store: Store, shown: models.Period, reason: str) -> models.Approva
         if waiting.filter(run=shown.run).exists():
             raise Refused([Problem("close-asked", place, {"by": waiting[0].asked_by})])
         waiting.delete()
-        made = models.Approval.objects.using(_DB).create(period=shown.key, run=shown.run, known=shown.known, reason=reason, asked_by=store.actor, asked_at=now())
+        made = models.Approval.objects.using(_DB).create(period=shown.key, run=shown.run, known=shown.known, reason=reason.strip()[:500], asked_by=store.actor, asked_at=now())
         note(store.actor, "ask close", shown.key, run=shown.run, reason=reason)
     return made
 
 
-def approve_close(store: Store, number: int) -> models.Approval:
+def approve_close(store: Store, number: int, period: str = "") -> models.Approval:
     """The second of two: close the period for good, as the first has seen it. Raises Refused where both are the same, or what was seen is no longer what is shown."""
+    asked = models.Approval.objects.using(_DB).filter(pk=number, approved_at=None).first()
+    if not asked or period not in ("", asked.period):
+        raise Refused([Problem("approval-gone", Place("close"))])
+    place = Place(asked.period)
+    if asked.asked_by == store.actor:
+        raise Refused([Problem("close-alone", place, {"by": asked.asked_by})])
+    shown = models.Period.objects.using(_DB).filter(key=asked.period).first()
+    if not shown or shown.run != asked.run:
+        raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])
+    store.reason, closed = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})", parse_period(asked.period)
+    with aside():  # outside any transaction, which would hold up whoever has the turn; of two at once the store refuses the second
+        close(store, closed, asked.known.replace(tzinfo=None))
     with transaction.atomic(using=_DB):
-        asked = models.Approval.objects.using(_DB).select_for_update().filter(pk=number, approved_at=None).first()
-        if not asked:
-            raise Refused([Problem("approval-gone", Place("close"))])
-        place = Place(asked.period)
-        if asked.asked_by == store.actor:
-            raise Refused([Problem("close-alone", place, {"by": asked.asked_by})])
-        given = models.Grant.objects.using(_DB).filter(user__username=store.actor, role=models.OPERATIONS, ended_at=None).values_list("given_by", flat=True)
-        if set(given) == {asked.asked_by}:
-            raise Refused([Problem("close-granted", place, {"by": asked.asked_by, "who": store.actor})])
-        shown = models.Period.objects.using(_DB).filter(key=asked.period).first()
-        if not shown or shown.run != asked.run:
-            raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])
-        store.reason = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})"
-        with aside():
-            close(store, parse_period(asked.period), asked.known.replace(tzinfo=None))
         asked.approved_by, asked.approved_at = store.actor, now()
         asked.save(using=_DB)
         note(store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by)
     with aside():
-        publish.publish(store, parse_period(asked.period))
+        publish.publish(store, closed)
+        following = publish.month_after(closed)
+        if following in publish.months_of(store):  # it holds the differences of what is closed
+            publish.publish(store, following)
     hooks.tell_statements(asked.period, True)
     return asked
 

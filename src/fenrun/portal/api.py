@@ -18,7 +18,7 @@ from fenrun.base.when import parse_period
 from fenrun.portal import acts, consents, hooks
 from fenrun.portal.middleware import refusal
 from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Hook, Period, Request, Statement
-from fenrun.portal.pages.common import bundled, estimated, explained, known_plans, may_ask, may_decide, owns, roles_of, sees_everything, store_of, whole
+from fenrun.portal.pages.common import bundled, estimated, explained, grants_of, known_plans, may_ask, may_decide, owns, roles_of, store_of, whole
 from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 
@@ -74,6 +74,12 @@ class GrantOut(Schema):
     reason: str
     given_by: str
     given_at: datetime
+    approved_by: str
+    holds_at: datetime | None = Field(description="None: it waits for the second of operations.")
+
+
+class LinkOut(Schema):
+    path: str = Field(description="At the portal's own address.")
 
 
 class PeriodOut(Schema):
@@ -289,7 +295,7 @@ def _span(text: str) -> Span:
 @api.get("/me", response={200: list[GrantOut], **_ERRORS}, summary="What I may see, and why")
 def me(request: HttpRequest) -> Any:
     """One's own grants."""
-    return Grant.objects.filter(user_id=request.user.pk, ended_at=None).order_by("id")
+    return grants_of(request)
 
 
 @api.get("/periods", response={200: list[PeriodOut], **_ERRORS}, summary="The periods that are shown")
@@ -389,8 +395,8 @@ def open_dispute(request: HttpRequest, said: DisputeIn) -> Any:
 def answer(request: HttpRequest, said: AnswerIn, number: int = NUMBER) -> Any:
     """Operations: answered, accepted or refused. Whom it concerns: open (a reply) or withdrawn."""
     found = get_object_or_404(Dispute, pk=number)
-    if OPERATIONS not in roles_of(request) and sees_everything(request):
-        raise HttpError(403, "Auditors only read.")
+    if OPERATIONS not in roles_of(request) and not owns(request, found.party, found.period):
+        raise HttpError(403, "Operations answer, and whom it concerns.")
     return acts.answer_dispute(request.user.get_username(), found, _clean(said.state), _clean(said.text), OPERATIONS in roles_of(request))
 
 
@@ -449,9 +455,25 @@ def grants(request: HttpRequest) -> Any:
 
 @api.post("/grants", response={201: GrantOut, **_ERRORS}, summary="Let somebody see")
 def give(request: HttpRequest, said: GrantIn) -> Any:
-    """A new account has no password; it signs in once operations have given it one on the page."""
+    """A grant of operations or for a customer holds once a second of operations has approved it. Who has no account yet takes it up by the link of POST /grants/{number}/link."""
     _operations(request)
-    return 201, acts.grant(request.user.get_username(), _clean(said.user), said.role, _clean(said.party), _clean(said.reason))
+    return 201, acts.give(request.user.get_username(), _clean(said.user), said.role, _clean(said.party), _clean(said.reason))
+
+
+@api.post("/grants/{number}/approve", response={200: GrantOut, **_ERRORS}, summary="Approve a grant")
+def approve_grant(request: HttpRequest, number: int = NUMBER) -> Any:
+    """By another of operations than who gave it."""
+    _operations(request)
+    get_object_or_404(Grant, pk=number)
+    return acts.approve_grant(request.user.get_username(), number)
+
+
+@api.post("/grants/{number}/link", response={200: LinkOut, **_ERRORS}, summary="The link by which a new account is taken up")
+def first_link(request: HttpRequest, number: int = NUMBER) -> Any:
+    """For who gave its grant or, where it took two, approved it; good once, for three days."""
+    _operations(request)
+    get_object_or_404(Grant, pk=number)
+    return {"path": acts.first_link(request.user.get_username(), number)}
 
 
 @api.post("/grants/{number}/end", response={204: None, **_ERRORS}, summary="End a grant")

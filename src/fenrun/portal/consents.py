@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+import threading
+from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,24 @@ from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.book.as_known import put_book, sources_of
+from fenrun.charges.read import put_charges
+from fenrun.credit.owners import owners_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.store import Store
 from fenrun.portal import events, models
+from fenrun.portal.turns import aside
 from fenrun.workspace import import_file, plans_known
 
 _DB = "default"
 ROLE = "partner"
 """The role that is asked for."""
+_taking = threading.Lock()
 
 
 def ask(store: Store, kind: str, customer: str, party: str, since: date, reason: str, order: str = "", issuer: str = "") -> models.Request:
     """Ask a customer to consent. Raises Refused where it does not say whom, what, or why; whether the customer exists is not told, since a partner could find out by asking."""
     place, wrong = Place(kind), []
+    customer, party, order, issuer = (text.strip() for text in (customer, party, order, issuer))
     if kind not in models.Request.KINDS or not customer or not party or (kind == "registration") != bool(order and issuer):
         wrong.append(Problem("request-wrong", place, {"kind": kind, "known": ", ".join(models.Request.KINDS)}))
     if not reason.strip():
@@ -50,44 +57,67 @@ def silence(store: Store) -> int:
 
 def decide(store: Store, seen: models.Request, state: str) -> models.Request:
     """The customer consents or refuses, or who asked withdraws. Consent enters the book from that day, or the later one that was asked for. Raises Refused where it is decided already."""
+    if state not in ("consented", "refused", "withdrawn"):
+        raise Refused([Problem("request-over", Place(f"{seen.kind} {seen.customer}"), {"state": seen.state, "by": seen.decided_by or "-"})])
+    _decided(seen, state, store.actor, events.now().date())
+    take_up(store)
+    return models.Request.objects.using(_DB).get(pk=seen.pk)
+
+
+def lapse(store: Store) -> None:
+    """Take what customers have been silent about, for as long as the plan says, for consent; and enter what is consented to."""
+    today = events.now().date()
+    for request in models.Request.objects.using(_DB).filter(state="waiting", silent_on__lte=today).order_by("id"):
+        with suppress(Refused):  # decided meanwhile
+            _decided(request, "silent", "", request.silent_on or today)
+    take_up(store)
+
+
+def _decided(seen: models.Request, state: str, by: str, day: date) -> None:
     with transaction.atomic(using=_DB):
         request = models.Request.objects.using(_DB).select_for_update().get(pk=seen.pk)
-        if request.state != "waiting" or state not in ("consented", "refused", "withdrawn"):
+        if request.state != "waiting":
             raise Refused([Problem("request-over", Place(f"{request.kind} {request.customer}"), {"state": request.state, "by": request.decided_by or "-"})])
-        _decided(store, request, state, store.actor, events.now().date())
-    return request
+        request.state, request.decided_by, request.decided_at = state, by, events.now()
+        if state in request.CONSENT:
+            request.holds_from = max(request.since, day)
+        request.save(using=_DB)
+        events.note(by or "portal", f"{state} {request.kind}", str(request.pk), customer=request.customer, party=request.party, holds_from=str(request.holds_from or ""))
 
 
-def lapse(store: Store) -> int:
-    """Take up what customers have been silent about for as long as the plan says. Returns how many."""
-    count, today = 0, events.now().date()
-    for request in models.Request.objects.using(_DB).filter(state="waiting", silent_on__lte=today).order_by("id"):
-        with transaction.atomic(using=_DB):
-            again = models.Request.objects.using(_DB).select_for_update().get(pk=request.pk)
-            if again.state == "waiting" and again.silent_on:
-                _decided(store, again, "silent", "", again.silent_on)
-                count += 1
-    return count
+def take_up(store: Store) -> None:
+    """Enter into the book what was consented to, each request for itself. An order is entered once its charges are there and all the consenting customer's; one of somebody else's is void."""
+    with aside(), _taking:
+        waiting = list(models.Request.objects.using(_DB).filter(state__in=models.Request.CONSENT, entered_at=None).order_by("id"))
+        for request in waiting:
+            book = DuckDB()
+            put_book(book, sources_of(store.imports("book")))
+            if request.kind == "registration":
+                put_charges(book, "charges", store.imports("charges"))
+                owners = owners_of(book, request.issuer, request.order)
+                if not owners:
+                    continue
+                if owners != {request.customer}:
+                    request.state = "void"
+                    request.save(using=_DB, update_fields=["state"])
+                    events.note("portal", "void registration", str(request.pk), customer=request.customer, party=request.party)
+                    continue
+            try:
+                _enter(store, request, book)
+            except Refused as refused:  # it stays; operations see why in the log
+                events.note("portal", "not entered", str(request.pk), problems=[p.code for p in refused.problems])
+                continue
+            request.entered_at = events.now()
+            request.save(using=_DB, update_fields=["entered_at"])
 
 
-def _decided(store: Store, request: models.Request, state: str, by: str, day: date) -> None:
-    request.state, request.decided_by, request.decided_at = state, by, events.now()
-    if state in ("consented", "silent"):
-        request.holds_from = max(request.since, day)
-        _enter(store, request)
-    request.save(using=_DB)
-    events.note(by or "portal", f"{state} {request.kind}", str(request.pk), customer=request.customer, party=request.party, holds_from=str(request.holds_from or ""))
-
-
-def _enter(store: Store, request: models.Request) -> None:
+def _enter(store: Store, request: models.Request, book: DuckDB) -> None:
     """Enter the links into the book: the new one, and for an association or transfer the present holder's end. What it says, and by whose consent, is the file's name and the log's reason."""
-    start = request.holds_from
+    start = request.holds_from or request.since
     if request.kind == "registration":
         links = [{"of": "order", "issuer": request.issuer, "subject": request.order, "role": ROLE, "party": request.party, "from": start, "type": "registration"}]
     else:
-        engine = DuckDB()
-        put_book(engine, sources_of(store.imports("book")))
-        links = handed_over(engine, request.customer, request.party, start)
+        links = handed_over(book, request.customer, request.party, start)
     reason = f"{request.kind} asked by {request.asked_by}, {request.state}" + (f" by {request.decided_by}" if request.decided_by else "")
     enter(store, f"request-{request.pk}.yaml", yaml.safe_dump({"links": links}, allow_unicode=True, sort_keys=False), reason)
 

@@ -1,7 +1,7 @@
 """Webhooks: another system is told of statements and disputes that the one who asked for it may see. What is told is signed; what does not arrive is tried again.
 
 Only addresses of the open internet are called, through TLS, so that nobody reaches the vendor's own network by a hook; FENRUN_HOOKS_INSIDE names
-hosts that are meant nevertheless. The address is checked on the connection itself, since a name can be made to point elsewhere in between.
+receivers inside that are meant nevertheless, each by the whole beginning of its address. A name is looked up once: what was checked is what is called.
 """
 
 from __future__ import annotations
@@ -10,11 +10,16 @@ import hashlib
 import hmac
 import ipaddress
 import json
+import logging
 import os
 import secrets
+import socket
+import ssl
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,22 +33,35 @@ from fenrun.portal.isolation import asking
 _DB = "default"
 AGAIN = (1, 10, 60, 360, 1440)
 """Minutes after which a telling that failed is tried again; then it is given up."""
-_WAIT, _MOST_PAYEES = 10, 500
+MOST = 10
+"""Webhooks of one user at most."""
+_WAIT, _MOST_PAYEES, _AT_ONCE = 10, 500, 8
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_log = logging.getLogger(__name__)
 _due = threading.Event()
 
 
-def _inside() -> set[str]:
-    return {host for host in os.environ.get("FENRUN_HOOKS_INSIDE", "").split(",") if host}
+def _inside(url: str) -> bool:
+    return any(url == start or (start.endswith("/") and url.startswith(start)) for start in os.environ.get("FENRUN_HOOKS_INSIDE", "").split(",") if start.count("/") > 2)
 
 
 def make(user: Any, url: str, events: str) -> models.Hook:
-    """Ask to be told. Raises Refused for an address that may not be called, or events that there are not."""
-    where, wanted = urlsplit(url), events.split()
-    if not where.hostname or not wanted or not set(wanted) <= set(models.Hook.EVENTS) or not (where.scheme == "https" or (where.scheme == "http" and where.hostname in _inside())) or where.username:
-        raise Refused([Problem("hook-wrong", Place("webhook"), {"url": url, "known": ", ".join(models.Hook.EVENTS)})])
+    """Ask to be told. Raises Refused for an address that may not be called, events that there are not, or too many webhooks."""
+    wanted = events.split()
+    if len(url) > 500 or not _callable(url) or not wanted or not set(wanted) <= set(models.Hook.EVENTS) or models.Hook.objects.using(_DB).filter(user=user, ended_at=None).count() >= MOST:
+        raise Refused([Problem("hook-wrong", Place("webhook"), {"url": url, "known": ", ".join(models.Hook.EVENTS), "most": MOST})])
     made = models.Hook.objects.using(_DB).create(user=user, url=url, events=" ".join(wanted), secret=secrets.token_urlsafe(32), made_at=now())
     note(user.get_username(), "make webhook", url, events=wanted)
     return made
+
+
+def _callable(url: str) -> bool:
+    try:
+        where = urlsplit(url)
+        (where.hostname or "").encode("idna")
+        return bool((where.hostname or "").strip()) and where.port != 0 and not where.username and url.isprintable() and " " not in url and (where.scheme == "https" or (where.scheme == "http" and _inside(url)))
+    except ValueError:  # also of a port or a name that cannot be
+        return False
 
 
 def end(user: Any, number: int) -> None:
@@ -80,16 +98,30 @@ def _put(hook: models.Hook, body: dict[str, Any]) -> None:
 
 
 def deliver() -> int:
-    """Send what is due. Returns how many arrived."""
-    arrived = 0
+    """Send what is due, to several receivers at a time and to each in order. Returns how many arrived."""
+    due: dict[int, list[models.Telling]] = {}
     for telling in models.Telling.objects.using(_DB).select_related("hook").filter(next_at__lte=now(), hook__ended_at=None).order_by("id")[:100]:
+        due.setdefault(telling.hook_id, []).append(telling)
+    arrived = 0
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for sent in pool.map(_deliver, due.values()):
+            for telling in sent:
+                telling.save(using=_DB)
+                arrived += telling.next_at is None and 200 <= telling.status < 300
+    return arrived
+
+
+def _deliver(tellings: list[models.Telling]) -> list[models.Telling]:
+    """Send what one receiver is to be told, as far as it takes it."""
+    for number, telling in enumerate(tellings, 1):
         telling.status = _send(telling)
         telling.tried += 1
-        ok = 200 <= telling.status < 300
-        arrived += ok
-        telling.next_at = None if ok or telling.tried > len(AGAIN) else now() + timedelta(minutes=AGAIN[telling.tried - 1])
-        telling.save(using=_DB)
-    return arrived
+        if 200 <= telling.status < 300:
+            telling.next_at = None
+        else:
+            telling.next_at = None if telling.tried > len(AGAIN) else now() + timedelta(minutes=AGAIN[telling.tried - 1])
+            return tellings[:number]
+    return tellings
 
 
 def signature(secret: str, at: str, body: bytes) -> str:
@@ -100,20 +132,45 @@ def signature(secret: str, at: str, body: bytes) -> str:
 def _send(telling: models.Telling) -> int:
     """The status of the answer; 0 where there is none, or the address may not be called."""
     hook, body, at = telling.hook, json.dumps({"id": telling.pk, **telling.body}, ensure_ascii=False).encode(), str(int(now().timestamp()))
-    where = urlsplit(hook.url)
-    kind = HTTPSConnection if where.scheme == "https" else HTTPConnection
-    connection = kind(where.hostname or "", where.port, timeout=_WAIT)
     try:
-        connection.connect()
-        if where.hostname not in _inside() and not ipaddress.ip_address(connection.sock.getpeername()[0].partition("%")[0]).is_global:
-            return 0
-        connection.request("POST", (where.path or "/") + (f"?{where.query}" if where.query else ""), body,
-                           {"Content-Type": "application/json", "User-Agent": "fenrun", "X-Fenrun-Time": at, "X-Fenrun-Signature": signature(hook.secret, at, body)})
-        return connection.getresponse().status
+        where = urlsplit(hook.url)
+        host, port, secure = where.hostname or "", where.port or (443 if where.scheme == "https" else 80), where.scheme == "https"
+        with _connected(host, port, _inside(hook.url)) as sock:
+            over = threading.Timer(_WAIT, _hang_up, [sock])  # for the whole of it, however slowly an answer comes
+            over.start()
+            try:
+                connection = HTTPConnection(host, port, timeout=_WAIT)
+                connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+                connection.request("POST", (where.path or "/") + (f"?{where.query}" if where.query else ""), body,
+                                   {"Content-Type": "application/json", "User-Agent": "fenrun", "X-Fenrun-Time": at, "X-Fenrun-Signature": signature(hook.secret, at, body)})
+                return connection.getresponse().status
+            finally:
+                over.cancel()
     except (OSError, HTTPException, ValueError):
         return 0
-    finally:
-        connection.close()
+
+
+def _connected(host: str, port: int, inside: bool) -> socket.socket:
+    """A connection to an address that may be called. Raises OSError where there is none."""
+    for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if inside or open_to_all(str(address[0])):
+            return socket.create_connection((str(address[0]), port), timeout=_WAIT)
+    raise OSError("no address that may be called")
+
+
+def open_to_all(address: str) -> bool:
+    """Whether an address is of the open internet: also what it carries within it, where IPv6 leads to IPv4."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        carried = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1] or (ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None)
+        if carried and not carried.is_global:
+            return False
+    return found.is_global and not found.is_multicast
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def start() -> None:
@@ -123,7 +180,10 @@ def start() -> None:
         while True:
             _due.wait(60)
             _due.clear()
-            deliver()
-            close_old_connections()
+            try:
+                deliver()
+                close_old_connections()
+            except Exception:  # whatever it is must not end what others are told
+                _log.exception("webhooks")
 
     threading.Thread(target=run, daemon=True, name="webhooks").start()

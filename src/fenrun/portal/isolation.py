@@ -34,6 +34,7 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
 """Of each table, the columns that name a party whom a row concerns, and the roles in which a grant for that party shows it; a grant is seen by the
 one who has it. Without roles a row is seen by those only who see everything, who see the rest as well; None: by whoever has signed in."""
 ASKER = "fenrun_asker"
+_HOLDS = "holds_at IS NOT NULL AND ended_at IS NULL"
 _now = threading.local()
 
 
@@ -80,12 +81,12 @@ def _predicate(table: str, grants: str, sees_all: str) -> str:
     for column, roles in SEEN_BY[table].items():
         if not roles:  # a column of text is read, since SQLite counts rows on a view's behalf only where the view reads one
             return f"{column} > '' AND {'asker() IS NOT NULL' if roles is None else sees_all}"
-        shown.append(f"{column} IN (SELECT party FROM {grants} WHERE user_id = asker() AND ended_at IS NULL AND party <> '' AND role IN ({_list(roles)}))")
+        shown.append(f"{column} IN (SELECT party FROM {grants} WHERE user_id = asker() AND {_HOLDS} AND party <> '' AND role IN ({_list(roles)}))")
     return f"{sees_all} OR {' OR '.join(shown)}"
 
 
 def _sees_all(grants: str) -> str:
-    return f"EXISTS (SELECT 1 FROM {grants} WHERE user_id = asker() AND ended_at IS NULL AND party = '' AND role IN ({_list(EVERYBODY)}))"
+    return f"EXISTS (SELECT 1 FROM {grants} WHERE user_id = asker() AND {_HOLDS} AND party = '' AND role IN ({_list(EVERYBODY)}))"
 
 
 def _list(words: tuple[str, ...]) -> str:

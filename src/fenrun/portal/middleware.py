@@ -57,7 +57,7 @@ def once(answer: Answer) -> Answer:
     """An act at the API that carries an Idempotency-Key is done once: the same request again gets the same answer, another one under that key is refused."""
 
     def handle(request: HttpRequest) -> HttpResponse:
-        key = request.headers.get("Idempotency-Key", "")
+        key = request.headers.get("Idempotency-Key", "").replace("\x00", "")
         if not key or request.method in ("GET", "HEAD") or not request.path.startswith("/api/") or not request.user.is_authenticated:
             return answer(request)
         asked = hashlib.sha256(b"\0".join([request.method.encode(), request.path.encode(), request.body])).hexdigest()
@@ -89,7 +89,8 @@ class refusals:
         self.answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        said = [request.path, *(v for form in (request.GET, request.POST) for values in form.lists() for v in [values[0], *values[1]])]
+        forms = [request.GET] if request.path.startswith("/api/") else [request.GET, request.POST]
+        said = [request.path, *(v for form in forms for values in form.lists() for v in [values[0], *values[1]])]
         if any("\x00" in text for text in said):  # PostgreSQL takes no text with a NUL byte
             return told(request, 400, "request")
         return self.answer(request)

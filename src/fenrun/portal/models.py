@@ -11,7 +11,12 @@ EVERYBODY = (OPERATIONS, AUDITOR)
 
 
 class Grant(models.Model):
-    """Somebody may see what concerns a party, in a role, for a reason. A grant is ended, never removed: it says why somebody could see."""
+    """Somebody may see what concerns a party, in a role, for a reason. A grant is ended, never removed: it says why somebody could see.
+
+    Who is of operations can close, who is a customer can consent: such a grant holds only once a second of operations has approved it.
+    """
+
+    TWO = (OPERATIONS, CUSTOMER)
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     role = models.CharField(max_length=20, choices=[(r, r) for r in ROLES])
@@ -19,6 +24,8 @@ class Grant(models.Model):
     reason = models.CharField(max_length=500)
     given_by = models.CharField(max_length=150)
     given_at = models.DateTimeField()
+    approved_by = models.CharField(max_length=150, blank=True)
+    holds_at = models.DateTimeField(null=True, help_text="None: it waits for the second of operations.")
     ended_by = models.CharField(max_length=150, blank=True)
     ended_at = models.DateTimeField(null=True)
 
@@ -34,6 +41,7 @@ class Period(models.Model):
     known = models.DateTimeField()
     ends = models.DateField()
     closed = models.BooleanField()
+    posted = models.CharField(max_length=64, help_text="Digest of the differences of closed periods that it holds.")
     currency = models.CharField(max_length=10)
 
 
@@ -102,7 +110,8 @@ class Request(models.Model):
     """Somebody is to be credited for a customer's spend, and the customer is asked. Nothing is credited by it before its consent, or before the end of the plan's window for silence."""
 
     KINDS = ("association", "transfer", "registration")
-    STATES = ("waiting", "consented", "silent", "refused", "withdrawn")
+    CONSENT = ("consented", "silent")
+    STATES = ("waiting", *CONSENT, "refused", "withdrawn", "void")
     kind = models.CharField(max_length=20, choices=[(k, k) for k in KINDS])
     customer = models.CharField(max_length=200)
     party = models.CharField(max_length=200, help_text="Who is to be credited.")
@@ -117,6 +126,7 @@ class Request(models.Model):
     decided_by = models.CharField(max_length=150, blank=True)
     decided_at = models.DateTimeField(null=True)
     holds_from = models.DateField(null=True, help_text="First day that it holds in the book.")
+    entered_at = models.DateTimeField(null=True, help_text="When it came into the book; an order only once it is seen whose it is.")
 
 
 class Approval(models.Model):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 
+from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.as_known import put_book, sources_of
@@ -19,6 +20,7 @@ from fenrun.engine.store import Store
 from fenrun.portal import charts, models
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, statements_of
+from fenrun.statement.run import Difference
 from fenrun.workspace import Settled
 
 _CREDITING = """
@@ -50,9 +52,9 @@ def publish(store: Store, period: Period, progress: Callable[[str], None] = lamb
     """Settle a period, if that was not done, and put what it says in place of what is shown of it. Returns whether anything changed."""
     settled = settle_period(store, period, None, (), progress)
     shown = models.Period.objects.using("default").filter(key=period.key).first()
-    if shown and (shown.run, shown.closed) == (settled.run_id, settled.run.closed):
-        return False
     run = settled.run
+    if shown and (shown.run, shown.closed, shown.posted) == (settled.run_id, run.closed, digest_of(run.posted)):
+        return False
     book = DuckDB()
     put_book(book, sources_of(store.imports("book", run.as_of.known)))
     run.engine.put("links_known", book.table("links_known"))
@@ -64,7 +66,7 @@ def publish(store: Store, period: Period, progress: Callable[[str], None] = lamb
     with transaction.atomic(using="default"):
         if shown:
             shown.delete(using="default")
-        head = models.Period(key=period.key, run=settled.run_id, known=run.as_of.known.replace(tzinfo=UTC), ends=period.last_day, closed=run.closed, currency=run.plans[0].terms[0].currency)
+        head = models.Period(key=period.key, run=settled.run_id, known=run.as_of.known.replace(tzinfo=UTC), ends=period.last_day, closed=run.closed, posted=digest_of(run.posted), currency=run.plans[0].terms[0].currency)
         head.save(using="default", force_insert=True)
         for kind in (models.Statement, models.Crediting):
             made = [r for r in rows if isinstance(r, kind)]
@@ -74,6 +76,11 @@ def publish(store: Store, period: Period, progress: Callable[[str], None] = lamb
         _compare(period)
         _compare(month_after(period))
     return True
+
+
+def digest_of(posted: Sequence[Difference]) -> str:
+    """A short name of the differences that a period holds."""
+    return short(digest("posted", [repr(d) for d in posted]))
 
 
 def month_after(period: Period) -> Period:

@@ -11,6 +11,7 @@ from typing import Any
 
 import django
 from django.apps import apps
+from django.conf import settings
 
 THREADS = 8
 """So many requests are taken in at once; they are answered in turn, slow work aside (turns.py)."""
@@ -75,7 +76,7 @@ def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
     for name in DEMO:
         role = "operations" if name == "second" else name
         if parties[name] or role in models.EVERYBODY:
-            acts.grant("demo", name, role, parties[name], "Invented by fenrun demo.", password, anew=True)
+            acts.grant("demo", name, role, parties[name], "Invented by fenrun demo.", password)
             made.append((name, role, parties[name]))
     return password, made
 
@@ -86,7 +87,7 @@ def account(workspace: Path, actor: str, name: str, role: str, party: str, reaso
     from fenrun.portal import acts
 
     password = secrets.token_urlsafe(12)
-    acts.grant(actor, name, role, party, reason, password, anew=True)
+    acts.grant(actor, name, role, party, reason, password)
     return password
 
 
@@ -98,7 +99,7 @@ def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
     latest = shown.order_by("-period_id").values_list("period_id", flat=True).first()
     found = []
     for payee in shown.filter(period_id=latest, role="partner").order_by("rank").values_list("payee", flat=True)[:count]:
-        acts.grant("bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password, anew=True)
+        acts.grant("bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password)
         found.append((f"reader-{payee}", [f"/statements/{key}/{payee}/" for key in shown.filter(payee=payee).order_by("-period_id").values_list("period_id", flat=True)]))
     return found
 
@@ -111,7 +112,8 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from fenrun.portal import hooks
 
     hooks.start()
-    server = create_server(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True)
+    proxy = {"trusted_proxy": os.environ.get("FENRUN_PROXY", "127.0.0.1"), "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"}} if settings.BEHIND_TLS else {}
+    server = create_server(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True, **proxy)
     gc.freeze()  # what is loaded by now stays; looking through it again and again costs a tenth of every answer
     gc.set_threshold(20_000, 20, 50)
     opened(int(server.effective_port))

@@ -19,7 +19,7 @@ def _missing(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", statements.home, name="home"),
-    re_path(r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset)|login/code|social|2fa/trust)", _missing),
+    re_path(r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset/(?:$|done))|login/code|social|2fa/trust)", _missing),
     path("account/", include("allauth.urls")),
     path("language/", access.language, name="language"),
     path("statements/", statements.listed, name="statements"),
@@ -49,6 +49,8 @@ urlpatterns = [
     path("disputes/<int:number>/answer/", disputes.answer, name="answer-dispute"),
     path("access/", access.mine, name="access"),
     path("access/give/", access.give, name="give"),
+    path("access/<int:number>/approve/", access.approve, name="approve-grant"),
+    path("access/<int:number>/link/", access.first_link, name="first-link"),
     path("access/<int:number>/end/", access.end, name="end-grant"),
     path("access/token/", access.token, name="make-token"),
     path("access/token/<int:number>/end/", access.end_token, name="end-token"),

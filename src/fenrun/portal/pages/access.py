@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import check_for_language
@@ -23,20 +23,40 @@ from fenrun.portal.words import lang
 def mine(request: HttpRequest) -> HttpResponse:
     """Why may I see this: one's own grants, each with its reason; operations and auditors see everybody's."""
     everybody = Paginator(Grant.objects.order_by("-id"), 100).get_page(request.GET.get("page")) if sees_everything(request) else None
-    names = {}
-    if everybody:
-        names = dict(get_user_model().objects.filter(pk__in=[g.user_id for g in everybody]).values_list("pk", "username"))
-    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "names": names, "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": OPERATIONS in roles_of(request)})
+    users = get_user_model().objects.in_bulk([g.user_id for g in everybody or ()])
+    me, may_act = request.user.get_username(), OPERATIONS in roles_of(request)
+    rows = []
+    for given in everybody or ():
+        given.user = users[given.user_id]
+        name, waits = given.user.get_username(), not given.holds_at and not given.ended_at
+        rows.append({"grant": given, "name": name, "waits": waits, "may_approve": may_act and waits and me not in (given.given_by, name), "may_link": may_act and acts.may_link(me, given)})
+    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "rows": rows, "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": may_act})
 
 
 @require_POST
 @operations
 def give(request: HttpRequest) -> HttpResponse:
     """Grant somebody a role for a party."""
-    said = {key: request.POST.get(key, "").strip() for key in ("user", "role", "party", "reason", "password")}
-    acts.grant(request.user.get_username(), said["user"], said["role"], said["party"], said["reason"], said["password"])
-    messages.success(request, say("portal-granted", lang(), user=said["user"]))
+    said = {key: request.POST.get(key, "").strip() for key in ("user", "role", "party", "reason")}
+    given = acts.give(request.user.get_username(), said["user"], said["role"], said["party"], said["reason"])
+    messages.success(request, say("portal-granted" if given.holds_at else "portal-grant-waits", lang(), user=said["user"]))
     return redirect("access")
+
+
+@require_POST
+@operations
+def approve(request: HttpRequest, number: int) -> HttpResponse:
+    """Approve a grant that another has given."""
+    given = acts.approve_grant(request.user.get_username(), number)
+    messages.success(request, say("portal-granted", lang(), user=given.user.get_username()))
+    return redirect("access")
+
+
+@require_POST
+@operations
+def first_link(request: HttpRequest, number: int) -> HttpResponse:
+    """Show the link by which a new account is taken up, to hand on."""
+    return render(request, "token.html", {"secret": request.build_absolute_uri(acts.first_link(request.user.get_username(), number)), "link": True})
 
 
 @require_POST
@@ -96,7 +116,7 @@ def log(request: HttpRequest) -> HttpResponse:
 def language(request: HttpRequest) -> HttpResponse:
     """Change the language and stay where one was."""
     wanted, back = request.POST.get("language", ""), request.POST.get("next", "/")
-    response = redirect(back if url_has_allowed_host_and_scheme(back, {request.get_host()}) else "/")
+    response = HttpResponseRedirect(back if back.startswith("/") and url_has_allowed_host_and_scheme(back, {request.get_host()}) else "/")
     if check_for_language(wanted):
         response.set_cookie("django_language", wanted, max_age=365 * 86400, samesite="Lax", httponly=True, secure=request.is_secure())
     return response

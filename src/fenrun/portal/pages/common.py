@@ -25,6 +25,7 @@ from fenrun.closing.close import settle_period
 from fenrun.engine.store import Store
 from fenrun.estimate import Estimator
 from fenrun.plan.read import PlanFile
+from fenrun.portal import publish
 from fenrun.portal.models import CUSTOMER, EVERYBODY, OPERATIONS, PARTNER, Crediting, Grant, Period, Request, Statement
 from fenrun.portal.turns import aside
 from fenrun.proof.bundle import make_bundle
@@ -47,7 +48,7 @@ def store_of(request: HttpRequest) -> Store:
 def grants_of(request: HttpRequest) -> list[Grant]:
     """What the asker may see, and why, as of now."""
     if not hasattr(request, "grants"):
-        request.grants = list(Grant.objects.filter(user_id=request.user.pk, ended_at=None).order_by("role", "party"))
+        request.grants = list(Grant.objects.filter(user_id=request.user.pk, ended_at=None).exclude(holds_at=None).order_by("role", "party"))
     return request.grants  # type: ignore[no-any-return]
 
 
@@ -95,10 +96,10 @@ def may_ask(request: HttpRequest, kind: str, party: str) -> bool:
 
 
 def may_decide(request: HttpRequest, found: Request, state: str) -> bool:
-    """Whether the asker may bring a request into a state: its customer consents or refuses, who asked withdraws."""
+    """Whether the asker may bring a request into a state: its customer consents or refuses, and nobody of the vendor on its behalf; who asked withdraws."""
     if state == "withdrawn":
         return found.asked_by == request.user.get_username()
-    return any(g.role == CUSTOMER and g.party == found.customer for g in grants_of(request))
+    return not sees_everything(request) and any(g.role == CUSTOMER and g.party == found.customer for g in grants_of(request))
 
 
 def known_plans(request: HttpRequest) -> dict[str, PlanFile]:
@@ -149,14 +150,17 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
 
 
 @lru_cache(maxsize=4)
-def _run(key: str, run: str, closed: bool) -> tuple[Run, threading.Lock]:
-    return settle_period(Store.open(settings.WORKSPACE), parse_period(key)).run, threading.Lock()
+def _run(key: str, run: str, known: datetime, posted: str) -> tuple[Run, threading.Lock]:
+    found = settle_period(Store.open(settings.WORKSPACE), parse_period(key), upto=known)
+    if (found.run_id, publish.digest_of(found.run.posted)) != (run, posted):
+        raise Refused([Problem("shown-changed", Place(key), {"run": run})])
+    return found.run, threading.Lock()
 
 
 @contextmanager
 def run_of(period: Period) -> Iterator[Run]:
-    """The run that a period stands on, for one thread at a time: an engine serves one."""
+    """The run that a period stands on, for one thread at a time: an engine serves one. Raises Refused where the workspace no longer gives what is shown."""
     with aside():
-        run, lock = _run(period.key, period.run, period.closed)
+        run, lock = _run(period.key, period.run, period.known.replace(tzinfo=None), period.posted)
         with lock:
             yield run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
@@ -42,5 +43,7 @@ def open_(request: HttpRequest) -> HttpResponse:
 def answer(request: HttpRequest, number: int) -> HttpResponse:
     """Add to a dispute."""
     dispute, operations = get_object_or_404(Dispute, pk=number), OPERATIONS in roles_of(request)
+    if not operations and not owns(request, dispute.party, dispute.period):
+        raise PermissionDenied
     acts.answer_dispute(request.user.get_username(), dispute, request.POST.get("state", ""), request.POST.get("text", ""), operations)
     return redirect("dispute", number)

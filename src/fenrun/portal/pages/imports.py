@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from fenrun.portal.words import lang
 from fenrun.workspace import import_files
 
 _KEPT = 50
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -96,6 +98,9 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
                 job.imported.append(found)
     except Refused as refused:
         job.problems += refused.problems
+    except Exception as error:  # whatever it is, the import is not done and must not look so
+        _log.exception("import")
+        job.problems.append(Problem("import-broken", Place(job.now or "upload"), {"detail": type(error).__name__}))
     finally:
         job.over = True
         shutil.rmtree(folder, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
@@ -58,7 +58,11 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
 @operations
 def settle(request: HttpRequest, period: str) -> HttpResponse:
     """Settle a period with all that is known, and show it."""
-    changed = acts.settle(store_of(request), parse_period(period))
+    try:
+        span = parse_period(period)
+    except ValueError as error:
+        raise Http404 from error
+    changed = acts.settle(store_of(request), span)
     messages.success(request, say("portal-settled" if changed else "portal-settled-same", lang(), period=period))
     return redirect("period", period)
 
@@ -76,6 +80,6 @@ def ask(request: HttpRequest, period: str) -> HttpResponse:
 @operations
 def approve(request: HttpRequest, period: str, number: int) -> HttpResponse:
     """Approve that a period be closed, for good."""
-    acts.approve_close(store_of(request), number)
+    acts.approve_close(store_of(request), number, period)
     messages.success(request, say("portal-closed", lang(), period=period))
     return redirect("period", period)

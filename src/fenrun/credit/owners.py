@@ -1,0 +1,27 @@
+"""Whose an order is, by the charges that name it."""
+
+from __future__ import annotations
+
+from fenrun.charges.rows import ORDER
+from fenrun.engine.duckdb import DuckDB, quoted
+
+_OWNERS = """
+WITH lines AS (
+  SELECT DISTINCT InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub} AS sub_account, CAST(ChargePeriodStart AS DATE) AS day
+  FROM charges WHERE InvoiceIssuerName = ? AND {order} = ?)
+SELECT DISTINCT coalesce(s.party, a.party) AS party
+FROM lines AS c
+LEFT JOIN links AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account AND s.sound AND s.valid_from <= c.day AND c.day < s.valid_to
+LEFT JOIN links AS a ON a.of_kind = 'account' AND a.issuer = c.issuer AND a.subject = c.account AND a.sound AND a.valid_from <= c.day AND c.day < a.valid_to"""
+
+
+def owners_of(engine: DuckDB, issuer: str, order: str) -> set[str | None]:
+    """The customers of all charges of an order, by sub-account, else by account, as crediting finds them; None for charges of nobody. Empty where no charge names the order.
+
+    `engine` holds the charges and the book.
+    """
+    columns = engine.columns("charges")
+    if ORDER not in columns:
+        return set()
+    sub = quoted("SubAccountId") if "SubAccountId" in columns else "CAST(NULL AS VARCHAR)"
+    return {r["party"] for r in engine.query(_OWNERS.format(sub=sub, order=quoted(ORDER)), [issuer, order]).to_pylist()}
