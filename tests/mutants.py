@@ -106,7 +106,7 @@ FAULTS = [  # what, file, text, put in its place
     ("who gave a grant of two takes up the account", "portal/acts.py", "actor == (given.approved_by if given.role in given.TWO else given.given_by)", "actor in (given.approved_by, given.given_by)"),
     ("somebody else's order is registered", "portal/consents.py", "if owners != {request.customer}:", "if False:"),
     ("an order that nobody has seen is registered", "portal/consents.py", "if not owners:", "if False:"),
-    ("a webhook reaches inside by another notation", "portal/hooks.py", "if carried and not carried.is_global:", "if False:"),
+    ("a webhook reaches inside by another notation", "portal/addresses.py", "if carried and not carried.is_global:", "if False:"),
     ("a page explains what came later", "portal/pages/common.py", ", upto=known)", ")"),
     ("an auditor answers disputes", "portal/pages/disputes.py", "if not operations and not owns", "if False and not owns"),
     ("a common table expression passes for a view", "portal/isolation.py", "(source or \"\").startswith(inner)", "((source or \"\").startswith(inner) or source in SEEN_BY)"),

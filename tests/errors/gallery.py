@@ -130,6 +130,14 @@ def _shown_otherwise(store: Store) -> list[Problem]:
         return []
 
 
+def _unsafe_provider() -> list[Problem]:
+    _portal()
+    serve = importlib.import_module("fenrun.portal.serve")
+    with mock.patch.object(serve.settings, "OIDC_URL", "http://id.example.com"):
+        serve.prepare(Path(os.environ["FENRUN_WORKSPACE"]))
+    return []
+
+
 def _import_breaks() -> list[Problem]:
     _portal()
     imports = importlib.import_module("fenrun.portal.pages.imports")
@@ -572,6 +580,7 @@ GALLERY: dict[str, Shows] = {
     "approval-gone": settled("in the portal, approving what somebody else has just approved", act=lambda store: _by_two(store, lambda shown, asked: asked.delete(using="default") and None)),
     "grant-wrong": Shows("in the portal, the role auditor for the party P1", lambda: (_portal().give("one", "two", "auditor", "P1", "It asked."), [])[1]),
     "grant-own": Shows("in the portal, one grants operations to himself", lambda: (_portal().give("one", "one", "operations", "", "Helps."), [])[1]),
+    "oidc-wrong": Shows("fenrun serve, with FENRUN_OIDC_URL=http://id.example.com", _unsafe_provider),
     "user-wrong": Shows("in the portal, a grant for the account a b", lambda: (_portal().give("one", "a b", "partner", "P1", "It asked."), [])[1]),
     "shown-changed": settled("in the portal, a line's explanation, after a file that was known before was imported", act=_shown_otherwise),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),

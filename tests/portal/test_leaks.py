@@ -35,7 +35,7 @@ print(json.dumps({
     "customers": sorted(set(models.Crediting.objects.using(db).values_list("customer", flat=True))),
     "customer_of": [list(r) for r in models.Crediting.objects.using(db).values_list("customer", "party", "name").distinct()],
     "disputes": list(models.Dispute.objects.using(db).values_list("pk", "party")),
-
+    "numbers": sorted({*models.Request.objects.using(db).values_list("pk", flat=True), *models.Grant.objects.using(db).values_list("pk", flat=True)}),
 }))
 """
 _PROBE = """
@@ -115,7 +115,7 @@ def _addresses(facts: dict[str, Any]) -> list[str]:
     lines = [x for s in some for x in s["lines"]][:40] or ["x/y/z/P1"]
     values = {
         "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"], "payee": [*sorted({s["payee"] for s in some})[:25], "nobody"], "line": lines,
-        "number": [str(n) for n, _ in facts["disputes"]] + ["999999"],
+        "number": [*dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"][:6]])), "999999"],
     }
     made = []
     for route in facts["routes"]:
@@ -197,3 +197,26 @@ def test_the_database_itself_isolates(portal: Portal) -> None:
     for name, answers in said.items():
         assert answers["raw"] == {t: [[str(n)]] for t, n in answers["orm"].items()}, name
         assert all(isinstance(v, str) for v in answers["tried"].values()), (name, answers["tried"])
+
+
+def test_a_grant_that_has_ended_or_waits_shows_nothing(portal: Portal) -> None:
+    """Asked of the database itself, whatever a page would do."""
+    counts = portal.python(f"""
+import json
+from fenrun.portal import acts, models
+from fenrun.portal.isolation import asking
+customer, partner = {portal.parties["customer"]!r}, {portal.parties["partner"]!r}
+def seen(name, role, party, act):
+    given = act(acts.give("operations", name, role, party, "Tried."))
+    with asking(given.user.pk):
+        found = [models.Statement.objects.count(), models.Crediting.objects.count()]
+    acts.end_grant("operations", given.pk)
+    with asking(given.user.pk):
+        return [found, [models.Statement.objects.count(), models.Crediting.objects.count()]]
+as_given, approved = (lambda g: g), (lambda g: acts.approve_grant("second", g.pk))
+print(json.dumps([seen("tried-1", "operations", "", as_given), seen("tried-2", "customer", customer, as_given), seen("tried-3", "customer", customer, approved), seen("tried-4", "partner", partner, as_given), seen("tried-5", "auditor", "", as_given)]))""")
+    nothing = [0, 0]
+    assert [after for _, after in counts] == [nothing] * 5, "ended"
+    (operations, _), (customer, _), (consented, _), (partner, _), (auditor, _) = counts
+    assert operations == customer == nothing, "they wait for a second"
+    assert consented[0] == 0 < consented[1] and partner[0] > 0 == partner[1] and auditor[0] > partner[0]

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.portal.addresses import through_tls
 
 _WAIT = 60
 
@@ -17,7 +18,7 @@ class Portal:
     """The API of a portal, read with a token."""
 
     def __init__(self, address: str, token: str):
-        if not token or not address.startswith(("https://", "http://127.0.0.1", "http://localhost")):
+        if not token or not through_tls(address):
             raise Refused([Problem("mcp-missing", Place("FENRUN_TOKEN" if not token else "ADDRESS"), {"detail": "no token" if not token else f"{address} is not reached through TLS"})])
         self.address, self._token = address.rstrip("/"), token
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import ipaddress
 import json
 import logging
 import os
@@ -27,6 +26,7 @@ from django.db import close_old_connections
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
+from fenrun.portal.addresses import open_to_all
 from fenrun.portal.events import note, now
 from fenrun.portal.isolation import asking
 
@@ -36,7 +36,6 @@ AGAIN = (1, 10, 60, 360, 1440)
 MOST = 10
 """Webhooks of one user at most."""
 _WAIT, _MOST_PAYEES, _AT_ONCE = 10, 500, 8
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _log = logging.getLogger(__name__)
 _due = threading.Event()
 
@@ -156,16 +155,6 @@ def _connected(host: str, port: int, inside: bool) -> socket.socket:
         if inside or open_to_all(str(address[0])):
             return socket.create_connection((str(address[0]), port), timeout=_WAIT)
     raise OSError("no address that may be called")
-
-
-def open_to_all(address: str) -> bool:
-    """Whether an address is of the open internet: also what it carries within it, where IPv6 leads to IPv4."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        carried = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1] or (ipaddress.IPv4Address(int(found) & 0xFFFFFFFF) if found in _NAT64 else None)
-        if carried and not carried.is_global:
-            return False
-    return found.is_global and not found.is_multicast
 
 
 def _hang_up(sock: socket.socket) -> None:

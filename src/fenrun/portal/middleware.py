@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -27,7 +27,7 @@ def headers(answer: Answer) -> Answer:
     """Requests are answered in turn. Nothing but the portal's own scripts and styles runs; what somebody sees is kept by no cache."""
 
     def handle(request: HttpRequest) -> HttpResponse:
-        with in_turn():
+        with nullcontext() if request.path.startswith("/account/oidc/") else in_turn():  # which waits for another server
             response = answer(request)
         response.setdefault("Content-Security-Policy", POLICY)
         response.setdefault("X-Frame-Options", "DENY")
@@ -117,15 +117,3 @@ def told(request: HttpRequest, code: int, kind: str) -> HttpResponse:
 def refusal(status: int, code: str, what: str, fix: str = "", place: str = "") -> JsonResponse:
     """A refusal as the API tells it."""
     return JsonResponse({"problems": [{"code": code, "what": what, "why": "", "fix": fix, "place": place}]}, status=status)
-
-
-class Accounts(DefaultAccountAdapter):
-    """Accounts are made by operations, never by signing up."""
-
-    def is_open_for_signup(self, request: HttpRequest) -> bool:
-        return False
-
-    def add_message(self, *said: Any, **more: Any) -> None:
-        """That somebody has signed in or out is seen without being told."""
-
-

@@ -13,6 +13,9 @@ import django
 from django.apps import apps
 from django.conf import settings
 
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.portal.addresses import through_tls
+
 THREADS = 8
 """So many requests are taken in at once; they are answered in turn, slow work aside (turns.py)."""
 DEMO = ("operations", "second", "auditor", "partner", "rep", "customer")
@@ -37,8 +40,10 @@ def months(workspace: Path) -> list[str]:
 
 
 def _tables(workspace: Path) -> None:
-    """Bring the portal's tables up to date, and their isolation with them."""
+    """Bring the portal's tables up to date, and their isolation with them. Raises Refused for settings that would let others listen."""
     ready(workspace)
+    if settings.OIDC_URL and (not through_tls(settings.OIDC_URL) or not settings.OIDC_CLIENT):
+        raise Refused([Problem("oidc-wrong", Place("FENRUN_OIDC_URL"), {"url": settings.OIDC_URL})])
     from django.core.management import call_command
 
     from fenrun.portal import isolation

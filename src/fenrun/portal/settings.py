@@ -44,7 +44,7 @@ LANGUAGE_COOKIE_HTTPONLY = True
 
 INSTALLED_APPS = [
     "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.staticfiles", "django.contrib.messages",
-    "allauth", "allauth.account", "allauth.mfa", "allauth.usersessions", "django_htmx", "ninja", "fenrun.portal",
+    "allauth", "allauth.account", "allauth.mfa", "allauth.usersessions", "allauth.socialaccount", "allauth.socialaccount.providers.openid_connect", "django_htmx", "ninja", "fenrun.portal",
 ]
 MIDDLEWARE = [
     "fenrun.portal.middleware.headers",
@@ -96,7 +96,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
-ACCOUNT_ADAPTER = "fenrun.portal.middleware.Accounts"
+ACCOUNT_ADAPTER = "fenrun.portal.sign_in.Accounts"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -106,6 +106,14 @@ ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "20/m/ip,5/5m/key", "
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "fenrun"
 USERSESSIONS_TRACK_ACTIVITY = False
+OIDC_URL, OIDC_CLIENT, OIDC_NAME = (os.environ.get(f"FENRUN_OIDC_{key}", "") for key in ("URL", "CLIENT", "NAME"))
+OIDC_CLAIM = os.environ.get("FENRUN_OIDC_CLAIM", "preferred_username")
+"""Signing in through a provider of OpenID Connect, and what of it is the account's name (sign_in.py)."""
+SOCIALACCOUNT_ADAPTER = "fenrun.portal.sign_in.Provided"
+SOCIALACCOUNT_LOGIN_ON_GET = True
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
+SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [
+    {"provider_id": "provider", "name": OIDC_NAME or OIDC_URL, "client_id": OIDC_CLIENT, "secret": os.environ.get("FENRUN_OIDC_SECRET", ""), "settings": {"server_url": OIDC_URL}}] if OIDC_URL else []}}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 

@@ -19,7 +19,7 @@ def _missing(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", statements.home, name="home"),
-    re_path(r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset/(?:$|done))|login/code|social|2fa/trust)", _missing),
+    re_path(r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset/(?:$|done))|login/code|social|3rdparty/(?:$|signup)|2fa/trust)", _missing),
     path("account/", include("allauth.urls")),
     path("language/", access.language, name="language"),
     path("statements/", statements.listed, name="statements"),

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import jinja2
+from django.conf import settings
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
 from django.templatetags.static import static
@@ -31,7 +32,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)  # a request can be refused before anybody asks who it is
     signed_in = user is not None and user.is_authenticated
     return {"lang": lang(), "home": reverse("home"), "who": user.get_username() if user and signed_in else "", "grants": grants_of(request) if signed_in else [],
-            "messages": get_messages(request)}
+            "messages": get_messages(request), "provider": settings.OIDC_NAME or settings.OIDC_URL}
 
 
 def environment(**options: Any) -> jinja2.Environment:

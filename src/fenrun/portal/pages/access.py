@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from allauth.socialaccount.models import SocialAccount
 from django.contrib import messages
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
@@ -30,7 +31,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         given.user = users[given.user_id]
         name, waits = given.user.get_username(), not given.holds_at and not given.ended_at
         rows.append({"grant": given, "name": name, "waits": waits, "may_approve": may_act and waits and me not in (given.given_by, name), "may_link": may_act and acts.may_link(me, given)})
-    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "rows": rows, "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": may_act})
+    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "rows": rows, "connected": SocialAccount.objects.filter(user_id=request.user.pk).exists(), "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": may_act})
 
 
 @require_POST
