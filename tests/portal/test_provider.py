@@ -23,9 +23,9 @@ PEOPLE = {"1": "newcomer", "2": "operations", "3": "nobody", "4": "watcher", "5"
 @pytest.fixture(scope="module")
 def provided(world: Path) -> Iterator[Portal]:
     users = [oidc_provider_mock.User(sub=sub, claims={"preferred_username": name, "email": f"{name}@example.com"}) for sub, name in PEOPLE.items()]
-    with oidc_provider_mock.run_server_in_thread(user_claims=users) as server:
-        with served(world, "sqlite", FENRUN_OIDC_URL=f"http://localhost:{server.server_port}", FENRUN_OIDC_CLIENT="fenrun", FENRUN_OIDC_SECRET="kept", FENRUN_OIDC_NAME="Example ID") as found:
-            yield found
+    with (oidc_provider_mock.run_server_in_thread(user_claims=users) as server,
+          served(world, "sqlite", FENRUN_OIDC_URL=f"http://localhost:{server.server_port}", FENRUN_OIDC_CLIENT="fenrun", FENRUN_OIDC_SECRET="kept", FENRUN_OIDC_NAME="Example ID") as found):
+        yield found
 
 
 @contextmanager

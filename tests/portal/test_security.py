@@ -168,6 +168,11 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         assert one.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-alone"
         assert one.post(f"/periods/2024-01/close/{number}/").status_code == 409
         assert auditor.post(f"/api/approvals/{number}").status_code == 403
+        own.python("import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
+                   "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))")
+        assert two.post("/api/periods/2024-01/settle").json()["changed"]
+        assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed", "what one has seen is no longer shown"
+        number = one.post("/api/periods/2024-01/close", json={"reason": "January, seen again"}).json()["id"]
         assert two.post(f"/api/approvals/{number}").json()["approved_by"] == "second"
         assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "approval-gone"
         assert [p["closed"] for p in one.get("/api/periods").json() if p["key"] == "2024-01"] == [True]

@@ -9,6 +9,7 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+import yaml
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.contrib.auth import get_user_model
@@ -161,6 +162,17 @@ def save_plan(store: Store, text: str, reason: str) -> PlanFile:
         consents.enter(store, f"{file.plan.id}.yaml", text, reason.strip())
     note(store.actor, "change plan", file.plan.id, reason=reason.strip())
     return file
+
+
+def set_target(store: Store, party: str, figure: str, period: str, amount: str, currency: str, reason: str) -> None:
+    """Enter a figure of a party for a period into the book, in place of an earlier one: a target, quota, baseline. Raises Refused for what the book cannot hold, or no reason."""
+    row = {"party": party.strip(), "figure": figure.strip(), "period": period.strip(), "amount": amount.strip(), "currency": currency.strip()}
+    if not reason.strip():
+        raise Refused([Problem("reason-missing", Place("target"))])
+    name = re.sub(r"[^\w.-]", "-", "-".join(("target", row["party"], row["figure"], row["period"])))[:150]
+    with aside():
+        consents.enter(store, f"{name}.yaml", yaml.safe_dump({"figures": [row]}, allow_unicode=True), reason.strip()[:500])
+    note(store.actor, "set target", row["party"], **{k: v[:100] for k, v in row.items()})
 
 
 def ask_close(store: Store, shown: models.Period, reason: str) -> models.Approval:

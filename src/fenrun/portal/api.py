@@ -8,17 +8,22 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
-from ninja import Field, NinjaAPI, Path, Query, Schema
+from ninja import Field, File, Form, NinjaAPI, Path, Query, Schema, UploadedFile
 from ninja.errors import HttpError, ValidationError
 from ninja.security import APIKeyCookie, HttpBearer
 
+from fenrun.base.money import plain
 from fenrun.base.problem import Refused
 from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
 from fenrun.portal import acts, consents, hooks
 from fenrun.portal.middleware import refusal
 from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Hook, Period, Request, Statement
+from fenrun.portal.pages.book import links_of, moved
 from fenrun.portal.pages.common import bundled, estimated, explained, grants_of, known_plans, may_ask, may_decide, owns, roles_of, store_of, whole
+from fenrun.portal.pages.imports import Job, begin, job_of
+from fenrun.portal.pages.plans import checked
+from fenrun.portal.pages.targets import figures_of
 from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 
@@ -238,6 +243,72 @@ class AnswerIn(Schema):
     text: str = Field(max_length=4000)
 
 
+class CheckIn(Schema):
+    text: str = Field(max_length=1_000_000)
+    period: str = Field("", max_length=40, description="Whose pay it changes in this period.")
+
+
+class CheckedOut(Schema):
+    problems: list[dict[str, Any]]
+    cases: list[int] = Field(description="How many of the plan's cases come out as it says, and how many there are.")
+    changes: list[dict[str, Any]]
+    payees: list[dict[str, Any]]
+    period: str
+
+
+class JobOut(Schema):
+    number: int
+    files: list[str]
+    percent: int
+    over: bool
+    imported: list[dict[str, Any]]
+    problems: list[dict[str, Any]]
+
+
+class LinkRow(Schema):
+    role: str
+    of_kind: str
+    issuer: str
+    subject: str
+    party: str
+    name: str
+    share: str
+    since: date
+    until: date | None
+    source: str
+    actor: str
+    reason: str
+
+
+class Moved(Schema):
+    payee: str
+    before: str
+    after: str
+    more: str
+
+
+class TargetOut(Schema):
+    party: str
+    name: str
+    figure: str
+    period: str
+    amount: str
+    currency: str
+    source: str
+    actor: str
+    at: str
+    reason: str
+
+
+class TargetIn(Schema):
+    party: str = Field(max_length=200)
+    figure: str = Field(max_length=100)
+    period: str = Field(max_length=40)
+    amount: str = Field(max_length=60)
+    currency: str = Field("", max_length=10)
+    reason: str = Field(max_length=500)
+
+
 class Reason(Schema):
     reason: str = Field(max_length=500)
 
@@ -285,6 +356,15 @@ def _operations(request: HttpRequest) -> None:
         raise HttpError(403, "Only vendor operations do this.")
 
 
+def _everybody(request: HttpRequest) -> None:
+    if not roles_of(request) & set(EVERYBODY):
+        raise HttpError(403, "Only operations and auditors see this.")
+
+
+def _job(job: Job) -> dict[str, Any]:
+    return {"number": job.number, "files": job.files, "percent": job.percent, "over": job.over, "imported": [{"source": d.source, "new": d.new, **d.facts} for d in job.imported], "problems": [p.as_json(lang()) for p in job.problems]}
+
+
 def _span(text: str) -> Span:
     try:
         return parse_period(text)
@@ -314,7 +394,7 @@ def statements(request: HttpRequest, window: Query[Window], period: str = "", pa
 
 @api.get("/statements/{period}/{payee}", response={200: dict[str, Any], **_ERRORS}, summary="A statement")
 def statement(request: HttpRequest, period: str, payee: str) -> Any:
-    """The statement as `fenrun statement --json` prints it, under `attained` how far each line has come in its table, and under `elsewhere` what of its customers' spend is credited elsewhere (how much and since when, never to whom)."""
+    """The statement as `fenrun statement --json` prints it, under `attained` how far each line has come in its table, under `under_way` how far the quarters and years that go on, and under `elsewhere` what of its customers' spend is credited elsewhere (how much and since when, never to whom)."""
     return whole(get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee)))
 
 
@@ -431,16 +511,14 @@ def approvals(request: HttpRequest) -> Any:
 @api.get("/log", response={200: list[dict[str, Any]], **_ERRORS}, summary="The log of all acts")
 def log(request: HttpRequest) -> Any:
     """As `fenrun audit show --json` prints it; for operations and auditors."""
-    if not roles_of(request) & set(EVERYBODY):
-        raise HttpError(403, "Only operations and auditors see the log.")
+    _everybody(request)
     return [{"seq": a.seq, "at": a.at, "actor": a.actor, "act": a.act, "kind": a.kind, "subject": a.subject, "reason": a.reason, "previous": a.previous, "hash": a.hash} for a in store_of(request).log.acts()]
 
 
 @api.get("/log/verify", response={200: Verified, **_ERRORS}, summary="Verify the whole log and every file")
 def verify(request: HttpRequest) -> Any:
     """As `fenrun audit verify` does."""
-    if not roles_of(request) & set(EVERYBODY):
-        raise HttpError(403, "Only operations and auditors see the log.")
+    _everybody(request)
     store = store_of(request)
     with aside():
         found, acts_ = store.broken(), store.log.acts()
@@ -488,8 +566,7 @@ def end_grant(request: HttpRequest, number: int = NUMBER) -> Any:
 @api.get("/plans", response={200: list[PlanOut], **_ERRORS}, summary="The plans as they are known")
 def plans(request: HttpRequest) -> Any:
     """For operations and auditors: each with its text."""
-    if not roles_of(request) & set(EVERYBODY):
-        raise HttpError(403, "Only operations and auditors see whole plans.")
+    _everybody(request)
     return [{"plan": key, "text": file.content} for key, file in known_plans(request).items()]
 
 
@@ -499,6 +576,64 @@ def save_plan(request: HttpRequest, said: PlanIn) -> Any:
     _operations(request)
     file = acts.save_plan(store_of(request), _clean(said.text), _clean(said.reason))
     return 201, {"plan": file.plan.id, "text": file.content}
+
+
+@api.post("/plans/check", response={200: CheckedOut, **_ERRORS}, summary="What the checker says of a plan's text")
+def check_plan(request: HttpRequest, said: CheckIn) -> Any:
+    """Problems, cases, what it changes clause by clause and, where a period is named, whose pay. For operations and auditors; nothing is kept."""
+    _everybody(request)
+    found = checked(store_of(request), known_plans(request), _clean(said.text), _clean(said.period))
+    return {**found, "cases": list(found["cases"] or (0, 0)), "changes": [vars(c) for c in found["changes"] or []], "payees": found["payees"] or []}
+
+
+@api.post("/import", response={202: JobOut, **_ERRORS}, summary="Import files")
+def import_files(request: HttpRequest, files: File[list[UploadedFile]], reason: Form[str] = "") -> Any:
+    """Charges, book or plans, told apart by what they hold; known from now on. It goes on by itself: GET /import/{number} says how far it is."""
+    _operations(request)
+    return 202, _job(begin(store_of(request), files, _clean(reason)))
+
+
+@api.get("/import/{number}", response={200: JobOut, **_ERRORS}, summary="How an import goes")
+def import_job(request: HttpRequest, number: int = NUMBER) -> Any:
+    """Since the portal started."""
+    _operations(request)
+    return _job(job_of(number))
+
+
+@api.get("/book/{customer}", response={200: list[LinkRow], **_ERRORS}, summary="A customer's links over time")
+def book(request: HttpRequest, customer: str) -> Any:
+    """For operations and auditors: who held it, since when, by whose act."""
+    _everybody(request)
+    with aside():
+        found = links_of(store_of(request), _clean(customer))
+    return [{**r, "share": plain(r["share"]), "since": r["valid_from"], "actor": r["act"].actor if r["act"] else "", "reason": r["act"].reason if r["act"] else ""} for r in found]
+
+
+@api.get("/book/{customer}/move", response={200: list[Moved], **_ERRORS}, summary="What moving a customer would do")
+def move(request: HttpRequest, customer: str, to: str, since: date, period: str) -> Any:
+    """Whose pay in the period would differ, were the customer a partner's from a day on. For operations and auditors; nothing is kept."""
+    _everybody(request)
+    shown = get_object_or_404(Period, pk=_clean(period))
+    with aside():
+        return moved(store_of(request), _clean(customer), _clean(to), since, shown)
+
+
+@api.get("/targets", response={200: list[TargetOut], **_ERRORS}, summary="Targets and other figures")
+def targets(request: HttpRequest, party: str = "", figure: str = "", period: str = "") -> Any:
+    """Of the book as last known; for operations and auditors. The first 2,000: ask for a party, figure or period."""
+    _everybody(request)
+    with aside():
+        return figures_of(store_of(request), _clean(party), _clean(figure), _clean(period))
+
+
+@api.post("/targets", response={201: list[TargetOut], **_ERRORS}, summary="Enter a target")
+def set_target(request: HttpRequest, said: TargetIn) -> Any:
+    """In place of an earlier one for the same party, figure and period."""
+    _operations(request)
+    store = store_of(request)
+    acts.set_target(store, _clean(said.party), _clean(said.figure), _clean(said.period), _clean(said.amount), _clean(said.currency), _clean(said.reason))
+    with aside():
+        return 201, figures_of(store, said.party.strip(), said.figure.strip(), said.period.strip())
 
 
 @api.get("/hooks", response={200: list[HookOut], **_ERRORS}, summary="My webhooks")

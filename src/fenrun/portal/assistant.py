@@ -59,7 +59,7 @@ def server(portal: Portal) -> Any:
     def attainment(period: str, payee: str) -> Any:
         """How far each line of a statement has come in its table, and what is missing to the next band."""
         said = portal.get("statements", period, payee)
-        return said.get("attained", said)
+        return {"attained": said["attained"], "under_way": said["under_way"]} if "attained" in said else said
 
     @made.tool()
     def explain(period: str, line: str) -> Any:

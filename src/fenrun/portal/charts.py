@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import Any
 
+from fenrun.base.money import plain
+
 WIDTH, HEIGHT = 720, 200
 SHOWN = 20
 """Customers that a statement's page lists, largest first."""
+_NAMED = 6
+"""Customers that a picture names."""
 
 FILL = {"bar": "#9db7ac", "now": "#0b6e4f", "rise": "#6ca792", "fall": "#c05b5f"}
 """Colours on paper; on a screen the style sheet says others, for light and for dark."""
@@ -75,3 +79,70 @@ def curve(amounts: Sequence[str]) -> list[tuple[int, int]]:
         run += value
         points.append((number * 1000 // len(values), int(run * 1000 / whole)))
     return points
+
+
+def thousandths(part: str, whole: str) -> int:
+    """A part of a whole in thousandths, from none to all."""
+    return max(0, min(1000, int(Decimal(part) * 1000 / (Decimal(whole) or Decimal(1)))))
+
+
+def total(rows: Sequence[Mapping[str, Any]], key: str) -> str:
+    """The sum of the rows' amounts, as exact text."""
+    return plain(sum((Decimal(row[key]) for row in rows), Decimal(0)))
+
+
+def together(team: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """The targets of a team's members added up, by component and period."""
+    sums: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
+    for target in (t for member in team for t in member["targets"]):
+        one, other = sums.get((target["component"], target["period"]), (Decimal(0), Decimal(0)))
+        sums[target["component"], target["period"]] = one + Decimal(target["measure"]), other + Decimal(target["target"])
+    return [{"component": c, "period": p, "measure": plain(one), "target": plain(other)} for (c, p), (one, other) in sorted(sums.items())]
+
+
+Link = tuple[str, str, Decimal]
+"""From whom or what, to whom or what, how much."""
+
+
+def of_customers(body: Mapping[str, Any], mine: str, others: str, via: Callable[[str], str]) -> list[Link]:
+    """Where the spend of a payee's customers is credited: to it, or elsewhere and by what; those from whom most is, one by one."""
+    elsewhere: dict[str, Decimal] = {}
+    for row in body["elsewhere"]:
+        elsewhere[row["customer"]] = elsewhere.get(row["customer"], Decimal(0)) + Decimal(row["amount"])
+    named = sorted(elsewhere, key=lambda customer: (-elsewhere[customer], customer))[:_NAMED]
+    links = [(row["customer"] if row["customer"] in named else others, via(row["via"]), Decimal(row["amount"])) for row in body["elsewhere"]]
+    kept = {c: sum((Decimal(row["credited"]) for row in body["customers"] if row["customer"] == c), Decimal(0)) for c in named}
+    rest = Decimal(body["credited"]) - sum(kept.values(), Decimal(0))
+    return [*links, *((c, mine, amount) for c, amount in kept.items()), (others, mine, rest)]
+
+
+def flow(links: Sequence[Link]) -> dict[str, Any]:
+    """A picture of what flows from the left to the right: nodes as high as what they hold, ribbons between them. What is not above zero cannot be drawn; the tables have it."""
+    sums: dict[tuple[str, str], Decimal] = {}
+    for one, other, amount in links:
+        sums[one, other] = sums.get((one, other), Decimal(0)) + amount
+    drawn = {pair: amount for pair, amount in sums.items() if amount > 0}
+    whole = sum(drawn.values(), Decimal(0)) or Decimal(1)
+    sides: list[dict[str, Decimal]] = [{}, {}]
+    for pair, amount in drawn.items():
+        for side, name in zip(sides, pair, strict=True):
+            side[name] = side.get(name, Decimal(0)) + amount
+    height = 60 + max(map(len, sides)) * 34
+    nodes, tops = [], list[dict[str, Decimal]]()
+    for side, x in zip(sides, (0, WIDTH - 10), strict=True):
+        gap = Decimal(height - 60) / max(1, len(side)) / 2
+        scale, y, top = (height - gap * len(side)) / whole, Decimal(0), dict[str, Decimal]()
+        for name, amount in sorted(side.items(), key=lambda item: (-item[1], item[0])):
+            top[name] = y
+            nodes.append({"x": x, "y": int(y), "height": max(1, int(amount * scale)), "label": name, "amount": plain(amount), "right": x > 0, "share": f"{amount * 100 / whole:.1f} %"})
+            y += amount * scale + gap
+        tops.append(top)
+    scales = [(height - Decimal(height - 60) / max(1, len(side)) / 2 * len(side)) / whole for side in sides]
+    ribbons = []
+    for (one, other), amount in sorted(drawn.items(), key=lambda item: (-sides[0][item[0][0]], item[0][0], -sides[1][item[0][1]], item[0][1])):
+        left, right = tops[0][one], tops[1][other]
+        thick = [amount * scale for scale in scales]
+        tops[0][one], tops[1][other] = left + thick[0], right + thick[1]
+        middle, end = WIDTH // 2, WIDTH - 10
+        ribbons.append({"one": one, "other": other, "amount": plain(amount), "path": f"M10 {left:.1f}C{middle} {left:.1f} {middle} {right:.1f} {end} {right:.1f}L{end} {right + thick[1]:.1f}C{middle} {right + thick[1]:.1f} {middle} {left + thick[0]:.1f} 10 {left + thick[0]:.1f}Z"})
+    return {"height": height, "nodes": nodes, "ribbons": ribbons}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 from contextlib import suppress
@@ -26,6 +27,7 @@ _DB = "default"
 ROLE = "partner"
 """The role that is asked for."""
 _taking = threading.Lock()
+_ENTERED = re.compile(r"^# entered \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n?", re.M)
 
 
 def ask(store: Store, kind: str, customer: str, party: str, since: date, reason: str, order: str = "", issuer: str = "") -> models.Request:
@@ -126,9 +128,11 @@ def enter(store: Store, name: str, text: str, reason: str) -> None:
     """Import a text as a file of that name, known from now on, with the reason in the log. Raises Refused."""
     store.reason = reason
     with tempfile.TemporaryDirectory(prefix="fenrun-enter-") as folder:
-        path = Path(folder) / name
-        path.write_text(text, "utf-8")
-        import_file(store, path, events.now().replace(tzinfo=None))
+        path, now, last = Path(folder) / name, events.now().replace(tzinfo=None), store.known()
+        if last and last >= now:  # the later word counts, also of two in one second
+            now = last + timedelta(seconds=1)
+        path.write_text(f"{_ENTERED.sub('', text).rstrip()}\n# entered {now:%Y-%m-%d %H:%M:%S}\n", "utf-8")  # else a text that was known before would be taken for known already
+        import_file(store, path, now)
 
 
 def handed_over(engine: DuckDB, customer: str, party: str, start: date) -> list[dict[str, Any]]:

@@ -19,18 +19,20 @@ from fenrun.engine.log import Act
 from fenrun.engine.store import Store
 from fenrun.portal import charts, models
 from fenrun.statement.attainment import attainments
-from fenrun.statement.rows import Statement, statements_of
+from fenrun.statement.rows import Statement, statements_of, titles
 from fenrun.statement.run import Difference
+from fenrun.statement.team import teams_of
+from fenrun.under_way import under_way
 from fenrun.workspace import Settled
 
 _CREDITING = """
 SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via, CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
-       sum(c.amount) AS amount, CAST(sum(c.charges) AS BIGINT) AS charges, l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source
-FROM credits AS c
+       max(c.amount) AS amount, max(c.charges) AS charges, l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source
+FROM (SELECT plan_id, customer, role, party, via, link_id, sum(amount) AS amount, CAST(sum(charges) AS BIGINT) AS charges FROM credits
+      WHERE main AND kind = 'direct' AND customer IS NOT NULL AND month >= ? AND month < ? GROUP BY ALL) AS c
 LEFT JOIN parties AS p ON p.party = c.party
 LEFT JOIN links_known AS l ON l.link_id = c.link_id
-WHERE c.main AND c.kind = 'direct' AND c.customer IS NOT NULL AND c.month >= ? AND c.month < ?
-GROUP BY ALL ORDER BY c.customer, c.role, amount DESC, c.party"""
+GROUP BY c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to, l.source ORDER BY c.customer, c.role, amount DESC, c.party"""
 _ELSEWHERE = """
 WITH mine AS (
   SELECT c.role, c.customer, c.party, c.via, c.amount, c.charges, c.link_id, h.party AS payee
@@ -57,12 +59,13 @@ def publish(store: Store, period: Period, progress: Callable[[str], None] = lamb
         return False
     book = DuckDB()
     put_book(book, sources_of(store.imports("book", run.as_of.known)))
-    run.engine.put("links_known", book.table("links_known"))
+    for name in ("links", "links_known"):
+        run.engine.put(name, book.table(name))
     span = [period.span.start, period.span.end]
     elsewhere: dict[str, list[dict[str, Any]]] = {}
     for row in run.engine.query(_ELSEWHERE, span).to_pylist():
         elsewhere.setdefault(row.pop("payee"), []).append({k: str(v) if isinstance(v, date) else v for k, v in _texts(row).items()})
-    rows = [*_statements(settled, elsewhere), *_crediting(store, run.engine.query(_CREDITING, span).to_pylist())]
+    rows = [*_statements(store, settled, elsewhere), *_crediting(store, run.engine.query(_CREDITING, span).to_pylist())]
     with transaction.atomic(using="default"):
         if shown:
             shown.delete(using="default")
@@ -111,17 +114,28 @@ def _changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[
     return [*shown, ("…", plain(rest))] if rest else shown
 
 
-def _statements(settled: Settled, elsewhere: dict[str, list[dict[str, Any]]]) -> list[models.Statement]:
+def _titled(names_of: dict[tuple[str, str], dict[str, Any]], line: str) -> dict[str, Any]:
+    plan, component, period, _ = line.split("/", 3)
+    found = names_of[plan, component]
+    return {"line": line, "title": {"en": found["title_en"], "zh-CN": found["title_zh"]}, "period": period}
+
+
+def _statements(store: Store, settled: Settled, elsewhere: dict[str, list[dict[str, Any]]]) -> list[models.Statement]:
     """The statements of a run. Whoever earns nothing because all is credited elsewhere has one too, that says so."""
     run, stand = settled.run, attainments(settled.run)
-    said = statements_of(run)
+    coming = under_way(store, run)
+    said, teams = statements_of(run), teams_of(run, stand | coming)
+    coming_by: dict[str, list[str]] = {}
+    for line in sorted(coming):
+        coming_by.setdefault(line.split("/", 3)[3], []).append(line)
+    names_of = titles(run.engine)
     names = {r["party"]: r["name"] for r in run.engine.query("SELECT party, name FROM parties").to_pylist()} if set(elsewhere) - set(said) else {}
     for payee in set(elsewhere) - set(said):
         said[payee] = Statement(payee, names.get(payee) or payee, run.period, run.as_of, run.plans[0].terms[0].currency, (), (), (), (), closed=run.closed)
     ranked = sorted(said.values(), key=lambda s: (-s.earned, -s.credited, s.payee))
     return [models.Statement(payee=s.payee, name=s.name, role=_role(s), rank=rank, credited=plain(s.credited), earned=plain(s.earned), payable=plain(s.payable), customers=whole["customers"],
                              body={**whole, "customers": whole["customers"][:charts.SHOWN], "titles": {n["rule"]: s.titles[n["rule"]] for n in s.not_counted if n["rule"] in s.titles} | {n["component"]: s.titles[n["component"]] for n in s.not_counted},
-                                   "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}, "elsewhere": elsewhere.get(s.payee, []), "before": None})
+                                   "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}, "under_way": [_titled(names_of, line) | coming[line].as_json() for line in coming_by.get(s.payee, ())], "elsewhere": elsewhere.get(s.payee, []), "team": teams.get(s.payee, []), "before": None})
             for rank, s in enumerate(ranked, 1) for whole in [s.as_json()]]
 
 

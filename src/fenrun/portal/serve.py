@@ -18,7 +18,7 @@ from fenrun.portal.addresses import through_tls
 
 THREADS = 8
 """So many requests are taken in at once; they are answered in turn, slow work aside (turns.py)."""
-DEMO = ("operations", "second", "auditor", "partner", "rep", "customer")
+DEMO = ("operations", "second", "auditor", "partner", "rep", "manager", "customer")
 """The invented accounts of a demo world: two of operations, since two are needed to close."""
 
 
@@ -76,10 +76,11 @@ def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
     best = next((s.payee for s in latest[:200] if s.body["elsewhere"]), "") or latest.values_list("payee", flat=True).first() or ""
     rep = shown.filter(role="rep").order_by("-period_id", "rank").values_list("payee", flat=True).first() or ""
     customer = models.Crediting.objects.using("default").exclude(order="").order_by("customer").values_list("customer", flat=True).first() or ""
-    parties = {"operations": "", "second": "", "auditor": "", "partner": best, "rep": rep, "customer": customer}
+    manager = next((s.payee for s in shown.order_by("-period_id", "-credited")[:400] if s.body["team"]), "")
+    parties = {"operations": "", "second": "", "auditor": "", "partner": best, "rep": rep, "manager": manager, "customer": customer}
     made = []
     for name in DEMO:
-        role = "operations" if name == "second" else name
+        role = {"second": "operations", "manager": "rep"}.get(name, name)
         if parties[name] or role in models.EVERYBODY:
             acts.grant("demo", name, role, parties[name], "Invented by fenrun demo.", password)
             made.append((name, role, parties[name]))

@@ -9,7 +9,7 @@ from django.urls import include, path, re_path
 
 from fenrun.portal.api import api
 from fenrun.portal.middleware import told
-from fenrun.portal.pages import access, book, disputes, imports, periods, plans, requests, statements
+from fenrun.portal.pages import access, book, disputes, imports, periods, plans, requests, statements, targets
 
 
 def _missing(request: HttpRequest) -> HttpResponse:
@@ -36,6 +36,8 @@ urlpatterns = [
     path("import/start/", imports.start, name="start-import"),
     path("import/<int:number>/", imports.one, name="import-job"),
     path("book/", book.customer, name="book"),
+    path("targets/", targets.listed, name="targets"),
+    path("targets/give/", targets.give, name="set-target"),
     path("plans/", plans.listed, name="plans"),
     path("plans/check/", plans.check, name="check-plan"),
     path("plans/save/", plans.save, name="save-plan"),

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.translation import get_language
 
 from fenrun.base.money import show
-from fenrun.base.words import language, say
+from fenrun.base.words import catalogue, language, say
 from fenrun.portal import charts
 from fenrun.portal.pages.common import grants_of
 from fenrun.statement.explain import why
@@ -39,7 +39,7 @@ def environment(**options: Any) -> jinja2.Environment:
     """The pages' environment: everything is escaped, an unknown name is an error."""
     made = jinja2.Environment(**{**options, "autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
     made.globals.update(static=lru_cache(200)(static), url=lru_cache(20_000)(_url), say=_say, charts=charts)
-    made.filters.update(money=money, title=lambda words: words[lang()], reason=reason, percent=percent)
+    made.filters.update(money=money, title=lambda words: words[lang()], role=role, reason=reason, percent=percent)
     return made
 
 
@@ -55,6 +55,15 @@ def _url(name: str, *parts: Any) -> str:
 def money(text: str | None) -> str:
     """An exact amount with separators; nothing for none."""
     return "" if text is None else show(Decimal(text))
+
+
+def role(names: str) -> str:
+    """A role, or several with commas, as people say it: the field's own ones in their language, a plan's others as it names them."""
+    return "、".join(_role(name) for name in names.split(", ")) if lang() == "zh-CN" else ", ".join(_role(name) for name in names.split(", "))
+
+
+def _role(name: str) -> str:
+    return say(f"role-{name}", lang()) if f"role-{name}" in catalogue() else name
 
 
 def percent(part: str, whole: str) -> str:

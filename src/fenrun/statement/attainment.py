@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
+from fenrun.base.when import Period
 from fenrun.plan.rows import Band
 from fenrun.statement.run import Run
 
@@ -48,18 +49,18 @@ _READ = """
 SELECT plan_id || '/' || component || '/' || period || '/' || payee AS line_id, min(plan_id) AS plan_id, min(table_id) AS table_id, min(table_from) AS table_from,
        min(reads_by) AS reads_by, min(measure) AS measure, min(reference) AS reference, min(period_to) AS period_to
 FROM earnings
-WHERE step_no = 0 AND payee = coalesce(?, payee) AND measure IS NOT NULL AND table_from IS NOT NULL AND reads_by IN ('amount', 'attainment', 'increment', 'growth')
+WHERE step_no = 0 AND payee = coalesce(?, payee) AND period_from <= ? AND period_to > ? AND measure IS NOT NULL AND table_from IS NOT NULL AND reads_by IN ('amount', 'attainment', 'increment', 'growth')
 GROUP BY plan_id, component, period, payee HAVING count(*) = 1"""
 
 
-def attainments(run: Run, payee: str | None = None) -> dict[str, Attainment]:
-    """Where the lines of a run stand, by line: of everybody, or of one payee."""
+def attainments(run: Run, payee: str | None = None, of: Period | None = None) -> dict[str, Attainment]:
+    """Where the lines of a run stand, by line: of everybody, or of one payee; all, or those whose period holds a month and ends after it."""
     tables: dict[tuple[str, str, date], list[Band]] = {}
     for plan in run.plans:
         for band in plan.bands:
             tables.setdefault((band.plan_id, band.table_id, band.valid_from), []).append(band)
     found = {}
-    for row in run.engine.query(_READ, [payee]).to_pylist():
+    for row in run.engine.query(_READ, [payee, of.span.start if of else date.max, of.span.end if of else date.min]).to_pylist():
         bands = tables.get((row["plan_id"], row["table_id"], row["table_from"]), [])
         if len({b.column_no for b in bands}) == 1:
             found[row["line_id"]] = _attainment(row, bands)

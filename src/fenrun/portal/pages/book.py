@@ -37,10 +37,10 @@ def customer(request: HttpRequest) -> HttpResponse:
     store = store_of(request)
     with aside():
         if sought:
-            said["links"] = _links(store, sought)
+            said["links"] = links_of(store, sought)
         if sought and said["to"]:
             try:
-                said["moved"] = _moved(store, sought, said["to"], date.fromisoformat(said["since"]), get_object_or_404(Period, pk=said["period"]))
+                said["moved"] = moved(store, sought, said["to"], date.fromisoformat(said["since"]), get_object_or_404(Period, pk=said["period"]))
             except ValueError:
                 said["problems"] = [Problem("request-wrong", Place("since"), {"kind": said["since"] or "-", "known": "2024-10-01"})]
             except Refused as refused:
@@ -48,7 +48,8 @@ def customer(request: HttpRequest) -> HttpResponse:
     return render(request, "book.html", {**said, "periods": list(Period.objects.order_by("-key").values_list("key", flat=True))})
 
 
-def _links(store: Store, subject: str) -> list[dict[str, Any]]:
+def links_of(store: Store, subject: str) -> list[dict[str, Any]]:
+    """A customer's links as last known, and those of its accounts: the book's columns, name, until (None: open) and the act that brought each."""
     engine, acts = DuckDB(), acts_by_source(store)
     put_book(engine, sources_of(store.imports("book")))
     rows = engine.query("""
@@ -57,7 +58,7 @@ def _links(store: Store, subject: str) -> list[dict[str, Any]]:
     return [{**r, "until": None if r["valid_to"] == OPEN_END else r["valid_to"], "act": acts.get(r["source"])} for r in rows]
 
 
-def _moved(store: Store, subject: str, to: str, since: date, period: Period) -> list[dict[str, Any]]:
+def moved(store: Store, subject: str, to: str, since: date, period: Period) -> list[dict[str, Any]]:
     """Whose pay in the period differs if the customer is the partner's from a day on: payee, before, after, more. Settled by the same steps; nothing is kept."""
     known = period.known.replace(tzinfo=None)
     facts = facts_known(store, known)

@@ -6,10 +6,12 @@ import logging
 import shutil
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
@@ -67,8 +69,12 @@ def listed(request: HttpRequest) -> HttpResponse:
 @require_POST
 @operations
 def start(request: HttpRequest) -> HttpResponse:
-    """Take uploaded files and import them in a thread of their own."""
-    uploads, reason, store = request.FILES.getlist("files"), request.POST.get("reason", "").strip(), store_of(request)
+    """Take uploaded files and import them."""
+    return redirect("import-job", begin(store_of(request), request.FILES.getlist("files"), request.POST.get("reason", "")).number)
+
+
+def begin(store: Store, uploads: Sequence[UploadedFile], reason: str) -> Job:
+    """Import uploaded files in a thread of their own. Raises Refused where there are none."""
     if not uploads:
         raise Refused([Problem("file-unreadable", Place("upload"), {"detail": "no file was chosen"})])
     folder = Path(tempfile.mkdtemp(prefix="fenrun-upload-"))
@@ -80,14 +86,21 @@ def start(request: HttpRequest) -> HttpResponse:
             for chunk in upload.chunks():
                 file.write(chunk)
         paths.append(path)
-    store.now, store.reason = events.now().replace(tzinfo=None), reason
+    store.now, store.reason = events.now().replace(tzinfo=None), reason.strip()[:500]
     with _lock:
         number = max(_jobs, default=0) + 1
         job = _jobs[number] = Job(number, store.actor, [p.name for p in paths], sum(p.stat().st_size for p in paths))
         for old in sorted(_jobs)[:-_KEPT]:
             del _jobs[old]
     threading.Thread(target=_run, args=(job, store, paths, folder), daemon=True).start()
-    return redirect("import-job", number)
+    return job
+
+
+def job_of(number: int) -> Job:
+    """An import since the portal started. Raises Http404."""
+    if number not in _jobs:
+        raise Http404
+    return _jobs[number]
 
 
 def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
@@ -109,7 +122,5 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
 @signed_in(OPERATIONS)
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """How an import goes; asks again by itself until it is done."""
-    job = _jobs.get(number)
-    if not job:
-        raise Http404
+    job = job_of(number)
     return render(request, "import_part.html" if request.htmx else "import.html", {"job": job, "problems": [p.as_json(lang()) for p in job.problems]})

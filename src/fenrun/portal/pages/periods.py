@@ -12,11 +12,18 @@ from django.views.decorators.http import require_POST
 from fenrun.base.money import plain
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
-from fenrun.portal import acts, publish
+from fenrun.portal import acts, charts, publish
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Period, Statement
 from fenrun.portal.pages.common import operations, roles_of, run_of, signed_in, store_of
 from fenrun.portal.words import lang
+from fenrun.statement.run import Run
 
+_FLOW = """
+SELECT c.role, c.via, coalesce(p.name, c.party) AS name, sum(c.amount) AS amount
+FROM credits AS c LEFT JOIN parties AS p ON p.party = c.party
+WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ? AND c.plan_id = (SELECT min(plan_id) FROM credits WHERE main)
+GROUP BY ALL ORDER BY ALL"""
+_NAMED = 9
 TOP = 13
 """So many payees are shown one by one: where a vendor knows its largest by name."""
 
@@ -45,13 +52,29 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
     fifth = sum((Decimal(s.earned) for s in partners[: max(1, len(partners) // 5)]), Decimal(0))
     with run_of(shown) as run:
         problems, posted = run.problems, run.posted
+        flows = _flows(run)
         totals = [{k: plain(v) if isinstance(v, Decimal) else v for k, v in r.items()} for r in run.engine.table("ledger").to_pylist()]
     return render(request, "period.html", {
         "period": shown, "statements": statements[:TOP], "count": len(statements), "earning": len(partners), "earned": plain(earned), "top": plain(top), "fifth": plain(fifth),
         "payable": plain(sum((Decimal(s.payable) for s in statements), Decimal(0))), "amounts": [s.earned for s in partners], "problems": [p.as_json(lang()) for p in problems], "posted": posted[:200], "posted_count": len(posted),
-        "totals": totals, "asked": Approval.objects.filter(period=period, approved_at=None).first(), "done": list(Approval.objects.filter(period=period).exclude(approved_at=None)),
+        "totals": totals, "flows": flows, "asked": Approval.objects.filter(period=period, approved_at=None).first(), "done": list(Approval.objects.filter(period=period).exclude(approved_at=None)),
         "may_act": OPERATIONS in roles_of(request), "me": request.user.get_username(), "TOP": TOP,
     })
+
+
+def _flows(run: Run) -> list[tuple[str, list[charts.Link]]]:
+    """Of each role, through what the period's spend came to whom: association, registered order, resource; the largest one by one."""
+    found: dict[str, list[tuple[str, str, Decimal]]] = {}
+    for row in run.engine.query(_FLOW, [run.period.span.start, run.period.span.end]).to_pylist():
+        found.setdefault(row["role"], []).append((row["via"], row["name"], row["amount"]))
+    flows = []
+    for role, rows in sorted(found.items(), key=lambda item: -sum(amount for *_, amount in item[1])):
+        sums: dict[str, Decimal] = {}
+        for _, name, amount in rows:
+            sums[name] = sums.get(name, Decimal(0)) + amount
+        largest = sorted(sums, key=lambda name: (-sums[name], name))[:_NAMED]
+        flows.append((role, [(say(f"via-{via}", lang()), name if name in largest else say("portal-others", lang()), amount) for via, name, amount in rows]))
+    return [(role, links) for role, links in flows if len({via for via, *_ in links}) > 1]  # else there is nothing to tell apart
 
 
 @require_POST

@@ -18,6 +18,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.cases import run_cases
+from fenrun.engine.store import Store
 from fenrun.plan.diff import diff
 from fenrun.plan.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
@@ -49,24 +50,27 @@ def listed(request: HttpRequest, plan: str = "") -> HttpResponse:
 @signed_in(OPERATIONS, AUDITOR)
 def check(request: HttpRequest) -> HttpResponse:
     """What the checker says of a text: problems, cases, what it changes clause by clause; and, where a period is named, whose pay it changes. Nothing is kept."""
-    known = known_plans(request)
+    return render(request, "plan_checked.html", checked(store_of(request), known_plans(request), request.POST.get("text", ""), request.POST.get("period", "")))
+
+
+def checked(store: Store, known: dict[str, PlanFile], text: str, period: str) -> dict[str, Any]:
+    """What the checker says of a text: problems, cases (good, all), changes by clause to the plan known under its id, and in a period the payees whose pay it changes. Nothing is kept."""
     with aside():
-        found = _checked(request, known)
-    return render(request, "plan_checked.html", found)
+        return _checked(store, known, text, period)
 
 
-def _checked(request: HttpRequest, known: dict[str, PlanFile]) -> dict[str, Any]:
+def _checked(store: Store, known: dict[str, PlanFile], text: str, period: str) -> dict[str, Any]:
     found: dict[str, Any] = {"problems": [], "cases": None, "changes": None, "payees": None, "period": ""}
     try:
-        file = read_plan(request.POST.get("text", ""), "plan.yaml")
+        file = read_plan(text, "plan.yaml")
         problems = _pool().submit(examine, file.plan, "plan.yaml").result()[0]
         outcomes, wrong = run_cases(file)
         found |= {"problems": [p.as_json(lang()) for p in [*problems, *wrong]], "cases": (sum(o.ok for o in outcomes), len(outcomes))}
         before = known.get(file.plan.id)
         if before:
             found["changes"] = diff(before.plan, file.plan)
-            if (period := request.POST.get("period", "")) and found["changes"]:
-                rows = compare_plans(store_of(request), (before.plan, file.plan), parse_period(period))
+            if period and found["changes"]:
+                rows = compare_plans(store, (before.plan, file.plan), parse_period(period))
                 found |= {"period": period, "payees": [{"payee": r["payee"], "role": r["role"], **{k: plain(r[k]) for k in ("one", "other")}, "more": plain(r["other"] - r["one"])} for r in rows]}
     except Refused as refused:
         found["problems"] = [p.as_json(lang()) for p in refused.problems]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.paginator import Paginator
@@ -13,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
 
 from fenrun.base.problem import Refused
+from fenrun.base.words import say
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, Period, Statement
 from fenrun.portal.pages.common import bundled, estimated, explained, grants_of, run_of, sees_everything, signed_in, whole
 from fenrun.portal.pdf import to_pdf
@@ -64,11 +66,13 @@ def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
 def _shown(statement: Statement) -> dict[str, Any]:
     """What a statement's page shows."""
     body, payee, period = statement.body, statement.payee, statement.period_id
-    past = list(Statement.objects.filter(payee=payee).order_by("period_id").values_list("period_id", "earned"))
+    past = list(Statement.objects.filter(payee=payee).order_by("period_id").values_list("period_id", "earned", "credited"))
+    today = min(statement.period.known.date(), statement.period.ends + timedelta(days=1))  # of a month that is over, the day after it
+    earns = any(Decimal(earned) for _, earned, _ in past)  # whoever is only rolled up to looks at what
     return {
-        "statement": statement, "body": body, "trend": [(key[2:], earned) for key, earned in past], "periods": [key for key, _ in reversed(past)],
+        "statement": statement, "body": body, "via": lambda name: say(f"via-{name}", lang()), "trend": [(key[2:], earned if earns else credited) for key, earned, credited in past], "trend_of": "earned" if earns else "credited", "periods": [key for key, *_ in reversed(past)],
         "disputes": list(Dispute.objects.filter(party=payee, period=period).order_by("id")),
-        "days": {line: (date.fromisoformat(said["ends"]) - statement.period.known.date()).days + 1 for line, said in body["attained"].items()},
+        "days": {line: (date.fromisoformat(said["ends"]) - today).days + 1 for line, said in [*body["attained"].items(), *((x["line"], x) for x in body["under_way"])]},
     }
 
 
