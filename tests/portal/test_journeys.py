@@ -125,11 +125,25 @@ def test_a_customer_refuses_an_association(browser: Browser, portal: Portal, lan
         assert [r["state"] for r in operations.get("/api/requests").json()["rows"] if f"({lang})" in r["reason"]] == ["refused"]
 
 
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+def test_a_manager_sees_the_team_s_way_to_its_quota(browser: Browser, portal: Portal, lang: str) -> None:
+    """In the middle of a quarter: what is rolled up, from whom, and how far each has come."""
+    with signed_in(browser, portal, "manager", lang) as page:
+        page.get_by_role("link", name="2024-11").click()
+        team = page.locator("section", has=page.get_by_role("heading", name={"en": "Team", "zh-CN": "团队"}[lang]))
+        expect(team.locator("tbody tr").first).to_contain_text("2024-Q4")
+        expect(team.locator("tfoot")).to_contain_text("%")
+        looked_at(page, f"manager-team-{portal.database}-{lang}")
+
+
 def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal) -> None:
     """One asks, the same cannot approve, another does; the statement is final, the log says by whom."""
     with signed_in(browser, own, "operations") as page:
         looked_at(page, "operations-periods")
-        page.get_by_role("link", name="2024-01").click()
+        page.goto(f"{own.address}/periods/2024-09/")
+        expect(page.get_by_role("img", name="Through what the month's spend is credited, and to whom")).to_be_visible()
+        looked_at(page, "operations-flow")
+        page.goto(f"{own.address}/periods/2024-01/")
         looked_at(page, "operations-period")
         page.get_by_label("Reason").fill("January, as agreed")
         page.get_by_role("button", name="Ask to close").click()
@@ -185,6 +199,6 @@ def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_p
 
 def test_every_page_is_accessible(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "operations", "zh-CN") as page:
-        for name in ("periods", "statements", "crediting", "import", "book/?customer=K00001", "plans", "requests", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
+        for name in ("periods", "statements", "crediting", "import", "book/?customer=K00001", "targets", "plans", "requests", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
             page.goto(f"{portal.address}/{name}" + ("" if "?" in name else "/"))
             looked_at(page, "-".join([*re.findall(r"\w+", name), portal.database, "zh-CN"]))

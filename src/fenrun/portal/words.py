@@ -11,9 +11,11 @@ import jinja2
 from django.conf import settings
 from django.contrib.messages import get_messages
 from django.http import HttpRequest
+from django.template.backends.utils import csrf_input
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.translation import get_language
+from markupsafe import Markup
 
 from fenrun.base.money import show
 from fenrun.base.words import catalogue, language, say
@@ -32,14 +34,14 @@ def context(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)  # a request can be refused before anybody asks who it is
     signed_in = user is not None and user.is_authenticated
     return {"lang": lang(), "home": reverse("home"), "who": user.get_username() if user and signed_in else "", "grants": grants_of(request) if signed_in else [],
-            "messages": get_messages(request), "provider": settings.OIDC_NAME or settings.OIDC_URL}
+            "messages": get_messages(request), "csrf_input": csrf_input(request), "provider": settings.OIDC_NAME or settings.OIDC_URL}
 
 
 def environment(**options: Any) -> jinja2.Environment:
     """The pages' environment: everything is escaped, an unknown name is an error."""
     made = jinja2.Environment(**{**options, "autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
     made.globals.update(static=lru_cache(200)(static), url=lru_cache(20_000)(_url), say=_say, charts=charts)
-    made.filters.update(money=money, title=lambda words: words[lang()], role=role, reason=reason, percent=percent)
+    made.filters.update(money=money, title=title, role=role, reason=reason, percent=percent)
     return made
 
 
@@ -54,16 +56,25 @@ def _url(name: str, *parts: Any) -> str:
 
 def money(text: str | None) -> str:
     """An exact amount with separators; nothing for none."""
-    return "" if text is None else show(Decimal(text))
+    return "" if text is None else Markup(show(Decimal(text)))
 
 
-def role(names: str) -> str:
+@jinja2.pass_context
+def title(context: Any, words: Mapping[str, str]) -> str:
+    """A clause's title in the page's language."""
+    return words[context["lang"]]
+
+
+@jinja2.pass_context
+def role(context: Any, names: str) -> str:
     """A role, or several with commas, as people say it: the field's own ones in their language, a plan's others as it names them."""
-    return "、".join(_role(name) for name in names.split(", ")) if lang() == "zh-CN" else ", ".join(_role(name) for name in names.split(", "))
+    return _role(names, context["lang"])
 
 
-def _role(name: str) -> str:
-    return say(f"role-{name}", lang()) if f"role-{name}" in catalogue() else name
+@lru_cache(500)
+def _role(names: str, lang: str) -> str:
+    known = catalogue()
+    return ("、" if lang == "zh-CN" else ", ").join(say(f"role-{name}", lang) if f"role-{name}" in known else name for name in names.split(", "))
 
 
 def percent(part: str, whole: str) -> str:

@@ -15,7 +15,8 @@ from django.template.loader import render_to_string
 
 from fenrun.base.problem import Refused
 from fenrun.base.words import say
-from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Dispute, Period, Statement
+from fenrun.portal.isolation import rows_seen
+from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Crediting, Period, Statement
 from fenrun.portal.pages.common import bundled, estimated, explained, grants_of, run_of, sees_everything, signed_in, whole
 from fenrun.portal.pdf import to_pdf
 from fenrun.portal.turns import aside
@@ -66,12 +67,12 @@ def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
 def _shown(statement: Statement) -> dict[str, Any]:
     """What a statement's page shows."""
     body, payee, period = statement.body, statement.payee, statement.period_id
-    past = list(Statement.objects.filter(payee=payee).order_by("period_id").values_list("period_id", "earned", "credited"))
+    past = rows_seen("SELECT period_id, earned, credited FROM portal_statement WHERE payee = %s ORDER BY period_id", payee)
     today = min(statement.period.known.date(), statement.period.ends + timedelta(days=1))  # of a month that is over, the day after it
     earns = any(Decimal(earned) for _, earned, _ in past)  # whoever is only rolled up to looks at what
     return {
         "statement": statement, "body": body, "via": lambda name: say(f"via-{name}", lang()), "trend": [(key[2:], earned if earns else credited) for key, earned, credited in past], "trend_of": "earned" if earns else "credited", "periods": [key for key, *_ in reversed(past)],
-        "disputes": list(Dispute.objects.filter(party=payee, period=period).order_by("id")),
+        "disputes": [{"id": number, "state": state} for number, state in rows_seen("SELECT id, state FROM portal_dispute WHERE party = %s AND period = %s ORDER BY id", payee, period)],
         "days": {line: (date.fromisoformat(said["ends"]) - today).days + 1 for line, said in [*body["attained"].items(), *((x["line"], x) for x in body["under_way"])]},
     }
 
