@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period, period_of
 from fenrun.engine.store import Store
 from fenrun.statement.attainment import Attainment, attainments
@@ -21,6 +22,9 @@ def under_way(store: Store, run: Run) -> dict[str, Attainment]:
     facts, until = replace(facts_known(store, run.as_of.known), plans=run.plans), f"{period.span.end} 00:00:00"
     before = tuple(i for i in facts.charges if i.facts.get("first_billed", "") < str(period.span.end))
     later = {i.id: f"BillingPeriodStart < TIMESTAMP '{until}' - INTERVAL 1 DAY" for i in before if i.facts.get("last_billed", "9999") >= f"{period.last_day}"}
-    whole = replace(facts, charges=before, only=later).settle(parse_period(f"{first:%Y-%m}/{last:%Y-%m}"), run.as_of.known)
+    try:
+        whole = replace(facts, charges=before, only=later).settle(parse_period(f"{first:%Y-%m}/{last:%Y-%m}"), run.as_of.known)
+    except Refused:  # what is wrong with a later month's book does not keep this month from being shown
+        return {}
     return attainments(whole, of=period)
 

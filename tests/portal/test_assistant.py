@@ -44,4 +44,4 @@ def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
     assert {"statements", "statement", "attainment", "explain", "who_is_credited", "what_i_may_see"} == set(names)
     assert answers[0][0]["payee"] == party and answers[1][0]["line"] == line
     assert answers[2][0]["problems"][0]["code"] == "missing" and other["name"] not in json.dumps(answers[2])
-    assert all("measure" in v for v in answers[3][0].values())
+    assert answers[3][0]["attained"] and all("measure" in v for v in answers[3][0]["attained"].values()) and "under_way" in answers[3][0]

@@ -24,6 +24,9 @@ def credited():
     return {f"{r.party} {r.via} {r.order}": r.amount for r in models.Crediting.objects.using("default").filter(period_id="2024-10", customer=customer, role="partner")}
 customer = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner", via="customer").order_by("id").values_list("customer", flat=True)[0]
 before = credited()
+from fenrun.portal import acts
+if %(heard)r:
+    acts.grant("root", "heard", "customer", customer, "Answers.", "words that nobody guesses")
 request = consents.ask(store, "transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
 said = {"silent_on": str(request.silent_on), "before": before, "waiting": credited()}
 clock["now"] = datetime.fromisoformat(%(when)r).replace(tzinfo=UTC)
@@ -35,8 +38,8 @@ print(json.dumps({**said, "customer": customer, "state": request.state, "holds_f
 """
 
 
-def _moved(own: Portal, when: str, then: str) -> dict[str, Any]:
-    return own.python(_MOVE % {"when": when, "then": then})  # type: ignore[no-any-return]
+def _moved(own: Portal, when: str, then: str, heard: bool = True) -> dict[str, Any]:
+    return own.python(_MOVE % {"when": when, "then": then, "heard": heard})  # type: ignore[no-any-return]
 
 
 def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
@@ -54,6 +57,8 @@ def test_a_refusal_credits_nothing(own: Portal) -> None:
 
 
 def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
+    said = _moved(own, "2024-10-19T01:00", "consents.lapse(store)", heard=False)
+    assert said["silent_on"] == "None" and said["after"] == said["before"] and said["state"] == "waiting", "who has no account cannot be heard, and is not silent"
     said = _moved(own, "2024-10-17T23:00", "consents.lapse(store)")
     assert said["silent_on"] == "2024-10-18" and said["after"] == said["before"] and said["state"] == "waiting"
     said = _moved(own, "2024-10-18T01:00", "consents.lapse(store)")
@@ -97,13 +102,15 @@ store.actor = "somebody"
 events.now = lambda: datetime(2024, 10, 4, 9, tzinfo=UTC)
 engine = DuckDB()
 put_charges(engine, "charges", store.imports("charges"))
-issuer, order = engine.query('SELECT InvoiceIssuerName, x_OrderId FROM charges WHERE x_OrderId IS NOT NULL ORDER BY ALL LIMIT 1').to_pylist()[0].values()
 from fenrun.book.as_known import put_book, sources_of
 from fenrun.credit.owners import owners_of
 put_book(engine, sources_of(store.imports("book")))
+held = engine.query("SELECT l.* FROM links_known AS l SEMI JOIN charges AS c ON c.x_OrderId = l.subject WHERE l.of_kind = 'order' ORDER BY subject LIMIT 1").to_pylist()[0]
+issuer, order = held["issuer"], held["subject"]
 owner, = owners_of(engine, issuer, order)
-requests = {}
-for name, customer, wanted in (("owner's", owner, order), ("another's", "K00001" if owner != "K00001" else "K00002", order), ("nobody's", owner, "SO-UNKNOWN"), ("blank", owner, " ")):
+requests = {"held": consents.decide(store, consents.ask(store, "registration", owner, "P00040", date(2024, 10, 1), "Ours.", order, issuer), "consented").pk}
+consents.enter(store, "withdrawn.yaml", f"links:\\n  - {{of: order, issuer: {issuer}, subject: {order}, role: partner, party: {held['party']}, from: {held['valid_from']}, to: {held['valid_from']}, id: {held['link_id']}}}\\n", "It was nobody's.")
+for name, customer, wanted in (("owner's", owner, order), ("another's", "K00001" if owner != "K00001" else "K00002", order), ("nobody's", owner, "SO-UNKNOWN"), ("blank", owner, " "), ("rival's", owner, order)):
     try:
         requests[name] = consents.decide(store, consents.ask(store, "registration", customer, "P00040", date(2024, 10, 1), "Ours.", wanted, issuer), "consented").pk
     except Exception as error:
@@ -117,5 +124,34 @@ print(json.dumps([said, [a.facts()["source"] for a in store.log.acts("book") if 
 def test_an_order_is_registered_only_with_its_owner(own: Portal) -> None:
     """Whatever customer a partner names: what it consents to holds for its own order alone, and for one that no charge names it waits."""
     said, entered, number, blank = own.python(_REGISTER)
-    assert said == {"owner's": ["consented", True], "another's": ["void", False], "nobody's": ["consented", False]}
+    assert said == {"held": ["void", False], "owner's": ["consented", True], "another's": ["void", False], "nobody's": ["consented", False], "rival's": ["void", False]}
     assert entered == [f"request-{number}.yaml"] and blank is None
+
+
+def test_later_words_take_the_place_of_earlier_ones(own: Portal) -> None:
+    """Two transfers of one customer, the later day first: it has one holder on each day, and the month can be settled."""
+    holders = own.python("""
+import json
+from datetime import UTC, date, datetime
+from django.conf import settings
+from fenrun.book.as_known import put_book, sources_of
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.store import Store
+from fenrun.portal import consents, events, models
+store = Store.open(settings.WORKSPACE)
+store.actor = "somebody"
+clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
+events.now = lambda: clock["now"]
+customer = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner", via="customer").order_by("id").values_list("customer", flat=True)[0]
+for party, since in (("P00040", date(2024, 11, 1)), ("P00041", date(2024, 10, 20)), ("P00042", date(2024, 10, 20))):
+    consents.decide(store, consents.ask(store, "transfer", customer, party, since, "They asked for it."), "consented")
+engine = DuckDB()
+put_book(engine, sources_of(store.imports("book")))
+rows = engine.query("SELECT party, valid_from, valid_to, sound FROM links WHERE of_kind = 'customer' AND subject = ? AND role = 'partner' AND valid_to > DATE '2024-10-01' AND valid_from < valid_to ORDER BY valid_from", [customer]).to_pylist()
+try:
+    consents.ask(store, "transfer", customer, "P00040", date(9999, 12, 30), "One day.")
+    far = "asked"
+except Exception as error:
+    far = error.problems[0].code
+print(json.dumps([[[r["party"], str(r["valid_from"]), r["sound"]] for r in rows][1:], far]))""")
+    assert holders == [[["P00042", "2024-10-20", True]], "request-wrong"]

@@ -37,7 +37,7 @@ def _person(portal: Portal) -> Iterator[httpx.Client]:
 def _come_by_provider(client: httpx.Client, sub: str, way: str = "") -> httpx.Response:
     """Go to the provider, say there who one is, and come back."""
     there = client.get(f"/account/oidc/provider/login/{way}").headers["Location"]
-    assert "code_challenge=" in there and "state=" in there
+    assert "code_challenge=" in there and "state=" in there and "elsewhere" not in there
     back = httpx.post(there, data={"sub": sub}).headers["Location"]
     where = urlsplit(back)
     return client.get(f"{where.path}?{where.query}", follow_redirects=True)
@@ -74,7 +74,10 @@ def test_nobody_gets_an_account_by_his_name_at_the_provider(provided: Portal) ->
 def test_the_owner_of_a_password_connects_the_two(provided: Portal) -> None:
     with provided.sign_in("auditor") as client:
         assert "Connect with Example ID" in client.get("/access/").text
-        assert _come_by_provider(client, "4", "?process=connect").url.path == "/access/"
+        assert client.get("/account/oidc/provider/login/?process=connect").status_code == 403, "a link from elsewhere connects nobody"
+        assert "Go on" in client.post("/access/connect/").text
+        assert _come_by_provider(client, "4", "?process=connect&auth_params=redirect_uri%3Dhttps://elsewhere.example").url.path == "/access/"
+        assert client.get("/account/oidc/provider/login/?process=connect").status_code == 403, "the form holds once"
         assert "Connected with Example ID" in client.get("/access/").text
     with _person(provided) as client:
         assert _come_by_provider(client, "4").url.path == "/periods/"

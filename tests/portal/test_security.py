@@ -173,6 +173,12 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         assert two.post("/api/periods/2024-01/settle").json()["changed"]
         assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed", "what one has seen is no longer shown"
         number = one.post("/api/periods/2024-01/close", json={"reason": "January, seen again"}).json()["id"]
+        own.python("import json\nfrom pathlib import Path\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import models\nfrom fenrun.workspace import import_file\n"
+                   "path = Path(settings.HOME) / 'unseen.yaml'\npath.write_text('parties:\\n  - {party: P8, kind: partner, name: Eighth}\\n')\n"
+                   "import_file(Store.open(settings.WORKSPACE), path, models.Period.objects.using('default').get(pk='2024-01').known.replace(tzinfo=None))\nprint(json.dumps(1))")
+        assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed", "a file that came in under the same moment was not seen"
+        assert two.post("/api/periods/2024-01/settle").json()["changed"]
+        number = one.post("/api/periods/2024-01/close", json={"reason": "January, seen once more"}).json()["id"]
         assert two.post(f"/api/approvals/{number}").json()["approved_by"] == "second"
         assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "approval-gone"
         assert [p["closed"] for p in one.get("/api/periods").json() if p["key"] == "2024-01"] == [True]
@@ -196,21 +202,28 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
                 assert one.post(f"/access/{number}/{act}/").status_code == 409, (role, act)
                 assert one.post(f"/api/grants/{number}/{act}").status_code == 409
             assert f"/access/{number}/approve/" not in one.get("/access/").text and f"/access/{number}/approve/" in other.get("/access/").text
-            assert other.post(f"/access/{number}/link/").status_code == 409, "nothing to take up before it holds"
+            assert one.post("/access/give/", data={"user": f"my-{role}", "role": "auditor", "reason": "So that there is a link."}).status_code == 302
             assert other.post(f"/access/{number}/approve/").status_code == 302
-            assert one.post(f"/access/{number}/link/").status_code == 409, "the link is for the second"
-        link = re.search(r'<p class="message place">(\S+)</p>', other.post(f"/access/{number}/link/").text)
+            for who in (one, other):
+                for held in (number, _grant_number(one, f"my-{role}")):
+                    assert who.post(f"/access/{held}/link/").status_code == 409, "nobody takes up an account that closes or consents"
+        for twin in ("Customer", "SECOND"):
+            assert one.post("/access/give/", data={"user": twin, "role": "auditor", "reason": "x"}).status_code == 409, "it would lock the other out"
+        assert one.post("/access/give/", data={"user": "new-partner", "role": "partner", "party": "P00040", "reason": "Signs in."}).status_code == 302
+        number = _grant_number(one, "new-partner")
+        assert other.post(f"/access/{number}/link/").status_code == 409, "the link is for who gave the grant"
+        link = re.search(r'<p class="message place">(\S+)</p>', one.post(f"/access/{number}/link/").text)
         assert link
         with httpx.Client(base_url=own.address, headers={"Referer": own.address}, follow_redirects=True) as taker:
             page = taker.get(link.group(1))
             chosen = {"csrfmiddlewaretoken": re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text).group(1)}  # type: ignore[union-attr]
-            for weak in ("short", "password123", "my-customer"):
+            for weak in ("short", "password123", "new-partner"):
                 assert "Your password is set" not in taker.post(page.url.path, data={**chosen, "password1": weak, "password2": weak}).text
             assert "Your password is set" in taker.post(page.url.path, data={**chosen, "password1": "long words to keep", "password2": "long words to keep"}).text
-            assert _try(taker, "my-customer", "long words to keep").url.path == "/crediting/"
+            assert "<span>new-partner</span>" in _try(taker, "new-partner", "long words to keep").text
         with httpx.Client(base_url=own.address, follow_redirects=True) as late:
             assert "no longer holds" in late.get(link.group(1)).text
-        assert f"/access/{number}/link/" not in other.get("/access/").text, "an account that is taken up has no link"
+        assert f"/access/{number}/link/" not in one.get("/access/").text, "an account that is taken up has no link"
         # a customer's grant in the hands of operations consents to nothing
         assert one.post("/access/give/", data={**mine, "user": "second"}).status_code == 302
         with own.token("auditor") as reads:

@@ -17,6 +17,7 @@ import yaml
 
 from fenrun.base.ids import digest, file_digest, short
 from fenrun.base.money import parse_amount, parse_rate, parse_share
+from fenrun.base.nodes import compose
 from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.base.table import from_rows
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
@@ -212,7 +213,7 @@ def _table_records(path: Path) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
 
 def _yaml_records(path: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
     try:
-        node = yaml.compose(path.read_text("utf-8-sig"), yaml.CSafeLoader)
+        node = compose(path.read_text("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
     except yaml.YAMLError as error:

@@ -77,14 +77,16 @@ def due(store: Store, done: Sequence[Close], known: datetime, progress: Progress
     return differences(store, whole, done[-1].known, known, progress)
 
 
-def close(store: Store, period: Period, known: datetime | None = None, progress: Progress = lambda name: None) -> Close:
+def close(store: Store, period: Period, known: datetime | None = None, progress: Progress = lambda name: None, expected: str = "") -> Close:
     """Close a period: freeze its statements as they are known at a moment (by default: now), with the differences of periods closed before.
 
-    There is no way back. Raises Refused where it is closed already, does not follow the last closed period, has not ended, or has errors.
+    There is no way back. With `expected` it is closed only as the run of that id. Raises Refused where it is closed already, does not follow the last closed period, has not ended, or has errors.
     """
     done, moment = closes(store), known_by(store, known)
     _may_close(store, done, period, moment)
     found = settle_workspace(store, period, moment, (), progress)
+    if expected and found.run_id != expected:
+        raise Refused([Problem("close-changed", Place(period.key), {"by": store.actor})])
     errors = [p for p in found.run.problems if p.severity == ERROR]
     if errors:
         raise Refused([Problem("close-problems", Place(period.key), {"count": len(errors)}), *errors])

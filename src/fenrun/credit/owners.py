@@ -9,10 +9,10 @@ _OWNERS = """
 WITH lines AS (
   SELECT DISTINCT InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub} AS sub_account, CAST(ChargePeriodStart AS DATE) AS day
   FROM charges WHERE InvoiceIssuerName = ? AND {order} = ?)
-SELECT DISTINCT coalesce(s.party, a.party) AS party
+SELECT DISTINCT CASE WHEN s.party IS NULL THEN CASE WHEN a.sound THEN a.party END WHEN s.sound THEN s.party END AS party
 FROM lines AS c
-LEFT JOIN links AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account AND s.sound AND s.valid_from <= c.day AND c.day < s.valid_to
-LEFT JOIN links AS a ON a.of_kind = 'account' AND a.issuer = c.issuer AND a.subject = c.account AND a.sound AND a.valid_from <= c.day AND c.day < a.valid_to"""
+LEFT JOIN links AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer AND s.subject = c.sub_account AND s.valid_from <= c.day AND c.day < s.valid_to
+LEFT JOIN links AS a ON a.of_kind = 'account' AND a.issuer = c.issuer AND a.subject = c.account AND a.valid_from <= c.day AND c.day < a.valid_to"""
 
 
 def owners_of(engine: DuckDB, issuer: str, order: str) -> set[str | None]:

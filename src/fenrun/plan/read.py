@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from fenrun.base.ids import digest
 from fenrun.base.money import decimals, parse_amount, parse_rate, show_rate
+from fenrun.base.nodes import compose
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.charges.rows import ORDER
@@ -92,7 +93,7 @@ def read_plan(content: str, source: str) -> PlanFile:
 def _yaml(content: str, source: str) -> tuple[Any, dict[Path_, int], list[Problem]]:
     """Plain data whose scalars are all text, and the line of every path. Raises Refused where it is not YAML."""
     try:
-        node = yaml.compose(content, yaml.CSafeLoader)
+        node = compose(content)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         detail = getattr(error, "problem", None) or str(error).splitlines()[0]

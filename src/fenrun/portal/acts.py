@@ -12,10 +12,12 @@ from typing import Any
 import yaml
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
+from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.urls import reverse
 
+from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close
@@ -70,6 +72,8 @@ def _grant(actor: str, name: str, role: str, party: str, reason: str) -> models.
         wrong.append(Problem("reason-missing", place))
     if wrong:
         raise Refused(wrong)
+    if get_user_model().objects.using(_DB).filter(username__iexact=name).exclude(username=name).exists():  # signing in does not tell the two apart
+        raise Refused([Problem("user-wrong", place, {"name": name})])
     user, made = get_user_model().objects.using(_DB).get_or_create(username=name)
     if made:
         user.set_unusable_password()
@@ -94,8 +98,15 @@ def approve_grant(actor: str, number: int) -> models.Grant:
 
 
 def may_link(actor: str, given: models.Grant) -> bool:
-    """Whether the actor may see the link by which a new account is taken up: who gave its grant or, where it took two, the second."""
-    return bool(given.holds_at) and not given.ended_at and not given.user.has_usable_password() and actor == (given.approved_by if given.role in given.TWO else given.given_by)
+    """Whether the actor may see the link by which a new account is taken up: who gave its grant.
+
+    Never for an account that has, had or is to have a role in Grant.TWO, since whoever sees a link can use it himself: such an account
+    signs in through a provider, or with a password that `fenrun account` sets. Nor for one that was ever signed in to.
+    """
+    user = given.user
+    if not given.holds_at or given.ended_at or user.has_usable_password() or user.last_login or actor != given.given_by:
+        return False
+    return not models.Grant.objects.using(_DB).filter(user=user, role__in=given.TWO).exists() and not SocialAccount.objects.using(_DB).filter(user=user).exists()
 
 
 def first_link(actor: str, number: int) -> str:
@@ -169,9 +180,8 @@ def set_target(store: Store, party: str, figure: str, period: str, amount: str, 
     row = {"party": party.strip(), "figure": figure.strip(), "period": period.strip(), "amount": amount.strip(), "currency": currency.strip()}
     if not reason.strip():
         raise Refused([Problem("reason-missing", Place("target"))])
-    name = re.sub(r"[^\w.-]", "-", "-".join(("target", row["party"], row["figure"], row["period"])))[:150]
     with aside():
-        consents.enter(store, f"{name}.yaml", yaml.safe_dump({"figures": [row]}, allow_unicode=True), reason.strip()[:500])
+        consents.enter(store, f"target-{short(digest('target', row['party'], row['figure'], row['period']))}.yaml", yaml.safe_dump({"figures": [row]}, allow_unicode=True), reason.strip()[:500])
     note(store.actor, "set target", row["party"], **{k: v[:100] for k, v in row.items()})
 
 
@@ -205,7 +215,7 @@ def approve_close(store: Store, number: int, period: str = "") -> models.Approva
         raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])
     store.reason, closed = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})", parse_period(asked.period)
     with aside():  # outside any transaction, which would hold up whoever has the turn; of two at once the store refuses the second
-        close(store, closed, asked.known.replace(tzinfo=None))
+        close(store, closed, asked.known.replace(tzinfo=None), expected=asked.run)
     with transaction.atomic(using=_DB):
         asked.approved_by, asked.approved_at = store.actor, now()
         asked.save(using=_DB)

@@ -26,6 +26,8 @@ from fenrun.workspace import import_file, plans_known
 _DB = "default"
 ROLE = "partner"
 """The role that is asked for."""
+_EARLIEST, _AHEAD = date(1990, 1, 1), 366
+"""The days that may be asked for: from then on, and up to so many days ahead."""
 _taking = threading.Lock()
 _ENTERED = re.compile(r"^# entered \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n?", re.M)
 
@@ -34,13 +36,16 @@ def ask(store: Store, kind: str, customer: str, party: str, since: date, reason:
     """Ask a customer to consent. Raises Refused where it does not say whom, what, or why; whether the customer exists is not told, since a partner could find out by asking."""
     place, wrong = Place(kind), []
     customer, party, order, issuer = (text.strip() for text in (customer, party, order, issuer))
-    if kind not in models.Request.KINDS or not customer or not party or (kind == "registration") != bool(order and issuer):
+    if kind not in models.Request.KINDS or not customer or not party or (kind == "registration") != bool(order and issuer) or not "".join((customer, party, order, issuer)).isprintable() or not _EARLIEST <= since <= events.now().date() + timedelta(days=_AHEAD):
         wrong.append(Problem("request-wrong", place, {"kind": kind, "known": ", ".join(models.Request.KINDS)}))
     if not reason.strip():
         wrong.append(Problem("reason-missing", place))
     if wrong:
         raise Refused(wrong)
     days, today = silence(store), events.now()
+    heard = models.Grant.objects.using(_DB).filter(role=models.CUSTOMER, party=customer, ended_at=None).exclude(holds_at=None)
+    if not heard.exists():  # who cannot be heard is not silent
+        days = 0
     with transaction.atomic(using=_DB):
         made = models.Request.objects.using(_DB).create(
             kind=kind, customer=customer, party=party, order=order, issuer=issuer, since=since, reason=reason.strip()[:1000], asked_by=store.actor, asked_at=today,
@@ -91,15 +96,14 @@ def take_up(store: Store) -> None:
     """Enter into the book what was consented to, each request for itself. An order is entered once its charges are there and all the consenting customer's; one of somebody else's is void."""
     with aside(), _taking:
         waiting = list(models.Request.objects.using(_DB).filter(state__in=models.Request.CONSENT, entered_at=None).order_by("id"))
+        book = _book(store) if waiting else None
         for request in waiting:
-            book = DuckDB()
-            put_book(book, sources_of(store.imports("book")))
+            assert book
             if request.kind == "registration":
-                put_charges(book, "charges", store.imports("charges"))
                 owners = owners_of(book, request.issuer, request.order)
                 if not owners:
                     continue
-                if owners != {request.customer}:
+                if owners != {request.customer} or _held(book, request):
                     request.state = "void"
                     request.save(using=_DB, update_fields=["state"])
                     events.note("portal", "void registration", str(request.pk), customer=request.customer, party=request.party)
@@ -111,6 +115,20 @@ def take_up(store: Store) -> None:
                 continue
             request.entered_at = events.now()
             request.save(using=_DB, update_fields=["entered_at"])
+            book = _book(store)
+
+
+def _book(store: Store) -> DuckDB:
+    engine = DuckDB()
+    put_book(engine, sources_of(store.imports("book")))
+    put_charges(engine, "charges", store.imports("charges"))
+    return engine
+
+
+def _held(book: DuckDB, request: models.Request) -> bool:
+    """Whether the order is registered already for a time that the request would hold: two holders would leave it to nobody."""
+    found = book.query("SELECT 1 FROM links_known WHERE of_kind = 'order' AND issuer = ? AND subject = ? AND role = ? AND valid_to > ? AND valid_to > valid_from LIMIT 1", [request.issuer, request.order, ROLE, request.holds_from or request.since])
+    return bool(found.num_rows)
 
 
 def _enter(store: Store, request: models.Request, book: DuckDB) -> None:
@@ -136,8 +154,8 @@ def enter(store: Store, name: str, text: str, reason: str) -> None:
 
 
 def handed_over(engine: DuckDB, customer: str, party: str, start: date) -> list[dict[str, Any]]:
-    """The links that give a customer to a party from a day on: the new one, and those of the present holders with their end on that day. `engine` holds the book."""
-    held = engine.query("SELECT * FROM links_known WHERE of_kind = 'customer' AND subject = ? AND role = ? AND valid_from < ? AND valid_to > ?", [customer, ROLE, start, start]).to_pylist()
-    ended = [{"of": "customer", "subject": r["subject"], "role": r["role"], "party": r["party"], "share": str(r["share"]), "from": r["valid_from"], "to": start, "id": r["link_id"],
+    """The links that give a customer to a party from a day on: the new one, and those of the present holders with their end on that day; of later ones, which thus never begin. `engine` holds the book."""
+    held = engine.query("SELECT * FROM links_known WHERE of_kind = 'customer' AND subject = ? AND role = ? AND valid_to > ? AND valid_to > valid_from", [customer, ROLE, start]).to_pylist()
+    ended = [{"of": "customer", "subject": r["subject"], "role": r["role"], "party": r["party"], "share": str(r["share"]), "from": r["valid_from"], "to": max(start, r["valid_from"]), "id": r["link_id"],
               **({"type": r["type"]} if r["type"] else {})} for r in held]
     return [{"of": "customer", "subject": customer, "role": ROLE, "party": party, "from": start}, *ended]

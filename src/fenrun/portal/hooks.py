@@ -58,7 +58,7 @@ def _callable(url: str) -> bool:
     try:
         where = urlsplit(url)
         (where.hostname or "").encode("idna")
-        return bool((where.hostname or "").strip()) and where.port != 0 and not where.username and url.isprintable() and " " not in url and (where.scheme == "https" or (where.scheme == "http" and _inside(url)))
+        return bool((where.hostname or "").strip()) and where.port != 0 and not where.username and url.isprintable() and not any(odd in url.lower() for odd in (" ", "..", "%2e")) and (where.scheme == "https" or (where.scheme == "http" and _inside(url)))
     except ValueError:  # also of a port or a name that cannot be
         return False
 
@@ -119,7 +119,9 @@ def _deliver(tellings: list[models.Telling]) -> list[models.Telling]:
             telling.next_at = None
         else:
             telling.next_at = None if telling.tried > len(AGAIN) else now() + timedelta(minutes=AGAIN[telling.tried - 1])
-            return tellings[:number]
+            for later in tellings[number:]:  # they wait as well, and hold nobody else up
+                later.next_at = telling.next_at or now() + timedelta(minutes=AGAIN[-1])
+            return tellings
     return tellings
 
 
@@ -134,12 +136,14 @@ def _send(telling: models.Telling) -> int:
     try:
         where = urlsplit(hook.url)
         host, port, secure = where.hostname or "", where.port or (443 if where.scheme == "https" else 80), where.scheme == "https"
-        with _connected(host, port, _inside(hook.url)) as sock:
+        with _connected(host, port, _inside(hook.url)) as plain_, _secured(plain_, host) if secure else plain_ as sock:
             over = threading.Timer(_WAIT, _hang_up, [sock])  # for the whole of it, however slowly an answer comes
             over.start()
             try:
                 connection = HTTPConnection(host, port, timeout=_WAIT)
-                connection.sock = ssl.create_default_context().wrap_socket(sock, server_hostname=host) if secure else sock
+                if isinstance(sock, ssl.SSLSocket):
+                    sock.do_handshake()
+                connection.sock = sock
                 connection.request("POST", (where.path or "/") + (f"?{where.query}" if where.query else ""), body,
                                    {"Content-Type": "application/json", "User-Agent": "fenrun", "X-Fenrun-Time": at, "X-Fenrun-Signature": signature(hook.secret, at, body)})
                 return connection.getresponse().status
@@ -155,6 +159,10 @@ def _connected(host: str, port: int, inside: bool) -> socket.socket:
         if inside or open_to_all(str(address[0])):
             return socket.create_connection((str(address[0]), port), timeout=_WAIT)
     raise OSError("no address that may be called")
+
+
+def _secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
+    return ssl.create_default_context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
 
 
 def _hang_up(sock: socket.socket) -> None:

@@ -111,7 +111,6 @@ OIDC_CLAIM = os.environ.get("FENRUN_OIDC_CLAIM", "preferred_username")
 """Signing in through a provider of OpenID Connect, and what of it is the account's name (sign_in.py)."""
 SOCIALACCOUNT_ADAPTER = "fenrun.portal.sign_in.Provided"
 SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that leads to the provider would need its address in the policy of every page
-SOCIALACCOUNT_REAUTHENTICATION_REQUIRED = True  # so that no link connects one who has signed in with a stranger at the provider
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [
     {"provider_id": "provider", "name": OIDC_NAME or OIDC_URL, "client_id": OIDC_CLIENT, "secret": os.environ.get("FENRUN_OIDC_SECRET", ""), "settings": {"server_url": OIDC_URL}}] if OIDC_URL else []}}

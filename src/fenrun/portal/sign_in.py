@@ -8,13 +8,22 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.openid_connect.views import login
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.http import HttpRequest
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
+from requests import RequestException
 
 from fenrun.portal.events import note
 from fenrun.portal.middleware import told
+
+CONNECTING = "connecting"
+"""Set in the session by the form that asks to connect."""
 
 
 class Accounts(DefaultAccountAdapter):
@@ -25,6 +34,19 @@ class Accounts(DefaultAccountAdapter):
 
     def add_message(self, *said: Any, **more: Any) -> None:
         """That somebody has signed in or out is seen without being told."""
+
+
+@login_not_required
+def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Go to the provider. To connect an account only right after the form that asks for it, so that no link from elsewhere does."""
+    process = request.GET.get("process", "")
+    if process not in ("", "login") and not (process == "connect" and request.session.pop(CONNECTING, False)):
+        raise PermissionDenied
+    request.GET = QueryDict(urlencode({k: v for k, v in request.GET.items() if k in ("process", "next")}))  # and nothing else is handed on
+    try:
+        return login(request, provider_id)
+    except RequestException:
+        return render(request, "socialaccount/authentication_error.html", status=502)
 
 
 class Provided(DefaultSocialAccountAdapter):
@@ -40,7 +62,10 @@ class Provided(DefaultSocialAccountAdapter):
         return reverse("access")
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
-        if sociallogin.is_existing or (sociallogin.state.get("process") == "connect" and request.user.is_authenticated):
+        if sociallogin.state.get("process") == "connect" and request.user.is_authenticated:
+            note(request.user.get_username(), "connect account", sociallogin.account.uid)
+            return
+        if sociallogin.is_existing:
             return
         said = sociallogin.account.get_provider_account().get_user_data() or {}
         name = str(said.get(settings.OIDC_CLAIM) or "")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 
+from fenrun.portal import sign_in
 from fenrun.portal.api import api
 from fenrun.portal.middleware import told
 from fenrun.portal.pages import access, book, disputes, imports, periods, plans, requests, statements, targets
@@ -20,7 +21,9 @@ def _missing(request: HttpRequest) -> HttpResponse:
 urlpatterns = [
     path("", statements.home, name="home"),
     re_path(r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset/(?:$|done))|login/code|social|3rdparty/(?:$|signup)|2fa/trust)", _missing),
+    path("account/oidc/<str:provider_id>/login/", sign_in.by_provider),
     path("account/", include("allauth.urls")),
+    path("access/connect/", access.connect, name="connect"),
     path("language/", access.language, name="language"),
     path("statements/", statements.listed, name="statements"),
     path("statements/<str:period>/<str:payee>/", statements.one, name="statement"),

@@ -19,6 +19,10 @@ class Attainment:
     """Where one line stands. Grain: line; only lines of one unit that read a table of a single column by an amount, attainment, increment or growth."""
 
     line_id: str
+    plan_id: str
+    component: str
+    period: str
+    payee: str
     reads_by: str
     """What the table reads: amount, attainment, increment or growth."""
     measure: Decimal
@@ -46,7 +50,7 @@ class Attainment:
 
 
 _READ = """
-SELECT plan_id || '/' || component || '/' || period || '/' || payee AS line_id, min(plan_id) AS plan_id, min(table_id) AS table_id, min(table_from) AS table_from,
+SELECT plan_id || '/' || component || '/' || period || '/' || payee AS line_id, plan_id, component, period, payee, min(table_id) AS table_id, min(table_from) AS table_from,
        min(reads_by) AS reads_by, min(measure) AS measure, min(reference) AS reference, min(period_to) AS period_to
 FROM earnings
 WHERE step_no = 0 AND payee = coalesce(?, payee) AND period_from <= ? AND period_to > ? AND measure IS NOT NULL AND table_from IS NOT NULL AND reads_by IN ('amount', 'attainment', 'increment', 'growth')
@@ -70,4 +74,4 @@ def attainments(run: Run, payee: str | None = None, of: Period | None = None) ->
 def _attainment(row: Mapping[str, Any], bands: Iterable[Band]) -> Attainment:
     reference = row["reference"] if any(b.ratio for b in bands) else None
     bounds = sorted((b.lower * reference if reference is not None else b.lower, b.words) for b in bands if b.lower is not None)
-    return Attainment(row["line_id"], row["reads_by"], row["measure"], reference, tuple(bounds), date.fromordinal(row["period_to"].toordinal() - 1))
+    return Attainment(row["line_id"], row["plan_id"], row["component"], row["period"], row["payee"], row["reads_by"], row["measure"], reference, tuple(bounds), date.fromordinal(row["period_to"].toordinal() - 1))

@@ -25,7 +25,7 @@ _DIGITS = 120
 def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[str, Any]]]:
     """The members of each payee's team, largest first: member, name, role, credited (what of it is rolled up, exact text), and targets.
 
-    `stand` is how far lines have come (attainment.py); of a member those that are held against a target: component, period, measure, target. What a member earns is
+    `stand` is how far lines have come (attainment.py); of a member those that are held against a target under a plan that rolls up: component, period, measure, target. What a member earns is
     not told. `run.engine` holds the book's `links` besides the run's tables.
     """
     span = run.period.span
@@ -36,15 +36,16 @@ def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[s
             key = (row["payee"], row["member"], row["role"], row["plan_id"])
             sums[key] = sums.get(key, Decimal(0)) + row["amount"] * row["share"]
             names[row["member"]] = row["name"]
-    targets: dict[str, list[dict[str, Any]]] = {}
-    for line, found in sorted(stand.items()):
+    targets: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for _, found in sorted(stand.items()):
         if found.reference:
-            _, component, period, member = line.split("/", 3)
-            targets.setdefault(member, []).append({"component": component, "period": period, "measure": plain(found.measure), "target": plain(found.reference)})
+            targets.setdefault((found.plan_id, found.payee), []).append({"component": found.component, "period": found.period, "measure": plain(found.measure), "target": plain(found.reference)})
     best: dict[tuple[str, str, str], Decimal] = {}
-    for (payee, member, role, _), amount in sums.items():  # plans that credit the same spend do not add up
+    plans: dict[tuple[str, str, str], set[str]] = {}
+    for (payee, member, role, plan), amount in sums.items():  # plans that credit the same spend do not add up
+        plans.setdefault((payee, member, role), set()).add(plan)
         best[payee, member, role] = max(amount, best.get((payee, member, role), amount))
     teams: dict[str, list[dict[str, Any]]] = {}
     for (payee, member, role), amount in sorted(best.items(), key=lambda item: (item[0][0], -item[1], item[0])):
-        teams.setdefault(payee, []).append({"member": member, "name": names[member], "role": role, "credited": plain(amount), "targets": targets.get(member, [])})
+        teams.setdefault(payee, []).append({"member": member, "name": names[member], "role": role, "credited": plain(amount), "targets": [t for plan in sorted(plans[payee, member, role]) for t in targets.get((plan, member), ())]})
     return teams

@@ -16,6 +16,7 @@ from fenrun.base.words import say
 from fenrun.portal import acts, hooks
 from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant, Hook, Token
 from fenrun.portal.pages.common import grants_of, operations, roles_of, sees_everything, signed_in, store_of
+from fenrun.portal.sign_in import CONNECTING
 from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 
@@ -66,6 +67,14 @@ def end(request: HttpRequest, number: int) -> HttpResponse:
     """End a grant."""
     acts.end_grant(request.user.get_username(), number)
     return redirect("access")
+
+
+@require_POST
+@signed_in()
+def connect(request: HttpRequest) -> HttpResponse:
+    """Connect one's account with one at the provider: the next step, which holds once."""
+    request.session[CONNECTING] = True
+    return render(request, "connect.html")
 
 
 @require_POST

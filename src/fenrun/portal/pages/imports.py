@@ -80,7 +80,7 @@ def begin(store: Store, uploads: Sequence[UploadedFile], reason: str) -> Job:
     folder = Path(tempfile.mkdtemp(prefix="fenrun-upload-"))
     paths = []
     for number, upload in enumerate(uploads):
-        path = folder / str(number) / (Path(str(upload.name)).name or "file")
+        path = folder / str(number) / (Path(str(upload.name)).name.encode()[-200:].decode("utf-8", "ignore") or "file")
         path.parent.mkdir()
         with path.open("wb") as file:
             for chunk in upload.chunks():
