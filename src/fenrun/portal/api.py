@@ -20,7 +20,7 @@ from fenrun.portal import acts, consents, hooks
 from fenrun.portal.middleware import refusal
 from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Hook, Period, Request, Statement
 from fenrun.portal.pages.book import links_of, moved
-from fenrun.portal.pages.common import bundled, estimated, explained, grants_of, known_plans, may_ask, may_decide, owns, roles_of, store_of, whole
+from fenrun.portal.pages.common import bundled, estimated, explained, known_plans, may_ask, may_decide, owns, reasons_of, roles_of, store_of, whole
 from fenrun.portal.pages.imports import Job, begin, job_of
 from fenrun.portal.pages.plans import checked
 from fenrun.portal.pages.targets import figures_of
@@ -375,7 +375,7 @@ def _span(text: str) -> Span:
 @api.get("/me", response={200: list[GrantOut], **_ERRORS}, summary="What I may see, and why")
 def me(request: HttpRequest) -> Any:
     """One's own grants."""
-    return grants_of(request)
+    return reasons_of(request)
 
 
 @api.get("/periods", response={200: list[PeriodOut], **_ERRORS}, summary="The periods that are shown")

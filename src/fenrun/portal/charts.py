@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from fenrun.base.money import plain, show
 
 WIDTH, HEIGHT = 720, 200
-SHOWN = 20
+SHOWN = 12
 """Customers that a statement's page lists, largest first."""
 _NAMED = 6
 """Customers that a picture names."""

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from fenrun.base.words import say
 from fenrun.portal import acts, hooks
 from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant, Hook, Token
-from fenrun.portal.pages.common import grants_of, operations, roles_of, sees_everything, signed_in, store_of
+from fenrun.portal.pages.common import operations, reasons_of, roles_of, sees_everything, signed_in, store_of
 from fenrun.portal.sign_in import CONNECTING
 from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
@@ -32,7 +32,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         given.user = users[given.user_id]
         name, waits = given.user.get_username(), not given.holds_at and not given.ended_at
         rows.append({"grant": given, "name": name, "waits": waits, "may_approve": may_act and waits and me not in (given.given_by, name), "may_link": may_act and acts.may_link(me, given)})
-    return render(request, "access.html", {"mine": grants_of(request), "everybody": everybody, "rows": rows, "connected": SocialAccount.objects.filter(user_id=request.user.pk).exists(), "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": may_act})
+    return render(request, "access.html", {"mine": reasons_of(request), "everybody": everybody, "rows": rows, "connected": SocialAccount.objects.filter(user_id=request.user.pk).exists(), "roles": ROLES, "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")), "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")), "may_act": may_act})
 
 
 @require_POST

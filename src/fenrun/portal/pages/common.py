@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -26,6 +26,7 @@ from fenrun.engine.store import Store
 from fenrun.estimate import Estimator
 from fenrun.plan.read import PlanFile
 from fenrun.portal import publish
+from fenrun.portal.isolation import rows_seen
 from fenrun.portal.models import CUSTOMER, EVERYBODY, OPERATIONS, PARTNER, Crediting, Grant, Period, Request, Statement
 from fenrun.portal.turns import aside
 from fenrun.proof.bundle import make_bundle
@@ -45,11 +46,24 @@ def store_of(request: HttpRequest) -> Store:
     return store
 
 
-def grants_of(request: HttpRequest) -> list[Grant]:
-    """What the asker may see, and why, as of now."""
+class Held(NamedTuple):
+    """A role that the asker has, for a party."""
+
+    role: str
+    party: str
+
+
+def grants_of(request: HttpRequest) -> list[Held]:
+    """What the asker may see, as of now."""
     if not hasattr(request, "grants"):
-        request.grants = list(Grant.objects.filter(user_id=request.user.pk, ended_at=None).exclude(holds_at=None).order_by("role", "party"))
+        found = rows_seen("SELECT role, party FROM portal_grant WHERE user_id = %s AND ended_at IS NULL AND holds_at IS NOT NULL ORDER BY role, party", request.user.pk)
+        request.grants = [Held(*row) for row in found]
     return request.grants  # type: ignore[no-any-return]
+
+
+def reasons_of(request: HttpRequest) -> list[Grant]:
+    """The same with why, by whom and since when."""
+    return list(Grant.objects.filter(user_id=request.user.pk, ended_at=None).exclude(holds_at=None).order_by("role", "party"))
 
 
 def roles_of(request: HttpRequest) -> set[str]:
