@@ -548,7 +548,7 @@ def approve_grant(request: HttpRequest, number: int = NUMBER) -> Any:
 
 @api.post("/grants/{number}/link", response={200: LinkOut, **_ERRORS}, summary="The link by which a new account is taken up")
 def first_link(request: HttpRequest, number: int = NUMBER) -> Any:
-    """For who gave its grant or, where it took two, approved it; good once, for three days."""
+    """For who gave its grant; good once, for three days. Not for operations and customers."""
     _operations(request)
     get_object_or_404(Grant, pk=number)
     return {"path": acts.first_link(request.user.get_username(), number)}
