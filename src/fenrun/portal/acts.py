@@ -38,12 +38,9 @@ OPEN = ("open", "answered")
 def grant(actor: str, name: str, role: str, party: str, reason: str, password: str) -> models.Grant:
     """Let somebody see what concerns a party in a role, at once, with a new password: what `fenrun account` does beside the workspace. Raises Refused."""
     with transaction.atomic(using=_DB):
-        given = _grant(actor, name, role, party, reason)
+        given = _grant(actor, name, role, party, reason, True)
         given.user.set_password(password)
         given.user.save(using=_DB)
-        if not given.holds_at:
-            given.holds_at = now()
-            given.save(using=_DB)
     return given
 
 
@@ -55,14 +52,10 @@ def give(actor: str, name: str, role: str, party: str, reason: str) -> models.Gr
     if actor == name:
         raise Refused([Problem("grant-own", Place("grant"), {"who": actor})])
     with transaction.atomic(using=_DB):
-        given = _grant(actor, name, role, party, reason)
-        if role not in given.TWO and not given.holds_at:
-            given.holds_at = now()
-            given.save(using=_DB)
-    return given
+        return _grant(actor, name, role, party, reason, role not in models.Grant.TWO)
 
 
-def _grant(actor: str, name: str, role: str, party: str, reason: str) -> models.Grant:
+def _grant(actor: str, name: str, role: str, party: str, reason: str, holds: bool) -> models.Grant:
     place, wrong = Place("grant"), []
     if role not in models.ROLES or bool(party) == (role in models.EVERYBODY) or len(party) > 200:
         wrong.append(Problem("grant-wrong", place, {"role": role, "party": party, "known": ", ".join(models.ROLES)}))
@@ -79,6 +72,9 @@ def _grant(actor: str, name: str, role: str, party: str, reason: str) -> models.
         user.set_unusable_password()
         user.save(using=_DB)
     given, _ = models.Grant.objects.using(_DB).get_or_create(user=user, role=role, party=party, ended_at=None, defaults={"reason": reason.strip()[:500], "given_by": actor, "given_at": now()})
+    if holds and not given.holds_at:
+        given.holds_at = now()
+        given.save(using=_DB)
     note(actor, "grant", name, role=role, party=party, reason=reason)
     return given
 

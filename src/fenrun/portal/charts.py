@@ -116,7 +116,8 @@ def of_customers(body: Mapping[str, Any], mine: str, others: str, via: Callable[
         elsewhere[row["customer"]] = elsewhere.get(row["customer"], Decimal(0)) + Decimal(row["amount"])
     named = sorted(elsewhere, key=lambda customer: (-elsewhere[customer], customer))[:_NAMED]
     links = [(row["customer"] if row["customer"] in named else others, via(row["via"]), Decimal(row["amount"])) for row in body["elsewhere"]]
-    kept = {c: sum((Decimal(row["credited"]) for row in body["customers"] if row["customer"] == c), Decimal(0)) for c in named}
+    whole = {row["customer"]: Decimal(row["of"]) for row in body["elsewhere"]}
+    kept = {customer: whole[customer] - elsewhere[customer] for customer in named}
     rest = Decimal(body["credited"]) - sum(kept.values(), Decimal(0))
     return [*links, *((c, mine, amount) for c, amount in kept.items()), (others, mine, rest)]
 
@@ -133,7 +134,7 @@ def flow(links: Sequence[Link]) -> dict[str, Any]:
         for side, name in zip(sides, pair, strict=True):
             side[name] = side.get(name, Decimal(0)) + amount
     height = 60 + max(map(len, sides)) * 34
-    nodes, tops = [], list[dict[str, Decimal]]()
+    nodes, tops, scales = [], list[dict[str, Decimal]](), list[Decimal]()
     for side, x in zip(sides, (0, WIDTH - 10), strict=True):
         gap = Decimal(height - 60) / max(1, len(side)) / 2
         scale, y, top = (height - gap * len(side)) / whole, Decimal(0), dict[str, Decimal]()
@@ -142,7 +143,7 @@ def flow(links: Sequence[Link]) -> dict[str, Any]:
             nodes.append({"x": x, "y": int(y), "height": max(1, int(amount * scale)), "label": name, "amount": plain(amount), "right": x > 0, "share": f"{amount * 100 / whole:.1f} %"})
             y += amount * scale + gap
         tops.append(top)
-    scales = [(height - Decimal(height - 60) / max(1, len(side)) / 2 * len(side)) / whole for side in sides]
+        scales.append(scale)
     ribbons = []
     for (one, other), amount in sorted(drawn.items(), key=lambda item: (-sides[0][item[0][0]], item[0][0], -sides[1][item[0][1]], item[0][1])):
         left, right = tops[0][one], tops[1][other]

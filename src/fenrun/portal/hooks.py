@@ -121,7 +121,7 @@ def _deliver(tellings: list[models.Telling]) -> list[models.Telling]:
             telling.next_at = None if telling.tried > len(AGAIN) else now() + timedelta(minutes=AGAIN[telling.tried - 1])
             for later in tellings[number:]:  # they wait as well, and hold nobody else up
                 later.next_at = telling.next_at or now() + timedelta(minutes=AGAIN[-1])
-            return tellings
+            break
     return tellings
 
 

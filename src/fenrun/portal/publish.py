@@ -18,8 +18,8 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.log import Act
 from fenrun.engine.store import Store
 from fenrun.portal import charts, models
-from fenrun.statement.attainment import Attainment, attainments
-from fenrun.statement.rows import Statement, statements_of, titles
+from fenrun.statement.attainment import attainments
+from fenrun.statement.rows import Statement, statements_of, title_of, titles
 from fenrun.statement.run import Difference
 from fenrun.statement.team import teams_of
 from fenrun.under_way import under_way
@@ -114,27 +114,21 @@ def _changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[
     return [*shown, ("…", plain(rest))] if rest else shown
 
 
-def _titled(names_of: dict[tuple[str, str], dict[str, Any]], stand: Attainment) -> dict[str, Any]:
-    found = names_of[stand.plan_id, stand.component]
-    return {"line": stand.line_id, "title": {"en": found["title_en"], "zh-CN": found["title_zh"]}, "period": stand.period} | stand.as_json()
-
-
 def _statements(store: Store, settled: Settled, elsewhere: dict[str, list[dict[str, Any]]]) -> list[models.Statement]:
     """The statements of a run. Whoever earns nothing because all is credited elsewhere has one too, that says so."""
     run, stand = settled.run, attainments(settled.run)
     coming = under_way(store, run)
     said, teams = statements_of(run), teams_of(run, stand | coming)
-    coming_by: dict[str, list[str]] = {}
-    for line in sorted(coming):
-        coming_by.setdefault(coming[line].payee, []).append(line)
-    names_of = titles(run.engine)
+    rules, coming_by = titles(run.engine), dict[str, list[dict[str, Any]]]()
+    for line, x in sorted(coming.items()):
+        coming_by.setdefault(x.payee, []).append({"line": line, "title": title_of(rules, x.plan_id, x.component), "period": x.period, **x.as_json()})
     names = {r["party"]: r["name"] for r in run.engine.query("SELECT party, name FROM parties").to_pylist()} if set(elsewhere) - set(said) else {}
     for payee in set(elsewhere) - set(said):
         said[payee] = Statement(payee, names.get(payee) or payee, run.period, run.as_of, run.plans[0].terms[0].currency, (), (), (), (), closed=run.closed)
     ranked = sorted(said.values(), key=lambda s: (-s.earned, -s.credited, s.payee))
     return [models.Statement(payee=s.payee, name=s.name, role=_role(s), rank=rank, credited=plain(s.credited), earned=plain(s.earned), payable=plain(s.payable), customers=whole["customers"],
                              body={**whole, "customers": whole["customers"][:charts.SHOWN], "titles": {n["rule"]: s.titles[n["rule"]] for n in s.not_counted if n["rule"] in s.titles} | {n["component"]: s.titles[n["component"]] for n in s.not_counted},
-                                   "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}, "under_way": [_titled(names_of, coming[line]) for line in coming_by.get(s.payee, ())], "elsewhere": elsewhere.get(s.payee, []), "team": teams.get(s.payee, []), "before": None})
+                                   "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}, "under_way": coming_by.get(s.payee, []), "elsewhere": elsewhere.get(s.payee, []), "team": teams.get(s.payee, []), "before": None})
             for rank, s in enumerate(ranked, 1) for whole in [s.as_json()]]
 
 

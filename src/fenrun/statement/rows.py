@@ -172,7 +172,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
             posted.setdefault(difference.payee, []).append(difference)
     names = {r["party"]: r["name"] for r in run.engine.query("SELECT party, name FROM parties WHERE party = coalesce(?, party)", [payee]).to_pylist()}
     currency = run.engine.query("SELECT min(currency) AS c FROM plan_terms").to_pylist()[0]["c"]
-    clauses = {rule: _title(rules, plan, rule) for plan, rule in rules}
+    clauses = {rule: title_of(rules, plan, rule) for plan, rule in rules}
     return {who: Statement(who, names.get(who) or who, run.period, run.as_of, currency, credits.get(who, ()), customers.get(who, ()), not_counted.get(who, ()),
                            tuple(_line(rules, row) for row in found.get(who, ())), payouts.get(who, ()), payments.get(who, ()), tuple(posted.get(who, ())), clauses, run.closed)
             for who in sorted({*credits, *found, *posted, *payouts, *payments})}
@@ -185,11 +185,12 @@ def _by_payee(run: Run, sql: str, values: list[Any]) -> dict[str, tuple[dict[str
     return {payee: tuple(rows) for payee, rows in found.items()}
 
 
-def _title(rules: dict[tuple[str, str], dict[str, Any]], plan: str, rule: str) -> dict[str, str]:
+def title_of(rules: dict[tuple[str, str], dict[str, Any]], plan: str, rule: str) -> dict[str, str]:
+    """A clause's title by language, from `titles`; its id where the plan gives none."""
     row = rules.get((plan, rule))
     return {"en": row["title_en"], "zh-CN": row["title_zh"]} if row else {"en": rule, "zh-CN": rule}
 
 
 def _line(rules: dict[tuple[str, str], dict[str, Any]], r: dict[str, Any]) -> Line:
     who = rules.get((r["plan_id"], f"{r['component']}.who"), {}).get("words", "")
-    return Line(r["line_id"], r["plan_id"], r["component"], _title(rules, r["plan_id"], r["component"]), r["role"], r["period"], r["measured"], r["reason"], r["detail"] or "", r["words"] or "", r["cap"], who, r["earned"])
+    return Line(r["line_id"], r["plan_id"], r["component"], title_of(rules, r["plan_id"], r["component"]), r["role"], r["period"], r["measured"], r["reason"], r["detail"] or "", r["words"] or "", r["cap"], who, r["earned"])

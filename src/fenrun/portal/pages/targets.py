@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.http import urlencode
 from django.views.decorators.http import require_POST
 
 from fenrun.base.money import plain
@@ -36,7 +37,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     said = {key: request.GET.get(key, "").strip() for key in ("party", "figure", "period")}
     with aside():
         found = figures_of(store_of(request), **said)
-    extra = "".join(f"&{k}={v}" for k, v in said.items() if v)
+    extra = "&" + urlencode({k: v for k, v in said.items() if v})
     return render(request, "targets.html", {"page": Paginator(found, 50).get_page(request.GET.get("page")), "extra": extra, "said": said, "figures": sorted({f["figure"] for f in found}), "more": len(found) == MOST, "may_act": OPERATIONS in roles_of(request)})
 
 
