@@ -28,17 +28,41 @@ _TABLE = ("<!-- measured -->", "<!-- end -->")
 
 def reference() -> str:
     """The reference page."""
-    parts = ["# Reference\n\nMade by `make docs` from the code; a test holds them equal.\n", "## Commands\n"]
+    parts = [
+        "# Reference\n\nMade by `make docs` from the code; a test holds them equal.\n",
+        "## Commands\n",
+    ]
     for name in COMMANDS:
-        parts.append(_command(importlib.import_module(f"fenrun.cli.{name}_").command, f"fenrun {name}"))
+        parts.append(
+            _command(importlib.import_module(f"fenrun.cli.{name}_").command, f"fenrun {name}")
+        )
     parts += ["## Plan keys\n", *_model(PlanText, "plan", set())]
     parts.append("## Book columns\n")
     for table, columns in COLUMNS.items():
-        parts.append(f"- **{table}**: " + ", ".join(f"`{c}`" + ("" if must else " (may be left out)") for c, must in columns.items()) + "\n")
-    parts.append("\n## Charge columns\n\nEssential: " + ", ".join(f"`{c}`" for c in ESSENTIAL) + ". Money: " + ", ".join(f"`{c}`" for c in COSTS)
-                 + ". All FOCUS columns are read under these names: " + ", ".join(f"`{c}` ({v.since}-{v.until})" for c, v in focus_columns().items())
-                 + ". Columns that begin with `x_` are kept; `x_OrderId` carries the order that can be registered for a partner.\n")
-    parts.append("## Problems\n\nEach with its smallest example in [errors.md](errors.md): " + ", ".join(f"[`{code}`](errors.md#{code}) ({said['severity']})" for code, said in catalogue("problems.yaml").items()) + ".\n")
+        parts.append(
+            f"- **{table}**: "
+            + ", ".join(
+                f"`{c}`" + ("" if must else " (may be left out)") for c, must in columns.items()
+            )
+            + "\n"
+        )
+    parts.append(
+        "\n## Charge columns\n\nEssential: "
+        + ", ".join(f"`{c}`" for c in ESSENTIAL)
+        + ". Money: "
+        + ", ".join(f"`{c}`" for c in COSTS)
+        + ". All FOCUS columns are read under these names: "
+        + ", ".join(f"`{c}` ({v.since}-{v.until})" for c, v in focus_columns().items())
+        + ". Columns that begin with `x_` are kept; `x_OrderId` carries the order that can be registered for a partner.\n"
+    )
+    parts.append(
+        "## Problems\n\nEach with its smallest example in [errors.md](errors.md): "
+        + ", ".join(
+            f"[`{code}`](errors.md#{code}) ({said['severity']})"
+            for code, said in catalogue("problems.yaml").items()
+        )
+        + ".\n"
+    )
     return "\n".join(parts)
 
 
@@ -51,7 +75,9 @@ def _command(command: click.Command, name: str) -> str:
             lines.append(f"- `{param.human_readable_name}`")
     text = "\n".join(lines) + "\n"
     if isinstance(command, click.Group):
-        text += "\n" + "\n".join(_command(sub, f"{name} {key}") for key, sub in sorted(command.commands.items()))
+        text += "\n" + "\n".join(
+            _command(sub, f"{name} {key}") for key, sub in sorted(command.commands.items())
+        )
     return text
 
 
@@ -81,15 +107,30 @@ def schema() -> str:
     def loosen(node: Any) -> Any:
         if isinstance(node, dict):
             plain = {k: loosen(v) for k, v in node.items() if k not in ("default", "format")}
-            if plain.get("type") in ("number", "integer") or plain.get("$ref", "").endswith("/BandText"):
-                return {"type": ["string", "number"], **{k: v for k, v in plain.items() if k in ("description", "title")}}
+            if plain.get("type") in ("number", "integer") or plain.get("$ref", "").endswith(
+                "/BandText"
+            ):
+                return {
+                    "type": ["string", "number"],
+                    **{k: v for k, v in plain.items() if k in ("description", "title")},
+                }
             return plain
         return [loosen(v) for v in node] if isinstance(node, list) else node
 
     made = loosen(made)
     made["$defs"].pop("BandText", None)
-    made["properties"]["rounding"] = {"type": "string", "description": PlanText.model_fields["rounding"].description}
-    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **made}, indent=1, ensure_ascii=False) + "\n"
+    made["properties"]["rounding"] = {
+        "type": "string",
+        "description": PlanText.model_fields["rounding"].description,
+    }
+    return (
+        json.dumps(
+            {"$schema": "https://json-schema.org/draft/2020-12/schema", **made},
+            indent=1,
+            ensure_ascii=False,
+        )
+        + "\n"
+    )
 
 
 def measured() -> dict[str, Any]:
@@ -101,9 +142,14 @@ def bench_page(text: str) -> str:
     """docs/bench.md with its table as measured."""
     head, rest = text.split(_TABLE[0])
     said = measured()
-    lines = ["| charges | floor | settled | times the floor | charges a second | peak | how |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| charges | floor | settled | times the floor | charges a second | peak | how |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for m in said["month"]:
-        lines.append(f"| {m['rows'] // 1_000_000:,} m | {m['floor_s']:.2f} s | {m['settle_s']:.1f} s | {m['settle_s'] / m['floor_s']:.1f} | {round(m['rows'] / m['settle_s'] / 1e6, 1)} m | {m['peak_mb'] / 1000:.1f} GB | {m['note']} |")
+        lines.append(
+            f"| {m['rows'] // 1_000_000:,} m | {m['floor_s']:.2f} s | {m['settle_s']:.1f} s | {m['settle_s'] / m['floor_s']:.1f} | {round(m['rows'] / m['settle_s'] / 1e6, 1)} m | {m['peak_mb'] / 1000:.1f} GB | {m['note']} |"
+        )
     lines += ["", f"Measured on: {said['machine']}.", ""]
     return head + _TABLE[0] + "\n" + "\n".join(lines) + _TABLE[1] + rest.split(_TABLE[1])[1]
 
@@ -111,22 +157,60 @@ def bench_page(text: str) -> str:
 def chart() -> str:
     """The same as a picture: charges against seconds, both in powers of ten."""
     said = measured()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "fenrun", "font.family": "sans-serif", "font.size": 11}):
+    with matplotlib.rc_context(
+        {
+            "svg.fonttype": "none",
+            "svg.hashsalt": "fenrun",
+            "font.family": "sans-serif",
+            "font.size": 11,
+        }
+    ):
         figure, axes = pyplot.subplots(figsize=(7.2, 4.2))
-        for key, label, color in (("settle_s", "settled,\nexplanations kept", "#0b6e4f"), ("floor_s", "floor:\none grouped sum", "#8a8f98")):
+        for key, label, color in (
+            ("settle_s", "settled,\nexplanations kept", "#0b6e4f"),
+            ("floor_s", "floor:\none grouped sum", "#8a8f98"),
+        ):
             points = [(m["rows"], m[key]) for m in said["month"]]
             axes.plot(*zip(*points), marker="o", linewidth=2.2, color=color, clip_on=False)
-            axes.annotate(label, points[-1], xytext=(12, 0), textcoords="offset points", va="center", color=color)
+            axes.annotate(
+                label,
+                points[-1],
+                xytext=(12, 0),
+                textcoords="offset points",
+                va="center",
+                color=color,
+            )
             for rows, seconds in points:
-                axes.annotate(f"{seconds:.1f} s", (rows, seconds), xytext=(0, 8 if key == "settle_s" else -16), textcoords="offset points", ha="center", fontsize=9, color=color)
-        axes.set(xscale="log", yscale="log", xlabel="charges of the month", ylabel="seconds", title="A month, settled on 2 cores", ylim=(0.02, 1000))
-        axes.set_xticks([m["rows"] for m in said["month"]], [f"{m['rows'] // 1_000_000:,} m" for m in said["month"]], minor=False)
+                axes.annotate(
+                    f"{seconds:.1f} s",
+                    (rows, seconds),
+                    xytext=(0, 8 if key == "settle_s" else -16),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=9,
+                    color=color,
+                )
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlabel="charges of the month",
+            ylabel="seconds",
+            title="A month, settled on 2 cores",
+            ylim=(0.02, 1000),
+        )
+        axes.set_xticks(
+            [m["rows"] for m in said["month"]],
+            [f"{m['rows'] // 1_000_000:,} m" for m in said["month"]],
+            minor=False,
+        )
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
         axes.grid(True, which="major", color="#e6e8eb")
         axes.spines[["top", "right"]].set_visible(False)
         drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight")
+        figure.savefig(
+            drawn, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight"
+        )
         pyplot.close(figure)
     return drawn.getvalue()
 
@@ -138,5 +222,7 @@ if __name__ == "__main__":
     (ROOT / "docs/reference.md").write_text(reference(), "utf-8")
     (ROOT / "src/fenrun/plan/schema.json").write_text(schema(), "utf-8")
     sys.path.insert(0, str(ROOT))
-    (ROOT / "docs/errors.md").write_text(importlib.import_module("tests.errors.gallery").page(), "utf-8")
+    (ROOT / "docs/errors.md").write_text(
+        importlib.import_module("tests.errors.gallery").page(), "utf-8"
+    )
     yaml.safe_load(schema())

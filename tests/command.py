@@ -24,5 +24,14 @@ class Done:
 def fenrun(*words: object, lang: str = "en", folder: Path | None = None) -> Done:
     """Run `fenrun` with the words."""
     env = {**os.environ, "FENRUN_LANG": lang, "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run([sys.executable, "-m", "fenrun", *map(str, words)], capture_output=True, text=True, encoding="utf-8", env=env, cwd=folder, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "fenrun", *map(str, words)],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        env=env,
+        cwd=folder,
+        timeout=300,
+        check=False,
+    )
     return Done(done.returncode, done.stdout, done.stderr)

@@ -9,7 +9,17 @@ import os
 
 from hypothesis import HealthCheck, Phase, settings
 
-settings.register_profile("fenrun", max_examples=int(os.environ.get("FENRUN_EXAMPLES", "15")), deadline=None, derandomize="FENRUN_EXAMPLES" not in os.environ,
-                          suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example], print_blob=True,
-                          phases=[Phase.generate] if "FENRUN_FIRST_FAILURE" in os.environ else list(Phase))
+settings.register_profile(
+    "fenrun",
+    max_examples=int(os.environ.get("FENRUN_EXAMPLES", "15")),
+    deadline=None,
+    derandomize="FENRUN_EXAMPLES" not in os.environ,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.large_base_example,
+    ],
+    print_blob=True,
+    phases=[Phase.generate] if "FENRUN_FIRST_FAILURE" in os.environ else list(Phase),
+)
 settings.load_profile("fenrun")

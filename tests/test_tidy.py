@@ -13,7 +13,26 @@ from tests.mutants import FAULTS
 
 ROOT = Path(__file__).parent.parent
 SRC = ROOT / "src/fenrun"
-ROOMS = ("base", "engine", "charges", "book", "plan", "credit", "earn", "payout", "statement", "integrity", "lab", "world", "closing", "proof", "ledger", "bench", "portal", "cli")
+ROOMS = (
+    "base",
+    "engine",
+    "charges",
+    "book",
+    "plan",
+    "credit",
+    "earn",
+    "payout",
+    "statement",
+    "integrity",
+    "lab",
+    "world",
+    "closing",
+    "proof",
+    "ledger",
+    "bench",
+    "portal",
+    "cli",
+)
 DOOR = ("pipeline", "cases", "workspace", "change", "estimate", "__init__", "__main__")
 """Modules above the rooms: they may use any room up to statement; those from world on may use them."""
 FILES = sorted(p for p in SRC.rglob("*.py") if p.parent.name != "migrations")
@@ -30,7 +49,10 @@ def _imports(tree: ast.AST) -> list[str]:
         if isinstance(node, ast.Import):
             found += [n.name for n in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found += [f"{node.module}.{n.name}" if node.module == "fenrun" else node.module for n in node.names]
+            found += [
+                f"{node.module}.{n.name}" if node.module == "fenrun" else node.module
+                for n in node.names
+            ]
     return found
 
 
@@ -50,28 +72,42 @@ def test_file(path: Path) -> None:
             assert other not in DOOR, f"{room} imports {module}"
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            assert (node.end_lineno or 0) - node.lineno < MOST_LINES, f"{node.name} is longer than {MOST_LINES} lines"
+            assert (node.end_lineno or 0) - node.lineno < MOST_LINES, (
+                f"{node.name} is longer than {MOST_LINES} lines"
+            )
     assert "float(" not in text
     if room not in ("cli", "portal", "bench"):
-        assert not re.search(r"\b(now|utcnow|today|time\.time|perf_counter)\(", text), "the clock is read only in cli and portal"
+        assert not re.search(r"\b(now|utcnow|today|time\.time|perf_counter)\(", text), (
+            "the clock is read only in cli and portal"
+        )
     if "duckdb" in _imports(tree):
         assert room in ("engine", "charges"), "DuckDB stays behind the engine"
 
 
 @pytest.mark.parametrize("path", sorted(SRC.rglob("*.sql")), ids=lambda p: str(p.relative_to(SRC)))
 def test_sql_divides_no_money(path: Path) -> None:
-    sql = "\n".join(line for line in path.read_text("utf-8").splitlines() if not line.startswith("--"))
+    sql = "\n".join(
+        line for line in path.read_text("utf-8").splitlines() if not line.startswith("--")
+    )
     sql = re.sub(r"'[^']*'", "''", sql)
-    assert "/" not in sql and not re.search(r"\bavg\b", sql, re.I) and not re.search(r"\b(double|float|real)\b", sql, re.I)
+    assert (
+        "/" not in sql
+        and not re.search(r"\bavg\b", sql, re.I)
+        and not re.search(r"\b(double|float|real)\b", sql, re.I)
+    )
 
 
 @pytest.mark.parametrize("name", ["words.yaml", "problems.yaml"])
 def test_both_languages_are_complete(name: str) -> None:
     said = yaml.safe_load((SRC / "base" / name).read_text("utf-8"))
     for key, value in said.items():
-        for part in [value] if name == "words.yaml" else [value["what"], value["why"], value["fix"]]:
+        for part in (
+            [value] if name == "words.yaml" else [value["what"], value["why"], value["fix"]]
+        ):
             assert set(part) == {"en", "zh-CN"}, key
-            assert set(re.findall(r"\{(\w+)", part["en"])) == set(re.findall(r"\{(\w+)", part["zh-CN"])), key
+            assert set(re.findall(r"\{(\w+)", part["en"])) == set(
+                re.findall(r"\{(\w+)", part["zh-CN"])
+            ), key
 
 
 def test_every_code_and_word_is_used() -> None:
@@ -79,7 +115,43 @@ def test_every_code_and_word_is_used() -> None:
     for code in yaml.safe_load((SRC / "base/problems.yaml").read_text("utf-8")):
         assert f'"{code}"' in text, f"{code} is never raised"
     for key in yaml.safe_load((SRC / "base/words.yaml").read_text("utf-8")):
-        assert re.search(rf"""["']{key}["']""", text) or key.split("-")[0] in ("reason", "via", "severity", "says", "proof", "round", "per", "reading", "counts", "compare", "kind", "group", "effect", "diff", "guide", "pay", "cause", "entry", "role") or key.startswith(("portal-state-", "portal-dispute-", "portal-do-", "portal-kind-", "portal-request-", "portal-role-", "portal-error-", "portal-trend-")), f"{key} is never said"
+        assert (
+            re.search(rf"""["']{key}["']""", text)
+            or key.split("-")[0]
+            in (
+                "reason",
+                "via",
+                "severity",
+                "says",
+                "proof",
+                "round",
+                "per",
+                "reading",
+                "counts",
+                "compare",
+                "kind",
+                "group",
+                "effect",
+                "diff",
+                "guide",
+                "pay",
+                "cause",
+                "entry",
+                "role",
+            )
+            or key.startswith(
+                (
+                    "portal-state-",
+                    "portal-dispute-",
+                    "portal-do-",
+                    "portal-kind-",
+                    "portal-request-",
+                    "portal-role-",
+                    "portal-error-",
+                    "portal-trend-",
+                )
+            )
+        ), f"{key} is never said"
 
 
 def test_the_reference_names_everything() -> None:
@@ -92,11 +164,18 @@ def test_the_reference_names_everything() -> None:
     spec.loader.exec_module(generate)
     assert (ROOT / "docs/reference.md").read_text("utf-8") == generate.reference(), "run: make docs"
     bench = (ROOT / "docs/bench.md").read_text("utf-8")
-    assert bench == generate.bench_page(bench) and (ROOT / "docs/bench.svg").read_text("utf-8") == generate.chart(), "run: make docs"
+    assert (
+        bench == generate.bench_page(bench)
+        and (ROOT / "docs/bench.svg").read_text("utf-8") == generate.chart()
+    ), "run: make docs"
     assert (SRC / "plan/schema.json").read_text("utf-8") == generate.schema(), "run: make docs"
 
 
 def test_every_planted_fault_still_has_its_place() -> None:
     """`make mutants` takes long and runs seldom; that its texts are in the code is seen at once."""
-    gone = [(what, file) for what, file, text, _ in FAULTS if (SRC / file).read_text("utf-8").count(text) != 1]
+    gone = [
+        (what, file)
+        for what, file, text, _ in FAULTS
+        if (SRC / file).read_text("utf-8").count(text) != 1
+    ]
     assert not gone

@@ -10,4 +10,19 @@ from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
 from fenrun.workspace import check_workspace, import_file, settle_workspace
 
-__all__ = ["AsOf", "Period", "Problem", "Refused", "Run", "Store", "check_workspace", "explain", "import_file", "load_plan", "parse_period", "run_cases", "settle", "settle_workspace"]
+__all__ = [
+    "AsOf",
+    "Period",
+    "Problem",
+    "Refused",
+    "Run",
+    "Store",
+    "check_workspace",
+    "explain",
+    "import_file",
+    "load_plan",
+    "parse_period",
+    "run_cases",
+    "settle",
+    "settle_workspace",
+]

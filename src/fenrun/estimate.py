@@ -28,7 +28,17 @@ WHERE BilledCost > 0 AND coalesce({category}, 'Usage') = 'Usage' AND BillingPeri
     SELECT (g.issuer, g.account) FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id
     WHERE c.party = ? AND c.main AND c.kind = 'direct' AND c.via = 'customer' AND c.month >= ? AND c.month < ?)
 ORDER BY BilledCost DESC, import_id, row_no LIMIT 1"""
-_KEPT = ("BillingPeriodEnd", "ChargePeriodEnd", "ServiceName", "ServiceCategory", "ServiceProviderName", "ProviderName", "PublisherName", "RegionId", "SubAccountId")
+_KEPT = (
+    "BillingPeriodEnd",
+    "ChargePeriodEnd",
+    "ServiceName",
+    "ServiceCategory",
+    "ServiceProviderName",
+    "ProviderName",
+    "PublisherName",
+    "RegionId",
+    "SubAccountId",
+)
 
 
 class Estimator:
@@ -45,10 +55,13 @@ class Estimator:
     def services(self, payee: str) -> list[str]:
         """The services that the payee is credited for in the period, most billed first."""
         span, service = self.period.span, self._column("ServiceName")
-        rows = self.live.engine.query(f"""
+        rows = self.live.engine.query(
+            f"""
             SELECT {service} AS service FROM charges WHERE BilledCost > 0 AND {service} IS NOT NULL AND (InvoiceIssuerName, BillingAccountId) IN (
               SELECT (g.issuer, g.account) FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id WHERE c.party = ? AND c.main AND c.month >= ? AND c.month < ?)
-            GROUP BY ALL ORDER BY sum(BilledCost) DESC, service""", [payee, span.start, span.end])
+            GROUP BY ALL ORDER BY sum(BilledCost) DESC, service""",
+            [payee, span.start, span.end],
+        )
         return rows.column("service").to_pylist()
 
     def sell(self, payee: str, amount: Decimal, service: str | None = None) -> dict[str, Any]:
@@ -60,17 +73,59 @@ class Estimator:
         if payee not in self._before:
             self._before[payee] = self._now(payee, self.facts.charges)
         before, span = self._before[payee], self.period.span
-        found = self.live.engine.query(_LIKE.format(service=self._column("ServiceName"), category=self._column("ChargeCategory")), [span.start - timedelta(days=2), span.end - timedelta(days=1), service, payee, span.start, span.end]).to_pylist()
+        found = self.live.engine.query(
+            _LIKE.format(
+                service=self._column("ServiceName"), category=self._column("ChargeCategory")
+            ),
+            [
+                span.start - timedelta(days=2),
+                span.end - timedelta(days=1),
+                service,
+                payee,
+                span.start,
+                span.end,
+            ],
+        ).to_pylist()
         if not found or not before:
-            raise Refused([Problem("estimate-nothing", Place(payee), {"payee": payee, "period": self.period.key, "service": service or "-"})])
+            raise Refused(
+                [
+                    Problem(
+                        "estimate-nothing",
+                        Place(payee),
+                        {"payee": payee, "period": self.period.key, "service": service or "-"},
+                    )
+                ]
+            )
         like = found[0]
         after = self._now(payee, (*self.facts.charges, self._charge(like, amount)))
         was = {x.line_id: x for x in before.lines}
-        lines = [{"line": x.line_id, "title": x.title, "period": x.period, "before": plain(was[x.line_id].earned if x.line_id in was else Decimal(0)), "after": plain(x.earned),
-                  "reason": x.reason, "band": x.band, "cap": None if x.cap is None else plain(x.cap), "who": x.who, "detail": x.detail} for x in (after or before).lines]
+        lines = [
+            {
+                "line": x.line_id,
+                "title": x.title,
+                "period": x.period,
+                "before": plain(was[x.line_id].earned if x.line_id in was else Decimal(0)),
+                "after": plain(x.earned),
+                "reason": x.reason,
+                "band": x.band,
+                "cap": None if x.cap is None else plain(x.cap),
+                "who": x.who,
+                "detail": x.detail,
+            }
+            for x in (after or before).lines
+        ]
         one, other = before.earned, (after or before).earned
-        return {"payee": payee, "period": self.period.key, "amount": plain(amount), "service": like["service"], "account": like["BillingAccountId"],
-                "before": plain(one), "after": plain(other), "more": plain(other - one), "lines": lines}
+        return {
+            "payee": payee,
+            "period": self.period.key,
+            "amount": plain(amount),
+            "service": like["service"],
+            "account": like["BillingAccountId"],
+            "before": plain(one),
+            "after": plain(other),
+            "more": plain(other - one),
+            "lines": lines,
+        }
 
     def _column(self, name: str) -> str:
         """A column of the charges; nothing where no file has it."""
@@ -88,8 +143,15 @@ class Estimator:
     def _charge(self, like: dict[str, Any], amount: Decimal) -> Any:
         """An import of one charge like another, of another amount, without its order and resource."""
         self._count += 1
-        row = {k: like[k] for k in (*ESSENTIAL, *_KEPT) if like.get(k) is not None} | dict.fromkeys(COSTS, amount) | {"ChargeCategory": "Usage"}
-        path, store = Path(self._folder.name) / f"estimate-{self._count}.parquet", Store(Path(self._folder.name) / "store")
+        row = (
+            {k: like[k] for k in (*ESSENTIAL, *_KEPT) if like.get(k) is not None}
+            | dict.fromkeys(COSTS, amount)
+            | {"ChargeCategory": "Usage"}
+        )
+        path, store = (
+            Path(self._folder.name) / f"estimate-{self._count}.parquet",
+            Store(Path(self._folder.name) / "store"),
+        )
         pq.write_table(pa.Table.from_pylist([row]), path)
         done = import_file(store, path, self.known)
         return next(i for i in store.imports("charges") if i.id == done.id)

@@ -44,8 +44,14 @@ STAGES = (
 )
 
 
-def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, progress: Callable[[str], None] = lambda name: None,
-           sources: Mapping[str, str] | None = None) -> Run:
+def settle(
+    engine: Engine,
+    plans: Sequence[Plan],
+    period: Period,
+    as_of: AsOf,
+    progress: Callable[[str], None] = lambda name: None,
+    sources: Mapping[str, str] | None = None,
+) -> Run:
     """Settle the period over the charges (table `charges`) and the book (put_book) that the engine holds.
 
     `as_of` says up to which moment the facts in the engine were known, `sources` which file each import of charges came from. Raises Refused where the plans cannot be settled
@@ -54,10 +60,14 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
     _alike(plans)
     plans = [as_known(plan, as_of.known.date()) for plan in plans]
     terms = plans[0].terms[0]
-    problems = refuse_acts(engine, terms.registration_days, terms.open_registrations, terms.unbind_months)
+    problems = refuse_acts(
+        engine, terms.registration_days, terms.open_registrations, terms.unbind_months
+    )
     from_charges.put_plans(engine, plans)
     from_charges.put_extent(engine)
-    from_credits.put_periods(engine, plans, from_credits.first_charged(plans, period), period.span.end)
+    from_credits.put_periods(
+        engine, plans, from_credits.first_charged(plans, period), period.span.end
+    )
     filled = fragments(engine, plans, period)
     problems += book_checks.find(engine)
     for stage in STAGES:
@@ -66,7 +76,16 @@ def settle(engine: Engine, plans: Sequence[Plan], period: Period, as_of: AsOf, p
             engine.run(step, filled)
         broken = stage.broken(engine, plans)
         if broken:
-            raise Refused([Problem("invariant-broken", Place(stage.name), {"stage": stage.name, "detail": detail}) for detail in broken])
+            raise Refused(
+                [
+                    Problem(
+                        "invariant-broken",
+                        Place(stage.name),
+                        {"stage": stage.name, "detail": detail},
+                    )
+                    for detail in broken
+                ]
+            )
         problems += stage.find(engine, plans)
     return Run(engine, tuple(plans), period, as_of, tuple(in_order(problems)), sources or {})
 
@@ -79,7 +98,14 @@ def fragments(engine: Engine, plans: Sequence[Plan], period: Period) -> dict[str
 
 
 def _alike(plans: Sequence[Plan]) -> None:
-    for what in ("currency", "timezone", "as_of", "registration_days", "open_registrations", "unbind_months"):
+    for what in (
+        "currency",
+        "timezone",
+        "as_of",
+        "registration_days",
+        "open_registrations",
+        "unbind_months",
+    ):
         found = {p.id: getattr(p.terms[0], what) for p in plans}
         if len(set(found.values())) > 1:
             detail = ", ".join(f"{plan}: {value}" for plan, value in found.items())

@@ -18,7 +18,12 @@ from fenrun.plan.rows import Band, Component, Gate, Plan
 
 getcontext().prec = 100
 ZERO = Decimal(0)
-COST = {"billed": "BilledCost", "contracted": "ContractedCost", "list": "ListCost", "effective": "EffectiveCost"}
+COST = {
+    "billed": "BilledCost",
+    "contracted": "ContractedCost",
+    "list": "ListCost",
+    "effective": "EffectiveCost",
+}
 NEVER = date(9999, 12, 31)
 
 
@@ -26,7 +31,9 @@ NEVER = date(9999, 12, 31)
 class Answer:
     """What must come out."""
 
-    credited: dict[tuple[date, str, str], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    credited: dict[tuple[date, str, str], Decimal] = field(
+        default_factory=lambda: defaultdict(lambda: ZERO)
+    )
     """By month, payee, role."""
     uncredited: dict[date, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     own: dict[tuple[str, str, str, str], tuple[Decimal, str]] = field(default_factory=dict)
@@ -54,8 +61,14 @@ class Book:
     def __init__(self, facts: list[tuple[datetime, Any]]):
         links = self._latest([(k, f) for k, f in facts if isinstance(f, Link)], lambda f: f.link_id)
         self.links = [x for x in links if x.valid_from < x.valid_to]
-        self.labels = self._latest([(k, f) for k, f in facts if isinstance(f, Label)], lambda f: (f.party, f.label, f.valid_from))
-        self.figures = self._latest([(k, f) for k, f in facts if isinstance(f, Figure)], lambda f: (f.party, f.figure, f.period))
+        self.labels = self._latest(
+            [(k, f) for k, f in facts if isinstance(f, Label)],
+            lambda f: (f.party, f.label, f.valid_from),
+        )
+        self.figures = self._latest(
+            [(k, f) for k, f in facts if isinstance(f, Figure)],
+            lambda f: (f.party, f.figure, f.period),
+        )
         self.by_subject: dict[tuple[str, str, str], list[Link]] = defaultdict(list)
         for link in self.links:
             self.by_subject[link.of_kind, link.issuer, link.subject].append(link)
@@ -74,17 +87,26 @@ class Book:
         kept = {}
         for known, fact in facts:
             if known == last[identity(fact)]:
-                plain = {k: v.normalize() if isinstance(v, Decimal) else v for k, v in vars(fact).items() if k != "row_no"}
+                plain = {
+                    k: v.normalize() if isinstance(v, Decimal) else v
+                    for k, v in vars(fact).items()
+                    if k != "row_no"
+                }
                 kept[repr(sorted(plain.items()))] = fact
         return list(kept.values())
 
-    def held(self, of_kind: str, issuer: str, subject: str | None, day: date) -> dict[str, list[Link] | None]:
+    def held(
+        self, of_kind: str, issuer: str, subject: str | None, day: date
+    ) -> dict[str, list[Link] | None]:
         """Role to its links on a day; None where more than the whole is held."""
         found: dict[str, list[Link]] = defaultdict(list)
         for link in self.by_subject.get((of_kind, issuer, subject or ""), []):
             if link.valid_from <= day < link.valid_to:
                 found[link.role].append(link)
-        return {role: links if sum(x.share for x in links) <= 1 else None for role, links in found.items()}
+        return {
+            role: links if sum(x.share for x in links) <= 1 else None
+            for role, links in found.items()
+        }
 
     def tenures(self, link: Link) -> list[Tenure]:
         """Everybody's unbroken spans in the role of that link's subject."""
@@ -105,7 +127,11 @@ class Book:
 
     def since(self, link: Link) -> date:
         """Since when the link's party holds the role without a break."""
-        return next(t.since for t in self.tenures(link) if t.party == link.party and t.since <= link.valid_from < t.until)
+        return next(
+            t.since
+            for t in self.tenures(link)
+            if t.party == link.party and t.since <= link.valid_from < t.until
+        )
 
     def previous(self, link: Link) -> str | None:
         """Who held the role last before."""
@@ -114,7 +140,11 @@ class Book:
         return max(before, key=lambda t: (t.until, t.party)).party if before else None
 
     def label(self, party: str | None, label: str, day: date) -> str | None:
-        values = [x.value for x in self.by_party.get(party or "", []) if x.label == label and x.valid_from <= day < x.valid_to]
+        values = [
+            x.value
+            for x in self.by_party.get(party or "", [])
+            if x.label == label and x.valid_from <= day < x.valid_to
+        ]
         return values[0] if len(values) == 1 else None
 
     def figure(self, party: str, name: str, period: str, *currencies: str) -> Decimal | None:
@@ -143,7 +173,11 @@ class Scene:
             return self.charge.get(name)
         prefix, dot, rest = name.partition(".")
         if not dot:
-            return self.customer if name == "customer" else self.book.label(self.customer, name, self.day)
+            return (
+                self.customer
+                if name == "customer"
+                else self.book.label(self.customer, name, self.day)
+            )
         if prefix == "closing":
             return self.book.label(self.customer, rest, shifted(self.month, 1) - timedelta(days=1))
         assert self.link is not None
@@ -189,7 +223,15 @@ def holds(tree: Any, scene: Any) -> bool:
         return False
     if kind == "dated":
         return compared(one, tree[2], other)
-    return other <= one < (other + timedelta(days=int(tree[2])) if tree[3] == "day" else shifted(other, int(tree[2])))
+    return (
+        other
+        <= one
+        < (
+            other + timedelta(days=int(tree[2]))
+            if tree[3] == "day"
+            else shifted(other, int(tree[2]))
+        )
+    )
 
 
 def compared(one: Any, sign: str, other: Any) -> bool:
@@ -229,21 +271,37 @@ def span_of(calendar: str, day: date) -> Span:
         start = shifted(start, months)
     end = shifted(start, months)
     last, year = shifted(end, -1), f"{start.year:04d}"
-    named = {1: f"{year}-{start.month:02d}", 3: f"{year}-Q{(start.month + 2) // 3}", 6: f"{year}-H{(start.month + 5) // 6}", 12: year}
+    named = {
+        1: f"{year}-{start.month:02d}",
+        3: f"{year}-Q{(start.month + 2) // 3}",
+        6: f"{year}-H{(start.month + 5) // 6}",
+        12: year,
+    }
     whole = months in named and (start.month - 1) % months == 0
-    return Span(named[months] if whole else f"{year}-{start.month:02d}/{last.year:04d}-{last.month:02d}", start, end)
+    return Span(
+        named[months] if whole else f"{year}-{start.month:02d}/{last.year:04d}-{last.month:02d}",
+        start,
+        end,
+    )
 
 
 def rounded(value: Fraction | Decimal, mode: str, per: int) -> Decimal:
     """The value in whole steps of 1/per."""
     steps = abs(Fraction(value)) * per
     whole, rest = steps.numerator // steps.denominator, steps - steps.numerator // steps.denominator
-    if (mode == "half up" and rest * 2 >= 1) or (mode == "half even" and (rest * 2 > 1 or (rest * 2 == 1 and whole % 2))):
+    if (mode == "half up" and rest * 2 >= 1) or (
+        mode == "half even" and (rest * 2 > 1 or (rest * 2 == 1 and whole % 2))
+    ):
         whole += 1
     return Decimal(whole if value >= 0 else -whole) / per
 
 
-def audit(charges: list[dict[str, Any]], facts: list[tuple[datetime, Any]], plan: Plan, paid: tuple[date, date]) -> Answer:
+def audit(
+    charges: list[dict[str, Any]],
+    facts: list[tuple[datetime, Any]],
+    plan: Plan,
+    paid: tuple[date, date],
+) -> Answer:
     """What must come out for statements of months from paid[0] up to, not including, paid[1]."""
     return _Audit(charges, Book(facts), plan, paid).run()
 
@@ -276,7 +334,9 @@ Key = tuple[str, str, Span]
 
 
 class _Audit:
-    def __init__(self, charges: list[dict[str, Any]], book: Book, plan: Plan, paid: tuple[date, date]):
+    def __init__(
+        self, charges: list[dict[str, Any]], book: Book, plan: Plan, paid: tuple[date, date]
+    ):
         self.charges, self.book, self.plan, self.paid = charges, book, plan, paid
         self.terms = plan.terms[0]
         self.trees = {c.rule_id: json.loads(c.tree) for c in plan.conditions}
@@ -289,7 +349,9 @@ class _Audit:
         self.figured: dict[str, dict[Key, Base]] = {}
         self.currency = self.terms.currency
         self.customers: set[str | None] = set()
-        self.clawed: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
+        self.clawed: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(
+            lambda: defaultdict(lambda: ZERO)
+        )
 
     def run(self) -> Answer:
         from tests.auditor.entries import enter
@@ -306,7 +368,9 @@ class _Audit:
         enter(self)
         pay_out(self)
         for found in (self.answer.own, self.answer.entries):
-            for key in [k for k in found if not self.paid[0] <= paid_month(self, k[0], k[2]) < self.paid[1]]:
+            for key in [
+                k for k in found if not self.paid[0] <= paid_month(self, k[0], k[2]) < self.paid[1]
+            ]:
                 del found[key]
         return self.answer
 
@@ -333,13 +397,21 @@ class _Audit:
 
     def owners(self, charge: dict[str, Any], day: date) -> list[tuple[str | None, Decimal]]:
         issuer = charge["InvoiceIssuerName"]
-        found = self.book.held("sub-account", issuer, charge.get("SubAccountId"), day) if charge.get("SubAccountId") else {}
+        found = (
+            self.book.held("sub-account", issuer, charge.get("SubAccountId"), day)
+            if charge.get("SubAccountId")
+            else {}
+        )
         if "customer" not in found:
             found = self.book.held("account", issuer, charge["BillingAccountId"], day)
         return [(x.party, x.share) for x in found.get("customer") or []] or [(None, Decimal(1))]
 
-    def roles(self, charge: dict[str, Any], customer: str | None, day: date) -> dict[str, list[Link] | None]:
-        held: dict[str, list[Link] | None] = self.book.held("customer", "", customer, day) if customer else {}
+    def roles(
+        self, charge: dict[str, Any], customer: str | None, day: date
+    ) -> dict[str, list[Link] | None]:
+        held: dict[str, list[Link] | None] = (
+            self.book.held("customer", "", customer, day) if customer else {}
+        )
         order, resource = self.apart(charge)
         for kind, subject in (("resource", resource), ("order", order)):
             if subject:
@@ -349,12 +421,24 @@ class _Audit:
     def apart(self, charge: dict[str, Any]) -> tuple[str | None, str | None]:
         """Order and resource of a charge; of a correction that names none, those of all charges that it corrects, if they are told apart alike."""
         own = charge.get("x_OrderId"), charge.get("ResourceId")
-        if charge.get("ChargeClass") != "Correction" or own != (None, None) or not charge.get("SkuPriceId"):
+        if (
+            charge.get("ChargeClass") != "Correction"
+            or own != (None, None)
+            or not charge.get("SkuPriceId")
+        ):
             return own
         same = ("InvoiceIssuerName", "BillingAccountId", "SkuPriceId", "ChargePeriodStart")
         issuer = charge["InvoiceIssuerName"]
-        found = {tuple(c.get(name) if (kind, issuer, c.get(name) or "") in self.book.by_subject else None for kind, name in (("order", "x_OrderId"), ("resource", "ResourceId")))
-                 for c in self.charges if c.get("ChargeClass") != "Correction" and self.when(c)[1] < self.paid[1] and all(c.get(k) == charge.get(k) for k in same)}
+        found = {
+            tuple(
+                c.get(name) if (kind, issuer, c.get(name) or "") in self.book.by_subject else None
+                for kind, name in (("order", "x_OrderId"), ("resource", "ResourceId"))
+            )
+            for c in self.charges
+            if c.get("ChargeClass") != "Correction"
+            and self.when(c)[1] < self.paid[1]
+            and all(c.get(k) == charge.get(k) for k in same)
+        }
         return next(iter(found)) if len(found) == 1 else own  # type: ignore[return-value]
 
     def _purchase(self, charge: dict[str, Any]) -> None:
@@ -373,21 +457,42 @@ class _Audit:
                     key = (customer, role, link.party, self.book.since(link))
                     self.first[key] = min(day, self.first.get(key, day))
 
-    def _all(self, charge: dict[str, Any], customer: str | None, role: str, day: date) -> list[Link]:
+    def _all(
+        self, charge: dict[str, Any], customer: str | None, role: str, day: date
+    ) -> list[Link]:
         """Links of a role that is held over the whole: nobody is credited by them, but they are links."""
         order, resource = self.apart(charge)
-        places = [("order", charge["InvoiceIssuerName"], order), ("resource", charge["InvoiceIssuerName"], resource), ("customer", "", customer)]
+        places = [
+            ("order", charge["InvoiceIssuerName"], order),
+            ("resource", charge["InvoiceIssuerName"], resource),
+            ("customer", "", customer),
+        ]
         for kind, issuer, subject in places:
-            found = [x for x in self.book.by_subject.get((kind, issuer, subject or ""), []) if x.role == role and x.valid_from <= day < x.valid_to]
+            found = [
+                x
+                for x in self.book.by_subject.get((kind, issuer, subject or ""), [])
+                if x.role == role and x.valid_from <= day < x.valid_to
+            ]
             if subject and found:
                 return found
         return []
 
     def _credit(self, charge: dict[str, Any]) -> None:
         day, month = self.when(charge)
-        amount, best = self.amount(charge, self.terms.basis) or ZERO, defaultdict[str, Decimal](lambda: ZERO)
+        amount, best = (
+            self.amount(charge, self.terms.basis) or ZERO,
+            defaultdict[str, Decimal](lambda: ZERO),
+        )
         for customer, share in self.owners(charge, day):
-            scene = Scene(self.book, self.since, charge, customer, day, month, self.roles(charge, customer, day))
+            scene = Scene(
+                self.book,
+                self.since,
+                charge,
+                customer,
+                day,
+                month,
+                self.roles(charge, customer, day),
+            )
             self.customers.add(customer)
             self._credit_customer(scene, share, best)
         if self.paid[0] <= month < self.paid[1]:
@@ -397,17 +502,45 @@ class _Audit:
         return not rule or rule not in self.trees or holds(self.trees[rule], scene)
 
     def _credit_customer(self, scene: Scene, share: Decimal, best: dict[str, Decimal]) -> None:
-        clause = next((c for c in sorted(self.plan.credit_clauses, key=lambda c: c.rank) if self.true(c.rule_id, scene)), None)
+        clause = next(
+            (
+                c
+                for c in sorted(self.plan.credit_clauses, key=lambda c: c.rank)
+                if self.true(c.rule_id, scene)
+            ),
+            None,
+        )
         if clause is None:
             return
-        named = [r.role for r in sorted((r for r in self.plan.credit_roles if r.rule_id == clause.rule_id), key=lambda r: r.role_rank)]
+        named = [
+            r.role
+            for r in sorted(
+                (r for r in self.plan.credit_roles if r.rule_id == clause.rule_id),
+                key=lambda r: r.role_rank,
+            )
+        ]
         claims: dict[str, list[Scene]] = {}
         for role in named:
             if role not in scene.roles:
                 continue
             sound = scene.roles[role]
-            links = sound if sound is not None else self._all(scene.charge, scene.customer, role, scene.day)
-            scenes = [Scene(**{**vars(scene), "link": x, "first": self.first.get((scene.customer, role, x.party, self.book.since(x)))}) for x in links]
+            links = (
+                sound
+                if sound is not None
+                else self._all(scene.charge, scene.customer, role, scene.day)
+            )
+            scenes = [
+                Scene(
+                    **{
+                        **vars(scene),
+                        "link": x,
+                        "first": self.first.get(
+                            (scene.customer, role, x.party, self.book.since(x))
+                        ),
+                    }
+                )
+                for x in links
+            ]
             inside = [s for s in scenes if self.true(clause.while_rule, s)]
             if inside:
                 claims[role] = inside if sound is not None else []
@@ -428,29 +561,66 @@ class _Audit:
     def _count(self, role: str, payee: str, part: Decimal, scene: Scene) -> None:
         month, day = scene.month, scene.day
         if self.paid[0] <= month < self.paid[1]:
-            self.answer.credited[month, payee, role] += (self.amount(scene.charge, self.terms.basis) or ZERO) * part
+            self.answer.credited[month, payee, role] += (
+                self.amount(scene.charge, self.terms.basis) or ZERO
+            ) * part
         groups = {g.rule_id: g for g in self.plan.groups}
-        for component in (c for c in self.plan.components if c.role == role and c.pays_on != "earned"):
+        for component in (
+            c for c in self.plan.components if c.role == role and c.pays_on != "earned"
+        ):
             if not self.true(component.measure_rule, scene):
                 continue
             group = groups.get(component.group_id)
-            rivals = [c for c in self.plan.components if group and c.group_id == group.rule_id and c.role == role and self.true(c.measure_rule, scene)]
-            if group and group.kind == "first match" and min(rivals, key=lambda c: c.rank) is not component:
+            rivals = [
+                c
+                for c in self.plan.components
+                if group
+                and c.group_id == group.rule_id
+                and c.role == role
+                and self.true(c.measure_rule, scene)
+            ]
+            if (
+                group
+                and group.kind == "first match"
+                and min(rivals, key=lambda c: c.rank) is not component
+            ):
                 continue
             clash = group is not None and group.kind == "exclusive" and len(rivals) > 1
-            mine = [x for x in self.plan.exclusions if x.component in ("", component.rule_id) and x.valid_from <= day < x.valid_to]
+            mine = [
+                x
+                for x in self.plan.exclusions
+                if x.component in ("", component.rule_id) and x.valid_from <= day < x.valid_to
+            ]
             out = clash or any(self.true(x.rule_id, scene) for x in mine)
-            based = not out and bool(component.baseline) and self.true(component.baseline_rule, scene)
-            unit = {"payee": "", "customer": scene.customer or ""}.get(component.each) if component.each in ("payee", "customer") else scene.charge.get(component.each) or ""
+            based = (
+                not out and bool(component.baseline) and self.true(component.baseline_rule, scene)
+            )
+            unit = (
+                {"payee": "", "customer": scene.customer or ""}.get(component.each)
+                if component.each in ("payee", "customer")
+                else scene.charge.get(component.each) or ""
+            )
             column = self._column(component, span_of(component.calendar, month).start, scene)
             key = (payee, unit, scene.customer, month, column, based)
-            row = self.rows[component.rule_id].setdefault(key, Row(payee, unit or "", scene.customer, month, column))
-            row.amount += ZERO if out else (self.amount(scene.charge, component.basis) or ZERO) * part
+            row = self.rows[component.rule_id].setdefault(
+                key, Row(payee, unit or "", scene.customer, month, column)
+            )
+            row.amount += (
+                ZERO if out else (self.amount(scene.charge, component.basis) or ZERO) * part
+            )
 
     def _column(self, component: Component, start: date, scene: Scene) -> int:
         """The column of the version of its table that was in force; 0 where there is none."""
-        versions = {b.valid_from for b in self.plan.bands if b.table_id == component.table_id and b.valid_from <= start < b.valid_to}
-        columns = sorted((x.column_no, x.rule_id) for x in self.plan.columns if x.table_id == component.table_id and x.version in versions)
+        versions = {
+            b.valid_from
+            for b in self.plan.bands
+            if b.table_id == component.table_id and b.valid_from <= start < b.valid_to
+        }
+        columns = sorted(
+            (x.column_no, x.rule_id)
+            for x in self.plan.columns
+            if x.table_id == component.table_id and x.version in versions
+        )
         return next((number for number, rule in columns if self.true(rule, scene)), 0)
 
     # --- what it earns -------------------------------------------------------------------------------------------------
@@ -458,14 +628,20 @@ class _Audit:
     def bases(self, component: Component) -> dict[Key, Base]:
         """What the component measures by payee, unit and period."""
         used: dict[Any, Decimal] = defaultdict(lambda: ZERO)
-        rows = sorted(self.rows[component.rule_id].items(), key=lambda item: (item[1].month, item[1].unit, item[1].column))
+        rows = sorted(
+            self.rows[component.rule_id].items(),
+            key=lambda item: (item[1].month, item[1].unit, item[1].column),
+        )
         found: dict[Key, Base] = defaultdict(Base)
         spent: dict[tuple[Key, str | None], Decimal] = defaultdict(lambda: ZERO)
         for (*_, based), row in rows:
             row.counted = row.amount
             if based:
                 span = span_of(component.baseline_calendar, row.month).key
-                floor = self.book.figure(row.customer or "", component.baseline, span, self.currency) or ZERO
+                floor = (
+                    self.book.figure(row.customer or "", component.baseline, span, self.currency)
+                    or ZERO
+                )
                 before = used[row.payee, row.customer, span]
                 used[row.payee, row.customer, span] = before + row.amount
                 row.counted = max(before + row.amount - floor, ZERO) - max(before - floor, ZERO)
@@ -474,15 +650,26 @@ class _Audit:
             found[key].columns[row.column] += row.counted
             spent[key, row.customer] += row.counted
         for (key, customer), amount in spent.items():
-            enough = amount > 0 if component.counts_from is None else amount >= component.counts_from
+            enough = (
+                amount > 0 if component.counts_from is None else amount >= component.counts_from
+            )
             new = customer in self.since and key[2].start <= self.since[customer] < key[2].end
             if enough and (component.counts == "customers" or new):
                 found[key].customers.add(customer)
         for base in found.values():
-            base.amount = base.spend if component.counts == "amount" else Decimal(len(base.customers))
+            base.amount = (
+                base.spend if component.counts == "amount" else Decimal(len(base.customers))
+            )
             self._bound(component, base)
         for payee, unit, span in found:
-            found[payee, unit, span].to_date = sum((b.amount for (p, u, s), b in found.items() if (p, u) == (payee, unit) and s.start <= span.start), ZERO)
+            found[payee, unit, span].to_date = sum(
+                (
+                    b.amount
+                    for (p, u, s), b in found.items()
+                    if (p, u) == (payee, unit) and s.start <= span.start
+                ),
+                ZERO,
+            )
         return found
 
     @staticmethod
@@ -498,32 +685,62 @@ class _Audit:
     def _earn(self, component: Component) -> None:
         bases = self.figured[component.rule_id] = self.bases(component)
         for (payee, unit, span), base in bases.items():
-            if not self.terms.valid_from <= span.start < self.terms.valid_to or span.paid >= self.paid[1]:
+            if (
+                not self.terms.valid_from <= span.start < self.terms.valid_to
+                or span.paid >= self.paid[1]
+            ):
                 continue
             exact, reason = self._pay(component, payee, unit, span, base)
-            self.answer.own[component.rule_id, payee, span.key, unit] = (rounded(exact, self.terms.round_mode, self.terms.round_per), reason)
+            self.answer.own[component.rule_id, payee, span.key, unit] = (
+                rounded(exact, self.terms.round_mode, self.terms.round_per),
+                reason,
+            )
 
     def _figure(self, name: str, of: str, payee: str, unit: str, span: Span) -> Decimal | None:
-        return self.book.figure(unit if of == "customer" else payee, name, span.key, self.currency, "") if name else None
+        return (
+            self.book.figure(unit if of == "customer" else payee, name, span.key, self.currency, "")
+            if name
+            else None
+        )
 
     def _compared(self, c: Component, payee: str, unit: str, span: Span) -> Decimal | None:
         bases = self.figured[c.rule_id]
         if c.compare == "last year":
-            found = [b for (p, u, s), b in bases.items() if (p, u) == (payee, unit) and s.start == shifted(span.start, -12)]
+            found = [
+                b
+                for (p, u, s), b in bases.items()
+                if (p, u) == (payee, unit) and s.start == shifted(span.start, -12)
+            ]
             return found[0].amount if found else None
         if c.compare == "previous period":
-            found = [b for (p, u, s), b in bases.items() if (p, u) == (payee, unit) and s.end == span.start]
+            found = [
+                b
+                for (p, u, s), b in bases.items()
+                if (p, u) == (payee, unit) and s.end == span.start
+            ]
             return found[0].amount if found else None
         if c.compare == "figure":
             return self._figure(c.compare_name, c.compare_of, payee, unit, span)
         if not c.compare:
             return None
         rows = list(self.rows[c.rule_id].values())
-        mine = {r.customer for r in rows if (r.payee, r.unit) == (payee, unit) and span.start <= r.month < span.end and r.customer}
-        before = [r.counted for r in rows if r.customer in mine and shifted(span.start, -12) <= r.month < shifted(span.end, -12)]
+        mine = {
+            r.customer
+            for r in rows
+            if (r.payee, r.unit) == (payee, unit)
+            and span.start <= r.month < span.end
+            and r.customer
+        }
+        before = [
+            r.counted
+            for r in rows
+            if r.customer in mine and shifted(span.start, -12) <= r.month < shifted(span.end, -12)
+        ]
         return sum(before, ZERO) if before else None
 
-    def _pay(self, c: Component, payee: str, unit: str, span: Span, base: Base) -> tuple[Fraction, str]:
+    def _pay(
+        self, c: Component, payee: str, unit: str, span: Span, base: Base
+    ) -> tuple[Fraction, str]:
         """What is earned by itself, exactly, and why."""
         nothing = Fraction(0)
 
@@ -539,58 +756,128 @@ class _Audit:
         target, over, increment = numbers["target"], numbers["compared"], numbers["increment"]
         if "attainment" in subjects and (target is None or target <= 0):
             return nothing, "no-target"
-        if ("growth" in subjects and (over is None or over <= 0)) or (("increment" in subjects or c.pays_on == "increment") and over is None):
+        if ("growth" in subjects and (over is None or over <= 0)) or (
+            ("increment" in subjects or c.pays_on == "increment") and over is None
+        ):
             return nothing, "no-comparison"
-        if (c.pays_on == "figure" and numbers["figure"] is None) or (c.reads_by == "figure" and numbers["by figure"] is None) or (c.times_by == "figure" and numbers["times figure"] is None):
+        if (
+            (c.pays_on == "figure" and numbers["figure"] is None)
+            or (c.reads_by == "figure" and numbers["by figure"] is None)
+            or (c.times_by == "figure" and numbers["times figure"] is None)
+        ):
             return nothing, "no-figure"
-        if any(not self._open(g, payee, unit, span, numbers) for g in self.plan.gates if g.component == c.rule_id and g.subject != "earned"):
+        if any(
+            not self._open(g, payee, unit, span, numbers)
+            for g in self.plan.gates
+            if g.component == c.rule_id and g.subject != "earned"
+        ):
             return nothing, "gate"
         measure, reference = self._reading(c.reads_by, numbers, "by figure")
-        whole = {"amount": base.amount, "increment": increment, "figure": numbers["figure"]}[c.pays_on] or ZERO
+        whole = {"amount": base.amount, "increment": increment, "figure": numbers["figure"]}[
+            c.pays_on
+        ] or ZERO
         parts = {0: whole}
         if len(base.columns) > 1:
             parts = dict(base.columns) if c.pays_on == "amount" else {}
         elif base.columns:
             parts = {next(iter(base.columns)): whole}
-        bands = [b for b in self.plan.bands if b.table_id == c.table_id and b.valid_from <= span.start < b.valid_to]
-        paid = [self._band(b, parts[b.column_no], measure, reference) for b in bands if b.column_no in parts and self._reached(b, measure, reference)]
+        bands = [
+            b
+            for b in self.plan.bands
+            if b.table_id == c.table_id and b.valid_from <= span.start < b.valid_to
+        ]
+        paid = [
+            self._band(b, parts[b.column_no], measure, reference)
+            for b in bands
+            if b.column_no in parts and self._reached(b, measure, reference)
+        ]
         factor = Fraction(1)
         if c.times_table:
             by, per = self._reading(c.times_by, numbers, "times figure")
-            rates = [b.rate for b in self.plan.bands if b.table_id == c.times_table and b.valid_from <= span.start < b.valid_to and self._reached(b, by, per)]
+            rates = [
+                b.rate
+                for b in self.plan.bands
+                if b.table_id == c.times_table
+                and b.valid_from <= span.start < b.valid_to
+                and self._reached(b, by, per)
+            ]
             if not rates:
                 return nothing, "no-band"
             factor = Fraction(rates[0] or 0)
         if not paid:
             return nothing, "no-band"
         exact = sum(paid, nothing) * Fraction(c.portion) * factor
-        cap = c.cap if c.cap is not None else c.cap_rate * base.amount if c.cap_rate is not None and base.amount >= 0 else None
+        cap = (
+            c.cap
+            if c.cap is not None
+            else c.cap_rate * base.amount
+            if c.cap_rate is not None and base.amount >= 0
+            else None
+        )
         return (Fraction(cap), "capped") if cap is not None and exact > cap else (exact, "band")
 
-    def _numbers(self, c: Component, payee: str, unit: str, span: Span, base: Base) -> dict[str, Decimal | None]:
+    def _numbers(
+        self, c: Component, payee: str, unit: str, span: Span, base: Base
+    ) -> dict[str, Decimal | None]:
         over = self._compared(c, payee, unit, span)
-        before = [b.spend for (p, u, s), b in self.figured[c.rule_id].items() if (p, u) == (payee, unit) and s.end == span.start]
+        before = [
+            b.spend
+            for (p, u, s), b in self.figured[c.rule_id].items()
+            if (p, u) == (payee, unit) and s.end == span.start
+        ]
         return {
-            "amount": base.amount, "amount to date": base.to_date, "spend": base.spend, "spend before": before[0] if before else ZERO, "compared": over,
-            "increment": None if over is None else base.amount - over, "target": self._figure(c.target, c.target_of, payee, unit, span),
-            "figure": self._figure(c.on_name, c.on_of, payee, unit, span), "by figure": self._figure(c.by_name, c.by_of, payee, unit, span),
-            "times figure": self._figure(c.times_name, c.times_of, payee, unit, span)}
+            "amount": base.amount,
+            "amount to date": base.to_date,
+            "spend": base.spend,
+            "spend before": before[0] if before else ZERO,
+            "compared": over,
+            "increment": None if over is None else base.amount - over,
+            "target": self._figure(c.target, c.target_of, payee, unit, span),
+            "figure": self._figure(c.on_name, c.on_of, payee, unit, span),
+            "by figure": self._figure(c.by_name, c.by_of, payee, unit, span),
+            "times figure": self._figure(c.times_name, c.times_of, payee, unit, span),
+        }
 
     @staticmethod
-    def _reading(subject: str, numbers: dict[str, Decimal | None], figure: str) -> tuple[Decimal, Decimal]:
+    def _reading(
+        subject: str, numbers: dict[str, Decimal | None], figure: str
+    ) -> tuple[Decimal, Decimal]:
         """What is compared with bounds, and what the bounds are multiplied with."""
-        name = {"attainment": "amount", "growth": "increment", "figure": figure}.get(subject, subject)
-        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(subject) or Decimal(1)
+        name = {"attainment": "amount", "growth": "increment", "figure": figure}.get(
+            subject, subject
+        )
+        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(
+            subject
+        ) or Decimal(1)
         return numbers[name] or ZERO, reference
 
-    def _open(self, gate: Gate, payee: str, unit: str, span: Span, numbers: dict[str, Decimal | None]) -> bool:
-        value = self._figure(gate.name, gate.of, payee, unit, span) if gate.subject == "figure" else numbers[{"attainment": "amount", "growth": "increment"}.get(gate.subject, gate.subject)]
-        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(gate.subject, Decimal(1))
-        return value is not None and reference is not None and reference > 0 and within(gate, value, reference)
+    def _open(
+        self, gate: Gate, payee: str, unit: str, span: Span, numbers: dict[str, Decimal | None]
+    ) -> bool:
+        value = (
+            self._figure(gate.name, gate.of, payee, unit, span)
+            if gate.subject == "figure"
+            else numbers[
+                {"attainment": "amount", "growth": "increment"}.get(gate.subject, gate.subject)
+            ]
+        )
+        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(
+            gate.subject, Decimal(1)
+        )
+        return (
+            value is not None
+            and reference is not None
+            and reference > 0
+            and within(gate, value, reference)
+        )
 
     @staticmethod
     def _reached(band: Band, measure: Decimal, reference: Decimal) -> bool:
-        low = band.lower is None or measure > band.lower * reference or (band.lower_in and measure == band.lower * reference)
+        low = (
+            band.lower is None
+            or measure > band.lower * reference
+            or (band.lower_in and measure == band.lower * reference)
+        )
         return low if band.kind == "marginal" else low and within(band, measure, reference)
 
     @staticmethod
@@ -602,13 +889,22 @@ class _Audit:
             base = top - (ZERO if band.lower is None else band.lower * reference)
         rate = Fraction(band.rate or 0)
         if band.kind == "interpolated" and band.upper is not None and band.lower is not None:
-            way = (Fraction(measure) - Fraction(band.lower * reference)) / Fraction((band.upper - band.lower) * reference)
+            way = (Fraction(measure) - Fraction(band.lower * reference)) / Fraction(
+                (band.upper - band.lower) * reference
+            )
             rate += (Fraction(band.rate_to or 0) - rate) * way
         return Fraction(base) * rate
 
 
 def within(bounds: Band | Gate, value: Decimal, reference: Decimal) -> bool:
     """Whether a value lies within bounds."""
-    low = bounds.lower is None or value > bounds.lower * reference or (bounds.lower_in and value == bounds.lower * reference)
-    return low and (bounds.upper is None or value < bounds.upper * reference or (bounds.upper_in and value == bounds.upper * reference))
-
+    low = (
+        bounds.lower is None
+        or value > bounds.lower * reference
+        or (bounds.lower_in and value == bounds.lower * reference)
+    )
+    return low and (
+        bounds.upper is None
+        or value < bounds.upper * reference
+        or (bounds.upper_in and value == bounds.upper * reference)
+    )

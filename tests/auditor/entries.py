@@ -32,16 +32,34 @@ def enter(audit: Any) -> None:
             answer.entries[line[0], line[1], line[2].key, reason] = amount
 
     def inside(name: str, payee: str, span: Span, among: dict[Line, Decimal]) -> list[Decimal]:
-        return [v for (c, p, s), v in among.items() if (c, p) == (name, payee) and span.start <= s.start and s.end <= span.end]
+        return [
+            v
+            for (c, p, s), v in among.items()
+            if (c, p) == (name, payee) and span.start <= s.start and s.end <= span.end
+        ]
 
     before = dict(lines)
     for line in before:
-        shut = [g for g in plan.gates if g.component == line[0] and g.subject == "earned" and not within(g, sum(inside(g.name, line[1], line[2], before), ZERO), Decimal(1))]
+        shut = [
+            g
+            for g in plan.gates
+            if g.component == line[0]
+            and g.subject == "earned"
+            and not within(g, sum(inside(g.name, line[1], line[2], before), ZERO), Decimal(1))
+        ]
         if shut:
             take(line, "gate", -before[line])
     before = dict(lines)
     for line in before:
-        paid = sum((v for x in plan.less if x.component == line[0] for v in inside(x.other, line[1], line[2], before)), ZERO)
+        paid = sum(
+            (
+                v
+                for x in plan.less
+                if x.component == line[0]
+                for v in inside(x.other, line[1], line[2], before)
+            ),
+            ZERO,
+        )
         if before[line] > 0 and paid > 0:
             take(line, "less", -min(before[line], paid))
     groups = {g.rule_id: g for g in plan.groups}
@@ -50,7 +68,11 @@ def enter(audit: Any) -> None:
     for line in before:
         group, rank = members[line[0]]
         if group is not None and group.kind == "max":
-            rivals = [(-v, members[c][1]) for (c, p, s), v in before.items() if members[c][0] is group and (p, s) == line[1:]]
+            rivals = [
+                (-v, members[c][1])
+                for (c, p, s), v in before.items()
+                if members[c][0] is group and (p, s) == line[1:]
+            ]
             if min(rivals) != (-before[line], rank):
                 take(line, "beaten", -before[line])
     after = dict(lines)
@@ -64,15 +86,32 @@ def _ceilings(audit: Any, lines: dict[Line, Decimal]) -> None:
     for group in (g for g in plan.groups if g.cap is not None or g.cap_rate is not None):
         mine = [c.rule_id for c in plan.components if c.group_id == group.rule_id]
         for payee in sorted({p for c, p, _ in lines if c in mine}):
-            months = sorted({s for c, p, s in lines if c in mine and p == payee}, key=lambda s: s.start)
-            reached: dict[str, tuple[Decimal, Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO, ZERO))
+            months = sorted(
+                {s for c, p, s in lines if c in mine and p == payee}, key=lambda s: s.start
+            )
+            reached: dict[str, tuple[Decimal, Decimal, Decimal]] = defaultdict(
+                lambda: (ZERO, ZERO, ZERO)
+            )
             for span in months:
                 over = span_of(group.calendar, span.start).key
                 earned, amount, _ = reached[over]
-                more = sum((v for (c, p, s), v in lines.items() if c in mine and (p, s) == (payee, span)), ZERO)
-                measured = sum((b.amount for (p, _, s), b in audit.figured.get(group.cap_of, {}).items() if (p, s) == (payee, span) and (group.cap_of, p, s) in lines), ZERO)
+                more = sum(
+                    (v for (c, p, s), v in lines.items() if c in mine and (p, s) == (payee, span)),
+                    ZERO,
+                )
+                measured = sum(
+                    (
+                        b.amount
+                        for (p, _, s), b in audit.figured.get(group.cap_of, {}).items()
+                        if (p, s) == (payee, span) and (group.cap_of, p, s) in lines
+                    ),
+                    ZERO,
+                )
                 allowed = [_bound(group, a, terms) for a in (amount, amount + measured)]
-                paid = [e if b is None else min(e, b) for e, b in ((earned, allowed[0]), (earned + more, allowed[1]))]
+                paid = [
+                    e if b is None else min(e, b)
+                    for e, b in ((earned, allowed[0]), (earned + more, allowed[1]))
+                ]
                 reached[over] = (earned + more, amount + measured, ZERO)
                 taken = paid[1] - paid[0] - more
                 if taken:
@@ -91,7 +130,11 @@ def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
         sums: dict[tuple[str, Span], Decimal] = defaultdict(lambda: ZERO)
         for (name, payee, span), earned in lines.items():
             over = span_of(c.calendar, span.start)
-            if name != c.on_name or not terms.valid_from <= over.start < terms.valid_to or over.paid >= audit.paid[1]:
+            if (
+                name != c.on_name
+                or not terms.valid_from <= over.start < terms.valid_to
+                or over.paid >= audit.paid[1]
+            ):
                 continue
             for link in audit.book.held("party", "", payee, over.end - _DAY).get(c.role) or []:
                 sums[link.party, over] += earned * link.share
@@ -99,7 +142,9 @@ def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
             exact = Fraction(base) * Fraction(c.portion)
             if c.cap is not None:
                 exact = min(exact, Fraction(c.cap))
-            audit.answer.entries[c.rule_id, payee, over.key, "override"] = rounded(exact, terms.round_mode, terms.round_per)
+            audit.answer.entries[c.rule_id, payee, over.key, "override"] = rounded(
+                exact, terms.round_mode, terms.round_per
+            )
 
 
 def _clawbacks(audit: Any, spans: dict[tuple[str, str], Span]) -> None:
@@ -108,20 +153,34 @@ def _clawbacks(audit: Any, spans: dict[tuple[str, str], Span]) -> None:
 
         def lost(customer: str, month: Any, tree: Any = tree) -> bool:
             class Customer:
-                text = staticmethod(lambda name: audit.book.label(customer, name, shifted(month, 1) - _DAY))  # noqa: B023
+                text = staticmethod(
+                    lambda name: audit.book.label(customer, name, shifted(month, 1) - _DAY)
+                )  # noqa: B023
 
             return holds(tree, Customer)
 
-        for customer in sorted(u for u in {k[3] for k in audit.answer.own if k[0] == c.rule_id} if u):
+        for customer in sorted(
+            u for u in {k[3] for k in audit.answer.own if k[0] == c.rule_id} if u
+        ):
             month = audit.terms.valid_from.replace(day=1)
             while month < audit.paid[1]:
                 if lost(customer, month) and not lost(customer, shifted(month, -1)):
-                    for payee in sorted({k[1] for k in audit.answer.own if k[0] == c.rule_id and k[3] == customer}):
-                        back = sum((v for (name, p, key, u), (v, _) in audit.answer.own.items() if (name, p, u) == (c.rule_id, payee, customer)
-                                    and shifted(month, -c.clawback_months) <= spans[name, key].paid <= month), ZERO)
+                    for payee in sorted(
+                        {k[1] for k in audit.answer.own if k[0] == c.rule_id and k[3] == customer}
+                    ):
+                        back = sum(
+                            (
+                                v
+                                for (name, p, key, u), (v, _) in audit.answer.own.items()
+                                if (name, p, u) == (c.rule_id, payee, customer)
+                                and shifted(month, -c.clawback_months)
+                                <= spans[name, key].paid
+                                <= month
+                            ),
+                            ZERO,
+                        )
                         if back:
                             at = (c.rule_id, payee, span_of("1@1", month).key, "clawback")
                             audit.clawed[at[:3]][customer] += back
                             audit.answer.entries[at] = audit.answer.entries.get(at, ZERO) - back
                 month = shifted(month, 1)
-

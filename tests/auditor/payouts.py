@@ -39,7 +39,9 @@ def paid_month(audit: Any, component: str, key: str) -> date:
     """First day of the month with which a line is paid."""
     calendars = {c.rule_id: c.calendar for c in audit.plan.components}
     for group in audit.plan.groups:
-        calendars[group.rule_id] = next(c.calendar for c in audit.plan.components if c.group_id == group.rule_id)
+        calendars[group.rule_id] = next(
+            c.calendar for c in audit.plan.components if c.group_id == group.rule_id
+        )
     month = date(int(key[:4]) - 1, 1, 1)
     while month.year <= int(key[:4]) + 1:
         span = span_of(calendars[component], month)
@@ -59,13 +61,24 @@ def _instalments(audit: Any, amount: Decimal) -> list[tuple[int, Decimal]]:
     found, gone, share = [], ZERO, Fraction(0)
     for part in parts:
         share += Fraction(part.share)
-        upto = rounded(Fraction(amount) * share, "down", audit.terms.round_per) if share < 1 else amount
+        upto = (
+            rounded(Fraction(amount) * share, "down", audit.terms.round_per)
+            if share < 1
+            else amount
+        )
         found.append((part.months, upto - gone))
         gone = upto
     return found or [(0, amount)]
 
 
-def _due(audit: Any, payee: str, unit: str, month: date, part: tuple[int, Decimal], earned: dict[Any, Decimal]) -> None:
+def _due(
+    audit: Any,
+    payee: str,
+    unit: str,
+    month: date,
+    part: tuple[int, Decimal],
+    earned: dict[Any, Decimal],
+) -> None:
     """An instalment falls due, or waits until nothing freezes it."""
     due = shifted(month, part[0])
     earned[payee, unit, due] += ZERO
@@ -73,9 +86,13 @@ def _due(audit: Any, payee: str, unit: str, month: date, part: tuple[int, Decima
 
     def frozen(at: date) -> bool:
         class Customer:
-            text = staticmethod(lambda name: audit.book.label(unit, name, shifted(at, 1) - timedelta(days=1)))
+            text = staticmethod(
+                lambda name: audit.book.label(unit, name, shifted(at, 1) - timedelta(days=1))
+            )
 
-        return bool(rule and unit and unit in audit.customers and holds(audit.trees[rule], Customer))
+        return bool(
+            rule and unit and unit in audit.customers and holds(audit.trees[rule], Customer)
+        )
 
     while frozen(due) and due < audit.paid[1]:
         due = shifted(due, 1)
@@ -101,17 +118,34 @@ def _walk(audit: Any, earned: dict[tuple[str, str, date], Decimal]) -> None:
             dues.append(due)
             number = len(dues)
             old = number - pay.expires
-            expired = min(max(dues[old - 1], ZERO), max(carried, ZERO)) if pay.expires and old > emptied and old >= 1 else ZERO
+            expired = (
+                min(max(dues[old - 1], ZERO), max(carried, ZERO))
+                if pay.expires and old > emptied and old >= 1
+                else ZERO
+            )
             net = carried - expired + due
             drawn = max((pay.draw or ZERO) - net, ZERO) if pay.draw is not None else ZERO
-            recovered = min(balance, net - pay.draw) if pay.draw is not None and pay.recoverable and net > pay.draw else ZERO
+            recovered = (
+                min(balance, net - pay.draw)
+                if pay.draw is not None and pay.recoverable and net > pay.draw
+                else ZERO
+            )
             owed = net + drawn - recovered
             balance = balance + drawn - recovered if pay.recoverable else ZERO
             paid = ZERO if pay.minimum is not None and owed < pay.minimum else owed
             brought, carried = carried, owed - paid
             emptied = number if carried == 0 else emptied
             if audit.paid[0] <= month:
-                audit.answer.payouts[payee, month] = (due, brought, expired, drawn, recovered, balance, paid, carried)
+                audit.answer.payouts[payee, month] = (
+                    due,
+                    brought,
+                    expired,
+                    drawn,
+                    recovered,
+                    balance,
+                    paid,
+                    carried,
+                )
                 _forms(audit, payee, month, paid, terms)
             month = shifted(month, 1)
 
@@ -123,7 +157,9 @@ def _forms(audit: Any, payee: str, month: date, paid: Decimal, terms: Any) -> No
     for part in sorted(audit.plan.forms, key=lambda f: f.form_no):
         share += Fraction(part.share)
         upto = rounded(Fraction(paid) * share, "down", terms.round_per) if share < 1 else paid
-        sums[part.otherwise if part.floor is not None and upto - gone < part.floor else part.form] += upto - gone
+        sums[
+            part.otherwise if part.floor is not None and upto - gone < part.floor else part.form
+        ] += upto - gone
         gone = upto
     if not audit.plan.forms:
         sums["cash"] = paid
@@ -132,9 +168,16 @@ def _forms(audit: Any, payee: str, month: date, paid: Decimal, terms: Any) -> No
             continue
         added = pay.tax_added
         if pay.tax_figure:
-            own = [audit.book.figure(payee, pay.tax_figure, span_of(c, month).key, "") for c in ("1@1", "12@1")]
+            own = [
+                audit.book.figure(payee, pay.tax_figure, span_of(c, month).key, "")
+                for c in ("1@1", "12@1")
+            ]
             added = next((v for v in own if v is not None), pay.tax_added)
         taxed = amount
         if pay.tax_included or added:
-            taxed = rounded(Fraction(amount) * (1 + Fraction(added)) / (1 + Fraction(pay.tax_included)), terms.round_mode, terms.round_per)
+            taxed = rounded(
+                Fraction(amount) * (1 + Fraction(added)) / (1 + Fraction(pay.tax_included)),
+                terms.round_mode,
+                terms.round_per,
+            )
         audit.answer.payments[payee, month, form] = (amount, taxed)

@@ -47,17 +47,34 @@ def _row(account: str, service: str, amount: str) -> str:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     made = Store(tmp_path / "ws")
-    for name, text in (("plan.yaml", PLAN), ("book.yaml", BOOK), ("charges.csv", HEAD + _row("A1", "Compute", "60.00") + _row("A1", "CDN", "10.00") + _row("A2", "Compute", "500.00"))):
+    for name, text in (
+        ("plan.yaml", PLAN),
+        ("book.yaml", BOOK),
+        (
+            "charges.csv",
+            HEAD
+            + _row("A1", "Compute", "60.00")
+            + _row("A1", "CDN", "10.00")
+            + _row("A2", "Compute", "500.00"),
+        ),
+    ):
         (tmp_path / name).write_text(text, "utf-8")
         import_file(made, tmp_path / name, KNOWN)
     return made
 
 
-@pytest.mark.parametrize(("amount", "after"), [("39.99", "5.00"), ("40", "10.00"), ("940", "100.00")])
+@pytest.mark.parametrize(
+    ("amount", "after"), [("39.99", "5.00"), ("40", "10.00"), ("940", "100.00")]
+)
 def test_up_to_a_band_and_over_it(store: Store, amount: str, after: str) -> None:
     """60 earns 5 % = 3.00. With 39.99 more, 99.99 still earns 5 % = 4.9995, rounded 5.00; with 40 more the whole 100 earns 10 %."""
     said = Estimator(store, SEPTEMBER, KNOWN).sell("P1", Decimal(amount))
-    assert (said["before"], said["after"], said["service"], said["account"]) == ("3.00", after, "Compute", "A1")
+    assert (said["before"], said["after"], said["service"], said["account"]) == (
+        "3.00",
+        after,
+        "Compute",
+        "A1",
+    )
     assert Decimal(said["more"]) == Decimal(after) - 3
 
 
@@ -68,15 +85,25 @@ def test_what_does_not_count_earns_nothing_more(store: Store) -> None:
 
 def test_each_estimate_stands_alone_and_changes_nothing(store: Store) -> None:
     estimator, acts = Estimator(store, SEPTEMBER, KNOWN), len(store.log.acts())
-    assert [estimator.sell(p, Decimal(a))["after"] for p, a in (("P1", 40), ("P2", 100), ("P1", 40), ("P1", "39.99"))] == ["10.00", "60.00", "10.00", "5.00"]
-    assert len(store.log.acts()) == acts and statement_of(settle_workspace(store, SEPTEMBER).run, "P1").earned == 3
+    assert [
+        estimator.sell(p, Decimal(a))["after"]
+        for p, a in (("P1", 40), ("P2", 100), ("P1", 40), ("P1", "39.99"))
+    ] == ["10.00", "60.00", "10.00", "5.00"]
+    assert (
+        len(store.log.acts()) == acts
+        and statement_of(settle_workspace(store, SEPTEMBER).run, "P1").earned == 3
+    )
 
 
 def test_it_is_what_the_charge_would_really_earn(store: Store, tmp_path: Path) -> None:
     said = Estimator(store, SEPTEMBER, KNOWN).sell("P1", Decimal("777.77"))
     (tmp_path / "more.csv").write_text(HEAD + _row("A1", "Compute", "777.77"), "utf-8")
     import_file(store, tmp_path / "more.csv", KNOWN)
-    assert str(statement_of(settle_workspace(store, SEPTEMBER).run, "P1").earned) == said["after"] == "83.78"
+    assert (
+        str(statement_of(settle_workspace(store, SEPTEMBER).run, "P1").earned)
+        == said["after"]
+        == "83.78"
+    )
 
 
 def test_who_sells_nothing_is_told_so(store: Store) -> None:

@@ -51,9 +51,20 @@ from fenrun.statement.rows import statement_of
 from fenrun.workspace import as_other, check_workspace, import_file, settle_plans, settle_workspace
 
 KNOWN = datetime(2024, 12, 1)
-ROW = {"BilledCost": "1.00", "EffectiveCost": "1.00", "ContractedCost": "1.00", "ListCost": "1.00", "BillingAccountId": "A1", "BillingCurrency": "CNY",
-       "BillingPeriodStart": "2024-09-01T00:00:00Z", "BillingPeriodEnd": "2024-10-01T00:00:00Z", "ChargePeriodStart": "2024-09-02T00:00:00Z", "ChargePeriodEnd": "2024-09-03T00:00:00Z",
-       "ChargeCategory": "Usage", "InvoiceIssuerName": "Beichen Cloud"}
+ROW = {
+    "BilledCost": "1.00",
+    "EffectiveCost": "1.00",
+    "ContractedCost": "1.00",
+    "ListCost": "1.00",
+    "BillingAccountId": "A1",
+    "BillingCurrency": "CNY",
+    "BillingPeriodStart": "2024-09-01T00:00:00Z",
+    "BillingPeriodEnd": "2024-10-01T00:00:00Z",
+    "ChargePeriodStart": "2024-09-02T00:00:00Z",
+    "ChargePeriodEnd": "2024-09-03T00:00:00Z",
+    "ChargeCategory": "Usage",
+    "InvoiceIssuerName": "Beichen Cloud",
+}
 PLAN = """plan: tried
 title: Tried
 source: Terms
@@ -92,7 +103,9 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
-def _by_two(store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, asked: None, by: str = "two") -> list[Problem]:
+def _by_two(
+    store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, asked: None, by: str = "two"
+) -> list[Problem]:
     """One asks to close September; something happens; another, or the same, approves."""
     acts, store.actor = _portal(), "one"
     acts.publish.publish(store, SEPTEMBER)
@@ -142,7 +155,12 @@ def _import_breaks() -> list[Problem]:
     _portal()
     imports = importlib.import_module("fenrun.portal.pages.imports")
     job = imports.Job(1, "one", ["september.csv"], 100, now="september.csv")
-    with mock.patch.object(imports, "import_files", side_effect=OSError(28, "No space left on device")), mock.patch.object(imports, "_log"):
+    with (
+        mock.patch.object(
+            imports, "import_files", side_effect=OSError(28, "No space left on device")
+        ),
+        mock.patch.object(imports, "_log"),
+    ):
         imports._run(job, mock.Mock(now=KNOWN), [], Path("nowhere"))
     return list(job.problems)
 
@@ -159,7 +177,9 @@ def _requested(store: Store) -> list[Problem]:
 
 def _wrongly_requested(store: Store) -> list[Problem]:
     _portal()
-    importlib.import_module("fenrun.portal.consents").ask(store, "registration", "K1", "P2", date(2024, 10, 1), "P2 sold it.")
+    importlib.import_module("fenrun.portal.consents").ask(
+        store, "registration", "K1", "P2", date(2024, 10, 1), "P2 sold it."
+    )
     return []
 
 
@@ -203,9 +223,17 @@ def charges(more: str = "", **cells: str | None) -> Shows:
     """A FOCUS file of one or two rows: the usual one with some cells changed (None: without the column)."""
     row = {**ROW, **cells}
     kept = {k: v for k, v in row.items() if v is not None}
-    quoted = {k: f'"{v.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(v) else v for k, v in kept.items()}
+    quoted = {
+        k: f'"{v.replace(chr(34), chr(34) * 2)}"' if {",", '"'} & set(v) else v
+        for k, v in kept.items()
+    }
     text = ",".join(kept) + "\n" + ",".join(quoted.values()) + "\n" + more
-    return Shows(", ".join(f"{k}: {v}" if v is not None else f"no {k}" for k, v in cells.items()) or more or text, lambda: _import("charges.csv", text.encode()))
+    return Shows(
+        ", ".join(f"{k}: {v}" if v is not None else f"no {k}" for k, v in cells.items())
+        or more
+        or text,
+        lambda: _import("charges.csv", text.encode()),
+    )
 
 
 def file(name: str, content: Callable[[], bytes] | None, told: str) -> Shows:
@@ -228,6 +256,7 @@ def _csv(**cells: str) -> bytes:
 
 def book(text: str) -> Shows:
     """A book file, and the book as a whole after it."""
+
     def find() -> list[Problem]:
         with tempfile.TemporaryDirectory() as folder:
             path, store = Path(folder) / "book.yaml", Store(Path(folder) / "ws")
@@ -238,18 +267,38 @@ def book(text: str) -> Shows:
     return Shows(text, find)
 
 
-def settled(told: str, the_plan: str = PLAN, the_book: str = BOOK, content: bytes | None = None, period: str = "2024-09", act: Callable[[Store], list[Problem]] | None = None) -> Shows:
+def settled(
+    told: str,
+    the_plan: str = PLAN,
+    the_book: str = BOOK,
+    content: bytes | None = None,
+    period: str = "2024-09",
+    act: Callable[[Store], list[Problem]] | None = None,
+) -> Shows:
     """A workspace of one plan, one book and one file of charges, settled for a month."""
+
     def find() -> list[Problem]:
         with tempfile.TemporaryDirectory() as folder:
             store = Store(Path(folder) / "ws")
-            for name, text in (("plan.yaml", the_plan.encode()), ("book.yaml", the_book.encode()), ("charges.csv", content or _csv())):
+            for name, text in (
+                ("plan.yaml", the_plan.encode()),
+                ("book.yaml", the_book.encode()),
+                ("charges.csv", content or _csv()),
+            ):
                 path = Path(folder) / name
                 path.write_bytes(text)
                 import_file(store, path, KNOWN)
             if act:
-                return [replace(p, place=replace(p.place, source=p.place.source.replace(folder, "..."))) for p in _said(lambda: act(store))]
-            return [replace(p, place=replace(p.place, source=p.place.source.replace(folder, "..."))) for p in _said(lambda: list(settle_workspace(store, parse_period(period)).run.problems))]
+                return [
+                    replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
+                    for p in _said(lambda: act(store))
+                ]
+            return [
+                replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
+                for p in _said(
+                    lambda: list(settle_workspace(store, parse_period(period)).run.problems)
+                )
+            ]
 
     return Shows(told, find)
 
@@ -257,7 +306,10 @@ def settled(told: str, the_plan: str = PLAN, the_book: str = BOOK, content: byte
 def _sabotaged(store: Store) -> list[Problem]:
     """A run whose credit stage says that an invariant broke."""
     stages = pipeline.STAGES
-    pipeline.STAGES = (replace(stages[0], broken=lambda engine, plans: ["a role is credited over 100 %"]), *stages[1:])
+    pipeline.STAGES = (
+        replace(stages[0], broken=lambda engine, plans: ["a role is credited over 100 %"]),
+        *stages[1:],
+    )
     try:
         return list(settle_workspace(store, parse_period("2024-09")).run.problems)
     finally:
@@ -265,11 +317,26 @@ def _sabotaged(store: Store) -> list[Problem]:
 
 
 SEPTEMBER = parse_period("2024-09")
-TWO_MONTHS = _csv() + (",".join({**ROW, "BillingPeriodStart": "2024-08-01T00:00:00Z", "BillingPeriodEnd": "2024-09-01T00:00:00Z", "ChargePeriodStart": "2024-08-02T00:00:00Z", "ChargePeriodEnd": "2024-08-03T00:00:00Z"}.values()) + "\n").encode()
+TWO_MONTHS = (
+    _csv()
+    + (
+        ",".join(
+            {
+                **ROW,
+                "BillingPeriodStart": "2024-08-01T00:00:00Z",
+                "BillingPeriodEnd": "2024-09-01T00:00:00Z",
+                "ChargePeriodStart": "2024-08-02T00:00:00Z",
+                "ChargePeriodEnd": "2024-08-03T00:00:00Z",
+            }.values()
+        )
+        + "\n"
+    ).encode()
+)
 
 
 def _closing(*periods: str, known: datetime | None = None) -> Callable[[Store], list[Problem]]:
     """Close these periods one after the other."""
+
     def act(store: Store) -> list[Problem]:
         for period in periods:
             close(store, parse_period(period), known)
@@ -278,7 +345,9 @@ def _closing(*periods: str, known: datetime | None = None) -> Callable[[Store], 
     return act
 
 
-def _closed_then(then: Callable[[Store], object], *periods: str) -> Callable[[Store], list[Problem]]:
+def _closed_then(
+    then: Callable[[Store], object], *periods: str
+) -> Callable[[Store], list[Problem]]:
     def act(store: Store) -> list[Problem]:
         _closing(*(periods or ("2024-09",)))(store)
         then(store)
@@ -312,8 +381,11 @@ def _meanwhile(store: Store) -> list[Problem]:
     return []
 
 
-def _bundled(spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = "") -> Callable[[Store], list[Problem]]:
+def _bundled(
+    spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = ""
+) -> Callable[[Store], list[Problem]]:
     """Close September, write P1's bundle, spoil it or the workspace, and verify the bundle."""
+
     def act(store: Store) -> list[Problem]:
         close(store, SEPTEMBER)
         path = store.path.parent / "P1.zip"
@@ -325,8 +397,11 @@ def _bundled(spoil: Callable[[Path, Store], object] = lambda path, store: None, 
     return act
 
 
-def _repacked(change: Callable[[dict[str, bytes]], object], sign: bool = False) -> Callable[[Path, Store], object]:
+def _repacked(
+    change: Callable[[dict[str, bytes]], object], sign: bool = False
+) -> Callable[[Path, Store], object]:
     """Change the parts of a bundle; `sign` signs it again, as a vendor that cheats would."""
+
     def spoil(path: Path, store: Store) -> None:
         with zipfile.ZipFile(path) as old:
             parts = {name: old.read(name) for name in old.namelist()}
@@ -343,7 +418,14 @@ def _edited(parts: dict[str, bytes]) -> None:
     name = next(n for n in parts if n.endswith("charges.parquet"))
     table = pq.read_table(io.BytesIO(parts[name]))
     out = io.BytesIO()
-    pq.write_table(table.set_column(table.schema.get_field_index("BilledCost"), "BilledCost", pa.array([Decimal("10.00")], table["BilledCost"].type)), out)
+    pq.write_table(
+        table.set_column(
+            table.schema.get_field_index("BilledCost"),
+            "BilledCost",
+            pa.array([Decimal("10.00")], table["BilledCost"].type),
+        ),
+        out,
+    )
     parts[name] = out.getvalue()
 
 
@@ -358,7 +440,9 @@ def _said_otherwise(*changes: tuple[str, str]) -> Callable[[dict[str, bytes]], N
 def _cheated(parts: dict[str, bytes]) -> None:
     """A statement of 0.50 instead of 0.05, sealed and signed as if it were right."""
     said = json.loads(parts["bundle.json"].replace(b'"0.05"', b'"0.50"'))
-    said["seal"]["root"] = climb(leaf_of(said["payee"], said["closes"], said["statement"]), said["seal"]["path"])
+    said["seal"]["root"] = climb(
+        leaf_of(said["payee"], said["closes"], said["statement"]), said["seal"]["path"]
+    )
     parts["bundle.json"] = json.dumps(said).encode()
 
 
@@ -376,6 +460,7 @@ def _more(store: Store) -> Path:
 
 def _log(sql: str, head: str = "") -> Callable[[Store], list[Problem]]:
     """Change the log behind fenrun's back, then verify it."""
+
     def act(store: Store) -> list[Problem]:
         with contextlib.closing(sqlite3.connect(store.log.path)) as connection:
             connection.execute(sql)
@@ -387,6 +472,7 @@ def _log(sql: str, head: str = "") -> Callable[[Store], list[Problem]]:
 
 def _file(change: Callable[[Path], object]) -> Callable[[Store], list[Problem]]:
     """Change the stored book behind fenrun's back, then verify."""
+
     def act(store: Store) -> list[Problem]:
         change(store.imports("book")[0].folder)
         return store.broken()
@@ -400,19 +486,29 @@ def _unusable() -> list[Problem]:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "a-file").write_text("", "utf-8")
         words, fail = sys.argv, cli.fail
-        sys.argv, cli.fail = ["fenrun", "world", f"{folder}/a-file/inside"], lambda problems: said.extend(problems) or 1  # type: ignore[assignment,func-returns-value]
+        sys.argv, cli.fail = (
+            ["fenrun", "world", f"{folder}/a-file/inside"],
+            lambda problems: said.extend(problems) or 1,
+        )  # type: ignore[assignment,func-returns-value]
         try:
             cli.main()
         except SystemExit:
             pass
         finally:
             sys.argv, cli.fail = words, fail
-        return [replace(p, place=replace(p.place, source=p.place.source.replace(folder, "..."))) for p in said]
+        return [
+            replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
+            for p in said
+        ]
 
 
 def _two_currencies(store: Store) -> list[Problem]:
     one = read_plan(PLAN, "plan.yaml").plan
-    return list(settle_plans(store, [one, as_other(one, "other", currency="USD")], parse_period("2024-09")).problems)
+    return list(
+        settle_plans(
+            store, [one, as_other(one, "other", currency="USD")], parse_period("2024-09")
+        ).problems
+    )
 
 
 def _asked(what: str) -> Callable[[Store], list[Problem]]:
@@ -437,10 +533,11 @@ def _parquet(**types: pa.DataType) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         table = pa.table({c: [v] for c, v in ROW.items()})
         for name, kind in types.items():
-            table = table.set_column(table.schema.get_field_index(name), name, table[name].cast(kind))
+            table = table.set_column(
+                table.schema.get_field_index(name), name, table[name].cast(kind)
+            )
         pq.write_table(table, Path(folder) / "c.parquet")
         return (Path(folder) / "c.parquet").read_bytes()
-
 
 
 _PLACE = Place("...")
@@ -449,15 +546,26 @@ REWARD = "{id: reward, pays: partner, per: month, on: amount, by: amount, table:
 CASE = "cases: [{case: one, given: {links: [{of: customer, subject: K1, role: partner, party: P1}], charges: [{customer: K1, month: 2024-03, billed: 100}]}, expect: [{payee: P1, period: 2024-03, earned: 6.00}]}]\n"
 TWICE = "{id: g, exclusive: [{id: one, pays: partner, of: BilledCost > 0, per: month, on: amount, by: amount, table: rates}, {id: two, pays: partner, of: class = 'C', per: month, on: amount, by: amount, table: rates}]}"
 LATER = ", {from: 2024-07-01, source: Letter, kind: all units, bands: [from 0 pays 4 %]}"
-ORDERS = "\n".join(f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, role: partner, party: P1, from: 2024-09-0{n}}}" for n in (1, 2))
-HANDS = "\n".join(["  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}", "  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-02-01}",
-                   "  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-02-01, to: 2024-03-01}", "  - {of: customer, subject: K1, role: partner, party: P3, from: 2024-03-01}"])
+ORDERS = "\n".join(
+    f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, role: partner, party: P1, from: 2024-09-0{n}}}"
+    for n in (1, 2)
+)
+HANDS = "\n".join(
+    [
+        "  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}",
+        "  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-02-01}",
+        "  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-02-01, to: 2024-03-01}",
+        "  - {of: customer, subject: K1, role: partner, party: P3, from: 2024-03-01}",
+    ]
+)
 
 
 def _set(**settings: str) -> list[Problem]:
     """An engine with these settings, where pyspark is not to be found."""
     with mock.patch.dict(os.environ, settings), mock.patch.dict(sys.modules):
-        for name in [n for n in sys.modules if n == "fenrun.engine.spark" or n.split(".")[0] == "pyspark"]:
+        for name in [
+            n for n in sys.modules if n == "fenrun.engine.spark" or n.split(".")[0] == "pyspark"
+        ]:
             del sys.modules[name]
         sys.modules["pyspark"] = None  # type: ignore[assignment]
         new_engine()
@@ -465,33 +573,69 @@ def _set(**settings: str) -> list[Problem]:
 
 
 GALLERY: dict[str, Shows] = {
-    "workspace-missing": Shows("fenrun check nowhere", lambda: (Store.open(Path("nowhere")), [])[1]),
-    "setting-unreadable": Shows("FENRUN_ENGINE=abacus fenrun settle WORKSPACE --period 2024-09", lambda: _set(FENRUN_ENGINE="abacus")),
-    "engine-missing": Shows("FENRUN_ENGINE=spark fenrun settle WORKSPACE --period 2024-09, where pyspark is not installed", lambda: _set(FENRUN_ENGINE="spark")),
+    "workspace-missing": Shows(
+        "fenrun check nowhere", lambda: (Store.open(Path("nowhere")), [])[1]
+    ),
+    "setting-unreadable": Shows(
+        "FENRUN_ENGINE=abacus fenrun settle WORKSPACE --period 2024-09",
+        lambda: _set(FENRUN_ENGINE="abacus"),
+    ),
+    "engine-missing": Shows(
+        "FENRUN_ENGINE=spark fenrun settle WORKSPACE --period 2024-09, where pyspark is not installed",
+        lambda: _set(FENRUN_ENGINE="spark"),
+    ),
     "file-unreadable": file("charges.csv", None, "a file that is not there"),
-    "file-truncated": file("charges.csv.gz", lambda: gzip.compress(_csv() * 3000)[:-500], "a gzip file without its end"),
+    "file-truncated": file(
+        "charges.csv.gz", lambda: gzip.compress(_csv() * 3000)[:-500], "a gzip file without its end"
+    ),
     "file-empty": file("charges.csv", lambda: b"", "a file of no bytes"),
-    "file-encoding": file("charges.csv", lambda: _csv(InvoiceIssuerName="北辰云").decode().encode("gbk"), "InvoiceIssuerName: 北辰云, saved as GBK"),
+    "file-encoding": file(
+        "charges.csv",
+        lambda: _csv(InvoiceIssuerName="北辰云").decode().encode("gbk"),
+        "InvoiceIssuerName: 北辰云, saved as GBK",
+    ),
     "file-kind": file("book.yaml", lambda: b"- a\n", "- a"),
-    "too-many-columns": file("charges.csv", lambda: (",".join(f"c{n}" for n in range(3000)) + "\n").encode(), "a header of 3,000 columns"),
-    "column-twice": file("charges.csv", lambda: _csv().replace(b"ListCost", b"BilledCost"), "a header with BilledCost twice"),
+    "too-many-columns": file(
+        "charges.csv",
+        lambda: (",".join(f"c{n}" for n in range(3000)) + "\n").encode(),
+        "a header of 3,000 columns",
+    ),
+    "column-twice": file(
+        "charges.csv",
+        lambda: _csv().replace(b"ListCost", b"BilledCost"),
+        "a header with BilledCost twice",
+    ),
     "not-focus": file("people.csv", lambda: b"name,age\nx,1\n", "name,age"),
-    "row-malformed": file("charges.csv", lambda: _csv() + b"1,2\n" + _csv().splitlines()[1] + b"\n", "a row of two cells"),
+    "row-malformed": file(
+        "charges.csv",
+        lambda: _csv() + b"1,2\n" + _csv().splitlines()[1] + b"\n",
+        "a row of two cells",
+    ),
     "cost-unreadable": charges(BilledCost="1e400"),
     "number-unreadable": charges(PricingQuantity="many"),
-    "cost-is-float": file("charges.parquet", lambda: _parquet(BilledCost=pa.float64()), "a Parquet column BilledCost of type DOUBLE"),
+    "cost-is-float": file(
+        "charges.parquet",
+        lambda: _parquet(BilledCost=pa.float64()),
+        "a Parquet column BilledCost of type DOUBLE",
+    ),
     "cost-rounded": charges(BilledCost="1.25", ListCost="1"),
     "effective-zero": charges(EffectiveCost="0"),
     "null-forbidden": charges(ChargeCategory=""),
     "row-quarantined": charges(BillingAccountId=""),
     "null-word": charges(SubAccountId="NULL"),
-    "no-final-newline": file("charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"),
+    "no-final-newline": file(
+        "charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"
+    ),
     "many-decimals": charges(BilledCost="1.00000001"),
     "column-unknown": charges(Colour="red"),
-    "column-spelling": file("charges.csv", lambda: _csv().replace(b"BilledCost", b"billedcost"), "billedcost"),
+    "column-spelling": file(
+        "charges.csv", lambda: _csv().replace(b"BilledCost", b"billedcost"), "billedcost"
+    ),
     "column-missing": charges(ListCost=None),
     "coverage": charges(),
-    "column-empty": charges(more=",".join([*ROW.values(), "sku-1"]).replace("Beichen", "Other") + "\n", SkuId=""),
+    "column-empty": charges(
+        more=",".join([*ROW.values(), "sku-1"]).replace("Beichen", "Other") + "\n", SkuId=""
+    ),
     "column-shift": charges(RegionId="12.5"),
     "value-case": charges(ChargeCategory="usage"),
     "value-unknown": charges(ChargeCategory="Gift"),
@@ -503,15 +647,35 @@ GALLERY: dict[str, Shows] = {
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
-    "amount-too-large": settled("a cost of 14 decimals, shares and rates of 6 and 8", PLAN.replace("5 %", "5.123456 %").replace("on: amount,", "on: amount, portion: 33.333333 %,"),
-                                BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace("party: P1}\n", "party: P1, share: 33.3333 %}\n"), _csv(BilledCost="1.00000000000001")),
-    "book-key": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1, colour: red}\n"),
-    "book-value": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1, from: 1/2/2024}\n"),
-    "link-over-100": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n  - {of: customer, subject: K1, role: partner, party: P2, share: 20 %}\n"),
-    "label-overlap": book("labels:\n  - {party: K1, label: class, value: C}\n  - {party: K1, label: class, value: D, from: 2024-03-01}\n"),
-    "figure-conflict": book("figures:\n  - {party: P1, figure: task, period: 2024, amount: 1, currency: CNY}\n  - {party: P1, figure: task, period: 2024, amount: 2, currency: CNY}\n"),
+    "amount-too-large": settled(
+        "a cost of 14 decimals, shares and rates of 6 and 8",
+        PLAN.replace("5 %", "5.123456 %").replace(
+            "on: amount,", "on: amount, portion: 33.333333 %,"
+        ),
+        BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
+            "party: P1}\n", "party: P1, share: 33.3333 %}\n"
+        ),
+        _csv(BilledCost="1.00000000000001"),
+    ),
+    "book-key": book(
+        "links:\n  - {of: customer, subject: K1, role: partner, party: P1, colour: red}\n"
+    ),
+    "book-value": book(
+        "links:\n  - {of: customer, subject: K1, role: partner, party: P1, from: 1/2/2024}\n"
+    ),
+    "link-over-100": book(
+        "links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n  - {of: customer, subject: K1, role: partner, party: P2, share: 20 %}\n"
+    ),
+    "label-overlap": book(
+        "labels:\n  - {party: K1, label: class, value: C}\n  - {party: K1, label: class, value: D, from: 2024-03-01}\n"
+    ),
+    "figure-conflict": book(
+        "figures:\n  - {party: P1, figure: task, period: 2024, amount: 1, currency: CNY}\n  - {party: P1, figure: task, period: 2024, amount: 2, currency: CNY}\n"
+    ),
     "party-unknown": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"),
-    "party-kind": book("parties: [{party: P1, kind: customer}]\nlinks:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"),
+    "party-kind": book(
+        "parties: [{party: P1, kind: customer}]\nlinks:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"
+    ),
     "plan-text": plan(text="plan: [\n"),
     "plan-key": plan(more="colour: red\n"),
     "plan-value": plan("basis: billed", "basis: paid"),
@@ -521,88 +685,287 @@ GALLERY: dict[str, Shows] = {
     "band-overlap": plan(USUAL_TABLE, "bands: [up to 3 pays 1, from 3 pays 2]"),
     "band-gap": plan(USUAL_TABLE, "bands: [below 3 pays 1, above 3 pays 2]"),
     "band-unit": plan(USUAL_TABLE, "bands: [from 80 % pays 1 %]"),
-    "table-marginal": plan(text=PLAN.replace("all units", "marginal").replace("on: amount", "on: figure salary")),
-    "table-dates": plan(USUAL_TABLE + "}", USUAL_TABLE + "}, {from: 2024-01-01, source: Terms, kind: all units, bands: [pays 6 %]}"),
-    "table-times": plan(text=PLAN.replace(USUAL_TABLE, "bands: [from 0 pays 5]").replace("by: amount,", "by: amount, times: rates by amount,")),
+    "table-marginal": plan(
+        text=PLAN.replace("all units", "marginal").replace("on: amount", "on: figure salary")
+    ),
+    "table-dates": plan(
+        USUAL_TABLE + "}",
+        USUAL_TABLE + "}, {from: 2024-01-01, source: Terms, kind: all units, bands: [pays 6 %]}",
+    ),
+    "table-times": plan(
+        text=PLAN.replace(USUAL_TABLE, "bands: [from 0 pays 5]").replace(
+            "by: amount,", "by: amount, times: rates by amount,"
+        )
+    ),
     "case-failed": plan(more=CASE),
     "plan-missing": settled("fenrun settle WORKSPACE --period 2026-01", period="2026-01"),
-    "plans-differ": settled("one plan in CNY and one in USD, settled together", act=_two_currencies),
+    "plans-differ": settled(
+        "one plan in CNY and one in USD, settled together", act=_two_currencies
+    ),
     "charges-missing": settled("fenrun settle WORKSPACE --period 2024-02", period="2024-02"),
-    "currency-not-in-plan": settled("BillingCurrency: USD", content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n"),
-    "basis-missing": settled("basis: x_Cash, and no such column", PLAN.replace("basis: billed", "basis: x_Cash")),
-    "column-absent": settled("exclude: [{id: cdn, when: x_Kind = 'cdn'}]", PLAN + "exclude: [{id: cdn, when: x_Kind = 'cdn'}]\n"),
+    "currency-not-in-plan": settled(
+        "BillingCurrency: USD", content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n"
+    ),
+    "basis-missing": settled(
+        "basis: x_Cash, and no such column", PLAN.replace("basis: billed", "basis: x_Cash")
+    ),
+    "column-absent": settled(
+        "exclude: [{id: cdn, when: x_Kind = 'cdn'}]",
+        PLAN + "exclude: [{id: cdn, when: x_Kind = 'cdn'}]\n",
+    ),
     "account-unowned": settled("BillingAccountId: A9", content=_csv(BillingAccountId="A9")),
     "invariant-broken": settled("a fault in the engine, made on purpose", act=_sabotaged),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
     "target-exists": Shows("fenrun world FOLDER, where FOLDER holds something", _exists),
-    "registration-refused": settled(f"limits: {{open registrations: 1}}\n{ORDERS}", PLAN + "limits: {open registrations: 1}\n", BOOK.replace("parties:", ORDERS + "\nparties:")),
-    "unbinding-refused": settled(f"limits: {{unbinding: 3 months}}\n{HANDS}", PLAN + "limits: {unbinding: 3 months}\n", f"links:\n{HANDS}\n"),
-    "claimed-twice": settled(f"sum: [{TWICE}]", PLAN.replace(REWARD, TWICE), BOOK + "labels: [{party: K1, label: class, value: C}]\n"),
+    "registration-refused": settled(
+        f"limits: {{open registrations: 1}}\n{ORDERS}",
+        PLAN + "limits: {open registrations: 1}\n",
+        BOOK.replace("parties:", ORDERS + "\nparties:"),
+    ),
+    "unbinding-refused": settled(
+        f"limits: {{unbinding: 3 months}}\n{HANDS}",
+        PLAN + "limits: {unbinding: 3 months}\n",
+        f"links:\n{HANDS}\n",
+    ),
+    "claimed-twice": settled(
+        f"sum: [{TWICE}]",
+        PLAN.replace(REWARD, TWICE),
+        BOOK + "labels: [{party: K1, label: class, value: C}]\n",
+    ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),
     "merging-pays": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 4 %, from 1000 pays 5 %]"),
     "timing-pays": plan(USUAL_TABLE, "bands: [from 1000 pays 500]"),
     "transfer-pays": plan(more="exclude: [{id: north, when: region = 'north'}]\n"),
-    "clause-unreachable": plan("{id: all, mode: single, roles: [partner]}", "{id: all, mode: single, roles: [partner]}, {id: rest, mode: single, roles: [rep]}"),
+    "clause-unreachable": plan(
+        "{id: all, mode: single, roles: [partner]}",
+        "{id: all, mode: single, roles: [partner]}, {id: rest, mode: single, roles: [rep]}",
+    ),
     "clause-never": plan(more="exclude: [{id: none, when: class = 'C' and class = 'D'}]\n"),
     "clauses-conflict": plan(REWARD, TWICE),
-    "table-unused": plan("tables:\n", "tables:\n  spare: [{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 5 %]}]\n"),
+    "table-unused": plan(
+        "tables:\n",
+        "tables:\n  spare: [{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 5 %]}]\n",
+    ),
     "version-late": plan("rates: [{from: 2024-01-01", "rates: [{from: 2024-02-01"),
-    "version-never": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER.replace("2024-07-01", "2025-01-01").replace("4 %", "6 %")),
-    "published-late": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER.replace("4 %", "6 %").replace("source: Letter", "published: 2024-09-01, source: Letter")),
+    "version-never": plan(
+        USUAL_TABLE + "}",
+        USUAL_TABLE + "}" + LATER.replace("2024-07-01", "2025-01-01").replace("4 %", "6 %"),
+    ),
+    "published-late": plan(
+        USUAL_TABLE + "}",
+        USUAL_TABLE
+        + "}"
+        + LATER.replace("4 %", "6 %").replace(
+            "source: Letter", "published: 2024-09-01, source: Letter"
+        ),
+    ),
     "source-missing": plan("source: Terms, kind", "source: ' ', kind"),
     "version-lowers": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER),
-    "bases-mixed": plan(REWARD, REWARD + ", {id: other, basis: effective, pays: partner, per: month, on: amount, by: amount, table: rates}"),
-    "workspace-busy": settled("fenrun close WORKSPACE while another process writes for a minute", act=_busy),
-    "log-edited": settled("UPDATE acts SET actor = 'somebody' WHERE seq = 2", act=_log("UPDATE acts SET actor = 'somebody' WHERE seq = 2")),
-    "log-gap": settled("DELETE FROM acts WHERE seq = 2", act=_log("DELETE FROM acts WHERE seq = 2")),
-    "log-head": settled("DELETE FROM acts WHERE seq = 3, then fenrun audit verify WORKSPACE --head HASH", act=_log("DELETE FROM acts WHERE seq = 3", "b6589fc6")),
-    "stored-edited": settled("a byte more at the end of links.parquet in the store", act=_file(lambda folder: (folder / "links.parquet").write_bytes((folder / "links.parquet").read_bytes() + b" "))),
-    "stored-unlogged": settled("a folder of the store copied beside itself", act=_file(lambda folder: shutil.copytree(folder, folder.with_name("000000000000")))),
-    "replaces-unknown": settled("fenrun import WORKSPACE more.csv --replaces march.csv", act=lambda store: list(import_file(store, _more(store), KNOWN, replaces=["march.csv"]).problems)),
-    "known-closed": settled("fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01", act=_closed_then(
-        lambda store: import_file(store, _more(store), datetime(2024, 11, 30)))),
-    "known-future": settled("fenrun import WORKSPACE more.csv --known 2094-01-01", act=lambda store: list(import_file(Store(store.path, now=KNOWN), _more(store), datetime(2094, 1, 1)).problems)),
+    "bases-mixed": plan(
+        REWARD,
+        REWARD
+        + ", {id: other, basis: effective, pays: partner, per: month, on: amount, by: amount, table: rates}",
+    ),
+    "workspace-busy": settled(
+        "fenrun close WORKSPACE while another process writes for a minute", act=_busy
+    ),
+    "log-edited": settled(
+        "UPDATE acts SET actor = 'somebody' WHERE seq = 2",
+        act=_log("UPDATE acts SET actor = 'somebody' WHERE seq = 2"),
+    ),
+    "log-gap": settled(
+        "DELETE FROM acts WHERE seq = 2", act=_log("DELETE FROM acts WHERE seq = 2")
+    ),
+    "log-head": settled(
+        "DELETE FROM acts WHERE seq = 3, then fenrun audit verify WORKSPACE --head HASH",
+        act=_log("DELETE FROM acts WHERE seq = 3", "b6589fc6"),
+    ),
+    "stored-edited": settled(
+        "a byte more at the end of links.parquet in the store",
+        act=_file(
+            lambda folder: (folder / "links.parquet").write_bytes(
+                (folder / "links.parquet").read_bytes() + b" "
+            )
+        ),
+    ),
+    "stored-unlogged": settled(
+        "a folder of the store copied beside itself",
+        act=_file(lambda folder: shutil.copytree(folder, folder.with_name("000000000000"))),
+    ),
+    "replaces-unknown": settled(
+        "fenrun import WORKSPACE more.csv --replaces march.csv",
+        act=lambda store: list(
+            import_file(store, _more(store), KNOWN, replaces=["march.csv"]).problems
+        ),
+    ),
+    "known-closed": settled(
+        "fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01",
+        act=_closed_then(lambda store: import_file(store, _more(store), datetime(2024, 11, 30))),
+    ),
+    "known-future": settled(
+        "fenrun import WORKSPACE more.csv --known 2094-01-01",
+        act=lambda store: list(
+            import_file(Store(store.path, now=KNOWN), _more(store), datetime(2094, 1, 1)).problems
+        ),
+    ),
     "path-unusable": Shows("fenrun world a-file/inside", _unusable),
-    "period-partly-closed": settled("2024-09 closed, then fenrun settle WORKSPACE --period 2024-Q3", act=_closed_then(lambda store: closing.settle_period(store, parse_period("2024-Q3")))),
-    "log-unreadable": settled("log.db replaced by some text", act=lambda store: (store.log.path.write_text("not a log " * 200), store.broken())[1]),
-    "close-already": settled("fenrun close WORKSPACE --period 2024-09, twice", act=_closing("2024-09", "2024-09")),
-    "close-order": settled("2024-08 closed, then fenrun close WORKSPACE --period 2024-10", content=TWO_MONTHS, act=_closing("2024-08", "2024-10")),
-    "close-early": settled("fenrun close WORKSPACE --period 2024-12, on 2024-12-01", act=_closing("2024-12")),
-    "close-known": settled("2024-08 closed, then fenrun close WORKSPACE --period 2024-09 --known 2024-10-01", content=TWO_MONTHS, act=_closed_then(
-        lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1)), "2024-08")),
-    "close-problems": settled("fenrun close WORKSPACE --period 2024-09, with shares of 120 %", the_book=BOOK.replace('parties:', '  - {of: customer, subject: K1, role: partner, party: P1, share: 20 %}\nparties:'), act=_closing("2024-09")),
-    "close-meanwhile": settled("two processes close 2024-08 and 2024-09 at once", content=TWO_MONTHS, act=_meanwhile),
-    "close-asked": settled("in the portal, asking twice to close 2024-09", act=lambda store: _by_two(store, lambda shown, asked: _portal().ask_close(store, shown, "Again"))),
-    "close-alone": settled("in the portal, asking to close 2024-09 and approving it oneself", act=lambda store: _by_two(store, by="one")),
-    "close-changed": settled("in the portal, 2024-09 settled anew between asking and approving", act=lambda store: _by_two(store, _rerun)),
-    "approval-gone": settled("in the portal, approving what somebody else has just approved", act=lambda store: _by_two(store, lambda shown, asked: asked.delete(using="default") and None)),
-    "grant-wrong": Shows("in the portal, the role auditor for the party P1", lambda: (_portal().give("one", "two", "auditor", "P1", "It asked."), [])[1]),
-    "grant-own": Shows("in the portal, one grants operations to himself", lambda: (_portal().give("one", "one", "operations", "", "Helps."), [])[1]),
-    "oidc-wrong": Shows("fenrun serve, with FENRUN_OIDC_URL=http://id.example.com", _unsafe_provider),
-    "user-wrong": Shows("in the portal, a grant for the account a b", lambda: (_portal().give("one", "a b", "partner", "P1", "It asked."), [])[1]),
-    "shown-changed": settled("in the portal, a line's explanation, after a file that was known before was imported", act=_shown_otherwise),
+    "period-partly-closed": settled(
+        "2024-09 closed, then fenrun settle WORKSPACE --period 2024-Q3",
+        act=_closed_then(lambda store: closing.settle_period(store, parse_period("2024-Q3"))),
+    ),
+    "log-unreadable": settled(
+        "log.db replaced by some text",
+        act=lambda store: (store.log.path.write_text("not a log " * 200), store.broken())[1],
+    ),
+    "close-already": settled(
+        "fenrun close WORKSPACE --period 2024-09, twice", act=_closing("2024-09", "2024-09")
+    ),
+    "close-order": settled(
+        "2024-08 closed, then fenrun close WORKSPACE --period 2024-10",
+        content=TWO_MONTHS,
+        act=_closing("2024-08", "2024-10"),
+    ),
+    "close-early": settled(
+        "fenrun close WORKSPACE --period 2024-12, on 2024-12-01", act=_closing("2024-12")
+    ),
+    "close-known": settled(
+        "2024-08 closed, then fenrun close WORKSPACE --period 2024-09 --known 2024-10-01",
+        content=TWO_MONTHS,
+        act=_closed_then(lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1)), "2024-08"),
+    ),
+    "close-problems": settled(
+        "fenrun close WORKSPACE --period 2024-09, with shares of 120 %",
+        the_book=BOOK.replace(
+            "parties:",
+            "  - {of: customer, subject: K1, role: partner, party: P1, share: 20 %}\nparties:",
+        ),
+        act=_closing("2024-09"),
+    ),
+    "close-meanwhile": settled(
+        "two processes close 2024-08 and 2024-09 at once", content=TWO_MONTHS, act=_meanwhile
+    ),
+    "close-asked": settled(
+        "in the portal, asking twice to close 2024-09",
+        act=lambda store: _by_two(
+            store, lambda shown, asked: _portal().ask_close(store, shown, "Again")
+        ),
+    ),
+    "close-alone": settled(
+        "in the portal, asking to close 2024-09 and approving it oneself",
+        act=lambda store: _by_two(store, by="one"),
+    ),
+    "close-changed": settled(
+        "in the portal, 2024-09 settled anew between asking and approving",
+        act=lambda store: _by_two(store, _rerun),
+    ),
+    "approval-gone": settled(
+        "in the portal, approving what somebody else has just approved",
+        act=lambda store: _by_two(
+            store, lambda shown, asked: asked.delete(using="default") and None
+        ),
+    ),
+    "grant-wrong": Shows(
+        "in the portal, the role auditor for the party P1",
+        lambda: (_portal().give("one", "two", "auditor", "P1", "It asked."), [])[1],
+    ),
+    "grant-own": Shows(
+        "in the portal, one grants operations to himself",
+        lambda: (_portal().give("one", "one", "operations", "", "Helps."), [])[1],
+    ),
+    "oidc-wrong": Shows(
+        "fenrun serve, with FENRUN_OIDC_URL=http://id.example.com", _unsafe_provider
+    ),
+    "user-wrong": Shows(
+        "in the portal, a grant for the account a b",
+        lambda: (_portal().give("one", "a b", "partner", "P1", "It asked."), [])[1],
+    ),
+    "shown-changed": settled(
+        "in the portal, a line's explanation, after a file that was known before was imported",
+        act=_shown_otherwise,
+    ),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
-    "reason-missing": Shows("in the portal, a grant without a reason", lambda: (_portal().give("one", "two", "partner", "P1", " "), [])[1]),
-    "bench-not-demo": settled("fenrun bench portal WORKSPACE, of real data", act=lambda store: importlib.import_module("fenrun.cli.bench_").bench_portal.callback(store, 1, 1, False)),
-    "token-wrong": Shows("in the portal, a token for 5,000 days", lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1]),
-    "estimate-nothing": settled("in the portal, what P9 would earn by selling more, who sells nothing", act=lambda store: (Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(100)), [])[1]),
-    "estimate-amount": Shows("in the portal, what selling 0 more would earn", lambda: (_portal() and importlib.import_module("fenrun.portal.pages.common").estimated(None, "0", ""), [])[1]),
-    "mcp-missing": Shows("fenrun mcp https://portal.example, without FENRUN_TOKEN", lambda: (assistant.Portal("https://portal.example", ""), [])[1]),
-    "hook-wrong": Shows("in the portal, a webhook to http://10.0.0.1/", lambda: (_portal() and importlib.import_module("fenrun.portal.hooks").make(None, "http://10.0.0.1/", "statement"), [])[1]),
+    "reason-missing": Shows(
+        "in the portal, a grant without a reason",
+        lambda: (_portal().give("one", "two", "partner", "P1", " "), [])[1],
+    ),
+    "bench-not-demo": settled(
+        "fenrun bench portal WORKSPACE, of real data",
+        act=lambda store: importlib.import_module("fenrun.cli.bench_").bench_portal.callback(
+            store, 1, 1, False
+        ),
+    ),
+    "token-wrong": Shows(
+        "in the portal, a token for 5,000 days",
+        lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1],
+    ),
+    "estimate-nothing": settled(
+        "in the portal, what P9 would earn by selling more, who sells nothing",
+        act=lambda store: (Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(100)), [])[1],
+    ),
+    "estimate-amount": Shows(
+        "in the portal, what selling 0 more would earn",
+        lambda: (
+            _portal()
+            and importlib.import_module("fenrun.portal.pages.common").estimated(None, "0", ""),
+            [],
+        )[1],
+    ),
+    "mcp-missing": Shows(
+        "fenrun mcp https://portal.example, without FENRUN_TOKEN",
+        lambda: (assistant.Portal("https://portal.example", ""), [])[1],
+    ),
+    "hook-wrong": Shows(
+        "in the portal, a webhook to http://10.0.0.1/",
+        lambda: (
+            _portal()
+            and importlib.import_module("fenrun.portal.hooks").make(
+                None, "http://10.0.0.1/", "statement"
+            ),
+            [],
+        )[1],
+    ),
     "pdf-missing": Shows("a statement as PDF, where WeasyPrint is not installed", _no_pdf),
-    "request-wrong": settled("in the portal, an order registration that names no order", act=_wrongly_requested),
+    "request-wrong": settled(
+        "in the portal, an order registration that names no order", act=_wrongly_requested
+    ),
     "request-over": settled("in the portal, consenting to what was refused before", act=_requested),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
-    "key-unreadable": settled("a signing-key.pem of one word", act=_bundled(lambda path, store: ((store.path / "signing-key.pem").write_text("secret"), make_bundle(store, "P1", SEPTEMBER, path)))),
-    "bundle-open": settled("fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close", act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip"))),
-    "bundle-unsealed": settled("leaves.json of the close edited, then a bundle", act=_bundled(_unsealed)),
-    "bundle-unreadable": settled("a bundle cut in half", act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500]))),
-    "bundle-signature": settled("fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)),
-    "bundle-edited": settled("BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))),
-    "bundle-seal": settled("earned 0.05 -> 0.50 in the bundle, signed again", act=_bundled(_repacked(_said_otherwise(('"0.05"', '"0.50"')), sign=True))),
-    "bundle-differs": settled("earned 0.05 -> 0.50 in the bundle, sealed and signed again", act=_bundled(_repacked(_cheated, sign=True))),
+    "key-unreadable": settled(
+        "a signing-key.pem of one word",
+        act=_bundled(
+            lambda path, store: (
+                (store.path / "signing-key.pem").write_text("secret"),
+                make_bundle(store, "P1", SEPTEMBER, path),
+            )
+        ),
+    ),
+    "bundle-open": settled(
+        "fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close",
+        act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip")),
+    ),
+    "bundle-unsealed": settled(
+        "leaves.json of the close edited, then a bundle", act=_bundled(_unsealed)
+    ),
+    "bundle-unreadable": settled(
+        "a bundle cut in half",
+        act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500])),
+    ),
+    "bundle-signature": settled(
+        "fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)
+    ),
+    "bundle-edited": settled(
+        "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))
+    ),
+    "bundle-seal": settled(
+        "earned 0.05 -> 0.50 in the bundle, signed again",
+        act=_bundled(_repacked(_said_otherwise(('"0.05"', '"0.50"')), sign=True)),
+    ),
+    "bundle-differs": settled(
+        "earned 0.05 -> 0.50 in the bundle, sealed and signed again",
+        act=_bundled(_repacked(_cheated, sign=True)),
+    ),
 }
 
 

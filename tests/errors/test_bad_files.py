@@ -44,14 +44,23 @@ BAD = {
     "cut.parquet": (_parquet_cut, "file-truncated"),
     "gbk.csv": (lambda f: GOOD.replace("Cloud", "北辰云").encode("gbk"), "file-encoding"),
     "utf16.csv": (lambda f: GOOD.encode("utf-16"), "file-encoding"),
-    "wide.csv": (lambda f: (",".join(f"c{n}" for n in range(1_000_000)) + "\n").encode(), "too-many-columns"),
+    "wide.csv": (
+        lambda f: (",".join(f"c{n}" for n in range(1_000_000)) + "\n").encode(),
+        "too-many-columns",
+    ),
     "twice.csv": (lambda f: GOOD.replace("ListCost", "BilledCost").encode(), "column-twice"),
     "huge-cost.csv": (lambda f: GOOD.replace("1.00", "1e400", 1).encode(), "cost-unreadable"),
-    "fine-cost.csv": (lambda f: GOOD.replace("1.00", "0.1234567890123456", 1).encode(), "cost-unreadable"),
+    "fine-cost.csv": (
+        lambda f: GOOD.replace("1.00", "0.1234567890123456", 1).encode(),
+        "cost-unreadable",
+    ),
     "word-cost.csv": (lambda f: GOOD.replace("1.00", "abc", 1).encode(), "cost-unreadable"),
     "underscore-cost.csv": (lambda f: GOOD.replace("1.00", "1_000", 1).encode(), "cost-unreadable"),
     "nan-cost.csv": (lambda f: GOOD.replace("1.00", "NaN", 1).encode(), "cost-unreadable"),
-    "ragged.csv": (lambda f: (GOOD + f"1,1,1,1,{TAIL},extra\n" + f"1,1,1,1,{TAIL}\n").encode(), "row-malformed"),
+    "ragged.csv": (
+        lambda f: (GOOD + f"1,1,1,1,{TAIL},extra\n" + f"1,1,1,1,{TAIL}\n").encode(),
+        "row-malformed",
+    ),
     "empty.csv": (lambda f: b"", "file-empty"),
     "no-rows.csv": (lambda f: (HEAD + "\n").encode(), "file-empty"),
 }
@@ -68,7 +77,9 @@ def test_refused_whole(name: str, tmp_path: Path) -> None:
     done = fenrun("import", store, bad, "--json")
     assert done.code == 1
     assert code in {p["code"] for p in done.json()["problems"]}
-    assert "Traceback" not in done.err and all(p["what"] and p["why"] and p["fix"] for p in done.json()["problems"])
+    assert "Traceback" not in done.err and all(
+        p["what"] and p["why"] and p["fix"] for p in done.json()["problems"]
+    )
     assert {f: f.read_bytes() for f in store.rglob("*") if f.is_file()} == before
 
 
@@ -79,15 +90,28 @@ def test_a_refused_file_does_not_make_a_workspace(tmp_path: Path) -> None:
 
 
 def test_rows_without_account_or_date_are_kept_aside_and_counted(tmp_path: Path) -> None:
-    rows = [f"1.50,1,1,1,{TAIL}", f"2.25,2,2,2,{TAIL}".replace("A1", ""), f"4.00,4,4,4,{TAIL}".replace("2024-09-02T00:00:00Z", "soon")]
+    rows = [
+        f"1.50,1,1,1,{TAIL}",
+        f"2.25,2,2,2,{TAIL}".replace("A1", ""),
+        f"4.00,4,4,4,{TAIL}".replace("2024-09-02T00:00:00Z", "soon"),
+    ]
     (tmp_path / "some.csv").write_text("\n".join([HEAD, *rows]) + "\n")
     done = fenrun("import", tmp_path / "ws", tmp_path / "some.csv", "--json")
     assert done.code == 1
     said = done.json()["imported"][0]
-    assert (said["rows"], said["quarantined"], said["billed"], said["billed_quarantined"]) == (3, 2, {"CNY": "7.75"}, {"CNY": "6.25"})
+    assert (said["rows"], said["quarantined"], said["billed"], said["billed_quarantined"]) == (
+        3,
+        2,
+        {"CNY": "7.75"},
+        {"CNY": "6.25"},
+    )
     aside = pq.read_table(next((tmp_path / "ws").rglob("quarantine.parquet"))).to_pylist()
     assert sorted(r["BilledCost"] for r in aside) == ["2.25", "4.00"]
-    assert {(p["place"]["column"], p["place"]["row"]) for p in done.json()["problems"] if p["code"] == "row-quarantined"} == {("BillingAccountId", 3), ("ChargePeriodStart", 4)}
+    assert {
+        (p["place"]["column"], p["place"]["row"])
+        for p in done.json()["problems"]
+        if p["code"] == "row-quarantined"
+    } == {("BillingAccountId", 3), ("ChargePeriodStart", 4)}
 
 
 def test_offsets_and_exponents_are_read_exactly(tmp_path: Path) -> None:
@@ -95,4 +119,7 @@ def test_offsets_and_exponents_are_read_exactly(tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text(f"{HEAD}\n{row}\n")
     assert fenrun("import", tmp_path / "ws", tmp_path / "one.csv").code == 0
     stored = pq.read_table(next((tmp_path / "ws").rglob("charges.parquet"))).to_pylist()[0]
-    assert str(stored["BilledCost"]) in ("1.5E-7", "0.00000015") and stored["ChargePeriodStart"].isoformat() == "2024-09-01T22:00:00"
+    assert (
+        str(stored["BilledCost"]) in ("1.5E-7", "0.00000015")
+        and stored["ChargePeriodStart"].isoformat() == "2024-09-01T22:00:00"
+    )

@@ -38,17 +38,41 @@ BAD = {
     "overlap": (_bands("below 3 pays 1 %", "from 2 below 29 pays 2 %"), "band-overlap"),
     "gap": (_bands("below 2 pays 1 %", "from 3 pays 2 %"), "band-gap"),
     "undecided boundary": (_bands("below 3000 pays 45 %", "above 3000 pays 40 %"), "band-gap"),
-    "boundary claimed twice": (_bands("up to 3000 pays 45 %", "from 3000 pays 40 %"), "band-overlap"),
+    "boundary claimed twice": (
+        _bands("up to 3000 pays 45 %", "from 3000 pays 40 %"),
+        "band-overlap",
+    ),
     "percent bounds on amounts": (_bands("below 80 % pays 1 %", "from 80 % pays 2 %"), "band-unit"),
-    "amount bounds on attainment": (_bands("below 80 pays 1 %", "from 80 pays 2 %", by="attainment"), "band-unit"),
+    "amount bounds on attainment": (
+        _bands("below 80 pays 1 %", "from 80 pays 2 %", by="attainment"),
+        "band-unit",
+    ),
     "unknown table": (GOOD.replace("table: ten", "table: tin"), "plan-name"),
     "id twice": (GOOD.replace("{id: ten,", "{id: both,"), "plan-id-twice"),
-    "condition": (GOOD.replace("roles: [partner]", "roles: [partner], when: class equals C"), "plan-condition"),
-    "column in lower case": (GOOD.replace("roles: [partner]", "roles: [partner], when: Servicename = 'x'"), "plan-name"),
-    "sql in a condition": (GOOD.replace("roles: [partner]", "roles: [partner], when: 'class = 1; DROP TABLE links'"), "plan-condition"),
+    "condition": (
+        GOOD.replace("roles: [partner]", "roles: [partner], when: class equals C"),
+        "plan-condition",
+    ),
+    "column in lower case": (
+        GOOD.replace("roles: [partner]", "roles: [partner], when: Servicename = 'x'"),
+        "plan-name",
+    ),
+    "sql in a condition": (
+        GOOD.replace("roles: [partner]", "roles: [partner], when: 'class = 1; DROP TABLE links'"),
+        "plan-condition",
+    ),
     "target missing": (GOOD.replace("by: amount", "by: attainment"), "plan-key"),
-    "table twice a day": (_bands("pays 1 %").replace("earn:", "    - {from: 2024-01-01, source: test, kind: all units, bands: [pays 2 %]}\nearn:"), "table-dates"),
-    "marginal on a figure": (_bands("from 0 pays 1 %", kind="marginal").replace("on: amount", "on: figure pay"), "table-marginal"),
+    "table twice a day": (
+        _bands("pays 1 %").replace(
+            "earn:",
+            "    - {from: 2024-01-01, source: test, kind: all units, bands: [pays 2 %]}\nearn:",
+        ),
+        "table-dates",
+    ),
+    "marginal on a figure": (
+        _bands("from 0 pays 1 %", kind="marginal").replace("on: amount", "on: figure pay"),
+        "table-marginal",
+    ),
     "alias in itself": ("plan: &a [*a]\n", "plan-text"),
 }
 
@@ -63,10 +87,16 @@ def test_problem_is_found_and_placed(name: str) -> None:
     for problem in found:
         assert problem.place.source == "bad.yaml" and 0 < problem.place.row <= text.count("\n") + 2
         for lang in ("en", "zh-CN"):
-            assert all(problem.words(part, lang) and "?" not in problem.words(part, lang).replace("?.", "").rstrip("?？") for part in ("what", "why", "fix"))
+            assert all(
+                problem.words(part, lang)
+                and "?" not in problem.words(part, lang).replace("?.", "").rstrip("?？")
+                for part in ("what", "why", "fix")
+            )
 
 
-@pytest.mark.parametrize("name", ["overlap", "id twice", "boundary claimed twice", "table twice a day", "key twice"])
+@pytest.mark.parametrize(
+    "name", ["overlap", "id twice", "boundary claimed twice", "table twice a day", "key twice"]
+)
 def test_both_places_are_shown(name: str) -> None:
     with pytest.raises(Refused) as refused:
         read_plan(BAD[name][0], "bad.yaml")
@@ -78,14 +108,40 @@ def test_the_good_plan_is_good() -> None:
 
 
 def test_all_problems_at_once_in_order() -> None:
-    text = GOOD.replace("CNY", "yuan").replace("basis: billed", "basis: paid").replace("Asia/Shanghai", "Mars/Base")
+    text = (
+        GOOD.replace("CNY", "yuan")
+        .replace("basis: billed", "basis: paid")
+        .replace("Asia/Shanghai", "Mars/Base")
+    )
     with pytest.raises(Refused) as refused:
         read_plan(text, "bad.yaml")
     rows = [p.place.row for p in refused.value.problems]
     assert len(rows) == 3 and rows == sorted(rows)
 
 
-@given(st.integers(0, len(P01) - 1), st.integers(0, 40), st.sampled_from(["", "\x00", "[", "}", "%", "'", ": ", "\n", "- ", "&x ", "*x", "9" * 60, "pays", "\t", "中"]))
+@given(
+    st.integers(0, len(P01) - 1),
+    st.integers(0, 40),
+    st.sampled_from(
+        [
+            "",
+            "\x00",
+            "[",
+            "}",
+            "%",
+            "'",
+            ": ",
+            "\n",
+            "- ",
+            "&x ",
+            "*x",
+            "9" * 60,
+            "pays",
+            "\t",
+            "中",
+        ]
+    ),
+)
 def test_mutations_of_a_good_plan_never_crash(at: int, cut: int, put: str) -> None:
     try:
         read_plan(P01[:at] + put + P01[at + cut :], "mutant.yaml")

@@ -24,7 +24,17 @@ from fenrun.engine.store import Store
 from fenrun.workspace import import_file, settle_workspace
 
 SOURCE = Path(fenrun.__file__).parent
-WATCHED = {str(SOURCE / name): name for name in ("engine/store.py", "engine/log.py", "workspace.py", "closing/close.py", "charges/read.py", "book/read.py")}
+WATCHED = {
+    str(SOURCE / name): name
+    for name in (
+        "engine/store.py",
+        "engine/log.py",
+        "workspace.py",
+        "closing/close.py",
+        "charges/read.py",
+        "book/read.py",
+    )
+}
 """Where a command can be killed: every line of these files that it runs is a point."""
 WRITES = ("engine/store.py", "engine/log.py")
 """Where something reaches the disk: every point here is tried, elsewhere some."""
@@ -32,7 +42,18 @@ ELSEWHERE = 4
 THOROUGH = ("import charges", "close with differences")
 """The commands of which every line that writes is tried; of the others every sixth."""
 KNOWN = datetime(2024, 10, 5)
-HEAD = ("BilledCost", "EffectiveCost", "ContractedCost", "ListCost", "BillingAccountId", "BillingCurrency", "BillingPeriodStart", "ChargePeriodStart", "ChargeCategory", "InvoiceIssuerName")
+HEAD = (
+    "BilledCost",
+    "EffectiveCost",
+    "ContractedCost",
+    "ListCost",
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "ChargePeriodStart",
+    "ChargeCategory",
+    "InvoiceIssuerName",
+)
 
 
 @dataclass(frozen=True)
@@ -52,7 +73,8 @@ class Point:
 def write_files(folder: Path) -> None:
     """A plan, a book and two files of charges."""
     folder.mkdir(parents=True)
-    (folder / "plan.yaml").write_text("""plan: small
+    (folder / "plan.yaml").write_text(
+        """plan: small
 title: Small
 source: test
 published: 2024-01-01
@@ -63,12 +85,32 @@ basis: billed
 credit: {first match: [{id: all, mode: single, roles: [partner]}]}
 tables: {ten: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 10 %]}]}
 earn: {sum: [{id: ten, pays: partner, per: month, on: amount, by: amount, table: ten}]}
-""", "utf-8")
-    (folder / "book.yaml").write_text("""parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
+""",
+        "utf-8",
+    )
+    (folder / "book.yaml").write_text(
+        """parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 links: [{of: account, issuer: Cloud, subject: A1, role: customer, party: K1}, {of: customer, subject: K1, role: partner, party: P1}]
-""", "utf-8")
-    for name, month, cost in (("august", "08", "100.00"), ("late", "08", "7.00"), ("september", "09", "50.00")):
-        row = (cost, cost, cost, cost, "A1", "CNY", f"2024-{month}-01T00:00:00Z", f"2024-{month}-02T00:00:00Z", "Usage", "Cloud")
+""",
+        "utf-8",
+    )
+    for name, month, cost in (
+        ("august", "08", "100.00"),
+        ("late", "08", "7.00"),
+        ("september", "09", "50.00"),
+    ):
+        row = (
+            cost,
+            cost,
+            cost,
+            cost,
+            "A1",
+            "CNY",
+            f"2024-{month}-01T00:00:00Z",
+            f"2024-{month}-02T00:00:00Z",
+            "Usage",
+            "Cloud",
+        )
         (folder / f"{name}.csv").write_text(",".join(HEAD) + "\n" + ",".join(row) + "\n", "utf-8")
 
 
@@ -77,10 +119,16 @@ def _import(name: str, day: int) -> Callable[[Store, Path], Any]:
 
 
 COMMANDS: dict[str, Callable[[Store, Path], Any]] = {
-    "import a plan": _import("plan.yaml", 5), "import a book": _import("book.yaml", 5), "import charges": _import("august.csv", 5),
-    "settle": lambda store, files: settle_workspace(store, parse_period("2024-08")), "close": lambda store, files: close(store, parse_period("2024-08"), KNOWN),
-    "import late charges": _import("late.csv", 6), "import the next month": _import("september.csv", 6),
-    "close with differences": lambda store, files: close(store, parse_period("2024-09"), KNOWN.replace(day=7)),
+    "import a plan": _import("plan.yaml", 5),
+    "import a book": _import("book.yaml", 5),
+    "import charges": _import("august.csv", 5),
+    "settle": lambda store, files: settle_workspace(store, parse_period("2024-08")),
+    "close": lambda store, files: close(store, parse_period("2024-08"), KNOWN),
+    "import late charges": _import("late.csv", 6),
+    "import the next month": _import("september.csv", 6),
+    "close with differences": lambda store, files: close(
+        store, parse_period("2024-09"), KNOWN.replace(day=7)
+    ),
 }
 """In this order each finds what the one before left."""
 
@@ -147,7 +195,13 @@ def chosen(places: list[str], thorough: bool) -> list[int]:
         first.setdefault(place, number)
     writes = [n for place, n in first.items() if place.startswith(WRITES)]
     others = [n for place, n in first.items() if not place.startswith(WRITES)]
-    return sorted({*writes[:: 1 if thorough else 6], *others[:: max(1, len(others) // ELSEWHERE)], len(places)})
+    return sorted(
+        {
+            *writes[:: 1 if thorough else 6],
+            *others[:: max(1, len(others) // ELSEWHERE)],
+            len(places),
+        }
+    )
 
 
 def table(folder: Path) -> list[Point]:
@@ -173,7 +227,15 @@ def table(folder: Path) -> list[Point]:
             again = _named(in_child(lambda: state(tried)), before, after)  # noqa: B023
             if again != "after":
                 again = f"{again} ({failed})"
-            found.append(Point(name, number, places[number - 1], left if killed is None else f"not killed: {killed}", again))
+            found.append(
+                Point(
+                    name,
+                    number,
+                    places[number - 1],
+                    left if killed is None else f"not killed: {killed}",
+                    again,
+                )
+            )
             shutil.rmtree(tried)
         shutil.rmtree(ready)
         shutil.move(whole, ready)

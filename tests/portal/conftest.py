@@ -17,7 +17,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("portal") / "world"
     done = fenrun("demo", path, "--rows", 12000)
     assert done.code == 0, done.err
-    with served(path, "sqlite", in_place=True):  # so that no copy has to put the statements in again
+    with served(
+        path, "sqlite", in_place=True
+    ):  # so that no copy has to put the statements in again
         return path
 
 

@@ -18,7 +18,14 @@ from typing import Any
 
 import httpx
 
-PG = Path(shutil.which("initdb") or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), "")).resolve().parent
+PG = (
+    Path(
+        shutil.which("initdb")
+        or next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), reverse=True)), "")
+    )
+    .resolve()
+    .parent
+)
 """Where PostgreSQL's programs are, if they are installed."""
 DATABASES = ("sqlite", "postgresql")
 
@@ -41,13 +48,56 @@ def postgresql() -> Iterator[str]:
             as_user = ["runuser", "-u", "postgres", "--"]
 
         def run(*words: object) -> None:
-            done = subprocess.run([*as_user, *map(str, words)], capture_output=True, text=True, timeout=120, check=False, cwd=aside)
+            done = subprocess.run(
+                [*as_user, *map(str, words)],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+                cwd=aside,
+            )
             assert done.returncode == 0, done.stdout + done.stderr
 
-        run(PG / "initdb", "-D", folder, "-U", "admin", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8")
-        run(PG / "pg_ctl", "-D", folder, "-w", "-l", folder / "log", "-o", f"-c listen_addresses=127.0.0.1 -p {number} -c unix_socket_directories='{folder}' -c fsync=off", "start")
+        run(
+            PG / "initdb",
+            "-D",
+            folder,
+            "-U",
+            "admin",
+            "--auth=trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        )
+        run(
+            PG / "pg_ctl",
+            "-D",
+            folder,
+            "-w",
+            "-l",
+            folder / "log",
+            "-o",
+            f"-c listen_addresses=127.0.0.1 -p {number} -c unix_socket_directories='{folder}' -c fsync=off",
+            "start",
+        )
         try:
-            run(PG / "psql", "-h", "127.0.0.1", "-p", number, "-U", "admin", "-d", "postgres", "-q", "-c", "CREATE ROLE fenrun LOGIN CREATEROLE", "-c", "CREATE DATABASE fenrun OWNER fenrun")
+            run(
+                PG / "psql",
+                "-h",
+                "127.0.0.1",
+                "-p",
+                number,
+                "-U",
+                "admin",
+                "-d",
+                "postgres",
+                "-q",
+                "-c",
+                "CREATE ROLE fenrun LOGIN CREATEROLE",
+                "-c",
+                "CREATE DATABASE fenrun OWNER fenrun",
+            )
             yield f"postgres://fenrun@127.0.0.1:{number}/fenrun"
         finally:
             run(PG / "pg_ctl", "-D", folder, "-w", "-m", "immediate", "stop")
@@ -68,8 +118,19 @@ class Portal:
     @contextmanager
     def sign_in(self, name: str, lang: str = "en") -> Iterator[httpx.Client]:
         """A browser's session of somebody: a client with its cookies, and the form token in its headers."""
-        with httpx.Client(base_url=self.address, headers={"Accept-Language": lang, "Referer": self.address}, timeout=60) as client:
-            said = client.post("/account/login/", data={"login": name, "password": self.password, "csrfmiddlewaretoken": form_token(client, "/account/login/")})
+        with httpx.Client(
+            base_url=self.address,
+            headers={"Accept-Language": lang, "Referer": self.address},
+            timeout=60,
+        ) as client:
+            said = client.post(
+                "/account/login/",
+                data={
+                    "login": name,
+                    "password": self.password,
+                    "csrfmiddlewaretoken": form_token(client, "/account/login/"),
+                },
+            )
             assert said.status_code == 302, said.text
             client.headers["X-CSRFToken"] = client.cookies["csrftoken"]
             yield client
@@ -78,16 +139,27 @@ class Portal:
     def token(self, name: str, scopes: str = "read") -> Iterator[httpx.Client]:
         """A program's client with a token of somebody."""
         with self.sign_in(name) as client:
-            page = client.post("/access/token/", data={"name": "test", "scopes": scopes, "days": "7"})
+            page = client.post(
+                "/access/token/", data={"name": "test", "scopes": scopes, "days": "7"}
+            )
         secret = re.search(r"fenrun_[\w-]{30,}", page.text)
         assert secret, page.text
-        with httpx.Client(base_url=self.address, headers={"Authorization": f"Bearer {secret.group()}"}, timeout=60) as client:
+        with httpx.Client(
+            base_url=self.address, headers={"Authorization": f"Bearer {secret.group()}"}, timeout=60
+        ) as client:
             yield client
 
     def python(self, code: str) -> Any:
         """Run some code beside the server, with Django ready for its database; gives the JSON that it prints."""
         start = f"from pathlib import Path\nfrom fenrun.portal import serve\nserve.ready(Path({str(self.workspace)!r}))\n"
-        done = subprocess.run([sys.executable, "-c", start + code], env=self.env, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", start + code],
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -99,17 +171,37 @@ def form_token(client: httpx.Client, page: str) -> str:
 
 
 @contextmanager
-def served(world: Path, database: str, url: str = "", in_place: bool = False, **more: str) -> Iterator[Portal]:
+def served(
+    world: Path, database: str, url: str = "", in_place: bool = False, **more: str
+) -> Iterator[Portal]:
     """Serve a world, or a copy of it, so that closing a period in it harms no other test."""
     with tempfile.TemporaryDirectory(prefix="fenrun-portal-") as aside:
         workspace = world if in_place else Path(aside) / "workspace"
         if not in_place:
             shutil.copytree(world, workspace)
-        env = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "FENRUN_HOSTS", "DJANGO_SETTINGS_MODULE")} | {"FENRUN_LANG": "en", "PYTHONUNBUFFERED": "1", "FENRUN_WORKSPACE": str(workspace), **more}
+        env = {
+            k: v
+            for k, v in os.environ.items()
+            if k not in ("DATABASE_URL", "FENRUN_HOSTS", "DJANGO_SETTINGS_MODULE")
+        } | {
+            "FENRUN_LANG": "en",
+            "PYTHONUNBUFFERED": "1",
+            "FENRUN_WORKSPACE": str(workspace),
+            **more,
+        }
         if url:
             env["DATABASE_URL"] = url
         number = port()
-        with (Path(aside) / "errors").open("w+") as errors, subprocess.Popen([sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", str(number)], stdout=subprocess.PIPE, stderr=errors, text=True, env=env) as server:
+        with (
+            (Path(aside) / "errors").open("w+") as errors,
+            subprocess.Popen(
+                [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", str(number)],
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=env,
+            ) as server,
+        ):
             try:
                 assert server.stdout
                 said = []
@@ -122,7 +214,10 @@ def served(world: Path, database: str, url: str = "", in_place: bool = False, **
                 address = f"http://127.0.0.1:{number}"
                 password = re.search(r"password (\S+) as", "".join(said))
                 assert password
-                parties = {words[0]: words[2] if len(words) > 2 else "" for words in (line.split() for line in said if line.startswith("  "))}
+                parties = {
+                    words[0]: words[2] if len(words) > 2 else ""
+                    for words in (line.split() for line in said if line.startswith("  "))
+                }
                 yield Portal(address, workspace, password.group(1), parties, env, database)
             finally:
                 server.terminate()

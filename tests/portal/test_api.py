@@ -9,7 +9,11 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance, unsupported_method
+from schemathesis.specs.openapi.checks import (
+    ignored_auth,
+    positive_data_acceptance,
+    unsupported_method,
+)
 
 from tests.command import fenrun
 from tests.portal.served import Portal
@@ -28,12 +32,20 @@ def test_made_up_requests_get_answers_that_fit_the_schema(own: Portal, role: str
         for found in schema.get_all_operations():
             operation = found.ok()
 
-            @settings(max_examples=12, deadline=None, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck), database=None)
+            @settings(
+                max_examples=12,
+                deadline=None,
+                phases=[Phase.explicit, Phase.generate],
+                suppress_health_check=list(HealthCheck),
+                database=None,
+            )
             @given(case=operation.as_strategy())
             def tried(case: schemathesis.Case) -> None:
                 nonlocal count
                 count += 1
-                case.validate_response(case.call(headers=dict(client.headers)), excluded_checks=list(_SKIPPED))
+                case.validate_response(
+                    case.call(headers=dict(client.headers)), excluded_checks=list(_SKIPPED)
+                )
 
             tried()
         assert count > 150
@@ -44,18 +56,28 @@ def test_the_api_says_what_the_command_line_says(portal: Portal, world: Path) ->
     with portal.token("partner") as client:
         row = client.get("/api/statements").json()["rows"][0]
         said = client.get(f"/api/statements/{row['period']}/{party}").json()
-        printed = fenrun("statement", portal.workspace, party, "--period", row["period"], "--json").json()
+        printed = fenrun(
+            "statement", portal.workspace, party, "--period", row["period"], "--json"
+        ).json()
         assert {k: said[k] for k in printed} == printed
         line = said["lines"][0]["line"]
-        printed = fenrun("explain", portal.workspace, line, "--period", row["period"], "--charges", 20, "--json").json()
+        printed = fenrun(
+            "explain", portal.workspace, line, "--period", row["period"], "--charges", 20, "--json"
+        ).json()
         printed.pop("words")
         assert client.get(f"/api/lines/{row['period']}/{line}").json() == printed
 
 
 def test_pages_of_rows(portal: Portal) -> None:
     with portal.token("auditor") as client:
-        first, second = (client.get("/api/statements", params={"page": n, "size": 7}).json() for n in (1, 2))
-        assert len(first["rows"]) == len(second["rows"]) == 7 and first["total"] > 100 and not {json.dumps(r) for r in first["rows"]} & {json.dumps(r) for r in second["rows"]}
+        first, second = (
+            client.get("/api/statements", params={"page": n, "size": 7}).json() for n in (1, 2)
+        )
+        assert (
+            len(first["rows"]) == len(second["rows"]) == 7
+            and first["total"] > 100
+            and not {json.dumps(r) for r in first["rows"]} & {json.dumps(r) for r in second["rows"]}
+        )
         assert client.get("/api/statements", params={"size": 100000}).status_code == 422
         assert client.get("/api/statements", params={"page": 10**5}).json()["rows"] == []
 
@@ -64,6 +86,8 @@ def test_the_schema_is_open_and_names_every_refusal(portal: Portal) -> None:
     said = httpx.get(f"{portal.address}/api/openapi.json").json()
     for path, methods in said["paths"].items():
         for method, operation in methods.items():
-            assert {"401", "403", "404", "409", "422"} <= set(operation["responses"]), (method, path)
+            assert {"401", "403", "404", "409", "422"} <= set(operation["responses"]), (
+                method,
+                path,
+            )
             assert operation["summary"], (method, path)
-

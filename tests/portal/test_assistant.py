@@ -14,12 +14,18 @@ from tests.portal.served import Portal
 mcp = pytest.importorskip("mcp")
 
 
-def _asked(portal: Portal, token: str, *calls: tuple[str, dict[str, Any]]) -> tuple[list[str], list[Any]]:
+def _asked(
+    portal: Portal, token: str, *calls: tuple[str, dict[str, Any]]
+) -> tuple[list[str], list[Any]]:
     """The names of the tools, and what each call answers."""
     from mcp.client.stdio import stdio_client
 
     async def talk() -> tuple[list[str], list[Any]]:
-        server = mcp.StdioServerParameters(command=sys.executable, args=["-m", "fenrun", "mcp", portal.address], env={**portal.env, "FENRUN_TOKEN": token})
+        server = mcp.StdioServerParameters(
+            command=sys.executable,
+            args=["-m", "fenrun", "mcp", portal.address],
+            env={**portal.env, "FENRUN_TOKEN": token},
+        )
         async with stdio_client(server) as (read, write), mcp.ClientSession(read, write) as session:
             await session.initialize()
             names = [t.name for t in (await session.list_tools()).tools]
@@ -37,11 +43,32 @@ def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
     with portal.token("partner") as mine, portal.token("auditor") as auditor:
         token = mine.headers["Authorization"].partition(" ")[2]
         row = mine.get("/api/statements").json()["rows"][0]
-        other = next(r for r in auditor.get("/api/statements").json()["rows"] if r["payee"] != party)
+        other = next(
+            r for r in auditor.get("/api/statements").json()["rows"] if r["payee"] != party
+        )
         line = mine.get(f"/api/statements/{row['period']}/{party}").json()["lines"][0]["line"]
-    names, answers = _asked(portal, token, ("statement", {"period": row["period"], "payee": party}), ("explain", {"period": row["period"], "line": line}),
-                            ("statement", {"period": other["period"], "payee": other["payee"]}), ("attainment", {"period": row["period"], "payee": party}))
-    assert {"statements", "statement", "attainment", "explain", "who_is_credited", "what_i_may_see"} == set(names)
+    names, answers = _asked(
+        portal,
+        token,
+        ("statement", {"period": row["period"], "payee": party}),
+        ("explain", {"period": row["period"], "line": line}),
+        ("statement", {"period": other["period"], "payee": other["payee"]}),
+        ("attainment", {"period": row["period"], "payee": party}),
+    )
+    assert {
+        "statements",
+        "statement",
+        "attainment",
+        "explain",
+        "who_is_credited",
+        "what_i_may_see",
+    } == set(names)
     assert answers[0][0]["payee"] == party and answers[1][0]["line"] == line
-    assert answers[2][0]["problems"][0]["code"] == "missing" and other["name"] not in json.dumps(answers[2])
-    assert answers[3][0]["attained"] and all("measure" in v for v in answers[3][0]["attained"].values()) and "under_way" in answers[3][0]
+    assert answers[2][0]["problems"][0]["code"] == "missing" and other["name"] not in json.dumps(
+        answers[2]
+    )
+    assert (
+        answers[3][0]["attained"]
+        and all("measure" in v for v in answers[3][0]["attained"].values())
+        and "under_way" in answers[3][0]
+    )

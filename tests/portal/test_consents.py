@@ -44,48 +44,115 @@ def _moved(own: Portal, when: str, then: str, heard: bool = True) -> dict[str, A
 
 def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
     said = _moved(own, "2024-10-11T15:00", 'consents.decide(store, request, "consented")')
-    assert said["waiting"] == said["before"] and said["state"] == "consented" and said["holds_from"] == "2024-10-11"
+    assert (
+        said["waiting"] == said["before"]
+        and said["state"] == "consented"
+        and said["holds_from"] == "2024-10-11"
+    )
     (old,) = [k for k in said["before"] if "customer" in k]
     assert 0 < Decimal(said["after"]["P00040 customer "]) < Decimal(said["before"][old])
-    assert Decimal(said["after"][old]) + Decimal(said["after"]["P00040 customer "]) == Decimal(said["before"][old])
-    assert said["source"].startswith("request-") and said["reason"] == "transfer asked by somebody, consented by somebody"
+    assert Decimal(said["after"][old]) + Decimal(said["after"]["P00040 customer "]) == Decimal(
+        said["before"][old]
+    )
+    assert (
+        said["source"].startswith("request-")
+        and said["reason"] == "transfer asked by somebody, consented by somebody"
+    )
 
 
 def test_a_refusal_credits_nothing(own: Portal) -> None:
-    said = _moved(own, "2024-10-11T15:00", 'consents.decide(store, request, "refused")\nconsents.lapse(store)')
-    assert said["after"] == said["before"] and said["state"] == "refused" and not said["source"].startswith("request-")
+    said = _moved(
+        own, "2024-10-11T15:00", 'consents.decide(store, request, "refused")\nconsents.lapse(store)'
+    )
+    assert (
+        said["after"] == said["before"]
+        and said["state"] == "refused"
+        and not said["source"].startswith("request-")
+    )
 
 
 def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
     said = _moved(own, "2024-10-19T01:00", "consents.lapse(store)", heard=False)
-    assert said["silent_on"] == "None" and said["after"] == said["before"] and said["state"] == "waiting", "who has no account cannot be heard, and is not silent"
+    assert (
+        said["silent_on"] == "None"
+        and said["after"] == said["before"]
+        and said["state"] == "waiting"
+    ), "who has no account cannot be heard, and is not silent"
     said = _moved(own, "2024-10-17T23:00", "consents.lapse(store)")
-    assert said["silent_on"] == "2024-10-18" and said["after"] == said["before"] and said["state"] == "waiting"
+    assert (
+        said["silent_on"] == "2024-10-18"
+        and said["after"] == said["before"]
+        and said["state"] == "waiting"
+    )
     said = _moved(own, "2024-10-18T01:00", "consents.lapse(store)")
-    assert said["state"] == "silent" and said["holds_from"] == "2024-10-18" and Decimal(said["after"]["P00040 customer "]) > 0
+    assert (
+        said["state"] == "silent"
+        and said["holds_from"] == "2024-10-18"
+        and Decimal(said["after"]["P00040 customer "]) > 0
+    )
 
 
 def test_only_the_customer_decides(portal: Portal) -> None:
     customer, partner = portal.parties["customer"], portal.parties["partner"]
-    with portal.sign_in("operations") as operations, portal.sign_in("customer") as asked, portal.sign_in("partner") as other, portal.sign_in("auditor") as auditor:
-        form = {"kind": "association", "customer": customer, "party": "P00040", "reason": "Sold by P00040 since May.", "since": "2024-05-01"}
+    with (
+        portal.sign_in("operations") as operations,
+        portal.sign_in("customer") as asked,
+        portal.sign_in("partner") as other,
+        portal.sign_in("auditor") as auditor,
+    ):
+        form = {
+            "kind": "association",
+            "customer": customer,
+            "party": "P00040",
+            "reason": "Sold by P00040 since May.",
+            "since": "2024-05-01",
+        }
         assert operations.post("/requests/ask/", data=form).status_code == 302
         number = operations.get("/api/requests").json()["rows"][0]["id"]
         for who, status in ((operations, 403), (other, 404), (auditor, 403)):
-            assert who.post(f"/requests/{number}/", data={"state": "consented"}).status_code == status
-            assert who.post(f"/api/requests/{number}", json={"state": "consented"}).status_code == status
-        assert "Sold by P00040" not in other.get("/requests/").text and "Sold by P00040" in auditor.get("/requests/").text
+            assert (
+                who.post(f"/requests/{number}/", data={"state": "consented"}).status_code == status
+            )
+            assert (
+                who.post(f"/api/requests/{number}", json={"state": "consented"}).status_code
+                == status
+            )
+        assert (
+            "Sold by P00040" not in other.get("/requests/").text
+            and "Sold by P00040" in auditor.get("/requests/").text
+        )
         assert "Sold by P00040" in asked.get("/requests/").text
         assert asked.post(f"/requests/{number}/", data={"state": "refused"}).status_code == 302
         assert asked.post(f"/api/requests/{number}", json={"state": "consented"}).status_code == 409
-        assert [r["state"] for r in asked.get("/api/requests").json()["rows"] if r["id"] == number] == ["refused"]
+        assert [
+            r["state"] for r in asked.get("/api/requests").json()["rows"] if r["id"] == number
+        ] == ["refused"]
         # a partner registers an order for itself, never for another, and never an association
-        mine = {"kind": "registration", "customer": customer, "party": partner, "issuer": "Beichen Cloud", "order": "SO-9", "reason": "Ours.", "since": "2024-11-01"}
+        mine = {
+            "kind": "registration",
+            "customer": customer,
+            "party": partner,
+            "issuer": "Beichen Cloud",
+            "order": "SO-9",
+            "reason": "Ours.",
+            "since": "2024-11-01",
+        }
         assert other.post("/api/requests", json=mine).status_code == 201
         assert other.post("/api/requests", json={**mine, "party": "P00040"}).status_code == 403
-        assert other.post("/api/requests", json={**mine, "kind": "association", "order": "", "issuer": ""}).status_code == 403
+        assert (
+            other.post(
+                "/api/requests", json={**mine, "kind": "association", "order": "", "issuer": ""}
+            ).status_code
+            == 403
+        )
         assert other.get("/api/requests").json()["total"] == 1
-        assert other.post(f"/api/requests/{other.get('/api/requests').json()['rows'][0]['id']}", json={"state": "withdrawn"}).status_code == 200
+        assert (
+            other.post(
+                f"/api/requests/{other.get('/api/requests').json()['rows'][0]['id']}",
+                json={"state": "withdrawn"},
+            ).status_code
+            == 200
+        )
 
 
 _REGISTER = """
@@ -124,7 +191,13 @@ print(json.dumps([said, [a.facts()["source"] for a in store.log.acts("book") if 
 def test_an_order_is_registered_only_with_its_owner(own: Portal) -> None:
     """Whatever customer a partner names: what it consents to holds for its own order alone, and for one that no charge names it waits."""
     said, entered, number, blank = own.python(_REGISTER)
-    assert said == {"held": ["void", False], "owner's": ["consented", True], "another's": ["void", False], "nobody's": ["consented", False], "rival's": ["void", False]}
+    assert said == {
+        "held": ["void", False],
+        "owner's": ["consented", True],
+        "another's": ["void", False],
+        "nobody's": ["consented", False],
+        "rival's": ["void", False],
+    }
     assert entered == [f"request-{number}.yaml"] and blank is None
 
 

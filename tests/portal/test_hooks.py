@@ -28,7 +28,13 @@ def receiver() -> Iterator[tuple[str, queue.Queue[Told]]]:
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            told.put((self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            told.put(
+                (
+                    self.path,
+                    dict(self.headers),
+                    self.rfile.read(int(self.headers["Content-Length"])),
+                )
+            )
             self.send_response(204)
             self.end_headers()
 
@@ -58,39 +64,106 @@ def _made(client: Any, url: str) -> str:
     return found.group(1)
 
 
-def test_each_is_told_of_what_it_sees(inside: Portal, receiver: tuple[str, queue.Queue[Told]]) -> None:
+def test_each_is_told_of_what_it_sees(
+    inside: Portal, receiver: tuple[str, queue.Queue[Told]]
+) -> None:
     address, told = receiver
     party = inside.parties["partner"]
-    with inside.sign_in("partner") as partner, inside.sign_in("customer") as customer, inside.sign_in("operations") as operations, inside.sign_in("second") as second:
-        secrets = {f"/{name}": _made(client, f"{address}/{name}") for name, client in (("partner", partner), ("customer", customer), ("operations", operations))}
+    with (
+        inside.sign_in("partner") as partner,
+        inside.sign_in("customer") as customer,
+        inside.sign_in("operations") as operations,
+        inside.sign_in("second") as second,
+    ):
+        secrets = {
+            f"/{name}": _made(client, f"{address}/{name}")
+            for name, client in (
+                ("partner", partner),
+                ("customer", customer),
+                ("operations", operations),
+            )
+        }
         period = partner.get("/api/statements").json()["rows"][0]["period"]
-        number = partner.post("/api/disputes", json={"party": party, "period": period, "text": "An order is missing."}).json()["id"]
+        number = partner.post(
+            "/api/disputes", json={"party": party, "period": period, "text": "An order is missing."}
+        ).json()["id"]
         got = [told.get(timeout=60) for _ in range(2)]
-        assert sorted(path for path, _, _ in got) == ["/operations", "/partner"], "the customer is not told"
+        assert sorted(path for path, _, _ in got) == ["/operations", "/partner"], (
+            "the customer is not told"
+        )
         for path, headers, body in got:
             said = json.loads(body)
-            assert (said["event"], said["party"], said["state"], said["id"] > 0) == ("dispute", party, "open", True)
-            wanted = hmac.new(secrets[path].encode(), headers["X-Fenrun-Time"].encode() + b"." + body, hashlib.sha256).hexdigest()
+            assert (said["event"], said["party"], said["state"], said["id"] > 0) == (
+                "dispute",
+                party,
+                "open",
+                True,
+            )
+            wanted = hmac.new(
+                secrets[path].encode(),
+                headers["X-Fenrun-Time"].encode() + b"." + body,
+                hashlib.sha256,
+            ).hexdigest()
             assert headers["X-Fenrun-Signature"] == wanted
-        operations.post(f"/api/disputes/{number}/answer", json={"state": "accepted", "text": "It was."})
+        operations.post(
+            f"/api/disputes/{number}/answer", json={"state": "accepted", "text": "It was."}
+        )
         assert {json.loads(told.get(timeout=60)[2])["state"] for _ in range(2)} == {"accepted"}
-        approval = operations.post("/api/periods/2024-01/close", json={"reason": "January"}).json()["id"]
+        approval = operations.post("/api/periods/2024-01/close", json={"reason": "January"}).json()[
+            "id"
+        ]
         assert second.post(f"/api/approvals/{approval}").status_code == 200
         while (got_ := told.get(timeout=60))[0] != "/operations":
-            assert json.loads(got_[2])["payees"] == [party], "a partner is told of its own statement alone"
+            assert json.loads(got_[2])["payees"] == [party], (
+                "a partner is told of its own statement alone"
+            )
         said = json.loads(got_[2])
-        assert (said["event"], said["period"], said["closed"], len(said["payees"]) > 3) == ("statement", "2024-01", True, True)
+        assert (said["event"], said["period"], said["closed"], len(said["payees"]) > 3) == (
+            "statement",
+            "2024-01",
+            True,
+            True,
+        )
         ends = re.findall(r"/access/hook/(\d+)/end/", partner.get("/access/").text)
-        assert partner.post(f"/access/hook/{ends[0]}/end/").status_code == 302 and not partner.get("/api/hooks").json()
+        assert (
+            partner.post(f"/access/hook/{ends[0]}/end/").status_code == 302
+            and not partner.get("/api/hooks").json()
+        )
 
 
-def test_nobody_reaches_the_vendor_s_own_network(own: Portal, receiver: tuple[str, queue.Queue[Told]]) -> None:
+def test_nobody_reaches_the_vendor_s_own_network(
+    own: Portal, receiver: tuple[str, queue.Queue[Told]]
+) -> None:
     address, told = receiver
     with own.sign_in("partner") as client:
-        for url in (address, "http://example.com/", "ftp://example.com/", "https://user:x@example.com/", "https://", "x", "https://example.com:99999/", "https://[bad", "https:// /", "https://example.com:0/"):
-            assert client.post("/api/hooks", json={"url": url, "events": ["dispute"]}).status_code == 409, url
-        assert client.post("/api/hooks", json={"url": "https://example.com/", "events": ["salary"]}).status_code == 409
-        assert client.post("/api/hooks", json={"url": address.replace("http", "https"), "events": ["dispute"]}).status_code == 201, "only the connection shows where it leads"
+        for url in (
+            address,
+            "http://example.com/",
+            "ftp://example.com/",
+            "https://user:x@example.com/",
+            "https://",
+            "x",
+            "https://example.com:99999/",
+            "https://[bad",
+            "https:// /",
+            "https://example.com:0/",
+        ):
+            assert (
+                client.post("/api/hooks", json={"url": url, "events": ["dispute"]}).status_code
+                == 409
+            ), url
+        assert (
+            client.post(
+                "/api/hooks", json={"url": "https://example.com/", "events": ["salary"]}
+            ).status_code
+            == 409
+        )
+        assert (
+            client.post(
+                "/api/hooks", json={"url": address.replace("http", "https"), "events": ["dispute"]}
+            ).status_code
+            == 201
+        ), "only the connection shows where it leads"
     done = own.python("""
 import json
 from fenrun.portal import hooks, models
@@ -104,14 +177,34 @@ print(json.dumps([arrived, telling.status, telling.tried, telling.next_at is not
     assert done == [0, 0, 1, True] and told.empty()
 
 
-@pytest.mark.parametrize("address, may", [
-    ("93.184.216.34", True), ("2606:2800:220:1::1", True), ("10.0.0.1", False), ("127.0.0.1", False), ("169.254.169.254", False), ("::1", False), ("fe80::1%eth0", False), ("224.0.0.1", False), ("100.64.0.1", False), ("0.0.0.0", False),
-    ("::ffff:10.0.0.1", False), ("64:ff9b::a00:1", False), ("64:ff9b::7f00:1", False), ("2002:7f00:1::", False), ("2002:a00:1::", False), ("fd00::1", False)])
+@pytest.mark.parametrize(
+    "address, may",
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:220:1::1", True),
+        ("10.0.0.1", False),
+        ("127.0.0.1", False),
+        ("169.254.169.254", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("224.0.0.1", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),
+        ("::ffff:10.0.0.1", False),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b::7f00:1", False),
+        ("2002:7f00:1::", False),
+        ("2002:a00:1::", False),
+        ("fd00::1", False),
+    ],
+)
 def test_addresses_that_lead_inside_are_not_called(address: str, may: bool) -> None:
     assert open_to_all(address) is may
 
 
-def test_a_receiver_that_drips_holds_nobody_up(inside: Portal, receiver: tuple[str, queue.Queue[Told]]) -> None:
+def test_a_receiver_that_drips_holds_nobody_up(
+    inside: Portal, receiver: tuple[str, queue.Queue[Told]]
+) -> None:
     """One whose answer never ends is hung up on; the others are told meanwhile."""
     address, told = receiver
     with socket.socket() as slow:

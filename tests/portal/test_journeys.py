@@ -29,17 +29,42 @@ AXE = Axe()
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"])
+        found = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+                "--no-first-run",
+            ],
+        )
         yield found
         found.close()
 
 
 @contextmanager
-def signed_in(browser: Browser, portal: Portal, name: str, lang: str = "en", **context: object) -> Iterator[Page]:
+def signed_in(
+    browser: Browser, portal: Portal, name: str, lang: str = "en", **context: object
+) -> Iterator[Page]:
     """A page of somebody who has signed in by hand. What the browser's console complains about fails the test."""
-    with browser.new_context(locale="zh-CN" if lang == "zh-CN" else "en-GB", viewport={"width": 1280, "height": 900}, **context) as own:
+    with browser.new_context(
+        locale="zh-CN" if lang == "zh-CN" else "en-GB",
+        viewport={"width": 1280, "height": 900},
+        **context,
+    ) as own:
         page, said = own.new_page(), list[str]()
-        page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") and "Failed to load resource" not in message.text else None)
+        page.on(
+            "console",
+            lambda message: (
+                said.append(message.text)
+                if message.type in ("error", "warning")
+                and "Failed to load resource" not in message.text
+                else None
+            ),
+        )
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(portal.address)
         page.get_by_label(re.compile("Username|用户名")).fill(name)
@@ -54,13 +79,25 @@ def looked_at(page: Page, name: str) -> None:
     """Keep the page's picture, and hold it to be accessible."""
     OUTPUT.mkdir(exist_ok=True)
     page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
-    found = [(v["id"], v["impact"], [n["html"][:120] for n in v["nodes"][:3]]) for v in AXE.run(page).response["violations"]]
+    found = [
+        (v["id"], v["impact"], [n["html"][:120] for n in v["nodes"][:3]])
+        for v in AXE.run(page).response["violations"]
+    ]
     assert not [v for v in found if v[1] in ("serious", "critical")], found
 
 
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang: str) -> None:
-    words = {"en": ("Why?", "Credited elsewhere", "Dispute this", "What is wrong, and what shows it", "Send"), "zh-CN": ("为什么？", "归属于他处", "提出争议", "问题及依据", "提交")}[lang]
+    words = {
+        "en": (
+            "Why?",
+            "Credited elsewhere",
+            "Dispute this",
+            "What is wrong, and what shows it",
+            "Send",
+        ),
+        "zh-CN": ("为什么？", "归属于他处", "提出争议", "问题及依据", "提交"),
+    }[lang]
     why, elsewhere, dispute, wrong, send = words
     with signed_in(browser, portal, "partner", lang) as page:
         expect(page.get_by_role("heading", level=1)).to_contain_text(portal.parties["partner"])
@@ -83,22 +120,39 @@ def test_a_partner_takes_a_statement_along(portal: Portal, lang: str) -> None:
     party = portal.parties["partner"]
     with portal.sign_in("partner", lang) as client:
         address = client.get("/").headers["Location"]
-        files = {kind: client.get(address, params={"format": kind}) for kind in ("pdf", "xlsx", "csv", "json")}
+        files = {
+            kind: client.get(address, params={"format": kind})
+            for kind in ("pdf", "xlsx", "csv", "json")
+        }
         assert client.get(address, params={"format": "exe"}).status_code == 404
-        assert client.get(address, params={"format": "bundle"}).status_code == 409, "the period is not closed"
+        assert client.get(address, params={"format": "bundle"}).status_code == 409, (
+            "the period is not closed"
+        )
     assert all(f.status_code == 200 for f in files.values())
-    assert files["pdf"].content.startswith(b"%PDF-") and files["xlsx"].content.startswith(b"PK") and party in files["csv"].text
+    assert (
+        files["pdf"].content.startswith(b"%PDF-")
+        and files["xlsx"].content.startswith(b"PK")
+        and party in files["csv"].text
+    )
     OUTPUT.mkdir(exist_ok=True)
     (OUTPUT / f"statement-{portal.database}-{lang}.pdf").write_bytes(files["pdf"].content)
-    text = " ".join(page.extract_text() for page in PdfReader(io.BytesIO(files["pdf"].content)).pages)
-    assert party in text and show(Decimal(files["json"].json()["payable"])) in text and {"en": "What it is made of", "zh-CN": "构成"}[lang] in text
+    text = " ".join(
+        page.extract_text() for page in PdfReader(io.BytesIO(files["pdf"].content)).pages
+    )
+    assert (
+        party in text
+        and show(Decimal(files["json"].json()["payable"])) in text
+        and {"en": "What it is made of", "zh-CN": "构成"}[lang] in text
+    )
 
 
 def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "partner", color_scheme="dark") as page:
         page.set_viewport_size({"width": 390, "height": 844})
         looked_at(page, f"partner-phone-{portal.database}")
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the phone"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+            "the page is wider than the phone"
+        )
 
 
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
@@ -114,23 +168,42 @@ def test_a_customer_refuses_an_association(browser: Browser, portal: Portal, lan
     """Operations ask; the customer finds it waiting and refuses; operations see that."""
     words = {"en": ("Requests", "Refuse", "refused"), "zh-CN": ("归属申请", "拒绝", "已拒绝")}[lang]
     with portal.sign_in("operations") as operations:
-        operations.post("/requests/ask/", data={"kind": "association", "customer": portal.parties["customer"], "party": "P00050", "reason": f"Found in May ({lang}).", "since": "2024-05-01"})
+        operations.post(
+            "/requests/ask/",
+            data={
+                "kind": "association",
+                "customer": portal.parties["customer"],
+                "party": "P00050",
+                "reason": f"Found in May ({lang}).",
+                "since": "2024-05-01",
+            },
+        )
     with signed_in(browser, portal, "customer", lang) as page:
         page.get_by_role("link", name=words[0], exact=True).click()
         expect(page.locator("section.note").first).to_contain_text(f"Found in May ({lang}).")
         looked_at(page, f"customer-asked-{portal.database}-{lang}")
         page.locator("section.note").first.get_by_role("button", name=words[1], exact=True).click()
-        expect(page.locator("section", has_text=f"Found in May ({lang}).").locator(".state")).to_have_text(words[2])
+        expect(
+            page.locator("section", has_text=f"Found in May ({lang}).").locator(".state")
+        ).to_have_text(words[2])
     with portal.sign_in("operations") as operations:
-        assert [r["state"] for r in operations.get("/api/requests").json()["rows"] if f"({lang})" in r["reason"]] == ["refused"]
+        assert [
+            r["state"]
+            for r in operations.get("/api/requests").json()["rows"]
+            if f"({lang})" in r["reason"]
+        ] == ["refused"]
 
 
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
-def test_a_manager_sees_the_team_s_way_to_its_quota(browser: Browser, portal: Portal, lang: str) -> None:
+def test_a_manager_sees_the_team_s_way_to_its_quota(
+    browser: Browser, portal: Portal, lang: str
+) -> None:
     """In the middle of a quarter: what is rolled up, from whom, and how far each has come."""
     with signed_in(browser, portal, "manager", lang) as page:
         page.get_by_role("link", name="2024-11").click()
-        team = page.locator("section", has=page.get_by_role("heading", name={"en": "Team", "zh-CN": "团队"}[lang]))
+        team = page.locator(
+            "section", has=page.get_by_role("heading", name={"en": "Team", "zh-CN": "团队"}[lang])
+        )
         expect(team.locator("tbody tr").first).to_contain_text("2024-Q4")
         expect(team.locator("tfoot")).to_contain_text("%")
         looked_at(page, f"manager-team-{portal.database}-{lang}")
@@ -141,13 +214,17 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
     with signed_in(browser, own, "operations") as page:
         looked_at(page, "operations-periods")
         page.goto(f"{own.address}/periods/2024-09/")
-        expect(page.get_by_role("img", name="Through what the month's spend is credited, and to whom")).to_be_visible()
+        expect(
+            page.get_by_role("img", name="Through what the month's spend is credited, and to whom")
+        ).to_be_visible()
         looked_at(page, "operations-flow")
         page.goto(f"{own.address}/periods/2024-01/")
         looked_at(page, "operations-period")
         page.get_by_label("Reason").fill("January, as agreed")
         page.get_by_role("button", name="Ask to close").click()
-        expect(page.get_by_text("Somebody else of operations has to approve.", exact=False).first).to_be_visible()
+        expect(
+            page.get_by_text("Somebody else of operations has to approve.", exact=False).first
+        ).to_be_visible()
         assert not page.get_by_role("button", name="Approve: close for good").count()
     with signed_in(browser, own, "second") as page:
         page.get_by_role("link", name="operations asks to close").click()
@@ -186,19 +263,41 @@ def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_p
         expect(page.get_by_role("status")).to_be_visible(timeout=30_000)
         looked_at(page, "operations-what-if")
         (tmp_path / "people.csv").write_text("name,age\nx,1\n", "utf-8")
-        (tmp_path / "labels.csv").write_text("party,label,value,from,to\nK00001,vip,yes,2024-01-01,\n", "utf-8")
+        (tmp_path / "labels.csv").write_text(
+            "party,label,value,from,to\nK00001,vip,yes,2024-01-01,\n", "utf-8"
+        )
         page.goto(f"{own.address}/import/")
-        page.get_by_label("文件").set_input_files([tmp_path / "people.csv", tmp_path / "labels.csv"])
+        page.get_by_label("文件").set_input_files(
+            [tmp_path / "people.csv", tmp_path / "labels.csv"]
+        )
         page.locator("main button.strong").click()
         expect(page.get_by_role("status")).to_contain_text("已完成", timeout=30_000)
         expect(page.locator(".problems")).to_contain_text("people.csv")
         expect(page.locator("table")).to_contain_text("labels.csv")
         looked_at(page, "operations-import")
-    assert [a.facts()["source"] for a in Store.open(own.workspace).log.acts("book")][-1] == "labels.csv"
+    assert [a.facts()["source"] for a in Store.open(own.workspace).log.acts("book")][
+        -1
+    ] == "labels.csv"
 
 
 def test_every_page_is_accessible(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "operations", "zh-CN") as page:
-        for name in ("periods", "statements", "crediting", "import", "book/?customer=K00001", "targets", "plans", "requests", "disputes", "access", "log", "account/2fa", "account/sessions", "account/password/change", "nowhere"):
+        for name in (
+            "periods",
+            "statements",
+            "crediting",
+            "import",
+            "book/?customer=K00001",
+            "targets",
+            "plans",
+            "requests",
+            "disputes",
+            "access",
+            "log",
+            "account/2fa",
+            "account/sessions",
+            "account/password/change",
+            "nowhere",
+        ):
             page.goto(f"{portal.address}/{name}" + ("" if "?" in name else "/"))
             looked_at(page, "-".join([*re.findall(r"\w+", name), portal.database, "zh-CN"]))

@@ -71,16 +71,43 @@ print(json.dumps({"said": said, "all": {t: k.objects.using("default").count() fo
 """
 TRIED = {
     "sqlite": [
-        "SELECT * FROM main.portal_statement", "SELECT * FROM auth_user", "SELECT * FROM django_session", "SELECT * FROM portal_token", "SELECT count(*) FROM main.portal_grant",
-        "WITH portal_statement AS (SELECT * FROM main.portal_statement) SELECT * FROM portal_statement", "WITH portal_grant AS (SELECT * FROM auth_user) SELECT * FROM portal_grant",
-        "SELECT portal_statement.* FROM main.portal_statement AS portal_statement", "SELECT * FROM sqlite_master", "SELECT * FROM sqlite_temp_master", "ATTACH ':memory:' AS other",
-        "CREATE TEMP VIEW mine AS SELECT * FROM main.portal_statement", "DROP VIEW temp.portal_statement", "UPDATE portal_statement SET payee = 'x'", "INSERT INTO main.portal_grant SELECT * FROM main.portal_grant",
-        "DELETE FROM main.portal_grant", "PRAGMA writable_schema = 1", "SELECT 1 FROM main.portal_statement", "SELECT EXISTS (SELECT 1 FROM main.auth_user)", "VACUUM INTO '/tmp/stolen.db'",
+        "SELECT * FROM main.portal_statement",
+        "SELECT * FROM auth_user",
+        "SELECT * FROM django_session",
+        "SELECT * FROM portal_token",
+        "SELECT count(*) FROM main.portal_grant",
+        "WITH portal_statement AS (SELECT * FROM main.portal_statement) SELECT * FROM portal_statement",
+        "WITH portal_grant AS (SELECT * FROM auth_user) SELECT * FROM portal_grant",
+        "SELECT portal_statement.* FROM main.portal_statement AS portal_statement",
+        "SELECT * FROM sqlite_master",
+        "SELECT * FROM sqlite_temp_master",
+        "ATTACH ':memory:' AS other",
+        "CREATE TEMP VIEW mine AS SELECT * FROM main.portal_statement",
+        "DROP VIEW temp.portal_statement",
+        "UPDATE portal_statement SET payee = 'x'",
+        "INSERT INTO main.portal_grant SELECT * FROM main.portal_grant",
+        "DELETE FROM main.portal_grant",
+        "PRAGMA writable_schema = 1",
+        "SELECT 1 FROM main.portal_statement",
+        "SELECT EXISTS (SELECT 1 FROM main.auth_user)",
+        "VACUUM INTO '/tmp/stolen.db'",
     ],
     "postgresql": [
-        "SELECT * FROM auth_user", "SELECT * FROM django_session", "SELECT * FROM portal_token", "SELECT * FROM portal_answered", "UPDATE portal_statement SET payee = 'x'", "DELETE FROM portal_grant",
-        "INSERT INTO portal_grant SELECT * FROM portal_grant", "CREATE TABLE mine AS SELECT * FROM portal_statement", "ALTER TABLE portal_statement DISABLE ROW LEVEL SECURITY", "DROP POLICY seen ON portal_statement",
-        "SELECT * FROM account_emailaddress", "COPY portal_statement TO '/tmp/stolen'", "SELECT * FROM mfa_authenticator", "TRUNCATE portal_statement", "GRANT ALL ON portal_statement TO fenrun_asker",
+        "SELECT * FROM auth_user",
+        "SELECT * FROM django_session",
+        "SELECT * FROM portal_token",
+        "SELECT * FROM portal_answered",
+        "UPDATE portal_statement SET payee = 'x'",
+        "DELETE FROM portal_grant",
+        "INSERT INTO portal_grant SELECT * FROM portal_grant",
+        "CREATE TABLE mine AS SELECT * FROM portal_statement",
+        "ALTER TABLE portal_statement DISABLE ROW LEVEL SECURITY",
+        "DROP POLICY seen ON portal_statement",
+        "SELECT * FROM account_emailaddress",
+        "COPY portal_statement TO '/tmp/stolen'",
+        "SELECT * FROM mfa_authenticator",
+        "TRUNCATE portal_statement",
+        "GRANT ALL ON portal_statement TO fenrun_asker",
     ],
 }
 
@@ -93,9 +120,13 @@ def facts(portal: Portal) -> dict[str, Any]:
 def _secrets(facts: dict[str, Any], portal: Portal, account: str) -> dict[str, str]:
     """What a page for this account must not hold: names and ids of payees and customers that do not concern it, and what was said in others' disputes."""
     party = portal.parties[account]
-    names = {s["payee"]: s["name"] for s in facts["statements"]} | {p: n for _, p, n in facts["customer_of"]}
+    names = {s["payee"]: s["name"] for s in facts["statements"]} | {
+        p: n for _, p, n in facts["customer_of"]
+    }
     mine = {party} | {p for c, p, _ in facts["customer_of"] if account == "customer" and c == party}
-    allowed = {c for c, p, _ in facts["customer_of"] if p == party} | {party}  # its own customers, by their ids
+    allowed = {c for c, p, _ in facts["customer_of"] if p == party} | {
+        party
+    }  # its own customers, by their ids
     found = {text: p for p, n in names.items() if p not in mine for text in (p, n)}
     found |= {c: c for c in facts["customers"] if c not in allowed}
     found |= {f"A secret of {p}": p for _, p in facts["disputes"] if p != party}
@@ -114,8 +145,13 @@ def _addresses(facts: dict[str, Any]) -> list[str]:
     some = statements[:: max(1, len(statements) // 35)]
     lines = [x for s in some for x in s["lines"]][:40] or ["x/y/z/P1"]
     values = {
-        "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"], "payee": [*sorted({s["payee"] for s in some})[:25], "nobody"], "line": lines,
-        "number": [*dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"][:6]])), "999999"],
+        "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"],
+        "payee": [*sorted({s["payee"] for s in some})[:25], "nobody"],
+        "line": lines,
+        "number": [
+            *dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"][:6]])),
+            "999999",
+        ],
     }
     made = []
     for route in facts["routes"]:
@@ -125,21 +161,42 @@ def _addresses(facts: dict[str, Any]) -> list[str]:
         slots = re.findall(r"<(?:\w+:)?(\w+)>", plain)
         if slots == ["period", "payee"]:
             pairs = [(s["period_id"], s["payee"]) for s in some] + [("1999-01", "nobody")]
-            made += [re.sub(r"<[^>]+payee>", b, re.sub(r"<[^>]+period>", a, plain)) for a, b in pairs]
+            made += [
+                re.sub(r"<[^>]+payee>", b, re.sub(r"<[^>]+period>", a, plain)) for a, b in pairs
+            ]
             continue
         if slots == ["period", "line"]:
-            made += [re.sub(r"<[^>]+line>", x, re.sub(r"<[^>]+period>", s["period_id"], plain)) for s in some for x in s["lines"][:1]]
+            made += [
+                re.sub(r"<[^>]+line>", x, re.sub(r"<[^>]+period>", s["period_id"], plain))
+                for s in some
+                for x in s["lines"][:1]
+            ]
             continue
         options = [plain]
         for slot in slots:
-            options = [re.sub(rf"<(?:\w+:)?{slot}>", v, o, count=1) for o in options for v in values.get(slot, ["x"])[:12]]
+            options = [
+                re.sub(rf"<(?:\w+:)?{slot}>", v, o, count=1)
+                for o in options
+                for v in values.get(slot, ["x"])[:12]
+            ]
         made += options
-    queries = [f"{a}?{q}={v}" for a in ("crediting/", "statements/", "api/crediting", "api/statements") for q, vs in (("customer", facts["customers"][:15]), ("payee", values["payee"][:15]), ("q", values["payee"][:5])) for v in vs]
+    queries = [
+        f"{a}?{q}={v}"
+        for a in ("crediting/", "statements/", "api/crediting", "api/statements")
+        for q, vs in (
+            ("customer", facts["customers"][:15]),
+            ("payee", values["payee"][:15]),
+            ("q", values["payee"][:5]),
+        )
+        for v in vs
+    ]
     return ["/" + a.lstrip("/") for a in dict.fromkeys(made + queries) if "static" not in a]
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
-def test_no_route_tells_what_does_not_concern_the_asker(portal: Portal, facts: dict[str, Any], account: str) -> None:
+def test_no_route_tells_what_does_not_concern_the_asker(
+    portal: Portal, facts: dict[str, Any], account: str
+) -> None:
     secrets, leaked, broken, shown = _secrets(facts, portal, account), {}, [], 0
     assert len(secrets) > 20
     with portal.sign_in(account) as client:
@@ -148,12 +205,20 @@ def test_no_route_tells_what_does_not_concern_the_asker(portal: Portal, facts: d
                 continue
             for method in ("GET", "POST"):
                 kept = httpx.Cookies(client.cookies)
-                answer = client.request(method, address, data={"text": "probe", "party": "nobody", "period": "2024-09"} if method == "POST" and "password" not in address else None)
+                answer = client.request(
+                    method,
+                    address,
+                    data={"text": "probe", "party": "nobody", "period": "2024-09"}
+                    if method == "POST" and "password" not in address
+                    else None,
+                )
                 client.cookies = kept
                 shown += answer.status_code == 200
                 if answer.status_code >= 500:
                     broken.append((method, address))
-                if found := _holds(answer.text, {text: of for text, of in secrets.items() if text not in address}):  # what one asks for is no secret to oneself
+                if found := _holds(
+                    answer.text, {text: of for text, of in secrets.items() if text not in address}
+                ):  # what one asks for is no secret to oneself
                     leaked[method, address] = found[:5]
     assert not leaked and not broken
     assert shown > 20
@@ -164,7 +229,11 @@ def test_what_is_one_s_own_is_seen(portal: Portal) -> None:
     for account in ("partner", "rep"):
         with portal.sign_in(account) as client:
             page = client.get("/", follow_redirects=True)
-            assert (page.status_code == 200 and portal.parties[account] in page.text and "/lines/" in page.text) or account == "rep"
+            assert (
+                page.status_code == 200
+                and portal.parties[account] in page.text
+                and "/lines/" in page.text
+            ) or account == "rep"
     with portal.sign_in("customer") as client:
         assert portal.parties["customer"] in client.get("/crediting/").text
 
@@ -174,7 +243,9 @@ def test_who_has_not_signed_in_sees_nothing(portal: Portal, facts: dict[str, Any
     with httpx.Client(base_url=portal.address) as client:
         for address in _addresses(facts)[:400]:
             answer = client.get(address)
-            assert answer.status_code in (302, 401, 403, 404, 405) or address.startswith(("/account/", "/api/openapi.json", "/language")), (address, answer.status_code)
+            assert answer.status_code in (302, 401, 403, 404, 405) or address.startswith(
+                ("/account/", "/api/openapi.json", "/language")
+            ), (address, answer.status_code)
             assert not _holds(answer.text, {text: "" for text in secrets if text not in address})
 
 
@@ -185,11 +256,23 @@ def test_the_database_itself_isolates(portal: Portal) -> None:
     assert everything["portal_statement"] > 100 and everything["portal_crediting"] > 100
     assert all(n == 0 for n in said["None"]["orm"].values()) and said["None"]["joined"] == []
     for name in ("partner", "rep"):
-        assert said[name]["statements"] == [portal.parties[name]] == [r[0] for r in said[name]["joined"]]
+        assert (
+            said[name]["statements"]
+            == [portal.parties[name]]
+            == [r[0] for r in said[name]["joined"]]
+        )
         assert said[name]["crediting"] == []
-        assert said[name]["counted"] == said[name]["orm"]["portal_statement"] < everything["portal_statement"]
+        assert (
+            said[name]["counted"]
+            == said[name]["orm"]["portal_statement"]
+            < everything["portal_statement"]
+        )
         assert said[name]["through"] == [users[name]]
-    assert said["customer"]["crediting"] == [portal.parties["customer"]] and said["customer"]["statements"] == [] and said["customer"]["through"] == [users["customer"]]
+    assert (
+        said["customer"]["crediting"] == [portal.parties["customer"]]
+        and said["customer"]["statements"] == []
+        and said["customer"]["through"] == [users["customer"]]
+    )
     for name in ACCOUNTS:
         assert said[name]["orm"]["portal_event"] == said[name]["orm"]["portal_approval"] == 0
     for name in ("operations", "auditor"):
@@ -219,4 +302,8 @@ print(json.dumps([seen("tried-1", "operations", "", as_given), seen("tried-2", "
     assert [after for _, after in counts] == [nothing] * 5, "ended"
     (operations, _), (customer, _), (consented, _), (partner, _), (auditor, _) = counts
     assert operations == customer == nothing, "they wait for a second"
-    assert consented[0] == 0 < consented[1] and partner[0] > 0 == partner[1] and auditor[0] > partner[0]
+    assert (
+        consented[0] == 0 < consented[1]
+        and partner[0] > 0 == partner[1]
+        and auditor[0] > partner[0]
+    )

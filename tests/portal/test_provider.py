@@ -15,22 +15,40 @@ import pytest
 from tests.command import fenrun
 from tests.portal.served import Portal, served
 
-pytestmark = pytest.mark.filterwarnings("ignore:get_jwt_config:DeprecationWarning", "ignore:authlib.jose")  # of the provider, not ours
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:get_jwt_config:DeprecationWarning", "ignore:authlib.jose"
+)  # of the provider, not ours
 PEOPLE = {"1": "newcomer", "2": "operations", "3": "nobody", "4": "watcher", "5": "newcomer"}
 """The provider's own number for somebody, and the name he has there."""
 
 
 @pytest.fixture(scope="module")
 def provided(world: Path) -> Iterator[Portal]:
-    users = [oidc_provider_mock.User(sub=sub, claims={"preferred_username": name, "email": f"{name}@example.com"}) for sub, name in PEOPLE.items()]
-    with (oidc_provider_mock.run_server_in_thread(user_claims=users) as server,
-          served(world, "sqlite", FENRUN_OIDC_URL=f"http://localhost:{server.server_port}", FENRUN_OIDC_CLIENT="fenrun", FENRUN_OIDC_SECRET="kept", FENRUN_OIDC_NAME="Example ID") as found):
+    users = [
+        oidc_provider_mock.User(
+            sub=sub, claims={"preferred_username": name, "email": f"{name}@example.com"}
+        )
+        for sub, name in PEOPLE.items()
+    ]
+    with (
+        oidc_provider_mock.run_server_in_thread(user_claims=users) as server,
+        served(
+            world,
+            "sqlite",
+            FENRUN_OIDC_URL=f"http://localhost:{server.server_port}",
+            FENRUN_OIDC_CLIENT="fenrun",
+            FENRUN_OIDC_SECRET="kept",
+            FENRUN_OIDC_NAME="Example ID",
+        ) as found,
+    ):
         yield found
 
 
 @contextmanager
 def _person(portal: Portal) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=portal.address, headers={"Referer": portal.address}, timeout=60) as client:
+    with httpx.Client(
+        base_url=portal.address, headers={"Referer": portal.address}, timeout=60
+    ) as client:
         yield client
 
 
@@ -45,7 +63,13 @@ def _come_by_provider(client: httpx.Client, sub: str, way: str = "") -> httpx.Re
 
 def test_who_has_a_role_and_no_password_comes_by_the_provider(provided: Portal) -> None:
     with provided.sign_in("operations") as client:
-        assert client.post("/access/give/", data={"user": "newcomer", "role": "auditor", "party": "", "reason": "Looks on."}).status_code == 302
+        assert (
+            client.post(
+                "/access/give/",
+                data={"user": "newcomer", "role": "auditor", "party": "", "reason": "Looks on."},
+            ).status_code
+            == 302
+        )
     with _person(provided) as client:
         assert "Sign in with Example ID" in client.get("/account/login/").text
         assert _come_by_provider(client, "1").url.path == "/periods/"
@@ -54,7 +78,9 @@ def test_who_has_a_role_and_no_password_comes_by_the_provider(provided: Portal) 
         assert _come_by_provider(client, "1").url.path == "/periods/", "and again"
     with _person(provided) as client:
         page = _come_by_provider(client, "5")
-        assert page.status_code == 403 and "no account here for you" in page.text, "another of that name at the provider is somebody else"
+        assert page.status_code == 403 and "no account here for you" in page.text, (
+            "another of that name at the provider is somebody else"
+        )
         assert client.get("/periods/").status_code == 302
 
 
@@ -65,7 +91,10 @@ def test_nobody_gets_an_account_by_his_name_at_the_provider(provided: Portal) ->
             assert page.status_code == 403 and "no account here for you" in page.text, PEOPLE[sub]
             assert client.get("/periods/").status_code == 302
     with _person(provided) as client:
-        page = client.get("/account/oidc/provider/login/callback/?code=made-up&state=made-up", follow_redirects=True)
+        page = client.get(
+            "/account/oidc/provider/login/callback/?code=made-up&state=made-up",
+            follow_redirects=True,
+        )
         assert "Signing in did not work" in page.text and client.get("/periods/").status_code == 302
         for path in ("/account/3rdparty/", "/account/3rdparty/signup/", "/account/signup/"):
             assert client.get(path).status_code == 404, path
@@ -74,17 +103,28 @@ def test_nobody_gets_an_account_by_his_name_at_the_provider(provided: Portal) ->
 def test_the_owner_of_a_password_connects_the_two(provided: Portal) -> None:
     with provided.sign_in("auditor") as client:
         assert "Connect with Example ID" in client.get("/access/").text
-        assert client.get("/account/oidc/provider/login/?process=connect").status_code == 403, "a link from elsewhere connects nobody"
+        assert client.get("/account/oidc/provider/login/?process=connect").status_code == 403, (
+            "a link from elsewhere connects nobody"
+        )
         assert "Go on" in client.post("/access/connect/").text
-        assert _come_by_provider(client, "4", "?process=connect&auth_params=redirect_uri%3Dhttps://elsewhere.example").url.path == "/access/"
-        assert client.get("/account/oidc/provider/login/?process=connect").status_code == 403, "the form holds once"
+        assert (
+            _come_by_provider(
+                client, "4", "?process=connect&auth_params=redirect_uri%3Dhttps://elsewhere.example"
+            ).url.path
+            == "/access/"
+        )
+        assert client.get("/account/oidc/provider/login/?process=connect").status_code == 403, (
+            "the form holds once"
+        )
         assert "Connected with Example ID" in client.get("/access/").text
     with _person(provided) as client:
         assert _come_by_provider(client, "4").url.path == "/periods/"
         assert re.search(r"<span>auditor</span>", client.get("/periods/").text)
 
 
-def test_a_provider_that_others_could_answer_for_is_refused(world: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_that_others_could_answer_for_is_refused(
+    world: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("FENRUN_OIDC_URL", "http://id.example.com")
     monkeypatch.setenv("FENRUN_OIDC_CLIENT", "fenrun")
     done = fenrun("serve", world, "--port", 0)

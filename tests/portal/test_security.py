@@ -17,15 +17,38 @@ from tests.portal.served import Portal, form_token, served
 
 
 def _try(client: httpx.Client, name: str, password: str) -> httpx.Response:
-    return client.post("/account/login/", data={"login": name, "password": password, "csrfmiddlewaretoken": form_token(client, "/account/login/")}, headers={"Referer": str(client.base_url)})
+    return client.post(
+        "/account/login/",
+        data={
+            "login": name,
+            "password": password,
+            "csrfmiddlewaretoken": form_token(client, "/account/login/"),
+        },
+        headers={"Referer": str(client.base_url)},
+    )
 
 
 def test_a_form_from_elsewhere_is_refused(portal: Portal) -> None:
     with portal.sign_in("operations") as client:
-        for address in ("/periods/2024-01/settle/", "/access/give/", "/disputes/open/", "/requests/ask/", "/access/token/", "/language/", "/account/logout/"):
-            answer = client.post(address, headers={"X-CSRFToken": ""}, data={"user": "x", "role": "partner", "party": "P1", "reason": "x"})
+        for address in (
+            "/periods/2024-01/settle/",
+            "/access/give/",
+            "/disputes/open/",
+            "/requests/ask/",
+            "/access/token/",
+            "/language/",
+            "/account/logout/",
+        ):
+            answer = client.post(
+                address,
+                headers={"X-CSRFToken": ""},
+                data={"user": "x", "role": "partner", "party": "P1", "reason": "x"},
+            )
             assert answer.status_code == 403 and "The form was too old" in answer.text, address
-        assert client.post("/api/periods/2024-01/settle", headers={"X-CSRFToken": ""}).status_code == 403
+        assert (
+            client.post("/api/periods/2024-01/settle", headers={"X-CSRFToken": ""}).status_code
+            == 403
+        )
 
 
 def test_headers_allow_nothing_from_elsewhere(portal: Portal) -> None:
@@ -33,10 +56,20 @@ def test_headers_allow_nothing_from_elsewhere(portal: Portal) -> None:
         for address in ("/", "/statements/", "/api/me", "/nowhere", "/account/login/"):
             answer = client.get(address, follow_redirects=True)
             policy = answer.headers["Content-Security-Policy"]
-            assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
-            assert answer.headers["Cache-Control"] == "no-store" and answer.headers["X-Content-Type-Options"] == "nosniff" and answer.headers["Referrer-Policy"] == "same-origin"
+            assert (
+                "default-src 'none'" in policy
+                and "unsafe" not in policy
+                and "frame-ancestors 'none'" in policy
+            )
+            assert (
+                answer.headers["Cache-Control"] == "no-store"
+                and answer.headers["X-Content-Type-Options"] == "nosniff"
+                and answer.headers["Referrer-Policy"] == "same-origin"
+            )
             assert not re.search(r"<script(?![^>]*src=)|\son\w+=|style=", answer.text)
-        cookies = client.get("/account/login/").headers.get_list("set-cookie") + [str(c) for c in client.cookies.jar]
+        cookies = client.get("/account/login/").headers.get_list("set-cookie") + [
+            str(c) for c in client.cookies.jar
+        ]
         assert any("sessionid" in c for c in cookies)
 
 
@@ -44,14 +77,26 @@ def test_guessing_a_password_is_slowed_down(own: Portal) -> None:
     with httpx.Client(base_url=own.address) as client:
         answers = [_try(client, "operations", f"guess-{n}") for n in range(7)]
         assert "failed login attempts" in answers[-1].text or answers[-1].status_code == 429
-        assert _try(client, "operations", own.password).status_code != 302, "not even the right one, for a while"
+        assert _try(client, "operations", own.password).status_code != 302, (
+            "not even the right one, for a while"
+        )
 
 
 def test_a_strange_host_or_byte_is_refused_with_a_page(portal: Portal) -> None:
     answer = httpx.get(portal.address, headers={"Host": "elsewhere.example"})
     assert answer.status_code == 400 and "cannot be read" in answer.text
     with portal.sign_in("operations") as client:
-        for address in ("/statements/?q=%00", "/statements/?period=%00x", "/crediting/?customer=%00", "/statements/2024-01/%00/", "/periods/%00/", "/lines/2024-01/a%00b/", "/disputes/99999999999999999999/", "/api/disputes/99999999999999999999999", "/statements/?page=x"):
+        for address in (
+            "/statements/?q=%00",
+            "/statements/?period=%00x",
+            "/crediting/?customer=%00",
+            "/statements/2024-01/%00/",
+            "/periods/%00/",
+            "/lines/2024-01/a%00b/",
+            "/disputes/99999999999999999999/",
+            "/api/disputes/99999999999999999999999",
+            "/statements/?page=x",
+        ):
             assert client.get(address).status_code in (200, 400, 404, 422), address
         assert client.get("/nowhere").text.count("Nothing there") >= 1
 
@@ -60,7 +105,11 @@ def test_ending_a_grant_works_at_once(own: Portal) -> None:
     with own.sign_in("partner") as partner, own.sign_in("operations") as operations:
         page = partner.get("/", follow_redirects=True)
         assert page.status_code == 200 and own.parties["partner"] in page.text
-        ends = re.findall(rf'/access/(\d+)/end/"(?:(?!</form>).)*{own.parties["partner"]}', operations.get("/access/").text, re.S)
+        ends = re.findall(
+            rf'/access/(\d+)/end/"(?:(?!</form>).)*{own.parties["partner"]}',
+            operations.get("/access/").text,
+            re.S,
+        )
         assert operations.post(f"/access/{ends[0]}/end/").status_code == 302
         assert partner.get(page.url.path).status_code in (403, 404)
         assert "Nothing to see yet" in partner.get("/", follow_redirects=True).text
@@ -77,17 +126,28 @@ def test_signing_out_and_ending_sessions_revoke_them(own: Portal) -> None:
 
 
 def test_tokens_have_scopes_and_end(own: Portal) -> None:
-    with own.token("operations", "read") as reads, own.token("operations", "read act") as acts, own.sign_in("operations") as signed_in:
+    with (
+        own.token("operations", "read") as reads,
+        own.token("operations", "read act") as acts,
+        own.sign_in("operations") as signed_in,
+    ):
         assert reads.get("/api/periods").status_code == 200
         assert reads.post("/api/periods/2024-01/settle").status_code == 403
-        assert acts.post("/api/periods/2024-01/settle").json() == {"period": "2024-01", "changed": False}
+        assert acts.post("/api/periods/2024-01/settle").json() == {
+            "period": "2024-01",
+            "changed": False,
+        }
         assert acts.get("/periods/").status_code == 302, "a token is for the API, not for pages"
         for number in re.findall(r"/access/token/(\d+)/end/", signed_in.get("/access/").text):
             signed_in.post(f"/access/token/{number}/end/")
         assert reads.get("/api/periods").status_code == acts.get("/api/periods").status_code == 401
-    with httpx.Client(base_url=own.address, headers={"Authorization": "Bearer fenrun_made_up"}) as client:
+    with httpx.Client(
+        base_url=own.address, headers={"Authorization": "Bearer fenrun_made_up"}
+    ) as client:
         assert client.get("/api/periods").status_code == 401
-    stored = own.python("import json\nfrom fenrun.portal import models\nprint(json.dumps(list(models.Token.objects.values_list('digest', flat=True))))")
+    stored = own.python(
+        "import json\nfrom fenrun.portal import models\nprint(json.dumps(list(models.Token.objects.values_list('digest', flat=True))))"
+    )
     assert all(len(d) == 64 and "fenrun_" not in d for d in stored)
 
 
@@ -96,17 +156,37 @@ def test_the_same_act_with_one_key_is_done_once(own: Portal) -> None:
     with own.token("partner", "read act") as client:
         period = client.get("/api/statements").json()["rows"][0]["period"]
         said = {"party": party, "period": period, "text": "An order is missing."}
-        one, again = (client.post("/api/disputes", json=said, headers={"Idempotency-Key": "k1"}) for _ in range(2))
+        one, again = (
+            client.post("/api/disputes", json=said, headers={"Idempotency-Key": "k1"})
+            for _ in range(2)
+        )
         assert one.status_code == again.status_code == 201 and one.json() == again.json()
         assert client.get("/api/disputes").json()["total"] == 1
-        assert client.post("/api/disputes", json={**said, "text": "Another."}, headers={"Idempotency-Key": "k1"}).status_code == 409
-        assert client.post("/api/disputes", json={**said, "text": " "}, headers={"Idempotency-Key": "k2"}).status_code == 409
-        assert client.post("/api/disputes", json=said, headers={"Idempotency-Key": "k2"}).status_code == 201, "what was refused may be tried again"
+        assert (
+            client.post(
+                "/api/disputes",
+                json={**said, "text": "Another."},
+                headers={"Idempotency-Key": "k1"},
+            ).status_code
+            == 409
+        )
+        assert (
+            client.post(
+                "/api/disputes", json={**said, "text": " "}, headers={"Idempotency-Key": "k2"}
+            ).status_code
+            == 409
+        )
+        assert (
+            client.post("/api/disputes", json=said, headers={"Idempotency-Key": "k2"}).status_code
+            == 201
+        ), "what was refused may be tried again"
 
 
 def _code(secret: str) -> str:
     """The code of an authenticator app (RFC 6238), counted here on its own."""
-    mac = hmac.digest(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1)
+    mac = hmac.digest(
+        base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), hashlib.sha1
+    )
     start = mac[-1] & 15
     return f"{(struct.unpack('>I', mac[start : start + 4])[0] & 0x7FFFFFFF) % 10**6:06}"
 
@@ -115,7 +195,11 @@ def test_a_second_factor_is_asked_for(own: Portal) -> None:
     with own.sign_in("auditor") as client:
         page = client.get("/account/2fa/totp/activate/", follow_redirects=True)
         if "password" in page.url.path or "reauthenticate" in page.url.path:
-            page = client.post(page.url.path + "?next=/account/2fa/totp/activate/", data={"password": own.password}, follow_redirects=True)
+            page = client.post(
+                page.url.path + "?next=/account/2fa/totp/activate/",
+                data={"password": own.password},
+                follow_redirects=True,
+            )
         secret = re.search(r'<p class="place">([A-Z2-7]+)</p>', page.text)
         assert secret, page.text
         done = client.post("/account/2fa/totp/activate/", data={"code": _code(secret.group(1))})
@@ -126,21 +210,36 @@ def test_a_second_factor_is_asked_for(own: Portal) -> None:
         assert answer.status_code == 302 and "2fa/authenticate" in answer.headers["Location"]
         assert client.get("/periods/").status_code == 302
         token = form_token(client, "/account/2fa/authenticate/")
-        assert client.post("/account/2fa/authenticate/", data={"code": "000000", "csrfmiddlewaretoken": token}, headers={"Referer": own.address}).status_code == 200
+        assert (
+            client.post(
+                "/account/2fa/authenticate/",
+                data={"code": "000000", "csrfmiddlewaretoken": token},
+                headers={"Referer": own.address},
+            ).status_code
+            == 200
+        )
         assert client.get("/periods/").status_code == 302, "a wrong code signs nobody in"
 
 
 def test_nobody_takes_over_an_account(own: Portal) -> None:
     """Nobody in the portal sets another's password; beside the workspace, `fenrun account` does."""
     with own.sign_in("operations") as client:
-        said = {"user": "second", "role": "auditor", "party": "", "reason": "Looks on.", "password": "taken-over-1"}
+        said = {
+            "user": "second",
+            "role": "auditor",
+            "party": "",
+            "reason": "Looks on.",
+            "password": "taken-over-1",
+        }
         assert client.post("/access/give/", data=said).status_code == 302
         assert client.post(f"/access/{_grant_number(client, 'second')}/link/").status_code == 409
     with httpx.Client(base_url=own.address) as client:
         assert _try(client, "second", "taken-over-1").status_code == 200
     with httpx.Client(base_url=own.address) as client:
         assert _try(client, "second", own.password).status_code == 302
-    made = fenrun("account", own.workspace, "second", "--role", "operations", "--reason", "Lost the password.")
+    made = fenrun(
+        "account", own.workspace, "second", "--role", "operations", "--reason", "Lost the password."
+    )
     assert made.code == 0, made.err
     with httpx.Client(base_url=own.address) as client:
         assert _try(client, "second", made.out.split()[-1]).status_code == 302
@@ -150,15 +249,24 @@ def test_nobody_takes_over_an_account(own: Portal) -> None:
 def test_secrets_are_kept_from_others(own: Portal) -> None:
     secret = own.workspace / "portal/secret"
     assert secret.stat().st_mode & 0o077 == 0
-    stored = own.python("import json\nfrom django.contrib.auth import get_user_model\nprint(json.dumps(list(get_user_model().objects.values_list('password', flat=True))))")
+    stored = own.python(
+        "import json\nfrom django.contrib.auth import get_user_model\nprint(json.dumps(list(get_user_model().objects.values_list('password', flat=True))))"
+    )
     assert all(p.startswith("argon2$argon2id$") for p in stored)
-    said = "\n".join(p.read_text("utf-8", "replace") for p in Path(own.workspace).parent.glob("errors"))
+    said = "\n".join(
+        p.read_text("utf-8", "replace") for p in Path(own.workspace).parent.glob("errors")
+    )
     assert own.password not in said
 
 
 def test_two_people_are_needed_by_every_way(own: Portal) -> None:
     """Neither page nor API lets one person close a period, nor anybody but operations ask."""
-    with own.sign_in("operations") as one, own.sign_in("second") as two, own.sign_in("auditor") as auditor, own.sign_in("partner") as partner:
+    with (
+        own.sign_in("operations") as one,
+        own.sign_in("second") as two,
+        own.sign_in("auditor") as auditor,
+        own.sign_in("partner") as partner,
+    ):
         for who in (auditor, partner):
             assert who.post("/periods/2024-01/close/", data={"reason": "x"}).status_code == 403
             assert who.post("/api/periods/2024-01/close", json={"reason": "x"}).status_code == 403
@@ -168,25 +276,41 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         assert one.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-alone"
         assert one.post(f"/periods/2024-01/close/{number}/").status_code == 409
         assert auditor.post(f"/api/approvals/{number}").status_code == 403
-        own.python("import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
-                   "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))")
+        own.python(
+            "import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
+            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
+        )
         assert two.post("/api/periods/2024-01/settle").json()["changed"]
-        assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed", "what one has seen is no longer shown"
-        number = one.post("/api/periods/2024-01/close", json={"reason": "January, seen again"}).json()["id"]
-        own.python("import json\nfrom pathlib import Path\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import models\nfrom fenrun.workspace import import_file\n"
-                   "path = Path(settings.HOME) / 'unseen.yaml'\npath.write_text('parties:\\n  - {party: P8, kind: partner, name: Eighth}\\n')\n"
-                   "import_file(Store.open(settings.WORKSPACE), path, models.Period.objects.using('default').get(pk='2024-01').known.replace(tzinfo=None))\nprint(json.dumps(1))")
-        assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed", "a file that came in under the same moment was not seen"
+        assert (
+            two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed"
+        ), "what one has seen is no longer shown"
+        number = one.post(
+            "/api/periods/2024-01/close", json={"reason": "January, seen again"}
+        ).json()["id"]
+        own.python(
+            "import json\nfrom pathlib import Path\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import models\nfrom fenrun.workspace import import_file\n"
+            "path = Path(settings.HOME) / 'unseen.yaml'\npath.write_text('parties:\\n  - {party: P8, kind: partner, name: Eighth}\\n')\n"
+            "import_file(Store.open(settings.WORKSPACE), path, models.Period.objects.using('default').get(pk='2024-01').known.replace(tzinfo=None))\nprint(json.dumps(1))"
+        )
+        assert (
+            two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed"
+        ), "a file that came in under the same moment was not seen"
         assert two.post("/api/periods/2024-01/settle").json()["changed"]
-        number = one.post("/api/periods/2024-01/close", json={"reason": "January, seen once more"}).json()["id"]
+        number = one.post(
+            "/api/periods/2024-01/close", json={"reason": "January, seen once more"}
+        ).json()["id"]
         assert two.post(f"/api/approvals/{number}").json()["approved_by"] == "second"
         assert two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "approval-gone"
-        assert [p["closed"] for p in one.get("/api/periods").json() if p["key"] == "2024-01"] == [True]
+        assert [p["closed"] for p in one.get("/api/periods").json() if p["key"] == "2024-01"] == [
+            True
+        ]
 
 
 def _grant_number(client: httpx.Client, user: str) -> str:
     """The number of the latest grant of an account, from the page of grants."""
-    return re.findall(rf'/access/(\d+)/end/"(?:(?!</form>).)*> {user} ', client.get("/access/").text, re.S)[0]
+    return re.findall(
+        rf'/access/(\d+)/end/"(?:(?!</form>).)*> {user} ', client.get("/access/").text, re.S
+    )[0]
 
 
 def test_nobody_makes_himself_two(own: Portal) -> None:
@@ -196,40 +320,126 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
         mine = {"user": "operations", "role": "customer", "party": customer, "reason": "x"}
         assert one.post("/access/give/", data=mine).status_code == 409, "not to oneself"
         for role, party in (("operations", ""), ("customer", customer)):
-            assert one.post("/access/give/", data={"user": f"my-{role}", "role": role, "party": party, "reason": "Helps."}).status_code == 302
+            assert (
+                one.post(
+                    "/access/give/",
+                    data={"user": f"my-{role}", "role": role, "party": party, "reason": "Helps."},
+                ).status_code
+                == 302
+            )
             number = _grant_number(one, f"my-{role}")
             for act in ("approve", "link"):
                 assert one.post(f"/access/{number}/{act}/").status_code == 409, (role, act)
                 assert one.post(f"/api/grants/{number}/{act}").status_code == 409
-            assert f"/access/{number}/approve/" not in one.get("/access/").text and f"/access/{number}/approve/" in other.get("/access/").text
-            assert one.post("/access/give/", data={"user": f"my-{role}", "role": "auditor", "reason": "So that there is a link."}).status_code == 302
+            assert (
+                f"/access/{number}/approve/" not in one.get("/access/").text
+                and f"/access/{number}/approve/" in other.get("/access/").text
+            )
+            assert (
+                one.post(
+                    "/access/give/",
+                    data={
+                        "user": f"my-{role}",
+                        "role": "auditor",
+                        "reason": "So that there is a link.",
+                    },
+                ).status_code
+                == 302
+            )
             assert other.post(f"/access/{number}/approve/").status_code == 302
             for who in (one, other):
                 for held in (number, _grant_number(one, f"my-{role}")):
-                    assert who.post(f"/access/{held}/link/").status_code == 409, "nobody takes up an account that closes or consents"
+                    assert who.post(f"/access/{held}/link/").status_code == 409, (
+                        "nobody takes up an account that closes or consents"
+                    )
         for twin in ("Customer", "SECOND"):
-            assert one.post("/access/give/", data={"user": twin, "role": "auditor", "reason": "x"}).status_code == 409, "it would lock the other out"
-        assert one.post("/access/give/", data={"user": "new-partner", "role": "partner", "party": "P00040", "reason": "Signs in."}).status_code == 302
+            assert (
+                one.post(
+                    "/access/give/", data={"user": twin, "role": "auditor", "reason": "x"}
+                ).status_code
+                == 409
+            ), "it would lock the other out"
+        assert (
+            one.post(
+                "/access/give/",
+                data={
+                    "user": "new-partner",
+                    "role": "partner",
+                    "party": "P00040",
+                    "reason": "Signs in.",
+                },
+            ).status_code
+            == 302
+        )
         number = _grant_number(one, "new-partner")
-        assert other.post(f"/access/{number}/link/").status_code == 409, "the link is for who gave the grant"
-        link = re.search(r'<p class="message place">(\S+)</p>', one.post(f"/access/{number}/link/").text)
+        assert other.post(f"/access/{number}/link/").status_code == 409, (
+            "the link is for who gave the grant"
+        )
+        link = re.search(
+            r'<p class="message place">(\S+)</p>', one.post(f"/access/{number}/link/").text
+        )
         assert link
-        with httpx.Client(base_url=own.address, headers={"Referer": own.address}, follow_redirects=True) as taker:
+        with httpx.Client(
+            base_url=own.address, headers={"Referer": own.address}, follow_redirects=True
+        ) as taker:
             page = taker.get(link.group(1))
-            chosen = {"csrfmiddlewaretoken": re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text).group(1)}  # type: ignore[union-attr]
+            chosen = {
+                "csrfmiddlewaretoken": re.search(
+                    r'name="csrfmiddlewaretoken" value="(\w+)"', page.text
+                ).group(1)
+            }  # type: ignore[union-attr]
             for weak in ("short", "password123", "new-partner"):
-                assert "Your password is set" not in taker.post(page.url.path, data={**chosen, "password1": weak, "password2": weak}).text
-            assert "Your password is set" in taker.post(page.url.path, data={**chosen, "password1": "long words to keep", "password2": "long words to keep"}).text
-            assert "<span>new-partner</span>" in _try(taker, "new-partner", "long words to keep").text
+                assert (
+                    "Your password is set"
+                    not in taker.post(
+                        page.url.path, data={**chosen, "password1": weak, "password2": weak}
+                    ).text
+                )
+            assert (
+                "Your password is set"
+                in taker.post(
+                    page.url.path,
+                    data={
+                        **chosen,
+                        "password1": "long words to keep",
+                        "password2": "long words to keep",
+                    },
+                ).text
+            )
+            assert (
+                "<span>new-partner</span>" in _try(taker, "new-partner", "long words to keep").text
+            )
         with httpx.Client(base_url=own.address, follow_redirects=True) as late:
             assert "no longer holds" in late.get(link.group(1)).text
-        assert f"/access/{number}/link/" not in one.get("/access/").text, "an account that is taken up has no link"
+        assert f"/access/{number}/link/" not in one.get("/access/").text, (
+            "an account that is taken up has no link"
+        )
         # a customer's grant in the hands of operations consents to nothing
         assert one.post("/access/give/", data={**mine, "user": "second"}).status_code == 302
         with own.token("auditor") as reads:
-            assert reads.post(f"/api/grants/{_grant_number(one, 'second')}/approve").status_code == 403
-        own.python("import json\nfrom fenrun.portal import acts\nacts.grant('root', 'second', 'customer', '" + customer + "', 'x', '" + own.password + "')\nprint(json.dumps(1))")
-        assert one.post("/requests/ask/", data={"kind": "association", "customer": customer, "party": "P00040", "reason": "x", "since": "2024-05-01"}).status_code == 302
+            assert (
+                reads.post(f"/api/grants/{_grant_number(one, 'second')}/approve").status_code == 403
+            )
+        own.python(
+            "import json\nfrom fenrun.portal import acts\nacts.grant('root', 'second', 'customer', '"
+            + customer
+            + "', 'x', '"
+            + own.password
+            + "')\nprint(json.dumps(1))"
+        )
+        assert (
+            one.post(
+                "/requests/ask/",
+                data={
+                    "kind": "association",
+                    "customer": customer,
+                    "party": "P00040",
+                    "reason": "x",
+                    "since": "2024-05-01",
+                },
+            ).status_code
+            == 302
+        )
     with own.sign_in("second") as other:
         number = other.get("/api/requests").json()["rows"][0]["id"]
         assert other.post(f"/requests/{number}/", data={"state": "consented"}).status_code == 403
@@ -237,55 +447,163 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
 
 def test_what_cannot_be_read_is_refused_not_broken(portal: Portal) -> None:
     with portal.sign_in("operations") as client, portal.token("operations", "read act") as token:
-        for back in ("foo", "//elsewhere.example/", "https://elsewhere.example/", "javascript:alert(1)", "/statements/"):
-            assert client.post("/language/", data={"language": "en", "next": back}).headers["Location"] == ("/statements/" if back == "/statements/" else "/")
+        for back in (
+            "foo",
+            "//elsewhere.example/",
+            "https://elsewhere.example/",
+            "javascript:alert(1)",
+            "/statements/",
+        ):
+            assert client.post("/language/", data={"language": "en", "next": back}).headers[
+                "Location"
+            ] == ("/statements/" if back == "/statements/" else "/")
         assert client.post("/periods/foo/settle/").status_code == 404
         assert client.post("/periods/2024-02/close/1/").status_code == 409
         long = "x" * 3000
         for name in ("", "a b", "x" * 151, "a\nb"):
-            assert client.post("/access/give/", data={"user": name, "role": "auditor", "reason": "x"}).status_code == 409, name
-        assert client.post("/access/give/", data={"user": "y", "role": "partner", "party": long, "reason": long}).status_code == 409
-        assert client.post("/disputes/open/", data={"party": long, "period": long, "line": long, "text": long}).status_code in (403, 404)
-        assert client.post("/access/token/", data={"name": long, "scopes": "read", "days": "1"}).status_code == 200
-        assert client.post("/requests/ask/", data={"kind": long, "customer": long, "party": long, "reason": long}).status_code == 409
+            assert (
+                client.post(
+                    "/access/give/", data={"user": name, "role": "auditor", "reason": "x"}
+                ).status_code
+                == 409
+            ), name
+        assert (
+            client.post(
+                "/access/give/",
+                data={"user": "y", "role": "partner", "party": long, "reason": long},
+            ).status_code
+            == 409
+        )
+        assert client.post(
+            "/disputes/open/", data={"party": long, "period": long, "line": long, "text": long}
+        ).status_code in (403, 404)
+        assert (
+            client.post(
+                "/access/token/", data={"name": long, "scopes": "read", "days": "1"}
+            ).status_code
+            == 200
+        )
+        assert (
+            client.post(
+                "/requests/ask/",
+                data={"kind": long, "customer": long, "party": long, "reason": long},
+            ).status_code
+            == 409
+        )
         assert token.post("/api/disputes", files={"file": b"x"}).status_code in (400, 422)
-        assert token.post("/api/periods/2024-01/close", json={"reason": " "}, headers={b"Idempotency-Key": b"a\x01b" + b"k" * 300}).status_code in (400, 409)
-        for url in ("https://example.com:99999/", "https://[bad", "https:// /", "https://" + "a" * 70 + ".example/", "https://example.com/" + long, "https://exa mple.com/"):
-            assert token.post("/api/hooks", json={"url": url[:500], "events": ["dispute"]}).status_code in (201, 409), url
-            assert client.post("/access/hook/", data={"url": url, "events": ["dispute"]}).status_code == 409, url
+        assert token.post(
+            "/api/periods/2024-01/close",
+            json={"reason": " "},
+            headers={b"Idempotency-Key": b"a\x01b" + b"k" * 300},
+        ).status_code in (400, 409)
+        for url in (
+            "https://example.com:99999/",
+            "https://[bad",
+            "https:// /",
+            "https://" + "a" * 70 + ".example/",
+            "https://example.com/" + long,
+            "https://exa mple.com/",
+        ):
+            assert token.post(
+                "/api/hooks", json={"url": url[:500], "events": ["dispute"]}
+            ).status_code in (201, 409), url
+            assert (
+                client.post("/access/hook/", data={"url": url, "events": ["dispute"]}).status_code
+                == 409
+            ), url
 
 
 def test_an_auditor_answers_nothing(own: Portal) -> None:
     """Not even one who has a party of his own besides."""
     with own.sign_in("partner") as partner:
         period = partner.get("/api/statements").json()["rows"][0]["period"]
-        number = partner.post("/api/disputes", json={"party": own.parties["partner"], "period": period, "text": "An order is missing."}).json()["id"]
-    own.python("import json\nfrom fenrun.portal import acts\nacts.grant('root', 'auditor', 'rep', '" + own.parties["rep"] + "', 'x', '" + own.password + "')\nprint(json.dumps(1))")
+        number = partner.post(
+            "/api/disputes",
+            json={
+                "party": own.parties["partner"],
+                "period": period,
+                "text": "An order is missing.",
+            },
+        ).json()["id"]
+    own.python(
+        "import json\nfrom fenrun.portal import acts\nacts.grant('root', 'auditor', 'rep', '"
+        + own.parties["rep"]
+        + "', 'x', '"
+        + own.password
+        + "')\nprint(json.dumps(1))"
+    )
     with own.sign_in("auditor") as auditor:
         assert auditor.get(f"/disputes/{number}/").status_code == 200
-        assert auditor.post(f"/disputes/{number}/answer/", data={"state": "withdrawn", "text": "x"}).status_code == 403
-        assert auditor.post(f"/api/disputes/{number}/answer", json={"state": "withdrawn", "text": "x"}).status_code == 403
+        assert (
+            auditor.post(
+                f"/disputes/{number}/answer/", data={"state": "withdrawn", "text": "x"}
+            ).status_code
+            == 403
+        )
+        assert (
+            auditor.post(
+                f"/api/disputes/{number}/answer", json={"state": "withdrawn", "text": "x"}
+            ).status_code
+            == 403
+        )
 
 
 def test_what_is_explained_is_what_is_shown(own: Portal) -> None:
     """A file imported meanwhile changes nothing that is shown, and looking at a page writes no run."""
     with own.sign_in("operations") as client:
-        period, payee = (client.get("/api/statements").json()["rows"][0][k] for k in ("period", "payee"))
+        period, payee = (
+            client.get("/api/statements").json()["rows"][0][k] for k in ("period", "payee")
+        )
         line = client.get(f"/api/statements/{period}/{payee}").json()["lines"][0]["line"]
         runs = len(list((own.workspace / "runs").iterdir()))
-        own.python("import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
-                   "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))")
+        own.python(
+            "import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
+            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
+        )
         said = client.get(f"/api/lines/{period}/{line}").json()
-        assert said["as_of"]["known"].replace("T", " ")[:16] == client.get("/api/periods").json()[0]["known"].replace("T", " ")[:16]
-        assert client.get(f"/periods/{period}/").status_code == client.get(f"/statements/{period}/{payee}/?format=csv").status_code == 200
+        assert (
+            said["as_of"]["known"].replace("T", " ")[:16]
+            == client.get("/api/periods").json()[0]["known"].replace("T", " ")[:16]
+        )
+        assert (
+            client.get(f"/periods/{period}/").status_code
+            == client.get(f"/statements/{period}/{payee}/?format=csv").status_code
+            == 200
+        )
         assert len(list((own.workspace / "runs").iterdir())) == runs
 
 
 def test_behind_tls_the_portal_knows_it(world: Path) -> None:
-    with served(world, "sqlite", FENRUN_HOSTS="portal.example") as found, httpx.Client(base_url=found.address, headers={"Host": "portal.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}) as client:
+    with (
+        served(world, "sqlite", FENRUN_HOSTS="portal.example") as found,
+        httpx.Client(
+            base_url=found.address,
+            headers={
+                "Host": "portal.example",
+                "X-Forwarded-Proto": "https",
+                "X-Forwarded-For": "203.0.113.7",
+            },
+        ) as client,
+    ):
         answer = client.get("/account/login/")
-        assert answer.status_code == 200 and "Strict-Transport-Security" in answer.headers and "Secure" in answer.headers["set-cookie"]
+        assert (
+            answer.status_code == 200
+            and "Strict-Transport-Security" in answer.headers
+            and "Secure" in answer.headers["set-cookie"]
+        )
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text).group(1)  # type: ignore[union-attr]
-        said = client.post("/account/login/", data={"login": "auditor", "password": found.password, "csrfmiddlewaretoken": token}, headers={"Origin": "https://portal.example", "Referer": "https://portal.example/account/login/", "Cookie": f"csrftoken={answer.cookies['csrftoken']}"})
-        assert said.status_code == 302, "the form's origin is the name behind which the portal stands"
-        assert found.python("import json\nfrom allauth.usersessions.models import UserSession\nprint(json.dumps(list(UserSession.objects.values_list('ip', flat=True))))") == ["203.0.113.7"]
+        said = client.post(
+            "/account/login/",
+            data={"login": "auditor", "password": found.password, "csrfmiddlewaretoken": token},
+            headers={
+                "Origin": "https://portal.example",
+                "Referer": "https://portal.example/account/login/",
+                "Cookie": f"csrftoken={answer.cookies['csrftoken']}",
+            },
+        )
+        assert said.status_code == 302, (
+            "the form's origin is the name behind which the portal stands"
+        )
+        assert found.python(
+            "import json\nfrom allauth.usersessions.models import UserSession\nprint(json.dumps(list(UserSession.objects.values_list('ip', flat=True))))"
+        ) == ["203.0.113.7"]

@@ -20,18 +20,37 @@ from tests.properties import worlds
 from tests.properties.test_closing import BASE, START, put_book, put_charges, put_plan, some
 
 PERIOD, KNOWN = parse_period("2024-01/2024-03"), datetime(2024, 5, 1)
-FINE = [{**BASE[0], "BilledCost": Decimal("0.003"), "ListCost": Decimal("0.009"), "ContractedCost": Decimal("0.003"), "EffectiveCost": Decimal("0.003")}]
+FINE = [
+    {
+        **BASE[0],
+        "BilledCost": Decimal("0.003"),
+        "ListCost": Decimal("0.009"),
+        "ContractedCost": Decimal("0.003"),
+        "EffectiveCost": Decimal("0.003"),
+    }
+]
 """As many decimals as any charge has: with more to come, everything is settled anew."""
 taken = {"change": 0, "anew": 0}
 
 
 def _rows(engine: Any) -> dict[str, list[str]]:
-    return {name: sorted(repr(sorted(r.items(), key=str)) for r in engine.table(name).to_pylist()) for name in RESULTS}
+    return {
+        name: sorted(repr(sorted(r.items(), key=str)) for r in engine.table(name).to_pylist())
+        for name in RESULTS
+    }
 
 
 @some
-@given(worlds.plan(), worlds.book(), st.lists(worlds.book(), min_size=1, max_size=3), st.lists(worlds.charges, min_size=2, max_size=4), st.integers(0, 10**6))
-def test_a_change_gives_what_everything_anew_gives(plan: Any, first: Any, books: list[Any], charges: list[Any], seed: int) -> None:
+@given(
+    worlds.plan(),
+    worlds.book(),
+    st.lists(worlds.book(), min_size=1, max_size=3),
+    st.lists(worlds.charges, min_size=2, max_size=4),
+    st.integers(0, 10**6),
+)
+def test_a_change_gives_what_everything_anew_gives(
+    plan: Any, first: Any, books: list[Any], charges: list[Any], seed: int
+) -> None:
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder) / "ws")
@@ -41,13 +60,26 @@ def test_a_change_gives_what_everything_anew_gives(plan: Any, first: Any, books:
             rows += FINE if n == 0 else []
             put_charges(store, rows, START.replace(day=2 + n), f"charges-{n}.csv")
         for n, book in enumerate(books):
-            few = {name: rng.sample(rows, min(len(rows), rng.choice((1, 1, 2)))) if rng.random() < 0.6 else [] for name, rows in book.tables().items()}
+            few = {
+                name: rng.sample(rows, min(len(rows), rng.choice((1, 1, 2))))
+                if rng.random() < 0.6
+                else []
+                for name, rows in book.tables().items()
+            }
             put_book(store, type(book)(**few), START.replace(day=10 + n), f"book-{n}.csv")
         whole = facts_known(store, KNOWN)
         facts = Facts(whole.charges[:1], list(whole.book)[:1], whole.plans)
-        live, steps = Live(facts, PERIOD, KNOWN), [("charges", n) for n in range(2, len(whole.charges) + 1)] + [("book", n) for n in range(2, len(whole.book) + 1)]
+        live, steps = (
+            Live(facts, PERIOD, KNOWN),
+            [("charges", n) for n in range(2, len(whole.charges) + 1)]
+            + [("book", n) for n in range(2, len(whole.book) + 1)],
+        )
         for kind, _ in sorted(steps, key=lambda s: (s[1], rng.random())):
-            facts = Facts(whole.charges[: len(facts.charges) + (kind == "charges")], [*whole.book][: len(facts.book) + (kind == "book")], whole.plans)
+            facts = Facts(
+                whole.charges[: len(facts.charges) + (kind == "charges")],
+                [*whole.book][: len(facts.book) + (kind == "book")],
+                whole.plans,
+            )
             touched = live.change(facts)
             taken["anew" if touched is None else "change"] += 1
             assert _rows(live.engine) == _rows(facts.settle(PERIOD, KNOWN).engine)

@@ -35,11 +35,33 @@ from fenrun.workspace import Facts, facts_known, in_force
 from tests.properties import worlds
 
 START = datetime(2023, 12, 1)
-MOMENTS = [datetime(2024, 2, 3), datetime(2024, 2, 20), datetime(2024, 3, 3), datetime(2024, 3, 20), datetime(2024, 4, 4), datetime(2024, 4, 20)]
+MOMENTS = [
+    datetime(2024, 2, 3),
+    datetime(2024, 2, 20),
+    datetime(2024, 3, 3),
+    datetime(2024, 3, 20),
+    datetime(2024, 4, 4),
+    datetime(2024, 4, 20),
+]
 CLOSED_AT = {"2024-01": MOMENTS[0], "2024-02": MOMENTS[2], "2024-03": MOMENTS[4]}
-BASE = [{"InvoiceIssuerName": "Cloud", "BillingAccountId": "A1", "BillingCurrency": "CNY", "ChargePeriodStart": datetime(2024, m, 9), "BillingPeriodStart": datetime(2024, m, 1),
-         **{c: Decimal("120") for c in ("BilledCost", "ListCost", "ContractedCost", "EffectiveCost")}, "ServiceName": "Compute", "ResourceId": None, "x_Cash": "120", "x_OrderId": None, "SubAccountId": None}
-        for m in (1, 2, 3)]
+BASE = [
+    {
+        "InvoiceIssuerName": "Cloud",
+        "BillingAccountId": "A1",
+        "BillingCurrency": "CNY",
+        "ChargePeriodStart": datetime(2024, m, 9),
+        "BillingPeriodStart": datetime(2024, m, 1),
+        **{
+            c: Decimal("120") for c in ("BilledCost", "ListCost", "ContractedCost", "EffectiveCost")
+        },
+        "ServiceName": "Compute",
+        "ResourceId": None,
+        "x_Cash": "120",
+        "x_OrderId": None,
+        "SubAccountId": None,
+    }
+    for m in (1, 2, 3)
+]
 some = settings(max_examples=max(5, (settings.default or settings()).max_examples // 3))
 
 
@@ -59,38 +81,70 @@ def put_charges(store: Store, rows: list[dict[str, Any]], known: datetime, name:
     """Import charges as they are, past the reading of files."""
     content = digest("charges", name, [str(r) for r in rows])
     table = charge_table(rows)
-    table = table.set_column(table.schema.get_field_index("import_id"), "import_id", pa.array([short(content)] * len(rows)))
+    table = table.set_column(
+        table.schema.get_field_index("import_id"),
+        "import_id",
+        pa.array([short(content)] * len(rows)),
+    )
     engine = DuckDB()
     engine.put("own", table)
     facts = {**billing_facts(engine, "own"), "rows": len(rows), "quarantined": 0}
-    store.add("charges", content, manifest(name, known, facts, ()), lambda folder: pq.write_table(table, folder / "charges.parquet"))
+    store.add(
+        "charges",
+        content,
+        manifest(name, known, facts, ()),
+        lambda folder: pq.write_table(table, folder / "charges.parquet"),
+    )
 
 
 def put_book(store: Store, book: Book, known: datetime, name: str) -> None:
     """Import a book as it is."""
+
     def write(folder: Path) -> None:
         for table, rows in book.tables().items():
             pq.write_table(from_rows(TABLES[table], rows), folder / f"{table}.parquet")
 
-    store.add("book", digest("book", name, [str(r) for rows in book.tables().values() for r in rows]), manifest(name, known, {}, ()), write)
+    store.add(
+        "book",
+        digest("book", name, [str(r) for rows in book.tables().values() for r in rows]),
+        manifest(name, known, {}, ()),
+        write,
+    )
 
 
 def put_plan(store: Store, plan: PlanFile, known: datetime, name: str) -> None:
     """Import a plan as it is."""
-    store.add("plans", digest("plan", plan.content), manifest(name, known, {"plan": plan.plan.id}, ()), lambda folder: (folder / "plan.yaml").write_text(plan.content, "utf-8"))
+    store.add(
+        "plans",
+        digest("plan", plan.content),
+        manifest(name, known, {"plan": plan.plan.id}, ()),
+        lambda folder: (folder / "plan.yaml").write_text(plan.content, "utf-8"),
+    )
 
 
 @st.composite
 def histories(draw: st.DrawFn) -> Any:
     """What becomes known when: charges and books on some days between the closes, perhaps a change of the plan's rates."""
     plan = draw(worlds.plan())
-    arrivals_ = [(draw(st.sampled_from(MOMENTS)), draw(worlds.charges)) for _ in range(draw(st.integers(1, 2)))]
-    books = [(START, draw(worlds.book()))] + [(draw(st.sampled_from(MOMENTS)), draw(worlds.book())) for _ in range(draw(st.integers(0, 1)))]
+    arrivals_ = [
+        (draw(st.sampled_from(MOMENTS)), draw(worlds.charges))
+        for _ in range(draw(st.integers(1, 2)))
+    ]
+    books = [(START, draw(worlds.book()))] + [
+        (draw(st.sampled_from(MOMENTS)), draw(worlds.book()))
+        for _ in range(draw(st.integers(0, 1)))
+    ]
     other = draw(worlds.plan()) if draw(st.integers(0, 3)) == 0 else None
     return plan, arrivals_, books, other and (draw(st.sampled_from(MOMENTS)), other)
 
 
-def facts_of(store: Store, history: Any, until: datetime, after: datetime = datetime.min, known: datetime | None = None) -> None:
+def facts_of(
+    store: Store,
+    history: Any,
+    until: datetime,
+    after: datetime = datetime.min,
+    known: datetime | None = None,
+) -> None:
     """Import what becomes known after one moment and by another; as known then, or all at `known`."""
     plan, charges, books, other = history
     if after < START <= until:
@@ -98,7 +152,15 @@ def facts_of(store: Store, history: Any, until: datetime, after: datetime = date
         put_charges(store, BASE, START, "base.csv")
     for n, (moment, rows) in enumerate(charges):
         if after < moment <= until:
-            put_charges(store, [{**r, "ChargeClass": "Correction" if k % 5 == 0 else None} for k, r in enumerate(rows)], known or moment, f"charges-{n}.csv")
+            put_charges(
+                store,
+                [
+                    {**r, "ChargeClass": "Correction" if k % 5 == 0 else None}
+                    for k, r in enumerate(rows)
+                ],
+                known or moment,
+                f"charges-{n}.csv",
+            )
     for n, (moment, book) in enumerate(books):
         if after < moment <= until:
             put_book(store, book, moment, f"book-{n}.csv")
@@ -110,7 +172,9 @@ def facts_of(store: Store, history: Any, until: datetime, after: datetime = date
 @given(histories())
 def test_closed_statements_and_their_differences_are_what_is_known_at_last(history: Any) -> None:
     """Month after month is closed as then known. All that was closed and posted sums, line by line and cause by cause, to what is known at the last close."""
-    months = [m for m in CLOSED_AT if history[0].plan.terms[0].valid_from < parse_period(m).span.end]
+    months = [
+        m for m in CLOSED_AT if history[0].plan.terms[0].valid_from < parse_period(m).span.end
+    ]
     with tempfile.TemporaryDirectory() as folder:
         store, before = Store(Path(folder) / "ws"), datetime.min
         was: dict[str, Any] = {}
@@ -123,7 +187,9 @@ def test_closed_statements_and_their_differences_are_what_is_known_at_last(histo
             was[month] = _statements(store, month)
         sums: dict[Any, Decimal] = defaultdict(Decimal)
         for one in closes(store):
-            for key, (amount, _) in _amounts(facts_known(store, one.known), one.period, one.known).items():
+            for key, (amount, _) in _amounts(
+                facts_known(store, one.known), one.period, one.known
+            ).items():
                 sums[key] += amount
             for d in posted(store, one):
                 sums[d.month, d.plan_id, d.payee, d.what, d.component, d.period] += d.amount
@@ -136,7 +202,10 @@ def test_closed_statements_and_their_differences_are_what_is_known_at_last(histo
 
 def _statements(store: Store, month: str) -> Any:
     run = settle_period(store, parse_period(month)).run
-    return [sorted(map(str, run.engine.table(name).to_pylist())) for name in ("statement_lines", "payments", "payouts", "statement_credits")], run.posted
+    return [
+        sorted(map(str, run.engine.table(name).to_pylist()))
+        for name in ("statement_lines", "payments", "payouts", "statement_credits")
+    ], run.posted
 
 
 def _bundles(store: Store, month: str, folder: Path) -> None:
@@ -156,12 +225,21 @@ def test_when_a_charge_became_known_does_not_matter_in_the_end(history: Any) -> 
         facts_of(late, history, MOMENTS[-1])
         facts_of(early, history, MOMENTS[-1], known=START)
         period = parse_period("2024-01/2024-03")
-        assert _amounts(facts_known(late, MOMENTS[-1]), period, MOMENTS[-1]) == _amounts(facts_known(early, MOMENTS[-1]), period, MOMENTS[-1])
+        assert _amounts(facts_known(late, MOMENTS[-1]), period, MOMENTS[-1]) == _amounts(
+            facts_known(early, MOMENTS[-1]), period, MOMENTS[-1]
+        )
         found = differences(late, period, START, MOMENTS[-1])
         start, end = (_amounts(facts_known(late, m), period, m) for m in (START, MOMENTS[-1]))
         for key in {*start, *end}:
-            mine = [d.amount for d in found if (d.month, d.plan_id, d.payee, d.what, d.component, d.period) == key]
-            assert start.get(key, (Decimal(0), ""))[0] + sum(mine, Decimal(0)) == end.get(key, (Decimal(0), ""))[0]
+            mine = [
+                d.amount
+                for d in found
+                if (d.month, d.plan_id, d.payee, d.what, d.component, d.period) == key
+            ]
+            assert (
+                start.get(key, (Decimal(0), ""))[0] + sum(mine, Decimal(0))
+                == end.get(key, (Decimal(0), ""))[0]
+            )
         *_, last = [None, *arrivals(late, period, START, MOMENTS[-1])]
         if last:
             assert _amounts(last.facts, period, MOMENTS[-1]) == end

@@ -32,7 +32,9 @@ def parse_amount(text: str) -> Decimal:
     except InvalidOperation as error:  # pragma: no cover - the pattern lets only numbers through
         raise ValueError(f"{text!r} is not a number") from error
     if value and (value.adjusted() >= COST_DIGITS or decimals(value) > COST_DECIMALS):
-        raise ValueError(f"{text!r} does not fit {COST_DIGITS} digits before and {COST_DECIMALS} after the point")
+        raise ValueError(
+            f"{text!r} does not fit {COST_DIGITS} digits before and {COST_DECIMALS} after the point"
+        )
     return value
 
 
@@ -51,7 +53,9 @@ def parse_share(text: str) -> Decimal:
     """Read a share of a whole: `50 %` or `0.5`, at most 1 and with at most 6 decimals. Raises ValueError."""
     value = parse_rate(text) if "%" in text or "％" in text else parse_amount(text)
     if not 0 < value <= 1:
-        raise ValueError(f"{text!r} is not a share: write it with its % sign, above 0 % and up to 100 %")
+        raise ValueError(
+            f"{text!r} is not a share: write it with its % sign, above 0 % and up to 100 %"
+        )
     if decimals(value) > 6:
         raise ValueError(f"{text!r} has more than 4 decimals of a percent")
     return value
@@ -62,7 +66,9 @@ def decimals(value: Decimal) -> int:
     return max(0, -int(value.normalize().as_tuple().exponent)) if value else 0
 
 
-def natural_type(values: Iterable[Decimal | None], least: int = 0, narrow: bool = False) -> pa.DataType:
+def natural_type(
+    values: Iterable[Decimal | None], least: int = 0, narrow: bool = False
+) -> pa.DataType:
     """The decimal type with the fewest decimals that holds all the values exactly; 38 digits, or 18 if `narrow` and they do.
 
     Few decimals leave room: a product adds the decimals of its factors, and the engine refuses, rather than rounds, what needs

@@ -52,13 +52,21 @@ class Problem:
 
     def words(self, part: str, lang: str = "en") -> str:
         """The sentence `what`, `why` or `fix`."""
-        return str(catalogue("problems.yaml")[self.code][part][lang]).format_map(_Shown(self.values))
+        return str(catalogue("problems.yaml")[self.code][part][lang]).format_map(
+            _Shown(self.values)
+        )
 
     def as_json(self, lang: str = "en") -> dict[str, Any]:
         """The problem as a JSON-ready mapping."""
         return {
-            "code": self.code, "severity": self.severity, "place": asdict(self.place), "also": [asdict(p) for p in self.also], "rows": self.rows,
-            "what": self.words("what", lang), "why": self.words("why", lang), "fix": self.words("fix", lang),
+            "code": self.code,
+            "severity": self.severity,
+            "place": asdict(self.place),
+            "also": [asdict(p) for p in self.also],
+            "rows": self.rows,
+            "what": self.words("what", lang),
+            "why": self.words("why", lang),
+            "fix": self.words("fix", lang),
         }
 
 
@@ -77,7 +85,9 @@ class Refused(Exception):
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
     """Sorted by place, then code."""
-    return sorted(problems, key=lambda p: (p.place.source, p.place.row, p.place.column, p.code, str(p.values)))
+    return sorted(
+        problems, key=lambda p: (p.place.source, p.place.row, p.place.column, p.code, str(p.values))
+    )
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:

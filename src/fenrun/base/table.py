@@ -15,7 +15,13 @@ import pyarrow as pa
 from fenrun.base.money import natural_type
 
 Row = TypeVar("Row")
-_PLAIN = {str: pa.string(), int: pa.int64(), bool: pa.bool_(), date: pa.date32(), datetime: pa.timestamp("us")}
+_PLAIN = {
+    str: pa.string(),
+    int: pa.int64(),
+    bool: pa.bool_(),
+    date: pa.date32(),
+    datetime: pa.timestamp("us"),
+}
 
 
 def _plain_type(hint: Any) -> Any:
@@ -32,11 +38,15 @@ def from_rows(kind: type[Row], rows: Iterable[Row]) -> pa.Table:
     for field in dataclasses.fields(kind):  # type: ignore[arg-type]
         values = [getattr(item, field.name) for item in items]
         hint = _plain_type(hints[field.name])
-        columns[field.name] = pa.array(values, natural_type(values) if hint is Decimal else _PLAIN[hint])
+        columns[field.name] = pa.array(
+            values, natural_type(values) if hint is Decimal else _PLAIN[hint]
+        )
     return pa.table(columns)
 
 
 def to_rows(kind: type[Row], table: pa.Table) -> list[Row]:
     """The rows of a table as instances of the row type."""
     names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return [kind(**{name: record[name] for name in names}) for record in table.select(names).to_pylist()]
+    return [
+        kind(**{name: record[name] for name in names}) for record in table.select(names).to_pylist()
+    ]

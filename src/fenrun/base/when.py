@@ -58,8 +58,14 @@ def parse_period(text: str) -> Period:
     """Read `2024-09`, `2024-Q3`, `2024-H2`, `2024`, or months up to and with the second: `2024-07/2025-06`. Raises ValueError."""
     found = _PERIOD.fullmatch(text.strip())
     year = int(found[1]) if found else 0
-    if not found or year in (0, 9999) or not all(1 <= int(m) <= 12 for m in (found[4], found[6]) if m):
-        raise ValueError(f"{text!r} is not a period: write 2024-09, 2024-Q3, 2024-H2, 2024 or 2024-07/2025-06")
+    if (
+        not found
+        or year in (0, 9999)
+        or not all(1 <= int(m) <= 12 for m in (found[4], found[6]) if m)
+    ):
+        raise ValueError(
+            f"{text!r} is not a period: write 2024-09, 2024-Q3, 2024-H2, 2024 or 2024-07/2025-06"
+        )
     if found[2]:
         return _months(year, int(found[2]) * 3 - 2, 3)
     if found[3]:
@@ -75,10 +81,19 @@ def parse_period(text: str) -> Period:
 def _months(year: int, month: int, count: int) -> Period:
     """So many months from the first day of one, under the shortest key."""
     first, after = year * 12 + month - 1, year * 12 + month - 1 + count
-    named = {(1, 1): f"{year:04d}-{month:02d}", (3, 0): f"{year:04d}-Q{(month + 2) // 3}", (6, 0): f"{year:04d}-H{(month + 5) // 6}", (12, 0): f"{year:04d}"}
+    named = {
+        (1, 1): f"{year:04d}-{month:02d}",
+        (3, 0): f"{year:04d}-Q{(month + 2) // 3}",
+        (6, 0): f"{year:04d}-H{(month + 5) // 6}",
+        (12, 0): f"{year:04d}",
+    }
     whole = 1 if count == 1 else first % count
-    key = named.get((count, whole), f"{year:04d}-{month:02d}/{(after - 1) // 12:04d}-{(after - 1) % 12 + 1:02d}")
-    return Period(key, Span(date(first // 12, first % 12 + 1, 1), date(after // 12, after % 12 + 1, 1)))
+    key = named.get(
+        (count, whole), f"{year:04d}-{month:02d}/{(after - 1) // 12:04d}-{(after - 1) % 12 + 1:02d}"
+    )
+    return Period(
+        key, Span(date(first // 12, first % 12 + 1, 1), date(after // 12, after % 12 + 1, 1))
+    )
 
 
 def parse_periods(text: str) -> list[Period]:
@@ -131,7 +146,9 @@ def parse_moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        raise ValueError(f"{text!r} is not a moment: write 2024-10-05 or 2024-10-05T08:00:00Z") from None
+        raise ValueError(
+            f"{text!r} is not a moment: write 2024-10-05 or 2024-10-05T08:00:00Z"
+        ) from None
     if moment.tzinfo is not None:
         try:
             moment = (moment - (moment.utcoffset() or timedelta())).replace(tzinfo=None)

@@ -14,7 +14,9 @@ LANGUAGES = ("en", "zh-CN")
 @cache
 def catalogue(name: str = "words.yaml") -> dict[str, Any]:
     """The catalogue file as a mapping."""
-    return yaml.load(resources.files("fenrun.base").joinpath(name).read_text("utf-8"), yaml.CSafeLoader)
+    return yaml.load(
+        resources.files("fenrun.base").joinpath(name).read_text("utf-8"), yaml.CSafeLoader
+    )
 
 
 def language(text: str | None) -> str:

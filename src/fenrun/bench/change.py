@@ -56,22 +56,50 @@ def run(rows: int, changes: int, progress: Callable[[int], Any] = lambda n: None
         late_s = _timed(lambda: live.change(facts))
         _compare(live, facts)
         progress(1)
-        return {"rows": rows, "changes": len(seconds), "anew_s": round(anew, 3), "change_median_s": round(statistics.median(seconds), 3), "change_p99_s": round(sorted(seconds)[int(len(seconds) * 0.99) - 1], 3),
-                "largest_customer_s": round(seconds[0], 3), "late_rows": pq.read_metadata(late).num_rows, "late_s": round(late_s, 3), "times_cheaper": round(anew / statistics.median(seconds), 1)}
+        return {
+            "rows": rows,
+            "changes": len(seconds),
+            "anew_s": round(anew, 3),
+            "change_median_s": round(statistics.median(seconds), 3),
+            "change_p99_s": round(sorted(seconds)[int(len(seconds) * 0.99) - 1], 3),
+            "largest_customer_s": round(seconds[0], 3),
+            "late_rows": pq.read_metadata(late).num_rows,
+            "late_s": round(late_s, 3),
+            "times_cheaper": round(anew / statistics.median(seconds), 1),
+        }
 
 
 def movable(world: People) -> list[int]:
     """The customers of a world who have one partner all along, and can be moved to the next."""
-    return [n for n in range(world.size.customers) if 0 <= world.partner[n] < world.size.partners - 1 and n not in world.moves]
+    return [
+        n
+        for n in range(world.size.customers)
+        if 0 <= world.partner[n] < world.size.partners - 1 and n not in world.moves
+    ]
 
 
 def moved(world: People, number: int, count: int, month: int) -> Any:
     """A book source that becomes known later: from the eleventh of the month the customer is another partner's."""
     was, now = (partner_id(int(world.partner[number]) + n) for n in (0, 1))
     share = {"share": "80 %"} if number % 97 == 50 else {}
-    rows = [{"party": was, "from": SINCE, "to": f"{YEAR}-{month:02}-11", **share}, {"party": now, "from": f"{YEAR}-{month:02}-11"}]
-    book, _ = book_from({"links": [(n, {"of": "customer", "subject": customer_id(number), "role": "partner", **row}) for n, row in enumerate(rows, 2)]}, "change.csv")
-    return f"change-{count}.csv", _KNOWN + timedelta(seconds=count + 1), {"links": from_rows(Link, book.links)}
+    rows = [
+        {"party": was, "from": SINCE, "to": f"{YEAR}-{month:02}-11", **share},
+        {"party": now, "from": f"{YEAR}-{month:02}-11"},
+    ]
+    book, _ = book_from(
+        {
+            "links": [
+                (n, {"of": "customer", "subject": customer_id(number), "role": "partner", **row})
+                for n, row in enumerate(rows, 2)
+            ]
+        },
+        "change.csv",
+    )
+    return (
+        f"change-{count}.csv",
+        _KNOWN + timedelta(seconds=count + 1),
+        {"links": from_rows(Link, book.links)},
+    )
 
 
 def _timed(work: Callable[[], Any]) -> float:

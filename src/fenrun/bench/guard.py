@@ -18,7 +18,9 @@ from fenrun.workspace import facts_known
 _VARIANTS = 20
 
 
-def run(rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: None) -> dict[str, dict[str, float]]:
+def run(
+    rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: None
+) -> dict[str, dict[str, float]]:
     """The counted work of each job over a month of so many charges: `month` settles it, `change` moves one customer, `explain` asks why a line is what it is, `plans`
     settles 20 variants of the plan in one pass. With `repeats`, the month's ratio to the floor, too, in seconds that are measured so often."""
     found: dict[str, dict[str, float]] = {}
@@ -28,7 +30,9 @@ def run(rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: 
         facts, engine = facts_known(Store(folder / "workspace"), month.KNOWN), Counted(folder)
         settled = facts.settle(month.period(), month.KNOWN, engine=engine)
         found["month"] = {"rows": rows, **engine.work_done()}
-        line = engine.query("SELECT line_id FROM statement_lines WHERE earned <> 0 ORDER BY line_id LIMIT 1").to_pylist()[0]["line_id"]
+        line = engine.query(
+            "SELECT line_id FROM statement_lines WHERE earned <> 0 ORDER BY line_id LIMIT 1"
+        ).to_pylist()[0]["line_id"]
         engine.work_done()
         explain(settled, line)
         found["explain"] = {"rows": rows, **engine.work_done()}
@@ -43,10 +47,15 @@ def run(rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: 
         found["change"] = {"rows": rows, **engine.work_done()}
         progress(1)
         many = Counted(folder)
-        replace(facts, plans=tuple(plans.variant(facts.plans[0], n) for n in range(_VARIANTS))).settle(month.period(), month.KNOWN, engine=many)
+        replace(
+            facts, plans=tuple(plans.variant(facts.plans[0], n) for n in range(_VARIANTS))
+        ).settle(month.period(), month.KNOWN, engine=many)
         found["plans"] = {"rows": rows, **many.work_done()}
         progress(1)
         if repeats:
             floor, settle, _ = month.timed(folder, repeats, progress)
             found["month"]["ratio_to_floor"] = round(settle / floor, 2)
-    return {job: {k: v for k, v in measures.items() if k in ("rows", *MORE)} for job, measures in found.items()}
+    return {
+        job: {k: v for k, v in measures.items() if k in ("rows", *MORE)}
+        for job, measures in found.items()
+    }

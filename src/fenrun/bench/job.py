@@ -50,8 +50,17 @@ def run(folder: Path, out: Path, progress: Callable[[int], Any] = lambda n: None
         progress(1)
     end = time.perf_counter()
     lines = sum(f.get("rows", 0) for f in facts)
-    return {"lines": lines, "earnings": rows, "problems": len(settled.run.problems), "map_s": round(mapped - start, 3), "import_s": round(imported - mapped, 3),
-            "settle_s": round(done - imported, 3), "write_s": round(end - done, 3), "total_s": round(end - start, 3), "lines_per_s": round(lines / (end - start))}
+    return {
+        "lines": lines,
+        "earnings": rows,
+        "problems": len(settled.run.problems),
+        "map_s": round(mapped - start, 3),
+        "import_s": round(imported - mapped, 3),
+        "settle_s": round(done - imported, 3),
+        "write_s": round(end - done, 3),
+        "total_s": round(end - start, 3),
+        "lines_per_s": round(lines / (end - start)),
+    }
 
 
 def write_inputs(folder: Path, into: Path) -> list[Path]:
@@ -60,7 +69,9 @@ def write_inputs(folder: Path, into: Path) -> list[Path]:
     _charges(engine, folder, into / "focus.parquet")
     _links(engine, folder, into / "focus.parquet", into / "links.parquet")
     _figures(folder, into / "figures.csv")
-    (into / "plan.yaml").write_text(yaml.safe_dump(plan(folder), sort_keys=False, allow_unicode=True), "utf-8")
+    (into / "plan.yaml").write_text(
+        yaml.safe_dump(plan(folder), sort_keys=False, allow_unicode=True), "utf-8"
+    )
     return [into / name for name in ("focus.parquet", "links.parquet", "figures.csv", "plan.yaml")]
 
 
@@ -79,7 +90,10 @@ def _charges(engine: DuckDB, folder: Path, into: Path) -> None:
     if (folder / "charges.parquet").exists():
         source, cents = f"read_parquet({literal(str(folder / 'charges.parquet'))})", True
     else:
-        source, cents = f"read_csv({literal(str(folder / 'charges.csv'))}, all_varchar => true)", False
+        source, cents = (
+            f"read_csv({literal(str(folder / 'charges.csv'))}, all_varchar => true)",
+            False,
+        )
 
     def cost(name: str) -> str:
         return f"CAST({name}_c AS DECIMAL(18, 0)) * CAST(0.01 AS DECIMAL(3, 2))" if cents else name
@@ -88,7 +102,7 @@ def _charges(engine: DuckDB, folder: Path, into: Path) -> None:
         COPY (SELECT {literal(ISSUER)} AS InvoiceIssuerName, customer_id AS BillingAccountId, {literal(CURRENCY)} AS BillingCurrency,
                      CAST(period || '-01' AS TIMESTAMP) AS BillingPeriodStart, CAST(period || '-01' AS TIMESTAMP) AS ChargePeriodStart,
                      'Usage' AS ChargeCategory, sku_family AS ServiceName, order_id AS x_OrderId,
-                     {cost('list')} AS ListCost, {cost('contracted')} AS ContractedCost, {cost('billed')} AS BilledCost, {cost('billed')} AS EffectiveCost
+                     {cost("list")} AS ListCost, {cost("contracted")} AS ContractedCost, {cost("billed")} AS BilledCost, {cost("billed")} AS EffectiveCost
               FROM {source}) TO {literal(str(into))} (FORMAT parquet)""")
 
 
@@ -110,7 +124,9 @@ def _figures(folder: Path, into: Path) -> None:
         for row in _rows(folder / "targets.csv"):
             writer.writerow((row["partner_id"], "target", row["quarter"], row["target"], CURRENCY))
         for row in _rows(folder / "prior.csv"):
-            writer.writerow((row["partner_id"], "prior-year", "2025", row["prior_year_base"], CURRENCY))
+            writer.writerow(
+                (row["partner_id"], "prior-year", "2025", row["prior_year_base"], CURRENCY)
+            )
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -122,21 +138,73 @@ def plan(folder: Path) -> dict[str, Any]:
     """The job's constants (plan.json) and exclusions as a plan."""
     said = json.loads((folder / "plan.json").read_text("utf-8"), parse_float=Decimal)
     source = "plan.json"
-    excluded = [{"id": f"excluded-{n}", "when": f"ServiceName = '{row['sku_family']}'", "since": f"{row['from_period']}-01"} for n, row in enumerate(_rows(folder / "exclusions.csv"), 1)]
+    excluded = [
+        {
+            "id": f"excluded-{n}",
+            "when": f"ServiceName = '{row['sku_family']}'",
+            "since": f"{row['from_period']}-01",
+        }
+        for n, row in enumerate(_rows(folder / "exclusions.csv"), 1)
+    ]
 
     def version(start: str, steps: list[list[Any]], bound: str) -> dict[str, Any]:
-        return {"from": f"{start}-01", "source": source, "kind": "all units", "bands": list(_bands(steps, bound))}
+        return {
+            "from": f"{start}-01",
+            "source": source,
+            "kind": "all units",
+            "bands": list(_bands(steps, bound)),
+        }
 
     return {
-        "plan": "common-job", "title": "The common job", "source": source, "published": "2025-01-01", "effective": {"from": "2025-01-01", "to": "2026-01-01"},
-        "currency": CURRENCY, "timezone": "UTC", "basis": "lesser of billed and contracted", "rounding": "half up to 0.01",
+        "plan": "common-job",
+        "title": "The common job",
+        "source": source,
+        "published": "2025-01-01",
+        "effective": {"from": "2025-01-01", "to": "2026-01-01"},
+        "currency": CURRENCY,
+        "timezone": "UTC",
+        "basis": "lesser of billed and contracted",
+        "rounding": "half up to 0.01",
         "credit": {"first match": [{"id": "association", "mode": "double", "roles": ["partner"]}]},
-        "exclude": [{"id": "discount-floor", "when": f"billed below {said['floor_pct']} % of list"}, *excluded],
-        "tables": {"monthly-rates": [version(t["from_period"], t["steps"], "") for t in said["tiers"]], "task-rates": [version(_FIRST_PERIOD, said["task"], " %")], "growth-rates": [version(_FIRST_PERIOD, said["growth"], " %")]},
-        "earn": {"sum": [
-            {"id": "monthly", "pays": "partner", "per": "month", "on": "amount", "by": "amount", "table": "monthly-rates"},
-            {"id": "task", "pays": "partner", "per": "quarter", "on": "amount", "by": "attainment", "target": "target", "table": "task-rates"},
-            {"id": "growth", "pays": "partner", "per": "year", "on": "increment", "by": "growth", "compare": "figure prior-year", "table": "growth-rates"}]},
+        "exclude": [
+            {"id": "discount-floor", "when": f"billed below {said['floor_pct']} % of list"},
+            *excluded,
+        ],
+        "tables": {
+            "monthly-rates": [version(t["from_period"], t["steps"], "") for t in said["tiers"]],
+            "task-rates": [version(_FIRST_PERIOD, said["task"], " %")],
+            "growth-rates": [version(_FIRST_PERIOD, said["growth"], " %")],
+        },
+        "earn": {
+            "sum": [
+                {
+                    "id": "monthly",
+                    "pays": "partner",
+                    "per": "month",
+                    "on": "amount",
+                    "by": "amount",
+                    "table": "monthly-rates",
+                },
+                {
+                    "id": "task",
+                    "pays": "partner",
+                    "per": "quarter",
+                    "on": "amount",
+                    "by": "attainment",
+                    "target": "target",
+                    "table": "task-rates",
+                },
+                {
+                    "id": "growth",
+                    "pays": "partner",
+                    "per": "year",
+                    "on": "increment",
+                    "by": "growth",
+                    "compare": "figure prior-year",
+                    "table": "growth-rates",
+                },
+            ]
+        },
     }
 
 

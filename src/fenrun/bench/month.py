@@ -31,7 +31,9 @@ SELECT BillingAccountId, sum(BilledCost) AS billed, sum(ContractedCost) AS contr
 FROM charges GROUP BY BillingAccountId"""
 
 
-def run(rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
+def run(
+    rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: None
+) -> dict[str, Any]:
     """Settle one month of so many charges, a quarter's last. The floor is one grouped sum over the columns that the plan needs, from the same files.
 
     Returns medians in seconds, their ratio, the peak memory of a process that only settles, in MB, and the counted work of one settlement.
@@ -44,11 +46,23 @@ def run(rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: 
         engine = Counted(folder)
         facts_known(Store(folder / "workspace"), KNOWN).settle(period(), KNOWN, engine=engine)
         progress(1)
-    return {"rows": rows, "import_s": round(imported, 3), "import_rows_per_s": round(rows / imported), "floor_s": round(floor, 3), "settle_s": round(settle, 3),
-            "ratio_to_floor": round(settle / floor, 2), "rows_per_s": round(rows / settle), "peak_mb": most, "repeats": repeats, **engine.work_done()}
+    return {
+        "rows": rows,
+        "import_s": round(imported, 3),
+        "import_rows_per_s": round(rows / imported),
+        "floor_s": round(floor, 3),
+        "settle_s": round(settle, 3),
+        "ratio_to_floor": round(settle / floor, 2),
+        "rows_per_s": round(rows / settle),
+        "peak_mb": most,
+        "repeats": repeats,
+        **engine.work_done(),
+    }
 
 
-def timed(folder: Path, repeats: int, progress: Callable[[int], Any] = lambda n: None) -> tuple[float, float, int]:
+def timed(
+    folder: Path, repeats: int, progress: Callable[[int], Any] = lambda n: None
+) -> tuple[float, float, int]:
     """Median seconds of the floor and of the settlement over what was built, in turns and in processes of their own; the settlement's largest peak memory in MB."""
     floors, settles, peaks = [], [], []
     for _ in range(repeats):
@@ -73,7 +87,9 @@ def build(folder: Path, rows: int) -> float:
     world = people_of(rows)
     charges = write_month(folder / "charges", world, 1, MONTH, lambda n: None)
     plan = folder / "plan.yaml"
-    plan.write_text(resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8")
+    plan.write_text(
+        resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8"
+    )
     store = Store(folder / "workspace")
     for path in [*(p for p, _ in write_book(folder / "book", world, 1)), plan]:
         import_file(store, path, KNOWN)
@@ -105,4 +121,6 @@ def _settle(workspace: str) -> tuple[float, int]:
 
 def peak() -> int:
     """Peak memory of this process in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (1024 * 1024 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        1024 * 1024 if sys.platform == "darwin" else 1024
+    )

@@ -22,7 +22,9 @@ _KNOWN = datetime(2026, 1, 1)
 _SINGLE = 3
 
 
-def run(rows: int, variants: int, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
+def run(
+    rows: int, variants: int, progress: Callable[[int], Any] = lambda n: None
+) -> dict[str, Any]:
     """Settle a year of a world of so many charges under so many variants of its plan. Returns the seconds of the one pass, the median of
     single runs, and how many single runs the pass costs. Every variant's sum is checked against its own run where that was made."""
     with tempfile.TemporaryDirectory(prefix="fenrun-plans-") as aside:
@@ -42,17 +44,37 @@ def run(rows: int, variants: int, progress: Callable[[int], Any] = lambda n: Non
         together = _earned(settle_plans(store, many, period))
         passed = time.perf_counter() - start
         progress(1)
-    if any(together[plan_id] != earned for plan_id, earned in sums.items()) or len(set(together.values())) < len(many):
+    if any(together[plan_id] != earned for plan_id, earned in sums.items()) or len(
+        set(together.values())
+    ) < len(many):
         raise AssertionError("a variant earns otherwise alone than together")
     each = statistics.median(single)
-    return {"rows": rows, "variants": variants, "one_run_s": round(each, 3), "one_pass_s": round(passed, 3), "runs_it_costs": round(passed / each, 2), "times_cheaper": round(each * variants / passed, 1)}
+    return {
+        "rows": rows,
+        "variants": variants,
+        "one_run_s": round(each, 3),
+        "one_pass_s": round(passed, 3),
+        "runs_it_costs": round(passed / each, 2),
+        "times_cheaper": round(each * variants / passed, 1),
+    }
 
 
 def variant(plan: Plan, number: int) -> Plan:
     """The plan with every rate of its tables raised by some hundredths of a percent."""
     other = as_other(plan, f"{plan.id}-{number:04}")
-    return replace(other, bands=tuple(replace(b, rate=b.rate + Decimal(number) / 10000 if b.rate else b.rate) for b in other.bands))
+    return replace(
+        other,
+        bands=tuple(
+            replace(b, rate=b.rate + Decimal(number) / 10000 if b.rate else b.rate)
+            for b in other.bands
+        ),
+    )
 
 
 def _earned(settled: Any) -> dict[str, Decimal]:
-    return {r["plan_id"]: r["earned"] for r in settled.engine.query("SELECT plan_id, sum(earned) AS earned FROM earnings GROUP BY plan_id").to_pylist()}
+    return {
+        r["plan_id"]: r["earned"]
+        for r in settled.engine.query(
+            "SELECT plan_id, sum(earned) AS earned FROM earnings GROUP BY plan_id"
+        ).to_pylist()
+    }

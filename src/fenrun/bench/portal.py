@@ -25,14 +25,21 @@ class Who:
     pages: Sequence[str]
 
 
-def run(address: str, readers: Sequence[Who], seconds: int, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
+def run(
+    address: str,
+    readers: Sequence[Who],
+    seconds: int,
+    progress: Callable[[int], Any] = lambda n: None,
+) -> dict[str, Any]:
     """Let each reader turn its pages over for some seconds, one after the other, all at once. Returns requests, their seconds (median, 95th and 99th of a hundred, slowest), and what failed.
 
     Raises ValueError for an address that is not this machine's own, or for more than MOST_READERS or MOST_SECONDS.
     """
     where = urlsplit(address)
     if where.hostname not in LOOPBACK or len(readers) > MOST_READERS or seconds > MOST_SECONDS:
-        raise ValueError(f"only {', '.join(LOOPBACK)}, up to {MOST_READERS} readers and {MOST_SECONDS} s")
+        raise ValueError(
+            f"only {', '.join(LOOPBACK)}, up to {MOST_READERS} readers and {MOST_SECONDS} s"
+        )
     took: list[float] = []
     failed: list[int] = []
     sessions = [_signed_in(where.hostname or "", where.port or 80, who) for who in readers]
@@ -58,8 +65,17 @@ def run(address: str, readers: Sequence[Who], seconds: int, progress: Callable[[
         thread.join()
         progress(1)
     cuts = statistics.quantiles(took, n=100)
-    return {"readers": len(readers), "seconds": seconds, "requests": len(took), "per_s": round(len(took) / seconds, 1), "failed": len(failed),
-            "p50_s": round(cuts[49], 4), "p95_s": round(cuts[94], 4), "p99_s": round(cuts[98], 4), "slowest_s": round(max(took), 4)}
+    return {
+        "readers": len(readers),
+        "seconds": seconds,
+        "requests": len(took),
+        "per_s": round(len(took) / seconds, 1),
+        "failed": len(failed),
+        "p50_s": round(cuts[49], 4),
+        "p95_s": round(cuts[94], 4),
+        "p99_s": round(cuts[98], 4),
+        "slowest_s": round(max(took), 4),
+    }
 
 
 def _signed_in(host: str, port: int, who: Who) -> str:
@@ -70,8 +86,19 @@ def _signed_in(host: str, port: int, who: Who) -> str:
     form = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.read().decode())
     csrf = re.search(r"csrftoken=(\w+)", page.headers.get("Set-Cookie", ""))
     assert form and csrf, "this is no portal of fenrun"
-    body = urlencode({"login": who.name, "password": who.password, "csrfmiddlewaretoken": form.group(1)})
-    connection.request("POST", "/account/login/", body, {"Content-Type": "application/x-www-form-urlencoded", "Cookie": f"csrftoken={csrf.group(1)}", "Referer": f"http://{host}:{port}/account/login/"})
+    body = urlencode(
+        {"login": who.name, "password": who.password, "csrfmiddlewaretoken": form.group(1)}
+    )
+    connection.request(
+        "POST",
+        "/account/login/",
+        body,
+        {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Cookie": f"csrftoken={csrf.group(1)}",
+            "Referer": f"http://{host}:{port}/account/login/",
+        },
+    )
     answer = connection.getresponse()
     answer.read()
     session = re.search(r"sessionid=(\w+)", "; ".join(answer.headers.get_all("Set-Cookie") or []))

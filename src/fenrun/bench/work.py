@@ -32,7 +32,9 @@ class Counted(DuckDB):
     def __init__(self, aside: Path):
         super().__init__()
         self.work = Work()
-        self.connection.execute(f"SET enable_profiling = 'JSON'; SET profiling_coverage = 'ALL'; SET profiling_output = {literal(str(aside / 'last.json'))}")
+        self.connection.execute(
+            f"SET enable_profiling = 'JSON'; SET profiling_coverage = 'ALL'; SET profiling_output = {literal(str(aside / 'last.json'))}"
+        )
         self.connection = _Connection(self.connection, self.work)  # type: ignore[assignment]
 
     def work_done(self) -> dict[str, int]:
@@ -89,7 +91,9 @@ def expected() -> dict[str, dict[str, float]]:
 
 def record(found: dict[str, dict[str, float]]) -> None:
     """Expect from now on what was found."""
-    Path(str(resources.files("fenrun.bench").joinpath(EXPECTED))).write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    Path(str(resources.files("fenrun.bench").joinpath(EXPECTED))).write_text(
+        json.dumps(found, indent=1) + "\n", "utf-8"
+    )
 
 
 def worse(found: dict[str, dict[str, float]], wanted: dict[str, dict[str, float]]) -> list[str]:

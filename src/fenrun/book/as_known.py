@@ -23,21 +23,35 @@ def sources_of(imports: Iterable[Import]) -> Sources:
     """The book tables of the imports."""
     found = []
     for item in imports:
-        tables = {name: pq.read_table(item.folder / f"{name}.parquet") for name in TABLES if (item.folder / f"{name}.parquet").exists()}
+        tables = {
+            name: pq.read_table(item.folder / f"{name}.parquet")
+            for name in TABLES
+            if (item.folder / f"{name}.parquet").exists()
+        }
         found.append((item.source, item.known, tables))
     return found
 
 
 def sources_from(book: Book, source: str, known: datetime) -> Sources:
     """The tables of a book in memory."""
-    return [(source, known, {name: from_rows(TABLES[name], rows) for name, rows in book.tables().items()})]
+    return [
+        (
+            source,
+            known,
+            {name: from_rows(TABLES[name], rows) for name, rows in book.tables().items()},
+        )
+    ]
 
 
 def put_book(engine: Engine, sources: Sources) -> None:
     """Make the tables `parties`, `links`, `labels`, `figures` (see steps.sql) in the engine."""
     for name, kind in TABLES.items():
         parts = [_stamped(from_rows(kind, []), "", datetime(1970, 1, 1))]
-        parts += [_stamped(tables[name], source, known) for source, known, tables in sources if name in tables]
+        parts += [
+            _stamped(tables[name], source, known)
+            for source, known, tables in sources
+            if name in tables
+        ]
         engine.put(f"book_{name}", pa.concat_tables(_alike(parts)))
     for step in read_steps("fenrun.book"):
         engine.run(step, {})
@@ -57,4 +71,7 @@ def _alike(tables: list[pa.Table]) -> list[pa.Table]:
             if pa.types.is_decimal(column.type):
                 was = wanted.get(column.name, column.type)
                 wanted[column.name] = pa.decimal128(38, max(was.scale, column.type.scale))
-    return [table.cast(pa.schema([pa.field(f.name, wanted.get(f.name, f.type)) for f in table.schema])) for table in tables]
+    return [
+        table.cast(pa.schema([pa.field(f.name, wanted.get(f.name, f.type)) for f in table.schema]))
+        for table in tables
+    ]

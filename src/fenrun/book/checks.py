@@ -33,18 +33,51 @@ def find(engine: Engine) -> list[Problem]:
     problems = []
     for row in engine.query(_LINKS).to_pylist():
         subject = f"{row['of_kind']} {row['subject']}"
-        values = {"role": row["role"], "subject": subject, "held": show_rate(row["held"]), "start": row["valid_from"], "end": row["valid_to"]}
+        values = {
+            "role": row["role"],
+            "subject": subject,
+            "held": show_rate(row["held"]),
+            "start": row["valid_from"],
+            "end": row["valid_to"],
+        }
         problems.append(_placed("link-over-100", row["places"], row["role"], values))
     for row in engine.query(_LABELS).to_pylist():
-        values = {"role": row["label"], "subject": row["party"], "start": row["day"], "end": row["next_day"]}
+        values = {
+            "role": row["label"],
+            "subject": row["party"],
+            "start": row["day"],
+            "end": row["next_day"],
+        }
         problems.append(_placed("label-overlap", row["places"], row["label"], values))
     for row in engine.query(_FIGURES).to_pylist():
-        problems.append(_placed("figure-conflict", row["places"], row["figure"], {k: row[k] for k in ("figure", "party", "period")}))
+        problems.append(
+            _placed(
+                "figure-conflict",
+                row["places"],
+                row["figure"],
+                {k: row[k] for k in ("figure", "party", "period")},
+            )
+        )
     for row in engine.query(_UNKNOWN).to_pylist():
-        problems.append(Problem("party-unknown", Place(row["source"], row["row_no"], "party"), {"party": row["party"]}, rows=row["links"]))
-    wrong = " OR ".join(f"(l.role = {literal(role)} AND p.kind NOT IN ({', '.join(map(literal, kinds))}))" for role, kinds in ROLE_KINDS.items())
+        problems.append(
+            Problem(
+                "party-unknown",
+                Place(row["source"], row["row_no"], "party"),
+                {"party": row["party"]},
+                rows=row["links"],
+            )
+        )
+    wrong = " OR ".join(
+        f"(l.role = {literal(role)} AND p.kind NOT IN ({', '.join(map(literal, kinds))}))"
+        for role, kinds in ROLE_KINDS.items()
+    )
     for row in engine.query(_KINDS.format(wrong=wrong)).to_pylist():
-        values = {"party": row["party"], "kind": row["kind"], "role": row["role"], "wanted": " / ".join(ROLE_KINDS[row["role"]])}
+        values = {
+            "party": row["party"],
+            "kind": row["kind"],
+            "role": row["role"],
+            "wanted": " / ".join(ROLE_KINDS[row["role"]]),
+        }
         problems.append(Problem("party-kind", Place(row["source"], row["row_no"], "party"), values))
     return problems
 

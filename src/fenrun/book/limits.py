@@ -31,7 +31,10 @@ def refuse_acts(engine: Engine, lives: int, most_open: int, unbind_months: int) 
         return []
     table, problems = engine.table("links_known"), list[Problem]()
     rows = sorted(table.to_pylist(), key=lambda r: (r["valid_from"], r["link_id"]))
-    kept = [*_registered([r for r in rows if r["of_kind"] == "order"], lives, most_open, problems), *[r for r in rows if r["of_kind"] not in ("order", "customer")]]
+    kept = [
+        *_registered([r for r in rows if r["of_kind"] == "order"], lives, most_open, problems),
+        *[r for r in rows if r["of_kind"] not in ("order", "customer")],
+    ]
     held: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row["of_kind"] == "customer":
@@ -45,14 +48,31 @@ def refuse_acts(engine: Engine, lives: int, most_open: int, unbind_months: int) 
     return problems
 
 
-def _registered(links: list[Row], lives: int, most_open: int, problems: list[Problem]) -> Iterator[Row]:
+def _registered(
+    links: list[Row], lives: int, most_open: int, problems: list[Problem]
+) -> Iterator[Row]:
     """Registrations as long as they live, without those over the limit."""
     open_until: dict[str, list[date]] = defaultdict(list)
     for row in links:
-        end = min(row["valid_to"], row["valid_from"] + timedelta(days=lives)) if lives else row["valid_to"]
+        end = (
+            min(row["valid_to"], row["valid_from"] + timedelta(days=lives))
+            if lives
+            else row["valid_to"]
+        )
         still = [day for day in open_until[row["party"]] if day > row["valid_from"]]
         if most_open and len(still) >= most_open:
-            problems.append(Problem("registration-refused", Place(row["source"], row["row_no"], row["party"]), {"party": row["party"], "order": row["subject"], "day": row["valid_from"], "most": most_open}))
+            problems.append(
+                Problem(
+                    "registration-refused",
+                    Place(row["source"], row["row_no"], row["party"]),
+                    {
+                        "party": row["party"],
+                        "order": row["subject"],
+                        "day": row["valid_from"],
+                        "most": most_open,
+                    },
+                )
+            )
             continue
         open_until[row["party"]] = [*still, end]
         yield row | {"valid_to": end}
@@ -64,15 +84,43 @@ def _unbound(links: list[Row], months: int, problems: list[Problem]) -> Iterator
     blocked: tuple[str, date] | None = None
     for number, row in enumerate(links):
         if blocked and row["party"] != blocked[0] and row["valid_from"] < blocked[1]:
-            problems.append(Problem("unbinding-refused", Place(row["source"], row["row_no"], row["subject"]), {"subject": row["subject"], "party": row["party"], "day": row["valid_from"], "months": months}))
+            problems.append(
+                Problem(
+                    "unbinding-refused",
+                    Place(row["source"], row["row_no"], row["subject"]),
+                    {
+                        "subject": row["subject"],
+                        "party": row["party"],
+                        "day": row["valid_from"],
+                        "months": months,
+                    },
+                )
+            )
             continue
         end = row["valid_to"]
-        follows = any(n["party"] == row["party"] and n["valid_from"] <= end < n["valid_to"] for n in links[number + 1:])
+        follows = any(
+            n["party"] == row["party"] and n["valid_from"] <= end < n["valid_to"]
+            for n in links[number + 1 :]
+        )
         if end != OPEN_END and not follows:
             if last and end < add_months(last, months):
                 blocked = (row["party"], add_months(last, months))
-                end = min((n["valid_from"] for n in links[number + 1:] if n["valid_from"] >= blocked[1]), default=OPEN_END)
-                problems.append(Problem("unbinding-refused", Place(row["source"], row["row_no"], row["subject"]), {"subject": row["subject"], "party": row["party"], "day": row["valid_to"], "months": months}))
+                end = min(
+                    (n["valid_from"] for n in links[number + 1 :] if n["valid_from"] >= blocked[1]),
+                    default=OPEN_END,
+                )
+                problems.append(
+                    Problem(
+                        "unbinding-refused",
+                        Place(row["source"], row["row_no"], row["subject"]),
+                        {
+                            "subject": row["subject"],
+                            "party": row["party"],
+                            "day": row["valid_to"],
+                            "months": months,
+                        },
+                    )
+                )
             if end != OPEN_END:
                 last = end
         yield row | {"valid_to": end}

@@ -26,7 +26,18 @@ from fenrun.engine.store import Store, manifest
 
 COLUMNS = {
     "parties": {"party": True, "kind": True, "name": False},
-    "links": {"of": True, "subject": True, "role": True, "party": True, "issuer": False, "share": False, "from": False, "to": False, "id": False, "type": False},
+    "links": {
+        "of": True,
+        "subject": True,
+        "role": True,
+        "party": True,
+        "issuer": False,
+        "share": False,
+        "from": False,
+        "to": False,
+        "id": False,
+        "type": False,
+    },
     "labels": {"party": True, "label": True, "value": True, "from": False, "to": False},
     "figures": {"party": True, "figure": True, "period": True, "amount": True, "currency": False},
 }
@@ -50,17 +61,27 @@ class Book:
 def table_kind(columns: Iterable[str]) -> str | None:
     """Which of the book's tables has these columns, if any."""
     have = {c.strip().lower() for c in columns}
-    fitting = [name for name, wanted in COLUMNS.items() if {c for c, must in wanted.items() if must} <= have]
+    fitting = [
+        name
+        for name, wanted in COLUMNS.items()
+        if {c for c, must in wanted.items() if must} <= have
+    ]
     return fitting[0] if fitting else None
 
 
 def read_book(path: Path) -> tuple[Book, list[Problem]]:
     """Read a book file. Rows that cannot be read are left out, each with a problem. Raises Refused for what is no book."""
-    records = _yaml_records(path) if path.suffix.lower() in (".yaml", ".yml") else {k: r for k, r in [_table_records(path)]}
+    records = (
+        _yaml_records(path)
+        if path.suffix.lower() in (".yaml", ".yml")
+        else {k: r for k, r in [_table_records(path)]}
+    )
     return book_from(records, path.name)
 
 
-def book_from(records: dict[str, list[tuple[int, dict[str, Any]]]], source: str) -> tuple[Book, list[Problem]]:
+def book_from(
+    records: dict[str, list[tuple[int, dict[str, Any]]]], source: str
+) -> tuple[Book, list[Problem]]:
     """Book rows from (row number, fields) pairs by table name."""
     book, problems = Book(), []
     for name, rows in records.items():
@@ -75,7 +96,9 @@ def book_from(records: dict[str, list[tuple[int, dict[str, Any]]]], source: str)
     return book, problems
 
 
-def import_book(store: Store, path: Path, known: datetime) -> tuple[bool, str, dict[str, Any], list[Problem]]:
+def import_book(
+    store: Store, path: Path, known: datetime
+) -> tuple[bool, str, dict[str, Any], list[Problem]]:
     """Append a book file's facts to the store. Returns whether they are new, their id, row counts and the problems. Raises Refused."""
     content = digest("book", file_digest(path))
     was = store.find("book", content)
@@ -102,12 +125,20 @@ class _Row:
 
     def __init__(self, table: str, fields: dict[str, Any], row_no: int, source: str):
         self.row_no, self.source, self.problems = row_no, source, list[Problem]()
-        self.fields = {str(k).strip().lower(): "" if v is None else str(v).strip() for k, v in fields.items() if k is not None}
+        self.fields = {
+            str(k).strip().lower(): "" if v is None else str(v).strip()
+            for k, v in fields.items()
+            if k is not None
+        }
         for unknown in sorted(set(self.fields) - set(COLUMNS[table])):
             self._problem("book-key", unknown, f"{unknown!r} is no column of {table}")
 
     def _problem(self, code: str, column: str, detail: str) -> None:
-        self.problems.append(Problem(code, Place(self.source, self.row_no, column), {"column": column, "detail": detail}))
+        self.problems.append(
+            Problem(
+                code, Place(self.source, self.row_no, column), {"column": column, "detail": detail}
+            )
+        )
 
     def text(self, column: str, default: str | None = None) -> str:
         value = self.fields.get(column, "")
@@ -133,12 +164,18 @@ class _Row:
 
     def span(self, whole_days: bool = False) -> tuple[date, date]:
         """First day, and first day after. With `whole_days` a time of day may stand beside: only days held from midnight to midnight count."""
-        start = self.read("from", lambda text: _day(text, 1) if whole_days else parse_day(text), LONG_AGO)
-        end = self.read("to", lambda text: _day(text, 0) if whole_days else parse_day(text), OPEN_END)
+        start = self.read(
+            "from", lambda text: _day(text, 1) if whole_days else parse_day(text), LONG_AGO
+        )
+        end = self.read(
+            "to", lambda text: _day(text, 0) if whole_days else parse_day(text), OPEN_END
+        )
         if whole_days and "T" in self.fields.get("from", "") + self.fields.get("to", ""):
             return start, max(start, end)
         if end < start:
-            self._problem("book-value", "to", f"{end} is before {start}; 'to' is the first day after")
+            self._problem(
+                "book-value", "to", f"{end} is before {start}; 'to' is the first day after"
+            )
         return start, end
 
 
@@ -166,15 +203,38 @@ def _party(row: _Row) -> list[Party]:
 
 
 def _link(row: _Row) -> list[Link]:
-    of_kind, subject, role, party = row.choice("of", SUBJECTS), row.text("subject"), row.text("role"), row.text("party")
+    of_kind, subject, role, party = (
+        row.choice("of", SUBJECTS),
+        row.text("subject"),
+        row.text("role"),
+        row.text("party"),
+    )
     billed = of_kind in ("account", "sub-account", "order", "resource")
     issuer = row.text("issuer", None if billed else "")
     if (role == "customer") != (of_kind in ("account", "sub-account")) and role and of_kind:
-        row._problem("book-value", "role", f"an {of_kind} cannot be linked by role {role!r}; accounts have customers, and only accounts")
+        row._problem(
+            "book-value",
+            "role",
+            f"an {of_kind} cannot be linked by role {role!r}; accounts have customers, and only accounts",
+        )
     share = row.read("share", parse_share, Decimal(1))
     start, end = row.span(whole_days=True)
     link_id = row.text("id", digest(of_kind, issuer, subject, role, party, start)[:20])
-    return [Link(link_id, of_kind, issuer if billed else "", subject, role, party, share, start, end, row.row_no, row.text("type", ""))]
+    return [
+        Link(
+            link_id,
+            of_kind,
+            issuer if billed else "",
+            subject,
+            role,
+            party,
+            share,
+            start,
+            end,
+            row.row_no,
+            row.text("type", ""),
+        )
+    ]
 
 
 def _label(row: _Row) -> list[Label]:
@@ -187,10 +247,18 @@ def _figure(row: _Row) -> list[Figure]:
     periods = row.read("period", parse_periods, None) or []
     amount = row.read("amount", _number, None)
     party, figure, currency = row.text("party"), row.text("figure"), row.text("currency", "")
-    return [Figure(party, figure, p.key, p.span.start, p.span.end, amount, currency, row.row_no) for p in periods]
+    return [
+        Figure(party, figure, p.key, p.span.start, p.span.end, amount, currency, row.row_no)
+        for p in periods
+    ]
 
 
-_MAKERS: dict[str, Callable[[_Row], list[Any]]] = {"parties": _party, "links": _link, "labels": _label, "figures": _figure}
+_MAKERS: dict[str, Callable[[_Row], list[Any]]] = {
+    "parties": _party,
+    "links": _link,
+    "labels": _label,
+    "figures": _figure,
+}
 
 
 def _table_records(path: Path) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
@@ -204,7 +272,10 @@ def _table_records(path: Path) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
         except UnicodeDecodeError as error:
             raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
         reader = csv.DictReader(io.StringIO(text, newline=""))
-        columns, rows = list(reader.fieldnames or ()), ((reader.line_num, record) for record in reader)
+        columns, rows = (
+            list(reader.fieldnames or ()),
+            ((reader.line_num, record) for record in reader),
+        )
     kind = table_kind(columns)
     if kind is None:
         raise Refused([Problem("file-kind", Place(path.name, 1))])
@@ -217,7 +288,13 @@ def _yaml_records(path: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
     except UnicodeDecodeError as error:
         raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
     except yaml.YAMLError as error:
-        raise Refused([Problem("file-unreadable", Place(path.name), {"detail": str(error).replace("\n", " ")})]) from error
+        raise Refused(
+            [
+                Problem(
+                    "file-unreadable", Place(path.name), {"detail": str(error).replace("\n", " ")}
+                )
+            ]
+        ) from error
     return yaml_tables(node, path.name)
 
 
@@ -229,11 +306,29 @@ def yaml_tables(node: yaml.Node | None, source: str) -> dict[str, list[tuple[int
     for key, value in node.value:
         place = Place(source, key.start_mark.line + 1, str(key.value))
         if key.value not in COLUMNS or not isinstance(value, yaml.SequenceNode):
-            raise Refused([Problem("book-key", place, {"detail": f"{key.value!r} is not a list named {', '.join(COLUMNS)}"})])
+            raise Refused(
+                [
+                    Problem(
+                        "book-key",
+                        place,
+                        {"detail": f"{key.value!r} is not a list named {', '.join(COLUMNS)}"},
+                    )
+                ]
+            )
         rows = []
         for item in value.value:
-            if not isinstance(item, yaml.MappingNode) or not all(isinstance(v, yaml.ScalarNode) for _, v in item.value):
-                raise Refused([Problem("book-key", Place(source, item.start_mark.line + 1, str(key.value)), {"detail": "each row is a mapping of column to value"})])
+            if not isinstance(item, yaml.MappingNode) or not all(
+                isinstance(v, yaml.ScalarNode) for _, v in item.value
+            ):
+                raise Refused(
+                    [
+                        Problem(
+                            "book-key",
+                            Place(source, item.start_mark.line + 1, str(key.value)),
+                            {"detail": "each row is a mapping of column to value"},
+                        )
+                    ]
+                )
             rows.append((item.start_mark.line + 1, {k.value: v.value for k, v in item.value}))
         found[key.value] = rows
     return found

@@ -46,7 +46,9 @@ class Imported:
     problems: tuple[Problem, ...]
 
 
-def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lambda n: None) -> Callable[[datetime, Sequence[str]], Imported]:
+def stage_charges(
+    store: Store, path: Path, progress: Callable[[int], Any] = lambda n: None
+) -> Callable[[datetime, Sequence[str]], Imported]:
     """All of importing one FOCUS file that needs nobody else to wait: read, check and write aside.
 
     What is returned enters it into the store, known from the moment given (UTC), in place of earlier files if it `replaces` any. Both raise Refused; the store is then untouched.
@@ -55,7 +57,11 @@ def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lam
     content = digest("charges", content_digest(source, progress))
     ready = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
-        facts, problems = ({}, []) if store.has("charges", content) else _write_aside(source, Path(ready.name), content)
+        facts, problems = (
+            ({}, [])
+            if store.has("charges", content)
+            else _write_aside(source, Path(ready.name), content)
+        )
     except BaseException:
         ready.cleanup()
         raise
@@ -67,7 +73,12 @@ def stage_charges(store: Store, path: Path, progress: Callable[[int], Any] = lam
             if was:
                 return Imported(path.name, content, False, was.facts, was.problems)
             said = {**facts, **({"replaces": gone} if gone else {})}
-            store.add("charges", content, manifest(path.name, known, said, problems), lambda folder: _move(Path(ready.name), folder))
+            store.add(
+                "charges",
+                content,
+                manifest(path.name, known, said, problems),
+                lambda folder: _move(Path(ready.name), folder),
+            )
         return Imported(path.name, content, True, said, tuple(problems))
 
     return enter
@@ -94,24 +105,45 @@ def _replaced(store: Store, path: Path, name: str, known: datetime) -> list[str]
     return found
 
 
-def put_charges(engine: Engine, name: str, imports: Sequence[Import], only: Mapping[str, str] | None = None) -> None:
+def put_charges(
+    engine: Engine, name: str, imports: Sequence[Import], only: Mapping[str, str] | None = None
+) -> None:
     """Make the charges of the imports known to the engine under a name; of some, by id, those rows only for which a condition holds.
 
     What all rows of a file share stands in the view as a constant: it is neither read nor compared row by row.
     """
     files = {i.folder / "charges.parquet": i for i in imports}
     kinds = {"BillingPeriodStart": "TIMESTAMP "}
-    same = {path: {c: kinds.get(c, "") + literal(v) for c, v in i.facts.get("same", {}).items()} for path, i in files.items()}
-    engine.put_files(name, list(files), empty_schema(), {path: only[i.id] for path, i in files.items() if only and i.id in only}, same)
+    same = {
+        path: {c: kinds.get(c, "") + literal(v) for c, v in i.facts.get("same", {}).items()}
+        for path, i in files.items()
+    }
+    engine.put_files(
+        name,
+        list(files),
+        empty_schema(),
+        {path: only[i.id] for path, i in files.items() if only and i.id in only},
+        same,
+    )
 
 
 def billing_facts(engine: Engine, table: str, where: str = "true") -> dict[str, Any]:
     """Of charges in the engine: the first and last day on which a billing period begins, how many are corrections, and in which columns of SHARED all rows are the `same`."""
     correction = "ChargeClass = 'Correction'" if "ChargeClass" in engine.columns(table) else "false"
-    shared = "".join(f", CASE WHEN min({c}) = max({c}) AND count({c}) = count(*) THEN CAST(min({c}) AS VARCHAR) END AS {c}" for c in SHARED)
-    found = engine.query(f"SELECT min(BillingPeriodStart)::DATE AS first, max(BillingPeriodStart)::DATE AS last, count(*) FILTER ({correction}) AS corrections{shared} FROM {table} WHERE {where}").to_pylist()[0]
+    shared = "".join(
+        f", CASE WHEN min({c}) = max({c}) AND count({c}) = count(*) THEN CAST(min({c}) AS VARCHAR) END AS {c}"
+        for c in SHARED
+    )
+    found = engine.query(
+        f"SELECT min(BillingPeriodStart)::DATE AS first, max(BillingPeriodStart)::DATE AS last, count(*) FILTER ({correction}) AS corrections{shared} FROM {table} WHERE {where}"
+    ).to_pylist()[0]
     same = {c: found[c] for c in SHARED if found[c] is not None and "\0" not in found[c]}
-    return {"first_billed": str(found["first"] or ""), "last_billed": str(found["last"] or ""), "corrections": found["corrections"], "same": same}
+    return {
+        "first_billed": str(found["first"] or ""),
+        "last_billed": str(found["last"] or ""),
+        "corrections": found["corrections"],
+        "same": same,
+    }
 
 
 class _Staged:
@@ -124,9 +156,17 @@ class _Staged:
             raise Refused([Problem("file-empty", Place(source.path.name))])
         self.types = engine.columns("raw")
         self.decimals = self._measure()
-        columns = ", ".join(f"{self._typed(spelt, name)} AS {quoted(name)}" for spelt, name in source.names.items())
-        texts = ", ".join(f"{self._text(spelt)} AS {quoted('text_' + name)}" for spelt, name in source.names.items() if self._is_time(name))
-        engine.connection.execute(f"CREATE VIEW staged AS SELECT file_row_number + 2 AS row_no, {columns}, {texts} FROM raw")
+        columns = ", ".join(
+            f"{self._typed(spelt, name)} AS {quoted(name)}" for spelt, name in source.names.items()
+        )
+        texts = ", ".join(
+            f"{self._text(spelt)} AS {quoted('text_' + name)}"
+            for spelt, name in source.names.items()
+            if self._is_time(name)
+        )
+        engine.connection.execute(
+            f"CREATE VIEW staged AS SELECT file_row_number + 2 AS row_no, {columns}, {texts} FROM raw"
+        )
 
     def _one(self, sql: str) -> Any:
         return self.engine.connection.execute(sql).fetchone()[0]  # type: ignore[index]
@@ -139,26 +179,52 @@ class _Staged:
             compression = f", compression => '{self.source.compression}', rejects_limit => 1000, max_line_size => 16777216"
             raw = aside / "raw.parquet"
             try:
-                connection.execute(f"COPY (FROM read_csv({literal(str(path))}, {options}{compression})) TO {literal(str(raw))} (FORMAT parquet)")
+                connection.execute(
+                    f"COPY (FROM read_csv({literal(str(path))}, {options}{compression})) TO {literal(str(raw))} (FORMAT parquet)"
+                )
             except duckdb.Error as error:
-                raise Refused([Problem("file-unreadable", Place(path.name), {"detail": str(error).splitlines()[0]})]) from error
+                raise Refused(
+                    [
+                        Problem(
+                            "file-unreadable",
+                            Place(path.name),
+                            {"detail": str(error).splitlines()[0]},
+                        )
+                    ]
+                ) from error
             self._refuse_rejects()
             path = raw
         try:
-            connection.execute(f"CREATE VIEW raw AS SELECT * FROM read_parquet({literal(str(path))}, file_row_number => true)")
+            connection.execute(
+                f"CREATE VIEW raw AS SELECT * FROM read_parquet({literal(str(path))}, file_row_number => true)"
+            )
             connection.execute("SELECT * FROM raw LIMIT 1").fetchall()
         except duckdb.Error as error:
-            raise Refused([Problem("file-truncated", Place(path.name), {"detail": str(error).splitlines()[0]})]) from error
+            raise Refused(
+                [
+                    Problem(
+                        "file-truncated", Place(path.name), {"detail": str(error).splitlines()[0]}
+                    )
+                ]
+            ) from error
 
     def _refuse_rejects(self) -> None:
         """Rows that do not have the header's fields: their money cannot be read, so the file is refused."""
-        rejects = self.engine.connection.execute("SELECT line, min(error_message) FROM reject_errors GROUP BY line ORDER BY line LIMIT 50").fetchall()
+        rejects = self.engine.connection.execute(
+            "SELECT line, min(error_message) FROM reject_errors GROUP BY line ORDER BY line LIMIT 50"
+        ).fetchall()
         if not rejects:
             return
-        total = sum(1 for _ in self.source.path.open("rb")) if self.source.compression == "none" else 0
+        total = (
+            sum(1 for _ in self.source.path.open("rb")) if self.source.compression == "none" else 0
+        )
         name = self.source.path.name
         raise Refused(
-            Problem("file-truncated" if line == total else "row-malformed", Place(name, line), {"detail": message.splitlines()[0]})
+            Problem(
+                "file-truncated" if line == total else "row-malformed",
+                Place(name, line),
+                {"detail": message.splitlines()[0]},
+            )
             for line, message in rejects
         )
 
@@ -168,7 +234,11 @@ class _Staged:
 
     def _numeric(self) -> list[tuple[str, str]]:
         known = focus_columns()
-        return [(spelt, name) for spelt, name in self.source.names.items() if name in known and known[name].type == "Decimal"]
+        return [
+            (spelt, name)
+            for spelt, name in self.source.names.items()
+            if name in known and known[name].type == "Decimal"
+        ]
 
     def _text(self, spelt: str) -> str:
         kind = self.types[spelt]
@@ -199,16 +269,28 @@ class _Staged:
         """The type of each decimal column: exact where every value is a number. Raises Refused where a cost is not."""
         asked = []
         for spelt, _ in self._numeric():
-            text, bad = self._text(spelt), f"{self._text(spelt)} IS NOT NULL AND NOT coalesce({self._valid(spelt)}, false)"
+            text, bad = (
+                self._text(spelt),
+                f"{self._text(spelt)} IS NOT NULL AND NOT coalesce({self._valid(spelt)}, false)",
+            )
             size = f"max(abs(TRY_CAST({text} AS DECIMAL(38,{COST_DECIMALS}))))"
-            asked.append(f"max({self._needs(spelt)}), {size}, count(*) FILTER ({bad}), min(file_row_number) FILTER ({bad}), arg_min({text}, file_row_number) FILTER ({bad})")
-        answers = self.engine.connection.execute(f"SELECT {', '.join(asked)} FROM raw").fetchone() or ()
+            asked.append(
+                f"max({self._needs(spelt)}), {size}, count(*) FILTER ({bad}), min(file_row_number) FILTER ({bad}), arg_min({text}, file_row_number) FILTER ({bad})"
+            )
+        answers = (
+            self.engine.connection.execute(f"SELECT {', '.join(asked)} FROM raw").fetchone() or ()
+        )
         types, refused, self.odd = {}, [], []
         for number, (_, name) in enumerate(self._numeric()):
             scale, largest, count, row, value = answers[number * 5 : number * 5 + 5]
             if count:
                 code = "cost-unreadable" if name in COSTS else "number-unreadable"
-                problem = Problem(code, Place(self.source.path.name, row + 2, name), {"column": name, "value": str(value)[:60]}, rows=count)
+                problem = Problem(
+                    code,
+                    Place(self.source.path.name, row + 2, name),
+                    {"column": name, "value": str(value)[:60]},
+                    rows=count,
+                )
                 (refused if name in COSTS else self.odd).append(problem)
                 continue
             digits = 1 if not largest else max(1, largest.adjusted() + 1)
@@ -216,7 +298,10 @@ class _Staged:
         if refused:
             raise Refused(refused)
         common = max((types[name][0] for name in COSTS if name in types), default=2)
-        return {name: _decimal(common if name in COSTS else scale, digits) for name, (scale, digits) in types.items()}
+        return {
+            name: _decimal(common if name in COSTS else scale, digits)
+            for name, (scale, digits) in types.items()
+        }
 
     def _typed(self, spelt: str, name: str) -> str:
         text = self._text(spelt)
@@ -242,22 +327,36 @@ class _Staged:
         names = set(self.source.names.values())
         totals = self.engine.connection.execute(
             f"SELECT coalesce(BillingCurrency, '?'), sum(BilledCost), coalesce(sum(BilledCost) FILTER ({checks.QUARANTINE}), 0), count(*) FILTER ({checks.QUARANTINE}), count(*) "
-            "FROM staged GROUP BY 1 ORDER BY 1").fetchall()
+            "FROM staged GROUP BY 1 ORDER BY 1"
+        ).fetchall()
         return {
-            **billing_facts(self.engine, "staged", f"NOT ({checks.QUARANTINE})"), "version": version_of(names), "rows": sum(t[4] for t in totals), "quarantined": sum(t[3] for t in totals),
-            "billed": {t[0]: plain(t[1]) for t in totals if t[1] is not None}, "billed_quarantined": {t[0]: plain(t[2]) for t in totals if t[3]},
+            **billing_facts(self.engine, "staged", f"NOT ({checks.QUARANTINE})"),
+            "version": version_of(names),
+            "rows": sum(t[4] for t in totals),
+            "quarantined": sum(t[3] for t in totals),
+            "billed": {t[0]: plain(t[1]) for t in totals if t[1] is not None},
+            "billed_quarantined": {t[0]: plain(t[2]) for t in totals if t[3]},
         }
 
     def write(self, folder: Path, import_id: str) -> None:
         """Write `charges.parquet`, account by account, and `quarantine.parquet` where rows are kept aside. What is read often is packed lightly: a settlement is mostly its scan."""
         columns = ", ".join(quoted(name) for name in self.source.names.values())
         target = "(FORMAT parquet, COMPRESSION zstd)"
-        order = ", ".join(["InvoiceIssuerName", "BillingAccountId", *(["SubAccountId"] if "SubAccountId" in self.source.names.values() else []), "row_no"])
+        order = ", ".join(
+            [
+                "InvoiceIssuerName",
+                "BillingAccountId",
+                *(["SubAccountId"] if "SubAccountId" in self.source.names.values() else []),
+                "row_no",
+            ]
+        )
         self.engine.connection.execute(
-            f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE}) ORDER BY {order}) TO {literal(str(folder / 'charges.parquet'))} (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {_ROW_GROUP})")
+            f"COPY (SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged WHERE NOT ({checks.QUARANTINE}) ORDER BY {order}) TO {literal(str(folder / 'charges.parquet'))} (FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {_ROW_GROUP})"
+        )
         if self._one(f"SELECT count(*) FROM staged WHERE {checks.QUARANTINE}"):
             self.engine.connection.execute(
-                f"COPY (SELECT * FROM raw WHERE file_row_number + 2 IN (SELECT row_no FROM staged WHERE {checks.QUARANTINE})) TO {literal(str(folder / 'quarantine.parquet'))} {target}")
+                f"COPY (SELECT * FROM raw WHERE file_row_number + 2 IN (SELECT row_no FROM staged WHERE {checks.QUARANTINE})) TO {literal(str(folder / 'quarantine.parquet'))} {target}"
+            )
 
 
 def _decimal(scale: int, digits: int) -> str:

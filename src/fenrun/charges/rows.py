@@ -15,7 +15,14 @@ import pyarrow as pa
 COSTS = ("BilledCost", "EffectiveCost", "ContractedCost", "ListCost")
 """The money columns; exact decimals in the currency of `BillingCurrency`."""
 
-ESSENTIAL = ("BilledCost", "BillingAccountId", "BillingCurrency", "BillingPeriodStart", "ChargePeriodStart", "InvoiceIssuerName")
+ESSENTIAL = (
+    "BilledCost",
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodStart",
+    "ChargePeriodStart",
+    "InvoiceIssuerName",
+)
 """Without these columns a charge cannot be credited or paid. (InvoiceIssuerName, BillingAccountId) is the account."""
 
 ORDER = "x_OrderId"
@@ -53,8 +60,22 @@ class Column:
 @cache
 def focus_columns() -> dict[str, Column]:
     """All FOCUS columns by name."""
-    with resources.files("fenrun.charges").joinpath("columns.csv").open("r", encoding="utf-8") as file:
-        rows = [Column(r["column"], r["type"], r["since"], r["until"], r["mandatory"] == "yes", r["never_null"] == "yes") for r in csv.DictReader(file)]
+    with (
+        resources.files("fenrun.charges")
+        .joinpath("columns.csv")
+        .open("r", encoding="utf-8") as file
+    ):
+        rows = [
+            Column(
+                r["column"],
+                r["type"],
+                r["since"],
+                r["until"],
+                r["mandatory"] == "yes",
+                r["never_null"] == "yes",
+            )
+            for r in csv.DictReader(file)
+        ]
     return {row.name: row for row in rows}
 
 

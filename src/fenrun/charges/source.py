@@ -49,10 +49,20 @@ def read_header(path: Path) -> tuple[str, str, list[str]]:
         with path.open("rb") as file:
             magic = file.read(4)
     except OSError as error:
-        raise Refused([Problem("file-unreadable", Place(path.name), {"detail": error.strerror or "cannot be opened"})]) from error
+        raise Refused(
+            [
+                Problem(
+                    "file-unreadable",
+                    Place(path.name),
+                    {"detail": error.strerror or "cannot be opened"},
+                )
+            ]
+        ) from error
     if magic == b"PAR1":
         return "parquet", "none", _parquet_header(path)
-    compression = "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else "none"
+    compression = (
+        "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else "none"
+    )
     return "csv", compression, _csv_header(path, compression)
 
 
@@ -60,7 +70,15 @@ def _parquet_header(path: Path) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
-        raise Refused([Problem("file-truncated", Place(path.name), {"detail": "the Parquet footer is missing or broken"})]) from error
+        raise Refused(
+            [
+                Problem(
+                    "file-truncated",
+                    Place(path.name),
+                    {"detail": "the Parquet footer is missing or broken"},
+                )
+            ]
+        ) from error
 
 
 def _csv_header(path: Path, compression: str) -> list[str]:
@@ -71,13 +89,21 @@ def _csv_header(path: Path, compression: str) -> list[str]:
     line, newline, _ = head.partition(b"\n")
     if (not newline and len(head) == _HEAD) or line.count(b",") >= MOST_COLUMNS:
         count = f"over {line.count(b',')}"
-        raise Refused([Problem("too-many-columns", Place(path.name, 1), {"count": count, "most": MOST_COLUMNS})])
+        raise Refused(
+            [
+                Problem(
+                    "too-many-columns", Place(path.name, 1), {"count": count, "most": MOST_COLUMNS}
+                )
+            ]
+        )
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
     if "\x00" in text:
-        raise Refused([Problem("not-focus", Place(path.name, 1), {"missing": ", ".join(ESSENTIAL)})])
+        raise Refused(
+            [Problem("not-focus", Place(path.name, 1), {"missing": ", ".join(ESSENTIAL)})]
+        )
     return next(csv.reader(io.StringIO(text.rstrip("\r"))), [])
 
 
@@ -86,12 +112,20 @@ def _named(path: Path, kind: str, compression: str, header: list[str]) -> Source
     names = {spelt: known.get(spelt.strip().lower(), spelt.strip()) for spelt in header}
     problems = []
     if len(header) > MOST_COLUMNS:
-        problems.append(Problem("too-many-columns", Place(path.name, 1), {"count": len(header), "most": MOST_COLUMNS}))
+        problems.append(
+            Problem(
+                "too-many-columns",
+                Place(path.name, 1),
+                {"count": len(header), "most": MOST_COLUMNS},
+            )
+        )
     missing = [name for name in ESSENTIAL if name not in names.values()]
     if missing:
         problems.append(Problem("not-focus", Place(path.name, 1), {"missing": ", ".join(missing)}))
     lowered = [names[spelt].lower() for spelt in header]
-    for twice in sorted({n for n in lowered if lowered.count(n) > 1}) if len(header) <= MOST_COLUMNS else []:
+    for twice in (
+        sorted({n for n in lowered if lowered.count(n) > 1}) if len(header) <= MOST_COLUMNS else []
+    ):
         problems.append(Problem("column-twice", Place(path.name, 1, twice), {"column": twice}))
     if problems:
         raise Refused(problems)
@@ -132,4 +166,10 @@ def _guarded(path: Path, read: Callable[[], bytes]) -> bytes:
     try:
         return read()
     except (EOFError, OSError, gzip.BadGzipFile, pa.ArrowException) as error:
-        raise Refused([Problem("file-truncated", Place(path.name), {"detail": "the compressed data breaks off"})]) from error
+        raise Refused(
+            [
+                Problem(
+                    "file-truncated", Place(path.name), {"detail": "the compressed data breaks off"}
+                )
+            ]
+        ) from error

@@ -54,7 +54,15 @@ class _Commands(click.Group):
         except OSError as error:
             if isinstance(error, BrokenPipeError):
                 raise
-            return fail([Problem("path-unusable", Place(str(error.filename or "")), {"detail": error.strerror or str(error)})])
+            return fail(
+                [
+                    Problem(
+                        "path-unusable",
+                        Place(str(error.filename or "")),
+                        {"detail": error.strerror or str(error)},
+                    )
+                ]
+            )
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -62,12 +70,18 @@ class _Commands(click.Group):
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the output; else FENRUN_LANG or the locale decides.")
+@click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    help="Language of the output; else FENRUN_LANG or the locale decides.",
+)
 @click.version_option(package_name="fenrun")
 @click.pass_context
 def _group(ctx: click.Context, lang: str | None) -> None:
     """fenrun settles partner and sales incentives from FOCUS billing data: to the cent, explained to the line."""
-    ctx.obj = lang or language(os.environ.get("FENRUN_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG"))
+    ctx.obj = lang or language(
+        os.environ.get("FENRUN_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG")
+    )
 
 
 def main() -> None:

@@ -8,7 +8,15 @@ import click
 
 from fenrun.base.ids import short
 from fenrun.base.words import say
-from fenrun.cli.output import WORKSPACE, as_json, exit_code, language, print_json, print_problems, print_table
+from fenrun.cli.output import (
+    WORKSPACE,
+    as_json,
+    exit_code,
+    language,
+    print_json,
+    print_problems,
+    print_table,
+)
 from fenrun.engine.store import Store
 
 
@@ -27,21 +35,46 @@ def show(workspace: Store, json_: bool) -> None:
         print_json([asdict(a) for a in acts])
         return
     lang = language()
-    columns = [("row", True), ("at", False), ("actor", False), ("act", False), ("source", False), ("known", False), ("reason", False), ("hash", False)]
-    rows = [[str(a.seq), a.at, a.actor, f"{a.act} {a.kind}", a.facts()["source"], a.facts()["known"], a.reason, short(a.hash)] for a in acts]
+    columns = [
+        ("row", True),
+        ("at", False),
+        ("actor", False),
+        ("act", False),
+        ("source", False),
+        ("known", False),
+        ("reason", False),
+        ("hash", False),
+    ]
+    rows = [
+        [
+            str(a.seq),
+            a.at,
+            a.actor,
+            f"{a.act} {a.kind}",
+            a.facts()["source"],
+            a.facts()["known"],
+            a.reason,
+            short(a.hash),
+        ]
+        for a in acts
+    ]
     print_table("", [(say(k, lang), n) for k, n in columns], rows)
 
 
 @command.command(name="verify")
 @click.argument("workspace", type=WORKSPACE)
-@click.option("--head", default="", help="A hash that the log had at its head before: it must still hold it.")
+@click.option(
+    "--head", default="", help="A hash that the log had at its head before: it must still hold it."
+)
 @as_json
 def verify(workspace: Store, head: str, json_: bool) -> None:
     """Find any row of the log, and any stored file, that was edited, removed, put in or re-ordered."""
     problems, acts = workspace.broken(head), workspace.log.acts()
     last = acts[-1].hash if acts else ""
     if json_:
-        print_json({"acts": len(acts), "head": last, "problems": [p.as_json(language()) for p in problems]})
+        print_json(
+            {"acts": len(acts), "head": last, "problems": [p.as_json(language()) for p in problems]}
+        )
     elif problems:
         print_problems(problems)
     else:

@@ -38,7 +38,12 @@ def _print(said: dict[str, Any], json_: bool) -> None:
 
 @command.command(name="job")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="Where to write earnings.csv.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="Where to write earnings.csv.",
+)
 @as_json
 def bench_job(folder: Path, out: Path, json_: bool) -> None:
     """Settle one channel-incentive year from FOLDER (see docs/bench.md) and write its earnings."""
@@ -49,8 +54,19 @@ def bench_job(folder: Path, out: Path, json_: bool) -> None:
 
 @command.command(name="peers")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--only", type=click.Choice(list(PEERS)), multiple=True, help="This peer only; can be given again.")
-@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="How often each is measured; the median counts.")
+@click.option(
+    "--only",
+    type=click.Choice(list(PEERS)),
+    multiple=True,
+    help="This peer only; can be given again.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How often each is measured; the median counts.",
+)
 @as_json
 def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) -> None:
     """Settle FOLDER as `bench job` does, and as one would by hand with DuckDB, Polars, pandas and OpenFisca (see docs/bench.md), in turns. Every earnings.csv is compared with fenrun's."""
@@ -59,7 +75,14 @@ def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) 
     if json_:
         print_json(rows)
         return
-    columns = [("", False), ("seconds", True), ("lines a second", True), ("peak MB", True), ("exact", False), ("fenrun is faster, times", True)]
+    columns = [
+        ("", False),
+        ("seconds", True),
+        ("lines a second", True),
+        ("peak MB", True),
+        ("exact", False),
+        ("fenrun is faster, times", True),
+    ]
     print_table("", columns, [_peer(row) for row in rows])
     for row in rows:
         if not row["installed"]:
@@ -68,8 +91,20 @@ def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) 
 
 @command.command(name="portal")
 @click.argument("workspace", type=WORKSPACE)
-@click.option("--readers", type=click.IntRange(1, portal.MOST_READERS), default=50, show_default=True, help="So many partners read at once.")
-@click.option("--seconds", type=click.IntRange(1, portal.MOST_SECONDS), default=20, show_default=True, help="So long.")
+@click.option(
+    "--readers",
+    type=click.IntRange(1, portal.MOST_READERS),
+    default=50,
+    show_default=True,
+    help="So many partners read at once.",
+)
+@click.option(
+    "--seconds",
+    type=click.IntRange(1, portal.MOST_SECONDS),
+    default=20,
+    show_default=True,
+    help="So long.",
+)
 @as_json
 def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> None:
     """Serve a demo WORKSPACE (fenrun demo) on this machine and let its largest partners read their statements, all at once; prints how long a page takes."""
@@ -80,10 +115,22 @@ def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> N
     password = secrets.token_urlsafe(12)
     with progress("portal", readers + len(serve.months(workspace.path))) as step:
         serve.prepare(workspace.path, step)
-        who = [portal.Who(name, password, pages) for name, pages in serve.reader_accounts(readers, password)]
-        with subprocess.Popen([sys.executable, "-m", "fenrun", "serve", str(workspace.path), "--port", "0"], stdout=subprocess.PIPE, text=True, env={**os.environ, "FENRUN_LANG": "en"}) as server:
+        who = [
+            portal.Who(name, password, pages)
+            for name, pages in serve.reader_accounts(readers, password)
+        ]
+        with subprocess.Popen(
+            [sys.executable, "-m", "fenrun", "serve", str(workspace.path), "--port", "0"],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "FENRUN_LANG": "en"},
+        ) as server:
             try:
-                address = next(found.group() for line in server.stdout or () if (found := re.search(r"http://[\w.:]+", line)))
+                address = next(
+                    found.group()
+                    for line in server.stdout or ()
+                    if (found := re.search(r"http://[\w.:]+", line))
+                )
                 said = portal.run(address, who, seconds, step)
             finally:
                 server.terminate()
@@ -93,12 +140,31 @@ def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> N
 def _peer(row: dict[str, Any]) -> list[str]:
     if not row["installed"]:
         return [row["name"], "not installed", "", "", "", ""]
-    return [row["name"], f"{row['seconds']:.2f}", f"{row['lines_per_s']:,}", str(row["peak_mb"]), "yes" if row["exact"] else "no", f"{row['fenrun_times_faster']:.3f}"]
+    return [
+        row["name"],
+        f"{row['seconds']:.2f}",
+        f"{row['lines_per_s']:,}",
+        str(row["peak_mb"]),
+        "yes" if row["exact"] else "no",
+        f"{row['fenrun_times_faster']:.3f}",
+    ]
 
 
 @command.command(name="plans")
-@click.option("--rows", type=click.IntRange(min=1000), default=100_000, show_default=True, help="How many charges the world has.")
-@click.option("--variants", type=click.IntRange(min=3), default=100, show_default=True, help="How many variants of its plan.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1000),
+    default=100_000,
+    show_default=True,
+    help="How many charges the world has.",
+)
+@click.option(
+    "--variants",
+    type=click.IntRange(min=3),
+    default=100,
+    show_default=True,
+    help="How many variants of its plan.",
+)
 @as_json
 def bench_plans(rows: int, variants: int, json_: bool) -> None:
     """Settle many variants of a plan over the same facts in one pass, and some of them one by one."""
@@ -108,8 +174,20 @@ def bench_plans(rows: int, variants: int, json_: bool) -> None:
 
 
 @command.command(name="change")
-@click.option("--rows", type=click.IntRange(min=1000), default=1_000_000, show_default=True, help="How many charges the world has.")
-@click.option("--changes", type=click.IntRange(min=2), default=100, show_default=True, help="How many customers change their partner, one at a time.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1000),
+    default=1_000_000,
+    show_default=True,
+    help="How many charges the world has.",
+)
+@click.option(
+    "--changes",
+    type=click.IntRange(min=2),
+    default=100,
+    show_default=True,
+    help="How many customers change their partner, one at a time.",
+)
 @as_json
 def bench_change(rows: int, changes: int, json_: bool) -> None:
     """Settle a month, then again what an association that changes, or a late file, touches; and everything anew, for comparison."""
@@ -119,8 +197,20 @@ def bench_change(rows: int, changes: int, json_: bool) -> None:
 
 
 @command.command(name="month")
-@click.option("--rows", type=click.IntRange(min=1000), default=1_000_000, show_default=True, help="How many charges the month has.")
-@click.option("--repeats", type=click.IntRange(min=1), default=3, show_default=True, help="How often each is measured; the median counts.")
+@click.option(
+    "--rows",
+    type=click.IntRange(min=1000),
+    default=1_000_000,
+    show_default=True,
+    help="How many charges the month has.",
+)
+@click.option(
+    "--repeats",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How often each is measured; the median counts.",
+)
 @as_json
 def bench_month(rows: int, repeats: int, json_: bool) -> None:
     """Settle one month, beside the floor: one grouped sum over the same columns of the same files."""
@@ -144,8 +234,22 @@ def bench_guard(context: click.Context, record: bool, json_: bool) -> None:
     if json_:
         print_json({"found": found, "expected": wanted, "worse": worse})
     else:
-        rows = [[job, name, f"{value:,}", f"{wanted.get(job, {}).get(name, 0):,}"] for job, measures in found.items() for name, value in measures.items() if name != "rows"]
-        print_table("", [("", False), ("", False), (say("found", language()), True), (say("expected", language()), True)], rows)
+        rows = [
+            [job, name, f"{value:,}", f"{wanted.get(job, {}).get(name, 0):,}"]
+            for job, measures in found.items()
+            for name, value in measures.items()
+            if name != "rows"
+        ]
+        print_table(
+            "",
+            [
+                ("", False),
+                ("", False),
+                (say("found", language()), True),
+                (say("expected", language()), True),
+            ],
+            rows,
+        )
         for said in worse:
             click.echo(said, err=True)
     context.exit(1 if worse else 0)

@@ -7,7 +7,15 @@ from datetime import datetime
 import click
 
 from fenrun.base.words import say
-from fenrun.cli.output import WORKSPACE, as_json, exit_code, known_option, language, print_json, print_problems
+from fenrun.cli.output import (
+    WORKSPACE,
+    as_json,
+    exit_code,
+    known_option,
+    language,
+    print_json,
+    print_problems,
+)
 from fenrun.engine.store import Store
 from fenrun.workspace import check_workspace
 

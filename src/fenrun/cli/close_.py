@@ -11,7 +11,15 @@ from fenrun.base.ids import short
 from fenrun.base.money import show
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
-from fenrun.cli.output import WORKSPACE, as_json, known_option, language, period_option, print_json, progress
+from fenrun.cli.output import (
+    WORKSPACE,
+    as_json,
+    known_option,
+    language,
+    period_option,
+    print_json,
+    progress,
+)
 from fenrun.closing.close import close
 from fenrun.engine.store import Store
 
@@ -22,7 +30,9 @@ from fenrun.engine.store import Store
 @known_option
 @click.option("--reason", default="", help="Why, for the log.")
 @as_json
-def command(workspace: Store, period: Period, known: datetime | None, reason: str, json_: bool) -> None:
+def command(
+    workspace: Store, period: Period, known: datetime | None, reason: str, json_: bool
+) -> None:
     """Close a PERIOD for good: its statements are frozen and sealed, with the differences of the periods closed before.
 
     What is learnt later is posted as differences in the period that follows the last closed one. Nothing opens a closed period again.
@@ -34,10 +44,33 @@ def command(workspace: Store, period: Period, known: datetime | None, reason: st
     facts = item.facts if item else {}
     head = workspace.log.acts("closes", done.id)[0]
     if json_:
-        print_json({"period": period.key, "known": show_moment(done.known), **facts, "log": {"seq": head.seq, "hash": head.hash}})
+        print_json(
+            {
+                "period": period.key,
+                "known": show_moment(done.known),
+                **facts,
+                "log": {"seq": head.seq, "hash": head.hash},
+            }
+        )
         return
     lang = language()
-    click.echo(say("closed-period", lang, period=period.key, known=show_moment(done.known), run=short(done.run)))
-    click.echo(say("closed-sums", lang, statements=facts["statements"], paid=show(Decimal(facts["paid"])), differences=show(Decimal(facts["differences"]))))
+    click.echo(
+        say(
+            "closed-period",
+            lang,
+            period=period.key,
+            known=show_moment(done.known),
+            run=short(done.run),
+        )
+    )
+    click.echo(
+        say(
+            "closed-sums",
+            lang,
+            statements=facts["statements"],
+            paid=show(Decimal(facts["paid"])),
+            differences=show(Decimal(facts["differences"])),
+        )
+    )
     click.echo(say("closed-root", lang, root=done.root))
     click.echo(say("log-head-is", lang, seq=head.seq, head=head.hash))

@@ -10,7 +10,18 @@ import click
 from fenrun.base.problem import Problem
 from fenrun.base.words import say
 from fenrun.charges.read import Imported
-from fenrun.cli.output import MomentType, actor, as_json, exit_code, language, now, print_json, print_problems, print_table, progress
+from fenrun.cli.output import (
+    MomentType,
+    actor,
+    as_json,
+    exit_code,
+    language,
+    now,
+    print_json,
+    print_problems,
+    print_table,
+    progress,
+)
 from fenrun.engine.store import Store
 from fenrun.workspace import files_in, import_files
 
@@ -19,16 +30,32 @@ from fenrun.workspace import files_in, import_files
 @click.argument("workspace", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--known", type=MomentType(), help="From when these facts are known (UTC); else now.")
-@click.option("--replaces", multiple=True, help="File name or id of an earlier import of charges that these charges take the place of (the replacement style of corrections).")
+@click.option(
+    "--replaces",
+    multiple=True,
+    help="File name or id of an earlier import of charges that these charges take the place of (the replacement style of corrections).",
+)
 @click.option("--reason", default="", help="Why, for the log.")
 @as_json
-def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, replaces: tuple[str, ...], reason: str, json_: bool) -> None:
+def command(
+    workspace: Path,
+    files: tuple[Path, ...],
+    known: datetime | None,
+    replaces: tuple[str, ...],
+    reason: str,
+    json_: bool,
+) -> None:
     """Import FILES (or folders of them) into WORKSPACE, which is made if it is not there.
 
     What a file is (FOCUS charges, book, plan) is told from what it holds. The same content twice changes nothing.
     A file that cannot be taken is refused whole; the others are imported.
     """
-    store, moment, done, problems = Store(workspace, actor(), now(), reason), known or now(), list[Imported](), list[Problem]()
+    store, moment, done, problems = (
+        Store(workspace, actor(), now(), reason),
+        known or now(),
+        list[Imported](),
+        list[Problem](),
+    )
     paths = [file for path in files for file in files_in(path)]
     size = sum(p.stat().st_size for p in paths if p.exists())
     with progress("import", size) as step:
@@ -48,11 +75,35 @@ def command(workspace: Path, files: tuple[Path, ...], known: datetime | None, re
 def _print(done: list[Imported]) -> None:
     lang, rows = language(), []
     for d in done:
-        what = ", ".join(f"{key} {value}" for key, value in d.facts.items() if key not in ("billed", "billed_quarantined", "quarantined", "first_billed", "last_billed", "replaces") and value)
-        billed = "  ".join(f"{amount} {currency}" for currency, amount in d.facts.get("billed", {}).items())
+        what = ", ".join(
+            f"{key} {value}"
+            for key, value in d.facts.items()
+            if key
+            not in (
+                "billed",
+                "billed_quarantined",
+                "quarantined",
+                "first_billed",
+                "last_billed",
+                "replaces",
+            )
+            and value
+        )
+        billed = "  ".join(
+            f"{amount} {currency}" for currency, amount in d.facts.get("billed", {}).items()
+        )
         note = say("imported", lang) if d.new else say("already", lang)
         if d.facts.get("quarantined"):
             note += "; " + say("quarantined", lang, count=d.facts["quarantined"])
         rows.append([d.source, what, billed, note])
     if rows:
-        print_table("", [(say("file", lang), False), (say("rows", lang), False), (say("billed", lang), True), ("", False)], rows)
+        print_table(
+            "",
+            [
+                (say("file", lang), False),
+                (say("rows", lang), False),
+                (say("billed", lang), True),
+                ("", False),
+            ],
+            rows,
+        )

@@ -36,13 +36,19 @@ def language() -> str:
 def console(err: bool = False) -> Console:
     """A console as wide as the terminal; wide enough for tables where output is piped."""
     stream = sys.stderr if err else sys.stdout
-    return Console(stderr=err, width=None if stream.isatty() else 160, highlight=False, soft_wrap=False)
+    return Console(
+        stderr=err, width=None if stream.isatty() else 160, highlight=False, soft_wrap=False
+    )
 
 
 def actor() -> str:
     """Who is doing this, for the log: FENRUN_ACTOR, else the name of the login."""
     try:
-        return (os.environ.get("FENRUN_ACTOR") or getpass.getuser()).encode("utf-8", "replace").decode()
+        return (
+            (os.environ.get("FENRUN_ACTOR") or getpass.getuser())
+            .encode("utf-8", "replace")
+            .decode()
+        )
     except (KeyError, OSError):
         return "unknown"
 
@@ -57,13 +63,17 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
-def print_table(title: str, columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]) -> None:
+def print_table(
+    title: str, columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]
+) -> None:
     """A table; the flag of a column says whether it holds numbers."""
     if title:
         console().print(Text(title, "bold"))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, number in columns:
-        table.add_column(Text(name), justify="right" if number else "left", no_wrap=number, overflow="fold")
+        table.add_column(
+            Text(name), justify="right" if number else "left", no_wrap=number, overflow="fold"
+        )
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     console().print(table)
@@ -107,7 +117,9 @@ class PeriodType(click.ParamType):
 
     name = "PERIOD"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Period:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Period:
         try:
             return value if isinstance(value, Period) else parse_period(value)
         except ValueError as error:
@@ -119,7 +131,9 @@ class MomentType(click.ParamType):
 
     name = "MOMENT"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
         try:
             return value if isinstance(value, datetime) else parse_moment(value)
         except ValueError as error:
@@ -131,7 +145,9 @@ class WorkspaceType(click.ParamType):
 
     name = "WORKSPACE"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Store:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Store:
         if isinstance(value, Store):
             return value
         store = Store.open(Path(value))
@@ -141,8 +157,14 @@ class WorkspaceType(click.ParamType):
 
 WORKSPACE = WorkspaceType()
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
-period_option = click.option("--period", type=PeriodType(), required=True, help="2024-09, 2024-Q3 or 2024.")
-known_option = click.option("--known", type=MomentType(), help="Only what was known by then (UTC); else all that the workspace knows.")
+period_option = click.option(
+    "--period", type=PeriodType(), required=True, help="2024-09, 2024-Q3 or 2024."
+)
+known_option = click.option(
+    "--known",
+    type=MomentType(),
+    help="Only what was known by then (UTC); else all that the workspace knows.",
+)
 
 
 @contextmanager
@@ -151,7 +173,13 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[Any], N
     if not sys.stderr.isatty():
         yield lambda step: None
         return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console(err=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
 

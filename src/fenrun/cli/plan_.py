@@ -11,7 +11,16 @@ from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import Period
 from fenrun.base.words import say
 from fenrun.cases import Outcome, run_cases
-from fenrun.cli.output import WORKSPACE, PeriodType, as_json, exit_code, language, print_json, print_problems, print_table
+from fenrun.cli.output import (
+    WORKSPACE,
+    PeriodType,
+    as_json,
+    exit_code,
+    language,
+    print_json,
+    print_problems,
+    print_table,
+)
 from fenrun.engine.store import Store
 from fenrun.plan.diff import diff
 from fenrun.plan.findings import Proof, examine
@@ -50,7 +59,13 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
     problems += [p for _, found, _ in examined for p in found]
     if json_:
         listed = [{"plan": f.plan.id, **vars(p)} for f, _, proofs in examined for p in proofs]
-        print_json({"plans": [f.plan.id for f in files], "proofs": listed, "problems": [p.as_json(language()) for p in problems]})
+        print_json(
+            {
+                "plans": [f.plan.id for f in files],
+                "proofs": listed,
+                "problems": [p.as_json(language()) for p in problems],
+            }
+        )
     else:
         for file, found, proofs in examined:
             if not found:
@@ -71,9 +86,15 @@ def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
         if text not in said:
             said.append(text)
     columns = ("split", "merge", "timing", "transfer")
-    rows = [[c, *("; ".join(answers.get(q, ["-"])) for q in columns)] for c, answers in found.items()]
+    rows = [
+        [c, *("; ".join(answers.get(q, ["-"])) for q in columns)] for c, answers in found.items()
+    ]
     if rows:
-        print_table(file.plan.id, [(say("component", lang), False), *((say(f"proof-{q}", lang), False) for q in columns)], rows)
+        print_table(
+            file.plan.id,
+            [(say("component", lang), False), *((say(f"proof-{q}", lang), False) for q in columns)],
+            rows,
+        )
 
 
 @command.command(name="test")
@@ -88,8 +109,18 @@ def test(plans: tuple[Path, ...], json_: bool) -> None:
         outcomes += found
         problems += bad
     if json_:
-        listed = [{"case": o.case, "payee": o.expect.payee, "component": o.expect.component, "period": o.expect.period,
-                   "wanted": {k: plain(v) for k, v in o.wanted.items()}, "found": {k: plain(v) for k, v in o.found.items()}, "ok": o.ok} for o in outcomes]
+        listed = [
+            {
+                "case": o.case,
+                "payee": o.expect.payee,
+                "component": o.expect.component,
+                "period": o.expect.period,
+                "wanted": {k: plain(v) for k, v in o.wanted.items()},
+                "found": {k: plain(v) for k, v in o.found.items()},
+                "ok": o.ok,
+            }
+            for o in outcomes
+        ]
         print_json({"outcomes": listed, "problems": [p.as_json(language()) for p in problems]})
     else:
         _print(outcomes)
@@ -99,8 +130,25 @@ def test(plans: tuple[Path, ...], json_: bool) -> None:
 
 def _print(outcomes: list[Outcome]) -> None:
     lang = language()
-    columns = [("", False), ("case", False), (say("payee", lang), False), (say("component", lang), False), (say("period", lang), False), (say("outcome-found", lang), True)]
-    rows = [[say("case-ok" if o.ok else "case-bad", lang), o.case, o.expect.payee, o.expect.component or "*", o.expect.period, _shown(o)] for o in outcomes]
+    columns = [
+        ("", False),
+        ("case", False),
+        (say("payee", lang), False),
+        (say("component", lang), False),
+        (say("period", lang), False),
+        (say("outcome-found", lang), True),
+    ]
+    rows = [
+        [
+            say("case-ok" if o.ok else "case-bad", lang),
+            o.case,
+            o.expect.payee,
+            o.expect.component or "*",
+            o.expect.period,
+            _shown(o),
+        ]
+        for o in outcomes
+    ]
     if rows:
         print_table("", columns, rows)
         click.echo(say("cases-summary", lang, good=sum(o.ok for o in outcomes), all=len(outcomes)))
@@ -109,16 +157,24 @@ def _print(outcomes: list[Outcome]) -> None:
 def _shown(outcome: Outcome) -> str:
     """What came out: the amount alone where it is what is earned, else each with its name."""
     found = {k: show(v) for k, v in outcome.found.items()}
-    return ", ".join(v if k == "earned" else f"{k.removeprefix('forms.')} {v}" for k, v in found.items())
+    return ", ".join(
+        v if k == "earned" else f"{k.removeprefix('forms.')} {v}" for k, v in found.items()
+    )
 
 
 @command.command(name="diff")
 @click.argument("one", type=click.Path(path_type=Path))
 @click.argument("other", type=click.Path(path_type=Path))
-@click.option("--workspace", type=WORKSPACE, help="Settle both over what this workspace knows, as if each had been in force, and show every payee whose pay differs.")
+@click.option(
+    "--workspace",
+    type=WORKSPACE,
+    help="Settle both over what this workspace knows, as if each had been in force, and show every payee whose pay differs.",
+)
 @click.option("--period", type=PeriodType(), help="The period to settle; needs --workspace.")
 @as_json
-def diff_(one: Path, other: Path, workspace: Store | None, period: Period | None, json_: bool) -> None:
+def diff_(
+    one: Path, other: Path, workspace: Store | None, period: Period | None, json_: bool
+) -> None:
     """Say what differs between plan ONE and plan OTHER: clause by clause, in money or in words only, and whom it touches."""
     if (workspace is None) != (period is None):
         raise click.UsageError("--workspace and --period go together")
@@ -126,33 +182,94 @@ def diff_(one: Path, other: Path, workspace: Store | None, period: Period | None
     if problems:
         raise Refused(problems)
     changes = diff(files[0].plan, files[1].plan)
-    payees = compare_plans(workspace, (files[0].plan, files[1].plan), period) if workspace and period else None
+    payees = (
+        compare_plans(workspace, (files[0].plan, files[1].plan), period)
+        if workspace and period
+        else None
+    )
     if json_:
         listed = [{**p, "one": plain(p["one"]), "other": plain(p["other"])} for p in payees or []]
-        print_json({"one": files[0].plan.id, "other": files[1].plan.id, "changes": [vars(c) for c in changes], "payees": listed if payees is not None else None})
+        print_json(
+            {
+                "one": files[0].plan.id,
+                "other": files[1].plan.id,
+                "changes": [vars(c) for c in changes],
+                "payees": listed if payees is not None else None,
+            }
+        )
         return
     lang = language()
-    rows = [[c.clause, say(f"diff-{c.what}", lang), say(f"effect-{c.effect}", lang) + (f": {c.example}" if c.example else "") if c.effect else "", c.before, c.after, c.touches] for c in changes]
+    rows = [
+        [
+            c.clause,
+            say(f"diff-{c.what}", lang),
+            say(f"effect-{c.effect}", lang) + (f": {c.example}" if c.example else "")
+            if c.effect
+            else "",
+            c.before,
+            c.after,
+            c.touches,
+        ]
+        for c in changes
+    ]
     if rows:
         keys = ("clause", "diff-what", "diff-effect", "diff-before", "diff-after", "diff-touches")
-        print_table(f"{files[0].plan.id} -> {files[1].plan.id}", [(say(k, lang), False) for k in keys], rows)
+        print_table(
+            f"{files[0].plan.id} -> {files[1].plan.id}", [(say(k, lang), False) for k in keys], rows
+        )
     else:
         click.echo(say("diff-none", lang))
     if payees is not None and period is not None:
-        shown = [[p["payee"], p["role"], show(p["one"]), show(p["other"]), show(p["other"] - p["one"])] for p in payees]
-        print_table(say("diff-payees", lang, period=period.key), [(say("payee", lang), False), (say("role", lang), False), (say("diff-before", lang), True), (say("diff-after", lang), True), (say("difference", lang), True)], shown)
+        shown = [
+            [p["payee"], p["role"], show(p["one"]), show(p["other"]), show(p["other"] - p["one"])]
+            for p in payees
+        ]
+        print_table(
+            say("diff-payees", lang, period=period.key),
+            [
+                (say("payee", lang), False),
+                (say("role", lang), False),
+                (say("diff-before", lang), True),
+                (say("diff-after", lang), True),
+                (say("difference", lang), True),
+            ],
+            shown,
+        )
 
 
 @command.command(name="doc")
 @click.argument("plan", type=click.Path(path_type=Path))
-@click.option("--format", "kind", type=click.Choice(["html", "md"]), default="md", help="How to write it.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; else standard output.")
+@click.option(
+    "--format", "kind", type=click.Choice(["html", "md"]), default="md", help="How to write it."
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; else standard output.",
+)
 def doc(plan: Path, kind: str, out: Path | None) -> None:
     """Write PLAN as the programme guide that a partner gets, with its cases computed by the engine as worked examples."""
     file = load_plan(plan)
     outcomes, problems = run_cases(file)
-    says = {c.case: (c.says or "", [", ".join(f"{k} {v}" for k, v in row.items()) for row in c.given.charges]) for c in file.text.cases}
-    told = [{"case": o.case, "says": says[o.case][0], "given": says[o.case][1], "payee": o.expect.payee, "component": o.expect.component or "*", "period": o.expect.period, "found": _shown(o)} for o in outcomes]
+    says = {
+        c.case: (
+            c.says or "",
+            [", ".join(f"{k} {v}" for k, v in row.items()) for row in c.given.charges],
+        )
+        for c in file.text.cases
+    }
+    told = [
+        {
+            "case": o.case,
+            "says": says[o.case][0],
+            "given": says[o.case][1],
+            "payee": o.expect.payee,
+            "component": o.expect.component or "*",
+            "period": o.expect.period,
+            "found": _shown(o),
+        }
+        for o in outcomes
+    ]
     text = (html if kind == "html" else markdown)(file, language(), told)
     if out:
         out.write_text(text, "utf-8")

@@ -11,8 +11,19 @@ from fenrun.engine.store import Store
 
 @click.command(name="serve")
 @click.argument("workspace", type=WORKSPACE)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; anything but this machine's own belongs behind TLS.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="Port; 0: any that is free.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address to listen on; anything but this machine's own belongs behind TLS.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8765,
+    show_default=True,
+    help="Port; 0: any that is free.",
+)
 def command(workspace: Store, host: str, port: int) -> None:
     """Open the portal on WORKSPACE in one process: pages for operations, partners, reps, customers and auditors.
 
@@ -28,4 +39,8 @@ def command(workspace: Store, host: str, port: int) -> None:
         click.echo(say("serve-demo", lang, password=password))
         for name, role, party in accounts:
             click.echo(f"  {name:12} {role} {party}")
-    serve.serve(host, port, lambda opened: click.echo(say("serve-open", lang, address=f"http://{host}:{opened}/")))
+    serve.serve(
+        host,
+        port,
+        lambda opened: click.echo(say("serve-open", lang, address=f"http://{host}:{opened}/")),
+    )

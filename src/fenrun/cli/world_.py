@@ -14,9 +14,25 @@ from fenrun.world.make import make_world
 
 @click.command(name="world")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--rows", type=click.IntRange(1_000, 1_000_000_000), default=200_000, show_default=True, help="How many charges in the twelve months.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed and size, same world.")
-@click.option("--late", is_flag=True, help="Also what becomes known of June in August; import it as known then (world.json says when).")
+@click.option(
+    "--rows",
+    type=click.IntRange(1_000, 1_000_000_000),
+    default=200_000,
+    show_default=True,
+    help="How many charges in the twelve months.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Same seed and size, same world.",
+)
+@click.option(
+    "--late",
+    is_flag=True,
+    help="Also what becomes known of June in August; import it as known then (world.json says when).",
+)
 @as_json
 def command(folder: Path, rows: int, seed: int, late: bool, json_: bool) -> None:
     """Write an invented vendor to FOLDER: twelve months of FOCUS 1.2 charges (Parquet), a book (CSV) and a plan."""
@@ -26,6 +42,15 @@ def command(folder: Path, rows: int, seed: int, late: bool, json_: bool) -> None
     with progress("world", rows) as step:
         world = make_world(folder, rows, seed, step, late)
     if json_:
-        print_json({"folder": str(folder), "rows": rows, "seed": seed, "customers": world.size.customers, "partners": world.size.partners, "files": len(world.files)})
+        print_json(
+            {
+                "folder": str(folder),
+                "rows": rows,
+                "seed": seed,
+                "customers": world.size.customers,
+                "partners": world.size.partners,
+                "files": len(world.files),
+            }
+        )
     else:
         click.echo(say("wrote", language(), path=folder))

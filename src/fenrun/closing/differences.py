@@ -46,7 +46,13 @@ class Arrival:
     facts: Facts
 
 
-def differences(store: Store, period: Period, before: datetime, after: datetime, progress: Callable[[str], None] = lambda name: None) -> list[Difference]:
+def differences(
+    store: Store,
+    period: Period,
+    before: datetime,
+    after: datetime,
+    progress: Callable[[str], None] = lambda name: None,
+) -> list[Difference]:
     """What the period's statements would differ by between what was known at two moments, by cause. Sorted by month, payee, plan, line.
 
     A period without plan or charges then counts as nothing paid. Raises Refused where either cannot be settled.
@@ -64,7 +70,18 @@ def differences(store: Store, period: Period, before: datetime, after: datetime,
             one, other = was.get(key, (Decimal(0), ""))[0], now.get(key, (Decimal(0), ""))[0]
             if one != other:
                 currency = (now.get(key) or was[key])[1]
-                found.append(Difference(*key, arrival.cause, arrival.source, arrival.known, one, other, other - one, currency))
+                found.append(
+                    Difference(
+                        *key,
+                        arrival.cause,
+                        arrival.source,
+                        arrival.known,
+                        one,
+                        other,
+                        other - one,
+                        currency,
+                    )
+                )
         was = now
     return sorted(found, key=lambda d: (d.month, d.payee, d.plan_id, d.what, d.component, d.period))
 
@@ -72,8 +89,12 @@ def differences(store: Store, period: Period, before: datetime, after: datetime,
 def arrivals(store: Store, period: Period, before: datetime, after: datetime) -> Iterator[Arrival]:
     """What became known between two moments and can touch the period, in order, each with all that was known by then."""
     facts, replaced = facts_known(store, before), set[str]()
-    latest = {p.terms[0].plan_id: p for p in (plan_of(i).plan for i in store.imports("plans", before))}
-    for moment, _, item in sorted(_later(store, period, latest, before, after), key=lambda x: x[:2]):
+    latest = {
+        p.terms[0].plan_id: p for p in (plan_of(i).plan for i in store.imports("plans", before))
+    }
+    for moment, _, item in sorted(
+        _later(store, period, latest, before, after), key=lambda x: x[:2]
+    ):
         if item is None or item.kind == "plans":
             if item is not None:
                 plan = plan_of(item).plan
@@ -81,7 +102,13 @@ def arrivals(store: Store, period: Period, before: datetime, after: datetime) ->
             plans = tuple(as_known(latest[key], moment.date()) for key in sorted(latest))
             if plans != facts.plans:
                 was, facts = facts, replace(facts, plans=plans)
-                yield Arrival("plan version", item.source if item else _published(plans, moment.date()), moment, was, facts)
+                yield Arrival(
+                    "plan version",
+                    item.source if item else _published(plans, moment.date()),
+                    moment,
+                    was,
+                    facts,
+                )
         elif item.kind == "book":
             for step, cause in _book(facts, item):
                 yield Arrival(cause, item.source, item.known, facts, step)
@@ -92,22 +119,33 @@ def arrivals(store: Store, period: Period, before: datetime, after: datetime) ->
                 facts = step
 
 
-def _later(store: Store, period: Period, latest: dict[str, Plan], before: datetime, after: datetime) -> Iterator[tuple[datetime, str, Import | None]]:
+def _later(
+    store: Store, period: Period, latest: dict[str, Plan], before: datetime, after: datetime
+) -> Iterator[tuple[datetime, str, Import | None]]:
     """(from when known, order among those known at once, import; none where only a version of a plan's table was published)."""
     plans = list(latest.values())
     for kind in ("book", "charges", "plans"):
         for item in store.imports_between(kind, before, after):
             if kind == "plans":
                 plans.append(plan_of(item).plan)
-            if kind != "charges" or item.facts.get("replaces") or not item.facts["first_billed"] or parse_day(item.facts["first_billed"]) < period.span.end:
+            if (
+                kind != "charges"
+                or item.facts.get("replaces")
+                or not item.facts["first_billed"]
+                or parse_day(item.facts["first_billed"]) < period.span.end
+            ):
                 yield item.known, f"{kind}{int(bool(item.facts.get('replaces')))}{item.id}", item
-    days = {b.published for p in plans for b in p.bands if before.date() < b.published <= after.date()}
+    days = {
+        b.published for p in plans for b in p.bands if before.date() < b.published <= after.date()
+    }
     for day in days:
         yield datetime.combine(day, datetime.min.time()), "plans", None
 
 
 def _published(plans: tuple[Plan, ...], day: date) -> str:
-    return ", ".join(sorted({f"{b.plan_id}: {b.table_id}" for p in plans for b in p.bands if b.published == day}))
+    return ", ".join(
+        sorted({f"{b.plan_id}: {b.table_id}" for p in plans for b in p.bands if b.published == day})
+    )
 
 
 def _book(facts: Facts, item: Import) -> Iterator[tuple[Facts, str]]:
@@ -132,16 +170,30 @@ def _charges(facts: Facts, item: Import, replaced: set[str]) -> Iterator[tuple[F
     replaced |= gone
     if gone or item.id in replaced:
         mine = [] if item.id in replaced else [item]
-        yield replace(facts, charges=tuple([*(i for i in facts.charges if i.id not in gone), *mine])), "correction"
+        yield (
+            replace(facts, charges=tuple([*(i for i in facts.charges if i.id not in gone), *mine])),
+            "correction",
+        )
         return
     corrections, both = item.facts["corrections"], (*facts.charges, item)
     if corrections < item.facts["rows"] - item.facts["quarantined"]:
-        yield replace(facts, charges=both, only={**facts.only, item.id: "ChargeClass IS DISTINCT FROM 'Correction'"} if corrections else facts.only), "late charge"
+        yield (
+            replace(
+                facts,
+                charges=both,
+                only={**facts.only, item.id: "ChargeClass IS DISTINCT FROM 'Correction'"}
+                if corrections
+                else facts.only,
+            ),
+            "late charge",
+        )
     if corrections:
         yield replace(facts, charges=both), "correction"
 
 
-def _taken_up(live: Live | None, was: Amounts, facts: Facts, period: Period, known: datetime) -> tuple[Live | None, Amounts]:
+def _taken_up(
+    live: Live | None, was: Amounts, facts: Facts, period: Period, known: datetime
+) -> tuple[Live | None, Amounts]:
     """What is earned and paid by these facts, where only what they touch is settled again."""
     facts = replace(facts, plans=in_force(facts.plans, period))
     if not facts.plans:
@@ -160,5 +212,16 @@ def amounts(run: Run, payees: Iterable[str] | None = None) -> Amounts:
     span, some = run.period.span, sorted(payees) if payees is not None else None
     mine = " AND payee IN (SELECT unnest(?))" if some is not None else ""
     given = [some] if some is not None else []
-    rows: list[dict[str, Any]] = run.engine.query(_LINES + mine, given).to_pylist() + run.engine.query(_PAID + mine.replace("payee", "p.payee"), [span.start, span.end, *given]).to_pylist()
-    return {(r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (r["amount"], r["currency"]) for r in rows}
+    rows: list[dict[str, Any]] = (
+        run.engine.query(_LINES + mine, given).to_pylist()
+        + run.engine.query(
+            _PAID + mine.replace("payee", "p.payee"), [span.start, span.end, *given]
+        ).to_pylist()
+    )
+    return {
+        (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
+            r["amount"],
+            r["currency"],
+        )
+        for r in rows
+    }

@@ -29,8 +29,12 @@ def sealed_rows(run: Run, payee: str = "") -> dict[str, Rows]:
     """What is sealed of each payee's statement (or of one's), by table; amounts are exact text, payees in order."""
     found: dict[str, Rows] = {}
     for name, sql in _SEALED.items():
-        for row in run.engine.query(sql, [payee, payee, run.period.span.start, run.period.span.end]).to_pylist():
-            found.setdefault(row.pop("payee"), {}).setdefault(name, []).append({k: _text(v) for k, v in row.items()})
+        for row in run.engine.query(
+            sql, [payee, payee, run.period.span.start, run.period.span.end]
+        ).to_pylist():
+            found.setdefault(row.pop("payee"), {}).setdefault(name, []).append(
+                {k: _text(v) for k, v in row.items()}
+            )
     for d in run.posted:
         if payee in ("", d.payee):
             found.setdefault(d.payee, {}).setdefault("differences", []).append(d.as_json())
@@ -38,7 +42,13 @@ def sealed_rows(run: Run, payee: str = "") -> dict[str, Rows]:
 
 
 def _text(value: Any) -> Any:
-    return plain(value) if isinstance(value, Decimal) else str(value)[:7] if isinstance(value, date) else value
+    return (
+        plain(value)
+        if isinstance(value, Decimal)
+        else str(value)[:7]
+        if isinstance(value, date)
+        else value
+    )
 
 
 def leaf_of(payee: str, chain: Sequence[Sequence[str]], rows: Rows) -> str:
@@ -54,7 +64,10 @@ def root_of(leaves: Sequence[str]) -> str:
     """The root over leaves in order; a level with an odd end hands its last up as it is."""
     level = list(leaves) or [digest("empty")]
     while len(level) > 1:
-        level = [_pair(*level[n : n + 2]) if n + 1 < len(level) else level[n] for n in range(0, len(level), 2)]
+        level = [
+            _pair(*level[n : n + 2]) if n + 1 < len(level) else level[n]
+            for n in range(0, len(level), 2)
+        ]
     return level[0]
 
 
@@ -65,7 +78,10 @@ def path_of(leaves: Sequence[str], index: int) -> Path:
         other = index ^ 1
         if other < len(level):
             path.append(("left" if other < index else "right", level[other]))
-        level = [_pair(*level[n : n + 2]) if n + 1 < len(level) else level[n] for n in range(0, len(level), 2)]
+        level = [
+            _pair(*level[n : n + 2]) if n + 1 < len(level) else level[n]
+            for n in range(0, len(level), 2)
+        ]
         index //= 2
     return path
 

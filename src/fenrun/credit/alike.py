@@ -48,14 +48,25 @@ def put_alike(engine: Engine, plans: Sequence[Plan]) -> None:
         for component in plan.components:
             own = (plan.id, component.rule_id)
             monthly = counted.setdefault(_counting(plan, component, crediting), own)
-            like.append(Like(*own, crediting, *monthly, *measured.setdefault(repr((monthly, _summing(component))), own)))
+            like.append(
+                Like(
+                    *own,
+                    crediting,
+                    *monthly,
+                    *measured.setdefault(repr((monthly, _summing(component))), own),
+                )
+            )
     engine.put("plan_alike", from_rows(Alike, alike))
     engine.put("plan_like", from_rows(Like, like))
 
 
 def crediting_of(engine: Engine, plan_id: str) -> str:
     """The plan whose credits serve a plan."""
-    return str(engine.query("SELECT crediting FROM plan_alike WHERE plan_id = ?", [plan_id]).to_pylist()[0]["crediting"])
+    return str(
+        engine.query("SELECT crediting FROM plan_alike WHERE plan_id = ?", [plan_id]).to_pylist()[
+            0
+        ]["crediting"]
+    )
 
 
 def _rows(plan: Plan, names: Sequence[str], without: Sequence[str] = ()) -> str:
@@ -63,7 +74,16 @@ def _rows(plan: Plan, names: Sequence[str], without: Sequence[str] = ()) -> str:
     found = []
     for name in names:
         for row in getattr(plan, name):
-            found.append((name, [(f.name, str(getattr(row, f.name))) for f in fields(row) if f.name not in ("plan_id", *without)]))
+            found.append(
+                (
+                    name,
+                    [
+                        (f.name, str(getattr(row, f.name)))
+                        for f in fields(row)
+                        if f.name not in ("plan_id", *without)
+                    ],
+                )
+            )
     return repr(found)
 
 
@@ -71,7 +91,14 @@ def _crediting(plan: Plan) -> str:
     rules = {r for c in plan.credit_clauses for r in (c.rule_id, c.while_rule)}
     trees = sorted((c.rule_id, c.tree) for c in plan.conditions if c.rule_id in rules)
     bases = sorted({plan.terms[0].basis, *(c.basis for c in plan.components)})
-    return repr((plan.terms[0].basis, bases, _rows(plan, ("credit_clauses", "credit_roles", "roll_ups")), trees))
+    return repr(
+        (
+            plan.terms[0].basis,
+            bases,
+            _rows(plan, ("credit_clauses", "credit_roles", "roll_ups")),
+            trees,
+        )
+    )
 
 
 def _summing(c: Component) -> tuple[object, ...]:
@@ -83,8 +110,30 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
     trees = {x.rule_id: x.tree for x in plan.conditions}
     group = next((g.kind for g in plan.groups if g.rule_id == c.group_id), "")
     own = (plan.id, c.rule_id) if group in ("first match", "exclusive") else ()
-    outs = [(x.rule_id, x.rank, trees.get(x.rule_id), x.valid_from, x.valid_to) for x in plan.exclusions if x.component in ("", c.rule_id)]
-    columns = [(x.version, x.column_no, trees.get(x.rule_id)) for x in plan.columns if x.table_id == c.table_id]
-    versions = sorted({(b.valid_from, b.valid_to) for b in plan.bands if b.table_id == c.table_id}) if columns else []
-    what = (c.role, c.basis, c.calendar if columns else "", c.each, trees.get(c.measure_rule), c.pays_on == "earned", c.baseline, c.baseline_calendar, trees.get(c.baseline_rule) if c.baseline_rule else None)
+    outs = [
+        (x.rule_id, x.rank, trees.get(x.rule_id), x.valid_from, x.valid_to)
+        for x in plan.exclusions
+        if x.component in ("", c.rule_id)
+    ]
+    columns = [
+        (x.version, x.column_no, trees.get(x.rule_id))
+        for x in plan.columns
+        if x.table_id == c.table_id
+    ]
+    versions = (
+        sorted({(b.valid_from, b.valid_to) for b in plan.bands if b.table_id == c.table_id})
+        if columns
+        else []
+    )
+    what = (
+        c.role,
+        c.basis,
+        c.calendar if columns else "",
+        c.each,
+        trees.get(c.measure_rule),
+        c.pays_on == "earned",
+        c.baseline,
+        c.baseline_calendar,
+        trees.get(c.baseline_rule) if c.baseline_rule else None,
+    )
     return repr((crediting, own, what, outs, columns, versions, plan.terms[0].currency))

@@ -47,16 +47,47 @@ def find(engine: Engine, plans: Sequence[Plan]) -> list[Problem]:
     """Charges that could not be settled, accounts nobody owns, columns that no file has."""
     problems = []
     for row in engine.query(_CURRENCIES).to_pylist():
-        problems.append(Problem("currency-not-in-plan", Place("charges", 0, row["currency"]), {**row, "amount": plain(row["amount"])}))
+        problems.append(
+            Problem(
+                "currency-not-in-plan",
+                Place("charges", 0, row["currency"]),
+                {**row, "amount": plain(row["amount"])},
+            )
+        )
     for number, basis in enumerate(bases_of(plans)):
         for row in engine.query(_LACKING.format(lacking=f"lacking{number}")).to_pylist():
-            values = {"count": row["n"], "account": row["account"], "month": str(row["month"])[:7], "basis": basis}
-            problems.append(Problem("basis-missing", Place(row["issuer"], 0, row["account"]), values, rows=row["n"]))
+            values = {
+                "count": row["n"],
+                "account": row["account"],
+                "month": str(row["month"])[:7],
+                "basis": basis,
+            }
+            problems.append(
+                Problem(
+                    "basis-missing", Place(row["issuer"], 0, row["account"]), values, rows=row["n"]
+                )
+            )
     for row in engine.query(_UNOWNED).to_pylist():
-        problems.append(Problem("account-unowned", Place(row["issuer"], 0, row["account"]), {"account": row["account"], "amount": plain(row["amount"])}))
+        problems.append(
+            Problem(
+                "account-unowned",
+                Place(row["issuer"], 0, row["account"]),
+                {"account": row["account"], "amount": plain(row["amount"])},
+            )
+        )
     present = engine.columns("charges")
     for plan in plans:
         for condition in plan.conditions:
-            for name in sorted(n for what, n in reads(json.loads(condition.tree)) if what == "column" and n not in present):
-                problems.append(Problem("column-absent", Place(plan.id, 0, condition.rule_id), {"column": name, "plan": plan.id}))
+            for name in sorted(
+                n
+                for what, n in reads(json.loads(condition.tree))
+                if what == "column" and n not in present
+            ):
+                problems.append(
+                    Problem(
+                        "column-absent",
+                        Place(plan.id, 0, condition.rule_id),
+                        {"column": name, "plan": plan.id},
+                    )
+                )
     return problems

@@ -24,4 +24,9 @@ def owners_of(engine: DuckDB, issuer: str, order: str) -> set[str | None]:
     if ORDER not in columns:
         return set()
     sub = quoted("SubAccountId") if "SubAccountId" in columns else "CAST(NULL AS VARCHAR)"
-    return {r["party"] for r in engine.query(_OWNERS.format(sub=sub, order=quoted(ORDER)), [issuer, order]).to_pylist()}
+    return {
+        r["party"]
+        for r in engine.query(
+            _OWNERS.format(sub=sub, order=quoted(ORDER)), [issuer, order]
+        ).to_pylist()
+    }

@@ -38,7 +38,12 @@ GROUP BY plan_id, component, payee HAVING sum(amount) <> 0 ORDER BY plan_id, com
 
 def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
     """Each earning stands once, what is measured sums to what is credited, and no cap is passed."""
-    checks = ((_TWICE, "an earning stands twice"), (_MEASURED, "what is measured does not sum to what is credited"), (_OVER_CAP, "an earning is over its cap"), (_GROUPS, "a group is over its ceiling"))
+    checks = (
+        (_TWICE, "an earning stands twice"),
+        (_MEASURED, "what is measured does not sum to what is credited"),
+        (_OVER_CAP, "an earning is over its cap"),
+        (_GROUPS, "a group is over its ceiling"),
+    )
     return [said for sql, said in checks if engine.query(sql).to_pylist()[0]["n"]]
 
 
@@ -46,6 +51,11 @@ def find(engine: Engine, plans: Sequence[Plan]) -> list[Problem]:
     """Credits that two components of an exclusive group claim: counted for neither."""
     found = []
     for row in engine.query(_CLASHES).to_pylist():
-        values = {"component": row["component"], "group": row["rule"], "payee": row["payee"], "amount": plain(row["amount"])}
+        values = {
+            "component": row["component"],
+            "group": row["rule"],
+            "payee": row["payee"],
+            "amount": plain(row["amount"]),
+        }
         found.append(Problem("claimed-twice", Place(row["plan_id"], 0, row["component"]), values))
     return found

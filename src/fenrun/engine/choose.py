@@ -19,11 +19,27 @@ def new_engine() -> Engine:
     """An engine to settle in, empty, as the environment asks for it. Raises Refused where that names none, or one that is not installed."""
     name = os.environ.get(ENGINE) or ENGINES[0]
     if name not in ENGINES:
-        raise Refused([Problem("setting-unreadable", Place(ENGINE), {"name": ENGINE, "value": name, "known": ", ".join(ENGINES)})])
+        raise Refused(
+            [
+                Problem(
+                    "setting-unreadable",
+                    Place(ENGINE),
+                    {"name": ENGINE, "value": name, "known": ", ".join(ENGINES)},
+                )
+            ]
+        )
     if name == "duckdb":
         return DuckDB()
     try:
         from fenrun.engine.spark import Spark
     except ImportError as error:
-        raise Refused([Problem("engine-missing", Place(ENGINE), {"engine": name, "detail": error.name or str(error)})]) from error
+        raise Refused(
+            [
+                Problem(
+                    "engine-missing",
+                    Place(ENGINE),
+                    {"engine": name, "detail": error.name or str(error)},
+                )
+            ]
+        ) from error
     return Spark()

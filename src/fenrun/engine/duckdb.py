@@ -27,20 +27,42 @@ class DuckDB:
     """
 
     def __init__(self, spill: Path | None = None):
-        config, memory = {"temp_directory": str(spill or Path(tempfile.gettempdir()) / "fenrun-spill")}, os.environ.get(MEMORY)
+        config, memory = (
+            {"temp_directory": str(spill or Path(tempfile.gettempdir()) / "fenrun-spill")},
+            os.environ.get(MEMORY),
+        )
         try:
-            self.connection = duckdb.connect(":memory:", config={**config, **({"memory_limit": memory} if memory else {})})
+            self.connection = duckdb.connect(
+                ":memory:", config={**config, **({"memory_limit": memory} if memory else {})}
+            )
         except duckdb.Error as error:
-            raise Refused([Problem("setting-unreadable", Place(MEMORY), {"name": MEMORY, "value": memory, "known": "2GB, 800MB"})]) from error
+            raise Refused(
+                [
+                    Problem(
+                        "setting-unreadable",
+                        Place(MEMORY),
+                        {"name": MEMORY, "value": memory, "known": "2GB, 800MB"},
+                    )
+                ]
+            ) from error
         # In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a settlement.
-        self.connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET checkpoint_threshold = '1 TB'")
+        self.connection.execute(
+            "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET checkpoint_threshold = '1 TB'"
+        )
 
     def put(self, name: str, table: pa.Table) -> None:
         self.connection.register(f"arrow_{name}", table)
         self.connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "arrow_{name}"')
         self.connection.unregister(f"arrow_{name}")
 
-    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None, same: Mapping[Path, Mapping[str, str]] | None = None) -> None:
+    def put_files(
+        self,
+        name: str,
+        files: Sequence[Path],
+        empty: pa.Schema,
+        only: Mapping[Path, str] | None = None,
+        same: Mapping[Path, Mapping[str, str]] | None = None,
+    ) -> None:
         if not files:
             self.put(name, empty.empty_table())
             return
@@ -48,29 +70,53 @@ class DuckDB:
         for group in file_groups(files, only or {}, same or {}):
             put = ", ".join(f"{sql} AS {quoted(column)}" for column, sql in group.put.items())
             listed = ", ".join(literal(str(path)) for path in group.files)
-            parts.append(f"SELECT *{f' REPLACE ({put})' if put else ''} FROM read_parquet([{listed}]) WHERE {group.where}")
-        self.connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}')
+            parts.append(
+                f"SELECT *{f' REPLACE ({put})' if put else ''} FROM read_parquet([{listed}]) WHERE {group.where}"
+            )
+        self.connection.execute(
+            f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}'
+        )
 
     @contextmanager
     def aside(self, name: str) -> Iterator[None]:
         """Inside, tables are made in a schema of that name, which begins empty; what it does not hold is read from `main`."""
-        self.connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}; SET search_path = '{name},main'")
+        self.connection.execute(
+            f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}; SET search_path = '{name},main'"
+        )
         try:
             yield
         finally:
             self.connection.execute("SET search_path = 'main'")
 
     def columns(self, name: str) -> dict[str, str]:
-        return dict(self.connection.execute(f'SELECT column_name, column_type FROM (DESCRIBE {".".join(map(quoted, name.split(".")))})').fetchall())
+        return dict(
+            self.connection.execute(
+                f"SELECT column_name, column_type FROM (DESCRIBE {'.'.join(map(quoted, name.split('.')))})"
+            ).fetchall()
+        )
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
         kind = "VIEW" if step.view else "TABLE"
         try:
-            self.connection.execute(f'CREATE OR REPLACE {kind} "{step.name}" AS {step.filled(fragments)}')
-        except (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.BinderException) as error:
-            if isinstance(error, duckdb.BinderException) and "scale cannot be greater than width" not in str(error):
+            self.connection.execute(
+                f'CREATE OR REPLACE {kind} "{step.name}" AS {step.filled(fragments)}'
+            )
+        except (
+            duckdb.OutOfRangeException,
+            duckdb.ConversionException,
+            duckdb.BinderException,
+        ) as error:
+            if isinstance(
+                error, duckdb.BinderException
+            ) and "scale cannot be greater than width" not in str(error):
                 raise
-            raise Refused([Problem("amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]})]) from error
+            raise Refused(
+                [
+                    Problem(
+                        "amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]}
+                    )
+                ]
+            ) from error
 
     def table(self, name: str) -> pa.Table:
         return self.connection.sql(f'FROM "{name}"').to_arrow_table()
@@ -90,7 +136,9 @@ class FileGroup:
     """Column to the SQL that stands in its place."""
 
 
-def file_groups(files: Sequence[Path], only: Mapping[Path, str], same: Mapping[Path, Mapping[str, str]]) -> list[FileGroup]:
+def file_groups(
+    files: Sequence[Path], only: Mapping[Path, str], same: Mapping[Path, Mapping[str, str]]
+) -> list[FileGroup]:
     """Parquet files in groups that can be read as one without matching columns; for `only` and `same` see the port.
 
     A decimal column is cast to the most decimals that it has in any file: where they differ, an engine left alone would round to the fewest.
@@ -101,9 +149,22 @@ def file_groups(files: Sequence[Path], only: Mapping[Path, str], same: Mapping[P
         widest[field.name] = max(widest.get(field.name, 0), field.type.scale)
     groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Path]] = {}
     for path, schema in schemas.items():
-        casts = {f.name: f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]}))" for f in schema if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name]}
-        groups.setdefault((schema.to_string(), only.get(path, "true"), tuple((casts | dict(same.get(path, {}))).items())), []).append(path)
-    return [FileGroup(tuple(listed), where, dict(put)) for (_, where, put), listed in groups.items()]
+        casts = {
+            f.name: f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]}))"
+            for f in schema
+            if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name]
+        }
+        groups.setdefault(
+            (
+                schema.to_string(),
+                only.get(path, "true"),
+                tuple((casts | dict(same.get(path, {}))).items()),
+            ),
+            [],
+        ).append(path)
+    return [
+        FileGroup(tuple(listed), where, dict(put)) for (_, where, put), listed in groups.items()
+    ]
 
 
 def literal(text: str) -> str:
@@ -118,12 +179,14 @@ def quoted(name: str) -> str:
 
 def as_integer(value: str, scale: int) -> str:
     """A decimal of so many places as a whole number of its last place. By way of its digits: a product could pass 38 of them."""
-    return f"CAST(replace(CAST(CAST({value} AS DECIMAL(38, {scale})) AS VARCHAR), '.', '') AS HUGEINT)"
+    return (
+        f"CAST(replace(CAST(CAST({value} AS DECIMAL(38, {scale})) AS VARCHAR), '.', '') AS HUGEINT)"
+    )
 
 
 def rounded(value: str, mode: str) -> str:
     """A decimal rounded to a whole number: `half up` is away from zero."""
-    return (f"CASE WHEN {mode} = 'down' OR ({mode} = 'half even' AND abs({value} - trunc({value})) = 0.5 AND trunc({value}) % 2 = 0) THEN trunc({value}) ELSE round({value}, 0) END")
+    return f"CASE WHEN {mode} = 'down' OR ({mode} = 'half even' AND abs({value} - trunc({value})) = 0.5 AND trunc({value}) % 2 = 0) THEN trunc({value}) ELSE round({value}, 0) END"
 
 
 def rounded_quotient(top: str, bottom: str, mode: str) -> str:

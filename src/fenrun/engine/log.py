@@ -95,12 +95,19 @@ class Log:
             return []
         try:
             with closing(self._open()) as connection:
-                if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'acts'").fetchone():
+                if not connection.execute(
+                    "SELECT 1 FROM sqlite_master WHERE name = 'acts'"
+                ).fetchone():
                     return []
-                rows = connection.execute(f"SELECT {_COLUMNS} FROM acts WHERE (? = '' OR kind = ?) AND (? = '' OR subject = ?) ORDER BY seq", (kind, kind, subject, subject)).fetchall()
+                rows = connection.execute(
+                    f"SELECT {_COLUMNS} FROM acts WHERE (? = '' OR kind = ?) AND (? = '' OR subject = ?) ORDER BY seq",
+                    (kind, kind, subject, subject),
+                ).fetchall()
             return [_act(row) for row in rows]
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-            raise Refused([Problem("log-unreadable", Place(self.path.name), {"detail": str(error)})]) from error
+            raise Refused(
+                [Problem("log-unreadable", Place(self.path.name), {"detail": str(error)})]
+            ) from error
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -110,7 +117,15 @@ class Log:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.DatabaseError as error:
-                raise Refused([Problem("workspace-busy", Place(str(self.path.parent)), {"seconds": PATIENCE, "detail": str(error)})]) from error
+                raise Refused(
+                    [
+                        Problem(
+                            "workspace-busy",
+                            Place(str(self.path.parent)),
+                            {"seconds": PATIENCE, "detail": str(error)},
+                        )
+                    ]
+                ) from error
             try:
                 connection.execute(_TABLE)
                 yield Writer(connection)
@@ -144,12 +159,41 @@ class Writer:
 
     def has(self, kind: str, subject: str) -> bool:
         """Whether an act wrote this."""
-        return self.connection.execute("SELECT 1 FROM acts WHERE kind = ? AND subject = ?", (kind, subject)).fetchone() is not None
+        return (
+            self.connection.execute(
+                "SELECT 1 FROM acts WHERE kind = ? AND subject = ?", (kind, subject)
+            ).fetchone()
+            is not None
+        )
 
-    def add(self, at: datetime, actor: str, act: str, kind: str, subject: str, reason: str, before: dict[str, Any], after: dict[str, Any]) -> Act:
+    def add(
+        self,
+        at: datetime,
+        actor: str,
+        act: str,
+        kind: str,
+        subject: str,
+        reason: str,
+        before: dict[str, Any],
+        after: dict[str, Any],
+    ) -> Act:
         """Add an act after the last one."""
-        seq, previous = self.connection.execute("SELECT seq, hash FROM acts ORDER BY seq DESC LIMIT 1").fetchone() or (0, NOTHING)
-        row = Act(seq + 1, show_moment(at), actor, act, kind, subject, reason, _json(before), _json(after), previous, "")
+        seq, previous = self.connection.execute(
+            "SELECT seq, hash FROM acts ORDER BY seq DESC LIMIT 1"
+        ).fetchone() or (0, NOTHING)
+        row = Act(
+            seq + 1,
+            show_moment(at),
+            actor,
+            act,
+            kind,
+            subject,
+            reason,
+            _json(before),
+            _json(after),
+            previous,
+            "",
+        )
         row = Act(**{**asdict(row), "hash": row.hashed()})
         self.connection.execute(_INSERT, asdict(row))
         return row

@@ -17,7 +17,14 @@ class Engine(Protocol):
     def put(self, name: str, table: pa.Table) -> None:
         """Make an arrow table known under a name."""
 
-    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None, same: Mapping[Path, Mapping[str, str]] | None = None) -> None:
+    def put_files(
+        self,
+        name: str,
+        files: Sequence[Path],
+        empty: pa.Schema,
+        only: Mapping[Path, str] | None = None,
+        same: Mapping[Path, Mapping[str, str]] | None = None,
+    ) -> None:
         """Make Parquet files known as one table, columns matched by name; with no file, an empty table of the schema.
 
         `only` says which rows of a file are meant, `same` the SQL of what all rows of a file hold in a column.

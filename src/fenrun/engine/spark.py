@@ -33,8 +33,17 @@ _SETTINGS = {
     "spark.sql.cteRecursionRowLimit": "-1",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
 }
-_TOO_LARGE = ("ARITHMETIC_OVERFLOW", "NUMERIC_VALUE_OUT_OF_RANGE", "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION")
-_TYPES = {"string": "VARCHAR", "timestamp_ntz": "TIMESTAMP", "timestamp": "TIMESTAMP WITH TIME ZONE", "int": "INTEGER"}
+_TOO_LARGE = (
+    "ARITHMETIC_OVERFLOW",
+    "NUMERIC_VALUE_OUT_OF_RANGE",
+    "DECIMAL_PRECISION_EXCEEDS_MAX_PRECISION",
+)
+_TYPES = {
+    "string": "VARCHAR",
+    "timestamp_ntz": "TIMESTAMP",
+    "timestamp": "TIMESTAMP WITH TIME ZONE",
+    "int": "INTEGER",
+}
 
 
 class Spark:
@@ -44,10 +53,16 @@ class Spark:
     """
 
     def __init__(self) -> None:
-        if os.environ.get("SPARK_REMOTE"):  # pyspark 4.3 looks for what another session than the process's first has kept in that first one
-            raise _missing("a classic session; Spark Connect, which is asked for here, keeps no results for several sessions")
+        if os.environ.get(
+            "SPARK_REMOTE"
+        ):  # pyspark 4.3 looks for what another session than the process's first has kept in that first one
+            raise _missing(
+                "a classic session; Spark Connect, which is asked for here, keeps no results for several sessions"
+            )
         try:
-            self.session = SparkSession.builder.appName("fenrun").getOrCreate().newSession()  # names of its own
+            self.session = (
+                SparkSession.builder.appName("fenrun").getOrCreate().newSession()
+            )  # names of its own
         except PySparkException as error:  # no Java, no cluster
             raise _missing(str(error).splitlines()[0]) from error
         for name, value in _SETTINGS.items():
@@ -56,19 +71,31 @@ class Spark:
     def put(self, name: str, table: pa.Table) -> None:
         self._name(name, self.session.createDataFrame(table))
 
-    def put_files(self, name: str, files: Sequence[Path], empty: pa.Schema, only: Mapping[Path, str] | None = None, same: Mapping[Path, Mapping[str, str]] | None = None) -> None:
+    def put_files(
+        self,
+        name: str,
+        files: Sequence[Path],
+        empty: pa.Schema,
+        only: Mapping[Path, str] | None = None,
+        same: Mapping[Path, Mapping[str, str]] | None = None,
+    ) -> None:
         if not files:
             self.put(name, empty.empty_table())
             return
         whole = None
         for group in file_groups(files, only or {}, same or {}):
             part = self.session.read.parquet(*map(str, group.files)).where(translated(group.where))
-            part = part.withColumns({column: F.expr(translated(sql)) for column, sql in group.put.items()})
+            part = part.withColumns(
+                {column: F.expr(translated(sql)) for column, sql in group.put.items()}
+            )
             whole = whole.unionByName(part, allowMissingColumns=True) if whole else part
         self._name(name, whole)
 
     def columns(self, name: str) -> dict[str, str]:
-        return {column: _TYPES.get(kind, kind.upper()) for column, kind in self.session.table(f"`{name}`").dtypes}
+        return {
+            column: _TYPES.get(kind, kind.upper())
+            for column, kind in self.session.table(f"`{name}`").dtypes
+        }
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
         try:
@@ -76,7 +103,15 @@ class Spark:
             self._name(step.name, found if step.view else found.localCheckpoint(eager=True))
         except PySparkException as error:
             if any(code in str(error) for code in _TOO_LARGE):
-                raise Refused([Problem("amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]})]) from error
+                raise Refused(
+                    [
+                        Problem(
+                            "amount-too-large",
+                            Place(step.name),
+                            {"detail": str(error).splitlines()[0]},
+                        )
+                    ]
+                ) from error
             raise
 
     def table(self, name: str) -> pa.Table:
@@ -108,18 +143,37 @@ def translated(sql: str) -> str:
 def _said(node: exp.Expression) -> exp.Expression:
     """One part of a statement as Spark says it, or the part itself."""
     if isinstance(node, exp.DataType):
-        other = {exp.DataType.Type.INT128: "DECIMAL(38, 0)", exp.DataType.Type.TIMESTAMP: "TIMESTAMP_NTZ"}.get(node.this)
+        other = {
+            exp.DataType.Type.INT128: "DECIMAL(38, 0)",
+            exp.DataType.Type.TIMESTAMP: "TIMESTAMP_NTZ",
+        }.get(node.this)
         return exp.DataType.build(other, dialect="spark") if other else node
     if isinstance(node, exp.Trunc):  # Spark's cuts dates only
         return _sql("CASE WHEN {x} < 0 THEN CEIL({x}) ELSE FLOOR({x}) END", x=node.this)
     if isinstance(node, exp.Sign):  # Spark's is a double
-        return _sql("CASE WHEN {x} < 0 THEN -1 WHEN {x} > 0 THEN 1 WHEN {x} = 0 THEN 0 END", x=node.this)
+        return _sql(
+            "CASE WHEN {x} < 0 THEN -1 WHEN {x} > 0 THEN 1 WHEN {x} = 0 THEN 0 END", x=node.this
+        )
     if isinstance(node, exp.IntDiv):  # Spark's is a BIGINT
-        return _sql("CAST(({x} - {x} % {y}) / {y} AS DECIMAL(38, 0))", x=node.this, y=node.expression)
+        return _sql(
+            "CAST(({x} - {x} % {y}) / {y} AS DECIMAL(38, 0))", x=node.this, y=node.expression
+        )
     if isinstance(node, exp.ArgMin | exp.ArgMax):  # DuckDB's pass over rows that hold nothing
-        return _sql(f"{'MIN' if isinstance(node, exp.ArgMin) else 'MAX'}_BY({{x}}, {{y}}) FILTER (WHERE NOT {{x}} IS NULL)", x=node.this, y=node.expression)
-    if isinstance(node, exp.Add | exp.Sub) and isinstance(node.expression, exp.Anonymous) and node.expression.name.lower() == "to_months":
-        return _sql(f"ADD_MONTHS({{x}}, {'-' if isinstance(node, exp.Sub) else ''}{{y}})", x=node.this, y=node.expression.expressions[0])
+        return _sql(
+            f"{'MIN' if isinstance(node, exp.ArgMin) else 'MAX'}_BY({{x}}, {{y}}) FILTER (WHERE NOT {{x}} IS NULL)",
+            x=node.this,
+            y=node.expression,
+        )
+    if (
+        isinstance(node, exp.Add | exp.Sub)
+        and isinstance(node.expression, exp.Anonymous)
+        and node.expression.name.lower() == "to_months"
+    ):
+        return _sql(
+            f"ADD_MONTHS({{x}}, {'-' if isinstance(node, exp.Sub) else ''}{{y}})",
+            x=node.this,
+            y=node.expression.expressions[0],
+        )
     if isinstance(node, exp.SetOperation) and node.args.get("by_name"):
         return _by_name(node)
     return node
@@ -127,7 +181,12 @@ def _said(node: exp.Expression) -> exp.Expression:
 
 def _sql(text: str, **parts: exp.Expression) -> exp.Expression:
     """A Spark expression around parts of another."""
-    return exp.Paren(this=sqlglot.parse_one(text.format(**{name: f"({part.sql(dialect='spark')})" for name, part in parts.items()}), read="spark"))
+    return exp.Paren(
+        this=sqlglot.parse_one(
+            text.format(**{name: f"({part.sql(dialect='spark')})" for name, part in parts.items()}),
+            read="spark",
+        )
+    )
 
 
 def _by_name(union: exp.SetOperation) -> exp.Expression:

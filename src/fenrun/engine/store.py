@@ -24,7 +24,13 @@ from fenrun.engine.log import Log
 
 FACTS = ("charges", "book", "plans")
 """The kinds of imports."""
-KINDS = {"charges": "import", "book": "import", "plans": "import", "runs": "settle", "closes": "close"}
+KINDS = {
+    "charges": "import",
+    "book": "import",
+    "plans": "import",
+    "runs": "settle",
+    "closes": "close",
+}
 """What the store holds, and the act that writes it."""
 _ASIDE = ".aside-"
 
@@ -72,7 +78,15 @@ class Store:
         """Whether this content is there already."""
         return bool(self.log.acts(kind, content_id))
 
-    def add(self, kind: str, content_id: str, manifest: dict[str, Any], write: Callable[[Path], None], before: dict[str, Any] | None = None, allowed: Callable[[], None] = lambda: None) -> Path:
+    def add(
+        self,
+        kind: str,
+        content_id: str,
+        manifest: dict[str, Any],
+        write: Callable[[Path], None],
+        before: dict[str, Any] | None = None,
+        allowed: Callable[[], None] = lambda: None,
+    ) -> Path:
         """Write an import, run or close; the same content twice changes nothing. `allowed` is asked while nobody else can write, and may raise. Returns its folder."""
         target = self.path / kind / short(content_id)
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -91,19 +105,40 @@ class Store:
             aside = Path(tempfile.mkdtemp(prefix=_ASIDE, dir=self.path))
             try:
                 write(aside)
-                (aside / "import.json").write_text(json.dumps(manifest | {"id": content_id}, ensure_ascii=False, indent=1, default=str) + "\n", "utf-8")
+                (aside / "import.json").write_text(
+                    json.dumps(
+                        manifest | {"id": content_id}, ensure_ascii=False, indent=1, default=str
+                    )
+                    + "\n",
+                    "utf-8",
+                )
                 _to_disk(aside)
                 os.replace(aside, target)
                 _to_disk(target.parent, inside=False)
             finally:
                 shutil.rmtree(aside, ignore_errors=True)
-            after = {"source": manifest["source"], "known": manifest["known"], "files": digests(target)}
-            log.add(self.now or parse_moment(manifest["known"]), self.actor, KINDS[kind], kind, content_id, self.reason, before or {}, after)
+            after = {
+                "source": manifest["source"],
+                "known": manifest["known"],
+                "files": digests(target),
+            }
+            log.add(
+                self.now or parse_moment(manifest["known"]),
+                self.actor,
+                KINDS[kind],
+                kind,
+                content_id,
+                self.reason,
+                before or {},
+                after,
+            )
         return target
 
     def imports(self, kind: str, known: datetime | None = None) -> list[Import]:
         """All of a kind that were known by then, in the order they became known; without the charges that later ones replaced."""
-        found = [i for i in map(self._read, self.log.acts(kind)) if known is None or i.known <= known]
+        found = [
+            i for i in map(self._read, self.log.acts(kind)) if known is None or i.known <= known
+        ]
         replaced = {content for i in found for content in i.facts.get("replaces", ())}
         return sorted((i for i in found if i.id not in replaced), key=lambda i: (i.known, i.id))
 
@@ -121,9 +156,25 @@ class Store:
         try:
             said = json.loads((folder / "import.json").read_text("utf-8"))
             problems = tuple(read_problem(p) for p in said.get("problems", ()))
-            return Import(said["id"], act.kind, said["source"], parse_moment(said["known"]), folder, said.get("facts", {}), problems)
+            return Import(
+                said["id"],
+                act.kind,
+                said["source"],
+                parse_moment(said["known"]),
+                folder,
+                said.get("facts", {}),
+                problems,
+            )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise Refused([Problem("stored-edited", Place(f"{act.kind}/{folder.name}/import.json"), {"seq": act.seq})]) from error
+            raise Refused(
+                [
+                    Problem(
+                        "stored-edited",
+                        Place(f"{act.kind}/{folder.name}/import.json"),
+                        {"seq": act.seq},
+                    )
+                ]
+            ) from error
 
     def known(self) -> datetime | None:
         """The last moment at which anything became known: the default second clock, so that a run repeated is the same run."""
@@ -132,15 +183,33 @@ class Store:
 
     def closed_known(self) -> datetime | None:
         """What was known when a period was last closed: nothing can become known by then any more."""
-        return max((parse_moment(a.facts()["known"]) for a in self.log.acts("closes")), default=None)
+        return max(
+            (parse_moment(a.facts()["known"]) for a in self.log.acts("closes")), default=None
+        )
 
     def _open_at(self, kind: str, known: datetime) -> None:
         """Nothing becomes known in the future, or by a moment that is closed."""
         closed = self.closed_known() if kind in FACTS else None
         if closed and known <= closed:
-            raise Refused([Problem("known-closed", Place(str(self.path)), {"known": show_moment(known), "closed": show_moment(closed)})])
+            raise Refused(
+                [
+                    Problem(
+                        "known-closed",
+                        Place(str(self.path)),
+                        {"known": show_moment(known), "closed": show_moment(closed)},
+                    )
+                ]
+            )
         if self.now and known > self.now and kind != "runs":
-            raise Refused([Problem("known-future", Place(str(self.path)), {"known": show_moment(known), "now": show_moment(self.now)})])
+            raise Refused(
+                [
+                    Problem(
+                        "known-future",
+                        Place(str(self.path)),
+                        {"known": show_moment(known), "now": show_moment(self.now)},
+                    )
+                ]
+            )
 
     def broken(self, head: str = "") -> list[Problem]:
         """Where log and files are not what was written: rows or files edited, removed, re-ordered or put in beside the log."""
@@ -151,17 +220,31 @@ class Store:
             was, now = act.facts().get("files", {}), digests(folder) if folder.is_dir() else {}
             for name in sorted(set(was) | set(now)):
                 if was.get(name) != now.get(name):
-                    found.append(Problem("stored-edited", Place(f"{act.kind}/{folder.name}/{name}"), {"seq": act.seq}))
-        if not named and any(any((self.path / kind).glob("*")) for kind in ("runs", "closes")):  # which nothing writes before an import is logged
+                    found.append(
+                        Problem(
+                            "stored-edited",
+                            Place(f"{act.kind}/{folder.name}/{name}"),
+                            {"seq": act.seq},
+                        )
+                    )
+        if not named and any(
+            any((self.path / kind).glob("*")) for kind in ("runs", "closes")
+        ):  # which nothing writes before an import is logged
             found.append(Problem("log-gap", Place(self.log.path.name), {"expected": 1}))
-        for folder in sorted(f for kind in KINDS for f in (self.path / kind).glob("*") if f not in named):
+        for folder in sorted(
+            f for kind in KINDS for f in (self.path / kind).glob("*") if f not in named
+        ):
             found.append(Problem("stored-unlogged", Place(f"{folder.parent.name}/{folder.name}")))
         return found
 
 
 def digests(folder: Path) -> dict[str, str]:
     """The digest of each file in a folder, by name."""
-    return {f.relative_to(folder).as_posix(): file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file()}
+    return {
+        f.relative_to(folder).as_posix(): file_digest(f)
+        for f in sorted(folder.rglob("*"))
+        if f.is_file()
+    }
 
 
 def _to_disk(folder: Path, inside: bool = True) -> None:
@@ -177,11 +260,24 @@ def _to_disk(folder: Path, inside: bool = True) -> None:
             os.close(handle)
 
 
-def manifest(source: str, known: datetime, facts: dict[str, Any], problems: Iterable[Problem]) -> dict[str, Any]:
+def manifest(
+    source: str, known: datetime, facts: dict[str, Any], problems: Iterable[Problem]
+) -> dict[str, Any]:
     """What `import.json` says."""
-    return {"source": source, "known": show_moment(known), "facts": facts, "problems": [asdict(p) for p in problems]}
+    return {
+        "source": source,
+        "known": show_moment(known),
+        "facts": facts,
+        "problems": [asdict(p) for p in problems],
+    }
 
 
 def read_problem(said: dict[str, Any]) -> Problem:
     """A problem from its stored form."""
-    return Problem(said["code"], Place(**said["place"]), said["values"], tuple(Place(**p) for p in said["also"]), said["rows"])
+    return Problem(
+        said["code"],
+        Place(**said["place"]),
+        said["values"],
+        tuple(Place(**p) for p in said["also"]),
+        said["rows"],
+    )

@@ -52,35 +52,118 @@ def entries(run: Run) -> list[Entry]:
     def ask(sql: str) -> list[dict[str, Any]]:
         return run.engine.query(sql, span).to_pylist()
 
-    made = [_moved(r["month"], "clawback" if r["back"] else "accrual", r["payee"], f"{r['plan_id']}/{r['component']}/{r['period']}", r["currency"],
-                   _expense(r["plan_id"], r["component"]), _accrued(r["payee"]), r["amount"]) for r in ask(_EARNED)]
-    made += [_moved(r["month"], "holdback", r["payee"], r["plan_id"], currency[r["plan_id"]], _accrued(r["payee"]), account("Liabilities", "Holdback", r["payee"]), r["amount"]) for r in ask(_HELD)]
+    made = [
+        _moved(
+            r["month"],
+            "clawback" if r["back"] else "accrual",
+            r["payee"],
+            f"{r['plan_id']}/{r['component']}/{r['period']}",
+            r["currency"],
+            _expense(r["plan_id"], r["component"]),
+            _accrued(r["payee"]),
+            r["amount"],
+        )
+        for r in ask(_EARNED)
+    ]
+    made += [
+        _moved(
+            r["month"],
+            "holdback",
+            r["payee"],
+            r["plan_id"],
+            currency[r["plan_id"]],
+            _accrued(r["payee"]),
+            account("Liabilities", "Holdback", r["payee"]),
+            r["amount"],
+        )
+        for r in ask(_HELD)
+    ]
     for r in ask(_PAYOUTS):
-        drawn_from = account("Assets", "Draws", r["payee"]) if r["recoverable"] else _expense(r["plan_id"], "draw")
-        for kind, debit, credit, amount in (("lapse", _accrued(r["payee"]), account("Income", "Lapsed", r["plan_id"]), r["expired"]),
-                                            ("draw", drawn_from, _accrued(r["payee"]), r["drawn"]), ("recovery", _accrued(r["payee"]), drawn_from, r["recovered"])):
+        drawn_from = (
+            account("Assets", "Draws", r["payee"])
+            if r["recoverable"]
+            else _expense(r["plan_id"], "draw")
+        )
+        for kind, debit, credit, amount in (
+            (
+                "lapse",
+                _accrued(r["payee"]),
+                account("Income", "Lapsed", r["plan_id"]),
+                r["expired"],
+            ),
+            ("draw", drawn_from, _accrued(r["payee"]), r["drawn"]),
+            ("recovery", _accrued(r["payee"]), drawn_from, r["recovered"]),
+        ):
             if amount:
-                made.append(_moved(r["month"], kind, r["payee"], r["plan_id"], currency[r["plan_id"]], debit, credit, amount))
+                made.append(
+                    _moved(
+                        r["month"],
+                        kind,
+                        r["payee"],
+                        r["plan_id"],
+                        currency[r["plan_id"]],
+                        debit,
+                        credit,
+                        amount,
+                    )
+                )
     for r in ask(_PAYMENTS):
         postings = [(_accrued(r["payee"]), r["amount"]), (_form(r["form"], r["payee"]), -r["paid"])]
         if r["paid"] != r["amount"]:
             postings.append((account("Expenses", "Tax", r["plan_id"]), r["paid"] - r["amount"]))
-        made.append(Entry(_last(r["month"]), "payout", r["payee"], f"{r['plan_id']}/{r['form']}", currency[r["plan_id"]], tuple(postings)))
-    made += [_true_up(d, run.period.last_day, any(y.recoverable for p in run.plans if p.id == d.plan_id for y in p.pay)) for d in run.posted]
+        made.append(
+            Entry(
+                _last(r["month"]),
+                "payout",
+                r["payee"],
+                f"{r['plan_id']}/{r['form']}",
+                currency[r["plan_id"]],
+                tuple(postings),
+            )
+        )
+    made += [
+        _true_up(
+            d,
+            run.period.last_day,
+            any(y.recoverable for p in run.plans if p.id == d.plan_id for y in p.pay),
+        )
+        for d in run.posted
+    ]
     return sorted(made, key=lambda e: (e.day, e.payee, KINDS.index(e.kind), e.what))
 
 
 def _true_up(d: Difference, day: date, recoverable: bool) -> Entry:
     draws = account("Assets", "Draws", d.payee) if recoverable else _expense(d.plan_id, "draw")
-    sides = {"earned": (_expense(d.plan_id, d.component), _accrued(d.payee)), "paid": (_accrued(d.payee), _form(d.component, d.payee)),
-             "expired": (_accrued(d.payee), account("Income", "Lapsed", d.plan_id)), "drawn": (draws, _accrued(d.payee)),
-             "recovered": (_accrued(d.payee), draws), "held": (_accrued(d.payee), account("Liabilities", "Holdback", d.payee)),
-             "tax": (account("Expenses", "Tax", d.plan_id), _accrued(d.payee))}
+    sides = {
+        "earned": (_expense(d.plan_id, d.component), _accrued(d.payee)),
+        "paid": (_accrued(d.payee), _form(d.component, d.payee)),
+        "expired": (_accrued(d.payee), account("Income", "Lapsed", d.plan_id)),
+        "drawn": (draws, _accrued(d.payee)),
+        "recovered": (_accrued(d.payee), draws),
+        "held": (_accrued(d.payee), account("Liabilities", "Holdback", d.payee)),
+        "tax": (account("Expenses", "Tax", d.plan_id), _accrued(d.payee)),
+    }
     debit, credit = sides[d.what]
-    return Entry(day, "true-up", d.payee, f"{d.plan_id}/{d.component}/{d.period}: {d.what}, {d.cause}, {d.source}", d.currency, ((debit, d.amount), (credit, -d.amount)))
+    return Entry(
+        day,
+        "true-up",
+        d.payee,
+        f"{d.plan_id}/{d.component}/{d.period}: {d.what}, {d.cause}, {d.source}",
+        d.currency,
+        ((debit, d.amount), (credit, -d.amount)),
+    )
 
 
-def _moved(month: date, kind: str, payee: str, what: str, currency: str, debit: str, credit: str, amount: Decimal) -> Entry:
+def _moved(
+    month: date,
+    kind: str,
+    payee: str,
+    what: str,
+    currency: str,
+    debit: str,
+    credit: str,
+    amount: Decimal,
+) -> Entry:
     return Entry(_last(month), kind, payee, what, currency, ((debit, amount), (credit, -amount)))
 
 
@@ -97,7 +180,11 @@ def _accrued(payee: str) -> str:
 
 
 def _form(form: str, payee: str) -> str:
-    return account("Assets", "Cash") if form == "cash" else account("Liabilities", "Forms", form, payee)
+    return (
+        account("Assets", "Cash")
+        if form == "cash"
+        else account("Liabilities", "Forms", form, payee)
+    )
 
 
 def account(*parts: str) -> str:

@@ -20,5 +20,9 @@ WHERE o.paid <> coalesce(f.amount, 0)"""
 
 def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
     """Nothing is lost between what is due, paid and carried; instalments sum to the earning, forms to the payout."""
-    checks = ((_KEPT, "a payout does not add up"), (_LOST, "instalments do not sum to an earning"), (_FORMS, "forms do not sum to a payout"))
+    checks = (
+        (_KEPT, "a payout does not add up"),
+        (_LOST, "instalments do not sum to an earning"),
+        (_FORMS, "forms do not sum to a payout"),
+    )
     return [said for sql, said in checks if engine.query(sql).to_pylist()[0]["n"]]

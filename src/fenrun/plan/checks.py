@@ -21,24 +21,47 @@ def _bases(plan: Plan, source: str) -> Iterator[Problem]:
     lines = {rule.rule_id: rule.line for rule in plan.rules}
     other = [c for c in plan.components if c.basis != plan.terms[0].basis and c.pays_on != "earned"]
     if other and not plan.terms[0].mixed:
-        bases = ", ".join(f"{c.rule_id}: {c.basis}" for c in plan.components if c.pays_on != "earned")
-        yield Problem("bases-mixed", Place(source, lines[other[0].rule_id], "basis"), {"bases": bases}, tuple(Place(source, lines[c.rule_id], c.rule_id) for c in plan.components if c is not other[0]))
+        bases = ", ".join(
+            f"{c.rule_id}: {c.basis}" for c in plan.components if c.pays_on != "earned"
+        )
+        yield Problem(
+            "bases-mixed",
+            Place(source, lines[other[0].rule_id], "basis"),
+            {"bases": bases},
+            tuple(
+                Place(source, lines[c.rule_id], c.rule_id)
+                for c in plan.components
+                if c is not other[0]
+            ),
+        )
 
 
 def _bands(plan: Plan, source: str) -> Iterator[Problem]:
     """Bands of a table version that overlap, or leave a value undecided."""
-    for (table, *_), group in groupby(plan.bands, key=lambda b: (b.table_id, b.valid_from, b.published, b.column_no)):
+    for (table, *_), group in groupby(
+        plan.bands, key=lambda b: (b.table_id, b.valid_from, b.published, b.column_no)
+    ):
         bands = sorted(group, key=_start)
         if bands[0].kind == "interpolated":
             continue
         for one, other in pairwise(bands):
-            places = sorted([Place(source, one.line, "bands"), Place(source, other.line, "bands")], key=lambda p: p.row)
+            places = sorted(
+                [Place(source, one.line, "bands"), Place(source, other.line, "bands")],
+                key=lambda p: p.row,
+            )
             values = {"table": table, "one": one.words, "other": other.words}
             gap = _between(one, other)
             if gap > 0:
-                yield Problem("band-overlap", places[0], values | {"value": _shown(other.lower, other)}, (places[1],))
+                yield Problem(
+                    "band-overlap",
+                    places[0],
+                    values | {"value": _shown(other.lower, other)},
+                    (places[1],),
+                )
             elif gap < 0:
-                yield Problem("band-gap", places[0], values | {"value": _shown(one.upper, one)}, (places[1],))
+                yield Problem(
+                    "band-gap", places[0], values | {"value": _shown(one.upper, one)}, (places[1],)
+                )
 
 
 def _start(band: Band) -> tuple[bool, Decimal, bool]:
@@ -62,27 +85,67 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
     """Components whose table measures something else."""
     lines = {rule.rule_id: rule.line for rule in plan.rules}
     for component in plan.components:
-        for table, reads_by in ((component.table_id, component.reads_by), (component.times_table, component.times_by)):
+        for table, reads_by in (
+            (component.table_id, component.reads_by),
+            (component.times_table, component.times_by),
+        ):
             bands = [b for b in plan.bands if b.table_id == table]
             ratio = reads_by in ("attainment", "growth")
             for band in bands:
-                if (band.lower is not None or band.upper is not None) and band.ratio != ratio and reads_by != "figure":
-                    unit = "%" if ratio else plan.terms[0].currency if component.counts == "amount" else "1"
-                    values = {"table": band.table_id, "by": reads_by, "one": band.words, "unit": unit}
-                    yield Problem("band-unit", Place(source, band.line, "bands"), values, (Place(source, lines[component.rule_id], component.rule_id),))
+                if (
+                    (band.lower is not None or band.upper is not None)
+                    and band.ratio != ratio
+                    and reads_by != "figure"
+                ):
+                    unit = (
+                        "%"
+                        if ratio
+                        else plan.terms[0].currency
+                        if component.counts == "amount"
+                        else "1"
+                    )
+                    values = {
+                        "table": band.table_id,
+                        "by": reads_by,
+                        "one": band.words,
+                        "unit": unit,
+                    }
+                    yield Problem(
+                        "band-unit",
+                        Place(source, band.line, "bands"),
+                        values,
+                        (Place(source, lines[component.rule_id], component.rule_id),),
+                    )
         bands = [b for b in plan.bands if b.table_id == component.table_id]
         if any(b.kind == "marginal" for b in bands) and not _slices(component, bands):
             values = {"id": component.rule_id, "on": component.pays_on, "by": component.reads_by}
-            yield Problem("table-marginal", Place(source, lines[component.rule_id], "table"), values)
+            yield Problem(
+                "table-marginal", Place(source, lines[component.rule_id], "table"), values
+            )
         for band in (b for b in plan.bands if b.table_id == component.times_table):
             if band.kind != "all units" or band.column_no or band.flat is not None:
-                yield Problem("table-times", Place(source, band.line, "bands"), {"table": band.table_id, "id": component.rule_id}, (Place(source, lines[component.rule_id], component.rule_id),))
+                yield Problem(
+                    "table-times",
+                    Place(source, band.line, "bands"),
+                    {"table": band.table_id, "id": component.rule_id},
+                    (Place(source, lines[component.rule_id], component.rule_id),),
+                )
         for band in bands:
             if band.kind == "interpolated" and band.column_no:
-                yield Problem("table-times", Place(source, band.line, "bands"), {"table": band.table_id, "id": component.rule_id}, (Place(source, lines[component.rule_id], component.rule_id),))
+                yield Problem(
+                    "table-times",
+                    Place(source, band.line, "bands"),
+                    {"table": band.table_id, "id": component.rule_id},
+                    (Place(source, lines[component.rule_id], component.rule_id),),
+                )
 
 
 def _slices(component: Component, bands: list[Band]) -> bool:
     """Whether what is paid on is what is measured, so that it can be cut into slices."""
-    alike = (("amount", "amount"), ("amount", "attainment"), ("increment", "increment"), ("increment", "growth"))
+    alike = (
+        ("amount", "amount"),
+        ("amount", "attainment"),
+        ("increment", "increment"),
+        ("increment", "growth"),
+    )
     return (component.pays_on, component.reads_by) in alike and not any(b.column_no for b in bands)

@@ -136,7 +136,18 @@ class _ToTree(Transformer[Token, Tree]):
 READS = {
     "charge": ("column", "number"),
     "customer": ("column", "number", "label", "closing", "held", "date"),
-    "credit": ("column", "number", "label", "closing", "held", "date", "payee", "previous", "link", "link date"),
+    "credit": (
+        "column",
+        "number",
+        "label",
+        "closing",
+        "held",
+        "date",
+        "payee",
+        "previous",
+        "link",
+        "link date",
+    ),
     "party": ("label",),
 }
 """What a condition may read, by what it decides about: a charge alone; a charge and its customer; a credit; a party."""
@@ -148,7 +159,9 @@ def parse(text: str, about: str = "credit") -> Tree:
         tree = _ToTree().transform(_PARSER.parse(text))
     except UnexpectedInput as error:
         near = text[max(0, (error.pos_in_stream or 0)) :][:20] or "the end"
-        raise ConditionError(repr(near), "expected something like: ServiceName in ('CDN', 'SMS') and class = 'C'") from error
+        raise ConditionError(
+            repr(near), "expected something like: ServiceName in ('CDN', 'SMS') and class = 'C'"
+        ) from error
     for node in walk(tree):
         _check(node, about)
     return tree
@@ -160,12 +173,18 @@ def _check(node: Tree, about: str) -> None:
     elif node[0] == "below":
         for cost in (node[1], node[3]):
             if cost not in BASES:
-                raise ConditionError(repr(cost), "below ... of ... compares two costs of a charge", ", ".join(BASES))
+                raise ConditionError(
+                    repr(cost), "below ... of ... compares two costs of a charge", ", ".join(BASES)
+                )
     elif node[0] in ("within", "dated"):
         _check_dates(node)
     for what, name in reads(node):
         if what not in READS[about]:
-            where = {"charge": "reads the charge alone", "customer": "is decided before anybody is credited, so it reads the charge and its customer", "party": "on a party reads its labels, by their names"}
+            where = {
+                "charge": "reads the charge alone",
+                "customer": "is decided before anybody is credited, so it reads the charge and its customer",
+                "party": "on a party reads its labels, by their names",
+            }
             raise ConditionError(repr(name), f"this condition {where[about]}")
 
 
@@ -184,18 +203,30 @@ def _check_name(name: str, number: bool) -> None:
     columns = focus_columns()
     if is_column(name):
         if number and name in columns and columns[name].type != "Decimal":
-            raise ConditionError(repr(name), f"{name} is not a number column", ", ".join(c.name for c in columns.values() if c.type == "Decimal")[:80])
+            raise ConditionError(
+                repr(name),
+                f"{name} is not a number column",
+                ", ".join(c.name for c in columns.values() if c.type == "Decimal")[:80],
+            )
         return
     if number:
         raise ConditionError(repr(name), "a label is text; sizes are compared on number columns")
     if name != name.lower():
         close = difflib.get_close_matches(name, columns, 1, 0.5)
-        raise ConditionError(repr(name), f"{name} is no FOCUS column, and labels are in lower case", close[0] if close else "x_" + name)
+        raise ConditionError(
+            repr(name),
+            f"{name} is no FOCUS column, and labels are in lower case",
+            close[0] if close else "x_" + name,
+        )
     prefix, dot, rest = name.partition(".")
     if dot and prefix not in (*PARTY_PREFIXES, "closing", "link"):
-        raise ConditionError(repr(name), f"nothing is read by {prefix!r}", "payee., previous., closing., link.")
+        raise ConditionError(
+            repr(name), f"nothing is read by {prefix!r}", "payee., previous., closing., link."
+        )
     if prefix == "link" and dot and rest not in LINK_NAMES:
-        raise ConditionError(repr(name), "a link has a type and a via", ", ".join(f"link.{n}" for n in LINK_NAMES))
+        raise ConditionError(
+            repr(name), "a link has a type and a via", ", ".join(f"link.{n}" for n in LINK_NAMES)
+        )
 
 
 def walk(tree: Tree) -> Iterator[Tree]:
@@ -217,13 +248,21 @@ def reads(tree: Tree) -> set[tuple[str, str]]:
     for node in walk(tree):
         if node[0] in ("in", "starts", "missing"):
             prefix, dot, rest = node[1].partition(".")
-            found.add(("column", node[1]) if is_column(node[1]) else (prefix, rest) if dot else ("label", node[1]))
+            found.add(
+                ("column", node[1])
+                if is_column(node[1])
+                else (prefix, rest)
+                if dot
+                else ("label", node[1])
+            )
         elif node[0] == "held":
             found.add(("held", node[1]))
         elif node[0] in ("compare", "below"):
             found.add(("number", json.dumps(node)))
         elif node[0] in ("within", "dated"):
-            found.add(("link date" if {node[1], node[-1]} & set(LINK_DATES) else "date", json.dumps(node)))
+            found.add(
+                ("link date" if {node[1], node[-1]} & set(LINK_DATES) else "date", json.dumps(node))
+            )
     return found
 
 
@@ -231,7 +270,11 @@ def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:
     """The condition as SQL that is never null. `column` gives the SQL of what is read (see `reads`)."""
     kind = tree[0]
     if kind in ("all", "any"):
-        return "(" + (" AND " if kind == "all" else " OR ").join(to_sql(t, column) for t in tree[1]) + ")"
+        return (
+            "("
+            + (" AND " if kind == "all" else " OR ").join(to_sql(t, column) for t in tree[1])
+            + ")"
+        )
     if kind == "not":
         return f"(NOT {to_sql(tree[1], column)})"
     ((what, name),) = reads(tree)
@@ -258,6 +301,7 @@ def number_sql(text: str, column: Callable[[str], str]) -> str:
 
 def date_sql(text: str, column: Callable[[str], str]) -> str:
     """A part of a condition that compares dates, as SQL; null where a date is missing. `column` gives the SQL of a named date."""
+
     def read(name: str) -> str:
         return f"DATE '{parse_day(name)}'" if name[0].isdigit() else column(name)
 

@@ -11,8 +11,21 @@ from fenrun.plan.payoff import REFERENCE, falls, payoffs
 from fenrun.plan.rows import ROW_TYPES, Component, Plan
 
 _SAID = ("plan_id", "title_en", "title_zh", "source", "words", "line", "lowers", "mixed", "money")
-_OWNER = {"rules": "rule_id", "conditions": "rule_id", "credit_clauses": "rule_id", "credit_roles": "rule_id", "roll_ups": "rule_id", "exclusions": "rule_id", "components": "rule_id",
-          "groups": "rule_id", "gates": "component", "less": "component", "columns": "table_id", "bands": "table_id", "pay": "rule_id"}
+_OWNER = {
+    "rules": "rule_id",
+    "conditions": "rule_id",
+    "credit_clauses": "rule_id",
+    "credit_roles": "rule_id",
+    "roll_ups": "rule_id",
+    "exclusions": "rule_id",
+    "components": "rule_id",
+    "groups": "rule_id",
+    "gates": "component",
+    "less": "component",
+    "columns": "table_id",
+    "bands": "table_id",
+    "pay": "rule_id",
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,17 @@ def diff(one: Plan, other: Plan) -> list[Change]:
         else:
             continue
         effect, example = _effect(one, other, clause) if what == "money" else ("", "")
-        found.append(Change(clause, what, (before or {}).get("said", ""), (after or {}).get("said", ""), effect, example, _touches(other if after else one, clause)))
+        found.append(
+            Change(
+                clause,
+                what,
+                (before or {}).get("said", ""),
+                (after or {}).get("said", ""),
+                effect,
+                example,
+                _touches(other if after else one, clause),
+            )
+        )
     return found
 
 
@@ -59,41 +82,91 @@ def _clauses(plan: Plan) -> dict[str, dict[str, Any]]:
         found[rule.rule_id] = {"money": [], "words": [], "said": rule.words}
     for name in ROW_TYPES:
         for row in getattr(plan, name):
-            owner = str(getattr(row, _OWNER[name])) if name in _OWNER else "plan" if name == "terms" else "pay"
+            owner = (
+                str(getattr(row, _OWNER[name]))
+                if name in _OWNER
+                else "plan"
+                if name == "terms"
+                else "pay"
+            )
             owner = f"tables.{owner}" if name in ("columns", "bands") else owner
             values = {f.name: getattr(row, f.name) for f in fields(row)}
-            money = [(k, str(v)) for k, v in values.items() if k not in _SAID and not (name == "terms" and k in ("words", "published"))]
+            money = [
+                (k, str(v))
+                for k, v in values.items()
+                if k not in _SAID and not (name == "terms" and k in ("words", "published"))
+            ]
             if name != "rules":
                 found[owner]["money"].append((name, money))
-            found[owner]["words"].append([(k, str(v)) for k, v in values.items() if k in _SAID and k not in ("plan_id", "line", "money") and not (name == "terms" and k == "words")])
+            found[owner]["words"].append(
+                [
+                    (k, str(v))
+                    for k, v in values.items()
+                    if k in _SAID
+                    and k not in ("plan_id", "line", "money")
+                    and not (name == "terms" and k == "words")
+                ]
+            )
     terms = plan.terms[0]
-    found["plan"]["said"] = f"{terms.valid_from}..{terms.valid_to}, {terms.basis}, {terms.currency}, {terms.timezone}, {terms.round_mode} {plain(terms.round_step, 0)}"
+    found["plan"]["said"] = (
+        f"{terms.valid_from}..{terms.valid_to}, {terms.basis}, {terms.currency}, {terms.timezone}, {terms.round_mode} {plain(terms.round_step, 0)}"
+    )
     return found
 
 
 def _components(plan: Plan, clause: str) -> list[Component]:
-    return [c for c in plan.components if clause in (c.rule_id, f"tables.{c.table_id}", c.group_id, f"{c.rule_id}.who", f"{c.rule_id}.of", f"{c.rule_id}.baseline")]
+    return [
+        c
+        for c in plan.components
+        if clause
+        in (
+            c.rule_id,
+            f"tables.{c.table_id}",
+            c.group_id,
+            f"{c.rule_id}.who",
+            f"{c.rule_id}.of",
+            f"{c.rule_id}.baseline",
+        )
+    ]
 
 
 def _effect(one: Plan, other: Plan, clause: str) -> tuple[str, str]:
     """How the pay on the same amount differs, over the components that the clause belongs to."""
     less = more = False
     example = ""
-    shared = {c.rule_id for c in _components(one, clause)} & {c.rule_id for c in _components(other, clause)}
+    shared = {c.rule_id for c in _components(one, clause)} & {
+        c.rule_id for c in _components(other, clause)
+    }
     for component in sorted(shared):
-        before, after = ([p for p in payoffs(plan) if p.component.rule_id == component] for plan in (one, other))
-        kinds = {(p.component.pays_on, p.component.reads_by, p.component.each) for p in (*before, *after)}
+        before, after = (
+            [p for p in payoffs(plan) if p.component.rule_id == component] for plan in (one, other)
+        )
+        kinds = {
+            (p.component.pays_on, p.component.reads_by, p.component.each) for p in (*before, *after)
+        }
         if not before or len(before) != len(after) or len(kinds) > 1:
             return "", ""
         for old, new in zip(before, after, strict=True):
             points = sorted({*old.bounds, *new.bounds})
             lower = falls(old.at, new.at, points)
             if lower is not None and not example:
-                unit = f" (target = {REFERENCE})" if new.component.reads_by in ("attainment", "growth") else ""
-                values = [f"{v.numerator / v.denominator:,.2f}" for v in (lower, old.at(lower), new.at(lower))]
+                unit = (
+                    f" (target = {REFERENCE})"
+                    if new.component.reads_by in ("attainment", "growth")
+                    else ""
+                )
+                values = [
+                    f"{v.numerator / v.denominator:,.2f}"
+                    for v in (lower, old.at(lower), new.at(lower))
+                ]
                 example = f"{values[0]}{unit}: {values[1]} -> {values[2]}"
-            less, more = less or lower is not None, more or falls(new.at, old.at, points) is not None
-    return ("both" if less and more else "less" if less else "more" if more else "same") if shared else "", example
+            less, more = (
+                less or lower is not None,
+                more or falls(new.at, old.at, points) is not None,
+            )
+    return (
+        "both" if less and more else "less" if less else "more" if more else "same"
+    ) if shared else "", example
 
 
 def _touches(plan: Plan, clause: str) -> str:
@@ -114,7 +187,15 @@ def _who(plan: Plan, clause: str, words: dict[str, str]) -> Iterator[str]:
         return
     seen = []
     for c in components:
-        said = " ".join(part for part in (c.role, f"({words[c.payee_rule]})" if c.payee_rule else "", f"[{words[c.measure_rule]}]" if c.measure_rule else "") if part)
+        said = " ".join(
+            part
+            for part in (
+                c.role,
+                f"({words[c.payee_rule]})" if c.payee_rule else "",
+                f"[{words[c.measure_rule]}]" if c.measure_rule else "",
+            )
+            if part
+        )
         if said not in seen:
             seen.append(said)
             yield said

@@ -35,22 +35,61 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
 
     cases: dict[str, dict[str, Any]] = {}
     for o in outcomes:
-        cases.setdefault(o["case"], {"case": o["case"], "says": o["says"], "given": o["given"], "outcomes": []})["outcomes"].append(o)
-    template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False).from_string(
-        resources.files("fenrun.plan").joinpath("guide.md.j2").read_text("utf-8"))
+        cases.setdefault(
+            o["case"], {"case": o["case"], "says": o["says"], "given": o["given"], "outcomes": []}
+        )["outcomes"].append(o)
+    template = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
+    ).from_string(resources.files("fenrun.plan").joinpath("guide.md.j2").read_text("utf-8"))
     text = template.render(
-        t=lambda key, **values: say(key, lang, **values), terms=terms, title=terms.title_zh if lang == "zh-CN" else terms.title_en,
-        last_day="…" if terms.valid_to == OPEN_END else terms.valid_to - timedelta(days=1), basis=say("basis-lesser", lang, one=terms.basis.split("|")[0], other=terms.basis.split("|")[1]) if "|" in terms.basis else terms.basis,
-        step=plain(terms.round_step, 0), rules=plan.rules, clauses=_clauses(file, rules, lang), examples=list(cases.values()), pay=_pay(file, lang),
-        exclusions=[{"id": x, "title": title(rules[x]), "words": rules[x].words, "scope": _scope(file, x, lang)} for x in dict.fromkeys(e.rule_id for e in plan.exclusions)],
-        components=[{"id": c.rule_id, "title": title(rules[c.rule_id]), "source": rules[c.rule_id].source, "says": _component(file, c, rules, lang), "tables": _tables(file, c, lang)} for c in plan.components],
-        groups=[{"id": g.rule_id, "title": title(rules[g.rule_id]), "says": _group(file, g, lang)} for g in plan.groups])
+        t=lambda key, **values: say(key, lang, **values),
+        terms=terms,
+        title=terms.title_zh if lang == "zh-CN" else terms.title_en,
+        last_day="…" if terms.valid_to == OPEN_END else terms.valid_to - timedelta(days=1),
+        basis=say(
+            "basis-lesser", lang, one=terms.basis.split("|")[0], other=terms.basis.split("|")[1]
+        )
+        if "|" in terms.basis
+        else terms.basis,
+        step=plain(terms.round_step, 0),
+        rules=plan.rules,
+        clauses=_clauses(file, rules, lang),
+        examples=list(cases.values()),
+        pay=_pay(file, lang),
+        exclusions=[
+            {
+                "id": x,
+                "title": title(rules[x]),
+                "words": rules[x].words,
+                "scope": _scope(file, x, lang),
+            }
+            for x in dict.fromkeys(e.rule_id for e in plan.exclusions)
+        ],
+        components=[
+            {
+                "id": c.rule_id,
+                "title": title(rules[c.rule_id]),
+                "source": rules[c.rule_id].source,
+                "says": _component(file, c, rules, lang),
+                "tables": _tables(file, c, lang),
+            }
+            for c in plan.components
+        ],
+        groups=[
+            {"id": g.rule_id, "title": title(rules[g.rule_id]), "says": _group(file, g, lang)}
+            for g in plan.groups
+        ],
+    )
     return "\n".join(_unblank(text.splitlines())) + "\n"
 
 
 def html(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
     """The guide as one HTML page that needs nothing else."""
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown(file, lang, outcomes))
+    body = (
+        MarkdownIt("commonmark", {"html": False})
+        .enable("table")
+        .render(markdown(file, lang, outcomes))
+    )
     terms = file.plan.terms[0]
     name = escape(terms.title_zh if lang == "zh-CN" else terms.title_en)
     return f'<!doctype html>\n<html lang="{lang}">\n<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title><style>{_STYLE}</style></head>\n<body>\n{body}</body>\n</html>\n'
@@ -66,17 +105,40 @@ def _clauses(file: PlanFile, rules: Mapping[str, Rule], lang: str) -> list[dict[
     found = []
     for clause, text in zip(plan.credit_clauses, given, strict=True):
         rule = rules[clause.rule_id]
-        says = say(f"guide-{clause.mode}", lang, roles=", ".join(r.role for r in plan.credit_roles if r.rule_id == clause.rule_id))
-        says += "".join(" " + say("guide-roll-up", lang, role=u.role, to=u.to_role) for u in plan.roll_ups if u.rule_id == clause.rule_id)
-        found.append({"id": clause.rule_id, "title": rule.title_zh if lang == "zh-CN" else rule.title_en, "says": says, "when": text.when or "", "window": text.while_ or ""})
+        says = say(
+            f"guide-{clause.mode}",
+            lang,
+            roles=", ".join(r.role for r in plan.credit_roles if r.rule_id == clause.rule_id),
+        )
+        says += "".join(
+            " " + say("guide-roll-up", lang, role=u.role, to=u.to_role)
+            for u in plan.roll_ups
+            if u.rule_id == clause.rule_id
+        )
+        found.append(
+            {
+                "id": clause.rule_id,
+                "title": rule.title_zh if lang == "zh-CN" else rule.title_en,
+                "says": says,
+                "when": text.when or "",
+                "window": text.while_ or "",
+            }
+        )
     return found
 
 
 def _scope(file: PlanFile, rule: str, lang: str) -> str:
     mine = [x for x in file.plan.exclusions if x.rule_id == rule]
-    said = say("guide-only", lang, components=", ".join(x.component for x in mine)) if mine[0].component else ""
+    said = (
+        say("guide-only", lang, components=", ".join(x.component for x in mine))
+        if mine[0].component
+        else ""
+    )
     if mine[0].valid_from != LONG_AGO or mine[0].valid_to != OPEN_END:
-        start, end = ("…" if d in (LONG_AGO, OPEN_END) else str(d) for d in (mine[0].valid_from, mine[0].valid_to))
+        start, end = (
+            "…" if d in (LONG_AGO, OPEN_END) else str(d)
+            for d in (mine[0].valid_from, mine[0].valid_to)
+        )
         said += f" [{start}, {end})"
     return said
 
@@ -85,19 +147,53 @@ def _component(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
     """The component in sentences."""
     plan = file.plan
     if c.pays_on == "earned":
-        return [say("guide-override", lang, role=c.role, portion=show_rate(c.portion), other=c.on_name, per=c.per)]
-    said = [say("guide-measures", lang, role=c.role, per=say(f"per-{c.per.replace(' ', '-')}", lang), what=_counts(c, lang))]
+        return [
+            say(
+                "guide-override",
+                lang,
+                role=c.role,
+                portion=show_rate(c.portion),
+                other=c.on_name,
+                per=c.per,
+            )
+        ]
+    said = [
+        say(
+            "guide-measures",
+            lang,
+            role=c.role,
+            per=say(f"per-{c.per.replace(' ', '-')}", lang),
+            what=_counts(c, lang),
+        )
+    ]
     if c.each != "payee":
         said.append(say("guide-each", lang, each=c.each))
     for key, rule in (("guide-who", c.payee_rule), ("guide-of", c.measure_rule)):
         if rule:
             said.append(say(key, lang, words=rules[rule].words))
-    on = {"amount": say("reading-amount", lang), "increment": say("reading-increment", lang), "figure": say("reading-figure", lang, name=c.on_name)}[c.pays_on]
+    on = {
+        "amount": say("reading-amount", lang),
+        "increment": say("reading-increment", lang),
+        "figure": say("reading-figure", lang, name=c.on_name),
+    }[c.pays_on]
     said.append(say("guide-on", lang, on=on, by=_reading(c.reads_by, c, c.by_name, lang)))
     if c.compare:
-        said.append(say("guide-compare", lang, compare=c.compare_name or say("compare-" + c.compare.replace(" ", "-"), lang)))
+        said.append(
+            say(
+                "guide-compare",
+                lang,
+                compare=c.compare_name or say("compare-" + c.compare.replace(" ", "-"), lang),
+            )
+        )
     if c.baseline:
-        said.append(say("guide-baseline", lang, figure=c.baseline, words=rules[c.baseline_rule].words if c.baseline_rule else "*"))
+        said.append(
+            say(
+                "guide-baseline",
+                lang,
+                figure=c.baseline,
+                words=rules[c.baseline_rule].words if c.baseline_rule else "*",
+            )
+        )
     for key, value in (("guide-up-to", c.up_to), ("guide-cap", c.cap)):
         if value is not None:
             said.append(say(key, lang, amount=show(value)))
@@ -108,14 +204,27 @@ def _component(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
     said += [say("guide-gate", lang, words=g.words) for g in plan.gates if g.component == c.rule_id]
     said += [say("guide-less", lang, other=x.other) for x in plan.less if x.component == c.rule_id]
     if c.times_table:
-        said.append(say("guide-times", lang, table=c.times_table, by=_reading(c.times_by, c, c.times_name, lang)))
+        said.append(
+            say(
+                "guide-times",
+                lang,
+                table=c.times_table,
+                by=_reading(c.times_by, c, c.times_name, lang),
+            )
+        )
     if c.clawback_rule:
-        said.append(say("guide-clawback", lang, words=rules[c.clawback_rule].words, months=c.clawback_months))
+        said.append(
+            say(
+                "guide-clawback", lang, words=rules[c.clawback_rule].words, months=c.clawback_months
+            )
+        )
     return said
 
 
 def _counts(c: Component, lang: str) -> str:
-    return say(f"counts-{c.counts.replace(' ', '-')}", lang) + (f" (≥ {show(c.counts_from)})" if c.counts_from is not None else "")
+    return say(f"counts-{c.counts.replace(' ', '-')}", lang) + (
+        f" (≥ {show(c.counts_from)})" if c.counts_from is not None else ""
+    )
 
 
 def _reading(subject: str, c: Component, name: str, lang: str) -> str:
@@ -132,9 +241,24 @@ def _tables(file: PlanFile, c: Component, lang: str) -> list[dict[str, Any]]:
         for key in sorted({(b.valid_from, b.published, b.column_no) for b in mine}):
             bands = [b for b in mine if (b.valid_from, b.published, b.column_no) == key]
             rule = columns.get((table, *key))
-            title = say("guide-table", lang, table=table, kind=say(f"kind-{bands[0].kind.replace(' ', '-')}", lang), start=key[0]) + (f" · `{words[rule]}`" if rule else "")
-            title += " · " + say("guide-published", lang, day=key[1]) if key[1] != plan.terms[0].published else ""
-            found.append({"title": title, "bands": [{"range": _range(b), "pays": _pays(b, lang)} for b in bands]})
+            title = say(
+                "guide-table",
+                lang,
+                table=table,
+                kind=say(f"kind-{bands[0].kind.replace(' ', '-')}", lang),
+                start=key[0],
+            ) + (f" · `{words[rule]}`" if rule else "")
+            title += (
+                " · " + say("guide-published", lang, day=key[1])
+                if key[1] != plan.terms[0].published
+                else ""
+            )
+            found.append(
+                {
+                    "title": title,
+                    "bands": [{"range": _range(b), "pays": _pays(b, lang)} for b in bands],
+                }
+            )
     return found
 
 
@@ -153,14 +277,24 @@ def _pays(b: Band, lang: str) -> str:
     if b.rate_to is not None and b.rate is not None and b.rate_to != b.rate:
         return f"{show_rate(b.rate)} → {show_rate(b.rate_to)}"
     rate = b.rate or Decimal(0)
-    return say("guide-each-pays", lang, amount=show(rate)) if b.words.endswith(" each") else show_rate(rate)
+    return (
+        say("guide-each-pays", lang, amount=show(rate))
+        if b.words.endswith(" each")
+        else show_rate(rate)
+    )
 
 
 def _group(file: PlanFile, g: Group, lang: str) -> str:
     members = ", ".join(c.rule_id for c in file.plan.components if c.group_id == g.rule_id)
     said = say(f"group-{g.kind.replace(' ', '-')}", lang, members=members)
     if g.cap is not None or g.cap_rate is not None:
-        said += " " + say("guide-ceiling", lang, amount=show(g.cap) if g.cap is not None else f"{show_rate(g.cap_rate or Decimal(0))} ({g.cap_of})")
+        said += " " + say(
+            "guide-ceiling",
+            lang,
+            amount=show(g.cap)
+            if g.cap is not None
+            else f"{show_rate(g.cap_rate or Decimal(0))} ({g.cap_of})",
+        )
     return said
 
 
@@ -170,18 +304,40 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
         return said
     pay, words = plan.pay[0], {r.rule_id: r.words for r in plan.rules}
     if plan.instalments:
-        said.append(say("pay-instalments", lang, parts=", ".join(say("pay-part", lang, share=show_rate(p.share), months=p.months) for p in plan.instalments)))
+        said.append(
+            say(
+                "pay-instalments",
+                lang,
+                parts=", ".join(
+                    say("pay-part", lang, share=show_rate(p.share), months=p.months)
+                    for p in plan.instalments
+                ),
+            )
+        )
     if pay.freeze_rule:
         said.append(say("pay-frozen", lang, words=words[pay.freeze_rule]))
     if pay.draw is not None:
-        said.append(say("pay-draw" if pay.recoverable else "pay-guaranteed", lang, amount=show(pay.draw)))
+        said.append(
+            say("pay-draw" if pay.recoverable else "pay-guaranteed", lang, amount=show(pay.draw))
+        )
     if pay.minimum is not None:
         said.append(say("pay-minimum", lang, amount=show(pay.minimum)))
     if pay.expires:
         said.append(say("pay-expires", lang, months=pay.expires))
     for form in plan.forms:
-        floor = say("pay-floor", lang, amount=show(form.floor), otherwise=form.otherwise) if form.floor is not None else ""
+        floor = (
+            say("pay-floor", lang, amount=show(form.floor), otherwise=form.otherwise)
+            if form.floor is not None
+            else ""
+        )
         said.append(say("pay-form", lang, share=show_rate(form.share), form=form.form) + floor)
     if pay.tax_included or pay.tax_added or pay.tax_figure:
-        said.append(say("pay-tax", lang, included=show_rate(pay.tax_included), added=pay.tax_figure or show_rate(pay.tax_added)))
+        said.append(
+            say(
+                "pay-tax",
+                lang,
+                included=show_rate(pay.tax_included),
+                added=pay.tax_figure or show_rate(pay.tax_added),
+            )
+        )
     return said

@@ -39,20 +39,43 @@ class World:
         if kind == "not":
             return z3.Not(self.holds(tree[1]))
         if kind == "in":
-            return z3.Or([self._text(tree[1]) == 1 + self.values[tree[1]].index(v) for v in tree[2]])
+            return z3.Or(
+                [self._text(tree[1]) == 1 + self.values[tree[1]].index(v) for v in tree[2]]
+            )
         if kind == "missing":
             return self._text(tree[1]) == _MISSING
         if kind == "starts":
-            known = [self._text(tree[1]) == n for n, v in enumerate(self.values[tree[1]], 1) if v.startswith(tree[2])]
-            return z3.Or([*known, z3.And(self._text(tree[1]) == _OTHER, z3.Bool(f"{tree[1]} starts {tree[2]}"))])
+            known = [
+                self._text(tree[1]) == n
+                for n, v in enumerate(self.values[tree[1]], 1)
+                if v.startswith(tree[2])
+            ]
+            return z3.Or(
+                [
+                    *known,
+                    z3.And(self._text(tree[1]) == _OTHER, z3.Bool(f"{tree[1]} starts {tree[2]}")),
+                ]
+            )
         if kind == "held":
             return z3.Bool(f"{tree[1]} is held")
         if kind == "compare":
             value = self._number(tree[1])
-            return z3.And(self._given(tree[1]), {"<": value < z3.RealVal(tree[3]), "<=": value <= z3.RealVal(tree[3]), ">": value > z3.RealVal(tree[3]), ">=": value >= z3.RealVal(tree[3])}[tree[2]])
+            return z3.And(
+                self._given(tree[1]),
+                {
+                    "<": value < z3.RealVal(tree[3]),
+                    "<=": value <= z3.RealVal(tree[3]),
+                    ">": value > z3.RealVal(tree[3]),
+                    ">=": value >= z3.RealVal(tree[3]),
+                }[tree[2]],
+            )
         if kind == "below":
             one, other = BASES[tree[1]], BASES[tree[3]]
-            return z3.And(self._given(one), self._given(other), self._size(one) < self._size(other) * z3.RealVal(tree[2]))
+            return z3.And(
+                self._given(one),
+                self._given(other),
+                self._size(one) < self._size(other) * z3.RealVal(tree[2]),
+            )
         return self._dates(tree)
 
     def _text(self, name: str) -> Any:
@@ -74,18 +97,39 @@ class World:
 
     def _dates(self, tree: Tree) -> Any:
         one, other = self._date(tree[1]), self._date(tree[-1])
-        given = z3.And([z3.Bool(f"{n} is known") for n in (tree[1], tree[-1]) if n in ("first purchase", "customer since")] or [z3.BoolVal(True)])
+        given = z3.And(
+            [
+                z3.Bool(f"{n} is known")
+                for n in (tree[1], tree[-1])
+                if n in ("first purchase", "customer since")
+            ]
+            or [z3.BoolVal(True)]
+        )
         if tree[0] == "dated":
-            return z3.And(given, {"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[tree[2]])
+            return z3.And(
+                given,
+                {"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[
+                    tree[2]
+                ],
+            )
         length = z3.Int(f"length of {tree[2]} {tree[3]}")
         count = int(tree[2])
-        self.facts.append(z3.And(length >= (count if tree[3] == "day" else 28 * count), length <= (count if tree[3] == "day" else 31 * count)))
+        self.facts.append(
+            z3.And(
+                length >= (count if tree[3] == "day" else 28 * count),
+                length <= (count if tree[3] == "day" else 31 * count),
+            )
+        )
         return z3.And(given, one >= other, one < other + length)
 
     def _date(self, name: str) -> Any:
         if name[0].isdigit():
             return z3.IntVal(date.fromisoformat(name).toordinal())
-        self.facts += [z3.Int("association") <= z3.Int("day"), z3.Int("first purchase") >= z3.Int("association"), z3.Int("customer since") <= z3.Int("day")]
+        self.facts += [
+            z3.Int("association") <= z3.Int("day"),
+            z3.Int("first purchase") >= z3.Int("association"),
+            z3.Int("customer since") <= z3.Int("day"),
+        ]
         return z3.Int(name)
 
     def possible(self, *formulas: Any) -> bool:
@@ -117,4 +161,9 @@ def together(one: str | None, other: str | None) -> bool:
 
 def labels_read(trees: Iterable[str]) -> set[str]:
     """Labels and other free names (not columns, numbers, dates) that conditions read: what somebody can enter otherwise."""
-    return {name if what == "label" else f"{what}.{name}" for tree in trees for what, name in reads(json.loads(tree)) if what in ("label", "closing", "payee", "previous", "link")}
+    return {
+        name if what == "label" else f"{what}.{name}"
+        for tree in trees
+        for what, name in reads(json.loads(tree))
+        if what in ("label", "closing", "payee", "previous", "link")
+    }

@@ -52,8 +52,19 @@ class Payoff:
         x = x if self.up_to is None else min(x, self.up_to)
         if not all(_inside(g.lower, g.lower_in, g.upper, g.upper_in, x) for g in self.gates):
             return Fraction(0)
-        paid = next((p.curve * x * x + p.slope * x + p.fixed for p in self.pieces if _inside(p.lower, p.lower_in, p.upper, p.upper_in, x)), Fraction(0))
-        bounds = [b for b in (self.cap, self.cap_rate * x if self.cap_rate is not None and x >= 0 else None) if b is not None]
+        paid = next(
+            (
+                p.curve * x * x + p.slope * x + p.fixed
+                for p in self.pieces
+                if _inside(p.lower, p.lower_in, p.upper, p.upper_in, x)
+            ),
+            Fraction(0),
+        )
+        bounds = [
+            b
+            for b in (self.cap, self.cap_rate * x if self.cap_rate is not None and x >= 0 else None)
+            if b is not None
+        ]
         return min([paid, *bounds])
 
     def formula(self, x: Any) -> Any:
@@ -62,8 +73,18 @@ class Payoff:
         paid = z3.RealVal(0)
         for p in reversed(self.pieces):
             straight = _real(p.slope) * x + _real(p.fixed)
-            paid = z3.If(_bounded(p.lower, p.lower_in, p.upper, p.upper_in, x), straight + _real(p.curve) * x * x if p.curve else straight, paid)
-        for bound in [_real(self.cap)] if self.cap is not None else [_real(self.cap_rate) * x] if self.cap_rate is not None else []:
+            paid = z3.If(
+                _bounded(p.lower, p.lower_in, p.upper, p.upper_in, x),
+                straight + _real(p.curve) * x * x if p.curve else straight,
+                paid,
+            )
+        for bound in (
+            [_real(self.cap)]
+            if self.cap is not None
+            else [_real(self.cap_rate) * x]
+            if self.cap_rate is not None
+            else []
+        ):
             paid = z3.If(paid > bound, bound, paid)
         for g in self.gates:
             paid = z3.If(_bounded(g.lower, g.lower_in, g.upper, g.upper_in, x), paid, z3.RealVal(0))
@@ -77,17 +98,23 @@ class Payoff:
     @property
     def bounds(self) -> list[Fraction]:
         """Where the function may change, above zero, in order."""
-        found = {b for p in (*self.pieces, *self.gates) for b in (p.lower, p.upper) if b is not None} | {b for b in (self.up_to,) if b is not None}
+        found = {
+            b for p in (*self.pieces, *self.gates) for b in (p.lower, p.upper) if b is not None
+        } | {b for b in (self.up_to,) if b is not None}
         return sorted(Fraction(b) for b in found if b > 0)
 
 
 def _inside(lower: Any, lower_in: bool, upper: Any, upper_in: bool, x: Fraction) -> bool:
-    return (lower is None or x > lower or (lower_in and x == lower)) and (upper is None or x < upper or (upper_in and x == upper))
+    return (lower is None or x > lower or (lower_in and x == lower)) and (
+        upper is None or x < upper or (upper_in and x == upper)
+    )
 
 
 def _bounded(lower: Any, lower_in: bool, upper: Any, upper_in: bool, x: Any) -> Any:
     low = z3.BoolVal(True) if lower is None else x >= _real(lower) if lower_in else x > _real(lower)
-    high = z3.BoolVal(True) if upper is None else x <= _real(upper) if upper_in else x < _real(upper)
+    high = (
+        z3.BoolVal(True) if upper is None else x <= _real(upper) if upper_in else x < _real(upper)
+    )
     return z3.And(low, high)
 
 
@@ -100,19 +127,41 @@ def payoffs(plan: Plan) -> list[Payoff]:
     """The payoff of every component whose pay depends on what it measures, for each version and column of its table."""
     found = []
     for c in plan.components:
-        if c.pays_on == "earned" or c.reads_by in ("figure", "amount to date") or (c.times_by and c.times_by != "figure" and c.times_table):
+        if (
+            c.pays_on == "earned"
+            or c.reads_by in ("figure", "amount to date")
+            or (c.times_by and c.times_by != "figure" and c.times_table)
+        ):
             continue
         mine = [b for b in plan.bands if b.table_id == c.table_id]
         for key in sorted({(b.valid_from, b.published, b.column_no) for b in mine}):
-            bands = sorted((b for b in mine if (b.valid_from, b.published, b.column_no) == key), key=lambda b: b.band_no)
-            gates = tuple(g for g in plan.gates if g.component == c.rule_id and g.subject == "amount")
+            bands = sorted(
+                (b for b in mine if (b.valid_from, b.published, b.column_no) == key),
+                key=lambda b: b.band_no,
+            )
+            gates = tuple(
+                g for g in plan.gates if g.component == c.rule_id and g.subject == "amount"
+            )
             cap, rate = (None if v is None else Fraction(v) for v in (c.cap, c.cap_rate))
-            found.append(Payoff(c, bands[0], tuple(_pieces(c, bands)), None if c.up_to is None else Fraction(c.up_to), cap, rate, gates))
+            found.append(
+                Payoff(
+                    c,
+                    bands[0],
+                    tuple(_pieces(c, bands)),
+                    None if c.up_to is None else Fraction(c.up_to),
+                    cap,
+                    rate,
+                    gates,
+                )
+            )
     return found
 
 
 def _pieces(c: Component, bands: Sequence[Band]) -> list[Piece]:
-    scale, portion = Fraction(REFERENCE if bands[0].ratio or c.reads_by in ("attainment", "growth") else 1), Fraction(c.portion)
+    scale, portion = (
+        Fraction(REFERENCE if bands[0].ratio or c.reads_by in ("attainment", "growth") else 1),
+        Fraction(c.portion),
+    )
     found, below = [], Fraction(0)
     for b in sorted(bands, key=lambda b: (b.lower is not None, b.lower or 0)):
         low = None if b.lower is None else Fraction(b.lower) * scale
@@ -128,7 +177,11 @@ def _pieces(c: Component, bands: Sequence[Band]) -> list[Piece]:
         elif b.kind == "interpolated" and low is not None and high is not None:
             tilt = (Fraction(b.rate_to or 0) - rate) / (high - low)
             slope, curve = (rate - tilt * low) * portion, tilt * portion
-        found.append(Piece(low, b.lower_in, high, b.upper_in and b.kind != "interpolated", slope, fixed, curve))
+        found.append(
+            Piece(
+                low, b.lower_in, high, b.upper_in and b.kind != "interpolated", slope, fixed, curve
+            )
+        )
     if bands and bands[0].kind == "marginal" and found[-1].upper is not None:
         last = found[-1]
         found.append(Piece(last.upper, not last.upper_in, None, False, Fraction(0), below))
@@ -149,7 +202,11 @@ def cliffs(payoff: Payoff) -> list[Cliff]:
     found = []
     for point in payoff.bounds:
         near = min((b - point for b in payoff.bounds if b > point), default=Fraction(1)) / 1_000_000
-        inside, before, after = payoff.at(point), _limit(payoff, point, -near), _limit(payoff, point, near)
+        inside, before, after = (
+            payoff.at(point),
+            _limit(payoff, point, -near),
+            _limit(payoff, point, near),
+        )
         low, high = min(inside, after), max(before, inside)
         if high - low >= _CENT:
             found.append(Cliff(point, high, low))
@@ -177,10 +234,19 @@ def verdicts(payoff: Payoff) -> list[Verdict]:
     """The three proofs of a payoff."""
     f = payoff.formula
     a, b, d = z3.Reals("a b d")
-    found = [_verdict("split", payoff, [a, b], z3.And(a >= 0, b >= 0, f(a) + f(b) > f(a + b))),
-             _verdict("merge", payoff, [a, b], z3.And(a >= 0, b >= 0, f(a + b) > f(a) + f(b)))]
+    found = [
+        _verdict("split", payoff, [a, b], z3.And(a >= 0, b >= 0, f(a) + f(b) > f(a + b))),
+        _verdict("merge", payoff, [a, b], z3.And(a >= 0, b >= 0, f(a + b) > f(a) + f(b))),
+    ]
     if payoff.component.each in ("payee", "customer"):
-        found.append(_verdict("timing", payoff, [a, b, d], z3.And(a >= 0, b >= d, d > 0, f(a + d) + f(b - d) > f(a) + f(b))))
+        found.append(
+            _verdict(
+                "timing",
+                payoff,
+                [a, b, d],
+                z3.And(a >= 0, b >= d, d > 0, f(a + d) + f(b - d) > f(a) + f(b)),
+            )
+        )
     else:
         found.append(Verdict("timing", True, {}))
     return found
@@ -205,8 +271,18 @@ def _vertices(payoff: Payoff, most: int = 20) -> list[Fraction]:
     for p in payoff.pieces:
         if payoff.cap is not None and p.slope > 0:
             bends.append((payoff.cap - p.fixed) / p.slope)
-    whole = {round(b * k / payoff.step) * payoff.step for b in bends if b > 0 for k in (Fraction(1), Fraction(1, 2), Fraction(2))}
-    near = {c + step for c in whole for step in (-payoff.step, Fraction(0), payoff.step)} | {Fraction(0), payoff.step, Fraction(1), Fraction(100)}
+    whole = {
+        round(b * k / payoff.step) * payoff.step
+        for b in bends
+        if b > 0
+        for k in (Fraction(1), Fraction(1, 2), Fraction(2))
+    }
+    near = {c + step for c in whole for step in (-payoff.step, Fraction(0), payoff.step)} | {
+        Fraction(0),
+        payoff.step,
+        Fraction(1),
+        Fraction(100),
+    }
     return sorted(v for v in near if v >= 0)[: 3 * most]
 
 
@@ -224,7 +300,11 @@ def _smallest(what: str, payoff: Payoff) -> list[Fraction] | None:
                     if more > 0:
                         tried.append((a + b, -more, 0, [a, b, moved]))
             else:
-                more = worth[a] + worth[b] - f(a + b) if what == "split" else f(a + b) - worth[a] - worth[b]
+                more = (
+                    worth[a] + worth[b] - f(a + b)
+                    if what == "split"
+                    else f(a + b) - worth[a] - worth[b]
+                )
                 if more >= _CENT:
                     tried.append((a + b, -more, a != b, [a, b]))
     return min(tried)[3] if tried else None
@@ -239,27 +319,62 @@ def _exact(value: Any) -> Fraction:
 def _example(what: str, payoff: Payoff, found: list[Fraction]) -> dict[str, Fraction | int]:
     f = payoff.at
     if what == "split":
-        parts: dict[str, Fraction | int] = {"parts": 2, "part": found[0]} if found[0] == found[1] else {"one": found[0], "other": found[1]}
-        return parts | {"whole": found[0] + found[1], "more": f(found[0]) + f(found[1]) - f(found[0] + found[1])}
+        parts: dict[str, Fraction | int] = (
+            {"parts": 2, "part": found[0]}
+            if found[0] == found[1]
+            else {"one": found[0], "other": found[1]}
+        )
+        return parts | {
+            "whole": found[0] + found[1],
+            "more": f(found[0]) + f(found[1]) - f(found[0] + found[1]),
+        }
     if what == "merge":
-        return {"one": found[0], "other": found[1], "more": f(found[0] + found[1]) - f(found[0]) - f(found[1])}
+        return {
+            "one": found[0],
+            "other": found[1],
+            "more": f(found[0] + found[1]) - f(found[0]) - f(found[1]),
+        }
     one, other, moved = found
-    return {"one": one, "other": other, "moved": moved, "more": f(one + moved) + f(other - moved) - f(one) - f(other)}
+    return {
+        "one": one,
+        "other": other,
+        "moved": moved,
+        "more": f(one + moved) + f(other - moved) - f(one) - f(other),
+    }
 
 
-def strongest(payoff: Payoff, wholes: Sequence[Fraction] | None = None, most: int = 10) -> dict[str, Fraction | int]:
+def strongest(
+    payoff: Payoff, wholes: Sequence[Fraction] | None = None, most: int = 10
+) -> dict[str, Fraction | int]:
     """Of splits of the table's bounds (or of `wholes`) into equal parts of whole cents, the one that pays most; empty where none pays."""
     best: dict[str, Fraction | int] = {}
     for whole in wholes if wholes is not None else payoff.bounds:
         for parts in range(2, most + 1):
             part = whole / parts
             more = parts * payoff.at(part) - payoff.at(whole)
-            if (part / payoff.step).denominator == 1 and more > 0 and (not best or more > best["more"]):
+            if (
+                (part / payoff.step).denominator == 1
+                and more > 0
+                and (not best or more > best["more"])
+            ):
                 best = {"parts": parts, "part": part, "whole": whole, "more": more}
     return best
 
 
-def falls(one: Callable[[Fraction], Fraction], other: Callable[[Fraction], Fraction], points: Sequence[Fraction]) -> Fraction | None:
+def falls(
+    one: Callable[[Fraction], Fraction],
+    other: Callable[[Fraction], Fraction],
+    points: Sequence[Fraction],
+) -> Fraction | None:
     """The smallest of the points (and of what lies a cent beside them, and between them) at which `other` pays less than `one`."""
-    near = sorted({max(p + step, Fraction(0)) for p in (Fraction(0), *points) for step in (-_CENT, Fraction(0), _CENT)} | {(p + q) / 2 for p, q in pairwise(points)} | {p * 2 for p in points[-1:]} | {Fraction(100)})
+    near = sorted(
+        {
+            max(p + step, Fraction(0))
+            for p in (Fraction(0), *points)
+            for step in (-_CENT, Fraction(0), _CENT)
+        }
+        | {(p + q) / 2 for p, q in pairwise(points)}
+        | {p * 2 for p in points[-1:]}
+        | {Fraction(100)}
+    )
     return next((x for x in near if other(x) < one(x)), None)

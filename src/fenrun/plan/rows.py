@@ -9,7 +9,12 @@ from dataclasses import dataclass, fields
 from datetime import date
 from decimal import Decimal
 
-BASES = {"billed": "BilledCost", "contracted": "ContractedCost", "list": "ListCost", "effective": "EffectiveCost"}
+BASES = {
+    "billed": "BilledCost",
+    "contracted": "ContractedCost",
+    "list": "ListCost",
+    "effective": "EffectiveCost",
+}
 """A plan's words for FOCUS costs."""
 ALWAYS = 0
 """The number of the condition that always holds."""
@@ -375,11 +380,26 @@ class Plan:
 
 
 ROW_TYPES: dict[str, type] = {
-    "terms": Terms, "rules": Rule, "conditions": Condition, "credit_clauses": CreditClause, "credit_roles": CreditRole, "roll_ups": RollUp,
-    "exclusions": Exclusion, "components": Component, "groups": Group, "gates": Gate, "less": Less, "columns": Column, "bands": Band,
-    "pay": Pay, "instalments": Instalment, "forms": Form,
+    "terms": Terms,
+    "rules": Rule,
+    "conditions": Condition,
+    "credit_clauses": CreditClause,
+    "credit_roles": CreditRole,
+    "roll_ups": RollUp,
+    "exclusions": Exclusion,
+    "components": Component,
+    "groups": Group,
+    "gates": Gate,
+    "less": Less,
+    "columns": Column,
+    "bands": Band,
+    "pay": Pay,
+    "instalments": Instalment,
+    "forms": Form,
 }
 """Row type of each of a plan's tables; in the engine they are named `plan_...`."""
 
-if set(ROW_TYPES) != {f.name for f in fields(Plan)}:  # pragma: no cover - holds as long as both lists agree
+if set(ROW_TYPES) != {
+    f.name for f in fields(Plan)
+}:  # pragma: no cover - holds as long as both lists agree
     raise AssertionError("ROW_TYPES and Plan differ")

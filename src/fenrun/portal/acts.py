@@ -58,20 +58,38 @@ def give(actor: str, name: str, role: str, party: str, reason: str) -> models.Gr
 def _grant(actor: str, name: str, role: str, party: str, reason: str, holds: bool) -> models.Grant:
     place, wrong = Place("grant"), []
     if role not in models.ROLES or bool(party) == (role in models.EVERYBODY) or len(party) > 200:
-        wrong.append(Problem("grant-wrong", place, {"role": role, "party": party, "known": ", ".join(models.ROLES)}))
+        wrong.append(
+            Problem(
+                "grant-wrong",
+                place,
+                {"role": role, "party": party, "known": ", ".join(models.ROLES)},
+            )
+        )
     if not _NAME.fullmatch(name):
         wrong.append(Problem("user-wrong", place, {"name": name}))
     if not reason.strip():
         wrong.append(Problem("reason-missing", place))
     if wrong:
         raise Refused(wrong)
-    if get_user_model().objects.using(_DB).filter(username__iexact=name).exclude(username=name).exists():  # signing in does not tell the two apart
+    if (
+        get_user_model()
+        .objects.using(_DB)
+        .filter(username__iexact=name)
+        .exclude(username=name)
+        .exists()
+    ):  # signing in does not tell the two apart
         raise Refused([Problem("user-wrong", place, {"name": name})])
     user, made = get_user_model().objects.using(_DB).get_or_create(username=name)
     if made:
         user.set_unusable_password()
         user.save(using=_DB)
-    given, _ = models.Grant.objects.using(_DB).get_or_create(user=user, role=role, party=party, ended_at=None, defaults={"reason": reason.strip()[:500], "given_by": actor, "given_at": now()})
+    given, _ = models.Grant.objects.using(_DB).get_or_create(
+        user=user,
+        role=role,
+        party=party,
+        ended_at=None,
+        defaults={"reason": reason.strip()[:500], "given_by": actor, "given_at": now()},
+    )
     if holds and not given.holds_at:
         given.holds_at = now()
         given.save(using=_DB)
@@ -82,14 +100,26 @@ def _grant(actor: str, name: str, role: str, party: str, reason: str, holds: boo
 def approve_grant(actor: str, number: int) -> models.Grant:
     """The second of two: from now on the grant holds. Raises Refused where it is one's own, for oneself, or does not wait any more."""
     with transaction.atomic(using=_DB):
-        asked = models.Grant.objects.using(_DB).select_for_update().filter(pk=number, holds_at=None, ended_at=None).first()
+        asked = (
+            models.Grant.objects.using(_DB)
+            .select_for_update()
+            .filter(pk=number, holds_at=None, ended_at=None)
+            .first()
+        )
         if not asked:
             raise Refused([Problem("approval-gone", Place("grant"))])
         if actor in (asked.given_by, asked.user.get_username()):
             raise Refused([Problem("grant-own", Place("grant"), {"who": actor})])
         asked.holds_at, asked.approved_by = now(), actor
         asked.save(using=_DB)
-        note(actor, "approve grant", asked.user.get_username(), role=asked.role, party=asked.party, given_by=asked.given_by)
+        note(
+            actor,
+            "approve grant",
+            asked.user.get_username(),
+            role=asked.role,
+            party=asked.party,
+            given_by=asked.given_by,
+        )
     return asked
 
 
@@ -100,9 +130,18 @@ def may_link(actor: str, given: models.Grant) -> bool:
     signs in through a provider, or with a password that `fenrun account` sets. Nor for one that was ever signed in to.
     """
     user = given.user
-    if not given.holds_at or given.ended_at or user.has_usable_password() or user.last_login or actor != given.given_by:
+    if (
+        not given.holds_at
+        or given.ended_at
+        or user.has_usable_password()
+        or user.last_login
+        or actor != given.given_by
+    ):
         return False
-    return not models.Grant.objects.using(_DB).filter(user=user, role__in=given.TWO).exists() and not SocialAccount.objects.using(_DB).filter(user=user).exists()
+    return (
+        not models.Grant.objects.using(_DB).filter(user=user, role__in=given.TWO).exists()
+        and not SocialAccount.objects.using(_DB).filter(user=user).exists()
+    )
 
 
 def first_link(actor: str, number: int) -> str:
@@ -111,16 +150,37 @@ def first_link(actor: str, number: int) -> str:
     if not given or not may_link(actor, given):
         raise Refused([Problem("approval-gone", Place("grant"))])
     note(actor, "first link", given.user.get_username())
-    return reverse("account_reset_password_from_key", kwargs={"uidb36": user_pk_to_url_str(given.user), "key": default_token_generator.make_token(given.user)})
+    return reverse(
+        "account_reset_password_from_key",
+        kwargs={
+            "uidb36": user_pk_to_url_str(given.user),
+            "key": default_token_generator.make_token(given.user),
+        },
+    )
 
 
 def make_token(actor: Any, name: str, scopes: str, days: int) -> str:
     """A token by which a program asks as its user. It is said once: only its digest is kept."""
     if scopes not in ("read", "read act") or not name.strip() or not 0 < days <= MOST_DAYS:
-        raise Refused([Problem("token-wrong", Place("token"), {"scopes": scopes, "days": days, "most": MOST_DAYS})])
+        raise Refused(
+            [
+                Problem(
+                    "token-wrong",
+                    Place("token"),
+                    {"scopes": scopes, "days": days, "most": MOST_DAYS},
+                )
+            ]
+        )
     secret = f"fenrun_{secrets.token_urlsafe(32)}"
     with transaction.atomic(using=_DB):
-        models.Token.objects.using(_DB).create(user=actor, name=name.strip()[:100], digest=digest_of(secret), scopes=scopes, made_at=now(), until=now() + timedelta(days=days))
+        models.Token.objects.using(_DB).create(
+            user=actor,
+            name=name.strip()[:100],
+            digest=digest_of(secret),
+            scopes=scopes,
+            made_at=now(),
+            until=now() + timedelta(days=days),
+        )
         note(actor.get_username(), "make token", name, scopes=scopes, days=days)
     return secret
 
@@ -132,13 +192,22 @@ def digest_of(secret: str) -> str:
 
 def end_token(actor: Any, number: int) -> None:
     """End one of one's own tokens."""
-    if models.Token.objects.using(_DB).filter(pk=number, user=actor, ended_at=None).update(ended_at=now()):
+    if (
+        models.Token.objects.using(_DB)
+        .filter(pk=number, user=actor, ended_at=None)
+        .update(ended_at=now())
+    ):
         note(actor.get_username(), "end token", str(number))
 
 
 def user_of_token(secret: str) -> tuple[Any, set[str]] | None:
     """The user and scopes of a token that holds."""
-    found = models.Token.objects.using(_DB).select_related("user").filter(digest=digest_of(secret), ended_at=None, until__gt=now(), user__is_active=True).first()
+    found = (
+        models.Token.objects.using(_DB)
+        .select_related("user")
+        .filter(digest=digest_of(secret), ended_at=None, until__gt=now(), user__is_active=True)
+        .first()
+    )
     return (found.user, set(found.scopes.split())) if found else None
 
 
@@ -171,13 +240,26 @@ def save_plan(store: Store, text: str, reason: str) -> PlanFile:
     return file
 
 
-def set_target(store: Store, party: str, figure: str, period: str, amount: str, currency: str, reason: str) -> None:
+def set_target(
+    store: Store, party: str, figure: str, period: str, amount: str, currency: str, reason: str
+) -> None:
     """Enter a figure of a party for a period into the book, in place of an earlier one: a target, quota, baseline. Raises Refused for what the book cannot hold, or no reason."""
-    row = {"party": party.strip(), "figure": figure.strip(), "period": period.strip(), "amount": amount.strip(), "currency": currency.strip()}
+    row = {
+        "party": party.strip(),
+        "figure": figure.strip(),
+        "period": period.strip(),
+        "amount": amount.strip(),
+        "currency": currency.strip(),
+    }
     if not reason.strip():
         raise Refused([Problem("reason-missing", Place("target"))])
     with aside():
-        consents.enter(store, f"target-{short(digest('target', row['party'], row['figure'], row['period']))}.yaml", yaml.safe_dump({"figures": [row]}, allow_unicode=True), reason.strip()[:500])
+        consents.enter(
+            store,
+            f"target-{short(digest('target', row['party'], row['figure'], row['period']))}.yaml",
+            yaml.safe_dump({"figures": [row]}, allow_unicode=True),
+            reason.strip()[:500],
+        )
     note(store.actor, "set target", row["party"], **{k: v[:100] for k, v in row.items()})
 
 
@@ -193,7 +275,14 @@ def ask_close(store: Store, shown: models.Period, reason: str) -> models.Approva
         if waiting.filter(run=shown.run).exists():
             raise Refused([Problem("close-asked", place, {"by": waiting[0].asked_by})])
         waiting.delete()
-        made = models.Approval.objects.using(_DB).create(period=shown.key, run=shown.run, known=shown.known, reason=reason.strip()[:500], asked_by=store.actor, asked_at=now())
+        made = models.Approval.objects.using(_DB).create(
+            period=shown.key,
+            run=shown.run,
+            known=shown.known,
+            reason=reason.strip()[:500],
+            asked_by=store.actor,
+            asked_at=now(),
+        )
         note(store.actor, "ask close", shown.key, run=shown.run, reason=reason)
     return made
 
@@ -209,7 +298,10 @@ def approve_close(store: Store, number: int, period: str = "") -> models.Approva
     shown = models.Period.objects.using(_DB).filter(key=asked.period).first()
     if not shown or shown.run != asked.run:
         raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])
-    store.reason, closed = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})", parse_period(asked.period)
+    store.reason, closed = (
+        f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})",
+        parse_period(asked.period),
+    )
     with aside():  # outside any transaction, which would hold up whoever has the turn; of two at once the store refuses the second
         close(store, closed, asked.known.replace(tzinfo=None), expected=asked.run)
     with transaction.atomic(using=_DB):
@@ -230,14 +322,25 @@ def open_dispute(actor: str, party: str, period: str, line: str, text: str) -> m
     if not text.strip():
         raise Refused([Problem("reason-missing", Place(line or party))])
     with transaction.atomic(using=_DB):
-        made = models.Dispute.objects.using(_DB).create(party=party, period=period, line=line, state="open", opened_by=actor, opened_at=now())
-        models.DisputeEntry.objects.using(_DB).create(dispute=made, party=party, by=actor, at=made.opened_at, state="open", text=text.strip()[:4000])
+        made = models.Dispute.objects.using(_DB).create(
+            party=party, period=period, line=line, state="open", opened_by=actor, opened_at=now()
+        )
+        models.DisputeEntry.objects.using(_DB).create(
+            dispute=made,
+            party=party,
+            by=actor,
+            at=made.opened_at,
+            state="open",
+            text=text.strip()[:4000],
+        )
         note(actor, "open dispute", str(made.pk), party=party, period=period, line=line)
     hooks.tell_dispute(made)
     return made
 
 
-def answer_dispute(actor: str, seen: models.Dispute, state: str, text: str, operations: bool) -> models.Dispute:
+def answer_dispute(
+    actor: str, seen: models.Dispute, state: str, text: str, operations: bool
+) -> models.Dispute:
     """Add to a dispute that the actor sees. Operations answer, accept or refuse; whom it concerns answers or withdraws. Raises Refused otherwise."""
     allowed = ("answered", "accepted", "refused") if operations else ("open", "withdrawn")
     place = Place(f"{seen.party} {seen.period}")
@@ -246,12 +349,19 @@ def answer_dispute(actor: str, seen: models.Dispute, state: str, text: str, oper
     with transaction.atomic(using=_DB):
         dispute = models.Dispute.objects.using(_DB).select_for_update().get(pk=seen.pk)
         if dispute.state not in OPEN or state not in allowed:
-            raise Refused([Problem("dispute-over", place, {"state": dispute.state, "wanted": state})])
+            raise Refused(
+                [Problem("dispute-over", place, {"state": dispute.state, "wanted": state})]
+            )
         dispute.state = state
         dispute.save(using=_DB)
-        models.DisputeEntry.objects.using(_DB).create(dispute=dispute, party=dispute.party, by=actor, at=now(), state=state, text=text.strip()[:4000])
+        models.DisputeEntry.objects.using(_DB).create(
+            dispute=dispute,
+            party=dispute.party,
+            by=actor,
+            at=now(),
+            state=state,
+            text=text.strip()[:4000],
+        )
         note(actor, "answer dispute", str(dispute.pk), state=state)
     hooks.tell_dispute(dispute)
     return dispute
-
-

@@ -18,9 +18,33 @@ from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
 from fenrun.portal import acts, consents, hooks
 from fenrun.portal.middleware import refusal
-from fenrun.portal.models import EVERYBODY, OPERATIONS, Approval, Crediting, Dispute, DisputeEntry, Grant, Hook, Period, Request, Statement
+from fenrun.portal.models import (
+    EVERYBODY,
+    OPERATIONS,
+    Approval,
+    Crediting,
+    Dispute,
+    DisputeEntry,
+    Grant,
+    Hook,
+    Period,
+    Request,
+    Statement,
+)
 from fenrun.portal.pages.book import links_of, moved
-from fenrun.portal.pages.common import bundled, estimated, explained, known_plans, may_ask, may_decide, owns, reasons_of, roles_of, store_of, whole
+from fenrun.portal.pages.common import (
+    bundled,
+    estimated,
+    explained,
+    known_plans,
+    may_ask,
+    may_decide,
+    owns,
+    reasons_of,
+    roles_of,
+    store_of,
+    whole,
+)
 from fenrun.portal.pages.imports import Job, begin, job_of
 from fenrun.portal.pages.plans import checked
 from fenrun.portal.pages.targets import figures_of
@@ -38,7 +62,11 @@ class Session(APIKeyCookie):
     param_name = "sessionid"
 
     def authenticate(self, request: HttpRequest, key: str | None) -> Any:
-        return request.user if request.user.is_authenticated and not hasattr(request, "scopes") else None
+        return (
+            request.user
+            if request.user.is_authenticated and not hasattr(request, "scopes")
+            else None
+        )
 
 
 class Bearer(HttpBearer):
@@ -250,7 +278,9 @@ class CheckIn(Schema):
 
 class CheckedOut(Schema):
     problems: list[dict[str, Any]]
-    cases: list[int] = Field(description="How many of the plan's cases come out as it says, and how many there are.")
+    cases: list[int] = Field(
+        description="How many of the plan's cases come out as it says, and how many there are."
+    )
     changes: list[dict[str, Any]]
     payees: list[dict[str, Any]]
     period: str
@@ -335,13 +365,24 @@ class Window(Schema):
 
 
 _ERRORS = {400: Refusal, 401: Refusal, 403: Refusal, 404: Refusal, 409: Refusal, 422: Refusal}
-api = NinjaAPI(title="fenrun", version=version("fenrun"), auth=[Bearer(), Session()], docs_url=None, urls_namespace="api",
-               description="Statements, their explanations, who is credited, disputes and closes, as the asker may see them. Amounts are exact text; every answer names its two clocks by its period.")
+api = NinjaAPI(
+    title="fenrun",
+    version=version("fenrun"),
+    auth=[Bearer(), Session()],
+    docs_url=None,
+    urls_namespace="api",
+    description="Statements, their explanations, who is credited, disputes and closes, as the asker may see them. Amounts are exact text; every answer names its two clocks by its period.",
+)
 
 
 def _page(rows: Any, window: Window) -> dict[str, Any]:
     start = (window.page - 1) * window.size
-    return {"page": window.page, "size": window.size, "total": rows.count(), "rows": list(rows[start : start + window.size])}
+    return {
+        "page": window.page,
+        "size": window.size,
+        "total": rows.count(),
+        "rows": list(rows[start : start + window.size]),
+    }
 
 
 def _clean(text: str) -> str:
@@ -362,7 +403,14 @@ def _everybody(request: HttpRequest) -> None:
 
 
 def _job(job: Job) -> dict[str, Any]:
-    return {"number": job.number, "files": job.files, "percent": job.percent, "over": job.over, "imported": [{"source": d.source, "new": d.new, **d.facts} for d in job.imported], "problems": [p.as_json(lang()) for p in job.problems]}
+    return {
+        "number": job.number,
+        "files": job.files,
+        "percent": job.percent,
+        "over": job.over,
+        "imported": [{"source": d.source, "new": d.new, **d.facts} for d in job.imported],
+        "problems": [p.as_json(lang()) for p in job.problems],
+    }
 
 
 def _span(text: str) -> Span:
@@ -378,54 +426,91 @@ def me(request: HttpRequest) -> Any:
     return reasons_of(request)
 
 
-@api.get("/periods", response={200: list[PeriodOut], **_ERRORS}, summary="The periods that are shown")
+@api.get(
+    "/periods", response={200: list[PeriodOut], **_ERRORS}, summary="The periods that are shown"
+)
 def periods(request: HttpRequest) -> Any:
     """Latest first."""
     return Period.objects.order_by("-key")
 
 
 @api.get("/statements", response={200: StatementPage, **_ERRORS}, summary="Statements")
-def statements(request: HttpRequest, window: Query[Window], period: str = "", payee: str = "") -> Any:
+def statements(
+    request: HttpRequest, window: Query[Window], period: str = "", payee: str = ""
+) -> Any:
     """All that the asker sees; of a period, of a payee."""
     found = Statement.objects.defer("body", "customers").order_by("-period_id", "rank")
     wanted = {k: _clean(v) for k, v in (("period_id", period), ("payee", payee)) if v}
     return _page(found.filter(**wanted), window)
 
 
-@api.get("/statements/{period}/{payee}", response={200: dict[str, Any], **_ERRORS}, summary="A statement")
+@api.get(
+    "/statements/{period}/{payee}", response={200: dict[str, Any], **_ERRORS}, summary="A statement"
+)
 def statement(request: HttpRequest, period: str, payee: str) -> Any:
     """The statement as `fenrun statement --json` prints it, under `attained` how far each line has come in its table, under `under_way` how far the quarters and years that go on, and under `elsewhere` what of its customers' spend is credited elsewhere (how much and since when, never to whom)."""
     return whole(get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee)))
 
 
-@api.get("/statements/{period}/{payee}/bundle", response={200: bytes, **_ERRORS}, openapi_extra={"responses": {200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}}}, summary="The signed bundle of a closed statement")
+@api.get(
+    "/statements/{period}/{payee}/bundle",
+    response={200: bytes, **_ERRORS},
+    openapi_extra={
+        "responses": {
+            200: {
+                "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+            }
+        }
+    },
+    summary="The signed bundle of a closed statement",
+)
 def bundle(request: HttpRequest, period: str, payee: str) -> Any:
     """A ZIP file that `fenrun verify` derives again anywhere."""
     found = get_object_or_404(Statement, period_id=_clean(period), payee=_clean(payee))
     return HttpResponse(bundled(request, found), content_type="application/zip")
 
 
-@api.get("/statements/{period}/{payee}/estimate", response={200: dict[str, Any], **_ERRORS}, summary="If I sell so much more")
+@api.get(
+    "/statements/{period}/{payee}/estimate",
+    response={200: dict[str, Any], **_ERRORS},
+    summary="If I sell so much more",
+)
 def estimate(request: HttpRequest, period: str, payee: str, amount: str, service: str = "") -> Any:
     """What the payee would earn in the period, had it sold for so much more at list price to one of its customers; line by line, before and after."""
-    found = get_object_or_404(Statement.objects.select_related("period"), period_id=_clean(period), payee=_clean(payee))
+    found = get_object_or_404(
+        Statement.objects.select_related("period"), period_id=_clean(period), payee=_clean(payee)
+    )
     return estimated(found, _clean(amount), _clean(service))
 
 
-@api.get("/lines/{period}/{path:line}", response={200: dict[str, Any], **_ERRORS}, summary="Why a line is what it is")
+@api.get(
+    "/lines/{period}/{path:line}",
+    response={200: dict[str, Any], **_ERRORS},
+    summary="Why a line is what it is",
+)
 def line(request: HttpRequest, period: str, line: str) -> Any:
     """The explanation as `fenrun explain --json` prints it, down to clauses and charges."""
     return explained(_clean(period), _clean(line))[1]
 
 
-@api.get("/crediting", response={200: CreditingPage, **_ERRORS}, summary="Who is credited for a customer's spend")
-def crediting(request: HttpRequest, window: Query[Window], customer: str = "", period: str = "") -> Any:
+@api.get(
+    "/crediting",
+    response={200: CreditingPage, **_ERRORS},
+    summary="Who is credited for a customer's spend",
+)
+def crediting(
+    request: HttpRequest, window: Query[Window], customer: str = "", period: str = ""
+) -> Any:
     """Since when, and by whose act."""
     wanted = {k: _clean(v) for k, v in (("customer", customer), ("period_id", period)) if v}
     return _page(Crediting.objects.filter(**wanted).order_by("-period_id", "id"), window)
 
 
-@api.get("/requests", response={200: RequestPage, **_ERRORS}, summary="Who is to be credited, and what the customer says to it")
+@api.get(
+    "/requests",
+    response={200: RequestPage, **_ERRORS},
+    summary="Who is to be credited, and what the customer says to it",
+)
 def requests(request: HttpRequest, window: Query[Window]) -> Any:
     """Latest first."""
     return _page(Request.objects.order_by("-id"), window)
@@ -436,10 +521,23 @@ def ask(request: HttpRequest, said: RequestIn) -> Any:
     """Operations for any partner; a partner to register an order for itself."""
     if not may_ask(request, said.kind, said.party):
         raise HttpError(403, "Operations ask for anybody, a partner for an order of its own.")
-    return 201, consents.ask(store_of(request), said.kind, _clean(said.customer), _clean(said.party), said.since, _clean(said.reason), _clean(said.order), _clean(said.issuer))
+    return 201, consents.ask(
+        store_of(request),
+        said.kind,
+        _clean(said.customer),
+        _clean(said.party),
+        said.since,
+        _clean(said.reason),
+        _clean(said.order),
+        _clean(said.issuer),
+    )
 
 
-@api.post("/requests/{number}", response={200: RequestOut, **_ERRORS}, summary="Consent, refuse or withdraw")
+@api.post(
+    "/requests/{number}",
+    response={200: RequestOut, **_ERRORS},
+    summary="Consent, refuse or withdraw",
+)
 def decide(request: HttpRequest, said: Decision, number: int = NUMBER) -> Any:
     """The customer consents or refuses; who asked withdraws."""
     found = get_object_or_404(Request, pk=number)
@@ -454,7 +552,11 @@ def disputes(request: HttpRequest, window: Query[Window]) -> Any:
     return _page(Dispute.objects.order_by("-id"), window)
 
 
-@api.get("/disputes/{number}", response={200: DisputeWhole, **_ERRORS}, summary="A dispute, with what was said")
+@api.get(
+    "/disputes/{number}",
+    response={200: DisputeWhole, **_ERRORS},
+    summary="A dispute, with what was said",
+)
 def dispute(request: HttpRequest, number: int = NUMBER) -> Any:
     """In the order in which it was said."""
     found = get_object_or_404(Dispute, pk=number)
@@ -468,19 +570,33 @@ def open_dispute(request: HttpRequest, said: DisputeIn) -> Any:
     party, period, about = _clean(said.party), _clean(said.period), _clean(said.line)
     if not owns(request, party, period, about):
         raise Http404
-    return 201, acts.open_dispute(request.user.get_username(), party, period, about, _clean(said.text))
+    return 201, acts.open_dispute(
+        request.user.get_username(), party, period, about, _clean(said.text)
+    )
 
 
-@api.post("/disputes/{number}/answer", response={200: DisputeOut, **_ERRORS}, summary="Answer a dispute")
+@api.post(
+    "/disputes/{number}/answer", response={200: DisputeOut, **_ERRORS}, summary="Answer a dispute"
+)
 def answer(request: HttpRequest, said: AnswerIn, number: int = NUMBER) -> Any:
     """Operations: answered, accepted or refused. Whom it concerns: open (a reply) or withdrawn."""
     found = get_object_or_404(Dispute, pk=number)
     if OPERATIONS not in roles_of(request) and not owns(request, found.party, found.period):
         raise HttpError(403, "Operations answer, and whom it concerns.")
-    return acts.answer_dispute(request.user.get_username(), found, _clean(said.state), _clean(said.text), OPERATIONS in roles_of(request))
+    return acts.answer_dispute(
+        request.user.get_username(),
+        found,
+        _clean(said.state),
+        _clean(said.text),
+        OPERATIONS in roles_of(request),
+    )
 
 
-@api.post("/periods/{period}/settle", response={200: Settling, **_ERRORS}, summary="Settle a period with all that is known")
+@api.post(
+    "/periods/{period}/settle",
+    response={200: Settling, **_ERRORS},
+    summary="Settle a period with all that is known",
+)
 def settle(request: HttpRequest, period: str) -> Any:
     """And show what came out."""
     _operations(request)
@@ -488,21 +604,33 @@ def settle(request: HttpRequest, period: str) -> Any:
     return {"period": span.key, "changed": acts.settle(store_of(request), span)}
 
 
-@api.post("/periods/{period}/close", response={201: ApprovalOut, **_ERRORS}, summary="Ask that a period be closed")
+@api.post(
+    "/periods/{period}/close",
+    response={201: ApprovalOut, **_ERRORS},
+    summary="Ask that a period be closed",
+)
 def ask_close(request: HttpRequest, period: str, said: Reason) -> Any:
     """As it is shown now. Somebody else approves."""
     _operations(request)
-    return 201, acts.ask_close(store_of(request), get_object_or_404(Period, pk=_clean(period)), _clean(said.reason))
+    return 201, acts.ask_close(
+        store_of(request), get_object_or_404(Period, pk=_clean(period)), _clean(said.reason)
+    )
 
 
-@api.post("/approvals/{number}", response={200: ApprovalOut, **_ERRORS}, summary="Approve a close: for good")
+@api.post(
+    "/approvals/{number}",
+    response={200: ApprovalOut, **_ERRORS},
+    summary="Approve a close: for good",
+)
 def approve_close(request: HttpRequest, number: int = NUMBER) -> Any:
     """By somebody else than the one who asked, of what that one has seen."""
     _operations(request)
     return acts.approve_close(store_of(request), number)
 
 
-@api.get("/approvals", response={200: list[ApprovalOut], **_ERRORS}, summary="Closes that were asked for")
+@api.get(
+    "/approvals", response={200: list[ApprovalOut], **_ERRORS}, summary="Closes that were asked for"
+)
 def approvals(request: HttpRequest) -> Any:
     """Latest first."""
     return Approval.objects.order_by("-id")[:MOST]
@@ -512,20 +640,45 @@ def approvals(request: HttpRequest) -> Any:
 def log(request: HttpRequest) -> Any:
     """As `fenrun audit show --json` prints it; for operations and auditors."""
     _everybody(request)
-    return [{"seq": a.seq, "at": a.at, "actor": a.actor, "act": a.act, "kind": a.kind, "subject": a.subject, "reason": a.reason, "previous": a.previous, "hash": a.hash} for a in store_of(request).log.acts()]
+    return [
+        {
+            "seq": a.seq,
+            "at": a.at,
+            "actor": a.actor,
+            "act": a.act,
+            "kind": a.kind,
+            "subject": a.subject,
+            "reason": a.reason,
+            "previous": a.previous,
+            "hash": a.hash,
+        }
+        for a in store_of(request).log.acts()
+    ]
 
 
-@api.get("/log/verify", response={200: Verified, **_ERRORS}, summary="Verify the whole log and every file")
+@api.get(
+    "/log/verify",
+    response={200: Verified, **_ERRORS},
+    summary="Verify the whole log and every file",
+)
 def verify(request: HttpRequest) -> Any:
     """As `fenrun audit verify` does."""
     _everybody(request)
     store = store_of(request)
     with aside():
         found, acts_ = store.broken(), store.log.acts()
-    return {"acts": len(acts_), "head": acts_[-1].hash if acts_ else "", "problems": [p.as_json(lang()) for p in found]}
+    return {
+        "acts": len(acts_),
+        "head": acts_[-1].hash if acts_ else "",
+        "problems": [p.as_json(lang()) for p in found],
+    }
 
 
-@api.get("/grants", response={200: list[GrantOut], **_ERRORS}, summary="The grants that I see: mine, or everybody's")
+@api.get(
+    "/grants",
+    response={200: list[GrantOut], **_ERRORS},
+    summary="The grants that I see: mine, or everybody's",
+)
 def grants(request: HttpRequest) -> Any:
     """Those in force, latest first."""
     return Grant.objects.filter(ended_at=None).order_by("-id")[:MOST]
@@ -535,10 +688,18 @@ def grants(request: HttpRequest) -> Any:
 def give(request: HttpRequest, said: GrantIn) -> Any:
     """A grant of operations or for a customer holds once a second of operations has approved it. Who has no account yet takes it up by the link of POST /grants/{number}/link."""
     _operations(request)
-    return 201, acts.give(request.user.get_username(), _clean(said.user), said.role, _clean(said.party), _clean(said.reason))
+    return 201, acts.give(
+        request.user.get_username(),
+        _clean(said.user),
+        said.role,
+        _clean(said.party),
+        _clean(said.reason),
+    )
 
 
-@api.post("/grants/{number}/approve", response={200: GrantOut, **_ERRORS}, summary="Approve a grant")
+@api.post(
+    "/grants/{number}/approve", response={200: GrantOut, **_ERRORS}, summary="Approve a grant"
+)
 def approve_grant(request: HttpRequest, number: int = NUMBER) -> Any:
     """By another of operations than who gave it."""
     _operations(request)
@@ -546,7 +707,11 @@ def approve_grant(request: HttpRequest, number: int = NUMBER) -> Any:
     return acts.approve_grant(request.user.get_username(), number)
 
 
-@api.post("/grants/{number}/link", response={200: LinkOut, **_ERRORS}, summary="The link by which a new account is taken up")
+@api.post(
+    "/grants/{number}/link",
+    response={200: LinkOut, **_ERRORS},
+    summary="The link by which a new account is taken up",
+)
 def first_link(request: HttpRequest, number: int = NUMBER) -> Any:
     """For who gave its grant; good once, for three days. Not for operations and customers."""
     _operations(request)
@@ -578,16 +743,27 @@ def save_plan(request: HttpRequest, said: PlanIn) -> Any:
     return 201, {"plan": file.plan.id, "text": file.content}
 
 
-@api.post("/plans/check", response={200: CheckedOut, **_ERRORS}, summary="What the checker says of a plan's text")
+@api.post(
+    "/plans/check",
+    response={200: CheckedOut, **_ERRORS},
+    summary="What the checker says of a plan's text",
+)
 def check_plan(request: HttpRequest, said: CheckIn) -> Any:
     """Problems, cases, what it changes clause by clause and, where a period is named, whose pay. For operations and auditors; nothing is kept."""
     _everybody(request)
     found = checked(store_of(request), known_plans(request), _clean(said.text), _clean(said.period))
-    return {**found, "cases": list(found["cases"] or (0, 0)), "changes": [vars(c) for c in found["changes"] or []], "payees": found["payees"] or []}
+    return {
+        **found,
+        "cases": list(found["cases"] or (0, 0)),
+        "changes": [vars(c) for c in found["changes"] or []],
+        "payees": found["payees"] or [],
+    }
 
 
 @api.post("/import", response={202: JobOut, **_ERRORS}, summary="Import files")
-def import_files(request: HttpRequest, files: File[list[UploadedFile]], reason: Form[str] = "") -> Any:
+def import_files(
+    request: HttpRequest, files: File[list[UploadedFile]], reason: Form[str] = ""
+) -> Any:
     """Charges, book or plans, told apart by what they hold; known from now on. It goes on by itself: GET /import/{number} says how far it is."""
     _operations(request)
     return 202, _job(begin(store_of(request), files, _clean(reason)))
@@ -600,16 +776,33 @@ def import_job(request: HttpRequest, number: int = NUMBER) -> Any:
     return _job(job_of(number))
 
 
-@api.get("/book/{customer}", response={200: list[LinkRow], **_ERRORS}, summary="A customer's links over time")
+@api.get(
+    "/book/{customer}",
+    response={200: list[LinkRow], **_ERRORS},
+    summary="A customer's links over time",
+)
 def book(request: HttpRequest, customer: str) -> Any:
     """For operations and auditors: who held it, since when, by whose act."""
     _everybody(request)
     with aside():
         found = links_of(store_of(request), _clean(customer))
-    return [{**r, "share": plain(r["share"]), "since": r["valid_from"], "actor": r["act"].actor if r["act"] else "", "reason": r["act"].reason if r["act"] else ""} for r in found]
+    return [
+        {
+            **r,
+            "share": plain(r["share"]),
+            "since": r["valid_from"],
+            "actor": r["act"].actor if r["act"] else "",
+            "reason": r["act"].reason if r["act"] else "",
+        }
+        for r in found
+    ]
 
 
-@api.get("/book/{customer}/move", response={200: list[Moved], **_ERRORS}, summary="What moving a customer would do")
+@api.get(
+    "/book/{customer}/move",
+    response={200: list[Moved], **_ERRORS},
+    summary="What moving a customer would do",
+)
 def move(request: HttpRequest, customer: str, to: str, since: date, period: str) -> Any:
     """Whose pay in the period would differ, were the customer a partner's from a day on. For operations and auditors; nothing is kept."""
     _everybody(request)
@@ -618,7 +811,9 @@ def move(request: HttpRequest, customer: str, to: str, since: date, period: str)
         return moved(store_of(request), _clean(customer), _clean(to), since, shown)
 
 
-@api.get("/targets", response={200: list[TargetOut], **_ERRORS}, summary="Targets and other figures")
+@api.get(
+    "/targets", response={200: list[TargetOut], **_ERRORS}, summary="Targets and other figures"
+)
 def targets(request: HttpRequest, party: str = "", figure: str = "", period: str = "") -> Any:
     """Of the book as last known; for operations and auditors. The first 2,000: ask for a party, figure or period."""
     _everybody(request)
@@ -631,7 +826,15 @@ def set_target(request: HttpRequest, said: TargetIn) -> Any:
     """In place of an earlier one for the same party, figure and period."""
     _operations(request)
     store = store_of(request)
-    acts.set_target(store, _clean(said.party), _clean(said.figure), _clean(said.period), _clean(said.amount), _clean(said.currency), _clean(said.reason))
+    acts.set_target(
+        store,
+        _clean(said.party),
+        _clean(said.figure),
+        _clean(said.period),
+        _clean(said.amount),
+        _clean(said.currency),
+        _clean(said.reason),
+    )
     with aside():
         return 201, figures_of(store, said.party.strip(), said.figure.strip(), said.period.strip())
 
@@ -659,13 +862,31 @@ def end_hook(request: HttpRequest, number: int = NUMBER) -> Any:
 def refused(request: HttpRequest, error: Refused) -> HttpResponse:
     """What fenrun refuses, in the asker's language."""
     said = [p.as_json(lang()) for p in error.problems]
-    return api.create_response(request, {"problems": [{k: p[k] for k in ("code", "what", "why", "fix")} | {"place": str(q.place)} for p, q in zip(said, error.problems)]}, status=409)
+    return api.create_response(
+        request,
+        {
+            "problems": [
+                {k: p[k] for k in ("code", "what", "why", "fix")} | {"place": str(q.place)}
+                for p, q in zip(said, error.problems)
+            ]
+        },
+        status=409,
+    )
 
 
 @api.exception_handler(ValidationError)
 def wrong(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """A request that does not say what it should."""
-    said = [{"code": e["type"], "what": e["msg"], "why": "", "fix": "", "place": ".".join(map(str, e["loc"]))} for e in error.errors]
+    said = [
+        {
+            "code": e["type"],
+            "what": e["msg"],
+            "why": "",
+            "fix": "",
+            "place": ".".join(map(str, e["loc"])),
+        }
+        for e in error.errors
+    ]
     return api.create_response(request, {"problems": said}, status=422)
 
 
@@ -678,4 +899,6 @@ def missing(request: HttpRequest, error: Http404) -> HttpResponse:
 @api.exception_handler(HttpError)
 def stopped(request: HttpRequest, error: HttpError) -> HttpResponse:
     """What may not be done, or cannot be read."""
-    return refusal(error.status_code, "forbidden" if error.status_code == 403 else "request", str(error))
+    return refusal(
+        error.status_code, "forbidden" if error.status_code == 403 else "request", str(error)
+    )

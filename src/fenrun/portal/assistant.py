@@ -19,14 +19,34 @@ class Portal:
 
     def __init__(self, address: str, token: str):
         if not token or not through_tls(address):
-            raise Refused([Problem("mcp-missing", Place("FENRUN_TOKEN" if not token else "ADDRESS"), {"detail": "no token" if not token else f"{address} is not reached through TLS"})])
+            raise Refused(
+                [
+                    Problem(
+                        "mcp-missing",
+                        Place("FENRUN_TOKEN" if not token else "ADDRESS"),
+                        {
+                            "detail": "no token"
+                            if not token
+                            else f"{address} is not reached through TLS"
+                        },
+                    )
+                ]
+            )
         self.address, self._token = address.rstrip("/"), token
 
     def get(self, *path: str, **query: Any) -> Any:
         """What the API answers; what it refuses as it says so."""
-        asked = "/".join(quote(part, safe="/") for part in path) + (f"?{urlencode({k: v for k, v in query.items() if v != ''})}" if query else "")
+        asked = "/".join(quote(part, safe="/") for part in path) + (
+            f"?{urlencode({k: v for k, v in query.items() if v != ''})}" if query else ""
+        )
         try:
-            with urlopen(Request(f"{self.address}/api/{asked}", headers={"Authorization": f"Bearer {self._token}"}), timeout=_WAIT) as answer:
+            with urlopen(
+                Request(
+                    f"{self.address}/api/{asked}",
+                    headers={"Authorization": f"Bearer {self._token}"},
+                ),
+                timeout=_WAIT,
+            ) as answer:
                 return json.load(answer)
         except HTTPError as error:
             return json.load(error)
@@ -38,7 +58,11 @@ def server(portal: Portal) -> Any:
         from mcp.server.mcpserver import MCPServer
     except ImportError as error:
         raise Refused([Problem("mcp-missing", Place("mcp"), {"detail": str(error)})]) from error
-    made = MCPServer("fenrun", instructions="Statements of partner and sales incentives: exact amounts as text, each with its reason. Read only.", log_level="ERROR")
+    made = MCPServer(
+        "fenrun",
+        instructions="Statements of partner and sales incentives: exact amounts as text, each with its reason. Read only.",
+        log_level="ERROR",
+    )
 
     @made.tool()
     def what_i_may_see() -> Any:
@@ -59,7 +83,11 @@ def server(portal: Portal) -> Any:
     def attainment(period: str, payee: str) -> Any:
         """How far each line of a statement has come in its table, and what is missing to the next band."""
         said = portal.get("statements", period, payee)
-        return {"attained": said["attained"], "under_way": said["under_way"]} if "attained" in said else said
+        return (
+            {"attained": said["attained"], "under_way": said["under_way"]}
+            if "attained" in said
+            else said
+        )
 
     @made.tool()
     def explain(period: str, line: str) -> Any:

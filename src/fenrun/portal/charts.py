@@ -48,11 +48,23 @@ def trend(points: Sequence[tuple[str, str]], now: str = "") -> list[Bar]:
     for number, ((label, value), amount) in enumerate(zip(points, amounts)):
         height = int(abs(amount) * HEIGHT / scale)
         y = int((top - max(amount, Decimal(0))) * HEIGHT / scale)
-        bars.append(Bar(number * step + step // 8, y, step * 3 // 4, max(height, 1), "now" if label == now else "fall" if amount < 0 else "bar", label, value))
+        bars.append(
+            Bar(
+                number * step + step // 8,
+                y,
+                step * 3 // 4,
+                max(height, 1),
+                "now" if label == now else "fall" if amount < 0 else "bar",
+                label,
+                value,
+            )
+        )
     return bars
 
 
-def waterfall(start: tuple[str, str], changes: Sequence[tuple[str, str]], end: tuple[str, str]) -> list[Bar]:
+def waterfall(
+    start: tuple[str, str], changes: Sequence[tuple[str, str]], end: tuple[str, str]
+) -> list[Bar]:
     """From one amount to another by what changed: bars that hang where the one before ended. The axis is cut below what changes, else that could not be seen."""
     levels = list(accumulate((Decimal(change) for _, change in changes), initial=Decimal(start[1])))
     top, low = max([*levels, Decimal(end[1])]), min([*levels, Decimal(end[1])])
@@ -61,10 +73,25 @@ def waterfall(start: tuple[str, str], changes: Sequence[tuple[str, str]], end: t
     step = WIDTH // (len(changes) + 2)
 
     def bar(number: int, one: Decimal, other: Decimal, kind: str, label: str, value: str) -> Bar:
-        return Bar(number * step + step // 10, int((top - max(one, other)) * HEIGHT / scale), step * 4 // 5, max(int(abs(one - other) * HEIGHT / scale), 1), kind, label, value)
+        return Bar(
+            number * step + step // 10,
+            int((top - max(one, other)) * HEIGHT / scale),
+            step * 4 // 5,
+            max(int(abs(one - other) * HEIGHT / scale), 1),
+            kind,
+            label,
+            value,
+        )
 
-    hung = [bar(number, one, other, "rise" if other >= one else "fall", *change) for number, (change, (one, other)) in enumerate(zip(changes, pairwise(levels)), 1)]
-    return [bar(0, low, levels[0], "bar", *start), *hung, bar(len(changes) + 1, low, Decimal(end[1]), "now", *end)]
+    hung = [
+        bar(number, one, other, "rise" if other >= one else "fall", *change)
+        for number, (change, (one, other)) in enumerate(zip(changes, pairwise(levels)), 1)
+    ]
+    return [
+        bar(0, low, levels[0], "bar", *start),
+        *hung,
+        bar(len(changes) + 1, low, Decimal(end[1]), "now", *end),
+    ]
 
 
 def attained(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,21 +128,38 @@ def together(team: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     sums: dict[tuple[str, str], tuple[Decimal, Decimal]] = {}
     for target in (t for member in team for t in member["targets"]):
         one, other = sums.get((target["component"], target["period"]), (Decimal(0), Decimal(0)))
-        sums[target["component"], target["period"]] = one + Decimal(target["measure"]), other + Decimal(target["target"])
-    return [{"component": c, "period": p, "measure": plain(one), "target": plain(other)} for (c, p), (one, other) in sorted(sums.items())]
+        sums[target["component"], target["period"]] = (
+            one + Decimal(target["measure"]),
+            other + Decimal(target["target"]),
+        )
+    return [
+        {"component": c, "period": p, "measure": plain(one), "target": plain(other)}
+        for (c, p), (one, other) in sorted(sums.items())
+    ]
 
 
 Link = tuple[str, str, Decimal]
 """From whom or what, to whom or what, how much."""
 
 
-def of_customers(body: Mapping[str, Any], mine: str, others: str, via: Callable[[str], str]) -> list[Link]:
+def of_customers(
+    body: Mapping[str, Any], mine: str, others: str, via: Callable[[str], str]
+) -> list[Link]:
     """Where the spend of a payee's customers is credited: to it, or elsewhere and by what; those from whom most is, one by one."""
     elsewhere: dict[str, Decimal] = {}
     for row in body["elsewhere"]:
-        elsewhere[row["customer"]] = elsewhere.get(row["customer"], Decimal(0)) + Decimal(row["amount"])
+        elsewhere[row["customer"]] = elsewhere.get(row["customer"], Decimal(0)) + Decimal(
+            row["amount"]
+        )
     named = sorted(elsewhere, key=lambda customer: (-elsewhere[customer], customer))[:_NAMED]
-    links = [(row["customer"] if row["customer"] in named else others, via(row["via"]), Decimal(row["amount"])) for row in body["elsewhere"]]
+    links = [
+        (
+            row["customer"] if row["customer"] in named else others,
+            via(row["via"]),
+            Decimal(row["amount"]),
+        )
+        for row in body["elsewhere"]
+    ]
     whole = {row["customer"]: Decimal(row["of"]) for row in body["elsewhere"]}
     kept = {customer: whole[customer] - elsewhere[customer] for customer in named}
     rest = Decimal(body["credited"]) - sum(kept.values(), Decimal(0))
@@ -140,17 +184,37 @@ def flow(links: Sequence[Link]) -> dict[str, Any]:
         scale, y, top = (height - gap * len(side)) / whole, Decimal(0), dict[str, Decimal]()
         for name, amount in sorted(side.items(), key=lambda item: (-item[1], item[0])):
             top[name] = y
-            nodes.append({"x": x, "y": int(y), "height": max(1, int(amount * scale)), "label": name, "amount": plain(amount), "right": x > 0, "share": f"{amount * 100 / whole:.1f} %"})
+            nodes.append(
+                {
+                    "x": x,
+                    "y": int(y),
+                    "height": max(1, int(amount * scale)),
+                    "label": name,
+                    "amount": plain(amount),
+                    "right": x > 0,
+                    "share": f"{amount * 100 / whole:.1f} %",
+                }
+            )
             y += amount * scale + gap
         tops.append(top)
         scales.append(scale)
     ribbons = []
-    for (one, other), amount in sorted(drawn.items(), key=lambda item: (-sides[0][item[0][0]], item[0][0], -sides[1][item[0][1]], item[0][1])):
+    for (one, other), amount in sorted(
+        drawn.items(),
+        key=lambda item: (-sides[0][item[0][0]], item[0][0], -sides[1][item[0][1]], item[0][1]),
+    ):
         left, right = tops[0][one], tops[1][other]
         thick = [amount * scale for scale in scales]
         tops[0][one], tops[1][other] = left + thick[0], right + thick[1]
         middle, end = WIDTH // 2, WIDTH - 10
-        ribbons.append({"one": one, "other": other, "amount": plain(amount), "path": f"M10 {left:.1f}C{middle} {left:.1f} {middle} {right:.1f} {end} {right:.1f}L{end} {right + thick[1]:.1f}C{middle} {right + thick[1]:.1f} {middle} {left + thick[0]:.1f} 10 {left + thick[0]:.1f}Z"})
+        ribbons.append(
+            {
+                "one": one,
+                "other": other,
+                "amount": plain(amount),
+                "path": f"M10 {left:.1f}C{middle} {left:.1f} {middle} {right:.1f} {end} {right:.1f}L{end} {right + thick[1]:.1f}C{middle} {right + thick[1]:.1f} {middle} {left + thick[0]:.1f} 10 {left + thick[0]:.1f}Z",
+            }
+        )
     return {"height": height, "nodes": nodes, "ribbons": ribbons}
 
 
@@ -158,24 +222,42 @@ def draw_bars(bars: Sequence[Bar], label: str) -> Markup:
     """Bars (of `trend` or `waterfall`) as a figure."""
     drawn = "".join(
         f'<g class="{b.kind}"><title>{escape(b.label)}: {show(Decimal(b.value))}</title><rect x="{b.x}" y="{b.y}" width="{b.width}" height="{b.height}" rx="2" fill="{FILL[b.kind]}"/>'
-        f'<text x="{b.x + b.width // 2}" y="{HEIGHT + 18}" text-anchor="middle" font-size="12" fill="#56626e">{escape(b.label)}</text></g>' for b in bars)
-    return Markup(f'<figure class="chart"><svg viewBox="0 -18 {WIDTH} {HEIGHT + 44}" role="img" aria-label="{escape(label)}">{drawn}</svg></figure>')
+        f'<text x="{b.x + b.width // 2}" y="{HEIGHT + 18}" text-anchor="middle" font-size="12" fill="#56626e">{escape(b.label)}</text></g>'
+        for b in bars
+    )
+    return Markup(
+        f'<figure class="chart"><svg viewBox="0 -18 {WIDTH} {HEIGHT + 44}" role="img" aria-label="{escape(label)}">{drawn}</svg></figure>'
+    )
 
 
 def draw_way(line: Mapping[str, Any], label: str) -> Markup:
     """A line's way through its table, with the bands it has reached."""
     way = attained(line)
-    marks = "".join(f'<line class="mark" x1="{m["at"]}" x2="{m["at"]}" y1="0" y2="20" stroke="#8a5a00" stroke-width="3"/>' for m in way["marks"])
-    said = "".join(f'<li class="{"reached" if m["at"] <= way["filled"] else ""}">{show(Decimal(m["from"]))}: {escape(m["words"])}</li>' for m in way["marks"])
+    marks = "".join(
+        f'<line class="mark" x1="{m["at"]}" x2="{m["at"]}" y1="0" y2="20" stroke="#8a5a00" stroke-width="3"/>'
+        for m in way["marks"]
+    )
+    said = "".join(
+        f'<li class="{"reached" if m["at"] <= way["filled"] else ""}">{show(Decimal(m["from"]))}: {escape(m["words"])}</li>'
+        for m in way["marks"]
+    )
     return Markup(
         f'<svg class="way" viewBox="0 0 1000 46" preserveAspectRatio="none" role="img" aria-label="{escape(label)}"><rect class="rail" x="0" y="4" width="1000" height="12" rx="6" fill="#dfe3e0"/>'
-        f'<rect class="filled" x="0" y="4" width="{min(way["filled"], 1000)}" height="12" rx="6" fill="#0b6e4f"/>{marks}</svg><ul class="marks">{said}</ul>')
+        f'<rect class="filled" x="0" y="4" width="{min(way["filled"], 1000)}" height="12" rx="6" fill="#0b6e4f"/>{marks}</svg><ul class="marks">{said}</ul>'
+    )
 
 
 def draw_flow(flow: Mapping[str, Any], label: str) -> Markup:
     """What flows from the left to the right (of `flow`) as a figure."""
-    ribbons = "".join(f'<path class="ribbon" d="{r["path"]}" fill="#9db7ac" fill-opacity="0.5"><title>{escape(r["one"])} → {escape(r["other"])}: {show(Decimal(r["amount"]))}</title></path>' for r in flow["ribbons"])
+    ribbons = "".join(
+        f'<path class="ribbon" d="{r["path"]}" fill="#9db7ac" fill-opacity="0.5"><title>{escape(r["one"])} → {escape(r["other"])}: {show(Decimal(r["amount"]))}</title></path>'
+        for r in flow["ribbons"]
+    )
     nodes = "".join(
         f'<rect x="{n["x"]}" y="{n["y"]}" width="10" height="{n["height"]}" fill="#0b6e4f"><title>{escape(n["label"])}: {show(Decimal(n["amount"]))}</title></rect>'
-        f'<text x="{n["x"] - 6 if n["right"] else n["x"] + 16}" y="{n["y"] + n["height"] // 2 + 4}" text-anchor="{"end" if n["right"] else "start"}" font-size="12" fill="#23303a">{escape(n["label"])} · {n["share"]}</text>' for n in flow["nodes"])
-    return Markup(f'<figure class="chart flow"><svg viewBox="0 0 {WIDTH} {flow["height"]}" role="img" aria-label="{escape(label)}">{ribbons}{nodes}</svg><figcaption>{escape(label)}</figcaption></figure>')
+        f'<text x="{n["x"] - 6 if n["right"] else n["x"] + 16}" y="{n["y"] + n["height"] // 2 + 4}" text-anchor="{"end" if n["right"] else "start"}" font-size="12" fill="#23303a">{escape(n["label"])} · {n["share"]}</text>'
+        for n in flow["nodes"]
+    )
+    return Markup(
+        f'<figure class="chart flow"><svg viewBox="0 0 {WIDTH} {flow["height"]}" role="img" aria-label="{escape(label)}">{ribbons}{nodes}</svg><figcaption>{escape(label)}</figcaption></figure>'
+    )

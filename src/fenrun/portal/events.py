@@ -15,4 +15,6 @@ def now() -> datetime:
 
 def note(actor: str, act: str, subject: str, **detail: Any) -> None:
     """Leave an event of what was done."""
-    models.Event.objects.using("default").create(at=now(), actor=actor, act=act, subject=subject[:500], detail=detail)
+    models.Event.objects.using("default").create(
+        at=now(), actor=actor, act=act, subject=subject[:500], detail=detail
+    )

@@ -41,15 +41,35 @@ _due = threading.Event()
 
 
 def _inside(url: str) -> bool:
-    return any(url == start or (start.endswith("/") and url.startswith(start)) for start in os.environ.get("FENRUN_HOOKS_INSIDE", "").split(",") if start.count("/") > 2)
+    return any(
+        url == start or (start.endswith("/") and url.startswith(start))
+        for start in os.environ.get("FENRUN_HOOKS_INSIDE", "").split(",")
+        if start.count("/") > 2
+    )
 
 
 def make(user: Any, url: str, events: str) -> models.Hook:
     """Ask to be told. Raises Refused for an address that may not be called, events that there are not, or too many webhooks."""
     wanted = events.split()
-    if len(url) > 500 or not _callable(url) or not wanted or not set(wanted) <= set(models.Hook.EVENTS) or models.Hook.objects.using(_DB).filter(user=user, ended_at=None).count() >= MOST:
-        raise Refused([Problem("hook-wrong", Place("webhook"), {"url": url, "known": ", ".join(models.Hook.EVENTS), "most": MOST})])
-    made = models.Hook.objects.using(_DB).create(user=user, url=url, events=" ".join(wanted), secret=secrets.token_urlsafe(32), made_at=now())
+    if (
+        len(url) > 500
+        or not _callable(url)
+        or not wanted
+        or not set(wanted) <= set(models.Hook.EVENTS)
+        or models.Hook.objects.using(_DB).filter(user=user, ended_at=None).count() >= MOST
+    ):
+        raise Refused(
+            [
+                Problem(
+                    "hook-wrong",
+                    Place("webhook"),
+                    {"url": url, "known": ", ".join(models.Hook.EVENTS), "most": MOST},
+                )
+            ]
+        )
+    made = models.Hook.objects.using(_DB).create(
+        user=user, url=url, events=" ".join(wanted), secret=secrets.token_urlsafe(32), made_at=now()
+    )
     note(user.get_username(), "make webhook", url, events=wanted)
     return made
 
@@ -58,14 +78,25 @@ def _callable(url: str) -> bool:
     try:
         where = urlsplit(url)
         (where.hostname or "").encode("idna")
-        return bool((where.hostname or "").strip()) and where.port != 0 and not where.username and url.isprintable() and not any(odd in url.lower() for odd in (" ", "..", "%2e")) and (where.scheme == "https" or (where.scheme == "http" and _inside(url)))
+        return (
+            bool((where.hostname or "").strip())
+            and where.port != 0
+            and not where.username
+            and url.isprintable()
+            and not any(odd in url.lower() for odd in (" ", "..", "%2e"))
+            and (where.scheme == "https" or (where.scheme == "http" and _inside(url)))
+        )
     except ValueError:  # also of a port or a name that cannot be
         return False
 
 
 def end(user: Any, number: int) -> None:
     """End one of one's own webhooks."""
-    if models.Hook.objects.using(_DB).filter(pk=number, user=user, ended_at=None).update(ended_at=now()):
+    if (
+        models.Hook.objects.using(_DB)
+        .filter(pk=number, user=user, ended_at=None)
+        .update(ended_at=now())
+    ):
         note(user.get_username(), "end webhook", str(number))
 
 
@@ -73,7 +104,11 @@ def tell_statements(period: str, closed: bool) -> None:
     """Statements of a period are new or closed: tell each hook of those that its user sees."""
     for hook in _hooks("statement"):
         with asking(hook.user_id):
-            payees = list(models.Statement.objects.filter(period_id=period).order_by("payee").values_list("payee", flat=True)[:_MOST_PAYEES])
+            payees = list(
+                models.Statement.objects.filter(period_id=period)
+                .order_by("payee")
+                .values_list("payee", flat=True)[:_MOST_PAYEES]
+            )
         if payees:
             _put(hook, {"event": "statement", "period": period, "closed": closed, "payees": payees})
 
@@ -84,11 +119,27 @@ def tell_dispute(dispute: models.Dispute) -> None:
         with asking(hook.user_id):
             seen = models.Dispute.objects.filter(pk=dispute.pk).exists()
         if seen:
-            _put(hook, {"event": "dispute", "id": dispute.pk, "party": dispute.party, "period": dispute.period, "line": dispute.line, "state": dispute.state})
+            _put(
+                hook,
+                {
+                    "event": "dispute",
+                    "id": dispute.pk,
+                    "party": dispute.party,
+                    "period": dispute.period,
+                    "line": dispute.line,
+                    "state": dispute.state,
+                },
+            )
 
 
 def _hooks(event: str) -> list[models.Hook]:
-    return [h for h in models.Hook.objects.using(_DB).filter(ended_at=None, user__is_active=True).order_by("id") if event in h.events.split()]
+    return [
+        h
+        for h in models.Hook.objects.using(_DB)
+        .filter(ended_at=None, user__is_active=True)
+        .order_by("id")
+        if event in h.events.split()
+    ]
 
 
 def _put(hook: models.Hook, body: dict[str, Any]) -> None:
@@ -99,7 +150,12 @@ def _put(hook: models.Hook, body: dict[str, Any]) -> None:
 def deliver() -> int:
     """Send what is due, to several receivers at a time and to each in order. Returns how many arrived."""
     due: dict[int, list[models.Telling]] = {}
-    for telling in models.Telling.objects.using(_DB).select_related("hook").filter(next_at__lte=now(), hook__ended_at=None).order_by("id")[:100]:
+    for telling in (
+        models.Telling.objects.using(_DB)
+        .select_related("hook")
+        .filter(next_at__lte=now(), hook__ended_at=None)
+        .order_by("id")[:100]
+    ):
         due.setdefault(telling.hook_id, []).append(telling)
     arrived = 0
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -118,7 +174,11 @@ def _deliver(tellings: list[models.Telling]) -> list[models.Telling]:
         if 200 <= telling.status < 300:
             telling.next_at = None
         else:
-            telling.next_at = None if telling.tried > len(AGAIN) else now() + timedelta(minutes=AGAIN[telling.tried - 1])
+            telling.next_at = (
+                None
+                if telling.tried > len(AGAIN)
+                else now() + timedelta(minutes=AGAIN[telling.tried - 1])
+            )
             for later in tellings[number:]:  # they wait as well, and hold nobody else up
                 later.next_at = telling.next_at or now() + timedelta(minutes=AGAIN[-1])
             break
@@ -132,20 +192,42 @@ def signature(secret: str, at: str, body: bytes) -> str:
 
 def _send(telling: models.Telling) -> int:
     """The status of the answer; 0 where there is none, or the address may not be called."""
-    hook, body, at = telling.hook, json.dumps({"id": telling.pk, **telling.body}, ensure_ascii=False).encode(), str(int(now().timestamp()))
+    hook, body, at = (
+        telling.hook,
+        json.dumps({"id": telling.pk, **telling.body}, ensure_ascii=False).encode(),
+        str(int(now().timestamp())),
+    )
     try:
         where = urlsplit(hook.url)
-        host, port, secure = where.hostname or "", where.port or (443 if where.scheme == "https" else 80), where.scheme == "https"
-        with _connected(host, port, _inside(hook.url)) as plain_, _secured(plain_, host) if secure else plain_ as sock:
-            over = threading.Timer(_WAIT, _hang_up, [sock])  # for the whole of it, however slowly an answer comes
+        host, port, secure = (
+            where.hostname or "",
+            where.port or (443 if where.scheme == "https" else 80),
+            where.scheme == "https",
+        )
+        with (
+            _connected(host, port, _inside(hook.url)) as plain_,
+            _secured(plain_, host) if secure else plain_ as sock,
+        ):
+            over = threading.Timer(
+                _WAIT, _hang_up, [sock]
+            )  # for the whole of it, however slowly an answer comes
             over.start()
             try:
                 connection = HTTPConnection(host, port, timeout=_WAIT)
                 if isinstance(sock, ssl.SSLSocket):
                     sock.do_handshake()
                 connection.sock = sock
-                connection.request("POST", (where.path or "/") + (f"?{where.query}" if where.query else ""), body,
-                                   {"Content-Type": "application/json", "User-Agent": "fenrun", "X-Fenrun-Time": at, "X-Fenrun-Signature": signature(hook.secret, at, body)})
+                connection.request(
+                    "POST",
+                    (where.path or "/") + (f"?{where.query}" if where.query else ""),
+                    body,
+                    {
+                        "Content-Type": "application/json",
+                        "User-Agent": "fenrun",
+                        "X-Fenrun-Time": at,
+                        "X-Fenrun-Signature": signature(hook.secret, at, body),
+                    },
+                )
                 return connection.getresponse().status
             finally:
                 over.cancel()
@@ -162,7 +244,9 @@ def _connected(host: str, port: int, inside: bool) -> socket.socket:
 
 
 def _secured(sock: socket.socket, host: str) -> ssl.SSLSocket:
-    return ssl.create_default_context().wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    return ssl.create_default_context().wrap_socket(
+        sock, server_hostname=host, do_handshake_on_connect=False
+    )
 
 
 def _hang_up(sock: socket.socket) -> None:

@@ -75,9 +75,13 @@ def rows_seen(sql: str, *values: Any) -> list[tuple[Any, ...]]:
 def _say(user: int | None) -> None:
     _now.user = user
     connection = connections["asker"]
-    if connection.vendor == "postgresql" and (user is not None or connection.connection is not None):
+    if connection.vendor == "postgresql" and (
+        user is not None or connection.connection is not None
+    ):
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('fenrun.asker', %s, false)", ["" if user is None else str(user)])
+            cursor.execute(
+                "SELECT set_config('fenrun.asker', %s, false)", ["" if user is None else str(user)]
+            )
 
 
 def _predicate(table: str, grants: str, sees_all: str) -> str:
@@ -88,7 +92,9 @@ def _predicate(table: str, grants: str, sees_all: str) -> str:
     for column, roles in SEEN_BY[table].items():
         if not roles:  # a column of text is read, since SQLite counts rows on a view's behalf only where the view reads one
             return f"{column} > '' AND {'asker() IS NOT NULL' if roles is None else sees_all}"
-        shown.append(f"{column} IN (SELECT party FROM {grants} WHERE user_id = asker() AND {_HOLDS} AND party <> '' AND role IN ({_list(roles)}))")
+        shown.append(
+            f"{column} IN (SELECT party FROM {grants} WHERE user_id = asker() AND {_HOLDS} AND party <> '' AND role IN ({_list(roles)}))"
+        )
     return f"{sees_all} OR {' OR '.join(shown)}"
 
 
@@ -112,13 +118,19 @@ def install() -> None:
         cursor.execute(f"GRANT {ASKER} TO CURRENT_USER")
         cursor.execute(f"GRANT USAGE ON SCHEMA public TO {ASKER}")
         cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ASKER}")
-        cursor.execute("CREATE OR REPLACE FUNCTION asker() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('fenrun.asker', true), '')::bigint $$")
-        cursor.execute(f"CREATE OR REPLACE FUNCTION asker_sees_all() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$ SELECT {_sees_all('portal_grant')} $$")
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION asker() RETURNS bigint LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('fenrun.asker', true), '')::bigint $$"
+        )
+        cursor.execute(
+            f"CREATE OR REPLACE FUNCTION asker_sees_all() RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$ SELECT {_sees_all('portal_grant')} $$"
+        )
         for table in SEEN_BY:
             cursor.execute(f"GRANT SELECT ON {table} TO {ASKER}")
             cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             cursor.execute(f"DROP POLICY IF EXISTS seen ON {table}")
-            cursor.execute(f"CREATE POLICY seen ON {table} FOR SELECT TO {ASKER} USING ({_predicate(table, 'portal_grant', '(SELECT asker_sees_all())')})")
+            cursor.execute(
+                f"CREATE POLICY seen ON {table} FOR SELECT TO {ASKER} USING ({_predicate(table, 'portal_grant', '(SELECT asker_sees_all())')})"
+            )
 
 
 def _shadow(connection: Any, **_: Any) -> None:
@@ -133,18 +145,39 @@ def _shadow(connection: Any, **_: Any) -> None:
     raw.create_function("asker", 0, lambda: getattr(_now, "user", None), deterministic=True)
     for table in SEEN_BY:
         if raw.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
-            raw.execute(f"CREATE TEMP VIEW {inner}{table} AS SELECT * FROM main.{table} WHERE {_predicate(table, 'main.portal_grant', _sees_all('main.portal_grant'))}")
+            raw.execute(
+                f"CREATE TEMP VIEW {inner}{table} AS SELECT * FROM main.{table} WHERE {_predicate(table, 'main.portal_grant', _sees_all('main.portal_grant'))}"
+            )
             raw.execute(f"CREATE TEMP VIEW {table} AS SELECT * FROM {inner}{table}")
     raw.set_authorizer(partial(_allowed, inner))
 
 
-def _allowed(inner: str, action: int, one: str | None, two: str | None, schema: str | None, source: str | None) -> int:
+def _allowed(
+    inner: str,
+    action: int,
+    one: str | None,
+    two: str | None,
+    schema: str | None,
+    source: str | None,
+) -> int:
     """What may be done on the asker's connection: reading the views, and tables on behalf of an inner view; functions, save those that reach outside."""
-    if action in (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION, sqlite3.SQLITE_SAVEPOINT):
+    if action in (
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_RECURSIVE,
+        sqlite3.SQLITE_TRANSACTION,
+        sqlite3.SQLITE_SAVEPOINT,
+    ):
         return sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_FUNCTION:
-        return sqlite3.SQLITE_DENY if two in ("load_extension", "readfile", "writefile") else sqlite3.SQLITE_OK
-    if action == sqlite3.SQLITE_READ and ((source or "").startswith(inner) or (schema in ("temp", None) and (one in SEEN_BY or (one or "").startswith(inner)))):
+        return (
+            sqlite3.SQLITE_DENY
+            if two in ("load_extension", "readfile", "writefile")
+            else sqlite3.SQLITE_OK
+        )
+    if action == sqlite3.SQLITE_READ and (
+        (source or "").startswith(inner)
+        or (schema in ("temp", None) and (one in SEEN_BY or (one or "").startswith(inner)))
+    ):
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY
 

@@ -18,15 +18,19 @@ from fenrun.portal.models import Answered
 from fenrun.portal.turns import in_turn
 
 Answer = Callable[[HttpRequest], HttpResponse]
-POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
-          "frame-ancestors 'none'; base-uri 'none'")
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
 
 
 def headers(answer: Answer) -> Answer:
     """Requests are answered in turn. Nothing but the portal's own scripts and styles runs; what somebody sees is kept by no cache."""
 
     def handle(request: HttpRequest) -> HttpResponse:
-        with nullcontext() if request.path.startswith("/account/oidc/") else in_turn():  # which waits for another server
+        with (
+            nullcontext() if request.path.startswith("/account/oidc/") else in_turn()
+        ):  # which waits for another server
             response = answer(request)
         response.setdefault("Content-Security-Policy", POLICY)
         response.setdefault("X-Frame-Options", "DENY")
@@ -57,10 +61,19 @@ def once(answer: Answer) -> Answer:
 
     def handle(request: HttpRequest) -> HttpResponse:
         key = request.headers.get("Idempotency-Key", "").replace("\x00", "")
-        if not key or request.method in ("GET", "HEAD") or not request.path.startswith("/api/") or not request.user.is_authenticated:
+        if (
+            not key
+            or request.method in ("GET", "HEAD")
+            or not request.path.startswith("/api/")
+            or not request.user.is_authenticated
+        ):
             return answer(request)
-        asked = hashlib.sha256(b"\0".join([request.method.encode(), request.path.encode(), request.body])).hexdigest()
-        kept, new = Answered.objects.using("default").get_or_create(user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": events.now()})
+        asked = hashlib.sha256(
+            b"\0".join([request.method.encode(), request.path.encode(), request.body])
+        ).hexdigest()
+        kept, new = Answered.objects.using("default").get_or_create(
+            user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": events.now()}
+        )
         if new:
             try:
                 response = answer(request)
@@ -74,9 +87,15 @@ def once(answer: Answer) -> Answer:
                 kept.save(using="default")
             return response
         if kept.request != asked or kept.status is None:
-            what = "This key was used for another request." if kept.request != asked else "The first request with this key is still being answered."
+            what = (
+                "This key was used for another request."
+                if kept.request != asked
+                else "The first request with this key is still being answered."
+            )
             return refusal(409, "idempotency", what, place="Idempotency-Key")
-        return HttpResponse(kept.body, status=kept.status, content_type="application/json; charset=utf-8")
+        return HttpResponse(
+            kept.body, status=kept.status, content_type="application/json; charset=utf-8"
+        )
 
     return handle
 
@@ -89,7 +108,10 @@ class refusals:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         forms = [request.GET] if request.path.startswith("/api/") else [request.GET, request.POST]
-        said = [request.path, *(v for form in forms for values in form.lists() for v in [values[0], *values[1]])]
+        said = [
+            request.path,
+            *(v for form in forms for values in form.lists() for v in [values[0], *values[1]]),
+        ]
         if any("\x00" in text for text in said):  # PostgreSQL takes no text with a NUL byte
             return told(request, 400, "request")
         return self.answer(request)
@@ -109,10 +131,15 @@ def told(request: HttpRequest, code: int, kind: str) -> HttpResponse:
     """An error as a page that says what to do; at the API as JSON."""
     if request.path.startswith("/api/"):
         lang = words.lang()
-        return refusal(code, kind, say(f"portal-error-{kind}", lang), say(f"portal-error-{kind}-do", lang))
+        return refusal(
+            code, kind, say(f"portal-error-{kind}", lang), say(f"portal-error-{kind}-do", lang)
+        )
     return render(request, "error.html", {"code": code, "kind": kind}, status=code)
 
 
 def refusal(status: int, code: str, what: str, fix: str = "", place: str = "") -> JsonResponse:
     """A refusal as the API tells it."""
-    return JsonResponse({"problems": [{"code": code, "what": what, "why": "", "fix": fix, "place": place}]}, status=status)
+    return JsonResponse(
+        {"problems": [{"code": code, "what": what, "why": "", "fix": fix, "place": place}]},
+        status=status,
+    )

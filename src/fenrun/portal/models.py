@@ -5,7 +5,13 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-OPERATIONS, AUDITOR, PARTNER, REP, CUSTOMER = ROLES = ("operations", "auditor", "partner", "rep", "customer")
+OPERATIONS, AUDITOR, PARTNER, REP, CUSTOMER = ROLES = (
+    "operations",
+    "auditor",
+    "partner",
+    "rep",
+    "customer",
+)
 """operations and auditor see everything; the others what concerns one party. Only operations change things for others."""
 EVERYBODY = (OPERATIONS, AUDITOR)
 
@@ -20,12 +26,16 @@ class Grant(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT)
     role = models.CharField(max_length=20, choices=[(r, r) for r in ROLES])
-    party = models.CharField(max_length=200, blank=True, help_text="Id in the book; empty for operations and auditor.")
+    party = models.CharField(
+        max_length=200, blank=True, help_text="Id in the book; empty for operations and auditor."
+    )
     reason = models.CharField(max_length=500)
     given_by = models.CharField(max_length=150)
     given_at = models.DateTimeField()
     approved_by = models.CharField(max_length=150, blank=True)
-    holds_at = models.DateTimeField(null=True, help_text="None: it waits for the second of operations.")
+    holds_at = models.DateTimeField(
+        null=True, help_text="None: it waits for the second of operations."
+    )
     ended_by = models.CharField(max_length=150, blank=True)
     ended_at = models.DateTimeField(null=True)
 
@@ -41,7 +51,9 @@ class Period(models.Model):
     known = models.DateTimeField()
     ends = models.DateField()
     closed = models.BooleanField()
-    posted = models.CharField(max_length=64, help_text="Digest of the differences of closed periods that it holds.")
+    posted = models.CharField(
+        max_length=64, help_text="Digest of the differences of closed periods that it holds."
+    )
     currency = models.CharField(max_length=10)
 
 
@@ -52,12 +64,18 @@ class Statement(models.Model):
     payee = models.CharField(max_length=200)
     name = models.CharField(max_length=500)
     role = models.CharField(max_length=60)
-    rank = models.IntegerField(help_text="Place among the period's statements by what is earned, then credited.")
+    rank = models.IntegerField(
+        help_text="Place among the period's statements by what is earned, then credited."
+    )
     credited = models.CharField(max_length=60)
     earned = models.CharField(max_length=60)
     payable = models.CharField(max_length=60)
-    body = models.JSONField(help_text="The statement; by line, how far it has come in its table; and what of the payee's customers' spend is credited elsewhere, never to whom; of its customers the largest.")
-    customers = models.JSONField(help_text="All its customers: role, customer, credited, charges; largest first.")
+    body = models.JSONField(
+        help_text="The statement; by line, how far it has come in its table; and what of the payee's customers' spend is credited elsewhere, never to whom; of its customers the largest."
+    )
+    customers = models.JSONField(
+        help_text="All its customers: role, customer, credited, charges; largest first."
+    )
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["payee", "period"], name="statement_once"),)
@@ -79,7 +97,9 @@ class Crediting(models.Model):
     since = models.DateField(null=True)
     until = models.DateField(null=True)
     source = models.CharField(max_length=500, blank=True, help_text="File that brought the link.")
-    actor = models.CharField(max_length=200, blank=True, help_text="By whose act it came into the book.")
+    actor = models.CharField(
+        max_length=200, blank=True, help_text="By whose act it came into the book."
+    )
     known = models.DateTimeField(null=True)
 
 
@@ -117,16 +137,24 @@ class Request(models.Model):
     party = models.CharField(max_length=200, help_text="Who is to be credited.")
     issuer = models.CharField(max_length=200, blank=True)
     order = models.CharField(max_length=200, blank=True)
-    since = models.DateField(help_text="The day that is asked for; what is entered never begins before the consent.")
+    since = models.DateField(
+        help_text="The day that is asked for; what is entered never begins before the consent."
+    )
     reason = models.CharField(max_length=1000)
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField()
-    silent_on = models.DateField(null=True, help_text="Silence up to and with the day before is consent; none: only consent is.")
+    silent_on = models.DateField(
+        null=True,
+        help_text="Silence up to and with the day before is consent; none: only consent is.",
+    )
     state = models.CharField(max_length=20, choices=[(s, s) for s in STATES])
     decided_by = models.CharField(max_length=150, blank=True)
     decided_at = models.DateTimeField(null=True)
     holds_from = models.DateField(null=True, help_text="First day that it holds in the book.")
-    entered_at = models.DateTimeField(null=True, help_text="When it came into the book; an order only once it is seen whose it is.")
+    entered_at = models.DateTimeField(
+        null=True,
+        help_text="When it came into the book; an order only once it is seen whose it is.",
+    )
 
 
 class Approval(models.Model):
@@ -185,7 +213,9 @@ class Hook(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     url = models.URLField(max_length=500)
     events = models.CharField(max_length=100)
-    secret = models.CharField(max_length=100, help_text="Signs what is told; shown to its user alone.")
+    secret = models.CharField(
+        max_length=100, help_text="Signs what is told; shown to its user alone."
+    )
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 

@@ -20,17 +20,27 @@ def to_pdf(page: str) -> bytes:
         from weasyprint import HTML
         from weasyprint.urls import URLFetcher, URLFetcherResponse
     except (ImportError, OSError) as error:
-        raise Refused([Problem("pdf-missing", Place("pdf"), {"detail": str(error).splitlines()[0][:200]})]) from error
+        raise Refused(
+            [Problem("pdf-missing", Place("pdf"), {"detail": str(error).splitlines()[0][:200]})]
+        ) from error
 
     class Fetcher(URLFetcher):
         """Styles and pictures of the portal; from anywhere else nothing."""
 
         def fetch(self, url: str, headers: Any = None) -> URLFetcherResponse:
             where = urlsplit(url)
-            found = finders.find(where.path.removeprefix("/static/")) if where.netloc == "portal.invalid" and where.path.startswith("/static/") else None
+            found = (
+                finders.find(where.path.removeprefix("/static/"))
+                if where.netloc == "portal.invalid" and where.path.startswith("/static/")
+                else None
+            )
             kind = _KINDS.get(Path(where.path).suffix)
             if not found or not kind:
                 raise ValueError(f"{url} is not the portal's")
             return URLFetcherResponse(url, Path(str(found)).read_bytes(), {"Content-Type": kind})
 
-    return bytes(HTML(string=page, base_url=_BASE, url_fetcher=Fetcher(), media_type="print").write_pdf(pdf_variant="pdf/ua-1"))
+    return bytes(
+        HTML(string=page, base_url=_BASE, url_fetcher=Fetcher(), media_type="print").write_pdf(
+            pdf_variant="pdf/ua-1"
+        )
+    )

@@ -50,12 +50,18 @@ _ONE_BY_ONE = 8
 """Customers whose change is shown one by one."""
 
 
-def publish(store: Store, period: Period, progress: Callable[[str], None] = lambda name: None) -> bool:
+def publish(
+    store: Store, period: Period, progress: Callable[[str], None] = lambda name: None
+) -> bool:
     """Settle a period, if that was not done, and put what it says in place of what is shown of it. Returns whether anything changed."""
     settled = settle_period(store, period, None, (), progress)
     shown = models.Period.objects.using("default").filter(key=period.key).first()
     run = settled.run
-    if shown and (shown.run, shown.closed, shown.posted) == (settled.run_id, run.closed, digest_of(run.posted)):
+    if shown and (shown.run, shown.closed, shown.posted) == (
+        settled.run_id,
+        run.closed,
+        digest_of(run.posted),
+    ):
         return False
     book = DuckDB()
     put_book(book, sources_of(store.imports("book", run.as_of.known)))
@@ -64,12 +70,25 @@ def publish(store: Store, period: Period, progress: Callable[[str], None] = lamb
     span = [period.span.start, period.span.end]
     elsewhere: dict[str, list[dict[str, Any]]] = {}
     for row in run.engine.query(_ELSEWHERE, span).to_pylist():
-        elsewhere.setdefault(row.pop("payee"), []).append({k: str(v) if isinstance(v, date) else v for k, v in _texts(row).items()})
-    rows = [*_statements(store, settled, elsewhere), *_crediting(store, run.engine.query(_CREDITING, span).to_pylist())]
+        elsewhere.setdefault(row.pop("payee"), []).append(
+            {k: str(v) if isinstance(v, date) else v for k, v in _texts(row).items()}
+        )
+    rows = [
+        *_statements(store, settled, elsewhere),
+        *_crediting(store, run.engine.query(_CREDITING, span).to_pylist()),
+    ]
     with transaction.atomic(using="default"):
         if shown:
             shown.delete(using="default")
-        head = models.Period(key=period.key, run=settled.run_id, known=run.as_of.known.replace(tzinfo=UTC), ends=period.last_day, closed=run.closed, posted=digest_of(run.posted), currency=run.plans[0].terms[0].currency)
+        head = models.Period(
+            key=period.key,
+            run=settled.run_id,
+            known=run.as_of.known.replace(tzinfo=UTC),
+            ends=period.last_day,
+            closed=run.closed,
+            posted=digest_of(run.posted),
+            currency=run.plans[0].terms[0].currency,
+        )
         head.save(using="default", force_insert=True)
         for kind in (models.Statement, models.Crediting):
             made = [r for r in rows if isinstance(r, kind)]
@@ -94,11 +113,24 @@ def month_after(period: Period) -> Period:
 def _compare(period: Period) -> None:
     """Put what changed since the month before, by customer, into the statements of a month that is shown."""
     shown = models.Statement.objects.using("default")
-    before = {s.payee: s for s in shown.filter(period_id=f"{period.span.start - timedelta(days=1):%Y-%m}").defer("body")}
+    before = {
+        s.payee: s
+        for s in shown.filter(period_id=f"{period.span.start - timedelta(days=1):%Y-%m}").defer(
+            "body"
+        )
+    }
     changed = list(shown.filter(period_id=period.key)) if before else []
     for statement in changed:
         was = before.get(statement.payee)
-        statement.body["before"] = {"period": was.period_id, "credited": was.credited, "changes": _changes(was.customers, statement.customers)} if was else None
+        statement.body["before"] = (
+            {
+                "period": was.period_id,
+                "credited": was.credited,
+                "changes": _changes(was.customers, statement.customers),
+            }
+            if was
+            else None
+        )
     shown.bulk_update(changed, ["body"], batch_size=200)
 
 
@@ -107,33 +139,93 @@ def _changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[
     sums: dict[str, Decimal] = {}
     for customers, sign in ((before, -1), (after, 1)):
         for row in customers:
-            sums[row["customer"] or "–"] = sums.get(row["customer"] or "–", Decimal(0)) + sign * Decimal(row["credited"])
-    ordered = sorted(((c, v) for c, v in sums.items() if v), key=lambda pair: (-abs(pair[1]), pair[0]))
+            sums[row["customer"] or "–"] = sums.get(
+                row["customer"] or "–", Decimal(0)
+            ) + sign * Decimal(row["credited"])
+    ordered = sorted(
+        ((c, v) for c, v in sums.items() if v), key=lambda pair: (-abs(pair[1]), pair[0])
+    )
     shown = [(customer, plain(value)) for customer, value in ordered[:_ONE_BY_ONE]]
     rest = sum((value for _, value in ordered[_ONE_BY_ONE:]), Decimal(0))
     return [*shown, ("…", plain(rest))] if rest else shown
 
 
-def _statements(store: Store, settled: Settled, elsewhere: dict[str, list[dict[str, Any]]]) -> list[models.Statement]:
+def _statements(
+    store: Store, settled: Settled, elsewhere: dict[str, list[dict[str, Any]]]
+) -> list[models.Statement]:
     """The statements of a run. Whoever earns nothing because all is credited elsewhere has one too, that says so."""
     run, stand = settled.run, attainments(settled.run)
     coming = under_way(store, run)
     said, teams = statements_of(run), teams_of(run, stand | coming)
     rules, coming_by = titles(run.engine), dict[str, list[dict[str, Any]]]()
     for line, x in sorted(coming.items()):
-        coming_by.setdefault(x.payee, []).append({"line": line, "title": title_of(rules, x.plan_id, x.component), "period": x.period, **x.as_json()})
-    names = {r["party"]: r["name"] for r in run.engine.query("SELECT party, name FROM parties").to_pylist()} if set(elsewhere) - set(said) else {}
+        coming_by.setdefault(x.payee, []).append(
+            {
+                "line": line,
+                "title": title_of(rules, x.plan_id, x.component),
+                "period": x.period,
+                **x.as_json(),
+            }
+        )
+    names = (
+        {
+            r["party"]: r["name"]
+            for r in run.engine.query("SELECT party, name FROM parties").to_pylist()
+        }
+        if set(elsewhere) - set(said)
+        else {}
+    )
     for payee in set(elsewhere) - set(said):
-        said[payee] = Statement(payee, names.get(payee) or payee, run.period, run.as_of, run.plans[0].terms[0].currency, (), (), (), (), closed=run.closed)
+        said[payee] = Statement(
+            payee,
+            names.get(payee) or payee,
+            run.period,
+            run.as_of,
+            run.plans[0].terms[0].currency,
+            (),
+            (),
+            (),
+            (),
+            closed=run.closed,
+        )
     ranked = sorted(said.values(), key=lambda s: (-s.earned, -s.credited, s.payee))
-    return [models.Statement(payee=s.payee, name=s.name, role=_role(s), rank=rank, credited=plain(s.credited), earned=plain(s.earned), payable=plain(s.payable), customers=whole["customers"],
-                             body={**whole, "customers": whole["customers"][:charts.SHOWN], "titles": {n["rule"]: s.titles[n["rule"]] for n in s.not_counted if n["rule"] in s.titles} | {n["component"]: s.titles[n["component"]] for n in s.not_counted},
-                                   "attained": {x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand}, "under_way": coming_by.get(s.payee, []), "elsewhere": elsewhere.get(s.payee, []), "team": teams.get(s.payee, []), "before": None})
-            for rank, s in enumerate(ranked, 1) for whole in [s.as_json()]]
+    return [
+        models.Statement(
+            payee=s.payee,
+            name=s.name,
+            role=_role(s),
+            rank=rank,
+            credited=plain(s.credited),
+            earned=plain(s.earned),
+            payable=plain(s.payable),
+            customers=whole["customers"],
+            body={
+                **whole,
+                "customers": whole["customers"][: charts.SHOWN],
+                "titles": {
+                    n["rule"]: s.titles[n["rule"]] for n in s.not_counted if n["rule"] in s.titles
+                }
+                | {n["component"]: s.titles[n["component"]] for n in s.not_counted},
+                "attained": {
+                    x.line_id: stand[x.line_id].as_json() for x in s.lines if x.line_id in stand
+                },
+                "under_way": coming_by.get(s.payee, []),
+                "elsewhere": elsewhere.get(s.payee, []),
+                "team": teams.get(s.payee, []),
+                "before": None,
+            },
+        )
+        for rank, s in enumerate(ranked, 1)
+        for whole in [s.as_json()]
+    ]
 
 
 def _role(statement: Statement) -> str:
-    return ", ".join(dict.fromkeys([line.role for line in statement.lines] + [c["role"] for c in statement.credits]))
+    return ", ".join(
+        dict.fromkeys(
+            [line.role for line in statement.lines] + [c["role"] for c in statement.credits]
+        )
+    )
 
 
 def _crediting(store: Store, rows: Iterable[dict[str, Any]]) -> list[models.Crediting]:
@@ -152,7 +244,14 @@ def acts_by_source(store: Store) -> dict[str, Act]:
 
 def _texts(row: dict[str, Any]) -> dict[str, Any]:
     """Amounts as exact text; an end that is open as none."""
-    return {k: plain(v) if isinstance(v, Decimal) else None if v == OPEN_END or (k == "since" and isinstance(v, date) and v.year <= 1) else v for k, v in row.items()}
+    return {
+        k: plain(v)
+        if isinstance(v, Decimal)
+        else None
+        if v == OPEN_END or (k == "since" and isinstance(v, date) and v.year <= 1)
+        else v
+        for k, v in row.items()
+    }
 
 
 def months_of(store: Store) -> list[Period]:
@@ -161,5 +260,9 @@ def months_of(store: Store) -> list[Period]:
     for item in store.imports("charges"):
         first, last = item.facts.get("first_billed"), item.facts.get("last_billed")
         if first and last:
-            found.update(parse_period(f"{first[:7]}/{last[:7]}" if first[:7] != last[:7] else first[:7]).months)
+            found.update(
+                parse_period(
+                    f"{first[:7]}/{last[:7]}" if first[:7] != last[:7] else first[:7]
+                ).months
+            )
     return [parse_period(m) for m in sorted(found)]

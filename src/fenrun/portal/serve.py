@@ -73,11 +73,38 @@ def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
     password = secrets.token_urlsafe(9)
     shown = models.Statement.objects.using("default")
     latest = shown.filter(role="partner").order_by("-period_id", "rank")
-    best = next((s.payee for s in latest[:200] if s.body["elsewhere"]), "") or latest.values_list("payee", flat=True).first() or ""
-    rep = shown.filter(role="rep").order_by("-period_id", "rank").values_list("payee", flat=True).first() or ""
-    customer = models.Crediting.objects.using("default").exclude(order="").order_by("customer").values_list("customer", flat=True).first() or ""
-    manager = next((s.payee for s in shown.order_by("-period_id", "-credited")[:400] if s.body["team"]), "")
-    parties = {"operations": "", "second": "", "auditor": "", "partner": best, "rep": rep, "manager": manager, "customer": customer}
+    best = (
+        next((s.payee for s in latest[:200] if s.body["elsewhere"]), "")
+        or latest.values_list("payee", flat=True).first()
+        or ""
+    )
+    rep = (
+        shown.filter(role="rep")
+        .order_by("-period_id", "rank")
+        .values_list("payee", flat=True)
+        .first()
+        or ""
+    )
+    customer = (
+        models.Crediting.objects.using("default")
+        .exclude(order="")
+        .order_by("customer")
+        .values_list("customer", flat=True)
+        .first()
+        or ""
+    )
+    manager = next(
+        (s.payee for s in shown.order_by("-period_id", "-credited")[:400] if s.body["team"]), ""
+    )
+    parties = {
+        "operations": "",
+        "second": "",
+        "auditor": "",
+        "partner": best,
+        "rep": rep,
+        "manager": manager,
+        "customer": customer,
+    }
     made = []
     for name in DEMO:
         role = {"second": "operations", "manager": "rep"}.get(name, name)
@@ -104,9 +131,25 @@ def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
     shown = models.Statement.objects.using("default")
     latest = shown.order_by("-period_id").values_list("period_id", flat=True).first()
     found = []
-    for payee in shown.filter(period_id=latest, role="partner").order_by("rank").values_list("payee", flat=True)[:count]:
-        acts.grant("bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password)
-        found.append((f"reader-{payee}", [f"/statements/{key}/{payee}/" for key in shown.filter(payee=payee).order_by("-period_id").values_list("period_id", flat=True)]))
+    for payee in (
+        shown.filter(period_id=latest, role="partner")
+        .order_by("rank")
+        .values_list("payee", flat=True)[:count]
+    ):
+        acts.grant(
+            "bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password
+        )
+        found.append(
+            (
+                f"reader-{payee}",
+                [
+                    f"/statements/{key}/{payee}/"
+                    for key in shown.filter(payee=payee)
+                    .order_by("-period_id")
+                    .values_list("period_id", flat=True)
+                ],
+            )
+        )
     return found
 
 
@@ -118,8 +161,23 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from fenrun.portal import hooks
 
     hooks.start()
-    proxy = {"trusted_proxy": os.environ.get("FENRUN_PROXY", "127.0.0.1"), "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"}} if settings.BEHIND_TLS else {}
-    server = create_server(get_wsgi_application(), host=host, port=port, threads=THREADS, ident="fenrun", clear_untrusted_proxy_headers=True, **proxy)
+    proxy = (
+        {
+            "trusted_proxy": os.environ.get("FENRUN_PROXY", "127.0.0.1"),
+            "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+        }
+        if settings.BEHIND_TLS
+        else {}
+    )
+    server = create_server(
+        get_wsgi_application(),
+        host=host,
+        port=port,
+        threads=THREADS,
+        ident="fenrun",
+        clear_untrusted_proxy_headers=True,
+        **proxy,
+    )
     gc.freeze()  # what is loaded by now stays; looking through it again and again costs a tenth of every answer
     gc.set_threshold(20_000, 20, 50)
     opened(int(server.effective_port))

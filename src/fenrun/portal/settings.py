@@ -20,7 +20,9 @@ def _secret() -> str:
     HOME.mkdir(parents=True, exist_ok=True)
     path = HOME / "secret"
     try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
+        with open(
+            os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii"
+        ) as file:
             file.write(secrets.token_urlsafe(50))
     except FileExistsError:
         pass
@@ -43,8 +45,20 @@ LANGUAGES = [("en", "English"), ("zh-hans", "中文")]
 LANGUAGE_COOKIE_HTTPONLY = True
 
 INSTALLED_APPS = [
-    "django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions", "django.contrib.staticfiles", "django.contrib.messages",
-    "allauth", "allauth.account", "allauth.mfa", "allauth.usersessions", "allauth.socialaccount", "allauth.socialaccount.providers.openid_connect", "django_htmx", "ninja", "fenrun.portal",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.contrib.messages",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "django_htmx",
+    "ninja",
+    "fenrun.portal",
 ]
 MIDDLEWARE = [
     "fenrun.portal.middleware.headers",
@@ -64,9 +78,20 @@ MIDDLEWARE = [
     "fenrun.portal.middleware.refusals",
 ]
 TEMPLATES = [
-    {"BACKEND": "django.template.backends.jinja2.Jinja2", "DIRS": [HERE / "jinja2"], "APP_DIRS": False,
-     "OPTIONS": {"environment": "fenrun.portal.words.environment", "context_processors": ["fenrun.portal.words.context"]}},
-    {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True, "OPTIONS": {"context_processors": ["django.template.context_processors.request"]}},
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [HERE / "jinja2"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "environment": "fenrun.portal.words.environment",
+            "context_processors": ["fenrun.portal.words.context"],
+        },
+    },
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["django.template.context_processors.request"]},
+    },
 ]
 
 
@@ -75,11 +100,31 @@ def _databases() -> dict[str, object]:
     url = os.environ.get("DATABASE_URL")
     if not url:
         HOME.mkdir(parents=True, exist_ok=True)
-        file = {"ENGINE": "django.db.backends.sqlite3", "NAME": HOME / "portal.sqlite3", "CONN_MAX_AGE": None}
-        options = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"}
-        return {"default": {**file, "OPTIONS": options}, "asker": {**file, "OPTIONS": {"timeout": 20}}}
+        file = {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": HOME / "portal.sqlite3",
+            "CONN_MAX_AGE": None,
+        }
+        options = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+        }
+        return {
+            "default": {**file, "OPTIONS": options},
+            "asker": {**file, "OPTIONS": {"timeout": 20}},
+        }
     owner = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
-    return {"default": owner, "asker": {**owner, "OPTIONS": {**owner.get("OPTIONS", {}), "options": "-c role=fenrun_asker -c default_transaction_read_only=on"}}}
+    return {
+        "default": owner,
+        "asker": {
+            **owner,
+            "OPTIONS": {
+                **owner.get("OPTIONS", {}),
+                "options": "-c role=fenrun_asker -c default_transaction_read_only=on",
+            },
+        },
+    }
 
 
 DATABASES = _databases()
@@ -92,7 +137,10 @@ WHITENOISE_AUTOREFRESH = False
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
@@ -102,18 +150,41 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = False
-ACCOUNT_RATE_LIMITS = {"login": "60/m/ip", "login_failed": "20/m/ip,5/5m/key", "change_password": "5/m/user", "reauthenticate": "10/m/user"}
+ACCOUNT_RATE_LIMITS = {
+    "login": "60/m/ip",
+    "login_failed": "20/m/ip,5/5m/key",
+    "change_password": "5/m/user",
+    "reauthenticate": "10/m/user",
+}
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "fenrun"
 USERSESSIONS_TRACK_ACTIVITY = False
-OIDC_URL, OIDC_CLIENT, OIDC_NAME = (os.environ.get(f"FENRUN_OIDC_{key}", "") for key in ("URL", "CLIENT", "NAME"))
+OIDC_URL, OIDC_CLIENT, OIDC_NAME = (
+    os.environ.get(f"FENRUN_OIDC_{key}", "") for key in ("URL", "CLIENT", "NAME")
+)
 OIDC_CLAIM = os.environ.get("FENRUN_OIDC_CLAIM", "preferred_username")
 """Signing in through a provider of OpenID Connect, and what of it is the account's name (sign_in.py)."""
 SOCIALACCOUNT_ADAPTER = "fenrun.portal.sign_in.Provided"
-SOCIALACCOUNT_LOGIN_ON_GET = True  # a form that leads to the provider would need its address in the policy of every page
+SOCIALACCOUNT_LOGIN_ON_GET = (
+    True  # a form that leads to the provider would need its address in the policy of every page
+)
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
-SOCIALACCOUNT_PROVIDERS = {"openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [
-    {"provider_id": "provider", "name": OIDC_NAME or OIDC_URL, "client_id": OIDC_CLIENT, "secret": os.environ.get("FENRUN_OIDC_SECRET", ""), "settings": {"server_url": OIDC_URL}}] if OIDC_URL else []}}
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "OAUTH_PKCE_ENABLED": True,
+        "APPS": [
+            {
+                "provider_id": "provider",
+                "name": OIDC_NAME or OIDC_URL,
+                "client_id": OIDC_CLIENT,
+                "secret": os.environ.get("FENRUN_OIDC_SECRET", ""),
+                "settings": {"server_url": OIDC_URL},
+            }
+        ]
+        if OIDC_URL
+        else [],
+    }
+}
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
@@ -128,9 +199,14 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "fenrun.portal.middleware.csrf_refused"
 
 LOGGING = {
-    "version": 1, "disable_existing_loggers": False,
+    "version": 1,
+    "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["err"], "level": "WARNING"},
-    "loggers": {"waitress.queue": {"level": "ERROR"}, "weasyprint": {"level": "ERROR"}, "fontTools": {"level": "ERROR"}},  # that requests wait is no fault, nor what paper knows not of
+    "loggers": {
+        "waitress.queue": {"level": "ERROR"},
+        "weasyprint": {"level": "ERROR"},
+        "fontTools": {"level": "ERROR"},
+    },  # that requests wait is no fault, nor what paper knows not of
 }

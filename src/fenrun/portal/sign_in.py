@@ -40,9 +40,13 @@ class Accounts(DefaultAccountAdapter):
 def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     """Go to the provider. To connect an account only right after the form that asks for it, so that no link from elsewhere does."""
     process = request.GET.get("process", "")
-    if process not in ("", "login") and not (process == "connect" and request.session.pop(CONNECTING, False)):
+    if process not in ("", "login") and not (
+        process == "connect" and request.session.pop(CONNECTING, False)
+    ):
         raise PermissionDenied
-    request.GET = QueryDict(urlencode({k: v for k, v in request.GET.items() if k in ("process", "next")}))  # and nothing else is handed on
+    request.GET = QueryDict(
+        urlencode({k: v for k, v in request.GET.items() if k in ("process", "next")})
+    )  # and nothing else is handed on
     try:
         return login(request, provider_id)
     except RequestException:
@@ -71,8 +75,16 @@ class Provided(DefaultSocialAccountAdapter):
         name = str(said.get(settings.OIDC_CLAIM) or "")
         if settings.OIDC_CLAIM == "email" and said.get("email_verified") is not True:
             name = ""
-        user = get_user_model().objects.using("default").filter(username=name, is_active=True).first() if name else None
-        if not user or user.has_usable_password() or SocialAccount.objects.using("default").filter(user=user).exists():
+        user = (
+            get_user_model().objects.using("default").filter(username=name, is_active=True).first()
+            if name
+            else None
+        )
+        if (
+            not user
+            or user.has_usable_password()
+            or SocialAccount.objects.using("default").filter(user=user).exists()
+        ):
             raise ImmediateHttpResponse(told(request, 403, "provider"))
         sociallogin.connect(request, user)
         note(name, "take up account", sociallogin.account.uid)

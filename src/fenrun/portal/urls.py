@@ -10,7 +10,17 @@ from django.urls import include, path, re_path
 from fenrun.portal import sign_in
 from fenrun.portal.api import api
 from fenrun.portal.middleware import told
-from fenrun.portal.pages import access, book, disputes, imports, periods, plans, requests, statements, targets
+from fenrun.portal.pages import (
+    access,
+    book,
+    disputes,
+    imports,
+    periods,
+    plans,
+    requests,
+    statements,
+    targets,
+)
 
 
 def _missing(request: HttpRequest) -> HttpResponse:
@@ -20,7 +30,10 @@ def _missing(request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("", statements.home, name="home"),
-    re_path(r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset/(?:$|done))|login/code|social|3rdparty/(?:$|signup)|2fa/trust)", _missing),
+    re_path(
+        r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset/(?:$|done))|login/code|social|3rdparty/(?:$|signup)|2fa/trust)",
+        _missing,
+    ),
     path("account/oidc/<str:provider_id>/login/", sign_in.by_provider),
     path("account/", include("allauth.urls")),
     path("access/connect/", access.connect, name="connect"),
@@ -73,4 +86,9 @@ def _error(code: int, kind: str) -> Callable[..., HttpResponse]:
     return page
 
 
-handler400, handler403, handler404, handler500 = _error(400, "request"), _error(403, "forbidden"), _error(404, "missing"), _error(500, "broken")
+handler400, handler403, handler404, handler500 = (
+    _error(400, "request"),
+    _error(403, "forbidden"),
+    _error(404, "missing"),
+    _error(500, "broken"),
+)

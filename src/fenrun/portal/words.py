@@ -33,14 +33,31 @@ def context(request: HttpRequest) -> dict[str, Any]:
     """What every page knows."""
     user = getattr(request, "user", None)  # a request can be refused before anybody asks who it is
     signed_in = user is not None and user.is_authenticated
-    return {"lang": lang(), "home": reverse("home"), "who": user.get_username() if user and signed_in else "", "grants": grants_of(request) if signed_in else [],
-            "messages": get_messages(request), "csrf_input": csrf_input(request), "provider": settings.OIDC_NAME or settings.OIDC_URL}
+    return {
+        "lang": lang(),
+        "home": reverse("home"),
+        "who": user.get_username() if user and signed_in else "",
+        "grants": grants_of(request) if signed_in else [],
+        "messages": get_messages(request),
+        "csrf_input": csrf_input(request),
+        "provider": settings.OIDC_NAME or settings.OIDC_URL,
+    }
 
 
 def environment(**options: Any) -> jinja2.Environment:
     """The pages' environment: everything is escaped, an unknown name is an error."""
-    made = jinja2.Environment(**{**options, "autoescape": True, "undefined": jinja2.StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
-    made.globals.update(static=lru_cache(200)(static), url=lru_cache(20_000)(_url), say=_say, charts=charts)
+    made = jinja2.Environment(
+        **{
+            **options,
+            "autoescape": True,
+            "undefined": jinja2.StrictUndefined,
+            "trim_blocks": True,
+            "lstrip_blocks": True,
+        }
+    )
+    made.globals.update(
+        static=lru_cache(200)(static), url=lru_cache(20_000)(_url), say=_say, charts=charts
+    )
     made.filters.update(money=money, title=title, role=role, reason=reason, percent=percent)
     return made
 
@@ -74,7 +91,9 @@ def role(context: Any, names: str) -> str:
 @lru_cache(500)
 def _role(names: str, lang: str) -> str:
     known = catalogue()
-    return ("、" if lang == "zh-CN" else ", ").join(say(f"role-{name}", lang) if f"role-{name}" in known else name for name in names.split(", "))
+    return ("、" if lang == "zh-CN" else ", ").join(
+        say(f"role-{name}", lang) if f"role-{name}" in known else name for name in names.split(", ")
+    )
 
 
 def percent(part: str, whole: str) -> str:
@@ -85,4 +104,6 @@ def percent(part: str, whole: str) -> str:
 
 def reason(line: Mapping[str, Any]) -> str:
     """A statement line's reason in words."""
-    return why(line["reason"], lang(), line["band"], money(line["cap"]), line["who"], line["detail"])
+    return why(
+        line["reason"], lang(), line["band"], money(line["cap"]), line["who"], line["detail"]
+    )

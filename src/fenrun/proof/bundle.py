@@ -32,7 +32,13 @@ FORMAT = 2
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def make_bundle(store: Store, payee: str, period: Period, out: Path, progress: Callable[[str], None] = lambda name: None) -> dict[str, Any]:
+def make_bundle(
+    store: Store,
+    payee: str,
+    period: Period,
+    out: Path,
+    progress: Callable[[str], None] = lambda name: None,
+) -> dict[str, Any]:
     """Write the bundle of a payee's statement for a closed period. Returns what `bundle.json` says.
 
     Raises Refused where the period is not closed, the payee has no statement in it, or the statement is not what was sealed.
@@ -44,7 +50,9 @@ def make_bundle(store: Store, payee: str, period: Period, out: Path, progress: C
     close, chain = done[number], chain_of(done[: number + 1])
     leaves = _leaves(store, close)
     if payee not in leaves:
-        raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})])
+        raise Refused(
+            [Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})]
+        )
     rows = sealed_rows(settle_period(store, period, progress=progress).run, payee)[payee]
     if leaf_of(payee, chain, rows) != leaves[payee] or root_of(list(leaves.values())) != close.root:
         raise Refused([Problem("bundle-unsealed", Place(period.key), {"payee": payee})])
@@ -62,9 +70,20 @@ def make_bundle(store: Store, payee: str, period: Period, out: Path, progress: C
         progress("derive")
         derived = derive(facts, payee, chain)
         said = {
-            "format": FORMAT, "payee": payee, "period": period.key, "closes": chain, "statement": rows, "attested": differing(rows, derived),
-            "seal": {"root": close.root, "path": path_of(list(leaves.values()), list(leaves).index(payee)), "log": _log_row(store, close)},
-            "public_key": public_text(signing_key(store.path)), "files": _files(Path(aside)), "rows": _row_digests(Path(aside)),
+            "format": FORMAT,
+            "payee": payee,
+            "period": period.key,
+            "closes": chain,
+            "statement": rows,
+            "attested": differing(rows, derived),
+            "seal": {
+                "root": close.root,
+                "path": path_of(list(leaves.values()), list(leaves).index(payee)),
+                "log": _log_row(store, close),
+            },
+            "public_key": public_text(signing_key(store.path)),
+            "files": _files(Path(aside)),
+            "rows": _row_digests(Path(aside)),
         }
         _write(Path(aside), said, store, out)
     return said
@@ -81,7 +100,9 @@ def derive(facts: Store, payee: str, chain: list[list[str]]) -> Rows:
 
 
 def _whole(chain: list[list[str]]) -> Period:
-    return parse_period(f"{parse_period(chain[0][0]).months[0]}/{parse_period(chain[-1][0]).months[-1]}")
+    return parse_period(
+        f"{parse_period(chain[0][0]).months[0]}/{parse_period(chain[-1][0]).months[-1]}"
+    )
 
 
 def _leaves(store: Store, close: Close) -> dict[str, str]:
@@ -116,22 +137,35 @@ def _row(row: Any) -> str:
 
 
 def _files(folder: Path) -> dict[str, str]:
-    return {str(f.relative_to(folder).as_posix()): file_digest(f) for f in sorted(folder.rglob("*")) if f.is_file()}
+    return {
+        str(f.relative_to(folder).as_posix()): file_digest(f)
+        for f in sorted(folder.rglob("*"))
+        if f.is_file()
+    }
 
 
 def _row_digests(folder: Path) -> dict[str, list[str]]:
     """Of each table, a short digest of every row, so that an edited row can be named."""
-    return {str(f.relative_to(folder).as_posix()): row_digests(f) for f in sorted(folder.rglob("*.parquet"))}
+    return {
+        str(f.relative_to(folder).as_posix()): row_digests(f)
+        for f in sorted(folder.rglob("*.parquet"))
+    }
 
 
 def row_digests(path: Path) -> list[str]:
     """A short digest of each row of a Parquet file."""
-    return [digest({k: str(v) for k, v in row.items()})[:16] for row in pq.read_table(path).to_pylist()]
+    return [
+        digest({k: str(v) for k, v in row.items()})[:16] for row in pq.read_table(path).to_pylist()
+    ]
 
 
 def _write(folder: Path, said: dict[str, Any], store: Store, out: Path) -> None:
     text = (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode()
-    write_archive(out, {"bundle.json": text, "signature": signing_key(store.path).sign(text)} | {name: (folder / name).read_bytes() for name in said["files"]})
+    write_archive(
+        out,
+        {"bundle.json": text, "signature": signing_key(store.path).sign(text)}
+        | {name: (folder / name).read_bytes() for name in said["files"]},
+    )
 
 
 def write_archive(out: Path | BinaryIO, parts: dict[str, bytes]) -> None:

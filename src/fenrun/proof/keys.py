@@ -23,19 +23,33 @@ def signing_key(workspace: Path) -> Ed25519PrivateKey:
         try:
             key = serialization.load_pem_private_key(path.read_bytes(), None)
         except (ValueError, TypeError, OSError) as error:
-            raise Refused([Problem("key-unreadable", Place(str(path)), {"detail": str(error)})]) from error
+            raise Refused(
+                [Problem("key-unreadable", Place(str(path)), {"detail": str(error)})]
+            ) from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise Refused([Problem("key-unreadable", Place(str(path)), {"detail": "not an Ed25519 key"})]) from None
+            raise Refused(
+                [Problem("key-unreadable", Place(str(path)), {"detail": "not an Ed25519 key"})]
+            ) from None
         return key
     made = Ed25519PrivateKey.generate()
     with os.fdopen(handle, "wb") as file:
-        file.write(made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
+        file.write(
+            made.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
     return made
 
 
 def public_text(key: Ed25519PrivateKey) -> str:
     """The public half as hex, as a payee keeps it to know whose signature it is."""
-    return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw).hex()
+    return (
+        key.public_key()
+        .public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        .hex()
+    )
 
 
 def signed_by(public: str, signature: bytes, content: bytes) -> bool:

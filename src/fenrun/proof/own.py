@@ -59,7 +59,9 @@ class Own:
         run = replace(facts, plans=in_force(facts.plans, period)).settle(period, known)
         self.parties |= {r["party"] for r in run.engine.query(_BELOW, [self.payee]).to_pylist()}
         parties = sorted(self.parties)
-        self.customers |= {r["customer"] for r in run.engine.query(_CUSTOMERS, [parties]).to_pylist()}
+        self.customers |= {
+            r["customer"] for r in run.engine.query(_CUSTOMERS, [parties]).to_pylist()
+        }
         self.plans |= {r["plan_id"] for r in run.engine.query(_PLANS, [parties]).to_pylist()}
         for row in _credited(run, period, parties):
             self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
@@ -70,29 +72,69 @@ class Own:
         for item in _renamed(store, "charges", known, named):
             rows = self.rows.get(short(item.id))
             if rows:
-                table = pq.read_table(item.folder / "charges.parquet", filters=pc.is_in(pc.field("row_no"), pa.array(sorted(rows), pa.int64())))
+                table = pq.read_table(
+                    item.folder / "charges.parquet",
+                    filters=pc.is_in(pc.field("row_no"), pa.array(sorted(rows), pa.int64())),
+                )
                 names = [c for c in ("BillingAccountId", "SubAccountId") if c in table.column_names]
-                accounts |= {(row["InvoiceIssuerName"], row[c]) for row in table.select(["InvoiceIssuerName", *names]).to_pylist() for c in names if row[c]}
+                accounts |= {
+                    (row["InvoiceIssuerName"], row[c])
+                    for row in table.select(["InvoiceIssuerName", *names]).to_pylist()
+                    for c in names
+                    if row[c]
+                }
                 _put(into, item, {"charges": table}, charge_facts(item, table))
         for item in _renamed(store, "book", known, named):
-            tables = {name: pq.read_table(item.folder / f"{name}.parquet") for name in TABLES if (item.folder / f"{name}.parquet").exists()}
-            own = {name: self._own(store, known, name, table, accounts) for name, table in tables.items()}
+            tables = {
+                name: pq.read_table(item.folder / f"{name}.parquet")
+                for name in TABLES
+                if (item.folder / f"{name}.parquet").exists()
+            }
+            own = {
+                name: self._own(store, known, name, table, accounts)
+                for name, table in tables.items()
+            }
             _put(into, item, {name: table for name, table in own.items() if table.num_rows}, {})
         for item in _renamed(store, "plans", known, named):
             if item.facts["plan"] not in self.plans:
                 continue
             text = (item.folder / "plan.yaml").read_text("utf-8")
-            into.add("plans", item.id, manifest(item.source, item.known, item.facts, ()), lambda folder, text=text: (folder / "plan.yaml").write_text(text, "utf-8"))  # type: ignore[misc]
+            into.add(
+                "plans",
+                item.id,
+                manifest(item.source, item.known, item.facts, ()),
+                lambda folder, text=text: (folder / "plan.yaml").write_text(text, "utf-8"),
+            )  # type: ignore[misc]
 
-    def _own(self, store: Store, known: datetime, name: str, table: pa.Table, accounts: set[tuple[str, str]]) -> pa.Table:
+    def _own(
+        self,
+        store: Store,
+        known: datetime,
+        name: str,
+        table: pa.Table,
+        accounts: set[tuple[str, str]],
+    ) -> pa.Table:
         if name != "links":
-            return table.filter(pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers))))
+            return table.filter(
+                pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
+            )
         mine = self._links(store, known, accounts)
         table = table.filter(pc.is_in(table["link_id"], pa.array(sorted(mine), pa.string())))
         ours = pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
-        seen = pc.or_(ours, pc.is_in(table["subject"], pa.array(sorted(self.parties | self.customers | {account for _, account in accounts}), pa.string())))
+        seen = pc.or_(
+            ours,
+            pc.is_in(
+                table["subject"],
+                pa.array(
+                    sorted(self.parties | self.customers | {account for _, account in accounts}),
+                    pa.string(),
+                ),
+            ),
+        )
         for name, visible in (("party", ours), ("subject", seen)):
-            table = table.set_column(table.schema.get_field_index(name), name, pc.if_else(visible, table[name], MASKED))
+            table = table.set_column(
+                table.schema.get_field_index(name), name, pc.if_else(visible, table[name], MASKED)
+            )
         return table
 
     def _links(self, store: Store, known: datetime, accounts: set[tuple[str, str]]) -> set[str]:
@@ -101,7 +143,11 @@ class Own:
         for item in store.imports_between("book", datetime.min, known):
             if (item.folder / "links.parquet").exists():
                 for row in pq.read_table(item.folder / "links.parquet").to_pylist():
-                    if row["party"] in self.parties or (row["of_kind"] in ("account", "sub-account") and row["party"] in self.customers and (row["issuer"], row["subject"]) in accounts):
+                    if row["party"] in self.parties or (
+                        row["of_kind"] in ("account", "sub-account")
+                        and row["party"] in self.customers
+                        and (row["issuer"], row["subject"]) in accounts
+                    ):
                         found.add(row["link_id"])
         return found
 
@@ -109,12 +155,17 @@ class Own:
 def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[Import]:
     """The imports of a kind; names of files may name others, so only those stay that the statement names."""
     found = store.imports_between(kind, datetime.min, known)
-    return [item if item.source in named else replace(item, source=f"{kind}-{number}") for number, item in enumerate(found, 1)]
+    return [
+        item if item.source in named else replace(item, source=f"{kind}-{number}")
+        for number, item in enumerate(found, 1)
+    ]
 
 
 def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:
     months = charged(run.plans, period)
-    same = from_charges.put_lines(run.engine, run.plans, from_charges.line_fragments(run.engine, run.plans, *months, months))
+    same = from_charges.put_lines(
+        run.engine, run.plans, from_charges.line_fragments(run.engine, run.plans, *months, months)
+    )
     return run.engine.query(_CHARGES.format(same=same), [list(parties)]).to_pylist()
 
 
@@ -131,4 +182,9 @@ def charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
     """The facts of an import, counted anew for the rows that are left."""
     engine = DuckDB()
     engine.put("own", table)
-    return {**billing_facts(engine, "own"), "rows": table.num_rows, "quarantined": 0, **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {})}
+    return {
+        **billing_facts(engine, "own"),
+        "rows": table.num_rows,
+        "quarantined": 0,
+        **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {}),
+    }

@@ -44,7 +44,9 @@ class Verified:
     """What the statement pays."""
 
 
-def verify(path: Path, public_key: str = "", progress: Callable[[str], None] = lambda name: None) -> Verified:
+def verify(
+    path: Path, public_key: str = "", progress: Callable[[str], None] = lambda name: None
+) -> Verified:
     """Verify a bundle. `public_key` is the key that it must be signed with; else the one it names.
 
     Raises Refused with every problem found: not a bundle, not signed, edited (naming file and row), not sealed, or a row that does not follow.
@@ -60,26 +62,64 @@ def verify(path: Path, public_key: str = "", progress: Callable[[str], None] = l
         except Refused:
             raise
         except Exception as error:  # whoever signed it may have signed anything
-            raise Refused([Problem("bundle-unreadable", Place(path.name), {"detail": f"{type(error).__name__}: {error}"})]) from error
+            raise Refused(
+                [
+                    Problem(
+                        "bundle-unreadable",
+                        Place(path.name),
+                        {"detail": f"{type(error).__name__}: {error}"},
+                    )
+                ]
+            ) from error
 
 
-def _follow(path: Path, said: dict[str, Any], folder: Path, progress: Callable[[str], None]) -> Verified:
+def _follow(
+    path: Path, said: dict[str, Any], folder: Path, progress: Callable[[str], None]
+) -> Verified:
     """Whether the statement is what was sealed, and follows from the facts."""
     payee, rows, chain = said["payee"], said["statement"], said["closes"]
-    if said["period"] != chain[-1][0] or climb(leaf_of(payee, chain, rows), said["seal"]["path"]) != said["seal"]["root"]:
+    if (
+        said["period"] != chain[-1][0]
+        or climb(leaf_of(payee, chain, rows), said["seal"]["path"]) != said["seal"]["root"]
+    ):
         raise Refused([Problem("bundle-seal", Place(path.name), {"root": said["seal"]["root"]})])
     facts = Store(folder / "facts")
-    unfounded = [i.source for i in facts.imports_between("charges", datetime.min, datetime.max) if charge_facts(i, pq.read_table(i.folder / "charges.parquet")) != i.facts]
-    if unfounded:  # what is said of a file must follow from its rows, since a settlement relies on it
-        raise Refused([Problem("bundle-differs", Place(path.name, 0, source), {"table": "charges", "detail": source}) for source in unfounded])
+    unfounded = [
+        i.source
+        for i in facts.imports_between("charges", datetime.min, datetime.max)
+        if charge_facts(i, pq.read_table(i.folder / "charges.parquet")) != i.facts
+    ]
+    if (
+        unfounded
+    ):  # what is said of a file must follow from its rows, since a settlement relies on it
+        raise Refused(
+            [
+                Problem(
+                    "bundle-differs",
+                    Place(path.name, 0, source),
+                    {"table": "charges", "detail": source},
+                )
+                for source in unfounded
+            ]
+        )
     progress("derive")
     derived = derive(facts, payee, chain)
     found, attested = differing(rows, derived), said["attested"]
     if found != attested:
         raise Refused(_differing(path, rows, derived, sorted(set(found) ^ set(attested)) or found))
-    paid = [Decimal(r["paid"]) for r in rows.get("payments", [])] + [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
+    paid = [Decimal(r["paid"]) for r in rows.get("payments", [])] + [
+        Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"
+    ]
     count = sum(map(len, rows.values()))
-    return Verified(payee, said["period"], said["public_key"], said["seal"]["root"], count - sum(":" in a for a in attested), tuple(attested), sum(paid, Decimal(0)))
+    return Verified(
+        payee,
+        said["period"],
+        said["public_key"],
+        said["seal"]["root"],
+        count - sum(":" in a for a in attested),
+        tuple(attested),
+        sum(paid, Decimal(0)),
+    )
 
 
 def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
@@ -90,14 +130,30 @@ def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
             text, signature = bundle.read("bundle.json"), bundle.read("signature")
             said = json.loads(text)
             if not signed_by(public_key or said["public_key"], signature, text):
-                raise Refused([Problem("bundle-signature", Place(path.name), {"key": public_key or said["public_key"]})])
+                raise Refused(
+                    [
+                        Problem(
+                            "bundle-signature",
+                            Place(path.name),
+                            {"key": public_key or said["public_key"]},
+                        )
+                    ]
+                )
             if said["format"] != FORMAT:
                 raise ValueError(f"its format is {said['format']}, not {FORMAT}")
             listed = [i.filename for i in bundle.infolist()]
             expected = ["bundle.json", "signature", *said["files"]]
             if sorted(listed) != sorted(expected):
                 twice = {name for name in listed if listed.count(name) > 1}
-                raise Refused([Problem("bundle-edited", Place(path.name), {"file": ", ".join(sorted(set(listed) ^ set(expected) | twice))})])
+                raise Refused(
+                    [
+                        Problem(
+                            "bundle-edited",
+                            Place(path.name),
+                            {"file": ", ".join(sorted(set(listed) ^ set(expected) | twice))},
+                        )
+                    ]
+                )
             for name in said["files"]:
                 target = folder / name
                 if not target.resolve().is_relative_to(folder.resolve()):
@@ -106,8 +162,27 @@ def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
                 target.write_bytes(bundle.read(name))
     except Refused:
         raise
-    except (OSError, KeyError, TypeError, ValueError, AttributeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, *_zlib()) as error:
-        raise Refused([Problem("bundle-unreadable", Place(path.name), {"detail": str(error) or type(error).__name__})]) from error
+    except (
+        OSError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        EOFError,
+        NotImplementedError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        *_zlib(),
+    ) as error:
+        raise Refused(
+            [
+                Problem(
+                    "bundle-unreadable",
+                    Place(path.name),
+                    {"detail": str(error) or type(error).__name__},
+                )
+            ]
+        ) from error
     return dict(said)
 
 
@@ -130,7 +205,10 @@ def _edited(path: Path, said: dict[str, Any], folder: Path) -> list[Problem]:
             except (OSError, pa.ArrowException, ValueError):
                 found = []
             signed = said["rows"][name]
-            row = next((n for n, (one, other) in enumerate(zip(found, signed), 2) if one != other), min(len(found), len(signed)) + 2 if found else 0)
+            row = next(
+                (n for n, (one, other) in enumerate(zip(found, signed), 2) if one != other),
+                min(len(found), len(signed)) + 2 if found else 0,
+            )
         problems.append(Problem("bundle-edited", Place(path.name, row, name), {"file": name}))
     return problems
 
@@ -139,8 +217,15 @@ def _repacked(path: Path, said: dict[str, Any]) -> list[Problem]:
     """Whether a byte is otherwise that belongs to no file: times, comments, padding of the archive."""
     again = io.BytesIO()
     with zipfile.ZipFile(path) as bundle:
-        write_archive(again, {name: bundle.read(name) for name in ("bundle.json", "signature", *said["files"])})
-    return [] if again.getvalue() == path.read_bytes() else [Problem("bundle-edited", Place(path.name), {"file": path.name})]
+        write_archive(
+            again,
+            {name: bundle.read(name) for name in ("bundle.json", "signature", *said["files"])},
+        )
+    return (
+        []
+        if again.getvalue() == path.read_bytes()
+        else [Problem("bundle-edited", Place(path.name), {"file": path.name})]
+    )
 
 
 def _differing(path: Path, rows: Rows, derived: Rows, places: list[str]) -> list[Problem]:
@@ -149,8 +234,34 @@ def _differing(path: Path, rows: Rows, derived: Rows, places: list[str]) -> list
     for place in places:
         name, _, number = place.partition(":")
         table = name.partition("+")[0]
-        row = rows[table][int(number) - 1] if number.isdecimal() and 0 < int(number) <= len(rows.get(table, [])) else {}
-        near = next((r for r in derived.get(table, []) if all(r.get(k) == row.get(k) for k in ("plan_id", "month", "component", "period", "role", "form"))), {})
-        differ = ", ".join(f"{k} {row[k]}, derived {near.get(k, '-')}" for k in row if near.get(k) != row[k]) or place
-        problems.setdefault(table, Problem("bundle-differs", Place(path.name, int(number) if row else 0, table), {"table": table, "detail": differ}))
+        row = (
+            rows[table][int(number) - 1]
+            if number.isdecimal() and 0 < int(number) <= len(rows.get(table, []))
+            else {}
+        )
+        near = next(
+            (
+                r
+                for r in derived.get(table, [])
+                if all(
+                    r.get(k) == row.get(k)
+                    for k in ("plan_id", "month", "component", "period", "role", "form")
+                )
+            ),
+            {},
+        )
+        differ = (
+            ", ".join(
+                f"{k} {row[k]}, derived {near.get(k, '-')}" for k in row if near.get(k) != row[k]
+            )
+            or place
+        )
+        problems.setdefault(
+            table,
+            Problem(
+                "bundle-differs",
+                Place(path.name, int(number) if row else 0, table),
+                {"table": table, "detail": differ},
+            ),
+        )
     return list(problems.values())

@@ -12,4 +12,8 @@ _SUMS = "SELECT (SELECT coalesce(sum(earned), 0) FROM statements) <> (SELECT coa
 
 def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
     """All statements sum to what is earned."""
-    return ["statements do not sum to the earnings"] if engine.query(_SUMS).to_pylist()[0]["differs"] else []
+    return (
+        ["statements do not sum to the earnings"]
+        if engine.query(_SUMS).to_pylist()[0]["differs"]
+        else []
+    )

@@ -93,23 +93,52 @@ class Statement:
     def as_json(self) -> dict[str, Any]:
         """The statement as a JSON-ready mapping; amounts are exact text."""
         return {
-            "payee": self.payee, "name": self.name, "period": self.period.key, "currency": self.currency,
-            "as_of": {"effective": str(self.as_of.effective), "known": show_moment(self.as_of.known)},
-            "credited": plain(self.credited), "earned": plain(self.earned), "paid": plain(self.paid),
-            "difference": plain(self.difference), "payable": plain(self.payable), "closed": self.closed,
+            "payee": self.payee,
+            "name": self.name,
+            "period": self.period.key,
+            "currency": self.currency,
+            "as_of": {
+                "effective": str(self.as_of.effective),
+                "known": show_moment(self.as_of.known),
+            },
+            "credited": plain(self.credited),
+            "earned": plain(self.earned),
+            "paid": plain(self.paid),
+            "difference": plain(self.difference),
+            "payable": plain(self.payable),
+            "closed": self.closed,
             "credits": [{**c, "credited": plain(c["credited"])} for c in self.credits],
             "customers": [{**c, "credited": plain(c["credited"])} for c in self.customers],
             "not_counted": [{**n, "amount": plain(n["amount"])} for n in self.not_counted],
-            "lines": [{"line": x.line_id, "plan": x.plan_id, "component": x.component, "title": x.title, "role": x.role, "period": x.period,
-                       "measured": plain(x.measured), "reason": x.reason, "detail": x.detail, "band": x.band,
-                       "cap": None if x.cap is None else plain(x.cap), "who": x.who, "earned": plain(x.earned)} for x in self.lines],
-            "payouts": [_plain(p) for p in self.payouts], "payments": [_plain(p) for p in self.payments],
+            "lines": [
+                {
+                    "line": x.line_id,
+                    "plan": x.plan_id,
+                    "component": x.component,
+                    "title": x.title,
+                    "role": x.role,
+                    "period": x.period,
+                    "measured": plain(x.measured),
+                    "reason": x.reason,
+                    "detail": x.detail,
+                    "band": x.band,
+                    "cap": None if x.cap is None else plain(x.cap),
+                    "who": x.who,
+                    "earned": plain(x.earned),
+                }
+                for x in self.lines
+            ],
+            "payouts": [_plain(p) for p in self.payouts],
+            "payments": [_plain(p) for p in self.payments],
             "differences": [d.as_json() for d in self.differences],
         }
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: plain(v) if isinstance(v, Decimal) else str(v)[:7] if k == "month" else v for k, v in row.items()}
+    return {
+        k: plain(v) if isinstance(v, Decimal) else str(v)[:7] if k == "month" else v
+        for k, v in row.items()
+    }
 
 
 _LINES = """
@@ -141,7 +170,10 @@ WHERE c.payee = coalesce(?, c.payee) GROUP BY 1, 2, 3 HAVING sum(c.amount - c.co
 
 def titles(engine: Engine) -> dict[tuple[str, str], dict[str, Any]]:
     """The clauses of the run's plans by (plan, rule)."""
-    return {(r["plan_id"], r["rule_id"]): r for r in engine.query("SELECT * FROM plan_rules").to_pylist()}
+    return {
+        (r["plan_id"], r["rule_id"]): r
+        for r in engine.query("SELECT * FROM plan_rules").to_pylist()
+    }
 
 
 def payees(engine: Engine) -> list[dict[str, Any]]:
@@ -155,7 +187,9 @@ def statement_of(run: Run, payee: str) -> Statement:
     """The statement of a payee from the tables of a run. Raises Refused where it has none."""
     found = statements_of(run, payee).get(payee)
     if not found:
-        raise Refused([Problem("payee-unknown", Place(payee), {"payee": payee, "period": run.period.key})])
+        raise Refused(
+            [Problem("payee-unknown", Place(payee), {"payee": payee, "period": run.period.key})]
+        )
     return found
 
 
@@ -164,18 +198,44 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     span = run.period.span
     rules = titles(run.engine)
     credits, found = _by_payee(run, _CREDITS, [payee]), _by_payee(run, _LINES, [payee])
-    customers, not_counted = _by_payee(run, _CUSTOMERS, [payee, span.start, span.end]), _by_payee(run, _NOT_COUNTED, [span.start, span.end, payee])
-    payouts, payments = (_by_payee(run, sql, [payee, span.start, span.end]) for sql in (_PAYOUTS, _PAYMENTS))
+    customers, not_counted = (
+        _by_payee(run, _CUSTOMERS, [payee, span.start, span.end]),
+        _by_payee(run, _NOT_COUNTED, [span.start, span.end, payee]),
+    )
+    payouts, payments = (
+        _by_payee(run, sql, [payee, span.start, span.end]) for sql in (_PAYOUTS, _PAYMENTS)
+    )
     posted: dict[str, list[Difference]] = {}
     for difference in run.posted:
         if payee in (None, difference.payee):
             posted.setdefault(difference.payee, []).append(difference)
-    names = {r["party"]: r["name"] for r in run.engine.query("SELECT party, name FROM parties WHERE party = coalesce(?, party)", [payee]).to_pylist()}
+    names = {
+        r["party"]: r["name"]
+        for r in run.engine.query(
+            "SELECT party, name FROM parties WHERE party = coalesce(?, party)", [payee]
+        ).to_pylist()
+    }
     currency = run.engine.query("SELECT min(currency) AS c FROM plan_terms").to_pylist()[0]["c"]
     clauses = {rule: title_of(rules, plan, rule) for plan, rule in rules}
-    return {who: Statement(who, names.get(who) or who, run.period, run.as_of, currency, credits.get(who, ()), customers.get(who, ()), not_counted.get(who, ()),
-                           tuple(_line(rules, row) for row in found.get(who, ())), payouts.get(who, ()), payments.get(who, ()), tuple(posted.get(who, ())), clauses, run.closed)
-            for who in sorted({*credits, *found, *posted, *payouts, *payments})}
+    return {
+        who: Statement(
+            who,
+            names.get(who) or who,
+            run.period,
+            run.as_of,
+            currency,
+            credits.get(who, ()),
+            customers.get(who, ()),
+            not_counted.get(who, ()),
+            tuple(_line(rules, row) for row in found.get(who, ())),
+            payouts.get(who, ()),
+            payments.get(who, ()),
+            tuple(posted.get(who, ())),
+            clauses,
+            run.closed,
+        )
+        for who in sorted({*credits, *found, *posted, *payouts, *payments})
+    }
 
 
 def _by_payee(run: Run, sql: str, values: list[Any]) -> dict[str, tuple[dict[str, Any], ...]]:
@@ -193,4 +253,18 @@ def title_of(rules: dict[tuple[str, str], dict[str, Any]], plan: str, rule: str)
 
 def _line(rules: dict[tuple[str, str], dict[str, Any]], r: dict[str, Any]) -> Line:
     who = rules.get((r["plan_id"], f"{r['component']}.who"), {}).get("words", "")
-    return Line(r["line_id"], r["plan_id"], r["component"], title_of(rules, r["plan_id"], r["component"]), r["role"], r["period"], r["measured"], r["reason"], r["detail"] or "", r["words"] or "", r["cap"], who, r["earned"])
+    return Line(
+        r["line_id"],
+        r["plan_id"],
+        r["component"],
+        title_of(rules, r["plan_id"], r["component"]),
+        r["role"],
+        r["period"],
+        r["measured"],
+        r["reason"],
+        r["detail"] or "",
+        r["words"] or "",
+        r["cap"],
+        who,
+        r["earned"],
+    )

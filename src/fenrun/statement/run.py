@@ -48,7 +48,13 @@ class Difference:
 
     def as_json(self) -> dict[str, Any]:
         """The difference as a JSON-ready mapping; amounts are exact text."""
-        return {**asdict(self), "known": show_moment(self.known), "before": plain(self.before), "after": plain(self.after), "amount": plain(self.amount)}
+        return {
+            **asdict(self),
+            "known": show_moment(self.known),
+            "before": plain(self.before),
+            "after": plain(self.after),
+            "amount": plain(self.amount),
+        }
 
 
 @dataclass(frozen=True)

@@ -39,13 +39,39 @@ def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[s
     targets: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for _, found in sorted(stand.items()):
         if found.reference:
-            targets.setdefault((found.plan_id, found.payee), []).append({"component": found.component, "period": found.period, "measure": plain(found.measure), "target": plain(found.reference)})
+            targets.setdefault((found.plan_id, found.payee), []).append(
+                {
+                    "component": found.component,
+                    "period": found.period,
+                    "measure": plain(found.measure),
+                    "target": plain(found.reference),
+                }
+            )
     best: dict[tuple[str, str, str], Decimal] = {}
     plans: dict[tuple[str, str, str], set[str]] = {}
-    for (payee, member, role, plan), amount in sums.items():  # plans that credit the same spend do not add up
+    for (
+        payee,
+        member,
+        role,
+        plan,
+    ), amount in sums.items():  # plans that credit the same spend do not add up
         plans.setdefault((payee, member, role), set()).add(plan)
         best[payee, member, role] = max(amount, best.get((payee, member, role), amount))
     teams: dict[str, list[dict[str, Any]]] = {}
-    for (payee, member, role), amount in sorted(best.items(), key=lambda item: (item[0][0], -item[1], item[0])):
-        teams.setdefault(payee, []).append({"member": member, "name": names[member], "role": role, "credited": plain(amount), "targets": [t for plan in sorted(plans[payee, member, role]) for t in targets.get((plan, member), ())]})
+    for (payee, member, role), amount in sorted(
+        best.items(), key=lambda item: (item[0][0], -item[1], item[0])
+    ):
+        teams.setdefault(payee, []).append(
+            {
+                "member": member,
+                "name": names[member],
+                "role": role,
+                "credited": plain(amount),
+                "targets": [
+                    t
+                    for plan in sorted(plans[payee, member, role])
+                    for t in targets.get((plan, member), ())
+                ],
+            }
+        )
     return teams

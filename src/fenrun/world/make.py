@@ -24,7 +24,13 @@ class World:
     """Each file with the day (UTC) from which it is known."""
 
 
-def make_world(folder: Path, rows: int, seed: int, progress: Callable[[int], None] = lambda n: None, late: bool = False) -> World:
+def make_world(
+    folder: Path,
+    rows: int,
+    seed: int,
+    progress: Callable[[int], None] = lambda n: None,
+    late: bool = False,
+) -> World:
     """Write a world of about `rows` charges. The same seed and size give the same bytes.
 
     `late` adds what becomes known of June in August: late charges, corrections, other links, registered orders.
@@ -33,13 +39,25 @@ def make_world(folder: Path, rows: int, seed: int, progress: Callable[[int], Non
     world = people(size, seed)
     files = write_book(folder / "book", world, seed)
     plan = folder / "plan.yaml"
-    plan.write_text(resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8")
+    plan.write_text(
+        resources.files("fenrun.world").joinpath("plan.yaml").read_text("utf-8"), "utf-8"
+    )
     files.append((plan, date(YEAR, 1, 1)))
     for month in range(1, 13):
         known = date(YEAR + month // 12, month % 12 + 1, 3)
-        files += [(path, known) for path in write_month(folder / "charges", world, seed, month, progress)]
+        files += [
+            (path, known) for path in write_month(folder / "charges", world, seed, month, progress)
+        ]
     if late:
-        files += [(write_late(folder / "charges", world, seed), date(YEAR, 8, 12)), (write_changes(folder / "book", world), date(YEAR, 8, 20))]
-    said = {"note": "Invented by fenrun world: no real party.", "seed": seed, "rows": rows, "files": [[str(p.relative_to(folder)), str(d)] for p, d in files]}
+        files += [
+            (write_late(folder / "charges", world, seed), date(YEAR, 8, 12)),
+            (write_changes(folder / "book", world), date(YEAR, 8, 20)),
+        ]
+    said = {
+        "note": "Invented by fenrun world: no real party.",
+        "seed": seed,
+        "rows": rows,
+        "files": [[str(p.relative_to(folder)), str(d)] for p, d in files],
+    }
     (folder / "world.json").write_text(json.dumps(said, indent=1) + "\n", "utf-8")
     return World(folder, size, seed, tuple(files))

@@ -16,8 +16,28 @@ REGIONS = ("north", "east", "south", "west", "centre")
 LINES = ("internet", "finance", "retail", "games", "public", "manufacturing")
 _CLASS_ODDS = {"C": 0.34, "D": 0.38, "E": 0.16, "F": 0.12}
 _TOP = 13
-_NAMES = ("Azure Crane", "Bright Harbour", "Cedar Field", "Dawn River", "East Lantern", "Fern Valley", "Golden Reed", "High Meadow", "Iron Bridge", "Jade Summit",
-          "Kind Orchard", "Long Bay", "Maple Court", "North Pier", "Open Sky", "Pine Terrace", "Quiet Lake", "Red Kiln", "Silver Wharf", "Tall Grove")
+_NAMES = (
+    "Azure Crane",
+    "Bright Harbour",
+    "Cedar Field",
+    "Dawn River",
+    "East Lantern",
+    "Fern Valley",
+    "Golden Reed",
+    "High Meadow",
+    "Iron Bridge",
+    "Jade Summit",
+    "Kind Orchard",
+    "Long Bay",
+    "Maple Court",
+    "North Pier",
+    "Open Sky",
+    "Pine Terrace",
+    "Quiet Lake",
+    "Red Kiln",
+    "Silver Wharf",
+    "Tall Grove",
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +53,9 @@ class Size:
     def of(cls, rows: int) -> Size:
         """Customers, partners and reps that fit a number of charges."""
         customers = int(min(50_000, max(40, rows // 100)))
-        return cls(rows, customers, int(min(12_000, max(6, customers // 5))), max(4, customers // 40))
+        return cls(
+            rows, customers, int(min(12_000, max(6, customers // 5))), max(4, customers // 40)
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +98,9 @@ def people(size: Size, seed: int) -> People:
     n = size.customers
     letters = np.array(list(_CLASS_ODDS))
     classes = rng.choice(letters, n, p=list(_CLASS_ODDS.values()))
-    classes[: min(_TOP, n)] = rng.choice(np.array(["A", "B", "C", "D"]), min(_TOP, n), p=[0.3, 0.2, 0.25, 0.25])
+    classes[: min(_TOP, n)] = rng.choice(
+        np.array(["A", "B", "C", "D"]), min(_TOP, n), p=[0.3, 0.2, 0.25, 0.25]
+    )
     popularity = 1 / (np.arange(size.partners) + 5)
     partner = rng.choice(size.partners, n, p=popularity / popularity.sum())
     has_partner = np.isin(classes, ["C", "D"])
@@ -87,10 +111,22 @@ def people(size: Size, seed: int) -> People:
         if other == partner[customer]:
             continue
         if draw < 0.08:
-            moves[int(customer)] = (date(YEAR, 1, 1) + timedelta(days=int(rng.integers(32, 340))), other)
+            moves[int(customer)] = (
+                date(YEAR, 1, 1) + timedelta(days=int(rng.integers(32, 340))),
+                other,
+            )
         elif draw < 0.12:
             registered[int(customer)] = other
-    return People(size, _spend(n), classes, rng.integers(0, len(REGIONS), n), partner, rng.integers(0, size.reps, n), moves, registered)
+    return People(
+        size,
+        _spend(n),
+        classes,
+        rng.integers(0, len(REGIONS), n),
+        partner,
+        rng.integers(0, size.reps, n),
+        moves,
+        registered,
+    )
 
 
 def _spend(n: int) -> np.ndarray:
@@ -115,23 +151,70 @@ def write_book(folder: Path, world: People, seed: int) -> list[tuple[Path, date]
     written = [
         (_csv(folder / "parties.csv", ("party", "kind", "name"), _parties(world)), start),
         (_csv(folder / "links.csv", _LINK_COLUMNS, _links(world)), start),
-        (_csv(folder / "labels.csv", ("party", "label", "value", "from", "to"), _labels(world)), start),
-        (_csv(folder / "figures.csv", ("party", "figure", "period", "amount", "currency"), _figures(world, seed)), start),
+        (
+            _csv(folder / "labels.csv", ("party", "label", "value", "from", "to"), _labels(world)),
+            start,
+        ),
+        (
+            _csv(
+                folder / "figures.csv",
+                ("party", "figure", "period", "amount", "currency"),
+                _figures(world, seed),
+            ),
+            start,
+        ),
     ]
     return written
 
 
 def write_changes(folder: Path, world: People) -> Path:
     """Write what becomes known of June in August: some customers were another partner's, and some orders were registered."""
-    moved = [n for n in np.flatnonzero(world.partner >= 0) if int(n) not in world.moves and int(n) not in world.registered][::25]
+    moved = [
+        n
+        for n in np.flatnonzero(world.partner >= 0)
+        if int(n) not in world.moves and int(n) not in world.registered
+    ][::25]
     rows: list[tuple[str, ...]] = []
     for n in map(int, moved):
         other = (int(world.partner[n]) + 1) % world.size.partners
-        rows += [("customer", "", customer_id(n), "partner", partner_id(int(world.partner[n])), "80 %" if n % 97 == 50 else "", SINCE, f"{YEAR}-06-11"),
-                 ("customer", "", customer_id(n), "partner", partner_id(other), "", f"{YEAR}-06-11", "")]
+        rows += [
+            (
+                "customer",
+                "",
+                customer_id(n),
+                "partner",
+                partner_id(int(world.partner[n])),
+                "80 %" if n % 97 == 50 else "",
+                SINCE,
+                f"{YEAR}-06-11",
+            ),
+            ("customer", "", customer_id(n), "partner", partner_id(other), "", f"{YEAR}-06-11", ""),
+        ]
     for n in sorted(world.registered)[::2]:
-        rows.append(("order", ISSUER, order_id(n), "partner", partner_id((world.registered[n] + 1) % world.size.partners), "", f"{YEAR}-06-01", ""))
-        rows.append(("order", ISSUER, order_id(n), "partner", partner_id(world.registered[n]), "", f"{YEAR}-03-01", f"{YEAR}-06-01"))
+        rows.append(
+            (
+                "order",
+                ISSUER,
+                order_id(n),
+                "partner",
+                partner_id((world.registered[n] + 1) % world.size.partners),
+                "",
+                f"{YEAR}-06-01",
+                "",
+            )
+        )
+        rows.append(
+            (
+                "order",
+                ISSUER,
+                order_id(n),
+                "partner",
+                partner_id(world.registered[n]),
+                "",
+                f"{YEAR}-03-01",
+                f"{YEAR}-06-01",
+            )
+        )
     return _csv(folder / f"links-{YEAR}-08.csv", _LINK_COLUMNS, rows)
 
 
@@ -155,14 +238,27 @@ def _parties(world: People) -> Iterable[tuple[str, str, str]]:
         yield rep_id(number), "rep", f"Rep {number + 1}"
     for number in range(world.size.partners):
         kind = "agent" if number % 10 == 9 else "partner"
-        yield partner_id(number), kind, f"{_NAMES[number % len(_NAMES)]} Partners {number // len(_NAMES) + 1}"
+        yield (
+            partner_id(number),
+            kind,
+            f"{_NAMES[number % len(_NAMES)]} Partners {number // len(_NAMES) + 1}",
+        )
     for number in range(world.size.customers):
         yield customer_id(number), "customer", f"{_NAMES[(number * 7) % len(_NAMES)]} {number + 1}"
 
 
 def _links(world: People) -> Iterable[tuple[str, ...]]:
     for number in range(world.size.reps):
-        yield "party", "", rep_id(number), "manager", f"M-{REGIONS[number % len(REGIONS)]}", "", SINCE, ""
+        yield (
+            "party",
+            "",
+            rep_id(number),
+            "manager",
+            f"M-{REGIONS[number % len(REGIONS)]}",
+            "",
+            SINCE,
+            "",
+        )
     for number in range(9, world.size.partners, 10):
         yield "party", "", partner_id(number), "parent", partner_id(number - 1), "", SINCE, ""
     for number in range(world.size.customers):
@@ -172,11 +268,29 @@ def _links(world: People) -> Iterable[tuple[str, ...]]:
         if world.partner[number] >= 0:
             share = "80 %" if number % 97 == 50 else ""
             day, to = world.moves.get(number, ("", -1))
-            yield "customer", "", customer, "partner", partner_id(int(world.partner[number])), share, SINCE, str(day)
+            yield (
+                "customer",
+                "",
+                customer,
+                "partner",
+                partner_id(int(world.partner[number])),
+                share,
+                SINCE,
+                str(day),
+            )
             if day:
                 yield "customer", "", customer, "partner", partner_id(to), "", str(day), ""
         if number in world.registered:
-            yield "order", ISSUER, order_id(number), "partner", partner_id(world.registered[number]), "", f"{YEAR}-03-01", ""
+            yield (
+                "order",
+                ISSUER,
+                order_id(number),
+                "partner",
+                partner_id(world.registered[number]),
+                "",
+                f"{YEAR}-03-01",
+                "",
+            )
 
 
 def _labels(world: People) -> Iterable[tuple[str, ...]]:
@@ -197,15 +311,33 @@ def _figures(world: People, seed: int) -> Iterable[tuple[str, ...]]:
         month = int(expected[world.partner == number].sum())
         if month:
             yield from _tasks(partner_id(number), month, rng)
-            yield partner_id(number), "last-year", str(YEAR), str(int(month * 12 * rng.choice([0.55, 0.66, 0.72, 0.9, 1.1])) // 1000 * 1000), "CNY"
+            yield (
+                partner_id(number),
+                "last-year",
+                str(YEAR),
+                str(int(month * 12 * rng.choice([0.55, 0.66, 0.72, 0.9, 1.1])) // 1000 * 1000),
+                "CNY",
+            )
     for number in range(world.size.reps):
         month = int(expected[world.rep == number].sum())
         quota = int(month * 3 * rng.choice([0.7, 0.85, 0.95]))
         for quarter in range(1, 5):
-            yield rep_id(number), "quota", f"{YEAR}-Q{quarter}", str(quota * (92 + 8 * quarter) // 100 // 100 * 100), "CNY"
+            yield (
+                rep_id(number),
+                "quota",
+                f"{YEAR}-Q{quarter}",
+                str(quota * (92 + 8 * quarter) // 100 // 100 * 100),
+                "CNY",
+            )
             yield rep_id(number), "target-pay", f"{YEAR}-Q{quarter}", "90000", "CNY"
     for number in np.flatnonzero(world.classes == "C"):
-        yield customer_id(int(number)), "existing-spend", str(YEAR), str(int(expected[number] * 3)), "CNY"
+        yield (
+            customer_id(int(number)),
+            "existing-spend",
+            str(YEAR),
+            str(int(expected[number] * 3)),
+            "CNY",
+        )
 
 
 def _tasks(partner: str, month: int, rng: np.random.Generator) -> Iterable[tuple[str, ...]]:

@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-PEERS = {"duckdb": "duckdb_sql", "polars": "polars_script", "pandas": "pandas_script", "openfisca": "openfisca_script"}
+PEERS = {
+    "duckdb": "duckdb_sql",
+    "polars": "polars_script",
+    "pandas": "pandas_script",
+    "openfisca": "openfisca_script",
+}
 """The module of each peer."""
-_LIBRARIES = {"duckdb": "duckdb", "polars": "polars", "pandas": "pandas", "openfisca": "openfisca_core"}
+_LIBRARIES = {
+    "duckdb": "duckdb",
+    "polars": "polars",
+    "pandas": "pandas",
+    "openfisca": "openfisca_core",
+}
 INSTALL = "pip install 'fenrun[peers]'"
 
 

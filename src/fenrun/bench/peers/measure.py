@@ -18,7 +18,12 @@ from fenrun.bench.peers import INSTALL, PEERS, installed
 OWN = "fenrun"
 
 
-def run(folder: Path, only: Sequence[str] = (), repeats: int = 3, progress: Callable[[int], Any] = lambda n: None) -> list[dict[str, Any]]:
+def run(
+    folder: Path,
+    only: Sequence[str] = (),
+    repeats: int = 3,
+    progress: Callable[[int], Any] = lambda n: None,
+) -> list[dict[str, Any]]:
     """A row for fenrun and each peer: median seconds, charges a second, the largest peak memory in MB, whether every earnings.csv had fenrun's bytes, and
     how many times faster fenrun is.
 
@@ -41,12 +46,26 @@ def run(folder: Path, only: Sequence[str] = (), repeats: int = 3, progress: Call
                 exact[name] &= out.read_bytes() == expected
                 progress(1)
     own = statistics.median(seconds[OWN])
-    return [_row(name, statistics.median(seconds[name]), lines, peaks[name], exact[name], own) if name in names else {"name": name, "installed": False, "install": INSTALL}
-            for name in (OWN, *wanted)]
+    return [
+        _row(name, statistics.median(seconds[name]), lines, peaks[name], exact[name], own)
+        if name in names
+        else {"name": name, "installed": False, "install": INSTALL}
+        for name in (OWN, *wanted)
+    ]
 
 
-def _row(name: str, seconds: float, lines: int, most: int, exact: bool, own: float) -> dict[str, Any]:
-    return {"name": name, "installed": True, "seconds": round(seconds, 3), "lines_per_s": round(lines / seconds), "peak_mb": most, "exact": exact, "fenrun_times_faster": round(seconds / own, 3)}
+def _row(
+    name: str, seconds: float, lines: int, most: int, exact: bool, own: float
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "installed": True,
+        "seconds": round(seconds, 3),
+        "lines_per_s": round(lines / seconds),
+        "peak_mb": most,
+        "exact": exact,
+        "fenrun_times_faster": round(seconds / own, 3),
+    }
 
 
 def _measured(name: str, folder: str, out: str) -> tuple[float, int, int]:

@@ -20,7 +20,16 @@ from openfisca_core.taxbenefitsystems import TaxBenefitSystem
 from openfisca_core.variables import Variable
 
 from fenrun.bench.peers.duckdb_sql import credited
-from fenrun.bench.peers.rules import COLUMNS, MONTHS, QUARTERS, YEAR, Rules, Steps, cents, read_rules
+from fenrun.bench.peers.rules import (
+    COLUMNS,
+    MONTHS,
+    QUARTERS,
+    YEAR,
+    Rules,
+    Steps,
+    cents,
+    read_rules,
+)
 
 _PARTNER = Entity("partner", "partners", "A partner", "")
 
@@ -45,7 +54,9 @@ def run(folder: Path, out: Path) -> None:
     targets = _figures(folder / "targets.csv", "target", place, QUARTERS)
     for n, start in enumerate(MONTHS[::3]):
         simulation.set_input("target", start, targets[n])
-    simulation.set_input("prior", YEAR, _figures(folder / "prior.csv", "prior_year_base", place, (YEAR,))[0])
+    simulation.set_input(
+        "prior", YEAR, _figures(folder / "prior.csv", "prior_year_base", place, (YEAR,))[0]
+    )
     _write(simulation, partners, out)
 
 
@@ -53,7 +64,17 @@ def _system(rules: Rules) -> TaxBenefitSystem:
     """The programme: what is put in, then what is calculated, each in cents."""
 
     def variable(name: str, unit: DateUnit, **more: Any) -> type[Variable]:
-        return type(name, (_Cents,), {"value_type": int, "entity": _PARTNER, "definition_period": unit, "label": name, **more})
+        return type(
+            name,
+            (_Cents,),
+            {
+                "value_type": int,
+                "entity": _PARTNER,
+                "definition_period": unit,
+                "label": name,
+                **more,
+            },
+        )
 
     def monthly(partner: Any, when: Period) -> np.ndarray:
         base = partner("credited", when)
@@ -75,8 +96,16 @@ def _system(rules: Rules) -> TaxBenefitSystem:
 
     month, year = DateUnit.MONTH, DateUnit.YEAR
     system = TaxBenefitSystem([_PARTNER])
-    system.add_variables(variable("credited", month), variable("target", month), variable("prior", year), variable("monthly", month, formula=monthly), variable("quarter", month, formula=quarter),
-                         variable("task", month, formula=task), variable("increment", year, formula=increment), variable("growth", year, formula=growth))
+    system.add_variables(
+        variable("credited", month),
+        variable("target", month),
+        variable("prior", year),
+        variable("monthly", month, formula=monthly),
+        variable("quarter", month, formula=quarter),
+        variable("task", month, formula=task),
+        variable("increment", year, formula=increment),
+        variable("growth", year, formula=growth),
+    )
     return system
 
 
@@ -88,20 +117,34 @@ def _paid(base: np.ndarray, value: np.ndarray, of: np.ndarray | int, steps: Step
     return np.maximum(base * rate + 50, 0) // 100
 
 
-def _figures(path: Path, column: str, place: dict[str, int], periods: tuple[str, ...]) -> np.ndarray:
+def _figures(
+    path: Path, column: str, place: dict[str, int], periods: tuple[str, ...]
+) -> np.ndarray:
     """(periods x partners) cents, 0 where nothing is said. A file without quarters speaks of the one period."""
-    said, number = np.zeros((len(periods), len(place)), np.int64), {period: n for n, period in enumerate(periods)}
+    said, number = (
+        np.zeros((len(periods), len(place)), np.int64),
+        {period: n for n, period in enumerate(periods)},
+    )
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            partner, period = place.get(row["partner_id"]), number.get(row.get("quarter", periods[0]))
+            partner, period = (
+                place.get(row["partner_id"]),
+                number.get(row.get("quarter", periods[0])),
+            )
             if partner is not None and period is not None:
                 said[period, partner] = cents(row[column])
     return said
 
 
 def _write(simulation: Simulation, partners: list[str], out: Path) -> None:
-    asked = [("growth", YEAR, "increment", YEAR), *(("monthly", month, "credited", month) for month in MONTHS), *(("task", quarter, "quarter", start) for quarter, start in zip(QUARTERS, MONTHS[::3]))]
-    amounts = np.column_stack([simulation.calculate(component, when) for component, _, _, when in asked])
+    asked = [
+        ("growth", YEAR, "increment", YEAR),
+        *(("monthly", month, "credited", month) for month in MONTHS),
+        *(("task", quarter, "quarter", start) for quarter, start in zip(QUARTERS, MONTHS[::3])),
+    ]
+    amounts = np.column_stack(
+        [simulation.calculate(component, when) for component, _, _, when in asked]
+    )
     bases = np.column_stack([simulation.calculate(base, when) for _, _, base, when in asked])
     earns = (amounts > 0) & (bases > 0)
     # Row by row: a partner's columns stand in the order of the file.
@@ -109,7 +152,10 @@ def _write(simulation: Simulation, partners: list[str], out: Path) -> None:
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
-        writer.writerows((partners[p], *asked[c][:2], _money(b), _money(a)) for p, c, b, a in zip(partner, column, bases[earns].tolist(), amounts[earns].tolist()))
+        writer.writerows(
+            (partners[p], *asked[c][:2], _money(b), _money(a))
+            for p, c, b, a in zip(partner, column, bases[earns].tolist(), amounts[earns].tolist())
+        )
 
 
 def _money(whole: int) -> str:

@@ -32,11 +32,22 @@ class Rules:
 def read_rules(folder: Path) -> Rules:
     """The constants in plan.json and exclusions.csv."""
     said = json.loads((folder / "plan.json").read_text("utf-8"), parse_float=Decimal)
-    versions = [(t["from_period"], tuple((_whole(Decimal(start) * 100), _whole(rate)) for start, rate in t["steps"])) for t in said["tiers"]]
+    versions = [
+        (
+            t["from_period"],
+            tuple((_whole(Decimal(start) * 100), _whole(rate)) for start, rate in t["steps"]),
+        )
+        for t in said["tiers"]
+    ]
     tiers = tuple([steps for start, steps in versions if start <= month][-1] for month in MONTHS)
     with (folder / "exclusions.csv").open(encoding="utf-8", newline="") as file:
         excluded = tuple((row["sku_family"], row["from_period"]) for row in csv.DictReader(file))
-    return Rules(_whole(said["floor_pct"]), excluded, tiers, *(tuple((_whole(a), _whole(b)) for a, b in said[name]) for name in ("task", "growth")))
+    return Rules(
+        _whole(said["floor_pct"]),
+        excluded,
+        tiers,
+        *(tuple((_whole(a), _whole(b)) for a, b in said[name]) for name in ("task", "growth")),
+    )
 
 
 def cents(text: str) -> int:

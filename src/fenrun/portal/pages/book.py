@@ -33,29 +33,63 @@ from fenrun.workspace import facts_known
 def customer(request: HttpRequest) -> HttpResponse:
     """A customer's links over time; with `to` and `since`, what moving it would do in a period."""
     sought = request.GET.get("customer", "").strip()
-    said: dict[str, Any] = {"customer": sought, "links": [], "to": request.GET.get("to", ""), "since": request.GET.get("since", ""), "period": request.GET.get("period", ""), "moved": None, "problems": []}
+    said: dict[str, Any] = {
+        "customer": sought,
+        "links": [],
+        "to": request.GET.get("to", ""),
+        "since": request.GET.get("since", ""),
+        "period": request.GET.get("period", ""),
+        "moved": None,
+        "problems": [],
+    }
     store = store_of(request)
     with aside():
         if sought:
             said["links"] = links_of(store, sought)
         if sought and said["to"]:
             try:
-                said["moved"] = moved(store, sought, said["to"], date.fromisoformat(said["since"]), get_object_or_404(Period, pk=said["period"]))
+                said["moved"] = moved(
+                    store,
+                    sought,
+                    said["to"],
+                    date.fromisoformat(said["since"]),
+                    get_object_or_404(Period, pk=said["period"]),
+                )
             except ValueError:
-                said["problems"] = [Problem("request-wrong", Place("since"), {"kind": said["since"] or "-", "known": "2024-10-01"})]
+                said["problems"] = [
+                    Problem(
+                        "request-wrong",
+                        Place("since"),
+                        {"kind": said["since"] or "-", "known": "2024-10-01"},
+                    )
+                ]
             except Refused as refused:
                 said["problems"] = refused.problems
-    return render(request, "book.html", {**said, "periods": list(Period.objects.order_by("-key").values_list("key", flat=True))})
+    return render(
+        request,
+        "book.html",
+        {**said, "periods": list(Period.objects.order_by("-key").values_list("key", flat=True))},
+    )
 
 
 def links_of(store: Store, subject: str) -> list[dict[str, Any]]:
     """A customer's links as last known, and those of its accounts: the book's columns, name, until (None: open) and the act that brought each."""
     engine, acts = DuckDB(), acts_by_source(store)
     put_book(engine, sources_of(store.imports("book")))
-    rows = engine.query("""
+    rows = engine.query(
+        """
         SELECT l.*, coalesce(p.name, l.party) AS name FROM links_known AS l LEFT JOIN parties AS p ON p.party = l.party
-        WHERE (l.of_kind = 'customer' AND l.subject = ?) OR (l.role = 'customer' AND l.party = ?) ORDER BY l.role, l.valid_from, l.party""", [subject, subject]).to_pylist()
-    return [{**r, "until": None if r["valid_to"] == OPEN_END else r["valid_to"], "act": acts.get(r["source"])} for r in rows]
+        WHERE (l.of_kind = 'customer' AND l.subject = ?) OR (l.role = 'customer' AND l.party = ?) ORDER BY l.role, l.valid_from, l.party""",
+        [subject, subject],
+    ).to_pylist()
+    return [
+        {
+            **r,
+            "until": None if r["valid_to"] == OPEN_END else r["valid_to"],
+            "act": acts.get(r["source"]),
+        }
+        for r in rows
+    ]
 
 
 def moved(store: Store, subject: str, to: str, since: date, period: Period) -> list[dict[str, Any]]:
@@ -65,13 +99,31 @@ def moved(store: Store, subject: str, to: str, since: date, period: Period) -> l
     live = Live(facts, parse_period(period.key), known)
     before = _earned(live)
     rows = handed_over(live.engine, subject, to, since)
-    book, problems = book_from({"links": [(n, {k: str(v) for k, v in row.items()}) for n, row in enumerate(rows, 2)]}, "what-if")
+    book, problems = book_from(
+        {"links": [(n, {k: str(v) for k, v in row.items()}) for n, row in enumerate(rows, 2)]},
+        "what-if",
+    )
     if problems:
         raise Refused(problems)
-    live.change(replace(facts, book=[*facts.book, ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)})]))
+    live.change(
+        replace(
+            facts,
+            book=[
+                *facts.book,
+                ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)}),
+            ],
+        )
+    )
     after = _earned(live)
-    differing = [(p, before.get(p, Decimal(0)), after.get(p, Decimal(0))) for p in {*before, *after} if before.get(p, 0) != after.get(p, 0)]
-    return [{"payee": p, "before": plain(a), "after": plain(b), "more": plain(b - a)} for p, a, b in sorted(differing, key=lambda row: (row[2] - row[1], row[0]))]
+    differing = [
+        (p, before.get(p, Decimal(0)), after.get(p, Decimal(0)))
+        for p in {*before, *after}
+        if before.get(p, 0) != after.get(p, 0)
+    ]
+    return [
+        {"payee": p, "before": plain(a), "after": plain(b), "more": plain(b - a)}
+        for p, a, b in sorted(differing, key=lambda row: (row[2] - row[1], row[0]))
+    ]
 
 
 def _earned(live: Live) -> dict[str, Decimal]:

@@ -27,7 +27,17 @@ from fenrun.estimate import Estimator
 from fenrun.plan.read import PlanFile
 from fenrun.portal import publish
 from fenrun.portal.isolation import rows_seen
-from fenrun.portal.models import CUSTOMER, EVERYBODY, OPERATIONS, PARTNER, Crediting, Grant, Period, Request, Statement
+from fenrun.portal.models import (
+    CUSTOMER,
+    EVERYBODY,
+    OPERATIONS,
+    PARTNER,
+    Crediting,
+    Grant,
+    Period,
+    Request,
+    Statement,
+)
 from fenrun.portal.turns import aside
 from fenrun.proof.bundle import make_bundle
 from fenrun.statement.explain import explain
@@ -56,14 +66,21 @@ class Held(NamedTuple):
 def grants_of(request: HttpRequest) -> list[Held]:
     """What the asker may see, as of now."""
     if not hasattr(request, "grants"):
-        found = rows_seen("SELECT role, party FROM portal_grant WHERE user_id = %s AND ended_at IS NULL AND holds_at IS NOT NULL ORDER BY role, party", request.user.pk)
+        found = rows_seen(
+            "SELECT role, party FROM portal_grant WHERE user_id = %s AND ended_at IS NULL AND holds_at IS NOT NULL ORDER BY role, party",
+            request.user.pk,
+        )
         request.grants = [Held(*row) for row in found]
     return request.grants  # type: ignore[no-any-return]
 
 
 def reasons_of(request: HttpRequest) -> list[Grant]:
     """The same with why, by whom and since when."""
-    return list(Grant.objects.filter(user_id=request.user.pk, ended_at=None).exclude(holds_at=None).order_by("role", "party"))
+    return list(
+        Grant.objects.filter(user_id=request.user.pk, ended_at=None)
+        .exclude(holds_at=None)
+        .order_by("role", "party")
+    )
 
 
 def roles_of(request: HttpRequest) -> set[str]:
@@ -106,14 +123,19 @@ def owns(request: HttpRequest, party: str, period: str, line: str = "") -> bool:
 
 def may_ask(request: HttpRequest, kind: str, party: str) -> bool:
     """Whether the asker may ask a customer that a party be credited: operations for anybody, a partner for an order of its own."""
-    return OPERATIONS in roles_of(request) or (kind == "registration" and any(g.role == PARTNER and g.party == party for g in grants_of(request)))
+    return OPERATIONS in roles_of(request) or (
+        kind == "registration"
+        and any(g.role == PARTNER and g.party == party for g in grants_of(request))
+    )
 
 
 def may_decide(request: HttpRequest, found: Request, state: str) -> bool:
     """Whether the asker may bring a request into a state: its customer consents or refuses, and nobody of the vendor on its behalf; who asked withdraws."""
     if state == "withdrawn":
         return found.asked_by == request.user.get_username()
-    return not sees_everything(request) and any(g.role == CUSTOMER and g.party == found.customer for g in grants_of(request))
+    return not sees_everything(request) and any(
+        g.role == CUSTOMER and g.party == found.customer for g in grants_of(request)
+    )
 
 
 def known_plans(request: HttpRequest) -> dict[str, PlanFile]:
@@ -124,7 +146,9 @@ def known_plans(request: HttpRequest) -> dict[str, PlanFile]:
 
 def whole(statement: Statement) -> dict[str, Any]:
     """The statement as `fenrun statement --json` prints it, with how far each line has come and what is credited elsewhere."""
-    return {k: v for k, v in statement.body.items() if k not in ("titles", "before")} | {"customers": statement.customers}
+    return {k: v for k, v in statement.body.items() if k not in ("titles", "before")} | {
+        "customers": statement.customers
+    }
 
 
 def bundled(request: HttpRequest, statement: Statement) -> bytes:
@@ -137,7 +161,9 @@ def bundled(request: HttpRequest, statement: Statement) -> bytes:
 
 def explained(period: str, line: str) -> tuple[Statement, dict[str, Any]]:
     """A line's statement and its explanation. It is looked for in a statement that the asker sees, so nobody is told of another's. Raises Http404."""
-    statement = get_object_or_404(Statement.objects.select_related("period"), period_id=period, payee=line.rpartition("/")[2])
+    statement = get_object_or_404(
+        Statement.objects.select_related("period"), period_id=period, payee=line.rpartition("/")[2]
+    )
     if line not in {x["line"] for x in statement.body["lines"]}:
         raise Http404
     with run_of(statement.period) as run:
@@ -158,9 +184,14 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
     if not 0 < more < MOST_SOLD:
         raise Refused([Problem("estimate-amount", Place("amount"), {"amount": amount})])
     with aside():
-        estimator, lock = _estimator(statement.period_id, statement.period.run, statement.period.known.replace(tzinfo=None))
+        estimator, lock = _estimator(
+            statement.period_id, statement.period.run, statement.period.known.replace(tzinfo=None)
+        )
         with lock:
-            return {**estimator.sell(statement.payee, more, service or None), "services": estimator.services(statement.payee)}
+            return {
+                **estimator.sell(statement.payee, more, service or None),
+                "services": estimator.services(statement.payee),
+            }
 
 
 @lru_cache(maxsize=4)

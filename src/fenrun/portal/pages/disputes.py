@@ -23,8 +23,22 @@ def listed(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """A dispute: what was said, in order; the evidence is the line's explanation."""
     dispute = get_object_or_404(Dispute, pk=number)
-    may = ("answered", "accepted", "refused") if OPERATIONS in roles_of(request) else ("open", "withdrawn") if owns(request, dispute.party, dispute.period) else ()
-    return render(request, "dispute.html", {"dispute": dispute, "entries": list(DisputeEntry.objects.filter(dispute_id=number).order_by("id")), "may": may if dispute.state in acts.OPEN else ()})
+    may = (
+        ("answered", "accepted", "refused")
+        if OPERATIONS in roles_of(request)
+        else ("open", "withdrawn")
+        if owns(request, dispute.party, dispute.period)
+        else ()
+    )
+    return render(
+        request,
+        "dispute.html",
+        {
+            "dispute": dispute,
+            "entries": list(DisputeEntry.objects.filter(dispute_id=number).order_by("id")),
+            "may": may if dispute.state in acts.OPEN else (),
+        },
+    )
 
 
 @require_POST
@@ -34,7 +48,9 @@ def open_(request: HttpRequest) -> HttpResponse:
     party, period, line = (request.POST.get(key, "") for key in ("party", "period", "line"))
     if not owns(request, party, period, line):
         raise Http404
-    made = acts.open_dispute(request.user.get_username(), party, period, line, request.POST.get("text", ""))
+    made = acts.open_dispute(
+        request.user.get_username(), party, period, line, request.POST.get("text", "")
+    )
     return redirect("dispute", made.pk)
 
 
@@ -45,5 +61,11 @@ def answer(request: HttpRequest, number: int) -> HttpResponse:
     dispute, operations = get_object_or_404(Dispute, pk=number), OPERATIONS in roles_of(request)
     if not operations and not owns(request, dispute.party, dispute.period):
         raise PermissionDenied
-    acts.answer_dispute(request.user.get_username(), dispute, request.POST.get("state", ""), request.POST.get("text", ""), operations)
+    acts.answer_dispute(
+        request.user.get_username(),
+        dispute,
+        request.POST.get("state", ""),
+        request.POST.get("text", ""),
+        operations,
+    )
     return redirect("dispute", number)

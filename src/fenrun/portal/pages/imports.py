@@ -63,24 +63,37 @@ _lock = threading.Lock()
 @signed_in(OPERATIONS)
 def listed(request: HttpRequest) -> HttpResponse:
     """The form, and the imports since the portal started."""
-    return render(request, "imports.html", {"jobs": sorted(_jobs.values(), key=lambda j: -j.number)})
+    return render(
+        request, "imports.html", {"jobs": sorted(_jobs.values(), key=lambda j: -j.number)}
+    )
 
 
 @require_POST
 @operations
 def start(request: HttpRequest) -> HttpResponse:
     """Take uploaded files and import them."""
-    return redirect("import-job", begin(store_of(request), request.FILES.getlist("files"), request.POST.get("reason", "")).number)
+    return redirect(
+        "import-job",
+        begin(
+            store_of(request), request.FILES.getlist("files"), request.POST.get("reason", "")
+        ).number,
+    )
 
 
 def begin(store: Store, uploads: Sequence[UploadedFile], reason: str) -> Job:
     """Import uploaded files in a thread of their own. Raises Refused where there are none."""
     if not uploads:
-        raise Refused([Problem("file-unreadable", Place("upload"), {"detail": "no file was chosen"})])
+        raise Refused(
+            [Problem("file-unreadable", Place("upload"), {"detail": "no file was chosen"})]
+        )
     folder = Path(tempfile.mkdtemp(prefix="fenrun-upload-"))
     paths = []
     for number, upload in enumerate(uploads):
-        path = folder / str(number) / (Path(str(upload.name)).name.encode()[-200:].decode("utf-8", "ignore") or "file")
+        path = (
+            folder
+            / str(number)
+            / (Path(str(upload.name)).name.encode()[-200:].decode("utf-8", "ignore") or "file")
+        )
         path.parent.mkdir()
         with path.open("wb") as file:
             for chunk in upload.chunks():
@@ -89,7 +102,9 @@ def begin(store: Store, uploads: Sequence[UploadedFile], reason: str) -> Job:
     store.now, store.reason = events.now().replace(tzinfo=None), reason.strip()[:500]
     with _lock:
         number = max(_jobs, default=0) + 1
-        job = _jobs[number] = Job(number, store.actor, [p.name for p in paths], sum(p.stat().st_size for p in paths))
+        job = _jobs[number] = Job(
+            number, store.actor, [p.name for p in paths], sum(p.stat().st_size for p in paths)
+        )
         for old in sorted(_jobs)[:-_KEPT]:
             del _jobs[old]
     threading.Thread(target=_run, args=(job, store, paths, folder), daemon=True).start()
@@ -105,7 +120,9 @@ def job_of(number: int) -> Job:
 
 def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
     try:
-        for found in import_files(store, paths, store.now or events.now().replace(tzinfo=None), job.step):
+        for found in import_files(
+            store, paths, store.now or events.now().replace(tzinfo=None), job.step
+        ):
             job.problems += found.problems
             if isinstance(found, Imported):
                 job.imported.append(found)
@@ -113,7 +130,9 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
         job.problems += refused.problems
     except Exception as error:  # whatever it is, the import is not done and must not look so
         _log.exception("import")
-        job.problems.append(Problem("import-broken", Place(job.now or "upload"), {"detail": type(error).__name__}))
+        job.problems.append(
+            Problem("import-broken", Place(job.now or "upload"), {"detail": type(error).__name__})
+        )
     finally:
         job.over = True
         shutil.rmtree(folder, ignore_errors=True)
@@ -123,4 +142,8 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
 def one(request: HttpRequest, number: int) -> HttpResponse:
     """How an import goes; asks again by itself until it is done."""
     job = job_of(number)
-    return render(request, "import_part.html" if request.htmx else "import.html", {"job": job, "problems": [p.as_json(lang()) for p in job.problems]})
+    return render(
+        request,
+        "import_part.html" if request.htmx else "import.html",
+        {"job": job, "problems": [p.as_json(lang()) for p in job.problems]},
+    )

@@ -35,17 +35,35 @@ def listed(request: HttpRequest) -> HttpResponse:
     earned: dict[str, list[Decimal]] = {key: [] for key in shown}
     for key, amount in Statement.objects.values_list("period_id", "earned"):
         earned[key].append(Decimal(amount))
-    rows = [{"key": month.key, "period": shown.get(month.key), "earned": plain(sum(earned.get(month.key, ()), Decimal(0))), "statements": len(earned.get(month.key, ()))}
-            for month in reversed(publish.months_of(store_of(request)))]
+    rows = [
+        {
+            "key": month.key,
+            "period": shown.get(month.key),
+            "earned": plain(sum(earned.get(month.key, ()), Decimal(0))),
+            "statements": len(earned.get(month.key, ())),
+        }
+        for month in reversed(publish.months_of(store_of(request)))
+    ]
     waiting = {a.period: a for a in Approval.objects.filter(approved_at=None)}
-    return render(request, "periods.html", {"rows": rows, "waiting": waiting, "trend": [(r["key"][2:], r["earned"]) for r in reversed(rows) if r["period"]], "may_act": OPERATIONS in roles_of(request)})
+    return render(
+        request,
+        "periods.html",
+        {
+            "rows": rows,
+            "waiting": waiting,
+            "trend": [(r["key"][2:], r["earned"]) for r in reversed(rows) if r["period"]],
+            "may_act": OPERATIONS in roles_of(request),
+        },
+    )
 
 
 @signed_in(OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str) -> HttpResponse:
     """A period: the largest statements, concentration, differences of closed periods, problems, and the way to its close."""
     shown = get_object_or_404(Period, pk=period)
-    statements = list(Statement.objects.filter(period=shown).order_by("rank").defer("body", "customers"))
+    statements = list(
+        Statement.objects.filter(period=shown).order_by("rank").defer("body", "customers")
+    )
     partners = [s for s in statements if Decimal(s.earned)]
     earned = sum((Decimal(s.earned) for s in statements), Decimal(0))
     top = sum((Decimal(s.earned) for s in partners[:TOP]), Decimal(0))
@@ -53,13 +71,35 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
     with run_of(shown) as run:
         problems, posted = run.problems, run.posted
         flows = _flows(run)
-        totals = [{k: plain(v) if isinstance(v, Decimal) else v for k, v in r.items()} for r in run.engine.table("ledger").to_pylist()]
-    return render(request, "period.html", {
-        "period": shown, "statements": statements[:TOP], "count": len(statements), "earning": len(partners), "earned": plain(earned), "top": plain(top), "fifth": plain(fifth),
-        "payable": plain(sum((Decimal(s.payable) for s in statements), Decimal(0))), "amounts": [s.earned for s in partners], "problems": [p.as_json(lang()) for p in problems], "posted": posted[:200], "posted_count": len(posted),
-        "totals": totals, "flows": flows, "asked": Approval.objects.filter(period=period, approved_at=None).first(), "done": list(Approval.objects.filter(period=period).exclude(approved_at=None)),
-        "may_act": OPERATIONS in roles_of(request), "me": request.user.get_username(), "TOP": TOP,
-    })
+        totals = [
+            {k: plain(v) if isinstance(v, Decimal) else v for k, v in r.items()}
+            for r in run.engine.table("ledger").to_pylist()
+        ]
+    return render(
+        request,
+        "period.html",
+        {
+            "period": shown,
+            "statements": statements[:TOP],
+            "count": len(statements),
+            "earning": len(partners),
+            "earned": plain(earned),
+            "top": plain(top),
+            "fifth": plain(fifth),
+            "payable": plain(sum((Decimal(s.payable) for s in statements), Decimal(0))),
+            "amounts": [s.earned for s in partners],
+            "problems": [p.as_json(lang()) for p in problems],
+            "posted": posted[:200],
+            "posted_count": len(posted),
+            "totals": totals,
+            "flows": flows,
+            "asked": Approval.objects.filter(period=period, approved_at=None).first(),
+            "done": list(Approval.objects.filter(period=period).exclude(approved_at=None)),
+            "may_act": OPERATIONS in roles_of(request),
+            "me": request.user.get_username(),
+            "TOP": TOP,
+        },
+    )
 
 
 def _flows(run: Run) -> list[tuple[str, list[charts.Link]]]:
@@ -68,13 +108,29 @@ def _flows(run: Run) -> list[tuple[str, list[charts.Link]]]:
     for row in run.engine.query(_FLOW, [run.period.span.start, run.period.span.end]).to_pylist():
         found.setdefault(row["role"], []).append((row["via"], row["name"], row["amount"]))
     flows = []
-    for role, rows in sorted(found.items(), key=lambda item: -sum(amount for *_, amount in item[1])):
+    for role, rows in sorted(
+        found.items(), key=lambda item: -sum(amount for *_, amount in item[1])
+    ):
         sums: dict[str, Decimal] = {}
         for _, name, amount in rows:
             sums[name] = sums.get(name, Decimal(0)) + amount
         largest = sorted(sums, key=lambda name: (-sums[name], name))[:_NAMED]
-        flows.append((role, [(say(f"via-{via}", lang()), name if name in largest else say("portal-others", lang()), amount) for via, name, amount in rows]))
-    return [(role, links) for role, links in flows if len({via for via, *_ in links}) > 1]  # else there is nothing to tell apart
+        flows.append(
+            (
+                role,
+                [
+                    (
+                        say(f"via-{via}", lang()),
+                        name if name in largest else say("portal-others", lang()),
+                        amount,
+                    )
+                    for via, name, amount in rows
+                ],
+            )
+        )
+    return [
+        (role, links) for role, links in flows if len({via for via, *_ in links}) > 1
+    ]  # else there is nothing to tell apart
 
 
 @require_POST
@@ -86,7 +142,9 @@ def settle(request: HttpRequest, period: str) -> HttpResponse:
     except ValueError as error:
         raise Http404 from error
     changed = acts.settle(store_of(request), span)
-    messages.success(request, say("portal-settled" if changed else "portal-settled-same", lang(), period=period))
+    messages.success(
+        request, say("portal-settled" if changed else "portal-settled-same", lang(), period=period)
+    )
     return redirect("period", period)
 
 
@@ -94,7 +152,9 @@ def settle(request: HttpRequest, period: str) -> HttpResponse:
 @operations
 def ask(request: HttpRequest, period: str) -> HttpResponse:
     """Ask that a period be closed."""
-    acts.ask_close(store_of(request), get_object_or_404(Period, pk=period), request.POST.get("reason", ""))
+    acts.ask_close(
+        store_of(request), get_object_or_404(Period, pk=period), request.POST.get("reason", "")
+    )
     messages.success(request, say("portal-close-asked", lang(), period=period))
     return redirect("period", period)
 

@@ -43,14 +43,32 @@ def listed(request: HttpRequest, plan: str = "") -> HttpResponse:
     if plan and plan not in known:
         raise Http404
     file = known.get(plan) or next(iter(known.values()), None)
-    return render(request, "plans.html", {"plans": list(known), "file": file, "may_act": OPERATIONS in roles_of(request), "periods": list(Period.objects.order_by("-key").values_list("key", flat=True))})
+    return render(
+        request,
+        "plans.html",
+        {
+            "plans": list(known),
+            "file": file,
+            "may_act": OPERATIONS in roles_of(request),
+            "periods": list(Period.objects.order_by("-key").values_list("key", flat=True)),
+        },
+    )
 
 
 @require_POST
 @signed_in(OPERATIONS, AUDITOR)
 def check(request: HttpRequest) -> HttpResponse:
     """What the checker says of a text: problems, cases, what it changes clause by clause; and, where a period is named, whose pay it changes. Nothing is kept."""
-    return render(request, "plan_checked.html", checked(store_of(request), known_plans(request), request.POST.get("text", ""), request.POST.get("period", "")))
+    return render(
+        request,
+        "plan_checked.html",
+        checked(
+            store_of(request),
+            known_plans(request),
+            request.POST.get("text", ""),
+            request.POST.get("period", ""),
+        ),
+    )
 
 
 def checked(store: Store, known: dict[str, PlanFile], text: str, period: str) -> dict[str, Any]:
@@ -60,25 +78,47 @@ def checked(store: Store, known: dict[str, PlanFile], text: str, period: str) ->
 
 
 def _checked(store: Store, known: dict[str, PlanFile], text: str, period: str) -> dict[str, Any]:
-    found: dict[str, Any] = {"problems": [], "cases": None, "changes": None, "payees": None, "period": ""}
+    found: dict[str, Any] = {
+        "problems": [],
+        "cases": None,
+        "changes": None,
+        "payees": None,
+        "period": "",
+    }
     try:
         file = read_plan(text, "plan.yaml")
         problems = _pool().submit(examine, file.plan, "plan.yaml").result()[0]
         outcomes, wrong = run_cases(file)
-        found |= {"problems": [p.as_json(lang()) for p in [*problems, *wrong]], "cases": (sum(o.ok for o in outcomes), len(outcomes))}
+        found |= {
+            "problems": [p.as_json(lang()) for p in [*problems, *wrong]],
+            "cases": (sum(o.ok for o in outcomes), len(outcomes)),
+        }
         before = known.get(file.plan.id)
         if before:
             found["changes"] = diff(before.plan, file.plan)
             if period and found["changes"]:
                 rows = compare_plans(store, (before.plan, file.plan), parse_period(period))
-                found |= {"period": period, "payees": [{"payee": r["payee"], "role": r["role"], **{k: plain(r[k]) for k in ("one", "other")}, "more": plain(r["other"] - r["one"])} for r in rows]}
+                found |= {
+                    "period": period,
+                    "payees": [
+                        {
+                            "payee": r["payee"],
+                            "role": r["role"],
+                            **{k: plain(r[k]) for k in ("one", "other")},
+                            "more": plain(r["other"] - r["one"]),
+                        }
+                        for r in rows
+                    ],
+                }
     except Refused as refused:
         found["problems"] = [p.as_json(lang()) for p in refused.problems]
     except BrokenProcessPool:
         _pool.cache_clear()
         raise
     except ValueError as error:  # a period that is none
-        found["problems"] = [Problem("estimate-amount", Place("period"), {"amount": str(error)}).as_json(lang())]
+        found["problems"] = [
+            Problem("estimate-amount", Place("period"), {"amount": str(error)}).as_json(lang())
+        ]
     return found
 
 
@@ -86,6 +126,10 @@ def _checked(store: Store, known: dict[str, PlanFile], text: str, period: str) -
 @operations
 def save(request: HttpRequest) -> HttpResponse:
     """Make the text known as the plan from now on, with a reason. What is closed stays as it was closed."""
-    file = acts.save_plan(store_of(request), request.POST.get("text", "").replace("\r\n", "\n"), request.POST.get("reason", ""))
+    file = acts.save_plan(
+        store_of(request),
+        request.POST.get("text", "").replace("\r\n", "\n"),
+        request.POST.get("reason", ""),
+    )
     messages.success(request, say("portal-plan-saved", lang(), plan=file.plan.id))
     return redirect("plan", file.plan.id)

@@ -22,23 +22,45 @@ def listed(request: HttpRequest) -> HttpResponse:
     """The requests that one sees, waiting ones first, and what one may do about them."""
     grants = grants_of(request)
     found = sorted(Request.objects.all(), key=lambda r: (r.state != "waiting", -r.pk))
-    return render(request, "requests.html", {
-        "requests": found[:200], "mine": {g.party for g in grants if g.role == CUSTOMER}, "partners": [g.party for g in grants if g.role == PARTNER], "may_ask": OPERATIONS in roles_of(request),
-        "today": events.now().date(), "silence": consents.silence(store_of(request)), "me": request.user.get_username()})
+    return render(
+        request,
+        "requests.html",
+        {
+            "requests": found[:200],
+            "mine": {g.party for g in grants if g.role == CUSTOMER},
+            "partners": [g.party for g in grants if g.role == PARTNER],
+            "may_ask": OPERATIONS in roles_of(request),
+            "today": events.now().date(),
+            "silence": consents.silence(store_of(request)),
+            "me": request.user.get_username(),
+        },
+    )
 
 
 @require_POST
 @signed_in(PARTNER, OPERATIONS)
 def ask(request: HttpRequest) -> HttpResponse:
     """Operations ask for an association or transfer; a partner registers an order for itself."""
-    said = {key: request.POST.get(key, "").strip()[:200] for key in ("kind", "customer", "party", "order", "issuer", "since")}
+    said = {
+        key: request.POST.get(key, "").strip()[:200]
+        for key in ("kind", "customer", "party", "order", "issuer", "since")
+    }
     try:
         since = date.fromisoformat(said["since"])
     except ValueError:
         since = events.now().date()
     if not may_ask(request, said["kind"], said["party"]):
         raise PermissionDenied
-    consents.ask(store_of(request), said["kind"], said["customer"], said["party"], since, request.POST.get("reason", ""), said["order"], said["issuer"])
+    consents.ask(
+        store_of(request),
+        said["kind"],
+        said["customer"],
+        said["party"],
+        since,
+        request.POST.get("reason", ""),
+        said["order"],
+        said["issuer"],
+    )
     messages.success(request, say("portal-asked", lang()))
     return redirect("requests")
 

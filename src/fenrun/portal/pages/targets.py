@@ -38,18 +38,41 @@ def listed(request: HttpRequest) -> HttpResponse:
     with aside():
         found = figures_of(store_of(request), **said)
     extra = "&" + urlencode({k: v for k, v in said.items() if v})
-    return render(request, "targets.html", {"page": Paginator(found, 50).get_page(request.GET.get("page")), "extra": extra, "said": said, "figures": sorted({f["figure"] for f in found}), "more": len(found) == MOST, "may_act": OPERATIONS in roles_of(request)})
+    return render(
+        request,
+        "targets.html",
+        {
+            "page": Paginator(found, 50).get_page(request.GET.get("page")),
+            "extra": extra,
+            "said": said,
+            "figures": sorted({f["figure"] for f in found}),
+            "more": len(found) == MOST,
+            "may_act": OPERATIONS in roles_of(request),
+        },
+    )
 
 
-def figures_of(store: Store, party: str = "", figure: str = "", period: str = "") -> list[dict[str, Any]]:
+def figures_of(
+    store: Store, party: str = "", figure: str = "", period: str = ""
+) -> list[dict[str, Any]]:
     """Figures as last known: party, name, figure, period, amount (exact text), currency, source, actor, at (the day it was entered), reason. At most MOST."""
     engine, brought = DuckDB(), acts_by_source(store)
     put_book(engine, sources_of(store.imports("book")))
-    rows = engine.query(f"{_FIGURES} LIMIT {MOST}", [party, party, figure, figure, period, period]).to_pylist()
+    rows = engine.query(
+        f"{_FIGURES} LIMIT {MOST}", [party, party, figure, figure, period, period]
+    ).to_pylist()
     found = []
     for row in rows:
         act = brought.get(row["source"])
-        found.append({**{k: row[k] for k in ("party", "name", "figure", "period", "currency", "source")}, "amount": plain(row["amount"]), "actor": act.actor if act else "", "at": act.at[:10] if act else "", "reason": act.reason if act else ""})
+        found.append(
+            {
+                **{k: row[k] for k in ("party", "name", "figure", "period", "currency", "source")},
+                "amount": plain(row["amount"]),
+                "actor": act.actor if act else "",
+                "at": act.at[:10] if act else "",
+                "reason": act.reason if act else "",
+            }
+        )
     return found
 
 
@@ -57,7 +80,10 @@ def figures_of(store: Store, party: str = "", figure: str = "", period: str = ""
 @operations
 def give(request: HttpRequest) -> HttpResponse:
     """Enter a figure, in place of an earlier one."""
-    said = [request.POST.get(key, "") for key in ("party", "figure", "period", "amount", "currency", "reason")]
+    said = [
+        request.POST.get(key, "")
+        for key in ("party", "figure", "period", "amount", "currency", "reason")
+    ]
     acts.set_target(store_of(request), *said)
     messages.success(request, say("portal-target-set", lang(), party=said[0].strip()))
     return redirect("targets")
