@@ -19,8 +19,14 @@ serve: $(READY)    ## open the demo world in the portal; DATABASE_URL=postgres:/
 	test -f demo-workspace/fenrun.json || $(BIN)/fenrun demo demo-workspace
 	$(BIN)/fenrun serve demo-workspace
 
+lint: $(READY)     ## layout, lint and types
+	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs
+	FENRUN_SECRET=unused $(BIN)/mypy
+
 test: $(READY)     ## every test
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests bench docs
+	$(BIN)/ruff check src tests bench docs
 	$(BIN)/python -m pytest -n 2
 
 nightly: $(READY)  ## the properties at full size: 10,000 random worlds against the auditor
@@ -33,7 +39,7 @@ docs: $(READY)     ## write the generated reference pages again
 	$(BIN)/python docs/generate.py
 
 lock: $(READY)     ## pin every dependency again, with hashes
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --strip-extras --extra dev -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --strip-extras --extra dev --extra mcp --extra pdf --extra postgres --extra spark -o requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) demo-workspace .pytest_cache .ruff_cache

@@ -19,7 +19,7 @@ from pydantic import BaseModel
 from fenrun.base.words import catalogue
 from fenrun.book.read import COLUMNS
 from fenrun.charges.rows import COSTS, ESSENTIAL, focus_columns
-from fenrun.cli import COMMANDS
+from fenrun.cli import COMMANDS, module_of
 from fenrun.plan.text import PlanText
 
 ROOT = Path(__file__).parent.parent
@@ -33,9 +33,7 @@ def reference() -> str:
         "## Commands\n",
     ]
     for name in COMMANDS:
-        parts.append(
-            _command(importlib.import_module(f"fenrun.cli.{name}_").command, f"fenrun {name}")
-        )
+        parts.append(_command(module_of(name).command, f"fenrun {name}"))
     parts += ["## Plan keys\n", *_model(PlanText, "plan", set())]
     parts.append("## Book columns\n")
     for table, columns in COLUMNS.items():

@@ -9,9 +9,9 @@ from pathlib import Path
 import yaml
 
 from fenrun.book.read import book_from, yaml_tables
-from fenrun.cases import run_cases
 from fenrun.cli import COMMANDS
 from fenrun.plan.read import load_plan, read_plan
+from fenrun.whatif.cases import run_cases
 from tests.command import fenrun
 
 DOCS = Path(__file__).parent.parent / "docs"

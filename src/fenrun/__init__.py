@@ -2,13 +2,15 @@
 
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import AsOf, Period, parse_period
-from fenrun.cases import run_cases
-from fenrun.engine.store import Store
-from fenrun.pipeline import settle
 from fenrun.plan.read import load_plan
+from fenrun.settle.facts import check_workspace
+from fenrun.settle.imports import import_file
+from fenrun.settle.pipeline import settle
+from fenrun.settle.runs import settle_workspace
 from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
-from fenrun.workspace import check_workspace, import_file, settle_workspace
+from fenrun.store.facts import Store
+from fenrun.whatif.cases import run_cases
 
 __all__ = [
     "AsOf",

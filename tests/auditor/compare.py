@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from fenrun.base.when import AsOf, parse_period
-from fenrun.book.as_known import put_book, sources_from
+from fenrun.book.as_of import load_book, sources_from
 from fenrun.book.read import Book
-from fenrun.cases import charge_table
 from fenrun.engine.duckdb import DuckDB
-from fenrun.pipeline import settle
-from fenrun.plan.read import as_known
+from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
+from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
+from fenrun.whatif.cases import charge_table
 from tests.auditor.auditor import Answer, audit
 
 KNOWN = datetime(2024, 1, 1)
@@ -30,7 +30,7 @@ def run_engine(
 ) -> Run:
     """Settle charges (mappings of FOCUS columns, with timestamps) under a plan or several, in memory."""
     engine = DuckDB()
-    put_book(
+    load_book(
         engine,
         [
             s
@@ -38,7 +38,7 @@ def run_engine(
             for s in sources_from(book, f"book-{n}", known)
         ],
     )
-    engine.put("charges", charge_table(charges))
+    engine.load("charges", charge_table(charges))
     span = parse_period(period)
     return settle(
         engine, plan if isinstance(plan, list) else [plan], span, AsOf(span.last_day, KNOWN)
@@ -57,7 +57,7 @@ def answer_for(
     facts = [
         (since, row) for since, book in books for rows in book.tables().values() for row in rows
     ]
-    return audit(charges, facts, as_known(plan, known.date()), (span.start, span.end))
+    return audit(charges, facts, plan_as_of(plan, known.date()), (span.start, span.end))
 
 
 def differences(run: Run, answer: Answer) -> list[str]:

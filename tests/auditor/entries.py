@@ -6,6 +6,8 @@ from collections import defaultdict
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 from tests.auditor.auditor import ZERO, Span, holds, rounded, shifted, span_of, within
@@ -152,12 +154,10 @@ def _clawbacks(audit: Any, spans: dict[tuple[str, str], Span]) -> None:
         tree = audit.trees[c.clawback_rule]
 
         def lost(customer: str, month: Any, tree: Any = tree) -> bool:
-            class Customer:
-                text = staticmethod(
-                    lambda name: audit.book.label(customer, name, shifted(month, 1) - _DAY)
-                )  # noqa: B023
+            day = shifted(month, 1) - _DAY
 
-            return holds(tree, Customer)
+            label = partial(audit.book.label, customer, day=day)
+            return holds(tree, SimpleNamespace(text=label))
 
         for customer in sorted(
             u for u in {k[3] for k in audit.answer.own if k[0] == c.rule_id} if u

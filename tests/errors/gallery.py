@@ -29,26 +29,30 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fenrun import cli, pipeline
+from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
-from fenrun.cases import run_cases
 from fenrun.closing import close as closing
 from fenrun.closing.close import close
-from fenrun.closing.seal import climb, leaf_of
-from fenrun.engine import log
+from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.engine.choose import new_engine
-from fenrun.engine.store import Store
-from fenrun.estimate import Estimator
-from fenrun.plan.findings import examine
+from fenrun.plan.check.findings import examine
 from fenrun.plan.read import read_plan
 from fenrun.portal import assistant
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
+from fenrun.settle import pipeline
+from fenrun.settle.facts import check_workspace
+from fenrun.settle.imports import import_file
+from fenrun.settle.runs import settle_workspace
 from fenrun.statement.explain import explain
 from fenrun.statement.rows import statement_of
-from fenrun.workspace import as_other, check_workspace, import_file, settle_plans, settle_workspace
+from fenrun.store import audit_log as log
+from fenrun.store.facts import Store
+from fenrun.whatif.cases import run_cases
+from fenrun.whatif.compare import as_other, settle_plans
+from fenrun.whatif.estimate import Estimator
 
 KNOWN = datetime(2024, 12, 1)
 ROW = {
@@ -134,11 +138,17 @@ def _no_pdf() -> list[Problem]:
     return []
 
 
+def _bench_missing() -> list[Problem]:
+    with mock.patch.object(cli, "__file__", "/site-packages/fenrun/cli/__init__.py"):
+        cli.module_of("bench")
+    return []
+
+
 def _shown_otherwise(store: Store) -> list[Problem]:
     """A page that stands on a run which the workspace does not give."""
     acts = _portal()
     common = importlib.import_module("fenrun.portal.pages.common")
-    shown = acts.models.Period(key="2024-09", run="another", known=KNOWN, posted="")
+    shown = acts.models.Period(key="2024-09", run="another", known=KNOWN, booked="")
     with mock.patch.object(common.settings, "WORKSPACE", store.path), common.run_of(shown):
         return []
 
@@ -369,14 +379,14 @@ def _busy(store: Store) -> list[Problem]:
 
 def _meanwhile(store: Store) -> list[Problem]:
     """August is closed while September is being closed."""
-    rows = closing.sealed_rows
+    rows = closing.signed_off_rows
 
     def late(run: object) -> object:
-        closing.sealed_rows = rows
+        closing.signed_off_rows = rows
         close(store, parse_period("2024-08"))
         return rows(run)  # type: ignore[arg-type]
 
-    closing.sealed_rows = late  # type: ignore[assignment]
+    closing.signed_off_rows = late  # type: ignore[assignment]
     close(store, SEPTEMBER)
     return []
 
@@ -772,15 +782,15 @@ GALLERY: dict[str, Shows] = {
         "fenrun close WORKSPACE while another process writes for a minute", act=_busy
     ),
     "log-edited": settled(
-        "UPDATE acts SET actor = 'somebody' WHERE seq = 2",
-        act=_log("UPDATE acts SET actor = 'somebody' WHERE seq = 2"),
+        "UPDATE events SET actor = 'somebody' WHERE seq = 2",
+        act=_log("UPDATE events SET actor = 'somebody' WHERE seq = 2"),
     ),
     "log-gap": settled(
-        "DELETE FROM acts WHERE seq = 2", act=_log("DELETE FROM acts WHERE seq = 2")
+        "DELETE FROM events WHERE seq = 2", act=_log("DELETE FROM events WHERE seq = 2")
     ),
     "log-head": settled(
-        "DELETE FROM acts WHERE seq = 3, then fenrun audit verify WORKSPACE --head HASH",
-        act=_log("DELETE FROM acts WHERE seq = 3", "b6589fc6"),
+        "DELETE FROM events WHERE seq = 3, then fenrun audit verify WORKSPACE --head HASH",
+        act=_log("DELETE FROM events WHERE seq = 3", "b6589fc6"),
     ),
     "stored-edited": settled(
         "a byte more at the end of links.parquet in the store",
@@ -890,9 +900,10 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a grant without a reason",
         lambda: (_portal().give("one", "two", "partner", "P1", " "), [])[1],
     ),
+    "bench-missing": Shows("fenrun bench, where only the wheel is installed", _bench_missing),
     "bench-not-demo": settled(
         "fenrun bench portal WORKSPACE, of real data",
-        act=lambda store: importlib.import_module("fenrun.cli.bench_").bench_portal.callback(
+        act=lambda store: importlib.import_module("bench.commands").bench_portal.callback(
             store, 1, 1, False
         ),
     ),
@@ -920,7 +931,7 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a webhook to http://10.0.0.1/",
         lambda: (
             _portal()
-            and importlib.import_module("fenrun.portal.hooks").make(
+            and importlib.import_module("fenrun.portal.webhooks").make(
                 None, "http://10.0.0.1/", "statement"
             ),
             [],

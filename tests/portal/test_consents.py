@@ -12,7 +12,7 @@ import json
 from datetime import UTC, date, datetime
 from django.conf import settings
 from fenrun.base.when import parse_period
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 from fenrun.portal import consents, events, models, publish
 store = Store.open(settings.WORKSPACE)
 store.actor = "somebody"
@@ -33,7 +33,7 @@ clock["now"] = datetime.fromisoformat(%(when)r).replace(tzinfo=UTC)
 %(then)s
 said["after"] = credited()
 request = models.Request.objects.using("default").get(pk=request.pk)
-log = store.log.acts("book")[-1]
+log = store.log.events("book")[-1]
 print(json.dumps({**said, "customer": customer, "state": request.state, "holds_from": str(request.holds_from), "reason": log.reason, "source": log.facts()["source"], "actor": log.actor}))
 """
 
@@ -62,7 +62,9 @@ def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
 
 def test_a_refusal_credits_nothing(own: Portal) -> None:
     said = _moved(
-        own, "2024-10-11T15:00", 'consents.decide(store, request, "refused")\nconsents.lapse(store)'
+        own,
+        "2024-10-11T15:00",
+        'consents.decide(store, request, "refused")\nconsents.settle_silence(store)',
     )
     assert (
         said["after"] == said["before"]
@@ -72,19 +74,19 @@ def test_a_refusal_credits_nothing(own: Portal) -> None:
 
 
 def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
-    said = _moved(own, "2024-10-19T01:00", "consents.lapse(store)", heard=False)
+    said = _moved(own, "2024-10-19T01:00", "consents.settle_silence(store)", heard=False)
     assert (
         said["silent_on"] == "None"
         and said["after"] == said["before"]
         and said["state"] == "waiting"
     ), "who has no account cannot be heard, and is not silent"
-    said = _moved(own, "2024-10-17T23:00", "consents.lapse(store)")
+    said = _moved(own, "2024-10-17T23:00", "consents.settle_silence(store)")
     assert (
         said["silent_on"] == "2024-10-18"
         and said["after"] == said["before"]
         and said["state"] == "waiting"
     )
-    said = _moved(own, "2024-10-18T01:00", "consents.lapse(store)")
+    said = _moved(own, "2024-10-18T01:00", "consents.settle_silence(store)")
     assert (
         said["state"] == "silent"
         and said["holds_from"] == "2024-10-18"
@@ -160,19 +162,19 @@ import json
 from datetime import UTC, date, datetime
 from django.conf import settings
 from fenrun.base.when import parse_period
-from fenrun.charges.read import put_charges
+from fenrun.charges.read import load_charges
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 from fenrun.portal import consents, events, models, publish
 store = Store.open(settings.WORKSPACE)
 store.actor = "somebody"
 events.now = lambda: datetime(2024, 10, 4, 9, tzinfo=UTC)
 engine = DuckDB()
-put_charges(engine, "charges", store.imports("charges"))
-from fenrun.book.as_known import put_book, sources_of
+load_charges(engine, "charges", store.imports("charges"))
+from fenrun.book.as_of import load_book, sources_of
 from fenrun.credit.owners import owners_of
-put_book(engine, sources_of(store.imports("book")))
-held = engine.query("SELECT l.* FROM links_known AS l SEMI JOIN charges AS c ON c.x_OrderId = l.subject WHERE l.of_kind = 'order' ORDER BY subject LIMIT 1").to_pylist()[0]
+load_book(engine, sources_of(store.imports("book")))
+held = engine.query("SELECT l.* FROM links_as_of AS l SEMI JOIN charges AS c ON c.x_OrderId = l.subject WHERE l.of_kind = 'order' ORDER BY subject LIMIT 1").to_pylist()[0]
 issuer, order = held["issuer"], held["subject"]
 owner, = owners_of(engine, issuer, order)
 requests = {"held": consents.decide(store, consents.ask(store, "registration", owner, "P00040", date(2024, 10, 1), "Ours.", order, issuer), "consented").pk}
@@ -182,9 +184,9 @@ for name, customer, wanted in (("owner's", owner, order), ("another's", "K00001"
         requests[name] = consents.decide(store, consents.ask(store, "registration", customer, "P00040", date(2024, 10, 1), "Ours.", wanted, issuer), "consented").pk
     except Exception as error:
         requests[name] = None
-consents.lapse(store)
+consents.settle_silence(store)
 said = {name: [r.state, r.entered_at is not None] for name, pk in requests.items() if pk for r in [models.Request.objects.using("default").get(pk=pk)]}
-print(json.dumps([said, [a.facts()["source"] for a in store.log.acts("book") if a.facts()["source"].startswith("request-")], requests["owner's"], requests["blank"]]))
+print(json.dumps([said, [a.facts()["source"] for a in store.log.events("book") if a.facts()["source"].startswith("request-")], requests["owner's"], requests["blank"]]))
 """
 
 
@@ -207,9 +209,9 @@ def test_later_words_take_the_place_of_earlier_ones(own: Portal) -> None:
 import json
 from datetime import UTC, date, datetime
 from django.conf import settings
-from fenrun.book.as_known import put_book, sources_of
+from fenrun.book.as_of import load_book, sources_of
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 from fenrun.portal import consents, events, models
 store = Store.open(settings.WORKSPACE)
 store.actor = "somebody"
@@ -219,7 +221,7 @@ customer = models.Crediting.objects.using("default").filter(period_id="2024-10",
 for party, since in (("P00040", date(2024, 11, 1)), ("P00041", date(2024, 10, 20)), ("P00042", date(2024, 10, 20))):
     consents.decide(store, consents.ask(store, "transfer", customer, party, since, "They asked for it."), "consented")
 engine = DuckDB()
-put_book(engine, sources_of(store.imports("book")))
+load_book(engine, sources_of(store.imports("book")))
 rows = engine.query("SELECT party, valid_from, valid_to, sound FROM links WHERE of_kind = 'customer' AND subject = ? AND role = 'partner' AND valid_to > DATE '2024-10-01' AND valid_from < valid_to ORDER BY valid_from", [customer]).to_pylist()
 try:
     consents.ask(store, "transfer", customer, "P00040", date(9999, 12, 30), "One day.")

@@ -166,13 +166,14 @@ def test_nobody_reaches_the_vendor_s_own_network(
         ), "only the connection shows where it leads"
     done = own.python("""
 import json
-from fenrun.portal import hooks, models
+from fenrun.portal import models
+from fenrun.portal import webhooks
 hook = models.Hook.objects.get()
 hook.url = hook.url.replace("https", "http")  # a name that came to point inside
 hook.save(using="default")
-hooks._put(hook, {"event": "dispute"})
-arrived = hooks.deliver()
-telling = models.Telling.objects.get()
+webhooks._put(hook, {"event": "dispute"})
+arrived = webhooks.deliver()
+telling = models.WebhookDelivery.objects.get()
 print(json.dumps([arrived, telling.status, telling.tried, telling.next_at is not None]))""")
     assert done == [0, 0, 1, True] and told.empty()
 
@@ -213,12 +214,13 @@ def test_a_receiver_that_drips_holds_nobody_up(
         done = inside.python(f"""
 import json, os
 from django.contrib.auth import get_user_model
-from fenrun.portal import hooks, models
+from fenrun.portal import models
+from fenrun.portal import webhooks
 os.environ["FENRUN_HOOKS_INSIDE"] += ",http://127.0.0.1:{slow.getsockname()[1]}/"
 hooks._WAIT = 1
 user = get_user_model().objects.get(username="operations")
 for url in ("http://127.0.0.1:{slow.getsockname()[1]}/", "{address}/quick"):
-    hooks._put(hooks.make(user, url, "dispute"), {{"event": "dispute"}})
-arrived = hooks.deliver()
-print(json.dumps([arrived, [[t.status, t.tried] for t in models.Telling.objects.order_by("id")]]))""")
+    webhooks._put(webhooks.make(user, url, "dispute"), {{"event": "dispute"}})
+arrived = webhooks.deliver()
+print(json.dumps([arrived, [[t.status, t.tried] for t in models.WebhookDelivery.objects.order_by("id")]]))""")
     assert done == [1, [[0, 1], [204, 1]]] and told.get(timeout=60)[0] == "/quick"

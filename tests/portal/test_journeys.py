@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from pypdf import PdfReader
 
 from fenrun.base.money import show
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 from tests.portal.served import Portal
 
 OUTPUT = Path(os.environ.get("FENRUN_TEST_OUTPUT", Path(__file__).parents[2] / "test-output"))
@@ -275,7 +275,7 @@ def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_p
         expect(page.locator(".problems")).to_contain_text("people.csv")
         expect(page.locator("table")).to_contain_text("labels.csv")
         looked_at(page, "operations-import")
-    assert [a.facts()["source"] for a in Store.open(own.workspace).log.acts("book")][
+    assert [a.facts()["source"] for a in Store.open(own.workspace).log.events("book")][
         -1
     ] == "labels.csv"
 

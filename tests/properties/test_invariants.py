@@ -16,7 +16,7 @@ from fenrun.book.read import Book
 from fenrun.credit import from_charges
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.statement.run import Run
-from fenrun.workspace import as_other
+from fenrun.whatif.compare import as_other
 from tests.auditor.compare import run_engine
 from tests.properties import worlds
 
@@ -40,7 +40,7 @@ def _paid(run: Run) -> dict[Any, Decimal]:
     }
 
 
-def _own(run: Run) -> dict[Any, Decimal]:
+def _concerning(run: Run) -> dict[Any, Decimal]:
     """What is earned by itself, before other clauses add or take off."""
     return {
         k: v
@@ -128,7 +128,7 @@ def test_a_refund_undoes_its_charge_exactly(
         "x_Cash": charge["x_Cash"] and str(-Decimal(charge["x_Cash"]))
     }
     before, after = (
-        _own(run_engine(found, books, plan.plan, period))
+        _concerning(run_engine(found, books, plan.plan, period))
         for found in (charges, [*charges, charge, refund])
     )
     assert all(after[key] == earned for key, earned in before.items())

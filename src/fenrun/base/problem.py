@@ -1,6 +1,6 @@
 """Problems are rows: a code, where, what, why and how to mend. All at once, sorted by place.
 
-The codes and their words, in both languages, stand in `problems.yaml`.
+The codes and their words, in both languages, stand in the `problems.yaml` of the room that finds them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from fenrun.base.words import catalogue
+from fenrun.base.words import Message, catalogue, filled
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
 
@@ -52,9 +52,7 @@ class Problem:
 
     def words(self, part: str, lang: str = "en") -> str:
         """The sentence `what`, `why` or `fix`."""
-        return str(catalogue("problems.yaml")[self.code][part][lang]).format_map(
-            _Shown(self.values)
-        )
+        return filled(catalogue("problems.yaml")[self.code][part][lang], lang, self.values, "?")
 
     def as_json(self, lang: str = "en") -> dict[str, Any]:
         """The problem as a JSON-ready mapping."""
@@ -70,17 +68,26 @@ class Problem:
         }
 
 
-class _Shown(dict):
-    def __missing__(self, key: str) -> str:
-        return "?"
-
-
 class Refused(Exception):
     """Something cannot be taken at all. Carries every problem that was found."""
 
     def __init__(self, problems: Iterable[Problem]):
         self.problems = in_order(problems)
         super().__init__("; ".join(f"{p.place}: {p.words('what')}" for p in self.problems))
+
+
+def read_problem(said: dict[str, Any]) -> Problem:
+    """A problem from its stored form, which `dataclasses.asdict` makes. Raises KeyError or TypeError for another."""
+    values = {key: _read_value(value) for key, value in said["values"].items()}
+    also = tuple(Place(**place) for place in said["also"])
+    return Problem(said["code"], Place(**said["place"]), values, also, said["rows"])
+
+
+def _read_value(value: Any) -> Any:
+    """A value of a problem from its stored form: a nested message is one again."""
+    if isinstance(value, dict) and value.keys() == {"key", "values"}:
+        return Message(value["key"], {k: _read_value(v) for k, v in value["values"].items()})
+    return value
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:

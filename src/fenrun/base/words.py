@@ -1,7 +1,15 @@
-"""The words that people read, in English and Chinese, from `words.yaml`. Every key has both."""
+"""The words that people read, in English and Chinese.
+
+Each room keeps its own in `words.yaml`, and the sentences of its problems in `problems.yaml`; here
+they are one catalogue. Braces are filled with values: `{rows}` shows one, and
+`{rows:row is|rows are}` chooses by it in English.
+"""
 
 from __future__ import annotations
 
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -11,12 +19,35 @@ import yaml
 LANGUAGES = ("en", "zh-CN")
 
 
+@dataclass(frozen=True)
+class Message:
+    """Words that are said later, when the reader's language is known: a key and its values."""
+
+    key: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.words()
+
+    def words(self, lang: str = "en") -> str:
+        """The message in a language. Raises KeyError for an unknown key."""
+        return say(self.key, lang, **self.values)
+
+
 @cache
 def catalogue(name: str = "words.yaml") -> dict[str, Any]:
-    """The catalogue file as a mapping."""
-    return yaml.load(
-        resources.files("fenrun.base").joinpath(name).read_text("utf-8"), yaml.CSafeLoader
-    )
+    """The catalogue files of that name of all rooms as one mapping. Raises KeyError for a key that stands twice."""
+    found: dict[str, Any] = {}
+    for room in sorted(resources.files("fenrun").iterdir(), key=lambda room: room.name):
+        file = room / name
+        if not file.is_file():
+            continue
+        words = yaml.load(file.read_text("utf-8"), yaml.CSafeLoader)
+        twice = sorted(found.keys() & words.keys())
+        if twice:
+            raise KeyError(f"{room.name}/{name}: {twice} stand in another room too")
+        found.update(words)
+    return found
 
 
 def language(text: str | None) -> str:
@@ -25,5 +56,30 @@ def language(text: str | None) -> str:
 
 
 def say(key: str, lang: str = "en", **values: Any) -> str:
-    """The words of a key, with the values put in. Raises KeyError for an unknown key."""
-    return catalogue()[key][lang].format(**values)
+    """The words of a key, with the values put in. Raises KeyError for an unknown key or a missing value."""
+    return filled(catalogue()[key][lang], lang, values)
+
+
+def filled(text: str, lang: str, values: Mapping[str, Any], missing: str | None = None) -> str:
+    """A sentence of the catalogue with its values put in; `missing` stands for a value that is not given. Raises KeyError for one where it is None."""
+    return _Filler(lang, missing).vformat(text, (), values)
+
+
+class _Filler(string.Formatter):
+    """Fills braces: nested messages in the reader's language, and the English plural."""
+
+    def __init__(self, lang: str, missing: str | None):
+        self.lang, self.missing = lang, missing
+
+    def get_value(self, key: int | str, args: Sequence[Any], values: Mapping[str, Any]) -> Any:
+        if key not in values and self.missing is not None:
+            return self.missing
+        return values[str(key)]
+
+    def format_field(self, value: Any, spec: str) -> str:
+        if "|" in spec:
+            one, many = spec.split("|")
+            return one if str(value) == "1" else many
+        if isinstance(value, Message):
+            return value.words(self.lang)
+        return str(super().format_field(value, spec))

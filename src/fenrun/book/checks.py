@@ -5,27 +5,27 @@ from __future__ import annotations
 from fenrun.base.money import show_rate
 from fenrun.base.problem import Place, Problem
 from fenrun.book.rows import ROLE_KINDS
-from fenrun.engine.duckdb import literal
+from fenrun.engine.dialect import literal
 from fenrun.engine.port import Engine
 
 _LINKS = """
 SELECT c.of_kind, c.issuer, c.subject, c.role, c.held, c.valid_from, c.valid_to, list(l.source || '|' || l.row_no ORDER BY l.source, l.row_no) AS places
-FROM link_conflicts AS c JOIN links_known AS l USING (of_kind, issuer, subject, role)
+FROM link_conflicts AS c JOIN links_as_of AS l USING (of_kind, issuer, subject, role)
 WHERE l.valid_from < c.valid_to AND c.valid_from < l.valid_to
 GROUP BY ALL ORDER BY ALL"""
 _LABELS = """
 SELECT d.party, d.label, d.day, d.next_day, list(l.source || '|' || l.row_no ORDER BY l.source, l.row_no) AS places
-FROM label_load AS d JOIN labels_known AS l ON l.party = d.party AND l.label = d.label AND l.valid_from < d.next_day AND d.day < l.valid_to
+FROM label_load AS d JOIN labels_as_of AS l ON l.party = d.party AND l.label = d.label AND l.valid_from < d.next_day AND d.day < l.valid_to
 WHERE d.held > 1 GROUP BY ALL ORDER BY ALL"""
 _FIGURES = """
 SELECT party, figure, period, list(source || '|' || row_no ORDER BY source, row_no) AS places
-FROM figures_known GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"""
+FROM figures_as_of GROUP BY ALL HAVING count(*) > 1 ORDER BY ALL"""
 _UNKNOWN = """
 SELECT l.source, min(l.row_no) AS row_no, min_by(l.party, l.row_no) AS party, count(*) AS links
-FROM links_known AS l WHERE NOT EXISTS (SELECT 1 FROM parties AS p WHERE p.party = l.party) GROUP BY l.source ORDER BY l.source"""
+FROM links_as_of AS l WHERE NOT EXISTS (SELECT 1 FROM parties AS p WHERE p.party = l.party) GROUP BY l.source ORDER BY l.source"""
 _KINDS = """
 SELECT l.party, l.role, p.kind, l.source, min(l.row_no) AS row_no
-FROM links_known AS l JOIN parties AS p ON p.party = l.party WHERE {wrong} GROUP BY ALL ORDER BY ALL"""
+FROM links_as_of AS l JOIN parties AS p ON p.party = l.party WHERE {wrong} GROUP BY ALL ORDER BY ALL"""
 
 
 def find(engine: Engine) -> list[Problem]:

@@ -21,15 +21,17 @@ _AGAIN = ("link_load", "link_conflicts", "tenures", "links_cut", "links")
 Row = dict[str, Any]
 
 
-def refuse_acts(engine: Engine, lives: int, most_open: int, unbind_months: int) -> list[Problem]:
+def refuse_over_limits(
+    engine: Engine, lives: int, most_open: int, cooldown_months: int
+) -> list[Problem]:
     """Take refused acts out of the table `links` and say each as a problem. 0 stands for: no such limit.
 
     `lives`: days for which an order registration holds. `most_open`: registrations that a party may have open at a time.
-    `unbind_months`: span in which a customer's holder of a role cannot be removed a second time.
+    `cooldown_months`: span in which a customer's holder of a role cannot be removed a second time.
     """
-    if not (lives or most_open or unbind_months):
+    if not (lives or most_open or cooldown_months):
         return []
-    table, problems = engine.table("links_known"), list[Problem]()
+    table, problems = engine.table("links_as_of"), list[Problem]()
     rows = sorted(table.to_pylist(), key=lambda r: (r["valid_from"], r["link_id"]))
     kept = [
         *_registered([r for r in rows if r["of_kind"] == "order"], lives, most_open, problems),
@@ -40,8 +42,8 @@ def refuse_acts(engine: Engine, lives: int, most_open: int, unbind_months: int) 
         if row["of_kind"] == "customer":
             held[row["subject"], row["role"]].append(row)
     for links in held.values():
-        kept += _unbound(links, unbind_months, problems) if unbind_months else links
-    engine.put("links_known", pa.Table.from_pylist(kept, schema=table.schema))
+        kept += _unbound(links, cooldown_months, problems) if cooldown_months else links
+    engine.load("links_as_of", pa.Table.from_pylist(kept, schema=table.schema))
     for step in read_steps("fenrun.book"):
         if step.name in _AGAIN:
             engine.run(step, {})

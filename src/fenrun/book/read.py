@@ -22,7 +22,7 @@ from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.base.table import from_rows
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
 from fenrun.book.rows import CLASSES, KINDS, SUBJECTS, TABLES, Figure, Label, Link, Party
-from fenrun.engine.store import Store, manifest
+from fenrun.store.facts import Store, manifest
 
 COLUMNS = {
     "parties": {"party": True, "kind": True, "name": False},

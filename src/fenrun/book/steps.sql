@@ -5,7 +5,7 @@ FROM (SELECT *, max(known) OVER (PARTITION BY party) AS last_known FROM book_par
 WHERE known = last_known
 GROUP BY party
 
--- step: links_known
+-- step: links_as_of
 -- The links as last known, equal facts once, withdrawn ones left out.
 SELECT link_id, of_kind, issuer, subject, role, party, share, valid_from, valid_to, type,
        min_by(source, row_no) AS source, min(row_no) AS row_no
@@ -18,7 +18,7 @@ GROUP BY link_id, of_kind, issuer, subject, role, party, share, valid_from, vali
 WITH spans AS (
   SELECT of_kind, issuer, subject, role, party, valid_from, valid_to, link_id,
          max(valid_to) OVER (PARTITION BY of_kind, issuer, subject, role, party ORDER BY valid_from, valid_to, link_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached
-  FROM links_known),
+  FROM links_as_of),
 runs AS (
   SELECT *, sum(CASE WHEN reached >= valid_from THEN 0 ELSE 1 END)
               OVER (PARTITION BY of_kind, issuer, subject, role, party ORDER BY valid_from, valid_to, link_id ROWS UNBOUNDED PRECEDING) AS run
@@ -38,9 +38,9 @@ GROUP BY h.of_kind, h.issuer, h.subject, h.role, h.party, h.since, h.until
 SELECT of_kind, issuer, subject, role, day,
        sum(sum(change)) OVER (PARTITION BY of_kind, issuer, subject, role ORDER BY day) AS held,
        lead(day) OVER (PARTITION BY of_kind, issuer, subject, role ORDER BY day) AS next_day
-FROM (SELECT of_kind, issuer, subject, role, valid_from AS day, share AS change FROM links_known
+FROM (SELECT of_kind, issuer, subject, role, valid_from AS day, share AS change FROM links_as_of
       UNION ALL
-      SELECT of_kind, issuer, subject, role, valid_to AS day, -share AS change FROM links_known) AS changes
+      SELECT of_kind, issuer, subject, role, valid_to AS day, -share AS change FROM links_as_of) AS changes
 GROUP BY of_kind, issuer, subject, role, day
 
 -- step: link_conflicts
@@ -52,12 +52,12 @@ WHERE held > 1
 -- step: links_cut
 -- The links to credit by; where more than the whole is held they are cut there and marked unsound.
 SELECT l.link_id, l.of_kind, l.issuer, l.subject, l.role, l.party, l.share, l.valid_from, l.valid_to, l.type, true AS sound
-FROM links_known AS l
+FROM links_as_of AS l
 WHERE NOT EXISTS (SELECT 1 FROM link_conflicts AS c
                   WHERE c.of_kind = l.of_kind AND c.issuer = l.issuer AND c.subject = l.subject AND c.role = l.role)
 UNION ALL
 SELECT l.link_id, l.of_kind, l.issuer, l.subject, l.role, l.party, l.share, d.day, d.next_day, l.type, d.held <= 1
-FROM links_known AS l
+FROM links_as_of AS l
 JOIN link_load AS d
   ON d.of_kind = l.of_kind AND d.issuer = l.issuer AND d.subject = l.subject AND d.role = l.role
  AND l.valid_from <= d.day AND d.day < l.valid_to
@@ -71,7 +71,7 @@ FROM links_cut AS c
 JOIN tenures AS t ON t.of_kind = c.of_kind AND t.issuer = c.issuer AND t.subject = c.subject AND t.role = c.role AND t.party = c.party
                  AND t.since <= c.valid_from AND c.valid_from < t.until
 
--- step: labels_known
+-- step: labels_as_of
 -- The labels as last known, equal facts once, withdrawn ones left out.
 SELECT party, label, value, valid_from, valid_to, min_by(source, row_no) AS source, min(row_no) AS row_no
 FROM (SELECT *, max(known) OVER (PARTITION BY party, label, valid_from) AS last_known FROM book_labels) AS facts
@@ -83,20 +83,20 @@ GROUP BY party, label, value, valid_from, valid_to
 SELECT party, label, day,
        sum(sum(change)) OVER (PARTITION BY party, label ORDER BY day) AS held,
        lead(day) OVER (PARTITION BY party, label ORDER BY day) AS next_day
-FROM (SELECT party, label, valid_from AS day, 1 AS change FROM labels_known
+FROM (SELECT party, label, valid_from AS day, 1 AS change FROM labels_as_of
       UNION ALL
-      SELECT party, label, valid_to AS day, -1 AS change FROM labels_known) AS changes
+      SELECT party, label, valid_to AS day, -1 AS change FROM labels_as_of) AS changes
 GROUP BY party, label, day
 
 -- step: labels
 -- The labels to decide by: none where a label has more than one value.
 SELECT l.party, l.label, l.value, d.day AS valid_from, d.next_day AS valid_to
-FROM labels_known AS l
+FROM labels_as_of AS l
 JOIN label_load AS d
   ON d.party = l.party AND d.label = l.label AND l.valid_from <= d.day AND d.day < l.valid_to
 WHERE d.held = 1
 
--- step: figures_known
+-- step: figures_as_of
 -- The figures as last known, equal facts once.
 SELECT party, figure, period, valid_from, valid_to, amount, currency, min_by(source, row_no) AS source, min(row_no) AS row_no
 FROM (SELECT *, max(known) OVER (PARTITION BY party, figure, period) AS last_known FROM book_figures) AS facts
@@ -106,6 +106,6 @@ GROUP BY party, figure, period, valid_from, valid_to, amount, currency
 -- step: figures
 -- The figures to measure by: none where one is given twice.
 SELECT party, figure, period, valid_from, valid_to, min(amount) AS amount, min(currency) AS currency
-FROM figures_known
+FROM figures_as_of
 GROUP BY party, figure, period, valid_from, valid_to
 HAVING count(*) = 1

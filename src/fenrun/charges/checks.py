@@ -11,7 +11,8 @@ from typing import Any
 from fenrun.base.problem import Place, Problem
 from fenrun.charges.rows import COSTS, ESSENTIAL, ORDER, VALUES, focus_columns
 from fenrun.charges.source import Source
-from fenrun.engine.duckdb import DuckDB, literal, quoted
+from fenrun.engine.dialect import literal, quoted
+from fenrun.engine.duckdb import DuckDB
 
 QUARANTINE = "BilledCost IS NULL OR BillingAccountId IS NULL OR InvoiceIssuerName IS NULL OR BillingCurrency IS NULL OR BillingPeriodStart IS NULL OR ChargePeriodStart IS NULL"
 """A row of which this holds cannot be credited or paid: it is kept aside."""

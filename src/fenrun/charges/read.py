@@ -23,9 +23,10 @@ from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.charges import checks
 from fenrun.charges.rows import COSTS, SHARED, empty_schema, focus_columns, version_of
 from fenrun.charges.source import Source, content_digest, open_source
-from fenrun.engine.duckdb import DuckDB, literal, quoted
+from fenrun.engine.dialect import literal, quoted
+from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
-from fenrun.engine.store import Import, Store, manifest
+from fenrun.store.facts import Import, Store, manifest
 
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
 _ROW_GROUP = 40_960
@@ -60,7 +61,7 @@ def stage_charges(
         facts, problems = (
             ({}, [])
             if store.has("charges", content)
-            else _write_aside(source, Path(ready.name), content)
+            else _write_scratch(source, Path(ready.name), content)
         )
     except BaseException:
         ready.cleanup()
@@ -84,7 +85,9 @@ def stage_charges(
     return enter
 
 
-def _write_aside(source: Source, into: Path, content: str) -> tuple[dict[str, Any], list[Problem]]:
+def _write_scratch(
+    source: Source, into: Path, content: str
+) -> tuple[dict[str, Any], list[Problem]]:
     with tempfile.TemporaryDirectory(prefix="fenrun-") as aside:
         staged = _Staged(DuckDB(Path(aside)), source, Path(aside))
         problems, facts = in_order(staged.problems()), staged.facts()
@@ -105,7 +108,7 @@ def _replaced(store: Store, path: Path, name: str, known: datetime) -> list[str]
     return found
 
 
-def put_charges(
+def load_charges(
     engine: Engine, name: str, imports: Sequence[Import], only: Mapping[str, str] | None = None
 ) -> None:
     """Make the charges of the imports known to the engine under a name; of some, by id, those rows only for which a condition holds.
@@ -118,7 +121,7 @@ def put_charges(
         path: {c: kinds.get(c, "") + literal(v) for c, v in i.facts.get("same", {}).items()}
         for path, i in files.items()
     }
-    engine.put_files(
+    engine.load_files(
         name,
         list(files),
         empty_schema(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import click
@@ -43,7 +45,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"fenrun.cli.{name}_").command  # type: ignore[no-any-return]
+        return module_of(name).command  # type: ignore[no-any-return]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what it refuses becomes messages here, where the language is still known."""
@@ -67,6 +69,18 @@ class _Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def module_of(name: str) -> ModuleType:
+    """The module of a command; `bench` stands beside `src` in a checkout. Raises Refused where there is none."""
+    if name != "bench":
+        return importlib.import_module(f"fenrun.cli.{name}_")
+    checkout = Path(__file__).resolve().parents[3]
+    if not (checkout / "bench/commands.py").is_file():
+        raise Refused([Problem("bench-missing", Place("fenrun bench"))])
+    if str(checkout) not in sys.path:
+        sys.path.append(str(checkout))
+    return importlib.import_module("bench.commands")
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

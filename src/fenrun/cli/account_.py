@@ -6,7 +6,7 @@ import click
 
 from fenrun.base.words import say
 from fenrun.cli.output import WORKSPACE, language
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 
 
 @click.command(name="account")

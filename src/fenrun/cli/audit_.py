@@ -17,7 +17,7 @@ from fenrun.cli.output import (
     print_problems,
     print_table,
 )
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 
 
 @click.group(name="audit")
@@ -30,7 +30,7 @@ def command() -> None:
 @as_json
 def show(workspace: Store, json_: bool) -> None:
     """Show every act that changed WORKSPACE: when, by whom, what, why."""
-    acts = workspace.log.acts()
+    acts = workspace.log.events()
     if json_:
         print_json([asdict(a) for a in acts])
         return
@@ -69,7 +69,7 @@ def show(workspace: Store, json_: bool) -> None:
 @as_json
 def verify(workspace: Store, head: str, json_: bool) -> None:
     """Find any row of the log, and any stored file, that was edited, removed, put in or re-ordered."""
-    problems, acts = workspace.broken(head), workspace.log.acts()
+    problems, acts = workspace.broken(head), workspace.log.events()
     last = acts[-1].hash if acts else ""
     if json_:
         print_json(

@@ -16,8 +16,8 @@ from fenrun.cli.output import (
     print_json,
     print_problems,
 )
-from fenrun.engine.store import Store
-from fenrun.workspace import check_workspace
+from fenrun.settle.facts import check_workspace
+from fenrun.store.facts import Store
 
 
 @click.command(name="check")

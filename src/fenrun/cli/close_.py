@@ -21,7 +21,7 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import close
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 
 
 @click.command(name="close")
@@ -42,7 +42,7 @@ def command(
         done = close(workspace, period, known, step)
     item = workspace.find("closes", done.id)
     facts = item.facts if item else {}
-    head = workspace.log.acts("closes", done.id)[0]
+    head = workspace.log.events("closes", done.id)[0]
     if json_:
         print_json(
             {

@@ -22,9 +22,9 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.differences import differences
-from fenrun.engine.store import Store
+from fenrun.settle.facts import knowledge_time
 from fenrun.statement.run import Difference
-from fenrun.workspace import known_by
+from fenrun.store.facts import Store
 
 
 @click.command(name="compare")
@@ -53,7 +53,7 @@ def command(
 
     The causes are taken up in the order in which they became known, so they sum to the whole difference exactly.
     """
-    later = known_by(workspace, other)
+    later = knowledge_time(workspace, other)
     if later < known:
         raise click.UsageError("--known is the earlier moment, --and the later one")
     with progress("compare") as step:

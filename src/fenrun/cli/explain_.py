@@ -22,8 +22,8 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import settle_period
-from fenrun.engine.store import Store
 from fenrun.statement.explain import explain, in_words, show_text
+from fenrun.store.facts import Store
 
 
 @click.command(name="explain")

@@ -22,8 +22,8 @@ from fenrun.cli.output import (
     print_table,
     progress,
 )
-from fenrun.engine.store import Store
-from fenrun.workspace import files_in, import_files
+from fenrun.settle.imports import files_in, import_files
+from fenrun.store.facts import Store
 
 
 @click.command(name="import")

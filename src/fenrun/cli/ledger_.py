@@ -22,10 +22,10 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import settle_period
-from fenrun.engine.store import Store
 from fenrun.ledger.entries import Entry, balances, entries
 from fenrun.ledger.revenue import Revenue, revenue
 from fenrun.ledger.text import to_beancount, to_hledger
+from fenrun.store.facts import Store
 
 
 @click.command(name="ledger")

@@ -22,7 +22,7 @@ from rich.text import Text
 from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.base.words import say
-from fenrun.engine.store import Store
+from fenrun.store.facts import Store
 
 _COLOURS = {ERROR: "bold red", WARNING: "yellow"}
 

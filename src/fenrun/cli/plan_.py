@@ -10,7 +10,6 @@ from fenrun.base.money import plain, show
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import Period
 from fenrun.base.words import say
-from fenrun.cases import Outcome, run_cases
 from fenrun.cli.output import (
     WORKSPACE,
     PeriodType,
@@ -21,12 +20,13 @@ from fenrun.cli.output import (
     print_problems,
     print_table,
 )
-from fenrun.engine.store import Store
+from fenrun.plan.check.findings import Proof, examine
 from fenrun.plan.diff import diff
-from fenrun.plan.findings import Proof, examine
 from fenrun.plan.guide import html, markdown
 from fenrun.plan.read import PlanFile, load_plan
-from fenrun.workspace import compare_plans
+from fenrun.store.facts import Store
+from fenrun.whatif.cases import Outcome, run_cases
+from fenrun.whatif.compare import compare_plans
 
 _FILES = click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
 

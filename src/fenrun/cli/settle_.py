@@ -24,9 +24,9 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import settle_period
-from fenrun.engine.store import Store
+from fenrun.settle.runs import Settled
 from fenrun.statement.rows import payees
-from fenrun.workspace import Settled
+from fenrun.store.facts import Store
 
 
 @click.command(name="settle")
@@ -72,7 +72,7 @@ def summary(settled: Settled) -> dict[str, Any]:
             "SELECT DISTINCT payee FROM payments WHERE month >= ? AND month < ?",
             [run.period.span.start, run.period.span.end],
         ).to_pylist()
-    } | {d.payee for d in run.posted}
+    } | {d.payee for d in run.booked}
     listed += [
         {"payee": payee, "role": "", "plan": "", "credited": "0.00", "earned": "0.00"}
         for payee in sorted(others - {p["payee"] for p in listed})
@@ -88,7 +88,7 @@ def summary(settled: Settled) -> dict[str, Any]:
         "problems": len(run.problems),
         "run_id": settled.run_id,
         "closed": run.closed,
-        "differences": plain(sum((d.amount for d in run.posted if d.what == "paid"), Decimal(0))),
+        "differences": plain(sum((d.amount for d in run.booked if d.what == "paid"), Decimal(0))),
     }
 
 

@@ -23,10 +23,10 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import settle_period
-from fenrun.engine.store import Store
 from fenrun.proof.bundle import make_bundle
 from fenrun.statement.files import outcome, to_csv, to_xlsx
 from fenrun.statement.rows import Statement, statement_of
+from fenrun.store.facts import Store
 
 
 @click.command(name="statement")

@@ -18,10 +18,11 @@ from fenrun.base.table import from_rows, to_rows
 from fenrun.base.when import Period, parse_period, show_moment
 from fenrun.closing.differences import differences
 from fenrun.closing.rows import Close
-from fenrun.closing.seal import leaf_of, root_of, sealed_rows
-from fenrun.engine.store import Store, manifest
+from fenrun.closing.sign_off import leaf_of, root_of, signed_off_rows
+from fenrun.settle.facts import knowledge_time
+from fenrun.settle.runs import Settled, settle_workspace
 from fenrun.statement.run import Difference
-from fenrun.workspace import Settled, known_by, settle_workspace
+from fenrun.store.facts import Store, manifest
 
 Progress = Callable[[str], None]
 
@@ -29,7 +30,7 @@ Progress = Callable[[str], None]
 def closes(store: Store) -> list[Close]:
     """The closed periods, in the order in which they were closed, each beginning where the one before ends."""
     found = []
-    for act in store.log.acts("closes"):
+    for act in store.log.events("closes"):
         item = store.find("closes", act.subject)
         if item:
             found.append(
@@ -63,7 +64,7 @@ def settle_period(
         return settle_workspace(store, period, known or upto, only, progress)
     if mine:
         found = settle_workspace(store, period, mine.known, (), progress)
-        return replace(found, run=replace(found.run, posted=posted(store, mine), closed=True))
+        return replace(found, run=replace(found.run, booked=booked(store, mine), closed=True))
     parts = [
         c.period.key
         for c in done
@@ -78,7 +79,9 @@ def settle_period(
         return found
     return replace(
         found,
-        run=replace(found.run, posted=tuple(due(store, done, known_by(store, upto), progress))),
+        run=replace(
+            found.run, booked=tuple(due(store, done, knowledge_time(store, upto), progress))
+        ),
     )
 
 
@@ -87,7 +90,7 @@ def chain_of(done: Sequence[Close]) -> list[list[str]]:
     return [[c.period.key, show_moment(c.known)] for c in done]
 
 
-def posted(store: Store, close: Close) -> tuple[Difference, ...]:
+def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     """The differences that were posted with a close."""
     item = store.find("closes", close.id)
     return (
@@ -118,7 +121,7 @@ def close(
 
     There is no way back. With `expected` it is closed only as the run of that id. Raises Refused where it is closed already, does not follow the last closed period, has not ended, or has errors.
     """
-    done, moment = closes(store), known_by(store, known)
+    done, moment = closes(store), knowledge_time(store, known)
     _may_close(store, done, period, moment)
     found = settle_workspace(store, period, moment, (), progress)
     if expected and found.run_id != expected:
@@ -128,10 +131,10 @@ def close(
         raise Refused(
             [Problem("close-problems", Place(period.key), {"count": len(errors)}), *errors]
         )
-    run = replace(found.run, posted=tuple(due(store, done, moment, progress)), closed=True)
+    run = replace(found.run, booked=tuple(due(store, done, moment, progress)), closed=True)
     progress("seal")
     chain = chain_of([*done, Close(period, "", moment, "", "")])
-    leaves = {payee: leaf_of(payee, chain, rows) for payee, rows in sealed_rows(run).items()}
+    leaves = {payee: leaf_of(payee, chain, rows) for payee, rows in signed_off_rows(run).items()}
     root = root_of(list(leaves.values()))
     paid = run.engine.query(
         "SELECT coalesce(sum(paid), 0) AS paid FROM payments WHERE month >= ? AND month < ?",
@@ -139,13 +142,13 @@ def close(
     ).to_pylist()[0]["paid"]
     totals = {
         "paid": plain(paid),
-        "differences": plain(sum((d.amount for d in run.posted if d.what == "paid"), Decimal(0))),
+        "differences": plain(sum((d.amount for d in run.booked if d.what == "paid"), Decimal(0))),
     }
     facts = {"run": found.run_id, "root": root, "statements": len(leaves), **totals}
 
     def write(folder: Path) -> None:
         pq.write_table(
-            from_rows(Difference, run.posted), folder / "differences.parquet", compression="zstd"
+            from_rows(Difference, run.booked), folder / "differences.parquet", compression="zstd"
         )
         (folder / "leaves.json").write_text(
             json.dumps(leaves, ensure_ascii=False, indent=0) + "\n", "utf-8"

@@ -12,13 +12,13 @@ from typing import Any
 import pyarrow.compute as pc
 
 from fenrun.base.when import Period, parse_day
-from fenrun.book.as_known import sources_of
-from fenrun.change import Live
-from fenrun.engine.store import Import, Store
-from fenrun.plan.read import as_known
+from fenrun.book.as_of import sources_of
+from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
+from fenrun.settle.facts import Facts, facts_as_of, in_force, plan_of
 from fenrun.statement.run import Difference, Run
-from fenrun.workspace import Facts, facts_known, in_force, plan_of
+from fenrun.store.facts import Import, Store
+from fenrun.whatif.change import Live
 
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
@@ -36,7 +36,7 @@ WHERE p.amount <> 0 AND p.month >= ? AND p.month < ?"""
 
 
 @dataclass(frozen=True)
-class Arrival:
+class LateArrivingFact:
     """One thing that became known: a cause, where it came from, and what was known with it."""
 
     cause: str
@@ -60,7 +60,7 @@ def differences(
     found: list[Difference] = []
     was: Amounts = {}
     live: Live | None = None
-    for number, arrival in enumerate(arrivals(store, period, before, after)):
+    for number, arrival in enumerate(late_arriving_facts(store, period, before, after)):
         if not number:
             progress("before")
             live, was = _taken_up(None, {}, arrival.before, period, after)
@@ -86,9 +86,11 @@ def differences(
     return sorted(found, key=lambda d: (d.month, d.payee, d.plan_id, d.what, d.component, d.period))
 
 
-def arrivals(store: Store, period: Period, before: datetime, after: datetime) -> Iterator[Arrival]:
+def late_arriving_facts(
+    store: Store, period: Period, before: datetime, after: datetime
+) -> Iterator[LateArrivingFact]:
     """What became known between two moments and can touch the period, in order, each with all that was known by then."""
-    facts, replaced = facts_known(store, before), set[str]()
+    facts, replaced = facts_as_of(store, before), set[str]()
     latest = {
         p.terms[0].plan_id: p for p in (plan_of(i).plan for i in store.imports("plans", before))
     }
@@ -99,10 +101,10 @@ def arrivals(store: Store, period: Period, before: datetime, after: datetime) ->
             if item is not None:
                 plan = plan_of(item).plan
                 latest[plan.terms[0].plan_id] = plan
-            plans = tuple(as_known(latest[key], moment.date()) for key in sorted(latest))
+            plans = tuple(plan_as_of(latest[key], moment.date()) for key in sorted(latest))
             if plans != facts.plans:
                 was, facts = facts, replace(facts, plans=plans)
-                yield Arrival(
+                yield LateArrivingFact(
                     "plan version",
                     item.source if item else _published(plans, moment.date()),
                     moment,
@@ -111,11 +113,11 @@ def arrivals(store: Store, period: Period, before: datetime, after: datetime) ->
                 )
         elif item.kind == "book":
             for step, cause in _book(facts, item):
-                yield Arrival(cause, item.source, item.known, facts, step)
+                yield LateArrivingFact(cause, item.source, item.known, facts, step)
                 facts = step
         else:
             for step, cause in _charges(facts, item, replaced):
-                yield Arrival(cause, item.source, item.known, facts, step)
+                yield LateArrivingFact(cause, item.source, item.known, facts, step)
                 facts = step
 
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 from fenrun.base.money import decimals
 from fenrun.base.table import from_rows
 from fenrun.charges.rows import COSTS, ORDER
-from fenrun.credit.alike import put_alike
-from fenrun.engine.duckdb import literal, quoted
+from fenrun.credit.shared_work import load_shared_work
+from fenrun.engine.dialect import literal, quoted
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import CUSTOMER_DATES, date_sql, number_sql, reads, to_sql, walk
@@ -97,10 +97,10 @@ def readings_of(plans: Sequence[Plan], about: Sequence[str]) -> Readings:
     return Readings({t: n for n, t in enumerate(trees, ALWAYS + 1)}, names)
 
 
-def put_plans(engine: Engine, plans: Sequence[Plan]) -> None:
+def load_plan_rows(engine: Engine, plans: Sequence[Plan]) -> None:
     """Make the plans' rows known as tables `plan_...`, their conditions numbered in `plan_trees`, their costs in `plan_bases`."""
     for name, kind in ROW_TYPES.items():
-        engine.put(
+        engine.load(
             f"plan_{name}", from_rows(kind, [row for plan in plans for row in getattr(plan, name)])
         )
     trees = []
@@ -134,9 +134,9 @@ def put_plans(engine: Engine, plans: Sequence[Plan]) -> None:
                     numbers[about][condition.tree] if condition else ALWAYS,
                 )
             )
-    engine.put("plan_trees", from_rows(Tree, trees))
-    put_alike(engine, plans)
-    engine.put(
+    engine.load("plan_trees", from_rows(Tree, trees))
+    load_shared_work(engine, plans)
+    engine.load(
         "plan_bases",
         from_rows(
             Basis,
@@ -196,13 +196,13 @@ def _numbers(engine: Engine) -> Callable[[str], str]:
 
 _LATE = 62
 """Days before and after the months settled within which charges of one span are summed; older and later ones day by day."""
-_LINES = ("charge_lines", "told_apart")
+_LINES = ("charge_lines", "distinguished_charges")
 """The views of steps.sql that lead from charges to groups."""
 _SAME_GROUP = ("issuer", "account", "sub_account", "order_id", "resource_id", "month", "currency")
 
 
-def put_lines(engine: Engine, plans: Sequence[Plan], filled: dict[str, str]) -> str:
-    """Run the views that lead to groups again, for single charges (filled by line_fragments). Returns the SQL of whether a row t of `told_apart` is in the group g."""
+def load_lines(engine: Engine, plans: Sequence[Plan], filled: dict[str, str]) -> str:
+    """Run the views that lead to groups again, for single charges (filled by line_fragments). Returns the SQL of whether a row t of `distinguished_charges` is in the group g."""
     for step in STEPS:
         if step.name in _LINES:
             engine.run(step, filled)
@@ -229,7 +229,7 @@ def line_fragments(
     column, number, scale = _reader(engine), _numbers(engine), cost_scale(engine, bases)
     found = (
         [
-            f"{_told_by(read, n, f'CAST({column(n)} AS VARCHAR)')} AS {c}"
+            f"{_distinguishing(read, n, f'CAST({column(n)} AS VARCHAR)')} AS {c}"
             for n, c in read.of("column").items()
         ]
         + [f"CAST({column(n)} AS VARCHAR) AS {c}" for n, c in units.items()]
@@ -263,7 +263,7 @@ def line_fragments(
     } | _spans(engine, plans, *(settled or (start, end)))
 
 
-def _told_by(read: Readings, name: str, value: str) -> str:
+def _distinguishing(read: Readings, name: str, value: str) -> str:
     """The SQL of a column's value as far as the conditions tell it from others: values that are in the same lists become one, so that fewer groups are to be credited."""
     nodes = [
         node
@@ -590,9 +590,9 @@ def _offset(engine: Engine, zone: str) -> str:
     return f"CASE {' '.join(arms)} ELSE {last} END" if arms else last
 
 
-def put_extent(engine: Engine) -> None:
+def load_extent(engine: Engine) -> None:
     """Make the table `extent`: the first and last moment (UTC) at which a charge begins."""
-    engine.put(
+    engine.load(
         "extent",
         engine.query(
             "SELECT min(ChargePeriodStart) AS low, max(ChargePeriodStart) AS high FROM charges"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from fenrun.charges.rows import ORDER
-from fenrun.engine.duckdb import DuckDB, quoted
+from fenrun.engine.dialect import quoted
+from fenrun.engine.duckdb import DuckDB
 
 _OWNERS = """
 WITH lines AS (

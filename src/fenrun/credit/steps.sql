@@ -2,7 +2,7 @@
 -- The plans that are credited; what they credit serves all that credit alike.
 SELECT t.plan_id, t.basis, t.currency
 FROM plan_terms AS t
-JOIN plan_alike AS a ON a.plan_id = t.plan_id AND a.crediting = t.plan_id
+JOIN shared_crediting AS a ON a.plan_id = t.plan_id AND a.crediting = t.plan_id
 
 -- view: charge_lines
 -- One row a charge: whose account, which order and resource, when, how much in each basis, and what conditions and components read.
@@ -17,7 +17,7 @@ WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY AND BillingPerio
 -- The orders, resources and sub-accounts that the book names; no other is told apart.
 SELECT DISTINCT of_kind, issuer, subject FROM links WHERE of_kind IN ('order', 'resource', 'sub-account')
 
--- step: accounts_apart
+-- step: distinguished_accounts
 -- Accounts with charges of a registered order or resource.
 SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
 UNION
@@ -27,7 +27,7 @@ SELECT p.issuer, p.account FROM charge_lines AS p JOIN registered AS r ON r.of_k
 -- What corrections of these accounts correct that name neither order nor resource.
 SELECT DISTINCT c.issuer, c.account, c.price, c.started
 FROM charge_lines AS c
-JOIN accounts_apart AS a ON a.issuer = c.issuer AND a.account = c.account
+JOIN distinguished_accounts AS a ON a.issuer = c.issuer AND a.account = c.account
 WHERE c.correction AND c.order_id IS NULL AND c.resource_id IS NULL
 
 -- step: corrected
@@ -40,7 +40,7 @@ LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND 
 GROUP BY c.issuer, c.account, c.price, c.started
 HAVING min(coalesce(o.subject, '')) = max(coalesce(o.subject, '')) AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))
 
--- step: turns
+-- step: change_dates
 -- Days within the window on which something changes for an account: a link or label of the account, of its customers, of whoever holds a role of these, or of anybody above, as far as roll-ups go.
 WITH RECURSIVE days AS (
   SELECT of_kind, issuer, subject, party, unnest([valid_from, valid_to]) AS day FROM links),
@@ -75,9 +75,9 @@ WHERE c.day > DATE '{low}' AND c.day < DATE '{high}' AND {merged}
 
 -- step: spans
 -- Spans between them, in which any day stands for all.
-SELECT issuer, account, day AS valid_from, lead(day, 1, DATE '{high}') OVER (PARTITION BY issuer, account ORDER BY day) AS valid_to FROM turns
+SELECT issuer, account, day AS valid_from, lead(day, 1, DATE '{high}') OVER (PARTITION BY issuer, account ORDER BY day) AS valid_to FROM change_dates
 
--- view: told_apart
+-- view: distinguished_charges
 -- The charges with only those orders, resources and sub-accounts, and a day that stands for theirs: their own where orders, resources or sub-accounts are told apart.
 SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account, coalesce(o.subject, k.order_id) AS order_id, coalesce(r.subject, k.resource_id) AS resource_id, c.month, c.day, {span} AS span, c.currency, c.bought{amount_names}{keys}
 FROM charge_lines AS c
@@ -91,7 +91,7 @@ LEFT JOIN corrected AS k ON k.issuer = c.issuer AND k.account = c.account AND k.
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.
 SELECT row_number() OVER (ORDER BY issuer, account, sub_account, order_id, resource_id, month, span, currency{keys}) AS group_id,
        issuer, account, sub_account, order_id, resource_id, month, span AS day, currency{keys}{sums}, min(CASE WHEN bought THEN day END) AS bought, count(*) AS charges
-FROM told_apart
+FROM distinguished_charges
 GROUP BY issuer, account, sub_account, order_id, resource_id, month, span, currency{keys}
 
 -- step: customers
@@ -149,14 +149,14 @@ SELECT owned_id, role, party, share, link_id, sound, since, previous, type, 'res
 UNION ALL
 SELECT owned_id, role, party, share, link_id, sound, since, previous, type, 'customer' AS via FROM by_customer
 
--- step: dims
+-- step: attributes
 -- What conditions on charge and customer read, for each owned group: equal readings share a segment.
 SELECT o.owned_id{dims}, {segment} AS segment_id
 FROM owned AS o{dim_joins}
 
 -- step: segments
 -- Each distinct reading once.
-SELECT DISTINCT segment_id{dim_names} FROM dims
+SELECT DISTINCT segment_id{dim_names} FROM attributes
 
 -- step: segment_tests
 -- Which conditions hold in which segments.
@@ -184,7 +184,7 @@ GROUP BY o.customer, h.role, h.party, h.since
 SELECT d.plan_id, d.rule_id, c.mode, c.while_rule, r.role, r.role_rank, s.segment_id, o.owned_id, o.group_id, o.customer, o.month, o.day, o.charges{owned_amounts},
        h.party, CAST(o.customer_share * h.share AS DECIMAL(38, {direct_share})) AS share, o.customer_link, h.link_id, h.via, h.sound, h.since, h.previous, h.type
 FROM owned AS o
-JOIN dims AS s ON s.owned_id = o.owned_id
+JOIN attributes AS s ON s.owned_id = o.owned_id
 JOIN decided AS d ON d.segment_id = s.segment_id
 JOIN plan_credit_clauses AS c ON c.plan_id = d.plan_id AND c.rule_id = d.rule_id
 JOIN plan_credit_roles AS r ON r.plan_id = d.plan_id AND r.rule_id = d.rule_id
@@ -205,7 +205,7 @@ JOIN segments AS s ON s.segment_id = c.segment_id
 -- Which conditions hold in which readings.
 {reading_tests}
 
--- step: holds
+-- step: rule_matches
 -- Which rules on credits hold in which readings.
 SELECT p.plan_id, p.rule_id, t.reading_id
 FROM plan_trees AS p
@@ -216,10 +216,10 @@ WHERE p.about = 'credit'
 -- The claims whose clause credits their link: inside its windows.
 SELECT c.*
 FROM read_claims AS c
-LEFT JOIN holds AS h ON h.plan_id = c.plan_id AND h.rule_id = c.while_rule AND h.reading_id = c.reading_id
+LEFT JOIN rule_matches AS h ON h.plan_id = c.plan_id AND h.rule_id = c.while_rule AND h.reading_id = c.reading_id
 WHERE c.while_rule = '' OR h.reading_id IS NOT NULL
 
--- step: taken
+-- step: winning_roles
 -- Under single crediting, the role that takes each owned group.
 SELECT plan_id, owned_id, min(role_rank) AS role_rank
 FROM open_claims
@@ -232,7 +232,7 @@ SELECT c.plan_id, c.rule_id, b.basis, b.main, 'direct' AS kind, c.role, c.party,
        c.share, {claim_amount} * c.share AS amount, c.charges, c.customer_link, c.link_id, c.via
 FROM open_claims AS c
 JOIN plan_bases AS b ON b.plan_id = c.plan_id
-LEFT JOIN taken AS t ON t.plan_id = c.plan_id AND t.owned_id = c.owned_id
+LEFT JOIN winning_roles AS t ON t.plan_id = c.plan_id AND t.owned_id = c.owned_id
 WHERE c.sound AND (c.mode = 'double' OR c.role_rank = t.role_rank)
 
 -- step: credits

@@ -12,7 +12,7 @@ from fenrun.base.money import decimals
 from fenrun.base.table import from_rows
 from fenrun.base.when import LONG_AGO, Period, period_of
 from fenrun.credit.from_charges import history_needed, label_joins, readings_of, units_of
-from fenrun.engine.duckdb import as_integer, literal, rounded, rounded_quotient
+from fenrun.engine.dialect import as_integer, literal, rounded, rounded_quotient
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import to_sql
@@ -36,7 +36,7 @@ class PeriodRow:
     """First day of its last month: with that it is paid."""
 
 
-def put_periods(engine: Engine, plans: Sequence[Plan], first: date, last: date) -> None:
+def load_periods(engine: Engine, plans: Sequence[Plan], first: date, last: date) -> None:
     """Make the table `periods`: for each calendar that the plans use, every period that begins from `first` on and before `last`."""
     used = {
         MONTHLY,
@@ -58,7 +58,7 @@ def put_periods(engine: Engine, plans: Sequence[Plan], first: date, last: date) 
                 )
             )
             period = period_of(period.span.end, months, year_starts)
-    engine.put("periods", from_rows(PeriodRow, rows))
+    engine.load("periods", from_rows(PeriodRow, rows))
 
 
 def first_needed(plans: Sequence[Plan], period: Period) -> date:
@@ -176,7 +176,7 @@ def fragments(engine: Engine, plans: Sequence[Plan], period: Period, credit: int
         "customer_joins": label_joins(
             labels, "c.customer", "CAST(p.period_to - INTERVAL 1 DAY AS DATE)"
         ),
-        "payee_tests": tests.format(key="payee, period_from", table="payee_dims"),
+        "payee_tests": tests.format(key="payee, period_from", table="payee_attributes"),
         "customer_tests": tests.format(key="customer, month", table="customer_months"),
         "earn_from": str(first_needed(plans, period)),
         "paid_from": str(period.span.start),

@@ -2,13 +2,13 @@
 -- The components that are measured month by month, with the plan by whose credits; what they count serves all that count alike.
 SELECT k.*, l.crediting
 FROM plan_components AS k
-JOIN plan_like AS l ON l.counted_plan = k.plan_id AND l.counted_component = k.rule_id AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
+JOIN shared_measures AS l ON l.counted_plan = k.plan_id AND l.counted_component = k.rule_id AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
 
--- step: plan_sums
+-- step: plan_totals
 -- The components whose months are summed over periods, with the component that counts these; what they sum serves all that sum alike.
 SELECT k.*, l.counted_plan, l.counted_component
 FROM plan_components AS k
-JOIN plan_like AS l ON l.like_plan = k.plan_id AND l.like_component = k.rule_id AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
+JOIN shared_measures AS l ON l.like_plan = k.plan_id AND l.like_component = k.rule_id AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
 
 -- step: reading_days
 -- Each reading with the days on which it has credits.
@@ -19,7 +19,7 @@ SELECT DISTINCT reading_id, day FROM credits
 SELECT x.plan_id, k.rule_id AS component, h.reading_id, s.day, min_by(x.rule_id, x.rank) AS excluded_by
 FROM plan_exclusions AS x
 JOIN plan_measures AS k ON k.plan_id = x.plan_id AND (x.component = '' OR x.component = k.rule_id)
-JOIN holds AS h ON h.plan_id = x.plan_id AND h.rule_id = x.rule_id
+JOIN rule_matches AS h ON h.plan_id = x.plan_id AND h.rule_id = x.rule_id
 JOIN reading_days AS s ON s.reading_id = h.reading_id AND x.valid_from <= s.day AND s.day < x.valid_to
 GROUP BY x.plan_id, k.rule_id, h.reading_id, s.day
 
@@ -29,7 +29,7 @@ SELECT k.plan_id, k.group_id, k.role, r.reading_id, g.kind, min_by(k.rule_id, k.
 FROM plan_measures AS k
 JOIN plan_groups AS g ON g.plan_id = k.plan_id AND g.rule_id = k.group_id AND g.kind IN ('first match', 'exclusive')
 CROSS JOIN readings AS r
-LEFT JOIN holds AS h ON h.plan_id = k.plan_id AND h.rule_id = k.measure_rule AND h.reading_id = r.reading_id
+LEFT JOIN rule_matches AS h ON h.plan_id = k.plan_id AND h.rule_id = k.measure_rule AND h.reading_id = r.reading_id
 WHERE k.measure_rule = '' OR h.reading_id IS NOT NULL
 GROUP BY k.plan_id, k.group_id, k.role, r.reading_id, g.kind
 
@@ -37,10 +37,10 @@ GROUP BY k.plan_id, k.group_id, k.role, r.reading_id, g.kind
 -- The column of each table version that pays for a reading: the first whose condition holds.
 SELECT x.plan_id, x.table_id, x.version, h.reading_id, min(x.column_no) AS column_no
 FROM plan_columns AS x
-JOIN holds AS h ON h.plan_id = x.plan_id AND h.rule_id = x.rule_id
+JOIN rule_matches AS h ON h.plan_id = x.plan_id AND h.rule_id = x.rule_id
 GROUP BY x.plan_id, x.table_id, x.version, h.reading_id
 
--- step: measured
+-- step: performance_measures
 -- What each component measures, by payee, unit, customer and month, told apart by table column, what excludes it and whether a baseline is set against it.
 SELECT k.plan_id, k.rule_id AS component, c.party AS payee, {unit} AS unit, c.customer, c.month, {column_no} AS column_no,
        coalesce(x.excluded_by, CASE WHEN f.kind = 'exclusive' AND f.components > 1 THEN k.group_id END) AS excluded_by,
@@ -48,10 +48,10 @@ SELECT k.plan_id, k.rule_id AS component, c.party AS payee, {unit} AS unit, c.cu
        sum(c.amount) AS amount, sum(c.charges) AS charges
 FROM credits AS c
 JOIN plan_measures AS k ON k.crediting = c.plan_id AND k.role = c.role AND k.basis = c.basis AND k.pays_on <> 'earned'
-LEFT JOIN holds AS m ON m.plan_id = k.plan_id AND m.rule_id = k.measure_rule AND m.reading_id = c.reading_id
+LEFT JOIN rule_matches AS m ON m.plan_id = k.plan_id AND m.rule_id = k.measure_rule AND m.reading_id = c.reading_id
 LEFT JOIN claimed AS f ON f.plan_id = k.plan_id AND f.group_id = k.group_id AND f.role = c.role AND f.reading_id = c.reading_id
 LEFT JOIN excluded AS x ON x.plan_id = k.plan_id AND x.component = k.rule_id AND x.reading_id = c.reading_id AND x.day = c.day
-LEFT JOIN holds AS b ON b.plan_id = k.plan_id AND b.rule_id = k.baseline_rule AND b.reading_id = c.reading_id{unit_join}{column_join}
+LEFT JOIN rule_matches AS b ON b.plan_id = k.plan_id AND b.rule_id = k.baseline_rule AND b.reading_id = c.reading_id{unit_join}{column_join}
 WHERE (k.measure_rule = '' OR m.reading_id IS NOT NULL) AND (f.kind IS NULL OR f.kind <> 'first match' OR f.component = k.rule_id)
 GROUP BY ALL
 
@@ -60,7 +60,7 @@ GROUP BY ALL
 WITH spend AS (
   SELECT m.plan_id, m.component, m.payee, m.unit, m.customer, m.month, m.column_no, m.amount, m.charges, p.period, coalesce(f.amount, 0) AS baseline,
          sum(m.amount) OVER (PARTITION BY m.plan_id, m.component, m.payee, m.customer, p.period ORDER BY m.month, m.unit, m.column_no) AS reached
-  FROM measured AS m
+  FROM performance_measures AS m
   JOIN plan_measures AS k ON k.plan_id = m.plan_id AND k.rule_id = m.component
   JOIN plan_terms AS t ON t.plan_id = m.plan_id
   JOIN periods AS p ON p.calendar = k.baseline_calendar AND p.period_from <= m.month AND m.month < p.period_to
@@ -70,58 +70,58 @@ SELECT plan_id, component, payee, unit, customer, month, column_no, period, base
        greatest(reached - baseline, 0) - greatest(reached - amount - baseline, 0) AS counted
 FROM spend
 
--- step: counted
+-- step: qualifying_amounts
 -- What counts, by payee, unit, customer and month; what is excluded counts 0.
 SELECT plan_id, component, payee, unit, customer, month, column_no, charges, amount, CAST(CASE WHEN excluded_by IS NULL THEN amount ELSE 0 * amount END AS {measure}) AS counted,
        excluded_by, CAST(NULL AS VARCHAR) AS baseline_period, CAST(0 AS {measure}) AS baseline
-FROM measured
+FROM performance_measures
 WHERE NOT (baselined AND excluded_by IS NULL)
 UNION ALL
 SELECT plan_id, component, payee, unit, customer, month, column_no, charges, amount, CAST(counted AS {measure}), NULL, period, CAST(baseline AS {measure})
 FROM baselined
 
--- step: counted_customers
+-- step: qualifying_customers
 -- Where customers are counted: how many reach what the component asks of each in a period.
 SELECT s.plan_id, s.component, s.payee, s.unit, s.period, CAST(count(*) AS {measure}) AS customers
 FROM (SELECT k.plan_id, k.rule_id AS component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to, sum(c.counted) AS amount
-      FROM counted AS c
-      JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component AND k.counts <> 'amount'
+      FROM qualifying_amounts AS c
+      JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component AND k.counts <> 'amount'
       JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
       GROUP BY ALL) AS s
-JOIN plan_sums AS k ON k.plan_id = s.plan_id AND k.rule_id = s.component
+JOIN plan_totals AS k ON k.plan_id = s.plan_id AND k.rule_id = s.component
 LEFT JOIN customer_since AS n ON n.customer = s.customer
 WHERE CASE WHEN k.counts_from IS NULL THEN s.amount > 0 ELSE s.amount >= k.counts_from END
   AND (k.counts = 'customers' OR (n.day >= s.period_from AND n.day < s.period_to))
 GROUP BY s.plan_id, s.component, s.payee, s.unit, s.period
 
--- step: bases
+-- step: measures
 -- The measured amount of each component, payee, unit and period; and of the same to date.
-WITH sums AS (
+WITH totals AS (
   SELECT k.plan_id, k.rule_id AS component, c.payee, c.unit, p.calendar, p.period, p.period_from, p.period_to, p.paid_month, k.counts, k.up_to, sum(c.counted) AS amount
-  FROM counted AS c
-  JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
+  FROM qualifying_amounts AS c
+  JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
   JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
   GROUP BY ALL),
-measures AS (
+bounded AS (
   SELECT s.plan_id, s.component, s.payee, s.unit, s.calendar, s.period, s.period_from, s.period_to, s.paid_month, s.amount AS spend,
          least(CASE WHEN s.counts = 'amount' THEN CAST(s.amount AS {measure}) ELSE coalesce(n.customers, CAST(0 AS {measure})) END, CAST(s.up_to AS {measure})) AS amount
-  FROM sums AS s
-  LEFT JOIN counted_customers AS n ON n.plan_id = s.plan_id AND n.component = s.component AND n.payee = s.payee AND n.unit = s.unit AND n.period = s.period)
+  FROM totals AS s
+  LEFT JOIN qualifying_customers AS n ON n.plan_id = s.plan_id AND n.component = s.component AND n.payee = s.payee AND n.unit = s.unit AND n.period = s.period)
 SELECT m.*, sum(amount) OVER (PARTITION BY plan_id, component, payee, unit ORDER BY period_from) AS to_date
-FROM measures AS m
+FROM bounded AS m
 
--- step: column_bases
+-- step: column_measures
 -- The same amounts by table column, up to the component's bound in the order of columns.
-WITH sums AS (
+WITH totals AS (
   SELECT k.plan_id, k.rule_id AS component, c.payee, c.unit, p.period, c.column_no, CAST(k.up_to AS {measure}) AS up_to, sum(c.counted) AS amount
-  FROM counted AS c
-  JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
+  FROM qualifying_amounts AS c
+  JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
   JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
   GROUP BY ALL),
 reached AS (
   SELECT s.*, sum(amount) OVER (PARTITION BY plan_id, component, payee, unit, period ORDER BY column_no) AS reached,
          count(*) OVER (PARTITION BY plan_id, component, payee, unit, period) AS columns
-  FROM sums AS s)
+  FROM totals AS s)
 SELECT plan_id, component, payee, unit, period, column_no, columns, CAST(least(reached, up_to) - least(reached - amount, up_to) AS {measure}) AS amount
 FROM reached
 
@@ -129,17 +129,17 @@ FROM reached
 -- What anybody was credited a year before for the customers that a payee has in a period.
 SELECT h.plan_id, h.component, h.payee, h.unit, h.period, sum(c.counted) AS amount
 FROM (SELECT DISTINCT k.plan_id, k.rule_id AS component, k.counted_plan, k.counted_component, c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to
-      FROM counted AS c
-      JOIN plan_sums AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component AND k.compare = 'last year of its customers'
+      FROM qualifying_amounts AS c
+      JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component AND k.compare = 'last year of its customers'
       JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to) AS h
-JOIN counted AS c ON c.plan_id = h.counted_plan AND c.component = h.counted_component AND c.customer = h.customer
+JOIN qualifying_amounts AS c ON c.plan_id = h.counted_plan AND c.component = h.counted_component AND c.customer = h.customer
                  AND c.month >= h.period_from - INTERVAL 1 YEAR AND c.month < h.period_to - INTERVAL 1 YEAR
 GROUP BY h.plan_id, h.component, h.payee, h.unit, h.period
 
--- step: payee_dims
+-- step: payee_attributes
 -- What conditions on payees read on the first day of a period.
 SELECT b.payee, b.period_from{payee_labels}
-FROM (SELECT DISTINCT payee, period_from FROM bases) AS b{payee_joins}
+FROM (SELECT DISTINCT payee, period_from FROM measures) AS b{payee_joins}
 
 -- step: payee_tests
 -- Which conditions hold of which payees.
@@ -161,8 +161,8 @@ SELECT k.plan_id, k.rule_id AS component, l.like_plan, l.like_component, k.rank,
                       WHEN 'last year of its customers' THEN CAST(c.amount AS {measure}) ELSE CAST(f.amount AS {measure}) END AS compared,
        CAST(n.amount AS {measure}) AS figure, CAST(w.amount AS {measure}) AS by_figure, CAST(x.amount AS {measure}) AS times_figure, b.spend, coalesce(CAST(v.spend AS {measure}), 0) AS spend_before,
        k.payee_rule = '' OR q.payee IS NOT NULL AS qualifies
-FROM bases AS b
-JOIN plan_like AS l ON l.like_plan = b.plan_id AND l.like_component = b.component
+FROM measures AS b
+JOIN shared_measures AS l ON l.like_plan = b.plan_id AND l.like_component = b.component
 JOIN plan_components AS k ON k.plan_id = l.plan_id AND k.rule_id = l.rule_id
 JOIN plan_terms AS z ON z.plan_id = k.plan_id AND z.valid_from <= b.period_from AND b.period_from < z.valid_to
 LEFT JOIN figures AS t ON t.party = CASE k.target_of WHEN 'customer' THEN b.unit ELSE b.payee END AND t.figure = k.target AND t.period = b.period AND t.currency IN (z.currency, '')
@@ -170,8 +170,8 @@ LEFT JOIN figures AS f ON f.party = CASE k.compare_of WHEN 'customer' THEN b.uni
 LEFT JOIN figures AS n ON n.party = CASE k.on_of WHEN 'customer' THEN b.unit ELSE b.payee END AND n.figure = k.on_name AND n.period = b.period AND n.currency IN (z.currency, '')
 LEFT JOIN figures AS w ON w.party = CASE k.by_of WHEN 'customer' THEN b.unit ELSE b.payee END AND w.figure = k.by_name AND w.period = b.period AND w.currency IN (z.currency, '')
 LEFT JOIN figures AS x ON x.party = CASE k.times_of WHEN 'customer' THEN b.unit ELSE b.payee END AND x.figure = k.times_name AND x.period = b.period AND x.currency IN (z.currency, '')
-LEFT JOIN bases AS y ON y.plan_id = b.plan_id AND y.component = b.component AND y.payee = b.payee AND y.unit = b.unit AND y.period_from = b.period_from - INTERVAL 1 YEAR
-LEFT JOIN bases AS v ON v.plan_id = b.plan_id AND v.component = b.component AND v.payee = b.payee AND v.unit = b.unit AND v.period_to = b.period_from
+LEFT JOIN measures AS y ON y.plan_id = b.plan_id AND y.component = b.component AND y.payee = b.payee AND y.unit = b.unit AND y.period_from = b.period_from - INTERVAL 1 YEAR
+LEFT JOIN measures AS v ON v.plan_id = b.plan_id AND v.component = b.component AND v.payee = b.payee AND v.unit = b.unit AND v.period_to = b.period_from
 LEFT JOIN customers_last_year AS c ON c.plan_id = b.plan_id AND c.component = b.component AND c.payee = b.payee AND c.unit = b.unit AND c.period = b.period
 LEFT JOIN payee_matches AS q ON q.plan_id = k.plan_id AND q.component = k.rule_id AND q.payee = b.payee AND q.period_from = b.period_from
 WHERE b.paid_month >= DATE '{earn_from}' AND b.paid_month < DATE '{paid_to}'
@@ -210,11 +210,11 @@ SELECT r.*, r.amount - r.compared AS increment,
 FROM referenced AS r
 LEFT JOIN gated AS g ON g.plan_id = r.plan_id AND g.component = r.component AND g.payee = r.payee AND g.unit = r.unit AND g.period = r.period
 
--- step: parts
+-- step: tier_portions
 -- What is paid by which column of the table: amounts by their own; anything else by the one column that the unit has.
 SELECT t.plan_id, t.component, t.payee, t.unit, t.period, coalesce(c.column_no, 0) AS column_no, CASE WHEN c.columns > 1 THEN c.amount ELSE t.base END AS base
 FROM tested AS t
-JOIN column_bases AS c ON c.plan_id = t.like_plan AND c.component = t.like_component AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
+JOIN column_measures AS c ON c.plan_id = t.like_plan AND c.component = t.like_component AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
 WHERE t.hindrance IS NULL AND (c.columns = 1 OR t.pays_on = 'amount')
 
 -- step: slices
@@ -228,21 +228,21 @@ SELECT t.plan_id, t.component, t.payee, t.unit, t.period, n.valid_from AS table_
             THEN CAST(n.rate * CAST((n.upper - n.lower) * t.reference AS {part}) AS {slope}) + CAST((n.rate_to - n.rate) * CAST(t.measure - n.lower * t.reference AS {part}) AS {slope}) END AS slope,
        CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL THEN CAST((n.upper - n.lower) * t.reference AS {part}) ELSE CAST(1 AS {part}) END AS divisor
 FROM tested AS t
-JOIN parts AS p ON p.plan_id = t.plan_id AND p.component = t.component AND p.payee = t.payee AND p.unit = t.unit AND p.period = t.period
+JOIN tier_portions AS p ON p.plan_id = t.plan_id AND p.component = t.component AND p.payee = t.payee AND p.unit = t.unit AND p.period = t.period
 JOIN plan_bands AS n ON n.plan_id = t.plan_id AND n.table_id = t.table_id AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
 WHERE t.hindrance IS NULL
   AND (n.lower IS NULL OR t.measure > n.lower * t.reference OR (n.lower_in AND t.measure = n.lower * t.reference))
   AND (n.kind = 'marginal' OR n.upper IS NULL OR t.measure < n.upper * t.reference OR (n.upper_in AND t.measure = n.upper * t.reference))
 
--- step: paid
+-- step: tier_earnings
 -- What each reached band pays, to be divided by its divisor.
 SELECT s.*, coalesce(CAST(part * slope AS {pays}), CAST(part * rate AS {pays}), CAST(flat AS {pays})) AS pays
 FROM slices AS s
 
--- step: sums
+-- step: tier_totals
 -- What the reached bands pay together.
 SELECT plan_id, component, payee, unit, period, min(table_from) AS table_from, count(*) AS bands, sum(pays) AS amount, max(divisor) AS divisor
-FROM paid
+FROM tier_earnings
 GROUP BY plan_id, component, payee, unit, period
 
 -- step: factors
@@ -255,7 +255,7 @@ WHERE t.hindrance IS NULL
   AND (n.upper IS NULL OR t.times_measure < n.upper * t.times_reference OR (n.upper_in AND t.times_measure = n.upper * t.times_reference))
 GROUP BY t.plan_id, t.component, t.payee, t.unit, t.period
 
--- step: own_earnings
+-- step: component_earnings
 -- What is earned by itself: portion and multiplier, then cap, then rounding, once.
 WITH factored AS (
   SELECT t.*, s.table_from, s.bands, coalesce(s.divisor, CAST(1 AS {part})) AS divisor, f.words AS times_words,
@@ -264,7 +264,7 @@ WITH factored AS (
          CASE WHEN t.times_table <> '' AND f.factor IS NULL THEN NULL ELSE s.bands END AS reached,
          coalesce(CAST(t.cap AS {limit}), CASE WHEN t.amount >= 0 THEN CAST(t.cap_rate * t.amount AS {limit}) END) AS ceiling
   FROM tested AS t
-  LEFT JOIN sums AS s ON s.plan_id = t.plan_id AND s.component = t.component AND s.payee = t.payee AND s.unit = t.unit AND s.period = t.period
+  LEFT JOIN tier_totals AS s ON s.plan_id = t.plan_id AND s.component = t.component AND s.payee = t.payee AND s.unit = t.unit AND s.period = t.period
   LEFT JOIN factors AS f ON f.plan_id = t.plan_id AND f.component = t.component AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
 exact AS (
   SELECT f.*, CASE WHEN hindrance IS NOT NULL THEN hindrance WHEN reached IS NULL THEN 'no-band' WHEN uncapped > ceiling * divisor THEN 'capped' ELSE 'band' END AS reason,
@@ -278,21 +278,21 @@ SELECT plan_id, component, rank, role, payee, unit, per, period, period_from, pe
        CASE WHEN divisor <> 1 THEN {rounded_quotient} ELSE {rounded_stepped} END * round_step AS earned
 FROM whole
 
--- step: own_lines
+-- step: component_lines
 -- The same for each payee and period, over all units.
 SELECT plan_id, component, rank, role, payee, per, period, period_from, period_to, paid_month, currency, sum(amount) AS amount, sum(earned) AS earned
-FROM own_earnings
+FROM component_earnings
 GROUP BY plan_id, component, rank, role, payee, per, period, period_from, period_to, paid_month, currency
 
 -- step: gate_entries
 -- Taken off where a gate on another component's earnings is shut.
 SELECT l.plan_id, l.component, l.payee, l.period, min_by(s.words, s.gate_no) AS detail, -l.earned AS earned
-FROM own_lines AS l
+FROM component_lines AS l
 JOIN (SELECT l.plan_id, l.component, l.payee, l.period, g.gate_no, g.words,
              coalesce(sum(o.earned), 0) AS other, any_value(g.lower) AS lower, any_value(g.lower_in) AS lower_in, any_value(g.upper) AS upper, any_value(g.upper_in) AS upper_in
-      FROM own_lines AS l
+      FROM component_lines AS l
       JOIN plan_gates AS g ON g.plan_id = l.plan_id AND g.component = l.component AND g.subject = 'earned'
-      LEFT JOIN own_lines AS o ON o.plan_id = l.plan_id AND o.component = g.name AND o.payee = l.payee AND o.period_from >= l.period_from AND o.period_to <= l.period_to
+      LEFT JOIN component_lines AS o ON o.plan_id = l.plan_id AND o.component = g.name AND o.payee = l.payee AND o.period_from >= l.period_from AND o.period_to <= l.period_to
       GROUP BY l.plan_id, l.component, l.payee, l.period, g.gate_no, g.words) AS s
   ON s.plan_id = l.plan_id AND s.component = l.component AND s.payee = l.payee AND s.period = l.period
 WHERE NOT ((s.lower IS NULL OR s.other > s.lower OR (s.lower_in AND s.other = s.lower)) AND (s.upper IS NULL OR s.other < s.upper OR (s.upper_in AND s.other = s.upper)))
@@ -301,7 +301,7 @@ GROUP BY l.plan_id, l.component, l.payee, l.period, l.earned
 -- step: gated_lines
 -- Lines after those gates.
 SELECT l.* EXCLUDE (earned), l.earned + coalesce(g.earned, 0) AS earned
-FROM own_lines AS l
+FROM component_lines AS l
 LEFT JOIN gate_entries AS g ON g.plan_id = l.plan_id AND g.component = l.component AND g.payee = l.payee AND g.period = l.period
 
 -- step: less_entries
@@ -338,7 +338,7 @@ LEFT JOIN best_entries AS b ON b.plan_id = l.plan_id AND b.component = l.compone
 
 -- step: ceiling_entries
 -- A line of its own for what a group's ceiling takes off: the ceiling is used up in the order of periods.
-WITH sums AS (
+WITH totals AS (
   SELECT l.plan_id, g.rule_id AS component, g.rank, min(l.role) AS role, l.payee, l.per, l.period, l.period_from, l.period_to, l.paid_month, l.currency, p.period AS capped_period, g.cap, g.cap_rate,
          sum(l.earned) AS earned, coalesce(sum(CASE WHEN l.component = g.cap_of THEN l.amount END), 0) AS amount
   FROM best_lines AS l
@@ -348,18 +348,18 @@ WITH sums AS (
   GROUP BY l.plan_id, g.rule_id, g.rank, l.payee, l.per, l.period, l.period_from, l.period_to, l.paid_month, l.currency, p.period, g.cap, g.cap_rate),
 reached AS (
   SELECT s.*, sum(s.earned) OVER w AS reached, sum(s.amount) OVER w AS reached_amount
-  FROM sums AS s
+  FROM totals AS s
   WINDOW w AS (PARTITION BY plan_id, component, payee, capped_period ORDER BY period_from)),
 bounds AS (
   SELECT r.*, coalesce(CAST(r.cap AS {limit}), CASE WHEN r.reached_amount >= 0 THEN CAST(r.cap_rate * r.reached_amount AS {limit}) END) AS bound,
          coalesce(CAST(r.cap AS {limit}), CASE WHEN r.reached_amount - r.amount >= 0 THEN CAST(r.cap_rate * (r.reached_amount - r.amount) AS {limit}) END) AS bound_before
   FROM reached AS r),
-paid AS (
+taken_off AS (
   SELECT b.*, least(b.reached, trunc(b.bound * z.round_per) * z.round_step) - least(b.reached - b.earned, trunc(b.bound_before * z.round_per) * z.round_step) - b.earned AS taken
   FROM bounds AS b
   JOIN plan_terms AS z ON z.plan_id = b.plan_id)
 SELECT plan_id, component, rank, role, payee, per, period, period_from, period_to, paid_month, currency, CAST(bound AS VARCHAR) AS detail, taken AS earned
-FROM paid
+FROM taken_off
 WHERE taken <> 0
 
 -- step: override_entries
@@ -401,7 +401,7 @@ JOIN plan_trees AS r ON r.plan_id = k.plan_id AND r.rule_id = k.clawback_rule
 JOIN customer_tests AS t ON t.tree_no = r.tree_no
 LEFT JOIN customer_tests AS b ON b.tree_no = r.tree_no AND b.customer = t.customer AND b.month = t.month - INTERVAL 1 MONTH
 JOIN periods AS p ON p.calendar = '1@1' AND p.period_from = t.month AND p.paid_month < DATE '{paid_to}'
-JOIN own_earnings AS o ON o.plan_id = k.plan_id AND o.component = k.rule_id AND o.unit = t.customer
+JOIN component_earnings AS o ON o.plan_id = k.plan_id AND o.component = k.rule_id AND o.unit = t.customer
                       AND o.paid_month <= t.month AND o.paid_month >= t.month - to_months(k.clawback_months)
 WHERE b.customer IS NULL
 GROUP BY o.plan_id, o.component, o.rank, o.role, o.payee, p.period, p.period_from, p.period_to, p.paid_month, o.currency, o.unit
@@ -414,10 +414,10 @@ WITH entries AS (
   FROM (SELECT plan_id, component, payee, period, 'gate' AS reason, 1 AS step_no, detail, earned FROM gate_entries
         UNION ALL SELECT plan_id, component, payee, period, 'less', 2, detail, earned FROM less_entries
         UNION ALL SELECT plan_id, component, payee, period, 'beaten', 3, detail, earned FROM best_entries) AS e
-  JOIN own_lines AS l ON l.plan_id = e.plan_id AND l.component = e.component AND l.payee = e.payee AND l.period = e.period)
+  JOIN component_lines AS l ON l.plan_id = e.plan_id AND l.component = e.component AND l.payee = e.payee AND l.period = e.period)
 SELECT plan_id, component, rank, role, payee, unit, per, period, period_from, period_to, paid_month, currency, 0 AS step_no, reason, coalesce(gate, times_words) AS detail,
        amount, target, compared, base, measure, reference, pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, cap, earned
-FROM own_earnings
+FROM component_earnings
 UNION ALL BY NAME
 SELECT plan_id, component, rank, role, payee, '' AS unit, per, period, period_from, period_to, paid_month, currency, step_no, reason, detail, earned FROM entries WHERE earned <> 0
 UNION ALL BY NAME

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.engine.dialect import literal, quoted
 from fenrun.engine.steps import Step
 
 MEMORY = "FENRUN_MEMORY"
@@ -50,12 +51,12 @@ class DuckDB:
             "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET checkpoint_threshold = '1 TB'"
         )
 
-    def put(self, name: str, table: pa.Table) -> None:
+    def load(self, name: str, table: pa.Table) -> None:
         self.connection.register(f"arrow_{name}", table)
         self.connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "arrow_{name}"')
         self.connection.unregister(f"arrow_{name}")
 
-    def put_files(
+    def load_files(
         self,
         name: str,
         files: Sequence[Path],
@@ -64,7 +65,7 @@ class DuckDB:
         same: Mapping[Path, Mapping[str, str]] | None = None,
     ) -> None:
         if not files:
-            self.put(name, empty.empty_table())
+            self.load(name, empty.empty_table())
             return
         parts = []
         for group in file_groups(files, only or {}, same or {}):
@@ -78,7 +79,7 @@ class DuckDB:
         )
 
     @contextmanager
-    def aside(self, name: str) -> Iterator[None]:
+    def temporary_schema(self, name: str) -> Iterator[None]:
         """Inside, tables are made in a schema of that name, which begins empty; what it does not hold is read from `main`."""
         self.connection.execute(
             f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}; SET search_path = '{name},main'"
@@ -165,32 +166,3 @@ def file_groups(
     return [
         FileGroup(tuple(listed), where, dict(put)) for (_, where, put), listed in groups.items()
     ]
-
-
-def literal(text: str) -> str:
-    """The text as a SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def quoted(name: str) -> str:
-    """The name as a SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def as_integer(value: str, scale: int) -> str:
-    """A decimal of so many places as a whole number of its last place. By way of its digits: a product could pass 38 of them."""
-    return (
-        f"CAST(replace(CAST(CAST({value} AS DECIMAL(38, {scale})) AS VARCHAR), '.', '') AS HUGEINT)"
-    )
-
-
-def rounded(value: str, mode: str) -> str:
-    """A decimal rounded to a whole number: `half up` is away from zero."""
-    return f"CASE WHEN {mode} = 'down' OR ({mode} = 'half even' AND abs({value} - trunc({value})) = 0.5 AND trunc({value}) % 2 = 0) THEN trunc({value}) ELSE round({value}, 0) END"
-
-
-def rounded_quotient(top: str, bottom: str, mode: str) -> str:
-    """The quotient of two whole numbers, the second above zero, rounded to a whole number."""
-    twice, whole = f"2 * abs({top} % {bottom})", f"{top} // {bottom}"
-    up = f"({mode} = 'half up' AND {twice} >= {bottom}) OR ({mode} = 'half even' AND ({twice} > {bottom} OR ({twice} = {bottom} AND ({whole}) % 2 <> 0)))"
-    return f"CAST({whole} + CASE WHEN {up} THEN sign({top}) ELSE 0 END AS DECIMAL(38, 0))"

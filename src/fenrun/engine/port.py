@@ -14,10 +14,10 @@ from fenrun.engine.steps import Step
 class Engine(Protocol):
     """What a stage may ask of an engine."""
 
-    def put(self, name: str, table: pa.Table) -> None:
+    def load(self, name: str, table: pa.Table) -> None:
         """Make an arrow table known under a name."""
 
-    def put_files(
+    def load_files(
         self,
         name: str,
         files: Sequence[Path],

@@ -68,10 +68,10 @@ class Spark:
         for name, value in _SETTINGS.items():
             self.session.conf.set(name, value)
 
-    def put(self, name: str, table: pa.Table) -> None:
+    def load(self, name: str, table: pa.Table) -> None:
         self._name(name, self.session.createDataFrame(table))
 
-    def put_files(
+    def load_files(
         self,
         name: str,
         files: Sequence[Path],
@@ -80,7 +80,7 @@ class Spark:
         same: Mapping[Path, Mapping[str, str]] | None = None,
     ) -> None:
         if not files:
-            self.put(name, empty.empty_table())
+            self.load(name, empty.empty_table())
             return
         whole = None
         for group in file_groups(files, only or {}, same or {}):

@@ -127,7 +127,7 @@ def entries(run: Run) -> list[Entry]:
             run.period.last_day,
             any(y.recoverable for p in run.plans if p.id == d.plan_id for y in p.pay),
         )
-        for d in run.posted
+        for d in run.booked
     ]
     return sorted(made, key=lambda e: (e.day, e.payee, KINDS.index(e.kind), e.what))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fenrun.base.money import decimals
 from fenrun.base.when import Period
-from fenrun.engine.duckdb import as_integer, rounded_quotient
+from fenrun.engine.dialect import as_integer, rounded_quotient
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
 from fenrun.plan.rows import Plan

@@ -23,7 +23,7 @@ from lark import Lark, Token, Transformer, UnexpectedInput
 from fenrun.base.money import decimals, parse_amount, parse_rate
 from fenrun.base.when import parse_day
 from fenrun.charges.rows import focus_columns
-from fenrun.engine.duckdb import literal
+from fenrun.engine.dialect import literal
 from fenrun.plan.rows import BASES
 
 Tree = list[Any]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from fenrun.base.money import plain
-from fenrun.plan.payoff import REFERENCE, falls, payoffs
+from fenrun.plan.check.payoff import REFERENCE, falls, payoffs
 from fenrun.plan.rows import ROW_TYPES, Component, Plan
 
 _SAID = ("plan_id", "title_en", "title_zh", "source", "words", "line", "lowers", "mixed", "money")

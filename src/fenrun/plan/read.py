@@ -21,7 +21,7 @@ from fenrun.base.nodes import compose
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.charges.rows import ORDER
-from fenrun.plan import checks
+from fenrun.plan.check import clauses as checks
 from fenrun.plan.conditions import ConditionError, parse
 from fenrun.plan.rows import (
     ROW_TYPES,
@@ -1001,7 +1001,7 @@ def digests(plan: Plan) -> tuple[str, str]:
     )
 
 
-def as_known(plan: Plan, known: date) -> Plan:
+def plan_as_of(plan: Plan, known: date) -> Plan:
     """The plan with those versions of its tables that were published by a day, each in force until the next."""
     versions = sorted(
         {(b.table_id, b.valid_from, b.published) for b in plan.bands if b.published <= known}

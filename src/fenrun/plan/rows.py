@@ -54,7 +54,7 @@ class Terms:
     """An order's registration holds so many days at most; 0: as long as the book says."""
     open_registrations: int
     """A party's further open order registrations are refused; 0: any number."""
-    unbind_months: int
+    cooldown_months: int
     """A role's holder cannot be removed from a customer a second time within so many months; 0: at any time."""
     consent_days: int
     """A customer's silence of so many days is consent to who is to be credited for its spend; 0: only its consent is."""

@@ -21,11 +21,11 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close
-from fenrun.engine.store import Store
 from fenrun.plan.read import PlanFile, read_plan
-from fenrun.portal import consents, hooks, models, publish
-from fenrun.portal.events import note, now
-from fenrun.portal.turns import aside
+from fenrun.portal import consents, models, publish, webhooks
+from fenrun.portal.events import now, record_event
+from fenrun.portal.request_queue import outside_queue
+from fenrun.store.facts import Store
 
 _DB = "default"
 MOST_DAYS = 366
@@ -93,7 +93,7 @@ def _grant(actor: str, name: str, role: str, party: str, reason: str, holds: boo
     if holds and not given.holds_at:
         given.holds_at = now()
         given.save(using=_DB)
-    note(actor, "grant", name, role=role, party=party, reason=reason)
+    record_event(actor, "grant", name, role=role, party=party, reason=reason)
     return given
 
 
@@ -112,7 +112,7 @@ def approve_grant(actor: str, number: int) -> models.Grant:
             raise Refused([Problem("grant-own", Place("grant"), {"who": actor})])
         asked.holds_at, asked.approved_by = now(), actor
         asked.save(using=_DB)
-        note(
+        record_event(
             actor,
             "approve grant",
             asked.user.get_username(),
@@ -149,7 +149,7 @@ def first_link(actor: str, number: int) -> str:
     given = models.Grant.objects.using(_DB).select_related("user").filter(pk=number).first()
     if not given or not may_link(actor, given):
         raise Refused([Problem("approval-gone", Place("grant"))])
-    note(actor, "first link", given.user.get_username())
+    record_event(actor, "first link", given.user.get_username())
     return reverse(
         "account_reset_password_from_key",
         kwargs={
@@ -181,7 +181,7 @@ def make_token(actor: Any, name: str, scopes: str, days: int) -> str:
             made_at=now(),
             until=now() + timedelta(days=days),
         )
-        note(actor.get_username(), "make token", name, scopes=scopes, days=days)
+        record_event(actor.get_username(), "make token", name, scopes=scopes, days=days)
     return secret
 
 
@@ -197,7 +197,7 @@ def end_token(actor: Any, number: int) -> None:
         .filter(pk=number, user=actor, ended_at=None)
         .update(ended_at=now())
     ):
-        note(actor.get_username(), "end token", str(number))
+        record_event(actor.get_username(), "end token", str(number))
 
 
 def user_of_token(secret: str) -> tuple[Any, set[str]] | None:
@@ -215,17 +215,17 @@ def end_grant(actor: str, number: int) -> None:
     """End a grant; from the next request on nothing is seen by it."""
     found = models.Grant.objects.using(_DB).filter(pk=number, ended_at=None)
     if found.update(ended_at=now(), ended_by=actor):
-        note(actor, "end grant", str(number))
+        record_event(actor, "end grant", str(number))
 
 
 def settle(store: Store, period: Period) -> bool:
     """Settle a period, with what customers have been silent about for long enough, and show what came out. Returns whether it differs from what was shown."""
-    with aside():
-        consents.lapse(store)
+    with outside_queue():
+        consents.settle_silence(store)
         changed = publish.publish(store, period)
     if changed:
-        hooks.tell_statements(period.key, False)
-    note(store.actor, "settle", period.key, changed=changed)
+        webhooks.notify_statements(period.key, False)
+    record_event(store.actor, "settle", period.key, changed=changed)
     return changed
 
 
@@ -234,9 +234,9 @@ def save_plan(store: Store, text: str, reason: str) -> PlanFile:
     if not reason.strip():
         raise Refused([Problem("reason-missing", Place("plan"))])
     file = read_plan(text, "plan.yaml")
-    with aside():
+    with outside_queue():
         consents.enter(store, f"{file.plan.id}.yaml", text, reason.strip())
-    note(store.actor, "change plan", file.plan.id, reason=reason.strip())
+    record_event(store.actor, "change plan", file.plan.id, reason=reason.strip())
     return file
 
 
@@ -253,14 +253,14 @@ def set_target(
     }
     if not reason.strip():
         raise Refused([Problem("reason-missing", Place("target"))])
-    with aside():
+    with outside_queue():
         consents.enter(
             store,
             f"target-{short(digest('target', row['party'], row['figure'], row['period']))}.yaml",
             yaml.safe_dump({"figures": [row]}, allow_unicode=True),
             reason.strip()[:500],
         )
-    note(store.actor, "set target", row["party"], **{k: v[:100] for k, v in row.items()})
+    record_event(store.actor, "set target", row["party"], **{k: v[:100] for k, v in row.items()})
 
 
 def ask_close(store: Store, shown: models.Period, reason: str) -> models.Approval:
@@ -283,7 +283,7 @@ def ask_close(store: Store, shown: models.Period, reason: str) -> models.Approva
             asked_by=store.actor,
             asked_at=now(),
         )
-        note(store.actor, "ask close", shown.key, run=shown.run, reason=reason)
+        record_event(store.actor, "ask close", shown.key, run=shown.run, reason=reason)
     return made
 
 
@@ -302,18 +302,20 @@ def approve_close(store: Store, number: int, period: str = "") -> models.Approva
         f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})",
         parse_period(asked.period),
     )
-    with aside():  # outside any transaction, which would hold up whoever has the turn; of two at once the store refuses the second
+    with outside_queue():  # outside any transaction, which would hold up whoever has the turn; of two at once the store refuses the second
         close(store, closed, asked.known.replace(tzinfo=None), expected=asked.run)
     with transaction.atomic(using=_DB):
         asked.approved_by, asked.approved_at = store.actor, now()
         asked.save(using=_DB)
-        note(store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by)
-    with aside():
+        record_event(
+            store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by
+        )
+    with outside_queue():
         publish.publish(store, closed)
         following = publish.month_after(closed)
         if following in publish.months_of(store):  # it holds the differences of what is closed
             publish.publish(store, following)
-    hooks.tell_statements(asked.period, True)
+    webhooks.notify_statements(asked.period, True)
     return asked
 
 
@@ -333,8 +335,8 @@ def open_dispute(actor: str, party: str, period: str, line: str, text: str) -> m
             state="open",
             text=text.strip()[:4000],
         )
-        note(actor, "open dispute", str(made.pk), party=party, period=period, line=line)
-    hooks.tell_dispute(made)
+        record_event(actor, "open dispute", str(made.pk), party=party, period=period, line=line)
+    webhooks.notify_dispute(made)
     return made
 
 
@@ -362,6 +364,6 @@ def answer_dispute(
             state=state,
             text=text.strip()[:4000],
         )
-        note(actor, "answer dispute", str(dispute.pk), state=state)
-    hooks.tell_dispute(dispute)
+        record_event(actor, "answer dispute", str(dispute.pk), state=state)
+    webhooks.notify_dispute(dispute)
     return dispute

@@ -16,7 +16,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Refused
 from fenrun.base.when import Period as Span
 from fenrun.base.when import parse_period
-from fenrun.portal import acts, consents, hooks
+from fenrun.portal import acts, consents, webhooks
 from fenrun.portal.middleware import refusal
 from fenrun.portal.models import (
     EVERYBODY,
@@ -34,9 +34,9 @@ from fenrun.portal.models import (
 from fenrun.portal.pages.book import links_of, moved
 from fenrun.portal.pages.common import (
     bundled,
+    current_plans,
     estimated,
     explained,
-    known_plans,
     may_ask,
     may_decide,
     owns,
@@ -48,7 +48,7 @@ from fenrun.portal.pages.common import (
 from fenrun.portal.pages.imports import Job, begin, job_of
 from fenrun.portal.pages.plans import checked
 from fenrun.portal.pages.targets import figures_of
-from fenrun.portal.turns import aside
+from fenrun.portal.request_queue import outside_queue
 from fenrun.portal.words import lang
 
 NUMBER = Path(..., ge=1, le=2**62)
@@ -652,7 +652,7 @@ def log(request: HttpRequest) -> Any:
             "previous": a.previous,
             "hash": a.hash,
         }
-        for a in store_of(request).log.acts()
+        for a in store_of(request).log.events()
     ]
 
 
@@ -665,8 +665,8 @@ def verify(request: HttpRequest) -> Any:
     """As `fenrun audit verify` does."""
     _everybody(request)
     store = store_of(request)
-    with aside():
-        found, acts_ = store.broken(), store.log.acts()
+    with outside_queue():
+        found, acts_ = store.broken(), store.log.events()
     return {
         "acts": len(acts_),
         "head": acts_[-1].hash if acts_ else "",
@@ -732,7 +732,7 @@ def end_grant(request: HttpRequest, number: int = NUMBER) -> Any:
 def plans(request: HttpRequest) -> Any:
     """For operations and auditors: each with its text."""
     _everybody(request)
-    return [{"plan": key, "text": file.content} for key, file in known_plans(request).items()]
+    return [{"plan": key, "text": file.content} for key, file in current_plans(request).items()]
 
 
 @api.post("/plans", response={201: PlanOut, **_ERRORS}, summary="Make a plan known from now on")
@@ -751,7 +751,9 @@ def save_plan(request: HttpRequest, said: PlanIn) -> Any:
 def check_plan(request: HttpRequest, said: CheckIn) -> Any:
     """Problems, cases, what it changes clause by clause and, where a period is named, whose pay. For operations and auditors; nothing is kept."""
     _everybody(request)
-    found = checked(store_of(request), known_plans(request), _clean(said.text), _clean(said.period))
+    found = checked(
+        store_of(request), current_plans(request), _clean(said.text), _clean(said.period)
+    )
     return {
         **found,
         "cases": list(found["cases"] or (0, 0)),
@@ -784,7 +786,7 @@ def import_job(request: HttpRequest, number: int = NUMBER) -> Any:
 def book(request: HttpRequest, customer: str) -> Any:
     """For operations and auditors: who held it, since when, by whose act."""
     _everybody(request)
-    with aside():
+    with outside_queue():
         found = links_of(store_of(request), _clean(customer))
     return [
         {
@@ -807,7 +809,7 @@ def move(request: HttpRequest, customer: str, to: str, since: date, period: str)
     """Whose pay in the period would differ, were the customer a partner's from a day on. For operations and auditors; nothing is kept."""
     _everybody(request)
     shown = get_object_or_404(Period, pk=_clean(period))
-    with aside():
+    with outside_queue():
         return moved(store_of(request), _clean(customer), _clean(to), since, shown)
 
 
@@ -817,7 +819,7 @@ def move(request: HttpRequest, customer: str, to: str, since: date, period: str)
 def targets(request: HttpRequest, party: str = "", figure: str = "", period: str = "") -> Any:
     """Of the book as last known; for operations and auditors. The first 2,000: ask for a party, figure or period."""
     _everybody(request)
-    with aside():
+    with outside_queue():
         return figures_of(store_of(request), _clean(party), _clean(figure), _clean(period))
 
 
@@ -835,7 +837,7 @@ def set_target(request: HttpRequest, said: TargetIn) -> Any:
         _clean(said.currency),
         _clean(said.reason),
     )
-    with aside():
+    with outside_queue():
         return 201, figures_of(store, said.party.strip(), said.figure.strip(), said.period.strip())
 
 
@@ -848,13 +850,13 @@ def my_hooks(request: HttpRequest) -> Any:
 @api.post("/hooks", response={201: HookMade, **_ERRORS}, summary="Have another system told")
 def make_hook(request: HttpRequest, said: HookIn) -> Any:
     """Of statements and disputes that I see. What is told carries X-Fenrun-Time and X-Fenrun-Signature: HMAC-SHA256 with the secret over the moment, a dot and the body."""
-    return 201, hooks.make(request.user, _clean(said.url), " ".join(said.events))
+    return 201, webhooks.make(request.user, _clean(said.url), " ".join(said.events))
 
 
 @api.post("/hooks/{number}/end", response={204: None, **_ERRORS}, summary="End a webhook")
 def end_hook(request: HttpRequest, number: int = NUMBER) -> Any:
     """One of one's own."""
-    hooks.end(request.user, number)
+    webhooks.end(request.user, number)
     return 204, None
 
 

@@ -14,14 +14,15 @@ import yaml
 from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.book.as_known import put_book, sources_of
-from fenrun.charges.read import put_charges
+from fenrun.book.as_of import load_book, sources_of
+from fenrun.charges.read import load_charges
 from fenrun.credit.owners import owners_of
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.store import Store
 from fenrun.portal import events, models
-from fenrun.portal.turns import aside
-from fenrun.workspace import import_file, plans_known
+from fenrun.portal.request_queue import outside_queue
+from fenrun.settle.facts import plans_as_of
+from fenrun.settle.imports import import_file
+from fenrun.store.facts import Store
 
 _DB = "default"
 ROLE = "partner"
@@ -84,7 +85,7 @@ def ask(
             silent_on=today.date() + timedelta(days=days) if days else None,
             state="waiting",
         )
-        events.note(
+        events.record_event(
             store.actor,
             f"ask {kind}",
             str(made.pk),
@@ -99,7 +100,7 @@ def ask(
 def silence(store: Store) -> int:
     """So many days of silence are consent, as the plans in force say; 0: none. Where plans differ, the customer has the longest."""
     today = events.now().date()
-    terms = [f.plan.terms[0] for f in plans_known(store, events.now().replace(tzinfo=None))]
+    terms = [f.plan.terms[0] for f in plans_as_of(store, events.now().replace(tzinfo=None))]
     stated = [t.consent_days for t in terms if t.valid_from <= today < t.valid_to] or [
         t.consent_days for t in terms
     ]
@@ -123,7 +124,7 @@ def decide(store: Store, seen: models.Request, state: str) -> models.Request:
     return models.Request.objects.using(_DB).get(pk=seen.pk)
 
 
-def lapse(store: Store) -> None:
+def settle_silence(store: Store) -> None:
     """Take what customers have been silent about, for as long as the plan says, for consent; and enter what is consented to."""
     today = events.now().date()
     for request in (
@@ -153,7 +154,7 @@ def _decided(seen: models.Request, state: str, by: str, day: date) -> None:
         if state in request.CONSENT:
             request.holds_from = max(request.since, day)
         request.save(using=_DB)
-        events.note(
+        events.record_event(
             by or "portal",
             f"{state} {request.kind}",
             str(request.pk),
@@ -165,7 +166,7 @@ def _decided(seen: models.Request, state: str, by: str, day: date) -> None:
 
 def take_up(store: Store) -> None:
     """Enter into the book what was consented to, each request for itself. An order is entered once its charges are there and all the consenting customer's; one of somebody else's is void."""
-    with aside(), _taking:
+    with outside_queue(), _taking:
         waiting = list(
             models.Request.objects.using(_DB)
             .filter(state__in=models.Request.CONSENT, entered_at=None)
@@ -181,7 +182,7 @@ def take_up(store: Store) -> None:
                 if owners != {request.customer} or _held(book, request):
                     request.state = "void"
                     request.save(using=_DB, update_fields=["state"])
-                    events.note(
+                    events.record_event(
                         "portal",
                         "void registration",
                         str(request.pk),
@@ -192,7 +193,7 @@ def take_up(store: Store) -> None:
             try:
                 _enter(store, request, book)
             except Refused as refused:  # it stays; operations see why in the log
-                events.note(
+                events.record_event(
                     "portal",
                     "not entered",
                     str(request.pk),
@@ -206,15 +207,15 @@ def take_up(store: Store) -> None:
 
 def _book(store: Store) -> DuckDB:
     engine = DuckDB()
-    put_book(engine, sources_of(store.imports("book")))
-    put_charges(engine, "charges", store.imports("charges"))
+    load_book(engine, sources_of(store.imports("book")))
+    load_charges(engine, "charges", store.imports("charges"))
     return engine
 
 
 def _held(book: DuckDB, request: models.Request) -> bool:
     """Whether the order is registered already for a time that the request would hold: two holders would leave it to nobody."""
     found = book.query(
-        "SELECT 1 FROM links_known WHERE of_kind = 'order' AND issuer = ? AND subject = ? AND role = ? AND valid_to > ? AND valid_to > valid_from LIMIT 1",
+        "SELECT 1 FROM links_as_of WHERE of_kind = 'order' AND issuer = ? AND subject = ? AND role = ? AND valid_to > ? AND valid_to > valid_from LIMIT 1",
         [request.issuer, request.order, ROLE, request.holds_from or request.since],
     )
     return bool(found.num_rows)
@@ -264,7 +265,7 @@ def enter(store: Store, name: str, text: str, reason: str) -> None:
 def handed_over(engine: DuckDB, customer: str, party: str, start: date) -> list[dict[str, Any]]:
     """The links that give a customer to a party from a day on: the new one, and those of the present holders with their end on that day; of later ones, which thus never begin. `engine` holds the book."""
     held = engine.query(
-        "SELECT * FROM links_known WHERE of_kind = 'customer' AND subject = ? AND role = ? AND valid_to > ? AND valid_to > valid_from",
+        "SELECT * FROM links_as_of WHERE of_kind = 'customer' AND subject = ? AND role = ? AND valid_to > ? AND valid_to > valid_from",
         [customer, ROLE, start],
     ).to_pylist()
     ended = [

@@ -13,7 +13,7 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
-def note(actor: str, act: str, subject: str, **detail: Any) -> None:
+def record_event(actor: str, act: str, subject: str, **detail: Any) -> None:
     """Leave an event of what was done."""
     models.Event.objects.using("default").create(
         at=now(), actor=actor, act=act, subject=subject[:500], detail=detail

@@ -14,8 +14,8 @@ from fenrun.base.problem import Refused
 from fenrun.base.words import say
 from fenrun.portal import acts, events, words
 from fenrun.portal.isolation import asking
-from fenrun.portal.models import Answered
-from fenrun.portal.turns import in_turn
+from fenrun.portal.models import IdempotentResponse
+from fenrun.portal.request_queue import queued
 
 Answer = Callable[[HttpRequest], HttpResponse]
 POLICY = (
@@ -29,7 +29,7 @@ def headers(answer: Answer) -> Answer:
 
     def handle(request: HttpRequest) -> HttpResponse:
         with (
-            nullcontext() if request.path.startswith("/account/oidc/") else in_turn()
+            nullcontext() if request.path.startswith("/account/oidc/") else queued()
         ):  # which waits for another server
             response = answer(request)
         response.setdefault("Content-Security-Policy", POLICY)
@@ -56,7 +56,7 @@ def asker(answer: Answer) -> Answer:
     return handle
 
 
-def once(answer: Answer) -> Answer:
+def idempotent(answer: Answer) -> Answer:
     """An act at the API that carries an Idempotency-Key is done once: the same request again gets the same answer, another one under that key is refused."""
 
     def handle(request: HttpRequest) -> HttpResponse:
@@ -71,7 +71,7 @@ def once(answer: Answer) -> Answer:
         asked = hashlib.sha256(
             b"\0".join([request.method.encode(), request.path.encode(), request.body])
         ).hexdigest()
-        kept, new = Answered.objects.using("default").get_or_create(
+        kept, new = IdempotentResponse.objects.using("default").get_or_create(
             user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": events.now()}
         )
         if new:
@@ -113,7 +113,7 @@ class refusals:
             *(v for form in forms for values in form.lists() for v in [values[0], *values[1]]),
         ]
         if any("\x00" in text for text in said):  # PostgreSQL takes no text with a NUL byte
-            return told(request, 400, "request")
+            return error_response(request, 400, "request")
         return self.answer(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
@@ -124,10 +124,10 @@ class refusals:
 
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """A form that did not come from this portal's own page, or too late."""
-    return told(request, 403, "form")
+    return error_response(request, 403, "form")
 
 
-def told(request: HttpRequest, code: int, kind: str) -> HttpResponse:
+def error_response(request: HttpRequest, code: int, kind: str) -> HttpResponse:
     """An error as a page that says what to do; at the API as JSON."""
     if request.path.startswith("/api/"):
         lang = words.lang()

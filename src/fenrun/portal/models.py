@@ -51,7 +51,7 @@ class Period(models.Model):
     known = models.DateTimeField()
     ends = models.DateField()
     closed = models.BooleanField()
-    posted = models.CharField(
+    booked = models.CharField(
         max_length=64, help_text="Digest of the differences of closed periods that it holds."
     )
     currency = models.CharField(max_length=10)
@@ -192,7 +192,7 @@ class Token(models.Model):
     ended_at = models.DateTimeField(null=True)
 
 
-class Answered(models.Model):
+class IdempotentResponse(models.Model):
     """The answer to a request that carried an idempotency key: the same request again gets it again, and does nothing."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
@@ -220,7 +220,7 @@ class Hook(models.Model):
     ended_at = models.DateTimeField(null=True)
 
 
-class Telling(models.Model):
+class WebhookDelivery(models.Model):
     """One thing that a hook is told, until it has arrived or is given up."""
 
     hook = models.ForeignKey(Hook, models.CASCADE)

@@ -12,18 +12,18 @@ from django.db import transaction
 from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
-from fenrun.book.as_known import put_book, sources_of
+from fenrun.book.as_of import load_book, sources_of
 from fenrun.closing.close import settle_period
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.log import Act
-from fenrun.engine.store import Store
 from fenrun.portal import charts, models
+from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, statements_of, title_of, titles
 from fenrun.statement.run import Difference
 from fenrun.statement.team import teams_of
-from fenrun.under_way import under_way
-from fenrun.workspace import Settled
+from fenrun.store.audit_log import Event
+from fenrun.store.facts import Store
+from fenrun.whatif.period_to_date import settle_to_date
 
 _CREDITING = """
 SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via, CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
@@ -31,18 +31,18 @@ SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via, CA
 FROM (SELECT plan_id, customer, role, party, via, link_id, sum(amount) AS amount, CAST(sum(charges) AS BIGINT) AS charges FROM credits
       WHERE main AND kind = 'direct' AND customer IS NOT NULL AND month >= ? AND month < ? GROUP BY ALL) AS c
 LEFT JOIN parties AS p ON p.party = c.party
-LEFT JOIN links_known AS l ON l.link_id = c.link_id
+LEFT JOIN links_as_of AS l ON l.link_id = c.link_id
 GROUP BY c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to, l.source ORDER BY c.customer, c.role, amount DESC, c.party"""
-_ELSEWHERE = """
+_CREDITED_TO_OTHERS = """
 WITH mine AS (
   SELECT c.role, c.customer, c.party, c.via, c.amount, c.charges, c.link_id, h.party AS payee
   FROM credits AS c
-  JOIN links_known AS h ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role AND h.valid_from <= c.day AND c.day < h.valid_to
+  JOIN links_as_of AS h ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role AND h.valid_from <= c.day AND c.day < h.valid_to
   WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ?)
 SELECT m.payee, m.customer, m.via, sum(m.amount) AS amount, max(w.amount) AS "of", CAST(sum(m.charges) AS BIGINT) AS charges, l.valid_from AS since, l.valid_to AS until
 FROM mine AS m
 JOIN (SELECT payee, customer, sum(amount) AS amount FROM mine GROUP BY payee, customer) AS w ON w.payee = m.payee AND w.customer = m.customer
-LEFT JOIN links_known AS l ON l.link_id = m.link_id
+LEFT JOIN links_as_of AS l ON l.link_id = m.link_id
 WHERE m.party <> m.payee
 GROUP BY m.payee, m.customer, m.via, l.valid_from, l.valid_to ORDER BY m.payee, amount DESC, m.customer"""
 
@@ -57,19 +57,19 @@ def publish(
     settled = settle_period(store, period, None, (), progress)
     shown = models.Period.objects.using("default").filter(key=period.key).first()
     run = settled.run
-    if shown and (shown.run, shown.closed, shown.posted) == (
+    if shown and (shown.run, shown.closed, shown.booked) == (
         settled.run_id,
         run.closed,
-        digest_of(run.posted),
+        digest_of(run.booked),
     ):
         return False
     book = DuckDB()
-    put_book(book, sources_of(store.imports("book", run.as_of.known)))
-    for name in ("links", "links_known"):
-        run.engine.put(name, book.table(name))
+    load_book(book, sources_of(store.imports("book", run.as_of.known)))
+    for name in ("links", "links_as_of"):
+        run.engine.load(name, book.table(name))
     span = [period.span.start, period.span.end]
     elsewhere: dict[str, list[dict[str, Any]]] = {}
-    for row in run.engine.query(_ELSEWHERE, span).to_pylist():
+    for row in run.engine.query(_CREDITED_TO_OTHERS, span).to_pylist():
         elsewhere.setdefault(row.pop("payee"), []).append(
             {k: str(v) if isinstance(v, date) else v for k, v in _texts(row).items()}
         )
@@ -86,7 +86,7 @@ def publish(
             known=run.as_of.known.replace(tzinfo=UTC),
             ends=period.last_day,
             closed=run.closed,
-            posted=digest_of(run.posted),
+            booked=digest_of(run.booked),
             currency=run.plans[0].terms[0].currency,
         )
         head.save(using="default", force_insert=True)
@@ -100,9 +100,9 @@ def publish(
     return True
 
 
-def digest_of(posted: Sequence[Difference]) -> str:
+def digest_of(booked: Sequence[Difference]) -> str:
     """A short name of the differences that a period holds."""
-    return short(digest("posted", [repr(d) for d in posted]))
+    return short(digest("posted", [repr(d) for d in booked]))
 
 
 def month_after(period: Period) -> Period:
@@ -155,7 +155,7 @@ def _statements(
 ) -> list[models.Statement]:
     """The statements of a run. Whoever earns nothing because all is credited elsewhere has one too, that says so."""
     run, stand = settled.run, attainments(settled.run)
-    coming = under_way(store, run)
+    coming = settle_to_date(store, run)
     said, teams = statements_of(run), teams_of(run, stand | coming)
     rules, coming_by = titles(run.engine), dict[str, list[dict[str, Any]]]()
     for line, x in sorted(coming.items()):
@@ -229,7 +229,7 @@ def _role(statement: Statement) -> str:
 
 
 def _crediting(store: Store, rows: Iterable[dict[str, Any]]) -> list[models.Crediting]:
-    acts, made = acts_by_source(store), []
+    acts, made = events_by_source(store), []
     for row in rows:
         act = acts.get(row["source"])
         known = datetime.fromisoformat(act.facts()["known"]).replace(tzinfo=UTC) if act else None
@@ -237,9 +237,9 @@ def _crediting(store: Store, rows: Iterable[dict[str, Any]]) -> list[models.Cred
     return made
 
 
-def acts_by_source(store: Store) -> dict[str, Act]:
+def events_by_source(store: Store) -> dict[str, Event]:
     """The act that last brought each book file, by the file's name: who entered a link, when and why."""
-    return {a.facts()["source"]: a for a in store.log.acts("book")}
+    return {a.facts()["source"]: a for a in store.log.events("book")}
 
 
 def _texts(row: dict[str, Any]) -> dict[str, Any]:

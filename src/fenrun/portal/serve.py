@@ -33,8 +33,8 @@ def ready(workspace: Path) -> None:
 def months(workspace: Path) -> list[str]:
     """The months that the portal shows."""
     ready(workspace)
-    from fenrun.engine.store import Store
     from fenrun.portal.publish import months_of
+    from fenrun.store.facts import Store
 
     return [month.key for month in months_of(Store.open(workspace))]
 
@@ -55,12 +55,12 @@ def _tables(workspace: Path) -> None:
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
     """Bring the portal's tables up to date and put in what is settled."""
     _tables(workspace)
-    from fenrun.engine.store import Store
     from fenrun.portal import consents, publish
+    from fenrun.store.facts import Store
 
     store = Store.open(workspace)
     store.actor = "portal"
-    consents.lapse(store)
+    consents.settle_silence(store)
     for period in publish.months_of(store):
         publish.publish(store, period)
         progress(1)
@@ -158,9 +158,9 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from django.core.wsgi import get_wsgi_application
     from waitress import create_server
 
-    from fenrun.portal import hooks
+    from fenrun.portal import webhooks
 
-    hooks.start()
+    webhooks.start()
     proxy = (
         {
             "trusted_proxy": os.environ.get("FENRUN_PROXY", "127.0.0.1"),

@@ -74,7 +74,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "fenrun.portal.middleware.asker",
-    "fenrun.portal.middleware.once",
+    "fenrun.portal.middleware.idempotent",
     "fenrun.portal.middleware.refusals",
 ]
 TEMPLATES = [

@@ -19,8 +19,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from requests import RequestException
 
-from fenrun.portal.events import note
-from fenrun.portal.middleware import told
+from fenrun.portal.events import record_event
+from fenrun.portal.middleware import error_response
 
 CONNECTING = "connecting"
 """Set in the session by the form that asks to connect."""
@@ -67,7 +67,7 @@ class Provided(DefaultSocialAccountAdapter):
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         if sociallogin.state.get("process") == "connect" and request.user.is_authenticated:
-            note(request.user.get_username(), "connect account", sociallogin.account.uid)
+            record_event(request.user.get_username(), "connect account", sociallogin.account.uid)
             return
         if sociallogin.is_existing:
             return
@@ -85,6 +85,6 @@ class Provided(DefaultSocialAccountAdapter):
             or user.has_usable_password()
             or SocialAccount.objects.using("default").filter(user=user).exists()
         ):
-            raise ImmediateHttpResponse(told(request, 403, "provider"))
+            raise ImmediateHttpResponse(error_response(request, 403, "provider"))
         sociallogin.connect(request, user)
-        note(name, "take up account", sociallogin.account.uid)
+        record_event(name, "take up account", sociallogin.account.uid)

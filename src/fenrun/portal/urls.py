@@ -9,7 +9,7 @@ from django.urls import include, path, re_path
 
 from fenrun.portal import sign_in
 from fenrun.portal.api import api
-from fenrun.portal.middleware import told
+from fenrun.portal.middleware import error_response
 from fenrun.portal.pages import (
     access,
     book,
@@ -81,7 +81,7 @@ urlpatterns = [
 
 def _error(code: int, kind: str) -> Callable[..., HttpResponse]:
     def page(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-        return told(request, code, kind)
+        return error_response(request, code, kind)
 
     return page
 

@@ -20,13 +20,13 @@ from fenrun.base.ids import digest, file_digest
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.closing.close import chain_of, closes, settle_period
-from fenrun.closing.differences import arrivals, differences
+from fenrun.closing.differences import differences, late_arriving_facts
 from fenrun.closing.rows import Close
-from fenrun.closing.seal import Rows, leaf_of, path_of, root_of, sealed_rows
-from fenrun.engine.store import Store
+from fenrun.closing.sign_off import Rows, leaf_of, path_of, root_of, signed_off_rows
 from fenrun.proof.keys import public_text, signing_key
-from fenrun.proof.own import Own
-from fenrun.workspace import facts_known, in_force
+from fenrun.proof.payee_extract import PayeeExtract
+from fenrun.settle.facts import facts_as_of, in_force
+from fenrun.store.facts import Store
 
 FORMAT = 2
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -53,17 +53,17 @@ def make_bundle(
         raise Refused(
             [Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})]
         )
-    rows = sealed_rows(settle_period(store, period, progress=progress).run, payee)[payee]
+    rows = signed_off_rows(settle_period(store, period, progress=progress).run, payee)[payee]
     if leaf_of(payee, chain, rows) != leaves[payee] or root_of(list(leaves.values())) != close.root:
         raise Refused([Problem("bundle-unsealed", Place(period.key), {"payee": payee})])
-    own, whole = Own(payee), _whole(chain)
-    own.look(facts_known(store, close.known), whole, close.known)
+    own, whole = PayeeExtract(payee), _whole(chain)
+    own.gather(facts_as_of(store, close.known), whole, close.known)
     if number:
         before = done[number - 1].known
-        own.look(facts_known(store, before), whole, before)
-        for arrival in arrivals(store, whole, before, close.known):
+        own.gather(facts_as_of(store, before), whole, before)
+        for arrival in late_arriving_facts(store, whole, before, close.known):
             progress(arrival.source)
-            own.look(arrival.facts, whole, close.known)
+            own.gather(arrival.facts, whole, close.known)
     with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as aside:
         facts = Store(Path(aside) / "facts", "fenrun")
         own.copy(store, close.known, facts, {d["source"] for d in rows.get("differences", [])})
@@ -93,10 +93,10 @@ def derive(facts: Store, payee: str, chain: list[list[str]]) -> Rows:
     """The sealed rows of a payee's statement, derived again from the facts: of the last period of the chain of closes."""
     moments = [parse_moment(known) for _, known in chain]
     period, known = parse_period(chain[-1][0]), moments[-1]
-    all_known = facts_known(facts, known)
+    all_known = facts_as_of(facts, known)
     run = replace(all_known, plans=in_force(all_known.plans, period)).settle(period, known)
     posted = differences(facts, _whole(chain[:-1]), moments[-2], known) if len(chain) > 1 else []
-    return sealed_rows(replace(run, posted=tuple(posted)), payee).get(payee, {})
+    return signed_off_rows(replace(run, booked=tuple(posted)), payee).get(payee, {})
 
 
 def _whole(chain: list[list[str]]) -> Period:
@@ -111,7 +111,7 @@ def _leaves(store: Store, close: Close) -> dict[str, str]:
 
 
 def _log_row(store: Store, close: Close) -> dict[str, Any]:
-    act = store.log.acts("closes", close.id)[0]
+    act = store.log.events("closes", close.id)[0]
     return {"seq": act.seq, "at": act.at, "hash": act.hash}
 
 

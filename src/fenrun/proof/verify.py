@@ -18,11 +18,11 @@ import pyarrow.parquet as pq
 
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.closing.seal import Rows, climb, leaf_of
-from fenrun.engine.store import Store
+from fenrun.closing.sign_off import Rows, climb, leaf_of
 from fenrun.proof.bundle import FORMAT, derive, differing, row_digests, write_archive
 from fenrun.proof.keys import signed_by
-from fenrun.proof.own import charge_facts
+from fenrun.proof.payee_extract import charge_facts
+from fenrun.store.facts import Store
 
 _MOST = 2**30
 """Bytes that a bundle may unpack to."""
@@ -89,9 +89,8 @@ def _follow(
         for i in facts.imports_between("charges", datetime.min, datetime.max)
         if charge_facts(i, pq.read_table(i.folder / "charges.parquet")) != i.facts
     ]
-    if (
-        unfounded
-    ):  # what is said of a file must follow from its rows, since a settlement relies on it
+    # What is said of a file must follow from its rows, since a settlement relies on it.
+    if unfounded:
         raise Refused(
             [
                 Problem(

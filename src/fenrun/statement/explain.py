@@ -15,16 +15,16 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.credit import from_charges
-from fenrun.credit.alike import crediting_of
+from fenrun.credit.shared_work import crediting_of
 from fenrun.earn.from_credits import charged
-from fenrun.engine.duckdb import literal, quoted
+from fenrun.engine.dialect import literal, quoted
 from fenrun.statement.rows import titles
 from fenrun.statement.run import Run
 
 _SAME = "plan_id = ? AND component = ? AND payee = ? AND period = ?"
 _COUNTED = """
 SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted, CAST(sum(c.charges) AS BIGINT) AS charges
-FROM counted AS c JOIN plan_like AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
+FROM qualifying_amounts AS c JOIN shared_measures AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
 GROUP BY c.customer, c.excluded_by, c.baseline_period ORDER BY credited DESC, c.customer, c.excluded_by"""
 _CREDITED = (
     "c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ?"
@@ -33,7 +33,7 @@ _ACCOUNTS = f"SELECT DISTINCT g.account FROM groups AS g JOIN credits AS c ON c.
 _CHARGES = f"""
 SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {{amount}} AS amount, c.share, {{amount}} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
        c.customer_link, c.link_id, s.service
-FROM told_apart AS t
+FROM distinguished_charges AS t
 JOIN groups AS g ON {{same}}
 JOIN credits AS c ON c.group_id = g.group_id
 JOIN line_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
@@ -61,7 +61,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     customers = engine.query(_COUNTED, [*key[:3], row["period_from"], row["period_to"]]).to_pylist()
     bands: dict[str, list[dict[str, Any]]] = {}
     for found in engine.query(
-        f"SELECT * FROM paid WHERE {_SAME} ORDER BY unit, column_no, band_no", key
+        f"SELECT * FROM tier_earnings WHERE {_SAME} ORDER BY unit, column_no, band_no", key
     ).to_pylist():
         bands.setdefault(found["unit"], []).append(_band(found))
     terms = engine.query("SELECT * FROM plan_terms WHERE plan_id = ?", key[:1]).to_pylist()[0]
@@ -166,14 +166,14 @@ def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any
     )
     read = from_charges.columns_read(engine, filled)
     service = "ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
-    engine.put(
+    engine.load(
         "line_charges",
         engine.query(
             f"SELECT {', '.join(map(quoted, read))}, {service} AS service FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))}) AND BillingPeriodStart BETWEEN ? AND ?",
             [*accounts, *near],
         ),
     )
-    same = from_charges.put_lines(engine, plans, filled)
+    same = from_charges.load_lines(engine, plans, filled)
     sql = _CHARGES.format(same=same, amount=from_charges.amount_of(literal(basis), "t", plans))
     found = engine.query(sql, [*key, limit]).to_pylist()
     return [

@@ -147,7 +147,7 @@ FROM statement_lines AS l
 LEFT JOIN (SELECT plan_id, component, payee, period, max(cap) AS cap FROM earnings WHERE step_no = 0 GROUP BY ALL) AS e
        ON e.plan_id = l.plan_id AND e.component = l.component AND e.payee = l.payee AND e.period = l.period
 LEFT JOIN (SELECT plan_id, component, payee, period, string_agg(words, '; ' ORDER BY band_no) AS words
-           FROM (SELECT DISTINCT plan_id, component, payee, period, band_no, words FROM paid) AS bands GROUP BY ALL) AS s
+           FROM (SELECT DISTINCT plan_id, component, payee, period, band_no, words FROM tier_earnings) AS bands GROUP BY ALL) AS s
        ON s.plan_id = l.plan_id AND s.component = l.component AND s.payee = l.payee AND s.period = l.period
 WHERE l.payee = coalesce(?, l.payee) ORDER BY l.payee, l.plan_id, l.rank, l.period"""
 _PAYOUTS = "SELECT payee, plan_id, month, due, brought, expired, drawn, recovered, balance, paid, carried FROM payouts WHERE payee = coalesce(?, payee) AND month >= ? AND month < ? ORDER BY payee, plan_id, month"
@@ -161,8 +161,8 @@ WHERE main AND party = coalesce(?, party) AND month >= ? AND month < ?
 GROUP BY party, role, customer ORDER BY party, credited DESC, customer"""
 _NOT_COUNTED = """
 SELECT c.payee, l.rule_id AS component, coalesce(c.excluded_by, 'baseline') AS rule, sum(c.amount - c.counted) AS amount
-FROM counted AS c
-JOIN plan_like AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component
+FROM qualifying_amounts AS c
+JOIN shared_measures AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component
 JOIN (SELECT DISTINCT plan_id, component, payee, period_from, period_to FROM earnings WHERE step_no = 0 AND paid_month >= ? AND paid_month < ?) AS e
   ON e.plan_id = l.plan_id AND e.component = l.rule_id AND e.payee = c.payee AND e.period_from <= c.month AND c.month < e.period_to
 WHERE c.payee = coalesce(?, c.payee) GROUP BY 1, 2, 3 HAVING sum(c.amount - c.counted) <> 0 ORDER BY 1, 2, 3"""
@@ -206,7 +206,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
         _by_payee(run, sql, [payee, span.start, span.end]) for sql in (_PAYOUTS, _PAYMENTS)
     )
     posted: dict[str, list[Difference]] = {}
-    for difference in run.posted:
+    for difference in run.booked:
         if payee in (None, difference.payee):
             posted.setdefault(difference.payee, []).append(difference)
     names = {

@@ -68,7 +68,7 @@ class Run:
     problems: tuple[Problem, ...]
     sources: Mapping[str, str] = field(default_factory=dict)
     """File name of each import of charges, by the import's id."""
-    posted: tuple[Difference, ...] = ()
+    booked: tuple[Difference, ...] = ()
     """Differences of closed periods that are posted in this one."""
     closed: bool = False
     """Whether the period is closed."""

@@ -15,7 +15,7 @@ FROM (SELECT plan_id, month, party AS payee, role, kind, sum(amount) AS credited
       FROM credits
       WHERE main AND month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
       GROUP BY plan_id, month, party, role, kind) AS c
-JOIN plan_alike AS a ON a.crediting = c.plan_id
+JOIN shared_crediting AS a ON a.crediting = c.plan_id
 
 -- step: statements
 -- One row a payee, role and month: credited and earned.
@@ -35,5 +35,5 @@ FROM (SELECT p.plan_id, g.month, sum({plan_amount}) AS total, sum({plan_amount} 
       LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
       WHERE g.currency = p.currency AND g.month >= DATE '{paid_from}' AND g.month < DATE '{paid_to}'
       GROUP BY p.plan_id, g.month) AS s
-JOIN plan_alike AS a ON a.crediting = s.plan_id
+JOIN shared_crediting AS a ON a.crediting = s.plan_id
 ORDER BY a.plan_id, s.month

@@ -13,7 +13,7 @@ from django.utils.translation import check_for_language
 from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
-from fenrun.portal import acts, hooks
+from fenrun.portal import acts, webhooks
 from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Event, Grant, Hook, Token
 from fenrun.portal.pages.common import (
     operations,
@@ -23,8 +23,8 @@ from fenrun.portal.pages.common import (
     signed_in,
     store_of,
 )
+from fenrun.portal.request_queue import outside_queue
 from fenrun.portal.sign_in import CONNECTING
-from fenrun.portal.turns import aside
 from fenrun.portal.words import lang
 
 
@@ -151,7 +151,7 @@ def end_token(request: HttpRequest, number: int) -> HttpResponse:
 @signed_in()
 def hook(request: HttpRequest) -> HttpResponse:
     """Ask that another system be told; its secret is shown this once."""
-    made = hooks.make(
+    made = webhooks.make(
         request.user, request.POST.get("url", "").strip(), " ".join(request.POST.getlist("events"))
     )
     return render(request, "token.html", {"secret": made.secret})
@@ -161,7 +161,7 @@ def hook(request: HttpRequest) -> HttpResponse:
 @signed_in()
 def end_hook(request: HttpRequest, number: int) -> HttpResponse:
     """End one of one's own webhooks."""
-    hooks.end(request.user, number)
+    webhooks.end(request.user, number)
     return redirect("access")
 
 
@@ -169,8 +169,8 @@ def end_hook(request: HttpRequest, number: int) -> HttpResponse:
 def log(request: HttpRequest) -> HttpResponse:
     """The workspace's log, its chain verified, and what was done in the portal."""
     store = store_of(request)
-    found = store.log.acts()
-    with aside():
+    found = store.log.events()
+    with outside_queue():
         verified = store.broken() if "verify" in request.GET else None
     page = Paginator(found[::-1], 50).get_page(request.GET.get("page"))
     return render(

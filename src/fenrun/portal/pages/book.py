@@ -14,19 +14,19 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.table import from_rows
 from fenrun.base.when import OPEN_END, parse_period
-from fenrun.book.as_known import put_book, sources_of
+from fenrun.book.as_of import load_book, sources_of
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
-from fenrun.change import Live
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.store import Store
 from fenrun.portal.consents import handed_over
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
 from fenrun.portal.pages.common import signed_in, store_of
-from fenrun.portal.publish import acts_by_source
-from fenrun.portal.turns import aside
+from fenrun.portal.publish import events_by_source
+from fenrun.portal.request_queue import outside_queue
+from fenrun.settle.facts import facts_as_of
 from fenrun.statement.rows import payees
-from fenrun.workspace import facts_known
+from fenrun.store.facts import Store
+from fenrun.whatif.change import Live
 
 
 @signed_in(OPERATIONS, AUDITOR)
@@ -43,7 +43,7 @@ def customer(request: HttpRequest) -> HttpResponse:
         "problems": [],
     }
     store = store_of(request)
-    with aside():
+    with outside_queue():
         if sought:
             said["links"] = links_of(store, sought)
         if sought and said["to"]:
@@ -74,11 +74,11 @@ def customer(request: HttpRequest) -> HttpResponse:
 
 def links_of(store: Store, subject: str) -> list[dict[str, Any]]:
     """A customer's links as last known, and those of its accounts: the book's columns, name, until (None: open) and the act that brought each."""
-    engine, acts = DuckDB(), acts_by_source(store)
-    put_book(engine, sources_of(store.imports("book")))
+    engine, acts = DuckDB(), events_by_source(store)
+    load_book(engine, sources_of(store.imports("book")))
     rows = engine.query(
         """
-        SELECT l.*, coalesce(p.name, l.party) AS name FROM links_known AS l LEFT JOIN parties AS p ON p.party = l.party
+        SELECT l.*, coalesce(p.name, l.party) AS name FROM links_as_of AS l LEFT JOIN parties AS p ON p.party = l.party
         WHERE (l.of_kind = 'customer' AND l.subject = ?) OR (l.role = 'customer' AND l.party = ?) ORDER BY l.role, l.valid_from, l.party""",
         [subject, subject],
     ).to_pylist()
@@ -95,7 +95,7 @@ def links_of(store: Store, subject: str) -> list[dict[str, Any]]:
 def moved(store: Store, subject: str, to: str, since: date, period: Period) -> list[dict[str, Any]]:
     """Whose pay in the period differs if the customer is the partner's from a day on: payee, before, after, more. Settled by the same steps; nothing is kept."""
     known = period.known.replace(tzinfo=None)
-    facts = facts_known(store, known)
+    facts = facts_as_of(store, known)
     live = Live(facts, parse_period(period.key), known)
     before = _earned(live)
     rows = handed_over(live.engine, subject, to, since)

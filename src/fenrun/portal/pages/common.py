@@ -22,8 +22,6 @@ from fenrun.base.money import parse_amount
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
-from fenrun.engine.store import Store
-from fenrun.estimate import Estimator
 from fenrun.plan.read import PlanFile
 from fenrun.portal import publish
 from fenrun.portal.isolation import rows_seen
@@ -38,11 +36,13 @@ from fenrun.portal.models import (
     Request,
     Statement,
 )
-from fenrun.portal.turns import aside
+from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
+from fenrun.settle.facts import knowledge_time, plans_as_of
 from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
-from fenrun.workspace import known_by, plans_known
+from fenrun.store.facts import Store
+from fenrun.whatif.estimate import Estimator
 
 MOST_SOLD = Decimal(10) ** 12
 """More than this is no sale."""
@@ -138,10 +138,10 @@ def may_decide(request: HttpRequest, found: Request, state: str) -> bool:
     )
 
 
-def known_plans(request: HttpRequest) -> dict[str, PlanFile]:
+def current_plans(request: HttpRequest) -> dict[str, PlanFile]:
     """The plans as they are known now, by id."""
     store = store_of(request)
-    return {f.plan.id: f for f in plans_known(store, known_by(store, None))}
+    return {f.plan.id: f for f in plans_as_of(store, knowledge_time(store, None))}
 
 
 def whole(statement: Statement) -> dict[str, Any]:
@@ -153,7 +153,7 @@ def whole(statement: Statement) -> dict[str, Any]:
 
 def bundled(request: HttpRequest, statement: Statement) -> bytes:
     """The signed bundle of a closed statement that the asker sees, for `fenrun verify`. Raises Refused where the period is not closed."""
-    with aside(), tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as folder:
+    with outside_queue(), tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as folder:
         out = Path(folder) / "bundle.zip"
         make_bundle(store_of(request), statement.payee, parse_period(statement.period_id), out)
         return out.read_bytes()
@@ -183,7 +183,7 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
         raise Refused([Problem("estimate-amount", Place("amount"), {"amount": amount})]) from error
     if not 0 < more < MOST_SOLD:
         raise Refused([Problem("estimate-amount", Place("amount"), {"amount": amount})])
-    with aside():
+    with outside_queue():
         estimator, lock = _estimator(
             statement.period_id, statement.period.run, statement.period.known.replace(tzinfo=None)
         )
@@ -195,9 +195,9 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
 
 
 @lru_cache(maxsize=4)
-def _run(key: str, run: str, known: datetime, posted: str) -> tuple[Run, threading.Lock]:
+def _run(key: str, run: str, known: datetime, booked: str) -> tuple[Run, threading.Lock]:
     found = settle_period(Store.open(settings.WORKSPACE), parse_period(key), upto=known)
-    if (found.run_id, publish.digest_of(found.run.posted)) != (run, posted):
+    if (found.run_id, publish.digest_of(found.run.booked)) != (run, booked):
         raise Refused([Problem("shown-changed", Place(key), {"run": run})])
     return found.run, threading.Lock()
 
@@ -205,7 +205,7 @@ def _run(key: str, run: str, known: datetime, posted: str) -> tuple[Run, threadi
 @contextmanager
 def run_of(period: Period) -> Iterator[Run]:
     """The run that a period stands on, for one thread at a time: an engine serves one. Raises Refused where the workspace no longer gives what is shown."""
-    with aside():
-        run, lock = _run(period.key, period.run, period.known.replace(tzinfo=None), period.posted)
+    with outside_queue():
+        run, lock = _run(period.key, period.run, period.known.replace(tzinfo=None), period.booked)
         with lock:
             yield run

@@ -18,12 +18,12 @@ from django.views.decorators.http import require_POST
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.read import Imported
-from fenrun.engine.store import Store
 from fenrun.portal import events
 from fenrun.portal.models import OPERATIONS
 from fenrun.portal.pages.common import operations, signed_in, store_of
 from fenrun.portal.words import lang
-from fenrun.workspace import import_files
+from fenrun.settle.imports import import_files
+from fenrun.store.facts import Store
 
 _KEPT = 50
 _log = logging.getLogger(__name__)

@@ -69,7 +69,7 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
     top = sum((Decimal(s.earned) for s in partners[:TOP]), Decimal(0))
     fifth = sum((Decimal(s.earned) for s in partners[: max(1, len(partners) // 5)]), Decimal(0))
     with run_of(shown) as run:
-        problems, posted = run.problems, run.posted
+        problems, booked = run.problems, run.booked
         flows = _flows(run)
         totals = [
             {k: plain(v) if isinstance(v, Decimal) else v for k, v in r.items()}
@@ -89,8 +89,8 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
             "payable": plain(sum((Decimal(s.payable) for s in statements), Decimal(0))),
             "amounts": [s.earned for s in partners],
             "problems": [p.as_json(lang()) for p in problems],
-            "posted": posted[:200],
-            "posted_count": len(posted),
+            "booked": booked[:200],
+            "booked_count": len(booked),
             "totals": totals,
             "flows": flows,
             "asked": Approval.objects.filter(period=period, approved_at=None).first(),

@@ -17,17 +17,17 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
-from fenrun.cases import run_cases
-from fenrun.engine.store import Store
+from fenrun.plan.check.findings import examine
 from fenrun.plan.diff import diff
-from fenrun.plan.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import acts
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
-from fenrun.portal.pages.common import known_plans, operations, roles_of, signed_in, store_of
-from fenrun.portal.turns import aside
+from fenrun.portal.pages.common import current_plans, operations, roles_of, signed_in, store_of
+from fenrun.portal.request_queue import outside_queue
 from fenrun.portal.words import lang
-from fenrun.workspace import compare_plans
+from fenrun.store.facts import Store
+from fenrun.whatif.cases import run_cases
+from fenrun.whatif.compare import compare_plans
 
 
 @cache
@@ -39,7 +39,7 @@ def _pool() -> ProcessPoolExecutor:
 @signed_in(OPERATIONS, AUDITOR)
 def listed(request: HttpRequest, plan: str = "") -> HttpResponse:
     """The plans as they are known, one of them open."""
-    known = known_plans(request)
+    known = current_plans(request)
     if plan and plan not in known:
         raise Http404
     file = known.get(plan) or next(iter(known.values()), None)
@@ -64,7 +64,7 @@ def check(request: HttpRequest) -> HttpResponse:
         "plan_checked.html",
         checked(
             store_of(request),
-            known_plans(request),
+            current_plans(request),
             request.POST.get("text", ""),
             request.POST.get("period", ""),
         ),
@@ -73,7 +73,7 @@ def check(request: HttpRequest) -> HttpResponse:
 
 def checked(store: Store, known: dict[str, PlanFile], text: str, period: str) -> dict[str, Any]:
     """What the checker says of a text: problems, cases (good, all), changes by clause to the plan known under its id, and in a period the payees whose pay it changes. Nothing is kept."""
-    with aside():
+    with outside_queue():
         return _checked(store, known, text, period)
 
 

@@ -37,7 +37,7 @@ from fenrun.portal.pages.common import (
     whole,
 )
 from fenrun.portal.pdf import to_pdf
-from fenrun.portal.turns import aside
+from fenrun.portal.request_queue import outside_queue
 from fenrun.portal.words import lang
 from fenrun.statement.explain import in_words
 from fenrun.statement.files import to_csv, to_xlsx
@@ -154,7 +154,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
         )
     if kind == "pdf":
         page = render_to_string("statement.html", _shown(statement), request)
-        with aside():
+        with outside_queue():
             made = to_pdf(page)
         return _download(f"{name}.pdf", made)
     if kind == "bundle":

@@ -13,19 +13,19 @@ from django.views.decorators.http import require_POST
 
 from fenrun.base.money import plain
 from fenrun.base.words import say
-from fenrun.book.as_known import put_book, sources_of
+from fenrun.book.as_of import load_book, sources_of
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.store import Store
 from fenrun.portal import acts
 from fenrun.portal.models import AUDITOR, OPERATIONS
 from fenrun.portal.pages.common import operations, roles_of, signed_in, store_of
-from fenrun.portal.publish import acts_by_source
-from fenrun.portal.turns import aside
+from fenrun.portal.publish import events_by_source
+from fenrun.portal.request_queue import outside_queue
 from fenrun.portal.words import lang
+from fenrun.store.facts import Store
 
 _FIGURES = """
 SELECT f.party, coalesce(p.name, f.party) AS name, f.figure, f.period, f.amount, f.currency, f.source, f.valid_to
-FROM figures_known AS f LEFT JOIN parties AS p ON p.party = f.party
+FROM figures_as_of AS f LEFT JOIN parties AS p ON p.party = f.party
 WHERE (? = '' OR f.party = ?) AND (? = '' OR f.figure = ?) AND (? = '' OR f.period = ?) ORDER BY f.valid_to DESC, f.figure, f.party, f.period"""
 MOST = 2000
 """Figures that are listed at most; a narrower question shows the rest."""
@@ -35,7 +35,7 @@ MOST = 2000
 def listed(request: HttpRequest) -> HttpResponse:
     """The figures of the book, latest periods first: of a party, a figure, a period."""
     said = {key: request.GET.get(key, "").strip() for key in ("party", "figure", "period")}
-    with aside():
+    with outside_queue():
         found = figures_of(store_of(request), **said)
     extra = "&" + urlencode({k: v for k, v in said.items() if v})
     return render(
@@ -56,8 +56,8 @@ def figures_of(
     store: Store, party: str = "", figure: str = "", period: str = ""
 ) -> list[dict[str, Any]]:
     """Figures as last known: party, name, figure, period, amount (exact text), currency, source, actor, at (the day it was entered), reason. At most MOST."""
-    engine, brought = DuckDB(), acts_by_source(store)
-    put_book(engine, sources_of(store.imports("book")))
+    engine, brought = DuckDB(), events_by_source(store)
+    load_book(engine, sources_of(store.imports("book")))
     rows = engine.query(
         f"{_FIGURES} LIMIT {MOST}", [party, party, figure, figure, period, period]
     ).to_pylist()

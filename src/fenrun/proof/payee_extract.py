@@ -1,0 +1,190 @@
+"""What of a workspace concerns one payee: the charges it is credited for and the book rows that touch it, nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fenrun.base.ids import short
+from fenrun.base.when import Period
+from fenrun.book.rows import TABLES
+from fenrun.charges.read import billing_facts
+from fenrun.credit import from_charges
+from fenrun.earn.from_credits import charged
+from fenrun.engine.duckdb import DuckDB
+from fenrun.settle.facts import Facts, in_force
+from fenrun.statement.run import Run
+from fenrun.store.facts import Import, Store, manifest
+
+MASKED = "-"
+"""Stands for a party whom the statement does not concern."""
+_BELOW = """
+WITH RECURSIVE below AS (
+  SELECT CAST(? AS VARCHAR) AS party
+  UNION
+  SELECT l.subject FROM book_links AS l JOIN below AS b ON l.party = b.party WHERE l.of_kind = 'party')
+SELECT party FROM below ORDER BY party"""
+_CHARGES = """
+SELECT DISTINCT t.import_id, t.row_no
+FROM distinguished_charges AS t
+JOIN groups AS g ON {same}
+JOIN credits AS c ON c.group_id = g.group_id
+WHERE c.party IN (SELECT unnest(?))"""
+_PLANS = """
+SELECT a.plan_id FROM shared_crediting AS a WHERE a.crediting IN (SELECT plan_id FROM credits WHERE party IN (SELECT unnest($1)))
+UNION SELECT plan_id FROM earnings WHERE payee IN (SELECT unnest($1))"""
+_CUSTOMERS = "SELECT DISTINCT customer FROM credits WHERE party IN (SELECT unnest(?)) AND customer IS NOT NULL"
+
+
+class PayeeExtract:
+    """What concerns a payee, gathered over the moments at which its pay was computed."""
+
+    def __init__(self, payee: str):
+        self.payee = payee
+        self.parties: set[str] = {payee}
+        self.customers: set[str] = set()
+        self.plans: set[str] = set()
+        self.rows: dict[str, set[int]] = {}
+        """Rows of charges by the short id of their import."""
+
+    def gather(self, facts: Facts, period: Period, known: datetime) -> None:
+        """Add what the payee, and those below it, are credited in the period by these facts."""
+        run = replace(facts, plans=in_force(facts.plans, period)).settle(period, known)
+        self.parties |= {r["party"] for r in run.engine.query(_BELOW, [self.payee]).to_pylist()}
+        parties = sorted(self.parties)
+        self.customers |= {
+            r["customer"] for r in run.engine.query(_CUSTOMERS, [parties]).to_pylist()
+        }
+        self.plans |= {r["plan_id"] for r in run.engine.query(_PLANS, [parties]).to_pylist()}
+        for row in _credited(run, period, parties):
+            self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
+
+    def copy(self, store: Store, known: datetime, into: Store, named: set[str]) -> None:
+        """Write what concerns the payee, of all that was known by a moment, into another store. Files are `named` where the statement names them."""
+        accounts: set[tuple[str, str]] = set()
+        for item in _renamed(store, "charges", known, named):
+            rows = self.rows.get(short(item.id))
+            if rows:
+                table = pq.read_table(
+                    item.folder / "charges.parquet",
+                    filters=pc.is_in(pc.field("row_no"), pa.array(sorted(rows), pa.int64())),
+                )
+                names = [c for c in ("BillingAccountId", "SubAccountId") if c in table.column_names]
+                accounts |= {
+                    (row["InvoiceIssuerName"], row[c])
+                    for row in table.select(["InvoiceIssuerName", *names]).to_pylist()
+                    for c in names
+                    if row[c]
+                }
+                _put(into, item, {"charges": table}, charge_facts(item, table))
+        for item in _renamed(store, "book", known, named):
+            tables = {
+                name: pq.read_table(item.folder / f"{name}.parquet")
+                for name in TABLES
+                if (item.folder / f"{name}.parquet").exists()
+            }
+            own = {
+                name: self._concerning(store, known, name, table, accounts)
+                for name, table in tables.items()
+            }
+            _put(into, item, {name: table for name, table in own.items() if table.num_rows}, {})
+        for item in _renamed(store, "plans", known, named):
+            if item.facts["plan"] not in self.plans:
+                continue
+            text = (item.folder / "plan.yaml").read_text("utf-8")
+            into.add(
+                "plans",
+                item.id,
+                manifest(item.source, item.known, item.facts, ()),
+                lambda folder, text=text: (folder / "plan.yaml").write_text(text, "utf-8"),
+            )  # type: ignore[misc]
+
+    def _concerning(
+        self,
+        store: Store,
+        known: datetime,
+        name: str,
+        table: pa.Table,
+        accounts: set[tuple[str, str]],
+    ) -> pa.Table:
+        if name != "links":
+            return table.filter(
+                pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
+            )
+        mine = self._links(store, known, accounts)
+        table = table.filter(pc.is_in(table["link_id"], pa.array(sorted(mine), pa.string())))
+        ours = pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
+        seen = pc.or_(
+            ours,
+            pc.is_in(
+                table["subject"],
+                pa.array(
+                    sorted(self.parties | self.customers | {account for _, account in accounts}),
+                    pa.string(),
+                ),
+            ),
+        )
+        for name, visible in (("party", ours), ("subject", seen)):
+            table = table.set_column(
+                table.schema.get_field_index(name), name, pc.if_else(visible, table[name], MASKED)
+            )
+        return table
+
+    def _links(self, store: Store, known: datetime, accounts: set[tuple[str, str]]) -> set[str]:
+        """Ids of the links that name the payee or those below it, and of those that say whose accounts the charges are."""
+        found = set()
+        for item in store.imports_between("book", datetime.min, known):
+            if (item.folder / "links.parquet").exists():
+                for row in pq.read_table(item.folder / "links.parquet").to_pylist():
+                    if row["party"] in self.parties or (
+                        row["of_kind"] in ("account", "sub-account")
+                        and row["party"] in self.customers
+                        and (row["issuer"], row["subject"]) in accounts
+                    ):
+                        found.add(row["link_id"])
+        return found
+
+
+def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[Import]:
+    """The imports of a kind; names of files may name others, so only those stay that the statement names."""
+    found = store.imports_between(kind, datetime.min, known)
+    return [
+        item if item.source in named else replace(item, source=f"{kind}-{number}")
+        for number, item in enumerate(found, 1)
+    ]
+
+
+def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:
+    months = charged(run.plans, period)
+    same = from_charges.load_lines(
+        run.engine, run.plans, from_charges.line_fragments(run.engine, run.plans, *months, months)
+    )
+    return run.engine.query(_CHARGES.format(same=same), [list(parties)]).to_pylist()
+
+
+def _put(into: Store, item: Import, tables: dict[str, pa.Table], facts: dict[str, Any]) -> None:
+    def write(folder: Path) -> None:
+        for name, table in tables.items():
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+
+    if tables:
+        into.add(item.kind, item.id, manifest(item.source, item.known, facts, ()), write)
+
+
+def charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
+    """The facts of an import, counted anew for the rows that are left."""
+    engine = DuckDB()
+    engine.load("own", table)
+    return {
+        **billing_facts(engine, "own"),
+        "rows": table.num_rows,
+        "quarantined": 0,
+        **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {}),
+    }

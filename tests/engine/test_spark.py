@@ -1,0 +1,200 @@
+"""Apache Spark settles to the cent what DuckDB does: on a cluster of two workers, each a process of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from fenrun.base.problem import Refused
+from fenrun.base.when import parse_period
+from fenrun.engine.choose import new_engine
+from fenrun.engine.dialect import rounded, rounded_quotient
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.port import Engine
+from fenrun.engine.steps import Step
+from fenrun.plan.read import load_plan
+from fenrun.settle.imports import import_file
+from fenrun.settle.runs import KEPT, settle_workspace
+from fenrun.statement.explain import explain
+from fenrun.store.facts import Store
+from fenrun.whatif.cases import run_cases
+from fenrun.world.make import make_world
+
+ROOT = Path(__file__).parent.parent.parent
+PROGRAMMES = (
+    "p02a-growth-on-increment",
+    "p07-sum-with-a-ceiling",
+    "p08b-small-co-op-as-cash",
+    "p13-tables-and-draws",
+    "p14-rep-double-credit",
+)
+"""Between them: growth, a ceiling, forms and tax, draws carried over months, roll-ups. The first case of each; all of them are for DuckDB."""
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("java") is None and "JAVA_HOME" not in os.environ,
+    reason="Spark needs Java, and there is none",
+)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A cluster of two worker processes of one core each; FENRUN_ENGINE asks for it."""
+    from pyspark.sql import SparkSession
+
+    builder = (
+        SparkSession.builder.master("local-cluster[2,1,1024]")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.ui.enabled", "false")
+    )
+    session = (
+        builder.config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .getOrCreate()
+    )
+    os.environ["FENRUN_ENGINE"] = "spark"
+    yield
+    del os.environ["FENRUN_ENGINE"]
+    session.stop()
+
+
+@pytest.fixture
+def both(cluster: None) -> tuple[Engine, Engine]:
+    """DuckDB and Spark with one table `v` of values at their limits."""
+    amounts = [
+        Decimal(t)
+        for t in (
+            "0",
+            "0.5",
+            "-0.5",
+            "1.5",
+            "-1.5",
+            "2.5",
+            "-2.5",
+            "2.4999999999",
+            "-7.0000000001",
+            "99999999999999999.9999999999",
+            "-99999999999999999.5",
+        )
+    ]
+    table = pa.table(
+        {
+            "n": pa.array(range(len(amounts)), pa.int64()),
+            "a": pa.array(amounts, pa.decimal128(38, 10)),
+            "whole": pa.array([int(a * 2) for a in amounts], pa.decimal128(38, 0)),
+            "mode": pa.array(
+                [("half up", "half even", "down")[n % 3] for n in range(len(amounts))]
+            ),
+            "text": pa.array([None, "b", "a", None, "c", "it's", "a\\b", "", "Z", "中", "a"]),
+            "day": pa.array([date(2024, 1 + n, 29) for n in range(len(amounts))]),
+        }
+    )
+    engines = DuckDB(), new_engine()
+    for engine in engines:
+        engine.load("v", table)
+    return engines
+
+
+SAID = {
+    "cut": "SELECT n, trunc(a) AS x FROM v",
+    "sign": "SELECT n, CAST(sign(a) AS DECIMAL(38, 0)) AS x FROM v",
+    "rest": "SELECT n, CAST(whole AS HUGEINT) % 3 AS x FROM v",
+    "in full": "SELECT n, CAST(CAST(whole AS HUGEINT) // 3 AS DECIMAL(38, 0)) AS x FROM v",
+    "rounded": f"SELECT n, {rounded('a', 'mode')} AS x FROM v",
+    "quotient": f"SELECT n, {rounded_quotient('CAST(whole AS HUGEINT)', '7', 'mode')} AS x FROM v",
+    "first of what holds something": "SELECT mode AS n, min_by(text, n) AS x FROM v GROUP BY mode",
+    "last of what holds something": "SELECT mode AS n, max_by(text, n) AS x FROM v GROUP BY mode",
+    "months later": "SELECT n, CAST(day + to_months(n) AS DATE) AS x FROM v",
+    "months earlier": "SELECT n, CAST(day - to_months(n) AS DATE) AS x FROM v",
+    "a year earlier": "SELECT n, CAST(day - INTERVAL 1 YEAR AS DATE) AS x FROM v",
+    "by name": "SELECT n, a AS x, text FROM v UNION ALL BY NAME SELECT text, n + 100 AS n FROM v",
+    "a number's digits": "SELECT n, CAST(a AS VARCHAR) AS x FROM v",
+    "not told apart": "SELECT n, text IS NOT DISTINCT FROM NULL AS x FROM v",
+    "order of texts": "SELECT row_number() OVER (ORDER BY text) AS n, text AS x FROM (SELECT DISTINCT text FROM v) AS t",
+    "product": "SELECT n, a * CAST(0.123456 AS DECIMAL(38, 6)) AS x FROM v",
+    "no number": "SELECT n, TRY_CAST(text AS DECIMAL(38, 15)) IS NULL AS x FROM v",
+    "in a list": "SELECT n, text IN ('it''s', 'a\\b') AS x FROM v",
+    "exploded": "SELECT n, unnest([n, n + 1]) AS x FROM v",
+}
+
+
+def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    """Rows whatever their order, numbers by their value."""
+    found = zip(*(column.to_pylist() for column in table.columns))
+    return sorted(
+        (
+            tuple(
+                f"{Decimal(v).normalize():f}"
+                if isinstance(v, int | Decimal) and not isinstance(v, bool)
+                else v
+                for v in row
+            )
+            for row in found
+        ),
+        key=repr,
+    )
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_means_the_same(both: tuple[Engine, Engine], name: str) -> None:
+    one, other = (_rows(engine.query(SAID[name])) for engine in both)
+    assert one == other and one
+
+
+def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FENRUN_ENGINE", "spark")
+    monkeypatch.setenv("SPARK_REMOTE", "sc://localhost")
+    with pytest.raises(Refused) as refused:
+        new_engine()
+    assert [p.code for p in refused.value.problems] == ["engine-missing"]
+
+
+def test_what_does_not_fit_is_refused(both: tuple[Engine, Engine]) -> None:
+    for engine in both:
+        with pytest.raises(Refused) as refused:
+            engine.run(Step("wide", "", "SELECT sum(a * a * a * a) AS x FROM v"), {})
+        assert [p.code for p in refused.value.problems] == ["amount-too-large"]
+
+
+@pytest.mark.parametrize("name", PROGRAMMES)
+def test_cases(cluster: None, name: str) -> None:
+    file = load_plan(ROOT / "programmes" / f"{name}.yaml")
+    outcomes, problems = run_cases(
+        replace(file, text=file.text.model_copy(update={"cases": file.text.cases[:1]}))
+    )
+    assert outcomes and all(o.ok for o in outcomes) and not problems
+
+
+def test_a_workspace(cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of a run, and what is explained of it, is the same whichever engine settled."""
+    for path, day in make_world(tmp_path / "files", 3_000, 5, late=True).files:
+        import_file(Store(tmp_path / "one"), path, datetime.combine(day, time()))
+    shutil.copytree(tmp_path / "one", tmp_path / "other")
+    settled = {"spark": settle_workspace(Store(tmp_path / "one"), parse_period("2024-06"))}
+    monkeypatch.setenv("FENRUN_ENGINE", "duckdb")
+    settled["duckdb"] = settle_workspace(Store(tmp_path / "other"), parse_period("2024-06"))
+    one, other = settled["spark"], settled["duckdb"]
+    assert one.run_id == other.run_id and one.run.problems == other.run.problems
+    for name in KEPT:
+        tables = [s.run.engine.table(name) for s in (one, other)]
+        assert tables[0].column_names == tables[1].column_names and _rows(tables[0]) == _rows(
+            tables[1]
+        ), name
+    lines = (
+        one.run.engine.query(
+            "SELECT line_id FROM statement_lines WHERE earned <> 0 ORDER BY line_id LIMIT 3"
+        )
+        .column("line_id")
+        .to_pylist()
+    )
+    assert lines and [explain(one.run, line) for line in lines] == [
+        explain(other.run, line) for line in lines
+    ]

@@ -1,0 +1,113 @@
+"""Killed anywhere, a workspace is as before the command or as after it; the same command run again makes it whole. Two writers do not meet."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from fenrun.base.when import parse_period
+from fenrun.settle.imports import import_file
+from fenrun.settle.runs import settle_workspace
+from fenrun.store.facts import Store
+from tests.store.harness import COMMANDS, KNOWN, write_files
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_killed_at_any_point_nothing_is_lost_doubled_or_half_there(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.store.harness", str(tmp_path / "kill")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=1500,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    points = json.loads(done.stdout)
+    (tmp_path / "points.json").write_text(done.stdout, "utf-8")
+    wrong = [
+        p
+        for p in points
+        if p["left"]
+        not in ("before", "after", *(["between"] if p["command"].startswith("close") else []))
+        or p["again"] != "after"
+    ]
+    assert not wrong, wrong[:3]
+    assert len(points) >= 50 and {p["command"] for p in points} == set(COMMANDS)
+    assert all(
+        {p["left"] for p in points if p["command"] == name} >= {"before", "after"}
+        for name in COMMANDS
+    )
+
+
+def _ready(folder: Path) -> Store:
+    write_files(folder / "files")
+    store = Store(folder / "ws")
+    for name in ("plan.yaml", "book.yaml", "august.csv"):
+        import_file(store, folder / "files" / name, KNOWN)
+    return store
+
+
+def test_two_processes_that_write_at_once_wait_for_each_other(tmp_path: Path) -> None:
+    store = _ready(tmp_path)
+    files = []
+    for n in range(6):
+        path = tmp_path / f"more-{n}.csv"
+        path.write_text(
+            (tmp_path / "files/september.csv").read_text("utf-8").replace("50.00", f"5{n}.00"),
+            "utf-8",
+        )
+        files.append(path)
+    running = [
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "fenrun",
+                "import",
+                str(store.path),
+                *map(str, part),
+                "--known",
+                "2024-10-06",
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for part in (files, files[::-1])
+    ]
+    assert [p.communicate(timeout=300) and p.returncode for p in running] == [0, 0]
+    assert len(store.imports("charges")) == 7 and not store.broken()
+    assert settle_workspace(store, parse_period("2024-09")).run.engine.query(
+        "SELECT sum(total) AS t FROM ledger"
+    ).to_pylist()[0]["t"] == sum(range(50, 56))
+
+
+def test_two_processes_that_close_at_once_close_once(tmp_path: Path) -> None:
+    store = _ready(tmp_path)
+    words = [
+        sys.executable,
+        "-m",
+        "fenrun",
+        "close",
+        str(store.path),
+        "--period",
+        "2024-08",
+        "--json",
+    ]
+    running = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [json.loads(p.communicate(timeout=300)[0]) for p in running]
+    roots = {s["root"] for s in said if "root" in s}
+    assert len(roots) == 1 and all(
+        "root" in s or s["problems"][0]["code"] == "close-already" for s in said
+    )
+    assert (
+        len(store.log.events("closes")) == 1
+        and len(store.log.events("runs")) == 1
+        and not store.broken()
+    )
