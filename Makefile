@@ -24,13 +24,11 @@ lint: $(READY)     ## layout, lint and types
 	$(BIN)/ruff check src tests bench docs
 	FENRUN_SECRET=unused $(BIN)/mypy
 
-test: $(READY)     ## every test
-	$(BIN)/ruff format --check src tests bench docs
-	$(BIN)/ruff check src tests bench docs
+test: lint         ## every test
 	$(BIN)/python -m pytest -n 2
 
-nightly: $(READY)  ## the properties at full size: 10,000 random worlds against the auditor
-	FENRUN_EXAMPLES=10000 $(BIN)/python -m pytest -n 2 tests/properties
+nightly: $(READY)  ## every test at full size: 10,000 random worlds, every point at which to kill
+	FENRUN_NIGHTLY=1 FENRUN_EXAMPLES=10000 $(BIN)/python -m pytest -n 2
 
 mutants: $(READY)  ## plant faults in the engine on purpose; each must be caught
 	$(BIN)/python tests/mutants.py
