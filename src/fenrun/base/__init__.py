@@ -1,1 +1,12 @@
-"""Leaves that every room may use: money, when, problem, table, ids, words."""
+"""The ground that every room stands on. It imports no other room and reads no file but the words.
+
+In: text and numbers as people and files write them. Out: exact values, and words for people.
+
+- `money`: amounts, rates and shares as exact decimals, never floats.
+- `when`: days, half-open spans, periods, and the two clocks of a question.
+- `table`: row types as arrow tables and back.
+- `problem`: problems as rows with a code and a place; `Refused` carries them.
+- `words`: every sentence in both languages; `Message` is said when the reader's language is known.
+- `ids`: digests by which equal content is the same content.
+- `nodes`: YAML that knows its lines.
+"""

@@ -7,19 +7,21 @@ import json
 from pathlib import Path
 from typing import Any
 
+_SHOWN = 12
+
 
 def digest(*parts: Any) -> str:
-    """A hex SHA-256 over the parts as canonical JSON."""
+    """Return a hex SHA-256 over the parts as canonical JSON."""
     text = json.dumps(parts, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def short(full: str) -> str:
-    """The first 12 characters of a digest: what people see."""
-    return full[:12]
+    """Return the first 12 characters of a digest, which is what people see."""
+    return full[:_SHOWN]
 
 
 def file_digest(path: Path) -> str:
-    """A hex SHA-256 over the file's bytes."""
+    """Return a hex SHA-256 over the file's bytes."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import yaml
 
-_DEEPEST, _ALIASES = 60, 1000
+_DEEPEST = 60
+_MOST_ALIASES = 1000
 
 
 def compose(text: str) -> yaml.Node | None:
-    """The text's root node; None where it is empty. Raises yaml.YAMLError for what is no YAML, or is nested deeper or repeats more than any plan or book does: either could bring the process down."""
+    """Return the text's root node; None where the text is empty.
+
+    Raises yaml.YAMLError for what is no YAML, and for what is nested deeper or repeats more than
+    any plan or book does: either could bring the process down.
+    """
+    _refuse_bombs(text)
+    root: yaml.Node | None = yaml.compose(text, yaml.CSafeLoader)
+    return root
+
+
+def _refuse_bombs(text: str) -> None:
     depth = aliases = 0
     for event in yaml.parse(text, yaml.CSafeLoader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(
-            event, yaml.CollectionEndEvent
-        )
-        aliases += isinstance(event, yaml.AliasEvent)
-        if depth > _DEEPEST or aliases > _ALIASES:
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        elif isinstance(event, yaml.AliasEvent):
+            aliases += 1
+        if depth > _DEEPEST or aliases > _MOST_ALIASES:
             raise yaml.YAMLError(
-                f"it is nested deeper than {_DEEPEST} or has more than {_ALIASES} aliases"
+                f"it is nested deeper than {_DEEPEST} or has more than {_MOST_ALIASES} aliases"
             )
-    found: yaml.Node | None = yaml.compose(text, yaml.CSafeLoader)
-    return found

@@ -1,6 +1,7 @@
-"""Problems are rows: a code, where, what, why and how to mend. All at once, sorted by place.
+"""Problems are rows: a code, where, what, why and how to fix it. All at once, sorted by place.
 
-The codes and their words, in both languages, stand in the `problems.yaml` of the room that finds them.
+The codes and their words, in both languages, stand in the `problems.yaml` of the room that finds
+them.
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from typing import Any
 from fenrun.base.words import Message, catalogue, filled
 
 ERROR, WARNING, NOTE = "error", "warning", "note"
+_CATALOGUE = "problems.yaml"
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where something stands: a file or table, and a row or line in it."""
+    """A file or table, and a row or line in it."""
 
     source: str
     """File name, plan id or table."""
     row: int = 0
-    """Line of a text, or row of a table counted as a spreadsheet shows it (the header is row 1); 0 where there is none."""
+    """Line of a text, or row of a table as a spreadsheet counts (the header is 1); 0: none."""
     column: str = ""
     """Column or key."""
 
@@ -37,25 +39,25 @@ class Problem:
     place: Place
     values: dict[str, Any] = field(default_factory=dict)
     also: tuple[Place, ...] = ()
-    """Further places that take part, such as the other of two clauses that clash."""
+    """Further places that take part, such as the other of two rules that clash."""
     rows: int = 1
     """How many rows show it; `place` is the first."""
 
     def __post_init__(self) -> None:
-        if self.code not in catalogue("problems.yaml"):
+        if self.code not in catalogue(_CATALOGUE):
             raise KeyError(self.code)
 
     @property
     def severity(self) -> str:
-        """`error`: left out or refused. `warning`: kept, but look at it. `note`: good to know."""
-        return catalogue("problems.yaml")[self.code]["severity"]
+        """`error`: left out or refused. `warning`: kept, but check it. `note`: good to know."""
+        return str(catalogue(_CATALOGUE)[self.code]["severity"])
 
     def words(self, part: str, lang: str = "en") -> str:
-        """The sentence `what`, `why` or `fix`."""
-        return filled(catalogue("problems.yaml")[self.code][part][lang], lang, self.values, "?")
+        """Return the sentence `what`, `why` or `fix`."""
+        return filled(catalogue(_CATALOGUE)[self.code][part][lang], lang, self.values, "?")
 
     def as_json(self, lang: str = "en") -> dict[str, Any]:
-        """The problem as a JSON-ready mapping."""
+        """Return the problem as a JSON-ready mapping."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -76,27 +78,35 @@ class Refused(Exception):
         super().__init__("; ".join(f"{p.place}: {p.words('what')}" for p in self.problems))
 
 
+def refused(code: str, place: Place, **values: Any) -> Refused:
+    """Return what to raise for a single problem."""
+    return Refused([Problem(code, place, values)])
+
+
 def read_problem(said: dict[str, Any]) -> Problem:
-    """A problem from its stored form, which `dataclasses.asdict` makes. Raises KeyError or TypeError for another."""
+    """Read a problem from its stored form, which `dataclasses.asdict` makes.
+
+    Raises KeyError or TypeError for another form.
+    """
     values = {key: _read_value(value) for key, value in said["values"].items()}
     also = tuple(Place(**place) for place in said["also"])
     return Problem(said["code"], Place(**said["place"]), values, also, said["rows"])
 
 
 def _read_value(value: Any) -> Any:
-    """A value of a problem from its stored form: a nested message is one again."""
+    """Read a value of a problem from its stored form: a nested message is one again."""
     if isinstance(value, dict) and value.keys() == {"key", "values"}:
         return Message(value["key"], {k: _read_value(v) for k, v in value["values"].items()})
     return value
 
 
 def in_order(problems: Iterable[Problem]) -> list[Problem]:
-    """Sorted by place, then code."""
+    """Sort problems by place, then code."""
     return sorted(
         problems, key=lambda p: (p.place.source, p.place.row, p.place.column, p.code, str(p.values))
     )
 
 
 def has_errors(problems: Iterable[Problem]) -> bool:
-    """Whether any of them is an error."""
+    """Return whether any of the problems is an error."""
     return any(p.severity == ERROR for p in problems)

@@ -1,52 +1,64 @@
-"""Row types to arrow tables and back. A row type is a frozen dataclass; each field's comment is its meaning."""
+"""Row types as arrow tables and back.
+
+A row type is a frozen dataclass; the text below each field says what it means.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 
 from fenrun.base.money import natural_type
 
-Row = TypeVar("Row")
-_PLAIN = {
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
+
+_ARROW_TYPES = {
     str: pa.string(),
     int: pa.int64(),
     bool: pa.bool_(),
     date: pa.date32(),
     datetime: pa.timestamp("us"),
 }
-
-
-def _plain_type(hint: Any) -> Any:
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        hint = next(a for a in typing.get_args(hint) if a is not type(None))
-    return hint
+"""The arrow type of each Python type; a Decimal's depends on the values."""
 
 
 def from_rows(kind: type[Row], rows: Iterable[Row]) -> pa.Table:
-    """An arrow table with one column a field; decimals get the narrowest type that holds them all."""
+    """Return an arrow table with one column a field.
+
+    A column of decimals gets the type with the fewest decimals that holds them all.
+    """
     items = list(rows)
-    hints = typing.get_type_hints(kind)
     columns = {}
-    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
-        values = [getattr(item, field.name) for item in items]
-        hint = _plain_type(hints[field.name])
-        columns[field.name] = pa.array(
-            values, natural_type(values) if hint is Decimal else _PLAIN[hint]
+    for name, python_type in _columns(kind):
+        values = [getattr(item, name) for item in items]
+        is_decimal = python_type is Decimal
+        columns[name] = pa.array(
+            values, natural_type(values) if is_decimal else _ARROW_TYPES[python_type]
         )
     return pa.table(columns)
 
 
 def to_rows(kind: type[Row], table: pa.Table) -> list[Row]:
-    """The rows of a table as instances of the row type."""
-    names = [f.name for f in dataclasses.fields(kind)]  # type: ignore[arg-type]
-    return [
-        kind(**{name: record[name] for name in names}) for record in table.select(names).to_pylist()
-    ]
+    """Return the rows of a table as instances of the row type; other columns are passed over."""
+    names = [field.name for field in fields(kind)]
+    return [kind(**record) for record in table.select(names).to_pylist()]
+
+
+def _columns(kind: type[Row]) -> Iterator[tuple[str, type[Any]]]:
+    """Yield the name and Python type of each field; `X | None` counts as X."""
+    hints = typing.get_type_hints(kind)
+    for field in fields(kind):
+        hint = hints[field.name]
+        if typing.get_origin(hint) in (typing.Union, types.UnionType):
+            hint = next(one for one in typing.get_args(hint) if one is not type(None))
+        yield field.name, hint

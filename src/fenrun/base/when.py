@@ -1,20 +1,28 @@
-"""Time: half-open spans of days, the two clocks of a question, and the periods that plans pay by."""
+"""Time: half-open spans of days, the two clocks of a question, and the periods that plans pay by.
+
+Moments are in UTC and carry no time zone. Days are those of the plan's time zone.
+"""
 
 from __future__ import annotations
 
+import calendar
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+
+from fenrun.base.words import Unreadable
 
 OPEN_END = date(9999, 12, 31)
 """Stands for 'until further notice' in a half-open span."""
 LONG_AGO = date(1, 1, 1)
 """Stands for 'since ever'."""
+_YEAR_ONE, _YEAR_LAST = 1, 9998
+"""The years in which a period may begin; the day after it must be a day too."""
 
 
 @dataclass(frozen=True, order=True)
 class Span:
-    """Days from `start` up to, not including, `end`."""
+    """The days from `start` up to, not including, `end`."""
 
     start: date
     end: date
@@ -25,10 +33,12 @@ class Span:
 
 @dataclass(frozen=True)
 class AsOf:
-    """The two clocks of every question: the day that is asked about, and the moment up to which facts were known."""
+    """The two clocks of every question."""
 
     effective: date
+    """The day that is asked about."""
     known: datetime
+    """Knowledge time: the moment (UTC) up to which facts were known."""
 
 
 @dataclass(frozen=True, order=True)
@@ -46,117 +56,154 @@ class Period:
     @property
     def months(self) -> list[str]:
         """The keys of the months inside, in order."""
-        first = self.span.start.year * 12 + self.span.start.month - 1
-        last = self.span.end.year * 12 + self.span.end.month - 1
-        return [f"{m // 12:04d}-{m % 12 + 1:02d}" for m in range(first, last)]
+        return [_month_key(m) for m in range(_month_of(self.span.start), _month_of(self.span.end))]
 
 
-_PERIOD = re.compile(r"(\d{4})(?:-(?:Q([1-4])|H([12])|(\d{2})(?:/(\d{4})-(\d{2}))?))?")
+_PERIOD = re.compile(
+    r"(?P<year>\d{4})"
+    r"(-(Q(?P<quarter>[1-4])|H(?P<half>[12])"
+    r"|(?P<month>\d\d)(/(?P<last_year>\d{4})-(?P<last_month>\d\d))?))?"
+)
 
 
 def parse_period(text: str) -> Period:
-    """Read `2024-09`, `2024-Q3`, `2024-H2`, `2024`, or months up to and with the second: `2024-07/2025-06`. Raises ValueError."""
+    """Read `2024-09`, `2024-Q3`, `2024-H2`, `2024`, or first and last month: `2024-07/2025-06`.
+
+    Raises Unreadable.
+    """
     found = _PERIOD.fullmatch(text.strip())
-    year = int(found[1]) if found else 0
-    if (
-        not found
-        or year in (0, 9999)
-        or not all(1 <= int(m) <= 12 for m in (found[4], found[6]) if m)
+    if not found:
+        raise Unreadable("not-a-period", text=text)
+    part = {name: int(digits) for name, digits in found.groupdict().items() if digits}
+    years = [part[name] for name in ("year", "last_year") if name in part]
+    months = [part[name] for name in ("month", "last_month") if name in part]
+    if not all(_YEAR_ONE <= y <= _YEAR_LAST for y in years) or not all(
+        1 <= m <= 12 for m in months
     ):
-        raise ValueError(
-            f"{text!r} is not a period: write 2024-09, 2024-Q3, 2024-H2, 2024 or 2024-07/2025-06"
-        )
-    if found[2]:
-        return _months(year, int(found[2]) * 3 - 2, 3)
-    if found[3]:
-        return _months(year, int(found[3]) * 6 - 5, 6)
-    if not found[4]:
-        return _months(year, 1, 12)
-    count = (int(found[5]) - year) * 12 + int(found[6]) - int(found[4]) + 1 if found[5] else 1
-    if count < 1 or int(found[5] or 1) == 9999:
-        raise ValueError(f"{text!r} ends before it begins")
-    return _months(year, int(found[4]), count)
-
-
-def _months(year: int, month: int, count: int) -> Period:
-    """So many months from the first day of one, under the shortest key."""
-    first, after = year * 12 + month - 1, year * 12 + month - 1 + count
-    named = {
-        (1, 1): f"{year:04d}-{month:02d}",
-        (3, 0): f"{year:04d}-Q{(month + 2) // 3}",
-        (6, 0): f"{year:04d}-H{(month + 5) // 6}",
-        (12, 0): f"{year:04d}",
-    }
-    whole = 1 if count == 1 else first % count
-    key = named.get(
-        (count, whole), f"{year:04d}-{month:02d}/{(after - 1) // 12:04d}-{(after - 1) % 12 + 1:02d}"
-    )
-    return Period(
-        key, Span(date(first // 12, first % 12 + 1, 1), date(after // 12, after % 12 + 1, 1))
-    )
+        raise Unreadable("not-a-period", text=text)
+    january = _month_number(part["year"], 1)
+    if "quarter" in part:
+        return _period(january + 3 * (part["quarter"] - 1), 3)
+    if "half" in part:
+        return _period(january + 6 * (part["half"] - 1), 6)
+    if "month" not in part:
+        return _period(january, 12)
+    first = last = _month_number(part["year"], part["month"])
+    if "last_year" in part:
+        last = _month_number(part["last_year"], part["last_month"])
+    if last < first:
+        raise Unreadable("period-ends-early", text=text)
+    return _period(first, last - first + 1)
 
 
 def parse_periods(text: str) -> list[Period]:
-    """Read a period, or a range of equal ones such as `2024-01..2024-12`, which means each of them. Raises ValueError."""
+    """Read a period, or a range of equal ones: `2024-01..2024-12` means each of the months.
+
+    Raises Unreadable.
+    """
     first, dots, last = text.partition("..")
     found = [parse_period(first)]
-    if dots:
-        end, count = parse_period(last), len(found[0].months)
-        while found[-1].span.end <= end.span.start:
-            found.append(_months(found[-1].span.end.year, found[-1].span.end.month, count))
-        if found[-1] != end:
-            raise ValueError(f"{text!r} is not a range of periods: write 2024-01..2024-12")
+    if not dots:
+        return found
+    end = parse_period(last)
+    length = len(found[0].months)
+    while found[-1].span.end <= end.span.start:
+        found.append(_period(_month_of(found[-1].span.end), length))
+    if found[-1] != end:
+        raise Unreadable("not-a-range", text=text)
     return found
 
 
 def period_of(day: date, months: int, year_starts: int = 1) -> Period:
-    """The period of so many months (a divisor of 12) that holds the day, counted from the month in which the year starts."""
-    first = (day.year * 12 + day.month - year_starts) // months * months + year_starts - 1
-    return _months(first // 12, first % 12 + 1, months)
+    """Return the period of so many months that holds the day.
+
+    `months` is a divisor of 12; periods are counted from the month `year_starts`.
+    """
+    since_start = _month_of(day) - (year_starts - 1)
+    return _period(since_start // months * months + year_starts - 1, months)
+
+
+def _period(first: int, count: int) -> Period:
+    """Return the period of so many months from a month's number on, under its shortest key."""
+    year, month = divmod(first, 12)
+    if count == 1:
+        key = _month_key(first)
+    elif count == 3 and month % 3 == 0:
+        key = f"{year:04d}-Q{month // 3 + 1}"
+    elif count == 6 and month % 6 == 0:
+        key = f"{year:04d}-H{month // 6 + 1}"
+    elif count == 12 and month == 0:
+        key = f"{year:04d}"
+    else:
+        key = f"{_month_key(first)}/{_month_key(first + count - 1)}"
+    return Period(key, Span(_first_day(first), _first_day(first + count)))
+
+
+def _month_number(year: int, month: int) -> int:
+    """Number the months through the years, so that the next one is one more."""
+    return year * 12 + month - 1
+
+
+def _month_of(day: date) -> int:
+    return _month_number(day.year, day.month)
+
+
+def _first_day(number: int) -> date:
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def _month_key(number: int) -> str:
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day so many months later; the last of the month where that has no such day."""
-    first = day.year * 12 + day.month - 1 + months
-    start = date(first // 12, first % 12 + 1, 1)
-    length = (date((first + 1) // 12, (first + 1) % 12 + 1, 1) - start).days
-    return start.replace(day=min(day.day, length))
+    """Return the day so many months later; the month's last where it has no such day."""
+    first = _first_day(_month_of(day) + months)
+    length = calendar.monthrange(first.year, first.month)[1]
+    return first.replace(day=min(day.day, length))
 
 
 _DAY = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})")
 
 
 def parse_day(text: str) -> date:
-    """Read a day, year first: `2024-09-01`, also `2024/9/1`. Raises ValueError."""
+    """Read a day, year first: `2024-09-01`, also `2024/9/1`. Raises Unreadable."""
+    day = _day(text)
+    if day is None:
+        raise Unreadable("not-a-day", text=text)
+    return day
+
+
+def _day(text: str) -> date | None:
     found = _DAY.fullmatch(text.strip())
+    if not found:
+        return None
     try:
-        if found:
-            return date(int(found[1]), int(found[2]), int(found[3]))
+        return date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
-        pass
-    raise ValueError(f"{text!r} is not a day: write it year first, as in 2024-09-01")
+        return None
 
 
 def parse_moment(text: str) -> datetime:
-    """Read a moment in UTC: `2024-10-05T08:00:00Z`; a day alone means its first moment. Raises ValueError."""
-    try:
-        return datetime.combine(parse_day(text), datetime.min.time())
-    except ValueError:
-        pass
+    """Read a moment in UTC: `2024-10-05T08:00:00Z`; a day alone means its first moment.
+
+    Raises Unreadable.
+    """
+    day = _day(text)
+    if day is not None:
+        return datetime.combine(day, time.min)
     try:
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except ValueError:
-        raise ValueError(
-            f"{text!r} is not a moment: write 2024-10-05 or 2024-10-05T08:00:00Z"
-        ) from None
+        raise Unreadable("not-a-moment", text=text) from None
     if moment.tzinfo is not None:
         try:
-            moment = (moment - (moment.utcoffset() or timedelta())).replace(tzinfo=None)
+            moment = moment.astimezone(UTC).replace(tzinfo=None)
         except OverflowError:
-            raise ValueError(f"{text!r} is out of range") from None
+            raise Unreadable("moment-out-of-range", text=text) from None
     return moment.replace(microsecond=0)
 
 
 def show_moment(moment: datetime) -> str:
-    """The moment as text, in UTC."""
+    """Return the moment (UTC) as text."""
     return moment.replace(microsecond=0).isoformat() + "Z"

@@ -30,13 +30,32 @@ class Message:
         return self.words()
 
     def words(self, lang: str = "en") -> str:
-        """The message in a language. Raises KeyError for an unknown key."""
+        """Return the message in a language. Raises KeyError for an unknown key."""
         return say(self.key, lang, **self.values)
+
+
+class Unreadable(ValueError):
+    """A text is not what it should be. `message` says why, in the reader's language."""
+
+    def __init__(self, key: str, **values: Any):
+        self.message = Message(key, values)
+        super().__init__(key)
+
+    def __str__(self) -> str:
+        return str(self.message)
+
+
+def reason(error: Exception) -> Message | str:
+    """Return why an error was raised, as a value of a problem: in the reader's language if ours."""
+    return error.message if isinstance(error, Unreadable) else str(error)
 
 
 @cache
 def catalogue(name: str = "words.yaml") -> dict[str, Any]:
-    """The catalogue files of that name of all rooms as one mapping. Raises KeyError for a key that stands twice."""
+    """Return the files of that name of all rooms as one mapping.
+
+    Raises KeyError for a key that stands in two rooms.
+    """
     found: dict[str, Any] = {}
     for room in sorted(resources.files("fenrun").iterdir(), key=lambda room: room.name):
         file = room / name
@@ -51,17 +70,23 @@ def catalogue(name: str = "words.yaml") -> dict[str, Any]:
 
 
 def language(text: str | None) -> str:
-    """The language that a locale name such as `zh_CN.UTF-8` asks for; English unless it is Chinese."""
+    """Return the language that a locale such as `zh_CN.UTF-8` asks for: Chinese, else English."""
     return "zh-CN" if (text or "").lower().startswith("zh") else "en"
 
 
 def say(key: str, lang: str = "en", **values: Any) -> str:
-    """The words of a key, with the values put in. Raises KeyError for an unknown key or a missing value."""
+    """Return the words of a key with the values put in.
+
+    Raises KeyError for an unknown key or a missing value.
+    """
     return filled(catalogue()[key][lang], lang, values)
 
 
 def filled(text: str, lang: str, values: Mapping[str, Any], missing: str | None = None) -> str:
-    """A sentence of the catalogue with its values put in; `missing` stands for a value that is not given. Raises KeyError for one where it is None."""
+    """Return a sentence of the catalogue with its values put in.
+
+    `missing` stands for a value that is not given; where it is None, one raises KeyError.
+    """
     return _Filler(lang, missing).vformat(text, (), values)
 
 
