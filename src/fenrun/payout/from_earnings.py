@@ -1,8 +1,9 @@
-"""From earnings to payments: fills the fixed SQL of steps.sql with the types that hold the amounts."""
+"""The payout stage: fills the fixed SQL of steps.sql with the types that hold the amounts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from fenrun.base.money import decimals
 from fenrun.base.when import Period
@@ -12,40 +13,39 @@ from fenrun.engine.steps import read_steps
 from fenrun.plan.rows import Plan
 
 STEPS = read_steps("fenrun.payout")
+_CENTS = 2
 
 
 def fragments(engine: Engine, plans: Sequence[Plan], period: Period) -> dict[str, str]:
-    """What fills steps.sql for payments of the months of `period`."""
-    given = [v for p in plans for y in p.pay for v in (y.draw, y.minimum) if v is not None] + [
-        f.floor for p in plans for f in p.forms if f.floor is not None
-    ]
-    money = max(
-        [2, *(decimals(v) for v in given), *(decimals(p.terms[0].round_step) for p in plans)]
-    )
-    names = {y.tax_figure for p in plans for y in p.pay if y.tax_figure}
-    figures = [
-        r["amount"]
-        for r in engine.query(
-            "SELECT DISTINCT figure, amount FROM figures WHERE currency = ''"
-        ).to_pylist()
-        if r["figure"] in names
-    ]
-    tax = max(
-        [
-            0,
-            *(decimals(v) for p in plans for y in p.pay for v in (y.tax_included, y.tax_added)),
-            *(decimals(v) for v in figures),
-        ]
-    )
+    """Return what fills steps.sql for payments of the months of `period`."""
+    money = max([_CENTS, *map(decimals, _amounts(plans))])
+    tax = max([0, *map(decimals, _tax_rates(engine, plans))])
     scale = money + tax
+    taxed = f"CAST(t.amount * (1 + t.tax_added) * t.round_per AS DECIMAL(38, {scale}))"
+    divisor = f"CAST(1 + t.tax_included AS DECIMAL(38, {scale}))"
     return {
         "money": f"DECIMAL(38, {money})",
         "tax": f"DECIMAL(38, {tax})",
         "paid_from": str(period.span.start),
         "paid_to": str(period.span.end),
-        "tax_top": as_integer(
-            f"CAST(t.amount * (1 + t.tax_added) * t.round_per AS DECIMAL(38, {scale}))", scale
-        ),
-        "tax_bottom": as_integer(f"CAST(1 + t.tax_included AS DECIMAL(38, {scale}))", scale),
+        "tax_top": as_integer(taxed, scale),
+        "tax_bottom": as_integer(divisor, scale),
         "tax_rounded": rounded_quotient("top", "bottom", "round_mode"),
     }
+
+
+def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
+    """Return every amount of the plans that a payout can be computed from."""
+    found: list[Decimal | None] = [plan.terms[0].round_step for plan in plans]
+    found += [amount for plan in plans for pay in plan.pay for amount in (pay.draw, pay.minimum)]
+    found += [form.floor for plan in plans for form in plan.forms]
+    return [amount for amount in found if amount is not None]
+
+
+def _tax_rates(engine: Engine, plans: Sequence[Plan]) -> list[Decimal]:
+    """Return the tax rates of the plans, and those that the book gives as figures of payees."""
+    pays = [pay for plan in plans for pay in plan.pay]
+    rates = [rate for pay in pays for rate in (pay.tax_included, pay.tax_added)]
+    names = {pay.tax_figure for pay in pays if pay.tax_figure}
+    figures = engine.query("SELECT DISTINCT figure, amount FROM figures WHERE currency = ''")
+    return rates + [row["amount"] for row in figures.to_pylist() if row["figure"] in names]

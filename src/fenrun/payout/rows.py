@@ -1,4 +1,4 @@
-"""What a payout and a payment are. The tables are made by steps.sql; these are the columns that others may read."""
+"""Payouts and payments: the columns of the tables that steps.sql makes and that others may read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Payout:
-    """How what is due becomes what is paid. Grain: plan, payee, month; only for plans that say when they pay."""
+    """A month of a payee: how what is due becomes what is paid.
+
+    Grain: plan, payee, month; only for plans that say when they pay.
+    """
 
     plan_id: str
     payee: str
@@ -19,7 +22,7 @@ class Payout:
     brought: Decimal
     """Carried from the month before; below zero: owed."""
     expired: Decimal
-    """Lapsed of what was carried."""
+    """Breakage: what was carried too long and is no longer paid."""
     drawn: Decimal
     """Paid in advance, to reach the draw."""
     recovered: Decimal
@@ -33,7 +36,7 @@ class Payout:
 
 @dataclass(frozen=True)
 class Payment:
-    """What is paid out. Grain: plan, payee, month, form."""
+    """A part of a payout that is paid in one form. Grain: plan, payee, month, form."""
 
     plan_id: str
     payee: str
