@@ -1,13 +1,14 @@
-"""Which engine settles: a matter of configuration, not of code.
+"""The choice of an engine: a matter of configuration, not of code.
 
-FENRUN_ENGINE is `duckdb` (the default) or `spark`. Spark's own settings (spark-defaults, `spark-submit`) name the cluster.
+FENRUN_ENGINE is `duckdb` (the default) or `spark`. Spark's own settings (spark-defaults,
+`spark-submit`) name the cluster.
 """
 
 from __future__ import annotations
 
 import os
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, refused
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
 
@@ -16,30 +17,19 @@ ENGINES = ("duckdb", "spark")
 
 
 def new_engine() -> Engine:
-    """An engine to settle in, empty, as the environment asks for it. Raises Refused where that names none, or one that is not installed."""
-    name = os.environ.get(ENGINE) or ENGINES[0]
+    """Return an empty engine to settle in, as the environment asks for it.
+
+    Raises Refused where that names none, or one that is not installed.
+    """
+    name = os.environ.get(ENGINE) or "duckdb"
     if name not in ENGINES:
-        raise Refused(
-            [
-                Problem(
-                    "setting-unreadable",
-                    Place(ENGINE),
-                    {"name": ENGINE, "value": name, "known": ", ".join(ENGINES)},
-                )
-            ]
-        )
+        known = ", ".join(ENGINES)
+        raise refused("setting-unreadable", Place(ENGINE), name=ENGINE, value=name, known=known)
     if name == "duckdb":
         return DuckDB()
     try:
         from fenrun.engine.spark import Spark
     except ImportError as error:
-        raise Refused(
-            [
-                Problem(
-                    "engine-missing",
-                    Place(ENGINE),
-                    {"engine": name, "detail": error.name or str(error)},
-                )
-            ]
-        ) from error
+        missing = error.name or str(error)
+        raise refused("engine-missing", Place(ENGINE), engine=name, detail=missing) from error
     return Spark()

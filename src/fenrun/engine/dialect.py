@@ -1,32 +1,65 @@
-"""What differs between databases: quoting, whole numbers out of decimals, exact rounding and division."""
+"""SQL that databases say differently: quoting, decimal types, exact rounding and division.
+
+The functions return DuckDB's SQL; `spark.py` translates it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+WIDEST = 38
+"""The most digits of a decimal."""
+NARROW = 18
+"""The most digits of a decimal that fits a machine word, and so is faster."""
+
 
 def literal(text: str) -> str:
-    """The text as a SQL string literal."""
+    """Return the text as a SQL string literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
+def literals(texts: Iterable[str]) -> str:
+    """Return the texts as SQL string literals with commas between, as IN takes them."""
+    return ", ".join(map(literal, texts))
+
+
 def quoted(name: str) -> str:
-    """The name as a SQL identifier."""
+    """Return the name as a SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
+def quoted_path(name: str) -> str:
+    """Return `schema.table` as SQL identifiers."""
+    return ".".join(map(quoted, name.split(".")))
+
+
+def decimal_type(digits: int, scale: int) -> str:
+    """Return the SQL type for so many digits, `scale` of them after the point."""
+    return f"DECIMAL({NARROW if digits <= NARROW else WIDEST},{scale})"
+
+
 def as_integer(value: str, scale: int) -> str:
-    """A decimal of so many places as a whole number of its last place. By way of its digits: a product could pass 38 of them."""
-    return (
-        f"CAST(replace(CAST(CAST({value} AS DECIMAL(38, {scale})) AS VARCHAR), '.', '') AS HUGEINT)"
-    )
+    """Return a decimal of so many places as a whole number of its last place.
+
+    It goes by way of the digits: a product could pass 38 of them.
+    """
+    digits = f"replace(CAST(CAST({value} AS DECIMAL({WIDEST}, {scale})) AS VARCHAR), '.', '')"
+    return f"CAST({digits} AS HUGEINT)"
 
 
 def rounded(value: str, mode: str) -> str:
-    """A decimal rounded to a whole number: `half up` is away from zero."""
-    return f"CASE WHEN {mode} = 'down' OR ({mode} = 'half even' AND abs({value} - trunc({value})) = 0.5 AND trunc({value}) % 2 = 0) THEN trunc({value}) ELSE round({value}, 0) END"
+    """Return a decimal rounded to a whole number: `half up` is away from zero."""
+    cut = f"trunc({value})"
+    even = f"{mode} = 'half even' AND abs({value} - {cut}) = 0.5 AND {cut} % 2 = 0"
+    return f"CASE WHEN {mode} = 'down' OR ({even}) THEN {cut} ELSE round({value}, 0) END"
 
 
 def rounded_quotient(top: str, bottom: str, mode: str) -> str:
-    """The quotient of two whole numbers, the second above zero, rounded to a whole number."""
-    twice, whole = f"2 * abs({top} % {bottom})", f"{top} // {bottom}"
-    up = f"({mode} = 'half up' AND {twice} >= {bottom}) OR ({mode} = 'half even' AND ({twice} > {bottom} OR ({twice} = {bottom} AND ({whole}) % 2 <> 0)))"
-    return f"CAST({whole} + CASE WHEN {up} THEN sign({top}) ELSE 0 END AS DECIMAL(38, 0))"
+    """Return the quotient of two whole numbers, the second above zero, as a whole number."""
+    whole = f"{top} // {bottom}"
+    twice = f"2 * abs({top} % {bottom})"
+    half_up = f"{mode} = 'half up' AND {twice} >= {bottom}"
+    to_even = f"{twice} > {bottom} OR ({twice} = {bottom} AND ({whole}) % 2 <> 0)"
+    half_even = f"{mode} = 'half even' AND ({to_even})"
+    one_more = f"CASE WHEN ({half_up}) OR ({half_even}) THEN sign({top}) ELSE 0 END"
+    return f"CAST({whole} + {one_more} AS DECIMAL({WIDEST}, 0))"

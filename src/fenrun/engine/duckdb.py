@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,46 +14,46 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fenrun.base.problem import Place, Problem, Refused
-from fenrun.engine.dialect import literal, quoted
+from fenrun.base.problem import Place, refused
+from fenrun.engine.dialect import literals, quoted, quoted_path
 from fenrun.engine.steps import Step
 
 MEMORY = "FENRUN_MEMORY"
 
+# In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a
+# settlement.
+_SETTINGS = """
+SET TimeZone = 'UTC';
+SET enable_progress_bar = false;
+SET checkpoint_threshold = '1 TB'"""
+
 
 class DuckDB:
-    """An embedded DuckDB in memory. What does not fit (most of the machine's, or FENRUN_MEMORY such as `2GB`) spills to the temporary folder it is given, or the system's.
+    """An embedded DuckDB in memory.
 
-    Raises Refused where FENRUN_MEMORY is no size.
+    It takes most of the machine's memory, or FENRUN_MEMORY such as `2GB`. What does not fit spills
+    to the folder that is given, or to the system's temporary one. Raises Refused where
+    FENRUN_MEMORY is no size.
     """
 
     def __init__(self, spill: Path | None = None):
-        config, memory = (
-            {"temp_directory": str(spill or Path(tempfile.gettempdir()) / "fenrun-spill")},
-            os.environ.get(MEMORY),
-        )
+        config = {"temp_directory": str(spill or Path(tempfile.gettempdir()) / "fenrun-spill")}
+        memory = os.environ.get(MEMORY)
+        if memory:
+            config["memory_limit"] = memory
         try:
-            self.connection = duckdb.connect(
-                ":memory:", config={**config, **({"memory_limit": memory} if memory else {})}
-            )
+            self.connection = duckdb.connect(":memory:", config=dict(config))
         except duckdb.Error as error:
-            raise Refused(
-                [
-                    Problem(
-                        "setting-unreadable",
-                        Place(MEMORY),
-                        {"name": MEMORY, "value": memory, "known": "2GB, 800MB"},
-                    )
-                ]
+            known = "2GB, 800MB"
+            raise refused(
+                "setting-unreadable", Place(MEMORY), name=MEMORY, value=memory, known=known
             ) from error
-        # In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a settlement.
-        self.connection.execute(
-            "SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET checkpoint_threshold = '1 TB'"
-        )
+        self.connection.execute(_SETTINGS)
 
     def load(self, name: str, table: pa.Table) -> None:
+        arrow = quoted(f"arrow_{name}")
         self.connection.register(f"arrow_{name}", table)
-        self.connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM "arrow_{name}"')
+        self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM {arrow}")
         self.connection.unregister(f"arrow_{name}")
 
     def load_files(
@@ -67,102 +67,110 @@ class DuckDB:
         if not files:
             self.load(name, empty.empty_table())
             return
-        parts = []
-        for group in file_groups(files, only or {}, same or {}):
-            put = ", ".join(f"{sql} AS {quoted(column)}" for column, sql in group.put.items())
-            listed = ", ".join(literal(str(path)) for path in group.files)
-            parts.append(
-                f"SELECT *{f' REPLACE ({put})' if put else ''} FROM read_parquet([{listed}]) WHERE {group.where}"
-            )
-        self.connection.execute(
-            f'CREATE OR REPLACE VIEW "{name}" AS {" UNION ALL BY NAME ".join(parts)}'
-        )
+        parts = [_scan(group) for group in file_groups(files, only or {}, same or {})]
+        whole = " UNION ALL BY NAME ".join(parts)
+        self.connection.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {whole}")
 
     @contextmanager
     def temporary_schema(self, name: str) -> Iterator[None]:
-        """Inside, tables are made in a schema of that name, which begins empty; what it does not hold is read from `main`."""
-        self.connection.execute(
-            f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name}; SET search_path = '{name},main'"
-        )
+        """Make tables in a schema of that name, which begins empty, as long as the block lasts.
+
+        What the schema does not hold is read from `main`.
+        """
+        self.connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+        self.connection.execute(f"CREATE SCHEMA {name}")
+        self.connection.execute(f"SET search_path = '{name},main'")
         try:
             yield
         finally:
             self.connection.execute("SET search_path = 'main'")
 
     def columns(self, name: str) -> dict[str, str]:
-        return dict(
-            self.connection.execute(
-                f"SELECT column_name, column_type FROM (DESCRIBE {'.'.join(map(quoted, name.split('.')))})"
-            ).fetchall()
+        described = self.connection.execute(
+            f"SELECT column_name, column_type FROM (DESCRIBE {quoted_path(name)})"
         )
+        return dict(described.fetchall())
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
         kind = "VIEW" if step.view else "TABLE"
+        sql = f"CREATE OR REPLACE {kind} {quoted(step.name)} AS {step.filled(fragments)}"
         try:
-            self.connection.execute(
-                f'CREATE OR REPLACE {kind} "{step.name}" AS {step.filled(fragments)}'
-            )
-        except (
-            duckdb.OutOfRangeException,
-            duckdb.ConversionException,
-            duckdb.BinderException,
-        ) as error:
-            if isinstance(
-                error, duckdb.BinderException
-            ) and "scale cannot be greater than width" not in str(error):
+            self.connection.execute(sql)
+        except duckdb.Error as error:
+            if not _is_too_large(error):
                 raise
-            raise Refused(
-                [
-                    Problem(
-                        "amount-too-large", Place(step.name), {"detail": str(error).splitlines()[0]}
-                    )
-                ]
-            ) from error
+            detail = str(error).splitlines()[0]
+            raise refused("amount-too-large", Place(step.name), detail=detail) from error
 
     def table(self, name: str) -> pa.Table:
-        return self.connection.sql(f'FROM "{name}"').to_arrow_table()
+        return self.connection.sql(f"FROM {quoted(name)}").to_arrow_table()
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
         return self.connection.sql(sql, params=list(values)).to_arrow_table()
 
 
+def _is_too_large(error: duckdb.Error) -> bool:
+    """Return whether exact arithmetic did not fit, in running a step or already in planning it."""
+    if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
+        return True
+    planned = isinstance(error, duckdb.BinderException)
+    return planned and "scale cannot be greater than width" in str(error)
+
+
 @dataclass(frozen=True)
 class FileGroup:
-    """Files of one schema of which the same holds. Grain: schema, where, put."""
+    """Files of one schema of which the same holds. Grain: schema, where, replaced."""
 
     files: tuple[Path, ...]
     where: str
     """SQL: which of their rows are meant."""
-    put: Mapping[str, str]
+    replaced: Mapping[str, str]
     """Column to the SQL that stands in its place."""
 
 
 def file_groups(
     files: Sequence[Path], only: Mapping[Path, str], same: Mapping[Path, Mapping[str, str]]
 ) -> list[FileGroup]:
-    """Parquet files in groups that can be read as one without matching columns; for `only` and `same` see the port.
+    """Group Parquet files so that each group can be read without matching columns.
 
-    A decimal column is cast to the most decimals that it has in any file: where they differ, an engine left alone would round to the fewest.
+    For `only` and `same` see the port. A decimal column is cast to the most decimals that it has in
+    any file: where they differ, an engine left alone would round to the fewest.
     """
     schemas = {path: pq.read_schema(path) for path in files}
-    widest: dict[str, int] = {}
-    for field in (f for schema in schemas.values() for f in schema if pa.types.is_decimal(f.type)):
-        widest[field.name] = max(widest.get(field.name, 0), field.type.scale)
+    widest = _most_decimals(schemas.values())
     groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Path]] = {}
     for path, schema in schemas.items():
-        casts = {
-            f.name: f"CAST({quoted(f.name)} AS DECIMAL(38, {widest[f.name]}))"
-            for f in schema
-            if pa.types.is_decimal(f.type) and f.type.scale != widest[f.name]
-        }
-        groups.setdefault(
-            (
-                schema.to_string(),
-                only.get(path, "true"),
-                tuple((casts | dict(same.get(path, {}))).items()),
-            ),
-            [],
-        ).append(path)
+        replaced = _casts(schema, widest) | dict(same.get(path, {}))
+        key = (schema.to_string(), only.get(path, "true"), tuple(replaced.items()))
+        groups.setdefault(key, []).append(path)
     return [
-        FileGroup(tuple(listed), where, dict(put)) for (_, where, put), listed in groups.items()
+        FileGroup(tuple(paths), where, dict(replaced))
+        for (_, where, replaced), paths in groups.items()
     ]
+
+
+def _most_decimals(schemas: Iterable[pa.Schema]) -> dict[str, int]:
+    """Return the most decimals that each decimal column has in any of the schemas."""
+    widest: dict[str, int] = {}
+    for schema in schemas:
+        for column in schema:
+            if pa.types.is_decimal(column.type):
+                widest[column.name] = max(widest.get(column.name, 0), column.type.scale)
+    return widest
+
+
+def _casts(schema: pa.Schema, widest: Mapping[str, int]) -> dict[str, str]:
+    """Return the SQL that gives the decimal columns with fewer decimals the most."""
+    return {
+        column.name: f"CAST({quoted(column.name)} AS DECIMAL(38, {widest[column.name]}))"
+        for column in schema
+        if pa.types.is_decimal(column.type) and column.type.scale != widest[column.name]
+    }
+
+
+def _scan(group: FileGroup) -> str:
+    """Return the query that reads a group."""
+    replaced = ", ".join(f"{sql} AS {quoted(column)}" for column, sql in group.replaced.items())
+    columns = f"* REPLACE ({replaced})" if replaced else "*"
+    files = literals(map(str, group.files))
+    return f"SELECT {columns} FROM read_parquet([{files}]) WHERE {group.where}"

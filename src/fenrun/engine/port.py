@@ -12,7 +12,7 @@ from fenrun.engine.steps import Step
 
 
 class Engine(Protocol):
-    """What a stage may ask of an engine."""
+    """An engine, as far as a stage may know it."""
 
     def load(self, name: str, table: pa.Table) -> None:
         """Make an arrow table known under a name."""
@@ -25,19 +25,23 @@ class Engine(Protocol):
         only: Mapping[Path, str] | None = None,
         same: Mapping[Path, Mapping[str, str]] | None = None,
     ) -> None:
-        """Make Parquet files known as one table, columns matched by name; with no file, an empty table of the schema.
+        """Make Parquet files known as one table, columns matched by name.
 
-        `only` says which rows of a file are meant, `same` the SQL of what all rows of a file hold in a column.
+        `empty` is the schema where there is no file. `only` says in SQL which rows of a file are
+        meant, `same` what all rows of a file hold in a column.
         """
 
     def columns(self, name: str) -> dict[str, str]:
-        """The columns of a table and their SQL types."""
+        """Return the columns of a table and their SQL types."""
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
-        """Run a step into a table of its name. Raises Refused where exact arithmetic does not fit."""
+        """Run a step into a table of its name.
+
+        Raises Refused where exact arithmetic does not fit.
+        """
 
     def table(self, name: str) -> pa.Table:
-        """A whole table."""
+        """Return a whole table."""
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
-        """A query's result; `?` stand for the values."""
+        """Return a query's result; each `?` stands for one of the values."""

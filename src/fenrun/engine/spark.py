@@ -1,7 +1,8 @@
 """Apache Spark behind the port: the same steps, translated, for months that outgrow one machine.
 
-The steps are written for DuckDB. What Spark says otherwise is put here, once, on the parsed statement: where a translation would
-only look alike, it says what the difference is. What cannot run here is named in docs/scale.md.
+The steps are written for DuckDB. What Spark says otherwise is put here, once, on the parsed
+statement: where a translation would only look alike, it says what the difference is. What cannot
+run here is named in docs/scale.md.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from sqlglot import exp
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, Refused, refused
+from fenrun.base.words import Message
 from fenrun.engine.choose import ENGINE
-from fenrun.engine.duckdb import file_groups
+from fenrun.engine.duckdb import FileGroup, file_groups
 from fenrun.engine.steps import Step
 
 _SETTINGS = {
@@ -47,24 +49,22 @@ _TYPES = {
 
 
 class Spark:
-    """A classic Spark session. Tables are temporary views; a step's result is kept on the executors, since later steps read it more than once.
+    """A classic Spark session.
 
-    Raises Refused where no such session can be had.
+    Tables are temporary views; a step's result is kept on the executors, since later steps read it
+    more than once. Raises Refused where no such session can be had.
     """
 
     def __init__(self) -> None:
-        if os.environ.get(
-            "SPARK_REMOTE"
-        ):  # pyspark 4.3 looks for what another session than the process's first has kept in that first one
-            raise _missing(
-                "a classic session; Spark Connect, which is asked for here, keeps no results for several sessions"
-            )
+        # pyspark 4.3 looks for what another session than the process's first has kept in that
+        # first one
+        if os.environ.get("SPARK_REMOTE"):
+            raise _missing(Message("spark-classic-session"))
         try:
-            self.session = (
-                SparkSession.builder.appName("fenrun").getOrCreate().newSession()
-            )  # names of its own
+            shared = SparkSession.builder.appName("fenrun").getOrCreate()
         except PySparkException as error:  # no Java, no cluster
             raise _missing(str(error).splitlines()[0]) from error
+        self.session = shared.newSession()  # names of its own
         for name, value in _SETTINGS.items():
             self.session.conf.set(name, value)
 
@@ -82,14 +82,17 @@ class Spark:
         if not files:
             self.load(name, empty.empty_table())
             return
-        whole = None
-        for group in file_groups(files, only or {}, same or {}):
-            part = self.session.read.parquet(*map(str, group.files)).where(translated(group.where))
-            part = part.withColumns(
-                {column: F.expr(translated(sql)) for column, sql in group.put.items()}
-            )
-            whole = whole.unionByName(part, allowMissingColumns=True) if whole else part
+        parts = [self._scan(group) for group in file_groups(files, only or {}, same or {})]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole.unionByName(part, allowMissingColumns=True)
         self._name(name, whole)
+
+    def _scan(self, group: FileGroup) -> DataFrame:
+        """Read a group of files."""
+        rows = self.session.read.parquet(*map(str, group.files)).where(translated(group.where))
+        replaced = {column: F.expr(translated(sql)) for column, sql in group.replaced.items()}
+        return rows.withColumns(replaced)
 
     def columns(self, name: str) -> dict[str, str]:
         return {
@@ -102,17 +105,10 @@ class Spark:
             found = self.session.sql(translated(step.filled(fragments)))
             self._name(step.name, found if step.view else found.localCheckpoint(eager=True))
         except PySparkException as error:
-            if any(code in str(error) for code in _TOO_LARGE):
-                raise Refused(
-                    [
-                        Problem(
-                            "amount-too-large",
-                            Place(step.name),
-                            {"detail": str(error).splitlines()[0]},
-                        )
-                    ]
-                ) from error
-            raise
+            if not any(code in str(error) for code in _TOO_LARGE):
+                raise
+            detail = str(error).splitlines()[0]
+            raise refused("amount-too-large", Place(step.name), detail=detail) from error
 
     def table(self, name: str) -> pa.Table:
         return self.session.table(f"`{name}`").toArrow()
@@ -124,13 +120,13 @@ class Spark:
         found.createOrReplaceTempView(f"`{name}`")
 
 
-def _missing(what: str) -> Refused:
-    return Refused([Problem("engine-missing", Place(ENGINE), {"engine": "spark", "detail": what})])
+def _missing(what: str | Message) -> Refused:
+    return refused("engine-missing", Place(ENGINE), engine="spark", detail=what)
 
 
 @lru_cache(maxsize=2048)
 def translated(sql: str) -> str:
-    """A statement of the steps as Spark says it."""
+    """Return a statement of the steps as Spark says it."""
     tree = sqlglot.parse_one(sql, read="duckdb")
     for node in reversed(list(tree.bfs())):  # what is inside comes first
         said = _said(node)
@@ -140,8 +136,8 @@ def translated(sql: str) -> str:
     return tree.sql(dialect="spark")
 
 
-def _said(node: exp.Expression) -> exp.Expression:
-    """One part of a statement as Spark says it, or the part itself."""
+def _said(node: exp.Expr) -> exp.Expr:
+    """Return one part of a statement as Spark says it, or the part itself."""
     if isinstance(node, exp.DataType):
         other = {
             exp.DataType.Type.INT128: "DECIMAL(38, 0)",
@@ -159,34 +155,27 @@ def _said(node: exp.Expression) -> exp.Expression:
             "CAST(({x} - {x} % {y}) / {y} AS DECIMAL(38, 0))", x=node.this, y=node.expression
         )
     if isinstance(node, exp.ArgMin | exp.ArgMax):  # DuckDB's pass over rows that hold nothing
-        return _sql(
-            f"{'MIN' if isinstance(node, exp.ArgMin) else 'MAX'}_BY({{x}}, {{y}}) FILTER (WHERE NOT {{x}} IS NULL)",
-            x=node.this,
-            y=node.expression,
-        )
-    if (
-        isinstance(node, exp.Add | exp.Sub)
-        and isinstance(node.expression, exp.Anonymous)
-        and node.expression.name.lower() == "to_months"
-    ):
-        return _sql(
-            f"ADD_MONTHS({{x}}, {'-' if isinstance(node, exp.Sub) else ''}{{y}})",
-            x=node.this,
-            y=node.expression.expressions[0],
-        )
+        found = "MIN_BY" if isinstance(node, exp.ArgMin) else "MAX_BY"
+        picked = f"{found}({{x}}, {{y}}) FILTER (WHERE NOT {{x}} IS NULL)"
+        return _sql(picked, x=node.this, y=node.expression)
+    if isinstance(node, exp.Add | exp.Sub) and _is_months(node.expression):
+        sign = "-" if isinstance(node, exp.Sub) else ""
+        months = node.expression.expressions[0]
+        return _sql(f"ADD_MONTHS({{x}}, {sign}{{y}})", x=node.this, y=months)
     if isinstance(node, exp.SetOperation) and node.args.get("by_name"):
         return _by_name(node)
     return node
 
 
-def _sql(text: str, **parts: exp.Expression) -> exp.Expression:
-    """A Spark expression around parts of another."""
-    return exp.Paren(
-        this=sqlglot.parse_one(
-            text.format(**{name: f"({part.sql(dialect='spark')})" for name, part in parts.items()}),
-            read="spark",
-        )
-    )
+def _is_months(node: exp.Expr) -> bool:
+    """Return whether this is a span of months, as DuckDB makes one."""
+    return isinstance(node, exp.Anonymous) and node.name.lower() == "to_months"
+
+
+def _sql(text: str, **parts: exp.Expr) -> exp.Expression:
+    """Build a Spark expression around parts of another."""
+    filled = text.format(**{name: f"({part.sql(dialect='spark')})" for name, part in parts.items()})
+    return exp.Paren(this=sqlglot.parse_one(filled, read="spark"))
 
 
 def _by_name(union: exp.SetOperation) -> exp.Expression:
