@@ -1,4 +1,6 @@
-"""Kills a command at a chosen line, in a process of its own, and looks at what is left. `python -m tests.store.harness FOLDER` prints the table of points.
+"""Kill a command at a chosen line, in a process of its own, and look at what is left.
+
+`python -m tests.store.harness FOLDER` prints the table of points.
 
 The process that forks never starts the engine, so that every child can.
 """
@@ -10,9 +12,11 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -28,20 +32,22 @@ SOURCE = Path(fenrun.__file__).parent
 WATCHED = {
     str(SOURCE / name): name
     for name in (
-        "engine/store.py",
-        "engine/log.py",
-        "workspace.py",
+        "store/facts.py",
+        "store/audit_log.py",
+        "settle/imports.py",
+        "settle/runs.py",
         "closing/close.py",
         "charges/read.py",
         "book/read.py",
     )
 }
-"""Where a command can be killed: every line of these files that it runs is a point."""
-WRITES = ("engine/store.py", "engine/log.py")
-"""Where something reaches the disk: every point here is tried, elsewhere some."""
-ELSEWHERE = 4
-THOROUGH = ("import charges", "close with differences")
-"""The commands of which every line that writes is tried; of the others every sixth."""
+"""Where a command can be killed: before every line of these files that it runs."""
+THOROUGH = ("import a plan", "import a book", "import charges", "close")
+"""The commands that are killed after every change of the files. The others write in the same way,
+but are slower: they are killed where a line writes that no command before them ran, and at the end.
+"""
+NIGHTLY = "FENRUN_NIGHTLY" in os.environ
+"""Every command after every change of the files, and before every line that it runs."""
 KNOWN = datetime(2024, 10, 5)
 HEAD = (
     "BilledCost",
@@ -58,24 +64,33 @@ HEAD = (
 
 
 @dataclass(frozen=True)
+class Step:
+    """A watched line that a command is about to run. Grain: one run of the line."""
+
+    place: str
+    """File and line."""
+    files: str
+    """Names, sizes and times of all that is in the workspace then: what a kill here leaves."""
+
+
+@dataclass(frozen=True)
 class Point:
     """One kill. Grain: command, how many watched lines had run."""
 
     command: str
     number: int
+    stands_for: int
+    """How many lines, from this one on, find the same files: a kill there leaves the same."""
     place: str
     """File and line that was about to run."""
     left: str
-    """What a reader then sees: `before` or `after` the command, `between` where it settled and had not closed yet, or what is wrong."""
+    """What a reader then sees: `before` or `after` the command, `between` where it settled and had
+    not closed yet, or what is wrong."""
     again: str
     """What the same command, run again, makes of it: `after`, or what is wrong."""
 
 
-def write_files(folder: Path) -> None:
-    """A plan, a book and two files of charges."""
-    folder.mkdir(parents=True)
-    (folder / "plan.yaml").write_text(
-        """plan: small
+PLAN = """plan: small
 title: Small
 source: test
 published: 2024-01-01
@@ -86,33 +101,28 @@ basis: billed
 credit: {first match: [{id: all, mode: single, roles: [partner]}]}
 tables: {ten: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 10 %]}]}
 earn: {sum: [{id: ten, pays: partner, per: month, on: amount, by: amount, table: ten}]}
-""",
-        "utf-8",
-    )
-    (folder / "book.yaml").write_text(
-        """parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
-links: [{of: account, issuer: Cloud, subject: A1, role: customer, party: K1}, {of: customer, subject: K1, role: partner, party: P1}]
-""",
-        "utf-8",
-    )
-    for name, month, cost in (
-        ("august", "08", "100.00"),
-        ("late", "08", "7.00"),
-        ("september", "09", "50.00"),
-    ):
-        row = (
-            cost,
-            cost,
-            cost,
-            cost,
-            "A1",
-            "CNY",
-            f"2024-{month}-01T00:00:00Z",
-            f"2024-{month}-02T00:00:00Z",
-            "Usage",
-            "Cloud",
-        )
-        (folder / f"{name}.csv").write_text(",".join(HEAD) + "\n" + ",".join(row) + "\n", "utf-8")
+"""
+BOOK = """parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
+links:
+  - {of: account, issuer: Cloud, subject: A1, role: customer, party: K1}
+  - {of: customer, subject: K1, role: partner, party: P1}
+"""
+
+
+def write_files(folder: Path) -> None:
+    """A plan, a book and three files of charges."""
+    folder.mkdir(parents=True)
+    (folder / "plan.yaml").write_text(PLAN, "utf-8")
+    (folder / "book.yaml").write_text(BOOK, "utf-8")
+    _write_charge(folder / "august.csv", "08", "100.00")
+    _write_charge(folder / "late.csv", "08", "7.00")
+    _write_charge(folder / "september.csv", "09", "50.00")
+
+
+def _write_charge(path: Path, month: str, cost: str) -> None:
+    dates = (f"2024-{month}-01T00:00:00Z", f"2024-{month}-02T00:00:00Z")
+    row = (cost, cost, cost, cost, "A1", "CNY", *dates, "Usage", "Cloud")
+    path.write_text(",".join(HEAD) + "\n" + ",".join(row) + "\n", "utf-8")
 
 
 def _import(name: str, day: int) -> Callable[[Store, Path], Any]:
@@ -157,18 +167,15 @@ def in_child(work: Callable[[], Any]) -> Any:
     return told.get("result", told.get("error"))
 
 
-def _traced(run: Callable[[], Any], last: int = 0) -> list[str]:
-    """Run, and say every watched line that ran; at line number `last` the process kills itself."""
-    places: list[str] = []
+def traced(run: Callable[[], Any], visit: Callable[[str], None]) -> None:
+    """Run, and call `visit` with file and line before every watched line."""
 
     def trace(frame: FrameType, event: str, arg: Any) -> Any:
         name = WATCHED.get(frame.f_code.co_filename)
         if name is None:
             return None
         if event == "line":
-            places.append(f"{name}:{frame.f_lineno}")
-            if len(places) == last:
-                os.kill(os.getpid(), signal.SIGKILL)
+            visit(f"{name}:{frame.f_lineno}")
         return trace
 
     sys.settrace(trace)
@@ -176,71 +183,129 @@ def _traced(run: Callable[[], Any], last: int = 0) -> list[str]:
         run()
     finally:
         sys.settrace(None)
-    return places
+
+
+def steps(run: Callable[[], Any], workspace: Path) -> list[list[str]]:
+    """Run, and return every step as place and files."""
+    found: list[list[str]] = []
+    traced(run, lambda place: found.append([place, _files(workspace)]))
+    return found
+
+
+def killed(run: Callable[[], Any], number: int) -> None:
+    """Run until that many watched lines have been reached, and kill this process there."""
+    reached = 0
+
+    def visit(place: str) -> None:
+        nonlocal reached
+        reached += 1
+        if reached == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    traced(run, visit)
+
+
+def _files(folder: Path | str) -> str:
+    """Names, sizes and times of everything in a folder, whatever the order."""
+    found = []
+    for entry in os.scandir(folder):
+        if entry.is_dir():
+            found.append(f"{entry.name}({_files(entry.path)})")
+        else:
+            about = entry.stat()
+            found.append(f"{entry.name} {about.st_size} {about.st_mtime_ns}")
+    return ", ".join(sorted(found))
 
 
 def state(workspace: Path) -> dict[str, Any]:
-    """All that a reader sees: acts, imports, runs and closes, with the content of every file; and whether log and files are sound."""
+    """What a reader sees: the events, each with the digests of its files, and what is not sound."""
     store = Store(workspace)
-    seen = [(a.kind, a.subject, a.hash) for a in store.log.events()]
+    seen = [[a.kind, a.subject, a.hash] for a in store.log.events()]
     for kind in ("charges", "book", "plans", "runs", "closes"):
         for item in store.imports(kind):
             assert (item.folder / "import.json").is_file()
     return {"seen": seen, "wrong": [p.code for p in store.broken() if p.severity == "error"]}
 
 
-def chosen(places: list[str], thorough: bool) -> list[int]:
-    """The points to try: every line that writes (some, where not thorough), and some of the others."""
-    first: dict[str, int] = {}
-    for number, place in enumerate(places, 1):
-        first.setdefault(place, number)
-    writes = [n for place, n in first.items() if place.startswith(WRITES)]
-    others = [n for place, n in first.items() if not place.startswith(WRITES)]
-    return sorted(
-        {
-            *writes[:: 1 if thorough else 6],
-            *others[:: max(1, len(others) // ELSEWHERE)],
-            len(places),
-        }
-    )
+def chosen(found: list[Step], tried: set[str], thorough: bool) -> list[int]:
+    """The steps at which to kill, from 1: the first, the last, and where the files have changed.
+
+    Until they change again a kill leaves the same. A line that changes them again and again, as in
+    a loop, is tried the first time; the last two changes, between which it is decided, always.
+    `tried` are the places where commands before were killed.
+    """
+    places = set() if thorough else tried
+    files, changes, numbers = "", [], {1, len(found)}
+    for number, step in enumerate(found, 1):
+        if step.files != files:
+            changes.append(number)
+        if step.place not in places and (step.files != files or NIGHTLY):
+            numbers.add(number)
+            places.add(step.place)
+        files = step.files
+    tried |= places
+    return sorted({*numbers, *changes[-2:]})
+
+
+def standing_for(found: list[Step], number: int) -> int:
+    """Count the steps from one on, itself included, that find the same files."""
+    same = takewhile(lambda step: step.files == found[number - 1].files, found[number - 1 :])
+    return sum(1 for _ in same)
 
 
 def table(folder: Path) -> list[Point]:
-    """Kill every command at its points."""
+    """Kill every command at its points, each time on a copy of what the commands before it left."""
     files, ready = folder / "files", folder / "ready"
     write_files(files)
     ready.mkdir()
-    found = []
+    found: list[Point] = []
+    tried: set[str] = set()
     for name, command in COMMANDS.items():
         whole = folder / "whole"
         shutil.copytree(ready, whole)
-        before = in_child(lambda: state(ready))
-        places = in_child(lambda: _traced(lambda: command(Store(whole), files)))  # noqa: B023 - runs at once
-        after = in_child(lambda: state(whole))  # noqa: B023
-        if not isinstance(places, list) or after["wrong"] or after["seen"] == before["seen"]:
-            raise AssertionError(f"{name}: {places} {after}")
-        for number in chosen(places, name in THOROUGH):
-            tried = folder / "tried"
-            shutil.copytree(ready, tried)
-            killed = in_child(lambda: _traced(lambda: command(Store(tried), files), number))  # noqa: B023
-            left = _named(in_child(lambda: state(tried)), before, after)  # noqa: B023
-            failed = in_child(lambda: str(command(Store(tried), files)))  # noqa: B023
-            again = _named(in_child(lambda: state(tried)), before, after)  # noqa: B023
-            if again != "after":
-                again = f"{again} ({failed})"
-            found.append(
-                Point(
-                    name,
-                    number,
-                    places[number - 1],
-                    left if killed is None else f"not killed: {killed}",
-                    again,
-                )
-            )
-            shutil.rmtree(tried)
+        found += _points(name, partial(_run, command, files), ready, whole, tried)
         shutil.rmtree(ready)
         shutil.move(whole, ready)
     return found
+
+
+def _run(command: Callable[[Store, Path], Any], files: Path, workspace: Path) -> Any:
+    return command(Store(workspace), files)
+
+
+def _points(
+    name: str, command: Callable[[Path], Any], ready: Path, whole: Path, tried: set[str]
+) -> Iterator[Point]:
+    """Run a command to its end in `whole`, then kill it at its points on copies of `ready`."""
+    before = in_child(partial(state, ready))
+    said = in_child(lambda: steps(lambda: command(whole), whole))
+    after = in_child(partial(state, whole))
+    if not isinstance(said, list) or after["wrong"] or after["seen"] == before["seen"]:
+        raise AssertionError(f"{name}: {said} {after}")
+    found = [Step(*step) for step in said]
+    for number in chosen(found, tried, NIGHTLY or name in THOROUGH):
+        copy = whole.with_name("copy")
+        shutil.copytree(ready, copy)
+        run = partial(command, copy)
+        error = in_child(partial(killed, run, number))
+        outcome = in_child(partial(_left_and_again, run, copy))
+        left = f"not killed: {error}" if error else _named(outcome["left"], before, after)
+        again = _named(outcome["again"], before, after)
+        if again != "after":
+            again = f"{again} ({outcome['error']})"
+        place = found[number - 1].place
+        yield Point(name, number, standing_for(found, number), place, left, again)
+        shutil.rmtree(copy)
+
+
+def _left_and_again(command: Callable[[], Any], workspace: Path) -> dict[str, Any]:
+    """The state that a kill has left, and the state after the same command run again."""
+    left, error = state(workspace), ""
+    try:
+        command()
+    except Exception as raised:
+        error = f"{type(raised).__name__}: {raised}"
+    return {"left": left, "error": error, "again": state(workspace)}
 
 
 def _named(seen: Any, before: Any, after: Any) -> str:
