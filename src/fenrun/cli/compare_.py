@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 import click
 
-from fenrun.base.money import plain, show
+from fenrun.base.money import plain
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.output import (
@@ -17,13 +15,14 @@ from fenrun.cli.output import (
     as_json,
     language,
     period_option,
+    print_blocks,
     print_json,
-    print_table,
     progress,
 )
 from fenrun.closing.differences import differences
 from fenrun.settle.facts import knowledge_time
-from fenrun.statement.run import Difference
+from fenrun.statement.formats.text import difference_blocks
+from fenrun.statement.run import paid_by_cause, paid_in_all
 from fenrun.store.facts import Store
 
 
@@ -49,93 +48,29 @@ def command(
     other: datetime | None,
     json_: bool,
 ) -> None:
-    """Say why a PERIOD's pay, as known at two moments, differs: each difference with its cause, of everybody or of PAYEE.
+    """Say why a PERIOD's pay differs between two moments, by cause.
 
-    The causes are taken up in the order in which they became known, so they sum to the whole difference exactly.
+    Shown is each difference, of everybody or of PAYEE. The causes are taken up in the order in
+    which they became known, so they sum to the whole difference exactly.
     """
-    later = knowledge_time(workspace, other)
+    lang, later = language(), knowledge_time(workspace, other)
     if later < known:
-        raise click.UsageError("--known is the earlier moment, --and the later one")
+        raise click.UsageError(say("moments-in-order", lang))
     with progress("compare") as step:
-        found = [
-            d
-            for d in differences(workspace, period, known, later, step)
-            if payee in (None, d.payee)
-        ]
+        everybody = differences(workspace, period, known, later, step)
+    found = [one for one in everybody if payee in (None, one.payee)]
+    moments = {"known": show_moment(known), "and": show_moment(later)}
     if json_:
+        by_cause = {cause: plain(amount) for cause, amount in paid_by_cause(found).items()}
         print_json(
             {
                 "period": period.key,
-                "known": show_moment(known),
-                "and": show_moment(later),
-                "difference": _sum(found, "paid"),
-                "by_cause": _by_cause(found),
-                "differences": [d.as_json() for d in found],
+                **moments,
+                "difference": plain(paid_in_all(found)),
+                "by_cause": by_cause,
+                "differences": [one.as_json() for one in found],
             }
         )
         return
-    show_differences(
-        found,
-        say(
-            "compared",
-            language(),
-            period=period.key,
-            known=show_moment(known),
-            later=show_moment(later),
-        ),
-    )
-
-
-def _sum(found: Sequence[Difference], what: str) -> str:
-    return plain(sum((d.amount for d in found if d.what == what), Decimal(0)))
-
-
-def _by_cause(found: Sequence[Difference]) -> dict[str, str]:
-    return {
-        cause: _sum([d for d in found if d.cause == cause], "paid")
-        for cause in sorted({d.cause for d in found})
-    }
-
-
-def show_differences(found: Sequence[Difference], title: str, most: int = 40) -> None:
-    """Differences of what is earned, then the sums of what is paid by cause."""
-    lang = language()
-    if not found:
-        click.echo(f"{title}\n{say('no-difference', lang)}")
-        return
-    earned = [d for d in found if d.what == "earned"]
-    rows = [
-        [
-            d.payee,
-            d.component,
-            d.period,
-            say(f"cause-{d.cause}", lang),
-            f"{d.source} ({show_moment(d.known)[:10]})",
-            show(d.before),
-            show(d.after),
-            show(d.amount),
-        ]
-        for d in earned[:most]
-    ]
-    columns = [
-        ("payee", False),
-        ("component", False),
-        ("period", False),
-        ("cause", False),
-        ("source", False),
-        ("before", True),
-        ("after", True),
-        ("difference", True),
-    ]
-    print_table(title, [(say(k, lang), n) for k, n in columns], rows)
-    if len(earned) > most:
-        click.echo(f"... +{len(earned) - most}")
-    causes = [
-        [say(f"cause-{cause}", lang), show(Decimal(amount))]
-        for cause, amount in _by_cause(found).items()
-    ]
-    print_table(
-        say("paid-by-cause", lang),
-        [(say("cause", lang), False), (say("difference", lang), True)],
-        [*causes, [say("total", lang), show(Decimal(_sum(found, "paid")))]],
-    )
+    title = say("compared", lang, period=period.key, known=moments["known"], later=moments["and"])
+    print_blocks(difference_blocks(found, title, lang))

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import click
+from rich.text import Text
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, refused
 from fenrun.base.when import Period
 from fenrun.base.words import say
 from fenrun.cli.output import (
@@ -22,8 +23,32 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import settle_period
-from fenrun.statement.explain import explain, in_words, show_text
+from fenrun.statement.explain import explain
+from fenrun.statement.run import Run
+from fenrun.statement.sentences import in_words, show_text
 from fenrun.store.facts import Store
+
+Columns = tuple[tuple[str, bool], ...]
+"""Columns by the key of their title, and whether they hold numbers."""
+_LINES = "SELECT line_id FROM statement_lines WHERE payee = ? ORDER BY plan_id, rank, period"
+_CUSTOMER_COLUMNS: Columns = (
+    ("customer", False),
+    ("credited", True),
+    ("measured", True),
+    ("charges", True),
+    ("clause", False),
+)
+_CHARGE_COLUMNS: Columns = (
+    ("place", False),
+    ("day", False),
+    ("service", False),
+    ("customer", False),
+    ("amount", True),
+    ("share", True),
+    ("credited", True),
+    ("clause", False),
+    ("via", False),
+)
 
 
 @click.command(name="explain")
@@ -42,88 +67,76 @@ from fenrun.store.facts import Store
 def command(
     workspace: Store, line: str, period: Period, known: datetime | None, charges: int, json_: bool
 ) -> None:
-    """Explain a statement LINE (PLAN/COMPONENT/PERIOD/PAYEE, or a payee: all its lines), down to charges and clauses."""
+    """Explain a statement LINE, down to charges and clauses.
+
+    A LINE is PLAN/COMPONENT/PERIOD/PAYEE; a payee alone means all its lines.
+    """
     with progress("settle") as step:
         run = settle_period(workspace, period, known, (), step).run
-    lines = [line]
-    if "/" not in line:
-        lines = [
-            r["line_id"]
-            for r in run.engine.query(
-                "SELECT line_id FROM statement_lines WHERE payee = ? ORDER BY plan_id, rank, period",
-                [line],
-            ).to_pylist()
-        ]
-        if not lines:
-            raise Refused(
-                [Problem("payee-unknown", Place(line), {"payee": line, "period": period.key})]
-            )
+    of_payee = "/" not in line
+    lines = _lines_of(run, line) if of_payee else [line]
     found = [explain(run, one, charges) for one in lines]
     if json_:
-        print_json(
-            [{**e, "words": in_words(e, language())} for e in found]
-            if "/" not in line
-            else {**found[0], "words": in_words(found[0], language())}
-        )
+        worded = [{**one, "words": in_words(one, language())} for one in found]
+        print_json(worded if of_payee else worded[0])
         return
-    for e in found:
-        show_explanation(e, charges if "/" in line else 0)
+    for one in found:
+        show_explanation(one, 0 if of_payee else charges)
 
 
-def show_explanation(e: dict[str, Any], charges: int) -> None:
-    """The explanation as text."""
-    lang = language()
-    head, *rest = in_words(e, lang)
-    console().print(f"\n[bold]{head}[/bold]")
-    for sentence in rest:
+def _lines_of(run: Run, payee: str) -> list[str]:
+    """Return the ids of a payee's lines. Raises Refused where it has none."""
+    rows = run.engine.query(_LINES, [payee]).to_pylist()
+    if not rows:
+        raise refused("payee-unknown", Place(payee), payee=payee, period=run.period.key)
+    return [row["line_id"] for row in rows]
+
+
+def show_explanation(explained: dict[str, Any], charges: int) -> None:
+    """Show an explanation on the terminal: sentences, and tables with at most so many rows."""
+    headline, *sentences = in_words(explained, language())
+    console().print()
+    console().print(Text(headline, "bold"))
+    for sentence in sentences:
         console().print(f"  {sentence}", markup=False)
-    if not charges:
-        return
-    columns = [
-        ("customer", False),
-        ("credited", True),
-        ("measured", True),
-        ("charges", True),
-        ("clause", False),
-    ]
+    if charges:
+        _show_customers(explained["customers"][:charges])
+        _show_charges(explained)
+
+
+def _show_customers(customers: list[dict[str, Any]]) -> None:
     rows = [
         [
-            c["customer"] or "-",
-            show_text(c["credited"]),
-            show_text(c["counted"]),
-            f"{c['charges']:,}",
-            c["excluded_by"] or "",
+            customer["customer"] or "-",
+            show_text(customer["credited"]),
+            show_text(customer["counted"]),
+            f"{customer['charges']:,}",
+            customer["excluded_by"] or "",
         ]
-        for c in e["customers"][:charges]
+        for customer in customers
     ]
-    print_table("", [(say(k, lang), n) for k, n in columns], rows)
-    columns = [
-        ("place", False),
-        ("day", False),
-        ("service", False),
-        ("customer", False),
-        ("amount", True),
-        ("share", True),
-        ("credited", True),
-        ("clause", False),
-        ("via", False),
-    ]
+    print_table("", _titled(_CUSTOMER_COLUMNS), rows)
+
+
+def _show_charges(explained: dict[str, Any]) -> None:
+    lang = language()
     rows = [
         [
-            f"{c['file']}:{c['row_no']}",
-            c["day"],
-            c["service"] or "",
-            c["customer"] or "-",
-            show_text(c["amount"]),
-            c["share"],
-            show_text(c["credited"]),
-            c["clause"],
-            say(f"via-{c['via']}", lang),
+            f"{charge['file']}:{charge['row_no']}",
+            charge["day"],
+            charge["service"] or "",
+            charge["customer"] or "-",
+            show_text(charge["amount"]),
+            charge["share"],
+            show_text(charge["credited"]),
+            charge["clause"],
+            say(f"via-{charge['via']}", lang),
         ]
-        for c in e["charges"]
+        for charge in explained["charges"]
     ]
-    print_table(
-        say("charges-shown", lang, shown=len(rows), all=e["charges_total"]),
-        [(say(k, lang), n) for k, n in columns],
-        rows,
-    )
+    title = say("charges-shown", lang, shown=len(rows), all=explained["charges_total"])
+    print_table(title, _titled(_CHARGE_COLUMNS), rows)
+
+
+def _titled(columns: Columns) -> list[tuple[str, bool]]:
+    return [(say(key, language()), is_number) for key, is_number in columns]

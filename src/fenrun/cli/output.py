@@ -1,4 +1,4 @@
-"""What the commands share: printing tables, problems and JSON, and progress on a terminal."""
+"""Shared work of the commands: types of words, printing of tables, problems and JSON, progress."""
 
 from __future__ import annotations
 
@@ -13,95 +13,109 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
+from fenrun.base import words
 from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
+from fenrun.base.screen import text_table
 from fenrun.base.when import Period, parse_moment, parse_period
-from fenrun.base.words import say
+from fenrun.base.words import Unreadable, say
 from fenrun.store.facts import Store
 
+_LOCALES = ("FENRUN_LANG", "LC_ALL", "LANG")
 _COLOURS = {ERROR: "bold red", WARNING: "yellow"}
 
 
 def language() -> str:
-    """The language of this run."""
+    """Return the language of this run: that of `--lang`, else of FENRUN_LANG or the locale."""
     context = click.get_current_context(silent=True)
-    return context.find_root().obj or "en" if context else "en"
+    asked = context.find_root().obj if context else None
+    return asked or words.language(next(filter(None, map(os.environ.get, _LOCALES)), None))
 
 
 def console(err: bool = False) -> Console:
-    """A console as wide as the terminal; wide enough for tables where output is piped."""
+    """Return a console as wide as the terminal; where output is piped, as COLUMNS says, else 160."""
     stream = sys.stderr if err else sys.stdout
+    piped_width = int(os.environ.get("COLUMNS", "0") or "0") or 160
     return Console(
-        stderr=err, width=None if stream.isatty() else 160, highlight=False, soft_wrap=False
+        stderr=err, width=None if stream.isatty() else piped_width, highlight=False, soft_wrap=False
     )
 
 
 def actor() -> str:
-    """Who is doing this, for the log: FENRUN_ACTOR, else the name of the login."""
+    """Return the name of whoever runs this, for the log: FENRUN_ACTOR, else that of the login."""
     try:
-        return (
-            (os.environ.get("FENRUN_ACTOR") or getpass.getuser())
-            .encode("utf-8", "replace")
-            .decode()
-        )
+        name = os.environ.get("FENRUN_ACTOR") or getpass.getuser()
     except (KeyError, OSError):
         return "unknown"
+    return name.encode("utf-8", "replace").decode()
 
 
 def now() -> datetime:
-    """The moment at which something becomes known, where nobody says otherwise."""
+    """Return the moment (UTC) at which something becomes known, where nobody says otherwise."""
     return datetime.now(UTC).replace(tzinfo=None, microsecond=0)
 
 
 def print_json(value: Any) -> None:
-    """JSON on standard output."""
+    """Print JSON on standard output."""
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_blocks(blocks: Iterable[RenderableType]) -> None:
+    """Print lines and tables, one below the other."""
+    out = console()
+    for block in blocks:
+        out.print(block)
 
 
 def print_table(
     title: str, columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]]
 ) -> None:
-    """A table; the flag of a column says whether it holds numbers."""
+    """Print a table; the flag of a column says whether it holds numbers."""
     if title:
         console().print(Text(title, "bold"))
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, number in columns:
-        table.add_column(
-            Text(name), justify="right" if number else "left", no_wrap=number, overflow="fold"
-        )
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
-    console().print(table)
+    console().print(text_table(columns, rows))
 
 
 def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
-    """Problems on standard error: where, what, why, how to mend."""
-    lang, out, listed = language(), console(err=True), in_order(problems)
-    for p in listed[:most]:
-        head = Text()
-        head.append(f"{p.place} ", "bold")
-        head.append(say(f"severity-{p.severity}", lang), _COLOURS.get(p.severity, "cyan"))
-        head.append(f" {p.code}: {p.words('what', lang)}")
-        if p.rows > 1:
-            head.append(f" ({say('more-rows', lang, count=p.rows - 1)})", "dim")
-        out.print(head)
-        for place in p.also:
+    """Print problems on standard error: where, what, why, and how to fix it."""
+    lang, out = language(), console(err=True)
+    listed = in_order(problems)
+    for problem in listed[:most]:
+        out.print(_headline(problem, lang))
+        for place in problem.also:
             out.print(Text(f"    {say('also', lang)}: {place}"))
-        out.print(Text(f"    {say('why', lang)}: {p.words('why', lang)}", "dim"))
-        out.print(Text(f"    {say('fix', lang)}: {p.words('fix', lang)}", "dim"))
+        for part in ("why", "fix"):
+            out.print(Text(f"    {say(part, lang)}: {problem.words(part, lang)}", "dim"))
     if len(listed) > most:
         out.print(Text(f"... +{len(listed) - most}"))
 
 
+def _headline(problem: Problem, lang: str) -> Text:
+    severity = say(f"severity-{problem.severity}", lang)
+    line = Text()
+    line.append(f"{problem.place} ", "bold")
+    line.append(severity, _COLOURS.get(problem.severity, "cyan"))
+    line.append(f" {problem.code}: {problem.words('what', lang)}")
+    if problem.rows > 1:
+        line.append(f" ({say('more-rows', lang, count=problem.rows - 1)})", "dim")
+    return line
+
+
+def problems_as_json(problems: Sequence[Problem]) -> dict[str, Any]:
+    """Return the keys that every command's JSON has for its problems: the list and its length."""
+    return {
+        "problem_count": len(problems),
+        "problems": [problem.as_json(language()) for problem in problems],
+    }
+
+
 def fail(problems: Sequence[Problem]) -> int:
-    """Say what was refused; as JSON too where that was asked for. Returns the exit code 1."""
+    """Say what was refused; as JSON too where that was asked for. Return the exit code 1."""
     if "--json" in sys.argv:
-        print_json({"problems": [p.as_json(language()) for p in problems]})
+        print_json(problems_as_json(problems))
     print_problems(problems)
     return 1
 
@@ -112,7 +126,7 @@ def exit_code(problems: Iterable[Problem]) -> None:
         raise click.exceptions.Exit(1)
 
 
-class PeriodType(click.ParamType):
+class PeriodType(click.ParamType[Period]):
     """A month, quarter or year."""
 
     name = "PERIOD"
@@ -122,11 +136,11 @@ class PeriodType(click.ParamType):
     ) -> Period:
         try:
             return value if isinstance(value, Period) else parse_period(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except Unreadable as error:
+            self.fail(error.message.words(language()), param, ctx)
 
 
-class MomentType(click.ParamType):
+class MomentType(click.ParamType[datetime]):
     """A moment in UTC."""
 
     name = "MOMENT"
@@ -136,11 +150,11 @@ class MomentType(click.ParamType):
     ) -> datetime:
         try:
             return value if isinstance(value, datetime) else parse_moment(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except Unreadable as error:
+            self.fail(error.message.words(language()), param, ctx)
 
 
-class WorkspaceType(click.ParamType):
+class WorkspaceType(click.ParamType[Store]):
     """A workspace that is there."""
 
     name = "WORKSPACE"
@@ -169,10 +183,14 @@ known_option = click.option(
 
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Callable[[Any], None]]:
-    """A progress bar on a terminal, nothing elsewhere. Call it with a number to advance, or a text to show."""
+    """Show a progress bar on a terminal, nothing elsewhere; `label` ends a key `progress-...`.
+
+    Call what it gives with a number to advance, or with a text to show.
+    """
     if not sys.stderr.isatty():
         yield lambda step: None
         return
+    name = say(f"progress-{label}", language())
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -181,11 +199,11 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[Any], N
         TimeElapsedColumn(),
     )
     with Progress(*columns, console=console(err=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
+        task = bar.add_task(name, total=total)
 
         def step(what: Any) -> None:
             if isinstance(what, str):
-                bar.update(task, description=f"{label}: {what}")
+                bar.update(task, description=f"{name}: {what}")
             else:
                 bar.advance(task, what)
 

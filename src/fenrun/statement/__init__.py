@@ -1,1 +1,14 @@
-"""Statement: what is paid and why."""
+"""The statement: what each payee is credited, earns and is paid, and why.
+
+In: `credits`, `earnings`, `tier_earnings`, `payouts`, `payments`, and the plans' clauses.
+Out, as tables (steps.sql): `statement_lines`, `statement_credits`, `statements`, and `ledger` (the
+month's total by plan). Out, for people and machines:
+
+- `run`: a settled period, and the differences that closed periods leave to it.
+- `rows`: the statement of a payee as one object.
+- `explain`: why a line is what it is, down to charges and clauses; `sentences` says it in words.
+- `attainment`: how far a line has come in its table. `team`: of whom roll-up credits come.
+- `formats`: a statement as text, JSON, CSV or XLSX; a new format is one file and one entry there.
+
+True, and checked by `checks.py`: all statements sum to what is earned.
+"""

@@ -1,6 +1,7 @@
-"""Why a statement line is what it is: down to the bands, the customers, the charges and the clauses, in words and as data.
+"""The explanation of a statement line as data: its bands, customers, charges and clauses.
 
-The rows are those that settled, unsummed; single charges come from running the first views of the credit stage again.
+The rows are those that settled, unsummed; single charges come from running the first views of the
+credit stage again. `sentences` says it in words.
 """
 
 from __future__ import annotations
@@ -10,113 +11,173 @@ from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from fenrun.base.money import plain, show, show_rate
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.money import plain, show_rate
+from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
-from fenrun.base.words import say
 from fenrun.credit import from_charges
 from fenrun.credit.shared_work import crediting_of
 from fenrun.earn.from_credits import charged
 from fenrun.engine.dialect import literal, quoted
-from fenrun.statement.rows import titles
+from fenrun.statement.rows import Clauses, titles
 from fenrun.statement.run import Run
 
-_SAME = "plan_id = ? AND component = ? AND payee = ? AND period = ?"
-_COUNTED = """
-SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted, CAST(sum(c.charges) AS BIGINT) AS charges
-FROM qualifying_amounts AS c JOIN shared_measures AS l ON l.counted_plan = c.plan_id AND l.counted_component = c.component WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
-GROUP BY c.customer, c.excluded_by, c.baseline_period ORDER BY credited DESC, c.customer, c.excluded_by"""
-_CREDITED = (
-    "c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ?"
-)
-_ACCOUNTS = f"SELECT DISTINCT g.account FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id WHERE {_CREDITED} ORDER BY g.account"
+Row = Mapping[str, Any]
+
+_EARNINGS = """
+SELECT *
+FROM earnings
+WHERE plan_id || '/' || component || '/' || period || '/' || payee = ?
+ORDER BY step_no, unit"""
+_TIERS = """
+SELECT *
+FROM tier_earnings
+WHERE plan_id = ? AND component = ? AND payee = ? AND period = ?
+ORDER BY unit, column_no, band_no"""
+_QUALIFYING = """
+SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline,
+       sum(c.amount) AS credited, sum(c.counted) AS counted,
+       CAST(sum(c.charges) AS BIGINT) AS charges
+FROM qualifying_amounts AS c
+JOIN shared_measures AS l
+  ON l.counted_plan = c.plan_id AND l.counted_component = c.component
+WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
+GROUP BY c.customer, c.excluded_by, c.baseline_period
+ORDER BY credited DESC, c.customer, c.excluded_by"""
+_CREDITED = """
+c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ?"""
+_ACCOUNTS = f"""
+SELECT DISTINCT g.account
+FROM groups AS g
+JOIN credits AS c ON c.group_id = g.group_id
+WHERE {_CREDITED}
+ORDER BY g.account"""
+_NEAR_CHARGES = """
+SELECT {columns}, {service} AS service
+FROM charges
+WHERE BillingAccountId IN ({accounts}) AND BillingPeriodStart BETWEEN ? AND ?"""
 _CHARGES = f"""
-SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {{amount}} AS amount, c.share, {{amount}} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
+SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {{amount}} AS amount,
+       c.share, {{amount}} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
        c.customer_link, c.link_id, s.service
 FROM distinguished_charges AS t
 JOIN groups AS g ON {{same}}
 JOIN credits AS c ON c.group_id = g.group_id
 JOIN line_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
 WHERE {_CREDITED}
-ORDER BY abs({{amount}}) DESC, t.import_id, t.row_no LIMIT ?"""
+ORDER BY abs({{amount}}) DESC, t.import_id, t.row_no
+LIMIT ?"""
+_RATE_STEP = Decimal("0.00000001")
+"""The last decimal of a rate that is shown: six of a percent."""
+_RATIO_STEP = Decimal("0.01")
 
 
 def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
-    """The explanation of a statement line as a JSON-ready mapping; amounts are exact text, `charges` of its charges are listed.
+    """Return the explanation of a statement line as a JSON-ready mapping; amounts are exact text.
 
-    `units` holds what it adds up (one a payee, customer or order, as the component says), `entries` what other clauses add or take off.
+    `units` holds what it adds up (one a payee, customer or order, as the component says),
+    `entries` what other clauses add or take off; `charges` of its charges are listed.
     Raises Refused where the run has no such line.
     """
     engine, as_of = run.engine, run.as_of
-    rows = engine.query(
-        "SELECT * FROM earnings WHERE plan_id || '/' || component || '/' || period || '/' || payee = ? ORDER BY step_no, unit",
-        [line_id],
+    earnings = engine.query(_EARNINGS, [line_id]).to_pylist()
+    if not earnings:
+        raise refused("line-unknown", Place(line_id), line=line_id, period=run.period.key)
+    line, clauses = earnings[0], titles(engine)
+    plan, component = line["plan_id"], line["component"]
+    units = [row for row in earnings if row["step_no"] == 0]
+    entries = [row for row in earnings if row["step_no"]]
+    customers = engine.query(
+        _QUALIFYING, [plan, component, line["payee"], line["period_from"], line["period_to"]]
     ).to_pylist()
-    if not rows:
-        raise Refused(
-            [Problem("line-unknown", Place(line_id), {"line": line_id, "period": run.period.key})]
-        )
-    row, rules = rows[0], titles(engine)
-    key = [row["plan_id"], row["component"], row["payee"], row["period"]]
-    customers = engine.query(_COUNTED, [*key[:3], row["period_from"], row["period_to"]]).to_pylist()
-    bands: dict[str, list[dict[str, Any]]] = {}
-    for found in engine.query(
-        f"SELECT * FROM tier_earnings WHERE {_SAME} ORDER BY unit, column_no, band_no", key
-    ).to_pylist():
-        bands.setdefault(found["unit"], []).append(_band(found))
-    terms = engine.query("SELECT * FROM plan_terms WHERE plan_id = ?", key[:1]).to_pylist()[0]
-    own = [r for r in rows if r["step_no"] == 0]
-    listed = _charges(run, row, charges) if own else []
-    table = (row["plan_id"], f"tables.{row['table_id']}")
+    bands = _bands_by_unit(run, line)
+    listed = _charges(run, line, charges) if units else []
     return {
         "line": line_id,
-        "payee": row["payee"],
-        "period": row["period"],
-        "currency": row["currency"],
-        "earned": plain(sum((r["earned"] for r in rows), Decimal(0))),
+        "payee": line["payee"],
+        "period": line["period"],
+        "currency": line["currency"],
+        "earned": _sum(earnings, "earned"),
         "as_of": {"effective": str(as_of.effective), "known": show_moment(as_of.known)},
-        "clause": _clause(rules[row["plan_id"], row["component"]]),
-        "table": _clause(rules[table]) if table in rules else None,
-        "who": _clause(rules[row["plan_id"], f"{row['component']}.who"])
-        if (row["plan_id"], f"{row['component']}.who") in rules
-        else None,
-        "credited": plain(sum((c["credited"] for c in customers), Decimal(0))),
-        "counted": plain(sum((c["counted"] for c in customers), Decimal(0))),
-        "excluded": _excluded(customers, rules, row["plan_id"]),
-        "baselines": _baselines(customers),
-        "reads_by": row["reads_by"],
-        "pays_on": row["pays_on"],
-        "rounding": {"mode": terms["round_mode"], "step": plain(terms["round_step"], 0)},
-        "units": [_unit(r, bands.get(r["unit"], [])) for r in own],
-        "entries": [
-            {
-                "reason": r["reason"],
-                "detail": r["detail"],
-                "base": _text(r["base"]),
-                "earned": plain(r["earned"]),
-            }
-            for r in rows
-            if r["step_no"]
-        ],
-        "customers": [
-            {
-                "customer": c["customer"],
-                "credited": plain(c["credited"]),
-                "counted": plain(c["counted"]),
-                "excluded_by": c["excluded_by"],
-                "charges": c["charges"],
-            }
-            for c in customers
-        ],
-        "charges_total": sum(c["charges"] for c in customers),
+        "clause": _clause(clauses[plan, component]),
+        "table": _clause_if_any(clauses, plan, f"tables.{line['table_id']}"),
+        "who": _clause_if_any(clauses, plan, f"{component}.who"),
+        "credited": _sum(customers, "credited"),
+        "counted": _sum(customers, "counted"),
+        "excluded": _excluded(customers, clauses, plan),
+        "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
+        "reads_by": line["reads_by"],
+        "pays_on": line["pays_on"],
+        "rounding": _rounding(run, plan),
+        "units": [_unit(row, bands.get(row["unit"], [])) for row in units],
+        "entries": [_entry(row) for row in entries],
+        "customers": [_customer(row) for row in customers],
+        "charges_total": sum(row["charges"] for row in customers),
         "charges": listed,
         "credit_clauses": {
-            r: _clause(rules[row["plan_id"], r]) for r in sorted({c["clause"] for c in listed})
+            rule: _clause(clauses[plan, rule])
+            for rule in sorted({charge["clause"] for charge in listed})
         },
     }
 
 
-def _unit(row: Mapping[str, Any], bands: list[dict[str, Any]]) -> dict[str, Any]:
+def _sum(rows: Sequence[Row], column: str) -> str:
+    return plain(sum((row[column] for row in rows), Decimal(0)))
+
+
+def _rounding(run: Run, plan: str) -> dict[str, str]:
+    (terms,) = run.engine.query("SELECT * FROM plan_terms WHERE plan_id = ?", [plan]).to_pylist()
+    return {"mode": terms["round_mode"], "step": plain(terms["round_step"], 0)}
+
+
+def _clause(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["rule_id"],
+        "title": {"en": row["title_en"], "zh-CN": row["title_zh"]},
+        "words": row["words"],
+        "line": row["line"],
+        "source": row["source"],
+    }
+
+
+def _clause_if_any(clauses: Clauses, plan: str, rule: str) -> dict[str, Any] | None:
+    return _clause(clauses[plan, rule]) if (plan, rule) in clauses else None
+
+
+def _bands_by_unit(run: Run, line: Row) -> dict[str, list[dict[str, Any]]]:
+    key = [line["plan_id"], line["component"], line["payee"], line["period"]]
+    bands: dict[str, list[dict[str, Any]]] = {}
+    for tier in run.engine.query(_TIERS, key).to_pylist():
+        bands.setdefault(tier["unit"], []).append(_band(tier))
+    return bands
+
+
+def _band(tier: Row) -> dict[str, Any]:
+    """Return a band that was reached.
+
+    Where the rate lies between two points it is shown cut to six decimals of a percent, and so is
+    what it pays.
+    """
+    rate, pays = tier["rate"], tier["pays"]
+    if tier["divisor"] != 1:
+        rate = (tier["slope"] / tier["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
+        pays = (pays / tier["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
+    return {
+        "words": tier["words"],
+        "kind": tier["kind"],
+        "part": _text(tier["part"]),
+        "rate": _rate_text(tier, rate),
+        "pays": plain(pays),
+    }
+
+
+def _rate_text(tier: Row, rate: Decimal | None) -> str | None:
+    """Return a band's rate as people read it: a percentage, or an amount for each."""
+    if tier["rate"] is not None and "each" in tier["words"]:
+        return plain(tier["rate"], 0)
+    return None if rate is None else show_rate(rate)
+
+
+def _unit(row: Row, bands: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "unit": row["unit"],
         "measured": plain(row["amount"]),
@@ -135,329 +196,122 @@ def _unit(row: Mapping[str, Any], bands: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _charges(run: Run, row: Mapping[str, Any], limit: int) -> list[dict[str, Any]]:
-    if not limit:
-        return []
-    engine, plans = run.engine, run.plans
-    basis = next(
-        c.basis
-        for p in plans
-        if p.id == row["plan_id"]
-        for c in p.components
-        if c.rule_id == row["component"]
-    )
-    key = [
-        crediting_of(engine, row["plan_id"]),
-        row["payee"],
-        row["role"],
-        basis,
-        row["period_from"],
-        row["period_to"],
-    ]
-    accounts = engine.query(_ACCOUNTS, key).column("account").to_pylist() or [""]
-    near = [row["period_from"] - timedelta(days=2), row["period_to"]]  # the view says which exactly
-    filled = from_charges.line_fragments(
-        engine,
-        plans,
-        row["period_from"],
-        row["period_to"],
-        charged(plans, run.period),
-        "line_charges",
-    )
-    read = from_charges.columns_read(engine, filled)
-    service = "ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
-    engine.load(
-        "line_charges",
-        engine.query(
-            f"SELECT {', '.join(map(quoted, read))}, {service} AS service FROM charges WHERE BillingAccountId IN ({', '.join('?' * len(accounts))}) AND BillingPeriodStart BETWEEN ? AND ?",
-            [*accounts, *near],
-        ),
-    )
-    same = from_charges.load_lines(engine, plans, filled)
-    sql = _CHARGES.format(same=same, amount=from_charges.amount_of(literal(basis), "t", plans))
-    found = engine.query(sql, [*key, limit]).to_pylist()
-    return [
-        {
-            **c,
-            "file": run.sources.get(c["import_id"], c["import_id"]),
-            "day": str(c["day"]),
-            "amount": plain(c["amount"]),
-            "share": plain(c["share"], 0),
-            "credited": plain(c["credited"]),
-        }
-        for c in found
-    ]
+def _ratio(row: Row) -> str | None:
+    """Return attainment or growth as people read it.
+
+    It is cut, not rounded, to two decimals of a percent: 99.999 % is not 100 %.
+    """
+    if row["reads_by"] not in ("attainment", "growth"):
+        return None
+    if not row["reference"] or row["measure"] is None:
+        return None
+    ratio = (row["measure"] * 100 / row["reference"]).quantize(_RATIO_STEP, ROUND_DOWN)
+    return f"{ratio} %"
 
 
-def _clause(rule: Mapping[str, Any]) -> dict[str, Any]:
+def _entry(row: Row) -> dict[str, Any]:
     return {
-        "id": rule["rule_id"],
-        "title": {"en": rule["title_en"], "zh-CN": rule["title_zh"]},
-        "words": rule["words"],
-        "line": rule["line"],
-        "source": rule["source"],
+        "reason": row["reason"],
+        "detail": row["detail"],
+        "base": _text(row["base"]),
+        "earned": plain(row["earned"]),
     }
 
 
-def _excluded(
-    customers: Sequence[Mapping[str, Any]],
-    rules: Mapping[tuple[str, str], Mapping[str, Any]],
-    plan: str,
-) -> list[dict[str, Any]]:
-    sums: dict[str, Decimal] = {}
-    for c in customers:
-        if c["excluded_by"]:
-            sums[c["excluded_by"]] = sums.get(c["excluded_by"], Decimal(0)) + c["credited"]
-    return [
-        {**_clause(rules[plan, rule]), "amount": plain(amount)}
-        for rule, amount in sorted(sums.items())
-    ]
-
-
-def _baselines(customers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {
-            "customer": c["customer"],
-            "period": c["baseline_period"],
-            "baseline": plain(c["baseline"]),
-            "credited": plain(c["credited"]),
-            "counted": plain(c["counted"]),
-        }
-        for c in customers
-        if c["baseline_period"]
-    ]
-
-
-def _band(s: Mapping[str, Any]) -> dict[str, Any]:
-    """A reached band; where the rate lies between two points it is shown cut to six decimals of a percent, and so is what it pays."""
-    rate, pays = s["rate"], s["pays"]
-    if s["divisor"] != 1:
-        rate, pays = (
-            (v / s["divisor"]).quantize(Decimal("0.00000001"), ROUND_DOWN)
-            for v in (s["slope"], s["pays"])
-        )
-    words = (
-        plain(s["rate"], 0)
-        if s["rate"] is not None and "each" in s["words"]
-        else show_rate(rate)
-        if rate is not None
-        else None
-    )
+def _customer(row: Row) -> dict[str, Any]:
     return {
-        "words": s["words"],
-        "kind": s["kind"],
-        "part": _text(s["part"]),
-        "rate": words,
-        "pays": plain(pays),
+        "customer": row["customer"],
+        "credited": plain(row["credited"]),
+        "counted": plain(row["counted"]),
+        "excluded_by": row["excluded_by"],
+        "charges": row["charges"],
+    }
+
+
+def _excluded(customers: Sequence[Row], clauses: Clauses, plan: str) -> list[dict[str, Any]]:
+    amounts: dict[str, Decimal] = {}
+    for row in customers:
+        rule = row["excluded_by"]
+        if rule:
+            amounts[rule] = amounts.get(rule, Decimal(0)) + row["credited"]
+    return [
+        {**_clause(clauses[plan, rule]), "amount": plain(amount)}
+        for rule, amount in sorted(amounts.items())
+    ]
+
+
+def _baseline(row: Row) -> dict[str, Any]:
+    return {
+        "customer": row["customer"],
+        "period": row["baseline_period"],
+        "baseline": plain(row["baseline"]),
+        "credited": plain(row["credited"]),
+        "counted": plain(row["counted"]),
+    }
+
+
+def _charges(run: Run, line: Row, limit: int) -> list[dict[str, Any]]:
+    """Return the charges that a line is credited for, largest first, at most `limit`."""
+    if not limit:
+        return []
+    engine, plans = run.engine, run.plans
+    basis = _basis(run, line)
+    key = [
+        crediting_of(engine, line["plan_id"]),
+        line["payee"],
+        line["role"],
+        basis,
+        line["period_from"],
+        line["period_to"],
+    ]
+    accounts = engine.query(_ACCOUNTS, key).column("account").to_pylist()
+    same_group = _load_charges(run, line, accounts or [""])
+    amount = from_charges.amount_of(literal(basis), "t", plans)
+    sql = _CHARGES.format(same=same_group, amount=amount)
+    return [_charge(run, row) for row in engine.query(sql, [*key, limit]).to_pylist()]
+
+
+def _basis(run: Run, line: Row) -> str:
+    """Return the cost that the line's component is credited in."""
+    return next(
+        component.basis
+        for plan in run.plans
+        if plan.id == line["plan_id"]
+        for component in plan.components
+        if component.rule_id == line["component"]
+    )
+
+
+def _load_charges(run: Run, line: Row, accounts: Sequence[str]) -> str:
+    """Load the charges of the accounts that can be in the line, and run the credit views on them.
+
+    Returns the SQL of whether a charge t is in a group g.
+    """
+    engine, plans = run.engine, run.plans
+    start, end = line["period_from"], line["period_to"]
+    filled = from_charges.line_fragments(
+        engine, plans, start, end, charged(plans, run.period), "line_charges"
+    )
+    columns = ", ".join(map(quoted, from_charges.columns_read(engine, filled)))
+    service = "ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
+    places = ", ".join("?" * len(accounts))
+    sql = _NEAR_CHARGES.format(columns=columns, service=service, accounts=places)
+    # Two days more than the period, for time zones: the view says which charges exactly.
+    near = [start - timedelta(days=2), end]
+    engine.load("line_charges", engine.query(sql, [*accounts, *near]))
+    return from_charges.load_lines(engine, plans, filled)
+
+
+def _charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **row,
+        "file": run.sources.get(row["import_id"], row["import_id"]),
+        "day": str(row["day"]),
+        "amount": plain(row["amount"]),
+        "share": plain(row["share"], 0),
+        "credited": plain(row["credited"]),
     }
 
 
 def _text(value: Decimal | None) -> str | None:
     return None if value is None else plain(value)
-
-
-def _ratio(row: Mapping[str, Any]) -> str | None:
-    """Attainment or growth as people read it, cut (not rounded up) to two decimals of a percent: 99.999 % is not 100 %."""
-    if (
-        row["reads_by"] not in ("attainment", "growth")
-        or not row["reference"]
-        or row["measure"] is None
-    ):
-        return None
-    return f"{(row['measure'] * 100 / row['reference']).quantize(Decimal('0.01'), ROUND_DOWN)} %"
-
-
-def in_words(e: Mapping[str, Any], lang: str, most: int = 5) -> list[str]:
-    """The explanation as sentences, the first a headline; `most` units are told one by one."""
-    said = [
-        say(
-            "explain-head",
-            lang,
-            earned=show_text(e["earned"]),
-            currency=e["currency"],
-            title=e["clause"]["title"][lang],
-            component=e["clause"]["id"],
-            period=e["period"],
-            payee=e["payee"],
-        )
-    ]
-    if e["units"]:
-        said += _counted_words(e, lang)
-    if len(e["units"]) == 1:
-        said += _unit_words(e, e["units"][0], lang)
-    elif e["units"]:
-        largest = sorted(e["units"], key=lambda u: (-abs(Decimal(u["earned"])), u["unit"]))
-        said += [
-            say(
-                "says-unit",
-                lang,
-                unit=u["unit"] or "-",
-                measured=show_text(u["measured"]),
-                why=_unit_why(e, u, lang),
-                earned=show_text(u["earned"]),
-            )
-            for u in largest[:most]
-        ]
-        rest = largest[most:]
-        if rest:
-            said.append(
-                say(
-                    "says-units-more",
-                    lang,
-                    count=len(rest),
-                    earned=show(sum((Decimal(u["earned"]) for u in rest), Decimal(0))),
-                )
-            )
-    said += [
-        say(
-            f"says-{x['reason']}",
-            lang,
-            amount=show_text(x["earned"].lstrip("-")),
-            detail=x["detail"] or "",
-            base=show_text(x["base"] or "0"),
-        )
-        for x in e["entries"]
-    ]
-    return said
-
-
-def _counted_words(e: Mapping[str, Any], lang: str) -> list[str]:
-    said = [
-        say(
-            "says-credited",
-            lang,
-            credited=show_text(e["credited"]),
-            charges=f"{e['charges_total']:,}",
-            customers=len({c["customer"] for c in e["customers"]}),
-        )
-    ]
-    for x in (x for x in e["excluded"] if Decimal(x["amount"])):
-        said.append(
-            say(
-                "says-excluded",
-                lang,
-                amount=show_text(x["amount"]),
-                title=x["title"][lang],
-                rule=x["id"],
-                line=x["line"],
-                words=x["words"],
-            )
-        )
-    below = sum(
-        (Decimal(b["credited"]) - Decimal(b["counted"]) for b in e["baselines"]), Decimal(0)
-    )
-    if below:
-        said.append(say("says-baseline", lang, amount=show(below), customers=len(e["baselines"])))
-    if e["excluded"] or below or e["counted"] != e["credited"]:
-        said.append(say("says-counted", lang, amount=show_text(e["counted"])))
-    return said
-
-
-def _unit_why(e: Mapping[str, Any], unit: Mapping[str, Any], lang: str) -> str:
-    return why(
-        unit["reason"],
-        lang,
-        "; ".join(b["words"] for b in unit["bands"]),
-        show_text(unit["cap"]) if unit["cap"] else "",
-        (e["who"] or {}).get("words", ""),
-        unit["detail"] or "",
-    )
-
-
-def _unit_words(e: Mapping[str, Any], unit: Mapping[str, Any], lang: str) -> list[str]:
-    said = (
-        [say("says-measured", lang, amount=show_text(unit["measured"]))]
-        if Decimal(unit["measured"]) != Decimal(e["counted"])
-        else []
-    )
-    said += _measured(e, unit, lang)
-    said += [_band_words(e, unit, b, lang) for b in unit["bands"]]
-    if not unit["bands"]:
-        return [*said, say("says-nothing", lang, why=_unit_why(e, unit, lang))]
-    if Decimal(unit["portion"]) != 1:
-        said.append(
-            say(
-                "says-portion",
-                lang,
-                portion=show_rate(Decimal(unit["portion"])),
-                amount=show_text(unit["uncapped"]),
-            )
-        )
-    if unit["detail"]:
-        said.append(
-            say("says-times", lang, words=unit["detail"], amount=show_text(unit["uncapped"]))
-        )
-    if unit["reason"] == "capped":
-        said.append(say("says-cap", lang, cap=show_text(unit["cap"])))
-    elif Decimal(unit["uncapped"]) != Decimal(unit["earned"]):
-        said.append(
-            say(
-                "says-rounded",
-                lang,
-                mode=e["rounding"]["mode"],
-                step=e["rounding"]["step"],
-                earned=show_text(unit["earned"]),
-            )
-        )
-    return said
-
-
-def _measured(e: Mapping[str, Any], unit: Mapping[str, Any], lang: str) -> list[str]:
-    said = []
-    if e["reads_by"] == "attainment" and unit["target"]:
-        said.append(
-            say(
-                "says-attainment",
-                lang,
-                target=show_text(unit["target"]),
-                percent=unit["ratio"] or "-",
-            )
-        )
-    if unit["compared"]:
-        increment = show(Decimal(unit["measured"]) - Decimal(unit["compared"]))
-        key = "says-growth" if e["reads_by"] == "growth" and unit["ratio"] else "says-increment"
-        said.append(
-            say(
-                key,
-                lang,
-                compared=show_text(unit["compared"]),
-                increment=increment,
-                percent=unit["ratio"] or "-",
-            )
-        )
-    if e["pays_on"] == "figure" and unit["base"]:
-        said.append(say("says-figure", lang, amount=show_text(unit["base"])))
-    return said
-
-
-def _band_words(
-    e: Mapping[str, Any], unit: Mapping[str, Any], band: Mapping[str, Any], lang: str
-) -> str:
-    values = {
-        "words": band["words"],
-        "table": e["table"]["title"]["en"],
-        "since": unit["table_from"],
-        "source": e["table"]["source"],
-        "pays": show_text(band["pays"]),
-    }
-    if band["rate"] is None:
-        return say("says-flat", lang, **values)
-    return say("says-band", lang, **values, part=show_text(band["part"]), rate=band["rate"])
-
-
-def why(
-    reason: str, lang: str, words: str = "", cap: str = "", who: str = "", detail: str = ""
-) -> str:
-    """A line's reason in words."""
-    return say(
-        f"reason-{reason}",
-        lang,
-        words=who if reason == "payee" else detail if reason == "gate" and detail else words,
-        cap=cap,
-        detail=detail,
-    )
-
-
-def show_text(text: str) -> str:
-    """An exact amount with separators."""
-    return show(Decimal(text))

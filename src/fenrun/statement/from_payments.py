@@ -1,4 +1,4 @@
-"""From earnings and payments to statements: the steps of steps.sql."""
+"""The statement stage: from earnings and payments to statements, by the steps of steps.sql."""
 
 from fenrun.engine.steps import read_steps
 

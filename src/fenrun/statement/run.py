@@ -1,8 +1,8 @@
-"""A run: what a settlement left in an engine, and what closed periods leave to it."""
+"""A run: the tables that a settlement left in an engine, and what closed periods leave to it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -15,19 +15,26 @@ from fenrun.engine.port import Engine
 from fenrun.plan.rows import Plan
 
 CAUSES = ("late charge", "correction", "book change", "order registration", "plan version")
-"""Why the pay of a period can come to differ. A correction is a charge of FOCUS class Correction, or a file that replaces another."""
+"""Why the pay of a period can come to differ.
+
+A correction is a charge of FOCUS class Correction, or a file that replaces another.
+"""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """What one later fact changed in a period. Grain: month, plan, payee, what, component or form, line period, cause, source, known."""
+    """A change of a period's pay by one later fact.
+
+    Grain: month, plan, payee, what, component or form, line period, cause, source, known.
+    """
 
     month: str
     """Month of the statement that would have been different: 2024-06."""
     plan_id: str
     payee: str
     what: str
-    """`earned` (of a component), `paid` or `tax` (in a form), `expired`, `drawn`, `recovered`, or `held` back for later."""
+    """`earned` (of a component), `paid` or `tax` (in a form), `expired`, `drawn`, `recovered`, or
+    `held` back for later."""
     component: str
     """The component; of what is paid, the form; else nothing."""
     period: str
@@ -47,7 +54,7 @@ class Difference:
     currency: str
 
     def as_json(self) -> dict[str, Any]:
-        """The difference as a JSON-ready mapping; amounts are exact text."""
+        """Return the difference as a JSON-ready mapping; amounts are exact text."""
         return {
             **asdict(self),
             "known": show_moment(self.known),
@@ -55,6 +62,20 @@ class Difference:
             "after": plain(self.after),
             "amount": plain(self.amount),
         }
+
+
+def paid_in_all(differences: Sequence[Difference]) -> Decimal:
+    """Return the sum of what is paid, or taken back, with the differences."""
+    return sum((found.amount for found in differences if found.what == "paid"), Decimal(0))
+
+
+def paid_by_cause(differences: Sequence[Difference]) -> dict[str, Decimal]:
+    """Return the sums of what is paid, or taken back, by cause."""
+    causes = sorted({found.cause for found in differences})
+    return {
+        cause: paid_in_all([found for found in differences if found.cause == cause])
+        for cause in causes
+    }
 
 
 @dataclass(frozen=True)
@@ -69,6 +90,6 @@ class Run:
     sources: Mapping[str, str] = field(default_factory=dict)
     """File name of each import of charges, by the import's id."""
     booked: tuple[Difference, ...] = ()
-    """Differences of closed periods that are posted in this one."""
+    """Differences of closed periods that are booked in this one."""
     closed: bool = False
-    """Whether the period is closed."""
+    """True where the period is closed."""

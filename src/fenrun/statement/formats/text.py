@@ -1,0 +1,186 @@
+"""A statement as text for a terminal, in tables."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from fenrun.base.money import show
+from fenrun.base.screen import Column, text_table
+from fenrun.base.when import show_moment
+from fenrun.base.words import say
+from fenrun.statement.formats.cells import origin, outcome
+from fenrun.statement.rows import Statement
+from fenrun.statement.run import Difference, paid_by_cause, paid_in_all
+from fenrun.statement.sentences import role_words
+
+WIDTH = 100
+"""Columns of a text in a file."""
+_PAYOUT_COLUMNS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
+_ALWAYS_SHOWN = ("due", "paid")
+_MOST_DIFFERENCES = 40
+
+Blocks = list[RenderableType]
+"""Lines and tables, one below the other."""
+
+
+def to_text(statement: Statement, lang: str) -> bytes:
+    """Return the statement as plain text."""
+    out = io.StringIO()
+    console = Console(file=out, width=WIDTH, highlight=False)
+    for block in statement_blocks(statement, lang):
+        console.print(block)
+    return out.getvalue().encode()
+
+
+def statement_blocks(statement: Statement, lang: str) -> Blocks:
+    """Return the statement as lines and tables."""
+    blocks = [*_head(statement, lang), _credits(statement, lang)]
+    if statement.lines:
+        blocks.append(_lines(statement, lang))
+    if statement.not_counted:
+        blocks += _not_qualifying(statement, lang)
+    if statement.payouts:
+        blocks += _payouts(statement, lang)
+    if statement.differences:
+        blocks += difference_blocks(statement.differences, say("differences-of-closed", lang), lang)
+        paid, difference, payable = map(
+            show, (statement.paid, statement.difference, statement.payable)
+        )
+        label, currency = say("payable", lang), statement.currency
+        blocks.append(Text(f"{label}: {paid} + {difference} = {payable} {currency}"))
+    return blocks
+
+
+def difference_blocks(
+    differences: Sequence[Difference], title: str, lang: str, most: int = _MOST_DIFFERENCES
+) -> Blocks:
+    """Return differences of what is earned, at most so many, and sums of what is paid by cause."""
+    if not differences:
+        return [Text(title), Text(say("no-difference", lang))]
+    earned = [found for found in differences if found.what == "earned"]
+    columns = _columns(
+        lang,
+        ("payee", "component", "period", "cause", "source"),
+        ("before", "after", "difference"),
+    )
+    rows = [
+        [
+            found.payee,
+            found.component,
+            found.period,
+            say(f"cause-{found.cause}", lang),
+            origin(found),
+            show(found.before),
+            show(found.after),
+            show(found.amount),
+        ]
+        for found in earned[:most]
+    ]
+    blocks: Blocks = [Text(title, "bold"), text_table(columns, rows)]
+    if len(earned) > most:
+        blocks.append(Text(f"... +{len(earned) - most}"))
+    return blocks + _sums_by_cause(differences, lang)
+
+
+def _sums_by_cause(differences: Sequence[Difference], lang: str) -> Blocks:
+    sums = [
+        [say(f"cause-{cause}", lang), show(amount)]
+        for cause, amount in paid_by_cause(differences).items()
+    ]
+    total = [say("total", lang), show(paid_in_all(differences))]
+    columns = _columns(lang, ("cause",), ("difference",))
+    return [Text(say("paid-by-cause", lang), "bold"), text_table(columns, [*sums, total])]
+
+
+def _columns(lang: str, texts: Sequence[str], numbers: Sequence[str] = ()) -> list[Column]:
+    """Return columns of text, then columns of numbers, by the keys of their titles."""
+    return [
+        *((say(key, lang), False) for key in texts),
+        *((say(key, lang), True) for key in numbers),
+    ]
+
+
+def _head(statement: Statement, lang: str) -> Blocks:
+    """Return which statement it is: of which period and payee, and as known when."""
+    title = Text(f"{say('statement', lang)} {statement.period.key}", "bold")
+    title.append(f"   {say('known', lang)} {show_moment(statement.as_of.known)}", "not bold")
+    if statement.closed:
+        title.append(f"   {say('statement-closed', lang)}", "not bold")
+    payee = statement.name
+    if statement.name != statement.payee:
+        payee += f" ({statement.payee})"
+    currency = f"{say('currency', lang)}: {statement.currency}"
+    return [title, Text(f"{say('payee', lang)}: {payee}   {currency}\n")]
+
+
+def _credits(statement: Statement, lang: str) -> RenderableType:
+    rows = []
+    for credit in statement.credits:
+        role = role_words(credit["role"], lang)
+        if credit["kind"] == "roll-up":
+            role += f" ({say('via-party', lang)})"
+        rows.append([role, show(credit["credited"]), f"{credit['charges']:,}"])
+    return text_table(_columns(lang, ("role",), ("credited", "charges")), rows)
+
+
+def _lines(statement: Statement, lang: str) -> RenderableType:
+    columns = [
+        (say("component", lang), False),
+        (say("period", lang), False),
+        (say("measured", lang), True),
+        (say("outcome", lang), False),
+        (say("earned", lang), True),
+    ]
+    rows = [
+        [
+            line.title[lang],
+            line.period,
+            show(line.measured),
+            outcome(line, lang),
+            show(line.earned),
+        ]
+        for line in statement.lines
+    ]
+    total = [say("total", lang), "", "", "", show(statement.earned)]
+    return text_table(columns, [*rows, total])
+
+
+def _not_qualifying(statement: Statement, lang: str) -> Blocks:
+    rows = []
+    for found in statement.not_counted:
+        component, rule = found["component"], found["rule"]
+        title = statement.titles[component][lang] if component in statement.titles else component
+        if rule == "baseline":
+            clause = say("baseline", lang)
+        else:
+            clause = statement.titles[rule][lang]
+        rows.append([title, clause, show(found["amount"])])
+    columns = _columns(lang, ("component", "clause"), ("amount",))
+    return [Text(say("not-counted", lang), "bold"), text_table(columns, rows)]
+
+
+def _payouts(statement: Statement, lang: str) -> Blocks:
+    """Return how what is due becomes what is paid, and in which forms, where there are several."""
+    shown = [
+        key
+        for key in _PAYOUT_COLUMNS
+        if key in _ALWAYS_SHOWN or any(payout[key] for payout in statement.payouts)
+    ]
+    rows = [[_month(payout), *(show(payout[key]) for key in shown)] for payout in statement.payouts]
+    blocks: Blocks = [
+        Text(say("payout", lang), "bold"),
+        text_table(_columns(lang, ("month",), shown), rows),
+    ]
+    payments = statement.payments
+    if any(p["form"] != "cash" or p["amount"] != p["paid"] for p in payments):
+        forms = [[_month(p), p["form"], show(p["amount"]), show(p["paid"])] for p in payments]
+        blocks.append(text_table(_columns(lang, ("month", "form"), ("amount", "paid")), forms))
+    return blocks
+
+
+def _month(row: dict[str, object]) -> str:
+    return str(row["month"])[:7]
