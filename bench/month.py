@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.work import Counted
 from fenrun.base.when import Period, parse_period
-from fenrun.charges.read import load_charges
+from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file, import_files

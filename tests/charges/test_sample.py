@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.when import parse_moment, parse_period
-from fenrun.charges.read import Imported
+from fenrun.store.facts import Imported
 from fenrun.settle.imports import import_file, import_files
 from fenrun.settle.runs import settle_workspace
 from fenrun.statement.explain import explain

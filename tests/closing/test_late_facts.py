@@ -21,7 +21,7 @@ from fenrun.base.table import from_rows
 from fenrun.base.when import Period, parse_period
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
-from fenrun.charges.read import billing_facts
+from fenrun.charges.stored import billing_facts
 from fenrun.closing import close as closing
 from fenrun.closing.close import close, closes, posted, settle_period
 from fenrun.closing.differences import Amounts, amounts, differences, late_arriving_facts

@@ -23,7 +23,8 @@ from fenrun.engine.port import Engine
 from fenrun.engine.steps import Step
 from fenrun.plan.read import load_plan
 from fenrun.settle.imports import import_file
-from fenrun.settle.runs import KEPT, settle_workspace
+from fenrun.settle.results import KEPT
+from fenrun.settle.runs import settle_workspace
 from fenrun.statement.explain import explain
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import run_cases

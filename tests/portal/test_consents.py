@@ -162,7 +162,7 @@ import json
 from datetime import UTC, date, datetime
 from django.conf import settings
 from fenrun.base.when import parse_period
-from fenrun.charges.read import load_charges
+from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Store
 from fenrun.portal import consents, events, models, publish

@@ -1,1 +1,13 @@
-"""The book: who owns whom, since when, and since when we knew."""
+"""The book: dated facts of who owns whom, and since when that is known.
+
+In: files of parties, links, labels and figures. Out: the tables `parties`, `links`, `labels` and
+`figures` as last known at a moment, to credit and measure by.
+
+What must be true: facts are appended, never edited; on no day is more than the whole of a role
+credited; a label with two values, or a figure given twice, decides nothing.
+
+- `rows`: the four kinds of facts; `read`: from files to rows.
+- `as_of`, `steps.sql`: from the facts of all imports to the tables as known.
+- `checks`: what is wrong with the book as a whole.
+- `limits`: what a programme refuses: registrations over the limit, changes inside the cooldown.
+"""

@@ -1,4 +1,4 @@
-"""The book as it was known at a moment: the latest word on each fact, with what clashes marked."""
+"""The book as it was known at a moment: each fact as last imported, with conflicts marked."""
 
 from __future__ import annotations
 
@@ -15,63 +15,63 @@ from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
 from fenrun.store.facts import Import
 
+STEPS = read_steps("fenrun.book")
 Sources = Sequence[tuple[str, datetime, dict[str, pa.Table]]]
 """Book tables by source: (source name, known from, tables by name)."""
 
+_BEFORE_ALL = datetime(1970, 1, 1)
+
 
 def sources_of(imports: Iterable[Import]) -> Sources:
-    """The book tables of the imports."""
-    found = []
-    for item in imports:
-        tables = {
-            name: pq.read_table(item.folder / f"{name}.parquet")
-            for name in TABLES
-            if (item.folder / f"{name}.parquet").exists()
-        }
-        found.append((item.source, item.known, tables))
-    return found
+    """Return the book tables of the imports."""
+    return [(item.source, item.known, _tables_of(item)) for item in imports]
+
+
+def _tables_of(item: Import) -> dict[str, pa.Table]:
+    files = {name: item.folder / f"{name}.parquet" for name in TABLES}
+    return {name: pq.read_table(file) for name, file in files.items() if file.exists()}
 
 
 def sources_from(book: Book, source: str, known: datetime) -> Sources:
-    """The tables of a book in memory."""
-    return [
-        (
-            source,
-            known,
-            {name: from_rows(TABLES[name], rows) for name, rows in book.tables().items()},
-        )
-    ]
+    """Return the tables of a book in memory."""
+    tables = {name: from_rows(TABLES[name], rows) for name, rows in book.tables().items()}
+    return [(source, known, tables)]
 
 
 def load_book(engine: Engine, sources: Sources) -> None:
     """Make the tables `parties`, `links`, `labels`, `figures` (see steps.sql) in the engine."""
     for name, kind in TABLES.items():
-        parts = [_stamped(from_rows(kind, []), "", datetime(1970, 1, 1))]
+        parts = [_stamped(from_rows(kind, []), "", _BEFORE_ALL)]
         parts += [
             _stamped(tables[name], source, known)
             for source, known, tables in sources
             if name in tables
         ]
-        engine.load(f"book_{name}", pa.concat_tables(_alike(parts)))
-    for step in read_steps("fenrun.book"):
+        engine.load(f"book_{name}", pa.concat_tables(_with_common_decimals(parts)))
+    for step in STEPS:
         engine.run(step, {})
 
 
 def _stamped(table: pa.Table, source: str, known: datetime) -> pa.Table:
+    """Add the columns `source` and `known`."""
     size = table.num_rows
     table = table.append_column("source", pa.array([source] * size, pa.string()))
     return table.append_column("known", pa.array([known] * size, pa.timestamp("us")))
 
 
-def _alike(tables: list[pa.Table]) -> list[pa.Table]:
-    """The tables with each decimal column in the one type that holds all of them."""
-    wanted: dict[str, pa.DataType] = {}
+def _with_common_decimals(tables: list[pa.Table]) -> list[pa.Table]:
+    """Cast each decimal column to the one type that holds it in all of the tables."""
+    common: dict[str, pa.DataType] = {}
     for table in tables:
         for column in table.schema:
             if pa.types.is_decimal(column.type):
-                was = wanted.get(column.name, column.type)
-                wanted[column.name] = pa.decimal128(38, max(was.scale, column.type.scale))
-    return [
-        table.cast(pa.schema([pa.field(f.name, wanted.get(f.name, f.type)) for f in table.schema]))
-        for table in tables
-    ]
+                scale = max(common.get(column.name, column.type).scale, column.type.scale)
+                common[column.name] = pa.decimal128(38, scale)
+    return [table.cast(_schema(table, common)) for table in tables]
+
+
+def _schema(table: pa.Table, types: dict[str, pa.DataType]) -> pa.Schema:
+    """Return the table's schema with the types given in place of its own."""
+    return pa.schema(
+        [pa.field(column.name, types.get(column.name, column.type)) for column in table.schema]
+    )

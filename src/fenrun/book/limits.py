@@ -1,6 +1,7 @@
-"""Acts on the book that a programme refuses: too many open registrations, removing a holder twice in short time.
+"""Limits of a programme on the book: open registrations, and how soon a holder may change again.
 
-An act that is refused does not count against the next one, so the acts are walked in their order.
+A change that is refused does not count against the next one, so the changes are walked in their
+order.
 """
 
 from __future__ import annotations
@@ -14,115 +15,105 @@ import pyarrow as pa
 
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import OPEN_END, add_months
+from fenrun.book.as_of import STEPS
 from fenrun.engine.port import Engine
-from fenrun.engine.steps import read_steps
 
-_AGAIN = ("link_load", "link_conflicts", "tenures", "links_cut", "links")
+_REST_ON_LINKS = ("link_load", "link_conflicts", "tenures", "links_cut", "links")
+"""The steps that read the links as known."""
 Row = dict[str, Any]
+"""A row of `links_as_of`."""
 
 
 def refuse_over_limits(
-    engine: Engine, lives: int, most_open: int, cooldown_months: int
+    engine: Engine, registration_days: int, most_open: int, cooldown_months: int
 ) -> list[Problem]:
-    """Take refused acts out of the table `links` and say each as a problem. 0 stands for: no such limit.
+    """Take refused changes out of the table `links` and return each as a problem.
 
-    `lives`: days for which an order registration holds. `most_open`: registrations that a party may have open at a time.
-    `cooldown_months`: span in which a customer's holder of a role cannot be removed a second time.
+    `registration_days`: how long the registration of an order is valid. `most_open`: the
+    registrations that a party may have open at a time. `cooldown_months`: the span in which a
+    customer's holder of a role cannot be removed a second time. 0 stands for: no such limit.
     """
-    if not (lives or most_open or cooldown_months):
+    if not (registration_days or most_open or cooldown_months):
         return []
-    table, problems = engine.table("links_as_of"), list[Problem]()
-    rows = sorted(table.to_pylist(), key=lambda r: (r["valid_from"], r["link_id"]))
-    kept = [
-        *_registered([r for r in rows if r["of_kind"] == "order"], lives, most_open, problems),
-        *[r for r in rows if r["of_kind"] not in ("order", "customer")],
-    ]
-    held: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    table = engine.table("links_as_of")
+    problems: list[Problem] = []
+    rows = sorted(table.to_pylist(), key=lambda row: (row["valid_from"], row["link_id"]))
+    orders = [row for row in rows if row["of_kind"] == "order"]
+    kept = list(_within_limit(orders, registration_days, most_open, problems))
+    kept += [row for row in rows if row["of_kind"] not in ("order", "customer")]
+    holders: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row["of_kind"] == "customer":
-            held[row["subject"], row["role"]].append(row)
-    for links in held.values():
-        kept += _unbound(links, cooldown_months, problems) if cooldown_months else links
+            holders[row["subject"], row["role"]].append(row)
+    for links in holders.values():
+        kept += _after_cooldown(links, cooldown_months, problems) if cooldown_months else links
     engine.load("links_as_of", pa.Table.from_pylist(kept, schema=table.schema))
-    for step in read_steps("fenrun.book"):
-        if step.name in _AGAIN:
+    for step in STEPS:
+        if step.name in _REST_ON_LINKS:
             engine.run(step, {})
     return problems
 
 
-def _registered(
-    links: list[Row], lives: int, most_open: int, problems: list[Problem]
+def _within_limit(
+    links: list[Row], registration_days: int, most_open: int, problems: list[Problem]
 ) -> Iterator[Row]:
-    """Registrations as long as they live, without those over the limit."""
+    """Yield registrations up to their expiry, without those over the limit."""
     open_until: dict[str, list[date]] = defaultdict(list)
     for row in links:
-        end = (
-            min(row["valid_to"], row["valid_from"] + timedelta(days=lives))
-            if lives
-            else row["valid_to"]
-        )
-        still = [day for day in open_until[row["party"]] if day > row["valid_from"]]
-        if most_open and len(still) >= most_open:
-            problems.append(
-                Problem(
-                    "registration-refused",
-                    Place(row["source"], row["row_no"], row["party"]),
-                    {
-                        "party": row["party"],
-                        "order": row["subject"],
-                        "day": row["valid_from"],
-                        "most": most_open,
-                    },
-                )
-            )
+        start = row["valid_from"]
+        end = row["valid_to"]
+        if registration_days:
+            end = min(end, start + timedelta(days=registration_days))
+        still_open = [day for day in open_until[row["party"]] if day > start]
+        if most_open and len(still_open) >= most_open:
+            values = {
+                "party": row["party"],
+                "order": row["subject"],
+                "day": start,
+                "most": most_open,
+            }
+            place = Place(row["source"], row["row_no"], row["party"])
+            problems.append(Problem("registration-refused", place, values))
             continue
-        open_until[row["party"]] = [*still, end]
+        open_until[row["party"]] = [*still_open, end]
         yield row | {"valid_to": end}
 
 
-def _unbound(links: list[Row], months: int, problems: list[Problem]) -> Iterator[Row]:
-    """Links of one customer and role; a holder removed again too soon stays, and who was to follow within that span is refused."""
-    last: date | None = None
-    blocked: tuple[str, date] | None = None
+def _after_cooldown(links: list[Row], months: int, problems: list[Problem]) -> Iterator[Row]:
+    """Yield the links of one customer and role without changes inside the cooldown.
+
+    A holder that would be removed too soon stays, and who was to follow in that span is refused.
+    """
+    last_removal: date | None = None
+    stays: tuple[str, date] | None = None
     for number, row in enumerate(links):
-        if blocked and row["party"] != blocked[0] and row["valid_from"] < blocked[1]:
-            problems.append(
-                Problem(
-                    "unbinding-refused",
-                    Place(row["source"], row["row_no"], row["subject"]),
-                    {
-                        "subject": row["subject"],
-                        "party": row["party"],
-                        "day": row["valid_from"],
-                        "months": months,
-                    },
-                )
-            )
+        if stays and row["party"] != stays[0] and row["valid_from"] < stays[1]:
+            problems.append(_refused_change(row, row["valid_from"], months))
             continue
         end = row["valid_to"]
-        follows = any(
-            n["party"] == row["party"] and n["valid_from"] <= end < n["valid_to"]
-            for n in links[number + 1 :]
-        )
-        if end != OPEN_END and not follows:
-            if last and end < add_months(last, months):
-                blocked = (row["party"], add_months(last, months))
-                end = min(
-                    (n["valid_from"] for n in links[number + 1 :] if n["valid_from"] >= blocked[1]),
-                    default=OPEN_END,
-                )
-                problems.append(
-                    Problem(
-                        "unbinding-refused",
-                        Place(row["source"], row["row_no"], row["subject"]),
-                        {
-                            "subject": row["subject"],
-                            "party": row["party"],
-                            "day": row["valid_to"],
-                            "months": months,
-                        },
-                    )
-                )
+        later = links[number + 1 :]
+        if end != OPEN_END and not _is_continued(row, later):
+            if last_removal and end < add_months(last_removal, months):
+                cooldown_end = add_months(last_removal, months)
+                stays = (row["party"], cooldown_end)
+                problems.append(_refused_change(row, end, months))
+                starts = [n["valid_from"] for n in later if n["valid_from"] >= cooldown_end]
+                end = min(starts, default=OPEN_END)
             if end != OPEN_END:
-                last = end
+                last_removal = end
         yield row | {"valid_to": end}
+
+
+def _is_continued(row: Row, later: list[Row]) -> bool:
+    """Return whether the same party goes on holding the role when the link ends."""
+    end = row["valid_to"]
+    return any(
+        follower["party"] == row["party"] and follower["valid_from"] <= end < follower["valid_to"]
+        for follower in later
+    )
+
+
+def _refused_change(row: Row, day: date, months: int) -> Problem:
+    values = {"subject": row["subject"], "party": row["party"], "day": day, "months": months}
+    place = Place(row["source"], row["row_no"], row["subject"])
+    return Problem("unbinding-refused", place, values)

@@ -1,4 +1,4 @@
-"""From files to book rows: CSV and Parquet hold one table each, YAML any of the four under its name."""
+"""The reading of book files: CSV and Parquet hold one table each, YAML any of the four by name."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ from typing import Any
 import pyarrow.parquet as pq
 import yaml
 
-from fenrun.base.ids import digest, file_digest, short
-from fenrun.base.money import parse_amount, parse_rate, parse_share
+from fenrun.base.ids import digest, file_digest
+from fenrun.base.money import parse_amount_or_rate, parse_share
 from fenrun.base.nodes import compose
-from fenrun.base.problem import Place, Problem, Refused, in_order
+from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
+from fenrun.base.words import Message, Unreadable
 from fenrun.book.rows import CLASSES, KINDS, SUBJECTS, TABLES, Figure, Label, Link, Party
-from fenrun.store.facts import Store, manifest
+from fenrun.store.facts import Imported, Store, manifest
 
 COLUMNS = {
     "parties": {"party": True, "kind": True, "name": False},
@@ -43,6 +44,9 @@ COLUMNS = {
 }
 """The columns of each table in files, and whether they must be there."""
 
+Records = dict[str, list[tuple[int, dict[str, Any]]]]
+"""The rows of a file by table: the row or line each stands in, and its fields."""
+
 
 @dataclass
 class Book:
@@ -54,199 +58,213 @@ class Book:
     figures: list[Figure] = field(default_factory=list)
 
     def tables(self) -> dict[str, list[Any]]:
-        """The rows by table name."""
+        """Return the rows by table name."""
         return {name: getattr(self, name) for name in TABLES}
 
 
 def table_kind(columns: Iterable[str]) -> str | None:
-    """Which of the book's tables has these columns, if any."""
-    have = {c.strip().lower() for c in columns}
-    fitting = [
-        name
-        for name, wanted in COLUMNS.items()
-        if {c for c, must in wanted.items() if must} <= have
-    ]
-    return fitting[0] if fitting else None
+    """Return the table of the book that has these columns, if any."""
+    there = {column.strip().lower() for column in columns}
+    for name, wanted in COLUMNS.items():
+        if {column for column, must in wanted.items() if must} <= there:
+            return name
+    return None
 
 
 def read_book(path: Path) -> tuple[Book, list[Problem]]:
-    """Read a book file. Rows that cannot be read are left out, each with a problem. Raises Refused for what is no book."""
-    records = (
-        _yaml_records(path)
-        if path.suffix.lower() in (".yaml", ".yml")
-        else {k: r for k, r in [_table_records(path)]}
-    )
-    return book_from(records, path.name)
+    """Read a book file.
+
+    Rows that cannot be read are left out, each with a problem. Raises Refused for what is no book.
+    """
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return book_from(_yaml_records(path), path.name)
+    return book_from(_table_records(path), path.name)
 
 
-def book_from(
-    records: dict[str, list[tuple[int, dict[str, Any]]]], source: str
-) -> tuple[Book, list[Problem]]:
-    """Book rows from (row number, fields) pairs by table name."""
-    book, problems = Book(), []
-    for name, rows in records.items():
-        into = getattr(book, name)
+def book_from(records: Records, source: str) -> tuple[Book, list[Problem]]:
+    """Make book rows of records.
+
+    Rows that cannot be read are left out, each with a problem.
+    """
+    book = Book()
+    problems = []
+    for table, rows in records.items():
         for row_no, fields in rows:
-            reading = _Row(name, fields, row_no, source)
-            made = _MAKERS[name](reading)
-            if reading.problems:
-                problems += reading.problems
+            row = _Row(table, fields, row_no, source)
+            made = _MAKERS[table](row)
+            if row.problems:
+                problems += row.problems
             else:
-                into += made
+                getattr(book, table).extend(made)
     return book, problems
 
 
-def import_book(
-    store: Store, path: Path, known: datetime
-) -> tuple[bool, str, dict[str, Any], list[Problem]]:
-    """Append a book file's facts to the store. Returns whether they are new, their id, row counts and the problems. Raises Refused."""
+def import_book(store: Store, path: Path, known: datetime) -> Imported:
+    """Append a book file's facts, known from a moment (UTC), to the store. Raises Refused."""
     content = digest("book", file_digest(path))
-    was = store.find("book", content)
-    if was:
-        return False, content, was.facts, list(was.problems)
+    there = store.find("book", content)
+    if there:
+        return Imported(path.name, content, False, there.facts, there.problems)
     book, problems = read_book(path)
-    problems = in_order(problems)
     facts = {name: len(rows) for name, rows in book.tables().items() if rows}
     if not facts:
         raise Refused(problems or [Problem("file-empty", Place(path.name))])
 
     def write(folder: Path) -> None:
-        for name, rows in book.tables().items():
-            if rows:
-                table = from_rows(TABLES[name], rows)
-                pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+        for name in facts:
+            table = from_rows(TABLES[name], book.tables()[name])
+            pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
 
+    problems = in_order(problems)
     store.add("book", content, manifest(path.name, known, facts, problems), write)
-    return True, short(content), facts, problems
+    return Imported(path.name, content, True, facts, tuple(problems))
 
 
 class _Row:
     """One row being read: collects every problem instead of stopping at the first."""
 
     def __init__(self, table: str, fields: dict[str, Any], row_no: int, source: str):
-        self.row_no, self.source, self.problems = row_no, source, list[Problem]()
+        self.row_no = row_no
+        self.source = source
+        self.problems: list[Problem] = []
         self.fields = {
-            str(k).strip().lower(): "" if v is None else str(v).strip()
-            for k, v in fields.items()
-            if k is not None
+            str(column).strip().lower(): "" if value is None else str(value).strip()
+            for column, value in fields.items()
+            if column is not None
         }
-        for unknown in sorted(set(self.fields) - set(COLUMNS[table])):
-            self._problem("book-key", unknown, f"{unknown!r} is no column of {table}")
+        for column in sorted(self.fields.keys() - COLUMNS[table].keys()):
+            self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
 
-    def _problem(self, code: str, column: str, detail: str) -> None:
-        self.problems.append(
-            Problem(
-                code, Place(self.source, self.row_no, column), {"column": column, "detail": detail}
-            )
-        )
+    def _add(self, code: str, column: str, detail: Message) -> None:
+        place = Place(self.source, self.row_no, column)
+        self.problems.append(Problem(code, place, {"column": column, "detail": detail}))
+
+    def reject(self, column: str, key: str, **values: Any) -> None:
+        """Note why a value cannot be taken."""
+        self._add("book-value", column, Message(key, values))
 
     def text(self, column: str, default: str | None = None) -> str:
+        """Return a value; one that is empty and has no default is a problem."""
         value = self.fields.get(column, "")
         if not value and default is None:
-            self._problem("book-value", column, "is empty")
+            self.reject(column, "book-empty")
         return value or default or ""
 
     def choice(self, column: str, choices: tuple[str, ...]) -> str:
+        """Return a value that must be one of the choices."""
         value = self.text(column)
         if value and value not in choices:
-            self._problem("book-value", column, f"{value!r} is not one of {', '.join(choices)}")
+            self.reject(column, "book-choice", text=value, choices=", ".join(choices))
         return value
 
     def read(self, column: str, parse: Callable[[str], Any], default: Any) -> Any:
+        """Return a value as parsed; one that is empty gives the default, if there is one."""
         value = self.fields.get(column, "")
         if not value and default is not None:
             return default
         try:
             return parse(value)
-        except ValueError as error:
-            self._problem("book-value", column, str(error))
+        except Unreadable as error:
+            self._add("book-value", column, error.message)
             return default
 
-    def span(self, whole_days: bool = False) -> tuple[date, date]:
-        """First day, and first day after. With `whole_days` a time of day may stand beside: only days held from midnight to midnight count."""
-        start = self.read(
-            "from", lambda text: _day(text, 1) if whole_days else parse_day(text), LONG_AGO
-        )
-        end = self.read(
-            "to", lambda text: _day(text, 0) if whole_days else parse_day(text), OPEN_END
-        )
-        if whole_days and "T" in self.fields.get("from", "") + self.fields.get("to", ""):
-            return start, max(start, end)
-        if end < start:
-            self._problem(
-                "book-value", "to", f"{end} is before {start}; 'to' is the first day after"
-            )
+    def days(self) -> tuple[date, date]:
+        """Return the first day, and the first day after."""
+        start = self.read("from", parse_day, LONG_AGO)
+        end = self.read("to", parse_day, OPEN_END)
+        self._in_order(start, end)
         return start, end
+
+    def whole_days(self) -> tuple[date, date]:
+        """Return the first day, and the first day after, where times may stand beside the days.
+
+        Only days held from midnight to midnight count: there may be none.
+        """
+        start = self.read("from", _day_from, LONG_AGO)
+        end = self.read("to", _day_to, OPEN_END)
+        if "T" in self.fields.get("from", "") + self.fields.get("to", ""):
+            return start, max(start, end)
+        self._in_order(start, end)
+        return start, end
+
+    def _in_order(self, start: date, end: date) -> None:
+        if end < start:
+            self.reject("to", "book-ends-early", start=start, end=end)
 
 
 _TIMED = re.compile(r"(\S+)[T ](\d{2}):(\d{2})")
 
 
-def _day(text: str, later: int) -> date:
-    """A day; one with a time after midnight is the next where `later` is 1."""
+def _day_from(text: str) -> date:
+    """Read the first whole day from a time on: a time after midnight leaves the next day."""
     timed = _TIMED.fullmatch(text.strip())
     if not timed:
         return parse_day(text)
-    if not (int(timed[2]) < 24 and int(timed[3]) < 60):
-        raise ValueError(f"{text!r} is not a time: write 2024-06-12T10:00")
-    return parse_day(timed[1]) + timedelta(days=later if timed[2] + timed[3] != "0000" else 0)
+    day = _day_to(text)
+    if timed[2] + timed[3] == "0000":
+        return day
+    if day == OPEN_END:
+        raise Unreadable("moment-out-of-range", text=text)
+    return day + timedelta(days=1)
 
 
-def _number(text: str) -> Decimal:
-    """An amount, or a rate with its % sign."""
-    return parse_rate(text) if "%" in text or "％" in text else parse_amount(text)
+def _day_to(text: str) -> date:
+    """Read the first day that is not whole any more."""
+    timed = _TIMED.fullmatch(text.strip())
+    if not timed:
+        return parse_day(text)
+    if int(timed[2]) > 23 or int(timed[3]) > 59:
+        raise Unreadable("not-a-time", text=text)
+    return parse_day(timed[1])
 
 
 def _party(row: _Row) -> list[Party]:
     party = row.text("party")
-    return [Party(party, row.choice("kind", KINDS), row.text("name", party), row.row_no)]
+    kind = row.choice("kind", KINDS)
+    return [Party(party, kind, row.text("name", party), row.row_no)]
 
 
 def _link(row: _Row) -> list[Link]:
-    of_kind, subject, role, party = (
-        row.choice("of", SUBJECTS),
-        row.text("subject"),
-        row.text("role"),
-        row.text("party"),
-    )
-    billed = of_kind in ("account", "sub-account", "order", "resource")
-    issuer = row.text("issuer", None if billed else "")
-    if (role == "customer") != (of_kind in ("account", "sub-account")) and role and of_kind:
-        row._problem(
-            "book-value",
-            "role",
-            f"an {of_kind} cannot be linked by role {role!r}; accounts have customers, and only accounts",
-        )
+    of_kind = row.choice("of", SUBJECTS)
+    subject = row.text("subject")
+    role = row.text("role")
+    party = row.text("party")
+    is_billed = of_kind in ("account", "sub-account", "order", "resource")
+    issuer = row.text("issuer", None if is_billed else "")
+    is_account = of_kind in ("account", "sub-account")
+    if role and of_kind and (role == "customer") != is_account:
+        row.reject("role", "book-role", of=of_kind, role=role)
     share = row.read("share", parse_share, Decimal(1))
-    start, end = row.span(whole_days=True)
-    link_id = row.text("id", digest(of_kind, issuer, subject, role, party, start)[:20])
-    return [
-        Link(
-            link_id,
-            of_kind,
-            issuer if billed else "",
-            subject,
-            role,
-            party,
-            share,
-            start,
-            end,
-            row.row_no,
-            row.text("type", ""),
-        )
-    ]
+    start, end = row.whole_days()
+    made = Link(
+        link_id=row.text("id", digest(of_kind, issuer, subject, role, party, start)[:20]),
+        of_kind=of_kind,
+        issuer=issuer if is_billed else "",
+        subject=subject,
+        role=role,
+        party=party,
+        share=share,
+        valid_from=start,
+        valid_to=end,
+        row_no=row.row_no,
+        type=row.text("type", ""),
+    )
+    return [made]
 
 
 def _label(row: _Row) -> list[Label]:
     label = row.text("label").lower()
     value = row.choice("value", CLASSES) if label == "class" else row.text("value")
-    return [Label(row.text("party"), label, value, *row.span(), row.row_no)]
+    return [Label(row.text("party"), label, value, *row.days(), row.row_no)]
 
 
 def _figure(row: _Row) -> list[Figure]:
+    """Make a figure of each period that the row is for."""
     periods = row.read("period", parse_periods, None) or []
-    amount = row.read("amount", _number, None)
-    party, figure, currency = row.text("party"), row.text("figure"), row.text("currency", "")
+    amount = row.read("amount", parse_amount_or_rate, None)
+    party = row.text("party")
+    figure = row.text("figure")
+    currency = row.text("currency", "")
     return [
         Figure(party, figure, p.key, p.span.start, p.span.end, amount, currency, row.row_no)
         for p in periods
@@ -261,74 +279,65 @@ _MAKERS: dict[str, Callable[[_Row], list[Any]]] = {
 }
 
 
-def _table_records(path: Path) -> tuple[str, list[tuple[int, dict[str, Any]]]]:
-    """The records of a CSV or Parquet file, and which table it is."""
+def _table_records(path: Path) -> Records:
+    """Return the records of a CSV or Parquet file."""
+    rows: list[tuple[int, dict[str, Any]]]
     if path.suffix.lower() == ".parquet":
         table = pq.read_table(path)
-        columns, rows = table.column_names, enumerate(table.to_pylist(), 2)
+        columns = list(table.column_names)
+        rows = list(enumerate(table.to_pylist(), 2))
     else:
-        try:
-            text = path.read_text("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        columns, rows = (
-            list(reader.fieldnames or ()),
-            ((reader.line_num, record) for record in reader),
-        )
+        reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+        columns = list(reader.fieldnames or ())
+        rows = [(reader.line_num, record) for record in reader]
     kind = table_kind(columns)
     if kind is None:
-        raise Refused([Problem("file-kind", Place(path.name, 1))])
-    return kind, list(rows)
+        raise refused("file-kind", Place(path.name, 1))
+    return {kind: rows}
 
 
-def _yaml_records(path: Path) -> dict[str, list[tuple[int, dict[str, Any]]]]:
+def _text(path: Path) -> str:
     try:
-        node = compose(path.read_text("utf-8-sig"))
+        return path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
+        raise refused("file-encoding", Place(path.name, 1)) from error
+
+
+def _yaml_records(path: Path) -> Records:
+    """Return the records of a YAML file."""
+    try:
+        node = compose(_text(path))
     except yaml.YAMLError as error:
-        raise Refused(
-            [
-                Problem(
-                    "file-unreadable", Place(path.name), {"detail": str(error).replace("\n", " ")}
-                )
-            ]
-        ) from error
+        detail = str(error).replace("\n", " ")
+        raise refused("file-unreadable", Place(path.name), detail=detail) from error
     return yaml_tables(node, path.name)
 
 
-def yaml_tables(node: yaml.Node | None, source: str) -> dict[str, list[tuple[int, dict[str, Any]]]]:
-    """Book records from a YAML mapping of table name to list of rows; scalars stay text. Raises Refused."""
+def yaml_tables(node: yaml.Node | None, source: str) -> Records:
+    """Return records from a YAML mapping of table name to list of rows; scalars stay text.
+
+    Raises Refused.
+    """
     if not isinstance(node, yaml.MappingNode):
-        raise Refused([Problem("file-kind", Place(source, 1))])
-    found: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+        raise refused("file-kind", Place(source, 1))
+    found: Records = {}
     for key, value in node.value:
-        place = Place(source, key.start_mark.line + 1, str(key.value))
+        place = Place(source, _line(key), str(key.value))
         if key.value not in COLUMNS or not isinstance(value, yaml.SequenceNode):
-            raise Refused(
-                [
-                    Problem(
-                        "book-key",
-                        place,
-                        {"detail": f"{key.value!r} is not a list named {', '.join(COLUMNS)}"},
-                    )
-                ]
-            )
-        rows = []
-        for item in value.value:
-            if not isinstance(item, yaml.MappingNode) or not all(
-                isinstance(v, yaml.ScalarNode) for _, v in item.value
-            ):
-                raise Refused(
-                    [
-                        Problem(
-                            "book-key",
-                            Place(source, item.start_mark.line + 1, str(key.value)),
-                            {"detail": "each row is a mapping of column to value"},
-                        )
-                    ]
-                )
-            rows.append((item.start_mark.line + 1, {k.value: v.value for k, v in item.value}))
-        found[key.value] = rows
+            detail = Message("book-table", {"text": key.value, "tables": ", ".join(COLUMNS)})
+            raise refused("book-key", place, detail=detail)
+        found[key.value] = [(_line(item), _fields(item, source, key.value)) for item in value.value]
     return found
+
+
+def _fields(item: yaml.Node, source: str, table: str) -> dict[str, Any]:
+    """Return the fields of a row: a mapping of scalars. Raises Refused for anything else."""
+    is_mapping = isinstance(item, yaml.MappingNode)
+    if not is_mapping or not all(isinstance(value, yaml.ScalarNode) for _, value in item.value):
+        place = Place(source, _line(item), table)
+        raise refused("book-key", place, detail=Message("book-row"))
+    return {key.value: value.value for key, value in item.value}
+
+
+def _line(node: yaml.Node) -> int:
+    return int(node.start_mark.line) + 1

@@ -1,7 +1,8 @@
-"""What the book holds: parties, links, labels and figures. Each row is one dated fact.
+"""Facts of the book: parties, links, labels and figures. Each row is one dated fact.
 
-Facts are appended, never edited: a fact imported later under the same identity replaces the earlier one from the moment it
-was known. A span that is empty (`to` equal to `from`) withdraws a link or label.
+Facts are appended, never edited: a fact imported later under the same identity replaces the earlier
+one from the moment it was known. A span that is empty (`to` equal to `from`) withdraws a link or
+label.
 """
 
 from __future__ import annotations
@@ -9,18 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 KINDS = ("unit", "rep", "partner", "agent", "customer")
 """Vendor unit, sales representative, partner, sub-agent of a partner, customer."""
 
 SUBJECTS = ("account", "sub-account", "order", "resource", "customer", "party")
-"""What a link can be about."""
+"""The kinds of things that a link can be about."""
 
 CLASSES = ("A", "B", "C", "D", "E", "F")
 """Customer classes, the values of the label `class`."""
 
 ROLE_KINDS = {"customer": ("customer",), "partner": ("partner", "agent"), "rep": ("rep",)}
-"""Which kinds of party may hold a role; other roles may be held by any."""
+"""The kinds of party that may hold a role; other roles may be held by any."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,22 @@ class Party:
 
 @dataclass(frozen=True)
 class Link:
-    """For a subject, a role is held by a party with a share, over a span. Identity: `link_id`."""
+    """A party's share of a role of a subject, over a span. Identity: `link_id`."""
 
     link_id: str
     """Given, or made from what is linked and `valid_from`."""
     of_kind: str
-    """One of SUBJECTS: what `subject` is. A sub-account comes before its account, an order before a resource before its customer."""
+    """One of SUBJECTS: what `subject` is.
+
+    A sub-account comes before its account, an order before a resource before its customer.
+    """
     issuer: str
-    """InvoiceIssuerName of an account, sub-account, order or resource; empty for customers and parties."""
+    """InvoiceIssuerName of an account, sub-account, order or resource; else empty."""
     subject: str
     """Id of the account, sub-account, order, resource, customer or party."""
     role: str
-    """`customer` (of an account), `partner`, `rep` and so on (of a customer or order), `manager` and so on (of a party)."""
+    """`customer` (of an account), `partner`, `rep` (of a customer or order), `manager` (of a
+    party) and so on."""
     party: str
     """Who holds the role."""
     share: Decimal
@@ -62,12 +68,15 @@ class Link:
     row_no: int
     """Row or line in the source."""
     type: str = ""
-    """What kind of tie it is: agency, resale, purchase-for, registration ... Conditions read it as `link.type`."""
+    """The kind of tie: agency, resale, purchase-for, registration ...
+
+    Conditions read it as `link.type`.
+    """
 
 
 @dataclass(frozen=True)
 class Label:
-    """A party carries a value under a label over a span: class, region, line, level. Identity: party, label, valid_from."""
+    """A value that a party has under a label, over a span. Identity: party, label, valid_from."""
 
     party: str
     """Whose label."""
@@ -85,7 +94,10 @@ class Label:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number given for a party and a period: target, quota, baseline, prior year, renewal rate. Identity: party, figure, period."""
+    """A number given for a party and a period: target, quota, baseline, prior year, renewal rate.
+
+    Identity: party, figure, period.
+    """
 
     party: str
     """For whom."""
@@ -105,5 +117,10 @@ class Figure:
     """Row or line in the source."""
 
 
-TABLES: dict[str, type] = {"parties": Party, "links": Link, "labels": Label, "figures": Figure}
+TABLES: dict[str, type[Any]] = {
+    "parties": Party,
+    "links": Link,
+    "labels": Label,
+    "figures": Figure,
+}
 """The book's tables by the name they have in files."""

@@ -1,6 +1,7 @@
-"""What a charge is: one row of a FOCUS file, and the FOCUS columns of versions 1.0 to 1.4 (`columns.csv`).
+"""Charges: rows of a FOCUS file, and the FOCUS columns of versions 1.0 to 1.4 (`columns.csv`).
 
-A stored charge keeps every column of its source (unknown ones too) and gains `import_id` and `row_no`, which together name it.
+A stored charge keeps every column of its source (unknown ones too) and gains `import_id` and
+`row_no`, which together name it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ ESSENTIAL = (
     "ChargePeriodStart",
     "InvoiceIssuerName",
 )
-"""Without these columns a charge cannot be credited or paid. (InvoiceIssuerName, BillingAccountId) is the account."""
+"""The columns without which a charge cannot be credited or paid.
+
+(InvoiceIssuerName, BillingAccountId) is the account.
+"""
 
 ORDER = "x_OrderId"
-"""FOCUS has no order; this column carries the order that an operator can register for a partner."""
+"""The order that an operator can register for a partner: FOCUS has no column for it."""
 
 SHARED = ("InvoiceIssuerName", "BillingCurrency", "BillingPeriodStart")
 """Columns in which the rows of a file are often all the same."""
@@ -40,6 +44,8 @@ VALUES = {
     "CommitmentDiscountStatus": ("Unused", "Used"),
 }
 """Columns whose values FOCUS closes, with those values."""
+
+_ARROW_TYPES = {"Decimal": pa.decimal128(18, 2), "Date/Time": pa.timestamp("us")}
 
 
 @dataclass(frozen=True)
@@ -59,33 +65,42 @@ class Column:
 
 @cache
 def focus_columns() -> dict[str, Column]:
-    """All FOCUS columns by name."""
-    with (
-        resources.files("fenrun.charges")
-        .joinpath("columns.csv")
-        .open("r", encoding="utf-8") as file
-    ):
-        rows = [
-            Column(
-                r["column"],
-                r["type"],
-                r["since"],
-                r["until"],
-                r["mandatory"] == "yes",
-                r["never_null"] == "yes",
-            )
-            for r in csv.DictReader(file)
-        ]
-    return {row.name: row for row in rows}
+    """Return all FOCUS columns by name."""
+    text = resources.files("fenrun.charges").joinpath("columns.csv").read_text("utf-8")
+    return {row["column"]: _column(row) for row in csv.DictReader(text.splitlines())}
+
+
+def _column(row: dict[str, str]) -> Column:
+    return Column(
+        name=row["column"],
+        type=row["type"],
+        since=row["since"],
+        until=row["until"],
+        mandatory=row["mandatory"] == "yes",
+        never_null=row["never_null"] == "yes",
+    )
+
+
+def is_decimal(name: str) -> bool:
+    """Return whether FOCUS knows the column as one of decimals."""
+    return name in focus_columns() and focus_columns()[name].type == "Decimal"
+
+
+def is_moment(name: str) -> bool:
+    """Return whether FOCUS knows the column as one of dates and times."""
+    return name in focus_columns() and focus_columns()[name].type == "Date/Time"
 
 
 def empty_schema() -> pa.Schema:
-    """The columns of a store without charges."""
-    types = {"Decimal": pa.decimal128(18, 2), "Date/Time": pa.timestamp("us")}
-    fields = [pa.field(c.name, types.get(c.type, pa.string())) for c in focus_columns().values()]
-    return pa.schema([pa.field("import_id", pa.string()), pa.field("row_no", pa.int64()), *fields])
+    """Return the columns of a store without charges."""
+    key = [pa.field("import_id", pa.string()), pa.field("row_no", pa.int64())]
+    columns = [
+        pa.field(column.name, _ARROW_TYPES.get(column.type, pa.string()))
+        for column in focus_columns().values()
+    ]
+    return pa.schema(key + columns)
 
 
 def version_of(columns: set[str]) -> str:
-    """The FOCUS version that a set of columns looks like: the newest one that introduced any of them."""
+    """Return the FOCUS version of a set of columns: the newest that introduced one of them."""
     return max((c.since for c in focus_columns().values() if c.name in columns), default="")

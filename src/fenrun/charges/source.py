@@ -10,17 +10,33 @@ import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, Problem, Refused, refused
+from fenrun.base.words import Message
 from fenrun.charges.rows import ESSENTIAL, focus_columns
 
 MOST_COLUMNS = 2_000
 _HEAD = 4 << 20
+"""Bytes in which the header of a CSV file must end."""
 _BLOCK = 4 << 20
+"""Bytes that are read at a time."""
+_MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+"""The first bytes by which a file is told."""
+
+
+class Header(NamedTuple):
+    """The head of a table file."""
+
+    format: str
+    """`csv` or `parquet`."""
+    compression: str
+    """`none`, `gzip` or `zstd` (CSV only)."""
+    columns: list[str]
+    """Column names as the file spells them."""
 
 
 @dataclass(frozen=True)
@@ -37,111 +53,100 @@ class Source:
     names: dict[str, str]
     """Spelling in the file to name in the store: FOCUS names get their FOCUS spelling."""
 
+    @property
+    def columns(self) -> set[str]:
+        """The column names in the store."""
+        return set(self.names.values())
+
+    def spelling(self, column: str) -> str:
+        """Return how the file spells a column of the store."""
+        return next(spelt for spelt, name in self.names.items() if name == column)
+
 
 def open_source(path: Path) -> Source:
-    """Look at a file's head. Raises Refused where it is not a FOCUS file."""
-    return _named(path, *read_header(path))
+    """Read a file's head. Raises Refused where it is not a FOCUS file."""
+    header = read_header(path)
+    known = {name.lower(): name for name in focus_columns()}
+    names = {spelt: known.get(spelt.strip().lower(), spelt.strip()) for spelt in header.columns}
+    problems = _header_problems(path, [names[spelt] for spelt in header.columns])
+    if problems:
+        raise Refused(problems)
+    return Source(path, header.format, header.compression, tuple(header.columns), names)
 
 
-def read_header(path: Path) -> tuple[str, str, list[str]]:
-    """Format, compression and column names of a CSV or Parquet file. Raises Refused where it has none."""
+def _header_problems(path: Path, columns: list[str]) -> list[Problem]:
+    """Return why a file with these columns (named as in the store) is not a FOCUS file."""
+    missing = [name for name in ESSENTIAL if name not in columns]
+    problems = []
+    if missing:
+        problems.append(Problem("not-focus", Place(path.name, 1), {"missing": ", ".join(missing)}))
+    if len(columns) > MOST_COLUMNS:
+        values = {"count": len(columns), "most": MOST_COLUMNS}
+        return [*problems, Problem("too-many-columns", Place(path.name, 1), values)]
+    lowered = [name.lower() for name in columns]
+    for name in sorted({name for name in lowered if lowered.count(name) > 1}):
+        problems.append(Problem("column-twice", Place(path.name, 1, name), {"column": name}))
+    return problems
+
+
+def read_header(path: Path) -> Header:
+    """Read the head of a CSV or Parquet file. Raises Refused where it has none."""
     try:
         with path.open("rb") as file:
-            magic = file.read(4)
+            first = file.read(4)
     except OSError as error:
-        raise Refused(
-            [
-                Problem(
-                    "file-unreadable",
-                    Place(path.name),
-                    {"detail": error.strerror or "cannot be opened"},
-                )
-            ]
-        ) from error
-    if magic == b"PAR1":
-        return "parquet", "none", _parquet_header(path)
-    compression = (
-        "gzip" if magic[:2] == b"\x1f\x8b" else "zstd" if magic == b"\x28\xb5\x2f\xfd" else "none"
-    )
-    return "csv", compression, _csv_header(path, compression)
+        detail = error.strerror or Message("file-cannot-be-opened")
+        raise refused("file-unreadable", Place(path.name), detail=detail) from error
+    kind = _MAGIC.get(first) or _MAGIC.get(first[:2]) or "none"
+    if kind == "parquet":
+        return Header("parquet", "none", _parquet_columns(path))
+    return Header("csv", kind, _csv_columns(path, kind))
 
 
-def _parquet_header(path: Path) -> list[str]:
+def _parquet_columns(path: Path) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
-        raise Refused(
-            [
-                Problem(
-                    "file-truncated",
-                    Place(path.name),
-                    {"detail": "the Parquet footer is missing or broken"},
-                )
-            ]
-        ) from error
+        detail = Message("parquet-footer-broken")
+        raise refused("file-truncated", Place(path.name), detail=detail) from error
 
 
-def _csv_header(path: Path, compression: str) -> list[str]:
+def _csv_columns(path: Path, compression: str) -> list[str]:
     with open_bytes(path, compression) as file:
         head = _guarded(path, lambda: file.read(_HEAD))
     if not head:
-        raise Refused([Problem("file-empty", Place(path.name))])
+        raise refused("file-empty", Place(path.name))
+    top = Place(path.name, 1)
     line, newline, _ = head.partition(b"\n")
-    if (not newline and len(head) == _HEAD) or line.count(b",") >= MOST_COLUMNS:
-        count = f"over {line.count(b',')}"
-        raise Refused(
-            [
-                Problem(
-                    "too-many-columns", Place(path.name, 1), {"count": count, "most": MOST_COLUMNS}
-                )
-            ]
-        )
+    commas = line.count(b",")
+    is_endless = not newline and len(head) == _HEAD
+    if is_endless or commas >= MOST_COLUMNS:
+        raise refused("too-many-columns", top, count=f"> {commas}", most=MOST_COLUMNS)
     try:
         text = line.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
+        raise refused("file-encoding", top) from error
     if "\x00" in text:
-        raise Refused(
-            [Problem("not-focus", Place(path.name, 1), {"missing": ", ".join(ESSENTIAL)})]
-        )
+        raise refused("not-focus", top, missing=", ".join(ESSENTIAL))
     return next(csv.reader(io.StringIO(text.rstrip("\r"))), [])
 
 
-def _named(path: Path, kind: str, compression: str, header: list[str]) -> Source:
-    known = {name.lower(): name for name in focus_columns()}
-    names = {spelt: known.get(spelt.strip().lower(), spelt.strip()) for spelt in header}
-    problems = []
-    if len(header) > MOST_COLUMNS:
-        problems.append(
-            Problem(
-                "too-many-columns",
-                Place(path.name, 1),
-                {"count": len(header), "most": MOST_COLUMNS},
-            )
-        )
-    missing = [name for name in ESSENTIAL if name not in names.values()]
-    if missing:
-        problems.append(Problem("not-focus", Place(path.name, 1), {"missing": ", ".join(missing)}))
-    lowered = [names[spelt].lower() for spelt in header]
-    for twice in (
-        sorted({n for n in lowered if lowered.count(n) > 1}) if len(header) <= MOST_COLUMNS else []
-    ):
-        problems.append(Problem("column-twice", Place(path.name, 1, twice), {"column": twice}))
-    if problems:
-        raise Refused(problems)
-    return Source(path, kind, compression, tuple(header), names)
-
-
 def open_bytes(path: Path, compression: str) -> IO[bytes]:
-    """The file's content, decompressed."""
+    """Open the file's content, decompressed."""
     if compression == "gzip":
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    return pa.input_stream(str(path), compression="zstd" if compression == "zstd" else None)
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    stream = pa.input_stream(str(path), compression="zstd" if compression == "zstd" else None)
+    return cast(IO[bytes], stream)
 
 
 def content_digest(source: Source, progress: Callable[[int], Any]) -> str:
-    """A digest of the content (decompressed), while making sure that it is whole and UTF-8. Raises Refused."""
-    seen, decoder, line = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")(), 1
+    """Return a digest of the content (decompressed); `progress` is told of the bytes read.
+
+    Raises Refused where the content breaks off or is not UTF-8.
+    """
+    seen = hashlib.sha256()
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    line = 1
     for block in _blocks(source):
         seen.update(block)
         progress(len(block))
@@ -150,7 +155,7 @@ def content_digest(source: Source, progress: Callable[[int], Any]) -> str:
                 decoder.decode(block)
             except UnicodeDecodeError as error:
                 row = line + block[: error.start].count(b"\n")
-                raise Refused([Problem("file-encoding", Place(source.path.name, row))]) from error
+                raise refused("file-encoding", Place(source.path.name, row)) from error
             line += block.count(b"\n")
     return seen.hexdigest()
 
@@ -162,14 +167,9 @@ def _blocks(source: Source) -> Iterator[bytes]:
 
 
 def _guarded(path: Path, read: Callable[[], bytes]) -> bytes:
-    """A read whose failure is a located problem: a compressed stream that breaks off."""
+    """Read, and say where a compressed stream breaks off. Raises Refused."""
     try:
         return read()
     except (EOFError, OSError, gzip.BadGzipFile, pa.ArrowException) as error:
-        raise Refused(
-            [
-                Problem(
-                    "file-truncated", Place(path.name), {"detail": "the compressed data breaks off"}
-                )
-            ]
-        ) from error
+        detail = Message("compressed-data-breaks-off")
+        raise refused("file-truncated", Place(path.name), detail=detail) from error

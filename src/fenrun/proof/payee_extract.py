@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import short
 from fenrun.base.when import Period
 from fenrun.book.rows import TABLES
-from fenrun.charges.read import billing_facts
+from fenrun.charges.stored import billing_facts
 from fenrun.credit import from_charges
 from fenrun.earn.from_credits import charged
 from fenrun.engine.duckdb import DuckDB

@@ -1,4 +1,4 @@
-"""The facts a settlement reads: what a workspace knew at a moment, and what is wrong with it."""
+"""The facts a settlement reads: all that a workspace knew at a moment, and their problems."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book import checks as book_checks
 from fenrun.book.as_of import Sources, load_book, sources_of
-from fenrun.charges.read import load_charges
+from fenrun.charges.stored import load_charges
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
@@ -19,23 +19,26 @@ from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
-from fenrun.store.facts import Import, Store
+from fenrun.store.facts import FACTS, Import, Store
+
+_BEFORE_ALL = datetime(1970, 1, 1)
+"""The knowledge time of a workspace that knows nothing."""
 
 
 def plans_as_of(store: Store, known: datetime) -> list[PlanFile]:
-    """The plans as last known by then: of each plan id the latest text."""
-    latest: dict[str, Import] = {i.facts["plan"]: i for i in store.imports("plans", known)}
-    return [plan_of(latest[plan]) for plan in sorted(latest)]
+    """Return the plans as last known by then: of each plan id the latest text."""
+    latest = {item.facts["plan"]: item for item in store.imports("plans", known)}
+    return [plan_of(latest[plan_id]) for plan_id in sorted(latest)]
 
 
 def plan_of(item: Import) -> PlanFile:
-    """The plan that an import holds."""
+    """Return the plan that an import holds."""
     return read_plan((item.folder / "plan.yaml").read_text("utf-8"), item.source)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a settlement reads: all of a workspace that was known at a moment, or a part of it."""
+    """The facts of a settlement: all of a workspace that was known at a moment, or a part of it."""
 
     charges: tuple[Import, ...]
     book: Sources
@@ -59,69 +62,74 @@ class Facts:
         progress: Callable[[str], None] = lambda name: None,
         engine: Engine | None = None,
     ) -> Run:
-        """Settle the period over these facts, in a new engine or the one given; nothing is kept. Raises Refused."""
+        """Settle the period over these facts, in a new engine or the one given.
+
+        Nothing is kept. Raises Refused.
+        """
         engine = engine or new_engine()
         self.load(engine)
-        return settle(
-            engine,
-            self.plans,
-            period,
-            AsOf(period.last_day, known),
-            progress,
-            {short(i.id): i.source for i in self.charges},
-        )
+        as_of = AsOf(period.last_day, known)
+        sources = {short(item.id): item.source for item in self.charges}
+        return settle(engine, self.plans, period, as_of, progress, sources)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
-    """All that was known at the moment, under the plans as they were then."""
-    plans = tuple(plan_as_of(f.plan, known.date()) for f in plans_as_of(store, known))
-    return Facts(
-        tuple(store.imports("charges", known)), sources_of(store.imports("book", known)), plans
-    )
+    """Return all that was known at the moment, under the plans as they were then."""
+    charges = tuple(store.imports("charges", known))
+    book = sources_of(store.imports("book", known))
+    plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
+    return Facts(charges, book, plans)
 
 
 def in_force(plans: Sequence[Plan], period: Period) -> tuple[Plan, ...]:
-    """Those of the plans that are in force in the period, or have ended and still pay: where they say how, or to the end of what began before, with its clawbacks and ceilings."""
+    """Return those of the plans that are in force in the period, or have ended and still pay.
+
+    A plan that says how it pays does so for ever; another to the end of what began under it, with
+    its clawbacks and ceilings.
+    """
     return tuple(
-        p
-        for p in plans
-        if p.terms[0].valid_from < period.span.end and (p.pay or period.span.start < _last_paid(p))
+        plan
+        for plan in plans
+        if plan.terms[0].valid_from < period.span.end
+        and (plan.pay or period.span.start < _end_of_pay(plan))
     )
 
 
-def _last_paid(plan: Plan) -> date:
-    """First day after the last period that begins under the plan, and in which something of it can still be taken back."""
-    ends, terms = [plan.terms[0].valid_to], plan.terms[0]
-    if terms.valid_to < OPEN_END:
-        calendars = [c.calendar for c in plan.components] + [
-            g.calendar for g in plan.groups if g.calendar
-        ]
-        ends += [
-            period_of(terms.valid_to - timedelta(days=1), *map(int, calendar.split("@"))).span.end
-            for calendar in calendars
-        ]
-    last = max(ends)
-    return (
-        add_months(last, max(c.clawback_months for c in plan.components))
-        if last < OPEN_END and any(c.clawback_months for c in plan.components)
-        else last
-    )
+def _end_of_pay(plan: Plan) -> date:
+    """Return the first day after all that a plan pays.
+
+    That is the last period that begins under it, and the months in which something of it can still
+    be taken back.
+    """
+    end = plan.terms[0].valid_to
+    if end >= OPEN_END:
+        return end
+    calendars = {component.calendar for component in plan.components}
+    calendars |= {group.calendar for group in plan.groups if group.calendar}
+    last_day = end - timedelta(days=1)
+    last = max([end, *(_period_in(calendar, last_day).span.end for calendar in calendars)])
+    return add_months(last, max((c.clawback_months for c in plan.components), default=0))
+
+
+def _period_in(calendar: str, day: date) -> Period:
+    """Return the period of a calendar that holds the day.
+
+    A calendar is written `3@1`: periods of three months, counted from January.
+    """
+    months, year_starts = calendar.split("@")
+    return period_of(day, int(months), int(year_starts))
 
 
 def knowledge_time(store: Store, known: datetime | None) -> datetime:
-    """The moment asked for, else the last at which anything became known."""
-    return known or store.known() or datetime(1970, 1, 1)
+    """Return the moment asked for, else the last at which anything became known."""
+    return known or store.known() or _BEFORE_ALL
 
 
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
-    """Every problem of what is imported: of each file, and of the book as a whole."""
+    """Return every problem of the imports: of each file, and of the book as a whole."""
     moment = knowledge_time(store, known)
-    problems = [
-        p
-        for kind in ("charges", "book", "plans")
-        for i in store.imports(kind, moment)
-        for p in i.problems
-    ]
+    imports = [item for kind in FACTS for item in store.imports(kind, moment)]
+    problems = [problem for item in imports for problem in item.problems]
     engine = DuckDB()
-    load_book(engine, sources_of(store.imports("book", moment)))
+    load_book(engine, sources_of(item for item in imports if item.kind == "book"))
     return in_order(problems + book_checks.find(engine))

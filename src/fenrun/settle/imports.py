@@ -1,44 +1,115 @@
-"""Bring files into a workspace: charges, book and plan, told by what they hold."""
+"""The import of files into a workspace: charges, book and plans, told by what a file holds."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import digest
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, Refused, refused
+from fenrun.base.words import Message
 from fenrun.book.read import import_book, table_kind
-from fenrun.charges.read import Imported, stage_charges
+from fenrun.charges.read import stage_charges
 from fenrun.charges.source import read_header
-from fenrun.plan.read import PlanFile, load_plan
-from fenrun.store.facts import Store, manifest
+from fenrun.plan.read import load_plan
+from fenrun.store.facts import Enter, Imported, Store, manifest
 
-_SUFFIXES = (".csv", ".parquet", ".yaml", ".yml", ".gz", ".zst", ".csv.gz", ".csv.zst")
+_YAML = (".yaml", ".yml")
+_SUFFIXES = (".csv", ".parquet", *_YAML, ".gz", ".zst")
+"""The endings of the files that are taken from a folder."""
+
+Progress = Callable[[Any], Any]
+"""Told of the bytes that were read of a file."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A kind of file that a workspace takes."""
+
+    kind: str
+    """The kind of import that it becomes: one of FACTS in the store."""
+    fits: Callable[[Path], bool]
+    """Tells the kind by what a file holds. May raise Refused."""
+    stage: Callable[[Store, Path, Progress], Enter]
+    """Reads a file, as far as nobody else must wait for it; raises Refused."""
+
+
+def _is_yaml(path: Path) -> bool:
+    return path.suffix.lower() in _YAML
+
+
+def _is_plan(path: Path) -> bool:
+    return _is_yaml(path) and any(line.startswith("plan:") for line in _text(path).splitlines())
+
+
+def _is_book(path: Path) -> bool:
+    return _is_yaml(path) or table_kind(read_header(path).columns) is not None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refused("file-encoding", Place(path.name, 1)) from error
+
+
+def _stage_plan(store: Store, path: Path, progress: Progress) -> Enter:
+    def enter(known: datetime, replaces: Sequence[str] = ()) -> Imported:
+        file = load_plan(path)
+        content = digest("plan", file.content)
+        is_new = not store.has("plans", content)
+        facts = {"plan": file.plan.id}
+        said = manifest(path.name, known, facts, [])
+
+        def write(folder: Path) -> None:
+            (folder / "plan.yaml").write_text(file.content, "utf-8")
+
+        store.add("plans", content, said, write)
+        return Imported(path.name, content, is_new, facts, ())
+
+    return enter
+
+
+def _stage_book(store: Store, path: Path, progress: Progress) -> Enter:
+    return lambda known, replaces: import_book(store, path, known)
+
+
+DATASETS = (
+    Dataset("plans", _is_plan, _stage_plan),
+    Dataset("book", _is_book, _stage_book),
+    Dataset("charges", lambda path: True, stage_charges),
+)
+"""All kinds of files, in the order in which they are tried.
+
+Charges come last: what is no FOCUS file either is refused with what it lacks.
+"""
 
 
 def files_in(path: Path) -> list[Path]:
-    """The file itself, or the files in a folder that an import reads, in order."""
-    if path.is_dir():
-        return sorted(
-            f
-            for f in path.rglob("*")
-            if f.is_file() and f.suffix.lower() in _SUFFIXES and not f.name.startswith(".")
-        )
-    return [path]
+    """Return the file itself, or the files in a folder that an import reads, in order."""
+    if not path.is_dir():
+        return [path]
+    files = [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    return sorted(file for file in files if file.suffix.lower() in _SUFFIXES)
 
 
 def import_file(
     store: Store,
     path: Path,
     known: datetime,
-    progress: Callable[[int], Any] = lambda n: None,
+    progress: Progress = lambda n: None,
     replaces: Sequence[str] = (),
 ) -> Imported:
-    """Import one file: charges, book or plan, told apart by what it holds; charges in place of earlier files if they `replace` any. Raises Refused; the store is then untouched."""
+    """Import one file, known from the moment given (UTC).
+
+    Charges come in place of earlier imports of charges if they replace any, by file name or id.
+    Raises Refused; the store is then untouched.
+    """
     return _staged(store, path, progress)(known, replaces)
 
 
@@ -46,70 +117,33 @@ def import_files(
     store: Store,
     paths: Sequence[Path],
     known: datetime,
-    progress: Callable[[Any], Any] = lambda n: None,
+    progress: Progress = lambda n: None,
     replaces: Sequence[str] = (),
 ) -> Iterator[Imported | Refused]:
-    """Import files, several at a time, and enter them into the store in their order. Gives what became of each: one that is refused does not hold up the others."""
+    """Read files, several at a time, and enter them into the store in their order.
 
-    def stage(path: Path) -> Callable[[datetime, Sequence[str]], Imported] | Refused:
+    Yields the outcome of each: one that is refused does not hold up the others. `progress` is told
+    of the name of each file that is begun, and of the bytes read.
+    """
+
+    def stage(path: Path) -> Enter | Refused:
         progress(path.name)
         try:
             return _staged(store, path, progress)
-        except Refused as refused:
-            return refused
+        except Refused as problems:
+            return problems
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for staged in pool.map(stage, paths):
             try:
                 yield staged if isinstance(staged, Refused) else staged(known, replaces)
-            except Refused as refused:
-                yield refused
+            except Refused as problems:
+                yield problems
 
 
-def _staged(
-    store: Store, path: Path, progress: Callable[[int], Any]
-) -> Callable[[datetime, Sequence[str]], Imported]:
-    """A file that is read, as far as that needs nobody else to wait; what is returned enters it into the store."""
+def _staged(store: Store, path: Path, progress: Progress) -> Enter:
+    """Read a file, as far as nobody else must wait for it. Raises Refused."""
     if not path.is_file():
-        raise Refused(
-            [Problem("file-unreadable", Place(path.name), {"detail": "there is no such file"})]
-        )
-    if path.suffix.lower() in (".yaml", ".yml"):
-        if any(line.startswith("plan:") for line in _text(path).splitlines()):
-            return lambda known, replaces: _import_plan(store, path, known)
-        return lambda known, replaces: Imported(path.name, *_book(store, path, known))
-    if table_kind(read_header(path)[2]) is not None:
-        return lambda known, replaces: Imported(path.name, *_book(store, path, known))
-    return stage_charges(store, path, progress)
-
-
-def _book(
-    store: Store, path: Path, known: datetime
-) -> tuple[str, bool, dict[str, Any], tuple[Problem, ...]]:
-    new, content, facts, problems = import_book(store, path, known)
-    return content, new, facts, tuple(problems)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Refused([Problem("file-encoding", Place(path.name, 1))]) from error
-
-
-def _import_plan(store: Store, path: Path, known: datetime) -> Imported:
-    file = load_plan(path)
-    content = digest("plan", file.content)
-    new = not store.has("plans", content)
-    facts = {"plan": file.plan.id}
-    store.add(
-        "plans",
-        content,
-        manifest(path.name, known, facts, []),
-        lambda folder: _write_plan(folder, file),
-    )
-    return Imported(path.name, content, new, facts, ())
-
-
-def _write_plan(folder: Path, file: PlanFile) -> None:
-    (folder / "plan.yaml").write_text(file.content, "utf-8")
+        raise refused("file-unreadable", Place(path.name), detail=Message("no-such-file"))
+    dataset = next(dataset for dataset in DATASETS if dataset.fits(path))
+    return dataset.stage(store, path, progress)

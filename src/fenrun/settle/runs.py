@@ -10,45 +10,23 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
-from fenrun.charges.read import load_charges
 from fenrun.charges.rows import empty_schema
+from fenrun.charges.stored import load_charges
 from fenrun.credit.from_charges import load_plan_rows
+from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, in_force, knowledge_time, plans_as_of
+from fenrun.settle.results import KEPT
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest
 
 ENGINE_VERSION = "7"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
-
-KEPT = (
-    "parties",
-    "registered",
-    "extent",
-    "corrected",
-    "spans",
-    "groups",
-    "customers",
-    "credits",
-    "uncredited",
-    "qualifying_amounts",
-    "tier_earnings",
-    "earnings",
-    "held_back",
-    "payouts",
-    "payments",
-    "statement_lines",
-    "statement_credits",
-    "statements",
-    "ledger",
-)
-
-"""The tables of a run that are kept, in an order of their own: the same run gives the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +37,35 @@ class Settled:
     run: Run
 
 
+@dataclass(frozen=True)
+class _Basis:
+    """All that a run rests on."""
+
+    plans: tuple[Plan, ...]
+    charges: tuple[Import, ...]
+    book: tuple[Import, ...]
+    period: Period
+    known: datetime
+
+    def run_id(self) -> str:
+        """Return the run's id: equal for equal facts under plans that pay and say the same."""
+        return digest(
+            "run",
+            ENGINE_VERSION,
+            self.period.key,
+            [item.id for item in self.charges],
+            [(item.id, show_moment(item.known)) for item in self.book],
+            [_plan_key(plan) for plan in self.plans],
+        )
+
+
+def _plan_key(plan: Plan) -> tuple[object, ...]:
+    """Return all by which a plan can settle otherwise: its digests, and its table versions."""
+    terms = plan.terms[0]
+    versions = {(b.table_id, str(b.valid_from), str(b.published)) for b in plan.bands}
+    return terms.money, terms.words, sorted(versions)
+
+
 def settle_workspace(
     store: Store,
     period: Period,
@@ -66,76 +73,64 @@ def settle_workspace(
     only: Sequence[str] = (),
     progress: Callable[[str], None] = lambda name: None,
 ) -> Settled:
-    """Settle a period of a workspace as known at a moment (by default: all it knows), or take up the run that did so before.
+    """Settle a period of a workspace, or take up the run that did so before.
 
-    Raises Refused where there is no plan or no charge for the period, or the run cannot be trusted.
+    It is settled as known at a moment (by default: all it knows), under all plans in force or
+    `only` those with the ids given. Raises Refused where there is no plan or no charge for the
+    period, or the run cannot be trusted.
     """
-    moment = knowledge_time(store, known)
-    files = [f for f in plans_as_of(store, moment) if not only or f.plan.id in only]
-    plans = in_force([plan_as_of(f.plan, moment.date()) for f in files], period)
-    if not plans:
-        raise Refused([Problem("plan-missing", Place(str(store.path)), {"period": period.key})])
-    charges, book = store.imports("charges", moment), store.imports("book", moment)
-    run_id = digest(
-        "run",
-        ENGINE_VERSION,
-        period.key,
-        [i.id for i in charges],
-        [(i.id, show_moment(i.known)) for i in book],
-        [
-            (
-                p.terms[0].money,
-                p.terms[0].words,
-                sorted({(b.table_id, str(b.valid_from), str(b.published)) for b in p.bands}),
-            )
-            for p in plans
-        ],
-    )
+    basis = _basis(store, period, knowledge_time(store, known), only)
+    run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept:
-        return Settled(short(run_id), _kept_run(kept, plans, period, moment, charges))
-    run = Facts(tuple(charges), sources_of(book), plans).settle(period, moment, progress)
-    due = run.engine.query(
-        "SELECT 1 FROM payments WHERE month >= ? AND month < ? LIMIT 1",
-        [period.span.start, period.span.end],
-    ).num_rows
-    if not due and not run.engine.table("ledger").num_rows:
-        raise Refused([Problem("charges-missing", Place(str(store.path)), {"period": period.key})])
-
-    def write(folder: Path) -> None:
-        for name in KEPT:
-            pq.write_table(
-                run.engine.query(f'FROM "{name}" ORDER BY ALL'),
-                folder / f"{name}.parquet",
-                compression="zstd",
-            )
-
-    store.add(
-        "runs",
-        run_id,
-        manifest(period.key, moment, {"plans": [p.id for p in plans]}, run.problems),
-        write,
-    )
-    if not isinstance(run.engine, DuckDB) and (
-        written := store.find("runs", run_id)
-    ):  # what is settled elsewhere is read here
-        run = _kept_run(written, plans, period, moment, charges)
+        return Settled(short(run_id), _kept_run(kept, basis))
+    facts = Facts(basis.charges, sources_of(basis.book), basis.plans)
+    run = facts.settle(period, basis.known, progress)
+    if not _has_business(run):
+        raise refused("charges-missing", Place(str(store.path)), period=period.key)
+    plan_ids = {"plans": [plan.id for plan in basis.plans]}
+    said = manifest(period.key, basis.known, plan_ids, run.problems)
+    store.add("runs", run_id, said, lambda folder: _write(run, folder))
+    if not isinstance(run.engine, DuckDB):  # another engine settles, but this one reads
+        written = store.find("runs", run_id)
+        run = _kept_run(written, basis) if written else run
     return Settled(short(run_id), run)
 
 
-def _kept_run(
-    kept: Import, plans: Sequence[Plan], period: Period, known: datetime, charges: Sequence[Import]
-) -> Run:
+def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -> _Basis:
+    """Return what a run of the period rests on. Raises Refused where no plan is in force."""
+    files = [file for file in plans_as_of(store, known) if not only or file.plan.id in only]
+    plans = in_force([plan_as_of(file.plan, known.date()) for file in files], period)
+    if not plans:
+        raise refused("plan-missing", Place(str(store.path)), period=period.key)
+    charges = tuple(store.imports("charges", known))
+    book = tuple(store.imports("book", known))
+    return _Basis(plans, charges, book, period, known)
+
+
+def _has_business(run: Run) -> bool:
+    """Return whether anything was charged, or is due to be paid, in the period."""
+    span = run.period.span
+    due = run.engine.query(
+        "SELECT 1 FROM payments WHERE month >= ? AND month < ? LIMIT 1", [span.start, span.end]
+    )
+    return bool(due.num_rows or run.engine.table("ledger").num_rows)
+
+
+def _write(run: Run, folder: Path) -> None:
+    """Write the tables that are kept, their rows in order: the same run gives the same bytes."""
+    for name in KEPT:
+        table = run.engine.query(f"FROM {quoted(name)} ORDER BY ALL")
+        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+
+
+def _kept_run(kept: Import, basis: _Basis) -> Run:
+    """Read a run that is kept."""
     engine = DuckDB()
-    load_charges(engine, "charges", charges)
+    load_charges(engine, "charges", basis.charges)
     for name in KEPT:
         engine.load_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
-    load_plan_rows(engine, plans)
-    return Run(
-        engine,
-        tuple(plans),
-        period,
-        AsOf(period.last_day, known),
-        kept.problems,
-        {short(i.id): i.source for i in charges},
-    )
+    load_plan_rows(engine, basis.plans)
+    as_of = AsOf(basis.period.last_day, basis.known)
+    sources = {short(item.id): item.source for item in basis.charges}
+    return Run(engine, basis.plans, basis.period, as_of, kept.problems, sources)

@@ -1,7 +1,9 @@
-"""The log: every act that changed a workspace, in order. It only grows, and each row carries the hash of the row before it.
+"""The audit log: every event that changed a workspace, in order.
 
-It is the catalogue as well: an import or a run is there once its act is, and acts are written one at a time, so a reader sees
-an act whole or not at all and two writers wait for each other. `log.db` is an SQLite file; a commit is on disk when it returns.
+It only grows, and each row carries the hash of the row before it. It is the catalogue as well: an
+import or a run is there once its event is. Events are written one at a time, so a reader sees an
+event whole or not at all, and two writers wait for each other. `log.db` is an SQLite file; a commit
+is on disk when it returns.
 """
 
 from __future__ import annotations
@@ -10,28 +12,25 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import digest
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, Problem, refused
 from fenrun.base.when import parse_moment, show_moment
+from fenrun.base.words import Unreadable, reason
 
 NOTHING = "0" * 64
 """What the first row has in place of the hash before it."""
-_TABLE = """CREATE TABLE IF NOT EXISTS events (
-  seq INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, act TEXT NOT NULL, kind TEXT NOT NULL, subject TEXT NOT NULL,
-  reason TEXT NOT NULL, before TEXT NOT NULL, after TEXT NOT NULL, previous TEXT NOT NULL, hash TEXT NOT NULL)"""
-_INSERT = "INSERT INTO events VALUES (:seq, :at, :actor, :act, :kind, :subject, :reason, :before, :after, :previous, :hash)"
 PATIENCE = 60
 """Seconds a writer waits for another before it gives up."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One act. Grain: a row of the log."""
+    """One event. Grain: a row of the log."""
 
     seq: int
     """From 1, without holes."""
@@ -56,26 +55,24 @@ class Event:
     """Over everything above."""
 
     def hashed(self) -> str:
-        """The hash that the row should have."""
+        """Return the hash that the row should have."""
         return digest({k: v for k, v in asdict(self).items() if k != "hash"})
 
     def facts(self) -> dict[str, Any]:
-        """`after` as data."""
+        """Return `after` as data."""
         return dict(json.loads(self.after))
 
 
-_COLUMNS = ", ".join(f.name for f in fields(Event))
-
-
-def _event(row: tuple[Any, ...]) -> Event:
-    """A row as an act. Raises ValueError, KeyError or TypeError for what no act is."""
-    act = Event(*row)
-    if not all(isinstance(v, str) for v in row[1:]):
-        raise TypeError(f"row {act.seq} does not hold text")
-    said = act.facts()
-    parse_moment(said["known"])
-    said["source"], said["files"]
-    return act
+_COLUMNS = [field.name for field in fields(Event)]
+_TEXTS = [name for name in _COLUMNS if name != "seq"]
+_TABLE = f"""
+CREATE TABLE IF NOT EXISTS events (
+  seq INTEGER PRIMARY KEY, {", ".join(f"{name} TEXT NOT NULL" for name in _TEXTS)})"""
+_INSERT = f"INSERT INTO events VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+_SELECT = f"""
+SELECT {", ".join(_COLUMNS)} FROM events
+WHERE (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject)
+ORDER BY seq"""
 
 
 class Log:
@@ -84,49 +81,38 @@ class Log:
     def __init__(self, path: Path):
         self.path = path
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'acts'").fetchone():
-            connection.execute("ALTER TABLE acts RENAME TO events")  # its name before 0.2
-        return connection
-
     def events(self, kind: str = "", subject: str = "") -> list[Event]:
-        """The acts in order: all, of a kind, or on one subject. Nothing where there is no log."""
+        """Return the events in order: all, of a kind, or on one subject; none without a log.
+
+        Raises Refused where the log cannot be read.
+        """
         if not self.path.exists():
             return []
         try:
             with closing(self._open()) as connection:
-                if not connection.execute(
-                    "SELECT 1 FROM sqlite_master WHERE name = 'events'"
-                ).fetchone():
+                if not _has_table(connection, "events"):
                     return []
-                rows = connection.execute(
-                    f"SELECT {_COLUMNS} FROM events WHERE (? = '' OR kind = ?) AND (? = '' OR subject = ?) ORDER BY seq",
-                    (kind, kind, subject, subject),
-                ).fetchall()
-            return [_event(row) for row in rows]
+                wanted = {"kind": kind, "subject": subject}
+                return [_event(row) for row in connection.execute(_SELECT, wanted)]
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-            raise Refused(
-                [Problem("log-unreadable", Place(self.path.name), {"detail": str(error)})]
-            ) from error
+            place = Place(self.path.name)
+            raise refused("log-unreadable", place, detail=reason(error)) from error
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """The right to add acts, for one process at a time; what was added is there when the block ends well. Raises Refused where another writes for too long."""
+        """Hold the right to add events, which one process has at a time.
+
+        What was added is there when the block ends well. Raises Refused where another process
+        writes for too long.
+        """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._open()) as connection:
             try:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.DatabaseError as error:
-                raise Refused(
-                    [
-                        Problem(
-                            "workspace-busy",
-                            Place(str(self.path.parent)),
-                            {"seconds": PATIENCE, "detail": str(error)},
-                        )
-                    ]
+                place = Place(str(self.path.parent))
+                raise refused(
+                    "workspace-busy", place, seconds=PATIENCE, detail=str(error)
                 ) from error
             try:
                 connection.execute(_TABLE)
@@ -136,37 +122,74 @@ class Log:
                 connection.rollback()
                 raise
 
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+        connection.execute("PRAGMA synchronous = FULL")
+        if _has_table(connection, "acts"):
+            _rename_table(connection)
+        return connection
+
     def broken(self, head: str = "") -> list[Problem]:
-        """Where the log is not what was written: rows edited, removed or re-ordered. `head` is a hash that was seen before and must still be in it."""
-        found, previous, number = [], NOTHING, 0
-        acts = self.events()
-        for number, act in enumerate(acts, 1):
-            place = Place(self.path.name, act.seq)
-            if act.hash != act.hashed():
-                found.append(Problem("log-edited", place, {"act": act.act, "subject": act.subject}))
-            if act.seq != number or act.previous != previous:
+        """Return where the log is not what was written: rows edited, removed or re-ordered.
+
+        `head` is a hash that was seen before and must still be in it.
+        """
+        found = []
+        events = self.events()
+        previous = NOTHING
+        number = 0
+        for number, event in enumerate(events, 1):
+            place = Place(self.path.name, event.seq)
+            if event.hash != event.hashed():
+                values = {"act": event.act, "subject": event.subject}
+                found.append(Problem("log-edited", place, values))
+            if event.seq != number or event.previous != previous:
                 found.append(Problem("log-gap", place, {"expected": number}))
                 break
-            previous = act.hash
-        if head and head not in {a.hash for a in acts}:
+            previous = event.hash
+        if head and head not in {event.hash for event in events}:
             found.append(Problem("log-head", Place(self.path.name, number), {"head": head}))
         return found
 
 
+def _has_table(connection: sqlite3.Connection, name: str) -> bool:
+    found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [name])
+    return found.fetchone() is not None
+
+
+def _rename_table(connection: sqlite3.Connection) -> None:
+    """Give the table of events its name; up to version 0.1 it was called `acts`."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        if _has_table(connection, "acts"):  # another process may have been faster
+            connection.execute("ALTER TABLE acts RENAME TO events")
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    """Read a row as an event. Raises ValueError, KeyError or TypeError where it is none."""
+    event = Event(*row)
+    if not all(isinstance(value, str) for value in row[1:]):
+        raise Unreadable("event-without-text", row=event.seq)
+    facts = event.facts()
+    parse_moment(facts["known"])
+    for key in ("source", "files"):
+        if key not in facts:
+            raise KeyError(key)
+    return event
+
+
 class Writer:
-    """Adds acts to the log."""
+    """The right to add events to the log."""
 
     def __init__(self, connection: sqlite3.Connection):
         self.connection = connection
 
     def has(self, kind: str, subject: str) -> bool:
-        """Whether an act wrote this."""
-        return (
-            self.connection.execute(
-                "SELECT 1 FROM events WHERE kind = ? AND subject = ?", (kind, subject)
-            ).fetchone()
-            is not None
+        """Return whether an event wrote this."""
+        found = self.connection.execute(
+            "SELECT 1 FROM events WHERE kind = ? AND subject = ?", (kind, subject)
         )
+        return found.fetchone() is not None
 
     def add(
         self,
@@ -179,26 +202,25 @@ class Writer:
         before: dict[str, Any],
         after: dict[str, Any],
     ) -> Event:
-        """Add an act after the last one."""
-        seq, previous = self.connection.execute(
-            "SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1"
-        ).fetchone() or (0, NOTHING)
-        row = Event(
-            seq + 1,
-            show_moment(at),
-            actor,
-            act,
-            kind,
-            subject,
-            reason,
-            _json(before),
-            _json(after),
-            previous,
-            "",
+        """Add an event after the last one."""
+        last = self.connection.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1")
+        seq, previous = last.fetchone() or (0, NOTHING)
+        event = Event(
+            seq=seq + 1,
+            at=show_moment(at),
+            actor=actor,
+            act=act,
+            kind=kind,
+            subject=subject,
+            reason=reason,
+            before=_json(before),
+            after=_json(after),
+            previous=previous,
+            hash="",
         )
-        row = Event(**{**asdict(row), "hash": row.hashed()})
-        self.connection.execute(_INSERT, asdict(row))
-        return row
+        event = replace(event, hash=event.hashed())
+        self.connection.execute(_INSERT, asdict(event))
+        return event
 
 
 def _json(value: dict[str, Any]) -> str:

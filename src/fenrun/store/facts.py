@@ -1,8 +1,9 @@
 """The store: a folder of facts and results that only grows.
 
-`<workspace>/<kind>/<id>/` holds one import, run or close: its files and `import.json`. It is written scratch, renamed into place and
-then entered in the log; only what the log names is there, so it is there whole or not at all. Its id is the digest of its
-content, so the same content is never there twice.
+`<workspace>/<kind>/<id>/` holds one import, run or close: its files and `import.json`. It is
+written to a scratch folder, renamed into place and then entered in the log. Only what the log names
+is there, so it is there whole or not at all. Its id is the digest of its content, so the same
+content is never there twice.
 """
 
 from __future__ import annotations
@@ -11,27 +12,24 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import file_digest, short
-from fenrun.base.problem import Place, Problem, Refused, read_problem
+from fenrun.base.problem import Place, Problem, read_problem, refused
 from fenrun.base.when import parse_moment, show_moment
-from fenrun.store.audit_log import Log
+from fenrun.store.audit_log import Event, Log
 
 FACTS = ("charges", "book", "plans")
-"""The kinds of imports."""
-KINDS = {
-    "charges": "import",
-    "book": "import",
-    "plans": "import",
-    "runs": "settle",
-    "closes": "close",
-}
-"""What the store holds, and the act that writes it."""
+"""The kinds of imports: a folder each."""
+KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
+"""What the store holds, and the act that writes it, as the log says it."""
+_MARKER = "fenrun.json"
+_MARKED = '{"fenrun": "workspace", "format": 2}\n'
+_MANIFEST = "import.json"
 _SCRATCH = ".scratch-"
 
 
@@ -45,16 +43,38 @@ class Import:
     source: str
     """File name it came from; the period of a run or close."""
     known: datetime
-    """Moment (UTC) from which fenrun knows it: the second clock."""
+    """Moment (UTC) from which fenrun knows it: its knowledge time."""
     folder: Path
     facts: dict[str, Any] = field(default_factory=dict)
     """What the stage counted: rows, totals, version."""
     problems: tuple[Problem, ...] = ()
 
 
+@dataclass(frozen=True)
+class Imported:
+    """The outcome of importing a file."""
+
+    source: str
+    """File name."""
+    id: str
+    new: bool
+    """False where the same content was there already."""
+    facts: dict[str, Any]
+    """What the stage counted; of charges: rows, quarantined, version, billed, ..."""
+    problems: tuple[Problem, ...]
+
+
+Enter = Callable[[datetime, Sequence[str]], Imported]
+"""Enter a file that is read into the store: from which moment (UTC) it is known, and which earlier
+imports it replaces, by file name or id. Raises Refused; the store is then untouched."""
+
+
 @dataclass
 class Store:
-    """The facts and results of a workspace. `actor`, `now` and `reason` go into the log with whatever is written."""
+    """The facts and results of a workspace.
+
+    `actor`, `now` and `reason` go into the log with whatever is written.
+    """
 
     path: Path
     actor: str = ""
@@ -64,18 +84,18 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """An existing workspace. Raises Refused where there is none."""
-        if not (path / "fenrun.json").is_file():
-            raise Refused([Problem("workspace-missing", Place(str(path)))])
+        """Open an existing workspace. Raises Refused where there is none."""
+        if not (path / _MARKER).is_file():
+            raise refused("workspace-missing", Place(str(path)))
         return cls(path)
 
     @property
     def log(self) -> Log:
-        """The log of all acts."""
+        """The log of all events."""
         return Log(self.path / "log.db")
 
     def has(self, kind: str, content_id: str) -> bool:
-        """Whether this content is there already."""
+        """Return whether this content is there already."""
         return bool(self.log.events(kind, content_id))
 
     def add(
@@ -87,166 +107,166 @@ class Store:
         before: dict[str, Any] | None = None,
         allowed: Callable[[], None] = lambda: None,
     ) -> Path:
-        """Write an import, run or close; the same content twice changes nothing. `allowed` is asked while nobody else can write, and may raise. Returns its folder."""
+        """Write an import, run or close; the same content twice changes nothing.
+
+        `allowed` is asked while nobody else can write, and may raise. Returns its folder.
+        """
         target = self.path / kind / short(content_id)
         target.parent.mkdir(parents=True, exist_ok=True)
-        marker = self.path / "fenrun.json"
+        marker = self.path / _MARKER
         if not marker.exists():
-            marker.write_text('{"fenrun": "workspace", "format": 2}\n', "utf-8")
+            marker.write_text(_MARKED, "utf-8")
+        known = parse_moment(manifest["known"])
         with self.log.writing() as log:
             if log.has(kind, content_id):
                 return target
-            self._open_at(kind, parse_moment(manifest["known"]))
+            self._refuse_moment(kind, known)
             allowed()
-            for left in self.path.glob(f"{_SCRATCH}*"):
-                shutil.rmtree(left, ignore_errors=True)
-            if target.is_dir():  # what a command that was killed has left: the log does not name it
-                shutil.rmtree(target)
-            scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.path))
-            try:
-                write(scratch)
-                (scratch / "import.json").write_text(
-                    json.dumps(
-                        manifest | {"id": content_id}, ensure_ascii=False, indent=1, default=str
-                    )
-                    + "\n",
-                    "utf-8",
-                )
-                _to_disk(scratch)
-                os.replace(scratch, target)
-                _to_disk(target.parent, inside=False)
-            finally:
-                shutil.rmtree(scratch, ignore_errors=True)
+            self._place(target, manifest | {"id": content_id}, write)
             after = {
                 "source": manifest["source"],
                 "known": manifest["known"],
                 "files": digests(target),
             }
             log.add(
-                self.now or parse_moment(manifest["known"]),
-                self.actor,
-                KINDS[kind],
-                kind,
-                content_id,
-                self.reason,
-                before or {},
-                after,
+                at=self.now or known,
+                actor=self.actor,
+                act=KINDS[kind],
+                kind=kind,
+                subject=content_id,
+                reason=self.reason,
+                before=before or {},
+                after=after,
             )
         return target
 
+    def _place(self, target: Path, manifest: dict[str, Any], write: Callable[[Path], None]) -> None:
+        """Write a folder to scratch, put it on the disk and rename it to its place."""
+        for left in self.path.glob(f"{_SCRATCH}*"):
+            shutil.rmtree(left, ignore_errors=True)
+        if target.is_dir():  # what a command that was killed has left: the log does not name it
+            shutil.rmtree(target)
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=self.path))
+        try:
+            write(scratch)
+            text = json.dumps(manifest, ensure_ascii=False, indent=1, default=str)
+            (scratch / _MANIFEST).write_text(text + "\n", "utf-8")
+            _to_disk(scratch)
+            os.replace(scratch, target)
+            _to_disk(target.parent, inside=False)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
     def imports(self, kind: str, known: datetime | None = None) -> list[Import]:
-        """All of a kind that were known by then, in the order they became known; without the charges that later ones replaced."""
-        found = [
-            i for i in map(self._read, self.log.events(kind)) if known is None or i.known <= known
-        ]
-        replaced = {content for i in found for content in i.facts.get("replaces", ())}
-        return sorted((i for i in found if i.id not in replaced), key=lambda i: (i.known, i.id))
+        """Return all of a kind that were known by then, in the order they became known.
+
+        Charges that later ones replaced are left out.
+        """
+        found = [self._read(event) for event in self.log.events(kind)]
+        found = [item for item in found if known is None or item.known <= known]
+        replaced = {content for item in found for content in item.facts.get("replaces", ())}
+        kept = [item for item in found if item.id not in replaced]
+        return sorted(kept, key=lambda item: (item.known, item.id))
 
     def imports_between(self, kind: str, after: datetime, known: datetime) -> list[Import]:
-        """All of a kind that became known after one moment and by another, those too that were replaced since."""
-        return [i for i in map(self._read, self.log.events(kind)) if after < i.known <= known]
+        """Return all of a kind that became known after one moment and by another.
+
+        Those that were replaced since are among them.
+        """
+        found = [self._read(event) for event in self.log.events(kind)]
+        return [item for item in found if after < item.known <= known]
 
     def find(self, kind: str, content_id: str) -> Import | None:
-        """One import, run or close by its id."""
-        acts = self.log.events(kind, content_id)
-        return self._read(acts[0]) if acts else None
+        """Return one import, run or close by its id."""
+        events = self.log.events(kind, content_id)
+        return self._read(events[0]) if events else None
 
-    def _read(self, act: Any) -> Import:
-        folder = self.path / act.kind / short(act.subject)
+    def _read(self, event: Event) -> Import:
+        folder = self.path / event.kind / short(event.subject)
         try:
-            said = json.loads((folder / "import.json").read_text("utf-8"))
-            problems = tuple(read_problem(p) for p in said.get("problems", ()))
+            said = json.loads((folder / _MANIFEST).read_text("utf-8"))
             return Import(
-                said["id"],
-                act.kind,
-                said["source"],
-                parse_moment(said["known"]),
-                folder,
-                said.get("facts", {}),
-                problems,
+                id=said["id"],
+                kind=event.kind,
+                source=said["source"],
+                known=parse_moment(said["known"]),
+                folder=folder,
+                facts=said.get("facts", {}),
+                problems=tuple(read_problem(problem) for problem in said.get("problems", ())),
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise Refused(
-                [
-                    Problem(
-                        "stored-edited",
-                        Place(f"{act.kind}/{folder.name}/import.json"),
-                        {"seq": act.seq},
-                    )
-                ]
-            ) from error
+            place = Place(f"{event.kind}/{folder.name}/{_MANIFEST}")
+            raise refused("stored-edited", place, seq=event.seq) from error
 
     def known(self) -> datetime | None:
-        """The last moment at which anything became known: the default second clock, so that a run repeated is the same run."""
-        moments = [
-            parse_moment(a.facts()["known"]) for kind in FACTS for a in self.log.events(kind)
-        ]
-        return max(moments, default=None)
+        """Return the last moment at which anything became known.
+
+        It is the default knowledge time, so that a run repeated is the same run.
+        """
+        return max((moment for kind in FACTS for moment in self._moments(kind)), default=None)
 
     def closed_knowledge_time(self) -> datetime | None:
-        """What was known when a period was last closed: nothing can become known by then any more."""
-        return max(
-            (parse_moment(a.facts()["known"]) for a in self.log.events("closes")), default=None
-        )
+        """Return what was known when a period was last closed.
 
-    def _open_at(self, kind: str, known: datetime) -> None:
-        """Nothing becomes known in the future, or by a moment that is closed."""
+        Nothing can become known by then any more.
+        """
+        return max(self._moments("closes"), default=None)
+
+    def _moments(self, kind: str) -> list[datetime]:
+        return [parse_moment(event.facts()["known"]) for event in self.log.events(kind)]
+
+    def _refuse_moment(self, kind: str, known: datetime) -> None:
+        """Refuse what would become known in the future, or by a moment that is closed."""
+        place = Place(str(self.path))
         closed = self.closed_knowledge_time() if kind in FACTS else None
         if closed and known <= closed:
-            raise Refused(
-                [
-                    Problem(
-                        "known-closed",
-                        Place(str(self.path)),
-                        {"known": show_moment(known), "closed": show_moment(closed)},
-                    )
-                ]
+            raise refused(
+                "known-closed", place, known=show_moment(known), closed=show_moment(closed)
             )
         if self.now and known > self.now and kind != "runs":
-            raise Refused(
-                [
-                    Problem(
-                        "known-future",
-                        Place(str(self.path)),
-                        {"known": show_moment(known), "now": show_moment(self.now)},
-                    )
-                ]
+            raise refused(
+                "known-future", place, known=show_moment(known), now=show_moment(self.now)
             )
 
     def broken(self, head: str = "") -> list[Problem]:
-        """Where log and files are not what was written: rows or files edited, removed, re-ordered or put in beside the log."""
-        found, named = self.log.broken(head), set()
-        for act in self.log.events():
-            folder = self.path / act.kind / short(act.subject)
-            named.add(folder)
-            was, now = act.facts().get("files", {}), digests(folder) if folder.is_dir() else {}
-            for name in sorted(set(was) | set(now)):
-                if was.get(name) != now.get(name):
-                    found.append(
-                        Problem(
-                            "stored-edited",
-                            Place(f"{act.kind}/{folder.name}/{name}"),
-                            {"seq": act.seq},
-                        )
-                    )
-        if not named and any(
-            any((self.path / kind).glob("*")) for kind in ("runs", "closes")
-        ):  # which nothing writes before an import is logged
+        """Return where log and files are not what was written.
+
+        Rows or files were edited, removed, re-ordered or put in beside the log. `head` is a hash
+        that was seen before and must still be in the log.
+        """
+        found = self.log.broken(head)
+        events = self.log.events()
+        for event in events:
+            found += self._edited(event)
+        results = [f for kind in KINDS if kind not in FACTS for f in self._folders(kind)]
+        if not events and results:  # which nothing writes before an import is logged
             found.append(Problem("log-gap", Place(self.log.path.name), {"expected": 1}))
-        for folder in sorted(
-            f for kind in KINDS for f in (self.path / kind).glob("*") if f not in named
-        ):
+        named = {self.path / event.kind / short(event.subject) for event in events}
+        for folder in sorted(f for kind in KINDS for f in self._folders(kind) if f not in named):
             found.append(Problem("stored-unlogged", Place(f"{folder.parent.name}/{folder.name}")))
         return found
 
+    def _edited(self, event: Event) -> list[Problem]:
+        """Return a problem for each file that is not what the event wrote."""
+        folder = self.path / event.kind / short(event.subject)
+        was = event.facts().get("files", {})
+        now = digests(folder)
+        return [
+            Problem(
+                "stored-edited", Place(f"{event.kind}/{folder.name}/{name}"), {"seq": event.seq}
+            )
+            for name in sorted(was.keys() | now.keys())
+            if was.get(name) != now.get(name)
+        ]
+
+    def _folders(self, kind: str) -> list[Path]:
+        return list((self.path / kind).glob("*"))
+
 
 def digests(folder: Path) -> dict[str, str]:
-    """The digest of each file in a folder, by name."""
-    return {
-        f.relative_to(folder).as_posix(): file_digest(f)
-        for f in sorted(folder.rglob("*"))
-        if f.is_file()
-    }
+    """Return the digest of each file in a folder, by name; none where there is no folder."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
 
 
 def _to_disk(folder: Path, inside: bool = True) -> None:
@@ -265,10 +285,10 @@ def _to_disk(folder: Path, inside: bool = True) -> None:
 def manifest(
     source: str, known: datetime, facts: dict[str, Any], problems: Iterable[Problem]
 ) -> dict[str, Any]:
-    """What `import.json` says."""
+    """Return what `import.json` says."""
     return {
         "source": source,
         "known": show_moment(known),
         "facts": facts,
-        "problems": [asdict(p) for p in problems],
+        "problems": [asdict(problem) for problem in problems],
     }
