@@ -55,10 +55,17 @@ def to_rows(kind: type[Row], table: pa.Table) -> list[Row]:
 
 
 def _columns(kind: type[Row]) -> Iterator[tuple[str, type[Any]]]:
-    """Yield the name and Python type of each field; `X | None` counts as X."""
+    """Yield the name and Python type of each field."""
     hints = typing.get_type_hints(kind)
     for field in fields(kind):
-        hint = hints[field.name]
-        if typing.get_origin(hint) in (typing.Union, types.UnionType):
-            hint = next(one for one in typing.get_args(hint) if one is not type(None))
-        yield field.name, hint
+        yield field.name, _python_type(hints[field.name])
+
+
+def _python_type(hint: Any) -> type[Any]:
+    """Return the type of a field's values: `X | None` counts as X, a Literal as its values do."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return _python_type(next(one for one in typing.get_args(hint) if one is not type(None)))
+    if typing.get_origin(hint) is typing.Literal:
+        return type(typing.get_args(hint)[0])
+    python_type: type[Any] = hint
+    return python_type
