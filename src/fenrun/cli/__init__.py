@@ -1,4 +1,12 @@
-"""The command line: one file a command. Exit codes: 0 fine, 1 problems, 2 wrong usage."""
+"""The command line: one file a command.
+
+In come words; out go text or JSON on standard output, problems on standard error, and an exit code:
+0 fine, 1 problems, 2 wrong usage. Everything is said in the reader's language (`--lang`, else
+FENRUN_LANG or the locale), help and usage errors too. A command reads its words, asks one room and
+prints what that returns: it decides about no money, and no other room imports it. `--json` holds
+what scripts rely on; amounts in it are exact text, and `problems` is a list with its length beside
+it under `problem_count`.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +19,9 @@ from typing import Any
 
 import click
 
-from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.words import LANGUAGES, language
+from fenrun.base.problem import Place, Refused, refused
+from fenrun.base.words import LANGUAGES
+from fenrun.cli.help import Group, speak_with_click
 from fenrun.cli.output import fail
 
 COMMANDS = {
@@ -20,7 +29,7 @@ COMMANDS = {
     "world": "Write an invented vendor: charges, book and plan.",
     "import": "Import FOCUS charges, book files and plans.",
     "check": "Show every problem of what is imported.",
-    "plan": "Check and test plans.",
+    "plan": "Check, test, compare and explain plans.",
     "settle": "Settle a period.",
     "statement": "Show or write a payee's statement.",
     "explain": "Explain a statement line, down to charges and clauses.",
@@ -31,71 +40,79 @@ COMMANDS = {
     "serve": "Open the portal on a workspace.",
     "account": "Make an account of the portal.",
     "mcp": "Serve a portal to an assistant, read only.",
-    "audit": "Show and verify the log of all acts.",
-    "bench": "Measure.",
+    "audit": "Show and verify the log of all events.",
+    "bench": "Measure fenrun on known jobs.",
 }
 
+speak_with_click()
 
-class _Commands(click.Group):
+
+class _Commands(Group):
     """Loads a command's file only when it is used, so that starting is quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        return module_of(name).command  # type: ignore[no-any-return]
+        return command_of(name) if name in COMMANDS else None
+
+    def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
+        return list(COMMANDS.items())
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; what it refuses becomes messages here, where the language is still known."""
+        """Run the command; what it refuses is said here, where the language is still known."""
         try:
             return super().invoke(ctx)
-        except Refused as refused:
-            return fail(refused.problems)
+        except Refused as refusal:
+            return fail(refusal.problems)
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            if isinstance(error, BrokenPipeError):
-                raise
-            return fail(
-                [
-                    Problem(
-                        "path-unusable",
-                        Place(str(error.filename or "")),
-                        {"detail": error.strerror or str(error)},
-                    )
-                ]
-            )
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            place = Place(str(error.filename or ""))
+            detail = error.strerror or str(error)
+            return fail(refused("path-unusable", place, detail=detail).problems)
 
 
 def module_of(name: str) -> ModuleType:
-    """The module of a command; `bench` stands beside `src` in a checkout. Raises Refused where there is none."""
+    """Return the module of a command; `bench` stands beside `src` in a checkout.
+
+    Raises Refused where there is none.
+    """
     if name != "bench":
         return importlib.import_module(f"fenrun.cli.{name}_")
     checkout = Path(__file__).resolve().parents[3]
     if not (checkout / "bench/commands.py").is_file():
-        raise Refused([Problem("bench-missing", Place("fenrun bench"))])
+        raise refused("bench-missing", Place("fenrun bench"))
     if str(checkout) not in sys.path:
         sys.path.append(str(checkout))
     return importlib.import_module("bench.commands")
+
+
+def command_of(name: str) -> click.Command:
+    """Return a command by its name. Raises Refused where it is not installed."""
+    command: click.Command = module_of(name).command
+    return command
+
+
+def _remember_language(ctx: click.Context, param: click.Parameter, lang: str | None) -> None:
+    ctx.obj = lang
 
 
 @click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--lang",
     type=click.Choice(LANGUAGES),
+    is_eager=True,
+    expose_value=False,
+    callback=_remember_language,
     help="Language of the output; else FENRUN_LANG or the locale decides.",
 )
-@click.version_option(package_name="fenrun")
-@click.pass_context
-def _group(ctx: click.Context, lang: str | None) -> None:
-    """fenrun settles partner and sales incentives from FOCUS billing data: to the cent, explained to the line."""
-    ctx.obj = lang or language(
-        os.environ.get("FENRUN_LANG") or os.environ.get("LC_ALL") or os.environ.get("LANG")
-    )
+@click.version_option(package_name="fenrun", message="%(prog)s %(version)s")
+def _group() -> None:
+    """Settle partner and sales incentives from FOCUS billing data.
+
+    To the cent, and explained to the line.
+    """
 
 
 def main() -> None:
@@ -105,9 +122,16 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        _show_wrong_usage(error)
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_wrong_usage(error: click.ClickException) -> None:
+    """Show the error within the context that it arose in, which knows the language."""
+    context = getattr(error, "ctx", None) or click.Context(_group)
+    with context.scope(cleanup=False):
+        error.show()

@@ -8,6 +8,7 @@ import click
 
 from fenrun.base.ids import short
 from fenrun.base.words import say
+from fenrun.cli.help import Group
 from fenrun.cli.output import (
     WORKSPACE,
     as_json,
@@ -16,68 +17,76 @@ from fenrun.cli.output import (
     print_json,
     print_problems,
     print_table,
+    problems_as_json,
 )
+from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
+_COLUMNS = (
+    ("row", True),
+    ("at", False),
+    ("actor", False),
+    ("act", False),
+    ("source", False),
+    ("known", False),
+    ("reason", False),
+    ("hash", False),
+)
+"""Columns of the log by the key of their title, and whether they hold numbers."""
 
-@click.group(name="audit")
+
+@click.group(name="audit", cls=Group)
 def command() -> None:
-    """Show and verify the log of all acts."""
+    """Show and verify the log of all events."""
 
 
 @command.command(name="show")
 @click.argument("workspace", type=WORKSPACE)
 @as_json
 def show(workspace: Store, json_: bool) -> None:
-    """Show every act that changed WORKSPACE: when, by whom, what, why."""
-    acts = workspace.log.events()
+    """Show every event that changed WORKSPACE: when, by whom, what, why."""
+    events = workspace.log.events()
     if json_:
-        print_json([asdict(a) for a in acts])
+        print_json([asdict(event) for event in events])
         return
     lang = language()
-    columns = [
-        ("row", True),
-        ("at", False),
-        ("actor", False),
-        ("act", False),
-        ("source", False),
-        ("known", False),
-        ("reason", False),
-        ("hash", False),
+    columns = [(say(key, lang), is_number) for key, is_number in _COLUMNS]
+    print_table("", columns, [_row(event, lang) for event in events])
+
+
+def _row(event: Event, lang: str) -> list[str]:
+    facts = event.facts()
+    return [
+        str(event.seq),
+        event.at,
+        event.actor,
+        say(f"event-{event.kind}", lang),
+        facts["source"],
+        facts["known"],
+        event.reason,
+        short(event.hash),
     ]
-    rows = [
-        [
-            str(a.seq),
-            a.at,
-            a.actor,
-            f"{a.act} {a.kind}",
-            a.facts()["source"],
-            a.facts()["known"],
-            a.reason,
-            short(a.hash),
-        ]
-        for a in acts
-    ]
-    print_table("", [(say(k, lang), n) for k, n in columns], rows)
 
 
 @command.command(name="verify")
 @click.argument("workspace", type=WORKSPACE)
 @click.option(
-    "--head", default="", help="A hash that the log had at its head before: it must still hold it."
+    "--head", default="", help="Hash of a row that was the last one before: it must still be there."
 )
 @as_json
 def verify(workspace: Store, head: str, json_: bool) -> None:
-    """Find any row of the log, and any stored file, that was edited, removed, put in or re-ordered."""
-    problems, acts = workspace.broken(head), workspace.log.events()
-    last = acts[-1].hash if acts else ""
+    """Find rows of the log, and stored files, that are not what was written.
+
+    Shown is what was edited, removed, added or re-ordered.
+    """
+    problems = workspace.broken(head)
+    events = workspace.log.events()
+    last = events[-1].hash if events else ""
     if json_:
-        print_json(
-            {"acts": len(acts), "head": last, "problems": [p.as_json(language()) for p in problems]}
-        )
+        print_json({"acts": len(events), "head": last, **problems_as_json(problems)})
     elif problems:
         print_problems(problems)
     else:
-        click.echo(say("log-sound", language(), acts=len(acts)))
-        click.echo(say("log-head-is", language(), seq=len(acts), head=last))
+        click.echo(say("log-sound", language(), acts=len(events)))
+        click.echo(say("log-head-is", language(), seq=len(events), head=last))
     exit_code(problems)

@@ -15,6 +15,7 @@ from fenrun.cli.output import (
     language,
     print_json,
     print_problems,
+    problems_as_json,
 )
 from fenrun.settle.facts import check_workspace
 from fenrun.store.facts import Store
@@ -25,10 +26,10 @@ from fenrun.store.facts import Store
 @known_option
 @as_json
 def command(workspace: Store, known: datetime | None, json_: bool) -> None:
-    """Show every problem of the charges, the book and the plans in WORKSPACE, sorted by place."""
+    """Show every problem of the charges, book and plans in WORKSPACE, sorted by place."""
     problems = check_workspace(workspace, known)
     if json_:
-        print_json({"problems": [p.as_json(language()) for p in problems]})
+        print_json(problems_as_json(problems))
     elif not problems:
         click.echo(say("check-ok", language()))
     else:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
 from fenrun.base.problem import Problem
 from fenrun.base.words import say
-from fenrun.charges.read import Imported
 from fenrun.cli.output import (
     MomentType,
     actor,
@@ -20,10 +20,11 @@ from fenrun.cli.output import (
     print_json,
     print_problems,
     print_table,
+    problems_as_json,
     progress,
 )
 from fenrun.settle.imports import files_in, import_files
-from fenrun.store.facts import Store
+from fenrun.store.facts import Imported, Store
 
 
 @click.command(name="import")
@@ -33,7 +34,7 @@ from fenrun.store.facts import Store
 @click.option(
     "--replaces",
     multiple=True,
-    help="File name or id of an earlier import of charges that these charges take the place of (the replacement style of corrections).",
+    help="File name or id of an earlier import that these charges replace, as corrections do.",
 )
 @click.option("--reason", default="", help="Why, for the log.")
 @as_json
@@ -45,27 +46,24 @@ def command(
     reason: str,
     json_: bool,
 ) -> None:
-    """Import FILES (or folders of them) into WORKSPACE, which is made if it is not there.
+    """Import FILES, or folders of them, into WORKSPACE, which is made if it is not there.
 
-    What a file is (FOCUS charges, book, plan) is told from what it holds. The same content twice changes nothing.
-    A file that cannot be taken is refused whole; the others are imported.
+    Whether a file holds FOCUS charges, a book or a plan is seen from its content. The same content
+    twice changes nothing. A file that cannot be read is refused whole; the others are imported.
     """
-    store, moment, done, problems = (
-        Store(workspace, actor(), now(), reason),
-        known or now(),
-        list[Imported](),
-        list[Problem](),
-    )
+    store = Store(workspace, actor(), now(), reason)
     paths = [file for path in files for file in files_in(path)]
-    size = sum(p.stat().st_size for p in paths if p.exists())
+    size = sum(path.stat().st_size for path in paths if path.exists())
+    done: list[Imported] = []
+    problems: list[Problem] = []
     with progress("import", size) as step:
-        for found in import_files(store, paths, moment, step, replaces):
-            problems += found.problems
-            if isinstance(found, Imported):
-                done.append(found)
+        for outcome in import_files(store, paths, known or now(), step, replaces):
+            problems += outcome.problems
+            if isinstance(outcome, Imported):
+                done.append(outcome)
     if json_:
-        listed = [{"file": d.source, "id": d.id, "new": d.new, **d.facts} for d in done]
-        print_json({"imported": listed, "problems": [p.as_json(language()) for p in problems]})
+        listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
+        print_json({"imported": listed, **problems_as_json(problems)})
     else:
         _print(done)
         print_problems(problems)
@@ -73,37 +71,39 @@ def command(
 
 
 def _print(done: list[Imported]) -> None:
-    lang, rows = language(), []
-    for d in done:
-        what = ", ".join(
-            f"{key} {value}"
-            for key, value in d.facts.items()
-            if key
-            not in (
-                "billed",
-                "billed_quarantined",
-                "quarantined",
-                "first_billed",
-                "last_billed",
-                "replaces",
-            )
-            and value
-        )
-        billed = "  ".join(
-            f"{amount} {currency}" for currency, amount in d.facts.get("billed", {}).items()
-        )
-        note = say("imported", lang) if d.new else say("already", lang)
-        if d.facts.get("quarantined"):
-            note += "; " + say("quarantined", lang, count=d.facts["quarantined"])
-        rows.append([d.source, what, billed, note])
-    if rows:
-        print_table(
-            "",
-            [
-                (say("file", lang), False),
-                (say("rows", lang), False),
-                (say("billed", lang), True),
-                ("", False),
-            ],
-            rows,
-        )
+    if not done:
+        return
+    lang = language()
+    columns = [
+        (say("file", lang), False),
+        (say("content", lang), False),
+        (say("billed", lang), True),
+        ("", False),
+    ]
+    rows = [
+        [one.source, _content(one.facts, lang), _billed(one.facts), _outcome(one, lang)]
+        for one in done
+    ]
+    print_table("", columns, rows)
+
+
+def _content(facts: dict[str, Any], lang: str) -> str:
+    """Say what a file holds: charges of a FOCUS version, a plan, or rows of the book's tables."""
+    if "version" in facts:
+        return say("content-charges", lang, count=facts["rows"], version=facts["version"])
+    if "plan" in facts:
+        return say("content-plan", lang, plan=facts["plan"])
+    tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
+    return ", ".join(tables)
+
+
+def _billed(facts: dict[str, Any]) -> str:
+    totals = facts.get("billed", {})
+    return "  ".join(f"{amount} {currency}" for currency, amount in totals.items())
+
+
+def _outcome(one: Imported, lang: str) -> str:
+    outcome = say("imported" if one.new else "already", lang)
+    if one.facts.get("quarantined"):
+        outcome += "; " + say("quarantined", lang, count=one.facts["quarantined"])
+    return outcome

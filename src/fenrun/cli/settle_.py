@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -21,12 +22,16 @@ from fenrun.cli.output import (
     print_json,
     print_problems,
     print_table,
+    problems_as_json,
     progress,
 )
 from fenrun.closing.close import settle_period
 from fenrun.settle.runs import Settled
 from fenrun.statement.rows import payees
+from fenrun.statement.run import Run, paid_in_all
 from fenrun.store.facts import Store
+
+_PAID_IN = "SELECT DISTINCT payee FROM payments WHERE month >= ? AND month < ?"
 
 
 @click.command(name="settle")
@@ -38,9 +43,10 @@ from fenrun.store.facts import Store
 def command(
     workspace: Store, period: Period, known: datetime | None, plans: tuple[str, ...], json_: bool
 ) -> None:
-    """Settle a PERIOD of WORKSPACE under the plans in force and keep the run.
+    """Settle a PERIOD of WORKSPACE under the plans in force, and keep the run.
 
-    A quarter's or year's component is paid with the month in which it ends. The same facts and plans give the same run.
+    A quarter's or year's component is paid with the month in which it ends. The same facts and
+    plans give the same run.
     """
     with progress("settle") as step:
         settled = settle_period(workspace, period, known, plans, step)
@@ -53,71 +59,78 @@ def command(
 
 
 def summary(settled: Settled) -> dict[str, Any]:
-    """What scripts rely on; amounts are exact text."""
+    """Return what scripts rely on, ready for JSON; amounts are exact text."""
     run = settled.run
-    ledger = [r for r in run.engine.table("ledger").to_pylist() if r["plan_id"] == run.plans[0].id]
-    listed = [
-        {
-            "payee": p["payee"],
-            "role": p["role"],
-            "plan": p["plan_id"],
-            "credited": plain(p["credited"]),
-            "earned": plain(p["earned"]),
-        }
-        for p in payees(run.engine)
-    ]
-    others = {
-        r["payee"]
-        for r in run.engine.query(
-            "SELECT DISTINCT payee FROM payments WHERE month >= ? AND month < ?",
-            [run.period.span.start, run.period.span.end],
-        ).to_pylist()
-    } | {d.payee for d in run.booked}
-    listed += [
-        {"payee": payee, "role": "", "plan": "", "credited": "0.00", "earned": "0.00"}
-        for payee in sorted(others - {p["payee"] for p in listed})
-    ]
+    ledger = run.engine.table("ledger").to_pylist()
+    of_first_plan = [row for row in ledger if row["plan_id"] == run.plans[0].id]
+    statements = _statements(run)
     return {
         "period": run.period.key,
         "currency": run.plans[0].terms[0].currency,
         "as_of": {"effective": str(run.as_of.effective), "known": show_moment(run.as_of.known)},
-        "credited": plain(sum((r["credited"] for r in ledger), Decimal(0))),
-        "earned": plain(sum((Decimal(p["earned"]) for p in listed), Decimal(0))),
-        "uncredited": plain(sum((r["uncredited"] for r in ledger), Decimal(0))),
-        "statements": listed,
-        "problems": len(run.problems),
+        "credited": _total(row["credited"] for row in of_first_plan),
+        "earned": _total(Decimal(one["earned"]) for one in statements),
+        "uncredited": _total(row["uncredited"] for row in of_first_plan),
+        "statements": statements,
+        **problems_as_json(run.problems),
         "run_id": settled.run_id,
         "closed": run.closed,
-        "differences": plain(sum((d.amount for d in run.booked if d.what == "paid"), Decimal(0))),
+        "differences": plain(paid_in_all(run.booked)),
     }
 
 
-def show_summary(settled: Settled, most: int = 20) -> None:
-    """The result as a table for people."""
-    lang, said = language(), summary(settled)
-    rows = [
-        [p["payee"], p["role"], show(Decimal(p["credited"])), show(Decimal(p["earned"]))]
-        for p in said["statements"]
+def _statements(run: Run) -> list[dict[str, str]]:
+    """Return a row a payee: those credited under a plan, then those who are only paid."""
+    credited = payees(run.engine)
+    listed = [
+        {
+            "payee": row["payee"],
+            "role": row["role"],
+            "plan": row["plan_id"],
+            "credited": plain(row["credited"]),
+            "earned": plain(row["earned"]),
+        }
+        for row in credited
     ]
-    title = f"{say('period', lang)} {said['period']}   {said['currency']}   {say('known', lang)} {said['as_of']['known']}   {say('run', lang)} {said['run_id']}"
-    print_table(
-        title,
-        [
-            (say("payee", lang), False),
-            (say("role", lang), False),
-            (say("credited", lang), True),
-            (say("earned", lang), True),
-        ],
-        rows[:most],
-    )
+    span = run.period.span
+    paid = {row["payee"] for row in run.engine.query(_PAID_IN, [span.start, span.end]).to_pylist()}
+    paid |= {difference.payee for difference in run.booked}
+    only_paid = sorted(paid - {row["payee"] for row in credited})
+    nothing = {"role": "", "plan": "", "credited": "0.00", "earned": "0.00"}
+    return listed + [{"payee": payee, **nothing} for payee in only_paid]
+
+
+def _total(amounts: Iterable[Decimal]) -> str:
+    return plain(sum(amounts, Decimal(0)))
+
+
+def show_summary(settled: Settled, most: int = 20) -> None:
+    """Show the outcome as a table, with at most so many payees."""
+    lang, said = language(), summary(settled)
+    currency = said["currency"]
+    columns = [
+        (say("payee", lang), False),
+        (say("role", lang), False),
+        (say("credited", lang), True),
+        (say("earned", lang), True),
+    ]
+    rows = [
+        [one["payee"], one["role"], show(Decimal(one["credited"])), show(Decimal(one["earned"]))]
+        for one in said["statements"]
+    ]
+    title = [
+        f"{say('period', lang)} {said['period']}",
+        currency,
+        f"{say('known', lang)} {said['as_of']['known']}",
+        f"{say('run', lang)} {said['run_id']}",
+    ]
+    print_table("   ".join(title), columns, rows[:most])
     if len(rows) > most:
         click.echo(f"... +{len(rows) - most}")
     for key in ("credited", "uncredited", "earned"):
-        click.echo(f"{say(key, lang)}: {show(Decimal(said[key]))} {said['currency']}")
-    if run_differences := Decimal(said["differences"]):
-        click.echo(
-            f"{say('differences-of-closed', lang)}: {show(run_differences)} {said['currency']}"
-        )
-    click.echo(
-        f"{say('statements', lang)}: {len(rows)}   {say('problems', lang)}: {said['problems']}"
-    )
+        click.echo(f"{say(key, lang)}: {show(Decimal(said[key]))} {currency}")
+    differences = Decimal(said["differences"])
+    if differences:
+        click.echo(f"{say('differences-of-closed', lang)}: {show(differences)} {currency}")
+    counts = f"{say('statements', lang)}: {len(rows)}   "
+    click.echo(counts + f"{say('problems', lang)}: {said['problem_count']}")

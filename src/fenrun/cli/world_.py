@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, refused
 from fenrun.base.words import say
 from fenrun.cli.output import as_json, language, print_json, progress
 from fenrun.world.make import make_world
@@ -31,26 +31,29 @@ from fenrun.world.make import make_world
 @click.option(
     "--late",
     is_flag=True,
-    help="Also what becomes known of June in August; import it as known then (world.json says when).",
+    help="Also what becomes known of June in August; import it as known then, as world.json says.",
 )
 @as_json
 def command(folder: Path, rows: int, seed: int, late: bool, json_: bool) -> None:
-    """Write an invented vendor to FOLDER: twelve months of FOCUS 1.2 charges (Parquet), a book (CSV) and a plan."""
+    """Write an invented vendor to FOLDER.
+
+    Twelve months of FOCUS 1.2 charges (Parquet), a book (CSV) and a plan.
+    """
     if folder.exists() and any(folder.iterdir()):
-        raise Refused([Problem("target-exists", Place(str(folder)), {"path": folder})])
+        raise refused("target-exists", Place(str(folder)), path=folder)
     folder.mkdir(parents=True, exist_ok=True)
     with progress("world", rows) as step:
         world = make_world(folder, rows, seed, step, late)
-    if json_:
-        print_json(
-            {
-                "folder": str(folder),
-                "rows": rows,
-                "seed": seed,
-                "customers": world.size.customers,
-                "partners": world.size.partners,
-                "files": len(world.files),
-            }
-        )
-    else:
+    if not json_:
         click.echo(say("wrote", language(), path=folder))
+        return
+    print_json(
+        {
+            "folder": str(folder),
+            "rows": rows,
+            "seed": seed,
+            "customers": world.size.customers,
+            "partners": world.size.partners,
+            "files": len(world.files),
+        }
+    )
