@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import click
+from rich.padding import Padding
 from rich.text import Text
 
 from fenrun.base.problem import Place, refused
@@ -18,6 +19,7 @@ from fenrun.cli.output import (
     known_option,
     language,
     period_option,
+    print_blocks,
     print_json,
     print_table,
     progress,
@@ -97,8 +99,7 @@ def show_explanation(explained: dict[str, Any], charges: int) -> None:
     headline, *sentences = in_words(explained, language())
     console().print()
     console().print(Text(headline, "bold"))
-    for sentence in sentences:
-        console().print(f"  {sentence}", markup=False)
+    print_blocks(Padding(Text(sentence), (0, 0, 0, 2), expand=False) for sentence in sentences)
     if charges:
         _show_customers(explained["customers"][:charges])
         _show_charges(explained)

@@ -50,8 +50,8 @@ def statement_blocks(statement: Statement, lang: str) -> Blocks:
         paid, difference, payable = map(
             show, (statement.paid, statement.difference, statement.payable)
         )
-        label, currency = say("payable", lang), statement.currency
-        blocks.append(Text(f"{label}: {paid} + {difference} = {payable} {currency}"))
+        total = f"{paid} + {difference} = {payable} {statement.currency}"
+        blocks.append(Text(_labelled("payable", total, lang)))
     return blocks
 
 
@@ -113,8 +113,12 @@ def _head(statement: Statement, lang: str) -> Blocks:
     payee = statement.name
     if statement.name != statement.payee:
         payee += f" ({statement.payee})"
-    currency = f"{say('currency', lang)}: {statement.currency}"
-    return [title, Text(f"{say('payee', lang)}: {payee}   {currency}\n")]
+    currency = _labelled("currency", statement.currency, lang)
+    return [title, Text(f"{_labelled('payee', payee, lang)}   {currency}\n")]
+
+
+def _labelled(key: str, value: str, lang: str) -> str:
+    return say("labelled", lang, label=say(key, lang), value=value)
 
 
 def _credits(statement: Statement, lang: str) -> RenderableType:
