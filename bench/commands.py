@@ -16,13 +16,14 @@ from bench import change, guard, job, month, plans, portal, work
 from bench.peers import PEERS, measure
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import say
+from fenrun.cli.help import Group
 from fenrun.cli.output import WORKSPACE, as_json, language, print_json, print_table, progress
 from fenrun.store.facts import Store
 
 _GUARD_ROWS, _GUARD_REPEATS = 200_000, 3
 
 
-@click.group(name="bench")
+@click.group(name="bench", cls=Group)
 def command() -> None:
     """Measure fenrun on known jobs."""
 

@@ -10,6 +10,7 @@ from fenrun.base.money import plain, show
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import Period
 from fenrun.base.words import say
+from fenrun.cli.help import Group
 from fenrun.cli.output import (
     WORKSPACE,
     PeriodType,
@@ -31,7 +32,7 @@ from fenrun.whatif.compare import compare_plans
 _FILES = click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
 
 
-@click.group(name="plan")
+@click.group(name="plan", cls=Group)
 def command() -> None:
     """Check, test, compare and explain plans before they decide about money."""
 
