@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, getcontext
 from fractions import Fraction
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -263,6 +264,7 @@ class Span:
         return shifted(self.end, -1)
 
 
+@cache
 def span_of(calendar: str, day: date) -> Span:
     """The period of a calendar such as `3@7` (three months, the year starts in July) that holds a day."""
     months, starts = (int(x) for x in calendar.split("@"))
@@ -296,14 +298,9 @@ def rounded(value: Fraction | Decimal, mode: str, per: int) -> Decimal:
     return Decimal(whole if value >= 0 else -whole) / per
 
 
-def audit(
-    charges: list[dict[str, Any]],
-    facts: list[tuple[datetime, Any]],
-    plan: Plan,
-    paid: tuple[date, date],
-) -> Answer:
+def audit(charges: list[dict[str, Any]], book: Book, plan: Plan, paid: tuple[date, date]) -> Answer:
     """What must come out for statements of months from paid[0] up to, not including, paid[1]."""
-    return _Audit(charges, Book(facts), plan, paid).run()
+    return _Audit(charges, book, plan, paid).run()
 
 
 @dataclass

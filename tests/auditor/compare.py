@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,100 +19,134 @@ from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
 from fenrun.whatif.cases import charge_table
 from tests.auditor.auditor import Answer, audit
+from tests.auditor.auditor import Book as Facts
 
 KNOWN = datetime(2024, 1, 1)
-"""The second clock of every run: table versions published later are unknown."""
+"""Knowledge time of every run: table versions published later are unknown."""
+
+TABLES = ("earnings", "ledger", "payments", "payouts", "statement_credits", "statement_lines")
 
 
 def run_engine(
     charges: list[dict[str, Any]],
     books: Sequence[tuple[datetime, Book]],
-    plan: Plan | list[Plan],
+    plans: Sequence[Plan],
     period: str,
 ) -> Run:
-    """Settle charges (mappings of FOCUS columns, with timestamps) under a plan or several, in memory."""
+    """Settle charges (mappings of FOCUS columns, with timestamps) under plans, in memory."""
     engine = DuckDB()
-    load_book(
-        engine,
-        [
-            s
-            for n, (known, book) in enumerate(books)
-            for s in sources_from(book, f"book-{n}", known)
-        ],
-    )
+    sources = [sources_from(book, f"book-{n}", known) for n, (known, book) in enumerate(books)]
+    load_book(engine, [source for one in sources for source in one])
     engine.load("charges", charge_table(charges))
-    span = parse_period(period)
-    return settle(
-        engine, plan if isinstance(plan, list) else [plan], span, AsOf(span.last_day, KNOWN)
-    )
+    whole = parse_period(period)
+    return settle(engine, plans, whole, AsOf(whole.last_day, KNOWN))
 
 
-def answer_for(
+def answers_for(
     charges: list[dict[str, Any]],
     books: Sequence[tuple[datetime, Book]],
-    plan: Plan,
+    plans: Sequence[Plan],
     period: str,
     known: datetime = KNOWN,
-) -> Answer:
-    """The auditor's answer to the same question."""
+) -> dict[str, Answer]:
+    """The auditor's answers to the same question, by plan."""
     span = parse_period(period).span
-    facts = [
-        (since, row) for since, book in books for rows in book.tables().values() for row in rows
-    ]
-    return audit(charges, facts, plan_as_of(plan, known.date()), (span.start, span.end))
+    book = Facts(
+        [(since, row) for since, one in books for rows in one.tables().values() for row in rows]
+    )
+    return {
+        plan.id: audit(charges, book, plan_as_of(plan, known.date()), (span.start, span.end))
+        for plan in plans
+    }
 
 
-def differences(run: Run, answer: Answer) -> list[str]:
+def differences(run: Run, answers: dict[str, Answer]) -> list[str]:
     """Everything in which engine and auditor differ; empty where they agree."""
-    engine, span = run.engine, run.period.span
-    rows = [
-        r for r in engine.table("earnings").to_pylist() if span.start <= r["paid_month"] < span.end
-    ]
-    own = {
-        (r["component"], r["payee"], r["period"], r["unit"]): (r["earned"], r["reason"])
-        for r in rows
-        if r["step_no"] == 0
-    }
-    entries: dict[tuple[str, str, str, str], Decimal] = {}
-    for r in (r for r in rows if r["step_no"]):
-        key = (r["component"], r["payee"], r["period"], r["reason"])
-        entries[key] = entries.get(key, Decimal(0)) + r["earned"]
-    sums: dict[tuple[Any, str, str], Decimal] = {}
-    for r in engine.table("statement_credits").to_pylist():
-        credit = (r["month"], r["payee"], r["role"])
-        sums[credit] = sums.get(credit, Decimal(0)) + r["credited"]
-    uncredited = {r["month"]: r["uncredited"] for r in engine.table("ledger").to_pylist()}
-    lines: dict[tuple[str, str, str], Decimal] = {}
-    for (component, payee, period, _), amount in [
-        *((k, v[0]) for k, v in answer.own.items()),
-        *answer.entries.items(),
-    ]:
-        lines[component, payee, period] = lines.get((component, payee, period), Decimal(0)) + amount
-    said = {
-        (r["component"], r["payee"], r["period"]): r["earned"]
-        for r in engine.table("statement_lines").to_pylist()
-    }
-    columns = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
-    payouts = {
-        (r["payee"], r["month"]): tuple(r[c] for c in columns)
-        for r in engine.table("payouts").to_pylist()
-        if span.start <= r["month"] < span.end
-    }
-    payments = {
-        (r["payee"], r["month"], r["form"]): (r["amount"], r["paid"])
-        for r in engine.table("payments").to_pylist()
-        if span.start <= r["month"] < span.end
-    }
-    zero = {k: v for k, v in answer.entries.items() if v or k[3] == "override"}
+    tables = {name: run.engine.table(name).to_pylist() for name in TABLES}
     return [
-        *_compare("earned", own, answer.own),
-        *_compare("entry", entries, zero),
-        *_compare("line", said, lines),
-        *_compare("credited", sums, answer.credited),
-        *_compare("uncredited", uncredited, answer.uncredited),
-        *_compare("payout", payouts, answer.payouts),
-        *_compare("payment", payments, answer.payments),
+        f"{plan_id}: {difference}"
+        for plan_id, answer in answers.items()
+        for difference in _differences(_Found(run, plan_id, tables), answer)
     ]
+
+
+def _differences(found: _Found, answer: Answer) -> list[str]:
+    # An override of nothing is a line of the statement; other entries of nothing are not made.
+    entries = {k: v for k, v in answer.entries.items() if v or k[3] == "override"}
+    return [
+        *_compare("earned", found.own(), answer.own),
+        *_compare("entry", found.entries(), entries),
+        *_compare("line", found.lines(), _lines(answer)),
+        *_compare("credited", found.credited(), answer.credited),
+        *_compare("uncredited", found.uncredited(), answer.uncredited),
+        *_compare("payout", found.payouts(), answer.payouts),
+        *_compare("payment", found.payments(), answer.payments),
+    ]
+
+
+def _lines(answer: Answer) -> dict[Any, Decimal]:
+    """What the auditor says line by line: by component, payee and period."""
+    sums: dict[Any, Decimal] = defaultdict(Decimal)
+    for (component, payee, period, _), (amount, _) in answer.own.items():
+        sums[component, payee, period] += amount
+    for (component, payee, period, _), amount in answer.entries.items():
+        sums[component, payee, period] += amount
+    return sums
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a run says of one plan, under the keys of the auditor's answer."""
+
+    run: Run
+    plan_id: str
+    tables: dict[str, list[dict[str, Any]]]
+
+    def _rows(self, table: str, month: str = "") -> list[dict[str, Any]]:
+        """The plan's rows of a table; with a column `month`, those of the run's period."""
+        span = self.run.period.span
+        mine = [row for row in self.tables[table] if row["plan_id"] == self.plan_id]
+        return [row for row in mine if not month or span.start <= row[month] < span.end]
+
+    def own(self) -> dict[Any, Any]:
+        rows = [row for row in self._rows("earnings", "paid_month") if row["step_no"] == 0]
+        keys = ("component", "payee", "period", "unit")
+        return {_key(row, keys): (row["earned"], row["reason"]) for row in rows}
+
+    def entries(self) -> dict[Any, Any]:
+        rows = [row for row in self._rows("earnings", "paid_month") if row["step_no"]]
+        return _summed(rows, ("component", "payee", "period", "reason"), "earned")
+
+    def lines(self) -> dict[Any, Any]:
+        keys = ("component", "payee", "period")
+        return {_key(row, keys): row["earned"] for row in self._rows("statement_lines")}
+
+    def credited(self) -> dict[Any, Any]:
+        return _summed(self._rows("statement_credits"), ("month", "payee", "role"), "credited")
+
+    def uncredited(self) -> dict[Any, Any]:
+        return {row["month"]: row["uncredited"] for row in self._rows("ledger")}
+
+    def payouts(self) -> dict[Any, Any]:
+        columns = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
+        rows = self._rows("payouts", "month")
+        return {_key(row, ("payee", "month")): _key(row, columns) for row in rows}
+
+    def payments(self) -> dict[Any, Any]:
+        keys = ("payee", "month", "form")
+        rows = self._rows("payments", "month")
+        return {_key(row, keys): (row["amount"], row["paid"]) for row in rows}
+
+
+def _key(row: dict[str, Any], columns: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(row[column] for column in columns)
+
+
+def _summed(rows: list[dict[str, Any]], keys: Sequence[str], value: str) -> dict[Any, Decimal]:
+    sums: dict[Any, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        sums[_key(row, keys)] += row[value]
+    return sums
 
 
 def _compare(what: str, mine: dict[Any, Any], theirs: dict[Any, Any]) -> list[str]:

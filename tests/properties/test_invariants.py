@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import random
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenrun.base.when import parse_period
-from fenrun.book.read import Book
+from fenrun.base.problem import Problem
+from fenrun.book.checks import find
+from fenrun.book.read import Book, book_from
+from fenrun.book.rows import Link
 from fenrun.credit import from_charges
 from fenrun.plan.read import PlanFile, read_plan
+from fenrun.plan.rows import Plan
 from fenrun.statement.run import Run
 from fenrun.whatif.compare import as_other
 from tests.auditor.compare import run_engine
 from tests.properties import worlds
+from tests.properties.worlds import Batch
 
 TABLES = ("earnings", "statements", "ledger", "uncredited", "credits")
+BY_OTHERS = ("gate", "less", "beaten", "ceiling", "override", "clawback")
+"""Reasons of what other clauses add to a component, or take off."""
+LOOKS_AT_SIGN_OR_TIME = (
+    "BilledCost",
+    "purchase",
+    "customer since",
+    "new customers",
+    "last year",
+    "previous period",
+    "columns",
+)
+"""Words of plans in which a charge and its refund need not undo each other."""
+
+
+def _settled(batch: Batch, plans: Sequence[Plan] = ()) -> Run:
+    """Settle a batch under its own plans, or under these."""
+    return run_engine(batch.charges, batch.books, plans or batch.plans, batch.period)
 
 
 def _result(run: Run) -> dict[str, list[str]]:
@@ -33,232 +57,148 @@ def _result(run: Run) -> dict[str, list[str]]:
     }
 
 
-def _paid(run: Run) -> dict[Any, Decimal]:
-    return {
-        (r["component"], r["payee"], r["period"], r["unit"], r["reason"]): r["earned"]
-        for r in run.engine.table("earnings").to_pylist()
-    }
-
-
-def _concerning(run: Run) -> dict[Any, Decimal]:
-    """What is earned by itself, before other clauses add or take off."""
-    return {
-        k: v
-        for k, v in _paid(run).items()
-        if k[4] not in ("gate", "less", "beaten", "ceiling", "override", "clawback") or k[3]
-    }
-
-
-@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods)
-def test_conservation_and_sums(
-    charges: list[Any], books: list[Any], plan: PlanFile, period: str
-) -> None:
-    engine = run_engine(charges, books, plan.plan, period).engine
-    for row in engine.query(
-        "SELECT sum(share) AS held FROM direct WHERE main GROUP BY plan_id, group_id, role"
-    ).to_pylist():
-        assert 0 < row["held"] <= 1
-    for row in engine.table("ledger").to_pylist():
-        assert row["credited"] + row["uncredited"] == row["total"]
-    span = parse_period(period).span
-    lines, earned = (
-        engine.table("statement_lines").to_pylist(),
-        [
-            e
-            for e in engine.table("earnings").to_pylist()
-            if span.start <= e["paid_month"] < span.end
-        ],
-    )
-    statements = engine.table("statements").to_pylist()
-    assert (
-        sum(x["earned"] for x in lines)
-        == sum(x["earned"] for x in earned)
-        == sum(x["earned"] for x in statements)
-    )
-    known_rules = {r.rule_id for r in plan.plan.rules}
-    assert {r["rule_id"] for r in engine.table("credits").to_pylist()} | {
-        x["component"] for x in lines
-    } <= known_rules
-    groups = {g["group_id"] for g in engine.table("groups").to_pylist()}
-    assert {c["group_id"] for c in engine.table("credits").to_pylist()} <= groups
-
-
-@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods, st.integers(0, 99))
-def test_order_of_arrival_does_not_matter_and_a_run_repeats(
-    charges: list[Any], books: list[Any], plan: PlanFile, period: str, seed: int
-) -> None:
-    rng = random.Random(seed)
-    first = _result(run_engine(charges, books, plan.plan, period))
-    assert _result(run_engine(charges, books, plan.plan, period)) == first
-    mixed = [
-        (known, Book(*(rng.sample(rows, len(rows)) for rows in book.tables().values())))
-        for known, book in books
-    ]
-    assert (
-        _result(
-            run_engine(
-                rng.sample(charges, len(charges)), rng.sample(mixed, len(mixed)), plan.plan, period
-            )
-        )
-        == first
-    )
-
-
-@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods, st.data())
-def test_a_refund_undoes_its_charge_exactly(
-    charges: list[Any], books: list[Any], plan: PlanFile, period: str, data: st.DataObject
-) -> None:
-    """Where nothing looks at the sign, at who was a customer when, or at whether there was anything: a charge and its refund leave all that is earned as it was."""
-    said = plan.content
-    if any(
-        word in said
-        for word in (
-            "BilledCost",
-            "purchase",
-            "customer since",
-            "new customers",
-            "last year",
-            "previous period",
-            "columns",
-        )
-    ):
-        return
-    charge = data.draw(worlds.charge())
-    refund = {k: -v if isinstance(v, Decimal) else v for k, v in charge.items()} | {
-        "x_Cash": charge["x_Cash"] and str(-Decimal(charge["x_Cash"]))
-    }
-    before, after = (
-        _concerning(run_engine(found, books, plan.plan, period))
-        for found in (charges, [*charges, charge, refund])
-    )
-    assert all(after[key] == earned for key, earned in before.items())
-
-
-@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods)
-def test_a_day_that_stands_for_others_changes_nothing(
-    charges: list[Any], books: list[Any], plan: PlanFile, period: str
-) -> None:
-    """Charges are summed over the days between changes of the book. Day by day the same comes out."""
-    spans = from_charges._spans
-    by_span = run_engine(charges, books, plan.plan, period)
-    from_charges._spans = lambda *given: (
-        spans(*given) | {"merged": "false", "span": "c.day", "span_join": ""}
-    )
-    try:
-        by_day = run_engine(charges, books, plan.plan, period)
-    finally:
-        from_charges._spans = spans
-    assert by_span.engine.table("groups").num_rows <= by_day.engine.table("groups").num_rows
-    assert _by_plan(by_span) == _by_plan(by_day)
-
-
-@given(worlds.charges, worlds.book(), worlds.plan(), worlds.periods)
-def test_a_fact_said_again_changes_nothing(
-    charges: list[Any], book: Book, plan: PlanFile, period: str
-) -> None:
-    again = [(worlds.EARLY, book), (worlds.LATE, book)]
-    assert _result(run_engine(charges, again, plan.plan, period)) == _result(
-        run_engine(charges, [(worlds.LATE, book)], plan.plan, period)
-    )
-
-
-@given(worlds.charges, worlds.books, worlds.plan(), worlds.periods)
-def test_rewording_restates_nobody(
-    charges: list[Any], books: list[Any], plan: PlanFile, period: str
-) -> None:
-    reworded = read_plan(
-        plan.content.replace("title: Random", "title: Reworded").replace(
-            "source: test", "source: elsewhere"
-        ),
-        "reworded.yaml",
-    )
-    terms, other = plan.plan.terms[0], reworded.plan.terms[0]
-    assert terms.money == other.money and terms.words != other.words
-    assert _paid(run_engine(charges, books, reworded.plan, period)) == _paid(
-        run_engine(charges, books, plan.plan, period)
-    )
-
-
-@given(worlds.charges, worlds.books, worlds.plan(), worlds.plan(), worlds.periods)
-def test_plans_settled_together_earn_as_alone(
-    charges: list[Any], books: list[Any], plan: PlanFile, other: PlanFile, period: str
-) -> None:
-    """A plan, a variant of its rates, and another plan: in one pass each earns to the cent what it earns alone."""
-    terms = plan.plan.terms[0]
-    variant = as_other(plan.plan, "variant")
-    variant = replace(
-        variant, bands=tuple(replace(b, rate=b.rate and b.rate / 2) for b in variant.bands)
-    )
-    third = as_other(other.plan, "third", timezone=terms.timezone, as_of=terms.as_of)
-    together = _by_plan(run_engine(charges, books, [plan.plan, variant, third], period))
-    for one in (plan.plan, variant, third):
-        assert _by_plan(run_engine(charges, books, one, period)).get(one.id, {}) == together.get(
-            one.id, {}
-        )
+def _earned(run: Run) -> dict[Any, Decimal]:
+    """Earnings by plan, component, payee, period, unit and reason."""
+    keys = ("plan_id", "component", "payee", "period", "unit", "reason")
+    rows = run.engine.table("earnings").to_pylist()
+    return {tuple(row[key] for key in keys): row["earned"] for row in rows}
 
 
 def _by_plan(run: Run) -> dict[str, dict[Any, Decimal]]:
     """What each plan earns, pays and credits."""
-    found: dict[str, dict[Any, Decimal]] = {}
+    span = run.period.span
+    found: dict[str, dict[Any, Decimal]] = defaultdict(dict)
     for table, keys, value in (
         ("earnings", ("component", "payee", "period", "unit", "step_no"), "earned"),
         ("payments", ("payee", "month", "form"), "paid"),
         ("statement_credits", ("payee", "month", "role", "kind"), "credited"),
         ("ledger", ("month",), "uncredited"),
     ):
-        for r in run.engine.table(table).to_pylist():
-            if (
-                table != "earnings"
-                or run.period.span.start <= r["paid_month"] < run.period.span.end
-            ):
-                found.setdefault(r["plan_id"], {})[(table, *(r[k] for k in keys))] = r[value]
+        for row in run.engine.table(table).to_pylist():
+            if table != "earnings" or span.start <= row["paid_month"] < span.end:
+                key = (table, *(row[k] for k in keys))
+                found[row["plan_id"]][key] = row[value]
     return found
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.sampled_from(worlds.DAYS),
-            st.sampled_from(worlds.DAYS),
-            st.sampled_from(worlds.SHARES),
-        ),
-        min_size=2,
-        max_size=4,
+@given(worlds.batches())
+def test_conservation_and_sums(batch: Batch) -> None:
+    run = _settled(batch)
+    engine, span = run.engine, run.period.span
+    held = "SELECT sum(share) AS held FROM direct WHERE main GROUP BY plan_id, group_id, role"
+    assert all(0 < row["held"] <= 1 for row in engine.query(held).to_pylist())
+    for row in engine.table("ledger").to_pylist():
+        assert row["credited"] + row["uncredited"] == row["total"]
+    lines = engine.table("statement_lines").to_pylist()
+    statements = engine.table("statements").to_pylist()
+    earnings = engine.table("earnings").to_pylist()
+    credits = engine.table("credits").to_pylist()
+    groups = {row["group_id"] for row in engine.table("groups").to_pylist()}
+    assert {row["group_id"] for row in credits} <= groups
+    for plan in batch.plans:
+        paid = [row for row in _of(plan, earnings) if span.start <= row["paid_month"] < span.end]
+        by_line = sum(row["earned"] for row in _of(plan, lines))
+        assert by_line == sum(row["earned"] for row in paid)
+        assert by_line == sum(row["earned"] for row in _of(plan, statements))
+        rules = {row["rule_id"] for row in _of(plan, credits)}
+        rules |= {row["component"] for row in _of(plan, lines)}
+        assert rules <= {rule.rule_id for rule in plan.rules}
+
+
+def _of(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["plan_id"] == plan.id]
+
+
+@given(worlds.batches(), st.integers(0, 99))
+def test_order_of_arrival_does_not_matter_and_a_run_repeats(batch: Batch, seed: int) -> None:
+    rng = random.Random(seed)
+
+    def mixed(rows: list[Any]) -> list[Any]:
+        return rng.sample(rows, len(rows))
+
+    books = [(known, Book(*map(mixed, book.tables().values()))) for known, book in batch.books]
+    first = _result(_settled(batch))
+    assert _result(_settled(batch)) == first
+    assert (
+        _result(_settled(replace(batch, charges=mixed(batch.charges), books=mixed(books)))) == first
     )
-)
-def test_a_conflict_shows_all_its_places(spans: list[Any]) -> None:
-    """A role held over the whole is an error that names the rows, on exactly the days it holds."""
-    rows = [
-        {
-            "of": "customer",
-            "subject": "K1",
-            "role": "partner",
-            "party": f"P{n}",
-            "share": share,
-            "from": str(min(a, b)),
-            "to": str(max(a, b)),
-        }
-        for n, (a, b, share) in enumerate(spans)
-    ]
-    from fenrun.book.checks import find
-    from fenrun.book.read import book_from
-
-    book, problems = book_from({"links": [(n, r) for n, r in enumerate(rows, 2)]}, "links.csv")
-    assert not problems
-    engine = run_engine([], [(datetime(2024, 1, 1), book)], _PLAN.plan, "2024-01").engine
-    said = [p for p in find(engine) if p.code == "link-over-100"]
-    for day in worlds.DAYS:
-        held = [x for x in book.links if x.valid_from <= day < x.valid_to]
-        over = sum((x.share for x in held), Decimal(0)) > 1
-        covering = [p for p in said if str(p.values["start"]) <= str(day) < str(p.values["end"])]
-        assert bool(covering) == over
-        if over:
-            assert {x.row_no for x in held} <= {
-                place.row for p in covering for place in (p.place, *p.also)
-            }
 
 
-_PLAN = read_plan(
+@given(worlds.batches(), worlds.charge())
+def test_a_refund_undoes_its_charge_exactly(batch: Batch, charge: dict[str, Any]) -> None:
+    """A charge and its refund leave all that is earned as it was.
+
+    Where nothing looks at the sign, at who was a customer when, or at whether there was anything.
+    """
+    files = [f for f in batch.files if not any(w in f.content for w in LOOKS_AT_SIGN_OR_TIME)]
+    if not files:
+        return
+    refund = {k: -v if isinstance(v, Decimal) else v for k, v in charge.items()}
+    refund["x_Cash"] = charge["x_Cash"] and str(-Decimal(charge["x_Cash"]))
+    plans = [file.plan for file in files]
+    before = _by_itself(_settled(batch, plans))
+    after = _by_itself(_settled(replace(batch, charges=[*batch.charges, charge, refund]), plans))
+    assert all(after[key] == earned for key, earned in before.items())
+
+
+def _by_itself(run: Run) -> dict[Any, Decimal]:
+    """What is earned by itself, before other clauses add or take off."""
+    return {
+        key: earned
+        for key, earned in _earned(run).items()
+        for (*_, unit, reason) in [key]
+        if unit or reason not in BY_OTHERS
+    }
+
+
+@given(worlds.batches())
+def test_a_day_that_stands_for_others_changes_nothing(batch: Batch) -> None:
+    """Charges are summed over the days between changes of the book. Day by day gives the same."""
+    by_span = _settled(batch)
+    with pytest.MonkeyPatch.context() as patch:
+        spans = from_charges._spans
+        each_day = {"merged": "false", "span": "c.day", "span_join": ""}
+        patch.setattr(from_charges, "_spans", lambda *given: spans(*given) | each_day)
+        by_day = _settled(batch)
+    assert by_span.engine.table("groups").num_rows <= by_day.engine.table("groups").num_rows
+    assert _by_plan(by_span) == _by_plan(by_day)
+
+
+@given(worlds.batches())
+def test_a_fact_said_again_changes_nothing(batch: Batch) -> None:
+    _, book = batch.books[0]
+    again = replace(batch, books=[(worlds.EARLY, book), (worlds.LATE, book)])
+    once = replace(batch, books=[(worlds.LATE, book)])
+    assert _result(_settled(again)) == _result(_settled(once))
+
+
+@given(worlds.batches())
+def test_rewording_restates_nobody(batch: Batch) -> None:
+    reworded = [_reworded(file) for file in batch.files]
+    for plan, other in zip(batch.plans, reworded, strict=True):
+        assert plan.terms[0].money == other.terms[0].money
+        assert plan.terms[0].words != other.terms[0].words
+    assert _earned(_settled(batch, reworded)) == _earned(_settled(batch))
+
+
+def _reworded(file: PlanFile) -> Plan:
+    text = file.content.replace("title: Random", "title: Reworded")
+    return read_plan(text.replace("source: test", "source: elsewhere"), "reworded.yaml").plan
+
+
+@given(worlds.batches(plans_at_most=2))
+def test_plans_settled_together_earn_as_alone(batch: Batch) -> None:
+    """In one pass, plans and a variant of the first earn to the cent what each earns alone."""
+    variant = as_other(batch.plans[0], "variant")
+    bands = tuple(replace(band, rate=band.rate and band.rate / 2) for band in variant.bands)
+    plans = [*batch.plans, replace(variant, bands=bands)]
+    together = _by_plan(_settled(batch, plans))
+    for plan in plans:
+        alone = _by_plan(_settled(batch, [plan]))
+        assert alone.get(plan.id, {}) == together.get(plan.id, {})
+
+
+ANY = read_plan(
     """
 plan: any
 title: Any
@@ -272,3 +212,42 @@ credit: {first match: [{id: all, mode: double, roles: [partner]}]}
 """,
     "any.yaml",
 )
+_days = st.sampled_from(worlds.DAYS)
+_holdings = st.lists(
+    st.tuples(_days, _days, st.sampled_from(worlds.SHARES)), min_size=2, max_size=4
+)
+
+
+@given(st.lists(_holdings, min_size=1, max_size=12))
+def test_a_conflict_shows_all_its_places(customers: list[list[Any]]) -> None:
+    """A role held over the whole is an error that names the rows, on exactly the days it holds."""
+    rows = [
+        _partner_of(f"K{k}", f"P{p}", *holding)
+        for k, holdings in enumerate(customers)
+        for p, holding in enumerate(holdings)
+    ]
+    book, problems = book_from({"links": list(enumerate(rows, 2))}, "links.csv")
+    assert not problems
+    engine = run_engine([], [(datetime(2024, 1, 1), book)], [ANY.plan], "2024-01").engine
+    said = [problem for problem in find(engine) if problem.code == "link-over-100"]
+    for customer in {link.subject for link in book.links}:
+        links = [link for link in book.links if link.subject == customer]
+        rows_of = {link.row_no for link in links}
+        _same_days([p for p in said if p.place.row in rows_of], links)
+
+
+def _partner_of(customer: str, party: str, one: Any, other: Any, share: str) -> dict[str, str]:
+    span = {"from": str(min(one, other)), "to": str(max(one, other))}
+    link = {"of": "customer", "subject": customer, "role": "partner", "party": party}
+    return link | {"share": share} | span
+
+
+def _same_days(said: list[Problem], links: list[Link]) -> None:
+    """Assert that the problems of a customer cover the days on which over the whole is held."""
+    for day in worlds.DAYS:
+        held = [link for link in links if link.valid_from <= day < link.valid_to]
+        over = sum((link.share for link in held), Decimal(0)) > 1
+        covering = [p for p in said if str(p.values["start"]) <= str(day) < str(p.values["end"])]
+        assert bool(covering) == over
+        places = {place.row for p in covering for place in (p.place, *p.also)}
+        assert not over or {link.row_no for link in held} <= places
