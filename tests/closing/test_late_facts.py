@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -23,8 +23,8 @@ from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
 from fenrun.charges.stored import billing_facts
 from fenrun.closing import close as closing
-from fenrun.closing.close import close, closes, posted, settle_period
-from fenrun.closing.differences import Amounts, amounts, differences, late_arriving_facts
+from fenrun.closing.close import booked, close, closes, settle_period
+from fenrun.closing.differences import amounts, differences, late_arriving_facts
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import PlanFile
 from fenrun.proof.bundle import make_bundle
@@ -33,6 +33,7 @@ from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.store.facts import Store, manifest
 from fenrun.whatif.cases import charge_table
 from tests.properties import worlds
+from tests.properties.plans import plan, shared_terms
 
 START = datetime(2023, 12, 1)
 MOMENTS = [
@@ -44,25 +45,29 @@ MOMENTS = [
     datetime(2024, 4, 20),
 ]
 CLOSED_AT = {"2024-01": MOMENTS[0], "2024-02": MOMENTS[2], "2024-03": MOMENTS[4]}
-BASE = [
-    {
+COSTS = ("BilledCost", "ListCost", "ContractedCost", "EffectiveCost")
+
+
+def _known_from_the_start(month: int) -> dict[str, Any]:
+    """A charge of a month, so that there is something to settle in each."""
+    return {
         "InvoiceIssuerName": "Cloud",
         "BillingAccountId": "A1",
         "BillingCurrency": "CNY",
-        "ChargePeriodStart": datetime(2024, m, 9),
-        "BillingPeriodStart": datetime(2024, m, 1),
-        **{
-            c: Decimal("120") for c in ("BilledCost", "ListCost", "ContractedCost", "EffectiveCost")
-        },
+        "ChargePeriodStart": datetime(2024, month, 9),
+        "BillingPeriodStart": datetime(2024, month, 1),
+        **dict.fromkeys(COSTS, Decimal(120)),
         "ServiceName": "Compute",
         "ResourceId": None,
         "x_Cash": "120",
         "x_OrderId": None,
         "SubAccountId": None,
     }
-    for m in (1, 2, 3)
-]
-some = settings(max_examples=max(5, (settings.default or settings()).max_examples // 3))
+
+
+BASE = [_known_from_the_start(month) for month in (1, 2, 3)]
+some = settings(max_examples=max(3, (settings.default or settings()).max_examples // 3))
+"""Histories are settled many times each: there are fewer of them, of several plans each."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,30 +76,28 @@ def _any_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(closing, "ERROR", "nothing")
 
 
-def _amounts(facts: Facts, period: Period, known: datetime) -> Amounts:
-    """What is earned and paid, settled anew."""
+def _amounts(store: Store, period: Period, known: datetime) -> dict[Any, Decimal]:
+    """What is earned and paid, settled anew over what was known at a moment."""
+    return _of_facts(facts_as_of(store, known), period, known)
+
+
+def _of_facts(facts: Facts, period: Period, known: datetime) -> dict[Any, Decimal]:
     facts = replace(facts, plans=in_force(facts.plans, period))
-    return amounts(facts.settle(period, known)) if facts.plans else {}
+    found = amounts(facts.settle(period, known)) if facts.plans else {}
+    return {key: amount for key, (amount, _) in found.items()}
 
 
 def load_charges(store: Store, rows: list[dict[str, Any]], known: datetime, name: str) -> None:
     """Import charges as they are, past the reading of files."""
-    content = digest("charges", name, [str(r) for r in rows])
+    content = digest("charges", name, [str(row) for row in rows])
     table = charge_table(rows)
-    table = table.set_column(
-        table.schema.get_field_index("import_id"),
-        "import_id",
-        pa.array([short(content)] * len(rows)),
-    )
+    import_id = pa.array([short(content)] * len(rows))
+    table = table.set_column(table.schema.get_field_index("import_id"), "import_id", import_id)
     engine = DuckDB()
     engine.load("own", table)
     facts = {**billing_facts(engine, "own"), "rows": len(rows), "quarantined": 0}
-    store.add(
-        "charges",
-        content,
-        manifest(name, known, facts, ()),
-        lambda folder: pq.write_table(table, folder / "charges.parquet"),
-    )
+    said = manifest(name, known, facts, ())
+    store.add("charges", content, said, lambda f: pq.write_table(table, f / "charges.parquet"))
 
 
 def load_book(store: Store, book: Book, known: datetime, name: str) -> None:
@@ -104,112 +107,135 @@ def load_book(store: Store, book: Book, known: datetime, name: str) -> None:
         for table, rows in book.tables().items():
             pq.write_table(from_rows(TABLES[table], rows), folder / f"{table}.parquet")
 
-    store.add(
-        "book",
-        digest("book", name, [str(r) for rows in book.tables().values() for r in rows]),
-        manifest(name, known, {}, ()),
-        write,
-    )
+    content = digest("book", name, [str(r) for rows in book.tables().values() for r in rows])
+    store.add("book", content, manifest(name, known, {}, ()), write)
 
 
-def load_plan_text(store: Store, plan: PlanFile, known: datetime, name: str) -> None:
+def load_plan_text(store: Store, file: PlanFile, known: datetime, name: str) -> None:
     """Import a plan as it is."""
     store.add(
         "plans",
-        digest("plan", plan.content),
-        manifest(name, known, {"plan": plan.plan.id}, ()),
-        lambda folder: (folder / "plan.yaml").write_text(plan.content, "utf-8"),
+        digest("plan", file.content),
+        manifest(name, known, {"plan": file.plan.id}, ()),
+        lambda folder: (folder / "plan.yaml").write_text(file.content, "utf-8"),
     )
 
 
+@dataclass(frozen=True)
+class History:
+    """What becomes known when."""
+
+    plans: list[PlanFile]
+    """Known from the start."""
+    charges: list[tuple[datetime, list[dict[str, Any]]]]
+    """Charges on some days between the closes."""
+    books: list[tuple[datetime, Book]]
+    """A book from the start, perhaps another one later."""
+    changed: tuple[datetime, PlanFile] | None
+    """Perhaps a change of the first plan."""
+
+    @property
+    def months(self) -> list[str]:
+        """The months that can be closed: those in which a plan is in force."""
+        start = min(file.plan.terms[0].valid_from for file in self.plans)
+        return [month for month in CLOSED_AT if start < parse_period(month).span.end]
+
+
 @st.composite
-def histories(draw: st.DrawFn) -> Any:
-    """What becomes known when: charges and books on some days between the closes, perhaps a change of the plan's rates."""
-    plan = draw(worlds.plan())
-    arrivals_ = [
-        (draw(st.sampled_from(MOMENTS)), draw(worlds.charges))
-        for _ in range(draw(st.integers(1, 2)))
-    ]
-    books = [(START, draw(worlds.book()))] + [
-        (draw(st.sampled_from(MOMENTS)), draw(worlds.book()))
-        for _ in range(draw(st.integers(0, 1)))
-    ]
-    other = draw(worlds.plan()) if draw(st.integers(0, 3)) == 0 else None
-    return plan, arrivals_, books, other and (draw(st.sampled_from(MOMENTS)), other)
+def histories(draw: st.DrawFn) -> History:
+    """A history of one plan, or of several that are settled together."""
+    moments = st.sampled_from(MOMENTS)
+    shared = draw(shared_terms())
+    count = draw(st.sampled_from((1, 3, 3)))
+    files = [draw(plan(f"random-{number}", shared)) for number in range(1, count + 1)]
+    late = [(draw(moments), draw(worlds.charges)) for _ in range(draw(st.integers(1, 2)))]
+    books = [(START, draw(worlds.book()))]
+    if draw(st.booleans()):
+        books.append((draw(moments), draw(worlds.book())))
+    changes = draw(st.integers(1, 4)) == 4
+    changed = (draw(moments), draw(plan("random-1", shared))) if changes else None
+    return History(files, late, books, changed)
 
 
 def facts_of(
     store: Store,
-    history: Any,
+    history: History,
     until: datetime,
     after: datetime = datetime.min,
     known: datetime | None = None,
 ) -> None:
-    """Import what becomes known after one moment and by another; as known then, or all at `known`."""
-    plan, charges, books, other = history
+    """Import what becomes known after one moment and by another.
+
+    Charges are known from then, or all of them from `known`.
+    """
     if after < START <= until:
-        load_plan_text(store, plan, START, "plan.yaml")
+        for number, file in enumerate(history.plans):
+            load_plan_text(store, file, START, f"plan-{number}.yaml")
         load_charges(store, BASE, START, "base.csv")
-    for n, (moment, rows) in enumerate(charges):
+    for number, (moment, rows) in enumerate(history.charges):
         if after < moment <= until:
-            load_charges(
-                store,
-                [
-                    {**r, "ChargeClass": "Correction" if k % 5 == 0 else None}
-                    for k, r in enumerate(rows)
-                ],
-                known or moment,
-                f"charges-{n}.csv",
-            )
-    for n, (moment, book) in enumerate(books):
+            load_charges(store, _corrected(rows), known or moment, f"charges-{number}.csv")
+    for number, (moment, book) in enumerate(history.books):
         if after < moment <= until:
-            load_book(store, book, moment, f"book-{n}.csv")
-    if other and after < other[0] <= until:
-        load_plan_text(store, other[1], other[0], "plan-2.yaml")
+            load_book(store, book, moment, f"book-{number}.csv")
+    if history.changed and after < history.changed[0] <= until:
+        load_plan_text(store, history.changed[1], history.changed[0], "plan-changed.yaml")
+
+
+def _corrected(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The charges, every fifth a correction."""
+    classes = ("Correction", None, None, None, None)
+    return [{**row, "ChargeClass": classes[n % 5]} for n, row in enumerate(rows)]
 
 
 @some
 @given(histories())
-def test_closed_statements_and_their_differences_are_what_is_known_at_last(history: Any) -> None:
-    """Month after month is closed as then known. All that was closed and posted sums, line by line and cause by cause, to what is known at the last close."""
-    months = [
-        m for m in CLOSED_AT if history[0].plan.terms[0].valid_from < parse_period(m).span.end
-    ]
+def test_closed_statements_and_their_differences_are_what_is_known_at_last(
+    history: History,
+) -> None:
+    """Month after month is closed as then known.
+
+    All that was closed and booked sums, line by line and cause by cause, to what is known at the
+    last close.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        store, before = Store(Path(folder) / "ws"), datetime.min
-        was: dict[str, Any] = {}
-        for month in months:
-            facts_of(store, history, CLOSED_AT[month], before)
-            before = CLOSED_AT[month]
-            close(store, parse_period(month), before)
-            for earlier, statements in was.items():
-                assert _statements(store, earlier) == statements, "a closed statement changed"
-            was[month] = _statements(store, month)
+        store = Store(Path(folder) / "ws")
+        _close_month_by_month(store, history)
         sums: dict[Any, Decimal] = defaultdict(Decimal)
         for one in closes(store):
-            for key, (amount, _) in _amounts(
-                facts_as_of(store, one.known), one.period, one.known
-            ).items():
+            for key, amount in _amounts(store, one.period, one.known).items():
                 sums[key] += amount
-            for d in posted(store, one):
+            for d in booked(store, one):
                 sums[d.month, d.plan_id, d.payee, d.what, d.component, d.period] += d.amount
-        whole = parse_period(f"{months[0]}/{months[-1]}")
-        last = {k: v for k, (v, _) in _amounts(facts_as_of(store, before), whole, before).items()}
-        assert {k: v for k, v in sums.items() if v} == last
+        first, last = history.months[0], history.months[-1]
+        whole = parse_period(f"{first}/{last}")
+        assert {k: v for k, v in sums.items() if v} == _amounts(store, whole, CLOSED_AT[last])
         assert not store.broken()
-        _bundles(store, months[-1], Path(folder))
+        _bundles(store, last, Path(folder))
+
+
+def _close_month_by_month(store: Store, history: History) -> None:
+    """Import what is known by each close, and close; what was closed before does not change."""
+    before = datetime.min
+    was: dict[str, Any] = {}
+    for month in history.months:
+        facts_of(store, history, CLOSED_AT[month], before)
+        before = CLOSED_AT[month]
+        close(store, parse_period(month), before)
+        for earlier, statements in was.items():
+            assert _statements(store, earlier) == statements, "a closed statement changed"
+        was[month] = _statements(store, month)
 
 
 def _statements(store: Store, month: str) -> Any:
+    """Everything on the statements of a month, and what is booked on them."""
     run = settle_period(store, parse_period(month)).run
-    return [
-        sorted(map(str, run.engine.table(name).to_pylist()))
-        for name in ("statement_lines", "payments", "payouts", "statement_credits")
-    ], run.booked
+    tables = ("statement_lines", "payments", "payouts", "statement_credits")
+    return [sorted(map(str, run.engine.table(name).to_pylist())) for name in tables], run.booked
 
 
 def _bundles(store: Store, month: str, folder: Path) -> None:
-    """Everybody's bundle of the last month verifies."""
+    """The bundles of two payees of the last month verify."""
     run = settle_period(store, parse_period(month)).run
     for payee in sorted({r["payee"] for r in run.engine.table("statements").to_pylist()})[:2]:
         make_bundle(store, payee, parse_period(month), folder / "bundle.zip")
@@ -218,28 +244,20 @@ def _bundles(store: Store, month: str, folder: Path) -> None:
 
 @some
 @given(histories())
-def test_when_a_charge_became_known_does_not_matter_in_the_end(history: Any) -> None:
-    """Charges known late give, with their differences, what they would have given had they been known in time."""
+def test_when_a_charge_became_known_does_not_matter_in_the_end(history: History) -> None:
+    """Charges known late, with their differences, give what they would have given in time."""
+    end = MOMENTS[-1]
+    period = parse_period("2024-01/2024-03")
     with tempfile.TemporaryDirectory() as folder:
         late, early = Store(Path(folder) / "late"), Store(Path(folder) / "early")
-        facts_of(late, history, MOMENTS[-1])
-        facts_of(early, history, MOMENTS[-1], known=START)
-        period = parse_period("2024-01/2024-03")
-        assert _amounts(facts_as_of(late, MOMENTS[-1]), period, MOMENTS[-1]) == _amounts(
-            facts_as_of(early, MOMENTS[-1]), period, MOMENTS[-1]
-        )
-        found = differences(late, period, START, MOMENTS[-1])
-        start, end = (_amounts(facts_as_of(late, m), period, m) for m in (START, MOMENTS[-1]))
-        for key in {*start, *end}:
-            mine = [
-                d.amount
-                for d in found
-                if (d.month, d.plan_id, d.payee, d.what, d.component, d.period) == key
-            ]
-            assert (
-                start.get(key, (Decimal(0), ""))[0] + sum(mine, Decimal(0))
-                == end.get(key, (Decimal(0), ""))[0]
-            )
-        *_, last = [None, *late_arriving_facts(late, period, START, MOMENTS[-1])]
-        if last:
-            assert _amounts(last.facts, period, MOMENTS[-1]) == end
+        facts_of(late, history, end)
+        facts_of(early, history, end, known=START)
+        at_first, at_last = _amounts(late, period, START), _amounts(late, period, end)
+        assert at_last == _amounts(early, period, end)
+        changed: dict[Any, Decimal] = defaultdict(Decimal, at_first)
+        for d in differences(late, period, START, end):
+            changed[d.month, d.plan_id, d.payee, d.what, d.component, d.period] += d.amount
+        assert {k: v for k, v in changed.items() if v} == {k: v for k, v in at_last.items() if v}
+        arrivals = list(late_arriving_facts(late, period, START, end))
+        if arrivals:
+            assert _of_facts(arrivals[-1].facts, period, end) == at_last
