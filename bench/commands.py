@@ -47,7 +47,10 @@ def _print(said: dict[str, Any], json_: bool) -> None:
 )
 @as_json
 def bench_job(folder: Path, out: Path, json_: bool) -> None:
-    """Settle one channel-incentive year from FOLDER (see docs/bench.md) and write its earnings."""
+    """Settle one channel-incentive year from FOLDER and write its earnings.
+
+    docs/reference/bench.md describes the files in FOLDER.
+    """
     with progress("job", 5) as step:
         said = job.run(folder, out, step)
     _print(said, json_)
@@ -59,7 +62,7 @@ def bench_job(folder: Path, out: Path, json_: bool) -> None:
     "--only",
     type=click.Choice(list(PEERS)),
     multiple=True,
-    help="This peer only; can be given again.",
+    help="This peer only; may be given more than once.",
 )
 @click.option(
     "--repeats",
@@ -70,7 +73,11 @@ def bench_job(folder: Path, out: Path, json_: bool) -> None:
 )
 @as_json
 def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) -> None:
-    """Settle FOLDER as `bench job` does, and as one would by hand with DuckDB, Polars, pandas and OpenFisca (see docs/bench.md), in turns. Every earnings.csv is compared with fenrun's."""
+    """Settle FOLDER as `bench job` does, and as one would without fenrun.
+
+    By hand with DuckDB, Polars, pandas and OpenFisca, one after the other; every earnings.csv is
+    compared with fenrun's.
+    """
     with progress("peers", repeats * (1 + len(only or PEERS))) as step:
         rows = measure.run(folder, only, repeats, step)
     if json_:
@@ -97,18 +104,22 @@ def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) 
     type=click.IntRange(1, portal.MOST_READERS),
     default=50,
     show_default=True,
-    help="So many partners read at once.",
+    help="How many partners read at once.",
 )
 @click.option(
     "--seconds",
     type=click.IntRange(1, portal.MOST_SECONDS),
     default=20,
     show_default=True,
-    help="So long.",
+    help="For how many seconds.",
 )
 @as_json
 def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> None:
-    """Serve a demo WORKSPACE (fenrun demo) on this machine and let its largest partners read their statements, all at once; prints how long a page takes."""
+    """Measure how long a page of the portal takes while many partners read.
+
+    A demo WORKSPACE (fenrun demo) is served on this machine, and its largest partners read their
+    statements, all at once.
+    """
     from fenrun.portal import serve
 
     if not (workspace.path / "demo.json").is_file():
@@ -168,7 +179,10 @@ def _peer(row: dict[str, Any]) -> list[str]:
 )
 @as_json
 def bench_plans(rows: int, variants: int, json_: bool) -> None:
-    """Settle many variants of a plan over the same facts in one pass, and some of them one by one."""
+    """Settle many variants of a plan over the same facts in one pass.
+
+    Some of them are settled one by one as well, for comparison.
+    """
     with progress("plans", 5) as step:
         said = plans.run(rows, variants, step)
     _print(said, json_)
@@ -191,7 +205,11 @@ def bench_plans(rows: int, variants: int, json_: bool) -> None:
 )
 @as_json
 def bench_change(rows: int, changes: int, json_: bool) -> None:
-    """Settle a month, then again what an association that changes, or a late file, touches; and everything anew, for comparison."""
+    """Settle a month, then again only what a change touches.
+
+    The change is a new association or a late file; everything is settled anew as well, for
+    comparison.
+    """
     with progress("change", 4) as step:
         said = change.run(rows, changes, step)
     _print(said, json_)
@@ -214,7 +232,10 @@ def bench_change(rows: int, changes: int, json_: bool) -> None:
 )
 @as_json
 def bench_month(rows: int, repeats: int, json_: bool) -> None:
-    """Settle one month, beside the floor: one grouped sum over the same columns of the same files."""
+    """Settle one month, beside the floor.
+
+    The floor is one grouped sum over the same columns of the same files.
+    """
     with progress("month", repeats + 2) as step:
         said = month.run(rows, repeats, step)
     _print(said, json_)
@@ -225,7 +246,11 @@ def bench_month(rows: int, repeats: int, json_: bool) -> None:
 @as_json
 @click.pass_context
 def bench_guard(context: click.Context, record: bool, json_: bool) -> None:
-    """Compare what each job over a month of 200,000 charges asks of the engine (statements, rows and bytes read), and the month's ratio to the floor, with what is expected. Exit code 1 where something takes more."""
+    """Compare what each job asks of the engine with what is expected.
+
+    Over a month of 200,000 charges: statements, rows and bytes read, and the month's ratio to the
+    floor. The exit code is 1 where something takes more.
+    """
     with progress("guard", _GUARD_REPEATS + 3) as step:
         found = guard.run(_GUARD_ROWS, _GUARD_REPEATS, step)
     if record:

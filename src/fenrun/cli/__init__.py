@@ -44,6 +44,9 @@ COMMANDS = {
     "bench": "Measure fenrun on known jobs.",
 }
 
+WRONG_USAGE = 2
+"""The exit code."""
+
 speak_with_click()
 
 
@@ -63,6 +66,9 @@ class _Commands(Group):
         """Run the command; what it refuses is said here, where the language is still known."""
         try:
             return super().invoke(ctx)
+        except click.ClickException as error:
+            error.show()
+            return WRONG_USAGE
         except Refused as refusal:
             return fail(refusal.problems)
         except BrokenPipeError:
@@ -122,16 +128,9 @@ def main() -> None:
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        _show_wrong_usage(error)
-        sys.exit(2)
+        error.show()
+        sys.exit(WRONG_USAGE)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _show_wrong_usage(error: click.ClickException) -> None:
-    """Show the error within the context that it arose in, which knows the language."""
-    context = getattr(error, "ctx", None) or click.Context(_group)
-    with context.scope(cleanup=False):
-        error.show()
