@@ -1,4 +1,9 @@
-"""fenrun (分润): settle cloud partner and sales incentives from FOCUS billing data: to the cent, explained to the line."""
+"""fenrun (分润): settle cloud partner and sales incentives from FOCUS billing data.
+
+In come FOCUS charges, a book of who belongs to whom, and plans; out go statements, exact to the
+cent and explained to the line. Facts are never edited, so the same facts and plans always give the
+same run. The names below are what other programs may rely on.
+"""
 
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import AsOf, Period, parse_period

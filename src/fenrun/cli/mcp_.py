@@ -12,5 +12,9 @@ from fenrun.portal.assistant import Portal, server
 @click.command(name="mcp")
 @click.argument("address")
 def command(address: str) -> None:
-    """Serve the portal at ADDRESS to an assistant, on standard input and output (Model Context Protocol). Read only, with the token in FENRUN_TOKEN."""
+    """Serve the portal at ADDRESS to an assistant, read only.
+
+    It speaks the Model Context Protocol on standard input and output, with the token in
+    FENRUN_TOKEN.
+    """
     server(Portal(address, os.environ.get("FENRUN_TOKEN", ""))).run()

@@ -36,7 +36,7 @@ def language() -> str:
 
 
 def console(err: bool = False) -> Console:
-    """Return a console as wide as the terminal; where output is piped, as COLUMNS says, else 160."""
+    """Return a console as wide as the terminal; if output is piped, as COLUMNS says, else 160."""
     stream = sys.stderr if err else sys.stdout
     piped_width = int(os.environ.get("COLUMNS", "0") or "0") or 160
     return Console(

@@ -25,9 +25,11 @@ from fenrun.store.facts import Store
     help="Port; 0: any that is free.",
 )
 def command(workspace: Store, host: str, port: int) -> None:
-    """Open the portal on WORKSPACE in one process: pages for operations, partners, reps, customers and auditors.
+    """Open the portal on WORKSPACE, in one process.
 
-    DATABASE_URL (postgres://...) says where the portal keeps its rows, else SQLite in the workspace; FENRUN_HOSTS the names it is reached by, through TLS.
+    It has pages for operations, partners, reps, customers and auditors. DATABASE_URL
+    (postgres://...) says where it keeps its rows, else SQLite in the workspace; FENRUN_HOSTS names
+    the hosts it is reached by, through TLS.
     """
     from fenrun.portal import serve
 
