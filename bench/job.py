@@ -1,4 +1,4 @@
-"""The common job: one channel-incentive year of 12,000 partners, as docs/bench.md describes it.
+"""The common job: one channel-incentive year of 12,000 partners, as docs/reference/bench.md describes it.
 
 Reads a folder with `charges.parquet` or `charges.csv` and the small tables beside it, writes them as FOCUS charges, a book and
 a plan, imports and settles those like any other, and writes the earnings.

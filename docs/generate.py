@@ -1,4 +1,4 @@
-"""Write docs/reference.md and the plan's JSON Schema from the code, so that neither can differ from it."""
+"""Write the generated pages of docs/reference and the plan's JSON Schema, from code and tests."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import importlib
 import io
 import json
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
 
 import click
 import matplotlib
-import yaml
 from matplotlib import pyplot
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator
 from pydantic import BaseModel
 
@@ -23,204 +24,229 @@ from fenrun.cli import COMMANDS, module_of
 from fenrun.plan.text import PlanText
 
 ROOT = Path(__file__).parent.parent
-_TABLE = ("<!-- measured -->", "<!-- end -->")
+REFERENCE = ROOT / "docs/reference"
+SCHEMA = ROOT / "src/fenrun/plan/schema.json"
+_BENCH_TABLE = ("<!-- measured -->", "<!-- end -->")
+_GENERATED = "Made by `make docs` from the code; a test holds them equal.\n"
 
 
-def reference() -> str:
-    """The reference page."""
-    parts = [
-        "# Reference\n\nMade by `make docs` from the code; a test holds them equal.\n",
-        "## Commands\n",
-    ]
-    for name in COMMANDS:
-        parts.append(_command(module_of(name).command, f"fenrun {name}"))
-    parts += ["## Plan keys\n", *_model(PlanText, "plan", set())]
-    parts.append("## Book columns\n")
-    for table, columns in COLUMNS.items():
-        parts.append(
-            f"- **{table}**: "
-            + ", ".join(
-                f"`{c}`" + ("" if must else " (may be left out)") for c, must in columns.items()
-            )
-            + "\n"
-        )
-    parts.append(
-        "\n## Charge columns\n\nEssential: "
-        + ", ".join(f"`{c}`" for c in ESSENTIAL)
-        + ". Money: "
-        + ", ".join(f"`{c}`" for c in COSTS)
-        + ". All FOCUS columns are read under these names: "
-        + ", ".join(f"`{c}` ({v.since}-{v.until})" for c, v in focus_columns().items())
-        + ". Columns that begin with `x_` are kept; `x_OrderId` carries the order that can be registered for a partner.\n"
+def pages() -> dict[str, str]:
+    """Return the pages made from the code alone, by their path below docs."""
+    return {
+        "reference/commands.md": commands_page(),
+        "reference/plan-keys.md": plan_page(),
+        "reference/columns.md": columns_page(),
+    }
+
+
+def commands_page() -> str:
+    """Return the page of every command and option, and the list of problems."""
+    commands = [_command(module_of(name).command, f"fenrun {name}", 2) for name in COMMANDS]
+    problems = _joined(
+        f"[`{code}`](errors.md#{code}) ({said['severity']})"
+        for code, said in catalogue("problems.yaml").items()
     )
-    parts.append(
-        "## Problems\n\nEach with its smallest example in [errors.md](errors.md): "
-        + ", ".join(
-            f"[`{code}`](errors.md#{code}) ({said['severity']})"
-            for code, said in catalogue("problems.yaml").items()
-        )
-        + ".\n"
+    return "\n".join(
+        [
+            f"# Commands\n\n{_GENERATED}",
+            "Exit codes: 0 fine, 1 problems, 2 wrong usage. Amounts in JSON are exact text.\n",
+            *commands,
+            "## Problems\n",
+            f"Each with its smallest example in [Problems](errors.md): {problems}.\n",
+        ]
     )
-    return "\n".join(parts)
 
 
-def _command(command: click.Command, name: str) -> str:
-    lines = [f"### {name}\n", " ".join((command.help or "").split()) + "\n"]
-    for param in command.params:
-        if isinstance(param, click.Option):
-            lines.append(f"- `{'`, `'.join(param.opts)}`: {param.help or ''}")
-        else:
-            lines.append(f"- `{param.human_readable_name}`")
-    text = "\n".join(lines) + "\n"
+def _command(command: click.Command, name: str, level: int) -> str:
+    """Return the section of a command, and of the commands below it."""
+    lines = [f"{'#' * level} {name}\n", " ".join((command.help or "").split()) + "\n"]
+    lines += [_parameter(param) for param in command.params]
+    sections = ["\n".join(lines) + "\n"]
     if isinstance(command, click.Group):
-        text += "\n" + "\n".join(
-            _command(sub, f"{name} {key}") for key, sub in sorted(command.commands.items())
-        )
-    return text
+        for key, below in sorted(command.commands.items()):
+            sections.append(_command(below, f"{name} {key}", level + 1))
+    return "\n".join(sections)
 
 
-def _model(model: type[BaseModel], path: str, seen: set[type]) -> list[str]:
+def _parameter(param: click.Parameter) -> str:
+    if isinstance(param, click.Option):
+        return f"- `{'`, `'.join(param.opts)}`: {param.help or ''}"
+    return f"- `{param.human_readable_name}`"
+
+
+def plan_page() -> str:
+    """Return the page of every key of a plan."""
+    return "\n".join([f"# Plan keys\n\n{_GENERATED}", *_keys_of(PlanText, "plan", set())])
+
+
+def _keys_of(model: type[BaseModel], path: str, seen: set[type]) -> list[str]:
+    """Return the section of a part of the plan, then those of the parts below it, each once."""
     seen.add(model)
-    rows, below = [f"### {path}\n\n{(model.__doc__ or '').strip()}\n"], []
+    rows = [f"## {path}\n\n{(model.__doc__ or '').strip()}\n"]
+    below: list[str] = []
     for name, field in model.model_fields.items():
         key = field.alias or name
-        must = "" if field.is_required() else " (may be left out)"
-        rows.append(f"- `{key}`{must}: {field.description}")
-        for inner in _inner(field.annotation):
+        optional = "" if field.is_required() else " (may be left out)"
+        rows.append(f"- `{key}`{optional}: {field.description}")
+        for inner in _models_in(field.annotation):
             if inner not in seen and inner.__name__ != "BandText":
-                below += _model(inner, f"{path} / {key}", seen)
+                below += _keys_of(inner, f"{path} / {key}", seen)
     return ["\n".join(rows) + "\n", *below]
 
 
-def _inner(hint: Any) -> list[type[BaseModel]]:
+def _models_in(hint: Any) -> list[type[BaseModel]]:
+    """Return the models that a type hint names, at any depth."""
     if isinstance(hint, type) and issubclass(hint, BaseModel):
         return [hint]
-    return [found for part in get_args(hint) for found in _inner(part)]
+    return [found for part in get_args(hint) for found in _models_in(part)]
+
+
+def columns_page() -> str:
+    """Return the page of the columns of book files and of charges."""
+    return "\n".join(
+        [
+            f"# Columns\n\n{_GENERATED}",
+            "## Book\n",
+            *(f"- **{table}**: {_book_columns(table)}" for table in COLUMNS),
+            "\n## Charges\n",
+            f"Essential: {_joined(f'`{c}`' for c in ESSENTIAL)}.\n",
+            f"Money: {_joined(f'`{c}`' for c in COSTS)}.\n",
+            "Columns that begin with `x_` are kept; `x_OrderId` carries the order that can be"
+            " registered for a partner. FOCUS columns are read under these names:\n",
+            "| column | FOCUS |\n| --- | --- |",
+            *(f"| `{c}` | {v.since} to {v.until} |" for c, v in focus_columns().items()),
+            "",
+        ]
+    )
+
+
+def _book_columns(table: str) -> str:
+    return _joined(
+        f"`{column}`" if required else f"`{column}` (may be left out)"
+        for column, required in COLUMNS[table].items()
+    )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return ", ".join(texts)
 
 
 def schema() -> str:
-    """A JSON Schema that completes plans in an editor; values are text, as people write them."""
-    made = PlanText.model_json_schema(by_alias=True)
-
-    def loosen(node: Any) -> Any:
-        if isinstance(node, dict):
-            plain = {k: loosen(v) for k, v in node.items() if k not in ("default", "format")}
-            if plain.get("type") in ("number", "integer") or plain.get("$ref", "").endswith(
-                "/BandText"
-            ):
-                return {
-                    "type": ["string", "number"],
-                    **{k: v for k, v in plain.items() if k in ("description", "title")},
-                }
-            return plain
-        return [loosen(v) for v in node] if isinstance(node, list) else node
-
-    made = loosen(made)
+    """Return a JSON Schema that completes plans in an editor; values are text, as people write."""
+    made = _loosened(PlanText.model_json_schema(by_alias=True))
     made["$defs"].pop("BandText", None)
     made["properties"]["rounding"] = {
         "type": "string",
         "description": PlanText.model_fields["rounding"].description,
     }
-    return (
-        json.dumps(
-            {"$schema": "https://json-schema.org/draft/2020-12/schema", **made},
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n"
-    )
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def _loosened(node: Any) -> Any:
+    """Return a part of the schema in which a number or a band may be text."""
+    if isinstance(node, list):
+        return [_loosened(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    plain = {k: _loosened(v) for k, v in node.items() if k not in ("default", "format")}
+    is_band = plain.get("$ref", "").endswith("/BandText")
+    if plain.get("type") not in ("number", "integer") and not is_band:
+        return plain
+    said = {k: v for k, v in plain.items() if k in ("description", "title")}
+    return {"type": ["string", "number"], **said}
 
 
 def measured() -> dict[str, Any]:
-    """What was measured last: docs/bench.json."""
-    return json.loads((ROOT / "docs/bench.json").read_text("utf-8"))
+    """Return the latest measurements, as docs/reference/bench.json holds them."""
+    found: dict[str, Any] = json.loads((REFERENCE / "bench.json").read_text("utf-8"))
+    return found
 
 
 def bench_page(text: str) -> str:
-    """docs/bench.md with its table as measured."""
-    head, rest = text.split(_TABLE[0])
-    said = measured()
-    lines = [
-        "| charges | floor | settled | times the floor | charges a second | peak | how |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for m in said["month"]:
-        lines.append(
-            f"| {m['rows'] // 1_000_000:,} m | {m['floor_s']:.2f} s | {m['settle_s']:.1f} s | {m['settle_s'] / m['floor_s']:.1f} | {round(m['rows'] / m['settle_s'] / 1e6, 1)} m | {m['peak_mb'] / 1000:.1f} GB | {m['note']} |"
+    """Return the page on speed with its table as measured."""
+    head, rest = text.split(_BENCH_TABLE[0])
+    tail = rest.split(_BENCH_TABLE[1])[1]
+    table = "\n".join(_bench_lines(measured()))
+    return f"{head}{_BENCH_TABLE[0]}\n{table}\n{_BENCH_TABLE[1]}{tail}"
+
+
+def _bench_lines(found: dict[str, Any]) -> Iterator[str]:
+    yield "| charges | floor | settled | times the floor | charges a second | peak | how |"
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
+    for month in found["month"]:
+        rows, floor, settled = month["rows"], month["floor_s"], month["settle_s"]
+        cells = (
+            f"{rows // 1_000_000:,} m",
+            f"{floor:.2f} s",
+            f"{settled:.1f} s",
+            f"{settled / floor:.1f}",
+            f"{round(rows / settled / 1e6, 1)} m",
+            f"{month['peak_mb'] / 1000:.1f} GB",
+            month["note"],
         )
-    lines += ["", f"Measured on: {said['machine']}.", ""]
-    return head + _TABLE[0] + "\n" + "\n".join(lines) + _TABLE[1] + rest.split(_TABLE[1])[1]
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    yield f"Measured on: {found['machine']}."
 
 
 def chart() -> str:
-    """The same as a picture: charges against seconds, both in powers of ten."""
-    said = measured()
-    with matplotlib.rc_context(
-        {
-            "svg.fonttype": "none",
-            "svg.hashsalt": "fenrun",
-            "font.family": "sans-serif",
-            "font.size": 11,
-        }
-    ):
+    """Return the same as an SVG: charges against seconds, both in powers of ten."""
+    months = measured()["month"]
+    style = {
+        "svg.fonttype": "none",
+        "svg.hashsalt": "fenrun",
+        "font.family": "sans-serif",
+        "font.size": 11,
+    }
+    with matplotlib.rc_context(style):
         figure, axes = pyplot.subplots(figsize=(7.2, 4.2))
-        for key, label, color in (
-            ("settle_s", "settled,\nexplanations kept", "#0b6e4f"),
-            ("floor_s", "floor:\none grouped sum", "#8a8f98"),
-        ):
-            points = [(m["rows"], m[key]) for m in said["month"]]
-            axes.plot(*zip(*points), marker="o", linewidth=2.2, color=color, clip_on=False)
-            axes.annotate(
-                label,
-                points[-1],
-                xytext=(12, 0),
-                textcoords="offset points",
-                va="center",
-                color=color,
-            )
-            for rows, seconds in points:
-                axes.annotate(
-                    f"{seconds:.1f} s",
-                    (rows, seconds),
-                    xytext=(0, 8 if key == "settle_s" else -16),
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=9,
-                    color=color,
-                )
-        axes.set(
-            xscale="log",
-            yscale="log",
-            xlabel="charges of the month",
-            ylabel="seconds",
-            title="A month, settled on 2 cores",
-            ylim=(0.02, 1000),
-        )
-        axes.set_xticks(
-            [m["rows"] for m in said["month"]],
-            [f"{m['rows'] // 1_000_000:,} m" for m in said["month"]],
-            minor=False,
-        )
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
-        axes.grid(True, which="major", color="#e6e8eb")
-        axes.spines[["top", "right"]].set_visible(False)
+        _curve(axes, months, "settle_s", "settled,\nexplanations kept", "#0b6e4f", above=True)
+        _curve(axes, months, "floor_s", "floor:\none grouped sum", "#8a8f98", above=False)
+        _scales(axes, [month["rows"] for month in months])
         drawn = io.StringIO()
-        figure.savefig(
-            drawn, format="svg", metadata={"Date": None, "Creator": None}, bbox_inches="tight"
-        )
+        unstamped = {"Date": None, "Creator": None}
+        figure.savefig(drawn, format="svg", metadata=unstamped, bbox_inches="tight")
         pyplot.close(figure)
     return drawn.getvalue()
 
 
-if __name__ == "__main__":
-    bench = ROOT / "docs/bench.md"
-    bench.write_text(bench_page(bench.read_text("utf-8")), "utf-8")
-    (ROOT / "docs/bench.svg").write_text(chart(), "utf-8")
-    (ROOT / "docs/reference.md").write_text(reference(), "utf-8")
-    (ROOT / "src/fenrun/plan/schema.json").write_text(schema(), "utf-8")
+def _curve(
+    axes: Axes, months: list[dict[str, Any]], key: str, label: str, color: str, above: bool
+) -> None:
+    """Draw the seconds of all sizes, each with its number above or below the line."""
+    points = [(month["rows"], month[key]) for month in months]
+    axes.plot(*zip(*points), marker="o", linewidth=2.2, color=color, clip_on=False)
+    beside = {"textcoords": "offset points", "color": color}
+    axes.annotate(label, points[-1], xytext=(12, 0), va="center", **beside)
+    offset = (0, 8 if above else -16)
+    for rows, seconds in points:
+        number = f"{seconds:.1f} s"
+        axes.annotate(number, (rows, seconds), xytext=offset, ha="center", fontsize=9, **beside)
+
+
+def _scales(axes: Axes, sizes: list[int]) -> None:
+    axes.set(xscale="log", yscale="log", ylim=(0.02, 1000))
+    axes.set(xlabel="charges of the month", ylabel="seconds", title="A month, settled on 2 cores")
+    axes.set_xticks(sizes, [f"{rows // 1_000_000:,} m" for rows in sizes], minor=False)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_yticks([0.1, 1, 10, 100, 1000], ["0.1", "1", "10", "100", "1,000"])
+    axes.grid(True, which="major", color="#e6e8eb")
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def main() -> None:
+    """Write every generated page, the chart and the schema."""
     sys.path.insert(0, str(ROOT))
-    (ROOT / "docs/errors.md").write_text(
-        importlib.import_module("tests.errors.gallery").page(), "utf-8"
-    )
-    yaml.safe_load(schema())
+    gallery = importlib.import_module("tests.errors.gallery")
+    bench = REFERENCE / "bench.md"
+    bench.write_text(bench_page(bench.read_text("utf-8")), "utf-8")
+    (REFERENCE / "bench.svg").write_text(chart(), "utf-8")
+    for path, text in pages().items():
+        (ROOT / "docs" / path).write_text(text, "utf-8")
+    SCHEMA.write_text(schema(), "utf-8")
+    (REFERENCE / "errors.md").write_text(gallery.page(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """The error gallery: for every problem code the smallest thing that shows it, and what fenrun then says.
 
-`docs/errors.md` is made from this file by `make docs`, with the words of a real run; a test holds both equal and the codes complete.
+`docs/reference/errors.md` is made from this file by `make docs`, with the words of a real run; a test holds both equal and the codes complete.
 """
 
 from __future__ import annotations
@@ -90,15 +90,20 @@ parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 
 
 @cache
-def _portal() -> Any:
-    """The portal's acts on a database of their own, once a process: Django is made ready for one."""
+def _portal() -> None:
+    """Make the portal ready on a database of its own, once a process: Django takes one."""
     folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     import_file(Store(folder), _written(folder, PLAN), KNOWN)
     from fenrun.portal import serve
 
     serve.prepare(folder)
-    return importlib.import_module("fenrun.portal.acts")
+
+
+def _command(name: str) -> Any:
+    """A module of the portal's commands, with the portal ready."""
+    _portal()
+    return importlib.import_module(f"fenrun.portal.commands.{name}")
 
 
 def _written(folder: Path, text: str) -> Path:
@@ -111,18 +116,19 @@ def _by_two(
     store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, asked: None, by: str = "two"
 ) -> list[Problem]:
     """One asks to close September; something happens; another, or the same, approves."""
-    acts, store.actor = _portal(), "one"
-    acts.publish.publish(store, SEPTEMBER)
-    shown = acts.models.Period.objects.using("default").get(key="2024-09")
-    asked = acts.ask_close(store, shown, "September, as agreed")
+    closing, publishing = _command("closing"), _command("publishing")
+    models = importlib.import_module("fenrun.portal.models")
+    store.actor = "one"
+    publishing.publish(store, SEPTEMBER)
+    shown = models.Period.objects.using("default").get(key="2024-09")
+    asked = closing.ask(store, shown, "September, as agreed")
     try:
         meanwhile(shown, asked)
         store.actor = by
-        acts.approve_close(store, asked.pk)
+        closing.approve(store, asked.pk)
     finally:
-        for kept in (acts.models.Approval, acts.models.Grant):
+        for kept in (models.Approval, models.Grant, models.Period):
             kept.objects.using("default").all().delete()
-        acts.models.Period.objects.using("default").all().delete()
     return []
 
 
@@ -134,7 +140,7 @@ def _rerun(shown: Any, asked: Any) -> None:
 def _no_pdf() -> list[Problem]:
     _portal()
     with mock.patch.dict(sys.modules, {"weasyprint": None}):
-        importlib.import_module("fenrun.portal.pdf").to_pdf("<p>June</p>")
+        importlib.import_module("fenrun.portal.pages.pdf").to_pdf("<p>June</p>")
     return []
 
 
@@ -146,10 +152,9 @@ def _bench_missing() -> list[Problem]:
 
 def _shown_otherwise(store: Store) -> list[Problem]:
     """A page that stands on a run which the workspace does not give."""
-    acts = _portal()
-    common = importlib.import_module("fenrun.portal.pages.common")
-    shown = acts.models.Period(key="2024-09", run="another", known=KNOWN, booked="")
-    with mock.patch.object(common.settings, "WORKSPACE", store.path), common.run_of(shown):
+    statements = _command("statements")
+    shown = statements.Period(key="2024-09", run="another", known=KNOWN, booked="")
+    with mock.patch.object(statements.settings, "WORKSPACE", store.path), statements.run_of(shown):
         return []
 
 
@@ -162,8 +167,7 @@ def _unsafe_provider() -> list[Problem]:
 
 
 def _import_breaks() -> list[Problem]:
-    _portal()
-    imports = importlib.import_module("fenrun.portal.pages.imports")
+    imports = _command("imports")
     job = imports.Job(1, "one", ["september.csv"], 100, now="september.csv")
     with (
         mock.patch.object(
@@ -177,27 +181,24 @@ def _import_breaks() -> list[Problem]:
 
 def _requested(store: Store) -> list[Problem]:
     """A customer refuses a request, then consents to it."""
-    _portal()
-    consents, store.actor = importlib.import_module("fenrun.portal.consents"), "K1"
-    request = consents.ask(store, "association", "K1", "P2", date(2024, 10, 1), "P2 sold it.")
-    consents.decide(store, request, "refused")
-    consents.decide(store, request, "consented")
+    requests, store.actor = _command("requests"), "K1"
+    request = requests.ask(store, "association", "K1", "P2", date(2024, 10, 1), "P2 sold it.")
+    requests.decide(store, request, "refused")
+    requests.decide(store, request, "consented")
     return []
 
 
 def _wrongly_requested(store: Store) -> list[Problem]:
-    _portal()
-    importlib.import_module("fenrun.portal.consents").ask(
-        store, "registration", "K1", "P2", date(2024, 10, 1), "P2 sold it."
-    )
+    order = ("registration", "K1", "P2", date(2024, 10, 1), "P2 sold it.")
+    _command("requests").ask(store, *order)
     return []
 
 
 def _disputed() -> list[Problem]:
-    acts = _portal()
-    dispute = acts.open_dispute("P1", "P1", "2024-09", "", "An order is missing.")
-    acts.answer_dispute("one", dispute, "accepted", "It was.", True)
-    acts.answer_dispute("P1", dispute, "withdrawn", "Thank you.", False)
+    disputes = _command("disputes")
+    dispute = disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing.")
+    disputes.answer("one", dispute, "accepted", "It was.", True)
+    disputes.answer("P1", dispute, "withdrawn", "Thank you.", False)
     return []
 
 
@@ -859,7 +860,7 @@ GALLERY: dict[str, Shows] = {
     "close-asked": settled(
         "in the portal, asking twice to close 2024-09",
         act=lambda store: _by_two(
-            store, lambda shown, asked: _portal().ask_close(store, shown, "Again")
+            store, lambda shown, asked: _command("closing").ask(store, shown, "Again")
         ),
     ),
     "close-alone": settled(
@@ -878,18 +879,18 @@ GALLERY: dict[str, Shows] = {
     ),
     "grant-wrong": Shows(
         "in the portal, the role auditor for the party P1",
-        lambda: (_portal().give("one", "two", "auditor", "P1", "It asked."), [])[1],
+        lambda: (_command("grants").give("one", "two", "auditor", "P1", "It asked."), [])[1],
     ),
     "grant-own": Shows(
         "in the portal, one grants operations to himself",
-        lambda: (_portal().give("one", "one", "operations", "", "Helps."), [])[1],
+        lambda: (_command("grants").give("one", "one", "operations", "", "Helps."), [])[1],
     ),
     "oidc-wrong": Shows(
         "fenrun serve, with FENRUN_OIDC_URL=http://id.example.com", _unsafe_provider
     ),
     "user-wrong": Shows(
         "in the portal, a grant for the account a b",
-        lambda: (_portal().give("one", "a b", "partner", "P1", "It asked."), [])[1],
+        lambda: (_command("grants").give("one", "a b", "partner", "P1", "It asked."), [])[1],
     ),
     "shown-changed": settled(
         "in the portal, a line's explanation, after a file that was known before was imported",
@@ -898,7 +899,7 @@ GALLERY: dict[str, Shows] = {
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(
         "in the portal, a grant without a reason",
-        lambda: (_portal().give("one", "two", "partner", "P1", " "), [])[1],
+        lambda: (_command("grants").give("one", "two", "partner", "P1", " "), [])[1],
     ),
     "bench-missing": Shows("fenrun bench, where only the wheel is installed", _bench_missing),
     "bench-not-demo": settled(
@@ -909,7 +910,7 @@ GALLERY: dict[str, Shows] = {
     ),
     "token-wrong": Shows(
         "in the portal, a token for 5,000 days",
-        lambda: (_portal().make_token(None, "nightly", "read", 5000), [])[1],
+        lambda: (_command("tokens").make(None, "nightly", "read", 5000), [])[1],
     ),
     "estimate-nothing": settled(
         "in the portal, what P9 would earn by selling more, who sells nothing",
@@ -917,11 +918,11 @@ GALLERY: dict[str, Shows] = {
     ),
     "estimate-amount": Shows(
         "in the portal, what selling 0 more would earn",
-        lambda: (
-            _portal()
-            and importlib.import_module("fenrun.portal.pages.common").estimated(None, "0", ""),
-            [],
-        )[1],
+        lambda: (_command("statements").estimated(None, "0", ""), [])[1],
+    ),
+    "period-wrong": Shows(
+        "in the portal, checking a plan for the period 2024-13",
+        lambda: _command("plans").check(Store(Path("nowhere")), PLAN, "2024-13").problems,
     ),
     "mcp-missing": Shows(
         "fenrun mcp https://portal.example, without FENRUN_TOKEN",
@@ -929,13 +930,7 @@ GALLERY: dict[str, Shows] = {
     ),
     "hook-wrong": Shows(
         "in the portal, a webhook to http://10.0.0.1/",
-        lambda: (
-            _portal()
-            and importlib.import_module("fenrun.portal.webhooks").make(
-                None, "http://10.0.0.1/", "statement"
-            ),
-            [],
-        )[1],
+        lambda: (_command("webhooks").make(None, "http://10.0.0.1/", "statement"), [])[1],
     ),
     "pdf-missing": Shows("a statement as PDF, where WeasyPrint is not installed", _no_pdf),
     "request-wrong": settled(

@@ -9,7 +9,7 @@ import pytest
 from fenrun.base.words import catalogue
 from tests.errors.gallery import GALLERY, page, shown
 
-PAGE = Path(__file__).parents[2] / "docs/errors.md"
+PAGE = Path(__file__).parents[2] / "docs/reference/errors.md"
 
 
 def test_the_gallery_has_every_code_and_no_other() -> None:

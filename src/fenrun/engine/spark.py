@@ -2,7 +2,7 @@
 
 The steps are written for DuckDB. What Spark says otherwise is put here, once, on the parsed
 statement: where a translation would only look alike, it says what the difference is. What cannot
-run here is named in docs/scale.md.
+run here is named in docs/explanation/scale.md.
 """
 
 from __future__ import annotations
