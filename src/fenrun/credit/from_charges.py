@@ -16,7 +16,8 @@ from fenrun.engine.dialect import literal, quoted
 from fenrun.engine.port import Engine
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import CUSTOMER_DATES, date_sql, number_sql, reads, to_sql, walk
-from fenrun.plan.rows import ALWAYS, BASES, ROW_TYPES, Plan
+from fenrun.plan.rows import ALWAYS, ROW_TYPES, Plan
+from fenrun.plan.vocabulary import BASES
 
 STEPS = read_steps("fenrun.credit")
 _LETTERS = {

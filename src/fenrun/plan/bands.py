@@ -10,9 +10,8 @@ A bound after `from` or `up to` belongs to the band, one after `above` or `below
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
-
-from pydantic import BaseModel
 
 from fenrun.base.money import is_rate, parse_amount_or_rate
 from fenrun.base.words import Unreadable, say
@@ -28,7 +27,8 @@ _BAND = re.compile(rf"{BOUNDS}\s*pays\s+(?P<pays>{VALUE})(?P<each>\s+each)?")
 _POINT = re.compile(rf"at\s+(?P<at>{VALUE})\s*pays\s+(?P<pays>{VALUE})")
 
 
-class Bounds(BaseModel):
+@dataclass(frozen=True)
+class Bounds:
     """The sizes from `lower` to `upper`; None: no bound."""
 
     lower: Decimal | None
@@ -40,6 +40,7 @@ class Bounds(BaseModel):
     """Whether the bounds are percentages; None where there is no bound."""
 
 
+@dataclass(frozen=True)
 class BandText(Bounds):
     """One band, or one point of an interpolated table, read from its words."""
 
@@ -47,7 +48,7 @@ class BandText(Bounds):
     """The rate that it pays; where customers are counted, the amount for each of them."""
     flat: Decimal | None
     """The amount that it pays, however much is reached."""
-    point: bool = False
+    point: bool
     words: str
 
 
@@ -88,7 +89,11 @@ def read_band(text: str) -> BandText:
         raise Unreadable("band-rate-each", text=words)
     flat = not is_rate(found["pays"]) and not found["each"]
     return BandText(
-        **vars(bounds), rate=None if flat else pays, flat=pays if flat else None, words=words
+        **vars(bounds),
+        rate=None if flat else pays,
+        flat=pays if flat else None,
+        point=False,
+        words=words,
     )
 
 

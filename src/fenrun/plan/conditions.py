@@ -1,13 +1,17 @@
-"""Conditions: a closed grammar over FOCUS columns, book labels and dates, parsed by lark, translated by us. Never free SQL.
+"""Conditions: a closed grammar over FOCUS columns, book labels and dates. Never free SQL.
 
-A tree is plain JSON:
+lark parses them; a tree is plain JSON:
+
   ["all", [trees]]  ["any", [trees]]  ["not", tree]
   ["in", name, [texts]]  ["starts", name, text]  ["missing", name]  ["held", role]
   ["compare", column, operator, number]  ["below", cost, rate, cost]
   ["within", date, count, unit, date]  ["dated", date, operator, date]
-A FOCUS column, or a name that begins with x_, reads the charge. Another name, in lower case, reads the customer's label in the book.
-`payee.NAME` reads a label of the credited party, `previous.NAME` of who held its role before it, `closing.NAME` the customer's label
-on the last day of the billing month, `link.NAME` the link by which it is credited. A missing value is in no list and compares to nothing.
+
+A FOCUS column, or a name that begins with x_, reads the charge. Another name, in lower case, reads
+the customer's label in the book. `payee.NAME` reads a label of the credited party, `previous.NAME`
+of who held its role before it, `closing.NAME` the customer's label on the last day of the billing
+month, `link.NAME` the link by which it is credited. A missing value is in no list and compares to
+nothing.
 """
 
 from __future__ import annotations
@@ -19,22 +23,27 @@ from decimal import Decimal
 from typing import Any
 
 from lark import Lark, Token, Transformer, UnexpectedInput
+from lark.exceptions import VisitError
 
 from fenrun.base.money import decimals, parse_amount, parse_rate
 from fenrun.base.when import parse_day
+from fenrun.base.words import Message, Unreadable
 from fenrun.charges.rows import focus_columns
 from fenrun.engine.dialect import literal
-from fenrun.plan.rows import BASES
+from fenrun.plan.vocabulary import BASES, About
 
 Tree = list[Any]
 
 LINK_NAMES = ("type", "via")
-"""What `link.` can be followed by: the link's type in the book; `order`, `resource`, `customer` or `party`: what it is a link of."""
-PARTY_PREFIXES = ("payee", "previous")
+"""What can follow `link.`: its type in the book, and what it is a link of (`order`, `resource`,
+`customer` or `party`)."""
+PREFIXES = ("payee", "previous", "closing", "link")
+"""What can stand before a point."""
 CUSTOMER_DATES = ("day", "customer since")
 """The day of the charge; the first day on which its customer was charged anything."""
 LINK_DATES = ("association", "first purchase")
-"""The day since which the credited party holds its role without a break; the first day after it on which the customer was charged anything."""
+"""The day since which the credited party holds its role without a break; the first day after it on
+which the customer was charged anything."""
 
 _GRAMMAR = r"""
 ?start: any
@@ -72,12 +81,15 @@ NAME: /[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?/
 _PARSER = Lark(_GRAMMAR, parser="lalr", maybe_placeholders=False)
 
 
-class ConditionError(ValueError):
-    """A condition that cannot be read: near which text, and why."""
+class ConditionError(Unreadable):
+    """A condition that cannot be read.
 
-    def __init__(self, near: str, detail: str, known: str = ""):
-        super().__init__(detail)
-        self.near, self.detail, self.known = near, detail, known
+    `near` is the text where it breaks off, `known` what could stand there instead.
+    """
+
+    def __init__(self, near: str | Message, why: str, known: str = "", **values: Any):
+        super().__init__(why, **values)
+        self.near, self.known = near, known
 
 
 class _ToTree(Transformer[Token, Tree]):
@@ -133,154 +145,162 @@ class _ToTree(Transformer[Token, Tree]):
         return ["dated", items[0], str(items[1]), items[2]]
 
 
-READS = {
-    "charge": ("column", "number"),
-    "customer": ("column", "number", "label", "closing", "held", "date"),
-    "credit": (
-        "column",
-        "number",
-        "label",
-        "closing",
-        "held",
-        "date",
-        "payee",
-        "previous",
-        "link",
-        "link date",
-    ),
+_OF_CHARGE = ("column", "number")
+_OF_CUSTOMER = (*_OF_CHARGE, "label", "closing", "held", "date")
+READS: dict[About, tuple[str, ...]] = {
+    "charge": _OF_CHARGE,
+    "customer": _OF_CUSTOMER,
+    "credit": (*_OF_CUSTOMER, "payee", "previous", "link", "link date"),
     "party": ("label",),
 }
-"""What a condition may read, by what it decides about: a charge alone; a charge and its customer; a credit; a party."""
+"""What a condition may read (see `reads`), by what it decides about."""
 
 
-def parse(text: str, about: str = "credit") -> Tree:
-    """Read a condition. `about`: a key of READS. Raises ConditionError."""
+def parse_form(text: str) -> Tree:
+    """Read a condition by its grammar alone, whatever its names are. Raises ConditionError."""
     try:
-        tree = _ToTree().transform(_PARSER.parse(text))
+        tree: Tree = _ToTree().transform(_PARSER.parse(text))
     except UnexpectedInput as error:
-        near = text[max(0, (error.pos_in_stream or 0)) :][:20] or "the end"
-        raise ConditionError(
-            repr(near), "expected something like: ServiceName in ('CDN', 'SMS') and class = 'C'"
-        ) from error
+        rest = text[max(0, error.pos_in_stream or 0) :][:20]
+        near = repr(rest) if rest else Message("condition-end")
+        raise ConditionError(near, "condition-form") from error
+    except VisitError as error:
+        if not isinstance(error.orig_exc, Unreadable):
+            raise
+        message = error.orig_exc.message
+        near = repr(message.values.get("text", ""))
+        raise ConditionError(near, message.key, **message.values) from error
+    return tree
+
+
+def parse(text: str, about: About = "credit") -> Tree:
+    """Read a condition. Raises ConditionError."""
+    tree = parse_form(text)
     for node in walk(tree):
         _check(node, about)
     return tree
 
 
-def _check(node: Tree, about: str) -> None:
-    if node[0] in ("in", "starts", "missing", "compare"):
-        _check_name(node[1], node[0] == "compare")
+def _check(node: Tree, about: About) -> None:
+    if node[0] in ("in", "starts", "missing"):
+        _check_name(node[1])
+    elif node[0] == "compare":
+        _check_number(node[1])
     elif node[0] == "below":
         for cost in (node[1], node[3]):
             if cost not in BASES:
-                raise ConditionError(
-                    repr(cost), "below ... of ... compares two costs of a charge", ", ".join(BASES)
-                )
+                raise ConditionError(repr(cost), "condition-below", ", ".join(BASES))
     elif node[0] in ("within", "dated"):
         _check_dates(node)
     for what, name in reads(node):
         if what not in READS[about]:
-            where = {
-                "charge": "reads the charge alone",
-                "customer": "is decided before anybody is credited, so it reads the charge and its customer",
-                "party": "on a party reads its labels, by their names",
-            }
-            raise ConditionError(repr(name), f"this condition {where[about]}")
+            raise ConditionError(repr(name), f"condition-of-{about}")
 
 
 def _check_dates(node: Tree) -> None:
     for name in (node[1], node[-1]):
-        if name[0].isdigit():
+        if _is_day(name):
             try:
                 parse_day(name)
-            except ValueError as error:
-                raise ConditionError(repr(name), str(error)) from error
+            except Unreadable as error:
+                why, values = error.message.key, error.message.values
+                raise ConditionError(repr(name), why, **values) from error
     if node[0] == "within" and not (node[2].isdigit() and 0 < int(node[2]) < 10000):
-        raise ConditionError(repr(node[2]), "a window is a whole number of days or months")
+        raise ConditionError(repr(node[2]), "condition-window")
 
 
-def _check_name(name: str, number: bool) -> None:
+def _check_number(name: str) -> None:
+    """Check that a name is one of a column that holds numbers."""
+    if not is_column(name):
+        raise ConditionError(repr(name), "condition-label-size")
     columns = focus_columns()
+    if name in columns and columns[name].type != "Decimal":
+        numbers = [c.name for c in columns.values() if c.type == "Decimal"]
+        known = difflib.get_close_matches(name, numbers, 1, 0.5) or numbers[:5]
+        raise ConditionError(repr(name), "condition-no-number", ", ".join(known), name=name)
+
+
+def _check_name(name: str) -> None:
+    """Check that a name is one of a column, or of a label in the book."""
     if is_column(name):
-        if number and name in columns and columns[name].type != "Decimal":
-            raise ConditionError(
-                repr(name),
-                f"{name} is not a number column",
-                ", ".join(c.name for c in columns.values() if c.type == "Decimal")[:80],
-            )
         return
-    if number:
-        raise ConditionError(repr(name), "a label is text; sizes are compared on number columns")
     if name != name.lower():
-        close = difflib.get_close_matches(name, columns, 1, 0.5)
-        raise ConditionError(
-            repr(name),
-            f"{name} is no FOCUS column, and labels are in lower case",
-            close[0] if close else "x_" + name,
-        )
+        close = difflib.get_close_matches(name, focus_columns(), 1, 0.5)
+        known = close[0] if close else "x_" + name
+        raise ConditionError(repr(name), "condition-no-column", known, name=name)
     prefix, dot, rest = name.partition(".")
-    if dot and prefix not in (*PARTY_PREFIXES, "closing", "link"):
-        raise ConditionError(
-            repr(name), f"nothing is read by {prefix!r}", "payee., previous., closing., link."
-        )
-    if prefix == "link" and dot and rest not in LINK_NAMES:
-        raise ConditionError(
-            repr(name), "a link has a type and a via", ", ".join(f"link.{n}" for n in LINK_NAMES)
-        )
+    if dot and prefix not in PREFIXES:
+        known = ", ".join(f"{prefix}." for prefix in PREFIXES)
+        raise ConditionError(repr(name), "condition-no-prefix", known, prefix=prefix)
+    if dot and prefix == "link" and rest not in LINK_NAMES:
+        known = ", ".join(f"link.{name}" for name in LINK_NAMES)
+        raise ConditionError(repr(name), "condition-no-link", known)
 
 
 def walk(tree: Tree) -> Iterator[Tree]:
-    """The tree and all its parts."""
+    """Yield the tree and all its parts."""
     yield tree
-    for child in tree[1] if tree[0] in ("all", "any") else [tree[1]] if tree[0] == "not" else []:
-        yield from walk(child)
+    for part in _parts(tree):
+        yield from walk(part)
+
+
+def _parts(tree: Tree) -> list[Tree]:
+    if tree[0] in ("all", "any"):
+        return list(tree[1])
+    return [tree[1]] if tree[0] == "not" else []
 
 
 def is_column(name: str) -> bool:
-    """Whether a name in a condition reads the charge (else it reads the book)."""
+    """Return whether a name in a condition reads the charge (else it reads the book)."""
     return name in focus_columns() or name.startswith("x_")
 
 
+def _is_day(name: str) -> bool:
+    """Return whether a date in a condition is a day of the calendar (else it has a name)."""
+    return name[0].isdigit()
+
+
 def reads(tree: Tree) -> set[tuple[str, str]]:
-    """What the condition reads, as (what, name): `column`; `number`, `date` or `link date` (a part of the condition that compares those, as
-    JSON); `label`, `closing`, `payee`, `previous` (name of the label); `link` (name); `held` (role)."""
-    found = set()
-    for node in walk(tree):
-        if node[0] in ("in", "starts", "missing"):
-            prefix, dot, rest = node[1].partition(".")
-            found.add(
-                ("column", node[1])
-                if is_column(node[1])
-                else (prefix, rest)
-                if dot
-                else ("label", node[1])
-            )
-        elif node[0] == "held":
-            found.add(("held", node[1]))
-        elif node[0] in ("compare", "below"):
-            found.add(("number", json.dumps(node)))
-        elif node[0] in ("within", "dated"):
-            found.add(
-                ("link date" if {node[1], node[-1]} & set(LINK_DATES) else "date", json.dumps(node))
-            )
-    return found
+    """Return what the condition reads, as (what, name).
+
+    `column`; `number`, `date` or `link date`, whose name is the part of the condition that compares
+    them, as JSON; `label`, `closing`, `payee`, `previous` with the label's name; `link`; `held` with
+    the role.
+    """
+    return {_read(node) for node in walk(tree) if node[0] not in ("all", "any", "not")}
+
+
+def _read(node: Tree) -> tuple[str, str]:
+    """Return what a part of a condition without parts of its own reads."""
+    kind, name = node[0], node[1]
+    if kind == "held":
+        return "held", name
+    if kind in ("compare", "below"):
+        return "number", json.dumps(node)
+    if kind in ("within", "dated"):
+        of_link = {name, node[-1]} & set(LINK_DATES)
+        return ("link date" if of_link else "date"), json.dumps(node)
+    if is_column(name):
+        return "column", name
+    prefix, dot, rest = name.partition(".")
+    return (prefix, rest) if dot else ("label", name)
 
 
 def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:
-    """The condition as SQL that is never null. `column` gives the SQL of what is read (see `reads`)."""
+    """Return the condition as SQL that is never null.
+
+    `column` gives the SQL of what is read (see `reads`).
+    """
     kind = tree[0]
     if kind in ("all", "any"):
-        return (
-            "("
-            + (" AND " if kind == "all" else " OR ").join(to_sql(t, column) for t in tree[1])
-            + ")"
-        )
+        joint = " AND " if kind == "all" else " OR "
+        return f"({joint.join(to_sql(part, column) for part in tree[1])})"
     if kind == "not":
         return f"(NOT {to_sql(tree[1], column)})"
-    ((what, name),) = reads(tree)
-    found = column(what, name)
+    found = column(*_read(tree))
     if kind == "in":
-        return f"coalesce({found} IN ({', '.join(literal(v) for v in tree[2])}), false)"
+        values = ", ".join(literal(value) for value in tree[2])
+        return f"coalesce({found} IN ({values}), false)"
     if kind == "starts":
         return f"coalesce(substr({found}, 1, {len(tree[2])}) = {literal(tree[2])}, false)"
     if kind == "missing":
@@ -289,29 +309,36 @@ def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:
 
 
 def number_sql(text: str, column: Callable[[str], str]) -> str:
-    """A part of a condition that compares numbers, as SQL over the columns of one charge; null where a number is missing.
+    """Return the part of a condition that compares numbers, as SQL over the columns of one charge.
 
-    A price is compared by its size, so that a refund is judged as the charge it undoes.
+    It is null where a number is missing. A price is compared by its size, so that a refund is
+    judged as the charge it undoes.
     """
     kind, *rest = json.loads(text)
     if kind == "compare":
-        return f"({column(rest[0])} {rest[1]} {_number(rest[2])})"
-    return f"(abs({column(BASES[rest[0]])}) < abs({column(BASES[rest[2]])}) * {_number(rest[1])})"
+        name, operator, number = rest
+        return f"({column(name)} {operator} {_number(number)})"
+    cost, rate, whole = rest
+    return f"(abs({column(BASES[cost])}) < abs({column(BASES[whole])}) * {_number(rate)})"
 
 
 def date_sql(text: str, column: Callable[[str], str]) -> str:
-    """A part of a condition that compares dates, as SQL; null where a date is missing. `column` gives the SQL of a named date."""
+    """Return the part of a condition that compares dates, as SQL; null where a date is missing.
+
+    `column` gives the SQL of a named date.
+    """
 
     def read(name: str) -> str:
-        return f"DATE '{parse_day(name)}'" if name[0].isdigit() else column(name)
+        return f"DATE '{parse_day(name)}'" if _is_day(name) else column(name)
 
     kind, *rest = json.loads(text)
     if kind == "dated":
-        return f"({read(rest[0])} {rest[1]} {read(rest[2])})"
+        one, operator, other = rest
+        return f"({read(one)} {operator} {read(other)})"
     one, count, unit, other = read(rest[0]), int(rest[1]), rest[2].upper(), read(rest[3])
     return f"({one} >= {other} AND {one} < {other} + INTERVAL {count} {unit})"
 
 
 def _number(text: str) -> str:
-    """A factor or bound, 38 digits wide (see natural_type)."""
+    """Return a factor or bound, 38 digits wide (see natural_type)."""
     return f"CAST({Decimal(text):f} AS DECIMAL(38,{decimals(Decimal(text))}))"

@@ -1,21 +1,17 @@
-"""What a plan is once read: small tables, joined by the fixed SQL of the credit, earn and payout stages.
+"""A plan once read: small tables, which the fixed SQL of the credit, earn and payout stages joins.
 
-`rule_id` names a clause of the plan's text; it rides along to every credit, earning and statement line.
+`rule_id` names a clause of the plan's text; it goes along to every credit, earning and statement
+line. In the engine the tables are named `plan_...`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-BASES = {
-    "billed": "BilledCost",
-    "contracted": "ContractedCost",
-    "list": "ListCost",
-    "effective": "EffectiveCost",
-}
-"""A plan's words for FOCUS costs."""
+from fenrun.plan.vocabulary import About, GroupKind, Mode, RuleKind, TierKind
+
 ALWAYS = 0
 """The number of the condition that always holds."""
 
@@ -30,7 +26,7 @@ class Terms:
     source: str
     """Where these terms are agreed."""
     published: date
-    """When they were made known."""
+    """When they were published."""
     valid_from: date
     """First day of the first period that earns under them."""
     valid_to: date
@@ -41,23 +37,26 @@ class Terms:
     year_starts: int
     """The month (1 to 12) in which quarters, halves and years begin to be counted."""
     basis: str
-    """The cost that is credited: `billed`, `contracted`, `list`, `effective`, an `x_` column, or two of them as `billed|contracted`: the one nearer to zero."""
+    """The cost that is credited: a key of BASES, an `x_` column, or two of them as
+    `billed|contracted`: the one nearer to zero."""
     as_of: str
-    """Which date of a charge says who is credited, in JSON: a list of [condition or null, column]."""
+    """Which date of a charge decides who is credited, as JSON: [condition or null, column] ..."""
     round_step: Decimal
     """An earning is a whole number of these: 0.01 for cents ..."""
     round_per: int
     """... of which this many make one."""
     round_mode: str
-    """`half up` (away from zero), `half even` or `down` (towards zero)."""
+    """One of ROUNDING_MODES."""
     registration_days: int
-    """An order's registration holds so many days at most; 0: as long as the book says."""
+    """A deal registration expires after so many days; 0: when the book says."""
     open_registrations: int
     """A party's further open order registrations are refused; 0: any number."""
     cooldown_months: int
-    """A role's holder cannot be removed from a customer a second time within so many months; 0: at any time."""
+    """The change-of-partner cooldown: a role's holder cannot be removed from a customer a second
+    time within so many months; 0: at any time."""
     consent_days: int
-    """A customer's silence of so many days is consent to who is to be credited for its spend; 0: only its consent is."""
+    """A customer's silence of so many days is consent to who is credited for its spend; 0: only its
+    own word is."""
     mixed: str
     """Why components may measure different costs; empty where they may not."""
     money: str
@@ -72,8 +71,7 @@ class Rule:
 
     plan_id: str
     rule_id: str
-    kind: str
-    """`credit`, `while`, `exclude`, `measure`, `baseline`, `payee`, `earn`, `group`, `table`, `column`, `clawback`, `pay` or `freeze`."""
+    kind: RuleKind
     title_en: str
     title_zh: str
     source: str
@@ -85,12 +83,12 @@ class Rule:
 
 @dataclass(frozen=True)
 class Condition:
-    """When a rule holds: a tree in JSON (see conditions.py). A rule without condition always holds."""
+    """A rule's condition: a tree as JSON (see conditions.py). A rule without one always holds."""
 
     plan_id: str
     rule_id: str
-    about: str
-    """What it decides about: `customer` (a charge and its customer), `credit` or `party`."""
+    about: About
+    """What it decides about."""
     tree: str
 
 
@@ -101,8 +99,7 @@ class CreditClause:
     plan_id: str
     rule_id: str
     rank: int
-    mode: str
-    """`double`: every role is credited in full. `single`: the first role that somebody holds takes it all."""
+    mode: Mode
     while_rule: str
     """Rule of the condition under which a link is credited; empty where always."""
 
@@ -119,7 +116,10 @@ class CreditRole:
 
 @dataclass(frozen=True)
 class RollUp:
-    """What `role` is credited for is shown to whoever holds `to_role` of that party, besides the hundred per cent."""
+    """A roll-up: the credits of `role` are shown to whoever holds `to_role` of that party.
+
+    They come on top of the hundred per cent that a charge is credited.
+    """
 
     plan_id: str
     rule_id: str
@@ -129,7 +129,7 @@ class RollUp:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """Credits that count for nothing in a component (all components where `component` is empty)."""
+    """A clause by which credits do not qualify for a component (for any, where it is empty)."""
 
     plan_id: str
     rule_id: str
@@ -154,34 +154,34 @@ class Component:
     basis: str
     """The cost it measures."""
     per: str
-    """The period as written: `month`, `quarter`, `half year`, `year`, `2 months` ..."""
+    """The period as written: a key of MONTHS_OF."""
     calendar: str
     """The same as months and the month in which the year starts: `3@1`."""
     each: str
     """What is earned for separately: `payee`, `customer`, or a column of the charge."""
     counts: str
-    """What is measured: `amount`, `customers` or `new customers`."""
+    """What is measured: one of COUNTS."""
     counts_from: Decimal | None
     """A customer is counted whose amount reaches this; with none, exceeds 0."""
     up_to: Decimal | None
-    """What is measured counts up to this."""
+    """The most of the performance measure that counts."""
     measure_rule: str
     """Rule of the condition on the credits it measures."""
     pays_on: str
-    """What a rate is applied to: `amount`, `increment`, `figure`, or `earned`: what others earned with another component."""
+    """What a rate is applied to: one of PAYS_ON."""
     on_name: str
     """The figure's name, or the other component."""
     on_of: str
     """Whose figure: `payee` or `customer`."""
     reads_by: str
-    """What picks the band: `amount`, `increment`, `attainment`, `growth`, `amount to date` or `figure`."""
+    """What picks the band: one of READINGS; empty for `earned`."""
     by_name: str
     by_of: str
     target: str
     """Figure that attainment is measured against."""
     target_of: str
     compare: str
-    """What increment and growth are measured against: `last year`, `previous period`, `last year of its customers`, `figure`, or empty."""
+    """What increment and growth are measured against: one of COMPARISONS, or empty."""
     compare_name: str
     compare_of: str
     portion: Decimal
@@ -206,9 +206,9 @@ class Component:
     baseline_rule: str
     """Rule of the condition on whose spend the baseline is; empty where it is everybody's."""
     clawback_rule: str
-    """Rule of the condition on customers whose earnings are taken back; empty where none."""
+    """Rule of the condition on customers whose earnings are clawed back; empty where none."""
     clawback_months: int
-    """So many months of earnings are taken back."""
+    """So many months before that one are clawed back too."""
 
 
 @dataclass(frozen=True)
@@ -218,8 +218,7 @@ class Group:
     plan_id: str
     rule_id: str
     rank: int
-    kind: str
-    """`sum`; `max`: only the largest pays; `first match`: a credit counts for the first that measures it; `exclusive`: no credit may count for two."""
+    kind: GroupKind
     calendar: str
     """The period over which the ceiling holds."""
     cap: Decimal | None
@@ -237,7 +236,7 @@ class Gate:
     component: str
     gate_no: int
     subject: str
-    """As `reads_by`; also `spend` (what counts of the charges), `spend before` (of the period before) and `earned` (with another component)."""
+    """What it is a condition on: one of GATE_SUBJECTS."""
     name: str
     of: str
     lower: Decimal | None
@@ -259,7 +258,7 @@ class Less:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table version: bands for the credits for which its condition holds. The first that holds is taken."""
+    """A column of a table version: bands for the credits that are first to match its condition."""
 
     plan_id: str
     table_id: str
@@ -283,8 +282,7 @@ class Band:
     """Until this day nobody could know of the version."""
     column_no: int
     """Column of the table; 0 where it has none."""
-    kind: str
-    """`all units`, `marginal` or `interpolated`."""
+    kind: TierKind
     band_no: int
     lower: Decimal | None
     """None: no lower bound."""
@@ -293,7 +291,7 @@ class Band:
     upper: Decimal | None
     upper_in: bool
     ratio: bool
-    """Whether the bounds are percentages of the target or comparison (as fractions), not amounts."""
+    """Whether the bounds are parts of the target or comparison (1.2 is 120 %), not amounts."""
     rate: Decimal | None
     """Pays this rate (where customers are counted: this amount each) ..."""
     rate_to: Decimal | None
@@ -302,7 +300,8 @@ class Band:
     """... or this amount."""
     words: str
     lowers: str
-    """How it was announced that this version pays less than the one before; empty where it does not say so."""
+    """How it was announced that this version pays less than the one before; empty where it does
+    not say so."""
     line: int
 
 
@@ -319,9 +318,9 @@ class Pay:
     minimum: Decimal | None
     """Less is carried forward, and so is what is below zero."""
     expires: int
-    """Carried amounts lapse after so many months; 0: never."""
+    """A carried amount becomes breakage after so many months; 0: never."""
     freeze_rule: str
-    """Rule of the condition on customers for whose spend nothing is paid while it holds; empty where none."""
+    """Rule of the condition on customers for whose spend nothing is paid while it holds; or empty."""
     tax_included: Decimal
     """The tax rate inside what is earned."""
     tax_added: Decimal
@@ -355,7 +354,7 @@ class Form:
 
 @dataclass(frozen=True)
 class Plan:
-    """A plan as read: its rows, and its cases as written."""
+    """A plan as read: its tables."""
 
     terms: tuple[Terms, ...]
     rules: tuple[Rule, ...]
@@ -376,6 +375,7 @@ class Plan:
 
     @property
     def id(self) -> str:
+        """The plan's id."""
         return self.terms[0].plan_id
 
 
@@ -397,9 +397,4 @@ ROW_TYPES: dict[str, type] = {
     "instalments": Instalment,
     "forms": Form,
 }
-"""Row type of each of a plan's tables; in the engine they are named `plan_...`."""
-
-if set(ROW_TYPES) != {
-    f.name for f in fields(Plan)
-}:  # pragma: no cover - holds as long as both lists agree
-    raise AssertionError("ROW_TYPES and Plan differ")
+"""The row type of each of a plan's tables, in the order of Plan's fields."""

@@ -20,7 +20,7 @@ from fenrun.book.read import book_from
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.engine.choose import new_engine
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import BASES
+from fenrun.plan.vocabulary import BASES
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run

@@ -15,7 +15,7 @@ from typing import Any
 import z3
 
 from fenrun.plan.conditions import Tree, reads, walk
-from fenrun.plan.rows import BASES
+from fenrun.plan.vocabulary import BASES
 
 _MISSING, _OTHER = 0, -1
 

@@ -1,0 +1,225 @@
+"""A plan's text as rows. What is wrong is noted in the draft, so that all is found at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from fenrun.base.money import show_rate
+from fenrun.base.when import LONG_AGO, OPEN_END
+from fenrun.plan.compile_earn import check_tables, compile_earn
+from fenrun.plan.compile_tables import compile_tables
+from fenrun.plan.draft import Draft, titles
+from fenrun.plan.meaning import digests
+from fenrun.plan.phrases import DrawText, FormText, InstalmentText, TaxRate
+from fenrun.plan.rows import (
+    CreditClause,
+    CreditRole,
+    Exclusion,
+    Form,
+    Instalment,
+    Pay,
+    Plan,
+    RollUp,
+    Terms,
+)
+from fenrun.plan.source import Path_
+from fenrun.plan.text import CreditText, LimitText, PayText
+
+
+def compile_plan(draft: Draft) -> Plan:
+    """Return the rows of a plan. They may be used only if the draft has no problems then."""
+    credited = _credit(draft)
+    exclusions = _exclusions(draft)
+    earned = compile_earn(draft)
+    columns, bands = compile_tables(draft)
+    check_tables(draft)
+    paid = _pay(draft)
+    rows = Plan(
+        terms=(_terms(draft),),
+        rules=tuple(draft.rules),
+        conditions=tuple(draft.conditions),
+        credit_clauses=tuple(credited.clauses),
+        credit_roles=tuple(credited.roles),
+        roll_ups=tuple(credited.roll_ups),
+        exclusions=tuple(exclusions),
+        components=tuple(earned.components),
+        groups=tuple(earned.groups),
+        gates=tuple(earned.gates),
+        less=tuple(earned.less),
+        columns=tuple(columns),
+        bands=tuple(bands),
+        pay=tuple(paid.pay),
+        instalments=tuple(paid.instalments),
+        forms=tuple(paid.forms),
+    )
+    money, words = digests(rows)
+    return replace(rows, terms=(replace(rows.terms[0], money=money, words=words),))
+
+
+def _terms(draft: Draft) -> Terms:
+    text = draft.text
+    limits = text.limits or LimitText.model_validate({})
+    title_en, title_zh = titles(text.title, text.plan)
+    mode, decimals = text.rounding
+    return Terms(
+        plan_id=text.plan,
+        title_en=title_en,
+        title_zh=title_zh,
+        source=text.source,
+        published=text.published,
+        valid_from=text.effective.start,
+        valid_to=text.effective.end,
+        currency=text.currency,
+        timezone=text.timezone,
+        year_starts=text.year_starts,
+        basis=text.basis,
+        as_of=_as_of(draft),
+        round_step=Decimal(1).scaleb(-decimals),
+        round_per=10**decimals,
+        round_mode=mode,
+        registration_days=limits.registration_lives or 0,
+        open_registrations=limits.open_registrations or 0,
+        cooldown_months=limits.unbinding or 0,
+        consent_days=limits.consent_within or 0,
+        mixed=text.mixed_bases or "",
+        money="",
+        words="",
+    )
+
+
+def _as_of(draft: Draft) -> str:
+    """Return which date of a charge decides, as JSON: a list of [condition or null, column]."""
+    found = []
+    for number, item in enumerate(draft.text.as_of):
+        tree = draft.tree(("as of", number, "when"), item.when, "charge")
+        found.append([tree, item.day])
+    return json.dumps(found)
+
+
+@dataclass
+class _Credited:
+    """The rows of who is credited."""
+
+    clauses: list[CreditClause]
+    roles: list[CreditRole]
+    roll_ups: list[RollUp]
+
+
+def _credit(draft: Draft) -> _Credited:
+    credited = _Credited([], [], [])
+    plan = draft.plan_id
+    for rank, item in enumerate(draft.text.credit.first_match):
+        path = ("credit", "first match", rank)
+        words = f"{item.mode}: {', '.join(item.roles)}" + (
+            f" when {item.when}" if item.when else ""
+        )
+        rule = draft.rule(path, item.id, "credit", words, item.title, item.source)
+        draft.condition((*path, "when"), rule, item.when, "customer")
+        while_path = (*path, "while")
+        while_rule = draft.sub_rule(
+            while_path, f"{rule}.while", "while", item.while_, "credit", item.source
+        )
+        credited.clauses.append(CreditClause(plan, rule, rank, item.mode, while_rule))
+        roles = dict.fromkeys(item.roles)
+        credited.roles += [CreditRole(plan, rule, role, n) for n, role in enumerate(roles)]
+        edges = dict.fromkeys((up.role, up.to) for up in item.roll_up)
+        credited.roll_ups += [RollUp(plan, rule, role, to) for role, to in edges]
+        _check_roll_ups(draft, (*path, "roll up"), item)
+    return credited
+
+
+def _check_roll_ups(draft: Draft, path: Path_, item: CreditText) -> None:
+    """Check that what is rolled up is credited by then, and who it is rolled up to is not."""
+    reached = set(item.roles)
+    for up in item.roll_up:
+        if up.role not in reached:
+            draft.unknown_name(path, up.role, "roll-up-from-none", sorted(reached))
+        if up.to in reached:
+            draft.unknown_name(path, up.to, "roll-up-to-credited", sorted(reached))
+        reached.add(up.to)
+
+
+def _exclusions(draft: Draft) -> list[Exclusion]:
+    components = [component.id for _, component, _ in draft.components()]
+    found = []
+    for rank, item in enumerate(draft.text.exclude):
+        path = ("exclude", rank)
+        rule = draft.rule(path, item.id, "exclude", item.when, item.title, item.source)
+        draft.condition((*path, "when"), rule, item.when, "credit")
+        start, end = item.since or LONG_AGO, item.until or OPEN_END
+        for component in item.applies_to or [""]:
+            if component and component not in components:
+                draft.unknown_name((*path, "applies to"), component, "no-component", components)
+            found.append(Exclusion(draft.plan_id, rule, rank, component, start, end))
+    return found
+
+
+@dataclass
+class _Paid:
+    """The rows of when and how what is earned is paid."""
+
+    pay: list[Pay]
+    instalments: list[Instalment]
+    forms: list[Form]
+
+
+def _pay(draft: Draft) -> _Paid:
+    plan, item = draft.plan_id, draft.text.pay
+    if item is None:
+        return _Paid([], [], [])
+    rule = draft.rule(("pay",), "pay", "pay", _pay_words(item), item.title)
+    freeze = draft.sub_rule(("pay", "frozen"), "pay.frozen", "freeze", item.frozen, "party")
+    if freeze:
+        _check_frozen(draft)
+    _check_whole(draft, "instalments", item.instalments)
+    _check_whole(draft, "forms", item.forms)
+    draw = item.draw or DrawText(None, "")
+    tax = item.tax.added if item.tax else TaxRate(Decimal(0), "")
+    pay = Pay(
+        plan_id=plan,
+        rule_id=rule,
+        draw=draw.amount,
+        recoverable=draw.kind == "recoverable",
+        minimum=item.minimum,
+        expires=item.expires or 0,
+        freeze_rule=freeze,
+        tax_included=item.tax.included if item.tax else Decimal(0),
+        tax_added=tax.rate,
+        tax_figure=tax.figure,
+    )
+    instalments = [Instalment(plan, n, p.share, p.months) for n, p in enumerate(item.instalments)]
+    forms = [
+        Form(plan, n, part.form, part.share, part.floor, part.otherwise)
+        for n, part in enumerate(item.forms)
+    ]
+    return _Paid([pay], instalments, forms)
+
+
+def _pay_words(item: PayText) -> str:
+    """Return what the clause says, as it is written."""
+    said = {
+        "draw": item.draw.words if item.draw else None,
+        "minimum": item.minimum,
+        "expires": item.expires,
+        "frozen": item.frozen,
+    }
+    return "; ".join(f"{key}: {value}" for key, value in said.items() if value is not None) or "pay"
+
+
+def _check_frozen(draft: Draft) -> None:
+    """Check that what can be frozen is earned for each customer."""
+    for path, component, _ in draft.components():
+        if component.each != "customer" and not component.on.startswith("earned "):
+            draft.wrong_value((*path, "each"), "frozen-of-each", id=component.id)
+
+
+def _check_whole(
+    draft: Draft, key: str, parts: Sequence[InstalmentText] | Sequence[FormText]
+) -> None:
+    """Check that the parts make a whole."""
+    total = sum((part.share for part in parts), Decimal(0))
+    if parts and total != 1:
+        draft.wrong_value(("pay", key), "parts-no-whole", total=show_rate(total))

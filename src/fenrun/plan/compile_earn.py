@@ -1,0 +1,290 @@
+"""What a plan's text says is earned, as the rows of its components, groups and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fenrun.base.money import decimals, plain
+from fenrun.charges.rows import ORDER
+from fenrun.plan.draft import Draft, members_of
+from fenrun.plan.phrases import CapText, figure_of, subject_of
+from fenrun.plan.rows import Component, Gate, Group, Less
+from fenrun.plan.source import Path_
+from fenrun.plan.text import EarnText, GroupText
+from fenrun.plan.vocabulary import COMPARED_READINGS, MONTHS_OF, RATIO_READINGS
+
+_GROUPS_FROM = 1000
+"""The rank of the first group, behind all components."""
+
+
+@dataclass
+class Earned:
+    """The rows of all that is earned."""
+
+    groups: list[Group]
+    components: list[Component]
+    gates: list[Gate]
+    less: list[Less]
+
+
+def compile_earn(draft: Draft) -> Earned:
+    """Return the rows of all that is earned."""
+    earned = Earned([], [], [], [])
+    for number, item in enumerate(draft.text.earn.sum if draft.text.earn else []):
+        if isinstance(item, GroupText):
+            made = _group(draft, ("earn", "sum", number), _GROUPS_FROM + number, item)
+            earned.groups.append(made)
+    for rank, (path, component, group) in enumerate(draft.components()):
+        group_id = group.id if group else ""
+        earned.components.append(_component(draft, path, rank, component, group_id))
+        _check_keys(draft, path, component)
+        _check_units(draft, path, component)
+        _check_cap(draft, path, component)
+        _check_others(draft, path, component)
+        earned.gates += _gates(draft, path, component)
+        earned.less += [Less(draft.plan_id, component.id, other) for other in component.less]
+    return earned
+
+
+def _calendar(draft: Draft, per: str) -> str:
+    """Return a period as months and the month in which the year starts: `3@1`."""
+    return f"{MONTHS_OF[per]}@{draft.text.year_starts}"
+
+
+def _group(draft: Draft, path: Path_, rank: int, item: GroupText) -> Group:
+    given = [(kind, members) for kind, members in members_of(item) if members]
+    if len(given) != 1:
+        draft.wrong_key(path, "sum", "group-lists", id=item.id)
+    kind, members = given[0] if given else ("sum", [])
+    ids = [member.id for member in members]
+    words = f"{kind}: {', '.join(ids)}"
+    rule = draft.rule(path, item.id, "group", words, item.title, item.source)
+    if len({member.per for member in members}) > 1:
+        draft.wrong_value((*path, kind), "group-periods")
+    per = item.per or (members[0].per if members else "month")
+    if members and MONTHS_OF[per] % MONTHS_OF[members[0].per]:
+        draft.wrong_value((*path, "per"), "period-no-whole", per=per)
+    cap = item.cap or CapText(None, None, "")
+    if cap.of and cap.of not in ids:
+        draft.unknown_name((*path, "cap"), cap.of, "no-component-of-group", ids)
+    _check_fineness(draft, path, cap)
+    return Group(
+        plan_id=draft.plan_id,
+        rule_id=rule,
+        rank=rank,
+        kind=kind,
+        calendar=_calendar(draft, per),
+        cap=cap.amount,
+        cap_rate=cap.rate,
+        cap_of=cap.of,
+    )
+
+
+def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str) -> Component:
+    picked = f"{item.table} on {item.on} by {item.by}" if item.table else item.on
+    words = f"{item.per}, {item.pays}: {picked}"
+    rule = draft.rule(path, item.id, "earn", words, item.title, item.source)
+    rules = _part_rules(draft, path, item)
+    pays_on = subject_of(item.on.removesuffix(" below"))
+    reads_by = subject_of(item.by or "")
+    target = figure_of(item.target)
+    compare = subject_of(item.compare or "")
+    times_table, times = _times(item)
+    cap = item.cap or CapText(None, None, "")
+    return Component(
+        plan_id=draft.plan_id,
+        rule_id=rule,
+        rank=rank,
+        group_id=group,
+        role=item.pays,
+        basis=item.basis or draft.text.basis,
+        per=item.per,
+        calendar=_calendar(draft, item.per),
+        each=ORDER if item.each == "order" else item.each,
+        counts=item.counts.kind,
+        counts_from=item.counts.floor,
+        up_to=item.up_to,
+        measure_rule=rules["measure"],
+        pays_on=pays_on[0],
+        on_name=pays_on[1],
+        on_of=pays_on[2],
+        reads_by=reads_by[0],
+        by_name=reads_by[1],
+        by_of=reads_by[2],
+        target=target[0],
+        target_of=target[1],
+        compare=compare[0],
+        compare_name=compare[1],
+        compare_of=compare[2],
+        portion=item.portion,
+        baseline=item.baseline.figure if item.baseline else "",
+        baseline_calendar=_calendar(draft, item.baseline.per) if item.baseline else "",
+        cap=cap.amount,
+        cap_rate=cap.rate,
+        table_id=item.table or "",
+        times_table=times_table,
+        times_by=times[0],
+        times_name=times[1],
+        times_of=times[2],
+        payee_rule=rules["payee"],
+        baseline_rule=rules["baseline"],
+        clawback_rule=rules["clawback"],
+        clawback_months=item.clawback.within if item.clawback else 0,
+    )
+
+
+def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
+    """Add the clauses of a component's conditions. Returns their ids by their kinds."""
+    baseline = item.baseline.when if item.baseline else None
+    clawback = item.clawback.when if item.clawback else None
+    agreed = item.source
+    who, of = (*path, "who"), (*path, "of")
+    base, claw = (*path, "baseline", "when"), (*path, "clawback", "when")
+    return {
+        "payee": draft.sub_rule(who, f"{item.id}.who", "payee", item.who, "party", agreed),
+        "measure": draft.sub_rule(of, f"{item.id}.of", "measure", item.of, "credit", agreed),
+        "baseline": draft.sub_rule(
+            base, f"{item.id}.baseline", "baseline", baseline, "credit", agreed
+        ),
+        "clawback": draft.sub_rule(
+            claw, f"{item.id}.clawback", "clawback", clawback, "party", agreed
+        ),
+    }
+
+
+def _times(item: EarnText) -> tuple[str, tuple[str, str, str]]:
+    """Return the table that multiplies the outcome, and what picks its band."""
+    table, _, words = (item.times or "").partition(" by ")
+    return table, subject_of(words)
+
+
+def _is_override(item: EarnText) -> bool:
+    """Return whether a component is paid on what others earned."""
+    return item.on.startswith("earned ")
+
+
+def _gates(draft: Draft, path: Path_, item: EarnText) -> Iterator[Gate]:
+    for number, gate in enumerate(item.gates):
+        at = (*path, "gates", number)
+        ratio = gate.subject in RATIO_READINGS
+        if gate.bounds.ratio != ratio and gate.subject != "figure":
+            why = "gate-needs-rate" if ratio else "gate-needs-amount"
+            draft.wrong_value(at, why, "gates", text=gate.words, subject=gate.subject)
+        yield Gate(
+            plan_id=draft.plan_id,
+            component=item.id,
+            gate_no=number,
+            subject=gate.subject,
+            name=gate.name,
+            of=gate.of,
+            lower=gate.bounds.lower,
+            lower_in=gate.bounds.lower_in,
+            upper=gate.bounds.upper,
+            upper_in=gate.bounds.upper_in,
+            words=gate.words,
+            line=draft.source.line(at),
+        )
+
+
+def _check_others(draft: Draft, path: Path_, item: EarnText) -> None:
+    """Check the other components that this one names."""
+    others = {other.id: other for _, other, _ in draft.components() if other.id != item.id}
+    named: list[tuple[Path_, str]] = []
+    for number, gate in enumerate(item.gates):
+        if gate.subject == "earned":
+            named.append(((*path, "gates", number), gate.name))
+    for number, name in enumerate(item.less):
+        named.append(((*path, "less", number), name))
+    if _is_override(item):
+        named.append(((*path, "on"), item.on.split()[1]))
+    for at, name in named:
+        _check_other(draft, at, name, item, others)
+
+
+def _check_other(
+    draft: Draft, path: Path_, name: str, item: EarnText, others: dict[str, EarnText]
+) -> None:
+    other = others.get(name)
+    if other is None:
+        draft.unknown_name(path, name, "no-other-component", list(others))
+        return
+    gated = any(gate.subject == "earned" for gate in other.gates)
+    if other.less or gated or _is_override(other):
+        draft.wrong_value(path, "component-depends", name=name)
+    elif MONTHS_OF[item.per] % MONTHS_OF[other.per]:
+        draft.wrong_value(path, "period-no-whole-of", per=item.per, name=name)
+
+
+def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
+    """Check the keys that another key makes necessary, or impossible."""
+    subjects = {subject_of(item.by or "")[0], _times(item)[1][0]}
+    subjects |= {gate.subject for gate in item.gates}
+    compares = bool(subjects & set(COMPARED_READINGS)) or item.on == "increment"
+    needs = {
+        "target": "attainment" in subjects,
+        "compare": compares,
+        "table": not _is_override(item),
+        "by": not _is_override(item),
+    }
+    for key, needed in needs.items():
+        if needed and not getattr(item, key):
+            draft.wrong_key(path, key, "key-needed", name=key, id=item.id)
+    if _is_override(item):
+        for key in _MEASURING:
+            if getattr(item, key) is not None:
+                draft.wrong_value(path, "override-measures", key.replace("_", " "), id=item.id)
+
+
+_MEASURING = (
+    "who",
+    "of",
+    "by",
+    "table",
+    "target",
+    "compare",
+    "baseline",
+    "up_to",
+    "times",
+    "clawback",
+)
+"""The keys of a component that say what it measures."""
+
+
+def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
+    """Check that what is read and counted goes with what is earned for separately."""
+    read = [item.on, item.by, item.target, item.compare, item.times]
+    read += [gate.words for gate in item.gates]
+    if item.each != "customer":
+        if any(words and " of customer" in words for words in read):
+            draft.wrong_value(path, "figure-of-each", "each", id=item.id)
+        elif item.clawback:
+            draft.wrong_value(path, "clawback-of-each", "each", id=item.id)
+    if item.counts.kind == "amount":
+        return
+    if item.each != "payee" or item.baseline or (item.up_to and item.compare):
+        draft.wrong_value(path, "counts-of-payee", "counts", id=item.id)
+    if any(version.columns for version in draft.text.tables.get(item.table or "", [])):
+        draft.wrong_value((*path, "table"), "counts-no-columns", id=item.id)
+
+
+def _check_cap(draft: Draft, path: Path_, item: EarnText) -> None:
+    if item.cap:
+        _check_fineness(draft, path, item.cap)
+        if item.cap.of not in ("", "amount"):
+            draft.wrong_value((*path, "cap"), "cap-of-component", of=item.cap.of)
+
+
+def _check_fineness(draft: Draft, path: Path_, cap: CapText) -> None:
+    places = draft.text.rounding[1]
+    if cap.amount is not None and decimals(cap.amount) > places:
+        draft.wrong_value((*path, "cap"), "cap-too-fine", amount=plain(cap.amount, 0))
+
+
+def check_tables(draft: Draft) -> None:
+    """Check that the tables which components name are there."""
+    known = list(draft.text.tables)
+    for path, item, _ in draft.components():
+        for key, table in (("table", item.table), ("times", _times(item)[0])):
+            if table and table not in known:
+                draft.unknown_name((*path, key), table, "no-table", known)

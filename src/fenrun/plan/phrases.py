@@ -1,0 +1,338 @@
+"""The short phrases that stand as values in a plan, each read from its words.
+
+`lesser of billed and contracted`, `half up to 0.01`, `34 % of amount`, `attainment from 100 %` ...
+Every reader takes the text and raises Unreadable, which says in the reader's language what may be
+written.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from fenrun.base.money import is_rate, parse_amount, parse_amount_or_rate, parse_rate
+from fenrun.base.words import Unreadable, say
+from fenrun.plan.bands import BOUNDS, VALUE, Bounds, bounds_words, one_space, read_bounds
+from fenrun.plan.vocabulary import (
+    BASES,
+    COUNTS,
+    DRAW_KINDS,
+    MONTHS,
+    MONTHS_OF,
+    READINGS,
+    ROUNDING_MODES,
+    ROUNDING_STEPS,
+)
+
+
+class Written:
+    """The mark of a plan's field whose text is read by a function.
+
+    `schema` is what its JSON Schema says; people write numbers bare, so it takes those too.
+    """
+
+    def __init__(self, read: Callable[[str], Any], schema: dict[str, Any] | None = None):
+        self.read = read
+        self.schema = schema or {"type": ["string", "number"]}
+
+    def __get_pydantic_core_schema__(self, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(lambda value: self.read(str(value)))
+
+    def __get_pydantic_json_schema__(
+        self, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return dict(self.schema)
+
+
+NAME = r"[a-z0-9][a-z0-9-]*"
+"""The pattern of what a plan names: a component, a table, a figure."""
+_BLANKS = {
+    "x_COLUMN": r"x_[A-Za-z0-9_]+",
+    "COLUMN": r"[A-Z][A-Za-z]+",
+    "COMPONENT": NAME,
+    "TABLE": NAME,
+    "NAME": NAME,
+}
+"""What may stand in the blanks of a form."""
+
+
+def one_of(*forms: str) -> Written:
+    """Return the mark of a field whose text has one of some forms, such as `figure NAME`."""
+    blanks = re.compile("(" + "|".join(_BLANKS) + ")")
+    patterns = [
+        "".join(_BLANKS.get(part) or re.escape(part).replace("\\ ", " ") for part in parts)
+        for parts in map(blanks.split, forms)
+    ]
+    pattern = f"^({'|'.join(patterns)})$"
+
+    def read(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise Unreadable("not-one-of", text=text, allowed=", ".join(forms))
+        return text
+
+    return Written(read, {"type": "string", "pattern": pattern})
+
+
+FIGURE_FORMS = ("NAME", "NAME of customer")
+READING_FORMS = (
+    *(reading for reading in READINGS if reading != "figure"),
+    *(f"figure {form}" for form in FIGURE_FORMS),
+)
+
+_ID = re.compile(NAME)
+_CURRENCY = re.compile("[A-Z]{3}")
+_COST = rf"(?:{'|'.join(BASES)}|{_BLANKS['x_COLUMN']})"
+_BASIS = re.compile(rf"({_COST})|lesser of ({_COST}) and ({_COST})")
+_ROUNDING = re.compile(
+    rf"({'|'.join(ROUNDING_MODES)}) to ({'|'.join(map(re.escape, ROUNDING_STEPS))})"
+)
+_SPAN = re.compile(r"(\d{1,3}) months?")
+_DAYS = re.compile(r"(\d{1,4}) days?")
+_CAP = re.compile(rf"(?P<most>{VALUE})(?:\s+of\s+(?P<of>[a-z0-9-]+))?")
+_INSTALMENT = re.compile(rf"({VALUE})\s+(?:at once|after\s+(\d{{1,3}})\s+months?)")
+_FORM = re.compile(
+    rf"(?P<share>{VALUE})\s+(?P<form>[a-z][a-z-]*)"
+    rf"(?:\s+from\s+(?P<floor>{VALUE})\s+else\s+(?P<otherwise>[a-z][a-z-]*))?"
+)
+_COUNTS = re.compile(rf"({'|'.join(COUNTS)})|((?:new )?customers) from ([0-9][0-9,._]*)")
+_DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
+_READING = "|".join(READINGS[:-1]) + rf"|figure {NAME}(?: of customer)?"
+_SUBJECT = rf"(?P<subject>{_READING}|spend|spend before|earned [a-z0-9-]+)"
+_GATE = re.compile(rf"{_SUBJECT}\s+(?=from|above|below|up to){BOUNDS}")
+
+
+def read_id(text: str) -> str:
+    """Read the id of a clause, component or table."""
+    if not _ID.fullmatch(text):
+        raise Unreadable("not-an-id", text=text)
+    return text
+
+
+def read_currency(text: str) -> str:
+    """Read a currency's ISO code."""
+    if not _CURRENCY.fullmatch(text):
+        raise Unreadable("not-a-currency", text=text)
+    return text
+
+
+def read_zone(text: str) -> str:
+    """Read the name of a time zone."""
+    try:
+        ZoneInfo(text)
+    except Exception:
+        raise Unreadable("not-a-zone", text=text) from None
+    return text
+
+
+def read_basis(text: str) -> str:
+    """Read a cost basis; the lesser of two as `billed|contracted`."""
+    found = _BASIS.fullmatch(text.strip())
+    if not found:
+        raise Unreadable("not-a-basis", text=text, allowed=", ".join(BASES))
+    return found[1] or f"{found[2]}|{found[3]}"
+
+
+def read_rounding(text: str) -> tuple[str, int]:
+    """Read how earnings are rounded, as (mode, decimals)."""
+    found = _ROUNDING.fullmatch(text.strip())
+    if not found:
+        modes, steps = ", ".join(ROUNDING_MODES), ", ".join(ROUNDING_STEPS)
+        raise Unreadable("not-a-rounding", text=text, modes=modes, steps=steps)
+    return found[1], len(found[2].partition(".")[2])
+
+
+def read_month(text: str) -> int:
+    """Read a month's English name or number, as 1 to 12."""
+    word = text.strip().lower()
+    if word in MONTHS:
+        return MONTHS.index(word) + 1
+    if word.isdecimal() and 1 <= int(word) <= 12:
+        return int(word)
+    raise Unreadable("not-a-month", text=text)
+
+
+def read_per(text: str) -> str:
+    """Read the period that a component is measured by."""
+    words = one_space(text)
+    if words not in MONTHS_OF:
+        raise Unreadable("not-one-of", text=text, allowed=", ".join(MONTHS_OF))
+    return words
+
+
+def read_months(text: str) -> int:
+    """Read a span of months: `3 months`."""
+    return _span(_SPAN, text, "not-a-span-of-months")
+
+
+def read_days(text: str) -> int:
+    """Read a span of days: `15 days`."""
+    return _span(_DAYS, text, "not-a-span-of-days")
+
+
+def _span(pattern: re.Pattern[str], text: str, wrong: str) -> int:
+    found = pattern.fullmatch(text.strip())
+    if not found or not int(found[1]):
+        raise Unreadable(wrong, text=text)
+    return int(found[1])
+
+
+@dataclass(frozen=True)
+class CapText:
+    """A ceiling: an amount, or a rate of what is measured."""
+
+    amount: Decimal | None
+    rate: Decimal | None
+    of: str
+    """What the rate is of: `amount`, or the component of a group."""
+
+
+def read_cap(text: str) -> CapText:
+    """Read a ceiling: `200,000`, or `34 % of amount`."""
+    found = _CAP.fullmatch(one_space(text))
+    if not found or is_rate(found["most"]) != bool(found["of"]):
+        raise Unreadable("not-a-cap", text=text)
+    most, of = parse_amount_or_rate(found["most"]), found["of"]
+    if most < 0:
+        raise Unreadable("below-zero", text=text)
+    return CapText(amount=None if of else most, rate=most if of else None, of=of or "")
+
+
+@dataclass(frozen=True)
+class CountsText:
+    """What is measured: the amount, or customers of a least amount."""
+
+    kind: str
+    floor: Decimal | None
+
+
+def read_counts(text: str) -> CountsText:
+    """Read what is measured: `amount`, `customers`, `new customers from 1,000`."""
+    found = _COUNTS.fullmatch(text)
+    if not found:
+        forms = [*COUNTS, *(f"{kind} from 1,000" for kind in COUNTS if kind != "amount")]
+        raise Unreadable("not-one-of", text=text, allowed=", ".join(forms))
+    return CountsText(found[1] or found[2], parse_amount(found[3]) if found[3] else None)
+
+
+def subject_of(words: str) -> tuple[str, str, str]:
+    """Return a reading such as `figure renewal-rate of customer` as (subject, name, of)."""
+    subject, _, rest = words.partition(" ")
+    if subject == "figure":
+        name, of = figure_of(rest)
+        return subject, name, of
+    if subject == "earned":
+        return subject, rest, "payee"
+    return words, "", "payee"
+
+
+def figure_of(words: str | None) -> tuple[str, str]:
+    """Return a figure such as `renewal-rate of customer` as (name, of whom)."""
+    name, _, of = (words or "").partition(" of ")
+    return name, of or "payee"
+
+
+@dataclass(frozen=True)
+class GateText:
+    """A condition on a number, read from its words."""
+
+    subject: str
+    name: str
+    of: str
+    bounds: Bounds
+    words: str
+
+
+def read_gate(text: str) -> GateText:
+    """Read a gate: `attainment from 100 %`, `figure renewal-rate from 90 %`."""
+    words = one_space(text)
+    found = _GATE.fullmatch(words)
+    if not found:
+        raise Unreadable("not-a-gate", text=words)
+    subject, name, of = subject_of(found["subject"])
+    return GateText(subject, name, of, read_bounds(found, words), words)
+
+
+def gate_words(words: str, lang: str) -> str:
+    """Return a gate's words in a language; English, and what is no gate, as it is."""
+    found = None if lang == "en" else _GATE.fullmatch(one_space(words))
+    if not found:
+        return words
+    subject, name, of = subject_of(found["subject"])
+    key = f"gate-{subject.replace(' ', '-')}" + ("-of-customer" if of == "customer" else "")
+    return say(
+        "gate-says", lang, subject=say(key, lang, name=name), bounds=bounds_words(found, lang)
+    )
+
+
+@dataclass(frozen=True)
+class InstalmentText:
+    """A part of each earning, and how many months later it is due."""
+
+    share: Decimal
+    months: int
+
+
+def read_instalment(text: str) -> InstalmentText:
+    """Read an instalment: `90 % at once`, `10 % after 12 months`."""
+    found = _INSTALMENT.fullmatch(one_space(text))
+    if not found:
+        raise Unreadable("not-an-instalment", text=text)
+    return InstalmentText(parse_rate(found[1]), int(found[2] or 0))
+
+
+@dataclass(frozen=True)
+class FormText:
+    """The form in which a part of a payment is made; below the floor it takes the other form."""
+
+    share: Decimal
+    form: str
+    floor: Decimal | None
+    otherwise: str
+
+
+def read_form(text: str) -> FormText:
+    """Read a form of payment: `60 % rebate`, `40 % co-op from 10,000 else rebate`."""
+    found = _FORM.fullmatch(one_space(text))
+    if not found:
+        raise Unreadable("not-a-form", text=text)
+    floor = parse_amount_or_rate(found["floor"]) if found["floor"] else None
+    return FormText(parse_rate(found["share"]), found["form"], floor, found["otherwise"] or "")
+
+
+@dataclass(frozen=True)
+class DrawText:
+    """What is paid at least each month, and whether it is taken back from later earnings."""
+
+    amount: Decimal | None
+    kind: str
+    words: str = ""
+
+
+def read_draw(text: str) -> DrawText:
+    """Read a draw: `1,000 recoverable`, `1,000 guaranteed`."""
+    found = _DRAW.fullmatch(text)
+    if not found:
+        raise Unreadable("not-a-draw", text=text)
+    return DrawText(parse_amount(found[1]), found[2], text)
+
+
+@dataclass(frozen=True)
+class TaxRate:
+    """A payee's tax rate, or the figure that holds it."""
+
+    rate: Decimal
+    figure: str
+
+
+def read_tax(text: str) -> TaxRate:
+    """Read a payee's tax: `6 %`, `figure NAME`."""
+    if text.startswith("figure "):
+        return TaxRate(Decimal(0), text.removeprefix("figure "))
+    return TaxRate(parse_rate(text), "")

@@ -1,0 +1,120 @@
+"""What pydantic refuses in a plan's text, as problems in the reader's language, on their lines."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Sequence
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from fenrun.base.problem import Problem
+from fenrun.base.words import Message, reason
+from fenrun.plan.source import Path_, Source
+from fenrun.plan.text import PlanText
+
+_SHOWN = 60
+"""Of a value that is refused, so many characters are shown."""
+_KIND_OF_ERROR = {
+    "string_type": "not-a-text",
+    "list_type": "not-a-list",
+    "dict_type": "not-a-mapping",
+    "model_type": "not-a-mapping",
+    "model_attributes_type": "not-a-mapping",
+    "too_short": "list-empty",
+    "int_parsing": "not-a-count",
+    "int_parsing_size": "not-a-count",
+    "int_type": "not-a-count",
+    "greater_than_equal": "not-a-count",
+}
+"""The message for each kind of pydantic's errors whose reason needs no more than the value."""
+
+
+def problem_of(error: ErrorDetails, source: Source) -> Problem:
+    """Return one of pydantic's errors as a problem."""
+    path = _written(error["loc"], source.data)
+    place = source.place(path)
+    key = place.column
+    if error["type"] in ("extra_forbidden", "missing"):
+        known = keys_at(path[:-1], source.data)
+        said = _missing(key) if error["type"] == "missing" else _unknown(key, known)
+        return Problem("plan-key", place, {"detail": said, "known": ", ".join(known) or "-"})
+    return Problem("plan-value", place, {"key": key, "detail": _reason(error)})
+
+
+def _missing(key: str) -> Message:
+    return Message("key-missing", {"name": key})
+
+
+def _unknown(key: str, known: Sequence[str]) -> Message:
+    close = difflib.get_close_matches(key, known, 1)
+    if close:
+        return Message("key-unknown-close", {"name": key, "close": close[0]})
+    return Message("key-unknown", {"name": key})
+
+
+def _reason(error: ErrorDetails) -> Message | str:
+    """Return why a value is refused."""
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return reason(context["error"])
+    text = str(error["input"])[:_SHOWN]
+    if error["type"] == "literal_error":
+        allowed = re.findall(r"'([^']*)'", context["expected"])
+        return Message("not-one-of", {"text": text, "allowed": ", ".join(allowed)})
+    return Message(_KIND_OF_ERROR.get(error["type"], "value-unreadable"), {"text": text})
+
+
+def _written(location: Sequence[str | int], data: Any) -> Path_:
+    """Return an error's path without pydantic's own steps (members of a union, `[key]`).
+
+    It ends with the key that is missing, where one is.
+    """
+    path: list[str | int] = []
+    here = data
+    for number, part in enumerate(location):
+        in_mapping = isinstance(here, dict) and part in here
+        in_list = isinstance(here, list) and isinstance(part, int) and part < len(here)
+        if in_mapping or in_list:
+            here = here[part]
+            path.append(part)
+        elif number == len(location) - 1 and isinstance(here, dict) and part != "[key]":
+            path.append(part)
+    return tuple(path)
+
+
+def keys_at(path: Path_, data: Any) -> list[str]:
+    """Return the keys that a plan may have at a path of its data; none where it has names."""
+    hint, here = _plain(PlanText, data), data
+    for part in path:
+        here = here[part]
+        hint = _plain(_below(hint, part), here)
+    return list(_fields(hint))
+
+
+def _fields(hint: Any) -> dict[str, Any]:
+    """Return the types of a model's fields by their keys; none for what is no model."""
+    if not (isinstance(hint, type) and issubclass(hint, BaseModel)):
+        return {}
+    return {field.alias or name: field.annotation for name, field in hint.model_fields.items()}
+
+
+def _below(hint: Any, part: str | int) -> Any:
+    """Return the type of an item, a mapping's value, or a model's field."""
+    if get_origin(hint) in (list, dict):
+        return get_args(hint)[-1]
+    return _fields(hint).get(str(part))
+
+
+def _plain(hint: Any, data: Any) -> Any:
+    """Return a type without its marks; of several, the one whose keys the data has most of."""
+    if get_origin(hint) is Annotated:
+        return _plain(get_args(hint)[0], data)
+    if get_origin(hint) not in (Union, UnionType):
+        return hint
+    written = set(data) if isinstance(data, dict) else set()
+    members = [_plain(member, data) for member in get_args(hint)]
+    return max(members, key=lambda member: len(written & set(_fields(member))))
