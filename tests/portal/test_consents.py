@@ -13,21 +13,21 @@ from datetime import UTC, date, datetime
 from django.conf import settings
 from fenrun.base.when import parse_period
 from fenrun.store.facts import Store
-from fenrun.portal import consents, events, models, publish
+from fenrun.portal import events, models
+from fenrun.portal.commands import grants, imports, publishing, requests
 store = Store.open(settings.WORKSPACE)
 store.actor = "somebody"
 clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
 events.now = lambda: clock["now"]
 october = parse_period("2024-10")
 def credited():
-    publish.publish(store, october)
+    publishing.publish(store, october)
     return {f"{r.party} {r.via} {r.order}": r.amount for r in models.Crediting.objects.using("default").filter(period_id="2024-10", customer=customer, role="partner")}
 customer = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner", via="customer").order_by("id").values_list("customer", flat=True)[0]
 before = credited()
-from fenrun.portal import acts
 if %(heard)r:
-    acts.grant("root", "heard", "customer", customer, "Answers.", "words that nobody guesses")
-request = consents.ask(store, "transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
+    grants.give_with_password("root", "heard", "customer", customer, "Answers.", "words that nobody guesses")
+request = requests.ask(store, "transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
 said = {"silent_on": str(request.silent_on), "before": before, "waiting": credited()}
 clock["now"] = datetime.fromisoformat(%(when)r).replace(tzinfo=UTC)
 %(then)s
@@ -43,7 +43,7 @@ def _moved(own: Portal, when: str, then: str, heard: bool = True) -> dict[str, A
 
 
 def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
-    said = _moved(own, "2024-10-11T15:00", 'consents.decide(store, request, "consented")')
+    said = _moved(own, "2024-10-11T15:00", 'requests.decide(store, request, "consented")')
     assert (
         said["waiting"] == said["before"]
         and said["state"] == "consented"
@@ -64,7 +64,7 @@ def test_a_refusal_credits_nothing(own: Portal) -> None:
     said = _moved(
         own,
         "2024-10-11T15:00",
-        'consents.decide(store, request, "refused")\nconsents.settle_silence(store)',
+        'requests.decide(store, request, "refused")\nrequests.settle_silence(store)',
     )
     assert (
         said["after"] == said["before"]
@@ -74,19 +74,19 @@ def test_a_refusal_credits_nothing(own: Portal) -> None:
 
 
 def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
-    said = _moved(own, "2024-10-19T01:00", "consents.settle_silence(store)", heard=False)
+    said = _moved(own, "2024-10-19T01:00", "requests.settle_silence(store)", heard=False)
     assert (
         said["silent_on"] == "None"
         and said["after"] == said["before"]
         and said["state"] == "waiting"
     ), "who has no account cannot be heard, and is not silent"
-    said = _moved(own, "2024-10-17T23:00", "consents.settle_silence(store)")
+    said = _moved(own, "2024-10-17T23:00", "requests.settle_silence(store)")
     assert (
         said["silent_on"] == "2024-10-18"
         and said["after"] == said["before"]
         and said["state"] == "waiting"
     )
-    said = _moved(own, "2024-10-18T01:00", "consents.settle_silence(store)")
+    said = _moved(own, "2024-10-18T01:00", "requests.settle_silence(store)")
     assert (
         said["state"] == "silent"
         and said["holds_from"] == "2024-10-18"
@@ -165,7 +165,8 @@ from fenrun.base.when import parse_period
 from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Store
-from fenrun.portal import consents, events, models, publish
+from fenrun.portal import events, models
+from fenrun.portal.commands import grants, imports, publishing, requests
 store = Store.open(settings.WORKSPACE)
 store.actor = "somebody"
 events.now = lambda: datetime(2024, 10, 4, 9, tzinfo=UTC)
@@ -177,16 +178,16 @@ load_book(engine, sources_of(store.imports("book")))
 held = engine.query("SELECT l.* FROM links_as_of AS l SEMI JOIN charges AS c ON c.x_OrderId = l.subject WHERE l.of_kind = 'order' ORDER BY subject LIMIT 1").to_pylist()[0]
 issuer, order = held["issuer"], held["subject"]
 owner, = owners_of(engine, issuer, order)
-requests = {"held": consents.decide(store, consents.ask(store, "registration", owner, "P00040", date(2024, 10, 1), "Ours.", order, issuer), "consented").pk}
-consents.enter(store, "withdrawn.yaml", f"links:\\n  - {{of: order, issuer: {issuer}, subject: {order}, role: partner, party: {held['party']}, from: {held['valid_from']}, to: {held['valid_from']}, id: {held['link_id']}}}\\n", "It was nobody's.")
+asked = {"held": requests.decide(store, requests.ask(store, "registration", owner, "P00040", date(2024, 10, 1), "Ours.", order, issuer), "consented").pk}
+imports.enter_text(store, "withdrawn.yaml", f"links:\\n  - {{of: order, issuer: {issuer}, subject: {order}, role: partner, party: {held['party']}, from: {held['valid_from']}, to: {held['valid_from']}, id: {held['link_id']}}}\\n", "It was nobody's.")
 for name, customer, wanted in (("owner's", owner, order), ("another's", "K00001" if owner != "K00001" else "K00002", order), ("nobody's", owner, "SO-UNKNOWN"), ("blank", owner, " "), ("rival's", owner, order)):
     try:
-        requests[name] = consents.decide(store, consents.ask(store, "registration", customer, "P00040", date(2024, 10, 1), "Ours.", wanted, issuer), "consented").pk
+        asked[name] = requests.decide(store, requests.ask(store, "registration", customer, "P00040", date(2024, 10, 1), "Ours.", wanted, issuer), "consented").pk
     except Exception as error:
-        requests[name] = None
-consents.settle_silence(store)
-said = {name: [r.state, r.entered_at is not None] for name, pk in requests.items() if pk for r in [models.Request.objects.using("default").get(pk=pk)]}
-print(json.dumps([said, [a.facts()["source"] for a in store.log.events("book") if a.facts()["source"].startswith("request-")], requests["owner's"], requests["blank"]]))
+        asked[name] = None
+requests.settle_silence(store)
+said = {name: [r.state, r.entered_at is not None] for name, pk in asked.items() if pk for r in [models.Request.objects.using("default").get(pk=pk)]}
+print(json.dumps([said, [a.facts()["source"] for a in store.log.events("book") if a.facts()["source"].startswith("request-")], asked["owner's"], asked["blank"]]))
 """
 
 
@@ -212,19 +213,20 @@ from django.conf import settings
 from fenrun.book.as_of import load_book, sources_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Store
-from fenrun.portal import consents, events, models
+from fenrun.portal import events, models
+from fenrun.portal.commands import requests
 store = Store.open(settings.WORKSPACE)
 store.actor = "somebody"
 clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
 events.now = lambda: clock["now"]
 customer = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner", via="customer").order_by("id").values_list("customer", flat=True)[0]
 for party, since in (("P00040", date(2024, 11, 1)), ("P00041", date(2024, 10, 20)), ("P00042", date(2024, 10, 20))):
-    consents.decide(store, consents.ask(store, "transfer", customer, party, since, "They asked for it."), "consented")
+    requests.decide(store, requests.ask(store, "transfer", customer, party, since, "They asked for it."), "consented")
 engine = DuckDB()
 load_book(engine, sources_of(store.imports("book")))
 rows = engine.query("SELECT party, valid_from, valid_to, sound FROM links WHERE of_kind = 'customer' AND subject = ? AND role = 'partner' AND valid_to > DATE '2024-10-01' AND valid_from < valid_to ORDER BY valid_from", [customer]).to_pylist()
 try:
-    consents.ask(store, "transfer", customer, "P00040", date(9999, 12, 30), "One day.")
+    requests.ask(store, "transfer", customer, "P00040", date(9999, 12, 30), "One day.")
     far = "asked"
 except Exception as error:
     far = error.problems[0].code

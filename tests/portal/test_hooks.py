@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from fenrun.portal.addresses import open_to_all
+from fenrun.portal.access.addresses import open_to_all
 from tests.portal.served import Portal, served
 
 Told = tuple[str, dict[str, str], bytes]
@@ -167,14 +167,14 @@ def test_nobody_reaches_the_vendor_s_own_network(
     done = own.python("""
 import json
 from fenrun.portal import models
-from fenrun.portal import webhooks
+from fenrun.portal.commands import webhook_delivery, webhooks
 hook = models.Hook.objects.get()
 hook.url = hook.url.replace("https", "http")  # a name that came to point inside
 hook.save(using="default")
-webhooks._put(hook, {"event": "dispute"})
-arrived = webhooks.deliver()
-telling = models.WebhookDelivery.objects.get()
-print(json.dumps([arrived, telling.status, telling.tried, telling.next_at is not None]))""")
+webhooks._enqueue(hook, {"event": "dispute"})
+arrived = webhook_delivery.deliver()
+delivery = models.WebhookDelivery.objects.get()
+print(json.dumps([arrived, delivery.status, delivery.tried, delivery.next_at is not None]))""")
     assert done == [0, 0, 1, True] and told.empty()
 
 
@@ -215,12 +215,12 @@ def test_a_receiver_that_drips_holds_nobody_up(
 import json, os
 from django.contrib.auth import get_user_model
 from fenrun.portal import models
-from fenrun.portal import webhooks
+from fenrun.portal.commands import webhook_delivery, webhooks
 os.environ["FENRUN_HOOKS_INSIDE"] += ",http://127.0.0.1:{slow.getsockname()[1]}/"
-hooks._WAIT = 1
+webhook_delivery._TIMEOUT = 1
 user = get_user_model().objects.get(username="operations")
 for url in ("http://127.0.0.1:{slow.getsockname()[1]}/", "{address}/quick"):
-    webhooks._put(webhooks.make(user, url, "dispute"), {{"event": "dispute"}})
-arrived = webhooks.deliver()
+    webhooks._enqueue(webhooks.make(user, url, "dispute"), {{"event": "dispute"}})
+arrived = webhook_delivery.deliver()
 print(json.dumps([arrived, [[t.status, t.tried] for t in models.WebhookDelivery.objects.order_by("id")]]))""")
     assert done == [1, [[0, 1], [204, 1]]] and told.get(timeout=60)[0] == "/quick"

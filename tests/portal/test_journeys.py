@@ -91,12 +91,12 @@ def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang
     words = {
         "en": (
             "Why?",
-            "Credited elsewhere",
+            "Credited to others",
             "Dispute this",
             "What is wrong, and what shows it",
             "Send",
         ),
-        "zh-CN": ("为什么？", "归属于他处", "提出争议", "问题及依据", "提交"),
+        "zh-CN": ("为什么？", "归属于他人", "提出争议", "问题及依据", "提交"),
     }[lang]
     why, elsewhere, dispute, wrong, send = words
     with signed_in(browser, portal, "partner", lang) as page:
@@ -142,7 +142,7 @@ def test_a_partner_takes_a_statement_along(portal: Portal, lang: str) -> None:
     assert (
         party in text
         and show(Decimal(files["json"].json()["payable"])) in text
-        and {"en": "What it is made of", "zh-CN": "构成"}[lang] in text
+        and {"en": "Lines", "zh-CN": "构成"}[lang] in text
     )
 
 
@@ -232,7 +232,7 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
         expect(page.locator(".clocks .state")).to_have_text("closed")
         looked_at(page, "operations-closed")
     with signed_in(browser, own, "auditor") as page:
-        page.get_by_role("link", name="Log", exact=True).click()
+        page.get_by_role("link", name="Event log", exact=True).click()
         expect(page.get_by_text("asked by operations, approved by second")).to_be_visible()
         page.get_by_role("link", name="Verify the whole log and every file").click()
         expect(page.get_by_role("status")).to_contain_text("as written")

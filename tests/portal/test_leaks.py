@@ -14,7 +14,8 @@ ACCOUNTS = ("partner", "rep", "customer")
 _FACTS = """
 import json
 from django.urls import get_resolver
-from fenrun.portal import models, acts
+from fenrun.portal import events, models
+from fenrun.portal.commands import disputes
 db = "default"
 def walk(patterns, before=""):
     for p in patterns:
@@ -27,8 +28,8 @@ statements = list(models.Statement.objects.using(db).order_by("period_id", "rank
 others = [s for s in statements if s["payee"] not in %(parties)r]
 for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
     if not models.Dispute.objects.using(db).filter(party=party).exists():
-        acts.open_dispute("somebody", party, others[0]["period_id"], "", "A secret of " + party)
-        models.Request.objects.using(db).create(kind="association", customer="K-" + party, party=party, since="2024-05-01", reason="A secret of " + party, asked_by="somebody", asked_at=acts.now(), state="waiting")
+        disputes.open_dispute("somebody", party, others[0]["period_id"], "", "A secret of " + party)
+        models.Request.objects.using(db).create(kind="association", customer="K-" + party, party=party, since="2024-05-01", reason="A secret of " + party, asked_by="somebody", asked_at=events.now(), state="waiting")
 print(json.dumps({
     "routes": list(walk(get_resolver().url_patterns)),
     "statements": [{**s, "lines": [x["line"] for x in s.pop("body")["lines"]]} for s in statements],
@@ -44,7 +45,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections, models as m
 from django.db.models import Count
 from fenrun.portal import models
-from fenrun.portal.isolation import SEEN_BY, asking
+from fenrun.portal.access.isolation import SEEN_BY, asking
 kinds = {k._meta.db_table: k for k in (models.Period, models.Grant, models.Statement, models.Crediting, models.Request, models.Dispute, models.DisputeEntry, models.Approval, models.Event)}
 def rows(sql):
     try:
@@ -286,17 +287,18 @@ def test_a_grant_that_has_ended_or_waits_shows_nothing(portal: Portal) -> None:
     """Asked of the database itself, whatever a page would do."""
     counts = portal.python(f"""
 import json
-from fenrun.portal import acts, models
-from fenrun.portal.isolation import asking
+from fenrun.portal import models
+from fenrun.portal.commands import grants
+from fenrun.portal.access.isolation import asking
 customer, partner = {portal.parties["customer"]!r}, {portal.parties["partner"]!r}
 def seen(name, role, party, act):
-    given = act(acts.give("operations", name, role, party, "Tried."))
+    given = act(grants.give("operations", name, role, party, "Tried."))
     with asking(given.user.pk):
         found = [models.Statement.objects.count(), models.Crediting.objects.count()]
-    acts.end_grant("operations", given.pk)
+    grants.end("operations", given.pk)
     with asking(given.user.pk):
         return [found, [models.Statement.objects.count(), models.Crediting.objects.count()]]
-as_given, approved = (lambda g: g), (lambda g: acts.approve_grant("second", g.pk))
+as_given, approved = (lambda g: g), (lambda g: grants.approve("second", g.pk))
 print(json.dumps([seen("tried-1", "operations", "", as_given), seen("tried-2", "customer", customer, as_given), seen("tried-3", "customer", customer, approved), seen("tried-4", "partner", partner, as_given), seen("tried-5", "auditor", "", as_given)]))""")
     nothing = [0, 0]
     assert [after for _, after in counts] == [nothing] * 5, "ended"

@@ -277,8 +277,8 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         assert one.post(f"/periods/2024-01/close/{number}/").status_code == 409
         assert auditor.post(f"/api/approvals/{number}").status_code == 403
         own.python(
-            "import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
-            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
+            "import json\nfrom django.conf import settings\nfrom fenrun.store.facts import Store\nfrom fenrun.portal.commands import imports\n"
+            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nimports.enter_text(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
         )
         assert two.post("/api/periods/2024-01/settle").json()["changed"]
         assert (
@@ -288,7 +288,7 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
             "/api/periods/2024-01/close", json={"reason": "January, seen again"}
         ).json()["id"]
         own.python(
-            "import json\nfrom pathlib import Path\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import models\nfrom fenrun.workspace import import_file\n"
+            "import json\nfrom pathlib import Path\nfrom django.conf import settings\nfrom fenrun.store.facts import Store\nfrom fenrun.portal import models\nfrom fenrun.settle.imports import import_file\n"
             "path = Path(settings.HOME) / 'unseen.yaml'\npath.write_text('parties:\\n  - {party: P8, kind: partner, name: Eighth}\\n')\n"
             "import_file(Store.open(settings.WORKSPACE), path, models.Period.objects.using('default').get(pk='2024-01').known.replace(tzinfo=None))\nprint(json.dumps(1))"
         )
@@ -421,7 +421,7 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
                 reads.post(f"/api/grants/{_grant_number(one, 'second')}/approve").status_code == 403
             )
         own.python(
-            "import json\nfrom fenrun.portal import acts\nacts.grant('root', 'second', 'customer', '"
+            "import json\nfrom fenrun.portal.commands import grants\ngrants.give_with_password('root', 'second', 'customer', '"
             + customer
             + "', 'x', '"
             + own.password
@@ -526,7 +526,7 @@ def test_an_auditor_answers_nothing(own: Portal) -> None:
             },
         ).json()["id"]
     own.python(
-        "import json\nfrom fenrun.portal import acts\nacts.grant('root', 'auditor', 'rep', '"
+        "import json\nfrom fenrun.portal.commands import grants\ngrants.give_with_password('root', 'auditor', 'rep', '"
         + own.parties["rep"]
         + "', 'x', '"
         + own.password
@@ -557,8 +557,8 @@ def test_what_is_explained_is_what_is_shown(own: Portal) -> None:
         line = client.get(f"/api/statements/{period}/{payee}").json()["lines"][0]["line"]
         runs = len(list((own.workspace / "runs").iterdir()))
         own.python(
-            "import json\nfrom django.conf import settings\nfrom fenrun.engine.store import Store\nfrom fenrun.portal import consents\n"
-            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nconsents.enter(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
+            "import json\nfrom django.conf import settings\nfrom fenrun.store.facts import Store\nfrom fenrun.portal.commands import imports\n"
+            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nimports.enter_text(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
         )
         said = client.get(f"/api/lines/{period}/{line}").json()
         assert (

@@ -166,7 +166,7 @@ def test_a_quarter_that_goes_on_adds_up_month_by_month(portal: Portal) -> None:
             for month in range(1, 13)
         }
         page = client.get(f"/statements/2024-11/{party}/").text
-    assert "Under way" in page and "31 days" in page, (
+    assert "Period to date" in page and "31 days" in page, (
         "from the day after the month to the quarter's last"
     )
     for quarter, months in (("2024-Q3", (7, 8)), ("2024-Q4", (10, 11)), ("2024", range(1, 12))):

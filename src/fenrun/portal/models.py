@@ -1,4 +1,7 @@
-"""What the portal keeps: who may see what, what was settled as people read it, and what they do about it. Amounts are exact text, as everywhere."""
+"""Tables of the portal: who may see what, what was settled as people read it, what people do.
+
+Amounts are exact text, as everywhere.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,19 @@ OPERATIONS, AUDITOR, PARTNER, REP, CUSTOMER = ROLES = (
     "rep",
     "customer",
 )
-"""operations and auditor see everything; the others what concerns one party. Only operations change things for others."""
+"""Operations and auditors see everything; the others see what concerns one party.
+
+Only operations change things for others.
+"""
 EVERYBODY = (OPERATIONS, AUDITOR)
 
 
 class Grant(models.Model):
-    """Somebody may see what concerns a party, in a role, for a reason. A grant is ended, never removed: it says why somebody could see.
+    """A right to see what concerns a party, in a role, for a reason.
 
-    Who is of operations can close, who is a customer can consent: such a grant holds only once a second of operations has approved it.
+    A grant is ended, never removed: it says why somebody could see. Who is of operations can
+    close, who is a customer can consent: a grant of a role in `TWO` holds only once a second of
+    operations has approved it.
     """
 
     TWO = (OPERATIONS, CUSTOMER)
@@ -44,7 +52,7 @@ class Grant(models.Model):
 
 
 class Period(models.Model):
-    """A period that is shown: the run it stands on, and its second clock."""
+    """A period that is shown: the run it stands on, as of its knowledge time (`known`)."""
 
     key = models.CharField(max_length=40, primary_key=True)
     run = models.CharField(max_length=64)
@@ -71,7 +79,8 @@ class Statement(models.Model):
     earned = models.CharField(max_length=60)
     payable = models.CharField(max_length=60)
     body = models.JSONField(
-        help_text="The statement; by line, how far it has come in its table; and what of the payee's customers' spend is credited elsewhere, never to whom; of its customers the largest."
+        help_text="The statement; how far each line has come in its table; what of the payee's "
+        "customers' spend is credited to others, never to whom; the largest of its customers."
     )
     customers = models.JSONField(
         help_text="All its customers: role, customer, credited, charges; largest first."
@@ -81,9 +90,16 @@ class Statement(models.Model):
         constraints = (models.UniqueConstraint(fields=["payee", "period"], name="statement_once"),)
         indexes = (models.Index(fields=["period", "rank"]),)
 
+    def line_ids(self) -> set[str]:
+        """Return the names of the statement's lines."""
+        return {line["line"] for line in self.body["lines"]}
+
 
 class Crediting(models.Model):
-    """Who is credited for a customer's spend. Grain: period, customer, role, party, way, link."""
+    """A party credited for a customer's spend.
+
+    Grain: period, customer, role, party, way (`via`), link.
+    """
 
     period = models.ForeignKey(Period, models.CASCADE)
     customer = models.CharField(max_length=200, db_index=True)
@@ -97,14 +113,12 @@ class Crediting(models.Model):
     since = models.DateField(null=True)
     until = models.DateField(null=True)
     source = models.CharField(max_length=500, blank=True, help_text="File that brought the link.")
-    actor = models.CharField(
-        max_length=200, blank=True, help_text="By whose act it came into the book."
-    )
+    actor = models.CharField(max_length=200, blank=True, help_text="Who entered it into the book.")
     known = models.DateTimeField(null=True)
 
 
 class Dispute(models.Model):
-    """Something on a statement, or who is credited, is held to be wrong."""
+    """An objection to something on a statement, or to who is credited."""
 
     STATES = ("open", "answered", "accepted", "refused", "withdrawn")
     party = models.CharField(max_length=200, help_text="Whose statement or spend it is about.")
@@ -116,7 +130,7 @@ class Dispute(models.Model):
 
 
 class DisputeEntry(models.Model):
-    """What was said or done in a dispute."""
+    """An entry of a dispute: what was said or done."""
 
     dispute = models.ForeignKey(Dispute, models.CASCADE)
     party = models.CharField(max_length=200)
@@ -127,7 +141,11 @@ class DisputeEntry(models.Model):
 
 
 class Request(models.Model):
-    """Somebody is to be credited for a customer's spend, and the customer is asked. Nothing is credited by it before its consent, or before the end of the plan's window for silence."""
+    """A request to a customer that somebody be credited for its spend.
+
+    Nothing is credited by it before the customer's consent, or before the end of the plan's window
+    for silence.
+    """
 
     KINDS = ("association", "transfer", "registration")
     CONSENT = ("consented", "silent")
@@ -158,7 +176,7 @@ class Request(models.Model):
 
 
 class Approval(models.Model):
-    """The first of two who close a period: the other approves what this one has seen, by its run."""
+    """A close that the first of two asks for; the other approves what this one has seen (`run`)."""
 
     period = models.CharField(max_length=40)
     run = models.CharField(max_length=64)
@@ -171,7 +189,10 @@ class Approval(models.Model):
 
 
 class Event(models.Model):
-    """What was done in the portal. What changes the workspace stands in the workspace's own log besides."""
+    """An entry of the portal's event log.
+
+    What changes the workspace stands in the workspace's own log besides.
+    """
 
     at = models.DateTimeField(db_index=True)
     actor = models.CharField(max_length=150)
@@ -181,7 +202,7 @@ class Event(models.Model):
 
 
 class Token(models.Model):
-    """Lets a program ask as its user, within its scopes. Only the digest is kept."""
+    """A token by which a program asks as its user, within its scopes. Only its digest is kept."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     name = models.CharField(max_length=100)
@@ -193,7 +214,10 @@ class Token(models.Model):
 
 
 class IdempotentResponse(models.Model):
-    """The answer to a request that carried an idempotency key: the same request again gets it again, and does nothing."""
+    """The answer to a request that carried an idempotency key.
+
+    The same request again gets it again, and does nothing.
+    """
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     key = models.CharField(max_length=200)
@@ -207,21 +231,21 @@ class IdempotentResponse(models.Model):
 
 
 class Hook(models.Model):
-    """Another system that is told of what its user may see."""
+    """A webhook: another system that subscribes to what its user may see."""
 
     EVENTS = ("statement", "dispute")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
     url = models.URLField(max_length=500)
     events = models.CharField(max_length=100)
     secret = models.CharField(
-        max_length=100, help_text="Signs what is told; shown to its user alone."
+        max_length=100, help_text="Signs what is sent; shown to its user alone."
     )
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
 
 class WebhookDelivery(models.Model):
-    """One thing that a hook is told, until it has arrived or is given up."""
+    """A message to a webhook, until it has arrived or is given up."""
 
     hook = models.ForeignKey(Hook, models.CASCADE)
     body = models.JSONField()

@@ -1,7 +1,8 @@
-"""Whose turn it is: quick requests are answered one after the other, slow work is done aside.
+"""The request queue: quick requests are answered one after the other, slow work runs outside.
 
-Threads that all want the interpreter take it from each other some hundred times a request; in turns, the same process answers half as
-many again (measured: docs/bench.md). Whatever takes longer than a page (settling, explaining, verifying) steps aside meanwhile.
+Threads that all want the interpreter take it from each other some hundred times a request. One
+after the other, the same process answers half as many again (measured: docs/reference/bench.md). Whatever
+takes longer than a page (settling, explaining, verifying) leaves the queue meanwhile.
 """
 
 from __future__ import annotations
@@ -12,56 +13,61 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class _Turn:
-    """A lock that is had in the order in which it was asked for; a plain one lets some wait long while others pass."""
+class _FairLock:
+    """A lock that is given in the order in which it was asked for.
+
+    A plain lock lets some wait long while others pass.
+    """
 
     def __init__(self) -> None:
-        self._mine, self._held, self._waiting = threading.Lock(), False, deque[threading.Lock]()
+        self._guard = threading.Lock()
+        self._held = False
+        self._waiting: deque[threading.Lock] = deque()
 
     def acquire(self) -> None:
-        with self._mine:
+        with self._guard:
             if not self._held:
                 self._held = True
                 return
             gate = threading.Lock()
             gate.acquire()
             self._waiting.append(gate)
-        gate.acquire()  # opened by who hands the turn on
+        gate.acquire()  # opened by whoever releases the lock
 
     def release(self) -> None:
-        with self._mine:
+        with self._guard:
             if self._waiting:
                 self._waiting.popleft().release()
             else:
                 self._held = False
 
 
-_turn = _Turn()
-_mine = threading.local()
+_lock = _FairLock()
+_thread = threading.local()
 
 
 @contextmanager
 def queued() -> Iterator[None]:
-    """A request: waits for its turn."""
-    _turn.acquire()
-    _mine.held = True
+    """Answer a request inside: it waits until those before it are answered."""
+    _lock.acquire()
+    _thread.queued = True
     try:
         yield
     finally:
-        _mine.held = False
-        _turn.release()
+        _thread.queued = False
+        _lock.release()
 
 
 @contextmanager
 def outside_queue() -> Iterator[None]:
-    """Slow work within a request: others have their turns meanwhile."""
-    if not getattr(_mine, "held", False):
+    """Do slow work inside: other requests are answered meanwhile."""
+    if not getattr(_thread, "queued", False):
         yield
         return
-    _mine.held = False
-    _turn.release()
+    _thread.queued = False
+    _lock.release()
     try:
         yield
     finally:
-        _turn.acquire()
-        _mine.held = True
+        _lock.acquire()
+        _thread.queued = True

@@ -1,4 +1,4 @@
-"""Start the portal: its tables, its isolation, what is settled put in, then a web server in this one process."""
+"""Start the portal: its tables, its isolation, what is settled, then a web server in one process."""
 
 from __future__ import annotations
 
@@ -14,12 +14,23 @@ from django.apps import apps
 from django.conf import settings
 
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.portal.addresses import through_tls
+from fenrun.portal.access.addresses import through_tls
+from fenrun.store.facts import Store
 
 THREADS = 8
-"""So many requests are taken in at once; they are answered in turn, slow work aside (turns.py)."""
-DEMO = ("operations", "second", "auditor", "partner", "rep", "manager", "customer")
-"""The invented accounts of a demo world: two of operations, since two are needed to close."""
+"""Requests that are taken in at once; they are answered in their order (request_queue.py)."""
+DEMO = {
+    "operations": "operations",
+    "second": "operations",
+    "auditor": "auditor",
+    "partner": "partner",
+    "rep": "rep",
+    "manager": "rep",
+    "customer": "customer",
+}
+"""The invented accounts of a demo world, with their roles: two of operations, to close."""
+_SEARCHED = 200
+"""Statements among which somebody for a demo account is looked for."""
 
 
 def ready(workspace: Path) -> None:
@@ -31,22 +42,24 @@ def ready(workspace: Path) -> None:
 
 
 def months(workspace: Path) -> list[str]:
-    """The months that the portal shows."""
+    """Return the months that the portal shows."""
     ready(workspace)
-    from fenrun.portal.publish import months_of
-    from fenrun.store.facts import Store
+    from fenrun.portal.commands.publishing import months_of
 
     return [month.key for month in months_of(Store.open(workspace))]
 
 
-def _tables(workspace: Path) -> None:
-    """Bring the portal's tables up to date, and their isolation with them. Raises Refused for settings that would let others listen."""
+def _migrate(workspace: Path) -> None:
+    """Bring the portal's tables up to date, and their isolation with them.
+
+    Raises Refused for settings that would let others listen.
+    """
     ready(workspace)
     if settings.OIDC_URL and (not through_tls(settings.OIDC_URL) or not settings.OIDC_CLIENT):
         raise Refused([Problem("oidc-wrong", Place("FENRUN_OIDC_URL"), {"url": settings.OIDC_URL})])
     from django.core.management import call_command
 
-    from fenrun.portal import isolation
+    from fenrun.portal.access import isolation
 
     call_command("migrate", interactive=False, verbosity=0)
     isolation.install()
@@ -54,121 +67,97 @@ def _tables(workspace: Path) -> None:
 
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
     """Bring the portal's tables up to date and put in what is settled."""
-    _tables(workspace)
-    from fenrun.portal import consents, publish
-    from fenrun.store.facts import Store
+    _migrate(workspace)
+    from fenrun.portal.commands import publishing, requests
 
     store = Store.open(workspace)
     store.actor = "portal"
-    consents.settle_silence(store)
-    for period in publish.months_of(store):
-        publish.publish(store, period)
+    requests.settle_silence(store)
+    for period in publishing.months_of(store):
+        publishing.publish(store, period)
         progress(1)
 
 
 def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
-    """Accounts of a demo world for each role, made once. Returns their password, new on each start, and (name, role, party)."""
-    from fenrun.portal import acts, models
+    """Make the accounts of a demo world, once.
+
+    Returns their password, new on each start, and (name, role, party) of each.
+    """
+    from fenrun.portal.commands import grants
+    from fenrun.portal.models import EVERYBODY
 
     password = secrets.token_urlsafe(9)
-    shown = models.Statement.objects.using("default")
-    latest = shown.filter(role="partner").order_by("-period_id", "rank")
-    best = (
-        next((s.payee for s in latest[:200] if s.body["elsewhere"]), "")
-        or latest.values_list("payee", flat=True).first()
-        or ""
-    )
-    rep = (
-        shown.filter(role="rep")
-        .order_by("-period_id", "rank")
-        .values_list("payee", flat=True)
-        .first()
-        or ""
-    )
-    customer = (
-        models.Crediting.objects.using("default")
-        .exclude(order="")
-        .order_by("customer")
-        .values_list("customer", flat=True)
-        .first()
-        or ""
-    )
-    manager = next(
-        (s.payee for s in shown.order_by("-period_id", "-credited")[:400] if s.body["team"]), ""
-    )
-    parties = {
-        "operations": "",
-        "second": "",
-        "auditor": "",
-        "partner": best,
-        "rep": rep,
-        "manager": manager,
-        "customer": customer,
-    }
+    parties = _demo_parties()
     made = []
-    for name in DEMO:
-        role = {"second": "operations", "manager": "rep"}.get(name, name)
-        if parties[name] or role in models.EVERYBODY:
-            acts.grant("demo", name, role, parties[name], "Invented by fenrun demo.", password)
-            made.append((name, role, parties[name]))
+    for name, role in DEMO.items():
+        party = parties.get(name, "")
+        if party or role in EVERYBODY:
+            reason = "Invented by fenrun demo."
+            grants.give_with_password("demo", name, role, party, reason, password)
+            made.append((name, role, party))
     return password, made
+
+
+def _demo_parties() -> dict[str, str]:
+    """Return the parties of the demo accounts: those with most to see."""
+    from fenrun.portal.models import Crediting, Statement
+
+    shown = Statement.objects.using("default")
+    partners = shown.filter(role="partner").order_by("-period_id", "rank")
+    reps = shown.filter(role="rep").order_by("-period_id", "rank")
+    members = shown.order_by("-period_id", "-credited")[: 2 * _SEARCHED]
+    registered = Crediting.objects.using("default").exclude(order="").order_by("customer")
+    shares_spend = (s.payee for s in partners[:_SEARCHED] if s.body["elsewhere"])
+    found = {
+        "partner": next(shares_spend, "") or partners.values_list("payee", flat=True).first(),
+        "rep": reps.values_list("payee", flat=True).first(),
+        "manager": next((s.payee for s in members if s.body["team"]), ""),
+        "customer": registered.values_list("customer", flat=True).first(),
+    }
+    return {name: party or "" for name, party in found.items()}
 
 
 def account(workspace: Path, actor: str, name: str, role: str, party: str, reason: str) -> str:
     """Give an account a role, and a new password. Returns the password. Raises Refused."""
-    _tables(workspace)
-    from fenrun.portal import acts
+    _migrate(workspace)
+    from fenrun.portal.commands import grants
 
     password = secrets.token_urlsafe(12)
-    acts.grant(actor, name, role, party, reason, password)
+    grants.give_with_password(actor, name, role, party, reason, password)
     return password
 
 
 def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
-    """Accounts for the largest partners of a demo world, to measure with. Returns each with its pages: the statements of all periods, latest first."""
-    from fenrun.portal import acts, models
+    """Make accounts for the largest partners of a demo world, to measure with.
 
-    shown = models.Statement.objects.using("default")
-    latest = shown.order_by("-period_id").values_list("period_id", flat=True).first()
-    found = []
-    for payee in (
-        shown.filter(period_id=latest, role="partner")
-        .order_by("rank")
-        .values_list("payee", flat=True)[:count]
-    ):
-        acts.grant(
-            "bench", f"reader-{payee}", models.PARTNER, payee, "Invented by fenrun bench.", password
-        )
-        found.append(
-            (
-                f"reader-{payee}",
-                [
-                    f"/statements/{key}/{payee}/"
-                    for key in shown.filter(payee=payee)
-                    .order_by("-period_id")
-                    .values_list("period_id", flat=True)
-                ],
-            )
-        )
-    return found
+    Returns each with its pages: the statements of all periods, latest first.
+    """
+    from fenrun.portal.commands import grants
+    from fenrun.portal.models import PARTNER, Statement
+
+    shown = Statement.objects.using("default").order_by("-period_id")
+    latest = shown.values_list("period_id", flat=True).first()
+    largest = shown.filter(period_id=latest, role="partner").order_by("rank")
+    readers = []
+    for payee in largest.values_list("payee", flat=True)[:count]:
+        name, reason = f"reader-{payee}", "Invented by fenrun bench."
+        grants.give_with_password("bench", name, PARTNER, payee, reason, password)
+        periods = shown.filter(payee=payee).values_list("period_id", flat=True)
+        readers.append((name, [f"/statements/{period}/{payee}/" for period in periods]))
+    return readers
 
 
 def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
-    """Serve until stopped; says when it listens, and on which port (any free one where 0 is asked for)."""
+    """Serve until stopped.
+
+    `opened` is told when the server listens, and on which port: any free one where 0 is asked for.
+    """
     from django.core.wsgi import get_wsgi_application
     from waitress import create_server
 
-    from fenrun.portal import webhooks
+    from fenrun.portal.commands import webhook_delivery
 
-    webhooks.start()
-    proxy = (
-        {
-            "trusted_proxy": os.environ.get("FENRUN_PROXY", "127.0.0.1"),
-            "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
-        }
-        if settings.BEHIND_TLS
-        else {}
-    )
+    webhook_delivery.start()
     server = create_server(
         get_wsgi_application(),
         host=host,
@@ -176,9 +165,20 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
         threads=THREADS,
         ident="fenrun",
         clear_untrusted_proxy_headers=True,
-        **proxy,
+        **_proxy(),
     )
-    gc.freeze()  # what is loaded by now stays; looking through it again and again costs a tenth of every answer
+    # What is loaded by now stays: looking through it again and again costs a tenth of each answer.
+    gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     opened(int(server.effective_port))
     server.run()
+
+
+def _proxy() -> dict[str, Any]:
+    """Return the options by which the server trusts the proxy that ends TLS, if there is one."""
+    if not settings.BEHIND_TLS:
+        return {}
+    return {
+        "trusted_proxy": os.environ.get("FENRUN_PROXY", "127.0.0.1"),
+        "trusted_proxy_headers": {"x-forwarded-for", "x-forwarded-proto"},
+    }

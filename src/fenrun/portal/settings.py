@@ -1,10 +1,16 @@
-"""Django's settings, from the environment: FENRUN_WORKSPACE says what is shown, DATABASE_URL where the portal keeps its own rows (else SQLite beside it)."""
+"""Django's settings, from the environment.
+
+FENRUN_WORKSPACE says what is shown; DATABASE_URL where the portal keeps its own rows, else SQLite
+in the workspace.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 
@@ -14,18 +20,18 @@ HERE = Path(__file__).parent
 
 
 def _secret() -> str:
-    """FENRUN_SECRET, else one that is made once and kept beside the portal's database, readable by its owner alone."""
-    if said := os.environ.get("FENRUN_SECRET"):
-        return said
+    """Return FENRUN_SECRET, else one that is made once.
+
+    It is kept beside the portal's database, readable by its owner alone.
+    """
+    if given := os.environ.get("FENRUN_SECRET"):
+        return given
     HOME.mkdir(parents=True, exist_ok=True)
     path = HOME / "secret"
-    try:
-        with open(
-            os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii"
-        ) as file:
+    with suppress(FileExistsError):
+        only_owner = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(only_owner, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
     return path.read_text("ascii")
 
 
@@ -35,7 +41,7 @@ HOSTS = [host for host in os.environ.get("FENRUN_HOSTS", "").split(",") if host]
 ALLOWED_HOSTS = [*HOSTS, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in HOSTS]
 BEHIND_TLS = bool(HOSTS)
-"""Where the portal is reached by a name, it is reached through TLS."""
+"""A portal that is reached by a name is reached through TLS."""
 ROOT_URLCONF = "fenrun.portal.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
@@ -61,7 +67,7 @@ INSTALLED_APPS = [
     "fenrun.portal",
 ]
 MIDDLEWARE = [
-    "fenrun.portal.middleware.headers",
+    "fenrun.portal.access.middleware.headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -73,9 +79,9 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "fenrun.portal.middleware.asker",
-    "fenrun.portal.middleware.idempotent",
-    "fenrun.portal.middleware.refusals",
+    "fenrun.portal.access.middleware.asker",
+    "fenrun.portal.access.middleware.idempotent",
+    "fenrun.portal.access.middleware.refusals",
 ]
 TEMPLATES = [
     {
@@ -83,8 +89,8 @@ TEMPLATES = [
         "DIRS": [HERE / "jinja2"],
         "APP_DIRS": False,
         "OPTIONS": {
-            "environment": "fenrun.portal.words.environment",
-            "context_processors": ["fenrun.portal.words.context"],
+            "environment": "fenrun.portal.pages.words.environment",
+            "context_processors": ["fenrun.portal.pages.words.context"],
         },
     },
     {
@@ -95,40 +101,45 @@ TEMPLATES = [
 ]
 
 
-def _databases() -> dict[str, object]:
-    """`default` for sign-in and for acts; `asker` for everything that a page shows: it sees what the one who asks may see (isolation.py)."""
+def _databases() -> dict[str, Any]:
+    """Return two connections to one database.
+
+    `default` is for sign-in and commands, `asker` for everything that is shown: it sees what the
+    one who asks may see (access/isolation.py).
+    """
     url = os.environ.get("DATABASE_URL")
-    if not url:
-        HOME.mkdir(parents=True, exist_ok=True)
-        file = {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": HOME / "portal.sqlite3",
-            "CONN_MAX_AGE": None,
-        }
-        options = {
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
-        }
-        return {
-            "default": {**file, "OPTIONS": options},
-            "asker": {**file, "OPTIONS": {"timeout": 20}},
-        }
-    owner = dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
+    return _postgresql(url) if url else _sqlite()
+
+
+def _sqlite() -> dict[str, Any]:
+    HOME.mkdir(parents=True, exist_ok=True)
+    file = {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": HOME / "portal.sqlite3",
+        "CONN_MAX_AGE": None,
+    }
+    writing = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
     return {
-        "default": owner,
-        "asker": {
-            **owner,
-            "OPTIONS": {
-                **owner.get("OPTIONS", {}),
-                "options": "-c role=fenrun_asker -c default_transaction_read_only=on",
-            },
-        },
+        "default": {**file, "OPTIONS": writing},
+        "asker": {**file, "OPTIONS": {"timeout": 20}},
     }
 
 
+def _postgresql(url: str) -> dict[str, Any]:
+    owner: dict[str, Any] = {
+        **dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
+    }
+    as_asker = "-c role=fenrun_asker -c default_transaction_read_only=on"
+    asker_options = {**owner.get("OPTIONS", {}), "options": as_asker}
+    return {"default": owner, "asker": {**owner, "OPTIONS": asker_options}}
+
+
 DATABASES = _databases()
-DATABASE_ROUTERS = ["fenrun.portal.isolation.Router"]
+DATABASE_ROUTERS = ["fenrun.portal.access.isolation.Router"]
 
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True
@@ -144,7 +155,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
-ACCOUNT_ADAPTER = "fenrun.portal.sign_in.Accounts"
+ACCOUNT_ADAPTER = "fenrun.portal.access.sign_in.Accounts"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
@@ -159,31 +170,24 @@ ACCOUNT_RATE_LIMITS = {
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "fenrun"
 USERSESSIONS_TRACK_ACTIVITY = False
-OIDC_URL, OIDC_CLIENT, OIDC_NAME = (
-    os.environ.get(f"FENRUN_OIDC_{key}", "") for key in ("URL", "CLIENT", "NAME")
-)
+OIDC_URL = os.environ.get("FENRUN_OIDC_URL", "")
+OIDC_CLIENT = os.environ.get("FENRUN_OIDC_CLIENT", "")
+OIDC_NAME = os.environ.get("FENRUN_OIDC_NAME", "")
 OIDC_CLAIM = os.environ.get("FENRUN_OIDC_CLAIM", "preferred_username")
-"""Signing in through a provider of OpenID Connect, and what of it is the account's name (sign_in.py)."""
-SOCIALACCOUNT_ADAPTER = "fenrun.portal.sign_in.Provided"
-SOCIALACCOUNT_LOGIN_ON_GET = (
-    True  # a form that leads to the provider would need its address in the policy of every page
-)
+"""A provider of OpenID Connect, and what of it is the account's name (access/sign_in.py)."""
+_PROVIDER = {
+    "provider_id": "provider",
+    "name": OIDC_NAME or OIDC_URL,
+    "client_id": OIDC_CLIENT,
+    "secret": os.environ.get("FENRUN_OIDC_SECRET", ""),
+    "settings": {"server_url": OIDC_URL},
+}
+SOCIALACCOUNT_ADAPTER = "fenrun.portal.access.sign_in.Provided"
+# A form that leads to the provider would need its address in the policy of every page.
+SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 SOCIALACCOUNT_PROVIDERS = {
-    "openid_connect": {
-        "OAUTH_PKCE_ENABLED": True,
-        "APPS": [
-            {
-                "provider_id": "provider",
-                "name": OIDC_NAME or OIDC_URL,
-                "client_id": OIDC_CLIENT,
-                "secret": os.environ.get("FENRUN_OIDC_SECRET", ""),
-                "settings": {"server_url": OIDC_URL},
-            }
-        ]
-        if OIDC_URL
-        else [],
-    }
+    "openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [_PROVIDER] if OIDC_URL else []}
 }
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
@@ -196,7 +200,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "fenrun.portal.middleware.csrf_refused"
+CSRF_FAILURE_VIEW = "fenrun.portal.access.middleware.csrf_refused"
 
 LOGGING = {
     "version": 1,
@@ -204,9 +208,10 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["err"], "level": "WARNING"},
+    # That requests wait is no fault, nor what paper cannot show.
     "loggers": {
         "waitress.queue": {"level": "ERROR"},
         "weasyprint": {"level": "ERROR"},
         "fontTools": {"level": "ERROR"},
-    },  # that requests wait is no fault, nor what paper knows not of
+    },
 }

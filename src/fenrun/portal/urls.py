@@ -1,4 +1,4 @@
-"""Where each page is."""
+"""The addresses of the pages and the API."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from collections.abc import Callable
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 
-from fenrun.portal import sign_in
-from fenrun.portal.api import api
-from fenrun.portal.middleware import error_response
+from fenrun.portal.access import sign_in
+from fenrun.portal.access.middleware import error_response
+from fenrun.portal.api.app import api
 from fenrun.portal.pages import (
     access,
     book,
     disputes,
     imports,
+    language,
+    log,
     periods,
     plans,
     requests,
@@ -22,22 +24,27 @@ from fenrun.portal.pages import (
     targets,
 )
 
+_NOT_OFFERED = (
+    r"^account/(?:"
+    r"signup|email|confirm-email|phone"
+    r"|password/(?:set|reset/(?:$|done))"
+    r"|login/code|social|3rdparty/(?:$|signup)|2fa/trust"
+    r")"
+)
+"""Pages of the sign-in library: accounts are made by operations, and have no address for mail."""
+
 
 def _missing(request: HttpRequest) -> HttpResponse:
-    """What the sign-in library offers and the portal does not: accounts are made by operations, and have no address for mail."""
     raise Http404
 
 
 urlpatterns = [
     path("", statements.home, name="home"),
-    re_path(
-        r"^account/(?:signup|email|confirm-email|phone|password/(?:set|reset/(?:$|done))|login/code|social|3rdparty/(?:$|signup)|2fa/trust)",
-        _missing,
-    ),
+    re_path(_NOT_OFFERED, _missing),
     path("account/oidc/<str:provider_id>/login/", sign_in.by_provider),
     path("account/", include("allauth.urls")),
     path("access/connect/", access.connect, name="connect"),
-    path("language/", access.language, name="language"),
+    path("language/", language.choose, name="language"),
     path("statements/", statements.listed, name="statements"),
     path("statements/<str:period>/<str:payee>/", statements.one, name="statement"),
     path("statements/<str:period>/<str:payee>/estimate/", statements.estimate, name="estimate"),
@@ -74,21 +81,21 @@ urlpatterns = [
     path("access/token/<int:number>/end/", access.end_token, name="end-token"),
     path("access/hook/", access.hook, name="make-hook"),
     path("access/hook/<int:number>/end/", access.end_hook, name="end-hook"),
-    path("log/", access.log, name="log"),
+    path("log/", log.listed, name="log"),
     path("api/", api.urls),
 ]
 
 
 def _error(code: int, kind: str) -> Callable[..., HttpResponse]:
+    """Return the page of an error."""
+
     def page(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
         return error_response(request, code, kind)
 
     return page
 
 
-handler400, handler403, handler404, handler500 = (
-    _error(400, "request"),
-    _error(403, "forbidden"),
-    _error(404, "missing"),
-    _error(500, "broken"),
-)
+handler400 = _error(400, "request")
+handler403 = _error(403, "forbidden")
+handler404 = _error(404, "missing")
+handler500 = _error(500, "broken")

@@ -1,8 +1,11 @@
-"""Operations: the periods, what came out of them, how concentrated it is; settling, and closing by two people."""
+"""Periods, for operations: what came out of them, how concentrated it is; settling and closing."""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,125 +15,148 @@ from django.views.decorators.http import require_POST
 from fenrun.base.money import plain
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
-from fenrun.portal import acts, charts, publish
+from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
+from fenrun.portal.commands import closing
+from fenrun.portal.commands.publishing import months_of
+from fenrun.portal.commands.statements import run_of
+from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Period, Statement
-from fenrun.portal.pages.common import operations, roles_of, run_of, signed_in, store_of
-from fenrun.portal.words import lang
+from fenrun.portal.pages.charts import Link
 from fenrun.statement.run import Run
 
+TOP = 13
+"""Payees that are shown one by one: so many of the largest a vendor knows by name."""
+_PAYEES_OF_FLOW = 9
+_DIFFERENCES_SHOWN = 200
 _FLOW = """
 SELECT c.role, c.via, coalesce(p.name, c.party) AS name, sum(c.amount) AS amount
-FROM credits AS c LEFT JOIN parties AS p ON p.party = c.party
-WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ? AND c.plan_id = (SELECT min(plan_id) FROM credits WHERE main)
-GROUP BY ALL ORDER BY ALL"""
-_NAMED = 9
-TOP = 13
-"""So many payees are shown one by one: where a vendor knows its largest by name."""
+FROM credits AS c
+LEFT JOIN parties AS p ON p.party = c.party
+WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ?
+  AND c.plan_id = (SELECT min(plan_id) FROM credits WHERE main)
+GROUP BY ALL
+ORDER BY ALL
+"""
+Flows = list[tuple[str, list[Link]]]
 
 
 @signed_in(OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
-    """The months of the workspace, settled or not, with their totals."""
-    shown = {p.key: p for p in Period.objects.all()}
-    earned: dict[str, list[Decimal]] = {key: [] for key in shown}
+    """Show the months of the workspace, settled or not, with their totals."""
+    shown = {period.key: period for period in Period.objects.all()}
+    earned: defaultdict[str, list[Decimal]] = defaultdict(list)
     for key, amount in Statement.objects.values_list("period_id", "earned"):
         earned[key].append(Decimal(amount))
     rows = [
         {
             "key": month.key,
             "period": shown.get(month.key),
-            "earned": plain(sum(earned.get(month.key, ()), Decimal(0))),
-            "statements": len(earned.get(month.key, ())),
+            "earned": plain(_sum(earned[month.key])),
+            "statements": len(earned[month.key]),
         }
-        for month in reversed(publish.months_of(store_of(request)))
+        for month in reversed(months_of(store_of(request)))
     ]
-    waiting = {a.period: a for a in Approval.objects.filter(approved_at=None)}
-    return render(
-        request,
-        "periods.html",
-        {
-            "rows": rows,
-            "waiting": waiting,
-            "trend": [(r["key"][2:], r["earned"]) for r in reversed(rows) if r["period"]],
-            "may_act": OPERATIONS in roles_of(request),
-        },
-    )
+    page = {
+        "rows": rows,
+        "waiting": {a.period: a for a in Approval.objects.filter(approved_at=None)},
+        "trend": [(row["key"][2:], row["earned"]) for row in reversed(rows) if row["period"]],
+        "may_act": is_operations(request),
+    }
+    return render(request, "periods.html", page)
 
 
 @signed_in(OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str) -> HttpResponse:
-    """A period: the largest statements, concentration, differences of closed periods, problems, and the way to its close."""
+    """Show a period: its largest statements, concentration, problems, and the way to its close."""
     shown = get_object_or_404(Period, pk=period)
     statements = list(
         Statement.objects.filter(period=shown).order_by("rank").defer("body", "customers")
     )
-    partners = [s for s in statements if Decimal(s.earned)]
-    earned = sum((Decimal(s.earned) for s in statements), Decimal(0))
-    top = sum((Decimal(s.earned) for s in partners[:TOP]), Decimal(0))
-    fifth = sum((Decimal(s.earned) for s in partners[: max(1, len(partners) // 5)]), Decimal(0))
+    approvals = Approval.objects.filter(period=period)
+    page = {
+        "period": shown,
+        **_totals_of(statements),
+        **_of_run(shown),
+        "asked": approvals.filter(approved_at=None).first(),
+        "done": list(approvals.exclude(approved_at=None)),
+        "may_act": is_operations(request),
+        "me": request.user.get_username(),
+        "TOP": TOP,
+    }
+    return render(request, "period.html", page)
+
+
+def _totals_of(statements: list[Statement]) -> dict[str, Any]:
+    """Return what a period's statements, best earner first, add up to."""
+    earning = [s for s in statements if Decimal(s.earned)]
+    amounts = [Decimal(s.earned) for s in earning]
+    a_fifth = max(1, len(earning) // 5)
+    return {
+        "statements": statements[:TOP],
+        "count": len(statements),
+        "earning": len(earning),
+        "earned": plain(_sum(amounts)),
+        "top": plain(_sum(amounts[:TOP])),
+        "fifth": plain(_sum(amounts[:a_fifth])),
+        "payable": plain(_sum(Decimal(s.payable) for s in statements)),
+        "amounts": [s.earned for s in earning],
+    }
+
+
+def _of_run(shown: Period) -> dict[str, Any]:
+    """Return what the run of a period says besides its statements."""
     with run_of(shown) as run:
-        problems, booked = run.problems, run.booked
-        flows = _flows(run)
-        totals = [
-            {k: plain(v) if isinstance(v, Decimal) else v for k, v in r.items()}
-            for r in run.engine.table("ledger").to_pylist()
-        ]
-    return render(
-        request,
-        "period.html",
-        {
-            "period": shown,
-            "statements": statements[:TOP],
-            "count": len(statements),
-            "earning": len(partners),
-            "earned": plain(earned),
-            "top": plain(top),
-            "fifth": plain(fifth),
-            "payable": plain(sum((Decimal(s.payable) for s in statements), Decimal(0))),
-            "amounts": [s.earned for s in partners],
-            "problems": [p.as_json(lang()) for p in problems],
-            "booked": booked[:200],
-            "booked_count": len(booked),
-            "totals": totals,
-            "flows": flows,
-            "asked": Approval.objects.filter(period=period, approved_at=None).first(),
-            "done": list(Approval.objects.filter(period=period).exclude(approved_at=None)),
-            "may_act": OPERATIONS in roles_of(request),
-            "me": request.user.get_username(),
-            "TOP": TOP,
-        },
-    )
+        ledger = run.engine.table("ledger").to_pylist()
+        return {
+            "problems": [problem.as_json(lang()) for problem in run.problems],
+            "booked": run.booked[:_DIFFERENCES_SHOWN],
+            "booked_count": len(run.booked),
+            "totals": [_with_texts(row) for row in ledger],
+            "flows": _flows(run),
+        }
 
 
-def _flows(run: Run) -> list[tuple[str, list[charts.Link]]]:
-    """Of each role, through what the period's spend came to whom: association, registered order, resource; the largest one by one."""
-    found: dict[str, list[tuple[str, str, Decimal]]] = {}
-    for row in run.engine.query(_FLOW, [run.period.span.start, run.period.span.end]).to_pylist():
-        found.setdefault(row["role"], []).append((row["via"], row["name"], row["amount"]))
-    flows = []
-    for role, rows in sorted(
-        found.items(), key=lambda item: -sum(amount for *_, amount in item[1])
-    ):
-        sums: dict[str, Decimal] = {}
-        for _, name, amount in rows:
-            sums[name] = sums.get(name, Decimal(0)) + amount
-        largest = sorted(sums, key=lambda name: (-sums[name], name))[:_NAMED]
-        flows.append(
-            (
-                role,
-                [
-                    (
-                        say(f"via-{via}", lang()),
-                        name if name in largest else say("portal-others", lang()),
-                        amount,
-                    )
-                    for via, name, amount in rows
-                ],
-            )
-        )
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, Decimal(0))
+
+
+def _with_texts(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: plain(v) if isinstance(v, Decimal) else v for key, v in row.items()}
+
+
+def _flows(run: Run) -> Flows:
+    """Return, by role, through what the period's spend came to whom: largest role first.
+
+    Association, registered order, resource; the largest payees one by one. A role to which spend
+    comes in one way only has nothing to show.
+    """
+    by_role: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    span = run.period.span
+    for row in run.engine.query(_FLOW, [span.start, span.end]).to_pylist():
+        by_role[row["role"]].append(row)
+    roles = sorted(by_role, key=lambda role: -_sum(row["amount"] for row in by_role[role]))
     return [
-        (role, links) for role, links in flows if len({via for via, *_ in links}) > 1
-    ]  # else there is nothing to tell apart
+        (role, _links(by_role[role]))
+        for role in roles
+        if len({row["via"] for row in by_role[role]}) > 1
+    ]
+
+
+def _links(rows: list[dict[str, Any]]) -> list[Link]:
+    """Return what a flow's picture shows: (way, payee, amount), all but the largest as others."""
+    totals: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        totals[row["name"]] += row["amount"]
+    largest = sorted(totals, key=lambda name: (-totals[name], name))[:_PAYEES_OF_FLOW]
+    others = say("portal-others", lang())
+    return [
+        (
+            say(f"via-{row['via']}", lang()),
+            row["name"] if row["name"] in largest else others,
+            row["amount"],
+        )
+        for row in rows
+    ]
 
 
 @require_POST
@@ -138,13 +164,12 @@ def _flows(run: Run) -> list[tuple[str, list[charts.Link]]]:
 def settle(request: HttpRequest, period: str) -> HttpResponse:
     """Settle a period with all that is known, and show it."""
     try:
-        span = parse_period(period)
+        wanted = parse_period(period)
     except ValueError as error:
         raise Http404 from error
-    changed = acts.settle(store_of(request), span)
-    messages.success(
-        request, say("portal-settled" if changed else "portal-settled-same", lang(), period=period)
-    )
+    changed = closing.settle(store_of(request), wanted)
+    done = "portal-settled" if changed else "portal-settled-same"
+    messages.success(request, say(done, lang(), period=period))
     return redirect("period", period)
 
 
@@ -152,9 +177,8 @@ def settle(request: HttpRequest, period: str) -> HttpResponse:
 @operations
 def ask(request: HttpRequest, period: str) -> HttpResponse:
     """Ask that a period be closed."""
-    acts.ask_close(
-        store_of(request), get_object_or_404(Period, pk=period), request.POST.get("reason", "")
-    )
+    shown = get_object_or_404(Period, pk=period)
+    closing.ask(store_of(request), shown, request.POST.get("reason", ""))
     messages.success(request, say("portal-close-asked", lang(), period=period))
     return redirect("period", period)
 
@@ -163,6 +187,6 @@ def ask(request: HttpRequest, period: str) -> HttpResponse:
 @operations
 def approve(request: HttpRequest, period: str, number: int) -> HttpResponse:
     """Approve that a period be closed, for good."""
-    acts.approve_close(store_of(request), number, period)
+    closing.approve(store_of(request), number, period)
     messages.success(request, say("portal-closed", lang(), period=period))
     return redirect("period", period)

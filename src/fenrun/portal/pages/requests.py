@@ -11,67 +11,72 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
-from fenrun.portal import consents, events
+from fenrun.portal import events
+from fenrun.portal.access.permissions import (
+    is_operations,
+    may_ask,
+    may_decide,
+    parties_of,
+    signed_in,
+    store_of,
+)
+from fenrun.portal.commands import requests
+from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, Request
-from fenrun.portal.pages.common import grants_of, may_ask, may_decide, roles_of, signed_in, store_of
-from fenrun.portal.words import lang
+
+_SHOWN = 200
+_LONGEST = 200
+_FIELDS = ("kind", "customer", "party", "order", "issuer", "since")
 
 
 @signed_in(PARTNER, CUSTOMER, OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
-    """The requests that one sees, waiting ones first, and what one may do about them."""
-    grants = grants_of(request)
+    """Show the requests that one sees, waiting ones first, and what one may do about them."""
     found = sorted(Request.objects.all(), key=lambda r: (r.state != "waiting", -r.pk))
-    return render(
-        request,
-        "requests.html",
-        {
-            "requests": found[:200],
-            "mine": {g.party for g in grants if g.role == CUSTOMER},
-            "partners": [g.party for g in grants if g.role == PARTNER],
-            "may_ask": OPERATIONS in roles_of(request),
-            "today": events.now().date(),
-            "silence": consents.silence(store_of(request)),
-            "me": request.user.get_username(),
-        },
-    )
+    shown = {
+        "requests": found[:_SHOWN],
+        "mine": set(parties_of(request, CUSTOMER)),
+        "partners": parties_of(request, PARTNER),
+        "may_ask": is_operations(request),
+        "today": events.now().date(),
+        "silence": requests.silence(store_of(request)),
+        "me": request.user.get_username(),
+    }
+    return render(request, "requests.html", shown)
 
 
 @require_POST
 @signed_in(PARTNER, OPERATIONS)
 def ask(request: HttpRequest) -> HttpResponse:
-    """Operations ask for an association or transfer; a partner registers an order for itself."""
-    said = {
-        key: request.POST.get(key, "").strip()[:200]
-        for key in ("kind", "customer", "party", "order", "issuer", "since")
-    }
-    try:
-        since = date.fromisoformat(said["since"])
-    except ValueError:
-        since = events.now().date()
-    if not may_ask(request, said["kind"], said["party"]):
-        raise PermissionDenied
-    consents.ask(
-        store_of(request),
-        said["kind"],
-        said["customer"],
-        said["party"],
-        since,
-        request.POST.get("reason", ""),
-        said["order"],
-        said["issuer"],
+    """Ask for an association or transfer, as operations; for one's own order, as a partner."""
+    kind, customer, party, order, issuer, since = (
+        request.POST.get(key, "").strip()[:_LONGEST] for key in _FIELDS
     )
+    if not may_ask(request, kind, party):
+        raise PermissionDenied
+    reason = request.POST.get("reason", "")
+    store = store_of(request)
+    requests.ask(store, kind, customer, party, _day(since), reason, order, issuer)
     messages.success(request, say("portal-asked", lang()))
     return redirect("requests")
+
+
+def _day(text: str) -> date:
+    """Return the day of a text; today for what is none."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return events.now().date()
 
 
 @require_POST
 @signed_in(CUSTOMER, PARTNER, OPERATIONS)
 def decide(request: HttpRequest, number: int) -> HttpResponse:
-    """The customer alone consents or refuses; who asked withdraws."""
-    found, state = get_object_or_404(Request, pk=number), request.POST.get("state", "")
+    """Consent or refuse, as the customer alone; withdraw, as who asked."""
+    found = get_object_or_404(Request, pk=number)
+    state = request.POST.get("state", "")
     if not may_decide(request, found, state):
         raise PermissionDenied
-    consents.decide(store_of(request), found, state)
+    requests.decide(store_of(request), found, state)
     messages.success(request, say("portal-decided", lang()))
     return redirect("requests")

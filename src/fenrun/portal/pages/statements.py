@@ -1,12 +1,12 @@
-"""Statements: what one is paid and why, down to clauses and charges; what is missing to the next band; what is credited elsewhere."""
+"""Statements: what one is paid and why; what is missing to the next band; credited to others."""
 
 from __future__ import annotations
 
-import io
 import json
+from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,7 +15,11 @@ from django.template.loader import render_to_string
 
 from fenrun.base.problem import Refused
 from fenrun.base.words import say
-from fenrun.portal.isolation import rows_seen
+from fenrun.portal.access.isolation import rows_seen
+from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
+from fenrun.portal.access.request import PortalRequest
+from fenrun.portal.commands import statements
+from fenrun.portal.language import lang
 from fenrun.portal.models import (
     AUDITOR,
     CUSTOMER,
@@ -26,216 +30,189 @@ from fenrun.portal.models import (
     Period,
     Statement,
 )
-from fenrun.portal.pages.common import (
-    bundled,
-    estimated,
-    explained,
-    grants_of,
-    run_of,
-    sees_everything,
-    signed_in,
-    whole,
-)
-from fenrun.portal.pdf import to_pdf
+from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
-from fenrun.portal.words import lang
-from fenrun.statement.explain import in_words
-from fenrun.statement.files import to_csv, to_xlsx
+from fenrun.statement.formats import FORMATS
 from fenrun.statement.rows import statement_of
+from fenrun.statement.sentences import in_words
 
-_TYPES = {
-    "csv": "text/csv; charset=utf-8",
-    "pdf": "application/pdf",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "zip": "application/zip",
-}
+_FROM_RUN = ("csv", "xlsx")
+"""Formats of statement/formats/ that the page offers; written from the run."""
+_MONTHS = """
+SELECT period_id, earned, credited FROM portal_statement
+WHERE payee = %s
+ORDER BY period_id
+"""
+_DISPUTES = """
+SELECT id, state FROM portal_dispute
+WHERE party = %s AND period = %s
+ORDER BY id
+"""
 
 
 @signed_in()
 def home(request: HttpRequest) -> HttpResponse:
-    """Where somebody begins: operations and auditors with the periods, customers with who is credited, others with their latest statement."""
-    grants = grants_of(request)
+    """Show where somebody begins.
+
+    Operations and auditors with the periods, customers with who is credited for their spend,
+    others with their latest statement.
+    """
     if sees_everything(request):
         return redirect("periods")
-    parties = [g.party for g in grants if g.role in (PARTNER, REP)]
-    latest = (
-        Statement.objects.filter(payee__in=parties)
-        .order_by("-period_id", "payee")
-        .values_list("period_id", "payee")
-        .first()
-    )
+    own = Statement.objects.filter(payee__in=parties_of(request, PARTNER, REP))
+    latest = own.order_by("-period_id", "payee").values_list("period_id", "payee").first()
     if latest:
         return redirect("statement", *latest)
-    if any(g.role == CUSTOMER for g in grants):
+    if parties_of(request, CUSTOMER):
         return redirect("crediting")
     return render(request, "nothing.html")
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
-    """All statements that one may see, latest first."""
-    found = (
-        Statement.objects.select_related("period")
-        .order_by("-period_id", "rank")
-        .defer("body", "customers")
-    )
-    if period := request.GET.get("period", ""):
+    """Show all statements that one may see, latest first."""
+    found = Statement.objects.select_related("period").order_by("-period_id", "rank")
+    found = found.defer("body", "customers")
+    period, sought = request.GET.get("period", ""), request.GET.get("q", "").strip()
+    if period:
         found = found.filter(period_id=period)
-    if sought := request.GET.get("q", "").strip():
+    if sought:
         found = found.filter(payee=sought) | found.filter(name__icontains=sought)
-    page = Paginator(found, 50).get_page(request.GET.get("page"))
-    return render(
-        request,
-        "statements.html",
-        {
-            "page": page,
-            "periods": Period.objects.order_by("-key"),
-            "period": period,
-            "sought": sought,
-        },
-    )
+    shown = {
+        "page": Paginator(found, 50).get_page(request.GET.get("page")),
+        "periods": Period.objects.order_by("-key"),
+        "period": period,
+        "sought": sought,
+    }
+    return render(request, "statements.html", shown)
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
-    """A statement: as a page, or with ?format= as JSON, CSV or XLSX."""
-    statement = get_object_or_404(
-        Statement.objects.select_related("period").defer("customers"), period_id=period, payee=payee
-    )
+    """Show a statement as a page; with ?format= hand out JSON, CSV, XLSX, PDF or a bundle."""
+    statement = _find(period, payee)
     if kind := request.GET.get("format"):
         return _file(request, statement, kind)
     return render(request, "statement.html", _shown(statement))
 
 
+def _find(period: str, payee: str) -> Statement:
+    found = Statement.objects.select_related("period").defer("customers")
+    return get_object_or_404(found, period_id=period, payee=payee)
+
+
 def _shown(statement: Statement) -> dict[str, Any]:
-    """What a statement's page shows."""
-    body, payee, period = statement.body, statement.payee, statement.period_id
-    past = rows_seen(
-        "SELECT period_id, earned, credited FROM portal_statement WHERE payee = %s ORDER BY period_id",
-        payee,
-    )
-    today = min(
-        statement.period.known.date(), statement.period.ends + timedelta(days=1)
-    )  # of a month that is over, the day after it
-    earns = any(
-        Decimal(earned) for _, earned, _ in past
-    )  # whoever is only rolled up to looks at what
+    """Return what a statement's page shows."""
+    payee, period = statement.payee, statement.period_id
+    months = rows_seen(_MONTHS, payee)
+    earns = any(Decimal(earned) for _, earned, _ in months)
+    disputes = rows_seen(_DISPUTES, payee, period)
     return {
         "statement": statement,
-        "body": body,
+        "body": statement.body,
         "via": lambda name: say(f"via-{name}", lang()),
-        "trend": [(key[2:], earned if earns else credited) for key, earned, credited in past],
+        "trend": [(key[2:], earned if earns else credited) for key, earned, credited in months],
         "trend_of": "earned" if earns else "credited",
-        "periods": [key for key, *_ in reversed(past)],
-        "disputes": [
-            {"id": number, "state": state}
-            for number, state in rows_seen(
-                "SELECT id, state FROM portal_dispute WHERE party = %s AND period = %s ORDER BY id",
-                payee,
-                period,
-            )
-        ],
-        "days": {
-            line: (date.fromisoformat(said["ends"]) - today).days + 1
-            for line, said in [
-                *body["attained"].items(),
-                *((x["line"], x) for x in body["under_way"]),
-            ]
-        },
+        "periods": [key for key, *_ in reversed(months)],
+        "disputes": [{"id": number, "state": state} for number, state in disputes],
+        "days": _days_left(statement),
+    }
+
+
+def _days_left(statement: Statement) -> dict[str, int]:
+    """Return, by line, the days to the end of its period, from what the statement knows.
+
+    In a month that is over, from the day after it.
+    """
+    period = statement.period
+    today = min(period.known.date(), period.ends + timedelta(days=1))
+    attained = dict(statement.body["attained"])
+    attained |= {line["line"]: line for line in statement.body["under_way"]}
+    return {
+        line: (date.fromisoformat(attainment["ends"]) - today).days + 1
+        for line, attainment in attained.items()
     }
 
 
 def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse:
+    """Return a statement as a file of a kind."""
     name = f"{statement.payee}-{statement.period_id}"
     if kind == "json":
-        return HttpResponse(
-            json.dumps(whole(statement), ensure_ascii=False, indent=2),
-            content_type="application/json",
-        )
+        text = json.dumps(statements.as_json(statement), ensure_ascii=False, indent=2)
+        return HttpResponse(text, content_type="application/json")
     if kind == "pdf":
         page = render_to_string("statement.html", _shown(statement), request)
         with outside_queue():
-            made = to_pdf(page)
-        return _download(f"{name}.pdf", made)
+            return _download(f"{name}.pdf", to_pdf(page), "application/pdf")
     if kind == "bundle":
-        return _download(f"{name}.zip", bundled(request, statement))
-    if kind not in ("csv", "xlsx"):
+        bundle = statements.signed_bundle(store_of(request), statement)
+        return _download(f"{name}.zip", bundle, "application/zip")
+    if kind not in _FROM_RUN:
         raise Http404
-    with run_of(statement.period) as run:
-        full, out = statement_of(run, statement.payee), io.BytesIO()
-    if kind == "csv":
-        out.write(to_csv(full, lang()).encode("utf-8-sig"))
-    else:
-        to_xlsx(full, out, lang())
-    return _download(f"{name}.{kind}", out.getvalue())
+    written = FORMATS[kind]
+    with statements.run_of(statement.period) as run:
+        full = statement_of(run, statement.payee)
+    content = written.write(full, lang())
+    return _download(f"{name}.{written.extension}", content, written.media_type)
 
 
-def _download(name: str, content: bytes) -> HttpResponse:
-    return HttpResponse(
-        content,
-        content_type=_TYPES[name.rpartition(".")[2]],
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+def _download(name: str, content: bytes, media_type: str) -> HttpResponse:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(content, content_type=media_type, headers=headers)
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
-    """Why a line is what it is."""
-    statement, said = explained(period, line)
-    head, *sentences = in_words(said, lang())
-    page = "line_part.html" if request.htmx else "line.html"
-    return render(
-        request, page, {"statement": statement, "said": said, "head": head, "sentences": sentences}
-    )
+    """Show why a line is what it is."""
+    statement = statements.find_line(period, line)
+    if not statement:
+        raise Http404
+    explanation = statements.explained(statement, line)
+    head, *sentences = in_words(explanation, lang())
+    page = "line_part.html" if cast(PortalRequest, request).htmx else "line.html"
+    shown = {
+        "statement": statement,
+        "explanation": explanation,
+        "head": head,
+        "sentences": sentences,
+    }
+    return render(request, page, shown)
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def estimate(request: HttpRequest, period: str, payee: str) -> HttpResponse:
-    """If I sell so much more: what that would earn, line by line."""
-    statement = get_object_or_404(
-        Statement.objects.select_related("period").defer("customers"), period_id=period, payee=payee
-    )
+    """Show what additional sales would earn, line by line."""
+    statement = _find(period, payee)
+    amount, service = request.GET.get("amount", ""), request.GET.get("service", "")
+    shown: dict[str, Any] = {
+        "statement": statement,
+        "amount": amount,
+        "service": service,
+        "estimate": None,
+        "problems": [],
+    }
     try:
-        found = {
-            "said": estimated(
-                statement, request.GET.get("amount", ""), request.GET.get("service", "")
-            ),
-            "problems": [],
-        }
+        shown["estimate"] = statements.estimated(statement, amount, service)
     except Refused as refused:
-        found = {"said": None, "problems": refused.problems}
-    return render(
-        request,
-        "estimate_part.html" if request.htmx else "estimate.html",
-        {
-            "statement": statement,
-            "amount": request.GET.get("amount", ""),
-            "service": request.GET.get("service", ""),
-            **found,
-        },
-    )
+        shown["problems"] = refused.problems
+    page = "estimate_part.html" if cast(PortalRequest, request).htmx else "estimate.html"
+    return render(request, page, shown)
 
 
 @signed_in(CUSTOMER, OPERATIONS, AUDITOR)
 def crediting(request: HttpRequest) -> HttpResponse:
-    """Who is credited for a customer's spend, since when and by whose act."""
-    parties = [g.party for g in grants_of(request) if g.role == CUSTOMER]
-    customer = request.GET.get("customer", "") or (parties[0] if parties else "")
-    rows = list(
-        Crediting.objects.filter(customer=customer).order_by(
-            "-period_id", "role", "-since", "party"
-        )
-    )
-    months: dict[str, list[Crediting]] = {}
+    """Show who is credited for a customer's spend, since when, entered by whom."""
+    customers = parties_of(request, CUSTOMER)
+    customer = request.GET.get("customer", "") or next(iter(customers), "")
+    found = Crediting.objects.filter(customer=customer)
+    rows = list(found.order_by("-period_id", "role", "-since", "party"))
+    months: defaultdict[str, list[Crediting]] = defaultdict(list)
     for row in rows:
-        months.setdefault(row.period_id, []).append(row)
-    return render(
-        request,
-        "crediting.html",
-        {
-            "customer": customer,
-            "customers": parties,
-            "months": months,
-            "parties": list(dict.fromkeys((r.party, r.name) for r in rows)),
-        },
-    )
+        months[row.period_id].append(row)
+    shown = {
+        "customer": customer,
+        "customers": customers,
+        "months": dict(months),
+        "parties": list(dict.fromkeys((row.party, row.name) for row in rows)),
+    }
+    return render(request, "crediting.html", shown)

@@ -1,0 +1,174 @@
+"""Middleware: who asks, which headers an answer carries, and how a refusal is told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import cast
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from fenrun.base.problem import Refused
+from fenrun.base.words import say
+from fenrun.portal import events
+from fenrun.portal.access.isolation import asking
+from fenrun.portal.access.request import PortalRequest
+from fenrun.portal.access.tokens import user_of_token
+from fenrun.portal.language import lang
+from fenrun.portal.models import IdempotentResponse
+from fenrun.portal.request_queue import queued
+
+Answer = Callable[[HttpRequest], HttpResponse]
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+"""The content security policy: nothing but the portal's own scripts and styles runs."""
+
+
+def headers(answer: Answer) -> Answer:
+    """Answer requests in their order, with headers for the browser's safety.
+
+    No cache keeps what somebody sees.
+    """
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        waits_for_provider = request.path.startswith("/account/oidc/")
+        with nullcontext() if waits_for_provider else queued():
+            response = answer(request)
+        response.setdefault("Content-Security-Policy", POLICY)
+        response.setdefault("X-Frame-Options", "DENY")
+        response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+        if not request.path.startswith("/static/"):
+            response.setdefault("Cache-Control", "no-store")
+        return response
+
+    return handle
+
+
+def asker(answer: Answer) -> Answer:
+    """Say to the database who asks, for as long as the request lasts.
+
+    That is whoever has signed in or, at the API, the user of the token.
+    """
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() == "bearer" and request.path.startswith("/api/"):
+            asked = cast(PortalRequest, request)
+            asked.user, asked.scopes = user_of_token(secret.strip()) or (AnonymousUser(), set())
+        with asking(request.user.pk if request.user.is_authenticated else None):
+            return answer(request)
+
+    return handle
+
+
+def idempotent(answer: Answer) -> Answer:
+    """Do a command of the API that carries an Idempotency-Key once.
+
+    The same request again gets the same answer; another one under that key is refused.
+    """
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        key = request.headers.get("Idempotency-Key", "").replace("\x00", "")
+        if (
+            not key
+            or request.method in ("GET", "HEAD")
+            or not request.path.startswith("/api/")
+            or not request.user.is_authenticated
+        ):
+            return answer(request)
+        asked = _digest(request)
+        kept, new = IdempotentResponse.objects.using("default").get_or_create(
+            user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": events.now()}
+        )
+        if new:
+            return _answer_once(answer, request, kept)
+        if kept.request != asked:
+            return _conflict("portal-key-other")
+        if kept.status is None:
+            return _conflict("portal-key-busy")
+        return HttpResponse(
+            kept.body, status=kept.status, content_type="application/json; charset=utf-8"
+        )
+
+    return handle
+
+
+def _digest(request: HttpRequest) -> str:
+    """Return the digest by which a request is the same as another."""
+    parts = [(request.method or "").encode(), request.path.encode(), request.body]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+def _answer_once(answer: Answer, request: HttpRequest, kept: IdempotentResponse) -> HttpResponse:
+    """Answer a request and keep the answer. One that fails is not kept: it may be tried again."""
+    try:
+        response = answer(request)
+    except BaseException:
+        kept.delete(using="default")
+        raise
+    if response.status_code >= 400:
+        kept.delete(using="default")
+        return response
+    kept.status = response.status_code
+    kept.body = response.content.decode()
+    kept.save(using="default")
+    return response
+
+
+def _conflict(key: str) -> JsonResponse:
+    return refusal(409, "idempotency", say(key, lang()), place="Idempotency-Key")
+
+
+class refusals:
+    """Show what is refused as a page that says what, why and what to do."""
+
+    def __init__(self, answer: Answer):
+        self.answer = answer
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        forms = [request.GET] if request.path.startswith("/api/") else [request.GET, request.POST]
+        texts = [request.path]
+        for form in forms:
+            for name, values in form.lists():
+                texts += [name, *values]
+        if any("\x00" in text for text in texts):  # PostgreSQL takes no text with a NUL byte
+            return error_response(request, 400, "request")
+        return self.answer(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, Refused):
+            return render(request, "refused.html", {"problems": error.problems}, status=409)
+        return None
+
+
+def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Refuse a form that did not come from this portal's own page, or came too late."""
+    return error_response(request, 403, "form")
+
+
+def error_response(request: HttpRequest, code: int, kind: str) -> HttpResponse:
+    """Return an error as a page that says what to do; at the API as JSON."""
+    if request.path.startswith("/api/"):
+        what = say(f"portal-error-{kind}", lang())
+        return refusal(code, kind, what, say(f"portal-error-{kind}-do", lang()))
+    return render(request, "error.html", {"code": code, "kind": kind}, status=code)
+
+
+def refusal(status: int, code: str, what: str, fix: str = "", place: str = "") -> JsonResponse:
+    """Return a refusal as the API tells it."""
+    problem = {"code": code, "what": what, "why": "", "fix": fix, "place": place}
+    return JsonResponse({"problems": [problem]}, status=status)

@@ -1,0 +1,104 @@
+"""Sign-in: with a password, or through a provider of OpenID Connect; who may, and as whom."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from allauth.socialaccount.models import SocialAccount
+from allauth.socialaccount.providers.openid_connect.views import login
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.models import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from requests import RequestException
+
+from fenrun.portal.access.middleware import error_response
+from fenrun.portal.events import record_event
+
+CONNECTING = "connecting"
+"""Set in the session by the form that asks to connect."""
+
+
+class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """Accounts of operations' making: nobody signs up."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return False
+
+    def add_message(self, *said: Any, **more: Any) -> None:
+        """Say nothing: that somebody has signed in or out can be seen."""
+
+
+@login_not_required
+def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """Go to the provider.
+
+    An account is connected only right after the form that asks for it, so no link from elsewhere
+    does it. Nothing but `process` and `next` is handed on.
+    """
+    process = request.GET.get("process", "")
+    asked_to_connect = process == "connect" and request.session.pop(CONNECTING, False)
+    if process not in ("", "login") and not asked_to_connect:
+        raise PermissionDenied
+    handed_on = {key: request.GET[key] for key in ("process", "next") if key in request.GET}
+    request.GET = QueryDict(urlencode(handed_on))  # type: ignore[assignment]  # as Django builds it
+    try:
+        response: HttpResponse = login(request, provider_id)
+    except RequestException:
+        return render(request, "socialaccount/authentication_error.html", status=502)
+    return response
+
+
+class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
+    """Accounts that a provider vouches for.
+
+    Whom it names takes up the account of that name which has no password yet, and has it from
+    then on, by the provider's own number. An account with a password is connected by its owner,
+    signed in: so nobody who may choose a name at the provider gets another's.
+    """
+
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return False
+
+    def get_connect_redirect_url(self, request: HttpRequest, socialaccount: Any) -> str:
+        return reverse("access")
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        if sociallogin.state.get("process") == "connect" and request.user.is_authenticated:
+            record_event(request.user.get_username(), "connect account", sociallogin.account.uid)
+            return
+        if sociallogin.is_existing:
+            return
+        user = _waiting_account(_name_of(sociallogin))
+        if not user:
+            raise ImmediateHttpResponse(error_response(request, 403, "provider"))
+        sociallogin.connect(request, user)
+        record_event(user.get_username(), "take up account", sociallogin.account.uid)
+
+
+def _name_of(sociallogin: Any) -> str:
+    """Return the account's name as the provider states it; nothing for an unverified address."""
+    data = sociallogin.account.get_provider_account().get_user_data() or {}
+    if settings.OIDC_CLAIM == "email" and data.get("email_verified") is not True:
+        return ""
+    return str(data.get(settings.OIDC_CLAIM) or "")
+
+
+def _waiting_account(name: str) -> AbstractBaseUser | None:
+    """Return the account of that name that nobody has taken up yet."""
+    if not name:
+        return None
+    users = get_user_model().objects.using("default")
+    user = users.filter(username=name, is_active=True).first()
+    if not user or user.has_usable_password():
+        return None
+    connected = SocialAccount.objects.using("default").filter(user=user)
+    return None if connected.exists() else user

@@ -1,0 +1,27 @@
+"""Tokens, as a request brings them: the user and the scopes that one stands for."""
+
+from __future__ import annotations
+
+import hashlib
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from fenrun.portal import models
+from fenrun.portal.events import now
+
+
+def digest_of(secret: str) -> str:
+    """Return what is kept of a token.
+
+    A token is random enough that a plain digest cannot be undone.
+    """
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def user_of_token(secret: str) -> tuple[AbstractBaseUser, set[str]] | None:
+    """Return the user and the scopes of a token that is in force, else None."""
+    tokens = models.Token.objects.using("default").select_related("user")
+    found = tokens.filter(
+        digest=digest_of(secret), ended_at=None, until__gt=now(), user__is_active=True
+    ).first()
+    return (found.user, set(found.scopes.split())) if found else None

@@ -1,0 +1,137 @@
+"""The API as one: who may ask, the resources, and how a refusal is told."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any, cast
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+from ninja.operation import Operation
+from ninja.security import APIKeyCookie, HttpBearer
+
+from fenrun.base.problem import Refused
+from fenrun.base.words import say
+from fenrun.portal.access.middleware import refusal
+from fenrun.portal.access.request import PortalRequest
+from fenrun.portal.api import (
+    book,
+    crediting,
+    disputes,
+    grants,
+    imports,
+    log,
+    periods,
+    plans,
+    requests,
+    statements,
+    targets,
+    webhooks,
+)
+from fenrun.portal.api.shared import forbidden
+from fenrun.portal.language import lang
+
+_READS = ("GET", "HEAD")
+_RESOURCES = (
+    grants,
+    periods,
+    statements,
+    crediting,
+    requests,
+    disputes,
+    log,
+    plans,
+    imports,
+    book,
+    targets,
+    webhooks,
+)
+
+
+class Session(APIKeyCookie):
+    """A browser's session; what changes something needs the form token as well."""
+
+    param_name = "sessionid"
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> Any:
+        by_token = hasattr(request, "scopes")
+        return request.user if request.user.is_authenticated and not by_token else None
+
+
+class Bearer(HttpBearer):
+    """A token of the user, within its scopes; the middleware has looked it up."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Any:
+        if not request.user.is_authenticated or not hasattr(request, "scopes"):
+            return None
+        if request.method not in _READS and "act" not in cast(PortalRequest, request).scopes:
+            raise forbidden("api-token-reads")
+        return request.user
+
+
+class PortalAPI(NinjaAPI):
+    """The portal's API. Operations keep their names, wherever their code stands."""
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return f"fenrun_portal_api_{operation.view_func.__name__}"
+
+
+api = PortalAPI(
+    title="fenrun",
+    version=version("fenrun"),
+    auth=[Bearer(), Session()],
+    docs_url=None,
+    urls_namespace="api",
+    description=(
+        "Statements, their explanations, who is credited, disputes and closes, as the asker may "
+        "see them. Amounts are exact text; every answer names its two clocks by its period."
+    ),
+)
+for _resource in _RESOURCES:
+    api.add_router("", _resource.router)
+
+
+@api.exception_handler(Refused)
+def refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    """Tell what fenrun refuses, in the asker's language."""
+    problems = [
+        {
+            "code": problem.code,
+            "what": problem.words("what", lang()),
+            "why": problem.words("why", lang()),
+            "fix": problem.words("fix", lang()),
+            "place": str(problem.place),
+        }
+        for problem in error.problems
+    ]
+    return api.create_response(request, {"problems": problems}, status=409)
+
+
+@api.exception_handler(ValidationError)
+def wrong(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Tell how a request does not say what it should."""
+    problems = [
+        {
+            "code": found["type"],
+            "what": found["msg"],
+            "why": "",
+            "fix": "",
+            "place": ".".join(map(str, found["loc"])),
+        }
+        for found in error.errors
+    ]
+    return api.create_response(request, {"problems": problems}, status=422)
+
+
+@api.exception_handler(Http404)
+def missing(request: HttpRequest, error: Http404) -> HttpResponse:
+    """Tell that something is not there, or not for the asker: the same answer."""
+    return refusal(404, "missing", say("api-missing", lang()))
+
+
+@api.exception_handler(HttpError)
+def stopped(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Tell what may not be done, or cannot be read."""
+    code = "forbidden" if error.status_code == 403 else "request"
+    return refusal(error.status_code, code, str(error))

@@ -1,0 +1,101 @@
+"""Grants: what the asker may see and why; for operations, letting somebody see."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Field, Router, Schema
+
+from fenrun.portal.access.permissions import reasons_of
+from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, clean, only_operations
+from fenrun.portal.commands import grants as commands
+from fenrun.portal.models import Grant
+
+router = Router()
+
+
+class GrantOut(Schema):
+    id: int
+    role: str
+    party: str
+    reason: str
+    given_by: str
+    given_at: datetime
+    approved_by: str
+    holds_at: datetime | None = Field(description="None: it waits for the second of operations.")
+
+
+class GrantIn(Schema):
+    user: str = Field(min_length=1, max_length=150)
+    role: str = Field(max_length=20)
+    party: str = Field("", max_length=200)
+    reason: str = Field(max_length=500)
+
+
+class LinkOut(Schema):
+    path: str = Field(description="At the portal's own address.")
+
+
+@router.get("/me", response={200: list[GrantOut], **ERRORS}, summary="What I may see, and why")
+def me(request: HttpRequest) -> Any:
+    """Return one's own grants."""
+    return reasons_of(request)
+
+
+@router.get(
+    "/grants",
+    response={200: list[GrantOut], **ERRORS},
+    summary="The grants that I see: mine, or everybody's",
+)
+def grants(request: HttpRequest) -> Any:
+    """Return the grants in force, latest first."""
+    return Grant.objects.filter(ended_at=None).order_by("-id")[:MOST]
+
+
+@router.post("/grants", response={201: GrantOut, **ERRORS}, summary="Let somebody see")
+def give(request: HttpRequest, said: GrantIn) -> Any:
+    """Give a grant; of operations or for a customer it holds once a second has approved it.
+
+    Who has no account yet takes it up by the link of POST /grants/{number}/link.
+    """
+    only_operations(request)
+    actor = request.user.get_username()
+    user, party, reason = clean(said.user), clean(said.party), clean(said.reason)
+    return 201, commands.give(actor, user, said.role, party, reason)
+
+
+@router.post(
+    "/grants/{number}/approve", response={200: GrantOut, **ERRORS}, summary="Approve a grant"
+)
+def approve_grant(request: HttpRequest, number: int = NUMBER) -> Any:
+    """Approve as another of operations than who gave it."""
+    only_operations(request)
+    get_object_or_404(Grant, pk=number)
+    return commands.approve(request.user.get_username(), number)
+
+
+@router.post(
+    "/grants/{number}/link",
+    response={200: LinkOut, **ERRORS},
+    summary="The link by which a new account is taken up",
+)
+def first_link(request: HttpRequest, number: int = NUMBER) -> Any:
+    """Return the link, to who gave the grant: good once, for three days.
+
+    Not for accounts of operations and customers.
+    """
+    only_operations(request)
+    get_object_or_404(Grant, pk=number)
+    return {"path": commands.first_link(request.user.get_username(), number)}
+
+
+@router.post("/grants/{number}/end", response={204: None, **ERRORS}, summary="End a grant")
+def end_grant(request: HttpRequest, number: int = NUMBER) -> Any:
+    """End a grant: from the next request on nothing is seen by it."""
+    only_operations(request)
+    get_object_or_404(Grant, pk=number)
+    commands.end(request.user.get_username(), number)
+    return 204, None

@@ -1,0 +1,49 @@
+"""The event log of the workspace."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+
+from fenrun.portal.access.permissions import store_of
+from fenrun.portal.api.shared import ERRORS, only_who_see_everything
+from fenrun.portal.language import lang
+from fenrun.portal.request_queue import outside_queue
+
+router = Router()
+_COLUMNS = ("seq", "at", "actor", "act", "kind", "subject", "reason", "previous", "hash")
+
+
+class Verified(Schema):
+    acts: int
+    head: str
+    problems: list[dict[str, Any]]
+
+
+@router.get("/log", response={200: list[dict[str, Any]], **ERRORS}, summary="The log of all events")
+def log(request: HttpRequest) -> Any:
+    """Return the log as `fenrun audit show --json` prints it; for operations and auditors."""
+    only_who_see_everything(request)
+    events = store_of(request).log.events()
+    return [{column: getattr(event, column) for column in _COLUMNS} for event in events]
+
+
+@router.get(
+    "/log/verify",
+    response={200: Verified, **ERRORS},
+    summary="Verify the whole log and every file",
+)
+def verify(request: HttpRequest) -> Any:
+    """Verify the log and all files as `fenrun audit verify` does."""
+    only_who_see_everything(request)
+    store = store_of(request)
+    with outside_queue():
+        problems = store.broken()
+        events = store.log.events()
+    return {
+        "acts": len(events),
+        "head": events[-1].hash if events else "",
+        "problems": [problem.as_json(lang()) for problem in problems],
+    }

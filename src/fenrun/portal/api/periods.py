@@ -1,0 +1,101 @@
+"""Periods: what is shown; settling, and closing by two."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from ninja import Field, Router, Schema
+
+from fenrun.base.when import parse_period
+from fenrun.portal.access.permissions import store_of
+from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, clean, only_operations
+from fenrun.portal.commands import closing
+from fenrun.portal.models import Approval, Period
+
+router = Router()
+
+
+class PeriodOut(Schema):
+    key: str
+    run: str
+    known: datetime = Field(description="The second clock: only facts known by then (UTC).")
+    ends: date = Field(description="The first clock: the last day that the period is about.")
+    closed: bool
+    currency: str
+
+
+class Reason(Schema):
+    reason: str = Field(max_length=500)
+
+
+class ApprovalOut(Schema):
+    id: int
+    period: str
+    run: str
+    reason: str
+    asked_by: str
+    asked_at: datetime
+    approved_by: str
+    approved_at: datetime | None
+
+
+class Settling(Schema):
+    period: str
+    changed: bool
+
+
+@router.get(
+    "/periods", response={200: list[PeriodOut], **ERRORS}, summary="The periods that are shown"
+)
+def periods(request: HttpRequest) -> Any:
+    """Return the periods, latest first."""
+    return Period.objects.order_by("-key")
+
+
+@router.post(
+    "/periods/{period}/settle",
+    response={200: Settling, **ERRORS},
+    summary="Settle a period with all that is known",
+)
+def settle(request: HttpRequest, period: str) -> Any:
+    """Settle a period, and show what came out."""
+    only_operations(request)
+    try:
+        wanted = parse_period(period)
+    except ValueError as error:
+        raise Http404 from error
+    return {"period": wanted.key, "changed": closing.settle(store_of(request), wanted)}
+
+
+@router.post(
+    "/periods/{period}/close",
+    response={201: ApprovalOut, **ERRORS},
+    summary="Ask that a period be closed",
+)
+def ask_close(request: HttpRequest, period: str, said: Reason) -> Any:
+    """Ask that a period be closed as it is shown now. Somebody else approves."""
+    only_operations(request)
+    shown = get_object_or_404(Period, pk=clean(period))
+    return 201, closing.ask(store_of(request), shown, clean(said.reason))
+
+
+@router.post(
+    "/approvals/{number}",
+    response={200: ApprovalOut, **ERRORS},
+    summary="Approve a close: for good",
+)
+def approve_close(request: HttpRequest, number: int = NUMBER) -> Any:
+    """Approve, as somebody else than who asked, what that one has seen."""
+    only_operations(request)
+    return closing.approve(store_of(request), number)
+
+
+@router.get(
+    "/approvals", response={200: list[ApprovalOut], **ERRORS}, summary="Closes that were asked for"
+)
+def approvals(request: HttpRequest) -> Any:
+    """Return the closes, latest first."""
+    return Approval.objects.order_by("-id")[:MOST]

@@ -1,0 +1,87 @@
+"""Shared by the resources: refusals, pages of rows, and checks of who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest
+from ninja import Field, Path, Schema
+from ninja.errors import HttpError
+
+from fenrun.base.words import say
+from fenrun.portal.access.permissions import is_operations, sees_everything
+from fenrun.portal.language import lang
+
+NUMBER = Path(..., ge=1, le=2**62)
+MOST = 200
+"""Rows of a page at most."""
+
+
+class Said(Schema):
+    """Why something is refused."""
+
+    code: str
+    what: str
+    why: str = ""
+    fix: str = ""
+    place: str = ""
+
+
+class Refusal(Schema):
+    problems: list[Said]
+
+
+class Paged(Schema):
+    page: int
+    size: int
+    total: int
+
+
+class Window(Schema):
+    page: int = Field(1, ge=1, le=1_000_000)
+    size: int = Field(50, ge=1, le=MOST)
+
+
+ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422), Refusal)
+"""The answers of every resource besides its own."""
+
+
+def page_of(rows: QuerySet[Any], window: Window) -> dict[str, Any]:
+    """Return a page of rows."""
+    start = (window.page - 1) * window.size
+    return {
+        "page": window.page,
+        "size": window.size,
+        "total": rows.count(),
+        "rows": list(rows[start : start + window.size]),
+    }
+
+
+def clean(text: str) -> str:
+    """Return a text without NUL bytes: PostgreSQL would refuse the whole query. Raises Http404."""
+    if "\x00" in text:
+        raise Http404
+    return text
+
+
+def wanted(**values: str) -> dict[str, str]:
+    """Return the values of a filter that are given."""
+    return {key: clean(value) for key, value in values.items() if value}
+
+
+def forbidden(key: str) -> HttpError:
+    """Return the refusal of what the asker may not do; `key` names its words."""
+    return HttpError(403, say(key, lang()))
+
+
+def only_operations(request: HttpRequest) -> None:
+    """Refuse whoever is not of operations."""
+    if not is_operations(request):
+        raise forbidden("api-only-operations")
+
+
+def only_who_see_everything(request: HttpRequest) -> None:
+    """Refuse whoever is neither of operations nor an auditor."""
+    if not sees_everything(request):
+        raise forbidden("api-only-everybody")

@@ -1,0 +1,96 @@
+"""Statements: in full, as a signed bundle, line by line; what additional sales would earn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from ninja import Field, Query, Router, Schema
+
+from fenrun.portal.access.permissions import store_of
+from fenrun.portal.api.shared import ERRORS, Paged, Window, clean, page_of, wanted
+from fenrun.portal.commands import statements as commands
+from fenrun.portal.models import Statement
+
+router = Router()
+_ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+
+
+class StatementHead(Schema):
+    period: str = Field(alias="period_id")
+    payee: str
+    name: str
+    role: str
+    credited: str
+    earned: str
+    payable: str
+
+
+class StatementPage(Paged):
+    rows: list[StatementHead]
+
+
+def _find(period: str, payee: str) -> Statement:
+    found = Statement.objects.select_related("period")
+    return get_object_or_404(found, period_id=clean(period), payee=clean(payee))
+
+
+@router.get("/statements", response={200: StatementPage, **ERRORS}, summary="Statements")
+def statements(
+    request: HttpRequest, window: Query[Window], period: str = "", payee: str = ""
+) -> Any:
+    """Return all that the asker sees; of a period, of a payee."""
+    found = Statement.objects.defer("body", "customers").order_by("-period_id", "rank")
+    return page_of(found.filter(**wanted(period_id=period, payee=payee)), window)
+
+
+@router.get(
+    "/statements/{period}/{payee}", response={200: dict[str, Any], **ERRORS}, summary="A statement"
+)
+def statement(request: HttpRequest, period: str, payee: str) -> Any:
+    """Return the statement as `fenrun statement --json` prints it, and more.
+
+    Under `attained` how far each line has come in its table; under `under_way` how far the
+    quarters and years that go on, to date; under `elsewhere` what of its customers' spend is
+    credited to others (how much and since when, never to whom).
+    """
+    return commands.as_json(_find(period, payee))
+
+
+@router.get(
+    "/statements/{period}/{payee}/bundle",
+    response={200: bytes, **ERRORS},
+    openapi_extra={"responses": {200: {"content": _ZIP}}},
+    summary="The signed bundle of a closed statement",
+)
+def bundle(request: HttpRequest, period: str, payee: str) -> Any:
+    """Return a ZIP file that `fenrun verify` derives again anywhere."""
+    content = commands.signed_bundle(store_of(request), _find(period, payee))
+    return HttpResponse(content, content_type="application/zip")
+
+
+@router.get(
+    "/statements/{period}/{payee}/estimate",
+    response={200: dict[str, Any], **ERRORS},
+    summary="What additional sales would earn",
+)
+def estimate(request: HttpRequest, period: str, payee: str, amount: str, service: str = "") -> Any:
+    """Return what the payee would earn in the period with additional sales, line by line.
+
+    They are at list price, to one of its customers; each line before and after.
+    """
+    return commands.estimated(_find(period, payee), clean(amount), clean(service))
+
+
+@router.get(
+    "/lines/{period}/{path:line}",
+    response={200: dict[str, Any], **ERRORS},
+    summary="Why a line is what it is",
+)
+def line(request: HttpRequest, period: str, line: str) -> Any:
+    """Return the explanation as `fenrun explain --json` prints it: clauses, bands, charges."""
+    found = commands.find_line(clean(period), clean(line))
+    if not found:
+        raise Http404
+    return commands.explained(found, line)

@@ -1,0 +1,54 @@
+"""Webhooks: subscribing another system to what the asker sees."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from ninja import Field, Router, Schema
+
+from fenrun.portal.api.shared import ERRORS, NUMBER, clean
+from fenrun.portal.commands import webhooks as commands
+from fenrun.portal.models import Hook
+
+router = Router()
+
+
+class HookOut(Schema):
+    id: int
+    url: str
+    events: str
+    made_at: datetime
+
+
+class HookMade(HookOut):
+    secret: str = Field(description="Signs what is sent; said this once.")
+
+
+class HookIn(Schema):
+    url: str = Field(max_length=500)
+    events: list[str]
+
+
+@router.get("/hooks", response={200: list[HookOut], **ERRORS}, summary="My webhooks")
+def my_hooks(request: HttpRequest) -> Any:
+    """Return those in force."""
+    return Hook.objects.filter(user=request.user, ended_at=None).order_by("id")
+
+
+@router.post("/hooks", response={201: HookMade, **ERRORS}, summary="Subscribe another system")
+def make_hook(request: HttpRequest, said: HookIn) -> Any:
+    """Subscribe an address to statements and disputes that I see.
+
+    What is sent carries X-Fenrun-Time and X-Fenrun-Signature: HMAC-SHA256 with the secret over the
+    moment, a dot and the body.
+    """
+    return 201, commands.make(request.user, clean(said.url), " ".join(said.events))
+
+
+@router.post("/hooks/{number}/end", response={204: None, **ERRORS}, summary="End a webhook")
+def end_hook(request: HttpRequest, number: int = NUMBER) -> Any:
+    """End one of one's own."""
+    commands.end(request.user, number)
+    return 204, None

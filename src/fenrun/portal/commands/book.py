@@ -1,0 +1,145 @@
+"""The book: who holds a customer, and what handing it over would do before it is done."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fenrun.base.money import plain
+from fenrun.base.problem import Refused
+from fenrun.base.table import from_rows
+from fenrun.base.when import OPEN_END, parse_period
+from fenrun.book.as_of import load_book, sources_of
+from fenrun.book.read import book_from
+from fenrun.book.rows import Link
+from fenrun.engine.duckdb import DuckDB
+from fenrun.portal.models import Period
+from fenrun.settle.facts import facts_as_of
+from fenrun.statement.rows import payees
+from fenrun.store.audit_log import Event
+from fenrun.store.facts import Store
+from fenrun.whatif.change import Live
+
+ROLE = "partner"
+"""The role that requests and moves are about."""
+
+_LINKS = """
+SELECT l.*, coalesce(p.name, l.party) AS name
+FROM links_as_of AS l
+LEFT JOIN parties AS p ON p.party = l.party
+WHERE (l.of_kind = 'customer' AND l.subject = ?) OR (l.role = 'customer' AND l.party = ?)
+ORDER BY l.role, l.valid_from, l.party
+"""
+_PRESENT_AND_LATER = """
+SELECT * FROM links_as_of
+WHERE of_kind = 'customer' AND subject = ? AND role = ?
+  AND valid_to > ? AND valid_to > valid_from
+"""
+
+
+def book_of(store: Store) -> DuckDB:
+    """Return an engine that holds the book as last known."""
+    engine = DuckDB()
+    load_book(engine, sources_of(store.imports("book")))
+    return engine
+
+
+def events_by_source(store: Store) -> dict[str, Event]:
+    """Return the event that last brought each book file, by the file's name.
+
+    It says who entered a link, when and why.
+    """
+    return {event.facts()["source"]: event for event in store.log.events("book")}
+
+
+def links_of(store: Store, customer: str) -> list[dict[str, Any]]:
+    """Return a customer's links as last known, and those of its accounts.
+
+    The book's columns; `name` of the party; `until` (None: open); `event` that entered it.
+    """
+    entered = events_by_source(store)
+    rows = book_of(store).query(_LINKS, [customer, customer]).to_pylist()
+    for row in rows:
+        row["until"] = None if row["valid_to"] == OPEN_END else row["valid_to"]
+        row["event"] = entered.get(row["source"])
+    return rows
+
+
+def handed_over(engine: DuckDB, customer: str, party: str, start: date) -> list[dict[str, Any]]:
+    """Return the links that give a customer to a party from a day on.
+
+    The new one, and those of the present holders with their end on that day; of later holders
+    too, whose links thus never begin. `engine` holds the book.
+    """
+    new = {"of": "customer", "subject": customer, "role": ROLE, "party": party, "from": start}
+    held = engine.query(_PRESENT_AND_LATER, [customer, ROLE, start]).to_pylist()
+    ended = [_ended(link, start) for link in held]
+    return [new, *ended]
+
+
+def _ended(link: dict[str, Any], day: date) -> dict[str, Any]:
+    """Return a link of the book with its end on a day, as a book file says it."""
+    ended = {
+        "of": "customer",
+        "subject": link["subject"],
+        "role": link["role"],
+        "party": link["party"],
+        "share": str(link["share"]),
+        "from": link["valid_from"],
+        "to": max(day, link["valid_from"]),
+        "id": link["link_id"],
+    }
+    if link["type"]:
+        ended["type"] = link["type"]
+    return ended
+
+
+def preview_move(
+    store: Store, customer: str, to: str, since: date, period: Period
+) -> list[dict[str, Any]]:
+    """Return whose pay in a period differs if a customer is a partner's from a day on.
+
+    Settled by the same steps; nothing is kept. Rows: payee, before, after, more (exact text).
+    Raises Refused for links that the book cannot hold.
+    """
+    known = period.known.replace(tzinfo=None)
+    facts = facts_as_of(store, known)
+    live = Live(facts, parse_period(period.key), known)
+    before = _earned_by_payee(live)
+    rows = handed_over(live.engine, customer, to, since)
+    texts = [{key: str(value) for key, value in row.items()} for row in rows]
+    book, problems = book_from({"links": list(enumerate(texts, 2))}, "what-if")
+    if problems:
+        raise Refused(problems)
+    later = known + timedelta(seconds=1)
+    moved = ("what-if", later, {"links": from_rows(Link, book.links)})
+    live.change(replace(facts, book=[*facts.book, moved]))
+    return _differences(before, _earned_by_payee(live))
+
+
+def _earned_by_payee(live: Live) -> dict[str, Decimal]:
+    earned: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for row in payees(live.engine):
+        earned[row["payee"]] += row["earned"]
+    return earned
+
+
+def _differences(before: dict[str, Decimal], after: dict[str, Decimal]) -> list[dict[str, Any]]:
+    """Return the payees whose amounts differ, who loses most first."""
+    more = {
+        payee: after.get(payee, Decimal(0)) - before.get(payee, Decimal(0))
+        for payee in before.keys() | after.keys()
+    }
+    changed = sorted((difference, payee) for payee, difference in more.items() if difference)
+    return [
+        {
+            "payee": payee,
+            "before": plain(before.get(payee, Decimal(0))),
+            "after": plain(after.get(payee, Decimal(0))),
+            "more": plain(difference),
+        }
+        for difference, payee in changed
+    ]

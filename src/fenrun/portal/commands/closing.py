@@ -1,0 +1,99 @@
+"""Closing: settling a period anew, and closing it by two people."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import Period, parse_period
+from fenrun.closing.close import close
+from fenrun.portal import models
+from fenrun.portal.commands import publishing, requests, webhooks
+from fenrun.portal.events import now, record_event
+from fenrun.portal.request_queue import outside_queue
+from fenrun.store.facts import Store
+
+_DB = "default"
+
+
+def settle(store: Store, period: Period) -> bool:
+    """Settle a period, with the requests that time has decided, and show what comes out.
+
+    Returns whether it differs from what was shown.
+    """
+    with outside_queue():
+        requests.settle_silence(store)
+        changed = publishing.publish(store, period)
+    if changed:
+        webhooks.notify_statements(period.key, False)
+    record_event(store.actor, "settle", period.key, changed=changed)
+    return changed
+
+
+def ask(store: Store, shown: models.Period, reason: str) -> models.Approval:
+    """Ask, as the first of two, that a period be closed as it is shown.
+
+    Raises Refused where it is closed or was asked for already, or no reason is given.
+    """
+    place = Place(shown.key)
+    if shown.closed:
+        raise Refused([Problem("close-already", place)])
+    if not reason.strip():
+        raise Refused([Problem("reason-missing", place)])
+    with transaction.atomic(using=_DB):
+        waiting = models.Approval.objects.using(_DB).filter(period=shown.key, approved_at=None)
+        if waiting.filter(run=shown.run).exists():
+            raise Refused([Problem("close-asked", place, {"by": waiting[0].asked_by})])
+        waiting.delete()
+        asked = models.Approval.objects.using(_DB).create(
+            period=shown.key,
+            run=shown.run,
+            known=shown.known,
+            reason=reason.strip()[:500],
+            asked_by=store.actor,
+            asked_at=now(),
+        )
+        record_event(store.actor, "ask close", shown.key, run=shown.run, reason=reason)
+    return asked
+
+
+def approve(store: Store, number: int, period: str = "") -> models.Approval:
+    """Close a period for good, as the second of two, as the first has seen it.
+
+    Raises Refused where both are the same, or what was seen is no longer what is shown.
+    """
+    asked = _asked_for(store, number, period)
+    closed = parse_period(asked.period)
+    store.reason = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})"
+    # Outside any transaction, which would keep others waiting; of two at once the store refuses
+    # the second.
+    with outside_queue():
+        close(store, closed, asked.known.replace(tzinfo=None), expected=asked.run)
+    with transaction.atomic(using=_DB):
+        asked.approved_by = store.actor
+        asked.approved_at = now()
+        asked.save(using=_DB)
+        record_event(
+            store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by
+        )
+    with outside_queue():
+        publishing.publish(store, closed)
+        following = publishing.month_after(closed)
+        if following in publishing.months_of(store):  # it books the differences of what is closed
+            publishing.publish(store, following)
+    webhooks.notify_statements(asked.period, True)
+    return asked
+
+
+def _asked_for(store: Store, number: int, period: str) -> models.Approval:
+    """Return the close that was asked for, if the actor may approve it. Raises Refused."""
+    asked = models.Approval.objects.using(_DB).filter(pk=number, approved_at=None).first()
+    if not asked or period not in ("", asked.period):
+        raise Refused([Problem("approval-gone", Place("close"))])
+    place = Place(asked.period)
+    if asked.asked_by == store.actor:
+        raise Refused([Problem("close-alone", place, {"by": asked.asked_by})])
+    shown = models.Period.objects.using(_DB).filter(key=asked.period).first()
+    if not shown or shown.run != asked.run:
+        raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])
+    return asked

@@ -1,0 +1,167 @@
+"""Grants: letting somebody see what concerns a party, in a role; by two for the roles that act."""
+
+from __future__ import annotations
+
+import re
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.urls import reverse
+
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.portal import models
+from fenrun.portal.events import now, record_event
+
+_DB = "default"
+_NAME = re.compile(r"[\w.@+-]{1,150}")
+_PLACE = Place("grant")
+_LONGEST_PARTY, _LONGEST_REASON = 200, 500
+
+
+def give_with_password(
+    actor: str, name: str, role: str, party: str, reason: str, password: str
+) -> models.Grant:
+    """Give a grant that is in force at once, and its account a new password.
+
+    That is what `fenrun account` does beside the workspace. Raises Refused as `give` does.
+    """
+    with transaction.atomic(using=_DB):
+        grant = _give(actor, name, role, party, reason, in_force=True)
+        grant.user.set_password(password)
+        grant.user.save(using=_DB)
+    return grant
+
+
+def give(actor: str, name: str, role: str, party: str, reason: str) -> models.Grant:
+    """Give a grant; an account that is not there is made, to be taken up by `first_link`.
+
+    A role in Grant.TWO is in force once a second of operations has approved it. Raises Refused
+    for oneself, or a role, party or name that cannot be.
+    """
+    if actor == name:
+        raise Refused([Problem("grant-own", _PLACE, {"who": actor})])
+    with transaction.atomic(using=_DB):
+        return _give(actor, name, role, party, reason, in_force=role not in models.Grant.TWO)
+
+
+def _give(
+    actor: str, name: str, role: str, party: str, reason: str, in_force: bool
+) -> models.Grant:
+    problems = _problems_of(name, role, party, reason)
+    if problems:
+        raise Refused(problems)
+    grant, _ = models.Grant.objects.using(_DB).get_or_create(
+        user=_account(name),
+        role=role,
+        party=party,
+        ended_at=None,
+        defaults={
+            "reason": reason.strip()[:_LONGEST_REASON],
+            "given_by": actor,
+            "given_at": now(),
+        },
+    )
+    if in_force and not grant.holds_at:
+        grant.holds_at = now()
+        grant.save(using=_DB)
+    record_event(actor, "grant", name, role=role, party=party, reason=reason)
+    return grant
+
+
+def _problems_of(name: str, role: str, party: str, reason: str) -> list[Problem]:
+    problems = []
+    for_one_party = role not in models.EVERYBODY
+    if role not in models.ROLES or bool(party) != for_one_party or len(party) > _LONGEST_PARTY:
+        values = {"role": role, "party": party, "known": ", ".join(models.ROLES)}
+        problems.append(Problem("grant-wrong", _PLACE, values))
+    if not _NAME.fullmatch(name) or _differs_by_case(name):
+        problems.append(Problem("user-wrong", _PLACE, {"name": name}))
+    if not reason.strip():
+        problems.append(Problem("reason-missing", _PLACE))
+    return problems
+
+
+def _differs_by_case(name: str) -> bool:
+    """Return whether an account has the same name but for its case: signing in would mix them up."""
+    users = get_user_model().objects.using(_DB)
+    return users.filter(username__iexact=name).exclude(username=name).exists()
+
+
+def _account(name: str) -> AbstractBaseUser:
+    """Return the account of that name; a new one has no password."""
+    user, made = get_user_model().objects.using(_DB).get_or_create(username=name)
+    if made:
+        user.set_unusable_password()
+        user.save(using=_DB)
+    return user
+
+
+def approve(actor: str, number: int) -> models.Grant:
+    """Approve a grant as the second of two: from now on it is in force.
+
+    Raises Refused where it is one's own, for oneself, or does not wait any more.
+    """
+    with transaction.atomic(using=_DB):
+        grants = models.Grant.objects.using(_DB).select_for_update()
+        asked = grants.filter(pk=number, holds_at=None, ended_at=None).first()
+        if not asked:
+            raise Refused([Problem("approval-gone", _PLACE)])
+        name = asked.user.get_username()
+        if actor in (asked.given_by, name):
+            raise Refused([Problem("grant-own", _PLACE, {"who": actor})])
+        asked.holds_at = now()
+        asked.approved_by = actor
+        asked.save(using=_DB)
+        record_event(
+            actor,
+            "approve grant",
+            name,
+            role=asked.role,
+            party=asked.party,
+            given_by=asked.given_by,
+        )
+    return asked
+
+
+def end(actor: str, number: int) -> None:
+    """End a grant; from the next request on nothing is seen by it."""
+    found = models.Grant.objects.using(_DB).filter(pk=number, ended_at=None)
+    if found.update(ended_at=now(), ended_by=actor):
+        record_event(actor, "end grant", str(number))
+
+
+def may_link(actor: str, grant: models.Grant) -> bool:
+    """Return whether the actor may see the link by which a new account is taken up.
+
+    That is who gave its grant. Never for an account that has, had or is to have a role in
+    Grant.TWO, since whoever sees a link can use it: such an account signs in through a provider,
+    or with a password that `fenrun account` sets. Nor for one that was ever signed in to.
+    """
+    user = grant.user
+    in_force = grant.holds_at and not grant.ended_at
+    taken_up = user.has_usable_password() or user.last_login
+    if not in_force or taken_up or actor != grant.given_by:
+        return False
+    takes_two = models.Grant.objects.using(_DB).filter(user=user, role__in=grant.TWO)
+    connected = SocialAccount.objects.using(_DB).filter(user=user)
+    return not takes_two.exists() and not connected.exists()
+
+
+def first_link(actor: str, number: int) -> str:
+    """Return the path at which somebody takes up a new account by choosing its password.
+
+    It is good once, for three days; nobody but the owner ever knows the password. Raises Refused.
+    """
+    grant = models.Grant.objects.using(_DB).select_related("user").filter(pk=number).first()
+    if not grant or not may_link(actor, grant):
+        raise Refused([Problem("approval-gone", _PLACE)])
+    record_event(actor, "first link", grant.user.get_username())
+    parts = {
+        "uidb36": user_pk_to_url_str(grant.user),
+        "key": default_token_generator.make_token(grant.user),
+    }
+    return reverse("account_reset_password_from_key", kwargs=parts)

@@ -1,0 +1,121 @@
+"""Plans: checking a text before it is saved, and saving it as the plan."""
+
+from __future__ import annotations
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from fenrun.base.money import plain
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import Period, parse_period
+from fenrun.plan.check.findings import examine
+from fenrun.plan.diff import Change, diff
+from fenrun.plan.read import PlanFile, read_plan
+from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.events import record_event
+from fenrun.portal.request_queue import outside_queue
+from fenrun.settle.facts import knowledge_time, plans_as_of
+from fenrun.store.facts import Store
+from fenrun.whatif.cases import run_cases
+from fenrun.whatif.compare import compare_plans
+
+_FILE = "plan.yaml"
+
+
+@dataclass
+class Checked:
+    """The checker's answer to a plan's text."""
+
+    problems: list[Problem] = field(default_factory=list)
+    cases: tuple[int, int] | None = None
+    """How many of the plan's cases come out as it says, and how many there are."""
+    changes: list[Change] | None = None
+    """By clause, to the plan known under its id; None: there is none."""
+    period: str = ""
+    """The period of `payees`."""
+    payees: list[dict[str, Any]] | None = None
+    """Whose pay differs: payee, role, one (before), other (after), more; exact text."""
+
+
+@cache
+def _prover() -> ProcessPoolExecutor:
+    """Return the process of the checker.
+
+    Its prover serves one thread, and lets nothing of it be freed by another.
+    """
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+
+
+def current_plans(store: Store) -> dict[str, PlanFile]:
+    """Return the plans as they are known now, by id."""
+    return {file.plan.id: file for file in plans_as_of(store, knowledge_time(store, None))}
+
+
+def check(store: Store, text: str, period: str) -> Checked:
+    """Check a plan's text, and in a period whose pay it changes. Nothing is kept.
+
+    What is wrong with the text or the period is in the answer, not raised.
+    """
+    checked = Checked()
+    with outside_queue():
+        try:
+            _check(store, text, period, checked)
+        except Refused as refused:
+            checked.problems += refused.problems
+        except BrokenProcessPool:
+            _prover.cache_clear()
+            raise
+    return checked
+
+
+def _period(text: str) -> Period:
+    """Return the period of a text. Raises Refused for what is none."""
+    try:
+        return parse_period(text)
+    except ValueError as error:
+        raise Refused([Problem("period-wrong", Place("period"), {"period": text})]) from error
+
+
+def _check(store: Store, text: str, period: str, checked: Checked) -> None:
+    file = read_plan(text, _FILE)
+    problems, _ = _prover().submit(examine, file.plan, _FILE).result()
+    outcomes, wrong = run_cases(file)
+    checked.problems = [*problems, *wrong]
+    checked.cases = (sum(outcome.ok for outcome in outcomes), len(outcomes))
+    compared = _period(period) if period else None
+    before = current_plans(store).get(file.plan.id)
+    if not before:
+        return
+    checked.changes = diff(before.plan, file.plan)
+    if compared and checked.changes:
+        rows = compare_plans(store, (before.plan, file.plan), compared)
+        checked.period = period
+        checked.payees = [_pay_of(row) for row in rows]
+
+
+def _pay_of(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "payee": row["payee"],
+        "role": row["role"],
+        "one": plain(row["one"]),
+        "other": plain(row["other"]),
+        "more": plain(row["other"] - row["one"]),
+    }
+
+
+def save(store: Store, text: str, reason: str) -> PlanFile:
+    """Save a text as the plan, known from now on. What is closed stays as it was closed.
+
+    Raises Refused for what is no plan, or no reason.
+    """
+    if not reason.strip():
+        raise Refused([Problem("reason-missing", Place("plan"))])
+    file = read_plan(text, _FILE)
+    with outside_queue():
+        enter_text(store, f"{file.plan.id}.yaml", text, reason.strip())
+    record_event(store.actor, "change plan", file.plan.id, reason=reason.strip())
+    return file

@@ -1,0 +1,332 @@
+"""Publishing: what was settled, as rows that people read, from a run into the portal's tables."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from fenrun.base.ids import digest, short
+from fenrun.base.money import plain
+from fenrun.base.when import OPEN_END, Period, parse_period
+from fenrun.book.as_of import load_book, sources_of
+from fenrun.closing.close import settle_period
+from fenrun.engine.duckdb import DuckDB
+from fenrun.portal import models
+from fenrun.portal.commands.book import events_by_source
+from fenrun.settle.runs import Settled
+from fenrun.statement.attainment import attainments
+from fenrun.statement.rows import Statement, statements_of, title_of, titles
+from fenrun.statement.run import Difference, Run
+from fenrun.statement.team import teams_of
+from fenrun.store.facts import Store
+from fenrun.whatif.period_to_date import settle_to_date
+
+CUSTOMERS_SHOWN = 12
+"""Customers that a statement's page lists, largest first."""
+_CHANGES_SHOWN = 8
+"""Customers whose change since the month before is shown one by one."""
+_OTHERS = "…"
+"""Stands for the customers that are not shown one by one."""
+
+_CREDITING = """
+WITH credited AS (
+  SELECT plan_id, customer, role, party, via, link_id,
+         sum(amount) AS amount, CAST(sum(charges) AS BIGINT) AS charges
+  FROM credits
+  WHERE main AND kind = 'direct' AND customer IS NOT NULL AND month >= ? AND month < ?
+  GROUP BY ALL
+)
+SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via,
+       CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
+       max(c.amount) AS amount, max(c.charges) AS charges,
+       l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source
+FROM credited AS c
+LEFT JOIN parties AS p ON p.party = c.party
+LEFT JOIN links_as_of AS l ON l.link_id = c.link_id
+GROUP BY c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to, l.source
+ORDER BY c.customer, c.role, amount DESC, c.party
+"""
+_CREDITED_TO_OTHERS = """
+WITH spend_of_held AS (
+  SELECT c.role, c.customer, c.party, c.via, c.amount, c.charges, c.link_id, h.party AS payee
+  FROM credits AS c
+  JOIN links_as_of AS h
+    ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role
+   AND h.valid_from <= c.day AND c.day < h.valid_to
+  WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ?
+),
+totals AS (
+  SELECT payee, customer, sum(amount) AS amount FROM spend_of_held GROUP BY payee, customer
+)
+SELECT s.payee, s.customer, s.via, sum(s.amount) AS amount, max(t.amount) AS "of",
+       CAST(sum(s.charges) AS BIGINT) AS charges, l.valid_from AS since, l.valid_to AS until
+FROM spend_of_held AS s
+JOIN totals AS t ON t.payee = s.payee AND t.customer = s.customer
+LEFT JOIN links_as_of AS l ON l.link_id = s.link_id
+WHERE s.party <> s.payee
+GROUP BY s.payee, s.customer, s.via, l.valid_from, l.valid_to
+ORDER BY s.payee, amount DESC, s.customer
+"""
+
+Rows = list[dict[str, Any]]
+
+
+def publish(
+    store: Store, period: Period, progress: Callable[[str], None] = lambda name: None
+) -> bool:
+    """Settle a period and show it in place of what is shown of it.
+
+    Returns whether anything changed.
+    """
+    settled = settle_period(store, period, None, (), progress)
+    run = settled.run
+    shown = models.Period.objects.using("default").filter(key=period.key).first()
+    result = (settled.run_id, run.closed, digest_of(run.booked))
+    if shown and (shown.run, shown.closed, shown.booked) == result:
+        return False
+    _load_links(store, run)
+    span = [period.span.start, period.span.end]
+    statements = _statements(store, settled, _credited_to_others(run, span))
+    crediting = _crediting(store, run.engine.query(_CREDITING, span).to_pylist())
+    with transaction.atomic(using="default"):
+        if shown:
+            shown.delete(using="default")
+        head = _head(settled, period)
+        head.save(using="default", force_insert=True)
+        for row in [*statements, *crediting]:
+            row.period = head
+        models.Statement.objects.using("default").bulk_create(statements, batch_size=500)
+        models.Crediting.objects.using("default").bulk_create(crediting, batch_size=500)
+        _compare_with_month_before(period)
+        _compare_with_month_before(month_after(period))
+    return True
+
+
+def _head(settled: Settled, period: Period) -> models.Period:
+    run = settled.run
+    return models.Period(
+        key=period.key,
+        run=settled.run_id,
+        known=run.as_of.known.replace(tzinfo=UTC),
+        ends=period.last_day,
+        closed=run.closed,
+        booked=digest_of(run.booked),
+        currency=run.plans[0].terms[0].currency,
+    )
+
+
+def _load_links(store: Store, run: Run) -> None:
+    """Put the links of the book, as known to the run, beside the run's tables."""
+    book = DuckDB()
+    load_book(book, sources_of(store.imports("book", run.as_of.known)))
+    for name in ("links", "links_as_of"):
+        run.engine.load(name, book.table(name))
+
+
+def _credited_to_others(run: Run, span: list[date]) -> dict[str, Rows]:
+    """Return, by payee, what of its customers' spend is credited to others: never to whom."""
+    found: defaultdict[str, Rows] = defaultdict(list)
+    for row in run.engine.query(_CREDITED_TO_OTHERS, span).to_pylist():
+        payee = row.pop("payee")
+        texts = _texts(row)
+        for key in ("since", "until"):
+            if texts[key] is not None:
+                texts[key] = str(texts[key])
+        found[payee].append(texts)
+    return found
+
+
+def digest_of(booked: Sequence[Difference]) -> str:
+    """Return a short name of the differences that a period books."""
+    return short(digest("posted", [repr(difference) for difference in booked]))
+
+
+def month_after(period: Period) -> Period:
+    """Return the month that follows a period."""
+    return parse_period(f"{period.span.end:%Y-%m}")
+
+
+def months_of(store: Store) -> list[Period]:
+    """Return the months that the workspace has charges of, in order."""
+    found: set[str] = set()
+    for item in store.imports("charges"):
+        first, last = item.facts.get("first_billed"), item.facts.get("last_billed")
+        if first and last:
+            found.update(_months_between(first[:7], last[:7]))
+    return [parse_period(month) for month in sorted(found)]
+
+
+def _months_between(first: str, last: str) -> Iterable[str]:
+    return [first] if first == last else parse_period(f"{first}/{last}").months
+
+
+def _compare_with_month_before(period: Period) -> None:
+    """Put what changed since the month before, by customer, into a month's statements."""
+    shown = models.Statement.objects.using("default")
+    last_month = f"{period.span.start - timedelta(days=1):%Y-%m}"
+    before = {s.payee: s for s in shown.filter(period_id=last_month).defer("body")}
+    if not before:
+        return
+    statements = list(shown.filter(period_id=period.key))
+    for statement in statements:
+        earlier = before.get(statement.payee)
+        statement.body["before"] = _change_since(earlier, statement) if earlier else None
+    shown.bulk_update(statements, ["body"], batch_size=200)
+
+
+def _change_since(earlier: models.Statement, statement: models.Statement) -> dict[str, Any]:
+    return {
+        "period": earlier.period_id,
+        "credited": earlier.credited,
+        "changes": _changes(earlier.customers, statement.customers),
+    }
+
+
+def _changes(before: Rows, after: Rows) -> list[tuple[str, str]]:
+    """Return what made the credited amount of two months differ, by customer.
+
+    The largest one by one, the others together.
+    """
+    changes: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for customers, sign in ((before, -1), (after, 1)):
+        for row in customers:
+            changes[row["customer"] or "–"] += sign * Decimal(row["credited"])
+    changed = [(customer, change) for customer, change in changes.items() if change]
+    changed.sort(key=lambda pair: (-abs(pair[1]), pair[0]))
+    shown = [(customer, plain(change)) for customer, change in changed[:_CHANGES_SHOWN]]
+    rest = sum((change for _, change in changed[_CHANGES_SHOWN:]), Decimal(0))
+    return [*shown, (_OTHERS, plain(rest))] if rest else shown
+
+
+def _statements(
+    store: Store, settled: Settled, to_others: Mapping[str, Rows]
+) -> list[models.Statement]:
+    """Return the statements of a run, best earner first.
+
+    Whoever earns nothing because all is credited to others has one too, that says so.
+    """
+    run = settled.run
+    attained = attainments(run)
+    to_date = settle_to_date(store, run)
+    statements = statements_of(run)
+    statements |= _empty_statements(run, to_others.keys() - statements.keys())
+    teams = teams_of(run, attained | to_date)
+    rules = titles(run.engine)
+    to_date_by_payee: defaultdict[str, Rows] = defaultdict(list)
+    for line, attainment in sorted(to_date.items()):
+        head = {
+            "line": line,
+            "title": title_of(rules, attainment.plan_id, attainment.component),
+            "period": attainment.period,
+        }
+        to_date_by_payee[attainment.payee].append(head | attainment.as_json())
+    ranked = sorted(statements.values(), key=lambda s: (-s.earned, -s.credited, s.payee))
+    return [
+        _statement(
+            statement,
+            rank,
+            attained={
+                line.line_id: attained[line.line_id].as_json()
+                for line in statement.lines
+                if line.line_id in attained
+            },
+            under_way=to_date_by_payee.get(statement.payee, []),
+            elsewhere=to_others.get(statement.payee, []),
+            team=teams.get(statement.payee, []),
+        )
+        for rank, statement in enumerate(ranked, 1)
+    ]
+
+
+def _empty_statements(run: Run, payees: Iterable[str]) -> dict[str, Statement]:
+    missing = sorted(payees)
+    if not missing:
+        return {}
+    parties = run.engine.query("SELECT party, name FROM parties").to_pylist()
+    names = {row["party"]: row["name"] for row in parties}
+    return {
+        payee: Statement(
+            payee,
+            names.get(payee) or payee,
+            run.period,
+            run.as_of,
+            run.plans[0].terms[0].currency,
+            (),
+            (),
+            (),
+            (),
+            closed=run.closed,
+        )
+        for payee in missing
+    }
+
+
+def _statement(statement: Statement, rank: int, **more: Any) -> models.Statement:
+    """Return a statement as it is shown; `more` are keys of its body besides its JSON."""
+    body = statement.as_json()
+    customers = body["customers"]
+    return models.Statement(
+        payee=statement.payee,
+        name=statement.name,
+        role=_roles_of(statement),
+        rank=rank,
+        credited=plain(statement.credited),
+        earned=plain(statement.earned),
+        payable=plain(statement.payable),
+        customers=customers,
+        body={
+            **body,
+            "customers": customers[:CUSTOMERS_SHOWN],
+            "titles": _titles_of_not_counted(statement),
+            "before": None,
+            **more,
+        },
+    )
+
+
+def _titles_of_not_counted(statement: Statement) -> dict[str, Mapping[str, str]]:
+    """Return the titles of the rules and components by which something is not counted."""
+    rows = statement.not_counted
+    by_rule = {
+        r["rule"]: statement.titles[r["rule"]] for r in rows if r["rule"] in statement.titles
+    }
+    by_component = {row["component"]: statement.titles[row["component"]] for row in rows}
+    return by_rule | by_component
+
+
+def _roles_of(statement: Statement) -> str:
+    """Return the roles of a statement's payee, those that earn first."""
+    earning = [line.role for line in statement.lines]
+    credited = [row["role"] for row in statement.credits]
+    return ", ".join(dict.fromkeys(earning + credited))
+
+
+def _crediting(store: Store, rows: Rows) -> list[models.Crediting]:
+    entered = events_by_source(store)
+    crediting = []
+    for row in rows:
+        event = entered.get(row["source"])
+        known = datetime.fromisoformat(event.facts()["known"]) if event else None
+        crediting.append(
+            models.Crediting(
+                **_texts(row),
+                actor=event.actor if event else "",
+                known=known.replace(tzinfo=UTC) if known else None,
+            )
+        )
+    return crediting
+
+
+def _texts(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with amounts as exact text, and None for a day that is open."""
+    texts = {key: plain(v) if isinstance(v, Decimal) else v for key, v in row.items()}
+    if texts["until"] == OPEN_END:
+        texts["until"] = None
+    if isinstance(texts["since"], date) and texts["since"].year <= 1:
+        texts["since"] = None
+    return texts

@@ -1,0 +1,275 @@
+"""Requests: who is to be credited for a customer's spend is asked of the customer first.
+
+What it consents to enters the book as any book file does.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from datetime import date, timedelta
+from typing import Any
+
+import yaml
+from django.db import transaction
+
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.words import Message
+from fenrun.charges.stored import load_charges
+from fenrun.credit.owners import owners_of
+from fenrun.engine.duckdb import DuckDB
+from fenrun.portal import events, models
+from fenrun.portal.commands.book import ROLE, book_of, handed_over
+from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.request_queue import outside_queue
+from fenrun.settle.facts import plans_as_of
+from fenrun.store.facts import Store
+
+_DB = "default"
+_PORTAL = "portal"
+"""The actor of what the portal does by itself."""
+_EARLIEST = date(1990, 1, 1)
+_DAYS_AHEAD = 366
+"""The days that may be asked for: from _EARLIEST on, and up to so many days ahead."""
+_taking_up = threading.Lock()
+
+_HELD = """
+SELECT 1 FROM links_as_of
+WHERE of_kind = 'order' AND issuer = ? AND subject = ? AND role = ?
+  AND valid_to > ? AND valid_to > valid_from
+LIMIT 1
+"""
+
+
+def ask(
+    store: Store,
+    kind: str,
+    customer: str,
+    party: str,
+    since: date,
+    reason: str,
+    order: str = "",
+    issuer: str = "",
+) -> models.Request:
+    """Ask a customer to consent that a party be credited for its spend.
+
+    Raises Refused where it does not say whom, what, or why. It is not told whether the customer
+    exists, since a partner could find out by asking.
+    """
+    customer, party, order, issuer = (text.strip() for text in (customer, party, order, issuer))
+    problems = []
+    if not _complete(kind, customer, party, order, issuer) or not _may_begin(since):
+        values = {"kind": kind, "known": ", ".join(models.Request.KINDS)}
+        problems.append(Problem("request-wrong", Place(kind), values))
+    if not reason.strip():
+        problems.append(Problem("reason-missing", Place(kind)))
+    if problems:
+        raise Refused(problems)
+    asked_at = events.now()
+    days = silence(store) if _can_be_heard(customer) else 0
+    with transaction.atomic(using=_DB):
+        request = models.Request.objects.using(_DB).create(
+            kind=kind,
+            customer=customer,
+            party=party,
+            order=order,
+            issuer=issuer,
+            since=since,
+            reason=reason.strip()[:1000],
+            asked_by=store.actor,
+            asked_at=asked_at,
+            silent_on=asked_at.date() + timedelta(days=days) if days else None,
+            state="waiting",
+        )
+        events.record_event(
+            store.actor,
+            f"ask {kind}",
+            str(request.pk),
+            customer=customer,
+            party=party,
+            order=order,
+            since=str(since),
+        )
+    return request
+
+
+def _complete(kind: str, customer: str, party: str, order: str, issuer: str) -> bool:
+    """Return whether a request names all that its kind needs, and nothing else."""
+    names_order = bool(order and issuer)
+    return (
+        kind in models.Request.KINDS
+        and bool(customer and party)
+        and names_order == (kind == "registration")
+        and (customer + party + order + issuer).isprintable()
+    )
+
+
+def _may_begin(since: date) -> bool:
+    return _EARLIEST <= since <= events.now().date() + timedelta(days=_DAYS_AHEAD)
+
+
+def _can_be_heard(customer: str) -> bool:
+    """Return whether somebody can answer for the customer: nobody else is taken to be silent."""
+    grants = models.Grant.objects.using(_DB).exclude(holds_at=None)
+    return grants.filter(role=models.CUSTOMER, party=customer, ended_at=None).exists()
+
+
+def silence(store: Store) -> int:
+    """Return the days of silence that are consent, as the plans in force say; 0: none are.
+
+    Where plans differ, the customer has the longest.
+    """
+    today = events.now().date()
+    terms = [file.plan.terms[0] for file in plans_as_of(store, events.now().replace(tzinfo=None))]
+    in_force = [t.consent_days for t in terms if t.valid_from <= today < t.valid_to]
+    days = in_force or [t.consent_days for t in terms]
+    return max(days) if days and all(days) else 0
+
+
+def decide(store: Store, seen: models.Request, state: str) -> models.Request:
+    """Consent to a request or refuse it, as its customer, or withdraw it, as who asked.
+
+    Consent enters the book from that day on, or from the later one that was asked for. Raises
+    Refused where the request is decided already.
+    """
+    if state not in ("consented", "refused", "withdrawn"):
+        raise Refused([_over(seen)])
+    _decide(seen, state, store.actor, events.now().date())
+    take_up(store)
+    return models.Request.objects.using(_DB).get(pk=seen.pk)
+
+
+def settle_silence(store: Store) -> None:
+    """Take silence that has lasted as long as the plan says for consent, and enter it."""
+    today = events.now().date()
+    waiting = models.Request.objects.using(_DB).filter(state="waiting", silent_on__lte=today)
+    for request in waiting.order_by("id"):
+        with suppress(Refused):  # decided meanwhile
+            _decide(request, "silent", "", request.silent_on or today)
+    take_up(store)
+
+
+def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
+    with transaction.atomic(using=_DB):
+        request = models.Request.objects.using(_DB).select_for_update().get(pk=seen.pk)
+        if request.state != "waiting":
+            raise Refused([_over(request)])
+        request.state = state
+        request.decided_by = by
+        request.decided_at = events.now()
+        if state in request.CONSENT:
+            request.holds_from = max(request.since, day)
+        request.save(using=_DB)
+        events.record_event(
+            by or _PORTAL,
+            f"{state} {request.kind}",
+            str(request.pk),
+            customer=request.customer,
+            party=request.party,
+            holds_from=str(request.holds_from or ""),
+        )
+
+
+def _over(request: models.Request) -> Problem:
+    place = Place(f"{request.kind} {request.customer}")
+    state = Message(f"portal-request-{request.state}")
+    values = {"state": state, "by": request.decided_by or "-"}
+    return Problem("request-over", place, values)
+
+
+def take_up(store: Store) -> None:
+    """Enter into the book what was consented to, each request for itself.
+
+    An order is entered once its charges are there and all the consenting customer's. One of
+    somebody else's is void.
+    """
+    with outside_queue(), _taking_up:
+        consented = models.Request.objects.using(_DB).filter(
+            state__in=models.Request.CONSENT, entered_at=None
+        )
+        waiting = list(consented.order_by("id"))
+        if not waiting:
+            return
+        book = _book_and_charges(store)
+        for request in waiting:
+            if _ready(request, book) and _enter(store, request, book):
+                book = _book_and_charges(store)
+
+
+def _book_and_charges(store: Store) -> DuckDB:
+    engine = book_of(store)
+    load_charges(engine, "charges", store.imports("charges"))
+    return engine
+
+
+def _ready(request: models.Request, book: DuckDB) -> bool:
+    """Return whether a request can be entered now. An order that is somebody else's is voided."""
+    if request.kind != "registration":
+        return True
+    owners = owners_of(book, request.issuer, request.order)
+    if not owners:
+        return False
+    if owners != {request.customer} or _held(book, request):
+        request.state = "void"
+        request.save(using=_DB, update_fields=["state"])
+        events.record_event(
+            _PORTAL,
+            "void registration",
+            str(request.pk),
+            customer=request.customer,
+            party=request.party,
+        )
+        return False
+    return True
+
+
+def _held(book: DuckDB, request: models.Request) -> bool:
+    """Return whether the order is registered already for a time that the request would cover.
+
+    Two holders would leave it to nobody.
+    """
+    values = [request.issuer, request.order, ROLE, _start(request)]
+    return bool(book.query(_HELD, values).num_rows)
+
+
+def _enter(store: Store, request: models.Request, book: DuckDB) -> bool:
+    """Enter a request's links into the book.
+
+    What was asked, and by whose consent, is the file's name and the log's reason. A request that
+    the book refuses stays, and operations see why in the event log. Returns whether it entered.
+    """
+    text = yaml.safe_dump({"links": _links(request, book)}, allow_unicode=True, sort_keys=False)
+    reason = f"{request.kind} asked by {request.asked_by}, {request.state}"
+    if request.decided_by:
+        reason += f" by {request.decided_by}"
+    try:
+        enter_text(store, f"request-{request.pk}.yaml", text, reason)
+    except Refused as refused:
+        codes = [problem.code for problem in refused.problems]
+        events.record_event(_PORTAL, "not entered", str(request.pk), problems=codes)
+        return False
+    request.entered_at = events.now()
+    request.save(using=_DB, update_fields=["entered_at"])
+    return True
+
+
+def _links(request: models.Request, book: DuckDB) -> list[dict[str, Any]]:
+    """Return the links of a request: the new one and, but for an order, the ends of the present."""
+    start = _start(request)
+    if request.kind != "registration":
+        return handed_over(book, request.customer, request.party, start)
+    return [
+        {
+            "of": "order",
+            "issuer": request.issuer,
+            "subject": request.order,
+            "role": ROLE,
+            "party": request.party,
+            "from": start,
+            "type": "registration",
+        }
+    ]
+
+
+def _start(request: models.Request) -> date:
+    return request.holds_from or request.since

@@ -1,0 +1,82 @@
+"""Targets and other figures of the book: who is to reach what in which period."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from fenrun.base.ids import digest, short
+from fenrun.base.money import plain
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.portal.commands.book import book_of, events_by_source
+from fenrun.portal.commands.imports import enter_text
+from fenrun.portal.events import record_event
+from fenrun.portal.request_queue import outside_queue
+from fenrun.store.audit_log import Event
+from fenrun.store.facts import Store
+
+MOST = 2000
+"""Figures that are listed at most; a narrower question shows the rest."""
+_FIGURES = f"""
+SELECT f.party, coalesce(p.name, f.party) AS name, f.figure, f.period, f.amount, f.currency,
+       f.source, f.valid_to
+FROM figures_as_of AS f
+LEFT JOIN parties AS p ON p.party = f.party
+WHERE (? = '' OR f.party = ?) AND (? = '' OR f.figure = ?) AND (? = '' OR f.period = ?)
+ORDER BY f.valid_to DESC, f.figure, f.party, f.period
+LIMIT {MOST}
+"""
+
+
+def figures_of(
+    store: Store, party: str = "", figure: str = "", period: str = ""
+) -> list[dict[str, Any]]:
+    """Return figures as last known, latest periods first; MOST of them at most.
+
+    Columns: party, name, figure, period, amount (exact text), currency, source, actor, at (the day
+    it was entered), reason.
+    """
+    with outside_queue():
+        entered = events_by_source(store)
+        values = [party, party, figure, figure, period, period]
+        rows = book_of(store).query(_FIGURES, values).to_pylist()
+    return [_with_event(row, entered.get(row["source"])) for row in rows]
+
+
+def _with_event(row: dict[str, Any], event: Event | None) -> dict[str, Any]:
+    return {
+        "party": row["party"],
+        "name": row["name"],
+        "figure": row["figure"],
+        "period": row["period"],
+        "amount": plain(row["amount"]),
+        "currency": row["currency"],
+        "source": row["source"],
+        "actor": event.actor if event else "",
+        "at": event.at[:10] if event else "",
+        "reason": event.reason if event else "",
+    }
+
+
+def set_target(
+    store: Store, party: str, figure: str, period: str, amount: str, currency: str, reason: str
+) -> None:
+    """Enter a figure of a party for a period into the book, in place of an earlier one.
+
+    A target, a quota, a baseline. Raises Refused for what the book cannot hold, or no reason.
+    """
+    row = {
+        "party": party.strip(),
+        "figure": figure.strip(),
+        "period": period.strip(),
+        "amount": amount.strip(),
+        "currency": currency.strip(),
+    }
+    if not reason.strip():
+        raise Refused([Problem("reason-missing", Place("target"))])
+    name = short(digest("target", row["party"], row["figure"], row["period"]))
+    text = yaml.safe_dump({"figures": [row]}, allow_unicode=True)
+    with outside_queue():
+        enter_text(store, f"target-{name}.yaml", text, reason.strip()[:500])
+    record_event(store.actor, "set target", row["party"], **{key: row[key][:100] for key in row})

@@ -1,0 +1,120 @@
+"""Webhooks: subscribing another system to statements and disputes that its user may see.
+
+Only addresses of the open internet are called, through TLS, so that nobody reaches the vendor's
+own network by a webhook. FENRUN_HOOKS_INSIDE names receivers inside that are meant nevertheless,
+each by the whole beginning of its address.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.portal import models
+from fenrun.portal.access.isolation import asking
+from fenrun.portal.events import now, record_event
+
+_DB = "default"
+MOST = 10
+"""Webhooks of one user at most."""
+_LONGEST_URL, _MOST_PAYEES = 500, 500
+_IN_NO_URL = (" ", "..", "%2e")
+due = threading.Event()
+"""Set when there is something to deliver."""
+
+
+def make(user: Any, url: str, events: str) -> models.Hook:
+    """Subscribe an address to events (names with spaces).
+
+    Raises Refused for an address that may not be called, events that there are not, or too many
+    webhooks.
+    """
+    wanted = events.split()
+    known = models.Hook.EVENTS
+    if not _callable(url) or not wanted or not set(wanted) <= set(known) or _has_most(user):
+        values = {"url": url, "known": ", ".join(known), "most": MOST}
+        raise Refused([Problem("hook-wrong", Place("webhook"), values)])
+    hook = models.Hook.objects.using(_DB).create(
+        user=user, url=url, events=" ".join(wanted), secret=secrets.token_urlsafe(32), made_at=now()
+    )
+    record_event(user.get_username(), "make webhook", url, events=wanted)
+    return hook
+
+
+def _has_most(user: Any) -> bool:
+    return models.Hook.objects.using(_DB).filter(user=user, ended_at=None).count() >= MOST
+
+
+def _callable(url: str) -> bool:
+    if len(url) > _LONGEST_URL or not url.isprintable():
+        return False
+    if any(text in url.lower() for text in _IN_NO_URL):
+        return False
+    try:
+        where = urlsplit(url)
+        host = where.hostname or ""
+        host.encode("idna")
+        if not host.strip() or where.port == 0 or where.username:
+            return False
+    except ValueError:  # also of a port or a name that cannot be
+        return False
+    return where.scheme == "https" or (where.scheme == "http" and is_inside(url))
+
+
+def is_inside(url: str) -> bool:
+    """Return whether an address is a receiver inside that FENRUN_HOOKS_INSIDE names."""
+    for start in os.environ.get("FENRUN_HOOKS_INSIDE", "").split(","):
+        names_host = start.count("/") > 2
+        if names_host and (url == start or (start.endswith("/") and url.startswith(start))):
+            return True
+    return False
+
+
+def end(user: Any, number: int) -> None:
+    """End one of one's own webhooks."""
+    found = models.Hook.objects.using(_DB).filter(pk=number, user=user, ended_at=None)
+    if found.update(ended_at=now()):
+        record_event(user.get_username(), "end webhook", str(number))
+
+
+def notify_statements(period: str, closed: bool) -> None:
+    """Tell each webhook that a period's statements are new or closed: those that its user sees."""
+    for hook in _subscribed("statement"):
+        with asking(hook.user_id):
+            statements = models.Statement.objects.filter(period_id=period).order_by("payee")
+            payees = list(statements.values_list("payee", flat=True)[:_MOST_PAYEES])
+        if payees:
+            _enqueue(
+                hook, {"event": "statement", "period": period, "closed": closed, "payees": payees}
+            )
+
+
+def notify_dispute(dispute: models.Dispute) -> None:
+    """Tell each webhook whose user sees a dispute that it was opened or answered."""
+    body = {
+        "event": "dispute",
+        "id": dispute.pk,
+        "party": dispute.party,
+        "period": dispute.period,
+        "line": dispute.line,
+        "state": dispute.state,
+    }
+    for hook in _subscribed("dispute"):
+        with asking(hook.user_id):
+            seen = models.Dispute.objects.filter(pk=dispute.pk).exists()
+        if seen:
+            _enqueue(hook, body)
+
+
+def _subscribed(event: str) -> list[models.Hook]:
+    hooks = models.Hook.objects.using(_DB).filter(ended_at=None, user__is_active=True)
+    return [hook for hook in hooks.order_by("id") if event in hook.events.split()]
+
+
+def _enqueue(hook: models.Hook, body: dict[str, Any]) -> None:
+    models.WebhookDelivery.objects.using(_DB).create(hook=hook, body=body, at=now(), next_at=now())
+    due.set()

@@ -1,0 +1,360 @@
+"""Charts: their geometry, and the SVG without styles or scripts of its own.
+
+Next to each stands the table that it shows. They are drawn here, not in the pages' templates,
+which take five times as long for as many numbers.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import accumulate, pairwise
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from fenrun.base.money import plain, show
+from fenrun.plan.bands import band_words
+
+WIDTH, HEIGHT = 720, 200
+_CUSTOMERS_NAMED = 6
+"""Customers that a picture of a payee's customers names."""
+_TITLE_HEIGHT, _NODE_HEIGHT, _NODE_WIDTH = 60, 34, 10
+FILL = {"bar": "#9db7ac", "now": "#0b6e4f", "rise": "#6ca792", "fall": "#c05b5f"}
+"""Colours on paper; on a screen the style sheet says others, for light and for dark."""
+_ZERO = Decimal(0)
+
+Link = tuple[str, str, Decimal]
+"""What flows: from whom or what, to whom or what, how much."""
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A bar in units of the picture; `label` below it, `value` (exact text) on it."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    kind: str
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Node:
+    """A party or a way at one side of a flow, as high as what it holds."""
+
+    x: int
+    y: Decimal
+    height: Decimal
+    label: str
+    amount: Decimal
+    share: str
+    """Of the whole, in percent."""
+
+
+@dataclass(frozen=True)
+class Ribbon:
+    """What flows between two nodes; `path` is its outline."""
+
+    source: str
+    target: str
+    amount: Decimal
+    path: str
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A picture of what flows from the left to the right."""
+
+    height: int
+    nodes: list[Node]
+    ribbons: list[Ribbon]
+
+
+def trend(points: Sequence[tuple[str, str]], now: str = "") -> list[Bar]:
+    """Return bars of amounts by label, on a common zero; the label `now` is marked."""
+    amounts = [Decimal(value) for _, value in points]
+    top, low = max([*amounts, _ZERO]), min([*amounts, _ZERO])
+    scale = (top - low) or Decimal(1)
+    step = WIDTH // max(len(points), 1)
+    bars = []
+    for number, ((label, value), amount) in enumerate(zip(points, amounts)):
+        kind = "fall" if amount < 0 else "bar"
+        bars.append(
+            Bar(
+                x=number * step + step // 8,
+                y=int((top - max(amount, _ZERO)) * HEIGHT / scale),
+                width=step * 3 // 4,
+                height=max(int(abs(amount) * HEIGHT / scale), 1),
+                kind="now" if label == now else kind,
+                label=label,
+                value=value,
+            )
+        )
+    return bars
+
+
+def waterfall(
+    start: tuple[str, str], changes: Sequence[tuple[str, str]], end: tuple[str, str]
+) -> list[Bar]:
+    """Return bars from one amount to another by what changed.
+
+    Each hangs where the one before ended. The axis is cut below what changes, else that could not
+    be seen.
+    """
+    steps = [Decimal(change) for _, change in changes]
+    levels = list(accumulate(steps, initial=Decimal(start[1])))
+    last = Decimal(end[1])
+    top, low = max([*levels, last]), min([*levels, last])
+    low = min(low, max(_ZERO, low - (top - low) / 3))
+    scale = (top - low) or Decimal(1)
+    step = WIDTH // (len(changes) + 2)
+
+    def bar(number: int, one: Decimal, other: Decimal, kind: str, label: str, value: str) -> Bar:
+        return Bar(
+            x=number * step + step // 10,
+            y=int((top - max(one, other)) * HEIGHT / scale),
+            width=step * 4 // 5,
+            height=max(int(abs(one - other) * HEIGHT / scale), 1),
+            kind=kind,
+            label=label,
+            value=value,
+        )
+
+    bars = [bar(0, low, levels[0], "bar", *start)]
+    for number, (change, (before, after)) in enumerate(zip(changes, pairwise(levels)), 1):
+        bars.append(bar(number, before, after, "rise" if after >= before else "fall", *change))
+    bars.append(bar(len(changes) + 1, low, last, "now", *end))
+    return bars
+
+
+def attained(line: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how far a line has come in its table.
+
+    `filled` is how far it is, `marks` where each band begins: in thousandths of the width.
+    """
+    bounds = [Decimal(band["from"]) for band in line["bounds"]]
+    measure = Decimal(line["measure"])
+    end = max([*bounds, measure, Decimal(1)]) * Decimal("1.08")
+    marks = [{"at": int(bound * 1000 / end), **band} for bound, band in zip(bounds, line["bounds"])]
+    return {"filled": max(0, int(measure * 1000 / end)), "marks": marks}
+
+
+def curve(amounts: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the curve of concentration: points of the running share of the largest.
+
+    In thousandths of all parties and of the whole.
+    """
+    values = sorted((max(Decimal(amount), _ZERO) for amount in amounts), reverse=True)
+    whole = sum(values, _ZERO) or Decimal(1)
+    points = [(0, 0)]
+    for number, running in enumerate(accumulate(values), 1):
+        points.append((number * 1000 // len(values), int(running * 1000 / whole)))
+    return points
+
+
+def thousandths(part: str, whole: str) -> int:
+    """Return a part of a whole in thousandths, from none to all."""
+    share = Decimal(part) * 1000 / (Decimal(whole) or Decimal(1))
+    return max(0, min(1000, int(share)))
+
+
+def total(rows: Iterable[Mapping[str, Any]], key: str) -> str:
+    """Return the sum of the rows' amounts, as exact text."""
+    return plain(sum((Decimal(row[key]) for row in rows), _ZERO))
+
+
+def team_targets(team: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return the targets of a team's members added up, by component and period."""
+    measures: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    targets: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for member in team:
+        for target in member["targets"]:
+            key = (target["component"], target["period"])
+            measures[key] += Decimal(target["measure"])
+            targets[key] += Decimal(target["target"])
+    return [
+        {
+            "component": component,
+            "period": period,
+            "measure": plain(measures[component, period]),
+            "target": plain(targets[component, period]),
+        }
+        for component, period in sorted(targets)
+    ]
+
+
+def of_customers(
+    body: Mapping[str, Any], mine: str, others: str, via: Callable[[str], str]
+) -> list[Link]:
+    """Return where the spend of a payee's customers is credited: to it, or to others and by what.
+
+    Customers of whom most is credited to others are named; the rest are `others`.
+    """
+    rows = body["elsewhere"]
+    to_others: defaultdict[str, Decimal] = defaultdict(Decimal)
+    spend = {}
+    for row in rows:
+        to_others[row["customer"]] += Decimal(row["amount"])
+        spend[row["customer"]] = Decimal(row["of"])
+    by_most = sorted(to_others, key=lambda customer: (-to_others[customer], customer))
+    named = by_most[:_CUSTOMERS_NAMED]
+    links = [
+        (
+            row["customer"] if row["customer"] in named else others,
+            via(row["via"]),
+            Decimal(row["amount"]),
+        )
+        for row in rows
+    ]
+    kept = [(customer, mine, spend[customer] - to_others[customer]) for customer in named]
+    rest = Decimal(body["credited"]) - sum((amount for *_, amount in kept), _ZERO)
+    return [*links, *kept, (others, mine, rest)]
+
+
+def flow(links: Sequence[Link]) -> Flow:
+    """Return a picture of what flows: nodes as high as what they hold, ribbons between them.
+
+    What is not above zero cannot be drawn; the tables have it.
+    """
+    sums: defaultdict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for source, target, amount in links:
+        sums[source, target] += amount
+    drawn = {pair: amount for pair, amount in sums.items() if amount > 0}
+    sources: defaultdict[str, Decimal] = defaultdict(Decimal)
+    targets: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for (source, target), amount in drawn.items():
+        sources[source] += amount
+        targets[target] += amount
+    height = _TITLE_HEIGHT + max(len(sources), len(targets)) * _NODE_HEIGHT
+    left = _nodes(sources, 0, height)
+    right = _nodes(targets, WIDTH - _NODE_WIDTH, height)
+    ribbons = _ribbons(drawn, left, right)
+    return Flow(height, [*left.values(), *right.values()], ribbons)
+
+
+def _nodes(amounts: Mapping[str, Decimal], x: int, height: int) -> dict[str, Node]:
+    """Return the nodes of a side, largest at the top."""
+    whole = sum(amounts.values(), _ZERO) or Decimal(1)
+    gap = Decimal(height - _TITLE_HEIGHT) / max(1, len(amounts)) / 2
+    scale = (height - gap * len(amounts)) / whole
+    nodes = {}
+    y = _ZERO
+    for name in sorted(amounts, key=lambda name: (-amounts[name], name)):
+        amount = amounts[name]
+        share = f"{amount * 100 / whole:.1f} %"
+        nodes[name] = Node(x, y, amount * scale, name, amount, share)
+        y += amount * scale + gap
+    return nodes
+
+
+def _ribbons(
+    drawn: Mapping[tuple[str, str], Decimal], left: Mapping[str, Node], right: Mapping[str, Node]
+) -> list[Ribbon]:
+    """Return the ribbons, each below the one before it at both of its nodes."""
+    order = sorted(
+        drawn,
+        key=lambda pair: (-left[pair[0]].amount, pair[0], -right[pair[1]].amount, pair[1]),
+    )
+    left_tops = {name: node.y for name, node in left.items()}
+    right_tops = {name: node.y for name, node in right.items()}
+    ribbons = []
+    for source, target in order:
+        amount = drawn[source, target]
+        from_top, to_top = left_tops[source], right_tops[target]
+        left_tops[source] += left[source].height * amount / left[source].amount
+        right_tops[target] += right[target].height * amount / right[target].amount
+        path = _outline(from_top, left_tops[source], to_top, right_tops[target])
+        ribbons.append(Ribbon(source, target, amount, path))
+    return ribbons
+
+
+def _outline(from_top: Decimal, from_end: Decimal, to_top: Decimal, to_end: Decimal) -> str:
+    """Return a ribbon's outline: along its upper edge to the right, along its lower one back."""
+    start, middle, end = _NODE_WIDTH, WIDTH // 2, WIDTH - _NODE_WIDTH
+    return (
+        f"M{start} {from_top:.1f}"
+        f"C{middle} {from_top:.1f} {middle} {to_top:.1f} {end} {to_top:.1f}"
+        f"L{end} {to_end:.1f}"
+        f"C{middle} {to_end:.1f} {middle} {from_end:.1f} {start} {from_end:.1f}Z"
+    )
+
+
+def draw_bars(bars: Sequence[Bar], label: str) -> Markup:
+    """Return bars (of `trend` or `waterfall`) as a figure."""
+    drawn = "".join(map(_drawn_bar, bars))
+    return Markup(
+        '<figure class="chart">'
+        f'<svg viewBox="0 -18 {WIDTH} {HEIGHT + 44}" role="img" aria-label="{escape(label)}">'
+        f"{drawn}</svg></figure>"
+    )
+
+
+def _drawn_bar(bar: Bar) -> str:
+    label = escape(bar.label)
+    return (
+        f'<g class="{bar.kind}"><title>{label}: {show(Decimal(bar.value))}</title>'
+        f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
+        f' fill="{FILL[bar.kind]}"/>'
+        f'<text x="{bar.x + bar.width // 2}" y="{HEIGHT + 18}" text-anchor="middle"'
+        f' font-size="12" fill="#56626e">{label}</text></g>'
+    )
+
+
+def draw_way(line: Mapping[str, Any], label: str, lang: str) -> Markup:
+    """Return a line's way through its table, with the bands that it has reached."""
+    way = attained(line)
+    lines = items = ""
+    for mark in way["marks"]:
+        reached = "reached" if mark["at"] <= way["filled"] else ""
+        lines += (
+            f'<line class="mark" x1="{mark["at"]}" x2="{mark["at"]}" y1="0" y2="20"'
+            ' stroke="#8a5a00" stroke-width="3"/>'
+        )
+        bound, words = show(Decimal(mark["from"])), band_words(mark["words"], lang)
+        items += f'<li class="{reached}">{bound}: {escape(words)}</li>'
+    return Markup(
+        '<svg class="way" viewBox="0 0 1000 46" preserveAspectRatio="none" role="img"'
+        f' aria-label="{escape(label)}">'
+        '<rect class="rail" x="0" y="4" width="1000" height="12" rx="6" fill="#dfe3e0"/>'
+        f'<rect class="filled" x="0" y="4" width="{min(way["filled"], 1000)}" height="12" rx="6"'
+        f' fill="#0b6e4f"/>{lines}</svg><ul class="marks">{items}</ul>'
+    )
+
+
+def draw_flow(flow: Flow, label: str) -> Markup:
+    """Return what flows from the left to the right as a figure."""
+    ribbons = "".join(map(_drawn_ribbon, flow.ribbons))
+    nodes = "".join(map(_drawn_node, flow.nodes))
+    said = escape(label)
+    return Markup(
+        '<figure class="chart flow">'
+        f'<svg viewBox="0 0 {WIDTH} {flow.height}" role="img" aria-label="{said}">'
+        f"{ribbons}{nodes}</svg><figcaption>{said}</figcaption></figure>"
+    )
+
+
+def _drawn_ribbon(ribbon: Ribbon) -> str:
+    title = f"{escape(ribbon.source)} → {escape(ribbon.target)}: {show(ribbon.amount)}"
+    return (
+        f'<path class="ribbon" d="{ribbon.path}" fill="#9db7ac" fill-opacity="0.5">'
+        f"<title>{title}</title></path>"
+    )
+
+
+def _drawn_node(node: Node) -> str:
+    at_the_right = node.x > 0
+    y, height = int(node.y), max(1, int(node.height))
+    text_x = node.x - 6 if at_the_right else node.x + _NODE_WIDTH + 6
+    anchor = "end" if at_the_right else "start"
+    label = escape(node.label)
+    return (
+        f'<rect x="{node.x}" y="{y}" width="{_NODE_WIDTH}" height="{height}" fill="#0b6e4f">'
+        f"<title>{label}: {show(node.amount)}</title></rect>"
+        f'<text x="{text_x}" y="{y + height // 2 + 4}" text-anchor="{anchor}" font-size="12"'
+        f' fill="#23303a">{label} · {node.share}</text>'
+    )

@@ -1,0 +1,143 @@
+"""Words of the pages: fenrun's one catalogue, amounts and days as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+from django.conf import settings
+from django.contrib.messages import get_messages
+from django.http import HttpRequest
+from django.template.backends.utils import csrf_input
+from django.templatetags.static import static
+from django.urls import reverse
+from markupsafe import Markup
+
+from fenrun.base.money import show
+from fenrun.base.words import catalogue, say
+from fenrun.plan.bands import band_words
+from fenrun.portal.access.permissions import grants_of
+from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
+from fenrun.portal.language import lang
+from fenrun.portal.pages import charts
+from fenrun.statement.sentences import role_words, why
+
+_LIST = {"en": ", ", "zh-CN": "、"}
+
+
+def context(request: HttpRequest) -> dict[str, Any]:
+    """Return what every page knows."""
+    user = getattr(request, "user", None)  # a request can be refused before anybody asks who it is
+    signed_in = user is not None and user.is_authenticated
+    return {
+        "lang": lang(),
+        "home": reverse("home"),
+        "who": user.get_username() if user and signed_in else "",
+        "grants": grants_of(request) if signed_in else [],
+        "messages": get_messages(request),
+        "csrf_input": csrf_input(request),
+        "provider": settings.OIDC_NAME or settings.OIDC_URL,
+    }
+
+
+def environment(**options: Any) -> jinja2.Environment:
+    """Return the pages' environment: all is escaped, an unknown name is an error."""
+    own = {
+        "autoescape": True,
+        "undefined": jinja2.StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+    }
+    made = jinja2.Environment(**options | own)
+    made.globals.update(
+        static=lru_cache(200)(static),
+        url=lru_cache(20_000)(_url),
+        say=_say,
+        charts=charts,
+        CUSTOMERS_SHOWN=CUSTOMERS_SHOWN,
+    )
+    made.filters.update(
+        money=money,
+        title=title,
+        role=role,
+        act=act,
+        band=band,
+        reason=reason,
+        percent=percent,
+        content=content,
+    )
+    return made
+
+
+@jinja2.pass_context
+def _say(context: Any, key: str, **values: Any) -> str:
+    return say(key, context["lang"], **values)
+
+
+def _url(name: str, *parts: Any) -> str:
+    return reverse(name, args=parts)
+
+
+def money(text: str | None) -> str:
+    """Return an exact amount with separators; nothing for none."""
+    return "" if text is None else Markup(show(Decimal(text)))
+
+
+@jinja2.pass_context
+def title(context: Any, words: Mapping[str, str]) -> str:
+    """Return a clause's title in the page's language."""
+    return words[context["lang"]]
+
+
+@jinja2.pass_context
+def role(context: Any, names: str) -> str:
+    """Return a role, or several with commas, as people say it.
+
+    The field's own in the page's language, a plan's others as it names them.
+    """
+    return _roles(names, context["lang"])
+
+
+@lru_cache(500)
+def _roles(names: str, lang: str) -> str:
+    return _LIST[lang].join(role_words(name, lang) for name in names.split(", "))
+
+
+@jinja2.pass_context
+def act(context: Any, name: str) -> str:
+    """Return what an entry of a log did, in the page's language; an unknown one as it stands."""
+    key = f"act-{name.replace(' ', '-')}"
+    return say(key, context["lang"]) if key in catalogue() else name
+
+
+@jinja2.pass_context
+def content(context: Any, facts: Mapping[str, Any]) -> str:
+    """Return what an imported file holds: charges, a plan, or rows of the book by table."""
+    lang = context["lang"]
+    if "version" in facts:
+        return say("content-charges", lang, count=facts["rows"], version=facts["version"])
+    if "plan" in facts:
+        return say("content-plan", lang, plan=facts["plan"])
+    tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
+    return _LIST[lang].join(tables)
+
+
+def percent(part: str, whole: str) -> str:
+    """Return a share as people read it, cut to a tenth of a percent; a dash of nothing."""
+    of = Decimal(whole)
+    return "–" if not of else f"{(Decimal(part) * 100 / of).quantize(Decimal('0.1'))} %"
+
+
+@jinja2.pass_context
+def band(context: Any, words: str) -> str:
+    """Return a band's words in the page's language."""
+    return band_words(words, context["lang"])
+
+
+def reason(line: Mapping[str, Any]) -> str:
+    """Return a statement line's reason in words."""
+    cap = money(line["cap"])
+    return why(line["reason"], lang(), line["band"], cap, line["who"], line["detail"])
