@@ -1,8 +1,10 @@
 """Settle again what a change of the facts touches, and nothing else.
 
-A change touches customers: those whose charges, links or labels change, with all who share an account with them. Only their charges are
-credited again. The payees that were or are credited for them, and those above, are measured and paid again, from the new credits and
-from the kept measures of all other customers. What comes out is what settling everything anew would give; a test holds them equal.
+A change touches customers: those whose charges, links or labels change, with all who share an
+account with them. Only their charges are credited again. The payees that were or are credited for
+them, and those above, are measured and paid again, from the new credits and from the kept measures
+of all other customers. What comes out is what settling everything anew would give; a test holds
+them equal.
 """
 
 from __future__ import annotations
@@ -16,26 +18,17 @@ import pyarrow as pa
 from fenrun.base.when import Period
 from fenrun.book.as_of import Sources, load_book
 from fenrun.book.rows import TABLES
-from fenrun.charges.read import load_charges
 from fenrun.charges.rows import ORDER
+from fenrun.charges.stored import load_charges
 from fenrun.engine.dialect import literal
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle import pipeline
 from fenrun.settle.facts import Facts
+from fenrun.settle.results import keyed_by
 from fenrun.statement.run import Run
 
-_BY_CUSTOMER = ("credits", "performance_measures", "customer_since")
-_BY_PAYEE = (
-    "earnings",
-    "tier_earnings",
-    "payables",
-    "held_back",
-    "payouts",
-    "payments",
-    "statement_lines",
-    "statement_credits",
-    "statements",
-)
+_BY_CUSTOMER = keyed_by("customer")
+_BY_PAYEE = keyed_by("payee")
 RESULTS = (*_BY_PAYEE, "ledger")
 """The tables that a change keeps up to date, beside those it needs for the next change."""
 _BOOK_KEYS = {
@@ -51,15 +44,30 @@ _UP = """
 WITH RECURSIVE up AS (
   SELECT unnest(?) AS party
   UNION
-  SELECT l.party FROM up AS u JOIN (SELECT subject, party FROM main.links WHERE of_kind = 'party' UNION SELECT subject, party FROM links WHERE of_kind = 'party') AS l ON l.subject = u.party)
+  SELECT l.party FROM up AS u
+  JOIN (SELECT subject, party FROM main.links WHERE of_kind = 'party'
+        UNION SELECT subject, party FROM links WHERE of_kind = 'party') AS l
+    ON l.subject = u.party)
 SELECT party FROM up"""
+_OLD_GROUPS = """
+SELECT {columns} FROM main.groups AS g WHERE EXISTS (
+  SELECT 1 FROM touched_accounts AS t WHERE t.issuer = g.issuer AND t.account = g.account)"""
+_CUSTOMERS_OF = """
+SELECT DISTINCT customer FROM main.credits WHERE party = ?
+UNION
+SELECT subject FROM main.links WHERE of_kind = 'customer' AND (party = ? OR previous = ?)"""
+_CUSTOMERS_OF_ORDERS = """
+SELECT DISTINCT c.customer FROM main.links AS l
+JOIN main.groups AS g ON g.issuer = l.issuer AND l.subject IN (g.order_id, g.resource_id)
+JOIN main.customers AS c ON c.group_id = g.group_id
+WHERE l.of_kind IN ('order', 'resource') AND (l.party = ? OR l.previous = ?)"""
 _DOWN = _UP.replace("SELECT l.party FROM", "SELECT l.subject FROM").replace(
     "l.subject = u.party", "l.party = u.party"
 )
 
 
 class Live:
-    """A period settled over facts that go on changing. Results are in the tables RESULTS of `run.engine`."""
+    """A period settled over facts that go on changing; its results stand in `run.engine`."""
 
     def __init__(self, facts: Facts, period: Period, known: datetime, engine: DuckDB | None = None):
         self.period, self.known = period, known
@@ -71,7 +79,10 @@ class Live:
         self.filled = pipeline.fragments(self.engine, self.run.plans, self.period)
 
     def change(self, facts: Facts) -> set[str] | None:
-        """Take up the changed facts. Returns the payees whose results may differ; None where everything was settled anew. Raises Refused."""
+        """Take up the changed facts. Raises Refused.
+
+        Returns the payees whose results may differ; None where everything was settled anew.
+        """
         delta = (
             None
             if facts.plans != self.facts.plans or _limited(self.run)
@@ -107,10 +118,13 @@ class Live:
                 pa.table({"customer": pa.array([None, *sorted(seeds.customers)], pa.string())}),
             )
             engine.connection.execute(
-                "CREATE TABLE charges AS SELECT * FROM all_charges AS c WHERE EXISTS (SELECT 1 FROM touched_accounts AS t WHERE t.issuer = c.InvoiceIssuerName AND t.account = c.BillingAccountId)"
+                "CREATE TABLE charges AS SELECT * FROM all_charges AS c"
+                " WHERE EXISTS (SELECT 1 FROM touched_accounts AS t"
+                " WHERE t.issuer = c.InvoiceIssuerName AND t.account = c.BillingAccountId)"
             )
             if engine.query(
-                "SELECT 1 FROM charges AS c, extent AS e WHERE e.low IS NULL OR c.ChargePeriodStart NOT BETWEEN e.low AND e.high LIMIT 1"
+                "SELECT 1 FROM charges AS c, extent AS e WHERE e.low IS NULL"
+                " OR c.ChargePeriodStart NOT BETWEEN e.low AND e.high LIMIT 1"
             ).num_rows:
                 return None
             if pipeline.fragments(engine, self.run.plans, self.period) != self.filled:
@@ -126,7 +140,10 @@ class Live:
         return payees
 
     def _load_book(self, delta: Sources, seeds: _Seeds) -> bool:
-        """The book's tables with the changed subjects worked out again. False where they need more decimals than the kept ones have."""
+        """Work out the book's tables again for the changed subjects.
+
+        Returns False where they need more decimals than the kept ones have.
+        """
         engine = self.engine
         for name, keys in _BOOK_KEYS.items():
             parts = [tables[name] for _, _, tables in delta if name in tables]
@@ -155,31 +172,39 @@ class Live:
         for name, keys in _BOOK_KEYS.items():
             same = " AND ".join(f"c.{k} = m.{k}" for k in keys)
             engine.connection.execute(
-                f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {name} UNION ALL BY NAME SELECT * FROM main.{name} AS m WHERE NOT EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same})"
+                f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM {name} UNION ALL BY NAME"
+                f" SELECT * FROM main.{name} AS m"
+                f" WHERE NOT EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same})"
             )
         return True
 
     def _fits(self, name: str) -> bool:
-        """Give the decimals of a table the kept table's type: where two types of 38 digits meet, DuckDB would round silently."""
+        """Give the decimals of a table the kept table's type.
+
+        Where two types of 38 digits meet, DuckDB would round silently.
+        """
         new, kept = self.engine.columns(name), self.engine.columns(f"main.{name}")
         casts = {c: t for c, t in kept.items() if t.startswith("DECIMAL") and new[c] != t}
         if any(_scale(new[c]) > _scale(t) for c, t in casts.items()):
             return False
         if casts:
+            cast = ", ".join(f"CAST({c} AS {t}) AS {c}" for c, t in casts.items())
             self.engine.connection.execute(
-                f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE ({', '.join(f'CAST({c} AS {t}) AS {c}' for c, t in casts.items())}) FROM {name}"
+                f"CREATE OR REPLACE TABLE {name} AS SELECT * REPLACE ({cast}) FROM {name}"
             )
         return True
 
     def _old_rows(self, name: str) -> Iterable[tuple[str, datetime, pa.Table]]:
         same = " AND ".join(f"c.{k} = m.{k}" for k in _BOOK_KEYS[name])
         last = (
-            " AND m.known = (SELECT max(x.known) FROM main.book_links AS x WHERE x.link_id = m.link_id)"
+            " AND m.known = (SELECT max(x.known) FROM main.book_links AS x"
+            " WHERE x.link_id = m.link_id)"
             if name == "links"
             else ""
         )
         table = self.engine.query(
-            f"SELECT m.* FROM main.book_{name} AS m WHERE EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same}){last}"
+            f"SELECT m.* FROM main.book_{name} AS m"
+            f" WHERE EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same}){last}"
         )
         for source, known in sorted(
             {(r["source"], r["known"]) for r in table.select(["source", "known"]).to_pylist()}
@@ -200,7 +225,10 @@ class Live:
                 on = (on or step.name == after) and step.name != until
 
     def _payees(self, seeds: _Seeds) -> set[str]:
-        """Who was or is credited for the customers touched, or has own facts changed, and everybody above them."""
+        """Return the payees touched, and everybody above them.
+
+        They were or are credited for the customers touched, or have facts of their own changed.
+        """
         found = (
             seeds.parties
             | _column(self.engine, "SELECT DISTINCT party FROM credits")
@@ -209,7 +237,7 @@ class Live:
         return _column(self.engine, _UP, sorted(found))
 
     def _earn(self, payees: set[str]) -> None:
-        """Measure the customers touched, put the kept measures of the others beside them, and earn and pay the payees again."""
+        """Measure the customers touched, beside the kept measures of others; earn and pay again."""
         engine, execute = self.engine, self.engine.connection.execute
         plans = self.run.plans
         below = any(c.pays_on == "earned" for p in plans for c in p.components)
@@ -222,19 +250,22 @@ class Live:
         others = f"NOT {_TOUCHED}"
         mine = "m.payee IN (SELECT payee FROM needed_payees)"
         if any(c.compare == "last year of its customers" for p in plans for c in p.components):
-            mine = f"({mine} OR m.customer IN (SELECT customer FROM main.performance_measures WHERE payee IN (SELECT payee FROM needed_payees)) OR m.customer IN (SELECT customer FROM new_performance_measures))"
-        execute(
-            f"CREATE OR REPLACE TABLE performance_measures AS FROM new_performance_measures UNION ALL BY NAME SELECT * FROM main.performance_measures AS m WHERE {mine} AND {others}"
-        )
-        execute(
-            f"CREATE OR REPLACE TABLE credits AS FROM new_credits UNION ALL BY NAME SELECT * FROM main.credits AS m WHERE m.party IN (SELECT payee FROM needed_payees) AND {others}"
-        )
-        execute(
-            f"CREATE OR REPLACE TABLE customer_since AS FROM new_customer_since UNION ALL BY NAME SELECT * FROM main.customer_since AS m WHERE {others}"
-        )
-        execute(
-            f"CREATE OR REPLACE TABLE owned AS FROM new_owned UNION ALL BY NAME SELECT * FROM main.owned AS m WHERE {others} AND m.customer IN (SELECT customer FROM credits)"
-        )
+            mine = (
+                f"({mine} OR m.customer IN (SELECT customer FROM main.performance_measures"
+                " WHERE payee IN (SELECT payee FROM needed_payees))"
+                " OR m.customer IN (SELECT customer FROM new_performance_measures))"
+            )
+        kept = {
+            "performance_measures": f"{mine} AND {others}",
+            "credits": f"m.party IN (SELECT payee FROM needed_payees) AND {others}",
+            "customer_since": others,
+            "owned": f"{others} AND m.customer IN (SELECT customer FROM credits)",
+        }
+        for name, where in kept.items():
+            execute(
+                f"CREATE OR REPLACE TABLE {name} AS FROM new_{name} UNION ALL BY NAME"
+                f" SELECT * FROM main.{name} AS m WHERE {where}"
+            )
         self._run("earn", after="performance_measures")
         self._run("payout", "statement")
 
@@ -242,16 +273,21 @@ class Live:
         """The ledger with the accounts touched taken out as they were and put in as they are."""
         engine, execute = self.engine, self.engine.connection.execute
         new = engine.table("ledger")
-        execute(
-            "CREATE TABLE new_groups AS FROM groups; CREATE TABLE new_coverage AS FROM coverage; CREATE TABLE new_customers AS FROM customers"
-        )
-        execute("""CREATE OR REPLACE TABLE groups AS SELECT * FROM main.groups AS g WHERE EXISTS (SELECT 1 FROM touched_accounts AS t WHERE t.issuer = g.issuer AND t.account = g.account);
-                   CREATE OR REPLACE TABLE coverage AS FROM main.coverage""")
+        for name in ("groups", "coverage", "customers"):
+            execute(f"CREATE TABLE new_{name} AS FROM {name}")
+        execute(f"CREATE OR REPLACE TABLE groups AS {_OLD_GROUPS.format(columns='*')}")
+        execute("CREATE OR REPLACE TABLE coverage AS FROM main.coverage")
         self._run("statement", after="statements")
         engine.load("ledger_new", new)
         return engine.query("""
-            SELECT plan_id, month, sum(total) AS total, sum(credited) AS credited, sum(uncredited) AS uncredited, sum(charges) AS charges
-            FROM (FROM main.ledger UNION ALL BY NAME FROM ledger_new UNION ALL BY NAME SELECT plan_id, month, -total AS total, -credited AS credited, -uncredited AS uncredited, -charges AS charges FROM ledger) AS parts
+            SELECT plan_id, month, sum(total) AS total, sum(credited) AS credited,
+                   sum(uncredited) AS uncredited, sum(charges) AS charges
+            FROM (FROM main.ledger
+                  UNION ALL BY NAME FROM ledger_new
+                  UNION ALL BY NAME
+                  SELECT plan_id, month, -total AS total, -credited AS credited,
+                         -uncredited AS uncredited, -charges AS charges
+                  FROM ledger) AS changes
             GROUP BY plan_id, month HAVING sum(charges) <> 0 ORDER BY plan_id, month""")
 
     def _take_up(self, payees: set[str]) -> None:
@@ -260,33 +296,36 @@ class Live:
         engine.load("touched_payees", pa.table({"payee": pa.array(sorted(payees), pa.string())}))
         for name in _BY_PAYEE:
             execute(
-                f"DELETE FROM main.{name} WHERE payee IN (SELECT payee FROM touched_payees); INSERT INTO main.{name} BY NAME SELECT * FROM {name} WHERE payee IN (SELECT payee FROM touched_payees)"
+                f"DELETE FROM main.{name} WHERE payee IN (SELECT payee FROM touched_payees);"
+                f" INSERT INTO main.{name} BY NAME"
+                f" SELECT * FROM {name} WHERE payee IN (SELECT payee FROM touched_payees)"
             )
-        last = engine.query("SELECT coalesce(max(group_id), 0) AS n FROM main.groups").to_pylist()[
-            0
-        ]["n"]
-        old = "SELECT group_id FROM main.groups AS g WHERE EXISTS (SELECT 1 FROM touched_accounts AS t WHERE t.issuer = g.issuer AND t.account = g.account)"
-        for name in ("coverage", "customers", "owned", "credits"):
+        found = engine.query("SELECT coalesce(max(group_id), 0) AS n FROM main.groups")
+        last = found.to_pylist()[0]["n"]
+        old = _OLD_GROUPS.format(columns="group_id")
+        for name in ("coverage", "customers", "owned", "credits", "groups"):
             execute(
-                f"DELETE FROM main.{name} WHERE group_id IN ({old}); INSERT INTO main.{name} BY NAME SELECT * REPLACE (group_id + {last} AS group_id) FROM new_{name}"
+                f"DELETE FROM main.{name} WHERE group_id IN ({old});"
+                f" INSERT INTO main.{name} BY NAME"
+                f" SELECT * REPLACE (group_id + {last} AS group_id) FROM new_{name}"
             )
-        execute(
-            f"DELETE FROM main.groups WHERE group_id IN ({old}); INSERT INTO main.groups BY NAME SELECT * REPLACE (group_id + {last} AS group_id) FROM new_groups"
-        )
         for name in ("performance_measures", "customer_since"):
             execute(
-                f"DELETE FROM main.{name} AS m WHERE {_TOUCHED}; INSERT INTO main.{name} BY NAME FROM new_{name}"
+                f"DELETE FROM main.{name} AS m WHERE {_TOUCHED};"
+                f" INSERT INTO main.{name} BY NAME FROM new_{name}"
             )
         for name, keys in _BOOK_KEYS.items():
             same = " AND ".join(f"c.{k} = m.{k}" for k in keys)
+            changed = f"EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same})"
             for table in (name, f"book_{name}"):
                 execute(
-                    f"DELETE FROM main.{table} AS m WHERE EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same}); INSERT INTO main.{table} BY NAME SELECT * FROM {table} AS m WHERE EXISTS (SELECT 1 FROM changed_{name} AS c WHERE {same})"
+                    f"DELETE FROM main.{table} AS m WHERE {changed};"
+                    f" INSERT INTO main.{table} BY NAME SELECT * FROM {table} AS m WHERE {changed}"
                 )
 
 
 class _Seeds:
-    """What a change touches first, and what that draws with it."""
+    """The accounts, customers and parties that a change touches first, and those they draw in."""
 
     def __init__(self, live: Live, facts: Facts, delta: Sources):
         self.live, self.engine, self.facts, self.delta = live, live.engine, facts, delta
@@ -297,7 +336,10 @@ class _Seeds:
         """Subjects of links that a revision under the same id moved elsewhere."""
 
     def find(self) -> bool:
-        """The accounts, customers and payees that the change names. False where it is about what can only be settled as a whole."""
+        """Find the accounts, customers and payees that the change names.
+
+        Returns False where the change can only be settled as a whole.
+        """
         self._charges()
         for _, _, tables in self.delta:
             for name in ("labels", "figures", "parties"):
@@ -335,10 +377,8 @@ class _Seeds:
         elif kind in ("order", "resource"):
             column = ORDER if kind == "order" else "ResourceId"
             if column in self.engine.columns("all_charges"):
-                self._accounts(
-                    f"{column} = {literal(subject)} AND InvoiceIssuerName = {literal(row['issuer'])}",
-                    "all_charges",
-                )
+                issued = f"InvoiceIssuerName = {literal(row['issuer'])}"
+                self._accounts(f"{column} = {literal(subject)} AND {issued}", "all_charges")
         else:
             return False
         return True
@@ -357,41 +397,36 @@ class _Seeds:
             self._accounts("true", "changed_charges")
 
     def _accounts(self, where: str, table: str) -> None:
-        self.accounts |= {
-            (r["i"], r["a"])
-            for r in self.engine.query(
-                f"SELECT DISTINCT InvoiceIssuerName AS i, BillingAccountId AS a FROM {table} WHERE {where}"
-            ).to_pylist()
-        }
+        found = self.engine.query(
+            "SELECT DISTINCT InvoiceIssuerName AS i, BillingAccountId AS a"
+            f" FROM {table} WHERE {where}"
+        )
+        self.accounts |= {(row["i"], row["a"]) for row in found.to_pylist()}
 
     def _credited(self, party: str) -> set[str]:
         """Customers that a party is credited for, or holds a role of, or held before somebody."""
-        return _column(
-            self.engine,
-            "SELECT DISTINCT customer FROM main.credits WHERE party = ? UNION SELECT subject FROM main.links WHERE of_kind = 'customer' AND (party = ? OR previous = ?)",
-            party,
-            party,
-            party,
-        ) | _column(
-            self.engine,
-            "SELECT DISTINCT c.customer FROM main.links AS l JOIN main.groups AS g ON g.issuer = l.issuer AND l.subject IN (g.order_id, g.resource_id) JOIN main.customers AS c ON c.group_id = g.group_id "
-            "WHERE l.of_kind IN ('order', 'resource') AND (l.party = ? OR l.previous = ?)",
-            party,
-            party,
-        )
+        owned = _column(self.engine, _CUSTOMERS_OF, party, party, party)
+        return owned | _column(self.engine, _CUSTOMERS_OF_ORDERS, party, party)
 
     def _customers_before(self) -> set[str]:
         return _column(self.engine, "SELECT DISTINCT customer FROM main.customers")
 
     def spread(self) -> None:
-        """All customers of the accounts and all accounts of the customers, until nothing is added; always those whose orders are credited though nobody owns them."""
+        """Add all customers of the accounts and all accounts of the customers, until none is added.
+
+        Accounts whose orders are credited though nobody owns them always belong to them.
+        """
         unowned = self.engine.query(
-            "SELECT DISTINCT g.issuer, g.account FROM main.credits AS c JOIN main.groups AS g ON g.group_id = c.group_id WHERE c.customer IS NULL"
+            "SELECT DISTINCT g.issuer, g.account FROM main.credits AS c"
+            " JOIN main.groups AS g ON g.group_id = c.group_id WHERE c.customer IS NULL"
         ).to_pylist()
         self.accounts |= {(r["issuer"], r["account"]) for r in unowned}
         pairs = self.engine.query("""
-            SELECT DISTINCT g.issuer, g.account, c.customer FROM main.groups AS g JOIN main.customers AS c ON c.group_id = g.group_id
-            UNION SELECT issuer, subject, party FROM links WHERE of_kind = 'account' UNION SELECT issuer, subject, party FROM main.links WHERE of_kind = 'account'""").to_pylist()
+            SELECT DISTINCT g.issuer, g.account, c.customer
+            FROM main.groups AS g JOIN main.customers AS c ON c.group_id = g.group_id
+            UNION SELECT issuer, subject, party FROM links WHERE of_kind = 'account'
+            UNION SELECT issuer, subject, party FROM main.links WHERE of_kind = 'account'
+        """).to_pylist()
         by_account: dict[tuple[str, str], set[str]] = {}
         by_customer: dict[str, set[tuple[str, str]]] = {}
         for r in pairs:
@@ -407,7 +442,7 @@ class _Seeds:
 
 
 def _limited(run: Run) -> bool:
-    """Whether registrations or releases are refused by what came before: then one act touches the next."""
+    """Say if earlier links can refuse registrations or releases: then one touches the next."""
     return any(
         t.registration_days or t.open_registrations or t.cooldown_months
         for p in run.plans
