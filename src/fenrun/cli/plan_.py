@@ -20,6 +20,7 @@ from fenrun.cli.output import (
     print_json,
     print_problems,
     print_table,
+    problems_as_json,
 )
 from fenrun.plan.check.findings import Proof, examine
 from fenrun.plan.diff import diff
@@ -64,7 +65,7 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
             {
                 "plans": [f.plan.id for f in files],
                 "proofs": listed,
-                "problems": [p.as_json(language()) for p in problems],
+                **problems_as_json(problems),
             }
         )
     else:
@@ -122,7 +123,7 @@ def test(plans: tuple[Path, ...], json_: bool) -> None:
             }
             for o in outcomes
         ]
-        print_json({"outcomes": listed, "problems": [p.as_json(language()) for p in problems]})
+        print_json({"outcomes": listed, **problems_as_json(problems)})
     else:
         _print(outcomes)
         print_problems(problems)
