@@ -1,4 +1,7 @@
-"""The API is what its OpenAPI says: tried with made-up requests, in every role; and it says what the command line says."""
+"""The API is what its OpenAPI says, and says what the command line says.
+
+It is tried with made-up requests, in every role.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,11 @@ from tests.command import fenrun
 from tests.portal.served import Portal
 
 _SKIPPED = (positive_data_acceptance, unsupported_method, ignored_auth)
-"""What is well formed may still be refused (404, 409); a method that is not there is told by Django, not by the API. The token of these
-requests is a good one; bad ones are tried in test_security.py."""
+"""Checks that do not apply.
+
+What is well formed may still be refused (404, 409); a method that is not there is told by Django,
+not by the API; the token of these requests is a good one: bad ones are tried in test_security.py.
+"""
 
 
 @pytest.mark.parametrize("role", ["partner", "customer", "operations"])

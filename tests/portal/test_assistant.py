@@ -1,4 +1,4 @@
-"""An assistant's own client, over standard input and output: it sees what the token's user sees, and changes nothing."""
+"""An assistant's own client: it sees what the token's user sees, and changes nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is credited to a new partner before the customer's consent, or the window that the plan states."""
+"""Consent: nobody new is credited before it, or before the window that the plan states."""
 
 from __future__ import annotations
 
@@ -22,19 +22,31 @@ events.now = lambda: clock["now"]
 october = parse_period("2024-10")
 def credited():
     publishing.publish(store, october)
-    return {f"{r.party} {r.via} {r.order}": r.amount for r in models.Crediting.objects.using("default").filter(period_id="2024-10", customer=customer, role="partner")}
-customer = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner", via="customer").order_by("id").values_list("customer", flat=True)[0]
+    rows = partners.filter(customer=customer)
+    return {f"{r.party} {r.via} {r.order}": r.amount for r in rows}
+partners = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner")
+customer = partners.filter(via="customer").order_by("id").first().customer
 before = credited()
 if %(heard)r:
-    grants.give_with_password("root", "heard", "customer", customer, "Answers.", "words that nobody guesses")
-request = requests.ask(store, "transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
+    password = "words that nobody guesses"
+    grants.give_with_password("root", "heard", "customer", customer, "Answers.", password)
+wanted = ("transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
+request = requests.ask(store, *wanted)
 said = {"silent_on": str(request.silent_on), "before": before, "waiting": credited()}
 clock["now"] = datetime.fromisoformat(%(when)r).replace(tzinfo=UTC)
 %(then)s
 said["after"] = credited()
 request = models.Request.objects.using("default").get(pk=request.pk)
 log = store.log.events("book")[-1]
-print(json.dumps({**said, "customer": customer, "state": request.state, "holds_from": str(request.holds_from), "reason": log.reason, "source": log.facts()["source"], "actor": log.actor}))
+print(json.dumps({
+    **said,
+    "customer": customer,
+    "state": request.state,
+    "holds_from": str(request.holds_from),
+    "reason": log.reason,
+    "source": log.facts()["source"],
+    "actor": log.actor,
+}))
 """
 
 
@@ -159,6 +171,7 @@ def test_only_the_customer_decides(portal: Portal) -> None:
 
 _REGISTER = """
 import json
+import yaml
 from datetime import UTC, date, datetime
 from django.conf import settings
 from fenrun.base.when import parse_period
@@ -175,24 +188,47 @@ load_charges(engine, "charges", store.imports("charges"))
 from fenrun.book.as_of import load_book, sources_of
 from fenrun.credit.owners import owners_of
 load_book(engine, sources_of(store.imports("book")))
-held = engine.query("SELECT l.* FROM links_as_of AS l SEMI JOIN charges AS c ON c.x_OrderId = l.subject WHERE l.of_kind = 'order' ORDER BY subject LIMIT 1").to_pylist()[0]
+held = engine.query('''
+    SELECT l.* FROM links_as_of AS l SEMI JOIN charges AS c ON c.x_OrderId = l.subject
+    WHERE l.of_kind = 'order' ORDER BY subject LIMIT 1''').to_pylist()[0]
 issuer, order = held["issuer"], held["subject"]
 owner, = owners_of(engine, issuer, order)
-asked = {"held": requests.decide(store, requests.ask(store, "registration", owner, "P00040", date(2024, 10, 1), "Ours.", order, issuer), "consented").pk}
-imports.enter_text(store, "withdrawn.yaml", f"links:\\n  - {{of: order, issuer: {issuer}, subject: {order}, role: partner, party: {held['party']}, from: {held['valid_from']}, to: {held['valid_from']}, id: {held['link_id']}}}\\n", "It was nobody's.")
-for name, customer, wanted in (("owner's", owner, order), ("another's", "K00001" if owner != "K00001" else "K00002", order), ("nobody's", owner, "SO-UNKNOWN"), ("blank", owner, " "), ("rival's", owner, order)):
+def registered(customer, order):
+    start = date(2024, 10, 1)
+    asked = ("registration", customer, "P00040", start, "Ours.", order, issuer)
+    return requests.decide(store, requests.ask(store, *asked), "consented").pk
+asked = {"held": registered(owner, order)}
+never = {"of": "order", "issuer": issuer, "subject": order, "role": "partner",
+         "party": held["party"], "from": held["valid_from"], "to": held["valid_from"],
+         "id": held["link_id"]}
+text = yaml.safe_dump({"links": [never]}, allow_unicode=True)
+imports.enter_text(store, "withdrawn.yaml", text, "It was nobody's.")
+another = "K00001" if owner != "K00001" else "K00002"
+for name, customer, wanted in (
+    ("owner's", owner, order),
+    ("another's", another, order),
+    ("nobody's", owner, "SO-UNKNOWN"),
+    ("blank", owner, " "),
+    ("rival's", owner, order),
+):
     try:
-        asked[name] = requests.decide(store, requests.ask(store, "registration", customer, "P00040", date(2024, 10, 1), "Ours.", wanted, issuer), "consented").pk
+        asked[name] = registered(customer, wanted)
     except Exception as error:
         asked[name] = None
 requests.settle_silence(store)
-said = {name: [r.state, r.entered_at is not None] for name, pk in asked.items() if pk for r in [models.Request.objects.using("default").get(pk=pk)]}
-print(json.dumps([said, [a.facts()["source"] for a in store.log.events("book") if a.facts()["source"].startswith("request-")], asked["owner's"], asked["blank"]]))
+said = {}
+for name, pk in asked.items():
+    if pk:
+        request = models.Request.objects.using("default").get(pk=pk)
+        said[name] = [request.state, request.entered_at is not None]
+files = [event.facts()["source"] for event in store.log.events("book")]
+entered = [name for name in files if name.startswith("request-")]
+print(json.dumps([said, entered, asked["owner's"], asked["blank"]]))
 """
 
 
 def test_an_order_is_registered_only_with_its_owner(own: Portal) -> None:
-    """Whatever customer a partner names: what it consents to holds for its own order alone, and for one that no charge names it waits."""
+    """What a customer consents to is for its own order alone; one that no charge names waits."""
     said, entered, number, blank = own.python(_REGISTER)
     assert said == {
         "held": ["void", False],
@@ -205,7 +241,7 @@ def test_an_order_is_registered_only_with_its_owner(own: Portal) -> None:
 
 
 def test_later_words_take_the_place_of_earlier_ones(own: Portal) -> None:
-    """Two transfers of one customer, the later day first: it has one holder on each day, and the month can be settled."""
+    """Of two transfers of a customer, the later day first, it has one holder on each day."""
     holders = own.python("""
 import json
 from datetime import UTC, date, datetime
@@ -219,12 +255,22 @@ store = Store.open(settings.WORKSPACE)
 store.actor = "somebody"
 clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
 events.now = lambda: clock["now"]
-customer = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner", via="customer").order_by("id").values_list("customer", flat=True)[0]
-for party, since in (("P00040", date(2024, 11, 1)), ("P00041", date(2024, 10, 20)), ("P00042", date(2024, 10, 20))):
-    requests.decide(store, requests.ask(store, "transfer", customer, party, since, "They asked for it."), "consented")
+credited = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner")
+customer = credited.filter(via="customer").order_by("id").first().customer
+for party, since in (
+    ("P00040", date(2024, 11, 1)),
+    ("P00041", date(2024, 10, 20)),
+    ("P00042", date(2024, 10, 20)),
+):
+    request = requests.ask(store, "transfer", customer, party, since, "They asked for it.")
+    requests.decide(store, request, "consented")
 engine = DuckDB()
 load_book(engine, sources_of(store.imports("book")))
-rows = engine.query("SELECT party, valid_from, valid_to, sound FROM links WHERE of_kind = 'customer' AND subject = ? AND role = 'partner' AND valid_to > DATE '2024-10-01' AND valid_from < valid_to ORDER BY valid_from", [customer]).to_pylist()
+rows = engine.query('''
+    SELECT party, valid_from, valid_to, sound FROM links
+    WHERE of_kind = 'customer' AND subject = ? AND role = 'partner'
+      AND valid_to > DATE '2024-10-01' AND valid_from < valid_to
+    ORDER BY valid_from''', [customer]).to_pylist()
 try:
     requests.ask(store, "transfer", customer, "P00040", date(9999, 12, 30), "One day.")
     far = "asked"

@@ -1,4 +1,7 @@
-"""Webhooks, with a receiver that really listens: told of what their user sees, signed, and never sent where they must not go."""
+"""Webhooks, with a receiver that really listens.
+
+They carry what their user sees, signed, and are never sent where they must not go.
+"""
 
 from __future__ import annotations
 
@@ -222,5 +225,6 @@ user = get_user_model().objects.get(username="operations")
 for url in ("http://127.0.0.1:{slow.getsockname()[1]}/", "{address}/quick"):
     webhooks._enqueue(webhooks.make(user, url, "dispute"), {{"event": "dispute"}})
 arrived = webhook_delivery.deliver()
-print(json.dumps([arrived, [[t.status, t.tried] for t in models.WebhookDelivery.objects.order_by("id")]]))""")
+deliveries = models.WebhookDelivery.objects.order_by("id").values_list("status", "tried")
+print(json.dumps([arrived, list(deliveries)]))""")
     assert done == [1, [[0, 1], [204, 1]]] and told.get(timeout=60)[0] == "/quick"

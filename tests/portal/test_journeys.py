@@ -1,4 +1,7 @@
-"""The main journeys in a real browser, in both languages; each page is checked for accessibility, and its picture kept in test-output/ to be looked at."""
+"""The main journeys in a real browser, in both languages.
+
+Each page is checked for accessibility, and its picture kept in test-output/ to be looked at.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,10 @@ def browser() -> Iterator[Browser]:
 def signed_in(
     browser: Browser, portal: Portal, name: str, lang: str = "en", **context: object
 ) -> Iterator[Page]:
-    """A page of somebody who has signed in by hand. What the browser's console complains about fails the test."""
+    """A page of somebody who has signed in by hand.
+
+    What the browser's console complains about fails the test.
+    """
     with browser.new_context(
         locale="zh-CN" if lang == "zh-CN" else "en-GB",
         viewport={"width": 1280, "height": 900},
@@ -210,7 +216,7 @@ def test_a_manager_sees_the_team_s_way_to_its_quota(
 
 
 def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal) -> None:
-    """One asks, the same cannot approve, another does; the statement is final, the log says by whom."""
+    """One asks, the same cannot approve, another does; the statement is final, the log says who."""
     with signed_in(browser, own, "operations") as page:
         looked_at(page, "operations-periods")
         page.goto(f"{own.address}/periods/2024-09/")
@@ -242,7 +248,10 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
 
 
 def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_path: Path) -> None:
-    """A plan is checked beside its text and says whose pay it changes; a move says what it would do; a file is imported while one watches."""
+    """A plan is checked beside its text and says whose pay it changes, a move what it would do.
+
+    A file is imported while one watches.
+    """
     with signed_in(browser, own, "operations", "zh-CN") as page:
         page.goto(f"{own.address}/plans/")
         text = page.get_by_label("方案文本")

@@ -1,4 +1,7 @@
-"""The leak table: every role, route and identifier, on both databases. Nobody sees what does not concern them, by no page and no query."""
+"""The leak table: every role, route and identifier, on both databases.
+
+Nobody sees what does not concern them, by no page and no query.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,29 @@ def walk(patterns, before=""):
             yield from walk(p.url_patterns, route)
         else:
             yield route
-statements = list(models.Statement.objects.using(db).order_by("period_id", "rank").values("period_id", "payee", "name", "body"))
+statements = list(
+    models.Statement.objects.using(db).order_by("period_id", "rank")
+    .values("period_id", "payee", "name", "body")
+)
 others = [s for s in statements if s["payee"] not in %(parties)r]
 for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
     if not models.Dispute.objects.using(db).filter(party=party).exists():
         disputes.open_dispute("somebody", party, others[0]["period_id"], "", "A secret of " + party)
-        models.Request.objects.using(db).create(kind="association", customer="K-" + party, party=party, since="2024-05-01", reason="A secret of " + party, asked_by="somebody", asked_at=events.now(), state="waiting")
+        models.Request.objects.using(db).create(
+            kind="association", customer="K-" + party, party=party, since="2024-05-01",
+            reason="A secret of " + party, asked_by="somebody", asked_at=events.now(),
+            state="waiting",
+        )
+credited = models.Crediting.objects.using(db)
+requests = models.Request.objects.using(db).values_list("pk", flat=True)
+grants = models.Grant.objects.using(db).values_list("pk", flat=True)
 print(json.dumps({
     "routes": list(walk(get_resolver().url_patterns)),
     "statements": [{**s, "lines": [x["line"] for x in s.pop("body")["lines"]]} for s in statements],
-    "customers": sorted(set(models.Crediting.objects.using(db).values_list("customer", flat=True))),
-    "customer_of": [list(r) for r in models.Crediting.objects.using(db).values_list("customer", "party", "name").distinct()],
+    "customers": sorted(set(credited.values_list("customer", flat=True))),
+    "customer_of": list(credited.values_list("customer", "party", "name").distinct()),
     "disputes": list(models.Dispute.objects.using(db).values_list("pk", "party")),
-    "numbers": sorted({*models.Request.objects.using(db).values_list("pk", flat=True), *models.Grant.objects.using(db).values_list("pk", flat=True)}),
+    "numbers": sorted({*requests, *grants}),
 }))
 """
 _PROBE = """
@@ -46,7 +59,17 @@ from django.db import connections, models as m
 from django.db.models import Count
 from fenrun.portal import models
 from fenrun.portal.access.isolation import SEEN_BY, asking
-kinds = {k._meta.db_table: k for k in (models.Period, models.Grant, models.Statement, models.Crediting, models.Request, models.Dispute, models.DisputeEntry, models.Approval, models.Event)}
+kinds = {
+    kind._meta.db_table: kind
+    for kind in (
+        models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
+        models.Dispute, models.DisputeEntry, models.Approval, models.Event,
+    )
+}
+joined = (
+    "SELECT DISTINCT s.payee FROM portal_period p "
+    "JOIN portal_statement s ON s.period_id = p.key ORDER BY 1"
+)
 def rows(sql):
     try:
         with connections["asker"].cursor() as cursor:
@@ -64,11 +87,15 @@ for name in [None, "partner", "rep", "customer", "auditor", "operations"]:
             "statements": sorted(set(models.Statement.objects.values_list("payee", flat=True))),
             "crediting": sorted(set(models.Crediting.objects.values_list("customer", flat=True))),
             "counted": sum(p.n for p in models.Period.objects.annotate(n=Count("statement"))),
-            "joined": rows("SELECT DISTINCT s.payee FROM portal_period p JOIN portal_statement s ON s.period_id = p.key ORDER BY 1"),
-            "through": [g.user_id for g in models.Grant.objects.all()] and sorted({g.user_id for g in models.Grant.objects.all()}),
+            "joined": rows(joined),
+            "through": sorted({g.user_id for g in models.Grant.objects.all()}),
             "tried": {sql: rows(sql) for sql in %(tried)r},
         }
-print(json.dumps({"said": said, "all": {t: k.objects.using("default").count() for t, k in kinds.items()}, "users": {u.username: u.pk for u in get_user_model().objects.all()}}))
+print(json.dumps({
+    "said": said,
+    "all": {table: kind.objects.using("default").count() for table, kind in kinds.items()},
+    "users": {user.username: user.pk for user in get_user_model().objects.all()},
+}))
 """
 TRIED = {
     "sqlite": [
@@ -77,7 +104,8 @@ TRIED = {
         "SELECT * FROM django_session",
         "SELECT * FROM portal_token",
         "SELECT count(*) FROM main.portal_grant",
-        "WITH portal_statement AS (SELECT * FROM main.portal_statement) SELECT * FROM portal_statement",
+        "WITH portal_statement AS (SELECT * FROM main.portal_statement)"
+        " SELECT * FROM portal_statement",
         "WITH portal_grant AS (SELECT * FROM auth_user) SELECT * FROM portal_grant",
         "SELECT portal_statement.* FROM main.portal_statement AS portal_statement",
         "SELECT * FROM sqlite_master",
@@ -97,7 +125,8 @@ TRIED = {
         "SELECT * FROM auth_user",
         "SELECT * FROM django_session",
         "SELECT * FROM portal_token",
-        "SELECT * FROM portal_answered",
+        "SELECT * FROM portal_idempotentresponse",
+        "SELECT * FROM portal_webhookdelivery",
         "UPDATE portal_statement SET payee = 'x'",
         "DELETE FROM portal_grant",
         "INSERT INTO portal_grant SELECT * FROM portal_grant",
@@ -119,7 +148,10 @@ def facts(portal: Portal) -> dict[str, Any]:
 
 
 def _secrets(facts: dict[str, Any], portal: Portal, account: str) -> dict[str, str]:
-    """What a page for this account must not hold: names and ids of payees and customers that do not concern it, and what was said in others' disputes."""
+    """What a page for this account must not hold.
+
+    Names and ids of payees and customers that do not concern it, and what others' disputes say.
+    """
     party = portal.parties[account]
     names = {s["payee"]: s["name"] for s in facts["statements"]} | {
         p: n for _, p, n in facts["customer_of"]
@@ -251,7 +283,7 @@ def test_who_has_not_signed_in_sees_nothing(portal: Portal, facts: dict[str, Any
 
 
 def test_the_database_itself_isolates(portal: Portal) -> None:
-    """The same by queries that a page could make by mistake: counts, joins, raw SQL; and by what an attacker would try."""
+    """Queries that a page could make by mistake, or an attacker on purpose, show no more."""
     found = portal.python(_PROBE % {"tried": TRIED[portal.database]})
     said, everything, users = found["said"], found["all"], found["users"]
     assert everything["portal_statement"] > 100 and everything["portal_crediting"] > 100
@@ -299,7 +331,13 @@ def seen(name, role, party, act):
     with asking(given.user.pk):
         return [found, [models.Statement.objects.count(), models.Crediting.objects.count()]]
 as_given, approved = (lambda g: g), (lambda g: grants.approve("second", g.pk))
-print(json.dumps([seen("tried-1", "operations", "", as_given), seen("tried-2", "customer", customer, as_given), seen("tried-3", "customer", customer, approved), seen("tried-4", "partner", partner, as_given), seen("tried-5", "auditor", "", as_given)]))""")
+print(json.dumps([
+    seen("tried-1", "operations", "", as_given),
+    seen("tried-2", "customer", customer, as_given),
+    seen("tried-3", "customer", customer, approved),
+    seen("tried-4", "partner", partner, as_given),
+    seen("tried-5", "auditor", "", as_given),
+]))""")
     nothing = [0, 0]
     assert [after for _, after in counts] == [nothing] * 5, "ended"
     (operations, _), (customer, _), (consented, _), (partner, _), (auditor, _) = counts

@@ -15,6 +15,49 @@ import httpx
 from tests.command import fenrun
 from tests.portal.served import Portal, form_token, served
 
+_A_LATE_FILE = """
+import json
+from django.conf import settings
+from fenrun.portal.commands import imports
+from fenrun.store.facts import Store
+store = Store.open(settings.WORKSPACE)
+store.actor = "x"
+text = "parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n"
+imports.enter_text(store, "late.yaml", text, "x")
+print(json.dumps(1))
+"""
+_AN_UNSEEN_FILE = """
+import json
+from pathlib import Path
+from django.conf import settings
+from fenrun.portal import models
+from fenrun.settle.imports import import_file
+from fenrun.store.facts import Store
+path = Path(settings.HOME) / "unseen.yaml"
+path.write_text("parties:\\n  - {party: P8, kind: partner, name: Eighth}\\n")
+shown = models.Period.objects.using("default").get(pk="2024-01")
+import_file(Store.open(settings.WORKSPACE), path, shown.known.replace(tzinfo=None))
+print(json.dumps(1))
+"""
+
+
+def _values(model: str, column: str) -> str:
+    """Code that gives a column of a table, as it is stored."""
+    room, _, name = model.rpartition(".")
+    return (
+        f"import json\nfrom {room} import {name}\n"
+        f"print(json.dumps(list({name}.objects.values_list('{column}', flat=True))))"
+    )
+
+
+def _given(portal: Portal, name: str, role: str, party: str) -> None:
+    """Give a grant beside the server, as `fenrun account` does."""
+    words = ("root", name, role, party, "x", portal.password)
+    portal.python(
+        "import json\nfrom fenrun.portal.commands import grants\n"
+        f"grants.give_with_password(*{words!r})\nprint(json.dumps(1))"
+    )
+
 
 def _try(client: httpx.Client, name: str, password: str) -> httpx.Response:
     return client.post(
@@ -145,9 +188,7 @@ def test_tokens_have_scopes_and_end(own: Portal) -> None:
         base_url=own.address, headers={"Authorization": "Bearer fenrun_made_up"}
     ) as client:
         assert client.get("/api/periods").status_code == 401
-    stored = own.python(
-        "import json\nfrom fenrun.portal import models\nprint(json.dumps(list(models.Token.objects.values_list('digest', flat=True))))"
-    )
+    stored = own.python(_values("fenrun.portal.models.Token", "digest"))
     assert all(len(d) == 64 and "fenrun_" not in d for d in stored)
 
 
@@ -249,9 +290,7 @@ def test_nobody_takes_over_an_account(own: Portal) -> None:
 def test_secrets_are_kept_from_others(own: Portal) -> None:
     secret = own.workspace / "portal/secret"
     assert secret.stat().st_mode & 0o077 == 0
-    stored = own.python(
-        "import json\nfrom django.contrib.auth import get_user_model\nprint(json.dumps(list(get_user_model().objects.values_list('password', flat=True))))"
-    )
+    stored = own.python(_values("django.contrib.auth.models.User", "password"))
     assert all(p.startswith("argon2$argon2id$") for p in stored)
     said = "\n".join(
         p.read_text("utf-8", "replace") for p in Path(own.workspace).parent.glob("errors")
@@ -276,10 +315,7 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         assert one.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-alone"
         assert one.post(f"/periods/2024-01/close/{number}/").status_code == 409
         assert auditor.post(f"/api/approvals/{number}").status_code == 403
-        own.python(
-            "import json\nfrom django.conf import settings\nfrom fenrun.store.facts import Store\nfrom fenrun.portal.commands import imports\n"
-            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nimports.enter_text(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
-        )
+        own.python(_A_LATE_FILE)
         assert two.post("/api/periods/2024-01/settle").json()["changed"]
         assert (
             two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed"
@@ -287,11 +323,7 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         number = one.post(
             "/api/periods/2024-01/close", json={"reason": "January, seen again"}
         ).json()["id"]
-        own.python(
-            "import json\nfrom pathlib import Path\nfrom django.conf import settings\nfrom fenrun.store.facts import Store\nfrom fenrun.portal import models\nfrom fenrun.settle.imports import import_file\n"
-            "path = Path(settings.HOME) / 'unseen.yaml'\npath.write_text('parties:\\n  - {party: P8, kind: partner, name: Eighth}\\n')\n"
-            "import_file(Store.open(settings.WORKSPACE), path, models.Period.objects.using('default').get(pk='2024-01').known.replace(tzinfo=None))\nprint(json.dumps(1))"
-        )
+        own.python(_AN_UNSEEN_FILE)
         assert (
             two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed"
         ), "a file that came in under the same moment was not seen"
@@ -314,7 +346,7 @@ def _grant_number(client: httpx.Client, user: str) -> str:
 
 
 def test_nobody_makes_himself_two(own: Portal) -> None:
-    """One of operations can neither close alone nor consent for a customer by accounts of his own making."""
+    """One of operations can neither close alone nor consent for a customer by accounts of his own."""
     customer = own.parties["customer"]
     with own.sign_in("operations") as one, own.sign_in("second") as other:
         mine = {"user": "operations", "role": "customer", "party": customer, "reason": "x"}
@@ -420,13 +452,7 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
             assert (
                 reads.post(f"/api/grants/{_grant_number(one, 'second')}/approve").status_code == 403
             )
-        own.python(
-            "import json\nfrom fenrun.portal.commands import grants\ngrants.give_with_password('root', 'second', 'customer', '"
-            + customer
-            + "', 'x', '"
-            + own.password
-            + "')\nprint(json.dumps(1))"
-        )
+        _given(own, "second", "customer", customer)
         assert (
             one.post(
                 "/requests/ask/",
@@ -525,13 +551,7 @@ def test_an_auditor_answers_nothing(own: Portal) -> None:
                 "text": "An order is missing.",
             },
         ).json()["id"]
-    own.python(
-        "import json\nfrom fenrun.portal.commands import grants\ngrants.give_with_password('root', 'auditor', 'rep', '"
-        + own.parties["rep"]
-        + "', 'x', '"
-        + own.password
-        + "')\nprint(json.dumps(1))"
-    )
+    _given(own, "auditor", "rep", own.parties["rep"])
     with own.sign_in("auditor") as auditor:
         assert auditor.get(f"/disputes/{number}/").status_code == 200
         assert (
@@ -549,17 +569,14 @@ def test_an_auditor_answers_nothing(own: Portal) -> None:
 
 
 def test_what_is_explained_is_what_is_shown(own: Portal) -> None:
-    """A file imported meanwhile changes nothing that is shown, and looking at a page writes no run."""
+    """A file imported meanwhile changes nothing that is shown, and reading a page writes no run."""
     with own.sign_in("operations") as client:
         period, payee = (
             client.get("/api/statements").json()["rows"][0][k] for k in ("period", "payee")
         )
         line = client.get(f"/api/statements/{period}/{payee}").json()["lines"][0]["line"]
         runs = len(list((own.workspace / "runs").iterdir()))
-        own.python(
-            "import json\nfrom django.conf import settings\nfrom fenrun.store.facts import Store\nfrom fenrun.portal.commands import imports\n"
-            "store = Store.open(settings.WORKSPACE)\nstore.actor = 'x'\nimports.enter_text(store, 'late.yaml', 'parties:\\n  - {party: P9, kind: partner, name: Ninth}\\n', 'x')\nprint(json.dumps(1))"
-        )
+        own.python(_A_LATE_FILE)
         said = client.get(f"/api/lines/{period}/{line}").json()
         assert (
             said["as_of"]["known"].replace("T", " ")[:16]
@@ -604,6 +621,6 @@ def test_behind_tls_the_portal_knows_it(world: Path) -> None:
         assert said.status_code == 302, (
             "the form's origin is the name behind which the portal stands"
         )
-        assert found.python(
-            "import json\nfrom allauth.usersessions.models import UserSession\nprint(json.dumps(list(UserSession.objects.values_list('ip', flat=True))))"
-        ) == ["203.0.113.7"]
+        assert found.python(_values("allauth.usersessions.models.UserSession", "ip")) == [
+            "203.0.113.7"
+        ]

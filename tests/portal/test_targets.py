@@ -1,4 +1,4 @@
-"""Targets by operations, teams as managers see them, and the API's acts of operations: import, what-if, plan check."""
+"""Targets, teams as managers see them, and what operations do by the API: import, move, check."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_plan_that_is_taken_back_is_known_again(own: Portal) -> None:
 
 
 def test_a_manager_s_team_adds_up(portal: Portal) -> None:
-    """What the team's members are credited is what is rolled up; and nothing of what they earn is told."""
+    """What members are credited is what is rolled up; nothing of what they earn is told."""
     with portal.sign_in("manager") as client, portal.sign_in("operations") as operations:
         rows = client.get("/api/statements").json()["rows"]
         assert {r["payee"] for r in rows} == {portal.parties["manager"]} and len(rows) == 12
@@ -158,7 +158,7 @@ def test_the_api_imports_asks_what_if_and_checks_plans(own: Portal) -> None:
 
 
 def test_a_quarter_that_goes_on_adds_up_month_by_month(portal: Portal) -> None:
-    """What a quarter or year has come to never needs its end: with its last month it is what is paid on."""
+    """What a quarter or year has come to is, with its last month, what is paid on."""
     with portal.sign_in("partner") as client:
         party = portal.parties["partner"]
         found = {

@@ -68,7 +68,8 @@ def asker(answer: Answer) -> Answer:
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer" and request.path.startswith("/api/"):
             asked = cast(PortalRequest, request)
-            asked.user, asked.scopes = user_of_token(secret.strip()) or (AnonymousUser(), set())
+            found = user_of_token(secret.strip())
+            asked.user, asked.scopes = found or (AnonymousUser(), set())
         with asking(request.user.pk if request.user.is_authenticated else None):
             return answer(request)
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
@@ -43,6 +44,13 @@ def store_of(request: HttpRequest) -> Store:
     return store
 
 
+def user_of(request: HttpRequest) -> User:
+    """Return the asker. Raises PermissionDenied for nobody who has signed in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
 def grants_of(request: HttpRequest) -> list[Held]:
     """Return the grants of the asker that are in force."""
     asked = cast(PortalRequest, request)
@@ -53,7 +61,7 @@ def grants_of(request: HttpRequest) -> list[Held]:
 
 def reasons_of(request: HttpRequest) -> list[Grant]:
     """Return the grants of the asker that are in force, each with its reason and who gave it."""
-    grants = Grant.objects.filter(user_id=request.user.pk, ended_at=None)
+    grants = Grant.objects.filter(user=user_of(request), ended_at=None)
     return list(grants.exclude(holds_at=None).order_by("role", "party"))
 
 

@@ -10,9 +10,8 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.openid_connect.views import login
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -49,7 +48,7 @@ def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     if process not in ("", "login") and not asked_to_connect:
         raise PermissionDenied
     handed_on = {key: request.GET[key] for key in ("process", "next") if key in request.GET}
-    request.GET = QueryDict(urlencode(handed_on))  # type: ignore[assignment]  # as Django builds it
+    request.GET = QueryDict(urlencode(handed_on))
     try:
         response: HttpResponse = login(request, provider_id)
     except RequestException:
@@ -92,11 +91,11 @@ def _name_of(sociallogin: Any) -> str:
     return str(data.get(settings.OIDC_CLAIM) or "")
 
 
-def _waiting_account(name: str) -> AbstractBaseUser | None:
+def _waiting_account(name: str) -> User | None:
     """Return the account of that name that nobody has taken up yet."""
     if not name:
         return None
-    users = get_user_model().objects.using("default")
+    users = User.objects.using("default")
     user = users.filter(username=name, is_active=True).first()
     if not user or user.has_usable_password():
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 
 from fenrun.portal import models
 from fenrun.portal.events import now
@@ -18,7 +18,7 @@ def digest_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def user_of_token(secret: str) -> tuple[AbstractBaseUser, set[str]] | None:
+def user_of_token(secret: str) -> tuple[User, set[str]] | None:
     """Return the user and the scopes of a token that is in force, else None."""
     tokens = models.Token.objects.using("default").select_related("user")
     found = tokens.filter(

@@ -13,7 +13,7 @@ from fenrun.base.words import say
 from fenrun.portal.access.permissions import is_operations, sees_everything
 from fenrun.portal.language import lang
 
-NUMBER = Path(..., ge=1, le=2**62)
+NUMBER: Any = Path(..., ge=1, le=2**62)  # type: ignore[type-arg]  # a function, to those who run it
 MOST = 200
 """Rows of a page at most."""
 

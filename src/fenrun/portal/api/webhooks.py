@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
+from fenrun.portal.access.permissions import user_of
 from fenrun.portal.api.shared import ERRORS, NUMBER, clean
 from fenrun.portal.commands import webhooks as commands
 from fenrun.portal.models import Hook
@@ -34,7 +35,7 @@ class HookIn(Schema):
 @router.get("/hooks", response={200: list[HookOut], **ERRORS}, summary="My webhooks")
 def my_hooks(request: HttpRequest) -> Any:
     """Return those in force."""
-    return Hook.objects.filter(user=request.user, ended_at=None).order_by("id")
+    return Hook.objects.filter(user=user_of(request), ended_at=None).order_by("id")
 
 
 @router.post("/hooks", response={201: HookMade, **ERRORS}, summary="Subscribe another system")

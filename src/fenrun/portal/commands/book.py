@@ -61,7 +61,7 @@ def links_of(store: Store, customer: str) -> list[dict[str, Any]]:
     The book's columns; `name` of the party; `until` (None: open); `event` that entered it.
     """
     entered = events_by_source(store)
-    rows = book_of(store).query(_LINKS, [customer, customer]).to_pylist()
+    rows: list[dict[str, Any]] = book_of(store).query(_LINKS, [customer, customer]).to_pylist()
     for row in rows:
         row["until"] = None if row["valid_to"] == OPEN_END else row["valid_to"]
         row["event"] = entered.get(row["source"])

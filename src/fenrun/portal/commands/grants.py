@@ -7,8 +7,7 @@ import re
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from allauth.socialaccount.models import SocialAccount
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
 
@@ -87,13 +86,13 @@ def _problems_of(name: str, role: str, party: str, reason: str) -> list[Problem]
 
 def _differs_by_case(name: str) -> bool:
     """Return whether an account has the same name but for its case: signing in would mix them up."""
-    users = get_user_model().objects.using(_DB)
+    users = User.objects.using(_DB)
     return users.filter(username__iexact=name).exclude(username=name).exists()
 
 
-def _account(name: str) -> AbstractBaseUser:
+def _account(name: str) -> User:
     """Return the account of that name; a new one has no password."""
-    user, made = get_user_model().objects.using(_DB).get_or_create(username=name)
+    user, made = User.objects.using(_DB).get_or_create(username=name)
     if made:
         user.set_unusable_password()
         user.save(using=_DB)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 
@@ -74,7 +75,7 @@ def find_job(number: int) -> Job | None:
     return _jobs.get(number)
 
 
-def start(store: Store, uploads: Sequence[UploadedFile], reason: str) -> Job:
+def start(store: Store, uploads: Sequence[UploadedFile[Any]], reason: str) -> Job:
     """Import uploaded files in a thread of their own. Raises Refused where there are none."""
     if not uploads:
         values = {"detail": Message("portal-no-file")}
@@ -88,7 +89,7 @@ def start(store: Store, uploads: Sequence[UploadedFile], reason: str) -> Job:
     return job
 
 
-def _kept(upload: UploadedFile, folder: Path) -> Path:
+def _kept(upload: UploadedFile[Any], folder: Path) -> Path:
     """Write an uploaded file into a folder of its own, under its own name."""
     name = Path(str(upload.name)).name.encode()[-_LONGEST_NAME:].decode("utf-8", "ignore")
     path = folder / (name or "file")

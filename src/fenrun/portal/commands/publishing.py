@@ -98,8 +98,10 @@ def publish(
             shown.delete(using="default")
         head = _head(settled, period)
         head.save(using="default", force_insert=True)
-        for row in [*statements, *crediting]:
-            row.period = head
+        for statement in statements:
+            statement.period = head
+        for credit in crediting:
+            credit.period = head
         models.Statement.objects.using("default").bulk_create(statements, batch_size=500)
         models.Crediting.objects.using("default").bulk_create(crediting, batch_size=500)
         _compare_with_month_before(period)
@@ -289,7 +291,7 @@ def _statement(statement: Statement, rank: int, **more: Any) -> models.Statement
     )
 
 
-def _titles_of_not_counted(statement: Statement) -> dict[str, Mapping[str, str]]:
+def _titles_of_not_counted(statement: Statement) -> dict[str, dict[str, str]]:
     """Return the titles of the rules and components by which something is not counted."""
     rows = statement.not_counted
     by_rule = {

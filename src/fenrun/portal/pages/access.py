@@ -19,6 +19,7 @@ from fenrun.portal.access.permissions import (
     reasons_of,
     sees_everything,
     signed_in,
+    user_of,
 )
 from fenrun.portal.access.sign_in import CONNECTING
 from fenrun.portal.commands import grants, tokens, webhooks
@@ -31,6 +32,7 @@ _GRANTS_A_PAGE = 100
 @signed_in()
 def mine(request: HttpRequest) -> HttpResponse:
     """Show one's own grants, each with its reason; to those who see everything, all grants."""
+    user = user_of(request)
     everybody = None
     rows = []
     if sees_everything(request):
@@ -41,10 +43,10 @@ def mine(request: HttpRequest) -> HttpResponse:
         "mine": reasons_of(request),
         "everybody": everybody,
         "rows": rows,
-        "connected": SocialAccount.objects.filter(user_id=request.user.pk).exists(),
+        "connected": SocialAccount.objects.filter(user=user).exists(),
         "roles": ROLES,
-        "hooks": list(Hook.objects.filter(user=request.user, ended_at=None).order_by("id")),
-        "tokens": list(Token.objects.filter(user=request.user, ended_at=None).order_by("id")),
+        "hooks": list(Hook.objects.filter(user=user, ended_at=None).order_by("id")),
+        "tokens": list(Token.objects.filter(user=user, ended_at=None).order_by("id")),
         "may_act": is_operations(request),
     }
     return render(request, "access.html", shown)

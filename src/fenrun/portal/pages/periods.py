@@ -47,7 +47,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     earned: defaultdict[str, list[Decimal]] = defaultdict(list)
     for key, amount in Statement.objects.values_list("period_id", "earned"):
         earned[key].append(Decimal(amount))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "key": month.key,
             "period": shown.get(month.key),
