@@ -128,7 +128,7 @@ def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> N
     with progress("portal", readers + len(serve.months(workspace.path))) as step:
         serve.prepare(workspace.path, step)
         who = [
-            portal.Who(name, password, pages)
+            portal.Reader(name, password, pages)
             for name, pages in serve.reader_accounts(readers, password)
         ]
         with subprocess.Popen(

@@ -1,4 +1,7 @@
-"""How the portal answers under load: many partners at once read their statements. On loopback only, bounded in time and in number."""
+"""Load on the portal: many partners at once read their statements.
+
+On loopback only, bounded in time and in number.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ MOST_READERS, MOST_SECONDS = 60, 120
 
 
 @dataclass(frozen=True)
-class Who:
+class Reader:
     """A partner who reads: its account, and the pages that it turns over."""
 
     name: str
@@ -27,13 +30,17 @@ class Who:
 
 def run(
     address: str,
-    readers: Sequence[Who],
+    readers: Sequence[Reader],
     seconds: int,
     progress: Callable[[int], Any] = lambda n: None,
 ) -> dict[str, Any]:
-    """Let each reader turn its pages over for some seconds, one after the other, all at once. Returns requests, their seconds (median, 95th and 99th of a hundred, slowest), and what failed.
+    """Let each reader turn its pages over for some seconds, one after the other, all at once.
 
-    Raises ValueError for an address that is not this machine's own, or for more than MOST_READERS or MOST_SECONDS.
+    Returns requests, their seconds (median, 95th and 99th of a hundred, slowest), and what
+    failed.
+
+    Raises ValueError for an address that is not this machine's own, or for more than MOST_READERS
+    or MOST_SECONDS.
     """
     where = urlsplit(address)
     if where.hostname not in LOOPBACK or len(readers) > MOST_READERS or seconds > MOST_SECONDS:
@@ -45,7 +52,7 @@ def run(
     sessions = [_signed_in(where.hostname or "", where.port or 80, who) for who in readers]
     end = time.perf_counter() + seconds
 
-    def read(who: Who, cookie: str) -> None:
+    def read(who: Reader, cookie: str) -> None:
         connection, turn = HTTPConnection(where.hostname or "", where.port, timeout=60), 0
         while time.perf_counter() < end:
             start = time.perf_counter()
@@ -78,7 +85,7 @@ def run(
     }
 
 
-def _signed_in(host: str, port: int, who: Who) -> str:
+def _signed_in(host: str, port: int, who: Reader) -> str:
     """Sign in as a browser does; gives the session's cookie."""
     connection = HTTPConnection(host, port, timeout=60)
     connection.request("GET", "/account/login/")

@@ -1,26 +1,66 @@
-"""One world for all; a portal on each database."""
+"""One world for all, built once for all workers; a portal on each database."""
 
 from __future__ import annotations
 
+import fcntl
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.command import fenrun
-from tests.portal.served import DATABASES, PG, Portal, postgresql, served
+from tests.portal.served import (
+    DATABASES,
+    PG,
+    Portal,
+    beside,
+    environment,
+    postgresql,
+    served,
+)
+
+_ROWS = "portal-rows.json"
+_DUMP = """
+import json
+from django.core.management import call_command
+call_command("dumpdata", "auth.user", "portal", database="default", output={rows!r})
+print(json.dumps(1))
+"""
+_LOAD = """
+import json
+from django.core.management import call_command
+call_command("migrate", interactive=False, verbosity=0)
+call_command("loaddata", {rows!r}, database="default", verbosity=0)
+print(json.dumps(1))
+"""
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Of several workers, let one inside at a time."""
+    with (folder / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small demo world, settled."""
-    path = tmp_path_factory.mktemp("portal") / "world"
-    done = fenrun("demo", path, "--rows", 12000)
-    assert done.code == 0, done.err
-    with served(
-        path, "sqlite", in_place=True
-    ):  # so that no copy has to put the statements in again
-        return path
+    """A small demo world, settled, with what is settled in its portal on SQLite."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # the workers share it
+    path = folder / "portal-world"
+    with _alone(folder):
+        if not path.exists():
+            made = folder / "portal-world-in-the-making"
+            done = fenrun("demo", made, "--rows", 12000)
+            assert done.code == 0, done.err
+            with served(made, "sqlite", in_place=True) as found:
+                found.python(_DUMP.format(rows=str(made / _ROWS)))
+            made.rename(path)
+    return path
 
 
 @pytest.fixture(scope="session", params=DATABASES)
@@ -29,15 +69,17 @@ def portal(request: pytest.FixtureRequest, world: Path) -> Iterator[Portal]:
     if request.param == "sqlite":
         with served(world, "sqlite") as found:
             yield found
-    else:
-        if not (PG / "initdb").exists():
-            pytest.skip("PostgreSQL is not installed")
-        with postgresql() as url, served(world, "postgresql", url) as found:
+        return
+    if not (PG / "initdb").exists():
+        pytest.skip("PostgreSQL is not installed")
+    with postgresql() as url:
+        beside(world, environment(world, url), _LOAD.format(rows=str(world / _ROWS)))
+        with served(world, "postgresql", url) as found:
             yield found
 
 
 @pytest.fixture
 def own(world: Path) -> Iterator[Portal]:
     """A portal of the test's own, on SQLite: what it closes stays closed."""
-    with served(world, "sqlite") as found:
+    with served(world, "sqlite", prepared=True) as found:
         yield found

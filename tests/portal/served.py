@@ -1,4 +1,4 @@
-"""A portal that really runs: a demo world, its database on SQLite or PostgreSQL, the server in a process of its own on loopback."""
+"""A portal that really runs: a demo world, its database, the server in a process of its own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def port() -> int:
 
 @contextmanager
 def postgresql() -> Iterator[str]:
-    """A PostgreSQL of its own on loopback, with an owner that is not a superuser. Gives its address."""
+    """A PostgreSQL of its own on loopback, its owner no superuser. Gives its address."""
     with tempfile.TemporaryDirectory(prefix="fenrun-pg-") as aside:
         folder, number = Path(aside) / "data", port()
         as_user: list[str] = []
@@ -78,7 +78,8 @@ def postgresql() -> Iterator[str]:
             "-l",
             folder / "log",
             "-o",
-            f"-c listen_addresses=127.0.0.1 -p {number} -c unix_socket_directories='{folder}' -c fsync=off",
+            f"-c listen_addresses=127.0.0.1 -p {number}"
+            f" -c unix_socket_directories='{folder}' -c fsync=off",
             "start",
         )
         try:
@@ -117,7 +118,7 @@ class Portal:
 
     @contextmanager
     def sign_in(self, name: str, lang: str = "en") -> Iterator[httpx.Client]:
-        """A browser's session of somebody: a client with its cookies, and the form token in its headers."""
+        """A browser's session of somebody: a client with its cookies and its form token."""
         with httpx.Client(
             base_url=self.address,
             headers={"Accept-Language": lang, "Referer": self.address},
@@ -150,18 +151,27 @@ class Portal:
             yield client
 
     def python(self, code: str) -> Any:
-        """Run some code beside the server, with Django ready for its database; gives the JSON that it prints."""
-        start = f"from pathlib import Path\nfrom fenrun.portal import serve\nserve.ready(Path({str(self.workspace)!r}))\n"
-        done = subprocess.run(
-            [sys.executable, "-c", start + code],
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        """Run some code beside the server, on its database; gives the JSON that it prints."""
+        return beside(self.workspace, self.env, code)
+
+
+def beside(workspace: Path, env: dict[str, str], code: str) -> Any:
+    """Run some code with Django ready for a workspace; gives the JSON that it prints."""
+    ready = (
+        "from pathlib import Path\n"
+        "from fenrun.portal import serve\n"
+        f"serve.ready(Path({str(workspace)!r}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ready + code],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def form_token(client: httpx.Client, page: str) -> str:
@@ -170,36 +180,61 @@ def form_token(client: httpx.Client, page: str) -> str:
     return found.group(1)
 
 
+def environment(workspace: Path, url: str = "", **more: str) -> dict[str, str]:
+    """The environment of a portal of a workspace; `url` of its PostgreSQL, if it has one."""
+    others = ("DATABASE_URL", "FENRUN_HOSTS", "DJANGO_SETTINGS_MODULE")
+    env = {key: value for key, value in os.environ.items() if key not in others}
+    if url:
+        env["DATABASE_URL"] = url
+    return env | {
+        "FENRUN_LANG": "en",
+        "PYTHONUNBUFFERED": "1",
+        "FENRUN_WORKSPACE": str(workspace),
+        **more,
+    }
+
+
+_PREPARED = """
+import sys
+from pathlib import Path
+from fenrun.portal import serve
+workspace, port = sys.argv[1:]
+serve.ready(Path(workspace))
+password, accounts = serve.demo_accounts()
+print(f"password {password} as")
+for name, role, party in accounts:
+    print(f"  {name} {role} {party}")
+serve.serve("127.0.0.1", int(port), lambda port: print(f"http://127.0.0.1:{port}/"))
+"""
+"""What `fenrun serve` does after it has put in what is settled."""
+
+
 @contextmanager
 def served(
-    world: Path, database: str, url: str = "", in_place: bool = False, **more: str
+    world: Path,
+    database: str,
+    url: str = "",
+    in_place: bool = False,
+    prepared: bool = False,
+    **more: str,
 ) -> Iterator[Portal]:
-    """Serve a world, or a copy of it, so that closing a period in it harms no other test."""
+    """Serve a world, or a copy of it, so that closing a period in it harms no other test.
+
+    With `prepared` the world's own database is taken as it is: all that is settled is in it.
+    """
     with tempfile.TemporaryDirectory(prefix="fenrun-portal-") as aside:
         workspace = world if in_place else Path(aside) / "workspace"
         if not in_place:
             shutil.copytree(world, workspace)
-        env = {
-            k: v
-            for k, v in os.environ.items()
-            if k not in ("DATABASE_URL", "FENRUN_HOSTS", "DJANGO_SETTINGS_MODULE")
-        } | {
-            "FENRUN_LANG": "en",
-            "PYTHONUNBUFFERED": "1",
-            "FENRUN_WORKSPACE": str(workspace),
-            **more,
-        }
-        if url:
-            env["DATABASE_URL"] = url
+        env = environment(workspace, url, **more)
         number = port()
+        command = [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", str(number)]
+        if prepared:
+            command = [sys.executable, "-c", _PREPARED, str(workspace), str(number)]
         with (
             (Path(aside) / "errors").open("w+") as errors,
             subprocess.Popen(
-                [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", str(number)],
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-                env=env,
+                command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env
             ) as server,
         ):
             try:
@@ -211,13 +246,12 @@ def served(
                         break
                 else:
                     raise AssertionError((Path(aside) / "errors").read_text())
-                address = f"http://127.0.0.1:{number}"
                 password = re.search(r"password (\S+) as", "".join(said))
                 assert password
-                parties = {
-                    words[0]: words[2] if len(words) > 2 else ""
-                    for words in (line.split() for line in said if line.startswith("  "))
-                }
+                parties = {}
+                for words in (line.split() for line in said if line.startswith("  ")):
+                    parties[words[0]] = words[2] if len(words) > 2 else ""
+                address = f"http://127.0.0.1:{number}"
                 yield Portal(address, workspace, password.group(1), parties, env, database)
             finally:
                 server.terminate()

@@ -346,7 +346,7 @@ def _grant_number(client: httpx.Client, user: str) -> str:
 
 
 def test_nobody_makes_himself_two(own: Portal) -> None:
-    """One of operations can neither close alone nor consent for a customer by accounts of his own."""
+    """One of operations neither closes alone nor consents for a customer by accounts of his own."""
     customer = own.parties["customer"]
     with own.sign_in("operations") as one, own.sign_in("second") as other:
         mine = {"user": "operations", "role": "customer", "party": customer, "reason": "x"}

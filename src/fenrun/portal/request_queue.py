@@ -1,8 +1,8 @@
 """The request queue: quick requests are answered one after the other, slow work runs outside.
 
 Threads that all want the interpreter take it from each other some hundred times a request. One
-after the other, the same process answers half as many again (measured: docs/reference/bench.md). Whatever
-takes longer than a page (settling, explaining, verifying) leaves the queue meanwhile.
+after the other, the same process answers half as many again (measured: docs/reference/bench.md).
+Whatever takes longer than a page (settling, explaining, verifying) leaves the queue meanwhile.
 """
 
 from __future__ import annotations

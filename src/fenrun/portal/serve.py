@@ -1,4 +1,4 @@
-"""Start the portal: its tables, its isolation, what is settled, then a web server in one process."""
+"""Start the portal: its tables, its isolation, what is settled, then a web server."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ DEMO = {
     "customer": "customer",
 }
 """The invented accounts of a demo world, with their roles: two of operations, to close."""
-_SEARCHED = 200
-"""Statements among which somebody for a demo account is looked for."""
 
 
 def ready(workspace: Path) -> None:
@@ -102,19 +100,17 @@ def _demo_parties() -> dict[str, str]:
     """Return the parties of the demo accounts: those with most to see."""
     from fenrun.portal.models import Crediting, Statement
 
-    shown = Statement.objects.using("default")
-    partners = shown.filter(role="partner").order_by("-period_id", "rank")
-    reps = shown.filter(role="rep").order_by("-period_id", "rank")
-    members = shown.order_by("-period_id", "-credited")[: 2 * _SEARCHED]
-    registered = Crediting.objects.using("default").exclude(order="").order_by("customer")
-    shares_spend = (s.payee for s in partners[:_SEARCHED] if s.body["elsewhere"])
+    shown = Statement.objects.using("default").order_by("-period_id", "rank")
+    shown = shown.only("payee")
+    partners = shown.filter(role="partner")
+    registered = Crediting.objects.using("default").exclude(order="").order_by("customer").first()
     found = {
-        "partner": next(shares_spend, "") or partners.values_list("payee", flat=True).first(),
-        "rep": reps.values_list("payee", flat=True).first(),
-        "manager": next((s.payee for s in members if s.body["team"]), ""),
-        "customer": registered.values_list("customer", flat=True).first(),
+        "partner": partners.exclude(body__elsewhere=[]).first() or partners.first(),
+        "rep": shown.filter(role="rep").first(),
+        "manager": shown.exclude(body__team=[]).order_by("-period_id", "-credited").first(),
     }
-    return {name: party or "" for name, party in found.items()}
+    parties = {name: statement.payee for name, statement in found.items() if statement}
+    return parties | ({"customer": registered.customer} if registered else {})
 
 
 def account(workspace: Path, actor: str, name: str, role: str, party: str, reason: str) -> str:

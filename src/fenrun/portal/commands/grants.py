@@ -85,7 +85,7 @@ def _problems_of(name: str, role: str, party: str, reason: str) -> list[Problem]
 
 
 def _differs_by_case(name: str) -> bool:
-    """Return whether an account has the same name but for its case: signing in would mix them up."""
+    """Return whether an account has the same name but for its case: sign-in would mix them up."""
     users = User.objects.using(_DB)
     return users.filter(username__iexact=name).exclude(username=name).exists()
 
