@@ -1,4 +1,4 @@
-"""What a credit is. The tables are made by steps.sql; these are the columns that others may read."""
+"""Credits: the rows of the tables that steps.sql makes and that others may read."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Credit:
-    """A party is credited a share of a group of charges. Exact: never rounded. Grain: plan, group, customer, role, party."""
+    """A credit of a share of a group of charges to a party: a row of `credits`. Never rounded.
+
+    Grain: plan, basis, group, customer, role, party, link.
+    """
 
     plan_id: str
     rule_id: str
     """The crediting clause that decided."""
+    basis: str
+    """The cost that `amount` is of: billed, list, ..."""
+    main: bool
+    """Whether that is the plan's own basis; the others are measured by single components."""
     kind: str
     """`direct`, or `roll-up` (besides the hundred per cent)."""
     role: str
     party: str
-    segment_id: int
-    """What the conditions read (table `segments`)."""
+    reading_id: int
+    """The values that conditions read of the credit (table `readings`)."""
+    owned_id: int
+    """The charges with their customer (table `owned`)."""
     group_id: int
     """The charges (table `groups`)."""
     customer: str | None
@@ -35,12 +44,12 @@ class Credit:
     link_id: str
     """The book's link to the party."""
     via: str
-    """`order` (registered), `customer` (associated) or `party` (roll-up)."""
+    """`order` (registered), `resource`, `customer` (associated) or `party` (roll-up)."""
 
 
 @dataclass(frozen=True)
 class Uncredited:
-    """What nobody is credited for. Grain: plan, group."""
+    """An amount that nobody is credited for: a row of `uncredited`. Grain: plan, group, reason."""
 
     plan_id: str
     group_id: int
@@ -50,4 +59,5 @@ class Uncredited:
     amount: Decimal
     charges: int
     reason: str
-    """`no-customer`, `nobody` (no clause, or nobody holds its roles), `conflict` (the book contradicts itself) or `rest` (of a share)."""
+    """`no-customer`, `nobody` (no clause, or nobody holds its roles), `conflict` (the book
+    contradicts itself) or `rest` (of a share)."""

@@ -1,4 +1,4 @@
-"""What an earning is. The table is made by steps.sql; these are the columns that others may read."""
+"""Earnings: the rows of the table that steps.sql makes and that others may read."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from decimal import Decimal
 
 @dataclass(frozen=True)
 class Earning:
-    """What a payee earns with a component in a period. Grain: plan, component, payee, period. Also kept where it is nothing."""
+    """A part of what a payee earns with a component in a period: a row of `earnings`.
+
+    It is what the component earns by itself (also where that is nothing), or what another clause
+    adds to it or takes off. Grain: plan, component, payee, period, unit, step_no.
+    """
 
     plan_id: str
     component: str
     """The component's clause."""
+    rank: int
+    """The component's place in the plan."""
     role: str
     payee: str
+    unit: str
+    """What is earned for separately, such as a customer; empty where that is the payee."""
     per: str
     period: str
     period_from: date
@@ -23,26 +31,37 @@ class Earning:
     paid_month: date
     """First day of the month whose statement pays it: the month in which the period ends."""
     currency: str
-    amount: Decimal
-    """The measured amount: what is credited, without what is excluded or below a baseline."""
+    step_no: int
+    """0 for what the component earns by itself; then the order in which clauses change it."""
+    reason: str
+    """Of step 0: `band`, `capped`, or why it is nothing: `payee` (does not qualify), `no-target`,
+    `no-comparison`, `no-figure`, `no-band`. Of the others: `gate`, `less`, `beaten`, `ceiling`,
+    `override` or `clawback`."""
+    detail: str | None
+    """The words of the threshold or multiplier, or what takes off or adds."""
+    amount: Decimal | None
+    """The measured amount: what is credited, without what is excluded or below a baseline.
+
+    This and what follows, up to `cap`, is of step 0 only.
+    """
     target: Decimal | None
     compared: Decimal | None
     """Last year's measure, or the figure the plan compares with."""
     base: Decimal | None
-    """What a rate is applied to."""
+    """The amount a rate is applied to; of an override, what it is an override on."""
     measure: Decimal | None
     """What picks the band, against the band's bounds times `reference`."""
     reference: Decimal | None
-    pays_on: str
-    reads_by: str
-    portion: Decimal
-    table_id: str
+    pays_on: str | None
+    reads_by: str | None
+    portion: Decimal | None
+    table_id: str | None
     table_from: date | None
     """Which version of the table was in force on the period's first day."""
-    uncapped: Decimal
-    """Exact, before cap and rounding."""
+    uncapped: Decimal | None
+    """Exact, before cap and rounding; `divisor` times as much."""
+    divisor: Decimal | None
+    """What `uncapped` is yet to be divided by; 1 unless the rate lies between two points."""
     cap: Decimal | None
-    reason: str
-    """`band`, `capped`; or why it is nothing: `payee` (does not qualify), `no-target`, `no-comparison`, `no-figure`, `no-band`."""
     earned: Decimal
-    """Rounded, once, as the plan says."""
+    """Rounded, once, as the plan says; below zero where something is taken off."""

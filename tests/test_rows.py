@@ -1,0 +1,111 @@
+"""The row types of a stage are its tables: the same columns, in order, of the same kinds."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import fields
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from fenrun.base.when import parse_period
+from fenrun.book.rows import TABLES
+from fenrun.charges.rows import focus_columns
+from fenrun.credit.rows import Credit, Uncredited
+from fenrun.earn.rows import Earning
+from fenrun.engine.port import Engine
+from fenrun.payout.rows import Payment, Payout
+from fenrun.settle.facts import facts_as_of
+from fenrun.settle.imports import DATASETS, import_file
+from fenrun.settle.pipeline import STAGES
+from fenrun.settle.results import RESULT_TABLES
+from fenrun.store.facts import FACTS, Store
+
+DATA = Path(__file__).parent / "data"
+KNOWN = datetime(2025, 1, 1)
+SQL_TYPES = {
+    str: "VARCHAR",
+    bool: "BOOLEAN",
+    int: ("BIGINT", "INTEGER", "HUGEINT"),
+    date: "DATE",
+    datetime: "TIMESTAMP",
+    Decimal: "DECIMAL",
+}
+ROW_TYPES = {
+    "credits": Credit,
+    "uncredited": Uncredited,
+    "earnings": Earning,
+    "payouts": Payout,
+    "payments": Payment,
+}
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
+    """A small settlement, with all its tables."""
+    store = Store(tmp_path_factory.mktemp("rows"))
+    for name in ("focus_sample.csv", "sample-book.yaml", "sample-plan.yaml"):
+        import_file(store, DATA / name, KNOWN)
+    return facts_as_of(store, KNOWN).settle(parse_period("2024-09"), KNOWN).engine
+
+
+def _fits(hint: type, sql_type: str) -> bool:
+    """Tell whether a field's type (`X | None` counts as X) is that of a column."""
+    kinds = [one for one in typing.get_args(hint) if one is not type(None)] or [hint]
+    return sql_type.startswith(SQL_TYPES[kinds[0]])
+
+
+@pytest.mark.parametrize("name", ROW_TYPES)
+def test_a_row_type_is_its_table(engine: Engine, name: str) -> None:
+    columns = engine.columns(name)
+    kind = ROW_TYPES[name]
+    assert [field.name for field in fields(kind)] == list(columns)
+    hints = typing.get_type_hints(kind)
+    assert not {field: kind for field, kind in columns.items() if not _fits(hints[field], kind)}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_facts_of_the_book_are_their_tables(engine: Engine, name: str) -> None:
+    """The tables of the book as imported: the facts, each with its source and knowledge time."""
+    columns = engine.columns(f"book_{name}")
+    hints = typing.get_type_hints(TABLES[name]) | {"source": str, "known": datetime}
+    assert list(columns) == list(hints)
+    assert not {field: kind for field, kind in columns.items() if not _fits(hints[field], kind)}
+
+
+def test_charges_are_focus_columns(engine: Engine) -> None:
+    """Stored charges have their key, and each column of FOCUS in the type that FOCUS gives it."""
+    columns = engine.columns("charges")
+    assert list(columns)[:2] == ["import_id", "row_no"]
+    kinds = {"Decimal": "DECIMAL", "Date/Time": "TIMESTAMP"}
+    focus = focus_columns()
+    known = {name: kind for name, kind in columns.items() if name in focus}
+    assert len(known) > 30
+    assert not {
+        name: kind
+        for name, kind in known.items()
+        if not kind.startswith(kinds.get(focus[name].type, "VARCHAR"))
+    }
+
+
+def test_every_result_table_is_made(engine: Engine) -> None:
+    """A result table is a table of the settlement, and its key one of its columns."""
+    for table in RESULT_TABLES:
+        assert not table.key or table.key in engine.columns(table.name), table.name
+        assert engine.columns(table.name)
+    listed = [table.name for table in RESULT_TABLES]
+    assert len(set(listed)) == len(listed)
+
+
+def test_tables_of_a_payee_are_replaced_by_payee(engine: Engine) -> None:
+    """From what is due on, every step with a payee is a result table, or leads to one."""
+    keyed = {table.name for table in RESULT_TABLES if table.key == "payee"}
+    last = {step.name for stage in STAGES[2:] for step in stage.steps}
+    unkeyed = {name for name in last if "payee" in engine.columns(name)} - keyed
+    assert unkeyed == {"released", "dues"}
+
+
+def test_every_kind_of_import_has_its_dataset() -> None:
+    assert {dataset.kind for dataset in DATASETS} == set(FACTS)
