@@ -34,9 +34,12 @@ class Earning:
     step_no: int
     """0 for what the component earns by itself; then the order in which clauses change it."""
     reason: str
-    """Of step 0: `band`, `capped`, or why it is nothing: `payee` (does not qualify), `no-target`,
-    `no-comparison`, `no-figure`, `no-band`. Of the others: `gate`, `less`, `beaten`, `ceiling`,
-    `override` or `clawback`."""
+    """Of step 0: `band`, `capped`, or why it is nothing: `payee` (does not qualify), `no-unit`,
+    `no-target`, `no-comparison`, `no-figure`, `no-band`, `gate` (its threshold is not met).
+
+    Of the others: `gate` (of another component's earnings), `less`, `beaten`, `ceiling`,
+    `override` or `clawback`.
+    """
     detail: str | None
     """The words of the threshold or multiplier, or what takes off or adds."""
     amount: Decimal | None
