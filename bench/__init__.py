@@ -1,1 +1,4 @@
-"""Bench: known jobs, mapped to charges, a book and a plan, and measured. No special code in the engine."""
+"""Bench: known jobs, mapped to charges, a book and a plan, and measured.
+
+No special code in the engine.
+"""

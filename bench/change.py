@@ -1,4 +1,4 @@
-"""Cost follows the change: one association that changes, one late file, against settling everything anew."""
+"""The change job: one changed association, one late file, against settling everything anew."""
 
 from __future__ import annotations
 
@@ -30,13 +30,14 @@ _PERIOD = parse_period(f"{YEAR}-06")
 
 
 def run(rows: int, changes: int, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
-    """Settle June of a world of so many charges, then change the partner of some customers, one at a time, and let a late file come.
+    """Settle June of a world, then move some customers, one at a time, and let a late file come.
 
-    Returns seconds: of settling anew, of one change (median, 99th percentile, the largest customer's), of the late file. What comes out is compared with settling anew.
+    Returns seconds: of settling anew, of one change (median, 99th percentile, the largest
+    customer's), of the late file. What comes out is compared with settling anew.
     """
-    with tempfile.TemporaryDirectory(prefix="fenrun-change-") as aside:
-        store = Store(Path(aside) / "workspace")
-        for path, _ in make_world(Path(aside) / "world", rows, 1).files:
+    with tempfile.TemporaryDirectory(prefix="fenrun-change-") as scratch:
+        store = Store(Path(scratch) / "workspace")
+        for path, _ in make_world(Path(scratch) / "world", rows, 1).files:
             import_file(store, path, _KNOWN)
         progress(1)
         facts, world = facts_as_of(store, _KNOWN), people(Size.of(rows), 1)
@@ -50,7 +51,7 @@ def run(rows: int, changes: int, progress: Callable[[int], Any] = lambda n: None
             facts = replace(facts, book=[*facts.book, moved(world, number, count, 6)])
             seconds.append(_timed(lambda: live.change(facts)))  # noqa: B023 - runs at once
         progress(1)
-        late = write_late(Path(aside), world, 2)
+        late = write_late(Path(scratch), world, 2)
         import_file(store, late, _KNOWN)
         added = next(i for i in store.imports("charges", _KNOWN) if i.source == late.name)
         facts = replace(facts, charges=(*facts.charges, added))
@@ -80,7 +81,10 @@ def movable(world: People) -> list[int]:
 
 
 def moved(world: People, number: int, count: int, month: int) -> Any:
-    """A book source that becomes known later: from the eleventh of the month the customer is another partner's."""
+    """A book source that becomes known later.
+
+    From the eleventh of the month the customer is another partner's.
+    """
     was, now = (partner_id(int(world.partner[number]) + n) for n in (0, 1))
     share = {"share": "80 %"} if number % 97 == 50 else {}
     rows = [

@@ -21,11 +21,15 @@ _VARIANTS = 20
 def run(
     rows: int, repeats: int = 0, progress: Callable[[int], Any] = lambda n: None
 ) -> dict[str, dict[str, float]]:
-    """The counted work of each job over a month of so many charges: `month` settles it, `change` moves one customer, `explain` asks why a line is what it is, `plans`
-    settles 20 variants of the plan in one pass. With `repeats`, the month's ratio to the floor, too, in seconds that are measured so often."""
+    """The counted work of each job over a month of so many charges.
+
+    `month` settles it, `change` moves one customer, `explain` asks why a line is what it is, and
+    `plans` settles 20 variants of the plan in one pass. With `repeats`, the month's ratio to the
+    floor, too, in seconds that are measured so often.
+    """
     found: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(prefix="fenrun-guard-") as aside:
-        folder = Path(aside)
+    with tempfile.TemporaryDirectory(prefix="fenrun-guard-") as scratch:
+        folder = Path(scratch)
         month.build(folder, rows)
         facts, engine = facts_as_of(Store(folder / "workspace"), month.KNOWN), Counted(folder)
         settled = facts.settle(month.period(), month.KNOWN, engine=engine)

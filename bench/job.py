@@ -1,7 +1,9 @@
-"""The common job: one channel-incentive year of 12,000 partners, as docs/reference/bench.md describes it.
+"""The common job: one channel-incentive year of 12,000 partners, as docs/reference/bench.md
+describes it.
 
-Reads a folder with `charges.parquet` or `charges.csv` and the small tables beside it, writes them as FOCUS charges, a book and
-a plan, imports and settles those like any other, and writes the earnings.
+Reads a folder with `charges.parquet` or `charges.csv` and the small tables beside it, writes them
+as FOCUS charges, a book and a plan, imports and settles those like any other, and writes the
+earnings.
 """
 
 from __future__ import annotations
@@ -30,18 +32,22 @@ CURRENCY = "USD"
 _KNOWN = datetime(2026, 1, 1)
 _FIRST_PERIOD = "2000-01"
 _EARNINGS = """
-SELECT payee AS partner_id, component, period AS period_key, CAST(base AS DECIMAL(38, 2)) AS base, CAST(earned AS DECIMAL(38, 2)) AS amount
+SELECT payee AS partner_id, component, period AS period_key, CAST(base AS DECIMAL(38, 2)) AS base,
+       CAST(earned AS DECIMAL(38, 2)) AS amount
 FROM earnings WHERE earned > 0 ORDER BY 1, 2, 3"""
 
 
 def run(folder: Path, out: Path, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
-    """Settle the job's folder and write its earnings to `out`. Returns rows and seconds of each phase."""
+    """Settle the job's folder and write its earnings to `out`.
+
+    Returns rows and seconds of each phase.
+    """
     start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="fenrun-job-") as aside:
-        files = write_inputs(folder, Path(aside))
+    with tempfile.TemporaryDirectory(prefix="fenrun-job-") as scratch:
+        files = write_inputs(folder, Path(scratch))
         progress(1)
         mapped = time.perf_counter()
-        store = Store(Path(aside) / "workspace")
+        store = Store(Path(scratch) / "workspace")
         facts = [import_file(store, path, _KNOWN).facts for path in files]
         progress(1)
         imported = time.perf_counter()
@@ -78,7 +84,10 @@ def write_inputs(folder: Path, into: Path) -> list[Path]:
 
 
 def write_earnings(settled: Settled, out: Path) -> int:
-    """Write partner, component, period, base and amount of everything that earns. Returns the number of rows."""
+    """Write partner, component, period, base and amount of everything that earns.
+
+    Returns the number of rows.
+    """
     table = settled.run.engine.query(_EARNINGS)
     with out.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
@@ -88,7 +97,10 @@ def write_earnings(settled: Settled, out: Path) -> int:
 
 
 def _charges(engine: DuckDB, folder: Path, into: Path) -> None:
-    """FOCUS charges on the first day of their period: the job credits whoever holds the association then."""
+    """FOCUS charges on the first day of their period.
+
+    The job credits whoever holds the association then.
+    """
     if (folder / "charges.parquet").exists():
         source, cents = f"read_parquet({literal(str(folder / 'charges.parquet'))})", True
     else:
@@ -101,21 +113,29 @@ def _charges(engine: DuckDB, folder: Path, into: Path) -> None:
         return f"CAST({name}_c AS DECIMAL(18, 0)) * CAST(0.01 AS DECIMAL(3, 2))" if cents else name
 
     engine.connection.execute(f"""
-        COPY (SELECT {literal(ISSUER)} AS InvoiceIssuerName, customer_id AS BillingAccountId, {literal(CURRENCY)} AS BillingCurrency,
-                     CAST(period || '-01' AS TIMESTAMP) AS BillingPeriodStart, CAST(period || '-01' AS TIMESTAMP) AS ChargePeriodStart,
+        COPY (SELECT {literal(ISSUER)} AS InvoiceIssuerName, customer_id AS BillingAccountId,
+                     {literal(CURRENCY)} AS BillingCurrency,
+                     CAST(period || '-01' AS TIMESTAMP) AS BillingPeriodStart,
+                     CAST(period || '-01' AS TIMESTAMP) AS ChargePeriodStart,
                      'Usage' AS ChargeCategory, sku_family AS ServiceName, order_id AS x_OrderId,
-                     {cost("list")} AS ListCost, {cost("contracted")} AS ContractedCost, {cost("billed")} AS BilledCost, {cost("billed")} AS EffectiveCost
+                     {cost("list")} AS ListCost, {cost("contracted")} AS ContractedCost,
+                     {cost("billed")} AS BilledCost, {cost("billed")} AS EffectiveCost
               FROM {source}) TO {literal(str(into))} (FORMAT parquet)""")
 
 
 def _links(engine: DuckDB, folder: Path, charges: Path, into: Path) -> None:
-    """Every account is a customer of its own id; associations are links from customer to partner."""
+    """Every account is a customer of its own id.
+
+    Associations are links from customer to partner.
+    """
     path = literal(str(folder / "associations.csv"))
     engine.connection.execute(f"""
-        COPY (SELECT 'account' AS "of", {literal(ISSUER)} AS issuer, BillingAccountId AS subject, 'customer' AS role, BillingAccountId AS party, NULL AS "from", NULL AS "to"
+        COPY (SELECT 'account' AS "of", {literal(ISSUER)} AS issuer, BillingAccountId AS subject,
+              'customer' AS role, BillingAccountId AS party, NULL AS "from", NULL AS "to"
               FROM (SELECT DISTINCT BillingAccountId FROM read_parquet({literal(str(charges))}))
               UNION ALL
-              SELECT 'customer', NULL, customer_id, 'partner', partner_id, "from", "to" FROM read_csv({path}, all_varchar => true)
+              SELECT 'customer', NULL, customer_id, 'partner', partner_id, "from", "to"
+              FROM read_csv({path}, all_varchar => true)
               ORDER BY ALL) TO {literal(str(into))} (FORMAT parquet)""")
 
 

@@ -1,4 +1,4 @@
-"""The month job: a month's charges, scanned as fast as the engine's reader can and settled with all explanations kept, in one run."""
+"""The month job: a month's charges, scanned as fast as can be, and settled, in one run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from fenrun.world.people import YEAR, People, Size, people, write_book
 KNOWN = datetime(2026, 1, 1)
 MONTH = 9
 _FLOOR = """
-SELECT BillingAccountId, sum(BilledCost) AS billed, sum(ContractedCost) AS contracted, sum(EffectiveCost) AS effective, sum(ListCost) AS list,
+SELECT BillingAccountId, sum(BilledCost) AS billed, sum(ContractedCost) AS contracted,
+       sum(EffectiveCost) AS effective, sum(ListCost) AS list,
        count(ServiceName) AS services, count(x_OrderId) AS orders, max(ChargePeriodStart) AS last
 FROM charges GROUP BY BillingAccountId"""
 
@@ -35,12 +36,15 @@ FROM charges GROUP BY BillingAccountId"""
 def run(
     rows: int, repeats: int = 3, progress: Callable[[int], Any] = lambda n: None
 ) -> dict[str, Any]:
-    """Settle one month of so many charges, a quarter's last. The floor is one grouped sum over the columns that the plan needs, from the same files.
+    """Settle one month of so many charges, a quarter's last.
 
-    Returns medians in seconds, their ratio, the peak memory of a process that only settles, in MB, and the counted work of one settlement.
+    The floor is one grouped sum over the columns that the plan needs, from the same files.
+
+    Returns medians in seconds, their ratio, the peak memory of a process that only settles, in MB,
+    and the counted work of one settlement.
     """
-    with tempfile.TemporaryDirectory(prefix="fenrun-month-") as aside:
-        folder = Path(aside)
+    with tempfile.TemporaryDirectory(prefix="fenrun-month-") as scratch:
+        folder = Path(scratch)
         imported = build(folder, rows)
         progress(1)
         floor, settle, most = timed(folder, repeats, progress)
@@ -64,7 +68,10 @@ def run(
 def timed(
     folder: Path, repeats: int, progress: Callable[[int], Any] = lambda n: None
 ) -> tuple[float, float, int]:
-    """Median seconds of the floor and of the settlement over what was built, in turns and in processes of their own; the settlement's largest peak memory in MB."""
+    """Measure the floor and the settlement over what was built, alternating, each in a process.
+
+    Returns median seconds of both, and the settlement's largest peak memory in MB.
+    """
     floors, settles, peaks = [], [], []
     for _ in range(repeats):
         for task, into in ((_floor, floors), (_settle, settles)):
@@ -84,7 +91,10 @@ def people_of(rows: int) -> People:
 
 
 def build(folder: Path, rows: int) -> float:
-    """Write the month and its book, and import them. Returns the seconds that importing the charges took."""
+    """Write the month and its book, and import them.
+
+    Returns the seconds that importing the charges took.
+    """
     world = people_of(rows)
     charges = write_month(folder / "charges", world, 1, MONTH, lambda n: None)
     plan = folder / "plan.yaml"

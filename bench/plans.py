@@ -1,4 +1,4 @@
-"""Many plans at once: variants of one plan over the same facts, settled in one pass and, for comparison, one by one."""
+"""Many plans at once: variants of one plan, settled in one pass and, to compare, one by one."""
 
 from __future__ import annotations
 
@@ -27,11 +27,14 @@ _SINGLE = 3
 def run(
     rows: int, variants: int, progress: Callable[[int], Any] = lambda n: None
 ) -> dict[str, Any]:
-    """Settle a year of a world of so many charges under so many variants of its plan. Returns the seconds of the one pass, the median of
-    single runs, and how many single runs the pass costs. Every variant's sum is checked against its own run where that was made."""
-    with tempfile.TemporaryDirectory(prefix="fenrun-plans-") as aside:
-        store = Store(Path(aside) / "workspace")
-        for path, _ in make_world(Path(aside) / "world", rows, 1).files:
+    """Settle a year of a world of so many charges under so many variants of its plan.
+
+    Returns the seconds of the one pass, the median of single runs, and how many single runs the
+    pass costs. Every variant's sum is checked against its own run where that was made.
+    """
+    with tempfile.TemporaryDirectory(prefix="fenrun-plans-") as scratch:
+        store = Store(Path(scratch) / "workspace")
+        for path, _ in make_world(Path(scratch) / "world", rows, 1).files:
             import_file(store, path, _KNOWN)
         progress(1)
         plan, period = plans_as_of(store, _KNOWN)[0].plan, parse_period("2024")

@@ -1,4 +1,7 @@
-"""Counted work: what a job asks the engine to do, the same on every machine, however busy. The guard compares it with `expected.json`."""
+"""Counted work: what a job asks the engine to do, the same on every machine, however busy.
+
+The guard compares it with `expected.json`.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +33,13 @@ class Work:
 class Counted(DuckDB):
     """An engine that counts its work. Slower, so never timed."""
 
-    def __init__(self, aside: Path):
+    def __init__(self, scratch: Path):
         super().__init__()
         self.work = Work()
+        output = literal(str(scratch / "last.json"))
         self.connection.execute(
-            f"SET enable_profiling = 'JSON'; SET profiling_coverage = 'ALL'; SET profiling_output = {literal(str(aside / 'last.json'))}"
+            "SET enable_profiling = 'JSON'; SET profiling_coverage = 'ALL';"
+            f" SET profiling_output = {output}"
         )
         self.connection = _Connection(self.connection, self.work)  # type: ignore[assignment]
 
@@ -98,7 +103,7 @@ def record(found: dict[str, dict[str, float]]) -> None:
 
 
 def worse(found: dict[str, dict[str, float]], wanted: dict[str, dict[str, float]]) -> list[str]:
-    """What takes more than expected, in words; a job or measure that is expected and was not found, too."""
+    """Say in words what takes more than expected, or is expected and was not found."""
     said = []
     for job, measures in wanted.items():
         for name, value in measures.items():

@@ -1,6 +1,7 @@
-"""How a skilled user would do the common job by hand, once for each of the usual tools, so that fenrun can be measured against them.
+"""Peers: the common job by hand, as a skilled user of each of the usual tools would do it.
 
-Every peer is a module with `run(folder, out)`: it reads the job's folder and writes earnings.csv, the same bytes as fenrun does. Money is whole cents.
+Every peer is a module with `run(folder, out)`: it reads the job's folder and writes earnings.csv,
+the same bytes as fenrun does. Money is whole cents.
 """
 
 from __future__ import annotations

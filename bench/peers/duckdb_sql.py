@@ -1,7 +1,8 @@
 """The common job in hand-written SQL for DuckDB.
 
-One pass over the charges sums each customer's twelve months side by side, and the book is joined to customers, not to their months. A group for each
-customer and month, also with integer codes for both, was no faster all in.
+One pass over the charges sums each customer's twelve months side by side, and the book is joined to
+customers, not to their months. A group for each customer and month, also with integer codes for
+both, was no faster all in.
 """
 
 from __future__ import annotations
@@ -27,24 +28,33 @@ WITH customers AS (
     SELECT customer_id, {sums} FROM {charges}
     WHERE NOT ({excluded}) AND abs(billed_c) * 100 >= abs(list_c) * {floor} GROUP BY customer_id)
 SELECT partner_id, {credited}
-FROM customers JOIN read_csv({associations}, all_varchar => true) AS held USING (customer_id) GROUP BY partner_id"""
+FROM customers JOIN read_csv({associations}, all_varchar => true) AS held USING (customer_id)
+GROUP BY partner_id"""
 
 _EARNINGS = """
 WITH months AS (UNPIVOT partners ON {months} INTO NAME period VALUE base),
-quarters AS (UNPIVOT (SELECT partner_id, {in_quarters} FROM partners) ON {quarters} INTO NAME quarter VALUE base),
+quarters AS (UNPIVOT (SELECT partner_id, {in_quarters} FROM partners)
+             ON {quarters} INTO NAME quarter VALUE base),
 targets AS (
     SELECT partner_id, quarter, CAST(target * 100 AS BIGINT) AS target
-    FROM read_csv({targets}, header => true, columns => {{partner_id: 'VARCHAR', quarter: 'VARCHAR', target: 'DECIMAL(18, 2)'}}) WHERE target > 0),
+    FROM read_csv({targets}, header => true, columns => {{partner_id: 'VARCHAR', quarter: 'VARCHAR',
+                  target: 'DECIMAL(18, 2)'}}) WHERE target > 0),
 prior AS (
     SELECT partner_id, CAST(prior_year_base * 100 AS BIGINT) AS prior
-    FROM read_csv({prior}, header => true, columns => {{partner_id: 'VARCHAR', prior_year_base: 'DECIMAL(18, 2)'}}) WHERE prior_year_base > 0),
+    FROM read_csv({prior}, header => true, columns => {{partner_id: 'VARCHAR',
+                  prior_year_base: 'DECIMAL(18, 2)'}}) WHERE prior_year_base > 0),
 rated AS (
-    SELECT partner_id, 'monthly' AS component, period AS period_key, base, {monthly} AS rate FROM months
+    SELECT partner_id, 'monthly' AS component, period AS period_key, base, {monthly} AS rate
+    FROM months
     UNION ALL
-    SELECT partner_id, 'task', quarter, base, {task} FROM quarters JOIN targets USING (partner_id, quarter)
+    SELECT partner_id, 'task', quarter, base, {task} FROM quarters
+    JOIN targets USING (partner_id, quarter)
     UNION ALL
-    SELECT partner_id, 'growth', {year}, base, {growth} FROM (SELECT partner_id, {whole} - prior AS base, prior FROM partners JOIN prior USING (partner_id)))
-SELECT partner_id, component, period_key, CAST(base AS DECIMAL(18, 0)) * 0.01 AS base, CAST((base * rate + 50) // 100 AS DECIMAL(18, 0)) * 0.01 AS amount
+    SELECT partner_id, 'growth', {year}, base, {growth}
+    FROM (SELECT partner_id, {whole} - prior AS base, prior FROM partners
+          JOIN prior USING (partner_id)))
+SELECT partner_id, component, period_key, CAST(base AS DECIMAL(18, 0)) * 0.01 AS base,
+       CAST((base * rate + 50) // 100 AS DECIMAL(18, 0)) * 0.01 AS amount
 FROM rated WHERE base > 0 AND base * rate >= 50 ORDER BY partner_id, component, period_key"""
 
 
@@ -58,11 +68,15 @@ def run(folder: Path, out: Path) -> None:
 
 
 def credited(folder: Path, rules: Rules) -> DuckDB:
-    """An engine that holds `partners`: partner_id and, for each month, the cents that the partner is credited."""
+    """An engine that holds `partners`.
+
+    Partner_id and, for each month, the cents that the partner is credited.
+    """
     base = "CASE WHEN abs(billed_c) <= abs(contracted_c) THEN billed_c ELSE contracted_c END"
     sums = ", ".join(f"sum({base}) FILTER (period = '{m}') AS {quoted(m)}" for m in MONTHS)
     by_month = ", ".join(
-        f"""CAST(coalesce(sum({quoted(m)}) FILTER ("from" <= '{m}-01' AND ("to" IS NULL OR '{m}-01' < "to")), 0) AS BIGINT) AS {quoted(m)}"""
+        f"CAST(coalesce(sum({quoted(m)}) FILTER (\"from\" <= '{m}-01'"
+        f' AND ("to" IS NULL OR \'{m}-01\' < "to")), 0) AS BIGINT) AS {quoted(m)}'
         for m in MONTHS
     )
     excluded = (
@@ -116,7 +130,8 @@ def _charges(folder: Path) -> str:
         ]
     )
     money = ", ".join(f"CAST({name} * 100 AS BIGINT) AS {name}_c" for name in COSTS)
-    return f"(SELECT customer_id, sku_family, period, {money} FROM read_csv({literal(str(path))}, header => true, columns => {{{types}}}))"
+    read = f"read_csv({literal(str(path))}, header => true, columns => {{{types}}})"
+    return f"(SELECT customer_id, sku_family, period, {money} FROM {read})"
 
 
 def _plus(months: tuple[str, ...]) -> str:
@@ -124,13 +139,14 @@ def _plus(months: tuple[str, ...]) -> str:
 
 
 def _monthly(rules: Rules) -> str:
-    """The rate of a month: one CASE for each version of the tiers, of the months that it holds in."""
-    parts = [
-        f"WHEN period IN ({', '.join(literal(m) for m, held in zip(MONTHS, rules.tiers) if held == steps)}) THEN {_case(steps, 'base >= {}')}"
-        for steps in dict.fromkeys(rules.tiers)
-    ]
+    """The rate of a month: one CASE for each version of the tiers and its months."""
+    parts = []
+    for steps in dict.fromkeys(rules.tiers):
+        months = [literal(m) for m, held in zip(MONTHS, rules.tiers) if held == steps]
+        parts.append(f"WHEN period IN ({', '.join(months)}) THEN {_case(steps, 'base >= {}')}")
     return f"CASE {' '.join(parts)} END"
 
 
 def _case(steps: Steps, reached: str) -> str:
-    return f"CASE {' '.join(f'WHEN {reached.format(start)} THEN {rate}' for start, rate in reversed(steps))} ELSE 0 END"
+    arms = [f"WHEN {reached.format(start)} THEN {rate}" for start, rate in reversed(steps)]
+    return f"CASE {' '.join(arms)} ELSE 0 END"

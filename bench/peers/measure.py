@@ -24,20 +24,24 @@ def run(
     repeats: int = 3,
     progress: Callable[[int], Any] = lambda n: None,
 ) -> list[dict[str, Any]]:
-    """A row for fenrun and each peer: median seconds, charges a second, the largest peak memory in MB, whether every earnings.csv had fenrun's bytes, and
+    """A row for fenrun and each peer.
+
+    Median seconds, charges a second, the largest peak memory in MB, whether every earnings.csv
+    had fenrun's bytes, and
     how many times faster fenrun is.
 
-    Every run has a process of its own. Its seconds begin when `run` of its module is called: libraries are loaded by then, fenrun's and the peer's alike.
+    Every run has a process of its own. Its seconds begin when `run` of its module is called:
+    libraries are loaded by then, fenrun's and the peer's alike.
     """
     wanted = [name for name in PEERS if not only or name in only]
     names = [OWN, *(name for name in wanted if installed(name))]
     seconds: dict[str, list[float]] = {name: [] for name in names}
     peaks, exact, lines = dict.fromkeys(names, 0), dict.fromkeys(names, True), 0
-    with tempfile.TemporaryDirectory(prefix="fenrun-peers-") as aside:
+    with tempfile.TemporaryDirectory(prefix="fenrun-peers-") as scratch:
         for _ in range(repeats):
             expected = b""
             for name in names:
-                out = Path(aside) / f"{name}.csv"
+                out = Path(scratch) / f"{name}.csv"
                 with multiprocessing.get_context("spawn").Pool(1) as pool:
                     took, most, counted = pool.apply(_measured, (name, str(folder), str(out)))
                 seconds[name].append(took)

@@ -1,8 +1,12 @@
-"""The common job with OpenFisca: its rules are variables of partners, calculated for months and for the year.
+"""The common job with OpenFisca.
 
-OpenFisca holds whole numbers in 32 bits, which end at 21 million in cents, and money usually in 32-bit floats, which lose cents from 167,772.16 on and with
-them the tier. So every variable here holds 64-bit whole cents: its `dtype` is put right when it is made. Groups of OpenFisca add floats and are not asked to
-add: what a partner is credited in a month comes from the DuckDB peer's first query. Its periods know no quarter: a quarter is asked for at its first month.
+Its rules are variables of partners, calculated for months and for the year.
+
+OpenFisca holds whole numbers in 32 bits, which end at 21 million in cents, and money usually in
+32-bit floats, which lose cents from 167,772.16 on and with them the tier. So every variable here
+holds 64-bit whole cents: its `dtype` is put right when it is made. Groups of OpenFisca add floats
+and are not asked to add: what a partner is credited in a month comes from the DuckDB peer's first
+query. Its periods know no quarter: a quarter is asked for at its first month.
 """
 
 from __future__ import annotations
@@ -110,7 +114,8 @@ def _system(rules: Rules) -> TaxBenefitSystem:
 
 
 def _paid(base: np.ndarray, value: np.ndarray, of: np.ndarray | int, steps: Steps) -> np.ndarray:
-    """Cents: the base at the per cent of the highest step whose start, times `of`, the value reaches. Rounded half up; nothing below zero."""
+    """Cents: the base at the per cent of the highest step whose start, times `of`, the value
+    reaches. Rounded half up; nothing below zero."""
     rate = np.zeros(len(base), np.int64)
     for start, percent in steps:
         rate[value >= of * start] = percent
@@ -120,7 +125,10 @@ def _paid(base: np.ndarray, value: np.ndarray, of: np.ndarray | int, steps: Step
 def _figures(
     path: Path, column: str, place: dict[str, int], periods: tuple[str, ...]
 ) -> np.ndarray:
-    """(periods x partners) cents, 0 where nothing is said. A file without quarters speaks of the one period."""
+    """(periods x partners) cents, 0 where nothing is said.
+
+    A file without quarters speaks of the one period.
+    """
     said, number = (
         np.zeros((len(periods), len(place)), np.int64),
         {period: n for n, period in enumerate(periods)},

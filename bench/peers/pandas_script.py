@@ -1,7 +1,9 @@
 """The common job as a pandas script, money as whole cents.
 
-Row groups are read side by side, their texts as categories: whom a charge is credited to, and whether its family is excluded, is looked up in small tables by
-the codes of its categories. Sums are added into one array, twelve months a partner, which a grouping of the rows would take five times as long for.
+Row groups are read side by side, their texts as categories: whom a charge is credited to, and
+whether its family is excluded, is looked up in small tables by the codes of its categories. Sums
+are added into one array, twelve months a partner, which a grouping of the rows would take five
+times as long for.
 """
 
 from __future__ import annotations
@@ -66,7 +68,10 @@ def run(folder: Path, out: Path) -> None:
 def _slots(
     links: pd.DataFrame, customer: np.ndarray, customers: int, partner: np.ndarray, partners: int
 ) -> np.ndarray:
-    """(customers + 1) x 13 places in the sums, each a partner's month. The last row and column are for what is unknown: they lead to the last place, nobody's."""
+    """(customers + 1) x 13 places in the sums, each a partner's month.
+
+    The last row and column are for what is unknown: they lead to the last place, nobody's.
+    """
     slots = np.full((customers + 1, 13), partners * 12, np.int32)
     for n, month in enumerate(MONTHS):
         held = (
@@ -175,7 +180,10 @@ def _rate(value: np.ndarray, of: np.ndarray | int, steps: Steps) -> np.ndarray:
 
 
 def _rows(component: str, base: pd.DataFrame, rate: np.ndarray) -> pd.DataFrame:
-    """A row for each cell that earns; `base` and `rate` have the partners as rows and the periods as columns."""
+    """A row for each cell that earns.
+
+    `base` and `rate` have the partners as rows and the periods as columns.
+    """
     cents = base.to_numpy()
     amount = (cents * rate + 50) // 100
     partner, period = np.nonzero((cents > 0) & (amount > 0))

@@ -1,6 +1,7 @@
 """The common job as a Polars script: lazy, on the streaming engine, money as whole cents.
 
-Each customer's twelve months are summed side by side, and the book is joined to customers, not to their months.
+Each customer's twelve months are summed side by side, and the book is joined to customers, not to
+their months.
 """
 
 from __future__ import annotations

@@ -15,7 +15,10 @@ COLUMNS = ("partner_id", "component", "period_key", "base", "amount")
 COSTS = ("list", "contracted", "billed")
 
 Steps = tuple[tuple[int, int], ...]
-"""(From, per cent) in rising order. From is in cents for the monthly tiers, in per cent elsewhere."""
+"""(From, per cent) in rising order.
+
+From is in cents for the monthly tiers, in per cent elsewhere.
+"""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,10 @@ from bench import guard, work
 
 
 def test_no_job_takes_more_work_than_expected() -> None:
-    """Statements, rows and bytes read of each job; what it takes in seconds is for `fenrun bench guard` to say."""
+    """Statements, rows and bytes read of each job.
+
+    What it takes in seconds is for `fenrun bench guard` to say.
+    """
     wanted = work.expected()
     del wanted["month"]["ratio_to_floor"]
     found = guard.run(int(wanted["month"]["rows"]))

@@ -1,4 +1,7 @@
-"""Whoever does the common job by hand gets the same earnings, byte for byte; else the peers would be measured at another job."""
+"""Whoever does the common job by hand gets the same earnings, byte for byte.
+
+Else the peers would be measured at another job.
+"""
 
 from __future__ import annotations
 
@@ -84,7 +87,10 @@ EARN = [
     "E11,growth,2025,599.99,72.00",
     "E11,monthly,2025-07,1599.99,80.00",
 ]
-"""All that the planted partners earn: on a threshold or band, a cent below it, half a cent, nothing for what is negative."""
+"""All that the planted partners earn.
+
+On a threshold or band, a cent below it, half a cent, nothing for what is negative.
+"""
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,15 @@ import pytest
 
 from tests.command import fenrun
 
-HEAD = "BilledCost,EffectiveCost,ContractedCost,ListCost,BillingAccountId,BillingCurrency,BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,InvoiceIssuerName"
-TAIL = "A1,CNY,2024-09-01T00:00:00Z,2024-10-01T00:00:00Z,2024-09-02T00:00:00Z,2024-09-03T00:00:00Z,Usage,Cloud"
+HEAD = (
+    "BilledCost,EffectiveCost,ContractedCost,ListCost,BillingAccountId,BillingCurrency,"
+    "BillingPeriodStart,BillingPeriodEnd,ChargePeriodStart,ChargePeriodEnd,"
+    "ChargeCategory,InvoiceIssuerName"
+)
+TAIL = (
+    "A1,CNY,2024-09-01T00:00:00Z,2024-10-01T00:00:00Z,"
+    "2024-09-02T00:00:00Z,2024-09-03T00:00:00Z,Usage,Cloud"
+)
 GOOD = f"{HEAD}\n1.00,1.00,1.00,1.00,{TAIL}\n"
 
 

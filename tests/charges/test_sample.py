@@ -1,4 +1,7 @@
-"""The real FOCUS sample: every published defect is reported, nothing is lost, and it settles by hand."""
+"""The real FOCUS sample.
+
+Every published defect is reported, nothing is lost, and it settles by hand.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.when import parse_moment, parse_period
-from fenrun.store.facts import Imported
 from fenrun.settle.imports import import_file, import_files
 from fenrun.settle.runs import settle_workspace
 from fenrun.statement.explain import explain
-from fenrun.store.facts import Store
+from fenrun.store.facts import Imported, Store
 
 DATA = Path(__file__).parent.parent / "data"
 SAMPLE = DATA / "focus_sample.csv"
@@ -136,9 +138,12 @@ def test_parquet_holds_the_same_money(tmp_path: Path) -> None:
 
 
 def test_it_settles_by_hand(tmp_path: Path) -> None:
-    """By hand (see the book and plan beside the sample): AWS Inc., Oracle, and Microsoft from 10 September, half of it to the
-    partner: 9.900095482175 credited; without the credit of -2.6137 (half: -1.30685) 11.206945482175 counts;
-    5 at 10 % and 6.206945482175 at 20 % make 1.741389..., so 1.74."""
+    """By hand (see the book and plan beside the sample).
+
+    AWS Inc., Oracle, and Microsoft from 10 September, half of it to the partner: 9.900095482175
+    credited; without the credit of -2.6137 (half: -1.30685) 11.206945482175 counts; 5 at 10 % and
+    6.206945482175 at 20 % make 1.741389..., so 1.74.
+    """
     store = Store(tmp_path / "ws")
     for name in ("focus_sample.csv", "sample-book.yaml", "sample-plan.yaml"):
         import_file(store, DATA / name, KNOWN)

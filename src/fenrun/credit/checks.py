@@ -1,4 +1,4 @@
-"""What must be true of credits (design invariant: conservation), and what is wrong in the data."""
+"""Invariants of credits (conservation), and problems found in the data."""
 
 from __future__ import annotations
 
@@ -12,27 +12,37 @@ from fenrun.engine.port import Engine
 from fenrun.plan.conditions import reads
 from fenrun.plan.rows import Plan
 
-_OVER = "SELECT count(*) AS n FROM (SELECT 1 FROM direct WHERE main GROUP BY plan_id, group_id, role HAVING sum(share) > 1) AS over"
+_OVER = """
+SELECT count(*) AS n FROM (
+  SELECT 1 FROM direct WHERE main GROUP BY plan_id, group_id, role HAVING sum(share) > 1) AS over"""
 _LOST = """
 SELECT count(*) AS n FROM (
   SELECT p.plan_id, sum({amount}) AS total, sum({amount} * coalesce(v.share, 0)) AS credited
-  FROM groups AS g CROSS JOIN plan_crediting AS p LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
+  FROM groups AS g CROSS JOIN plan_crediting AS p
+  LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
   WHERE g.currency = p.currency GROUP BY p.plan_id) AS s
-LEFT JOIN (SELECT plan_id, sum(amount) AS amount FROM uncredited GROUP BY plan_id) AS u ON u.plan_id = s.plan_id
+LEFT JOIN (SELECT plan_id, sum(amount) AS amount FROM uncredited GROUP BY plan_id) AS u
+  ON u.plan_id = s.plan_id
 WHERE s.total <> s.credited + coalesce(u.amount, 0)"""
-_SUMS = "SELECT (SELECT sum(a0) FROM charge_lines) IS DISTINCT FROM (SELECT sum(a0) FROM groups WHERE charges > lacking0) AS differs"
+_SUMS = """
+SELECT (SELECT sum(a0) FROM charge_lines) IS DISTINCT FROM
+       (SELECT sum(a0) FROM groups WHERE charges > lacking0) AS differs"""
 _CURRENCIES = """
-SELECT g.currency, p.currency AS wanted, sum(g.a0) AS amount FROM groups AS g CROSS JOIN (SELECT DISTINCT currency FROM plan_terms) AS p
+SELECT g.currency, p.currency AS wanted, sum(g.a0) AS amount
+FROM groups AS g CROSS JOIN (SELECT DISTINCT currency FROM plan_terms) AS p
 WHERE g.currency <> p.currency GROUP BY g.currency, p.currency ORDER BY g.currency"""
 _LACKING = """
-SELECT issuer, account, month, sum({lacking}) AS n FROM groups WHERE {lacking} > 0 GROUP BY issuer, account, month ORDER BY issuer, account, month"""
+SELECT issuer, account, month, sum({lacking}) AS n FROM groups WHERE {lacking} > 0
+GROUP BY issuer, account, month ORDER BY issuer, account, month"""
 _UNOWNED = """
-SELECT issuer, account, sum(amount) AS amount FROM (SELECT DISTINCT group_id, issuer, account, amount FROM uncredited WHERE reason = 'no-customer') AS u
+SELECT issuer, account, sum(amount) AS amount
+FROM (SELECT DISTINCT group_id, issuer, account, amount FROM uncredited
+      WHERE reason = 'no-customer') AS u
 GROUP BY issuer, account ORDER BY issuer, account"""
 
 
 def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
-    """Conservation: nobody is credited over the whole, and credited plus uncredited is what was charged."""
+    """Conservation: nobody is credited over the whole, and nothing charged is lost."""
     found = []
     if engine.query(_OVER).to_pylist()[0]["n"]:
         found.append("a role is credited over 100 %")

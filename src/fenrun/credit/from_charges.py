@@ -1,4 +1,7 @@
-"""From charges and the book to credits: fills the fixed SQL of steps.sql with what the plans' conditions read."""
+"""From charges and the book to credits.
+
+Fills the fixed SQL of steps.sql with what the plans' conditions read.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class Readings:
-    """What the conditions of some plans read, under short column names."""
+    """The values that the conditions of some plans read, under short column names."""
 
     trees: dict[str, int]
     """Each distinct condition (JSON) and its number."""
@@ -72,7 +75,7 @@ class Readings:
         return [column for (what, _), column in self.names.items() if what in kinds]
 
     def uses(self, date_name: str) -> bool:
-        """Whether a condition reads a date of that name."""
+        """Return whether a condition reads a date of that name."""
         return any(
             date_name in (node[1], node[-1])
             for t in self.trees
@@ -87,7 +90,7 @@ CREDIT_KEYS = ("payee", "previous", "link", "link date")
 
 
 def readings_of(plans: Sequence[Plan], about: Sequence[str]) -> Readings:
-    """What the plans' conditions about these things read."""
+    """Return what the plans' conditions about these things read."""
     trees = sorted({c.tree for p in plans for c in p.conditions if c.about in about})
     found = sorted(set().union(*(reads(json.loads(t)) for t in trees))) if trees else []
     counts: dict[str, int] = {}
@@ -99,7 +102,10 @@ def readings_of(plans: Sequence[Plan], about: Sequence[str]) -> Readings:
 
 
 def load_plan_rows(engine: Engine, plans: Sequence[Plan]) -> None:
-    """Make the plans' rows known as tables `plan_...`, their conditions numbered in `plan_trees`, their costs in `plan_bases`."""
+    """Load the plans' rows as tables `plan_...`.
+
+    Their conditions are numbered in `plan_trees`, their costs in `plan_bases`.
+    """
     for name, kind in ROW_TYPES.items():
         engine.load(
             f"plan_{name}", from_rows(kind, [row for plan in plans for row in getattr(plan, name)])
@@ -196,14 +202,20 @@ def _numbers(engine: Engine) -> Callable[[str], str]:
 
 
 _LATE = 62
-"""Days before and after the months settled within which charges of one span are summed; older and later ones day by day."""
+"""Days before and after the months settled within which charges of one span are summed.
+
+Older and later ones day by day.
+"""
 _LINES = ("charge_lines", "distinguished_charges")
 """The views of steps.sql that lead from charges to groups."""
 _SAME_GROUP = ("issuer", "account", "sub_account", "order_id", "resource_id", "month", "currency")
 
 
 def load_lines(engine: Engine, plans: Sequence[Plan], filled: dict[str, str]) -> str:
-    """Run the views that lead to groups again, for single charges (filled by line_fragments). Returns the SQL of whether a row t of `distinguished_charges` is in the group g."""
+    """Run the views that lead to groups again, for single charges (filled by line_fragments).
+
+    Returns the SQL of whether a row t of `distinguished_charges` is in the group g.
+    """
     for step in STEPS:
         if step.name in _LINES:
             engine.run(step, filled)
@@ -212,7 +224,10 @@ def load_lines(engine: Engine, plans: Sequence[Plan], filled: dict[str, str]) ->
 
 
 def columns_read(engine: Engine, filled: dict[str, str]) -> list[str]:
-    """The columns of the charges that these views read (or more: a name that is part of another counts)."""
+    """The columns of the charges that these views read.
+
+    Or more: a name that is part of another counts.
+    """
     text = " ".join(step.filled(filled) for step in STEPS if step.name in _LINES)
     return [name for name in engine.columns("charges") if name in text]
 
@@ -225,7 +240,11 @@ def line_fragments(
     settled: tuple[date, date] | None = None,
     charges: str = "charges",
 ) -> dict[str, str]:
-    """What fills the views of steps.sql, for charges billed in months from `start` up to, not including, `end`: all, or some of those that were `settled`, of the table `charges`."""
+    """Return what fills the views of steps.sql.
+
+    For charges billed in months from `start` up to, not including, `end`: all, or some of those
+    that were `settled`, of the table `charges`.
+    """
     read, units, bases = _any_credit(plans), units_of(plans), bases_of(plans)
     column, number, scale = _reader(engine), _numbers(engine), cost_scale(engine, bases)
     found = (
@@ -265,7 +284,10 @@ def line_fragments(
 
 
 def _distinguishing(read: Readings, name: str, value: str) -> str:
-    """The SQL of a column's value as far as the conditions tell it from others: values that are in the same lists become one, so that fewer groups are to be credited."""
+    """The SQL of a column's value as far as the conditions tell it from others.
+
+    Values that are in the same lists become one, so that fewer groups are to be credited.
+    """
     nodes = [
         node
         for tree in read.trees
@@ -291,7 +313,7 @@ def _distinguishing(read: Readings, name: str, value: str) -> str:
 
 
 def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
-    """What fills steps.sql, for charges billed in months from `start` up to, not including, `end`."""
+    """Return what fills steps.sql, for charges billed from `start` up to, not including, `end`."""
     read, units, count = _any_credit(plans), units_of(plans), len(bases_of(plans))
     direct, rolled = share_scales(engine)
     depth = max((len(p.roll_ups) for p in plans), default=0)
@@ -338,7 +360,11 @@ def fragments(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> 
 
 
 def _spans(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dict[str, str]:
-    """What fills the spans in which any day stands for all: those between changes of the book and dates in the plans, unless a condition reads the day itself."""
+    """Return what fills the spans in which any day stands for all.
+
+    They are those between changes of the book and dates in the plans, unless a condition reads the
+    day itself.
+    """
     low, high = (
         (start - timedelta(days=_LATE) if start.year > 1 else start),
         end + timedelta(days=_LATE),
@@ -364,19 +390,25 @@ def _spans(engine: Engine, plans: Sequence[Plan], start: date, end: date) -> dic
         reverse=True,
     )
     said = "".join(f" WHEN c.day >= DATE '{d}' THEN DATE '{d}'" for d in dates)
-    own = "c.day < DATE '{low}' OR c.day >= DATE '{high}' OR s.subject IS NOT NULL OR o.subject IS NOT NULL OR r.subject IS NOT NULL OR k.price IS NOT NULL".format(
-        **given
-    )
+    own = (
+        "c.day < DATE '{low}' OR c.day >= DATE '{high}' OR s.subject IS NOT NULL"
+        " OR o.subject IS NOT NULL OR r.subject IS NOT NULL OR k.price IS NOT NULL"
+    ).format(**given)
     plain = f"coalesce(n.valid_from, DATE '{low}')"
+    dated = f"greatest({plain}, CASE{said} ELSE DATE {literal(str(low))} END)"
     return given | {
         "merged": "true",
-        "span": f"CASE WHEN {own} THEN c.day ELSE {f'greatest({plain}, CASE{said} ELSE DATE {literal(str(low))} END)' if dates else plain} END",
-        "span_join": "\nLEFT JOIN spans AS n ON n.issuer = c.issuer AND n.account = c.account AND n.valid_from <= c.day AND c.day < n.valid_to",
+        "span": f"CASE WHEN {own} THEN c.day ELSE {dated if dates else plain} END",
+        "span_join": "\nLEFT JOIN spans AS n ON n.issuer = c.issuer AND n.account = c.account"
+        " AND n.valid_from <= c.day AND c.day < n.valid_to",
     }
 
 
 def history_needed(plans: Sequence[Plan]) -> bool:
-    """Whether something reads what came long before: first purchases, new customers, amounts to date."""
+    """Return whether something reads what came long before.
+
+    That is: first purchases, new customers, amounts to date.
+    """
     subjects = {
         s
         for p in plans
@@ -390,7 +422,7 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
 
 def since_needed(plans: Sequence[Plan]) -> bool:
-    """Whether something reads the day on which a customer was first charged anything."""
+    """Return whether something reads the day on which a customer was first charged anything."""
     read = _any_credit(plans)
     return (
         read.uses("first purchase")
@@ -404,7 +436,8 @@ def amount_of(basis: str, table: str, plans: Sequence[Plan]) -> str:
     bases = bases_of(plans)
     if len(bases) == 1:
         return f"{table}.a0"
-    return f"CASE {basis} {' '.join(f'WHEN {literal(b)} THEN {table}.a{n}' for n, b in enumerate(bases))} END"
+    arms = [f"WHEN {literal(name)} THEN {table}.a{n}" for n, name in enumerate(bases)]
+    return f"CASE {basis} {' '.join(arms)} END"
 
 
 def _customer_readings(read: Readings) -> dict[str, str]:
@@ -426,7 +459,8 @@ def _customer_joins(read: Readings) -> str:
     labels = {n: c for n, c in read.of("label").items() if n != "customer"}
     month_end = "CAST(o.month + INTERVAL 1 MONTH - INTERVAL 1 DAY AS DATE)"
     held = "".join(
-        f"\nLEFT JOIN (SELECT DISTINCT owned_id FROM holders WHERE sound AND role = {literal(n)}) AS {c} ON {c}.owned_id = o.owned_id"
+        "\nLEFT JOIN (SELECT DISTINCT owned_id FROM holders"
+        f" WHERE sound AND role = {literal(n)}) AS {c} ON {c}.owned_id = o.owned_id"
         for n, c in read.of("held").items()
     )
     since = (
@@ -463,7 +497,8 @@ def _claim_joins(read: Readings) -> str:
     previous = {n: c for n, c in read.of("previous").items() if n != "party"}
     dated = " ".join(read.of("link date"))
     first = (
-        "\nLEFT JOIN first_purchases AS first ON first.customer = c.customer AND first.role = c.role AND first.party = c.party AND first.since = c.since"
+        "\nLEFT JOIN first_purchases AS first ON first.customer = c.customer"
+        " AND first.role = c.role AND first.party = c.party AND first.since = c.since"
         if "first purchase" in dated
         else ""
     )
@@ -483,10 +518,9 @@ def _claim_joins(read: Readings) -> str:
 def _tests(trees: dict[str, int], read: Readings, key: str, table: str) -> str:
     """Which numbered conditions hold in which rows of a table."""
     parts = [f"SELECT {ALWAYS} AS tree_no, {key} FROM {table}"]
-    parts += [
-        f"SELECT {number}, {key} FROM {table} WHERE {to_sql(json.loads(tree), lambda what, name: read.names[what, name])}"
-        for tree, number in trees.items()
-    ]
+    for tree, number in trees.items():
+        holds = to_sql(json.loads(tree), lambda what, name: read.names[what, name])
+        parts.append(f"SELECT {number}, {key} FROM {table} WHERE {holds}")
     return "\nUNION ALL\n".join(parts)
 
 
@@ -544,9 +578,8 @@ def _decimals(engine: Engine, present: dict[str, str], name: str) -> int:
     if name not in present:
         return 2
     number = f"TRY_CAST({quoted(name)} AS DECIMAL(38,15))"
-    found = engine.query(
-        f"SELECT max(length(rtrim(split_part(CAST({number} AS VARCHAR), '.', 2), '0'))) AS n FROM charges"
-    ).to_pylist()[0]["n"]
+    places = f"length(rtrim(split_part(CAST({number} AS VARCHAR), '.', 2), '0'))"
+    found = engine.query(f"SELECT max({places}) AS n FROM charges").to_pylist()[0]["n"]
     return max(2, found or 0)
 
 
@@ -564,7 +597,8 @@ def share_scales(engine: Engine) -> tuple[int, int]:
 def label_joins(labels: dict[str, str], party: str, day: str) -> str:
     """Joins that bring each label (name to column name) of a party on a day."""
     return "".join(
-        f"\nLEFT JOIN labels AS {c} ON {c}.party = {party} AND {c}.label = {literal(n)} AND {c}.valid_from <= {day} AND {day} < {c}.valid_to"
+        f"\nLEFT JOIN labels AS {c} ON {c}.party = {party} AND {c}.label = {literal(n)}"
+        f" AND {c}.valid_from <= {day} AND {day} < {c}.valid_to"
         for n, c in labels.items()
     )
 
@@ -574,11 +608,14 @@ def _basis(basis: str, column: Callable[[str], str]) -> str:
     if len(costs) == 1:
         return costs[0]
     one, other = costs
-    return f"CASE WHEN abs({one}) <= abs({other}) THEN {one} WHEN abs({other}) < abs({one}) THEN {other} END"
+    return (
+        f"CASE WHEN abs({one}) <= abs({other}) THEN {one}"
+        f" WHEN abs({other}) < abs({one}) THEN {other} END"
+    )
 
 
 def _offset(engine: Engine, zone: str) -> str:
-    """What to add to a UTC time of a charge for the plan's time zone, over the span of the charges."""
+    """The SQL of what to add to a charge's UTC time for the plan's time zone."""
     low, high = extent(engine)
     if low is None or high is None:
         return "INTERVAL 0 SECOND"
@@ -608,7 +645,7 @@ def extent(engine: Engine) -> tuple[datetime | None, datetime | None]:
 
 
 def offset_changes(zone: str, low: datetime, high: datetime) -> list[tuple[int, datetime]]:
-    """The zone's offsets from UTC in seconds between two UTC times, each with the moment at which it ends."""
+    """The zone's offsets from UTC in seconds, each with the moment at which it ends."""
     info = ZoneInfo(zone)
 
     def offset(moment: datetime) -> int:

@@ -1,6 +1,7 @@
-"""What several plans have in common: plans that credit alike are credited once, components that measure alike are measured once.
+"""Shared work of several plans: those that credit alike are credited once.
 
-A hundred variants of a plan's rates so cost little more than one plan: only what the rates are applied to is multiplied.
+Components that measure alike are measured once. A hundred variants of a plan's rates so cost
+little more than one plan: only what the rates are applied to is multiplied.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ class SharedCrediting:
 
 @dataclass(frozen=True)
 class SharedMeasures:
-    """The components whose measures serve a component as well: month by month, and summed over its periods. Grain: plan, component."""
+    """The components whose measures serve a component as well.
+
+    Month by month, and summed over its periods. Grain: plan, component.
+    """
 
     plan_id: str
     rule_id: str
@@ -102,7 +106,7 @@ def _crediting(plan: Plan) -> str:
 
 
 def _summing(c: Component) -> tuple[object, ...]:
-    """What makes of months a measure of a period."""
+    """Return what makes of months a measure of a period."""
     return c.calendar, c.counts, c.counts_from, c.up_to, c.compare == "last year of its customers"
 
 

@@ -12,22 +12,25 @@ SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS accou
        CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE) AS month,
        {day} AS day,
        BillingCurrency AS currency, {correction} AS correction, {price} AS price,
-         ChargePeriodStart AS started, {bought} AS bought, {amounts}{columns}
+       ChargePeriodStart AS started, {bought} AS bought, {amounts}{columns}
 FROM {charges}
 WHERE BillingPeriodStart >= TIMESTAMP '{from}' - INTERVAL 1 DAY
   AND BillingPeriodStart < TIMESTAMP '{to}' - INTERVAL 1 DAY
 
 -- step: registered
 -- The orders, resources and sub-accounts that the book names; no other is told apart.
-SELECT DISTINCT of_kind, issuer, subject FROM links
+SELECT DISTINCT of_kind, issuer, subject
+FROM links
 WHERE of_kind IN ('order', 'resource', 'sub-account')
 
 -- step: distinguished_accounts
 -- Accounts with charges of a registered order or resource.
-SELECT p.issuer, p.account FROM charge_lines AS p
+SELECT p.issuer, p.account
+FROM charge_lines AS p
 JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
 UNION
-SELECT p.issuer, p.account FROM charge_lines AS p
+SELECT p.issuer, p.account
+FROM charge_lines AS p
 JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_id
 
 -- step: corrections
@@ -43,11 +46,13 @@ WHERE c.correction AND c.order_id IS NULL AND c.resource_id IS NULL
 SELECT c.issuer, c.account, c.price, c.started, min(o.subject) AS order_id,
        min(r.subject) AS resource_id
 FROM corrections AS c
-JOIN charge_lines AS p ON p.issuer = c.issuer AND p.account = c.account AND p.price = c.price
-  AND p.started = c.started AND NOT p.correction
+JOIN charge_lines AS p
+  ON p.issuer = c.issuer AND p.account = c.account AND p.price = c.price
+ AND p.started = c.started AND NOT p.correction
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_id
-LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = p.issuer
-  AND r.subject = p.resource_id
+LEFT JOIN registered AS r
+  ON r.of_kind = 'resource' AND r.issuer = p.issuer
+ AND r.subject = p.resource_id
 GROUP BY c.issuer, c.account, c.price, c.started
 HAVING min(coalesce(o.subject, '')) = max(coalesce(o.subject, ''))
   AND min(coalesce(r.subject, '')) = max(coalesce(r.subject, ''))
@@ -66,7 +71,9 @@ uppers AS (
 rising AS (
   SELECT DISTINCT party, party AS upper, 0 AS depth FROM holding
   UNION ALL
-  SELECT a.party, u.party, a.depth + 1 FROM rising AS a JOIN uppers AS u ON u.subject = a.upper
+  SELECT a.party, u.party, a.depth + 1
+  FROM rising AS a
+  JOIN uppers AS u ON u.subject = a.upper
   WHERE a.depth < {depth}),
 above AS (
   SELECT DISTINCT party, upper FROM rising),
@@ -79,7 +86,9 @@ of_customer AS (
   UNION
   SELECT party, day FROM of_party
   UNION
-  SELECT h.customer, p.day FROM of_party AS p JOIN above AS a ON a.upper = p.party
+  SELECT h.customer, p.day
+  FROM of_party AS p
+  JOIN above AS a ON a.upper = p.party
   JOIN holding AS h ON h.party = a.party)
 SELECT issuer, subject AS account, day FROM turning WHERE of_kind = 'account' AND {merged}
 UNION
@@ -92,7 +101,7 @@ WHERE c.day > DATE '{low}' AND c.day < DATE '{high}' AND {merged}
 -- Spans between them, in which any day stands for all.
 SELECT issuer, account, day AS valid_from,
        lead(day, 1, DATE '{high}') OVER (PARTITION BY issuer, account ORDER BY day) AS valid_to
-       FROM change_dates
+FROM change_dates
 
 -- view: distinguished_charges
 -- The charges with only those orders, resources and sub-accounts, and a day that stands for theirs:
@@ -102,21 +111,24 @@ SELECT c.import_id, c.row_no, c.issuer, c.account, s.subject AS sub_account,
        coalesce(r.subject, k.resource_id) AS resource_id, c.month, c.day, {span} AS span,
        c.currency, c.bought{amount_names}{keys}
 FROM charge_lines AS c
-LEFT JOIN registered AS s ON s.of_kind = 'sub-account' AND s.issuer = c.issuer
-  AND s.subject = c.sub_account
+LEFT JOIN registered AS s
+  ON s.of_kind = 'sub-account' AND s.issuer = c.issuer
+ AND s.subject = c.sub_account
 LEFT JOIN registered AS o ON o.of_kind = 'order' AND o.issuer = c.issuer AND o.subject = c.order_id
-LEFT JOIN registered AS r ON r.of_kind = 'resource' AND r.issuer = c.issuer
-  AND r.subject = c.resource_id
-LEFT JOIN corrected AS k ON k.issuer = c.issuer AND k.account = c.account AND k.started = c.started
-                        AND k.price = CASE WHEN c.correction AND c.order_id IS NULL
-                          AND c.resource_id IS NULL THEN c.price END{span_join}
+LEFT JOIN registered AS r
+  ON r.of_kind = 'resource' AND r.issuer = c.issuer
+ AND r.subject = c.resource_id
+LEFT JOIN corrected AS k
+  ON k.issuer = c.issuer AND k.account = c.account AND k.started = c.started
+ AND k.price = CASE WHEN c.correction AND c.order_id IS NULL AND c.resource_id IS NULL
+                     THEN c.price END{span_join}
 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.
 SELECT row_number() OVER (ORDER BY issuer, account, sub_account, order_id, resource_id, month, span,
                           currency{keys}) AS group_id,
        issuer, account, sub_account, order_id, resource_id, month, span AS day,
-         currency{keys}{sums}, min(CASE WHEN bought THEN day END) AS bought, count(*) AS charges
+       currency{keys}{sums}, min(CASE WHEN bought THEN day END) AS bought, count(*) AS charges
 FROM distinguished_charges
 GROUP BY issuer, account, sub_account, order_id, resource_id, month, span, currency{keys}
 
@@ -126,13 +138,15 @@ GROUP BY issuer, account, sub_account, order_id, resource_id, month, span, curre
 WITH by_sub AS (
   SELECT g.group_id, l.party, l.share, l.link_id, l.sound
   FROM groups AS g
-  JOIN links AS l ON l.of_kind = 'sub-account' AND l.issuer = g.issuer AND l.subject = g.sub_account
-                 AND l.valid_from <= g.day AND g.day < l.valid_to),
+  JOIN links AS l
+    ON l.of_kind = 'sub-account' AND l.issuer = g.issuer AND l.subject = g.sub_account
+   AND l.valid_from <= g.day AND g.day < l.valid_to),
 by_account AS (
   SELECT g.group_id, l.party, l.share, l.link_id, l.sound
   FROM groups AS g
-  JOIN links AS l ON l.of_kind = 'account' AND l.issuer = g.issuer AND l.subject = g.account
-                 AND l.valid_from <= g.day AND g.day < l.valid_to
+  JOIN links AS l
+    ON l.of_kind = 'account' AND l.issuer = g.issuer AND l.subject = g.account
+   AND l.valid_from <= g.day AND g.day < l.valid_to
   WHERE NOT EXISTS (SELECT 1 FROM by_sub AS s WHERE s.group_id = g.group_id))
 SELECT group_id, party AS customer, share, link_id, sound FROM by_sub
 UNION ALL
@@ -143,14 +157,16 @@ SELECT group_id, party AS customer, share, link_id, sound FROM by_account
 SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link_id, c.share) AS owned_id,
        g.group_id, g.issuer, g.account, g.order_id, g.resource_id, g.month, g.day,
        g.charges, g.bought{group_amounts}{group_keys}, c.customer,
-         coalesce(c.share, 1) AS customer_share, c.link_id AS customer_link
+       coalesce(c.share, 1) AS customer_share, c.link_id AS customer_link
 FROM groups AS g
 LEFT JOIN customers AS c ON c.group_id = g.group_id AND c.sound
 WHERE g.currency = '{currency}'
 
 -- step: customer_since
 -- The first day on which each customer was charged anything: a charge with any cost above zero.
-SELECT customer, min(bought) AS day FROM owned WHERE bought IS NOT NULL AND customer IS NOT NULL
+SELECT customer, min(bought) AS day
+FROM owned
+WHERE bought IS NOT NULL AND customer IS NOT NULL
 GROUP BY customer
 
 -- step: holders
@@ -159,19 +175,22 @@ GROUP BY customer
 WITH by_order AS (
   SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound, l.since, l.previous, l.type
   FROM owned AS o
-  JOIN links AS l ON l.of_kind = 'order' AND l.issuer = o.issuer AND l.subject = o.order_id
-                 AND l.valid_from <= o.day AND o.day < l.valid_to),
+  JOIN links AS l
+    ON l.of_kind = 'order' AND l.issuer = o.issuer AND l.subject = o.order_id
+   AND l.valid_from <= o.day AND o.day < l.valid_to),
 by_resource AS (
   SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound, l.since, l.previous, l.type
   FROM owned AS o
-  JOIN links AS l ON l.of_kind = 'resource' AND l.issuer = o.issuer AND l.subject = o.resource_id
-                 AND l.valid_from <= o.day AND o.day < l.valid_to
+  JOIN links AS l
+    ON l.of_kind = 'resource' AND l.issuer = o.issuer AND l.subject = o.resource_id
+   AND l.valid_from <= o.day AND o.day < l.valid_to
   WHERE NOT EXISTS (SELECT 1 FROM by_order AS b WHERE b.owned_id = o.owned_id AND b.role = l.role)),
 by_customer AS (
   SELECT o.owned_id, l.role, l.party, l.share, l.link_id, l.sound, l.since, l.previous, l.type
   FROM owned AS o
-  JOIN links AS l ON l.of_kind = 'customer' AND l.subject = o.customer
-                 AND l.valid_from <= o.day AND o.day < l.valid_to
+  JOIN links AS l
+    ON l.of_kind = 'customer' AND l.subject = o.customer
+   AND l.valid_from <= o.day AND o.day < l.valid_to
   WHERE NOT EXISTS (SELECT 1 FROM by_order AS b WHERE b.owned_id = o.owned_id AND b.role = l.role)
     AND NOT EXISTS (SELECT 1 FROM by_resource AS b
                     WHERE b.owned_id = o.owned_id AND b.role = l.role))
@@ -221,7 +240,7 @@ GROUP BY o.customer, h.role, h.party, h.since
 SELECT d.plan_id, d.rule_id, c.mode, c.while_rule, r.role, r.role_rank, s.segment_id, o.owned_id,
        o.group_id, o.customer, o.month, o.day, o.charges{owned_amounts},
        h.party, CAST(o.customer_share * h.share AS DECIMAL(38, {direct_share})) AS share,
-         o.customer_link, h.link_id, h.via, h.sound, h.since, h.previous, h.type
+       o.customer_link, h.link_id, h.via, h.sound, h.since, h.previous, h.type
 FROM owned AS o
 JOIN attributes AS s ON s.owned_id = o.owned_id
 JOIN decided AS d ON d.segment_id = s.segment_id
@@ -255,8 +274,9 @@ WHERE p.about = 'credit'
 -- The claims whose clause credits their link: inside its windows.
 SELECT c.*
 FROM read_claims AS c
-LEFT JOIN rule_matches AS h ON h.plan_id = c.plan_id AND h.rule_id = c.while_rule
-  AND h.reading_id = c.reading_id
+LEFT JOIN rule_matches AS h
+  ON h.plan_id = c.plan_id AND h.rule_id = c.while_rule
+ AND h.reading_id = c.reading_id
 WHERE c.while_rule = '' OR h.reading_id IS NOT NULL
 
 -- step: winning_roles
@@ -295,14 +315,17 @@ WITH RECURSIVE rolled AS (
            'party'
   FROM rolled AS d
   JOIN plan_roll_ups AS u ON u.plan_id = d.plan_id AND u.rule_id = d.rule_id AND u.role = d.role
-  JOIN links AS l ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound
-                 AND l.valid_from <= d.day AND d.day < l.valid_to)
+  JOIN links AS l
+    ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound
+   AND l.valid_from <= d.day AND d.day < l.valid_to)
 SELECT * FROM rolled
 
 -- step: coverage
 -- How much of each group the best credited role covers, plan by plan.
 SELECT plan_id, group_id, max(share) AS share
-FROM (SELECT plan_id, group_id, role, sum(share) AS share FROM direct WHERE main
+FROM (SELECT plan_id, group_id, role, sum(share) AS share
+      FROM direct
+      WHERE main
       GROUP BY plan_id, group_id, role) AS roles
 GROUP BY plan_id, group_id
 
@@ -317,11 +340,14 @@ WITH short AS (
   LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
   WHERE g.currency = p.currency AND coalesce(v.share, 0) < 1),
 owners AS (
-  SELECT c.group_id, bool_and(c.sound) AS sound FROM customers AS c SEMI
-  JOIN short AS s ON s.group_id = c.group_id GROUP BY c.group_id),
+  SELECT c.group_id, bool_and(c.sound) AS sound
+  FROM customers AS c
+  SEMI JOIN short AS s ON s.group_id = c.group_id
+  GROUP BY c.group_id),
 tried AS (
-  SELECT DISTINCT c.plan_id, c.group_id FROM read_claims AS c SEMI
-  JOIN short AS s ON s.plan_id = c.plan_id AND s.group_id = c.group_id),
+  SELECT DISTINCT c.plan_id, c.group_id
+  FROM read_claims AS c
+  SEMI JOIN short AS s ON s.plan_id = c.plan_id AND s.group_id = c.group_id),
 clashing AS (
   SELECT DISTINCT plan_id, group_id FROM open_claims WHERE NOT sound)
 SELECT s.plan_id, s.group_id, s.issuer, s.account, s.month, s.amount, s.charges,

@@ -1,4 +1,7 @@
-"""From credits to earnings: fills the fixed SQL of steps.sql with the periods asked for and the conditions on parties."""
+"""From credits to earnings.
+
+Fills the fixed SQL of steps.sql with the periods asked for and the conditions on parties.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,11 @@ class PeriodRow:
 
 
 def load_periods(engine: Engine, plans: Sequence[Plan], first: date, last: date) -> None:
-    """Make the table `periods`: for each calendar that the plans use, every period that begins from `first` on and before `last`."""
+    """Make the table `periods`.
+
+    For each calendar that the plans use, every period that begins from `first` on and before
+    `last`.
+    """
     used = {
         MONTHLY,
         *(c for p in plans for k in p.components for c in (k.calendar, k.baseline_calendar) if c),
@@ -62,7 +69,10 @@ def load_periods(engine: Engine, plans: Sequence[Plan], first: date, last: date)
 
 
 def first_needed(plans: Sequence[Plan], period: Period) -> date:
-    """First day of the months whose earnings a settlement of the period needs: entries and payouts look back on earlier ones."""
+    """First day of the months whose earnings a settlement of the period needs.
+
+    Entries and payouts look back on earlier ones.
+    """
     found = [period.span.start]
     for plan in plans:
         terms = plan.terms[0]
@@ -79,7 +89,10 @@ def first_needed(plans: Sequence[Plan], period: Period) -> date:
 
 
 def first_charged(plans: Sequence[Plan], period: Period) -> date:
-    """First day of the months of charges that settling the period looks at: a year before the first earning it needs."""
+    """First day of the months of charges that settling the period looks at.
+
+    A year before the first earning it needs.
+    """
     first = first_needed(plans, period)
     return (
         first.replace(year=max(first.year - 2, 1), month=1)
@@ -89,12 +102,18 @@ def first_charged(plans: Sequence[Plan], period: Period) -> date:
 
 
 def charged(plans: Sequence[Plan], period: Period) -> tuple[date, date]:
-    """The months of charges that settling the period looks at: from one day up to, not including, another."""
+    """The months of charges that settling the period looks at.
+
+    From one day up to, not including, another.
+    """
     return LONG_AGO if history_needed(plans) else first_charged(plans, period), period.span.end
 
 
 def amount_types(engine: Engine, plans: Sequence[Plan], credit: int) -> dict[str, str]:
-    """The types that hold each kind of amount exactly, with no more decimals than its factors have. `credit`: decimals of a credit."""
+    """The types that hold each kind of amount exactly, with no more decimals than its factors have.
+
+    `credit`: decimals of a credit.
+    """
 
     def most(*values: Decimal | None) -> int:
         return max((decimals(v) for v in values if v is not None), default=0)
@@ -151,7 +170,10 @@ def amount_types(engine: Engine, plans: Sequence[Plan], credit: int) -> dict[str
 
 
 def fragments(engine: Engine, plans: Sequence[Plan], period: Period, credit: int) -> dict[str, str]:
-    """What fills steps.sql: earnings whose period ends in a month of `period`. `credit`: decimals of a credit."""
+    """Return what fills steps.sql: earnings whose period ends in a month of `period`.
+
+    `credit`: decimals of a credit.
+    """
     read = readings_of(plans, ("party",))
     labels = read.of("label")
     values = "".join(f", {c}.value AS {c}" for c in labels.values())
@@ -160,13 +182,13 @@ def fragments(engine: Engine, plans: Sequence[Plan], period: Period, credit: int
         f" WHEN {literal(name)} THEN coalesce(g.{column}, '')" for name, column in units.items()
     )
     parts = [f"SELECT {ALWAYS} AS tree_no, {{key}} FROM {{table}}"]
-    parts += [
-        f"SELECT {number}, {{key}} FROM {{table}} WHERE {to_sql(json.loads(tree), lambda what, name: read.names[what, name])}"
-        for tree, number in read.trees.items()
-    ]
+    for tree, number in read.trees.items():
+        holds = to_sql(json.loads(tree), lambda what, name: read.names[what, name])
+        parts.append(f"SELECT {number}, {{key}} FROM {{table}} WHERE {holds}")
     tests = "\nUNION ALL\n".join(parts)
     return amount_types(engine, plans, credit) | {
-        "unit": f"CASE k.each WHEN 'payee' THEN '' WHEN 'customer' THEN coalesce(c.customer, ''){arms} END",
+        "unit": "CASE k.each WHEN 'payee' THEN ''"
+        f" WHEN 'customer' THEN coalesce(c.customer, ''){arms} END",
         "unit_join": "\nJOIN groups AS g ON g.group_id = c.group_id" if units else "",
         "column_no": "coalesce(n.column_no, 0)" if columns else "0",
         "column_join": _COLUMN_JOIN if columns else "",
@@ -188,6 +210,9 @@ def fragments(engine: Engine, plans: Sequence[Plan], period: Period, credit: int
 
 _COLUMN_JOIN = """
 JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month AND c.month < p.period_to
-LEFT JOIN (SELECT DISTINCT plan_id, table_id, valid_from, valid_to FROM plan_bands WHERE column_no > 0) AS v
-       ON v.plan_id = k.plan_id AND v.table_id = k.table_id AND v.valid_from <= p.period_from AND p.period_from < v.valid_to
-LEFT JOIN reading_columns AS n ON n.plan_id = k.plan_id AND n.table_id = k.table_id AND n.version = v.valid_from AND n.reading_id = c.reading_id"""
+LEFT JOIN (SELECT DISTINCT plan_id, table_id, valid_from, valid_to FROM plan_bands
+           WHERE column_no > 0) AS v
+       ON v.plan_id = k.plan_id AND v.table_id = k.table_id AND v.valid_from <= p.period_from AND
+       p.period_from < v.valid_to
+LEFT JOIN reading_columns AS n ON n.plan_id = k.plan_id AND n.table_id = k.table_id
+  AND n.version = v.valid_from AND n.reading_id = c.reading_id"""

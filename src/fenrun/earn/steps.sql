@@ -3,16 +3,18 @@
 -- serves all that count alike.
 SELECT k.*, l.crediting
 FROM plan_components AS k
-JOIN shared_measures AS l ON l.counted_plan = k.plan_id AND l.counted_component = k.rule_id
-  AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
+JOIN shared_measures AS l
+  ON l.counted_plan = k.plan_id AND l.counted_component = k.rule_id
+ AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
 
 -- step: plan_totals
 -- The components whose months are summed over periods, with the component that counts these; what
 -- they sum serves all that sum alike.
 SELECT k.*, l.counted_plan, l.counted_component
 FROM plan_components AS k
-JOIN shared_measures AS l ON l.like_plan = k.plan_id AND l.like_component = k.rule_id
-  AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
+JOIN shared_measures AS l
+  ON l.like_plan = k.plan_id AND l.like_component = k.rule_id
+ AND l.plan_id = k.plan_id AND l.rule_id = k.rule_id
 
 -- step: reading_days
 -- Each reading with the days on which it has credits.
@@ -25,8 +27,9 @@ SELECT x.plan_id, k.rule_id AS component, h.reading_id, s.day,
 FROM plan_exclusions AS x
 JOIN plan_measures AS k ON k.plan_id = x.plan_id AND (x.component = '' OR x.component = k.rule_id)
 JOIN rule_matches AS h ON h.plan_id = x.plan_id AND h.rule_id = x.rule_id
-JOIN reading_days AS s ON s.reading_id = h.reading_id AND x.valid_from <= s.day
-  AND s.day < x.valid_to
+JOIN reading_days AS s
+  ON s.reading_id = h.reading_id AND x.valid_from <= s.day
+ AND s.day < x.valid_to
 GROUP BY x.plan_id, k.rule_id, h.reading_id, s.day
 
 -- step: claimed
@@ -35,11 +38,13 @@ GROUP BY x.plan_id, k.rule_id, h.reading_id, s.day
 SELECT k.plan_id, k.group_id, k.role, r.reading_id, g.kind, min_by(k.rule_id, k.rank) AS component,
        count(*) AS components
 FROM plan_measures AS k
-JOIN plan_groups AS g ON g.plan_id = k.plan_id AND g.rule_id = k.group_id
-  AND g.kind IN ('first match', 'exclusive')
+JOIN plan_groups AS g
+  ON g.plan_id = k.plan_id AND g.rule_id = k.group_id
+ AND g.kind IN ('first match', 'exclusive')
 CROSS JOIN readings AS r
-LEFT JOIN rule_matches AS h ON h.plan_id = k.plan_id AND h.rule_id = k.measure_rule
-  AND h.reading_id = r.reading_id
+LEFT JOIN rule_matches AS h
+  ON h.plan_id = k.plan_id AND h.rule_id = k.measure_rule
+ AND h.reading_id = r.reading_id
 WHERE k.measure_rule = '' OR h.reading_id IS NOT NULL
 GROUP BY k.plan_id, k.group_id, k.role, r.reading_id, g.kind
 
@@ -55,21 +60,27 @@ GROUP BY x.plan_id, x.table_id, x.version, h.reading_id
 -- what excludes it and whether a baseline is set against it.
 SELECT k.plan_id, k.rule_id AS component, c.party AS payee, {unit} AS unit, c.customer, c.month,
        {column_no} AS column_no,
-       coalesce(x.excluded_by, CASE WHEN f.kind = 'exclusive'
-                AND f.components > 1 THEN k.group_id END) AS excluded_by,
+       coalesce(x.excluded_by,
+                CASE WHEN f.kind = 'exclusive' AND f.components > 1 THEN k.group_id END
+               ) AS excluded_by,
        k.baseline <> '' AND (k.baseline_rule = '' OR b.reading_id IS NOT NULL) AS baselined,
        sum(c.amount) AS amount, sum(c.charges) AS charges
 FROM credits AS c
-JOIN plan_measures AS k ON k.crediting = c.plan_id AND k.role = c.role AND k.basis = c.basis
-  AND k.pays_on <> 'earned'
-LEFT JOIN rule_matches AS m ON m.plan_id = k.plan_id AND m.rule_id = k.measure_rule
-  AND m.reading_id = c.reading_id
-LEFT JOIN claimed AS f ON f.plan_id = k.plan_id AND f.group_id = k.group_id AND f.role = c.role
-  AND f.reading_id = c.reading_id
-LEFT JOIN excluded AS x ON x.plan_id = k.plan_id AND x.component = k.rule_id
-  AND x.reading_id = c.reading_id AND x.day = c.day
-LEFT JOIN rule_matches AS b ON b.plan_id = k.plan_id AND b.rule_id = k.baseline_rule
-  AND b.reading_id = c.reading_id{unit_join}{column_join}
+JOIN plan_measures AS k
+  ON k.crediting = c.plan_id AND k.role = c.role AND k.basis = c.basis
+ AND k.pays_on <> 'earned'
+LEFT JOIN rule_matches AS m
+  ON m.plan_id = k.plan_id AND m.rule_id = k.measure_rule
+ AND m.reading_id = c.reading_id
+LEFT JOIN claimed AS f
+  ON f.plan_id = k.plan_id AND f.group_id = k.group_id AND f.role = c.role
+ AND f.reading_id = c.reading_id
+LEFT JOIN excluded AS x
+  ON x.plan_id = k.plan_id AND x.component = k.rule_id
+ AND x.reading_id = c.reading_id AND x.day = c.day
+LEFT JOIN rule_matches AS b
+  ON b.plan_id = k.plan_id AND b.rule_id = k.baseline_rule
+ AND b.reading_id = c.reading_id{unit_join}{column_join}
 WHERE (k.measure_rule = '' OR m.reading_id IS NOT NULL)
   AND (f.kind IS NULL OR f.kind <> 'first match' OR f.component = k.rule_id)
 GROUP BY ALL
@@ -84,10 +95,12 @@ WITH spend AS (
   FROM performance_measures AS m
   JOIN plan_measures AS k ON k.plan_id = m.plan_id AND k.rule_id = m.component
   JOIN plan_terms AS t ON t.plan_id = m.plan_id
-  JOIN periods AS p ON p.calendar = k.baseline_calendar AND p.period_from <= m.month
-    AND m.month < p.period_to
-  LEFT JOIN figures AS f ON f.party = m.customer AND f.figure = k.baseline AND f.period = p.period
-    AND f.currency = t.currency
+  JOIN periods AS p
+    ON p.calendar = k.baseline_calendar AND p.period_from <= m.month
+   AND m.month < p.period_to
+  LEFT JOIN figures AS f
+    ON f.party = m.customer AND f.figure = k.baseline AND f.period = p.period
+   AND f.currency = t.currency
   WHERE m.baselined AND m.excluded_by IS NULL)
 SELECT plan_id, component, payee, unit, customer, month, column_no, period, baseline, amount,
        charges,
@@ -112,10 +125,12 @@ SELECT s.plan_id, s.component, s.payee, s.unit, s.period, CAST(count(*) AS {meas
 FROM (SELECT k.plan_id, k.rule_id AS component, c.payee, c.unit, c.customer, p.period,
       p.period_from, p.period_to, sum(c.counted) AS amount
       FROM qualifying_amounts AS c
-      JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
-        AND k.counts <> 'amount'
-      JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month
-        AND c.month < p.period_to
+      JOIN plan_totals AS k
+        ON k.counted_plan = c.plan_id AND k.counted_component = c.component
+       AND k.counts <> 'amount'
+      JOIN periods AS p
+        ON p.calendar = k.calendar AND p.period_from <= c.month
+       AND c.month < p.period_to
       GROUP BY ALL) AS s
 JOIN plan_totals AS k ON k.plan_id = s.plan_id AND k.rule_id = s.component
 LEFT JOIN customer_since AS n ON n.customer = s.customer
@@ -130,8 +145,9 @@ WITH totals AS (
          p.period_to, p.paid_month, k.counts, k.up_to, sum(c.counted) AS amount
   FROM qualifying_amounts AS c
   JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
-  JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month
-    AND c.month < p.period_to
+  JOIN periods AS p
+    ON p.calendar = k.calendar AND p.period_from <= c.month
+   AND c.month < p.period_to
   GROUP BY ALL),
 bounded AS (
   SELECT s.plan_id, s.component, s.payee, s.unit, s.calendar, s.period, s.period_from, s.period_to,
@@ -154,8 +170,9 @@ WITH totals AS (
          CAST(k.up_to AS {measure}) AS up_to, sum(c.counted) AS amount
   FROM qualifying_amounts AS c
   JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
-  JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month
-    AND c.month < p.period_to
+  JOIN periods AS p
+    ON p.calendar = k.calendar AND p.period_from <= c.month
+   AND c.month < p.period_to
   GROUP BY ALL),
 reached AS (
   SELECT s.*, sum(amount) OVER (PARTITION BY plan_id, component, payee, unit, period
@@ -170,16 +187,18 @@ FROM reached
 -- What anybody was credited a year before for the customers that a payee has in a period.
 SELECT h.plan_id, h.component, h.payee, h.unit, h.period, sum(c.counted) AS amount
 FROM (SELECT DISTINCT k.plan_id, k.rule_id AS component, k.counted_plan, k.counted_component,
-      c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to
+             c.payee, c.unit, c.customer, p.period, p.period_from, p.period_to
       FROM qualifying_amounts AS c
-      JOIN plan_totals AS k ON k.counted_plan = c.plan_id AND k.counted_component = c.component
-        AND k.compare = 'last year of its customers'
-      JOIN periods AS p ON p.calendar = k.calendar AND p.period_from <= c.month
-        AND c.month < p.period_to) AS h
-JOIN qualifying_amounts AS c ON c.plan_id = h.counted_plan AND c.component = h.counted_component
-  AND c.customer = h.customer
-                 AND c.month >= h.period_from - INTERVAL 1 YEAR
-                   AND c.month < h.period_to - INTERVAL 1 YEAR
+      JOIN plan_totals AS k
+        ON k.counted_plan = c.plan_id AND k.counted_component = c.component
+       AND k.compare = 'last year of its customers'
+      JOIN periods AS p
+        ON p.calendar = k.calendar AND p.period_from <= c.month
+       AND c.month < p.period_to) AS h
+JOIN qualifying_amounts AS c
+  ON c.plan_id = h.counted_plan AND c.component = h.counted_component
+ AND c.customer = h.customer
+ AND c.month >= h.period_from - INTERVAL 1 YEAR AND c.month < h.period_to - INTERVAL 1 YEAR
 GROUP BY h.plan_id, h.component, h.payee, h.unit, h.period
 
 -- step: payee_attributes
@@ -205,83 +224,106 @@ SELECT k.plan_id, k.rule_id AS component, l.like_plan, l.like_component, k.rank,
        b.unit, k.each, k.per, b.period, b.period_from, b.period_to, b.paid_month, z.currency,
        b.amount, b.to_date,
        k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion, k.cap, k.cap_rate, k.table_id,
-         z.round_step, z.round_per, z.round_mode,
+       z.round_step, z.round_per, z.round_mode,
        CAST(t.amount AS {measure}) AS target,
        CASE k.compare WHEN 'last year' THEN CAST(y.amount AS {measure})
-         WHEN 'previous period' THEN CAST(v.amount AS {measure})
+                      WHEN 'previous period' THEN CAST(v.amount AS {measure})
                       WHEN 'last year of its customers' THEN CAST(c.amount AS {measure})
-                        ELSE CAST(f.amount AS {measure}) END AS compared,
+                      ELSE CAST(f.amount AS {measure}) END AS compared,
        CAST(n.amount AS {measure}) AS figure, CAST(w.amount AS {measure}) AS by_figure,
-         CAST(x.amount AS {measure}) AS times_figure, b.spend,
-         coalesce(CAST(v.spend AS {measure}), 0) AS spend_before,
+       CAST(x.amount AS {measure}) AS times_figure, b.spend,
+       coalesce(CAST(v.spend AS {measure}), 0) AS spend_before,
        k.payee_rule = '' OR q.payee IS NOT NULL AS qualifies
 FROM measures AS b
 JOIN shared_measures AS l ON l.like_plan = b.plan_id AND l.like_component = b.component
 JOIN plan_components AS k ON k.plan_id = l.plan_id AND k.rule_id = l.rule_id
-JOIN plan_terms AS z ON z.plan_id = k.plan_id AND z.valid_from <= b.period_from
-  AND b.period_from < z.valid_to
-LEFT JOIN figures AS t ON t.party = CASE k.target_of WHEN 'customer' THEN b.unit ELSE b.payee END
-  AND t.figure = k.target AND t.period = b.period AND t.currency IN (z.currency, '')
-LEFT JOIN figures AS f ON f.party = CASE k.compare_of WHEN 'customer' THEN b.unit ELSE b.payee END
-  AND f.figure = k.compare_name AND f.period = b.period AND f.currency IN (z.currency, '')
-LEFT JOIN figures AS n ON n.party = CASE k.on_of WHEN 'customer' THEN b.unit ELSE b.payee END
-  AND n.figure = k.on_name AND n.period = b.period AND n.currency IN (z.currency, '')
-LEFT JOIN figures AS w ON w.party = CASE k.by_of WHEN 'customer' THEN b.unit ELSE b.payee END
-  AND w.figure = k.by_name AND w.period = b.period AND w.currency IN (z.currency, '')
-LEFT JOIN figures AS x ON x.party = CASE k.times_of WHEN 'customer' THEN b.unit ELSE b.payee END
-  AND x.figure = k.times_name AND x.period = b.period AND x.currency IN (z.currency, '')
-LEFT JOIN measures AS y ON y.plan_id = b.plan_id AND y.component = b.component AND y.payee = b.payee
-  AND y.unit = b.unit AND y.period_from = b.period_from - INTERVAL 1 YEAR
-LEFT JOIN measures AS v ON v.plan_id = b.plan_id AND v.component = b.component AND v.payee = b.payee
-  AND v.unit = b.unit AND v.period_to = b.period_from
+JOIN plan_terms AS z
+  ON z.plan_id = k.plan_id AND z.valid_from <= b.period_from
+ AND b.period_from < z.valid_to
+LEFT JOIN figures AS t
+  ON t.party = CASE k.target_of WHEN 'customer' THEN b.unit ELSE b.payee END
+ AND t.figure = k.target AND t.period = b.period AND t.currency IN (z.currency, '')
+LEFT JOIN figures AS f
+  ON f.party = CASE k.compare_of WHEN 'customer' THEN b.unit ELSE b.payee END
+ AND f.figure = k.compare_name AND f.period = b.period AND f.currency IN (z.currency, '')
+LEFT JOIN figures AS n
+  ON n.party = CASE k.on_of WHEN 'customer' THEN b.unit ELSE b.payee END
+ AND n.figure = k.on_name AND n.period = b.period AND n.currency IN (z.currency, '')
+LEFT JOIN figures AS w
+  ON w.party = CASE k.by_of WHEN 'customer' THEN b.unit ELSE b.payee END
+ AND w.figure = k.by_name AND w.period = b.period AND w.currency IN (z.currency, '')
+LEFT JOIN figures AS x
+  ON x.party = CASE k.times_of WHEN 'customer' THEN b.unit ELSE b.payee END
+ AND x.figure = k.times_name AND x.period = b.period AND x.currency IN (z.currency, '')
+LEFT JOIN measures AS y
+  ON y.plan_id = b.plan_id AND y.component = b.component AND y.payee = b.payee
+ AND y.unit = b.unit AND y.period_from = b.period_from - INTERVAL 1 YEAR
+LEFT JOIN measures AS v
+  ON v.plan_id = b.plan_id AND v.component = b.component AND v.payee = b.payee
+ AND v.unit = b.unit AND v.period_to = b.period_from
 LEFT JOIN customers_last_year AS c
   ON c.plan_id = b.plan_id AND c.component = b.component AND c.payee = b.payee AND c.unit = b.unit
-    AND c.period = b.period
-LEFT JOIN payee_matches AS q ON q.plan_id = k.plan_id AND q.component = k.rule_id
-  AND q.payee = b.payee AND q.period_from = b.period_from
+ AND c.period = b.period
+LEFT JOIN payee_matches AS q
+  ON q.plan_id = k.plan_id AND q.component = k.rule_id
+ AND q.payee = b.payee AND q.period_from = b.period_from
 WHERE b.paid_month >= DATE '{earn_from}' AND b.paid_month < DATE '{paid_to}'
 
 -- step: gated
 -- The first gate of a component that is shut; one whose number is missing is.
 SELECT s.plan_id, s.component, s.payee, s.unit, s.period, min(s.gate_no) AS gate_no,
        min_by(s.words, s.gate_no) AS words
-FROM (SELECT r.plan_id, r.component, r.payee, r.unit, r.period, g.gate_no, g.words, g.lower,
-      g.lower_in, g.upper, g.upper_in,
-             CASE g.subject WHEN 'amount' THEN r.amount WHEN 'attainment' THEN r.amount
-               WHEN 'spend' THEN r.spend WHEN 'spend before' THEN r.spend_before
-               WHEN 'amount to date' THEN r.to_date
+FROM (SELECT r.plan_id, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
+             g.lower, g.lower_in, g.upper, g.upper_in,
+             CASE g.subject WHEN 'amount' THEN r.amount
+                            WHEN 'attainment' THEN r.amount
+                            WHEN 'spend' THEN r.spend
+                            WHEN 'spend before' THEN r.spend_before
+                            WHEN 'amount to date' THEN r.to_date
                             WHEN 'figure' THEN CAST(f.amount AS {measure})
-                              ELSE r.amount - r.compared END AS measure,
-             CASE g.subject WHEN 'attainment' THEN r.target WHEN 'growth' THEN r.compared
-               ELSE 1 END AS reference
+                            ELSE r.amount - r.compared END AS measure,
+             CASE g.subject WHEN 'attainment' THEN r.target
+                            WHEN 'growth' THEN r.compared
+                            ELSE 1 END AS reference
       FROM referenced AS r
-      JOIN plan_gates AS g ON g.plan_id = r.plan_id AND g.component = r.component
-        AND g.subject <> 'earned'
-      LEFT JOIN figures AS f ON f.party = CASE g."of" WHEN 'customer' THEN r.unit ELSE r.payee END
-        AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, '')) AS s
-WHERE NOT coalesce(s.reference > 0
-               AND (s.lower IS NULL OR s.measure > s.lower * s.reference
-                    OR (s.lower_in AND s.measure = s.lower * s.reference))
-               AND (s.upper IS NULL OR s.measure < s.upper * s.reference
-                    OR (s.upper_in AND s.measure = s.upper * s.reference)), false)
+      JOIN plan_gates AS g
+        ON g.plan_id = r.plan_id AND g.component = r.component
+       AND g.subject <> 'earned'
+      LEFT JOIN figures AS f
+        ON f.party = CASE g."of" WHEN 'customer' THEN r.unit ELSE r.payee END
+       AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, '')) AS s
+WHERE NOT coalesce(
+  s.reference > 0
+  AND (s.lower IS NULL OR s.measure > s.lower * s.reference
+       OR (s.lower_in AND s.measure = s.lower * s.reference))
+  AND (s.upper IS NULL OR s.measure < s.upper * s.reference
+       OR (s.upper_in AND s.measure = s.upper * s.reference)),
+  false)
 GROUP BY s.plan_id, s.component, s.payee, s.unit, s.period
 
 -- step: tested
 -- What a rate is applied to, what picks the band, and what the band's bounds are multiplied with;
 -- or why nothing can be earned.
 SELECT r.*, r.amount - r.compared AS increment,
-       CASE r.pays_on WHEN 'amount' THEN r.amount WHEN 'increment' THEN r.amount - r.compared
-         ELSE r.figure END AS base,
-       CASE r.reads_by WHEN 'amount' THEN r.amount WHEN 'attainment' THEN r.amount
-         WHEN 'amount to date' THEN r.to_date WHEN 'figure' THEN r.by_figure
-         ELSE r.amount - r.compared END AS measure,
-       CASE r.reads_by WHEN 'attainment' THEN r.target WHEN 'growth' THEN r.compared
-         ELSE 1 END AS reference,
-       CASE r.times_by WHEN 'amount' THEN r.amount WHEN 'attainment' THEN r.amount
-         WHEN 'amount to date' THEN r.to_date WHEN 'figure' THEN r.times_figure
-         ELSE r.amount - r.compared END AS times_measure,
-       CASE r.times_by WHEN 'attainment' THEN r.target WHEN 'growth' THEN r.compared
-         ELSE 1 END AS times_reference,
+       CASE r.pays_on WHEN 'amount' THEN r.amount
+                      WHEN 'increment' THEN r.amount - r.compared
+                      ELSE r.figure END AS base,
+       CASE r.reads_by WHEN 'amount' THEN r.amount
+                       WHEN 'attainment' THEN r.amount
+                       WHEN 'amount to date' THEN r.to_date
+                       WHEN 'figure' THEN r.by_figure
+                       ELSE r.amount - r.compared END AS measure,
+       CASE r.reads_by WHEN 'attainment' THEN r.target
+                       WHEN 'growth' THEN r.compared
+                       ELSE 1 END AS reference,
+       CASE r.times_by WHEN 'amount' THEN r.amount
+                       WHEN 'attainment' THEN r.amount
+                       WHEN 'amount to date' THEN r.to_date
+                       WHEN 'figure' THEN r.times_figure
+                       ELSE r.amount - r.compared END AS times_measure,
+       CASE r.times_by WHEN 'attainment' THEN r.target
+                       WHEN 'growth' THEN r.compared
+                       ELSE 1 END AS times_reference,
        CASE WHEN NOT r.qualifies THEN 'payee'
             WHEN r.each <> 'payee' AND r.unit = '' THEN 'no-unit'
             WHEN 'attainment' IN (r.reads_by, r.times_by)
@@ -292,12 +334,13 @@ SELECT r.*, r.amount - r.compared AS increment,
               AND r.compared IS NULL THEN 'no-comparison'
             WHEN (r.pays_on = 'figure' AND r.figure IS NULL)
               OR (r.reads_by = 'figure' AND r.by_figure IS NULL)
-                OR (r.times_by = 'figure' AND r.times_figure IS NULL) THEN 'no-figure'
+              OR (r.times_by = 'figure' AND r.times_figure IS NULL) THEN 'no-figure'
             WHEN g.gate_no IS NOT NULL THEN 'gate' END AS hindrance,
        g.words AS gate
 FROM referenced AS r
-LEFT JOIN gated AS g ON g.plan_id = r.plan_id AND g.component = r.component AND g.payee = r.payee
-  AND g.unit = r.unit AND g.period = r.period
+LEFT JOIN gated AS g
+  ON g.plan_id = r.plan_id AND g.component = r.component AND g.payee = r.payee
+ AND g.unit = r.unit AND g.period = r.period
 
 -- step: tier_portions
 -- What is paid by which column of the table: amounts by their own; anything else by the one column
@@ -305,8 +348,9 @@ LEFT JOIN gated AS g ON g.plan_id = r.plan_id AND g.component = r.component AND 
 SELECT t.plan_id, t.component, t.payee, t.unit, t.period, coalesce(c.column_no, 0) AS column_no,
        CASE WHEN c.columns > 1 THEN c.amount ELSE t.base END AS base
 FROM tested AS t
-JOIN column_measures AS c ON c.plan_id = t.like_plan AND c.component = t.like_component
-  AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
+JOIN column_measures AS c
+  ON c.plan_id = t.like_plan AND c.component = t.like_component
+ AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
 WHERE t.hindrance IS NULL AND (c.columns = 1 OR t.pays_on = 'amount')
 
 -- step: slices
@@ -322,16 +366,19 @@ SELECT t.plan_id, t.component, t.payee, t.unit, t.period, n.valid_from AS table_
                       - coalesce(CAST(n.lower * t.reference AS {part}), 0) AS {part}) END AS part,
        CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
             THEN CAST(n.rate * CAST((n.upper - n.lower) * t.reference AS {part}) AS {slope})
-              + CAST((n.rate_to - n.rate) * CAST(t.measure - n.lower
-                                                 * t.reference AS {part}) AS {slope}) END AS slope,
+               + CAST((n.rate_to - n.rate)
+                      * CAST(t.measure - n.lower * t.reference AS {part}) AS {slope})
+            END AS slope,
        CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
-         THEN CAST((n.upper - n.lower) * t.reference AS {part})
-         ELSE CAST(1 AS {part}) END AS divisor
+            THEN CAST((n.upper - n.lower) * t.reference AS {part})
+            ELSE CAST(1 AS {part}) END AS divisor
 FROM tested AS t
-JOIN tier_portions AS p ON p.plan_id = t.plan_id AND p.component = t.component AND p.payee = t.payee
-  AND p.unit = t.unit AND p.period = t.period
-JOIN plan_bands AS n ON n.plan_id = t.plan_id AND n.table_id = t.table_id
-  AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
+JOIN tier_portions AS p
+  ON p.plan_id = t.plan_id AND p.component = t.component AND p.payee = t.payee
+ AND p.unit = t.unit AND p.period = t.period
+JOIN plan_bands AS n
+  ON n.plan_id = t.plan_id AND n.table_id = t.table_id
+ AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
 WHERE t.hindrance IS NULL
   AND (n.lower IS NULL OR t.measure > n.lower * t.reference
        OR (n.lower_in AND t.measure = n.lower * t.reference))
@@ -356,8 +403,9 @@ GROUP BY plan_id, component, payee, unit, period
 SELECT t.plan_id, t.component, t.payee, t.unit, t.period, max(n.rate) AS factor,
        max(n.words) AS words
 FROM tested AS t
-JOIN plan_bands AS n ON n.plan_id = t.plan_id AND n.table_id = t.times_table
-  AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
+JOIN plan_bands AS n
+  ON n.plan_id = t.plan_id AND n.table_id = t.times_table
+ AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
 WHERE t.hindrance IS NULL
   AND (n.lower IS NULL OR t.times_measure > n.lower * t.times_reference
        OR (n.lower_in AND t.times_measure = n.lower * t.times_reference))
@@ -374,29 +422,36 @@ WITH factored AS (
               ELSE coalesce(CAST(CAST(s.amount * t.portion AS {portioned})
                                  * coalesce(f.factor, 1) AS {uncapped}), 0) END AS uncapped,
          CASE WHEN t.times_table <> '' AND f.factor IS NULL THEN NULL ELSE s.bands END AS reached,
-         coalesce(CAST(t.cap AS {limit}), CASE
-                  WHEN t.amount >= 0 THEN CAST(t.cap_rate * t.amount AS {limit}) END) AS ceiling
+         coalesce(CAST(t.cap AS {limit}),
+                  CASE WHEN t.amount >= 0 THEN CAST(t.cap_rate * t.amount AS {limit}) END
+                 ) AS ceiling
   FROM tested AS t
-  LEFT JOIN tier_totals AS s ON s.plan_id = t.plan_id AND s.component = t.component
-    AND s.payee = t.payee AND s.unit = t.unit AND s.period = t.period
-  LEFT JOIN factors AS f ON f.plan_id = t.plan_id AND f.component = t.component
-    AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
+  LEFT JOIN tier_totals AS s
+    ON s.plan_id = t.plan_id AND s.component = t.component
+   AND s.payee = t.payee AND s.unit = t.unit AND s.period = t.period
+  LEFT JOIN factors AS f
+    ON f.plan_id = t.plan_id AND f.component = t.component
+   AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
 exact AS (
-  SELECT f.*, CASE WHEN hindrance IS NOT NULL THEN hindrance WHEN reached IS NULL THEN 'no-band'
-         WHEN uncapped > ceiling * divisor THEN 'capped' ELSE 'band' END AS reason,
+  SELECT f.*,
+         CASE WHEN hindrance IS NOT NULL THEN hindrance
+              WHEN reached IS NULL THEN 'no-band'
+              WHEN uncapped > ceiling * divisor THEN 'capped'
+              ELSE 'band' END AS reason,
          least(uncapped, coalesce(CAST(ceiling * divisor AS {uncapped}), uncapped))
-           * round_per AS stepped
+         * round_per AS stepped
   FROM factored AS f),
 whole AS (
-  SELECT e.*, CASE WHEN divisor = 1 THEN NULL ELSE {shift_stepped} END AS top, CASE
-         WHEN divisor = 1 THEN NULL ELSE {shift_divisor} END AS bottom
+  SELECT e.*,
+         CASE WHEN divisor = 1 THEN NULL ELSE {shift_stepped} END AS top,
+         CASE WHEN divisor = 1 THEN NULL ELSE {shift_divisor} END AS bottom
   FROM exact AS e)
 SELECT plan_id, component, rank, role, payee, unit, per, period, period_from, period_to, paid_month,
        currency, amount, target, compared, base, measure, reference,
        pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, ceiling AS cap, reason,
-         gate, times_words,
+       gate, times_words,
        CASE WHEN divisor <> 1 THEN {rounded_quotient}
-         ELSE {rounded_stepped} END * round_step AS earned
+            ELSE {rounded_stepped} END * round_step AS earned
 FROM whole
 
 -- step: component_lines
@@ -405,7 +460,7 @@ SELECT plan_id, component, rank, role, payee, per, period, period_from, period_t
        currency, sum(amount) AS amount, sum(earned) AS earned
 FROM component_earnings
 GROUP BY plan_id, component, rank, role, payee, per, period, period_from, period_to, paid_month,
-  currency
+         currency
 
 -- step: gate_entries
 -- Taken off where a gate on another component's earnings is shut.
@@ -413,17 +468,19 @@ SELECT l.plan_id, l.component, l.payee, l.period, min_by(s.words, s.gate_no) AS 
        -l.earned AS earned
 FROM component_lines AS l
 JOIN (SELECT l.plan_id, l.component, l.payee, l.period, g.gate_no, g.words,
-             coalesce(sum(o.earned), 0) AS other, any_value(g.lower) AS lower,
-               any_value(g.lower_in) AS lower_in, any_value(g.upper) AS upper,
-               any_value(g.upper_in) AS upper_in
+             coalesce(sum(o.earned), 0) AS other,
+             any_value(g.lower) AS lower, any_value(g.lower_in) AS lower_in,
+             any_value(g.upper) AS upper, any_value(g.upper_in) AS upper_in
       FROM component_lines AS l
-      JOIN plan_gates AS g ON g.plan_id = l.plan_id AND g.component = l.component
-        AND g.subject = 'earned'
-      LEFT JOIN component_lines AS o ON o.plan_id = l.plan_id AND o.component = g.name
-        AND o.payee = l.payee AND o.period_from >= l.period_from AND o.period_to <= l.period_to
+      JOIN plan_gates AS g
+        ON g.plan_id = l.plan_id AND g.component = l.component
+       AND g.subject = 'earned'
+      LEFT JOIN component_lines AS o
+        ON o.plan_id = l.plan_id AND o.component = g.name
+       AND o.payee = l.payee AND o.period_from >= l.period_from AND o.period_to <= l.period_to
       GROUP BY l.plan_id, l.component, l.payee, l.period, g.gate_no, g.words) AS s
   ON s.plan_id = l.plan_id AND s.component = l.component AND s.payee = l.payee
-    AND s.period = l.period
+ AND s.period = l.period
 WHERE NOT ((s.lower IS NULL OR s.other > s.lower OR (s.lower_in AND s.other = s.lower))
            AND (s.upper IS NULL OR s.other < s.upper OR (s.upper_in AND s.other = s.upper)))
 GROUP BY l.plan_id, l.component, l.payee, l.period, l.earned
@@ -432,8 +489,9 @@ GROUP BY l.plan_id, l.component, l.payee, l.period, l.earned
 -- Lines after those gates.
 SELECT l.* EXCLUDE (earned), l.earned + coalesce(g.earned, 0) AS earned
 FROM component_lines AS l
-LEFT JOIN gate_entries AS g ON g.plan_id = l.plan_id AND g.component = l.component
-  AND g.payee = l.payee AND g.period = l.period
+LEFT JOIN gate_entries AS g
+  ON g.plan_id = l.plan_id AND g.component = l.component
+ AND g.payee = l.payee AND g.period = l.period
 
 -- step: less_entries
 -- Taken off: what other components paid already, down to zero.
@@ -442,8 +500,9 @@ SELECT l.plan_id, l.component, l.payee, l.period,
        -least(l.earned, sum(o.earned)) AS earned
 FROM gated_lines AS l
 JOIN plan_less AS s ON s.plan_id = l.plan_id AND s.component = l.component
-JOIN gated_lines AS o ON o.plan_id = l.plan_id AND o.component = s.other AND o.payee = l.payee
-  AND o.period_from >= l.period_from AND o.period_to <= l.period_to
+JOIN gated_lines AS o
+  ON o.plan_id = l.plan_id AND o.component = s.other AND o.payee = l.payee
+ AND o.period_from >= l.period_from AND o.period_to <= l.period_to
 WHERE l.earned > 0
 GROUP BY l.plan_id, l.component, l.payee, l.period, l.earned
 HAVING sum(o.earned) > 0
@@ -452,8 +511,9 @@ HAVING sum(o.earned) > 0
 -- Lines after that.
 SELECT l.* EXCLUDE (earned), l.earned + coalesce(s.earned, 0) AS earned
 FROM gated_lines AS l
-LEFT JOIN less_entries AS s ON s.plan_id = l.plan_id AND s.component = l.component
-  AND s.payee = l.payee AND s.period = l.period
+LEFT JOIN less_entries AS s
+  ON s.plan_id = l.plan_id AND s.component = l.component
+ AND s.payee = l.payee AND s.period = l.period
 
 -- step: best_entries
 -- Taken off: all but the largest of a group of which only that pays.
@@ -463,16 +523,18 @@ FROM (SELECT l.plan_id, l.component, l.payee, l.period, l.earned,
                                             ORDER BY l.earned DESC, l.rank) AS best
       FROM lessened_lines AS l
       JOIN plan_components AS k ON k.plan_id = l.plan_id AND k.rule_id = l.component
-      JOIN plan_groups AS g ON g.plan_id = l.plan_id AND g.rule_id = k.group_id
-        AND g.kind = 'max') AS ranked
+      JOIN plan_groups AS g
+        ON g.plan_id = l.plan_id AND g.rule_id = k.group_id
+       AND g.kind = 'max') AS ranked
 WHERE best <> component AND earned <> 0
 
 -- step: best_lines
 -- Lines after that.
 SELECT l.* EXCLUDE (earned), l.earned + coalesce(b.earned, 0) AS earned
 FROM lessened_lines AS l
-LEFT JOIN best_entries AS b ON b.plan_id = l.plan_id AND b.component = l.component
-  AND b.payee = l.payee AND b.period = l.period
+LEFT JOIN best_entries AS b
+  ON b.plan_id = l.plan_id AND b.component = l.component
+ AND b.payee = l.payee AND b.period = l.period
 
 -- step: ceiling_entries
 -- A line of its own for what a group's ceiling takes off: the ceiling is used up in the order of
@@ -481,31 +543,35 @@ WITH totals AS (
   SELECT l.plan_id, g.rule_id AS component, g.rank, min(l.role) AS role, l.payee, l.per, l.period,
          l.period_from, l.period_to, l.paid_month, l.currency, p.period AS capped_period, g.cap,
          g.cap_rate,
-         sum(l.earned) AS earned, coalesce(sum(CASE WHEN l.component = g.cap_of THEN l.amount END),
-                                           0) AS amount
+         sum(l.earned) AS earned,
+         coalesce(sum(CASE WHEN l.component = g.cap_of THEN l.amount END), 0) AS amount
   FROM best_lines AS l
   JOIN plan_components AS k ON k.plan_id = l.plan_id AND k.rule_id = l.component
-  JOIN plan_groups AS g ON g.plan_id = l.plan_id AND g.rule_id = k.group_id
-    AND (g.cap IS NOT NULL OR g.cap_rate IS NOT NULL)
-  JOIN periods AS p ON p.calendar = g.calendar AND p.period_from <= l.period_from
-    AND l.period_to <= p.period_to
+  JOIN plan_groups AS g
+    ON g.plan_id = l.plan_id AND g.rule_id = k.group_id
+   AND (g.cap IS NOT NULL OR g.cap_rate IS NOT NULL)
+  JOIN periods AS p
+    ON p.calendar = g.calendar AND p.period_from <= l.period_from
+   AND l.period_to <= p.period_to
   GROUP BY l.plan_id, g.rule_id, g.rank, l.payee, l.per, l.period, l.period_from, l.period_to,
-    l.paid_month, l.currency, p.period, g.cap, g.cap_rate),
+           l.paid_month, l.currency, p.period, g.cap, g.cap_rate),
 reached AS (
   SELECT s.*, sum(s.earned) OVER w AS reached, sum(s.amount) OVER w AS reached_amount
   FROM totals AS s
   WINDOW w AS (PARTITION BY plan_id, component, payee, capped_period ORDER BY period_from)),
 bounds AS (
   SELECT r.*,
-         coalesce(CAST(r.cap AS {limit}), CASE
-           WHEN r.reached_amount >= 0
-           THEN CAST(r.cap_rate * r.reached_amount AS {limit}) END) AS bound,
-         coalesce(CAST(r.cap AS {limit}), CASE
-           WHEN r.reached_amount - r.amount >= 0
-           THEN CAST(r.cap_rate * (r.reached_amount - r.amount) AS {limit}) END) AS bound_before
+         coalesce(CAST(r.cap AS {limit}),
+                  CASE WHEN r.reached_amount >= 0
+                       THEN CAST(r.cap_rate * r.reached_amount AS {limit}) END) AS bound,
+         coalesce(CAST(r.cap AS {limit}),
+                  CASE WHEN r.reached_amount - r.amount >= 0
+                       THEN CAST(r.cap_rate * (r.reached_amount - r.amount) AS {limit}) END
+                 ) AS bound_before
   FROM reached AS r),
 taken_off AS (
-  SELECT b.*, least(b.reached, trunc(b.bound * z.round_per) * z.round_step)
+  SELECT b.*,
+         least(b.reached, trunc(b.bound * z.round_per) * z.round_step)
          - least(b.reached - b.earned, trunc(b.bound_before * z.round_per) * z.round_step)
          - b.earned AS taken
   FROM bounds AS b
@@ -523,20 +589,23 @@ WITH below AS (
          sum(l.earned * h.share) AS base
   FROM plan_components AS k
   JOIN plan_terms AS z ON z.plan_id = k.plan_id
-  JOIN periods AS p ON p.calendar = k.calendar AND z.valid_from <= p.period_from
-    AND p.period_from < z.valid_to
-  JOIN best_lines AS l ON l.plan_id = k.plan_id AND l.component = k.on_name
-    AND l.period_from >= p.period_from AND l.period_to <= p.period_to
-  JOIN links AS h ON h.of_kind = 'party' AND h.subject = l.payee AND h.role = k.role AND h.sound
-    AND h.valid_from < p.period_to AND p.period_to <= h.valid_to
+  JOIN periods AS p
+    ON p.calendar = k.calendar AND z.valid_from <= p.period_from
+   AND p.period_from < z.valid_to
+  JOIN best_lines AS l
+    ON l.plan_id = k.plan_id AND l.component = k.on_name
+   AND l.period_from >= p.period_from AND l.period_to <= p.period_to
+  JOIN links AS h
+    ON h.of_kind = 'party' AND h.subject = l.payee AND h.role = k.role AND h.sound
+   AND h.valid_from < p.period_to AND p.period_to <= h.valid_to
   WHERE k.pays_on = 'earned' AND p.paid_month < DATE '{paid_to}'
   GROUP BY k.plan_id, k.rule_id, k.rank, k.role, h.party, k.per, p.period, p.period_from,
-    p.period_to, p.paid_month, l.currency, k.on_name, k.portion, k.cap),
+           p.period_to, p.paid_month, l.currency, k.on_name, k.portion, k.cap),
 stepped AS (
   SELECT b.*, z.round_step, z.round_mode,
          least(CAST(b.base * b.portion AS {override}),
                coalesce(CAST(b.cap AS {override}), CAST(b.base * b.portion AS {override})))
-               * z.round_per AS stepped
+         * z.round_per AS stepped
   FROM below AS b
   JOIN plan_terms AS z ON z.plan_id = b.plan_id)
 SELECT plan_id, component, rank, role, payee, per, period, period_from, period_to, paid_month,
@@ -563,17 +632,19 @@ SELECT o.plan_id, o.component, o.rank, o.role, o.payee, 'month' AS per, p.period
 FROM plan_components AS k
 JOIN plan_trees AS r ON r.plan_id = k.plan_id AND r.rule_id = k.clawback_rule
 JOIN customer_tests AS t ON t.tree_no = r.tree_no
-LEFT JOIN customer_tests AS b ON b.tree_no = r.tree_no AND b.customer = t.customer
-  AND b.month = t.month - INTERVAL 1 MONTH
-JOIN periods AS p ON p.calendar = '1@1' AND p.period_from = t.month
-  AND p.paid_month < DATE '{paid_to}'
-JOIN component_earnings AS o ON o.plan_id = k.plan_id AND o.component = k.rule_id
-  AND o.unit = t.customer
-                      AND o.paid_month <= t.month AND o.paid_month >= t.month
-                        - to_months(k.clawback_months)
+LEFT JOIN customer_tests AS b
+  ON b.tree_no = r.tree_no AND b.customer = t.customer
+ AND b.month = t.month - INTERVAL 1 MONTH
+JOIN periods AS p
+  ON p.calendar = '1@1' AND p.period_from = t.month
+ AND p.paid_month < DATE '{paid_to}'
+JOIN component_earnings AS o
+  ON o.plan_id = k.plan_id AND o.component = k.rule_id
+ AND o.unit = t.customer
+ AND o.paid_month <= t.month AND o.paid_month >= t.month - to_months(k.clawback_months)
 WHERE b.customer IS NULL
 GROUP BY o.plan_id, o.component, o.rank, o.role, o.payee, p.period, p.period_from, p.period_to,
-  p.paid_month, o.currency, o.unit
+         p.paid_month, o.currency, o.unit
 HAVING sum(o.earned) <> 0
 
 -- step: earnings
@@ -584,28 +655,36 @@ WITH entries AS (
          l.period_to, l.paid_month, l.currency, e.reason, e.step_no, e.detail, e.earned
   FROM (SELECT plan_id, component, payee, period, 'gate' AS reason, 1 AS step_no, detail, earned
         FROM gate_entries
-        UNION ALL SELECT plan_id, component, payee, period, 'less', 2, detail, earned
+        UNION ALL
+        SELECT plan_id, component, payee, period, 'less', 2, detail, earned
         FROM less_entries
-        UNION ALL SELECT plan_id, component, payee, period, 'beaten', 3, detail, earned
+        UNION ALL
+        SELECT plan_id, component, payee, period, 'beaten', 3, detail, earned
         FROM best_entries) AS e
-  JOIN component_lines AS l ON l.plan_id = e.plan_id AND l.component = e.component
-    AND l.payee = e.payee AND l.period = e.period)
+  JOIN component_lines AS l
+    ON l.plan_id = e.plan_id AND l.component = e.component
+   AND l.payee = e.payee AND l.period = e.period)
 SELECT plan_id, component, rank, role, payee, unit, per, period, period_from, period_to, paid_month,
        currency, 0 AS step_no, reason, coalesce(gate, times_words) AS detail,
        amount, target, compared, base, measure, reference, pays_on, reads_by, portion, table_id,
-         table_from, uncapped, divisor, cap, earned
+       table_from, uncapped, divisor, cap, earned
 FROM component_earnings
 UNION ALL BY NAME
 SELECT plan_id, component, rank, role, payee, '' AS unit, per, period, period_from, period_to,
-       paid_month, currency, step_no, reason, detail, earned FROM entries WHERE earned <> 0
+       paid_month, currency, step_no, reason, detail, earned
+FROM entries
+WHERE earned <> 0
 UNION ALL BY NAME
 SELECT plan_id, component, rank, role, payee, '' AS unit, per, period, period_from, period_to,
-       paid_month, currency, 4 AS step_no, 'ceiling' AS reason, detail, earned FROM ceiling_entries
+       paid_month, currency, 4 AS step_no, 'ceiling' AS reason, detail, earned
+FROM ceiling_entries
 UNION ALL BY NAME
 SELECT plan_id, component, rank, role, payee, '' AS unit, per, period, period_from, period_to,
        paid_month, currency, 5 AS step_no, 'override' AS reason, detail,
-       CAST(base AS {measure}) AS base, earned FROM override_entries
+       CAST(base AS {measure}) AS base, earned
+FROM override_entries
 UNION ALL BY NAME
 SELECT plan_id, component, rank, role, payee, unit, per, period, period_from, period_to, paid_month,
-       currency, 6 AS step_no, 'clawback' AS reason, detail, earned FROM clawback_entries
+       currency, 6 AS step_no, 'clawback' AS reason, detail, earned
+FROM clawback_entries
 ORDER BY plan_id, payee, rank, period_from, unit, step_no

@@ -1,1 +1,11 @@
-"""What would be: cases of a plan, plans beside each other, one fact more, the period to date."""
+"""What-ifs: facts or plans that might be, settled by the same steps as those that are.
+
+In: a store and a plan, or a plan with its cases. Out: outcomes beside those that are. Nothing is
+kept, and the same facts give the same answer as a settlement would.
+
+cases             the worked examples inside a plan
+compare           plans beside each other, over the same facts
+estimate          additional sales of one payee
+period_to_date    quarters and years in progress, as if they ended with a month
+change            one fact more or other, settled again only where it touches
+"""

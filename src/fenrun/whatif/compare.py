@@ -1,4 +1,4 @@
-"""Plans beside each other: settled together over the same facts, and whose pay differs."""
+"""Comparison of plans: settled together over the same facts, with the payees whose pay differs."""
 
 from __future__ import annotations
 
@@ -13,36 +13,55 @@ from fenrun.settle.facts import facts_as_of, knowledge_time
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
+_DIFFERING = """
+WITH earned AS (
+  SELECT payee, role,
+         coalesce(sum(earned) FILTER (WHERE plan_id = 'one'), 0) AS one,
+         coalesce(sum(earned) FILTER (WHERE plan_id = 'other'), 0) AS other
+  FROM statements GROUP BY payee, role)
+SELECT payee, role, one, other FROM earned WHERE one <> other
+ORDER BY other - one, payee, role"""
+
 
 def settle_plans(
     store: Store, plans: Sequence[Plan], period: Period, known: datetime | None = None
 ) -> Run:
-    """Settle plans of different ids together over what the workspace knows, in one pass; nothing is kept. Raises Refused."""
+    """Settle plans of different ids in one pass over what the workspace knows. Raises Refused.
+
+    Nothing is kept.
+    """
     moment = knowledge_time(store, known)
     return replace(facts_as_of(store, moment), plans=tuple(plans)).settle(period, moment)
 
 
 def as_other(plan: Plan, plan_id: str, **terms: Any) -> Plan:
-    """The same plan under another id, so that it can be settled beside itself; `terms` are put in place of its own."""
-    rows = {
-        name: tuple(
-            replace(row, plan_id=plan_id, **(terms if name == "terms" else {}))
-            for row in getattr(plan, name)
-        )
-        for name in ROW_TYPES
-    }
+    """Return the plan under another id, so that it can be settled beside itself.
+
+    `terms` replace fields of its own terms.
+    """
+    rows = {}
+    for name in ROW_TYPES:
+        changes = {"plan_id": plan_id} | (terms if name == "terms" else {})
+        rows[name] = tuple(replace(row, **changes) for row in getattr(plan, name))
     return Plan(**rows)
 
 
 def compare_plans(store: Store, plans: tuple[Plan, Plan], period: Period) -> list[dict[str, Any]]:
-    """Whose pay differs: payee, role, and what each plan earns in the period, as if each had been in force all along. Raises Refused."""
-    start, end = min(p.terms[0].valid_from for p in plans), max(p.terms[0].valid_to for p in plans)
-    one, other = (
-        as_other(p, key, valid_from=start, valid_to=end, published=start)
-        for p, key in zip(plans, ("one", "other"), strict=True)
-    )
-    run = settle_plans(store, [one, other], period)
-    return run.engine.query("""
-        SELECT payee, role, coalesce(sum(earned) FILTER (WHERE plan_id = 'one'), 0) AS one, coalesce(sum(earned) FILTER (WHERE plan_id = 'other'), 0) AS other
-        FROM statements GROUP BY payee, role
-        HAVING coalesce(sum(earned) FILTER (WHERE plan_id = 'one'), 0) <> coalesce(sum(earned) FILTER (WHERE plan_id = 'other'), 0) ORDER BY other - one, payee, role""").to_pylist()
+    """Find the payees whose pay differs between two plans. Raises Refused.
+
+    Grain: payee, role; `one` and `other` are what each plan earns in the period, as if each had
+    been in force all along.
+    """
+    terms = [plan.terms[0] for plan in plans]
+    start = min(term.valid_from for term in terms)
+    always = {
+        "valid_from": start,
+        "valid_to": max(term.valid_to for term in terms),
+        "published": start,
+    }
+    beside = [
+        as_other(plan, key, **always) for plan, key in zip(plans, ("one", "other"), strict=True)
+    ]
+    found: list[dict[str, Any]]
+    found = settle_plans(store, beside, period).engine.query(_DIFFERING).to_pylist()
+    return found

@@ -1,11 +1,11 @@
-"""How far the quarters and years have come that a month lies in: what they would have reached had they ended with it."""
+"""Period to date: quarters and years in progress, as if they ended with a month."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from fenrun.base.problem import Refused
-from fenrun.base.when import parse_period, period_of
+from fenrun.base.when import Period, parse_period, period_of
 from fenrun.settle.facts import facts_as_of
 from fenrun.statement.attainment import Attainment, attainments
 from fenrun.statement.run import Run
@@ -13,36 +13,39 @@ from fenrun.store.facts import Store
 
 
 def settle_to_date(store: Store, run: Run) -> dict[str, Attainment]:
-    """Where lines stand at the end of a run's month whose period ends later, by line: settled by the same steps over all charges up to that month, as known to the run. Nothing is kept."""
-    period = run.period
-    longer = [
-        found
-        for plan in run.plans
-        for c in plan.components
-        for found in [period_of(period.last_day, *map(int, c.calendar.split("@")))]
-        if found.span.end > period.span.end
-    ]
+    """Return where lines stand at the end of a run's month whose period ends later, by line.
+
+    Settled by the same steps over all charges up to that month, as known to the run. Nothing is
+    kept.
+    """
+    longer = _periods_in_progress(run)
     if not longer:
         return {}
-    first, last = min(p.span.start for p in longer), max(p.last_day for p in longer)
-    facts, until = (
-        replace(facts_as_of(store, run.as_of.known), plans=run.plans),
-        f"{period.span.end} 00:00:00",
-    )
-    before = tuple(
-        i for i in facts.charges if i.facts.get("first_billed", "") < str(period.span.end)
-    )
-    later = {
-        i.id: f"BillingPeriodStart < TIMESTAMP '{until}' - INTERVAL 1 DAY"
-        for i in before
-        if i.facts.get("last_billed", "9999") >= f"{period.last_day}"
+    period, known = run.period, run.as_of.known
+    facts = replace(facts_as_of(store, known), plans=run.plans)
+    end, last_day = str(period.span.end), str(period.last_day)
+    before = tuple(i for i in facts.charges if i.facts.get("first_billed", "") < end)
+    billed_by_then = f"BillingPeriodStart < TIMESTAMP '{end} 00:00:00' - INTERVAL 1 DAY"
+    reaching_later = {
+        i.id: billed_by_then for i in before if i.facts.get("last_billed", "9999") >= last_day
     }
+    first = min(p.span.start for p in longer)
+    last = max(p.last_day for p in longer)
+    whole = parse_period(f"{first:%Y-%m}/{last:%Y-%m}")
     try:
-        whole = replace(facts, charges=before, only=later).settle(
-            parse_period(f"{first:%Y-%m}/{last:%Y-%m}"), run.as_of.known
-        )
-    except (
-        Refused
-    ):  # what is wrong with a later month's book does not keep this month from being shown
+        settled = replace(facts, charges=before, only=reaching_later).settle(whole, known)
+    except Refused:
+        # Trouble in a later month's book does not keep this month from being shown.
         return {}
-    return attainments(whole, of=period)
+    return attainments(settled, of=period)
+
+
+def _periods_in_progress(run: Run) -> list[Period]:
+    """The periods of the plans' components that hold the run's last day and end after its month."""
+    found = []
+    for component in (c for plan in run.plans for c in plan.components):
+        months, first_month = map(int, component.calendar.split("@"))
+        longer = period_of(run.period.last_day, months, first_month)
+        if longer.span.end > run.period.span.end:
+            found.append(longer)
+    return found

@@ -1,8 +1,11 @@
-"""Twelve months of FOCUS 1.2 charges: usage with discounts, commitments, credits, corrections and late rows, streamed to Parquet."""
+"""Twelve months of FOCUS 1.2 charges.
+
+Usage with discounts, commitments, credits, corrections and late rows, streamed to Parquet.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
@@ -53,7 +56,10 @@ def write_month(
 
 
 def write_late(folder: Path, world: People, seed: int) -> Path:
-    """Write June's charges that come in August, late usage and corrections: one for every 200 of the month."""
+    """Write June's charges that come in August, late usage and corrections.
+
+    One for every 200 of the month.
+    """
     month, rows = 6, _rows_of_month(world.size.rows, 6)
     path = folder / f"focus-{YEAR}-{month:02d}-late.parquet"
     table = _chunk(world, np.random.default_rng([seed, 4]), month, max(20, rows // 200), rows)
@@ -139,22 +145,24 @@ def _fixed(count: int, month: int) -> dict[str, pa.Array]:
 def _dates(
     rng: np.random.Generator, kind: np.ndarray, month: int, count: int
 ) -> dict[str, pa.Array]:
-    """Charge periods of an hour in local time of the month; corrections and late rows belong to the month before."""
+    """Charge periods of an hour in local time of the month.
+
+    Corrections and late rows belong to the month before.
+    """
     first = np.datetime64(date(YEAR, month, 1), "h")
-    hours = int(
-        (np.datetime64(date(YEAR + month // 12, month % 12 + 1, 1), "h") - first).astype(int)
-    )
+    after = np.datetime64(date(YEAR + month // 12, month % 12 + 1, 1), "h")
+    hours = int((after - first).astype(int))
     start = first + rng.integers(0, hours, count).astype("timedelta64[h]")
     back = np.isin(kind, [4, 5])
     start[back] = first - rng.integers(1, 240, int(back.sum())).astype("timedelta64[h]")
-    start = start.astype("datetime64[us]") - np.timedelta64(8, "h")
+    utc = start.astype("datetime64[us]") - np.timedelta64(8, "h")
     return {
-        "ChargePeriodStart": pa.array(start),
-        "ChargePeriodEnd": pa.array(start + np.timedelta64(1, "h")),
+        "ChargePeriodStart": pa.array(utc),
+        "ChargePeriodEnd": pa.array(utc + np.timedelta64(1, "h")),
     }
 
 
-def _coded(codes: np.ndarray, values: list[str | None]) -> pa.Array:
+def _coded(codes: np.ndarray, values: Sequence[str | None]) -> pa.Array:
     """Texts by number; a number whose value is None is null."""
     missing = np.array([v is None for v in values])[codes]
     return pa.DictionaryArray.from_arrays(

@@ -1,4 +1,7 @@
-"""Write a world to a folder: `charges/`, `book/`, `plan.yaml`, and `world.json`, which says from when each file is known."""
+"""Write a world to a folder.
+
+`charges/`, `book/`, `plan.yaml`, and `world.json`, which says from when each file is known.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,8 @@ def make_world(
 ) -> World:
     """Write a world of about `rows` charges. The same seed and size give the same bytes.
 
-    `late` adds what becomes known of June in August: late charges, corrections, other links, registered orders.
+    `late` adds what becomes known of June in August: late charges, corrections, other links,
+    registered orders.
     """
     size = Size.of(rows)
     world = people(size, seed)

@@ -1,4 +1,7 @@
-"""The people of a world: who they are, who owns whom and since when, and what they are expected to sell."""
+"""The people of a world.
+
+Who they are, who owns whom and since when, and what they are expected to sell.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ _NAMES = (
 
 @dataclass(frozen=True)
 class Size:
-    """How large a world is."""
+    """The size of a world."""
 
     rows: int
     customers: int
@@ -130,17 +133,21 @@ def people(size: Size, seed: int) -> People:
 
 
 def _spend(n: int) -> np.ndarray:
-    """Falling shares: the first 13 make 48 %, the first fifth 80 %, the rest 20 %; plain Zipf where the world is too small for that."""
-    rank = 1 / (np.arange(n) + 3.0)
+    """Falling shares: the first 13 make 48 %, the first fifth 80 %, the rest 20 %.
+
+    Plain Zipf where the world is too small for that.
+    """
+    rank: np.ndarray = 1 / (np.arange(n) + 3.0)
     fifth = n // 5
     if fifth > 2 * _TOP:
         for start, end, share in ((0, _TOP, 0.48), (_TOP, fifth, 0.32), (fifth, n, 0.20)):
             rank[start:end] *= share / rank[start:end].sum()
-    return rank / rank.sum()
+    rank /= rank.sum()
+    return rank
 
 
 def monthly_total(size: Size) -> int:
-    """What all customers spend in a month, in whole currency units."""
+    """Return the spend of all customers in a month, in whole currency units."""
     return 400 * size.rows + 2_000_000
 
 
@@ -168,7 +175,10 @@ def write_book(folder: Path, world: People, seed: int) -> list[tuple[Path, date]
 
 
 def write_changes(folder: Path, world: People) -> Path:
-    """Write what becomes known of June in August: some customers were another partner's, and some orders were registered."""
+    """Write what becomes known of June in August.
+
+    Some customers were another partner's, and some orders were registered.
+    """
     moved = [
         n
         for n in np.flatnonzero(world.partner >= 0)
@@ -330,9 +340,10 @@ def _figures(world: People, seed: int) -> Iterable[tuple[str, ...]]:
                 "CNY",
             )
             yield rep_id(number), "target-pay", f"{YEAR}-Q{quarter}", "90000", "CNY"
-    for number in np.flatnonzero(world.classes == "C"):
+    for assigned in np.flatnonzero(world.classes == "C"):
+        number = int(assigned)
         yield (
-            customer_id(int(number)),
+            customer_id(number),
             "existing-spend",
             str(YEAR),
             str(int(expected[number] * 3)),
