@@ -1,6 +1,6 @@
-"""Write a world to a folder.
+"""A world on disk: `charges/`, `book/`, `plan.yaml` and `world.json`.
 
-`charges/`, `book/`, `plan.yaml`, and `world.json`, which says from when each file is known.
+`world.json` says from when each file is known.
 """
 
 from __future__ import annotations

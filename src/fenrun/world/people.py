@@ -54,11 +54,11 @@ class Size:
 
     @classmethod
     def of(cls, rows: int) -> Size:
-        """Customers, partners and reps that fit a number of charges."""
-        customers = int(min(50_000, max(40, rows // 100)))
-        return cls(
-            rows, customers, int(min(12_000, max(6, customers // 5))), max(4, customers // 40)
-        )
+        """Return the customers, partners and reps that fit a number of charges."""
+        customers = min(50_000, max(40, rows // 100))
+        partners = min(12_000, max(6, customers // 5))
+        reps = max(4, customers // 40)
+        return cls(rows, customers, partners, reps)
 
 
 @dataclass(frozen=True)
@@ -80,18 +80,22 @@ class People:
 
 
 def customer_id(number: int) -> str:
+    """Return the id of a customer."""
     return f"K{number + 1:05d}"
 
 
 def partner_id(number: int) -> str:
+    """Return the id of a partner."""
     return f"P{number + 1:05d}"
 
 
 def rep_id(number: int) -> str:
+    """Return the id of a sales representative."""
     return f"R{number + 1:04d}"
 
 
 def order_id(customer: int) -> str:
+    """Return the id of a customer's order."""
     return f"SO-{customer + 1:05d}"
 
 
@@ -110,25 +114,24 @@ def people(size: Size, seed: int) -> People:
     partner[~has_partner] = -1
     moves, registered = {}, {}
     for customer in np.flatnonzero(has_partner):
-        draw, other = rng.random(), int(rng.integers(0, size.partners))
+        draw = rng.random()
+        other = int(rng.integers(0, size.partners))
         if other == partner[customer]:
             continue
         if draw < 0.08:
-            moves[int(customer)] = (
-                date(YEAR, 1, 1) + timedelta(days=int(rng.integers(32, 340))),
-                other,
-            )
+            day = date(YEAR, 1, 1) + timedelta(days=int(rng.integers(32, 340)))
+            moves[int(customer)] = (day, other)
         elif draw < 0.12:
             registered[int(customer)] = other
     return People(
-        size,
-        _spend(n),
-        classes,
-        rng.integers(0, len(REGIONS), n),
-        partner,
-        rng.integers(0, size.reps, n),
-        moves,
-        registered,
+        size=size,
+        spend=_spend(n),
+        classes=classes,
+        region=rng.integers(0, len(REGIONS), n),
+        partner=partner,
+        rep=rng.integers(0, size.reps, n),
+        moves=moves,
+        registered=registered,
     )
 
 
@@ -154,24 +157,17 @@ def monthly_total(size: Size) -> int:
 def write_book(folder: Path, world: People, seed: int) -> list[tuple[Path, date]]:
     """Write the book as CSV files. Returns each with the day from which it is known."""
     folder.mkdir(parents=True, exist_ok=True)
-    start = date(YEAR, 1, 1)
-    written = [
-        (_csv(folder / "parties.csv", ("party", "kind", "name"), _parties(world)), start),
-        (_csv(folder / "links.csv", _LINK_COLUMNS, _links(world)), start),
-        (
-            _csv(folder / "labels.csv", ("party", "label", "value", "from", "to"), _labels(world)),
-            start,
-        ),
-        (
-            _csv(
-                folder / "figures.csv",
-                ("party", "figure", "period", "amount", "currency"),
-                _figures(world, seed),
-            ),
-            start,
-        ),
+    tables: dict[str, tuple[Sequence[str], Iterable[Sequence[object]]]] = {
+        "parties": (("party", "kind", "name"), _parties(world)),
+        "links": (_LINK_COLUMNS, _links(world)),
+        "labels": (("party", "label", "value", "from", "to"), _labels(world)),
+        "figures": (("party", "figure", "period", "amount", "currency"), _figures(world, seed)),
+    }
+    known = date(YEAR, 1, 1)
+    return [
+        (_csv(folder / f"{name}.csv", columns, rows), known)
+        for name, (columns, rows) in tables.items()
     ]
-    return written
 
 
 def write_changes(folder: Path, world: People) -> Path:
@@ -184,52 +180,47 @@ def write_changes(folder: Path, world: People) -> Path:
         for n in np.flatnonzero(world.partner >= 0)
         if int(n) not in world.moves and int(n) not in world.registered
     ][::25]
+    moved_on, registered_on = f"{YEAR}-06-11", f"{YEAR}-06-01"
     rows: list[tuple[str, ...]] = []
     for n in map(int, moved):
-        other = (int(world.partner[n]) + 1) % world.size.partners
-        rows += [
-            (
-                "customer",
-                "",
-                customer_id(n),
-                "partner",
-                partner_id(int(world.partner[n])),
-                "80 %" if n % 97 == 50 else "",
-                SINCE,
-                f"{YEAR}-06-11",
-            ),
-            ("customer", "", customer_id(n), "partner", partner_id(other), "", f"{YEAR}-06-11", ""),
-        ]
+        partner = int(world.partner[n])
+        rows.append(_holds(n, partner, _share(n), until=moved_on))
+        rows.append(_holds(n, _next_partner(world, partner), since=moved_on))
     for n in sorted(world.registered)[::2]:
-        rows.append(
-            (
-                "order",
-                ISSUER,
-                order_id(n),
-                "partner",
-                partner_id((world.registered[n] + 1) % world.size.partners),
-                "",
-                f"{YEAR}-06-01",
-                "",
-            )
-        )
-        rows.append(
-            (
-                "order",
-                ISSUER,
-                order_id(n),
-                "partner",
-                partner_id(world.registered[n]),
-                "",
-                f"{YEAR}-03-01",
-                f"{YEAR}-06-01",
-            )
-        )
+        partner = world.registered[n]
+        rows.append(_registers(n, _next_partner(world, partner), registered_on))
+        rows.append(_registers(n, partner, _REGISTERED, registered_on))
     return _csv(folder / f"links-{YEAR}-08.csv", _LINK_COLUMNS, rows)
 
 
 _LINK_COLUMNS = ("of", "issuer", "subject", "role", "party", "share", "from", "to")
 SINCE = "2023-01-01"
+"""The day from which everything holds that does not change within the year."""
+_REGISTERED = f"{YEAR}-03-01"
+"""The day on which orders are registered."""
+
+
+def _holds(
+    customer: int, partner: int, share: str = "", since: str = SINCE, until: str = ""
+) -> tuple[str, ...]:
+    """Return the row of the book for a customer's partner."""
+    subject, party = customer_id(customer), partner_id(partner)
+    return "customer", "", subject, "partner", party, share, since, until
+
+
+def _registers(customer: int, partner: int, since: str, until: str = "") -> tuple[str, ...]:
+    """Return the row of the book for the partner of a customer's order."""
+    order, party = order_id(customer), partner_id(partner)
+    return "order", ISSUER, order, "partner", party, "", since, until
+
+
+def _share(customer: int) -> str:
+    """Return the share of a customer that its partner holds; empty means the whole."""
+    return "80 %" if customer % 97 == 50 else ""
+
+
+def _next_partner(world: People, partner: int) -> int:
+    return (partner + 1) % world.size.partners
 
 
 def _csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
@@ -248,59 +239,36 @@ def _parties(world: People) -> Iterable[tuple[str, str, str]]:
         yield rep_id(number), "rep", f"Rep {number + 1}"
     for number in range(world.size.partners):
         kind = "agent" if number % 10 == 9 else "partner"
-        yield (
-            partner_id(number),
-            kind,
-            f"{_NAMES[number % len(_NAMES)]} Partners {number // len(_NAMES) + 1}",
-        )
+        round_no, place = divmod(number, len(_NAMES))
+        yield partner_id(number), kind, f"{_NAMES[place]} Partners {round_no + 1}"
     for number in range(world.size.customers):
         yield customer_id(number), "customer", f"{_NAMES[(number * 7) % len(_NAMES)]} {number + 1}"
 
 
 def _links(world: People) -> Iterable[tuple[str, ...]]:
     for number in range(world.size.reps):
-        yield (
-            "party",
-            "",
-            rep_id(number),
-            "manager",
-            f"M-{REGIONS[number % len(REGIONS)]}",
-            "",
-            SINCE,
-            "",
-        )
+        manager = f"M-{REGIONS[number % len(REGIONS)]}"
+        yield "party", "", rep_id(number), "manager", manager, "", SINCE, ""
     for number in range(9, world.size.partners, 10):
         yield "party", "", partner_id(number), "parent", partner_id(number - 1), "", SINCE, ""
     for number in range(world.size.customers):
         customer = customer_id(number)
         yield "account", ISSUER, f"A{number + 1:06d}", "customer", customer, "", SINCE, ""
         yield "customer", "", customer, "rep", rep_id(int(world.rep[number])), "", SINCE, ""
-        if world.partner[number] >= 0:
-            share = "80 %" if number % 97 == 50 else ""
-            day, to = world.moves.get(number, ("", -1))
-            yield (
-                "customer",
-                "",
-                customer,
-                "partner",
-                partner_id(int(world.partner[number])),
-                share,
-                SINCE,
-                str(day),
-            )
-            if day:
-                yield "customer", "", customer, "partner", partner_id(to), "", str(day), ""
-        if number in world.registered:
-            yield (
-                "order",
-                ISSUER,
-                order_id(number),
-                "partner",
-                partner_id(world.registered[number]),
-                "",
-                f"{YEAR}-03-01",
-                "",
-            )
+        yield from _partner_links(world, number)
+
+
+def _partner_links(world: People, number: int) -> Iterable[tuple[str, ...]]:
+    """Yield the links from a customer to its partner, to the next one, and of its order."""
+    partner = int(world.partner[number])
+    if partner >= 0 and number in world.moves:
+        day, other = world.moves[number]
+        yield _holds(number, partner, _share(number), until=str(day))
+        yield _holds(number, other, since=str(day))
+    elif partner >= 0:
+        yield _holds(number, partner, _share(number))
+    if number in world.registered:
+        yield _registers(number, world.registered[number], _REGISTERED)
 
 
 def _labels(world: People) -> Iterable[tuple[str, ...]]:
@@ -314,47 +282,40 @@ def _labels(world: People) -> Iterable[tuple[str, ...]]:
 
 
 def _figures(world: People, seed: int) -> Iterable[tuple[str, ...]]:
-    """Targets near what is expected, so that some are met and some missed."""
+    """Yield targets near what is expected, so that some are met and some missed."""
     rng = np.random.default_rng([seed, 2])
     expected = world.spend * monthly_total(world.size)
     for number in range(world.size.partners):
         month = int(expected[world.partner == number].sum())
         if month:
-            yield from _tasks(partner_id(number), month, rng)
-            yield (
-                partner_id(number),
-                "last-year",
-                str(YEAR),
-                str(int(month * 12 * rng.choice([0.55, 0.66, 0.72, 0.9, 1.1])) // 1000 * 1000),
-                "CNY",
-            )
+            partner = partner_id(number)
+            yield from _tasks(partner, month, rng)
+            last_year = int(month * 12 * rng.choice([0.55, 0.66, 0.72, 0.9, 1.1]))
+            yield _figure(partner, "last-year", str(YEAR), last_year // 1000 * 1000)
     for number in range(world.size.reps):
         month = int(expected[world.rep == number].sum())
         quota = int(month * 3 * rng.choice([0.7, 0.85, 0.95]))
         for quarter in range(1, 5):
-            yield (
-                rep_id(number),
-                "quota",
-                f"{YEAR}-Q{quarter}",
-                str(quota * (92 + 8 * quarter) // 100 // 100 * 100),
-                "CNY",
-            )
-            yield rep_id(number), "target-pay", f"{YEAR}-Q{quarter}", "90000", "CNY"
+            period = f"{YEAR}-Q{quarter}"
+            growing = quota * (92 + 8 * quarter) // 100
+            yield _figure(rep_id(number), "quota", period, growing // 100 * 100)
+            yield _figure(rep_id(number), "target-pay", period, 90_000)
     for assigned in np.flatnonzero(world.classes == "C"):
         number = int(assigned)
-        yield (
-            customer_id(number),
-            "existing-spend",
-            str(YEAR),
-            str(int(expected[number] * 3)),
-            "CNY",
-        )
+        spend = int(expected[number] * 3)
+        yield _figure(customer_id(number), "existing-spend", str(YEAR), spend)
 
 
 def _tasks(partner: str, month: int, rng: np.random.Generator) -> Iterable[tuple[str, ...]]:
+    """Yield a partner's targets for months, quarters and the year, in whole thousands."""
     base = int(month * rng.choice([0.55, 0.7, 0.8, 0.95]))
     for number in range(1, 13):
-        yield partner, "task", f"{YEAR}-{number:02d}", str(max(1000, base // 1000 * 1000)), "CNY"
+        yield _figure(partner, "task", f"{YEAR}-{number:02d}", max(1000, base // 1000 * 1000))
     for quarter in range(1, 5):
-        yield partner, "task", f"{YEAR}-Q{quarter}", str(max(3000, base * 3 // 1000 * 1000)), "CNY"
-    yield partner, "task", str(YEAR), str(max(12000, base * 12 // 1000 * 1000)), "CNY"
+        target = max(3000, base * 3 // 1000 * 1000)
+        yield _figure(partner, "task", f"{YEAR}-Q{quarter}", target)
+    yield _figure(partner, "task", str(YEAR), max(12000, base * 12 // 1000 * 1000))
+
+
+def _figure(party: str, figure: str, period: str, amount: int) -> tuple[str, ...]:
+    return party, figure, period, str(amount), "CNY"
