@@ -1,5 +1,7 @@
-"""An independent auditor: plain Python with Decimal and Fraction, one charge at a time, no SQL, no grouping, no code of the engine but
-the row types. It says what must come out for given charges, book facts and a plan. Slow and obvious on purpose.
+"""An independent auditor, which says what must come out for given charges, book facts and a plan.
+
+Plain Python with Decimal and Fraction, one charge at a time: no SQL, no grouping, no code of the
+engine but the row types. Slow and obvious on purpose.
 """
 
 from __future__ import annotations
@@ -199,7 +201,7 @@ class Scene:
 
 
 def holds(tree: Any, scene: Any) -> bool:
-    """Whether a condition holds in a scene; what is missing is in no list and compares to nothing."""
+    """Tell if a condition holds in a scene; what is missing is in no list, compares to nothing."""
     kind = tree[0]
     if kind in ("all", "any"):
         return (all if kind == "all" else any)(holds(t, scene) for t in tree[1])
@@ -266,7 +268,7 @@ class Span:
 
 @cache
 def span_of(calendar: str, day: date) -> Span:
-    """The period of a calendar such as `3@7` (three months, the year starts in July) that holds a day."""
+    """The period of a calendar that holds a day; `3@7`: three months, the year starts in July."""
     months, starts = (int(x) for x in calendar.split("@"))
     start = date(day.year if day.month >= starts else day.year - 1, starts, 1)
     while shifted(start, months) <= day:
@@ -305,7 +307,7 @@ def audit(charges: list[dict[str, Any]], book: Book, plan: Plan, paid: tuple[dat
 
 @dataclass
 class Row:
-    """What one component measures of one credit, summed by payee, unit, customer, month and column."""
+    """A component's measure of credits. Grain: payee, unit, customer, month, column."""
 
     payee: str
     unit: str
@@ -416,7 +418,11 @@ class _Audit:
         return held
 
     def apart(self, charge: dict[str, Any]) -> tuple[str | None, str | None]:
-        """Order and resource of a charge; of a correction that names none, those of all charges that it corrects, if they are told apart alike."""
+        """Order and resource of a charge.
+
+        Of a correction that names none, those of the charges that it corrects, if they have the
+        same.
+        """
         own = charge.get("x_OrderId"), charge.get("ResourceId")
         if (
             charge.get("ChargeClass") != "Correction"
@@ -457,7 +463,7 @@ class _Audit:
     def _all(
         self, charge: dict[str, Any], customer: str | None, role: str, day: date
     ) -> list[Link]:
-        """Links of a role that is held over the whole: nobody is credited by them, but they are links."""
+        """Links of a role that is held over the whole; nobody is credited by them."""
         order, resource = self.apart(charge)
         places = [
             ("order", charge["InvoiceIssuerName"], order),
@@ -620,7 +626,7 @@ class _Audit:
         )
         return next((number for number, rule in columns if self.true(rule, scene)), 0)
 
-    # --- what it earns -------------------------------------------------------------------------------------------------
+    # --- what it earns ---------------------------------------------------------------------------
 
     def bases(self, component: Component) -> dict[Key, Base]:
         """What the component measures by payee, unit and period."""
@@ -749,69 +755,79 @@ class _Audit:
         if c.each != "payee" and not unit:
             return nothing, "no-unit"
         numbers = self._numbers(c, payee, unit, span, base)
-        subjects = (c.reads_by, c.times_by)
-        target, over, increment = numbers["target"], numbers["compared"], numbers["increment"]
-        if "attainment" in subjects and (target is None or target <= 0):
-            return nothing, "no-target"
-        if ("growth" in subjects and (over is None or over <= 0)) or (
-            ("increment" in subjects or c.pays_on == "increment") and over is None
-        ):
-            return nothing, "no-comparison"
-        if (
-            (c.pays_on == "figure" and numbers["figure"] is None)
-            or (c.reads_by == "figure" and numbers["by figure"] is None)
-            or (c.times_by == "figure" and numbers["times figure"] is None)
-        ):
-            return nothing, "no-figure"
-        if any(
-            not self._open(g, payee, unit, span, numbers)
-            for g in self.plan.gates
-            if g.component == c.rule_id and g.subject != "earned"
-        ):
+        lacking = self._lacking(c, numbers)
+        if lacking:
+            return nothing, lacking
+        gates = [g for g in self.plan.gates if g.component == c.rule_id and g.subject != "earned"]
+        if not all(self._open(gate, payee, unit, span, numbers) for gate in gates):
             return nothing, "gate"
+        by_bands = self._by_bands(c, span, base, numbers)
+        factor = self._factor(c, span, numbers)
+        if by_bands is None or factor is None:
+            return nothing, "no-band"
+        exact = by_bands * Fraction(c.portion) * factor
+        cap = c.cap
+        if cap is None and c.cap_rate is not None and base.amount >= 0:
+            cap = c.cap_rate * base.amount
+        return (Fraction(cap), "capped") if cap is not None and exact > cap else (exact, "band")
+
+    @staticmethod
+    def _lacking(c: Component, numbers: dict[str, Decimal | None]) -> str:
+        """Why nothing can be earned: something that the component reads is not there; or empty."""
+        subjects = (c.reads_by, c.times_by)
+        target, over = numbers["target"], numbers["compared"]
+        if "attainment" in subjects and (target is None or target <= 0):
+            return "no-target"
+        if "growth" in subjects and (over is None or over <= 0):
+            return "no-comparison"
+        if ("increment" in subjects or c.pays_on == "increment") and over is None:
+            return "no-comparison"
+        read = (
+            (c.pays_on, "figure"),
+            (c.reads_by, "by figure"),
+            (c.times_by, "times figure"),
+        )
+        if any(subject == "figure" and numbers[name] is None for subject, name in read):
+            return "no-figure"
+        return ""
+
+    def _by_bands(
+        self, c: Component, span: Span, base: Base, numbers: dict[str, Decimal | None]
+    ) -> Fraction | None:
+        """What the bands that are reached pay, column by column; None where none is."""
         measure, reference = self._reading(c.reads_by, numbers, "by figure")
-        whole = {"amount": base.amount, "increment": increment, "figure": numbers["figure"]}[
-            c.pays_on
-        ] or ZERO
+        paid_on = {"amount": base.amount, "increment": numbers["increment"]}
+        whole = paid_on.get(c.pays_on, numbers["figure"]) or ZERO
         parts = {0: whole}
         if len(base.columns) > 1:
             parts = dict(base.columns) if c.pays_on == "amount" else {}
         elif base.columns:
             parts = {next(iter(base.columns)): whole}
-        bands = [
-            b
-            for b in self.plan.bands
-            if b.table_id == c.table_id and b.valid_from <= span.start < b.valid_to
-        ]
         paid = [
             self._band(b, parts[b.column_no], measure, reference)
-            for b in bands
+            for b in self._bands(c.table_id, span)
             if b.column_no in parts and self._reached(b, measure, reference)
         ]
-        factor = Fraction(1)
-        if c.times_table:
-            by, per = self._reading(c.times_by, numbers, "times figure")
-            rates = [
-                b.rate
-                for b in self.plan.bands
-                if b.table_id == c.times_table
-                and b.valid_from <= span.start < b.valid_to
-                and self._reached(b, by, per)
-            ]
-            if not rates:
-                return nothing, "no-band"
-            factor = Fraction(rates[0] or 0)
-        if not paid:
-            return nothing, "no-band"
-        exact = sum(paid, nothing) * Fraction(c.portion) * factor
-        cap = (
-            c.cap
-            if c.cap is not None
-            else c.cap_rate * base.amount
-            if c.cap_rate is not None and base.amount >= 0
-            else None
-        )
-        return (Fraction(cap), "capped") if cap is not None and exact > cap else (exact, "band")
+        return sum(paid, Fraction(0)) if paid else None
+
+    def _factor(
+        self, c: Component, span: Span, numbers: dict[str, Decimal | None]
+    ) -> Fraction | None:
+        """What `times` multiplies by; None where it has no band."""
+        if not c.times_table:
+            return Fraction(1)
+        by, per = self._reading(c.times_by, numbers, "times figure")
+        bands = self._bands(c.times_table, span)
+        rates = [band.rate for band in bands if self._reached(band, by, per)]
+        return Fraction(rates[0] or 0) if rates else None
+
+    def _bands(self, table_id: str, span: Span) -> list[Band]:
+        """The bands of a table that are in force when a period begins."""
+        return [
+            b
+            for b in self.plan.bands
+            if b.table_id == table_id and b.valid_from <= span.start < b.valid_to
+        ]
 
     def _numbers(
         self, c: Component, payee: str, unit: str, span: Span, base: Base

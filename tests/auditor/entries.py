@@ -1,4 +1,7 @@
-"""The auditor's account of what clauses add to earnings and take off them: gates, deductions, ceilings, overrides, clawbacks."""
+"""The auditor's account of what clauses add to earnings and take off them.
+
+Gates, deductions, ceilings, overrides, clawbacks.
+"""
 
 from __future__ import annotations
 

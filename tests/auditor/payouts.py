@@ -1,4 +1,4 @@
-"""The auditor's account of payouts: a purse for each payee, filled and emptied month after month."""
+"""The auditor's account of payouts: a purse for each payee, filled and emptied every month."""
 
 from __future__ import annotations
 

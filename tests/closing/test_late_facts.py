@@ -211,7 +211,7 @@ def test_closed_statements_and_their_differences_are_what_is_known_at_last(
         whole = parse_period(f"{first}/{last}")
         assert {k: v for k, v in sums.items() if v} == _amounts(store, whole, CLOSED_AT[last])
         assert not store.broken()
-        _bundles(store, last, Path(folder))
+        _bundle(store, last, Path(folder))
 
 
 def _close_month_by_month(store: Store, history: History) -> None:
@@ -234,10 +234,11 @@ def _statements(store: Store, month: str) -> Any:
     return [sorted(map(str, run.engine.table(name).to_pylist())) for name in tables], run.booked
 
 
-def _bundles(store: Store, month: str, folder: Path) -> None:
-    """The bundles of two payees of the last month verify."""
+def _bundle(store: Store, month: str, folder: Path) -> None:
+    """The bundle of somebody who is paid in the last month verifies."""
     run = settle_period(store, parse_period(month)).run
-    for payee in sorted({r["payee"] for r in run.engine.table("statements").to_pylist()})[:2]:
+    payees = {row["payee"] for row in run.engine.table("statements").to_pylist()}
+    for payee in sorted(payees)[:1]:
         make_bundle(store, payee, parse_period(month), folder / "bundle.zip")
         verify(folder / "bundle.zip")
 
