@@ -1,73 +1,78 @@
-"""Examples in the docs run, and the commands they show exist."""
+"""Examples in the docs run, what they print is what is shown, and what they name exists."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
 import yaml
 
+from fenrun.base.problem import Problem
 from fenrun.book.read import book_from, yaml_tables
 from fenrun.cli import COMMANDS
 from fenrun.plan.read import load_plan, read_plan
-from fenrun.whatif.cases import run_cases
+from fenrun.whatif.cases import Outcome, run_cases
 from tests.command import fenrun
 
-DOCS = Path(__file__).parent.parent / "docs"
-PAGES = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
+PLAN_PAGES = [page for page in HOW_TO if page.stem != "book"]
 
 
-def _blocks(page: str) -> list[str]:
-    return re.findall(r"```yaml\n(.*?)```", (DOCS / page).read_text("utf-8"), re.S)
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    language: str
+    title: str
+    text: str
 
 
-def test_the_plan_in_the_guide_passes_its_cases() -> None:
-    """The whole plan, and every piece put into it, is read without a problem and passes its cases."""
-    whole, *pieces = _blocks("plan.md")
-    outcomes, problems = run_cases(read_plan(whole, "plan.md"))
+def _blocks(page: Path) -> Iterator[Block]:
+    fenced = r"^```(\w*)(?: title=\"(.*?)\")?\n(.*?)^```$"
+    for found in re.finditer(fenced, page.read_text("utf-8"), re.S | re.M):
+        yield Block(*(part or "" for part in found.groups()))
+
+
+def _texts(page: Path, language: str) -> list[str]:
+    return [block.text for block in _blocks(page) if block.language == language]
+
+
+def _outcomes(plan: dict[str, Any], name: str) -> tuple[list[Outcome], list[Problem]]:
+    text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+    return run_cases(read_plan(text, name))
+
+
+BASE, *_ = _texts(DOCS / "how-to/plan.md", "yaml")
+
+
+def test_the_plan_of_the_how_to_pages_passes_its_cases() -> None:
+    outcomes, problems = run_cases(read_plan(BASE, "plan.md"))
     assert outcomes and not problems
-    assert len(pieces) >= 7
-    base = yaml.load(whole, yaml.BaseLoader)
-    for piece in pieces:
-        put = yaml.load(piece, yaml.BaseLoader)
-        merged = {
-            **base,
-            **put,
-            "tables": {**base["tables"], "growth": GROWTH, **put.get("tables", {})},
-            "cases": put.get("cases", []),
-        }
-        outcomes, problems = run_cases(
-            read_plan(yaml.safe_dump(merged, sort_keys=False, allow_unicode=True), "plan.md")
+
+
+@pytest.mark.parametrize("page", PLAN_PAGES, ids=lambda page: page.stem)
+def test_every_piece_of_a_plan_passes_its_cases(page: Path) -> None:
+    """Each piece, put into the whole plan, is read without a problem and passes its cases."""
+    base = yaml.load(BASE, yaml.BaseLoader)
+    for text in _texts(page, "yaml"):
+        if text == BASE:
+            continue
+        piece = yaml.load(text, yaml.BaseLoader)
+        tables = {**base["tables"], "growth": GROWTH, **piece.get("tables", {})}
+        cases = piece.get("cases", [])
+        outcomes, problems = _outcomes(
+            {**base, **piece, "tables": tables, "cases": cases}, page.name
         )
         assert not problems, [p.words("what") for p in problems]
-        assert bool(outcomes) == ("cases" in put)
-
-
-def test_the_commands_of_closing_run(tmp_path: Path) -> None:
-    """Every shell line of closing.md, in its order, on a small demo workspace."""
-    assert fenrun("demo", tmp_path / "demo-workspace", "--rows", 20_000, "--json").code == 0
-    lines = [
-        line
-        for block in re.findall(r"```sh\n(.*?)```", (DOCS / "closing.md").read_text("utf-8"), re.S)
-        for line in block.splitlines()
-    ]
-    assert len(lines) >= 10
-    for line in lines:
-        done = fenrun(*shlex.split(line)[1:], folder=tmp_path)
-        assert done.code == 0, (line, done.err)
-
-
-def test_every_setting_is_in_the_docs() -> None:
-    """Each environment variable that the code reads is named on a page."""
-    code = "\n".join(p.read_text("utf-8") for p in (DOCS.parent / "src").rglob("*.py"))
-    pages = "\n".join(p.read_text("utf-8") for p in PAGES)
-    found = set(re.findall(r"environ(?:\.get\(|\[)[\"']([A-Z_]+)", code)) - {
-        "LC_ALL",
-        "LANG",
-        "DJANGO_SETTINGS_MODULE",
-    }
-    assert len(found) > 5 and not {name for name in found if name not in pages}
+        assert bool(outcomes) == bool(cases)
 
 
 GROWTH = [
@@ -80,9 +85,72 @@ GROWTH = [
 ]
 
 
+def test_the_tutorial_runs(tmp_path: Path) -> None:
+    """Its files are written, its commands run in their order, and print the lines it shows."""
+    printed = ""
+    for block in _blocks(DOCS / "tutorial/programme.md"):
+        if block.title:
+            _write(tmp_path, block)
+        elif block.language == "sh":
+            printed = _run(block.text, tmp_path)
+        elif block.language == "text":
+            _assert_shown(block.text, printed)
+    assert printed
+
+
+def _write(folder: Path, block: Block) -> None:
+    """Write a file, or put some keys in place of a plan's."""
+    name, _, keys = block.title.partition(": ")
+    path = folder / name
+    text = block.text
+    if keys:
+        plan = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
+        plan |= yaml.load(text, yaml.BaseLoader)
+        text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+    path.write_text(text, "utf-8")
+
+
+def _run(lines: str, folder: Path) -> str:
+    """Run the lines, each of which must do; return what the last prints."""
+    out = ""
+    for line in lines.splitlines():
+        done = fenrun(*shlex.split(line, comments=True)[1:], folder=folder)
+        assert done.code == 0, (line, done.err)
+        out = done.out
+    return out
+
+
+def _assert_shown(shown: str, printed: str) -> None:
+    """Every line that is shown is printed, in that order; spaces do not matter."""
+    left = iter([" ".join(line.split()) for line in printed.splitlines()])
+    for line in shown.splitlines():
+        assert not line.strip() or " ".join(line.split()) in left, f"{line}\n\n{printed}"
+
+
+def test_the_commands_of_closing_run(tmp_path: Path) -> None:
+    """Every shell line of the page, in its order, on a small demo workspace."""
+    assert fenrun("demo", tmp_path / "demo-workspace", "--rows", 20_000, "--json").code == 0
+    blocks = _texts(DOCS / "how-to/closing.md", "sh")
+    assert len("".join(blocks).splitlines()) >= 10
+    for block in blocks:
+        _run(block, tmp_path)
+
+
+def test_every_setting_is_in_the_docs() -> None:
+    """Each environment variable that the code reads is named on a page."""
+    code = "\n".join(p.read_text("utf-8") for p in (ROOT / "src").rglob("*.py"))
+    pages = "\n".join(p.read_text("utf-8") for p in PAGES)
+    found = set(re.findall(r"environ(?:\.get\(|\[)[\"']([A-Z_]+)", code)) - {
+        "LC_ALL",
+        "LANG",
+        "DJANGO_SETTINGS_MODULE",
+    }
+    assert len(found) > 5 and not {name for name in found if name not in pages}
+
+
 def test_a_plan_of_twenty_lines_says_p1() -> None:
     """The first programme, short: at most 20 lines without its cases, and the same figures."""
-    path = DOCS.parent / "programmes/p01-in-twenty-lines.yaml"
+    path = ROOT / "programmes/p01-in-twenty-lines.yaml"
     file = load_plan(path)
     lines = [
         x
@@ -96,21 +164,29 @@ def test_a_plan_of_twenty_lines_says_p1() -> None:
     )
 
 
-def test_the_book_in_the_guide_is_read() -> None:
-    (text,) = _blocks("book.md")
+def test_the_book_of_the_how_to_page_is_read() -> None:
+    (text,) = _texts(DOCS / "how-to/book.md", "yaml")
     book, problems = book_from(
         yaml_tables(yaml.compose(text, yaml.CSafeLoader), "book.md"), "book.md"
     )
     assert not problems and all(book.tables().values()) and len(book.figures) == 13
 
 
-def test_commands_and_links_in_the_docs_exist() -> None:
-    for page in PAGES:
-        text = page.read_text("utf-8")
-        shown = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.S)) + "\n".join(
-            re.findall(r"`(fenrun [^`]+)`", text)
-        )
-        for command in re.findall(r"^fenrun (?:--lang \S+ )?(\w+)", shown, re.M):
-            assert command in COMMANDS, f"{page.name}: {command}"
-        for link in re.findall(r"\]\(([^)#:]+)\)", text):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_links_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    inline = re.findall(r"`(fenrun [^`]+)`", text)
+    shown = "\n".join([*_texts(page, "sh"), *inline])
+    for command in re.findall(r"^fenrun (?:--lang \S+ )?(\w+)", shown, re.M):
+        assert command in COMMANDS, command
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
+        assert (page.parent / link).exists(), link
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS / "explanation/architecture.md", DOCS / "reference/glossary.md"]
+)
+def test_the_places_that_a_page_names_exist(page: Path) -> None:
+    """Each path below src, tests or bench that the page names is there."""
+    named = re.findall(r"`((?:src|tests|bench|docs)/[\w./-]+)`", page.read_text("utf-8"))
+    assert named and not [path for path in named if not (ROOT / path).exists()]
