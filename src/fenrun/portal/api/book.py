@@ -20,6 +20,8 @@ router = Router()
 
 
 class LinkRow(Schema):
+    """A link of the book: who holds what, since when, entered by whom."""
+
     role: str
     of_kind: str
     issuer: str
@@ -35,6 +37,8 @@ class LinkRow(Schema):
 
 
 class Moved(Schema):
+    """A payee whose pay would differ."""
+
     payee: str
     before: str
     after: str

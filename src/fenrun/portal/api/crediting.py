@@ -15,6 +15,8 @@ router = Router()
 
 
 class CreditingOut(Schema):
+    """A party credited for a customer's spend in a period."""
+
     period: str = Field(alias="period_id")
     customer: str
     role: str
@@ -32,6 +34,8 @@ class CreditingOut(Schema):
 
 
 class CreditingPage(Paged):
+    """A page of credited parties."""
+
     rows: list[CreditingOut]
 
 

@@ -18,6 +18,8 @@ router = Router()
 
 
 class DisputeOut(Schema):
+    """A dispute."""
+
     id: int
     party: str
     period: str
@@ -28,10 +30,14 @@ class DisputeOut(Schema):
 
 
 class DisputePage(Paged):
+    """A page of disputes."""
+
     rows: list[DisputeOut]
 
 
 class EntryOut(Schema):
+    """An entry of a dispute."""
+
     by: str
     at: datetime
     state: str
@@ -39,10 +45,14 @@ class EntryOut(Schema):
 
 
 class DisputeWhole(DisputeOut):
+    """A dispute with its entries."""
+
     said: list[EntryOut]
 
 
 class DisputeIn(Schema):
+    """A dispute, as it is opened."""
+
     party: str = Field(max_length=200)
     period: str = Field(max_length=40)
     line: str = Field("", max_length=500)
@@ -50,6 +60,8 @@ class DisputeIn(Schema):
 
 
 class AnswerIn(Schema):
+    """An answer to a dispute."""
+
     state: str = Field(max_length=20)
     text: str = Field(max_length=4000)
 

@@ -18,6 +18,8 @@ router = Router()
 
 
 class GrantOut(Schema):
+    """A grant."""
+
     id: int
     role: str
     party: str
@@ -29,6 +31,8 @@ class GrantOut(Schema):
 
 
 class GrantIn(Schema):
+    """A grant, as it is given."""
+
     user: str = Field(min_length=1, max_length=150)
     role: str = Field(max_length=20)
     party: str = Field("", max_length=200)
@@ -36,6 +40,8 @@ class GrantIn(Schema):
 
 
 class LinkOut(Schema):
+    """A link for its owner alone."""
+
     path: str = Field(description="At the portal's own address.")
 
 

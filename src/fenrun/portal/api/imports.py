@@ -16,6 +16,8 @@ router = Router()
 
 
 class JobOut(Schema):
+    """An import."""
+
     number: int
     files: list[str]
     percent: int

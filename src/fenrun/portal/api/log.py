@@ -17,6 +17,8 @@ _COLUMNS = ("seq", "at", "actor", "act", "kind", "subject", "reason", "previous"
 
 
 class Verified(Schema):
+    """The outcome of verifying the log; `acts` is the number of its events."""
+
     acts: int
     head: str
     problems: list[dict[str, Any]]

@@ -19,6 +19,8 @@ router = Router()
 
 
 class PeriodOut(Schema):
+    """A period that is shown."""
+
     key: str
     run: str
     known: datetime = Field(description="The second clock: only facts known by then (UTC).")
@@ -28,10 +30,14 @@ class PeriodOut(Schema):
 
 
 class Reason(Schema):
+    """A reason."""
+
     reason: str = Field(max_length=500)
 
 
 class ApprovalOut(Schema):
+    """A close that was asked for."""
+
     id: int
     period: str
     run: str
@@ -43,6 +49,8 @@ class ApprovalOut(Schema):
 
 
 class Settling(Schema):
+    """The outcome of settling."""
+
     period: str
     changed: bool
 

@@ -16,21 +16,29 @@ router = Router()
 
 
 class PlanIn(Schema):
+    """A plan's text, to be saved."""
+
     text: str = Field(max_length=1_000_000)
     reason: str = Field(max_length=500)
 
 
 class PlanOut(Schema):
+    """A plan with its text."""
+
     plan: str
     text: str
 
 
 class CheckIn(Schema):
+    """A plan's text, to be checked."""
+
     text: str = Field(max_length=1_000_000)
     period: str = Field("", max_length=40, description="Whose pay it changes in this period.")
 
 
 class CheckedOut(Schema):
+    """The checker's answer."""
+
     problems: list[dict[str, Any]]
     cases: list[int] = Field(
         description="How many of the plan's cases come out as it says, and how many there are."

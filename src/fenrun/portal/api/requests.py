@@ -18,6 +18,8 @@ router = Router()
 
 
 class RequestOut(Schema):
+    """A request to a customer."""
+
     id: int
     kind: str
     customer: str
@@ -36,10 +38,14 @@ class RequestOut(Schema):
 
 
 class RequestPage(Paged):
+    """A page of requests."""
+
     rows: list[RequestOut]
 
 
 class RequestIn(Schema):
+    """A request, as it is asked."""
+
     kind: str = Field(max_length=20, description="association, transfer or registration")
     customer: str = Field(max_length=200)
     party: str = Field(max_length=200)
@@ -50,6 +56,8 @@ class RequestIn(Schema):
 
 
 class Decision(Schema):
+    """A decision about a request."""
+
     state: str = Field(max_length=20, description="consented, refused or withdrawn")
 
 

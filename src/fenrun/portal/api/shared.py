@@ -19,7 +19,7 @@ MOST = 200
 
 
 class Said(Schema):
-    """Why something is refused."""
+    """A reason of a refusal: what, why, and how to fix it."""
 
     code: str
     what: str
@@ -29,16 +29,22 @@ class Said(Schema):
 
 
 class Refusal(Schema):
+    """A refusal, with all its reasons."""
+
     problems: list[Said]
 
 
 class Paged(Schema):
+    """A page of a list; `total` counts all its rows."""
+
     page: int
     size: int
     total: int
 
 
 class Window(Schema):
+    """A page that is asked for: its number and size."""
+
     page: int = Field(1, ge=1, le=1_000_000)
     size: int = Field(50, ge=1, le=MOST)
 

@@ -18,6 +18,8 @@ _ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 
 
 class StatementHead(Schema):
+    """A statement without its lines."""
+
     period: str = Field(alias="period_id")
     payee: str
     name: str
@@ -28,6 +30,8 @@ class StatementHead(Schema):
 
 
 class StatementPage(Paged):
+    """A page of statements."""
+
     rows: list[StatementHead]
 
 

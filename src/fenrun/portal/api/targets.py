@@ -15,6 +15,8 @@ router = Router()
 
 
 class TargetOut(Schema):
+    """A figure of the book, and who entered it."""
+
     party: str
     name: str
     figure: str
@@ -28,6 +30,8 @@ class TargetOut(Schema):
 
 
 class TargetIn(Schema):
+    """A figure, as it is entered."""
+
     party: str = Field(max_length=200)
     figure: str = Field(max_length=100)
     period: str = Field(max_length=40)

@@ -17,6 +17,8 @@ router = Router()
 
 
 class HookOut(Schema):
+    """A webhook."""
+
     id: int
     url: str
     events: str
@@ -24,10 +26,14 @@ class HookOut(Schema):
 
 
 class HookMade(HookOut):
+    """A new webhook, with its secret."""
+
     secret: str = Field(description="Signs what is sent; said this once.")
 
 
 class HookIn(Schema):
+    """A webhook, as it is asked for."""
+
     url: str = Field(max_length=500)
     events: list[str]
 

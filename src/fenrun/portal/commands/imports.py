@@ -136,7 +136,7 @@ def enter_text(store: Store, name: str, text: str, reason: str) -> None:
     """
     store.reason = reason
     moment = events.now().replace(tzinfo=None)
-    last = store.known()
+    last = store.last_knowledge_time()
     if last and last >= moment:
         moment = last + timedelta(seconds=1)
     with tempfile.TemporaryDirectory(prefix="fenrun-enter-") as folder:
