@@ -122,7 +122,7 @@ def _period_in(calendar: str, day: date) -> Period:
 
 def knowledge_time(store: Store, known: datetime | None) -> datetime:
     """Return the moment asked for, else the last at which anything became known."""
-    return known or store.known() or _BEFORE_ALL
+    return known or store.last_knowledge_time() or _BEFORE_ALL
 
 
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:

@@ -198,7 +198,7 @@ class Store:
             place = Place(f"{event.kind}/{folder.name}/{_MANIFEST}")
             raise refused("stored-edited", place, seq=event.seq) from error
 
-    def known(self) -> datetime | None:
+    def last_knowledge_time(self) -> datetime | None:
         """Return the last moment at which anything became known.
 
         It is the default knowledge time, so that a run repeated is the same run.

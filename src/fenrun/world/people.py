@@ -184,12 +184,12 @@ def write_changes(folder: Path, world: People) -> Path:
     rows: list[tuple[str, ...]] = []
     for n in map(int, moved):
         partner = int(world.partner[n])
-        rows.append(_holds(n, partner, _share(n), until=moved_on))
-        rows.append(_holds(n, _next_partner(world, partner), since=moved_on))
+        rows.append(_partner_link(n, partner, _share(n), until=moved_on))
+        rows.append(_partner_link(n, _next_partner(world, partner), since=moved_on))
     for n in sorted(world.registered)[::2]:
         partner = world.registered[n]
-        rows.append(_registers(n, _next_partner(world, partner), registered_on))
-        rows.append(_registers(n, partner, _REGISTERED, registered_on))
+        rows.append(_order_link(n, _next_partner(world, partner), registered_on))
+        rows.append(_order_link(n, partner, _REGISTERED, registered_on))
     return _csv(folder / f"links-{YEAR}-08.csv", _LINK_COLUMNS, rows)
 
 
@@ -200,7 +200,7 @@ _REGISTERED = f"{YEAR}-03-01"
 """The day on which orders are registered."""
 
 
-def _holds(
+def _partner_link(
     customer: int, partner: int, share: str = "", since: str = SINCE, until: str = ""
 ) -> tuple[str, ...]:
     """Return the row of the book for a customer's partner."""
@@ -208,7 +208,7 @@ def _holds(
     return "customer", "", subject, "partner", party, share, since, until
 
 
-def _registers(customer: int, partner: int, since: str, until: str = "") -> tuple[str, ...]:
+def _order_link(customer: int, partner: int, since: str, until: str = "") -> tuple[str, ...]:
     """Return the row of the book for the partner of a customer's order."""
     order, party = order_id(customer), partner_id(partner)
     return "order", ISSUER, order, "partner", party, "", since, until
@@ -263,12 +263,12 @@ def _partner_links(world: People, number: int) -> Iterable[tuple[str, ...]]:
     partner = int(world.partner[number])
     if partner >= 0 and number in world.moves:
         day, other = world.moves[number]
-        yield _holds(number, partner, _share(number), until=str(day))
-        yield _holds(number, other, since=str(day))
+        yield _partner_link(number, partner, _share(number), until=str(day))
+        yield _partner_link(number, other, since=str(day))
     elif partner >= 0:
-        yield _holds(number, partner, _share(number))
+        yield _partner_link(number, partner, _share(number))
     if number in world.registered:
-        yield _registers(number, world.registered[number], _REGISTERED)
+        yield _order_link(number, world.registered[number], _REGISTERED)
 
 
 def _labels(world: People) -> Iterable[tuple[str, ...]]:
