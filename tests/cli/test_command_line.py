@@ -245,7 +245,7 @@ def test_what_a_file_holds_is_said_in_words(small: list[Path], tmp_path: Path) -
     assert "2 parties, 2 links" in english and "plan sample" in english
     assert re.search(r"\b1 charge, FOCUS 1\.\d", english) and "10.00 CNY" in english
     chinese = fenrun("import", tmp_path / "two", *small, lang="zh-CN").out
-    assert "2 个参与方, 2 条归属关系" in chinese and "1 笔费用" in chinese
+    assert "2 个参与方，2 条归属关系" in chinese and "1 笔费用" in chinese
     assert not re.search(r"[{}]", english + chinese)
 
 
@@ -315,3 +315,12 @@ def test_a_refusal_speaks_the_language_asked_for(tmp_path: Path, how: str) -> No
     assert refused.code == 1 and "原因" in refused.err and not refused.err.isascii()
     assert not refused.json()["problems"][0]["what"].isascii()
     assert fenrun(*settle).err.isascii()
+
+
+def test_what_the_system_refuses_is_said_in_the_readers_language(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    english = fenrun("world", tmp_path / "file/inside")
+    chinese = fenrun("--lang", "zh-CN", "world", tmp_path / "file/inside")
+    assert english.code == chinese.code == 1
+    assert "is not a folder" in english.err and "不是文件夹" in chinese.err
+    assert "directory" not in chinese.err

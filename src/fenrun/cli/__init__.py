@@ -10,6 +10,7 @@ it under `problem_count`.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 import click
 
 from fenrun.base.problem import Place, Refused, refused
-from fenrun.base.words import LANGUAGES
+from fenrun.base.words import LANGUAGES, Message, catalogue
 from fenrun.cli.help import Group, speak_with_click
 from fenrun.cli.output import fail
 
@@ -75,8 +76,14 @@ class _Commands(Group):
             raise
         except OSError as error:
             place = Place(str(error.filename or ""))
-            detail = error.strerror or str(error)
-            return fail(refused("path-unusable", place, detail=detail).problems)
+            return fail(refused("path-unusable", place, detail=_reason(error)).problems)
+
+
+def _reason(error: OSError) -> Message:
+    """Return why the system refused, in the reader's language."""
+    code = errno.errorcode.get(error.errno or 0, str(error.errno))
+    key = f"system-{code}"
+    return Message(key) if key in catalogue() else Message("system-other", {"code": code})
 
 
 def module_of(name: str) -> ModuleType:

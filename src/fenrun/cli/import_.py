@@ -94,7 +94,7 @@ def _content(facts: dict[str, Any], lang: str) -> str:
     if "plan" in facts:
         return say("content-plan", lang, plan=facts["plan"])
     tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
-    return ", ".join(tables)
+    return say("list-comma", lang).join(tables)
 
 
 def _billed(facts: dict[str, Any]) -> str:
@@ -105,5 +105,6 @@ def _billed(facts: dict[str, Any]) -> str:
 def _outcome(one: Imported, lang: str) -> str:
     outcome = say("imported" if one.new else "already", lang)
     if one.facts.get("quarantined"):
-        outcome += "; " + say("quarantined", lang, count=one.facts["quarantined"])
+        outcome += say("list-comma", lang)
+        outcome += say("quarantined", lang, count=one.facts["quarantined"])
     return outcome

@@ -79,6 +79,11 @@ def print_table(
     console().print(text_table(columns, rows))
 
 
+def labelled(key: str, value: str, lang: str) -> str:
+    """Return a value after its label, as in `Why: ...`."""
+    return say("labelled", lang, label=say(key, lang), value=value)
+
+
 def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
     """Print problems on standard error: where, what, why, and how to fix it."""
     lang, out = language(), console(err=True)
@@ -86,9 +91,9 @@ def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
     for problem in listed[:most]:
         out.print(_headline(problem, lang))
         for place in problem.also:
-            out.print(Text(f"    {say('also', lang)}: {place}"))
+            out.print(Text(f"    {labelled('also', str(place), lang)}"))
         for part in ("why", "fix"):
-            out.print(Text(f"    {say(part, lang)}: {problem.words(part, lang)}", "dim"))
+            out.print(Text(f"    {labelled(part, problem.words(part, lang), lang)}", "dim"))
     if len(listed) > most:
         out.print(Text(f"... +{len(listed) - most}"))
 
@@ -100,7 +105,8 @@ def _headline(problem: Problem, lang: str) -> Text:
     line.append(severity, _COLOURS.get(problem.severity, "cyan"))
     line.append(f" {problem.code}: {problem.words('what', lang)}")
     if problem.rows > 1:
-        line.append(f" ({say('more-rows', lang, count=problem.rows - 1)})", "dim")
+        more = say("more-rows", lang, count=problem.rows - 1)
+        line.append(say("bracketed", lang, words=more), "dim")
     return line
 
 

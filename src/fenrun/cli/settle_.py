@@ -17,6 +17,7 @@ from fenrun.cli.output import (
     as_json,
     exit_code,
     known_option,
+    labelled,
     language,
     period_option,
     print_json,
@@ -128,9 +129,9 @@ def show_summary(settled: Settled, most: int = 20) -> None:
     if len(rows) > most:
         click.echo(f"... +{len(rows) - most}")
     for key in ("credited", "uncredited", "earned"):
-        click.echo(f"{say(key, lang)}: {show(Decimal(said[key]))} {currency}")
+        click.echo(labelled(key, f"{show(Decimal(said[key]))} {currency}", lang))
     differences = Decimal(said["differences"])
     if differences:
-        click.echo(f"{say('differences-of-closed', lang)}: {show(differences)} {currency}")
-    counts = f"{say('statements', lang)}: {len(rows)}   "
-    click.echo(counts + f"{say('problems', lang)}: {said['problem_count']}")
+        click.echo(labelled("differences-of-closed", f"{show(differences)} {currency}", lang))
+    counts = {"statements": len(rows), "problems": said["problem_count"]}
+    click.echo("   ".join(labelled(key, str(count), lang) for key, count in counts.items()))
