@@ -1,6 +1,7 @@
-"""The error gallery: for every problem code the smallest thing that shows it, and what fenrun then says.
+"""The error gallery: for every problem code the smallest thing that shows it, and what is said.
 
-`docs/reference/errors.md` is made from this file by `make docs`, with the words of a real run; a test holds both equal and the codes complete.
+`docs/reference/errors.md` is made from this file by `make docs`, with the words of a real run; a
+test holds both equal and the codes complete.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sqlite3
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -231,7 +232,10 @@ def plan(old: str = "", new: str = "", more: str = "", text: str = "") -> Shows:
 
 
 def charges(more: str = "", **cells: str | None) -> Shows:
-    """A FOCUS file of one or two rows: the usual one with some cells changed (None: without the column)."""
+    """A FOCUS file of one or two rows: the usual one with some cells changed.
+
+    A cell of None leaves the column out.
+    """
     row = {**ROW, **cells}
     kept = {k: v for k, v in row.items() if v is not None}
     quoted = {
@@ -554,18 +558,29 @@ def _parquet(**types: pa.DataType) -> bytes:
 _PLACE = Place("...")
 USUAL_TABLE = "bands: [from 0 pays 5 %]"
 REWARD = "{id: reward, pays: partner, per: month, on: amount, by: amount, table: rates}"
-CASE = "cases: [{case: one, given: {links: [{of: customer, subject: K1, role: partner, party: P1}], charges: [{customer: K1, month: 2024-03, billed: 100}]}, expect: [{payee: P1, period: 2024-03, earned: 6.00}]}]\n"
-TWICE = "{id: g, exclusive: [{id: one, pays: partner, of: BilledCost > 0, per: month, on: amount, by: amount, table: rates}, {id: two, pays: partner, of: class = 'C', per: month, on: amount, by: amount, table: rates}]}"
+CASE = (
+    "cases: [{case: one, given: {links: [{of: customer, subject: K1, role: partner, party: P1}], "
+    "charges: [{customer: K1, month: 2024-03, billed: 100}]}, "
+    "expect: [{payee: P1, period: 2024-03, earned: 6.00}]}]\n"
+)
+TWICE = (
+    "{id: g, exclusive: ["
+    "{id: one, pays: partner, of: BilledCost > 0, "
+    "per: month, on: amount, by: amount, table: rates}, "
+    "{id: two, pays: partner, of: class = 'C', per: month, on: amount, by: amount, table: rates}]}"
+)
 LATER = ", {from: 2024-07-01, source: Letter, kind: all units, bands: [from 0 pays 4 %]}"
 ORDERS = "\n".join(
-    f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, role: partner, party: P1, from: 2024-09-0{n}}}"
+    f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, role: partner, party: P1, "
+    f"from: 2024-09-0{n}}}"
     for n in (1, 2)
 )
 HANDS = "\n".join(
     [
         "  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}",
         "  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-02-01}",
-        "  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-02-01, to: 2024-03-01}",
+        "  - {of: customer, subject: K1, role: partner, party: P2, "
+        "from: 2024-02-01, to: 2024-03-01}",
         "  - {of: customer, subject: K1, role: partner, party: P3, from: 2024-03-01}",
     ]
 )
@@ -592,7 +607,8 @@ GALLERY: dict[str, Shows] = {
         lambda: _set(FENRUN_ENGINE="abacus"),
     ),
     "engine-missing": Shows(
-        "FENRUN_ENGINE=spark fenrun settle WORKSPACE --period 2024-09, where pyspark is not installed",
+        "FENRUN_ENGINE=spark fenrun settle WORKSPACE --period 2024-09, "
+        "where pyspark is not installed",
         lambda: _set(FENRUN_ENGINE="spark"),
     ),
     "file-unreadable": file("charges.csv", None, "a file that is not there"),
@@ -675,17 +691,25 @@ GALLERY: dict[str, Shows] = {
         "links:\n  - {of: customer, subject: K1, role: partner, party: P1, from: 1/2/2024}\n"
     ),
     "link-over-100": book(
-        "links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n  - {of: customer, subject: K1, role: partner, party: P2, share: 20 %}\n"
+        "links:\n"
+        "  - {of: customer, subject: K1, role: partner, party: P1}\n"
+        "  - {of: customer, subject: K1, role: partner, party: P2, share: 20 %}\n"
     ),
     "label-overlap": book(
-        "labels:\n  - {party: K1, label: class, value: C}\n  - {party: K1, label: class, value: D, from: 2024-03-01}\n"
+        "labels:\n"
+        "  - {party: K1, label: class, value: C}\n"
+        "  - {party: K1, label: class, value: D, from: 2024-03-01}\n"
     ),
     "figure-conflict": book(
-        "figures:\n  - {party: P1, figure: task, period: 2024, amount: 1, currency: CNY}\n  - {party: P1, figure: task, period: 2024, amount: 2, currency: CNY}\n"
+        "figures:\n"
+        "  - {party: P1, figure: task, period: 2024, amount: 1, currency: CNY}\n"
+        "  - {party: P1, figure: task, period: 2024, amount: 2, currency: CNY}\n"
     ),
     "party-unknown": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"),
     "party-kind": book(
-        "parties: [{party: P1, kind: customer}]\nlinks:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"
+        "parties: [{party: P1, kind: customer}]\n"
+        "links:\n"
+        "  - {of: customer, subject: K1, role: partner, party: P1}\n"
     ),
     "plan-text": plan(text="plan: [\n"),
     "plan-key": plan(more="colour: red\n"),
@@ -757,7 +781,8 @@ GALLERY: dict[str, Shows] = {
     "clauses-conflict": plan(REWARD, TWICE),
     "table-unused": plan(
         "tables:\n",
-        "tables:\n  spare: [{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 5 %]}]\n",
+        "tables:\n"
+        "  spare: [{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 5 %]}]\n",
     ),
     "version-late": plan("rates: [{from: 2024-01-01", "rates: [{from: 2024-02-01"),
     "version-never": plan(
@@ -776,8 +801,8 @@ GALLERY: dict[str, Shows] = {
     "version-lowers": plan(USUAL_TABLE + "}", USUAL_TABLE + "}" + LATER),
     "bases-mixed": plan(
         REWARD,
-        REWARD
-        + ", {id: other, basis: effective, pays: partner, per: month, on: amount, by: amount, table: rates}",
+        REWARD + ", {id: other, basis: effective, pays: partner, "
+        "per: month, on: amount, by: amount, table: rates}",
     ),
     "workspace-busy": settled(
         "fenrun close WORKSPACE while another process writes for a minute", act=_busy
@@ -980,18 +1005,29 @@ def shown(code: str) -> Problem | None:
     return next((p for p in _said(GALLERY[code].find) if p.code == code), None)
 
 
+HEAD = """# Problems
+
+Every problem that fenrun can report, with the smallest thing that shows it and what is then said. \
+Made by `make docs` from a real run.
+"""
+
+
 def page() -> str:
     """The gallery as a page of the docs."""
-    return "\n".join(_page())
+    return "\n".join([HEAD, *map(entry, GALLERY)])
 
 
-def _page() -> Iterator[str]:
-    yield "# Problems\n\nEvery problem that fenrun can report, with the smallest thing that shows it and what is then said. Made by `make docs` from a real run.\n"
-    for code in GALLERY:
-        problem = shown(code)
-        assert problem is not None, code
-        also = "".join(f", also {p}" for p in problem.also)
-        yield f"## {code}\n\n```text\n{GALLERY[code].told.strip()}\n```\n"
-        yield f"{problem.severity}, at `{problem.place}`{also}\n"
-        for lang in ("en", "zh-CN"):
-            yield " ".join(problem.words(part, lang) for part in ("what", "why", "fix")) + "\n"
+def entry(code: str) -> str:
+    """The part of the page that shows one code. Raises AssertionError where it is not shown."""
+    problem = shown(code)
+    assert problem is not None, code
+    also = "".join(f", also {place}" for place in problem.also)
+    parts = [
+        f"## {code}\n\n```text\n{GALLERY[code].told.strip()}\n```\n",
+        f"{problem.severity}, at `{problem.place}`{also}\n",
+    ]
+    for lang in ("en", "zh-CN"):
+        said = [problem.words(part, lang) for part in ("what", "why", "fix")]
+        assert all(said) and "?" not in said[0], said
+        parts.append(" ".join(said) + "\n")
+    return "\n".join(parts)
