@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import yaml
 
+from fenrun.base.words import Unreadable
+
 _DEEPEST = 60
 _MOST_ALIASES = 1000
+
+
+class Overgrown(Unreadable, yaml.YAMLError):
+    """A text is nested deeper, or repeats more, than any plan or book."""
 
 
 def compose(text: str) -> yaml.Node | None:
     """Return the text's root node; None where the text is empty.
 
-    Raises yaml.YAMLError for what is no YAML, and for what is nested deeper or repeats more than
-    any plan or book does: either could bring the process down.
+    Raises yaml.YAMLError for what is no YAML, and Overgrown, which is one too, for what could bring
+    the process down.
     """
     _refuse_bombs(text)
     root: yaml.Node | None = yaml.compose(text, yaml.CSafeLoader)
@@ -29,6 +35,4 @@ def _refuse_bombs(text: str) -> None:
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
         if depth > _DEEPEST or aliases > _MOST_ALIASES:
-            raise yaml.YAMLError(
-                f"it is nested deeper than {_DEEPEST} or has more than {_MOST_ALIASES} aliases"
-            )
+            raise Overgrown("text-overgrown", depth=_DEEPEST, aliases=_MOST_ALIASES)

@@ -21,7 +21,7 @@ from fenrun.base.nodes import compose
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
-from fenrun.base.words import Message, Unreadable
+from fenrun.base.words import Message, Unreadable, reason
 from fenrun.book.rows import CLASSES, KINDS, SUBJECTS, TABLES, Figure, Label, Link, Party
 from fenrun.store.facts import Imported, Store, manifest
 
@@ -308,9 +308,14 @@ def _yaml_records(path: Path) -> Records:
     try:
         node = compose(_text(path))
     except yaml.YAMLError as error:
-        detail = str(error).replace("\n", " ")
-        raise refused("file-unreadable", Place(path.name), detail=detail) from error
+        raise refused("file-unreadable", Place(path.name), detail=_yaml_reason(error)) from error
     return yaml_tables(node, path.name)
+
+
+def _yaml_reason(error: yaml.YAMLError) -> Message | str:
+    """Return why a text is no YAML, in one line."""
+    said = reason(error)
+    return said.replace("\n", " ") if isinstance(said, str) else said
 
 
 def yaml_tables(node: yaml.Node | None, source: str) -> Records:
