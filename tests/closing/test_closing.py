@@ -125,10 +125,10 @@ def test_a_late_charge_is_paid_at_the_rate_it_reaches_with_its_month(tmp_path: P
     year.charge("2024-03-01", "late.csv", "A1 200 2024-01-20 2024-01")
     assert year.posted("2024-02") == [("P1", "late charge", Decimal(130))]
     statement = statement_of(settle_period(year.store, parse_period("2024-02")).run, "P1")
-    assert (statement.paid, statement.difference, statement.payable) == (50, 130, 180)
+    assert (statement.total_paid, statement.difference, statement.payable) == (50, 130, 180)
     year.close("2024-02", "2024-03-02")
     closed = statement_of(settle_period(year.store, parse_period("2024-01")).run, "P1")
-    assert closed.closed and closed.paid == 90
+    assert closed.closed and closed.total_paid == 90
     year.charge("2024-04-01", "march.csv", "A1 1 2024-03-10 2024-03")
     assert year.posted("2024-03") == [], "posted once"
 

@@ -33,23 +33,25 @@ from fenrun.store.facts import Store
 def command(
     workspace: Store, period: Period, known: datetime | None, reason: str, json_: bool
 ) -> None:
-    """Close a PERIOD for good: its statements are frozen and sealed, with the differences of the periods closed before.
+    """Close a PERIOD for good.
 
-    What is learnt later is posted as differences in the period that follows the last closed one. Nothing opens a closed period again.
+    Its statements are frozen and signed off, with the differences of the periods closed before.
+    Facts that arrive later are booked as differences in the period that follows the last closed
+    one. Nothing opens a closed period again.
     """
     workspace.reason = reason
     with progress("close") as step:
         done = close(workspace, period, known, step)
     item = workspace.find("closes", done.id)
     facts = item.facts if item else {}
-    head = workspace.log.events("closes", done.id)[0]
+    event = workspace.log.events("closes", done.id)[0]
     if json_:
         print_json(
             {
                 "period": period.key,
                 "known": show_moment(done.known),
                 **facts,
-                "log": {"seq": head.seq, "hash": head.hash},
+                "log": {"seq": event.seq, "hash": event.hash},
             }
         )
         return
@@ -73,4 +75,4 @@ def command(
         )
     )
     click.echo(say("closed-root", lang, root=done.root))
-    click.echo(say("log-head-is", lang, seq=head.seq, head=head.hash))
+    click.echo(say("log-head-is", lang, seq=event.seq, head=event.hash))

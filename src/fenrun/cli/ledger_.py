@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,6 +29,9 @@ from fenrun.ledger.revenue import Revenue, revenue
 from fenrun.ledger.text import to_beancount, to_hledger
 from fenrun.store.facts import Store
 
+_PLAIN_TEXT = {"beancount": to_beancount, "hledger": to_hledger}
+"""The formats of plain-text accounting, by the name that --format says."""
+
 
 @click.command(name="ledger")
 @click.argument("workspace", type=WORKSPACE)
@@ -35,7 +40,7 @@ from fenrun.store.facts import Store
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["text", "json", "beancount", "hledger"]),
+    type=click.Choice(["text", "json", *_PLAIN_TEXT]),
     default="text",
     help="How to write it.",
 )
@@ -53,15 +58,16 @@ def command(
     out: Path | None,
     json_: bool,
 ) -> None:
-    """Write what a PERIOD means for the books: balanced entries, gross and net revenue, and revenue recognised over time.
+    """Write what a PERIOD means for the books: entries, and revenue gross, net and recognised.
 
-    What is earned is accrued; clawbacks, holdbacks, draws, lapses and payouts move on from there; differences of closed periods are true-ups.
+    Entries are balanced. Earnings are accrued; clawbacks, holdbacks, draws, breakage and payouts
+    move on from there; differences of closed periods are true-ups.
     """
     with progress("ledger") as step:
         run = settle_period(workspace, period, known, (), step).run
         made, sums = entries(run), revenue(run)
-    if kind in ("beancount", "hledger"):
-        text = to_beancount(made) if kind == "beancount" else to_hledger(made)
+    if kind in _PLAIN_TEXT:
+        text = _PLAIN_TEXT[kind](made)
         if out:
             out.write_text(text, "utf-8")
             click.echo(say("wrote", language(), path=out), err=True)
@@ -71,69 +77,63 @@ def command(
         print_json(
             {
                 "period": period.key,
-                "revenue": [_plain(r) for r in sums],
-                "entries": [
-                    {
-                        **asdict(e),
-                        "day": str(e.day),
-                        "postings": [
-                            {"account": name, "amount": plain(amount)}
-                            for name, amount in e.postings
-                        ],
-                    }
-                    for e in made
-                ],
+                "revenue": [_revenue_json(each) for each in sums],
+                "entries": [_entry_json(entry) for entry in made],
             }
         )
     else:
-        _show(period, made, sums)
+        _show_revenue(period, sums)
+        _show_entries(made)
+        _show_balances(made)
 
 
-def _plain(r: Revenue) -> dict[str, str]:
-    return {k: v if isinstance(v, str) else plain(v) for k, v in asdict(r).items()}
+def _revenue_json(found: Revenue) -> dict[str, str]:
+    values = asdict(found)
+    return {name: v if isinstance(v, str) else plain(v) for name, v in values.items()}
 
 
-def _show(period: Period, made: list[Entry], sums: list[Revenue]) -> None:
-    lang = language()
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    postings = [{"account": name, "amount": plain(amount)} for name, amount in entry.postings]
+    return {**asdict(entry), "day": str(entry.day), "postings": postings}
+
+
+def _titled(*columns: tuple[str, bool]) -> list[tuple[str, bool]]:
+    """Return columns with their titles, by key and whether they hold numbers."""
+    return [(say(key, language()), is_number) for key, is_number in columns]
+
+
+def _show_revenue(period: Period, sums: list[Revenue]) -> None:
+    names = ("gross", "earned", "net", "recognised", "deferred")
+    columns = _titled(("currency", False), *((name, True) for name in names))
+    rows = [[each.currency, *(show(getattr(each, name)) for name in names)] for each in sums]
+    print_table(f"{say('revenue', language())} {period.key}", columns, rows)
+
+
+def _show_entries(made: list[Entry]) -> None:
+    """Show how many entries of each kind there are, and how much they move."""
+    amounts: dict[tuple[str, str], list[Decimal]] = {}
+    for entry in made:
+        _, moved = entry.postings[0]
+        amounts.setdefault((entry.kind, entry.currency), []).append(moved)
+    columns = _titled(("kind", False), ("currency", False), ("count", True), ("amount", True))
     rows = [
-        [r.currency, *(show(v) for v in (r.gross, r.earned, r.net, r.recognised, r.deferred))]
-        for r in sums
+        [
+            say(f"entry-{kind}", language()),
+            currency,
+            f"{len(moved):,}",
+            show(sum(moved, Decimal(0))),
+        ]
+        for (kind, currency), moved in amounts.items()
     ]
-    print_table(
-        f"{say('revenue', lang)} {period.key}",
-        [
-            (say("currency", lang), False),
-            *((say(k, lang), True) for k in ("gross", "earned", "net", "recognised", "deferred")),
-        ],
-        rows,
-    )
-    kinds: dict[tuple[str, str], tuple[int, object]] = {}
-    for e in made:
-        count, total = kinds.get((e.kind, e.currency), (0, 0))
-        kinds[e.kind, e.currency] = (count + 1, total + e.postings[0][1])  # type: ignore[operator]
-    print_table(
-        say("entries", lang),
-        [
-            (say("kind", lang), False),
-            (say("currency", lang), False),
-            (say("count", lang), True),
-            (say("amount", lang), True),
-        ],
-        [
-            [say(f"entry-{kind}", lang), currency, f"{count:,}", show(total)]
-            for (kind, currency), (count, total) in kinds.items()
-        ],
-    )  # type: ignore[arg-type]
-    grouped: dict[tuple[str, str], object] = {}
+    print_table(say("entries", language()), columns, rows)
+
+
+def _show_balances(made: list[Entry]) -> None:
+    """Show the balances of the accounts, summed by the first two parts of their names."""
+    groups: dict[tuple[str, str], Decimal] = {}
     for (name, currency), amount in balances(made).items():
-        key = (":".join(name.split(":")[:2]), currency)
-        grouped[key] = grouped.get(key, 0) + amount  # type: ignore[operator]
-    print_table(
-        say("balances", lang),
-        [
-            (say("account", lang), False),
-            (say("currency", lang), False),
-            (say("balance-of", lang), True),
-        ],
-        [[name, currency, show(amount)] for (name, currency), amount in grouped.items()],
-    )  # type: ignore[arg-type]
+        group = ":".join(name.split(":")[:2])
+        groups[group, currency] = groups.get((group, currency), Decimal(0)) + amount
+    columns = _titled(("account", False), ("currency", False), ("balance-of", True))
+    rows = [[group, currency, show(amount)] for (group, currency), amount in groups.items()]
+    print_table(say("balances", language()), columns, rows)

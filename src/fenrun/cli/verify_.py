@@ -21,7 +21,11 @@ from fenrun.proof.verify import verify
 )
 @as_json
 def command(bundle: Path, key: str, json_: bool) -> None:
-    """Verify a BUNDLE, anywhere: derive every row of the statement again from the facts in it, and check signature and seal."""
+    """Verify a BUNDLE, anywhere.
+
+    Every row of the statement is derived again from the facts in it; signature and sign-off hash
+    are checked.
+    """
     with progress("verify") as step:
         done = verify(bundle, key, step)
     if json_:

@@ -1,13 +1,15 @@
-"""Why two answers about one period differ: the facts that came between are taken up one after the other, in the order in which they
-became known, and what each changes is its difference. So the differences sum to the whole, exactly."""
+"""Differences between two answers about one period, by cause.
+
+The facts that came between are taken up one after the other, in the order in which they became
+known, and what each changes is its difference. So the differences sum to the whole, exactly.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any
 
 import pyarrow.compute as pc
 
@@ -22,22 +24,32 @@ from fenrun.whatif.change import Live
 
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
-_LINES = "SELECT strftime(month, '%Y-%m') AS month, plan_id, payee, 'earned' AS what, component, period, earned AS amount, currency FROM statement_lines WHERE earned <> 0"
+_NOTHING = (Decimal(0), "")
+_EARNED = """
+SELECT strftime(month, '%Y-%m') AS month, plan_id, payee, 'earned' AS what, component, period,
+       earned AS amount, currency
+FROM statement_lines
+WHERE earned <> 0"""
 _PAID = """
-SELECT strftime(p.month, '%Y-%m') AS month, p.plan_id, p.payee, p.what, p.component, strftime(p.month, '%Y-%m') AS period, p.amount, t.currency
-FROM (SELECT plan_id, payee, month, 'paid' AS what, form AS component, paid AS amount FROM payments
-      UNION ALL SELECT plan_id, payee, month, 'tax', form, paid - amount FROM payments
-      UNION ALL SELECT plan_id, payee, month, 'expired', '', expired FROM payouts
-      UNION ALL SELECT plan_id, payee, month, 'drawn', '', drawn FROM payouts
-      UNION ALL SELECT plan_id, payee, month, 'recovered', '', recovered FROM payouts
-      UNION ALL SELECT plan_id, payee, month, 'held', '', sum(amount) FROM held_back GROUP BY plan_id, payee, month) AS p
+SELECT strftime(p.month, '%Y-%m') AS month, p.plan_id, p.payee, p.what, p.component,
+       strftime(p.month, '%Y-%m') AS period, p.amount, t.currency
+FROM (
+  SELECT plan_id, payee, month, 'paid' AS what, form AS component, paid AS amount FROM payments
+  UNION ALL SELECT plan_id, payee, month, 'tax', form, paid - amount FROM payments
+  UNION ALL SELECT plan_id, payee, month, 'expired', '', expired FROM payouts
+  UNION ALL SELECT plan_id, payee, month, 'drawn', '', drawn FROM payouts
+  UNION ALL SELECT plan_id, payee, month, 'recovered', '', recovered FROM payouts
+  UNION ALL
+  SELECT plan_id, payee, month, 'held', '', sum(amount)
+  FROM held_back
+  GROUP BY plan_id, payee, month) AS p
 JOIN plan_terms AS t ON t.plan_id = p.plan_id
 WHERE p.amount <> 0 AND p.month >= ? AND p.month < ?"""
 
 
 @dataclass(frozen=True)
 class LateArrivingFact:
-    """One thing that became known: a cause, where it came from, and what was known with it."""
+    """A fact that became known late: its cause and file, and what was known without and with it."""
 
     cause: str
     source: str
@@ -53,150 +65,182 @@ def differences(
     after: datetime,
     progress: Callable[[str], None] = lambda name: None,
 ) -> list[Difference]:
-    """What the period's statements would differ by between what was known at two moments, by cause. Sorted by month, payee, plan, line.
+    """Return what the period's statements differ by between two knowledge times, by cause.
 
-    A period without plan or charges then counts as nothing paid. Raises Refused where either cannot be settled.
+    Sorted by month, payee, plan, line. A period without plan or charges counts as nothing paid.
+    Raises Refused where either cannot be settled.
     """
     found: list[Difference] = []
     was: Amounts = {}
     live: Live | None = None
-    for number, arrival in enumerate(late_arriving_facts(store, period, before, after)):
+    for number, fact in enumerate(late_arriving_facts(store, period, before, after)):
         if not number:
             progress("before")
-            live, was = _taken_up(None, {}, arrival.before, period, after)
-        progress(arrival.source)
-        live, now = _taken_up(live, was, arrival.facts, period, after)
-        for key in sorted(set(was) | set(now)):
-            one, other = was.get(key, (Decimal(0), ""))[0], now.get(key, (Decimal(0), ""))[0]
-            if one != other:
-                currency = (now.get(key) or was[key])[1]
-                found.append(
-                    Difference(
-                        *key,
-                        arrival.cause,
-                        arrival.source,
-                        arrival.known,
-                        one,
-                        other,
-                        other - one,
-                        currency,
-                    )
-                )
+            live, was = _taken_up(None, {}, fact.before, period, after)
+        progress(fact.source)
+        live, now = _taken_up(live, was, fact.facts, period, after)
+        found += _changes(fact, was, now)
         was = now
     return sorted(found, key=lambda d: (d.month, d.payee, d.plan_id, d.what, d.component, d.period))
+
+
+def _changes(fact: LateArrivingFact, was: Amounts, now: Amounts) -> Iterator[Difference]:
+    """Yield the differences between the amounts without and with a fact."""
+    for key in sorted(was.keys() | now.keys()):
+        before, currency_before = was.get(key, _NOTHING)
+        after, currency_after = now.get(key, _NOTHING)
+        if before != after:
+            yield Difference(
+                *key,
+                cause=fact.cause,
+                source=fact.source,
+                known=fact.known,
+                before=before,
+                after=after,
+                amount=after - before,
+                currency=currency_after or currency_before,
+            )
 
 
 def late_arriving_facts(
     store: Store, period: Period, before: datetime, after: datetime
 ) -> Iterator[LateArrivingFact]:
-    """What became known between two moments and can touch the period, in order, each with all that was known by then."""
-    facts, replaced = facts_as_of(store, before), set[str]()
-    latest = {
-        p.terms[0].plan_id: p for p in (plan_of(i).plan for i in store.imports("plans", before))
-    }
-    for moment, _, item in sorted(
-        _later(store, period, latest, before, after), key=lambda x: x[:2]
-    ):
+    """Yield what became known between two moments and can touch the period, in order.
+
+    Each comes with all that was known by then.
+    """
+    facts = facts_as_of(store, before)
+    replaced: set[str] = set()
+    plans = [plan_of(item).plan for item in store.imports("plans", before)]
+    latest = {plan.terms[0].plan_id: plan for plan in plans}
+    for event in sorted(_events(store, period, latest, before, after), key=_Event.order):
+        item = event.item
         if item is None or item.kind == "plans":
-            if item is not None:
-                plan = plan_of(item).plan
-                latest[plan.terms[0].plan_id] = plan
-            plans = tuple(plan_as_of(latest[key], moment.date()) for key in sorted(latest))
-            if plans != facts.plans:
-                was, facts = facts, replace(facts, plans=plans)
-                yield LateArrivingFact(
-                    "plan version",
-                    item.source if item else _published(plans, moment.date()),
-                    moment,
-                    was,
-                    facts,
-                )
+            steps = _plan_steps(facts, item, event.known.date(), latest)
         elif item.kind == "book":
-            for step, cause in _book(facts, item):
-                yield LateArrivingFact(cause, item.source, item.known, facts, step)
-                facts = step
+            steps = _book_steps(facts, item)
         else:
-            for step, cause in _charges(facts, item, replaced):
-                yield LateArrivingFact(cause, item.source, item.known, facts, step)
-                facts = step
+            steps = _charge_steps(facts, item, replaced)
+        for step, cause, source in steps:
+            yield LateArrivingFact(cause, source, event.known, facts, step)
+            facts = step
 
 
-def _later(
+@dataclass(frozen=True)
+class _Event:
+    """A moment at which something became known."""
+
+    known: datetime
+    rank: str
+    """Order among those known at once."""
+    item: Import | None
+    """The import; None where only a version of a plan's table was published."""
+
+    def order(self) -> tuple[datetime, str]:
+        return self.known, self.rank
+
+
+def _events(
     store: Store, period: Period, latest: dict[str, Plan], before: datetime, after: datetime
-) -> Iterator[tuple[datetime, str, Import | None]]:
-    """(from when known, order among those known at once, import; none where only a version of a plan's table was published)."""
+) -> Iterator[_Event]:
+    """Yield what became known between two moments and can touch the period, in any order."""
     plans = list(latest.values())
     for kind in ("book", "charges", "plans"):
         for item in store.imports_between(kind, before, after):
             if kind == "plans":
                 plans.append(plan_of(item).plan)
-            if (
-                kind != "charges"
-                or item.facts.get("replaces")
-                or not item.facts["first_billed"]
-                or parse_day(item.facts["first_billed"]) < period.span.end
-            ):
-                yield item.known, f"{kind}{int(bool(item.facts.get('replaces')))}{item.id}", item
-    days = {
-        b.published for p in plans for b in p.bands if before.date() < b.published <= after.date()
-    }
-    for day in days:
-        yield datetime.combine(day, datetime.min.time()), "plans", None
+            if kind != "charges" or _can_touch(item, period):
+                replaces = int(bool(item.facts.get("replaces")))
+                yield _Event(item.known, f"{kind}{replaces}{item.id}", item)
+    published = {band.published for plan in plans for band in plan.bands}
+    for day in published:
+        if before.date() < day <= after.date():
+            yield _Event(datetime.combine(day, time.min), "plans", None)
 
 
-def _published(plans: tuple[Plan, ...], day: date) -> str:
-    return ", ".join(
-        sorted({f"{b.plan_id}: {b.table_id}" for p in plans for b in p.bands if b.published == day})
-    )
+def _can_touch(item: Import, period: Period) -> bool:
+    """Return whether an import of charges can change what a period pays."""
+    first_billed = item.facts["first_billed"]
+    if item.facts.get("replaces") or not first_billed:
+        return True
+    return parse_day(first_billed) < period.span.end
 
 
-def _book(facts: Facts, item: Import) -> Iterator[tuple[Facts, str]]:
-    """A book import in two steps: first what is not about orders, then the registrations of orders."""
+Steps = Iterator[tuple[Facts, str, str]]
+"""The facts after a step, the cause that the step is, and where it came from."""
+
+
+def _plan_steps(facts: Facts, item: Import | None, day: date, latest: dict[str, Plan]) -> Steps:
+    """Yield the step of an imported plan, or of versions published that day, if it changes plans.
+
+    `latest` holds the last known text of each plan by id, and is brought up to date.
+    """
+    if item is not None:
+        plan = plan_of(item).plan
+        latest[plan.terms[0].plan_id] = plan
+    plans = tuple(plan_as_of(latest[key], day) for key in sorted(latest))
+    if plans != facts.plans:
+        source = item.source if item else _published_tables(plans, day)
+        yield replace(facts, plans=plans), "plan version", source
+
+
+def _published_tables(plans: tuple[Plan, ...], day: date) -> str:
+    bands = [band for plan in plans for band in plan.bands if band.published == day]
+    return ", ".join(sorted({f"{band.plan_id}: {band.table_id}" for band in bands}))
+
+
+def _book_steps(facts: Facts, item: Import) -> Steps:
+    """Yield a book import in two steps: what is not about orders, then registrations of orders."""
     ((source, known, tables),) = sources_of([item])
     links = tables.get("links")
-    orders = links.filter(pc.equal(links["of_kind"], "order")) if links is not None else None
-    if orders is None or not orders.num_rows:
-        yield replace(facts, book=[*facts.book, (source, known, tables)]), "book change"
+    orders = None
+    if links is not None:
+        orders = links.filter(pc.equal(links["of_kind"], "order"))
+    if links is None or orders is None or not orders.num_rows:
+        yield (
+            replace(facts, book=[*facts.book, (source, known, tables)]),
+            "book change",
+            item.source,
+        )
         return
     rest = {**tables, "links": links.filter(pc.not_equal(links["of_kind"], "order"))}
     book = list(facts.book)
-    if any(t.num_rows for t in rest.values()):
+    if any(table.num_rows for table in rest.values()):
         book.append((source, known, rest))
-        yield replace(facts, book=list(book)), "book change"
-    yield replace(facts, book=[*book, (source, known, {"links": orders})]), "order registration"
+        yield replace(facts, book=list(book)), "book change", item.source
+    registered = [*book, (source, known, {"links": orders})]
+    yield replace(facts, book=registered), "order registration", item.source
 
 
-def _charges(facts: Facts, item: Import, replaced: set[str]) -> Iterator[tuple[Facts, str]]:
-    """An import of charges: what it replaces and its corrections apart from charges that are only late. `replaced` holds what was replaced so far."""
+def _charge_steps(facts: Facts, item: Import, replaced: set[str]) -> Steps:
+    """Yield an import of charges in steps: charges that are only late, then corrections.
+
+    A file that replaces others is a correction. `replaced` holds the ids replaced so far, and is
+    brought up to date.
+    """
     gone = set(item.facts.get("replaces", ()))
     replaced |= gone
     if gone or item.id in replaced:
-        mine = [] if item.id in replaced else [item]
-        yield (
-            replace(facts, charges=tuple([*(i for i in facts.charges if i.id not in gone), *mine])),
-            "correction",
-        )
+        left = [other for other in facts.charges if other.id not in gone]
+        if item.id not in replaced:
+            left.append(item)
+        yield replace(facts, charges=tuple(left)), "correction", item.source
         return
-    corrections, both = item.facts["corrections"], (*facts.charges, item)
+    with_item = (*facts.charges, item)
+    corrections = item.facts["corrections"]
     if corrections < item.facts["rows"] - item.facts["quarantined"]:
-        yield (
-            replace(
-                facts,
-                charges=both,
-                only={**facts.only, item.id: "ChargeClass IS DISTINCT FROM 'Correction'"}
-                if corrections
-                else facts.only,
-            ),
-            "late charge",
-        )
+        only = dict(facts.only)
+        if corrections:
+            only[item.id] = "ChargeClass IS DISTINCT FROM 'Correction'"
+        yield replace(facts, charges=with_item, only=only), "late charge", item.source
     if corrections:
-        yield replace(facts, charges=both), "correction"
+        yield replace(facts, charges=with_item), "correction", item.source
 
 
 def _taken_up(
     live: Live | None, was: Amounts, facts: Facts, period: Period, known: datetime
 ) -> tuple[Live | None, Amounts]:
-    """What is earned and paid by these facts, where only what they touch is settled again."""
+    """Return the amounts by these facts, where only what they touch is settled again."""
     facts = replace(facts, plans=in_force(facts.plans, period))
     if not facts.plans:
         return None, {}
@@ -206,24 +250,25 @@ def _taken_up(
     payees = live.change(facts)
     if payees is None:
         return live, amounts(live.run)
-    return live, {k: v for k, v in was.items() if k[2] not in payees} | amounts(live.run, payees)
+    untouched = {key: amount for key, amount in was.items() if key[2] not in payees}
+    return live, untouched | amounts(live.run, payees)
 
 
 def amounts(run: Run, payees: Iterable[str] | None = None) -> Amounts:
-    """What is earned and paid in the months of a run's period, by everybody or by some."""
-    span, some = run.period.span, sorted(payees) if payees is not None else None
-    mine = " AND payee IN (SELECT unnest(?))" if some is not None else ""
-    given = [some] if some is not None else []
-    rows: list[dict[str, Any]] = (
-        run.engine.query(_LINES + mine, given).to_pylist()
-        + run.engine.query(
-            _PAID + mine.replace("payee", "p.payee"), [span.start, span.end, *given]
-        ).to_pylist()
-    )
+    """Return what is earned and paid in a run's months, by everybody or by some."""
+    span = run.period.span
+    months = [span.start, span.end]
+    if payees is None:
+        earned = run.engine.query(_EARNED)
+        paid = run.engine.query(_PAID, months)
+    else:
+        some = sorted(payees)
+        earned = run.engine.query(f"{_EARNED} AND payee IN (SELECT unnest(?))", [some])
+        paid = run.engine.query(f"{_PAID} AND p.payee IN (SELECT unnest(?))", [*months, some])
     return {
         (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
             r["amount"],
             r["currency"],
         )
-        for r in rows
+        for r in earned.to_pylist() + paid.to_pylist()
     }

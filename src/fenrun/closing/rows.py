@@ -1,4 +1,4 @@
-"""What a close is."""
+"""A close as a row."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Close:
     run: str
     """Id of the run whose statements are frozen."""
     known: datetime
-    """What was known when it was closed: later facts become differences in a later period."""
+    """Knowledge time of the close: later facts become differences in a later period."""
     root: str
-    """Merkle root over all statements of the close."""
+    """Sign-off hash: the Merkle root over all statements of the close."""
     id: str

@@ -97,7 +97,7 @@ class Statement:
         return sum((line.earned for line in self.lines), Decimal(0))
 
     @property
-    def paid(self) -> Decimal:
+    def total_paid(self) -> Decimal:
         """The sum of the payments of the period itself."""
         return sum((p["paid"] for p in self.payments), Decimal(0))
 
@@ -114,7 +114,7 @@ class Statement:
     @property
     def payable(self) -> Decimal:
         """The amount that is paid with this statement."""
-        return self.paid + self.difference
+        return self.total_paid + self.difference
 
     def as_json(self) -> dict[str, Any]:
         """Return the statement as a JSON-ready mapping; amounts are exact text."""
@@ -129,7 +129,7 @@ class Statement:
             },
             "credited": plain(self.credited),
             "earned": plain(self.earned),
-            "paid": plain(self.paid),
+            "paid": plain(self.total_paid),
             "difference": plain(self.difference),
             "payable": plain(self.payable),
             "closed": self.closed,

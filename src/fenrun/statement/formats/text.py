@@ -48,7 +48,7 @@ def statement_blocks(statement: Statement, lang: str) -> Blocks:
     if statement.differences:
         blocks += difference_blocks(statement.differences, say("differences-of-closed", lang), lang)
         paid, difference, payable = map(
-            show, (statement.paid, statement.difference, statement.payable)
+            show, (statement.total_paid, statement.difference, statement.payable)
         )
         total = f"{paid} + {difference} = {payable} {statement.currency}"
         blocks.append(Text(_labelled("payable", total, lang)))
