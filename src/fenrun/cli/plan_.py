@@ -52,9 +52,10 @@ def _load(paths: tuple[Path, ...]) -> tuple[list[PlanFile], list[Problem]]:
 @_FILES
 @as_json
 def check(plans: tuple[Path, ...], json_: bool) -> None:
-    """Read PLANS and show every problem, with its line; and what is proven of each component.
+    """Read PLANS and show every problem, with its line, and what is proven of each component.
 
-    Split, merge, timing, transfer: can business be split, pooled, moved in time or relabelled so that it earns more? `proven` means never.
+    Split, merge, timing, transfer: can business be split, pooled, moved in time or relabelled so
+    that it earns more? `proven` means never.
     """
     files, problems = _load(plans)
     examined = [(f, *examine(f.plan, f.source)) for f in files]
@@ -103,7 +104,7 @@ def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
 @_FILES
 @as_json
 def test(plans: tuple[Path, ...], json_: bool) -> None:
-    """Run the cases inside PLANS through the engine and compare what comes out with what they promise."""
+    """Run the cases inside PLANS and compare the outcomes with what they promise."""
     files, problems = _load(plans)
     outcomes = list[Outcome]()
     for file in files:
@@ -170,16 +171,19 @@ def _shown(outcome: Outcome) -> str:
 @click.option(
     "--workspace",
     type=WORKSPACE,
-    help="Settle both over what this workspace knows, as if each had been in force, and show every payee whose pay differs.",
+    help="Settle both over this workspace and show every payee whose pay differs.",
 )
 @click.option("--period", type=PeriodType(), help="The period to settle; needs --workspace.")
 @as_json
 def diff_(
     one: Path, other: Path, workspace: Store | None, period: Period | None, json_: bool
 ) -> None:
-    """Say what differs between plan ONE and plan OTHER: clause by clause, in money or in words only, and whom it touches."""
+    """Say what differs between plan ONE and plan OTHER, clause by clause.
+
+    Each difference is in money or in words only, and touches certain payees.
+    """
     if (workspace is None) != (period is None):
-        raise click.UsageError("--workspace and --period go together")
+        raise click.UsageError(say("options-together", language()))
     files, problems = _load((one, other))
     if problems:
         raise Refused(problems)
@@ -250,7 +254,10 @@ def diff_(
     help="File to write; else standard output.",
 )
 def doc(plan: Path, kind: str, out: Path | None) -> None:
-    """Write PLAN as the programme guide that a partner gets, with its cases computed by the engine as worked examples."""
+    """Write PLAN as the programme guide that a partner gets.
+
+    Its cases, computed by the engine, are the worked examples.
+    """
     file = load_plan(plan)
     outcomes, problems = run_cases(file)
     says = {
