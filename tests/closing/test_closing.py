@@ -117,7 +117,9 @@ class Year:
 
 
 def test_a_late_charge_is_paid_at_the_rate_it_reaches_with_its_month(tmp_path: Path) -> None:
-    """January: 900 at 10 % is 90.00, closed. 200 more of January come in February: 1,100 at 20 % is 220.00, so 130.00 is posted in February."""
+    """January: 900 at 10 % is 90.00, closed. 200 more of January come in February: 1,100 at 20 % is
+    220.00, so 130.00 is posted in February.
+    """
     year = Year(tmp_path)
     year.charge("2024-02-02", "january.csv", "A1 900 2024-01-10 2024-01")
     year.close("2024-01", "2024-02-03")
@@ -134,7 +136,9 @@ def test_a_late_charge_is_paid_at_the_rate_it_reaches_with_its_month(tmp_path: P
 
 
 def test_a_reversal_takes_back_what_was_earned(tmp_path: Path) -> None:
-    """1,100 at 20 % is 220.00. The 1,100 is reversed in its month: 220.00 goes back, not 10 % of it at the rate of the month in which the reversal came."""
+    """1,100 at 20 % is 220.00. The 1,100 is reversed in its month: 220.00 goes back, not 10 % of it
+    at the rate of the month in which the reversal came.
+    """
     year = Year(tmp_path)
     year.charge("2024-02-02", "january.csv", "A1 1100 2024-01-10 2024-01")
     year.close("2024-01", "2024-02-03")
@@ -149,7 +153,9 @@ def test_a_reversal_takes_back_what_was_earned(tmp_path: Path) -> None:
 
 
 def test_a_correction_billed_later_goes_to_whoever_held_the_customer_then(tmp_path: Path) -> None:
-    """FOCUS 1.4, closed billing period: the correction of May is billed in June. May was P1's, June is P2's: P1 is credited."""
+    """FOCUS 1.4, closed billing period: the correction of May is billed in June. May was P1's, June
+    is P2's: P1 is credited.
+    """
     year = Year(tmp_path)
     year.know(
         "2024-05-20",
@@ -173,7 +179,9 @@ def test_a_correction_billed_later_goes_to_whoever_held_the_customer_then(tmp_pa
 def test_a_correction_without_a_resource_goes_where_the_corrected_charges_went(
     tmp_path: Path,
 ) -> None:
-    """FOCUS 1.4, cost-only correction: no ResourceId, but the price and hour of the charges it corrects. Where all of them are of one resource, it is of that, else of the customer's holder."""
+    """FOCUS 1.4, cost-only correction: no ResourceId, but the price and hour of the charges it
+    corrects. Where all of them are of one resource, it is of that, else of the customer's holder.
+    """
     year = Year(tmp_path)
     year.know(
         "2024-05-20",
@@ -234,7 +242,9 @@ def test_a_file_can_replace_another(tmp_path: Path) -> None:
 def test_order_registrations_book_changes_and_plan_versions_have_their_own_causes(
     tmp_path: Path,
 ) -> None:
-    """One book file moves a customer and registers an order; a letter raises the rate for January: three causes, which sum to the whole."""
+    """One book file moves a customer and registers an order; a letter raises the rate for January:
+    three causes, which sum to the whole.
+    """
     plan = PLAN.replace(
         "from 1000 pays 20 %]}\n",
         "from 1000 pays 20 %]}\n    - {from: 2024-01-01, published: 2024-02-20, source: Letter, kind: all units, bands: [below 1000 pays 15 %, from 1000 pays 20 %]}\n",
@@ -382,7 +392,9 @@ def test_nothing_opens_a_closed_period(demo: Store, tmp_path: Path) -> None:
 def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     demo: Store, tmp_path: Path
 ) -> None:
-    """A partner's bundle is scanned for every other partner, rep and customer of the world, in every file and column."""
+    """A partner's bundle is scanned for every other partner, rep and customer of the world, in
+    every file and column.
+    """
     run = settle_period(demo, parse_period("2024-07")).run
     payee = next(d.payee for d in run.booked if d.what == "earned" and d.cause == "book change")
     done = fenrun(
@@ -410,7 +422,9 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
 
 
 def test_a_bundle_does_not_say_to_whom_a_link_went(tmp_path: Path) -> None:
-    """The link L1 was P1's and becomes P2's under the same id: P1 sees that it is no longer its own, not whose it is."""
+    """The link L1 was P1's and becomes P2's under the same id: P1 sees that it is no longer its
+    own, not whose it is.
+    """
     year = Year(tmp_path)
     year.know(
         "2024-01-02",
@@ -442,7 +456,9 @@ def _once_credited(store: Store, payee: str) -> set[str]:
 
 
 def _all_text(bundle: Path, folder: Path) -> str:
-    """Everything in a bundle as text: file names, JSON, YAML, the log's rows, every cell of every table."""
+    """Everything in a bundle as text: file names, JSON, YAML, the log's rows, every cell of every
+    table.
+    """
     import pyarrow.parquet as pq
 
     said = []
@@ -459,7 +475,9 @@ def _all_text(bundle: Path, folder: Path) -> str:
 
 
 def test_any_byte_of_a_bundle_that_is_changed_is_found(demo: Store, tmp_path: Path) -> None:
-    """Bytes all over the file, and every one of the archive's own headers, each changed in turn; and bytes put in before, after and as a comment."""
+    """Bytes all over the file, and every one of the archive's own headers, each changed in turn;
+    and bytes put in before, after and as a comment.
+    """
     payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.booked)
     make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
     whole, rng = (tmp_path / "b.zip").read_bytes(), random.Random(1)
@@ -575,7 +593,9 @@ PAY = """pay: {instalments: [70 % at once, 30 % after 1 month], minimum: 20, exp
 
 
 def test_holdbacks_lapses_and_carried_amounts_stay_in_the_books(tmp_path: Path) -> None:
-    """What is owed after each month, Accrued and Holdback, is what is carried and what is due later; a late charge does not break that."""
+    """What is owed after each month, Accrued and Holdback, is what is carried and what is due
+    later; a late charge does not break that.
+    """
     year = Year(tmp_path, PLAN + PAY)
     year.charge(
         "2024-02-02", "january.csv", "A1 900 2024-01-10 2024-01", "A2 40 2024-01-10 2024-01"
@@ -636,7 +656,9 @@ def _accepted(made: list[Any], folder: Path) -> None:
 
 
 def test_three_years_prepaid_are_revenue_day_by_day(tmp_path: Path) -> None:
-    """1,096.00 for three years from 2024-01-01 (1,096 days) is credited whole in January and recognised at 1.00 a day; 60 % earned on 400 leaves 160 net."""
+    """1,096.00 for three years from 2024-01-01 (1,096 days) is credited whole in January and
+    recognised at 1.00 a day; 60 % earned on 400 leaves 160 net.
+    """
     year = Year(tmp_path, PLAN.replace("pays 10 %", "pays 60 %").replace("pays 20 %", "pays 60 %"))
     year.charge(
         "2024-02-02",
@@ -689,7 +711,9 @@ def _whole(year: Year, *periods: str) -> tuple[Decimal, Decimal]:
 
 
 def test_a_version_published_later_is_no_old_answer(tmp_path: Path) -> None:
-    """Asked before and after the letter of 20 February, with nothing imported between: 10.00, then 15.00."""
+    """Asked before and after the letter of 20 February, with nothing imported between: 10.00, then
+    15.00.
+    """
     year = Year(
         tmp_path,
         PLAN.replace(
@@ -761,7 +785,9 @@ def test_a_link_that_was_moved_under_its_id_stays_moved(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_import_left_is_not_taken_for_the_import(tmp_path: Path) -> None:
-    """Killed before the log named it, known on 2 February; imported again, known on 2 March: the closed January stays 10.00."""
+    """Killed before the log named it, known on 2 February; imported again, known on 2 March: the
+    closed January stays 10.00.
+    """
     year = Year(tmp_path)
     year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01")
     other = Year(tmp_path / "other") if (tmp_path / "other").mkdir() is None else None
@@ -777,7 +803,9 @@ def test_what_a_killed_import_left_is_not_taken_for_the_import(tmp_path: Path) -
 
 
 def test_a_plan_that_has_ended_pays_the_quarter_that_it_began_and_no_draw(tmp_path: Path) -> None:
-    """Ended on 15 February: the first quarter is paid with March. A draw ends with the plan's last month."""
+    """Ended on 15 February: the first quarter is paid with March. A draw ends with the plan's last
+    month.
+    """
     quarter = Year(
         tmp_path,
         PLAN.replace("{from: 2024-01-01}", "{from: 2024-01-01, to: 2024-02-15}").replace(
@@ -807,7 +835,9 @@ def test_a_plan_that_has_ended_pays_the_quarter_that_it_began_and_no_draw(tmp_pa
 def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
     tmp_path: Path,
 ) -> None:
-    """70 % of 10.00 in January, the rest in February, in which nothing is billed: P1 has a statement of 3.00, and its bundle verifies."""
+    """70 % of 10.00 in January, the rest in February, in which nothing is billed: P1 has a
+    statement of 3.00, and its bundle verifies.
+    """
     year = Year(tmp_path, PLAN + "pay: {instalments: [70 % at once, 30 % after 1 month]}\n")
     year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01")
     year.close("2024-01", "2024-02-03")
@@ -823,7 +853,9 @@ def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
 def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
     demo: Store, tmp_path: Path
 ) -> None:
-    """Whoever holds the key can sign and seal anything; what does not follow from the facts, or follows and is missing, is named."""
+    """Whoever holds the key can sign and seal anything; what does not follow from the facts, or
+    follows and is missing, is named.
+    """
     payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.booked)
     make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
@@ -860,7 +892,9 @@ def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
 def test_what_a_bundle_says_of_its_charges_must_follow_from_them(
     demo: Store, tmp_path: Path
 ) -> None:
-    """A settlement takes what all rows of a file share from what the import says; whoever signs another currency there is found."""
+    """A settlement takes what all rows of a file share from what the import says; whoever signs
+    another currency there is found.
+    """
     payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.booked)
     make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "b.zip") as bundle:

@@ -1,4 +1,6 @@
-"""What more sales would earn, on cases that one can work out on paper; and the same as if the charge had really come."""
+"""What more sales would earn, on cases that one can work out on paper; and the same as if the
+charge had really come.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def store(tmp_path: Path) -> Store:
     ("amount", "after"), [("39.99", "5.00"), ("40", "10.00"), ("940", "100.00")]
 )
 def test_up_to_a_band_and_over_it(store: Store, amount: str, after: str) -> None:
-    """60 earns 5 % = 3.00. With 39.99 more, 99.99 still earns 5 % = 4.9995, rounded 5.00; with 40 more the whole 100 earns 10 %."""
+    """60 earns 5 % = 3.00. With 39.99 more, 99.99 still earns 5 % = 4.9995, rounded 5.00; with 40
+    more the whole 100 earns 10 %.
+    """
     said = Estimator(store, SEPTEMBER, KNOWN).sell("P1", Decimal(amount))
     assert (said["before"], said["after"], said["service"], said["account"]) == (
         "3.00",
