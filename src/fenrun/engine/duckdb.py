@@ -77,9 +77,10 @@ class DuckDB:
 
         What the schema does not hold is read from `main`.
         """
-        self.connection.execute(f"DROP SCHEMA IF EXISTS {name} CASCADE")
-        self.connection.execute(f"CREATE SCHEMA {name}")
-        self.connection.execute(f"SET search_path = '{name},main'")
+        self.connection.execute(
+            f"DROP SCHEMA IF EXISTS {name} CASCADE; CREATE SCHEMA {name};"
+            f" SET search_path = '{name},main'"
+        )
         try:
             yield
         finally:

@@ -273,10 +273,12 @@ class Live:
         """The ledger with the accounts touched taken out as they were and put in as they are."""
         engine, execute = self.engine, self.engine.connection.execute
         new = engine.table("ledger")
-        for name in ("groups", "coverage", "customers"):
-            execute(f"CREATE TABLE new_{name} AS FROM {name}")
-        execute(f"CREATE OR REPLACE TABLE groups AS {_OLD_GROUPS.format(columns='*')}")
-        execute("CREATE OR REPLACE TABLE coverage AS FROM main.coverage")
+        moved = ("groups", "coverage", "customers")
+        execute("; ".join(f"CREATE TABLE new_{name} AS FROM {name}" for name in moved))
+        execute(
+            f"CREATE OR REPLACE TABLE groups AS {_OLD_GROUPS.format(columns='*')};"
+            " CREATE OR REPLACE TABLE coverage AS FROM main.coverage"
+        )
         self._run("statement", after="statements")
         engine.load("ledger_new", new)
         return engine.query("""
