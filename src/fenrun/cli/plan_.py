@@ -158,7 +158,7 @@ def _print(outcomes: list[Outcome]) -> None:
 
 
 def _shown(outcome: Outcome) -> str:
-    """What came out: the amount alone where it is what is earned, else each with its name."""
+    """Say what came out: the amount alone where it is what is earned, else each with its name."""
     found = {k: show(v) for k, v in outcome.found.items()}
     return ", ".join(
         v if k == "earned" else f"{k.removeprefix('forms.')} {v}" for k, v in found.items()
