@@ -1,12 +1,16 @@
-"""From a run to double entries: what is earned is accrued, what is held back, lapses, is drawn, taken back and paid moves on from there.
+"""From a run to double entries.
 
-For each payee `Accrued` holds what is owed and not yet paid (carried, or waiting for a frozen customer), `Holdback` what falls due later,
-`Draws` what was paid in advance. Every entry sums to zero.
+Earnings are accrued; what is held back, expires, is drawn, recovered or paid moves on from there.
+
+For each payee `Accrued` holds what is owed and not yet paid (carried, or waiting for a frozen
+customer), `Holdback` what falls due later, `Draws` what was paid in advance. Every entry sums to
+zero.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -36,100 +40,79 @@ class Entry:
 
 
 _EARNED = """
-SELECT plan_id, component, period, payee, paid_month AS month, currency, reason = 'clawback' AS back, sum(earned) AS amount
-FROM earnings WHERE paid_month >= ? AND paid_month < ? GROUP BY ALL HAVING sum(earned) <> 0 ORDER BY ALL"""
+SELECT plan_id, component, period, payee, paid_month AS month, currency,
+       reason = 'clawback' AS back, sum(earned) AS amount
+FROM earnings WHERE paid_month >= ? AND paid_month < ? GROUP BY ALL HAVING sum(earned) <> 0
+ORDER BY ALL"""
 _HELD = """
-SELECT plan_id, payee, month, sum(amount) AS amount FROM held_back WHERE month >= ? AND month < ? GROUP BY plan_id, payee, month HAVING sum(amount) <> 0 ORDER BY ALL"""
-_PAYOUTS = "SELECT o.plan_id, o.payee, o.month, o.expired, o.drawn, o.recovered, y.recoverable FROM payouts AS o JOIN plan_pay AS y ON y.plan_id = o.plan_id WHERE o.month >= ? AND o.month < ? ORDER BY ALL"
-_PAYMENTS = "SELECT plan_id, payee, month, form, amount, paid FROM payments WHERE month >= ? AND month < ? ORDER BY ALL"
+SELECT plan_id, payee, month, sum(amount) AS amount FROM held_back WHERE month >= ? AND month < ?
+GROUP BY plan_id, payee, month HAVING sum(amount) <> 0 ORDER BY ALL"""
+_PAYOUTS = """
+SELECT o.plan_id, o.payee, o.month, o.expired, o.drawn, o.recovered, y.recoverable
+FROM payouts AS o JOIN plan_pay AS y ON y.plan_id = o.plan_id
+WHERE o.month >= ? AND o.month < ? ORDER BY ALL"""
+_PAYMENTS = """
+SELECT plan_id, payee, month, form, amount, paid FROM payments
+WHERE month >= ? AND month < ? ORDER BY ALL"""
 
 
 def entries(run: Run) -> list[Entry]:
-    """The entries of the months of a run's period, with those of the differences posted in it."""
-    span = [run.period.span.start, run.period.span.end]
-    currency = {p.id: p.terms[0].currency for p in run.plans}
-
-    def ask(sql: str) -> list[dict[str, Any]]:
-        return run.engine.query(sql, span).to_pylist()
-
-    made = [
-        _moved(
-            r["month"],
-            "clawback" if r["back"] else "accrual",
-            r["payee"],
-            f"{r['plan_id']}/{r['component']}/{r['period']}",
-            r["currency"],
-            _expense(r["plan_id"], r["component"]),
-            _accrued(r["payee"]),
-            r["amount"],
-        )
-        for r in ask(_EARNED)
-    ]
-    made += [
-        _moved(
-            r["month"],
-            "holdback",
-            r["payee"],
-            r["plan_id"],
-            currency[r["plan_id"]],
-            _accrued(r["payee"]),
-            account("Liabilities", "Holdback", r["payee"]),
-            r["amount"],
-        )
-        for r in ask(_HELD)
-    ]
-    for r in ask(_PAYOUTS):
-        drawn_from = (
-            account("Assets", "Draws", r["payee"])
-            if r["recoverable"]
-            else _expense(r["plan_id"], "draw")
-        )
-        for kind, debit, credit, amount in (
-            (
-                "lapse",
-                _accrued(r["payee"]),
-                account("Income", "Lapsed", r["plan_id"]),
-                r["expired"],
-            ),
-            ("draw", drawn_from, _accrued(r["payee"]), r["drawn"]),
-            ("recovery", _accrued(r["payee"]), drawn_from, r["recovered"]),
-        ):
-            if amount:
-                made.append(
-                    _moved(
-                        r["month"],
-                        kind,
-                        r["payee"],
-                        r["plan_id"],
-                        currency[r["plan_id"]],
-                        debit,
-                        credit,
-                        amount,
-                    )
-                )
-    for r in ask(_PAYMENTS):
-        postings = [(_accrued(r["payee"]), r["amount"]), (_form(r["form"], r["payee"]), -r["paid"])]
-        if r["paid"] != r["amount"]:
-            postings.append((account("Expenses", "Tax", r["plan_id"]), r["paid"] - r["amount"]))
-        made.append(
-            Entry(
-                _last(r["month"]),
-                "payout",
-                r["payee"],
-                f"{r['plan_id']}/{r['form']}",
-                currency[r["plan_id"]],
-                tuple(postings),
-            )
-        )
-    made += [
-        _true_up(
-            d,
-            run.period.last_day,
-            any(y.recoverable for p in run.plans if p.id == d.plan_id for y in p.pay),
-        )
-        for d in run.booked
-    ]
+    """The entries of the months of a run's period, with those of the differences booked in it."""
+    recoverable = {y.plan_id for plan in run.plans for y in plan.pay if y.recoverable}
+    made = [*_accruals(run), *_holdbacks(run), *_payouts(run), *_payments(run)]
+    made += [_true_up(d, run.period.last_day, d.plan_id in recoverable) for d in run.booked]
     return sorted(made, key=lambda e: (e.day, e.payee, KINDS.index(e.kind), e.what))
+
+
+def _rows(run: Run, sql: str) -> list[dict[str, Any]]:
+    """The rows of a query of the run's period, each with its plan's currency."""
+    currencies = {plan.id: plan.terms[0].currency for plan in run.plans}
+    rows = run.engine.query(sql, [run.period.span.start, run.period.span.end]).to_pylist()
+    return [{"currency": currencies[row["plan_id"]]} | row for row in rows]
+
+
+def _accruals(run: Run) -> Iterator[Entry]:
+    for row in _rows(run, _EARNED):
+        kind = "clawback" if row["back"] else "accrual"
+        line = f"{row['plan_id']}/{row['component']}/{row['period']}"
+        debit, credit = _expense(row["plan_id"], row["component"]), _accrued(row["payee"])
+        yield _moved(row, kind, line, debit, credit, row["amount"])
+
+
+def _holdbacks(run: Run) -> Iterator[Entry]:
+    for row in _rows(run, _HELD):
+        held = account("Liabilities", "Holdback", row["payee"])
+        yield _moved(row, "holdback", row["plan_id"], _accrued(row["payee"]), held, row["amount"])
+
+
+def _payouts(run: Run) -> Iterator[Entry]:
+    """Breakage of carried amounts, draws and their recovery."""
+    for row in _rows(run, _PAYOUTS):
+        plan, accrued = row["plan_id"], _accrued(row["payee"])
+        lapsed = account("Income", "Lapsed", plan)
+        draws = _expense(plan, "draw")
+        if row["recoverable"]:
+            draws = account("Assets", "Draws", row["payee"])
+        moves = (
+            ("lapse", accrued, lapsed, row["expired"]),
+            ("draw", draws, accrued, row["drawn"]),
+            ("recovery", accrued, draws, row["recovered"]),
+        )
+        for kind, debit, credit, amount in moves:
+            if amount:
+                yield _moved(row, kind, plan, debit, credit, amount)
+
+
+def _payments(run: Run) -> Iterator[Entry]:
+    for row in _rows(run, _PAYMENTS):
+        plan, payee, form = row["plan_id"], row["payee"], row["form"]
+        postings = [(_accrued(payee), row["amount"]), (_form(form, payee), -row["paid"])]
+        if row["paid"] != row["amount"]:
+            tax = account("Expenses", "Tax", plan)
+            postings.append((tax, row["paid"] - row["amount"]))
+        what = f"{plan}/{form}"
+        day = _last(row["month"])
+        yield Entry(day, "payout", payee, what, row["currency"], tuple(postings))
 
 
 def _true_up(d: Difference, day: date, recoverable: bool) -> Entry:
@@ -155,16 +138,11 @@ def _true_up(d: Difference, day: date, recoverable: bool) -> Entry:
 
 
 def _moved(
-    month: date,
-    kind: str,
-    payee: str,
-    what: str,
-    currency: str,
-    debit: str,
-    credit: str,
-    amount: Decimal,
+    row: Mapping[str, Any], kind: str, what: str, debit: str, credit: str, amount: Decimal
 ) -> Entry:
-    return Entry(_last(month), kind, payee, what, currency, ((debit, amount), (credit, -amount)))
+    """An entry that moves an amount of a row from one account to another."""
+    postings = ((debit, amount), (credit, -amount))
+    return Entry(_last(row["month"]), kind, row["payee"], what, row["currency"], postings)
 
 
 def _last(month: date) -> date:
@@ -188,7 +166,11 @@ def _form(form: str, payee: str) -> str:
 
 
 def account(*parts: str) -> str:
-    """An account name that Beancount and hledger read: each part begins with a capital or digit and holds letters, digits and dashes; equal only for equal parts."""
+    """An account name that Beancount and hledger read.
+
+    Each part begins with a capital or digit and holds letters, digits and dashes; equal only
+    for equal parts.
+    """
     return ":".join(_part(p) for p in parts)
 
 

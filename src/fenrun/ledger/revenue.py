@@ -1,7 +1,8 @@
-"""Revenue beside pay: gross and net of what is earned on it, and recognised over the time that it is for.
+"""Revenue beside pay: gross, net of what is earned on it, and recognised over its time.
 
-What is billed counts for crediting at once (the crediting basis); three years prepaid are revenue day by day (ratable). Cents are cut so
-that the days up to any day sum to the rounded share of the whole: nothing is lost over the whole time.
+What is billed counts for crediting at once (the crediting basis); three years prepaid are revenue
+day by day (ratable). Cents are cut so that the days up to any day sum to the rounded share of the
+whole: nothing is lost over the whole time.
 """
 
 from __future__ import annotations
@@ -9,21 +10,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import Any
 
 from fenrun.statement.run import Run
 
 _LONG = """
-SELECT BillingCurrency AS currency, CAST(ChargePeriodStart AS DATE) AS first_day, CAST(ChargePeriodEnd AS DATE) AS after_day, sum(BilledCost) AS amount
+SELECT BillingCurrency AS currency, CAST(ChargePeriodStart AS DATE) AS first_day,
+       CAST(ChargePeriodEnd AS DATE) AS after_day, sum(BilledCost) AS amount
 FROM charges
-WHERE ChargePeriodEnd > date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) + INTERVAL 1 MONTH + INTERVAL 1 DAY AND BillingPeriodStart < ?
+WHERE BillingPeriodStart < ?
+  AND ChargePeriodEnd > date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY)
+    + INTERVAL 1 MONTH + INTERVAL 1 DAY
 GROUP BY ALL ORDER BY ALL"""
-_BILLED = "SELECT BillingCurrency AS currency, sum(BilledCost) AS amount FROM charges WHERE BillingPeriodStart + INTERVAL 1 DAY >= ? AND BillingPeriodStart + INTERVAL 1 DAY < ? GROUP BY ALL"
-_BILLED_LONG = _BILLED.replace(
-    "GROUP BY",
-    "AND ChargePeriodEnd > date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) + INTERVAL 1 MONTH + INTERVAL 1 DAY GROUP BY",
-)
+_BILLED = """
+SELECT BillingCurrency AS currency, sum(BilledCost) AS amount
+FROM charges
+WHERE BillingPeriodStart + INTERVAL 1 DAY >= ? AND BillingPeriodStart + INTERVAL 1 DAY < ?
+GROUP BY ALL"""
+_BILLED_LONG = """
+SELECT BillingCurrency AS currency, sum(BilledCost) AS amount
+FROM charges
+WHERE BillingPeriodStart + INTERVAL 1 DAY >= ? AND BillingPeriodStart + INTERVAL 1 DAY < ?
+  AND ChargePeriodEnd > date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY)
+    + INTERVAL 1 MONTH + INTERVAL 1 DAY
+GROUP BY ALL"""
 _EARNED = "SELECT currency, sum(earned) AS amount FROM statement_lines GROUP BY currency"
-_CENT, _WIDE = Decimal("0.01"), Context(prec=76)
+_CENT = Decimal("0.01")
+_NOTHING = Decimal(0)
+_WIDE = Context(prec=76)
 
 
 @dataclass(frozen=True)
@@ -38,7 +52,10 @@ class Revenue:
     net: Decimal
     """gross - earned."""
     recognised: Decimal
-    """What the period's days are for: billed for no longer than a month, and the days' share of what is billed for longer."""
+    """The amount that the period's days are for.
+
+    Billed for no longer than a month, and the days' share of what is billed for longer.
+    """
     deferred: Decimal
     """Billed by the end of the period for days after it."""
 
@@ -46,47 +63,33 @@ class Revenue:
 def revenue(run: Run) -> list[Revenue]:
     """Gross, net and recognised revenue of a run's period, by currency."""
     engine, span = run.engine, run.period.span
-
-    def sums(sql: str, *values: date) -> dict[str, Decimal]:
-        return {r["currency"]: r["amount"] for r in engine.query(sql, values).to_pylist()}
-
-    long = (
-        engine.query(_LONG, [span.end]).to_pylist()
-        if "ChargePeriodEnd" in engine.columns("charges")
-        else []
-    )
-    gross, earned = sums(_BILLED, span.start, span.end), sums(_EARNED)
-    billed_long = sums(_BILLED_LONG, span.start, span.end) if long else {}
+    long: list[dict[str, Any]] = []
+    if "ChargePeriodEnd" in engine.columns("charges"):
+        long = engine.query(_LONG, [span.end]).to_pylist()
+    gross = _by_currency(run, _BILLED, span.start, span.end)
+    earned = _by_currency(run, _EARNED)
+    billed_long = _by_currency(run, _BILLED_LONG, span.start, span.end) if long else {}
     found = []
-    for currency in sorted(set(gross) | set(earned) | {r["currency"] for r in long}):
-        mine = [r for r in long if r["currency"] == currency]
-        slices = sum(
-            (
-                _until(r["amount"], r["first_day"], r["after_day"], span.end)
-                - _until(r["amount"], r["first_day"], r["after_day"], span.start)
-                for r in mine
-            ),
-            Decimal(0),
-        )
-        later = sum(
-            (
-                r["amount"] - _until(r["amount"], r["first_day"], r["after_day"], span.end)
-                for r in mine
-            ),
-            Decimal(0),
-        )
-        all_billed, pay = gross.get(currency, Decimal(0)), earned.get(currency, Decimal(0))
-        found.append(
-            Revenue(
-                currency,
-                all_billed,
-                pay,
-                all_billed - pay,
-                all_billed - billed_long.get(currency, Decimal(0)) + slices,
-                later,
-            )
-        )
+    for currency in sorted({*gross, *earned, *(row["currency"] for row in long)}):
+        mine = [row for row in long if row["currency"] == currency]
+        whole = sum((row["amount"] for row in mine), _NOTHING)
+        by_start = sum((_share(row, span.start) for row in mine), _NOTHING)
+        by_end = sum((_share(row, span.end) for row in mine), _NOTHING)
+        billed, pay = gross.get(currency, _NOTHING), earned.get(currency, _NOTHING)
+        short = billed - billed_long.get(currency, _NOTHING)
+        recognised = short + by_end - by_start
+        found.append(Revenue(currency, billed, pay, billed - pay, recognised, whole - by_end))
     return found
+
+
+def _by_currency(run: Run, sql: str, *values: date) -> dict[str, Decimal]:
+    rows = run.engine.query(sql, values).to_pylist()
+    return {row["currency"]: row["amount"] for row in rows}
+
+
+def _share(row: dict[str, Any], day: date) -> Decimal:
+    """The part of what is billed for longer than a month that is for days before a day."""
+    return _until(row["amount"], row["first_day"], row["after_day"], day)
 
 
 def _until(amount: Decimal, first: date, after: date, day: date) -> Decimal:

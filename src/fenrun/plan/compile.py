@@ -158,7 +158,7 @@ def _exclusions(draft: Draft) -> list[Exclusion]:
 
 
 @dataclass
-class _Paid:
+class _PayClause:
     """The rows of when and how what is earned is paid."""
 
     pay: list[Pay]
@@ -166,10 +166,10 @@ class _Paid:
     forms: list[Form]
 
 
-def _pay(draft: Draft) -> _Paid:
+def _pay(draft: Draft) -> _PayClause:
     plan, item = draft.plan_id, draft.text.pay
     if item is None:
-        return _Paid([], [], [])
+        return _PayClause([], [], [])
     rule = draft.rule(("pay",), "pay", "pay", _pay_words(item), item.title)
     freeze = draft.sub_rule(("pay", "frozen"), "pay.frozen", "freeze", item.frozen, "party")
     if freeze:
@@ -195,7 +195,7 @@ def _pay(draft: Draft) -> _Paid:
         Form(plan, n, part.form, part.share, part.floor, part.otherwise)
         for n, part in enumerate(item.forms)
     ]
-    return _Paid([pay], instalments, forms)
+    return _PayClause([pay], instalments, forms)
 
 
 def _pay_words(item: PayText) -> str:

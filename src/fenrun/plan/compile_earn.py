@@ -1,4 +1,4 @@
-"""What a plan's text says is earned, as the rows of its components, groups and gates."""
+"""Earning clauses of a plan's text, as the rows of its components, groups and gates."""
 
 from __future__ import annotations
 

@@ -240,11 +240,11 @@ def _check_name(name: str) -> None:
 def walk(tree: Tree) -> Iterator[Tree]:
     """Yield the tree and all its parts."""
     yield tree
-    for part in _parts(tree):
+    for part in _split(tree):
         yield from walk(part)
 
 
-def _parts(tree: Tree) -> list[Tree]:
+def _split(tree: Tree) -> list[Tree]:
     if tree[0] in ("all", "any"):
         return list(tree[1])
     return [tree[1]] if tree[0] == "not" else []

@@ -1,4 +1,4 @@
-"""What differs between two plans: clause by clause, in money or in words only, and whom it can touch."""
+"""Differences between two plans: clause by clause, in money or in words only, and whom it can touch."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _components(plan: Plan, clause: str) -> list[Component]:
 
 
 def _effect(one: Plan, other: Plan, clause: str) -> tuple[str, str]:
-    """How the pay on the same amount differs, over the components that the clause belongs to."""
+    """Say how the pay on the same amount differs, over the components that the clause belongs to."""
     less = more = False
     example = ""
     shared = {c.rule_id for c in _components(one, clause)} & {

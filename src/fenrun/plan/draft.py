@@ -33,7 +33,7 @@ class Draft:
 
     @property
     def problems(self) -> list[Problem]:
-        """What is wrong so far."""
+        """The problems found so far."""
         return self.source.problems
 
     def rule(

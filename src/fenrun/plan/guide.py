@@ -299,7 +299,8 @@ def _group(file: PlanFile, g: Group, lang: str) -> str:
 
 
 def _pay(file: PlanFile, lang: str) -> list[str]:
-    plan, said = file.plan, []
+    plan = file.plan
+    said: list[str] = []
     if not plan.pay:
         return said
     pay, words = plan.pay[0], {r.rule_id: r.words for r in plan.rules}

@@ -206,7 +206,7 @@ def read_cap(text: str) -> CapText:
 
 @dataclass(frozen=True)
 class CountsText:
-    """What is measured: the amount, or customers of a least amount."""
+    """A measure: the amount, or customers of a least amount."""
 
     kind: str
     floor: Decimal | None
@@ -308,7 +308,7 @@ def read_form(text: str) -> FormText:
 
 @dataclass(frozen=True)
 class DrawText:
-    """What is paid at least each month, and whether it is taken back from later earnings."""
+    """A draw: the least paid each month, and whether later earnings give it back."""
 
     amount: Decimal | None
     kind: str

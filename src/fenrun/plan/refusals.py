@@ -1,4 +1,4 @@
-"""What pydantic refuses in a plan's text, as problems in the reader's language, on their lines."""
+"""Refusals by pydantic of a plan's text, as problems in the reader's language, on their lines."""
 
 from __future__ import annotations
 

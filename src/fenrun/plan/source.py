@@ -19,7 +19,7 @@ _DEEPEST = 30
 
 @dataclass
 class Source:
-    """What a plan's file says, before any key is known."""
+    """A plan's file as it stands, before any key is known."""
 
     name: str
     """File name."""

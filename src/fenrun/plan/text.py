@@ -104,7 +104,7 @@ class Effective(Text):
 
 
 class RollUpText(Text):
-    """Who sees whose credits."""
+    """A roll-up: who sees whose credits."""
 
     role: str = Field(description="The credited role.")
     to: str = Field(
@@ -154,7 +154,7 @@ class CreditText(Text):
 
 
 class CreditGroup(Text):
-    """How crediting clauses combine."""
+    """A way in which crediting clauses combine."""
 
     first_match: list[CreditText] = Field(
         alias="first match",
@@ -383,7 +383,7 @@ Item = Annotated[
 
 
 class EarnGroup(Text):
-    """What is earned."""
+    """The earning clauses, by how they combine."""
 
     sum: list[Item] = Field(min_length=1, description="Components and groups that are added up.")
 
@@ -575,7 +575,7 @@ class CaseGiven(Text):
 
 
 class CaseExpect(Text):
-    """What a case says must come out."""
+    """An outcome that a case says must come out."""
 
     payee: str = Field(description="Party that is paid.")
     component: Id | None = Field(

@@ -30,7 +30,7 @@ TierKind = Literal["all units", "marginal", "interpolated"]
 
 @dataclass(frozen=True)
 class Tier:
-    """What is known of a tier kind, wherever plans are read or checked."""
+    """A tier kind's traits, wherever plans are read or checked."""
 
     points: bool = False
     """Its table has points (`at 80 % pays 2 %`) in place of bands, and no columns."""

@@ -1,7 +1,8 @@
-"""A bundle: one statement of a closed period with all that it rests on and is the payee's to see, signed.
+"""A bundle: one signed statement of a closed period, with what it rests on and the payee may see.
 
-A bundle is a ZIP file. `facts/` is a small workspace with the payee's charges and book rows and the plans; `bundle.json` holds the
-statement's sealed rows, the path from them to the root of the close, and a digest of every file and row; `signature` signs it.
+A bundle is a ZIP file. `facts/` is a small workspace with the payee's charges and book rows and
+the plans; `bundle.json` holds the statement's signed-off rows, the path from them to the root of
+the close, and a digest of every file and row; `signature` signs it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def make_bundle(
 ) -> dict[str, Any]:
     """Write the bundle of a payee's statement for a closed period. Returns what `bundle.json` says.
 
-    Raises Refused where the period is not closed, the payee has no statement in it, or the statement is not what was sealed.
+    Raises Refused where the period is not closed, the payee has no statement in it, or the
+    statement is not what was signed off.
     """
     done = closes(store)
     number = next((n for n, c in enumerate(done) if c.period == period), None)
@@ -56,17 +58,19 @@ def make_bundle(
     rows = signed_off_rows(settle_period(store, period, progress=progress).run, payee)[payee]
     if leaf_of(payee, chain, rows) != leaves[payee] or root_of(list(leaves.values())) != close.root:
         raise Refused([Problem("bundle-unsealed", Place(period.key), {"payee": payee})])
-    own, whole = PayeeExtract(payee), _whole(chain)
-    own.gather(facts_as_of(store, close.known), whole, close.known)
+    extract, whole = PayeeExtract(payee), _whole(chain)
+    extract.gather(facts_as_of(store, close.known), whole, close.known)
     if number:
         before = done[number - 1].known
-        own.gather(facts_as_of(store, before), whole, before)
-        for arrival in late_arriving_facts(store, whole, before, close.known):
-            progress(arrival.source)
-            own.gather(arrival.facts, whole, close.known)
-    with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as aside:
-        facts = Store(Path(aside) / "facts", "fenrun")
-        own.copy(store, close.known, facts, {d["source"] for d in rows.get("differences", [])})
+        extract.gather(facts_as_of(store, before), whole, before)
+        for late in late_arriving_facts(store, whole, before, close.known):
+            progress(late.source)
+            extract.gather(late.facts, whole, close.known)
+    with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as scratch:
+        folder = Path(scratch)
+        facts = Store(folder / "facts", "fenrun")
+        named = {d["source"] for d in rows.get("differences", [])}
+        extract.copy(store, close.known, facts, named)
         progress("derive")
         derived = derive(facts, payee, chain)
         said = {
@@ -82,27 +86,28 @@ def make_bundle(
                 "log": _log_row(store, close),
             },
             "public_key": public_text(signing_key(store.path)),
-            "files": _files(Path(aside)),
-            "rows": _row_digests(Path(aside)),
+            "files": _files(folder),
+            "rows": _row_digests(folder),
         }
-        _write(Path(aside), said, store, out)
+        _write(folder, said, store, out)
     return said
 
 
 def derive(facts: Store, payee: str, chain: list[list[str]]) -> Rows:
-    """The sealed rows of a payee's statement, derived again from the facts: of the last period of the chain of closes."""
+    """Derive a payee's signed-off rows again from the facts, for the last of a chain of closes."""
     moments = [parse_moment(known) for _, known in chain]
     period, known = parse_period(chain[-1][0]), moments[-1]
     all_known = facts_as_of(facts, known)
     run = replace(all_known, plans=in_force(all_known.plans, period)).settle(period, known)
-    posted = differences(facts, _whole(chain[:-1]), moments[-2], known) if len(chain) > 1 else []
-    return signed_off_rows(replace(run, booked=tuple(posted)), payee).get(payee, {})
+    booked = differences(facts, _whole(chain[:-1]), moments[-2], known) if len(chain) > 1 else []
+    return signed_off_rows(replace(run, booked=tuple(booked)), payee).get(payee, {})
 
 
 def _whole(chain: list[list[str]]) -> Period:
-    return parse_period(
-        f"{parse_period(chain[0][0]).months[0]}/{parse_period(chain[-1][0]).months[-1]}"
-    )
+    """The span of all periods of a chain of closes."""
+    first = parse_period(chain[0][0]).months[0]
+    last = parse_period(chain[-1][0]).months[-1]
+    return parse_period(f"{first}/{last}")
 
 
 def _leaves(store: Store, close: Close) -> dict[str, str]:
@@ -111,14 +116,16 @@ def _leaves(store: Store, close: Close) -> dict[str, str]:
 
 
 def _log_row(store: Store, close: Close) -> dict[str, Any]:
-    act = store.log.events("closes", close.id)[0]
-    return {"seq": act.seq, "at": act.at, "hash": act.hash}
+    event = store.log.events("closes", close.id)[0]
+    return {"seq": event.seq, "at": event.at, "hash": event.hash}
 
 
 def differing(rows: Rows, derived: Rows) -> list[str]:
-    """Rows that the facts do not give (`table:number`), and rows that they give besides (`table+digest`), each as often as it is so.
+    """Name the rows that differ between a statement and what the facts give.
 
-    Where a bundle is written these are what rests on the sales of others: attested by the signature alone.
+    `table:number` is a row that the facts do not give, `table+digest` one that they give besides;
+    each as often as it is so. Where a bundle is written these are what rests on the sales of
+    others: attested by the signature alone.
     """
     found = []
     for name in sorted({*rows, *derived}):
@@ -145,7 +152,7 @@ def _files(folder: Path) -> dict[str, str]:
 
 
 def _row_digests(folder: Path) -> dict[str, list[str]]:
-    """Of each table, a short digest of every row, so that an edited row can be named."""
+    """Return short digests of every row, by table, so that an edited row can be named."""
     return {
         str(f.relative_to(folder).as_posix()): row_digests(f)
         for f in sorted(folder.rglob("*.parquet"))
@@ -169,7 +176,11 @@ def _write(folder: Path, said: dict[str, Any], store: Store, out: Path) -> None:
 
 
 def write_archive(out: Path | BinaryIO, parts: dict[str, bytes]) -> None:
-    """Write the parts as the one ZIP file that they can be: nothing compressed, no times, so that its bytes follow from the parts and not one of them can be changed."""
+    """Write the parts as the one ZIP file that they can be.
+
+    Nothing is compressed and no time is kept, so its bytes follow from the parts and none of them
+    can be changed.
+    """
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as bundle:
         for name, content in parts.items():
             item = zipfile.ZipInfo(name, _ZIP_TIME)

@@ -15,7 +15,10 @@ NAME = "signing-key.pem"
 
 
 def signing_key(workspace: Path) -> Ed25519PrivateKey:
-    """The key of a workspace, made where there is none; only its owner may read the file. Raises Refused where it cannot be read."""
+    """The key of a workspace, made where there is none; only its owner may read the file.
+
+    Raises Refused where it cannot be read.
+    """
     path = workspace / NAME
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -53,7 +56,7 @@ def public_text(key: Ed25519PrivateKey) -> str:
 
 
 def signed_by(public: str, signature: bytes, content: bytes) -> bool:
-    """Whether the content was signed with the key of this public half."""
+    """Return whether the content was signed with the key of this public half."""
     try:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(signature, content)
     except (InvalidSignature, ValueError):

@@ -1,10 +1,14 @@
-"""What of a workspace concerns one payee: the charges it is credited for and the book rows that touch it, nobody else's."""
+"""Payee extract: the part of a workspace that concerns one payee.
+
+The charges it is credited for and the book rows that touch it, nobody else's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,8 @@ _BELOW = """
 WITH RECURSIVE below AS (
   SELECT CAST(? AS VARCHAR) AS party
   UNION
-  SELECT l.subject FROM book_links AS l JOIN below AS b ON l.party = b.party WHERE l.of_kind = 'party')
+  SELECT l.subject FROM book_links AS l JOIN below AS b ON l.party = b.party
+  WHERE l.of_kind = 'party')
 SELECT party FROM below ORDER BY party"""
 _CHARGES = """
 SELECT DISTINCT t.import_id, t.row_no
@@ -38,13 +43,16 @@ JOIN groups AS g ON {same}
 JOIN credits AS c ON c.group_id = g.group_id
 WHERE c.party IN (SELECT unnest(?))"""
 _PLANS = """
-SELECT a.plan_id FROM shared_crediting AS a WHERE a.crediting IN (SELECT plan_id FROM credits WHERE party IN (SELECT unnest($1)))
+SELECT a.plan_id FROM shared_crediting AS a
+WHERE a.crediting IN (SELECT plan_id FROM credits WHERE party IN (SELECT unnest($1)))
 UNION SELECT plan_id FROM earnings WHERE payee IN (SELECT unnest($1))"""
-_CUSTOMERS = "SELECT DISTINCT customer FROM credits WHERE party IN (SELECT unnest(?)) AND customer IS NOT NULL"
+_CUSTOMERS = """
+SELECT DISTINCT customer FROM credits
+WHERE party IN (SELECT unnest(?)) AND customer IS NOT NULL"""
 
 
 class PayeeExtract:
-    """What concerns a payee, gathered over the moments at which its pay was computed."""
+    """The facts that concern a payee, gathered over the moments at which its pay was computed."""
 
     def __init__(self, payee: str):
         self.payee = payee
@@ -67,7 +75,10 @@ class PayeeExtract:
             self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
 
     def copy(self, store: Store, known: datetime, into: Store, named: set[str]) -> None:
-        """Write what concerns the payee, of all that was known by a moment, into another store. Files are `named` where the statement names them."""
+        """Write what concerns the payee, of all that was known by a moment, into another store.
+
+        Files are `named` where the statement names them.
+        """
         accounts: set[tuple[str, str]] = set()
         for item in _renamed(store, "charges", known, named):
             rows = self.rows.get(short(item.id))
@@ -83,7 +94,7 @@ class PayeeExtract:
                     for c in names
                     if row[c]
                 }
-                _put(into, item, {"charges": table}, charge_facts(item, table))
+                _add_tables(into, item, {"charges": table}, charge_facts(item, table))
         for item in _renamed(store, "book", known, named):
             tables = {
                 name: pq.read_table(item.folder / f"{name}.parquet")
@@ -94,17 +105,15 @@ class PayeeExtract:
                 name: self._concerning(store, known, name, table, accounts)
                 for name, table in tables.items()
             }
-            _put(into, item, {name: table for name, table in own.items() if table.num_rows}, {})
+            _add_tables(
+                into, item, {name: table for name, table in own.items() if table.num_rows}, {}
+            )
         for item in _renamed(store, "plans", known, named):
             if item.facts["plan"] not in self.plans:
                 continue
             text = (item.folder / "plan.yaml").read_text("utf-8")
-            into.add(
-                "plans",
-                item.id,
-                manifest(item.source, item.known, item.facts, ()),
-                lambda folder, text=text: (folder / "plan.yaml").write_text(text, "utf-8"),
-            )  # type: ignore[misc]
+            said = manifest(item.source, item.known, item.facts, ())
+            into.add("plans", item.id, said, partial(_write_plan, text=text))
 
     def _concerning(
         self,
@@ -138,7 +147,7 @@ class PayeeExtract:
         return table
 
     def _links(self, store: Store, known: datetime, accounts: set[tuple[str, str]]) -> set[str]:
-        """Ids of the links that name the payee or those below it, and of those that say whose accounts the charges are."""
+        """Find the links that name the payee or those below it, or own the charges' accounts."""
         found = set()
         for item in store.imports_between("book", datetime.min, known):
             if (item.folder / "links.parquet").exists():
@@ -152,8 +161,15 @@ class PayeeExtract:
         return found
 
 
+def _write_plan(folder: Path, text: str) -> None:
+    (folder / "plan.yaml").write_text(text, "utf-8")
+
+
 def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[Import]:
-    """The imports of a kind; names of files may name others, so only those stay that the statement names."""
+    """The imports of a kind.
+
+    Names of files may name others, so only those stay that the statement names.
+    """
     found = store.imports_between(kind, datetime.min, known)
     return [
         item if item.source in named else replace(item, source=f"{kind}-{number}")
@@ -166,10 +182,14 @@ def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str
     same = from_charges.load_lines(
         run.engine, run.plans, from_charges.line_fragments(run.engine, run.plans, *months, months)
     )
-    return run.engine.query(_CHARGES.format(same=same), [list(parties)]).to_pylist()
+    found: list[dict[str, Any]]
+    found = run.engine.query(_CHARGES.format(same=same), [list(parties)]).to_pylist()
+    return found
 
 
-def _put(into: Store, item: Import, tables: dict[str, pa.Table], facts: dict[str, Any]) -> None:
+def _add_tables(
+    into: Store, item: Import, tables: dict[str, pa.Table], facts: dict[str, Any]
+) -> None:
     def write(folder: Path) -> None:
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")

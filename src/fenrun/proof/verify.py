@@ -1,4 +1,4 @@
-"""Verify a bundle: is it signed, is it as it was signed, is it what was sealed, and does every row follow from the facts in it?"""
+"""Verify a bundle: is it as it was signed and signed off, and does it follow from its facts?"""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +31,7 @@ _MOST = 2**30
 
 @dataclass(frozen=True)
 class Verified:
-    """What was verified."""
+    """A bundle that was verified."""
 
     payee: str
     period: str
@@ -49,10 +50,11 @@ def verify(
 ) -> Verified:
     """Verify a bundle. `public_key` is the key that it must be signed with; else the one it names.
 
-    Raises Refused with every problem found: not a bundle, not signed, edited (naming file and row), not sealed, or a row that does not follow.
+    Raises Refused with every problem found: not a bundle, not signed, edited (naming file and row),
+    not signed off, or a row that does not follow.
     """
-    with tempfile.TemporaryDirectory(prefix="fenrun-verify-") as aside:
-        folder = Path(aside)
+    with tempfile.TemporaryDirectory(prefix="fenrun-verify-") as scratch:
+        folder = Path(scratch)
         said = _unpack(path, public_key, folder)
         problems = _edited(path, said, folder) or _repacked(path, said)
         if problems:
@@ -61,28 +63,25 @@ def verify(
             return _follow(path, said, folder, progress)
         except Refused:
             raise
-        except Exception as error:  # whoever signed it may have signed anything
-            raise Refused(
-                [
-                    Problem(
-                        "bundle-unreadable",
-                        Place(path.name),
-                        {"detail": f"{type(error).__name__}: {error}"},
-                    )
-                ]
-            ) from error
+        except Exception as error:
+            # Whoever signed it may have signed anything.
+            detail = f"{type(error).__name__}: {error}"
+            raise _unreadable(path, detail) from error
+
+
+def _unreadable(path: Path, detail: str) -> Refused:
+    return Refused([Problem("bundle-unreadable", Place(path.name), {"detail": detail})])
 
 
 def _follow(
     path: Path, said: dict[str, Any], folder: Path, progress: Callable[[str], None]
 ) -> Verified:
-    """Whether the statement is what was sealed, and follows from the facts."""
+    """Check that the statement is what was signed off, and follows from the facts."""
     payee, rows, chain = said["payee"], said["statement"], said["closes"]
-    if (
-        said["period"] != chain[-1][0]
-        or climb(leaf_of(payee, chain, rows), said["seal"]["path"]) != said["seal"]["root"]
-    ):
-        raise Refused([Problem("bundle-seal", Place(path.name), {"root": said["seal"]["root"]})])
+    root = said["seal"]["root"]
+    reached = climb(leaf_of(payee, chain, rows), said["seal"]["path"])
+    if said["period"] != chain[-1][0] or reached != root:
+        raise Refused([Problem("bundle-seal", Place(path.name), {"root": root})])
     facts = Store(folder / "facts")
     unfounded = [
         i.source
@@ -91,104 +90,74 @@ def _follow(
     ]
     # What is said of a file must follow from its rows, since a settlement relies on it.
     if unfounded:
-        raise Refused(
-            [
-                Problem(
-                    "bundle-differs",
-                    Place(path.name, 0, source),
-                    {"table": "charges", "detail": source},
-                )
-                for source in unfounded
-            ]
-        )
+        raise Refused([_differs(path, 0, source, "charges", source) for source in unfounded])
     progress("derive")
     derived = derive(facts, payee, chain)
     found, attested = differing(rows, derived), said["attested"]
     if found != attested:
         raise Refused(_differing(path, rows, derived, sorted(set(found) ^ set(attested)) or found))
-    paid = [Decimal(r["paid"]) for r in rows.get("payments", [])] + [
-        Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"
-    ]
+    paid = [Decimal(row["paid"]) for row in rows.get("payments", [])]
+    paid += [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
     count = sum(map(len, rows.values()))
     return Verified(
         payee,
         said["period"],
         said["public_key"],
-        said["seal"]["root"],
+        root,
         count - sum(":" in a for a in attested),
         tuple(attested),
         sum(paid, Decimal(0)),
     )
 
 
+_DAMAGED = (
+    OSError,
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""Exceptions by which a damaged or hostile archive is noticed."""
+
+
 def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as bundle:
-            if sum(i.file_size for i in bundle.infolist()) > _MOST:
-                raise ValueError("it would unpack to more than 1 GiB")
-            text, signature = bundle.read("bundle.json"), bundle.read("signature")
-            said = json.loads(text)
-            if not signed_by(public_key or said["public_key"], signature, text):
-                raise Refused(
-                    [
-                        Problem(
-                            "bundle-signature",
-                            Place(path.name),
-                            {"key": public_key or said["public_key"]},
-                        )
-                    ]
-                )
-            if said["format"] != FORMAT:
-                raise ValueError(f"its format is {said['format']}, not {FORMAT}")
-            listed = [i.filename for i in bundle.infolist()]
-            expected = ["bundle.json", "signature", *said["files"]]
-            if sorted(listed) != sorted(expected):
-                twice = {name for name in listed if listed.count(name) > 1}
-                raise Refused(
-                    [
-                        Problem(
-                            "bundle-edited",
-                            Place(path.name),
-                            {"file": ", ".join(sorted(set(listed) ^ set(expected) | twice))},
-                        )
-                    ]
-                )
-            for name in said["files"]:
-                target = folder / name
-                if not target.resolve().is_relative_to(folder.resolve()):
-                    raise ValueError(f"{name} leads outside")
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(bundle.read(name))
-    except Refused:
-        raise
-    except (
-        OSError,
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        zipfile.BadZipFile,
-        *_zlib(),
-    ) as error:
-        raise Refused(
-            [
-                Problem(
-                    "bundle-unreadable",
-                    Place(path.name),
-                    {"detail": str(error) or type(error).__name__},
-                )
-            ]
-        ) from error
-    return dict(said)
+            return _unpack_signed(path, bundle, public_key, folder)
+    except _DAMAGED as error:
+        raise _unreadable(path, str(error) or type(error).__name__) from error
 
 
-def _zlib() -> tuple[type[Exception], ...]:
-    import zlib
-
-    return (zlib.error,)
+def _unpack_signed(
+    path: Path, bundle: zipfile.ZipFile, public_key: str, folder: Path
+) -> dict[str, Any]:
+    if sum(item.file_size for item in bundle.infolist()) > _MOST:
+        raise ValueError("it would unpack to more than 1 GiB")
+    text, signature = bundle.read("bundle.json"), bundle.read("signature")
+    said = dict(json.loads(text))
+    key = public_key or said["public_key"]
+    if not signed_by(key, signature, text):
+        raise Refused([Problem("bundle-signature", Place(path.name), {"key": key})])
+    if said["format"] != FORMAT:
+        raise ValueError(f"its format is {said['format']}, not {FORMAT}")
+    listed = [item.filename for item in bundle.infolist()]
+    expected = ["bundle.json", "signature", *said["files"]]
+    if sorted(listed) != sorted(expected):
+        twice = {name for name in listed if listed.count(name) > 1}
+        odd = ", ".join(sorted(set(listed) ^ set(expected) | twice))
+        raise Refused([Problem("bundle-edited", Place(path.name), {"file": odd})])
+    for name in said["files"]:
+        target = folder / name
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"{name} leads outside")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(bundle.read(name))
+    return said
 
 
 def _edited(path: Path, said: dict[str, Any], folder: Path) -> list[Problem]:
@@ -213,54 +182,43 @@ def _edited(path: Path, said: dict[str, Any], folder: Path) -> list[Problem]:
 
 
 def _repacked(path: Path, said: dict[str, Any]) -> list[Problem]:
-    """Whether a byte is otherwise that belongs to no file: times, comments, padding of the archive."""
+    """Find bytes that belong to no file and are otherwise: times, comments, padding."""
     again = io.BytesIO()
     with zipfile.ZipFile(path) as bundle:
-        write_archive(
-            again,
-            {name: bundle.read(name) for name in ("bundle.json", "signature", *said["files"])},
-        )
-    return (
-        []
-        if again.getvalue() == path.read_bytes()
-        else [Problem("bundle-edited", Place(path.name), {"file": path.name})]
-    )
+        names = ("bundle.json", "signature", *said["files"])
+        write_archive(again, {name: bundle.read(name) for name in names})
+    if again.getvalue() == path.read_bytes():
+        return []
+    return [Problem("bundle-edited", Place(path.name), {"file": path.name})]
+
+
+_ROW_KEYS = ("plan_id", "month", "component", "period", "role", "form")
 
 
 def _differing(path: Path, rows: Rows, derived: Rows, places: list[str]) -> list[Problem]:
-    """The first row of each table that does not follow, or follows and is not there."""
+    """Find the first row of each table that does not follow, or follows and is not there."""
     problems: dict[str, Problem] = {}
     for place in places:
         name, _, number = place.partition(":")
         table = name.partition("+")[0]
-        row = (
-            rows[table][int(number) - 1]
-            if number.isdecimal() and 0 < int(number) <= len(rows.get(table, []))
-            else {}
-        )
-        near = next(
-            (
-                r
-                for r in derived.get(table, [])
-                if all(
-                    r.get(k) == row.get(k)
-                    for k in ("plan_id", "month", "component", "period", "role", "form")
-                )
-            ),
-            {},
-        )
-        differ = (
-            ", ".join(
-                f"{k} {row[k]}, derived {near.get(k, '-')}" for k in row if near.get(k) != row[k]
-            )
-            or place
-        )
-        problems.setdefault(
-            table,
-            Problem(
-                "bundle-differs",
-                Place(path.name, int(number) if row else 0, table),
-                {"table": table, "detail": differ},
-            ),
-        )
+        listed = number.isdecimal() and 0 < int(number) <= len(rows.get(table, []))
+        row = rows[table][int(number) - 1] if listed else {}
+        near = _same_row(row, derived.get(table, []))
+        differ = [f"{k} {row[k]}, derived {near.get(k, '-')}" for k in row if near.get(k) != row[k]]
+        detail = ", ".join(differ) or place
+        problem = _differs(path, int(number) if row else 0, table, table, detail)
+        problems.setdefault(table, problem)
     return list(problems.values())
+
+
+def _same_row(row: dict[str, Any], derived: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the derived row with the keys of a row; nothing where there is none."""
+    for other in derived:
+        if all(other.get(key) == row.get(key) for key in _ROW_KEYS):
+            return other
+    return {}
+
+
+def _differs(path: Path, row: int, column: str, table: str, detail: str) -> Problem:
+    place = Place(path.name, row, column)
+    return Problem("bundle-differs", place, {"table": table, "detail": detail})

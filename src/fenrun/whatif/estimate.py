@@ -80,7 +80,7 @@ class Estimator:
         if payee not in self._before:
             self._before[payee] = self._now(payee, self.facts.charges)
         before = self._before[payee]
-        like = self._like(payee, service)
+        like = self._largest_charge(payee, service)
         if not like or not before:
             values = {"payee": payee, "period": self.period.key, "service": service or "-"}
             raise Refused([Problem("estimate-nothing", Place(payee), values)])
@@ -97,7 +97,7 @@ class Estimator:
             "lines": _lines(before, after),
         }
 
-    def _like(self, payee: str, service: str | None) -> dict[str, Any] | None:
+    def _largest_charge(self, payee: str, service: str | None) -> dict[str, Any] | None:
         """Return the largest charge of the period that the payee is credited for as owner."""
         span = self.period.span
         columns = {

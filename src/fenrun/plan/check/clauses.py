@@ -1,4 +1,4 @@
-"""What must be true of a plan's rows before they may decide about money."""
+"""Checks of a plan's rows that must hold before they may decide about money."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fenrun.plan.rows import Band, Component, Plan
 
 def find(plan: Plan, source: str) -> list[Problem]:
     """Problems of bands and of how components read them; each names its lines."""
-    return [*_bands(plan, source), *_readings(plan, source), *_bases(plan, source)]
+    return [*_bands(plan, source), *_readings(plan, source), *_cost_bases(plan, source)]
 
 
-def _bases(plan: Plan, source: str) -> Iterator[Problem]:
+def _cost_bases(plan: Plan, source: str) -> Iterator[Problem]:
     """Components that measure different costs without saying why."""
     lines = {rule.rule_id: rule.line for rule in plan.rules}
     other = [c for c in plan.components if c.basis != plan.terms[0].basis and c.pays_on != "earned"]
@@ -141,7 +141,7 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
 
 
 def _slices(component: Component, bands: list[Band]) -> bool:
-    """Whether what is paid on is what is measured, so that it can be cut into slices."""
+    """Return whether what is paid on is what is measured, so that it can be cut into slices."""
     alike = (
         ("amount", "amount"),
         ("amount", "attainment"),

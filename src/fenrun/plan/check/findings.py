@@ -1,5 +1,7 @@
-"""What the checker says of a plan that can be settled: holes, cliffs, clauses that never hold, and what can be gained by splitting, merging,
-moving or relabelling business. Errors here do not stop a settlement; they should stop a signature.
+"""Findings: what the checker says of a plan that can be settled.
+
+Holes, cliffs, clauses that never hold, and what can be gained by splitting, merging, moving or
+relabelling business. Errors here do not stop a settlement; they should stop a signature.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from fenrun.plan.rows import Component, Plan, Rule
 
 @dataclass(frozen=True)
 class Proof:
-    """What is known of a component. Grain: component, table version, column, question."""
+    """A verdict on one question about a component. Grain: component, table version, column, question."""
 
     component: str
     version: date
@@ -107,7 +109,8 @@ def _proof(payoff: Payoff, verdict: Verdict) -> Proof:
 
 def _unit(c: Component, plan: Plan) -> str:
     if c.reads_by in ("attainment", "growth"):
-        return f"{'target' if c.reads_by == 'attainment' else c.compare_name or c.compare} = {REFERENCE}"
+        reference = "target" if c.reads_by == "attainment" else c.compare_name or c.compare
+        return f"{reference} = {REFERENCE}"
     return plan.terms[0].currency if c.counts == "amount" else c.counts
 
 
@@ -312,7 +315,7 @@ def _lowered(plan: Plan, source: str) -> Iterator[Problem]:
 
 
 def _transfers(plan: Plan, component: Component) -> Iterator[tuple[str, dict[str, str]]]:
-    """For every label that decides about a component: whether another value pays otherwise, with two such values."""
+    """Find labels that decide about a component's pay, each with two values that pay otherwise."""
     if component.pays_on == "earned":
         return
     trees = {c.rule_id: c.tree for c in plan.conditions}
@@ -336,7 +339,7 @@ def _transfers(plan: Plan, component: Component) -> Iterator[tuple[str, dict[str
     world = World(used)
 
     def formula(rule: str) -> Any:
-        return world.holds(json.loads(trees[rule])) if rule in trees else z3.BoolVal(True)
+        return world.formula(json.loads(trees[rule])) if rule in trees else z3.BoolVal(True)
 
     taken, credited = z3.BoolVal(False), []
     for clause in plan.credit_clauses:
@@ -349,7 +352,7 @@ def _transfers(plan: Plan, component: Component) -> Iterator[tuple[str, dict[str
         z3.Or(credited),
         formula(component.measure_rule),
         *[z3.Not(formula(x.rule_id)) for x in outs],
-        world.holds(json.loads(who)) if who else z3.BoolVal(True),
+        world.formula(json.loads(who)) if who else z3.BoolVal(True),
     )
     # what the pay depends on: whether it counts, and by which column
     outcomes = [counts, *[z3.And(counts, formula(c.rule_id)) for c in columns]]

@@ -1,7 +1,10 @@
-"""Conditions as logic: which clauses can hold together, or never. z3 decides; an answer `never` is a proof.
+"""Conditions as logic: which clauses can hold together, or never.
 
-Each name that a condition reads becomes an unknown; text is one of the values that the plan mentions, another, or missing. A span of
-months is taken as any number of days that it can have, so that `never` stays true for every calendar.
+z3 decides; an answer `never` is a proof.
+
+Each name that a condition reads becomes an unknown; text is one of the values that the plan
+mentions, another, or missing. A span of months is taken as any number of days that it can have, so
+that `never` stays true for every calendar.
 """
 
 from __future__ import annotations
@@ -31,13 +34,13 @@ class World:
                     self.values[node[1]] += [v for v in node[2] if v not in self.values[node[1]]]
         self.facts: list[Any] = []
 
-    def holds(self, tree: Tree) -> Any:
+    def formula(self, tree: Tree) -> Any:
         """The condition as a z3 formula."""
         kind = tree[0]
         if kind in ("all", "any"):
-            return (z3.And if kind == "all" else z3.Or)([self.holds(t) for t in tree[1]])
+            return (z3.And if kind == "all" else z3.Or)([self.formula(t) for t in tree[1]])
         if kind == "not":
-            return z3.Not(self.holds(tree[1]))
+            return z3.Not(self.formula(tree[1]))
         if kind == "in":
             return z3.Or(
                 [self._text(tree[1]) == 1 + self.values[tree[1]].index(v) for v in tree[2]]
@@ -133,7 +136,7 @@ class World:
         return z3.Int(name)
 
     def possible(self, *formulas: Any) -> bool:
-        """Whether the formulas can hold together; true also where the solver does not know."""
+        """Return whether the formulas can hold together; true also where nobody knows."""
         solver = z3.Solver()
         solver.set("timeout", 2000)
         solver.add(*formulas)
@@ -142,9 +145,12 @@ class World:
 
 
 def unreachable(conditions: Sequence[str | None]) -> list[tuple[int, list[int]]]:
-    """Of conditions tried from the top (None: always), those that can never be the first to hold, each with the earlier ones that leave it nothing."""
+    """Find conditions, tried from the top, that can never be the first to hold.
+
+    None is the condition that always holds. Each comes with the earlier ones that leave it nothing.
+    """
     world = World(c for c in conditions if c)
-    formulas = [world.holds(json.loads(c)) if c else z3.BoolVal(True) for c in conditions]
+    formulas = [world.formula(json.loads(c)) if c else z3.BoolVal(True) for c in conditions]
     found = []
     for number, formula in enumerate(formulas):
         if not world.possible(formula, *[z3.Not(f) for f in formulas[:number]]):
@@ -154,13 +160,16 @@ def unreachable(conditions: Sequence[str | None]) -> list[tuple[int, list[int]]]
 
 
 def together(one: str | None, other: str | None) -> bool:
-    """Whether two conditions can hold at once."""
+    """Return whether two conditions can hold at once."""
     world = World(c for c in (one, other) if c)
-    return world.possible(*[world.holds(json.loads(c)) for c in (one, other) if c])
+    return world.possible(*[world.formula(json.loads(c)) for c in (one, other) if c])
 
 
 def labels_read(trees: Iterable[str]) -> set[str]:
-    """Labels and other free names (not columns, numbers, dates) that conditions read: what somebody can enter otherwise."""
+    """Labels and other free names (not columns, numbers, dates) that conditions read.
+
+    They are what somebody can enter otherwise.
+    """
     return {
         name if what == "label" else f"{what}.{name}"
         for tree in trees

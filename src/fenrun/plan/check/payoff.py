@@ -1,8 +1,10 @@
-"""What a component pays as a function of what it measures, and what can be proven about it: that splitting, merging or moving
-business in time never pays more. Proofs by z3 over exact numbers; a refutation comes with the smallest example in whole cents.
+"""Payoffs: what a component pays as a function of what it measures, and what is proven about it.
 
-The function is exact, before rounding. Where a table reads a target or a comparison, both are taken as 100. Baselines, multipliers and
-gates on other numbers are taken as met.
+Proofs that splitting, merging or moving business in time never pays more, by z3 over exact
+numbers; a refutation comes with the smallest example in whole cents.
+
+The function is exact, before rounding. Where a table reads a target or a comparison, both are taken
+as 100. Baselines, multipliers and gates on other numbers are taken as met.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Payoff:
-    """What one unit of a component earns in one period under one version and column of its table."""
+    """The pay of one unit of a component in a period, under one version and column of its table."""
 
     component: Component
     band: Band
@@ -48,7 +50,7 @@ class Payoff:
     gates: tuple[Gate, ...]
 
     def at(self, x: Fraction) -> Fraction:
-        """What x earns."""
+        """Return what x earns."""
         x = x if self.up_to is None else min(x, self.up_to)
         if not all(_inside(g.lower, g.lower_in, g.upper, g.upper_in, x) for g in self.gates):
             return Fraction(0)
@@ -97,11 +99,13 @@ class Payoff:
 
     @property
     def bounds(self) -> list[Fraction]:
-        """Where the function may change, above zero, in order."""
-        found = {
-            b for p in (*self.pieces, *self.gates) for b in (p.lower, p.upper) if b is not None
-        } | {b for b in (self.up_to,) if b is not None}
-        return sorted(Fraction(b) for b in found if b > 0)
+        """Points above zero at which the function may change, in order."""
+        found: set[Decimal | Fraction | None] = {self.up_to}
+        for piece in self.pieces:
+            found |= {piece.lower, piece.upper}
+        for gate in self.gates:
+            found |= {gate.lower, gate.upper}
+        return sorted(Fraction(b) for b in found if b is not None and b > 0)
 
 
 def _inside(lower: Any, lower_in: bool, upper: Any, upper_in: bool, x: Fraction) -> bool:
@@ -124,7 +128,7 @@ def _real(value: Any) -> Any:
 
 
 def payoffs(plan: Plan) -> list[Payoff]:
-    """The payoff of every component whose pay depends on what it measures, for each version and column of its table."""
+    """The payoffs of components that pay by what they measure, by version and column of table."""
     found = []
     for c in plan.components:
         if (
@@ -190,7 +194,10 @@ def _pieces(c: Component, bands: Sequence[Band]) -> list[Piece]:
 
 @dataclass(frozen=True)
 class Cliff:
-    """Where more business pays less: what is paid just before a point, and at it (or just after it)."""
+    """A point at which more business pays less.
+
+    With what is paid just before it, and at it (or just after it).
+    """
 
     at: Fraction
     before: Fraction
@@ -221,7 +228,10 @@ def _limit(payoff: Payoff, point: Fraction, step: Fraction) -> Fraction:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether something never pays more: proven, refuted with an example, or not known (`proven` is None)."""
+    """An answer to whether something never pays more.
+
+    Proven, refuted with an example, or not known (`proven` is None).
+    """
 
     what: str
     """`split`, `merge` or `timing`."""
@@ -266,7 +276,10 @@ def _verdict(what: str, payoff: Payoff, unknowns: list[Any], claim: Any) -> Verd
 
 
 def _vertices(payoff: Payoff, most: int = 20) -> list[Fraction]:
-    """Amounts in whole cents at and beside every point where the payoff bends, and their halves: where the smallest examples lie."""
+    """Amounts in whole cents at and beside every point where the payoff bends, and their halves.
+
+    There the smallest examples lie.
+    """
     bends = [b for b in payoff.bounds if b < 10**12]
     for p in payoff.pieces:
         if payoff.cap is not None and p.slope > 0:
@@ -287,7 +300,10 @@ def _vertices(payoff: Payoff, most: int = 20) -> list[Fraction]:
 
 
 def _smallest(what: str, payoff: Payoff) -> list[Fraction] | None:
-    """The example of least size among the vertices; of equals the one that pays most, in equal parts if it can be."""
+    """The example of least size among the vertices.
+
+    Of equal ones it is the one that pays most, in equal parts if it can be.
+    """
     f, points = payoff.at, _vertices(payoff)
     worth = {x: f(x) for x in points}
     tried: list[tuple[Fraction, Fraction, int, list[Fraction]]] = []
@@ -346,7 +362,10 @@ def _example(what: str, payoff: Payoff, found: list[Fraction]) -> dict[str, Frac
 def strongest(
     payoff: Payoff, wholes: Sequence[Fraction] | None = None, most: int = 10
 ) -> dict[str, Fraction | int]:
-    """Of splits of the table's bounds (or of `wholes`) into equal parts of whole cents, the one that pays most; empty where none pays."""
+    """Find the split into equal parts of whole cents that pays most; empty where none pays.
+
+    What is split are the table's bounds, or `wholes`.
+    """
     best: dict[str, Fraction | int] = {}
     for whole in wholes if wholes is not None else payoff.bounds:
         for parts in range(2, most + 1):
@@ -366,7 +385,10 @@ def falls(
     other: Callable[[Fraction], Fraction],
     points: Sequence[Fraction],
 ) -> Fraction | None:
-    """The smallest of the points (and of what lies a cent beside them, and between them) at which `other` pays less than `one`."""
+    """Find the smallest point at which `other` pays less than `one`.
+
+    Tried are the points, what lies a cent beside them, and between them.
+    """
     near = sorted(
         {
             max(p + step, Fraction(0))

@@ -1,4 +1,4 @@
-"""What a request may do, by the grants of whoever asks; and the workspace, with the asker as actor.
+"""Permissions: what a request may do, by the grants of whoever asks; and the workspace, with the asker as actor.
 
 Grants are read once a request, as they are now.
 """

@@ -284,14 +284,14 @@ def _statement(statement: Statement, rank: int, **more: Any) -> models.Statement
         body={
             **body,
             "customers": customers[:CUSTOMERS_SHOWN],
-            "titles": _titles_of_not_counted(statement),
+            "titles": _titles_of_not_qualifying(statement),
             "before": None,
             **more,
         },
     )
 
 
-def _titles_of_not_counted(statement: Statement) -> dict[str, dict[str, str]]:
+def _titles_of_not_qualifying(statement: Statement) -> dict[str, dict[str, str]]:
     """Return the titles of the rules and components by which something is not counted."""
     rows = statement.not_counted
     by_rule = {

@@ -58,7 +58,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Ribbon:
-    """What flows between two nodes; `path` is its outline."""
+    """A flow between two nodes; `path` is its outline."""
 
     source: str
     target: str
