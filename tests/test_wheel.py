@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -74,6 +75,12 @@ def test_the_wheel_works_where_nothing_else_of_fenrun_is(wheel: Path, tmp_path: 
     assert Path(where.strip()).is_relative_to(site)
 
     assert _done(fenrun, "--version", cwd=tmp_path).startswith("fenrun")
-    _done(fenrun, "demo", "shown", "--rows", 5_000, "--json", cwd=tmp_path)
-    assert "Earned" in _done(fenrun, "settle", "shown", "--period", "2024-09", cwd=tmp_path)
+    _done(fenrun, "world", "made", "--rows", 2_000, cwd=tmp_path)
+    _done(fenrun, "import", "shown", "made", cwd=tmp_path)
+    settled = json.loads(
+        _done(fenrun, "settle", "shown", "--period", "2024-03", "--json", cwd=tmp_path)
+    )
+    payee = settled["statements"][0]["payee"]
+    shown = _done(fenrun, "statement", "shown", payee, "--period", "2024-03", cwd=tmp_path)
+    assert "Statement 2024-03" in shown and payee in shown
     assert "bench-missing" in _done(fenrun, "bench", code=1, cwd=tmp_path)
