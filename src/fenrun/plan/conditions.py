@@ -264,8 +264,8 @@ def reads(tree: Tree) -> set[tuple[str, str]]:
     """Return what the condition reads, as (what, name).
 
     `column`; `number`, `date` or `link date`, whose name is the part of the condition that compares
-    them, as JSON; `label`, `closing`, `payee`, `previous` with the label's name; `link`; `held` with
-    the role.
+    them, as JSON; `label`, `closing`, `payee`, `previous` with the label's name; `link`; `held`
+    with the role.
     """
     return {_read(node) for node in walk(tree) if node[0] not in ("all", "any", "not")}
 

@@ -1,4 +1,4 @@
-"""What in a plan's rows decides about money, and what is only said.
+"""Meaning: which parts of a plan's rows decide about money, and which are only said.
 
 The digests of a plan and `plan diff` both ask here, so that they cannot disagree.
 """

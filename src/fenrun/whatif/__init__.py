@@ -1,4 +1,4 @@
-"""Questions of what would be: facts or plans that might be, settled by the same steps as those that are.
+"""Hypothetical facts and plans, settled by the same steps as those that are real.
 
 In: a store and a plan, or a plan with its cases. Out: outcomes beside those that are. Nothing is
 kept, and the same facts give the same answer as a settlement would.

@@ -35,7 +35,7 @@ from fenrun.plan.rows import Component, Plan, Rule
 
 @dataclass(frozen=True)
 class Proof:
-    """A verdict on one question about a component. Grain: component, table version, column, question."""
+    """A verdict on a component. Grain: component, table version, column, question."""
 
     component: str
     version: date

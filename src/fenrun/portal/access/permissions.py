@@ -1,4 +1,4 @@
-"""Permissions: what a request may do, by the grants of whoever asks; and the workspace, with the asker as actor.
+"""Permissions: what a request may do, by the grants of whoever asks.
 
 Grants are read once a request, as they are now.
 """
