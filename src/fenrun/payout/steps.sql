@@ -1,7 +1,7 @@
 -- step: payables
 -- Each earning cut into its instalments, with the month in which each is due.
 -- Earlier instalments are rounded down, the last takes the rest.
-WITH parts AS (
+WITH portions AS (
   SELECT plan_id, instalment_no, months,
          sum(share) OVER (PARTITION BY plan_id ORDER BY instalment_no) AS upto,
          sum(share) OVER (PARTITION BY plan_id ORDER BY instalment_no) - share AS before
@@ -17,7 +17,7 @@ SELECT e.plan_id, e.payee, e.component, e.period, e.unit, e.step_no,
 FROM earnings AS e
 JOIN plan_terms AS z ON z.plan_id = e.plan_id
 JOIN plan_pay AS y ON y.plan_id = e.plan_id
-LEFT JOIN parts AS p ON p.plan_id = e.plan_id
+LEFT JOIN portions AS p ON p.plan_id = e.plan_id
 
 -- step: held_back
 -- What is earned in a month and due later (above zero), and what falls due of earlier months
@@ -127,7 +127,7 @@ WHERE month_no > 0
 
 -- step: payments
 -- What is paid out, by form; a plan that says nothing about it pays what is earned, at once.
-WITH parts AS (
+WITH portions AS (
   SELECT plan_id, form_no, form, floor, otherwise,
          sum(share) OVER (PARTITION BY plan_id ORDER BY form_no) AS upto,
          sum(share) OVER (PARTITION BY plan_id ORDER BY form_no) - share AS before
@@ -142,7 +142,7 @@ split AS (
               AS {money}) AS amount
   FROM payouts AS o
   JOIN plan_terms AS z ON z.plan_id = o.plan_id
-  LEFT JOIN parts AS f ON f.plan_id = o.plan_id),
+  LEFT JOIN portions AS f ON f.plan_id = o.plan_id),
 formed AS (
   SELECT plan_id, payee, month,
          CASE WHEN form IS NULL THEN 'cash'

@@ -30,7 +30,7 @@ class _Version:
 
     @property
     def identity(self) -> tuple[date, date]:
-        """Return what no two versions of a table share: its first day, and when it was published."""
+        """Return what no two versions of a table share: its first day and that of publishing."""
         return self.text.start, self.published
 
 

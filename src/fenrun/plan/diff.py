@@ -1,16 +1,18 @@
-"""Differences between two plans: clause by clause, in money or in words only, and whom it can touch."""
+"""Differences between two plans, clause by clause: in money or words, and whom they touch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from fenrun.base.money import plain
-from fenrun.plan.check.payoff import REFERENCE, falls, payoffs
-from fenrun.plan.rows import ROW_TYPES, Component, Plan
+from fenrun.plan.check.payoff import REFERENCE, Payoff, falls, payoffs
+from fenrun.plan.meaning import meanings
+from fenrun.plan.rows import Component, Plan
+from fenrun.plan.vocabulary import RATIO_READINGS
 
-_SAID = ("plan_id", "title_en", "title_zh", "source", "words", "line", "lowers", "mixed", "money")
 _OWNER = {
     "rules": "rule_id",
     "conditions": "rule_id",
@@ -34,12 +36,15 @@ class Change:
 
     clause: str
     what: str
-    """`added`, `removed`, `money` (what decides about money differs), `words` (only what is said)."""
+    """`added`, `removed`, `money` (what decides about money differs) or `words` (only words do)."""
     before: str
     """The clause's words in the first plan."""
     after: str
     effect: str
-    """`more`, `less`, `both` or `same` for components by what they pay on the same amount; empty where that is not told."""
+    """`more`, `less`, `both` or `same`: what components pay on the same amount.
+
+    Empty where that is not known.
+    """
     example: str
     """The smallest amount at which the second pays less than the first, with both."""
     touches: str
@@ -47,7 +52,10 @@ class Change:
 
 
 def diff(one: Plan, other: Plan) -> list[Change]:
-    """The changes from one plan to the other, in the order of the second's text; what was removed comes last."""
+    """Return the changes from one plan to the other.
+
+    They are in the order of the second's text; what was removed comes last.
+    """
     first, second = _clauses(one), _clauses(other)
     found = []
     for clause in [*second, *(c for c in first if c not in second)]:
@@ -76,42 +84,33 @@ def diff(one: Plan, other: Plan) -> list[Change]:
 
 
 def _clauses(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Each clause with what decides about money, and what is only said, as text. `plan` is the plan's own terms."""
+    """Each clause with what decides about money, and what is only said, as text.
+
+    `plan` is the plan's own terms.
+    """
     found: dict[str, dict[str, Any]] = {"plan": {"money": [], "words": [], "said": ""}}
     for rule in plan.rules:
         found[rule.rule_id] = {"money": [], "words": [], "said": rule.words}
-    for name in ROW_TYPES:
-        for row in getattr(plan, name):
-            owner = (
-                str(getattr(row, _OWNER[name]))
-                if name in _OWNER
-                else "plan"
-                if name == "terms"
-                else "pay"
-            )
-            owner = f"tables.{owner}" if name in ("columns", "bands") else owner
-            values = {f.name: getattr(row, f.name) for f in fields(row)}
-            money = [
-                (k, str(v))
-                for k, v in values.items()
-                if k not in _SAID and not (name == "terms" and k in ("words", "published"))
-            ]
-            if name != "rules":
-                found[owner]["money"].append((name, money))
-            found[owner]["words"].append(
-                [
-                    (k, str(v))
-                    for k, v in values.items()
-                    if k in _SAID
-                    and k not in ("plan_id", "line", "money")
-                    and not (name == "terms" and k == "words")
-                ]
-            )
+    for table, row, money, said in meanings(plan):
+        clause = found[_owner(table, row)]
+        if table != "rules":
+            clause["money"].append((table, money))
+        clause["words"].append(said)
     terms = plan.terms[0]
-    found["plan"]["said"] = (
-        f"{terms.valid_from}..{terms.valid_to}, {terms.basis}, {terms.currency}, {terms.timezone}, {terms.round_mode} {plain(terms.round_step, 0)}"
-    )
+    rounding = f"{terms.round_mode} {plain(terms.round_step, 0)}"
+    parts = (f"{terms.valid_from}..{terms.valid_to}", terms.basis, terms.currency, terms.timezone)
+    found["plan"]["said"] = ", ".join([*parts, rounding])
     return found
+
+
+def _owner(table: str, row: Any) -> str:
+    """The clause that a row belongs to."""
+    if table == "terms":
+        return "plan"
+    if table not in _OWNER:
+        return "pay"
+    owner = str(getattr(row, _OWNER[table]))
+    return f"tables.{owner}" if table in ("columns", "bands") else owner
 
 
 def _components(plan: Plan, clause: str) -> list[Component]:
@@ -131,42 +130,48 @@ def _components(plan: Plan, clause: str) -> list[Component]:
 
 
 def _effect(one: Plan, other: Plan, clause: str) -> tuple[str, str]:
-    """Say how the pay on the same amount differs, over the components that the clause belongs to."""
+    """Compare the pay on the same amount, over the components that the clause belongs to."""
     less = more = False
     example = ""
-    shared = {c.rule_id for c in _components(one, clause)} & {
-        c.rule_id for c in _components(other, clause)
-    }
+    of_one = {c.rule_id for c in _components(one, clause)}
+    shared = of_one & {c.rule_id for c in _components(other, clause)}
     for component in sorted(shared):
-        before, after = (
-            [p for p in payoffs(plan) if p.component.rule_id == component] for plan in (one, other)
-        )
-        kinds = {
-            (p.component.pays_on, p.component.reads_by, p.component.each) for p in (*before, *after)
-        }
+        before = [p for p in payoffs(one) if p.component.rule_id == component]
+        after = [p for p in payoffs(other) if p.component.rule_id == component]
+        kinds = {_kind(payoff) for payoff in (*before, *after)}
         if not before or len(before) != len(after) or len(kinds) > 1:
             return "", ""
         for old, new in zip(before, after, strict=True):
             points = sorted({*old.bounds, *new.bounds})
             lower = falls(old.at, new.at, points)
-            if lower is not None and not example:
-                unit = (
-                    f" (target = {REFERENCE})"
-                    if new.component.reads_by in ("attainment", "growth")
-                    else ""
-                )
-                values = [
-                    f"{v.numerator / v.denominator:,.2f}"
-                    for v in (lower, old.at(lower), new.at(lower))
-                ]
-                example = f"{values[0]}{unit}: {values[1]} -> {values[2]}"
-            less, more = (
-                less or lower is not None,
-                more or falls(new.at, old.at, points) is not None,
-            )
-    return (
-        "both" if less and more else "less" if less else "more" if more else "same"
-    ) if shared else "", example
+            higher = falls(new.at, old.at, points)
+            if lower is not None:
+                less = True
+                example = example or _example(old, new, lower)
+            more = more or higher is not None
+    if not shared:
+        return "", example
+    if less and more:
+        return "both", example
+    return "less" if less else "more" if more else "same", example
+
+
+def _kind(payoff: Payoff) -> tuple[str, str, str]:
+    """The ways of paying that must be equal for two payoffs to be compared."""
+    return payoff.component.pays_on, payoff.component.reads_by, payoff.component.each
+
+
+def _example(old: Payoff, new: Payoff, amount: Fraction) -> str:
+    """Show an amount with what the two payoffs pay on it."""
+    unit = ""
+    if new.component.reads_by in RATIO_READINGS:
+        unit = f" (target = {REFERENCE})"
+    at, before, after = (_shown(v) for v in (amount, old.at(amount), new.at(amount)))
+    return f"{at}{unit}: {before} -> {after}"
+
+
+def _shown(value: Fraction) -> str:
+    return f"{value.numerator / value.denominator:,.2f}"
 
 
 def _touches(plan: Plan, clause: str) -> str:

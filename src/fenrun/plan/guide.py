@@ -1,4 +1,7 @@
-"""A plan as the programme guide that a partner gets: in Markdown or HTML, in English or Chinese, with examples that the engine computed."""
+"""The programme guide that a partner gets, made from a plan: Markdown or HTML, English or Chinese.
+
+Its examples are the plan's cases, as the engine computed them.
+"""
 
 from __future__ import annotations
 
@@ -16,67 +19,57 @@ from fenrun.base.money import plain, show, show_rate
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import say
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import Band, Component, Group, Rule
+from fenrun.plan.rows import Band, Component, Group, Plan, Rule
 
-_STYLE = """body{font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;max-width:54rem;margin:3rem auto;padding:0 1.5rem;color:#1c2430}
-h1{font-size:2rem;line-height:1.2;border-bottom:3px solid #0b6e69;padding-bottom:.6rem}h2{margin-top:2.6rem;color:#0b6e69}h3{margin-top:1.8rem}
-table{border-collapse:collapse;width:100%;margin:.8rem 0 1.4rem;font-variant-numeric:tabular-nums}th,td{padding:.4rem .7rem;border-bottom:1px solid #dde3e8;text-align:left;vertical-align:top}
-th{background:#f3f6f8}code{background:#f3f6f8;padding:.1rem .3rem;border-radius:3px;font-size:.9em}
+_STYLE = """\
+body{font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;color:#1c2430;
+max-width:54rem;margin:3rem auto;padding:0 1.5rem}
+h1{font-size:2rem;line-height:1.2;border-bottom:3px solid #0b6e69;padding-bottom:.6rem}
+h2{margin-top:2.6rem;color:#0b6e69}
+h3{margin-top:1.8rem}
+table{border-collapse:collapse;width:100%;margin:.8rem 0 1.4rem;font-variant-numeric:tabular-nums}
+th,td{padding:.4rem .7rem;border-bottom:1px solid #dde3e8;text-align:left;vertical-align:top}
+th{background:#f3f6f8}
+code{background:#f3f6f8;padding:.1rem .3rem;border-radius:3px;font-size:.9em}
 @media print{body{margin:0;max-width:none}h2{break-after:avoid}table,h3{break-inside:avoid}}"""
+_PAGE = """\
+<!doctype html>
+<html lang="{lang}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">\
+<title>{name}</title><style>{style}</style></head>
+<body>
+{body}</body>
+</html>
+"""
 
 
 def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
-    """The guide as Markdown. `outcomes`: case, says, given (its charges), payee, component, period, found (text) of each outcome that the engine computed."""
+    """Return the guide as Markdown.
+
+    `outcomes` are those that the engine computed, each with case, says, given (its charges), payee,
+    component, period, found (text).
+    """
     plan, terms = file.plan, file.plan.terms[0]
-    rules = {r.rule_id: r for r in plan.rules}
-
-    def title(rule: Rule) -> str:
-        return rule.title_zh if lang == "zh-CN" else rule.title_en
-
-    cases: dict[str, dict[str, Any]] = {}
-    for o in outcomes:
-        cases.setdefault(
-            o["case"], {"case": o["case"], "says": o["says"], "given": o["given"], "outcomes": []}
-        )["outcomes"].append(o)
-    template = jinja2.Environment(
-        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
-    ).from_string(resources.files("fenrun.plan").joinpath("guide.md.j2").read_text("utf-8"))
-    text = template.render(
+    rules = {rule.rule_id: rule for rule in plan.rules}
+    text = _template().render(
         t=lambda key, **values: say(key, lang, **values),
         terms=terms,
         title=terms.title_zh if lang == "zh-CN" else terms.title_en,
         last_day="…" if terms.valid_to == OPEN_END else terms.valid_to - timedelta(days=1),
-        basis=say(
-            "basis-lesser", lang, one=terms.basis.split("|")[0], other=terms.basis.split("|")[1]
-        )
-        if "|" in terms.basis
-        else terms.basis,
+        basis=_basis(terms.basis, lang),
         step=plain(terms.round_step, 0),
         rules=plan.rules,
         clauses=_clauses(file, rules, lang),
-        examples=list(cases.values()),
+        examples=_examples(outcomes),
         pay=_pay(file, lang),
-        exclusions=[
-            {
-                "id": x,
-                "title": title(rules[x]),
-                "words": rules[x].words,
-                "scope": _scope(file, x, lang),
-            }
-            for x in dict.fromkeys(e.rule_id for e in plan.exclusions)
-        ],
-        components=[
-            {
-                "id": c.rule_id,
-                "title": title(rules[c.rule_id]),
-                "source": rules[c.rule_id].source,
-                "says": _component(file, c, rules, lang),
-                "tables": _tables(file, c, lang),
-            }
-            for c in plan.components
-        ],
+        exclusions=_exclusions(file, rules, lang),
+        components=[_component(file, c, rules, lang) for c in plan.components],
         groups=[
-            {"id": g.rule_id, "title": title(rules[g.rule_id]), "says": _group(file, g, lang)}
+            {
+                "id": g.rule_id,
+                "title": _title(rules[g.rule_id], lang),
+                "says": _group(file, g, lang),
+            }
             for g in plan.groups
         ],
     )
@@ -84,15 +77,53 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
 
 
 def html(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
-    """The guide as one HTML page that needs nothing else."""
-    body = (
-        MarkdownIt("commonmark", {"html": False})
-        .enable("table")
-        .render(markdown(file, lang, outcomes))
-    )
+    """Return the guide as one HTML page that needs nothing else."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     terms = file.plan.terms[0]
     name = escape(terms.title_zh if lang == "zh-CN" else terms.title_en)
-    return f'<!doctype html>\n<html lang="{lang}">\n<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{name}</title><style>{_STYLE}</style></head>\n<body>\n{body}</body>\n</html>\n'
+    body = reader.render(markdown(file, lang, outcomes))
+    return _PAGE.format(lang=lang, name=name, style=_STYLE, body=body)
+
+
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined, autoescape=False
+    )
+    text = resources.files("fenrun.plan").joinpath("guide.md.j2").read_text("utf-8")
+    return environment.from_string(text)
+
+
+def _title(rule: Rule, lang: str) -> str:
+    return rule.title_zh if lang == "zh-CN" else rule.title_en
+
+
+def _basis(basis: str, lang: str) -> str:
+    if "|" not in basis:
+        return basis
+    one, other = basis.split("|")
+    return say("basis-lesser", lang, one=one, other=other)
+
+
+def _examples(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The outcomes by their case."""
+    cases: dict[str, dict[str, Any]] = {}
+    for outcome in outcomes:
+        head = {key: outcome[key] for key in ("case", "says", "given")}
+        case = cases.setdefault(outcome["case"], {**head, "outcomes": []})
+        case["outcomes"].append(outcome)
+    return list(cases.values())
+
+
+def _exclusions(file: PlanFile, rules: Mapping[str, Rule], lang: str) -> list[dict[str, str]]:
+    return [
+        {
+            "id": rule,
+            "title": _title(rules[rule], lang),
+            "words": rules[rule].words,
+            "scope": _scope(file, rule, lang),
+        }
+        for rule in dict.fromkeys(x.rule_id for x in file.plan.exclusions)
+    ]
 
 
 def _unblank(lines: Sequence[str]) -> list[str]:
@@ -104,22 +135,15 @@ def _clauses(file: PlanFile, rules: Mapping[str, Rule], lang: str) -> list[dict[
     plan, given = file.plan, file.text.credit.first_match
     found = []
     for clause, text in zip(plan.credit_clauses, given, strict=True):
-        rule = rules[clause.rule_id]
-        says = say(
-            f"guide-{clause.mode}",
-            lang,
-            roles=", ".join(r.role for r in plan.credit_roles if r.rule_id == clause.rule_id),
-        )
-        says += "".join(
-            " " + say("guide-roll-up", lang, role=u.role, to=u.to_role)
-            for u in plan.roll_ups
-            if u.rule_id == clause.rule_id
-        )
+        roles = ", ".join(r.role for r in plan.credit_roles if r.rule_id == clause.rule_id)
+        says = [say(f"guide-{clause.mode}", lang, roles=roles)]
+        for up in (u for u in plan.roll_ups if u.rule_id == clause.rule_id):
+            says.append(say("guide-roll-up", lang, role=up.role, to=up.to_role))
         found.append(
             {
                 "id": clause.rule_id,
-                "title": rule.title_zh if lang == "zh-CN" else rule.title_en,
-                "says": says,
+                "title": _title(rules[clause.rule_id], lang),
+                "says": " ".join(says),
                 "when": text.when or "",
                 "window": text.while_ or "",
             }
@@ -128,103 +152,96 @@ def _clauses(file: PlanFile, rules: Mapping[str, Rule], lang: str) -> list[dict[
 
 
 def _scope(file: PlanFile, rule: str, lang: str) -> str:
+    """The components and the span that an exclusion is for; empty where it is for all."""
     mine = [x for x in file.plan.exclusions if x.rule_id == rule]
-    said = (
-        say("guide-only", lang, components=", ".join(x.component for x in mine))
-        if mine[0].component
-        else ""
-    )
-    if mine[0].valid_from != LONG_AGO or mine[0].valid_to != OPEN_END:
-        start, end = (
-            "…" if d in (LONG_AGO, OPEN_END) else str(d)
-            for d in (mine[0].valid_from, mine[0].valid_to)
-        )
+    first = mine[0]
+    said = ""
+    if first.component:
+        said = say("guide-only", lang, components=", ".join(x.component for x in mine))
+    if first.valid_from != LONG_AGO or first.valid_to != OPEN_END:
+        start = "…" if first.valid_from == LONG_AGO else first.valid_from
+        end = "…" if first.valid_to == OPEN_END else first.valid_to
         said += f" [{start}, {end})"
     return said
 
 
-def _component(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
-    """The component in sentences."""
-    plan = file.plan
+def _component(
+    file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str
+) -> dict[str, Any]:
+    """A component with its title, source, sentences and tables."""
+    rule = rules[c.rule_id]
     if c.pays_on == "earned":
-        return [
-            say(
-                "guide-override",
-                lang,
-                role=c.role,
-                portion=show_rate(c.portion),
-                other=c.on_name,
-                per=c.per,
-            )
+        values = {"role": c.role, "portion": show_rate(c.portion), "other": c.on_name, "per": c.per}
+        says = [say("guide-override", lang, **values)]
+    else:
+        says = [
+            *_measuring(c, rules, lang),
+            *_paying(c, rules, lang),
+            *_adjusting(file, c, rules, lang),
         ]
-    said = [
-        say(
-            "guide-measures",
-            lang,
-            role=c.role,
-            per=say(f"per-{c.per.replace(' ', '-')}", lang),
-            what=_counts(c, lang),
-        )
-    ]
+    return {
+        "id": c.rule_id,
+        "title": _title(rule, lang),
+        "source": rule.source,
+        "says": says,
+        "tables": _tables(file, c, lang),
+    }
+
+
+def _measuring(c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
+    """Sentences about what is measured, for whom, and of what."""
+    per = say(f"per-{c.per.replace(' ', '-')}", lang)
+    said = [say("guide-measures", lang, role=c.role, per=per, what=_counts(c, lang))]
     if c.each != "payee":
         said.append(say("guide-each", lang, each=c.each))
     for key, rule in (("guide-who", c.payee_rule), ("guide-of", c.measure_rule)):
         if rule:
             said.append(say(key, lang, words=rules[rule].words))
+    return said
+
+
+def _paying(c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
+    """Sentences about what is paid on, by which reading, and within which bounds."""
     on = {
         "amount": say("reading-amount", lang),
         "increment": say("reading-increment", lang),
         "figure": say("reading-figure", lang, name=c.on_name),
     }[c.pays_on]
-    said.append(say("guide-on", lang, on=on, by=_reading(c.reads_by, c, c.by_name, lang)))
+    said = [say("guide-on", lang, on=on, by=_reading(c.reads_by, c, c.by_name, lang))]
     if c.compare:
-        said.append(
-            say(
-                "guide-compare",
-                lang,
-                compare=c.compare_name or say("compare-" + c.compare.replace(" ", "-"), lang),
-            )
-        )
+        compare = c.compare_name or say("compare-" + c.compare.replace(" ", "-"), lang)
+        said.append(say("guide-compare", lang, compare=compare))
     if c.baseline:
-        said.append(
-            say(
-                "guide-baseline",
-                lang,
-                figure=c.baseline,
-                words=rules[c.baseline_rule].words if c.baseline_rule else "*",
-            )
-        )
+        words = rules[c.baseline_rule].words if c.baseline_rule else "*"
+        said.append(say("guide-baseline", lang, figure=c.baseline, words=words))
     for key, value in (("guide-up-to", c.up_to), ("guide-cap", c.cap)):
         if value is not None:
             said.append(say(key, lang, amount=show(value)))
     if c.cap_rate is not None:
         said.append(say("guide-cap", lang, amount=show_rate(c.cap_rate)))
+    return said
+
+
+def _adjusting(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
+    """Sentences about what is done to the outcome: portion, gates, deductions, clawback."""
+    plan = file.plan
+    said = []
     if c.portion != 1:
         said.append(say("guide-portion", lang, portion=show_rate(c.portion)))
     said += [say("guide-gate", lang, words=g.words) for g in plan.gates if g.component == c.rule_id]
     said += [say("guide-less", lang, other=x.other) for x in plan.less if x.component == c.rule_id]
     if c.times_table:
-        said.append(
-            say(
-                "guide-times",
-                lang,
-                table=c.times_table,
-                by=_reading(c.times_by, c, c.times_name, lang),
-            )
-        )
+        by = _reading(c.times_by, c, c.times_name, lang)
+        said.append(say("guide-times", lang, table=c.times_table, by=by))
     if c.clawback_rule:
-        said.append(
-            say(
-                "guide-clawback", lang, words=rules[c.clawback_rule].words, months=c.clawback_months
-            )
-        )
+        words = rules[c.clawback_rule].words
+        said.append(say("guide-clawback", lang, words=words, months=c.clawback_months))
     return said
 
 
 def _counts(c: Component, lang: str) -> str:
-    return say(f"counts-{c.counts.replace(' ', '-')}", lang) + (
-        f" (≥ {show(c.counts_from)})" if c.counts_from is not None else ""
-    )
+    said = say(f"counts-{c.counts.replace(' ', '-')}", lang)
+    return said if c.counts_from is None else f"{said} (≥ {show(c.counts_from)})"
 
 
 def _reading(subject: str, c: Component, name: str, lang: str) -> str:
@@ -234,32 +251,27 @@ def _reading(subject: str, c: Component, name: str, lang: str) -> str:
 def _tables(file: PlanFile, c: Component, lang: str) -> list[dict[str, Any]]:
     """Each version and column of the component's tables, with its bands."""
     plan, found = file.plan, []
-    columns = {(x.table_id, x.version, x.published, x.column_no): x.rule_id for x in plan.columns}
-    words = {r.rule_id: r.words for r in plan.rules}
     for table in (t for t in (c.table_id, c.times_table) if t):
         mine = [b for b in plan.bands if b.table_id == table]
         for key in sorted({(b.valid_from, b.published, b.column_no) for b in mine}):
             bands = [b for b in mine if (b.valid_from, b.published, b.column_no) == key]
-            rule = columns.get((table, *key))
-            title = say(
-                "guide-table",
-                lang,
-                table=table,
-                kind=say(f"kind-{bands[0].kind.replace(' ', '-')}", lang),
-                start=key[0],
-            ) + (f" · `{words[rule]}`" if rule else "")
-            title += (
-                " · " + say("guide-published", lang, day=key[1])
-                if key[1] != plan.terms[0].published
-                else ""
-            )
-            found.append(
-                {
-                    "title": title,
-                    "bands": [{"range": _range(b), "pays": _pays(b, lang)} for b in bands],
-                }
-            )
+            rows = [{"range": _range(b), "pays": _pays(b, lang)} for b in bands]
+            found.append({"title": _table_title(plan, bands[0], lang), "bands": rows})
     return found
+
+
+def _table_title(plan: Plan, band: Band, lang: str) -> str:
+    """The title of a version and column of a table, by one of its bands."""
+    kind = say(f"kind-{band.kind.replace(' ', '-')}", lang)
+    parts = [say("guide-table", lang, table=band.table_id, kind=kind, start=band.valid_from)]
+    words = {rule.rule_id: rule.words for rule in plan.rules}
+    for column in plan.columns:
+        of_table = (column.table_id, column.version) == (band.table_id, band.valid_from)
+        if of_table and (column.published, column.column_no) == (band.published, band.column_no):
+            parts.append(f"`{words[column.rule_id]}`")
+    if band.published != plan.terms[0].published:
+        parts.append(say("guide-published", lang, day=band.published))
+    return " · ".join(parts)
 
 
 def _range(b: Band) -> str:
@@ -287,14 +299,10 @@ def _pays(b: Band, lang: str) -> str:
 def _group(file: PlanFile, g: Group, lang: str) -> str:
     members = ", ".join(c.rule_id for c in file.plan.components if c.group_id == g.rule_id)
     said = say(f"group-{g.kind.replace(' ', '-')}", lang, members=members)
-    if g.cap is not None or g.cap_rate is not None:
-        said += " " + say(
-            "guide-ceiling",
-            lang,
-            amount=show(g.cap)
-            if g.cap is not None
-            else f"{show_rate(g.cap_rate or Decimal(0))} ({g.cap_of})",
-        )
+    if g.cap is not None:
+        said += " " + say("guide-ceiling", lang, amount=show(g.cap))
+    elif g.cap_rate is not None:
+        said += " " + say("guide-ceiling", lang, amount=f"{show_rate(g.cap_rate)} ({g.cap_of})")
     return said
 
 
@@ -305,16 +313,11 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
         return said
     pay, words = plan.pay[0], {r.rule_id: r.words for r in plan.rules}
     if plan.instalments:
-        said.append(
-            say(
-                "pay-instalments",
-                lang,
-                parts=", ".join(
-                    say("pay-part", lang, share=show_rate(p.share), months=p.months)
-                    for p in plan.instalments
-                ),
-            )
-        )
+        parts = [
+            say("pay-part", lang, share=show_rate(p.share), months=p.months)
+            for p in plan.instalments
+        ]
+        said.append(say("pay-instalments", lang, parts=", ".join(parts)))
     if pay.freeze_rule:
         said.append(say("pay-frozen", lang, words=words[pay.freeze_rule]))
     if pay.draw is not None:

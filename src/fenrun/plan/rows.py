@@ -320,7 +320,7 @@ class Pay:
     expires: int
     """A carried amount becomes breakage after so many months; 0: never."""
     freeze_rule: str
-    """Rule of the condition on customers for whose spend nothing is paid while it holds; or empty."""
+    """Rule of the condition on customers for whose spend nothing is paid meanwhile; or empty."""
     tax_included: Decimal
     """The tax rate inside what is earned."""
     tax_added: Decimal

@@ -201,9 +201,9 @@ def _add_tables(
 def charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
     """The facts of an import, counted anew for the rows that are left."""
     engine = DuckDB()
-    engine.load("own", table)
+    engine.load("extract", table)
     return {
-        **billing_facts(engine, "own"),
+        **billing_facts(engine, "extract"),
         "rows": table.num_rows,
         "quarantined": 0,
         **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {}),
