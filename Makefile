@@ -25,19 +25,20 @@ lint: $(READY)     ## layout, lint and types
 	FENRUN_SECRET=unused $(BIN)/mypy
 
 test: lint         ## every test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 nightly: $(READY)  ## every test at full size: 10,000 random worlds, every point at which to kill
-	FENRUN_NIGHTLY=1 FENRUN_EXAMPLES=10000 $(BIN)/python -m pytest -n 2
+	FENRUN_NIGHTLY=1 FENRUN_EXAMPLES=10000 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 mutants: $(READY)  ## plant faults in the engine on purpose; each must be caught
 	$(BIN)/python tests/mutants.py
 
-docs: $(READY)     ## write the generated reference pages again
+docs: $(READY)     ## write the generated pages, and build the site into site/
 	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 lock: $(READY)     ## pin every dependency again, with hashes
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --strip-extras --extra dev --extra mcp --extra pdf --extra postgres --extra spark -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) demo-workspace .pytest_cache .ruff_cache
+	rm -rf $(VENV) demo-workspace site dist .mypy_cache .pytest_cache .ruff_cache

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from fenrun.base.nodes import compose
+from fenrun.base.nodes import Overgrown, compose
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message
 
@@ -50,8 +50,10 @@ def read_source(content: str, name: str) -> Source:
         raise _refused(name, line, "yaml-broken", said=error.problem) from error
     except yaml.reader.ReaderError as error:
         raise _refused(name, 1, "yaml-broken", said=error.reason) from error
+    except Overgrown as error:
+        raise _refused(name, 1, "yaml-bomb", said=error.message) from error
     except yaml.YAMLError as error:
-        raise _refused(name, 1, "yaml-bomb", said=error) from error
+        raise _refused(name, 1, "yaml-broken", said=error) from error
     if not isinstance(node, yaml.MappingNode):
         raise _refused(name, 1, "yaml-no-mapping")
     source = Source(name)
