@@ -1,8 +1,9 @@
-"""fenrun plan check, test, diff, doc"""
+"""Commands on plans: fenrun plan check, test, diff, doc."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -23,11 +24,11 @@ from fenrun.cli.output import (
     problems_as_json,
 )
 from fenrun.plan.check.findings import Proof, examine
-from fenrun.plan.diff import diff
+from fenrun.plan.diff import Change, diff
 from fenrun.plan.guide import html, markdown
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.store.facts import Store
-from fenrun.whatif.cases import Outcome, run_cases
+from fenrun.whatif.cases import Outcome, run_cases, said_amounts
 from fenrun.whatif.compare import compare_plans
 
 _FILES = click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -39,7 +40,9 @@ def command() -> None:
 
 
 def _load(paths: tuple[Path, ...]) -> tuple[list[PlanFile], list[Problem]]:
-    files, problems = [], []
+    """Read plans. Return those that can be read, and the problems of the others."""
+    files: list[PlanFile] = []
+    problems: list[Problem] = []
     for path in paths:
         try:
             files.append(load_plan(path))
@@ -58,14 +61,17 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
     that it earns more? `proven` means never.
     """
     files, problems = _load(plans)
-    examined = [(f, *examine(f.plan, f.source)) for f in files]
-    problems += [p for _, found, _ in examined for p in found]
+    examined = [(file, *examine(file.plan, file.source)) for file in files]
+    problems += [problem for _, found, _ in examined for problem in found]
     if json_:
-        listed = [{"plan": f.plan.id, **vars(p)} for f, _, proofs in examined for p in proofs]
         print_json(
             {
-                "plans": [f.plan.id for f in files],
-                "proofs": listed,
+                "plans": [file.plan.id for file in files],
+                "proofs": [
+                    {"plan": file.plan.id, **vars(proof)}
+                    for file, _, proofs in examined
+                    for proof in proofs
+                ],
                 **problems_as_json(problems),
             }
         )
@@ -78,26 +84,30 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
     exit_code(problems)
 
 
+_QUESTIONS = ("split", "merge", "timing", "transfer")
+
+
 def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
-    """A row a component: what is proven of it, what refuted."""
-    lang, found = language(), dict[str, dict[str, list[str]]]()
-    for p in proofs:
-        word = "proven" if p.proven else "refuted" if p.proven is False else "not-known"
-        question, _, name = p.question.partition(" ")
-        said = found.setdefault(p.component, {}).setdefault(question, [])
-        text = f"{name}: {say(word, lang)}" if name else say(word, lang)
+    """Print a row for each component: what is proven of it, what refuted."""
+    lang = language()
+    answers: dict[str, dict[str, list[str]]] = {}
+    for proof in proofs:
+        question, _, name = proof.question.partition(" ")
+        said = answers.setdefault(proof.component, {}).setdefault(question, [])
+        verdict = say(_VERDICTS[proof.proven], lang)
+        text = f"{name}: {verdict}" if name else verdict
         if text not in said:
             said.append(text)
-    columns = ("split", "merge", "timing", "transfer")
+    keys = ["component", *(f"proof-{question}" for question in _QUESTIONS)]
     rows = [
-        [c, *("; ".join(answers.get(q, ["-"])) for q in columns)] for c, answers in found.items()
+        [component, *("; ".join(said.get(question, ["-"])) for question in _QUESTIONS)]
+        for component, said in answers.items()
     ]
     if rows:
-        print_table(
-            file.plan.id,
-            [(say("component", lang), False), *((say(f"proof-{q}", lang), False) for q in columns)],
-            rows,
-        )
+        print_table(file.plan.id, [(say(key, lang), False) for key in keys], rows)
+
+
+_VERDICTS = {True: "proven", False: "refuted", None: "not-known"}
 
 
 @command.command(name="test")
@@ -106,63 +116,59 @@ def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
 def test(plans: tuple[Path, ...], json_: bool) -> None:
     """Run the cases inside PLANS and compare the outcomes with what they promise."""
     files, problems = _load(plans)
-    outcomes = list[Outcome]()
+    outcomes: list[Outcome] = []
     for file in files:
         found, bad = run_cases(file)
         outcomes += found
         problems += bad
     if json_:
-        listed = [
-            {
-                "case": o.case,
-                "payee": o.expect.payee,
-                "component": o.expect.component,
-                "period": o.expect.period,
-                "wanted": {k: plain(v) for k, v in o.wanted.items()},
-                "found": {k: plain(v) for k, v in o.found.items()},
-                "ok": o.ok,
-            }
-            for o in outcomes
-        ]
+        listed = [_outcome_json(outcome) for outcome in outcomes]
         print_json({"outcomes": listed, **problems_as_json(problems)})
     else:
-        _print(outcomes)
+        _print_outcomes(outcomes)
         print_problems(problems)
     exit_code(problems)
 
 
-def _print(outcomes: list[Outcome]) -> None:
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "case": outcome.case,
+        "payee": outcome.expect.payee,
+        "component": outcome.expect.component,
+        "period": outcome.expect.period,
+        "wanted": {key: plain(amount) for key, amount in outcome.wanted.items()},
+        "found": {key: plain(amount) for key, amount in outcome.found.items()},
+        "ok": outcome.ok,
+    }
+
+
+def _print_outcomes(outcomes: list[Outcome]) -> None:
     lang = language()
-    columns = [
-        ("", False),
-        ("case", False),
-        (say("payee", lang), False),
-        (say("component", lang), False),
-        (say("period", lang), False),
-        (say("outcome-found", lang), True),
-    ]
+    columns = [("", False)]
+    columns += [(say(key, lang), False) for key in ("case-name", "payee", "component", "period")]
+    columns.append((say("outcome-found", lang), True))
     rows = [
         [
-            say("case-ok" if o.ok else "case-bad", lang),
-            o.case,
-            o.expect.payee,
-            o.expect.component or "*",
-            o.expect.period,
-            _shown(o),
+            say("case-ok" if outcome.ok else "case-bad", lang),
+            outcome.case,
+            outcome.expect.payee,
+            outcome.expect.component or "*",
+            outcome.expect.period,
+            _shown(outcome),
         ]
-        for o in outcomes
+        for outcome in outcomes
     ]
     if rows:
         print_table("", columns, rows)
-        click.echo(say("cases-summary", lang, good=sum(o.ok for o in outcomes), all=len(outcomes)))
+        good = sum(outcome.ok for outcome in outcomes)
+        click.echo(say("cases-summary", lang, good=good, all=len(outcomes)))
 
 
 def _shown(outcome: Outcome) -> str:
-    """Say what came out: the amount alone where it is what is earned, else each with its name."""
-    found = {k: show(v) for k, v in outcome.found.items()}
-    return ", ".join(
-        v if k == "earned" else f"{k.removeprefix('forms.')} {v}" for k, v in found.items()
-    )
+    """Return what came out: the amount alone where it is all that is earned, else in words."""
+    if list(outcome.found) == ["earned"]:
+        return show(outcome.found["earned"])
+    return said_amounts(outcome.found).words(language())
 
 
 @command.command(name="diff")
@@ -187,60 +193,68 @@ def diff_(
     files, problems = _load((one, other))
     if problems:
         raise Refused(problems)
-    changes = diff(files[0].plan, files[1].plan)
-    payees = (
-        compare_plans(workspace, (files[0].plan, files[1].plan), period)
-        if workspace and period
-        else None
-    )
+    plans = files[0].plan, files[1].plan
+    changes = diff(*plans)
+    payees = compare_plans(workspace, plans, period) if workspace and period else None
     if json_:
-        listed = [{**p, "one": plain(p["one"]), "other": plain(p["other"])} for p in payees or []]
         print_json(
             {
-                "one": files[0].plan.id,
-                "other": files[1].plan.id,
-                "changes": [vars(c) for c in changes],
-                "payees": listed if payees is not None else None,
+                "one": plans[0].id,
+                "other": plans[1].id,
+                "changes": [vars(change) for change in changes],
+                "payees": None if payees is None else [_payee_json(row) for row in payees],
             }
         )
         return
+    if changes:
+        _print_changes(f"{plans[0].id} -> {plans[1].id}", changes)
+    else:
+        click.echo(say("diff-none", language()))
+    if payees is not None and period is not None:
+        _print_payees(period, payees)
+
+
+def _payee_json(row: dict[str, Any]) -> dict[str, Any]:
+    return {**row, "one": plain(row["one"]), "other": plain(row["other"])}
+
+
+def _print_changes(title: str, changes: list[Change]) -> None:
     lang = language()
+    keys = ("clause", "diff-what", "diff-effect", "diff-before", "diff-after", "diff-touches")
     rows = [
         [
-            c.clause,
-            say(f"diff-{c.what}", lang),
-            say(f"effect-{c.effect}", lang) + (f": {c.example}" if c.example else "")
-            if c.effect
-            else "",
-            c.before,
-            c.after,
-            c.touches,
+            change.clause,
+            say(f"diff-{change.what}", lang),
+            _effect(change, lang),
+            change.before,
+            change.after,
+            change.touches,
         ]
-        for c in changes
+        for change in changes
     ]
-    if rows:
-        keys = ("clause", "diff-what", "diff-effect", "diff-before", "diff-after", "diff-touches")
-        print_table(
-            f"{files[0].plan.id} -> {files[1].plan.id}", [(say(k, lang), False) for k in keys], rows
-        )
-    else:
-        click.echo(say("diff-none", lang))
-    if payees is not None and period is not None:
-        shown = [
-            [p["payee"], p["role"], show(p["one"]), show(p["other"]), show(p["other"] - p["one"])]
-            for p in payees
+    print_table(title, [(say(key, lang), False) for key in keys], rows)
+
+
+def _effect(change: Change, lang: str) -> str:
+    if not change.effect:
+        return ""
+    effect = say(f"effect-{change.effect}", lang)
+    return f"{effect}: {change.example}" if change.example else effect
+
+
+def _print_payees(period: Period, payees: list[dict[str, Any]]) -> None:
+    lang = language()
+    columns = [(say(key, lang), False) for key in ("payee", "role")]
+    columns += [(say(key, lang), True) for key in ("diff-before", "diff-after", "difference")]
+    rows = [
+        [
+            row["payee"],
+            row["role"],
+            *map(show, (row["one"], row["other"], row["other"] - row["one"])),
         ]
-        print_table(
-            say("diff-payees", lang, period=period.key),
-            [
-                (say("payee", lang), False),
-                (say("role", lang), False),
-                (say("diff-before", lang), True),
-                (say("diff-after", lang), True),
-                (say("difference", lang), True),
-            ],
-            shown,
-        )
+        for row in payees
+    ]
+    print_table(say("diff-payees", lang, period=period.key), columns, rows)
 
 
 @command.command(name="doc")
@@ -260,26 +274,8 @@ def doc(plan: Path, kind: str, out: Path | None) -> None:
     """
     file = load_plan(plan)
     outcomes, problems = run_cases(file)
-    says = {
-        c.case: (
-            c.says or "",
-            [", ".join(f"{k} {v}" for k, v in row.items()) for row in c.given.charges],
-        )
-        for c in file.text.cases
-    }
-    told = [
-        {
-            "case": o.case,
-            "says": says[o.case][0],
-            "given": says[o.case][1],
-            "payee": o.expect.payee,
-            "component": o.expect.component or "*",
-            "period": o.expect.period,
-            "found": _shown(o),
-        }
-        for o in outcomes
-    ]
-    text = (html if kind == "html" else markdown)(file, language(), told)
+    write = html if kind == "html" else markdown
+    text = write(file, language(), _examples(file, outcomes))
     if out:
         out.write_text(text, "utf-8")
         click.echo(say("wrote", language(), path=out), err=True)
@@ -287,3 +283,27 @@ def doc(plan: Path, kind: str, out: Path | None) -> None:
         click.echo(text, nl=False)
     print_problems(problems)
     exit_code(problems)
+
+
+def _examples(file: PlanFile, outcomes: list[Outcome]) -> list[dict[str, Any]]:
+    """Return the outcomes as the guide shows them, with the facts of their cases."""
+    cases = {case.case: case for case in file.text.cases}
+    found = []
+    for outcome in outcomes:
+        case = cases[outcome.case]
+        charges = [
+            ", ".join(f"{column} {value}" for column, value in row.items())
+            for row in case.given.charges
+        ]
+        found.append(
+            {
+                "case": outcome.case,
+                "says": case.says or "",
+                "given": charges,
+                "payee": outcome.expect.payee,
+                "component": outcome.expect.component or "*",
+                "period": outcome.expect.period,
+                "found": _shown(outcome),
+            }
+        )
+    return found

@@ -1,184 +1,221 @@
-"""The cases inside a plan, run through the engine: small books and charges with the outcome that the plan promises."""
+"""The cases inside a plan, run through the engine.
+
+A case is a small book and a few charges, with the outcome that the plan promises for them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from functools import reduce
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from fenrun.base.money import natural_type, parse_amount, plain
-from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.when import AsOf, Period, parse_day, parse_period, parse_periods
+from fenrun.base.money import natural_type, parse_amount, show
+from fenrun.base.problem import Place, Problem, Refused, refused
+from fenrun.base.when import OPEN_END, AsOf, Period, parse_day, parse_period, parse_periods
+from fenrun.base.words import Message, Unreadable
 from fenrun.book.as_of import load_book, sources_from
 from fenrun.book.read import book_from
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.engine.choose import new_engine
 from fenrun.plan.read import PlanFile
-from fenrun.plan.vocabulary import BASES
 from fenrun.plan.text import CaseExpect, CaseText
+from fenrun.plan.vocabulary import BASES
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
 
 ISSUER = "case"
 """InvoiceIssuerName of a case's charges."""
 _KNOWN = datetime(2000, 1, 1)
-_ALL = date(9999, 12, 31)
+"""When the book of a case became known: before anything is asked."""
+_TIMES = ("ChargePeriodStart", "BillingPeriodStart")
 _SET = (
-    "ChargePeriodStart",
+    *_TIMES,
     "ChargePeriodEnd",
-    "BillingPeriodStart",
     "BillingPeriodEnd",
     "BillingCurrency",
     "InvoiceIssuerName",
     "BillingAccountId",
     *BASES.values(),
 )
+"""The columns that are set here, so that a case may not."""
+_SHORT = ("customer", "account", "day", "month", "months", *BASES)
+"""The words of a case for those columns."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
-_OWN = ("customer", "account", "day", "month", "months", *BASES)
+_MOST_ROWS = 100_000
+_PLAIN_KEYS = ("earned", "credited", "paid", "balance", "carried")
+_FORM = "forms."
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a case came out."""
+    """The outcome of a case's expectation."""
 
     case: str
     expect: CaseExpect
     found: dict[str, Decimal]
-    """What came out, under the keys that the case names; a form of payment under `forms.NAME`."""
+    """The amounts that came out, by the case's keys; a form of payment under `forms.NAME`."""
     line: int
 
     @property
     def wanted(self) -> dict[str, Decimal]:
-        """What the case promises, under the same keys."""
+        """The amounts that the case promises, under the same keys."""
         return _promised(self.expect)
 
     @property
     def ok(self) -> bool:
+        """True if all is as promised."""
         return self.found == self.wanted
 
 
 def _promised(expect: CaseExpect) -> dict[str, Decimal]:
-    plain_keys = {
-        k: v
-        for k in ("earned", "credited", "paid", "balance", "carried")
-        if (v := getattr(expect, k)) is not None
-    }
-    return plain_keys | {f"forms.{form}": amount for form, amount in expect.forms.items()}
+    given = {key: getattr(expect, key) for key in _PLAIN_KEYS}
+    forms = {f"{_FORM}{form}": amount for form, amount in expect.forms.items()}
+    return {key: amount for key, amount in given.items() if amount is not None} | forms
 
 
 def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
-    """Run every case of a plan. Returns the outcomes, and a problem for each that is not as promised or cannot be read."""
+    """Run every case of a plan.
+
+    Return the outcomes, and a problem for each that is not as promised or cannot be read.
+    """
     outcomes: list[Outcome] = []
     problems: list[Problem] = []
     for number, case in enumerate(file.text.cases):
         try:
-            found = list(_run(file, case, number))
-        except Refused as refused:
-            problems += refused.problems
+            found = list(_Case(file, case, number).outcomes())
+        except Refused as refusal:
+            problems += refusal.problems
             continue
         outcomes += found
-        for o in (o for o in found if not o.ok):
-            differ = [k for k in o.wanted if o.found[k] != o.wanted[k]]
-            said = [
-                ", ".join(f"{k} {plain(values[k])}" for k in differ)
-                for values in (o.found, o.wanted)
-            ]
-            values = {
-                "case": case.case,
-                "payee": o.expect.payee,
-                "component": o.expect.component or "",
-                "period": o.expect.period,
-                "got": said[0],
-                "wanted": said[1],
-            }
-            problems.append(Problem("case-failed", Place(file.source, o.line, case.case), values))
+        problems += [_failed(file, outcome) for outcome in found if not outcome.ok]
     return outcomes, problems
 
 
-def _run(file: PlanFile, case: CaseText, number: int) -> Iterator[Outcome]:
-    runs: dict[tuple[str, date], Run] = {}
+def _failed(file: PlanFile, outcome: Outcome) -> Problem:
+    found, wanted = outcome.found, outcome.wanted
+    differing = [key for key in wanted if found[key] != wanted[key]]
+    values = {
+        "case": outcome.case,
+        "payee": outcome.expect.payee,
+        "component": outcome.expect.component or "*",
+        "period": outcome.expect.period,
+        "got": said_amounts({key: found[key] for key in differing}),
+        "wanted": said_amounts({key: wanted[key] for key in differing}),
+    }
+    return Problem("case-failed", Place(file.source, outcome.line, outcome.case), values)
 
-    def run(period: Period, known: date) -> Run:
-        key = (period.key, known)
-        if key not in runs:
-            runs[key] = settle_case(file, case, period, file.lines[("cases", number)], known)
-        return runs[key]
 
-    for index, expect in enumerate(case.expect):
-        line = file.lines.get(("cases", number, "expect", index), file.lines[("cases", number)])
+def said_amounts(amounts: dict[str, Decimal]) -> Message:
+    """Return what came out, as a sentence: `10.00 earned, 7.00 as rebate`."""
+    said = [_said_amount(key, amount) for key, amount in amounts.items()]
+    return reduce(lambda one, more: Message("outcome-joint", {"one": one, "more": more}), said)
+
+
+def _said_amount(key: str, amount: Decimal) -> Message:
+    if key.startswith(_FORM):
+        values = {"amount": show(amount), "form": key.removeprefix(_FORM)}
+        return Message("outcome-form", values)
+    return Message(f"outcome-{key}", {"amount": show(amount)})
+
+
+@dataclass
+class _Case:
+    """A case of a plan, with the runs that its expectations have asked for."""
+
+    file: PlanFile
+    case: CaseText
+    number: int
+    runs: dict[tuple[str, date], Run] = field(default_factory=dict)
+
+    @property
+    def line(self) -> int:
+        """The line where the case begins."""
+        return self.file.lines["cases", self.number]
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield the outcome of each expectation. Raises Refused."""
+        for index, expect in enumerate(self.case.expect):
+            path = ("cases", self.number, "expect", index)
+            line = self.file.lines.get(path, self.line)
+            found = self._found(expect, line)
+            yield Outcome(self.case.case, expect, found, line)
+
+    def _found(self, expect: CaseExpect, line: int) -> dict[str, Decimal]:
         try:
             period = parse_period(expect.period)
-        except ValueError as error:
-            raise Refused(
-                [
-                    Problem(
-                        "plan-value",
-                        Place(file.source, line, "period"),
-                        {"key": "period", "detail": str(error)},
-                    )
-                ]
-            ) from error
+        except Unreadable as error:
+            place = Place(self.file.source, line, "period")
+            raise refused("plan-value", place, **_why("period", error)) from error
         if not _promised(expect):
-            raise Refused(
-                [
-                    Problem(
-                        "plan-key",
-                        Place(file.source, line, "expect"),
-                        {
-                            "detail": "an expectation names what must come out",
-                            "known": "earned, credited, paid, balance, carried, forms",
-                        },
-                    )
-                ]
-            )
-        whole = parse_period(f"{period.span.start.year}-01/{period.last_day.year}-12")
-        found = _found(run(whole, expect.known or _ALL), expect, period)
+            place, known = Place(self.file.source, line, "expect"), ", ".join(_PLAIN_KEYS)
+            detail = Message("case-expects-nothing")
+            raise refused("plan-key", place, detail=detail, known=f"{known}, forms")
+        if expect.since and expect.earned is None:
+            place, detail = Place(self.file.source, line, "since"), Message("case-since-earned")
+            raise refused("plan-key", place, detail=detail, known="earned")
+        found = _asked(self._run(period, expect.known or OPEN_END), expect, period)
         if expect.since:
-            found["earned"] = found.get("earned", Decimal(0)) - _found(
-                run(whole, expect.since), expect, period
-            ).get("earned", Decimal(0))
-        yield Outcome(case.case, expect, found, line)
+            before = _asked(self._run(period, expect.since), expect, period)
+            found["earned"] -= before["earned"]
+        return found
+
+    def _run(self, period: Period, known: date) -> Run:
+        """Settle the whole years of a period, once."""
+        years = parse_period(f"{period.span.start.year}-01/{period.last_day.year}-12")
+        key = (years.key, known)
+        if key not in self.runs:
+            self.runs[key] = settle_case(self.file, self.case, years, self.line, known)
+        return self.runs[key]
 
 
-_EARNED = "SELECT coalesce(sum(earned), 0) AS n FROM earnings WHERE payee = ? AND (? = '' OR component = ?) AND period_from >= ? AND period_to <= ?"
-_CREDITED = "SELECT coalesce(sum(credited), 0) AS n FROM statements WHERE payee = ? AND month >= ? AND month < ?"
-_PAID = (
-    "SELECT coalesce(sum(paid), 0) AS n FROM payments WHERE payee = ? AND month >= ? AND month < ?"
-)
-_FORM = "SELECT coalesce(sum(paid), 0) AS n FROM payments WHERE payee = ? AND month >= ? AND month < ? AND form = ?"
-_LAST = "SELECT coalesce(sum({what}), 0) AS n FROM payouts WHERE payee = ? AND month = (SELECT max(month) FROM payouts WHERE payee = ? AND month < ?)"
+def _why(key: str, error: Unreadable) -> dict[str, Any]:
+    return {"key": key, "detail": error.message}
 
 
-def _found(run: Run, expect: CaseExpect, period: Period) -> dict[str, Decimal]:
-    """What came out, under the keys that the case names."""
-    span, component = period.span, expect.component or ""
+_EARNED = """
+    SELECT coalesce(sum(earned), 0) AS n FROM earnings
+    WHERE payee = ? AND (? = '' OR component = ?) AND period_from >= ? AND period_to <= ?"""
+_CREDITED = """
+    SELECT coalesce(sum(credited), 0) AS n FROM statements
+    WHERE payee = ? AND month >= ? AND month < ?"""
+_PAID = """
+    SELECT coalesce(sum(paid), 0) AS n FROM payments
+    WHERE payee = ? AND month >= ? AND month < ?"""
+_LAST = """
+    SELECT coalesce(sum({what}), 0) AS n FROM payouts
+    WHERE payee = ? AND month = (SELECT max(month) FROM payouts WHERE payee = ? AND month < ?)"""
 
-    def ask(sql: str, *values: Any) -> Decimal:
-        return Decimal(run.engine.query(sql, [expect.payee, *values]).to_pylist()[0]["n"])
 
-    found = {
-        "earned": lambda: ask(_EARNED, component, component, span.start, span.end),
-        "credited": lambda: ask(_CREDITED, span.start, span.end),
-        "paid": lambda: ask(_PAID, span.start, span.end),
-        "balance": lambda: ask(_LAST.format(what="balance"), expect.payee, span.end),
-        "carried": lambda: ask(_LAST.format(what="carried"), expect.payee, span.end),
-    }
-    return {
-        k: ask(_FORM, span.start, span.end, k.removeprefix("forms."))
-        if k.startswith("forms.")
-        else found[k]()
-        for k in _promised(expect)
-    }
+def _asked(run: Run, expect: CaseExpect, period: Period) -> dict[str, Decimal]:
+    """Return what came out, under the keys that the case names."""
+    return {key: _asked_for(key, run, expect, period) for key in _promised(expect)}
+
+
+def _asked_for(key: str, run: Run, expect: CaseExpect, period: Period) -> Decimal:
+    payee, component = expect.payee, expect.component or ""
+    start, end = period.span.start, period.span.end
+    if key == "earned":
+        sql, values = _EARNED, [payee, component, component, start, end]
+    elif key == "credited":
+        sql, values = _CREDITED, [payee, start, end]
+    elif key == "paid":
+        sql, values = _PAID, [payee, start, end]
+    elif key.startswith(_FORM):
+        sql, values = f"{_PAID} AND form = ?", [payee, start, end, key.removeprefix(_FORM)]
+    else:
+        sql, values = _LAST.format(what=key), [payee, payee, end]
+    return Decimal(run.engine.query(sql, values).to_pylist()[0]["n"])
 
 
 def _spread(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Rows with `{1..5}` in a value as five rows."""
+    """Return the rows with `{1..5}` in a value as five rows."""
     found = []
     for row in rows:
         ranges = [m for value in row.values() for m in _BRACES.finditer(str(value))]
@@ -186,75 +223,72 @@ def _spread(rows: list[dict[str, str]]) -> list[dict[str, str]]:
             found.append(row)
             continue
         count = min(int(m[2]) - int(m[1]) for m in ranges) + 1
-        for number in range(min(count, 100_000)):
-            found.append({k: _numbered(str(v), number) for k, v in row.items()})
+        for number in range(min(count, _MOST_ROWS)):
+            found.append({key: _numbered(str(value), number) for key, value in row.items()})
     return found
 
 
 def _numbered(value: str, number: int) -> str:
-    """The value with the number of a row put in for `{1..5}`, counted from its first."""
+    """Return a value with the number of its row in place of `{1..5}`, counted from the first."""
     return _BRACES.sub(lambda found: str(int(found[1]) + number), value)
 
 
 def settle_case(
-    file: PlanFile, case: CaseText, period: Period, line: int, known: date = _ALL
+    file: PlanFile, case: CaseText, period: Period, line: int, known: date = OPEN_END
 ) -> Run:
     """Settle the facts of a case under its plan. Raises Refused where they cannot be read."""
-    given = {
-        name: _spread(getattr(case.given, name))
-        for name in ("parties", "links", "labels", "figures", "charges")
+    tables = {
+        name: [(line, row) for row in _spread(getattr(case.given, name))]
+        for name in ("parties", "links", "labels", "figures")
     }
-    book, problems = book_from(
-        {name: [(line, row) for row in rows] for name, rows in given.items() if name != "charges"},
-        file.source,
-    )
-    charges = [charge for row in given["charges"] for charge in _charges(row, file, line, problems)]
+    book, problems = book_from(tables, file.source)
+    charges: list[dict[str, Any]] = []
+    for row in _spread(case.given.charges):
+        try:
+            charges += _charges(row, file)
+        except Unreadable as error:
+            place = Place(file.source, line, "charges")
+            problems.append(Problem("plan-value", place, _why("charges", error)))
     if problems:
         raise Refused(problems)
-    linked = {row.get("subject") for row in given["links"] if row.get("of") == "account"}
-    customers = sorted({c["BillingAccountId"] for c in charges} - linked)
-    accounts = [
-        {"of": "account", "issuer": ISSUER, "subject": c, "role": "customer", "party": c}
-        for c in customers
-    ]
-    book.links += book_from({"links": [(line, row) for row in accounts]}, file.source)[0].links
+    accounts = [(line, row) for row in _accounts(charges, case.given.links)]
+    book.links += book_from({"links": accounts}, file.source)[0].links
     engine = new_engine()
     load_book(engine, sources_from(book, file.source, _KNOWN))
     engine.load("charges", charge_table(charges))
-    return settle(
-        engine, [file.plan], period, AsOf(period.last_day, datetime.combine(known, time()))
-    )
+    as_of = AsOf(period.last_day, datetime.combine(known, time()))
+    return settle(engine, [file.plan], period, as_of)
 
 
-def _charges(
-    row: dict[str, str], file: PlanFile, line: int, problems: list[Problem]
-) -> Iterator[dict[str, Any]]:
-    """One charge a month or day named; costs that are left out are as the others."""
-    try:
-        costs = {column: parse_amount(row[word]) for word, column in BASES.items() if word in row}
-        days = _days(row)
-        unknown = [
-            k
-            for k in row
-            if k in _SET or (k not in _OWN and k not in focus_columns() and not k.startswith("x_"))
-        ]
-        if unknown or not costs or "customer" not in row:
-            raise ValueError(
-                f"{unknown[0]!r} is no column that a case sets; write day, month, billed and so on"
-                if unknown
-                else "a charge needs customer and billed"
-            )
-    except ValueError as error:
-        problems.append(
-            Problem(
-                "plan-value",
-                Place(file.source, line, "charges"),
-                {"key": "charges", "detail": str(error)},
-            )
-        )
-        return
+def _accounts(
+    charges: list[dict[str, Any]], links: list[dict[str, str]]
+) -> Iterator[dict[str, str]]:
+    """Yield the links of customers to the accounts of their own ids, where the case has none."""
+    linked = {row.get("subject") for row in _spread(links) if row.get("of") == "account"}
+    for customer in sorted({charge["BillingAccountId"] for charge in charges} - linked):
+        yield {
+            "of": "account",
+            "issuer": ISSUER,
+            "subject": customer,
+            "role": "customer",
+            "party": customer,
+        }
+
+
+def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
+    """Yield a charge for each month or day named. Raises Unreadable.
+
+    Costs that are left out are as the billed cost, or else as the first that is given.
+    """
+    costs = {column: parse_amount(row[word]) for word, column in BASES.items() if word in row}
+    days = _days(row)
+    extra = {column: value for column, value in row.items() if column not in _SHORT}
+    for column in extra:
+        if column in _SET or not (column in focus_columns() or column.startswith("x_")):
+            raise Unreadable("case-no-column", column=column)
+    if not costs or "customer" not in row:
+        raise Unreadable("case-no-cost")
     default = costs.get("BilledCost", next(iter(costs.values())))
-    extra = {k: v for k, v in row.items() if k not in _OWN}
     for day, month in days:
         yield {
             "InvoiceIssuerName": ISSUER,
@@ -268,42 +302,41 @@ def _charges(
 
 
 def _noon(day: date, zone: str) -> datetime:
-    """Noon of the day in the plan's time zone, as UTC."""
+    """Return noon of the day in the plan's time zone, as UTC."""
     return datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
 
 
 def _days(row: dict[str, str]) -> list[tuple[date, date]]:
-    """Each day of charge with the first day of the month it is billed in."""
+    """Return each day of charge with the first day of the month it is billed in."""
     if "day" in row:
         day = parse_day(row["day"])
-        return [
-            (day, parse_period(row["month"]).span.start if "month" in row else day.replace(day=1))
-        ]
-    if "months" in row or "month" in row:
-        return [
-            (p.span.start, p.span.start)
-            for p in parse_periods(row.get("months", row.get("month", "")))
-        ]
-    raise ValueError("a charge needs day, month or months")
+        month = parse_period(row["month"]).span.start if "month" in row else day.replace(day=1)
+        return [(day, month)]
+    months = row.get("months", row.get("month"))
+    if months is None:
+        raise Unreadable("case-no-day")
+    starts = [period.span.start for period in parse_periods(months)]
+    return [(start, start) for start in starts]
 
 
 def charge_table(charges: list[dict[str, Any]]) -> pa.Table:
-    """Charges as the store holds them, from mappings of FOCUS columns: costs as decimals, the two dates as UTC times, all else text."""
+    """Return charges as the store holds them, from mappings of FOCUS columns.
+
+    Costs are decimals, the two dates UTC times, all else text.
+    """
     if not charges:
         return empty_schema().empty_table()
-    times = ("ChargePeriodStart", "BillingPeriodStart")
     columns: dict[str, Any] = {
-        "import_id": pa.array(["case"] * len(charges)),
+        "import_id": pa.array([ISSUER] * len(charges)),
         "row_no": pa.array(range(2, len(charges) + 2), pa.int64()),
     }
-    for name in sorted({k for c in charges for k in c} | set(times)):
-        values = [c.get(name) for c in charges]
-        kind = (
-            natural_type(values, 2, narrow=True)
-            if name in BASES.values()
-            else pa.timestamp("us")
-            if name in times
-            else pa.string()
-        )
-        columns[name] = pa.array(values, kind)
+    for name in sorted({column for charge in charges for column in charge} | set(_TIMES)):
+        values = [charge.get(name) for charge in charges]
+        columns[name] = pa.array(values, _type_of(name, values))
     return pa.table(columns)
+
+
+def _type_of(column: str, values: list[Any]) -> pa.DataType:
+    if column in BASES.values():
+        return natural_type(values, 2, narrow=True)
+    return pa.timestamp("us") if column in _TIMES else pa.string()
