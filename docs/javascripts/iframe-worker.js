@@ -1,4 +1,4 @@
-/* Search in pages opened from a folder. Browsers start no Worker there, so a frame stands in for it. */
+/* Search in pages opened from a folder: browsers start no Worker there, so a frame is one. */
 (function () {
   if (location.protocol !== "file:") return;
 
