@@ -121,7 +121,7 @@ def _run(lines: str, folder: Path) -> str:
 
 
 def _assert_shown(shown: str, printed: str) -> None:
-    """Every line that is shown is printed, in that order; spaces do not matter, and … is any text."""
+    """Hold that every line shown is printed, in order; spaces do not matter, … is any text."""
     left = iter([" ".join(line.split()) for line in printed.splitlines()])
     for line in filter(str.strip, shown.splitlines()):
         wanted = re.escape(" ".join(line.split())).replace("…", ".*")
