@@ -1,4 +1,4 @@
-"""Plans that cannot decide about money: each problem has a code, a line and a way out; never a traceback."""
+"""Plans that cannot decide about money: each problem has a code, a line and a way out."""
 
 from __future__ import annotations
 
@@ -10,8 +10,23 @@ from hypothesis import strategies as st
 
 from fenrun.base.problem import Refused
 from fenrun.plan.read import read_plan
-from tests.plan.test_plans import HEAD, TAIL
 
+HEAD = """
+plan: small
+title: Small
+source: test
+published: 2024-01-01
+effective: {from: 2024-01-01}
+currency: CNY
+timezone: Asia/Shanghai
+basis: billed
+"""
+TAIL = """
+tables:
+  ten: [{from: 2024-01-01, source: test, kind: all units, bands: [pays 10 %]}]
+earn:
+  sum: [{id: ten, pays: partner, per: month, on: amount, by: amount, table: ten}]
+"""
 CREDIT = "credit: {first match: [{id: both, mode: double, roles: [partner]}]}"
 GOOD = HEAD + CREDIT + TAIL
 P01 = (Path(__file__).parent.parent.parent / "programmes/p01-task-tiers.yaml").read_text("utf-8")
@@ -19,7 +34,16 @@ P01 = (Path(__file__).parent.parent.parent / "programmes/p01-task-tiers.yaml").r
 
 def _bands(*bands: str, by: str = "amount", kind: str = "all units") -> str:
     listed = "".join(f"\n        - {b}" for b in bands)
-    return f"{HEAD}{CREDIT}\ntables:\n  ten:\n    - from: 2024-01-01\n      source: test\n      kind: {kind}\n      bands:{listed}\nearn:\n  sum: [{{id: all, pays: partner, per: month, on: amount, by: {by}, target: t, table: ten}}]\n"
+    return f"""{HEAD}{CREDIT}
+tables:
+  ten:
+    - from: 2024-01-01
+      source: test
+      kind: {kind}
+      bands:{listed}
+earn:
+  sum: [{{id: all, pays: partner, per: month, on: amount, by: {by}, target: t, table: ten}}]
+"""
 
 
 BAD = {
@@ -150,3 +174,47 @@ def test_mutations_of_a_good_plan_never_crash(at: int, cut: int, put: str) -> No
         for problem in refused.problems:
             assert problem.place.source == "mutant.yaml" and problem.place.row > 0
             assert problem.as_json("zh-CN")
+
+
+def _said(text: str, lang: str) -> str:
+    """All that is said of a plan that is refused."""
+    with pytest.raises(Refused) as refused:
+        read_plan(text, "bad.yaml")
+    parts = [p.words(part, lang) for p in refused.value.problems for part in ("what", "why", "fix")]
+    return " ".join(parts)
+
+
+def test_a_key_that_is_nearly_right_is_named_at_every_level() -> None:
+    component = GOOD.replace("pays: partner", "pay: partner")
+    assert "did you mean 'pays'?" in _said(component, "en")
+    assert "是否想写“pays”" in _said(component, "zh-CN")
+    assert "known here: id, title, pays," in _said(component, "en")
+    assert "did you mean 'rounding'?" in _said(GOOD + "roundin: half up to 1\n", "en")
+    version = GOOD.replace("kind: all units", "kinds: all units")
+    assert "did you mean 'kind'?" in _said(version, "en")
+    assert "known here: from, published," in _said(version, "en")
+
+
+@pytest.mark.parametrize(
+    ("text", "chinese"),
+    [
+        (GOOD.replace("on: amount", "on: volume"), "“volume”不在可写的值之中：amount, increment,"),
+        (GOOD.replace("mode: double", "mode: triple"), "“triple”不在可写的值之中：double, single"),
+        (GOOD.replace("CNY", "yuan"), "“yuan”不是币种"),
+        (GOOD.replace("roles: [partner]", "roles: partner"), "不是列表"),
+        (GOOD.replace("table: ten}", "table: [ten]}"), "不是编号"),
+        (GOOD.replace("by: amount", "by: amount, gates: [often]"), "“often”不是门槛"),
+        (GOOD + "limits: {open registrations: many}\n", "“many”不是大于等于 1 的整数"),
+        (
+            GOOD.replace("roles: [partner]", "roles: [partner], when: 'BilledCost < 1,0'"),
+            "“1,0”不是数字",
+        ),
+        (GOOD + "pay: {draw: '1,0 recoverable'}\n", "“1,0”不是数字"),
+    ],
+)
+def test_a_chinese_reader_is_told_what_may_be_written(text: str, chinese: str) -> None:
+    said = _said(text, "zh-CN")
+    assert chinese in said
+    for english in ("is not", "should", "Input", "^(", "does not"):
+        assert english not in said
+    assert "^(" not in _said(text, "en")

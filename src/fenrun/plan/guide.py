@@ -18,8 +18,11 @@ from markdown_it import MarkdownIt
 from fenrun.base.money import plain, show, show_rate
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import say
+from fenrun.plan.condition_words import condition_words
+from fenrun.plan.phrases import gate_words
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Band, Component, Group, Plan, Rule
+from fenrun.plan.vocabulary import BASES
 
 _STYLE = """\
 body{font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;color:#1c2430;
@@ -98,10 +101,10 @@ def _title(rule: Rule, lang: str) -> str:
 
 
 def _basis(basis: str, lang: str) -> str:
-    if "|" not in basis:
-        return basis
-    one, other = basis.split("|")
-    return say("basis-lesser", lang, one=one, other=other)
+    costs = [say(f"basis-{cost}", lang) if cost in BASES else cost for cost in basis.split("|")]
+    if len(costs) == 1:
+        return costs[0]
+    return say("basis-lesser", lang, one=costs[0], other=costs[1])
 
 
 def _examples(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -119,7 +122,7 @@ def _exclusions(file: PlanFile, rules: Mapping[str, Rule], lang: str) -> list[di
         {
             "id": rule,
             "title": _title(rules[rule], lang),
-            "words": rules[rule].words,
+            "words": condition_words(rules[rule].words, lang),
             "scope": _scope(file, rule, lang),
         }
         for rule in dict.fromkeys(x.rule_id for x in file.plan.exclusions)
@@ -144,8 +147,8 @@ def _clauses(file: PlanFile, rules: Mapping[str, Rule], lang: str) -> list[dict[
                 "id": clause.rule_id,
                 "title": _title(rules[clause.rule_id], lang),
                 "says": " ".join(says),
-                "when": text.when or "",
-                "window": text.while_ or "",
+                "when": condition_words(text.when or "", lang),
+                "window": condition_words(text.while_ or "", lang),
             }
         )
     return found
@@ -171,8 +174,8 @@ def _component(
     """A component with its title, source, sentences and tables."""
     rule = rules[c.rule_id]
     if c.pays_on == "earned":
-        values = {"role": c.role, "portion": show_rate(c.portion), "other": c.on_name, "per": c.per}
-        says = [say("guide-override", lang, **values)]
+        values = {"role": c.role, "portion": show_rate(c.portion), "other": c.on_name}
+        says = [say("guide-override", lang, per=_per(c, lang), **values)]
     else:
         says = [
             *_measuring(c, rules, lang),
@@ -190,13 +193,13 @@ def _component(
 
 def _measuring(c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
     """Sentences about what is measured, for whom, and of what."""
-    per = say(f"per-{c.per.replace(' ', '-')}", lang)
-    said = [say("guide-measures", lang, role=c.role, per=per, what=_counts(c, lang))]
+    values = {"role": c.role, "per": _per(c, lang), "what": _counts(c, lang)}
+    said = [say("guide-measures", lang, **values)]
     if c.each != "payee":
         said.append(say("guide-each", lang, each=c.each))
     for key, rule in (("guide-who", c.payee_rule), ("guide-of", c.measure_rule)):
         if rule:
-            said.append(say(key, lang, words=rules[rule].words))
+            said.append(say(key, lang, words=condition_words(rules[rule].words, lang)))
     return said
 
 
@@ -212,7 +215,9 @@ def _paying(c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
         compare = c.compare_name or say("compare-" + c.compare.replace(" ", "-"), lang)
         said.append(say("guide-compare", lang, compare=compare))
     if c.baseline:
-        words = rules[c.baseline_rule].words if c.baseline_rule else "*"
+        words = "*"
+        if c.baseline_rule:
+            words = condition_words(rules[c.baseline_rule].words, lang)
         said.append(say("guide-baseline", lang, figure=c.baseline, words=words))
     for key, value in (("guide-up-to", c.up_to), ("guide-cap", c.cap)):
         if value is not None:
@@ -228,15 +233,21 @@ def _adjusting(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
     said = []
     if c.portion != 1:
         said.append(say("guide-portion", lang, portion=show_rate(c.portion)))
-    said += [say("guide-gate", lang, words=g.words) for g in plan.gates if g.component == c.rule_id]
+    for gate in plan.gates:
+        if gate.component == c.rule_id:
+            said.append(say("guide-gate", lang, words=gate_words(gate.words, lang)))
     said += [say("guide-less", lang, other=x.other) for x in plan.less if x.component == c.rule_id]
     if c.times_table:
         by = _reading(c.times_by, c, c.times_name, lang)
         said.append(say("guide-times", lang, table=c.times_table, by=by))
     if c.clawback_rule:
-        words = rules[c.clawback_rule].words
+        words = condition_words(rules[c.clawback_rule].words, lang)
         said.append(say("guide-clawback", lang, words=words, months=c.clawback_months))
     return said
+
+
+def _per(c: Component, lang: str) -> str:
+    return say(f"per-{c.per.replace(' ', '-')}", lang)
 
 
 def _counts(c: Component, lang: str) -> str:
@@ -268,7 +279,7 @@ def _table_title(plan: Plan, band: Band, lang: str) -> str:
     for column in plan.columns:
         of_table = (column.table_id, column.version) == (band.table_id, band.valid_from)
         if of_table and (column.published, column.column_no) == (band.published, band.column_no):
-            parts.append(f"`{words[column.rule_id]}`")
+            parts.append(f"`{condition_words(words[column.rule_id], lang)}`")
     if band.published != plan.terms[0].published:
         parts.append(say("guide-published", lang, day=band.published))
     return " · ".join(parts)
@@ -319,7 +330,8 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
         ]
         said.append(say("pay-instalments", lang, parts=", ".join(parts)))
     if pay.freeze_rule:
-        said.append(say("pay-frozen", lang, words=words[pay.freeze_rule]))
+        frozen = condition_words(words[pay.freeze_rule], lang)
+        said.append(say("pay-frozen", lang, words=frozen))
     if pay.draw is not None:
         said.append(
             say("pay-draw" if pay.recoverable else "pay-guaranteed", lang, amount=show(pay.draw))

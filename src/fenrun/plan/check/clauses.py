@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 from fenrun.base.money import show, show_rate
 from fenrun.base.problem import Place, Problem
 from fenrun.plan.rows import Band, Component, Plan
+from fenrun.plan.vocabulary import RATIO_READINGS, SLICED_BY, TIERS
 
 
 def find(plan: Plan, source: str) -> list[Problem]:
@@ -42,7 +43,7 @@ def _bands(plan: Plan, source: str) -> Iterator[Problem]:
         plan.bands, key=lambda b: (b.table_id, b.valid_from, b.published, b.column_no)
     ):
         bands = sorted(group, key=_start)
-        if bands[0].kind == "interpolated":
+        if TIERS[bands[0].kind].points:
             continue
         for one, other in pairwise(bands):
             places = sorted(
@@ -90,7 +91,7 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
             (component.times_table, component.times_by),
         ):
             bands = [b for b in plan.bands if b.table_id == table]
-            ratio = reads_by in ("attainment", "growth")
+            ratio = reads_by in RATIO_READINGS
             for band in bands:
                 if (
                     (band.lower is not None or band.upper is not None)
@@ -117,13 +118,13 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
                         (Place(source, lines[component.rule_id], component.rule_id),),
                     )
         bands = [b for b in plan.bands if b.table_id == component.table_id]
-        if any(b.kind == "marginal" for b in bands) and not _slices(component, bands):
+        if any(TIERS[b.kind].slices for b in bands) and not _slices(component, bands):
             values = {"id": component.rule_id, "on": component.pays_on, "by": component.reads_by}
             yield Problem(
                 "table-marginal", Place(source, lines[component.rule_id], "table"), values
             )
         for band in (b for b in plan.bands if b.table_id == component.times_table):
-            if band.kind != "all units" or band.column_no or band.flat is not None:
+            if not TIERS[band.kind].multiplies or band.column_no or band.flat is not None:
                 yield Problem(
                     "table-times",
                     Place(source, band.line, "bands"),
@@ -131,7 +132,7 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
                     (Place(source, lines[component.rule_id], component.rule_id),),
                 )
         for band in bands:
-            if band.kind == "interpolated" and band.column_no:
+            if TIERS[band.kind].points and band.column_no:
                 yield Problem(
                     "table-times",
                     Place(source, band.line, "bands"),
@@ -142,10 +143,5 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
 
 def _slices(component: Component, bands: list[Band]) -> bool:
     """Return whether what is paid on is what is measured, so that it can be cut into slices."""
-    alike = (
-        ("amount", "amount"),
-        ("amount", "attainment"),
-        ("increment", "increment"),
-        ("increment", "growth"),
-    )
-    return (component.pays_on, component.reads_by) in alike and not any(b.column_no for b in bands)
+    alike = component.reads_by in SLICED_BY.get(component.pays_on, ())
+    return alike and not any(band.column_no for band in bands)

@@ -31,6 +31,7 @@ from fenrun.plan.check.payoff import (
     verdicts,
 )
 from fenrun.plan.rows import Component, Plan, Rule
+from fenrun.plan.vocabulary import RATIO_READINGS
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def _proof(payoff: Payoff, verdict: Verdict) -> Proof:
 
 
 def _unit(c: Component, plan: Plan) -> str:
-    if c.reads_by in ("attainment", "growth"):
+    if c.reads_by in RATIO_READINGS:
         reference = "target" if c.reads_by == "attainment" else c.compare_name or c.compare
         return f"{reference} = {REFERENCE}"
     return plan.terms[0].currency if c.counts == "amount" else c.counts
@@ -123,7 +124,7 @@ def _cliffs(payoff: Payoff, plan: Plan, source: str) -> Iterator[Problem]:
             and b.column_no == payoff.band.column_no
             and b.valid_from == payoff.band.valid_from
         ]
-        scale = REFERENCE if payoff.component.reads_by in ("attainment", "growth") else 1
+        scale = REFERENCE if payoff.component.reads_by in RATIO_READINGS else 1
         line = next(
             (b.line for b in near if b.lower is not None and Fraction(b.lower) * scale == cliff.at),
             payoff.band.line,

@@ -19,6 +19,7 @@ from typing import Any
 import z3
 
 from fenrun.plan.rows import Band, Component, Gate, Plan
+from fenrun.plan.vocabulary import RATIO_READINGS, TierKind
 
 REFERENCE = 100
 _CENT = Fraction(1, 100)
@@ -162,35 +163,81 @@ def payoffs(plan: Plan) -> list[Payoff]:
     return found
 
 
-def _pieces(c: Component, bands: Sequence[Band]) -> list[Piece]:
-    scale, portion = (
-        Fraction(REFERENCE if bands[0].ratio or c.reads_by in ("attainment", "growth") else 1),
-        Fraction(c.portion),
+@dataclass(frozen=True)
+class _Step:
+    """A band on the scale of what is measured, paying the component's portion."""
+
+    band: Band
+    lower: Fraction | None
+    upper: Fraction | None
+    rate: Fraction
+    rate_to: Fraction
+    flat: Fraction
+
+    def piece(self, slope: Fraction, fixed: Fraction, curve: Fraction = Fraction(0)) -> Piece:
+        """Return the band's piece of the payoff."""
+        lower_in, upper_in = self.band.lower_in, self.band.upper_in
+        return Piece(self.lower, lower_in, self.upper, upper_in, slope, fixed, curve)
+
+
+def _step(band: Band, scale: int, portion: Fraction) -> _Step:
+    return _Step(
+        band=band,
+        lower=None if band.lower is None else Fraction(band.lower) * scale,
+        upper=None if band.upper is None else Fraction(band.upper) * scale,
+        rate=Fraction(band.rate or 0) * portion,
+        rate_to=Fraction(band.rate_to or 0) * portion,
+        flat=Fraction(band.flat or 0) * portion,
     )
+
+
+def _pieces(c: Component, bands: Sequence[Band]) -> list[Piece]:
+    scale = REFERENCE if bands[0].ratio or c.reads_by in RATIO_READINGS else 1
+    in_order = sorted(bands, key=lambda b: (b.lower is not None, b.lower or 0))
+    steps = [_step(band, scale, Fraction(c.portion)) for band in in_order]
+    if c.pays_on == "figure":
+        return [step.piece(Fraction(0), step.rate * REFERENCE + step.flat) for step in steps]
+    return CURVES[bands[0].kind](steps)
+
+
+def _all_units(steps: Sequence[_Step]) -> list[Piece]:
+    """The whole at the reached band's rate."""
+    return [step.piece(step.rate, step.flat) for step in steps]
+
+
+def _marginal(steps: Sequence[_Step]) -> list[Piece]:
+    """Each slice at its own band's rate; nothing more above the last bound."""
     found, below = [], Fraction(0)
-    for b in sorted(bands, key=lambda b: (b.lower is not None, b.lower or 0)):
-        low = None if b.lower is None else Fraction(b.lower) * scale
-        high = None if b.upper is None else Fraction(b.upper) * scale
-        rate, flat = Fraction(b.rate or 0), Fraction(b.flat or 0)
-        slope, fixed, curve = rate * portion, flat * portion, Fraction(0)
-        if c.pays_on == "figure":
-            slope, fixed = Fraction(0), (rate * REFERENCE + flat) * portion
-        elif b.kind == "marginal":
-            start = low or Fraction(0)
-            fixed = below + (flat - rate * start) * portion
-            below += (flat + (rate * (high - start) if high is not None else 0)) * portion
-        elif b.kind == "interpolated" and low is not None and high is not None:
-            tilt = (Fraction(b.rate_to or 0) - rate) / (high - low)
-            slope, curve = (rate - tilt * low) * portion, tilt * portion
-        found.append(
-            Piece(
-                low, b.lower_in, high, b.upper_in and b.kind != "interpolated", slope, fixed, curve
-            )
-        )
-    if bands and bands[0].kind == "marginal" and found[-1].upper is not None:
-        last = found[-1]
+    for step in steps:
+        start = step.lower or Fraction(0)
+        found.append(step.piece(step.rate, below + step.flat - step.rate * start))
+        below += step.flat
+        if step.upper is not None:
+            below += step.rate * (step.upper - start)
+    last = found[-1]
+    if last.upper is not None:
         found.append(Piece(last.upper, not last.upper_in, None, False, Fraction(0), below))
     return found
+
+
+def _interpolated(steps: Sequence[_Step]) -> list[Piece]:
+    """The whole at a rate on the straight line between two points; beyond the last, at its rate."""
+    found = []
+    for step in steps:
+        if step.lower is None or step.upper is None:
+            found.append(step.piece(step.rate, step.flat))
+            continue
+        tilt = (step.rate_to - step.rate) / (step.upper - step.lower)
+        found.append(step.piece(step.rate - tilt * step.lower, step.flat, tilt))
+    return found
+
+
+CURVES: dict[TierKind, Callable[[Sequence[_Step]], list[Piece]]] = {
+    "all units": _all_units,
+    "marginal": _marginal,
+    "interpolated": _interpolated,
+}
+"""The payoff of each tier kind."""
 
 
 @dataclass(frozen=True)

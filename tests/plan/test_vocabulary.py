@@ -1,0 +1,187 @@
+"""The closed lists of a plan's language: every word is known wherever it must be."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from fenrun.base.words import catalogue
+from fenrun.plan import meaning
+from fenrun.plan.bands import band_words
+from fenrun.plan.check.payoff import CURVES
+from fenrun.plan.condition_words import condition_words
+from fenrun.plan.conditions import READS
+from fenrun.plan.diff import diff
+from fenrun.plan.phrases import gate_words
+from fenrun.plan.read import load_plan
+from fenrun.plan.rows import ROW_TYPES, Instalment, Less, Plan
+from fenrun.plan.vocabulary import (
+    BASES,
+    COMPARISONS,
+    COUNTS,
+    GATE_SUBJECTS,
+    GROUP_KINDS,
+    MONTHS_OF,
+    READINGS,
+    REASONS,
+    ROUNDING_MODES,
+    TIERS,
+    About,
+    Mode,
+    TierKind,
+)
+
+ROOT = Path(__file__).parents[2]
+SAID = {
+    "basis": BASES,
+    "compare": [c for c in COMPARISONS if c != "figure"],
+    "counts": COUNTS,
+    "gate": GATE_SUBJECTS,
+    "group": GROUP_KINDS,
+    "guide": get_args(Mode),
+    "kind": TIERS,
+    "per": MONTHS_OF,
+    "reading": READINGS,
+    "reason": REASONS,
+    "round": ROUNDING_MODES,
+}
+"""The words of each list, by what their keys in words.yaml begin with."""
+
+
+@pytest.mark.parametrize("prefix", SAID)
+def test_every_word_is_said(prefix: str) -> None:
+    keys = {f"{prefix}-{word.replace(' ', '-')}" for word in SAID[prefix]}
+    assert not keys - catalogue().keys()
+
+
+def test_every_tier_kind_has_its_row_its_curve_and_its_sql() -> None:
+    assert set(TIERS) == set(CURVES) == set(get_args(TierKind))
+    sql = (ROOT / "src/fenrun/earn/steps.sql").read_text("utf-8")
+    plain = next(kind for kind, tier in TIERS.items() if tier.multiplies)
+    assert all(f"'{kind}'" in sql for kind in TIERS if kind != plain)
+
+
+def test_every_subject_of_a_condition_has_what_it_may_read() -> None:
+    assert set(READS) == set(get_args(About))
+
+
+def test_row_types_are_the_tables_of_a_plan() -> None:
+    assert list(ROW_TYPES) == [field.name for field in fields(Plan)]
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("from 100 % pays 16 %", "达到 100 %：按 16 % 计"),
+        ("below 30 % pays 0 %", "不足 30 %：按 0 % 计"),
+        ("from 1,000 below 3,000 pays 45 %", "达到 1,000 且不足 3,000：按 45 % 计"),
+        ("above 20 and up to 50 pays 500", "超过 20 且不超过 50：计 500"),
+        ("from 5 pays 250 each", "达到 5：每户计 250"),
+        ("pays 10 %", "不分档：按 10 % 计"),
+        ("at 80 % pays 2 %", "80 % 时：按 2 % 计"),
+        ("pays 1 %; pays 2 %", "不分档：按 1 % 计；不分档：按 2 % 计"),
+        ("no band at all", "no band at all"),
+    ],
+)
+def test_bands_are_said_in_both_languages(english: str, chinese: str) -> None:
+    assert band_words(english, "en") == english
+    assert band_words(english, "zh-CN") == chinese
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("attainment from 100 %", "达成率达到 100 %"),
+        ("spend before below 20,000", "上期消费额不足 20,000"),
+        ("figure renewal-rate of customer from 90 %", "客户的数额 renewal-rate 达到 90 %"),
+        ("earned base above 0", "base 的应得超过 0"),
+    ],
+)
+def test_gates_are_said_in_both_languages(english: str, chinese: str) -> None:
+    assert gate_words(english, "en") == english
+    assert gate_words(english, "zh-CN") == chinese
+
+
+@pytest.mark.parametrize(
+    ("english", "chinese"),
+    [
+        ("class = 'C'", "class 为 'C'"),
+        ("ServiceName not in ('CDN', 'SMS')", "ServiceName 不属于（'CDN'、'SMS'）"),
+        (
+            "(a = 'x' or b is present) and BilledCost > 0",
+            "（a 为 'x' 或 b 不为空） 且 BilledCost > 0",
+        ),
+        ("not (partner is held)", "并非（有人担任 partner）"),
+        ("billed below 60 % of list", "账单金额低于目录价金额的 60 %"),
+        ("day within 30 days of association", "费用日在归属日起 30 天内"),
+        ("payee.level = 'gold'", "收款方的 level 为 'gold'"),
+    ],
+)
+def test_conditions_are_said_in_both_languages(english: str, chinese: str) -> None:
+    assert condition_words(english, "en") == english
+    assert condition_words(english, "zh-CN") == chinese
+
+
+def _other(value: Any) -> Any:
+    """A value of the same type that is not the same."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, date):
+        return date(2001, 2, 3)
+    if value is None:
+        return 7
+    if value in TIERS:
+        return next(kind for kind in TIERS if kind != value)
+    return f"{value}?" if isinstance(value, str) else value + 1
+
+
+def _plan_with(table: str) -> Plan:
+    """A programme that has a row in a table; no small one has these two."""
+    if table == "less":
+        plan = _plan_with("components")
+        return replace(plan, less=(Less(plan.id, plan.components[0].rule_id, "other"),))
+    if table == "instalments":
+        plan = _plan_with("pay")
+        return replace(plan, instalments=(Instalment(plan.id, 0, Decimal(1), 0),))
+    paths = sorted((ROOT / "programmes").glob("*.yaml"))
+    return next(plan for path in paths if getattr(plan := load_plan(path).plan, table))
+
+
+def _changed(plan: Plan, table: str, column: str) -> Plan:
+    """The plan with a column of a table's first row changed, and its digests made again."""
+    first, *rest = getattr(plan, table)
+    value = getattr(first, column)
+    if column.endswith("_rule"):
+        value = next(rule.rule_id for rule in plan.rules if rule.rule_id != value)
+    else:
+        value = _other(value)
+    changed = replace(first, **{column: value})
+    other = replace(plan, **{table: (changed, *rest)})
+    money, words = meaning.digests(other)
+    terms = replace(other.terms[0], money=money, words=words)
+    return replace(other, terms=(terms,))
+
+
+@pytest.mark.parametrize("table", ROW_TYPES)
+def test_the_digests_and_the_comparison_agree_on_what_is_only_said(table: str) -> None:
+    """A change of any column is a change of money to both, or of words to both, or of neither."""
+    plan = _plan_with(table)
+    money, words = meaning.digests(plan)
+    plan = replace(plan, terms=(replace(plan.terms[0], money=money, words=words),))
+    owners = {"rule_id", "component", "table_id", "money", "words"}
+    for column in (field.name for field in fields(ROW_TYPES[table])):
+        if column in (owners if table == "terms" else owners - {"money", "words"}):
+            continue  # it names the clause that differs, or is made from the rest
+        other = _changed(plan, table, column)
+        found = {change.what for change in diff(plan, other)}
+        if plan.terms[0].money != other.terms[0].money:
+            assert found == {"money"}, column
+        elif meaning.is_placed(table, column):
+            assert not found, column
+        else:
+            assert found == {"words"}, column
