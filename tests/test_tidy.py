@@ -152,7 +152,9 @@ def test_the_reference_names_everything() -> None:
         assert (ROOT / "docs" / page).read_text("utf-8") == said, "run: make docs"
     bench = (ROOT / "docs/reference/bench.md").read_text("utf-8")
     assert bench == generate.bench_page(bench), "run: make docs"
-    assert (ROOT / "docs/reference/bench.svg").read_text("utf-8") == generate.chart(), "run: make docs"
+    assert (ROOT / "docs/reference/bench.svg").read_text("utf-8") == generate.chart(), (
+        "run: make docs"
+    )
     assert (SRC / "plan/schema.json").read_text("utf-8") == generate.schema(), "run: make docs"
 
 

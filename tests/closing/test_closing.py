@@ -52,11 +52,13 @@ basis: billed
 credit: {first match: [{id: all, mode: single, roles: [partner]}]}
 tables:
   tiers:
-    - {from: 2024-01-01, source: Terms, kind: all units, bands: [below 1000 pays 10 %, from 1000 pays 20 %]}
+    - {from: 2024-01-01, source: Terms, kind: all units, bands: [below 1000 pays 10 %,
+          from 1000 pays 20 %]}
 earn: {sum: [{id: reward, pays: partner, per: month, on: amount, by: amount, table: tiers}]}
 """
 BOOK = """
-parties: [{party: K1, kind: customer}, {party: K2, kind: customer}, {party: P1, kind: partner}, {party: P2, kind: partner}]
+parties: [{party: K1, kind: customer}, {party: K2, kind: customer}, {party: P1, kind: partner},
+      {party: P2, kind: partner}]
 links:
   - {of: account, issuer: Cloud, subject: A1, role: customer, party: K1}
   - {of: account, issuer: Cloud, subject: A2, role: customer, party: K2}
@@ -81,8 +83,8 @@ class Year:
     def charge(self, day: str, name: str, *rows: str, columns: str = "") -> None:
         """Rows of `account cost charged-on billed-in` and, of further columns, their values."""
         lines = [
-            "BilledCost,EffectiveCost,ContractedCost,ListCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName"
-            + columns
+            "BilledCost,EffectiveCost,ContractedCost,ListCost,BillingAccountId,"
+            "BillingCurrency,BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName" + columns
         ]
         for row in rows:
             account, cost, day_, month, *more = row.split()
@@ -160,7 +162,9 @@ def test_a_correction_billed_later_goes_to_whoever_held_the_customer_then(tmp_pa
     year.know(
         "2024-05-20",
         "move.yaml",
-        "links:\n  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-06-01}\n  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-06-01}\n",
+        "links:\n  - {of: customer, subject: K1, role: partner, party: P1, "
+        "to: 2024-06-01}\n  - {of: customer, subject: K1, role: partner, party: P2, "
+        "from: 2024-06-01}\n",
     )
     year.charge("2024-06-02", "may.csv", "A1 100 2024-05-10 2024-05")
     year.charge(
@@ -247,7 +251,9 @@ def test_order_registrations_book_changes_and_plan_versions_have_their_own_cause
     """
     plan = PLAN.replace(
         "from 1000 pays 20 %]}\n",
-        "from 1000 pays 20 %]}\n    - {from: 2024-01-01, published: 2024-02-20, source: Letter, kind: all units, bands: [below 1000 pays 15 %, from 1000 pays 20 %]}\n",
+        "from 1000 pays 20 %]}\n    - {from: 2024-01-01, published: 2024-02-20, "
+        "source: Letter, kind: all units, bands: [below 1000 pays 15 %, "
+        "from 1000 pays 20 %]}\n",
     )
     year = Year(tmp_path, plan)
     year.charge(
@@ -263,7 +269,8 @@ def test_order_registrations_book_changes_and_plan_versions_have_their_own_cause
     year.know(
         "2024-02-10",
         "changes.yaml",
-        "links:\n  - {of: order, issuer: Cloud, subject: SO-1, role: partner, party: P2}\n  - {of: customer, subject: K2, role: partner, party: P2, to: 2024-01-01}\n"
+        "links:\n  - {of: order, issuer: Cloud, subject: SO-1, role: partner, party: P2}\n"
+        "  - {of: customer, subject: K2, role: partner, party: P2, to: 2024-01-01}\n"
         "  - {of: customer, subject: K2, role: partner, party: P1, from: 2024-01-01}\n",
     )
     found = year.posted("2024-02")
@@ -523,7 +530,8 @@ def test_the_audit_finds_what_was_done_to_the_log(demo: Store, tmp_path: Path, s
             "UPDATE events SET seq = 8 WHERE seq = -7",
         ),
         "insert": (
-            "INSERT INTO events SELECT seq + 1, at, actor, act, kind, 'x', reason, before, after, previous, hash FROM events ORDER BY seq DESC LIMIT 1",
+            "INSERT INTO events SELECT seq + 1, at, actor, act, kind, 'x', reason, "
+            "before, after, previous, hash FROM events ORDER BY seq DESC LIMIT 1",
         ),
         "file": (),
     }
@@ -588,7 +596,8 @@ def test_the_ledger_balances_and_others_accept_it(demo: Store, tmp_path: Path) -
     _accepted(made, tmp_path)
 
 
-PAY = """pay: {instalments: [70 % at once, 30 % after 1 month], minimum: 20, expires: 2 months, forms: [60 % cash, 40 % co-op]}
+PAY = """pay: {instalments: [70 % at once, 30 % after 1 month], minimum: 20, expires: 2 months,
+      forms: [60 % cash, 40 % co-op]}
 """
 
 
@@ -625,7 +634,8 @@ def test_holdbacks_lapses_and_carried_amounts_stay_in_the_books(tmp_path: Path) 
     held = {
         r["payee"]: r["n"]
         for r in last.query(
-            "SELECT payee, sum(amount) AS n FROM held_back WHERE month <= DATE '2024-03-01' GROUP BY payee"
+            "SELECT payee, sum(amount) AS n FROM held_back WHERE month <= DATE "
+            "'2024-03-01' GROUP BY payee"
         ).to_pylist()
     }
     for payee in ("P1", "P2"):
@@ -718,7 +728,9 @@ def test_a_version_published_later_is_no_old_answer(tmp_path: Path) -> None:
         tmp_path,
         PLAN.replace(
             "from 1000 pays 20 %]}\n",
-            "from 1000 pays 20 %]}\n    - {from: 2024-01-01, published: 2024-02-20, source: Letter, kind: all units, bands: [below 1000 pays 15 %, from 1000 pays 20 %]}\n",
+            "from 1000 pays 20 %]}\n    - {from: 2024-01-01, published: 2024-02-20, "
+            "source: Letter, kind: all units, bands: [below 1000 pays 15 %, "
+            "from 1000 pays 20 %]}\n",
         ),
     )
     year.charge("2024-02-02", "january.csv", "A1 100 2024-01-10 2024-01")
@@ -766,7 +778,8 @@ def test_a_link_that_was_moved_under_its_id_stays_moved(tmp_path: Path) -> None:
     year.know(
         "2024-01-02",
         "l.yaml",
-        "links: [{of: account, issuer: Cloud, subject: A3, role: customer, party: K3}, {id: L, of: customer, subject: K3, role: partner, party: P1}]\n",
+        "links: [{of: account, issuer: Cloud, subject: A3, role: customer, party: K3}, "
+        "{id: L, of: customer, subject: K3, role: partner, party: P1}]\n",
     )
     year.charge("2024-02-02", "january.csv", "A3 100 2024-01-10 2024-01")
     year.close("2024-01", "2024-02-03")

@@ -37,7 +37,10 @@ BASIC = {
     "exclude": "[]",
     "tables": "",
     "rates": "[{from: 2024-01-01, source: Terms, kind: all units, bands: [from 0 pays 5 %]}]",
-    "earn": "[{id: reward, pays: partner, per: month, each: order, on: amount, by: amount, table: rates}]",
+    "earn": (
+        "[{id: reward, pays: partner, per: month, each: order, on: amount, by: amount, "
+        "table: rates}]"
+    ),
 }
 
 
@@ -50,9 +53,13 @@ def _rates(*bands: str, kind: str = "all units", start: str = "2024-01-01", more
 
 
 MONTHLY = "[{id: reward, pays: partner, per: month, on: amount, by: amount, table: rates}]"
-TWO = "[{{from: 2024-01-01, source: Terms, kind: all units, bands: [from 0 pays 5 %]}}, {{from: 2024-07-01, source: Letter, kind: all units, bands: [from 0 pays {rate}]{more}}}]"
+TWO = (
+    "[{{from: 2024-01-01, source: Terms, kind: all units, bands: [from 0 pays 5 %]}}, "
+    "{{from: 2024-07-01, source: Letter, kind: all units, bands: [from 0 pays {rate}]{more}}}]"
+)
 PAIR = (
-    "[{{id: g, {kind}: [{{id: one, pays: partner, of: {one}, per: month, on: amount, by: amount, table: rates}},"
+    "[{{id: g, {kind}: [{{id: one, pays: partner, of: {one}, per: month, on: amount, "
+    "by: amount, table: rates}},"
     " {{id: two, pays: partner, of: {two}, per: month, on: amount, by: amount, table: rates}}]}}]"
 )
 
@@ -85,10 +92,16 @@ RULES = [
     (
         "clause-unreachable",
         {
-            "credit": "[{id: one, when: class != 'C', mode: single, roles: [partner]}, {id: two, when: class = 'D' and region = 'east', mode: single, roles: [rep]}]"
+            "credit": (
+                "[{id: one, when: class != 'C', mode: single, roles: [partner]}, {id: two, "
+                "when: class = 'D' and region = 'east', mode: single, roles: [rep]}]"
+            )
         },
         {
-            "credit": "[{id: one, when: class != 'C', mode: single, roles: [partner]}, {id: two, when: class = 'C' and region = 'east', mode: single, roles: [rep]}]"
+            "credit": (
+                "[{id: one, when: class != 'C', mode: single, roles: [partner]}, {id: two, "
+                "when: class = 'C' and region = 'east', mode: single, roles: [rep]}]"
+            )
         },
     ),
     (
@@ -104,10 +117,16 @@ RULES = [
     (
         "clause-never",
         {
-            "credit": "[{id: all, while: day within 30 days of association and day >= 2024-05-01 and association < 2024-03-01, mode: single, roles: [partner]}]"
+            "credit": (
+                "[{id: all, while: day within 30 days of association and day >= 2024-05-01 "
+                "and association < 2024-03-01, mode: single, roles: [partner]}]"
+            )
         },
         {
-            "credit": "[{id: all, while: day within 30 days of association and day >= 2024-05-01 and association < 2024-04-30, mode: single, roles: [partner]}]"
+            "credit": (
+                "[{id: all, while: day within 30 days of association and day >= 2024-05-01 "
+                "and association < 2024-04-30, mode: single, roles: [partner]}]"
+            )
         },
     ),
     (
@@ -180,7 +199,11 @@ def test_bases_may_not_be_mixed_without_a_word() -> None:
     mixed = PLAN.format(
         **BASIC
         | {
-            "earn": "[{id: one, pays: partner, per: month, on: amount, by: amount, table: rates}, {id: two, basis: effective, pays: partner, per: month, on: amount, by: amount, table: rates}]"
+            "earn": (
+                "[{id: one, pays: partner, per: month, on: amount, by: amount, table: rates}, "
+                "{id: two, basis: effective, pays: partner, per: month, on: amount, "
+                "by: amount, table: rates}]"
+            )
         }
     )
     with pytest.raises(Refused) as refused:
@@ -192,7 +215,10 @@ def test_bases_may_not_be_mixed_without_a_word() -> None:
 
 
 def test_the_published_fault_of_the_falling_reward() -> None:
-    """P3d: exactly 3,000 belongs to nobody as published; once it does, splitting pays, and the checker says by how much."""
+    """P3d: exactly 3,000 belongs to nobody as published.
+
+    Once it does, splitting pays, and the checker says by how much.
+    """
     text = (PROGRAMMES / "p03d-ambassador-falling.yaml").read_text("utf-8")
     with pytest.raises(Refused) as refused:
         read_plan(text.replace("from 3000 pays 40 %", "above 3000 pays 40 %"), "p03d.yaml")
@@ -214,7 +240,7 @@ def test_the_published_fault_of_the_falling_reward() -> None:
 
 
 def test_the_published_fault_of_bands_that_gap_and_overlap() -> None:
-    """P3e: [0,2), [3,29), [20,79), 80+ is refused, with both places of the gap and of the overlap."""
+    """P3e: [0,2), [3,29), [20,79), 80+ is refused, with the places of gap and overlap."""
     bands = "\n".join(
         f"        - {b}"
         for b in (
@@ -229,7 +255,10 @@ def test_the_published_fault_of_bands_that_gap_and_overlap() -> None:
             PLAN.format(
                 **BASIC
                 | {
-                    "rates": f"\n    - from: 2024-01-01\n      source: Terms\n      kind: all units\n      bands:\n{bands}"
+                    "rates": (
+                        f"\n    - from: 2024-01-01\n      source: Terms\n"
+                        f"      kind: all units\n      bands:\n{bands}"
+                    )
                 }
             ),
             "p03e.yaml",
@@ -281,7 +310,10 @@ def test_the_payoff_is_what_the_engine_pays() -> None:
     for kind in ("all units", "marginal"):
         parts = BASIC | {
             "rates": _rates(*bands, kind=kind),
-            "earn": "[{id: reward, pays: partner, per: month, each: order, up to: 50000, on: amount, by: amount, portion: 70 %, cap: 13000, table: rates}]",
+            "earn": (
+                "[{id: reward, pays: partner, per: month, each: order, up to: 50000, "
+                "on: amount, by: amount, portion: 70 %, cap: 13000, table: rates}]"
+            ),
         }
         file = read_plan(PLAN.format(**parts), "tried.yaml")
         (payoff,) = payoffs(file.plan)
@@ -299,14 +331,16 @@ def test_the_payoff_is_what_the_engine_pays() -> None:
             "      charges:",
         ]
         case += [
-            f"        - {{customer: K1, day: 2024-01-05, billed: {a.numerator / a.denominator:.2f}, x_OrderId: SO-{n}}}"
+            "        - {customer: K1, day: 2024-01-05,"
+            f" billed: {a.numerator / a.denominator:.2f}, x_OrderId: SO-{n}}}"
             for n, a in enumerate(amounts)
         ]
         cents = sum(
             (Fraction(int(payoff.at(a) * 100 + Fraction(1, 2)), 100) for a in amounts), Fraction(0)
         )
         case += [
-            f"    expect: [{{payee: P1, period: 2024-01, earned: {cents.numerator / cents.denominator:.2f}}}]"
+            "    expect: [{payee: P1, period: 2024-01,"
+            f" earned: {cents.numerator / cents.denominator:.2f}}}]"
         ]
         outcomes, problems = run_cases(
             read_plan(PLAN.format(**parts) + "\n".join(case), "tried.yaml")

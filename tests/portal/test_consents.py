@@ -51,7 +51,7 @@ print(json.dumps({
 
 
 def _moved(own: Portal, when: str, then: str, heard: bool = True) -> dict[str, Any]:
-    return own.python(_MOVE % {"when": when, "then": then, "heard": heard})  # type: ignore[no-any-return]
+    return own.python(_MOVE % {"when": when, "then": then, "heard": heard})
 
 
 def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:

@@ -144,7 +144,7 @@ TRIED = {
 
 @pytest.fixture(scope="module")
 def facts(portal: Portal) -> dict[str, Any]:
-    return portal.python(_FACTS % {"parties": list(portal.parties.values())})  # type: ignore[no-any-return]
+    return portal.python(_FACTS % {"parties": list(portal.parties.values())})
 
 
 def _secrets(facts: dict[str, Any], portal: Portal, account: str) -> dict[str, str]:

@@ -608,7 +608,7 @@ def test_behind_tls_the_portal_knows_it(world: Path) -> None:
             and "Strict-Transport-Security" in answer.headers
             and "Secure" in answer.headers["set-cookie"]
         )
-        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text).group(1)  # type: ignore[union-attr]
+        token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.text).group(1)
         said = client.post(
             "/account/login/",
             data={"login": "auditor", "password": found.password, "csrfmiddlewaretoken": token},

@@ -41,7 +41,7 @@ def test_killed_at_any_point_nothing_is_lost_doubled_or_half_there(tmp_path: Pat
 
 
 def _allowed(command: str) -> tuple[str, ...]:
-    """What a kill may leave. A command that closes keeps the run that it settled before it closes."""
+    """What a kill may leave. A command that closes keeps the run that it settled before."""
     return ("before", "between", "after") if command.startswith("close") else ("before", "after")
 
 

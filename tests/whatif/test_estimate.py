@@ -30,7 +30,8 @@ basis: billed
 credit: {first match: [{id: all, mode: single, roles: [partner]}]}
 exclude: [{id: no-cdn, when: ServiceName = 'CDN'}]
 tables:
-  rates: [{from: 2024-01-01, source: Terms, kind: all units, bands: [below 100 pays 5 %, from 100 pays 10 %]}]
+  rates: [{from: 2024-01-01, source: Terms, kind: all units, bands: [below 100 pays 5 %,
+        from 100 pays 10 %]}]
 earn: {sum: [{id: reward, pays: partner, per: month, on: amount, by: amount, table: rates}]}
 """
 BOOK = """links:
@@ -38,13 +39,21 @@ BOOK = """links:
   - {of: account, issuer: Beichen Cloud, subject: A2, role: customer, party: K2}
   - {of: customer, subject: K1, role: partner, party: P1}
   - {of: customer, subject: K2, role: partner, party: P2}
-parties: [{party: K1, kind: customer}, {party: K2, kind: customer}, {party: P1, kind: partner}, {party: P2, kind: partner}]
+parties: [{party: K1, kind: customer}, {party: K2, kind: customer}, {party: P1, kind: partner},
+      {party: P2, kind: partner}]
 """
-HEAD = "InvoiceIssuerName,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,ChargePeriodEnd,ChargeCategory,ServiceName,BilledCost,EffectiveCost,ContractedCost,ListCost\n"
+HEAD = (
+    "InvoiceIssuerName,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,"
+    "ChargePeriodEnd,ChargeCategory,ServiceName,BilledCost,EffectiveCost,ContractedCost,"
+    "ListCost\n"
+)
 
 
 def _row(account: str, service: str, amount: str) -> str:
-    return f"Beichen Cloud,{account},CNY,2024-09-01T00:00:00Z,2024-09-05T00:00:00Z,2024-09-06T00:00:00Z,Usage,{service},{amount},{amount},{amount},{amount}\n"
+    return (
+        f"Beichen Cloud,{account},CNY,2024-09-01T00:00:00Z,2024-09-05T00:00:00Z,"
+        f"2024-09-06T00:00:00Z,Usage,{service},{amount},{amount},{amount},{amount}\n"
+    )
 
 
 @pytest.fixture
