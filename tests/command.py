@@ -23,7 +23,7 @@ class Done:
 
 def fenrun(*words: object, lang: str = "en", folder: Path | None = None) -> Done:
     """Run `fenrun` with the words."""
-    env = {**os.environ, "FENRUN_LANG": lang, "PYTHONIOENCODING": "utf-8"}
+    env = {**os.environ, "COLUMNS": "160", "FENRUN_LANG": lang, "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, "-m", "fenrun", *map(str, words)],
         capture_output=True,
