@@ -737,7 +737,7 @@ def test_a_version_published_later_is_no_old_answer(tmp_path: Path) -> None:
     assert [
         statement_of(
             settle_period(year.store, parse_period("2024-01"), datetime(2024, 2, day)).run, "P1"
-        ).paid
+        ).total_paid
         for day in (3, 25)
     ] == [10, 15]
 
@@ -811,7 +811,9 @@ def test_what_a_killed_import_left_is_not_taken_for_the_import(tmp_path: Path) -
     year.close("2024-01", "2024-02-03")
     year.charge("2024-03-01", "february.csv", "A1 1 2024-02-10 2024-02")
     year.charge("2024-03-02", "late.csv", "A1 200 2024-01-20 2024-01")
-    assert statement_of(settle_period(year.store, parse_period("2024-01")).run, "P1").paid == 10
+    assert (
+        statement_of(settle_period(year.store, parse_period("2024-01")).run, "P1").total_paid == 10
+    )
     assert year.posted("2024-02") == [("P1", "late charge", Decimal(20))]
 
 
@@ -826,7 +828,10 @@ def test_a_plan_that_has_ended_pays_the_quarter_that_it_began_and_no_draw(tmp_pa
         ),
     )
     quarter.charge("2024-04-02", "march.csv", "A1 600 2024-03-10 2024-03")
-    assert statement_of(settle_period(quarter.store, parse_period("2024-03")).run, "P1").paid == 60
+    assert (
+        statement_of(settle_period(quarter.store, parse_period("2024-03")).run, "P1").total_paid
+        == 60
+    )
     (tmp_path / "draw").mkdir()
     draw = Year(
         tmp_path / "draw",

@@ -442,7 +442,7 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
                 "<span>new-partner</span>" in _try(taker, "new-partner", "long words to keep").text
             )
         with httpx.Client(base_url=own.address, follow_redirects=True) as late:
-            assert "no longer holds" in late.get(link.group(1)).text
+            assert "This link is no longer valid" in late.get(link.group(1)).text
         assert f"/access/{number}/link/" not in one.get("/access/").text, (
             "an account that is taken up has no link"
         )

@@ -30,16 +30,9 @@ from fenrun.store.facts import Store
 
 SOURCE = Path(fenrun.__file__).parent
 WATCHED = {
-    str(SOURCE / name): name
-    for name in (
-        "store/facts.py",
-        "store/audit_log.py",
-        "settle/imports.py",
-        "settle/runs.py",
-        "closing/close.py",
-        "charges/read.py",
-        "book/read.py",
-    )
+    str(path): str(path.relative_to(SOURCE))
+    for pattern in ("store/*.py", "settle/*.py", "closing/*.py", "charges/read.py", "book/read.py")
+    for path in SOURCE.glob(pattern)
 }
 """Where a command can be killed: before every line of these files that it runs."""
 THOROUGH = ("import a plan", "import a book", "import charges", "close")
