@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.processes import command, start
 
 
 @dataclass(frozen=True)
@@ -24,14 +25,11 @@ class Done:
 def fenrun(*words: object, lang: str = "en", folder: Path | None = None) -> Done:
     """Run `fenrun` with the words."""
     env = {**os.environ, "COLUMNS": "160", "FENRUN_LANG": lang, "PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run(
-        [sys.executable, "-m", "fenrun", *map(str, words)],
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        env=env,
-        cwd=folder,
-        timeout=300,
-        check=False,
-    )
-    return Done(done.returncode, done.stdout, done.stderr)
+    with tempfile.TemporaryDirectory(prefix="fenrun-said-") as said:
+        out, err = Path(said) / "out", Path(said) / "err"
+        process = start(
+            command, *map(str, words), out=out, err=err, env=env, cwd=folder or Path.cwd()
+        )
+        process.join(300)
+        assert process.exitcode is not None, f"{words} does not end"
+        return Done(process.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))

@@ -2,13 +2,41 @@
 
 Here it is 15, and 120 for the auditor. A settlement is of three plans or more, over many worlds.
 FENRUN_FIRST_FAILURE: stop at the first failing example instead of looking for the smallest one.
+
+Tests that share what is slow to build (a cluster, a database server) are one worker's.
 """
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
+from xdist.scheduler import LoadScopeScheduling
+
+_SHARED = ("engine/test_spark", "closing/test_closing", "statement/test_golden", "test_wheel")
+"""Files whose tests share a fixture of the whole file."""
+
+
+class _BySharedFixture(LoadScopeScheduling):
+    """Gives a worker one test after the other, but all that share a fixture to the same worker.
+
+    Marks of `--dist loadgroup` do nothing here: xdist 3.8 writes them into the node's id, which
+    pytest 9.2 no longer reads from there.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition(".py::")
+        file = file.removeprefix("tests/")
+        if file.startswith("portal/"):
+            database = next((d for d in ("sqlite", "postgresql") if f"[{d}" in test), "")
+            return f"portal on {database}" if database else nodeid
+        return file if file in _SHARED else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    return _BySharedFixture(config, log)
+
 
 settings.register_profile(
     "fenrun",

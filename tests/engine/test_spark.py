@@ -68,7 +68,6 @@ pytestmark = [
         shutil.which("java") is None and "JAVA_HOME" not in os.environ,
         reason="Spark needs Java, and there is none",
     ),
-    pytest.mark.xdist_group("spark"),  # one cluster, not one for each process
 ]
 
 

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.processes import command, start
 
 PG = (
     Path(
@@ -157,21 +158,19 @@ class Portal:
 
 def beside(workspace: Path, env: dict[str, str], code: str) -> Any:
     """Run some code with Django ready for a workspace; gives the JSON that it prints."""
-    ready = (
-        "from pathlib import Path\n"
-        "from fenrun.portal import serve\n"
-        f"serve.ready(Path({str(workspace)!r}))\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", ready + code],
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    with tempfile.TemporaryDirectory(prefix="fenrun-said-") as said:
+        out, err = Path(said) / "out", Path(said) / "err"
+        process = start(_run_ready, workspace, code, out=out, err=err, env=env, cwd=Path(said))
+        process.join(120)
+        assert process.exitcode == 0, err.read_text("utf-8")
+        return json.loads(out.read_text("utf-8"))
+
+
+def _run_ready(workspace: Path, code: str) -> None:
+    from fenrun.portal import serve
+
+    serve.ready(workspace)
+    exec(code, {})
 
 
 def form_token(client: httpx.Client, page: str) -> str:
@@ -194,19 +193,16 @@ def environment(workspace: Path, url: str = "", **more: str) -> dict[str, str]:
     }
 
 
-_PREPARED = """
-import sys
-from pathlib import Path
-from fenrun.portal import serve
-workspace, port = sys.argv[1:]
-serve.ready(Path(workspace))
-password, accounts = serve.demo_accounts()
-print(f"password {password} as")
-for name, role, party in accounts:
-    print(f"  {name} {role} {party}")
-serve.serve("127.0.0.1", int(port), lambda port: print(f"http://127.0.0.1:{port}/"))
-"""
-"""What `fenrun serve` does after it has put in what is settled."""
+def _serve_prepared(workspace: Path, number: int) -> None:
+    """Do what `fenrun serve` does after it has put in what is settled."""
+    from fenrun.portal import serve
+
+    serve.ready(workspace)
+    password, accounts = serve.demo_accounts()
+    print(f"password {password} as")
+    for name, role, party in accounts:
+        print(f"  {name} {role} {party}")
+    serve.serve("127.0.0.1", number, lambda port: print(f"http://127.0.0.1:{port}/", flush=True))
 
 
 @contextmanager
@@ -228,24 +224,23 @@ def served(
             shutil.copytree(world, workspace)
         env = environment(workspace, url, **more)
         number = port()
-        command = [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", str(number)]
+        out, err = Path(aside) / "out", Path(aside) / "errors"
+        os.mkfifo(out)
+        streams = {"out": out, "err": err, "env": env, "cwd": Path(aside)}
         if prepared:
-            command = [sys.executable, "-c", _PREPARED, str(workspace), str(number)]
-        with (
-            (Path(aside) / "errors").open("w+") as errors,
-            subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=errors, text=True, env=env
-            ) as server,
-        ):
+            server = start(_serve_prepared, workspace, number, **streams)
+        else:
+            words = ("serve", str(workspace), "--port", str(number))
+            server = start(command, *words, **streams)
+        with out.open("r", encoding="utf-8") as printed:
             try:
-                assert server.stdout
                 said = []
-                for line in server.stdout:
+                for line in printed:
                     said.append(line)
                     if "http://" in line:
                         break
                 else:
-                    raise AssertionError((Path(aside) / "errors").read_text())
+                    raise AssertionError(err.read_text("utf-8"))
                 password = re.search(r"password (\S+) as", "".join(said))
                 assert password
                 parties = {}
@@ -255,4 +250,4 @@ def served(
                 yield Portal(address, workspace, password.group(1), parties, env, database)
             finally:
                 server.terminate()
-                server.wait(30)
+                server.join(30)

@@ -1,0 +1,20 @@
+"""Code that tests/processes.py reads once, before it forks: all of fenrun, and what it stands on.
+
+Of the portal only what needs no settings: those are read where a server starts.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import fenrun
+
+_BELOW = ("django.core.management", "django.contrib.staticfiles", "django.forms", "pyarrow.parquet")
+_LATER = ("fenrun.portal", "fenrun.engine.spark", "fenrun.__main__")
+
+for found in pkgutil.walk_packages(fenrun.__path__, "fenrun."):
+    if not found.name.startswith(_LATER):
+        importlib.import_module(found.name)
+for name in (*_BELOW, "rich.console", "rich.table", "rich.progress", "waitress", "z3"):
+    importlib.import_module(name)
