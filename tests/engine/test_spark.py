@@ -63,12 +63,11 @@ LIMITS = (
 NAMES = ("customer", "party", "subject")
 """The keys of a case's rows that name somebody."""
 
-pytestmark = [
-    pytest.mark.skipif(
-        shutil.which("java") is None and "JAVA_HOME" not in os.environ,
-        reason="Spark needs Java, and there is none",
-    ),
-]
+AT_NIGHT = pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night: minutes each")
+pytestmark = pytest.mark.skipif(
+    shutil.which("java") is None and "JAVA_HOME" not in os.environ,
+    reason="Spark needs Java, and there is none",
+)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +175,7 @@ def test_what_does_not_fit_is_refused(both: tuple[Engine, Engine]) -> None:
         assert [p.code for p in refused.value.problems] == ["amount-too-large"]
 
 
-@pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night: a settlement each")
+@AT_NIGHT
 @pytest.mark.parametrize("name", PROGRAMMES)
 def test_cases(cluster: None, name: str) -> None:
     """The first case of a programme; all of them are for DuckDB."""
@@ -187,6 +186,7 @@ def test_cases(cluster: None, name: str) -> None:
     assert outcomes and all(o.ok for o in outcomes) and not problems
 
 
+@AT_NIGHT
 def test_cases_of_five_programmes_at_once(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five plans over the facts of the first case of each settle on Spark as on DuckDB."""
     files = [load_plan(ROOT / "programmes" / f"{name}.yaml") for name in PROGRAMMES]

@@ -11,6 +11,7 @@ from fenrun.base.problem import Problem, Refused
 from fenrun.plan.check.findings import examine
 from fenrun.plan.check.payoff import payoffs, verdicts
 from fenrun.plan.read import load_plan, read_plan
+from fenrun.plan.vocabulary import TIERS
 from fenrun.whatif.cases import run_cases
 
 PROGRAMMES = Path(__file__).parents[2] / "programmes"
@@ -307,9 +308,10 @@ def test_programmes_have_no_errors_and_every_refutation_holds(path: Path) -> Non
 def test_the_payoff_is_what_the_engine_pays() -> None:
     """The function that proofs are about, against the engine, at and beside every bound."""
     bands = ("from 0 below 1000 pays 50 %", "from 1000 below 3000 pays 45 %", "from 3000 pays 40 %")
-    for kind in ("all units", "marginal"):
+    points = ("at 0 pays 50 %", "at 1000 pays 45 %", "at 3000 pays 40 %")
+    for kind in TIERS:
         parts = BASIC | {
-            "rates": _rates(*bands, kind=kind),
+            "rates": _rates(*(points if TIERS[kind].points else bands), kind=kind),
             "earn": (
                 "[{id: reward, pays: partner, per: month, each: order, up to: 50000, "
                 "on: amount, by: amount, portion: 70 %, cap: 13000, table: rates}]"

@@ -10,6 +10,7 @@ import yaml
 from hypothesis import strategies as st
 
 from fenrun.plan.read import PlanFile, read_plan
+from fenrun.plan.vocabulary import BASES
 
 Item = dict[str, Any]
 """A piece of a plan's text."""
@@ -378,7 +379,7 @@ def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
     }
 
 
-_BASES = ("billed", "billed", "contracted", "lesser of billed and contracted", "list")
+_BASES = ("billed", *BASES, "lesser of billed and contracted")  # most plans say billed
 _ROUNDINGS = ("half up to 0.01", "half even to 0.01", "down to 0.01", "half up to 1")
 _STARTS = ("2023-01-01", "2024-01-01", "2024-02-01")
 _AS_OF = [{"when": "ServiceName = 'CDN'", "day": "BillingPeriodStart"}]

@@ -36,8 +36,8 @@ from fenrun.statement.formats import FORMATS
 from fenrun.statement.rows import statement_of
 from fenrun.statement.sentences import in_words
 
-_FROM_RUN = ("csv", "xlsx")
-"""Formats of statement/formats/ that the page offers; written from the run."""
+_OFFERED = [found for found in FORMATS.values() if found.name != "json"]
+"""The formats that are written from the run; JSON is what the page itself is made of."""
 _MONTHS = """
 SELECT period_id, earned, credited FROM portal_statement
 WHERE payee = %s
@@ -116,6 +116,7 @@ def _shown(statement: Statement) -> dict[str, Any]:
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
         "days": _days_left(statement),
+        "formats": _OFFERED,
     }
 
 
@@ -147,9 +148,9 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
     if kind == "bundle":
         bundle = statements.signed_bundle(store_of(request), statement)
         return _download(f"{name}.zip", bundle, "application/zip")
-    if kind not in _FROM_RUN:
+    written = next((found for found in _OFFERED if found.name == kind), None)
+    if written is None:
         raise Http404
-    written = FORMATS[kind]
     with statements.run_of(statement.period) as run:
         full = statement_of(run, statement.payee)
     content = written.write(full, lang())

@@ -22,6 +22,8 @@ class Format:
 
     name: str
     """The format's name, as `--format` and `?format=` say it."""
+    label: str
+    """What a reader knows it by; the same in every language."""
     media_type: str
     extension: str
     """The ending of a file's name, without its dot."""
@@ -34,11 +36,12 @@ class Format:
 FORMATS = {
     found.name: found
     for found in (
-        Format("text", "text/plain; charset=utf-8", "txt", to_text),
-        Format("csv", "text/csv; charset=utf-8", "csv", to_csv),
-        Format("json", "application/json", "json", to_json),
+        Format("text", "TXT", "text/plain; charset=utf-8", "txt", to_text),
+        Format("csv", "CSV", "text/csv; charset=utf-8", "csv", to_csv),
+        Format("json", "JSON", "application/json", "json", to_json),
         Format(
             "xlsx",
+            "Excel",
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
             "xlsx",
             to_xlsx,
