@@ -25,10 +25,10 @@ lint: $(READY)     ## layout, lint and types
 	FENRUN_SECRET=unused $(BIN)/mypy
 
 test: lint         ## every test
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3
 
 nightly: $(READY)  ## every test at full size: 10,000 random worlds, every point at which to kill
-	FENRUN_NIGHTLY=1 FENRUN_EXAMPLES=10000 $(BIN)/python -m pytest -n 2
+	FENRUN_NIGHTLY=1 FENRUN_EXAMPLES=10000 $(BIN)/python -m pytest -n 3
 
 mutants: $(READY)  ## plant faults in the engine on purpose; each must be caught
 	$(BIN)/python tests/mutants.py

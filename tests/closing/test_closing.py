@@ -297,6 +297,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return store
 
 
+@pytest.fixture(scope="module")
+def july_bundle(demo: Store, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A payee whose July statement pays differences of June, and its bundle."""
+    payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.booked)
+    path = tmp_path_factory.mktemp("bundle") / "july.zip"
+    make_bundle(demo, payee, parse_period("2024-07"), path)
+    return payee, path
+
+
 def test_why_june_is_not_what_it_was_on_5_july(demo: Store) -> None:
     said = fenrun(
         "compare", demo.path, "--period", "2024-06", "--known", "2024-07-05", "--json"
@@ -481,14 +490,15 @@ def _all_text(bundle: Path, folder: Path) -> str:
     return "\n".join(said)
 
 
-def test_any_byte_of_a_bundle_that_is_changed_is_found(demo: Store, tmp_path: Path) -> None:
+def test_any_byte_of_a_bundle_that_is_changed_is_found(
+    july_bundle: tuple[str, Path], tmp_path: Path
+) -> None:
     """Bytes all over the file, and every one of the archive's own headers, each changed in turn;
     and bytes put in before, after and as a comment.
     """
-    payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.booked)
-    make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
-    whole, rng = (tmp_path / "b.zip").read_bytes(), random.Random(1)
-    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+    _, path = july_bundle
+    whole, rng = path.read_bytes(), random.Random(1)
+    with zipfile.ZipFile(path) as bundle:
         headers = [
             place
             for item in bundle.infolist()[:4]
@@ -511,7 +521,7 @@ def test_any_byte_of_a_bundle_that_is_changed_is_found(demo: Store, tmp_path: Pa
         with pytest.raises(Refused):
             verify(tmp_path / "t.zip")
             pytest.fail(f"change {number} was not found")
-    verify(tmp_path / "b.zip")
+    verify(path)
 
 
 @pytest.mark.parametrize("spoil", ["edit", "remove", "remove last", "swap", "insert", "file"])
@@ -869,14 +879,13 @@ def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
 
 
 def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
-    demo: Store, tmp_path: Path
+    demo: Store, july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:
     """Whoever holds the key can sign and seal anything; what does not follow from the facts, or
     follows and is missing, is named.
     """
-    payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.booked)
-    make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
-    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+    payee, path = july_bundle
+    with zipfile.ZipFile(path) as bundle:
         whole = {name: bundle.read(name) for name in bundle.namelist()}
     for change in (
         lambda s: s["statement"].pop("differences"),
@@ -908,14 +917,13 @@ def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
 
 
 def test_what_a_bundle_says_of_its_charges_must_follow_from_them(
-    demo: Store, tmp_path: Path
+    demo: Store, july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:
     """A settlement takes what all rows of a file share from what the import says; whoever signs
     another currency there is found.
     """
-    payee = next(d.payee for d in settle_period(demo, parse_period("2024-07")).run.booked)
-    make_bundle(demo, payee, parse_period("2024-07"), tmp_path / "b.zip")
-    with zipfile.ZipFile(tmp_path / "b.zip") as bundle:
+    _, path = july_bundle
+    with zipfile.ZipFile(path) as bundle:
         parts = {name: bundle.read(name) for name in bundle.namelist()}
     name = next(n for n in parts if n.startswith("facts/charges/") and n.endswith("import.json"))
     parts[name] = parts[name].replace(b'"CNY"', b'"USD"')
