@@ -36,8 +36,23 @@ def refuse_over_limits(
     if not (registration_days or most_open or cooldown_months):
         return []
     table = engine.table("links_as_of")
+    kept, problems = within_limits(table.to_pylist(), registration_days, most_open, cooldown_months)
+    engine.load("links_as_of", pa.Table.from_pylist(kept, schema=table.schema))
+    for step in STEPS:
+        if step.name in _REST_ON_LINKS:
+            engine.run(step, {})
+    return problems
+
+
+def within_limits(
+    links: list[Row], registration_days: int, most_open: int, cooldown_months: int
+) -> tuple[list[Row], list[Problem]]:
+    """Return the links that the limits leave, as far as they go, and a problem for each refused.
+
+    The limits are those of refuse_over_limits.
+    """
     problems: list[Problem] = []
-    rows = sorted(table.to_pylist(), key=lambda row: (row["valid_from"], row["link_id"]))
+    rows = sorted(links, key=lambda row: (row["valid_from"], row["link_id"]))
     orders = [row for row in rows if row["of_kind"] == "order"]
     kept = list(_within_limit(orders, registration_days, most_open, problems))
     kept += [row for row in rows if row["of_kind"] not in ("order", "customer")]
@@ -47,11 +62,7 @@ def refuse_over_limits(
             holders[row["subject"], row["role"]].append(row)
     for links in holders.values():
         kept += _after_cooldown(links, cooldown_months, problems) if cooldown_months else links
-    engine.load("links_as_of", pa.Table.from_pylist(kept, schema=table.schema))
-    for step in STEPS:
-        if step.name in _REST_ON_LINKS:
-            engine.run(step, {})
-    return problems
+    return kept, problems
 
 
 def _within_limit(

@@ -42,6 +42,13 @@ class SharedMeasures:
 
 def load_shared_work(engine: Engine, plans: Sequence[Plan]) -> None:
     """Make the tables `shared_crediting` and `shared_measures`."""
+    crediting, measures = shared_work(plans)
+    engine.load("shared_crediting", from_rows(SharedCrediting, crediting))
+    engine.load("shared_measures", from_rows(SharedMeasures, measures))
+
+
+def shared_work(plans: Sequence[Plan]) -> tuple[list[SharedCrediting], list[SharedMeasures]]:
+    """Return by whose credits and measures each plan and component is served."""
     credited: dict[str, str] = {}
     counted: dict[str, tuple[str, str]] = {}
     measured: dict[str, tuple[str, str]] = {}
@@ -60,8 +67,7 @@ def load_shared_work(engine: Engine, plans: Sequence[Plan]) -> None:
                     *measured.setdefault(repr((monthly, _summing(component))), own),
                 )
             )
-    engine.load("shared_crediting", from_rows(SharedCrediting, alike))
-    engine.load("shared_measures", from_rows(SharedMeasures, like))
+    return alike, like
 
 
 def crediting_of(engine: Engine, plan_id: str) -> str:

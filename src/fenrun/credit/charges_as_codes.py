@@ -1,0 +1,234 @@
+"""Charges of a small settlement as codes: rows of FOCUS columns to `charges` and `cells`.
+
+Columns that conditions read, and those by which something is earned, become a cell: a tuple of
+answers that many charges share. Orders, resources and sub-accounts are told apart only where the
+book names them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fenrun.base.money import decimals
+from fenrun.book.as_codes import subject_code
+from fenrun.charges.rows import ORDER
+from fenrun.credit.on_whole_numbers import Crediting, costs_of
+from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number, month_of
+from fenrun.engine.runner import NUMBER, Runner
+from fenrun.plan.conditions import Tree
+from fenrun.plan.rows import Plan
+from fenrun.plan.vocabulary import BASES
+
+Charge = Mapping[str, Any]
+"""A charge: costs as Decimal, dates and times as datetime in UTC, all else text or None."""
+_LEAST_STEP = Decimal("1e-15")
+
+
+@dataclass
+class Coded:
+    """The charges of a settlement, as codes."""
+
+    crediting: Crediting
+    named: Set[tuple[str, int]]
+    """What the book names of orders, resources and sub-accounts: kind and code."""
+    scale: int
+    """Decimals of the costs."""
+    cells: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def load(self, runner: Runner, charges: Sequence[Charge]) -> None:
+        """Load `charges`, one row a charge, and `cells`."""
+        inherited = self._inherited(charges)
+        rows = [self._row(charge, inherited) for charge in charges]
+        crediting = self.crediting
+        numbers = [f"n{n}" for n in range(len(crediting.leaves.numbers))]
+        amounts = [f"a{n}" for n in range(len(crediting.bases))]
+        names = ["account", "sub_account", "order_id", "resource_id", "month", "day", "currency"]
+        names += ["bought", "cell", *numbers, *amounts]
+        runner.load("charges", dict.fromkeys(names, NUMBER), rows)
+        tests = [f"t{n}" for n in range(len(crediting.leaves.columns))]
+        units = [f"u{n}" for n in range(len(crediting.units))]
+        cells = [(number, *values) for values, number in self.cells.items()]
+        runner.load("cells", dict.fromkeys(["cell", *tests, *units], NUMBER), cells)
+
+    def _row(self, charge: Charge, inherited: Mapping[Any, tuple[int | None, int | None]]) -> Any:
+        crediting, codes = self.crediting, self.crediting.codes
+        order = self._named(charge, "order", ORDER)
+        resource = self._named(charge, "resource", "ResourceId")
+        if _is_loose_correction(charge):
+            order, resource = inherited.get(_corrects(charge), (order, resource))
+        return (
+            _code(codes, charge, "BillingAccountId"),
+            self._named(charge, "sub-account", "SubAccountId"),
+            order,
+            resource,
+            month_number((charge["BillingPeriodStart"] + timedelta(days=1)).date()),
+            day_number(_day(crediting.plans[0], charge)),
+            codes.of(charge["BillingCurrency"]),
+            int(any((number_of(charge, name) or 0) > 0 for name in BASES.values())),
+            self._cell(charge),
+            *(_flag(holds(node, charge)) for node in crediting.leaves.numbers),
+            *(maybe_scaled(basis_of(charge, b), self.scale) for b in crediting.bases),
+        )
+
+    def _named(self, charge: Charge, kind: str, column: str) -> int | None:
+        """Return the code of what the book names in a column, or None."""
+        if charge.get(column) is None:
+            return None
+        code = _code(self.crediting.codes, charge, column)
+        return code if (kind, code) in self.named else None
+
+    def _cell(self, charge: Charge) -> int:
+        leaves, codes = self.crediting.leaves, self.crediting.codes
+        tests = tuple(int(bool(holds(node, charge))) for node in leaves.columns)
+        units = tuple(codes.of(text_of(charge, name) or "") for name in self.crediting.units)
+        return self.cells.setdefault((*tests, *units), len(self.cells))
+
+    def _inherited(self, charges: Sequence[Charge]) -> dict[Any, tuple[int | None, int | None]]:
+        """Return the order and resource of what corrections correct that name neither.
+
+        Those of the charges of the same account, price and start, where these all name the same.
+        """
+        found: dict[Any, set[tuple[int | None, int | None]]] = defaultdict(set)
+        wanted = {_corrects(charge) for charge in charges if _is_loose_correction(charge)}
+        for charge in charges if wanted else ():
+            key = _corrects(charge)
+            if charge.get("ChargeClass") != "Correction" and key in wanted:
+                order = self._named(charge, "order", ORDER)
+                found[key].add((order, self._named(charge, "resource", "ResourceId")))
+        return {key: one for key, (one, *more) in found.items() if not more and key[2] is not None}
+
+
+def _code(codes: Codes, charge: Charge, column: str) -> int:
+    return subject_code(codes, charge["InvoiceIssuerName"], str(charge[column]))
+
+
+def _is_loose_correction(charge: Charge) -> bool:
+    """Return whether a charge corrects others and names neither order nor resource."""
+    named = charge.get(ORDER) is not None or charge.get("ResourceId") is not None
+    return charge.get("ChargeClass") == "Correction" and not named
+
+
+def _corrects(charge: Charge) -> tuple[Any, ...]:
+    """Return what a correction and the charges that it corrects have in common."""
+    account = (charge["InvoiceIssuerName"], charge["BillingAccountId"])
+    return (*account, charge.get("SkuPriceId"), charge["ChargePeriodStart"])
+
+
+def cost_scale(charges: Sequence[Charge], bases: Sequence[str]) -> int:
+    """Return the decimals that the costs need."""
+    names = {name for basis in bases for name in costs_of(basis)}
+    found = (number_of(charge, name) for charge in charges for name in names)
+    return max((decimals(value) for value in found if value is not None), default=0)
+
+
+def basis_of(charge: Charge, basis: str) -> Decimal | None:
+    """Return a charge's amount in a basis; of two costs the one nearer to zero."""
+    values = [number_of(charge, name) for name in costs_of(basis)]
+    if len(values) == 1:
+        return values[0]
+    one, other = values
+    if one is None or other is None:
+        return None
+    return one if abs(one) <= abs(other) else other
+
+
+def text_of(charge: Charge, name: str) -> str | None:
+    """Return a column's value as text."""
+    value = charge.get(name)
+    return None if value is None else str(value)
+
+
+def number_of(charge: Charge, name: str) -> Decimal | None:
+    """Return a column's value as a number; None where it is none."""
+    value = charge.get(name)
+    if value is None or isinstance(value, Decimal):
+        return value
+    try:
+        found = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    if not found.is_finite():
+        return None
+    return found.quantize(_LEAST_STEP) if decimals(found) > 15 else found
+
+
+def holds(tree: Tree, charge: Charge) -> bool | None:
+    """Return whether a condition on a charge holds; a missing number compares to nothing."""
+    kind, *parts = tree
+    if kind in ("all", "any"):
+        found = [bool(holds(part, charge)) for part in parts[0]]
+        return all(found) if kind == "all" else any(found)
+    if kind == "not":
+        return not holds(parts[0], charge)
+    if kind in ("compare", "below"):
+        return _compares(kind, parts, charge)
+    value = text_of(charge, parts[0])
+    if kind == "missing":
+        return value is None
+    if value is None:
+        return False
+    return value in parts[1] if kind == "in" else value.startswith(parts[1])
+
+
+def _compares(kind: str, parts: list[str], charge: Charge) -> bool | None:
+    if kind == "compare":
+        value, bound = number_of(charge, parts[0]), Decimal(parts[2])
+        if value is None:
+            return None
+        return {
+            "<": value < bound,
+            "<=": value <= bound,
+            ">": value > bound,
+            ">=": value >= bound,
+        }[parts[1]]
+    one, whole = (number_of(charge, BASES[parts[n]]) for n in (0, 2))
+    return None if one is None or whole is None else abs(one) < abs(whole) * Decimal(parts[1])
+
+
+def _flag(value: bool | None) -> int | None:
+    return None if value is None else int(value)
+
+
+def _day(plan: Plan, charge: Charge) -> date:
+    """Return the day of a charge that says who is credited, in the plan's time zone."""
+    terms = plan.terms[0]
+    zone = ZoneInfo(terms.timezone)
+    usual = _local(charge["ChargePeriodStart"], zone)
+    for tree, name in json.loads(terms.as_of):
+        if tree is None or holds(tree, charge):
+            return _named_day(charge, name, zone) or usual
+    return usual
+
+
+def _named_day(charge: Charge, name: str, zone: ZoneInfo) -> date | None:
+    value: Any = charge.get(name)
+    if value is None:
+        return None
+    if name == "BillingPeriodStart":
+        return month_of(month_number((value + timedelta(days=1)).date()))
+    if name == "ChargePeriodEnd":
+        return _local(value - timedelta(seconds=1), zone)
+    if name.startswith("x_"):
+        try:
+            return date.fromisoformat(str(value)[:10])
+        except ValueError:
+            return None
+    return None
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> date:
+    return moment.replace(tzinfo=UTC).astimezone(zone).date()
+
+
+def billed_between(charges: Sequence[Charge], start: date, end: date) -> Iterator[Charge]:
+    """Yield the charges billed in months from `start` up to, not including, `end`."""
+    for charge in charges:
+        if start <= (charge["BillingPeriodStart"] + timedelta(days=1)).date() < end:
+            yield charge

@@ -1,0 +1,503 @@
+"""From charges and the book to credits, on whole numbers: what fills whole.sql, and its tables.
+
+A condition is asked where what it reads is known. Of a column: once for each tuple of values (a
+cell), when charges are loaded. Of a charge's numbers: of each charge. Of the customer: `f0`, `f1`
+... of each owned group. Of the link and its holder: `g0`, `g1` ... of each claim. A rule on credits
+puts these together: `r0`, `r1` ... of each open claim.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fenrun.base.when import parse_day
+from fenrun.book.as_codes import Shares
+from fenrun.credit.shared_work import shared_work
+from fenrun.engine.codes import Codes, day_number
+from fenrun.engine.dialect import literal, literals
+from fenrun.engine.runner import NUMBER, TEXT, Runner
+from fenrun.engine.steps import Step, read_steps
+from fenrun.plan.conditions import LINK_DATES, Tree, is_column, walk
+from fenrun.plan.rows import Component, Exclusion, Plan
+from fenrun.plan.vocabulary import BASES
+
+STEPS = read_steps("fenrun.credit", "whole.sql")
+_LEAF_OF_LINK = ("payee", "previous", "link")
+
+
+def bases_of(plans: Sequence[Plan]) -> list[str]:
+    """Return every cost that some plan measures; `a0`, `a1` ... hold them in this order."""
+    found = [b for p in plans for b in (p.terms[0].basis, *(c.basis for c in p.components))]
+    return list(dict.fromkeys(found))
+
+
+def units_of(plans: Sequence[Plan]) -> list[str]:
+    """Return the columns of the charge by which something is earned; `u0`, `u1` ... hold them."""
+    return sorted({c.each for p in plans for c in p.components} - {"payee", "customer"})
+
+
+def costs_of(basis: str) -> list[str]:
+    """Return the columns of a basis, one or two."""
+    return [BASES.get(word, word) for word in basis.split("|")]
+
+
+@dataclass
+class Leaves:
+    """The parts of conditions that compare something, each once, by what they read."""
+
+    columns: list[Tree] = field(default_factory=list)
+    """Of a column of the charge: `t0`, `t1` ... of its cell."""
+    numbers: list[Tree] = field(default_factory=list)
+    """Of numbers of the charge: `n0`, `n1` ... of the charge."""
+    customer: list[Tree] = field(default_factory=list)
+    """Of the customer, its labels and dates, or whether it has a holder: `f0`, `f1` ..."""
+    link: list[Tree] = field(default_factory=list)
+    """Of the link and who holds it: `g0`, `g1` ..."""
+
+    def add(self, tree: Tree) -> None:
+        """Take the parts of a condition."""
+        for node in walk(tree):
+            if node[0] not in ("all", "any", "not"):
+                into = getattr(self, _kind(node))
+                if node not in into:
+                    into.append(node)
+
+    def uses(self, name: str) -> bool:
+        """Return whether a part reads the date of a name."""
+        dated = [n for n in (*self.customer, *self.link) if n[0] in ("within", "dated")]
+        return any(name in (node[1], node[-1]) for node in dated)
+
+    def name(self, node: Tree) -> str:
+        """Return the column that holds whether the part is so, in the claims."""
+        kind = _kind(node)
+        letter = {"columns": "f", "numbers": "f", "customer": "f", "link": "g"}[kind]
+        place = getattr(self, kind).index(node)
+        if kind == "numbers":
+            place += len(self.columns)
+        if kind == "customer":
+            place += len(self.columns) + len(self.numbers)
+        return f"{letter}{place}"
+
+
+def _kind(node: Tree) -> str:
+    """Return in which list of Leaves a part of a condition stands."""
+    if node[0] in ("compare", "below"):
+        return "numbers"
+    if node[0] in ("within", "dated"):
+        return "link" if {node[1], node[-1]} & set(LINK_DATES) else "customer"
+    if node[0] == "held":
+        return "customer"
+    if is_column(node[1]):
+        return "columns"
+    return "link" if node[1].partition(".")[0] in _LEAF_OF_LINK else "customer"
+
+
+def leaves_of(plans: Sequence[Plan]) -> Leaves:
+    """Return what the plans' conditions on charges, customers and credits read."""
+    found = Leaves()
+    for plan in plans:
+        for condition in plan.conditions:
+            if condition.about in ("customer", "credit"):
+                found.add(json.loads(condition.tree))
+    return found
+
+
+def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
+    """Return a condition as SQL that is never null, each part as `leaf` says."""
+    if tree[0] in ("all", "any"):
+        joint = " AND " if tree[0] == "all" else " OR "
+        return f"({joint.join(to_sql(part, leaf) for part in tree[1])})"
+    if tree[0] == "not":
+        return f"(NOT {to_sql(tree[1], leaf)})"
+    return leaf(tree)
+
+
+class Crediting:
+    """What fills the steps for some plans that are settled together."""
+
+    def __init__(self, plans: Sequence[Plan], codes: Codes, shares: Shares, measure: int):
+        alike, like = shared_work(plans)
+        self.plans, self.codes, self.shares = plans, codes, shares
+        self.crediting = {one.plan_id: one.crediting for one in alike}
+        """By whose credits each plan is served."""
+        self.measured = {
+            (one.plan_id, one.rule_id)
+            for one in like
+            if (one.plan_id, one.rule_id) == (one.counted_plan, one.counted_component)
+        }
+        """The components that are measured; they serve all that measure alike."""
+        self.credited = [plan for plan in plans if self.crediting[plan.id] == plan.id]
+        self.leaves, self.bases, self.units = leaves_of(plans), bases_of(plans), units_of(plans)
+        self.depth = max((len(plan.roll_ups) for plan in plans), default=0)
+        self.to_measure = measure
+        """The power of ten by which a credit becomes a measured amount."""
+        self.trees = {(plan.id, c.rule_id): c.tree for plan in plans for c in plan.conditions}
+        on_credits = [c.tree for plan in plans for c in plan.conditions if c.about == "credit"]
+        self.rules = list(dict.fromkeys(on_credits))
+        """The conditions on credits, each once; `r0`, `r1` ... say whether they hold."""
+
+    # --- tables -------------------------------------------------------------------------------
+
+    def load(self, runner: Runner) -> None:
+        """Load the plans' clauses: `creditings`, `clause_roles`, `roll_ups`."""
+        code = self.codes.of
+        runner.load("creditings", {"plan": NUMBER}, [(code(plan.id),) for plan in self.credited])
+        columns = {
+            "plan": NUMBER,
+            "clause": NUMBER,
+            "mode": TEXT,
+            "role": NUMBER,
+            "role_rank": NUMBER,
+        }
+        runner.load("clause_roles", columns, self._clause_roles())
+        columns = {"plan": NUMBER, "clause": NUMBER, "role": NUMBER, "to_role": NUMBER}
+        rows = [
+            (code(plan.id), code(u.rule_id), code(u.role), code(u.to_role))
+            for plan in self.credited
+            for u in plan.roll_ups
+        ]
+        runner.load("roll_ups", columns, rows)
+
+    def _clause_roles(self) -> Iterator[tuple[Any, ...]]:
+        code = self.codes.of
+        for plan in self.credited:
+            mode = {clause.rule_id: clause.mode for clause in plan.credit_clauses}
+            for role in plan.credit_roles:
+                clause = code(role.rule_id)
+                yield code(plan.id), clause, mode[role.rule_id], code(role.role), role.role_rank
+
+    def steps(self) -> list[Step]:
+        """Return the steps that these plans need; what no condition reads is left out."""
+        unneeded = set()
+        if not self.reads_since():
+            unneeded.add("customer_since")
+        if not self.leaves.uses("first purchase"):
+            unneeded.add("first_purchases")
+        return [step for step in STEPS if step.name not in unneeded]
+
+    def reads_since(self) -> bool:
+        """Return whether something reads the day on which a customer was first charged."""
+        named = self.leaves.uses("first purchase") or self.leaves.uses("customer since")
+        return named or any(c.counts == "new customers" for p in self.plans for c in p.components)
+
+    # --- fragments ----------------------------------------------------------------------------
+
+    def fragments(self) -> dict[str, str]:
+        """Return what fills whole.sql."""
+        tests = [f"n{n}" for n in range(len(self.leaves.numbers))]
+        amounts = [f"a{n}" for n in range(len(self.bases))]
+        rules = [f"r{n}" for n in range(len(self.rules))]
+        shares, leaves = self.shares, self.leaves
+        lift = str(10 ** (shares.party * self.depth))
+        main = {plan.terms[0].basis for plan in self.credited}
+        return {
+            "tests": "".join(f", {t}" for t in tests),
+            "group_tests": "".join(f", g.{t}" for t in tests),
+            "sums": "".join(f", coalesce(sum({a}), 0) AS {a}" for a in amounts),
+            "group_amounts": "".join(f", g.{a}" for a in amounts),
+            "one_customer": str(10**shares.customer),
+            "one_party": str(10**shares.party),
+            "one": str(10 ** (shares.customer + shares.role + shares.party * self.depth)),
+            "lift": lift,
+            "currency": str(self.codes.of(self.plans[0].terms[0].currency)),
+            "facts": "".join(
+                f", {self._fact(node)} AS {leaves.name(node)}"
+                for node in (*leaves.columns, *leaves.numbers, *leaves.customer)
+            ),
+            "fact_joins": self._fact_joins(),
+            "decided": "\nUNION ALL\n".join(self._decided(plan) for plan in self.credited),
+            "link_facts": "".join(
+                f", {self._link_fact(n)} AS {leaves.name(n)}" for n in leaves.link
+            ),
+            "link_joins": self._link_joins(),
+            "rules": "".join(
+                f", {self._flag(to_sql(json.loads(tree), self._asked))} AS r{n}"
+                for n, tree in enumerate(self.rules)
+            ),
+            "open": self._open(),
+            "direct_amounts": "".join(f", c.{a} * c.share * {lift} AS {a}" for a in amounts),
+            "rule_names": "".join(f", c.{r}" for r in rules),
+            "rolled_amounts": "".join(
+                f", whole(d.{a}, {10**shares.party}) * l.share" for a in amounts
+            ),
+            "rolled_rules": "".join(f", d.{r}" for r in rules),
+            "main_amount": self._amount(main, ""),
+            "plan_amount": self._amount(main, "g."),
+            "performance_measures": self._performance_measures(),
+        }
+
+    def _amount(self, main: set[str], of: str) -> str:
+        """Return SQL of the amount in each plan's own basis."""
+        if len(main) == 1:
+            return f"{of}a{self.bases.index(next(iter(main)))}"
+        plan = "p.plan" if of else "plan"
+        arms = " ".join(
+            f"WHEN {self.codes.of(p.id)} THEN {of}a{self.bases.index(p.terms[0].basis)}"
+            for p in self.credited
+        )
+        return f"CASE {plan} {arms} END"
+
+    @staticmethod
+    def _flag(condition: str) -> str:
+        return f"CASE WHEN {condition} THEN 1 ELSE 0 END"
+
+    def _asked(self, node: Tree) -> str:
+        """Return SQL of a part of a condition, as a claim holds it."""
+        return f"c.{self.leaves.name(node)} = 1"
+
+    def _decided(self, plan: Plan) -> str:
+        """Return SQL of a plan's deciding clause for each owned group."""
+        code, arms = self.codes.of, []
+        for clause in sorted(plan.credit_clauses, key=lambda c: c.rank):
+            tree = self.trees.get((plan.id, clause.rule_id))
+            holds = "true"
+            if tree:
+                holds = to_sql(json.loads(tree), lambda n: f"o.{self.leaves.name(n)} = 1")
+            arms.append(f"WHEN {holds} THEN {code(clause.rule_id)}")
+        case = f"CASE {' '.join(arms)} END"
+        return f"SELECT {code(plan.id)} AS plan, {case} AS clause, o.* FROM attributes AS o"
+
+    def _open(self) -> str:
+        """Return SQL of whether a claim's clause credits its link."""
+        arms = []
+        for plan in self.credited:
+            for clause in plan.credit_clauses:
+                if clause.while_rule:
+                    tree = json.loads(self.trees[plan.id, clause.while_rule])
+                    holds = to_sql(tree, self._asked)
+                    is_it = f"c.plan = {self.codes.of(plan.id)}"
+                    is_it += f" AND c.clause = {self.codes.of(clause.rule_id)}"
+                    arms.append(f"WHEN {is_it} THEN {holds}")
+        return f"CASE {' '.join(arms)} ELSE true END" if arms else "true"
+
+    # --- what conditions read -----------------------------------------------------------------
+
+    def _fact(self, node: Tree) -> str:
+        kind = _kind(node)
+        if kind == "columns":
+            return f"x.t{self.leaves.columns.index(node)}"
+        if kind == "numbers":
+            return f"coalesce(o.n{self.leaves.numbers.index(node)}, 0)"
+        if node[0] == "held":
+            return self._flag(f"h{self._place(node)}.owned_id IS NOT NULL")
+        if node[0] in ("within", "dated"):
+            return self._flag(f"coalesce({_dates(node, self._customer_date)}, false)")
+        if node[1] == "customer":
+            return self._flag(self._of_code(node, "o.customer"))
+        return self._flag(self._of_code(node, f"l{self._place(node)}.value"))
+
+    def _place(self, node: Tree) -> int:
+        return self.leaves.customer.index(node)
+
+    @staticmethod
+    def _customer_date(name: str) -> str:
+        return {"day": "o.day", "customer since": "since.day"}[name]
+
+    def _of_code(self, node: Tree, found: str) -> str:
+        """Return SQL of a test of a value that is a code."""
+        if node[0] == "missing":
+            return f"{found} IS NULL"
+        if node[0] == "in":
+            among = ", ".join(str(self.codes.of(value)) for value in node[2])
+            return f"coalesce({found} IN ({among}), false)"
+        texts = enumerate(self.codes.texts)
+        among = ", ".join(str(number) for number, text in texts if text.startswith(node[2]))
+        return f"coalesce({found} IN ({among}), false)" if among else "false"
+
+    def _fact_joins(self) -> str:
+        found = []
+        for place, node in enumerate(self.leaves.customer):
+            if node[0] == "held":
+                role = self.codes.of(node[1])
+                held = f"SELECT DISTINCT owned_id FROM holders WHERE sound = 1 AND role = {role}"
+                found.append(f"LEFT JOIN ({held}) AS h{place} ON h{place}.owned_id = o.owned_id")
+            elif node[0] in ("in", "starts", "missing") and node[1] != "customer":
+                prefix, _, rest = node[1].partition(".")
+                day = "month_end(o.month)" if rest else "o.day"
+                found.append(self._label_join(f"l{place}", rest or prefix, "o.customer", day))
+        if self.leaves.uses("customer since"):
+            found.append("LEFT JOIN customer_since AS since ON since.customer = o.customer")
+        return "".join(f"\n{join}" for join in found)
+
+    def _label_join(self, alias: str, label: str, party: str, day: str) -> str:
+        return (
+            f"LEFT JOIN labels AS {alias} ON {alias}.party = {party}"
+            f" AND {alias}.label = {self.codes.of(label)}"
+            f" AND {alias}.valid_from <= {day} AND {day} < {alias}.valid_to"
+        )
+
+    def _link_fact(self, node: Tree) -> str:
+        if node[0] in ("within", "dated"):
+            return self._flag(f"coalesce({_dates(node, self._link_date)}, false)")
+        prefix, _, name = node[1].partition(".")
+        if prefix == "link" and name == "via":
+            if node[0] == "missing":
+                return "0"
+            if node[0] == "in":
+                return self._flag(f"h.via IN ({literals(node[2])})")
+            return self._flag(f"substr(h.via, 1, {len(node[2])}) = {literal(node[2])}")
+        if prefix == "link":
+            return self._flag(self._of_code(node, "nullif(h.type, 0)"))
+        who = "h.party" if prefix == "payee" else "h.previous"
+        if name == "party":
+            return self._flag(self._of_code(node, who))
+        return self._flag(self._of_code(node, f"p{self.leaves.link.index(node)}.value"))
+
+    @staticmethod
+    def _link_date(name: str) -> str:
+        return {
+            "day": "d.day",
+            "customer since": "claim_since.day",
+            "association": "h.since",
+            "first purchase": "first.day",
+        }[name]
+
+    def _link_joins(self) -> str:
+        found, dated = [], " ".join(json.dumps(node) for node in self.leaves.link)
+        for place, node in enumerate(self.leaves.link):
+            prefix, _, name = str(node[1]).partition(".")
+            if node[0] in ("in", "starts", "missing") and prefix != "link" and name != "party":
+                who = "h.party" if prefix == "payee" else "h.previous"
+                found.append(self._label_join(f"p{place}", name, who, "d.day"))
+        if "first purchase" in dated:
+            found.append(
+                "LEFT JOIN first_purchases AS first ON first.customer = d.customer"
+                " AND first.role = h.role AND first.party = h.party AND first.since = h.since"
+            )
+        if "customer since" in dated:
+            found.append(
+                "LEFT JOIN customer_since AS claim_since ON claim_since.customer = d.customer"
+            )
+        return "".join(f"\n{join}" for join in found)
+
+    # --- what components measure --------------------------------------------------------------
+
+    def _performance_measures(self) -> str:
+        found = [
+            self._measured(plan, component)
+            for plan in self.plans
+            for component in plan.components
+            if (plan.id, component.rule_id) in self.measured and component.pays_on != "earned"
+        ]
+        empty = "SELECT * FROM no_measures"
+        return "\nUNION ALL\n".join(found) if found else empty
+
+    def _measured(self, plan: Plan, component: Component) -> str:
+        """Return SQL of what a component measures."""
+        code = self.codes.of
+        unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
+        unit = unit or f"coalesce(x.u{self.units.index(component.each)}, 0)"
+        columns = {
+            "plan": str(code(plan.id)),
+            "component": str(code(component.rule_id)),
+            "payee": "c.party",
+            "unit": unit,
+            "customer": "c.customer",
+            "month": "c.month",
+            "column_no": self._column_no(plan, component),
+            "excluded_by": self._excluded_by(plan, component),
+            "baselined": self._baselined(plan, component),
+        }
+        amount = f"sum(c.a{self.bases.index(component.basis)}) * {10**self.to_measure}"
+        where = [f"c.role = {code(component.role)}", f"c.plan = {code(self.crediting[plan.id])}"]
+        where += self._measured_if(plan, component)
+        joins = ""
+        if "x." in unit:
+            joins += " JOIN cells AS x ON x.cell = c.cell"
+        if "p." in columns["column_no"]:
+            joins += (
+                f" JOIN periods AS p ON p.calendar = {literal(component.calendar)}"
+                " AND p.first_month <= c.month AND c.month <= p.last_month"
+            )
+        named = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+        keys = ", ".join(str(place) for place in range(1, len(columns) + 1))
+        return (
+            f"SELECT {named}, {amount} AS amount, sum(c.charges) AS charges\n"
+            f"FROM credits AS c{joins}\nWHERE {' AND '.join(where)}\nGROUP BY {keys}"
+        )
+
+    def _rule(self, plan: Plan, rule_id: str) -> str:
+        """Return SQL of whether a rule on credits holds; one without a condition always does."""
+        tree = self.trees.get((plan.id, rule_id))
+        return f"c.r{self.rules.index(tree)} = 1" if tree else "true"
+
+    def _group_of(self, plan: Plan, component: Component) -> tuple[str, list[Component]]:
+        """Return the kind of the component's group, and who else measures its role there."""
+        kinds = {group.rule_id: group.kind for group in plan.groups}
+        mates = [
+            other
+            for other in plan.components
+            if other.group_id == component.group_id and other.role == component.role
+        ]
+        return kinds.get(component.group_id, ""), mates
+
+    def _measured_if(self, plan: Plan, component: Component) -> list[str]:
+        found = []
+        if component.measure_rule:
+            found.append(self._rule(plan, component.measure_rule))
+        kind, mates = self._group_of(plan, component)
+        if kind == "first match":
+            for other in mates:
+                if other.rank < component.rank:
+                    rule = self._rule(plan, other.measure_rule) if other.measure_rule else "true"
+                    found.append(f"NOT ({rule})")
+        return found
+
+    def _excluded_by(self, plan: Plan, component: Component) -> str:
+        """Return SQL of the first exclusion that holds, or of the group that counts once."""
+        arms = []
+        own: list[Exclusion] = [
+            x for x in plan.exclusions if x.component in ("", component.rule_id)
+        ]
+        for x in sorted(own, key=lambda x: x.rank):
+            dates = f"c.day >= {day_number(x.valid_from)} AND c.day < {day_number(x.valid_to)}"
+            holds = f"{self._rule(plan, x.rule_id)} AND {dates}"
+            arms.append(f"WHEN {holds} THEN {self.codes.of(x.rule_id)}")
+        kind, mates = self._group_of(plan, component)
+        if kind == "exclusive":
+            counted = " + ".join(
+                self._flag(self._rule(plan, other.measure_rule)) if other.measure_rule else "1"
+                for other in mates
+            )
+            arms.append(f"WHEN {counted} > 1 THEN {self.codes.of(component.group_id)}")
+        return f"CASE {' '.join(arms)} END" if arms else "CAST(NULL AS INTEGER)"
+
+    def _baselined(self, plan: Plan, component: Component) -> str:
+        if not component.baseline:
+            return "0"
+        if not component.baseline_rule:
+            return "1"
+        return self._flag(self._rule(plan, component.baseline_rule))
+
+    def _column_no(self, plan: Plan, component: Component) -> str:
+        """Return SQL of the column of the table version in force that pays for a credit."""
+        columns = [c for c in plan.columns if c.table_id == component.table_id]
+        spans = {
+            (b.valid_from, b.valid_to)
+            for b in plan.bands
+            if b.table_id == component.table_id and b.column_no > 0
+        }
+        arms = []
+        for start, end in sorted(spans):
+            mine = sorted((c for c in columns if c.version == start), key=lambda c: c.column_no)
+            tests = " ".join(f"WHEN {self._rule(plan, c.rule_id)} THEN {c.column_no}" for c in mine)
+            if tests:
+                span = f"p.period_from >= {day_number(start)} AND p.period_from < {day_number(end)}"
+                arms.append(f"WHEN {span} THEN CASE {tests} ELSE 0 END")
+        return f"CASE {' '.join(arms)} ELSE 0 END" if arms else "0"
+
+
+def _dates(node: Tree, named: Callable[[str], str]) -> str:
+    """Return SQL of a part of a condition that compares dates; null where one is missing."""
+
+    def read(name: str) -> str:
+        return str(day_number(parse_day(name))) if name[0].isdigit() else named(name)
+
+    if node[0] == "dated":
+        return f"({read(node[1])} {node[2]} {read(node[3])})"
+    one, count, unit, other = read(node[1]), int(node[2]), node[3], read(node[4])
+    end = f"{other} + {count}" if unit == "day" else f"months_later({other}, {count})"
+    return f"({one} >= {other} AND {one} < {end})"

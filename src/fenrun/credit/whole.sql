@@ -1,0 +1,194 @@
+-- step: groups
+-- Charges that must be credited alike, summed: by account, registered order, resource and
+-- sub-account, month, day, currency and what conditions read of a charge.
+SELECT row_number() OVER (ORDER BY account, sub_account, order_id, resource_id, month, day,
+                          currency, cell{tests}) AS group_id,
+       account, sub_account, order_id, resource_id, month, day, currency, cell{tests}{sums},
+       min(CASE WHEN bought = 1 THEN day END) AS bought, count(*) AS charges
+FROM charges
+GROUP BY account, sub_account, order_id, resource_id, month, day, currency, cell{tests}
+
+-- step: customers
+-- The customer of each group on its day: by its sub-account where the book names that, else by its
+-- account.
+WITH by_sub AS (
+  SELECT g.group_id, l.party, l.share, l.link, l.sound
+  FROM groups AS g
+  JOIN links AS l
+    ON l.of_kind = 'sub-account' AND l.subject = g.sub_account
+   AND l.valid_from <= g.day AND g.day < l.valid_to),
+by_account AS (
+  SELECT g.group_id, l.party, l.share, l.link, l.sound
+  FROM groups AS g
+  JOIN links AS l
+    ON l.of_kind = 'account' AND l.subject = g.account
+   AND l.valid_from <= g.day AND g.day < l.valid_to
+  WHERE NOT EXISTS (SELECT 1 FROM by_sub AS s WHERE s.group_id = g.group_id))
+SELECT group_id, party AS customer, share, link, sound FROM by_sub
+UNION ALL
+SELECT group_id, party, share, link, sound FROM by_account
+
+-- step: owned
+-- Each group with its customers; without a sound one, once with none.
+SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link, c.share) AS owned_id,
+       g.group_id, g.account, g.order_id, g.resource_id, g.month, g.day, g.cell{group_tests},
+       g.charges, g.bought{group_amounts}, c.customer,
+       coalesce(c.share, {one_customer}) AS customer_share, c.link AS customer_link
+FROM groups AS g
+LEFT JOIN customers AS c ON c.group_id = g.group_id AND c.sound = 1
+WHERE g.currency = {currency}
+
+-- step: customer_since
+-- The first day on which each customer was charged anything: a charge with any cost above zero.
+SELECT customer, min(bought) AS day
+FROM owned
+WHERE bought IS NOT NULL AND customer IS NOT NULL
+GROUP BY customer
+
+-- step: holders
+-- Who holds which role for each owned group: by its registered order where that names the role,
+-- else by its resource, else by its customer.
+WITH by_order AS (
+  SELECT o.owned_id, l.role, l.party, l.share, l.link, l.sound, l.since, l.previous, l.type
+  FROM owned AS o
+  JOIN links AS l
+    ON l.of_kind = 'order' AND l.subject = o.order_id
+   AND l.valid_from <= o.day AND o.day < l.valid_to),
+by_resource AS (
+  SELECT o.owned_id, l.role, l.party, l.share, l.link, l.sound, l.since, l.previous, l.type
+  FROM owned AS o
+  JOIN links AS l
+    ON l.of_kind = 'resource' AND l.subject = o.resource_id
+   AND l.valid_from <= o.day AND o.day < l.valid_to
+  WHERE NOT EXISTS (SELECT 1 FROM by_order AS b WHERE b.owned_id = o.owned_id AND b.role = l.role)),
+by_customer AS (
+  SELECT o.owned_id, l.role, l.party, l.share, l.link, l.sound, l.since, l.previous, l.type
+  FROM owned AS o
+  JOIN links AS l
+    ON l.of_kind = 'customer' AND l.subject = o.customer
+   AND l.valid_from <= o.day AND o.day < l.valid_to
+  WHERE NOT EXISTS (SELECT 1 FROM by_order AS b WHERE b.owned_id = o.owned_id AND b.role = l.role)
+    AND NOT EXISTS (SELECT 1 FROM by_resource AS b
+                    WHERE b.owned_id = o.owned_id AND b.role = l.role))
+SELECT owned_id, role, party, share, link, sound, since, previous, type, 'order' AS via
+FROM by_order
+UNION ALL
+SELECT owned_id, role, party, share, link, sound, since, previous, type, 'resource'
+FROM by_resource
+UNION ALL
+SELECT owned_id, role, party, share, link, sound, since, previous, type, 'customer'
+FROM by_customer
+
+-- step: attributes
+-- Each owned group with what conditions on charge and customer ask: f0, f1 ... hold or do not.
+SELECT o.*{facts}
+FROM owned AS o
+JOIN cells AS x ON x.cell = o.cell{fact_joins}
+
+-- step: decided
+-- The crediting clause of each owned group: the first whose condition holds.
+{decided}
+
+-- step: first_purchases
+-- The first day on which a customer was charged anything while a party held a role of it, by the
+-- day since which it did.
+SELECT o.customer, h.role, h.party, h.since, min(o.bought) AS day
+FROM owned AS o
+JOIN holders AS h ON h.owned_id = o.owned_id
+WHERE o.bought IS NOT NULL AND o.customer IS NOT NULL
+GROUP BY o.customer, h.role, h.party, h.since
+
+-- step: claims
+-- Every role that the deciding clause credits and somebody holds, with what conditions on credits
+-- ask besides: g0, g1 ...
+SELECT d.*, r.mode, r.role, r.role_rank, h.party, d.customer_share * h.share AS share, h.link,
+       h.via, h.sound{link_facts}
+FROM decided AS d
+JOIN clause_roles AS r ON r.plan = d.plan AND r.clause = d.clause
+JOIN holders AS h ON h.owned_id = d.owned_id AND h.role = r.role{link_joins}
+
+-- step: open_claims
+-- The claims whose clause credits their link, inside its windows, with the rules on credits that
+-- hold for them: r0, r1 ...
+SELECT c.*{rules}
+FROM claims AS c
+WHERE {open}
+
+-- step: winning_roles
+-- Under single crediting, the role that takes each owned group.
+SELECT plan, owned_id, min(role_rank) AS role_rank
+FROM open_claims
+WHERE mode = 'single'
+GROUP BY plan, owned_id
+
+-- step: direct
+-- The claims that are credited.
+SELECT c.plan, c.clause, 'direct' AS kind, c.role, c.party, c.owned_id, c.group_id, c.customer,
+       c.month, c.day, c.cell, c.share * {lift} AS share{direct_amounts}, c.charges,
+       c.customer_link, c.link, c.via{rule_names}
+FROM open_claims AS c
+LEFT JOIN winning_roles AS w ON w.plan = c.plan AND w.owned_id = c.owned_id
+WHERE c.sound = 1 AND (c.mode = 'double' OR c.role_rank = w.role_rank)
+
+-- step: credits
+-- All credits: direct ones, and roll-ups to whoever holds a role of the credited party that day,
+-- step by step.
+WITH RECURSIVE rolled AS (
+  SELECT * FROM direct
+  UNION ALL
+  SELECT d.plan, d.clause, 'roll-up', u.to_role, l.party, d.owned_id, d.group_id, d.customer,
+         d.month, d.day, d.cell, whole(d.share, {one_party}) * l.share{rolled_amounts}, d.charges,
+         d.customer_link, l.link, 'party'{rolled_rules}
+  FROM rolled AS d
+  JOIN roll_ups AS u ON u.plan = d.plan AND u.clause = d.clause AND u.role = d.role
+  JOIN links AS l
+    ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound = 1
+   AND l.valid_from <= d.day AND d.day < l.valid_to)
+SELECT * FROM rolled
+
+-- step: credited
+-- What is credited to each party a month, by role.
+SELECT plan, month, party AS payee, role, kind, sum({main_amount}) AS amount,
+       sum(charges) AS charges
+FROM credits
+GROUP BY plan, month, party, role, kind
+
+-- step: performance_measures
+-- What each component measures, by payee, unit, customer and month, told apart by table column,
+-- what excludes it and whether a baseline is set against it.
+{performance_measures}
+
+-- step: coverage
+-- How much of each group the best credited role covers, plan by plan.
+SELECT plan, group_id, max(share) AS share
+FROM (SELECT plan, group_id, role, sum(share) AS share
+      FROM direct
+      GROUP BY plan, group_id, role) AS roles
+GROUP BY plan, group_id
+
+-- step: uncredited
+-- What is left of each group, and why.
+WITH short AS (
+  SELECT p.plan, g.group_id, g.account, g.month,
+         {plan_amount} * ({one} - coalesce(v.share, 0)) AS amount, g.charges,
+         CASE WHEN v.share IS NULL THEN 0 ELSE 1 END AS in_part
+  FROM groups AS g
+  CROSS JOIN creditings AS p
+  LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
+  WHERE g.currency = {currency} AND coalesce(v.share, 0) < {one}),
+owners AS (
+  SELECT group_id, min(sound) AS sound FROM customers GROUP BY group_id),
+tried AS (
+  SELECT DISTINCT plan, group_id FROM claims),
+clashing AS (
+  SELECT DISTINCT plan, group_id FROM open_claims WHERE sound = 0)
+SELECT s.plan, s.group_id, s.account, s.month, s.amount, s.charges,
+       CASE WHEN s.in_part = 1 THEN 'rest'
+            WHEN o.group_id IS NULL THEN 'no-customer'
+            WHEN o.sound = 0 OR x.group_id IS NOT NULL THEN 'conflict'
+            WHEN t.group_id IS NOT NULL THEN 'window'
+            ELSE 'nobody' END AS reason
+FROM short AS s
+LEFT JOIN owners AS o ON o.group_id = s.group_id
+LEFT JOIN tried AS t ON t.plan = s.plan AND t.group_id = s.group_id
+LEFT JOIN clashing AS x ON x.plan = s.plan AND x.group_id = s.group_id

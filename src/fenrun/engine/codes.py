@@ -1,0 +1,81 @@
+"""Codes: the whole numbers that stand for names, days and months inside the engine.
+
+Texts are met at the edge alone: facts and plans become codes when they are loaded, and results
+become texts when somebody reads them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Context, Decimal
+
+_EXACT = Context(prec=100)
+_EPOCH = date(1970, 1, 1)
+
+
+@dataclass
+class Codes:
+    """The texts of one settlement, numbered from 1 in the order in which they are met."""
+
+    texts: list[str] = field(default_factory=lambda: [""])
+    """Text by code; 0 is the empty text."""
+    numbers: dict[str, int] = field(default_factory=lambda: {"": 0})
+
+    def of(self, text: str) -> int:
+        """Return the code of a text: a party, role, label, value, figure, period, clause."""
+        number = self.numbers.get(text)
+        if number is None:
+            number = self.numbers[text] = len(self.texts)
+            self.texts.append(text)
+        return number
+
+    def maybe(self, text: str | None) -> int | None:
+        """Return the code of a text, or None for None."""
+        return None if text is None else self.of(text)
+
+    def text(self, number: int | None) -> str | None:
+        """Return the text of a code, or None for None."""
+        return None if number is None else self.texts[number]
+
+
+def day_number(day: date) -> int:
+    """Return the days since 1970-01-01."""
+    return (day - _EPOCH).days
+
+
+def day_of(number: int) -> date:
+    """Return the day of a number."""
+    return _EPOCH + timedelta(days=number)
+
+
+def month_number(day: date) -> int:
+    """Return the months since the year 0 of the month that holds a day."""
+    return day.year * 12 + day.month - 1
+
+
+def month_of(number: int) -> date:
+    """Return the first day of a month."""
+    return date(number // 12, number % 12 + 1, 1)
+
+
+def scaled(value: Decimal, scale: int) -> int:
+    """Return an amount as a whole number of 10 to the minus `scale`.
+
+    Raises ValueError where it has more decimals than that.
+    """
+    shifted = value.scaleb(scale, _EXACT)
+    whole = int(shifted)
+    if whole != shifted:
+        raise ValueError(f"{value} has more than {scale} decimals")
+    return whole
+
+
+def maybe_scaled(value: Decimal | None, scale: int) -> int | None:
+    """Return the same, or None for None."""
+    return None if value is None else scaled(value, scale)
+
+
+def unscaled(number: int | None, scale: int) -> Decimal | None:
+    """Return the amount of a whole number, or None for None."""
+    return None if number is None else Decimal(number).scaleb(-scale, _EXACT)

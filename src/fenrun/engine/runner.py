@@ -1,0 +1,185 @@
+"""Two runners of one text: steps over whole numbers, run by DuckDB or by SQLite.
+
+Steps are written in the SQL that both share. Amounts are whole numbers of their last decimal, days
+and months are numbers, names are codes (see codes.py). SQLite takes what is small (a plan's case, a
+change, one payee's question) in a thousandth of DuckDB's time, DuckDB takes what is large.
+
+What the two say differently has a name of its own here: `whole(a, b)` is the quotient cut to a
+whole number, `least` and `greatest` pass over what is missing, `min_by` and `max_by` return the
+value at the smallest or largest key, `month_end(month)` is the last day of a month, and
+`months_later(day, count)` the same day so many months later, or the last one of that month.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+
+from fenrun.base.problem import Place, refused
+from fenrun.base.when import add_months
+from fenrun.engine.codes import day_number, day_of, month_of
+from fenrun.engine.dialect import quoted
+from fenrun.engine.steps import Step
+
+Row = tuple[Any, ...]
+NUMBER, TEXT = "BIGINT", "TEXT"
+"""The types of a column."""
+
+
+class Runner(Protocol):
+    """What runs steps over whole numbers."""
+
+    def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
+        """Make rows known as a table; `columns` are its columns with their types."""
+
+    def run(self, step: Step, fragments: dict[str, str]) -> None:
+        """Run a step into a table of its name. Raises Refused where exact arithmetic fails."""
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """Return a query's rows; each `?` stands for one of the values."""
+
+
+class SQLite:
+    """SQLite in memory.
+
+    It goes on in floating point where 64 bits do not hold a number, without a word: `run` refuses a
+    table that holds one, and who uses it must know before that no product passes 63 bits.
+    """
+
+    def __init__(self) -> None:
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.connection.execute("PRAGMA journal_mode = OFF")
+        self._names: set[str] = set()
+        for count in (2, 3):
+            self.connection.create_function("least", count, _least, deterministic=True)
+            self.connection.create_function("greatest", count, _greatest, deterministic=True)
+        self.connection.create_function("whole", 2, _whole, deterministic=True)
+        self.connection.create_function("month_end", 1, _month_end, deterministic=True)
+        self.connection.create_function("months_later", 2, _months_later, deterministic=True)
+        self.connection.create_aggregate("min_by", 2, _MinBy)  # type: ignore[arg-type]
+        self.connection.create_aggregate("max_by", 2, _MaxBy)  # type: ignore[arg-type]
+
+    def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
+        declared = ", ".join(
+            f"{quoted(column)} {'INTEGER' if kind == NUMBER else kind}"
+            for column, kind in columns.items()
+        )
+        self._make_room(name)
+        self.connection.execute(f"CREATE TABLE {quoted(name)} ({declared})")
+        marks = ", ".join("?" * len(columns))
+        self.connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
+
+    def run(self, step: Step, fragments: dict[str, str]) -> None:
+        self._make_room(step.name)
+        kind, name = "VIEW" if step.view else "TABLE", quoted(step.name)
+        self.connection.execute(f"CREATE {kind} {name} AS {step.filled(fragments)}")
+        if not step.view:
+            self._refuse_floats(step.name)
+
+    def _make_room(self, name: str) -> None:
+        """Drop what has the name; asking first is cheaper than a drop that finds nothing."""
+        if name in self._names:
+            self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+        self._names.add(name)
+
+    def _refuse_floats(self, table: str) -> None:
+        """Raise Refused where a number of the table became a float."""
+        head = self.connection.execute(f"SELECT * FROM {quoted(table)} LIMIT 0").description
+        is_float = " OR ".join(f"typeof({quoted(column)}) = 'real'" for column, *_ in head)
+        found = self.connection.execute(f"SELECT 1 FROM {quoted(table)} WHERE {is_float} LIMIT 1")
+        if found.fetchone():
+            raise refused("amount-too-large", Place(table), detail="64 bits")
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self.connection.execute(sql, list(values)).fetchall()
+
+
+_MACROS = """
+CREATE OR REPLACE TEMP MACRO whole(a, b) AS (a) // (b);
+CREATE OR REPLACE TEMP MACRO month_end(m) AS date_diff(
+  'day', DATE '1970-01-01', make_date(((m) + 1) // 12, ((m) + 1) % 12 + 1, 1)) - 1;
+CREATE OR REPLACE TEMP MACRO months_later(d, n) AS date_diff(
+  'day', DATE '1970-01-01',
+  CAST(DATE '1970-01-01' + CAST(d AS INTEGER) + to_months(CAST(n AS INTEGER)) AS DATE))"""
+
+
+class Bulk:
+    """DuckDB, whose whole numbers reach 38 digits; it raises where they do not."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        self.connection = connection or duckdb.connect(":memory:")
+        self.connection.execute("SET enable_progress_bar = false")
+        self.connection.execute(_MACROS)
+
+    def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
+        found = list(rows)
+        types = {NUMBER: pa.int64(), TEXT: pa.string()}
+        arrays = {
+            column: pa.array([row[place] for row in found], types[kind])
+            for place, (column, kind) in enumerate(columns.items())
+        }
+        self.connection.register("loaded_rows", pa.table(arrays))
+        self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS FROM loaded_rows")
+        self.connection.unregister("loaded_rows")
+
+    def run(self, step: Step, fragments: dict[str, str]) -> None:
+        kind = "VIEW" if step.view else "TABLE"
+        sql = f"CREATE OR REPLACE {kind} {quoted(step.name)} AS {step.filled(fragments)}"
+        try:
+            self.connection.execute(sql)
+        except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+            detail = str(error).splitlines()[0]
+            raise refused("amount-too-large", Place(step.name), detail=detail) from error
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        return self.connection.execute(sql, list(values)).fetchall()
+
+
+def _least(*values: int | None) -> int | None:
+    return min((value for value in values if value is not None), default=None)
+
+
+def _greatest(*values: int | None) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _whole(top: int | None, bottom: int | None) -> int | None:
+    if top is None or not bottom:
+        return None
+    whole = abs(top) // abs(bottom)
+    return whole if (top < 0) == (bottom < 0) else -whole
+
+
+def _month_end(month: int | None) -> int | None:
+    return None if month is None else day_number(month_of(month + 1)) - 1
+
+
+def _months_later(day: int | None, count: int) -> int | None:
+    return None if day is None else day_number(add_months(day_of(day), count))
+
+
+class _MinBy:
+    """The value at the smallest key; keys and values that are missing are passed over."""
+
+    def __init__(self) -> None:
+        self.key: Any = None
+        self.value: Any = None
+
+    def step(self, value: Any, key: Any) -> None:
+        if key is not None and value is not None and (self.key is None or key < self.key):
+            self.key, self.value = key, value
+
+    def finalize(self) -> Any:
+        return self.value
+
+
+class _MaxBy(_MinBy):
+    """The value at the largest key."""
+
+    def step(self, value: Any, key: Any) -> None:
+        if key is not None and value is not None and (self.key is None or key > self.key):
+            self.key, self.value = key, value
