@@ -23,7 +23,7 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
 )
-from fenrun.settle.imports import files_in, import_files
+from fenrun.settle.imports import content_of, files_in, import_files
 from fenrun.store.facts import Imported, Store
 
 
@@ -81,20 +81,10 @@ def _print(done: list[Imported]) -> None:
         ("", False),
     ]
     rows = [
-        [one.source, _content(one.facts, lang), _billed(one.facts), _outcome(one, lang)]
+        [one.source, content_of(one.facts, lang), _billed(one.facts), _outcome(one, lang)]
         for one in done
     ]
     print_table("", columns, rows)
-
-
-def _content(facts: dict[str, Any], lang: str) -> str:
-    """Say what a file holds: charges of a FOCUS version, a plan, or rows of the book's tables."""
-    if "version" in facts:
-        return say("content-charges", lang, count=facts["rows"], version=facts["version"])
-    if "plan" in facts:
-        return say("content-plan", lang, plan=facts["plan"])
-    tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
-    return say("list-comma", lang).join(tables)
 
 
 def _billed(facts: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ class Coded:
             codes.of(charge["BillingCurrency"]),
             int(any((number_of(charge, name) or 0) > 0 for name in BASES.values())),
             self._cell(charge),
-            *(_flag(holds(node, charge)) for node in crediting.leaves.numbers),
+            *(_flag(is_met(node, charge)) for node in crediting.leaves.numbers),
             *(maybe_scaled(basis_of(charge, b), self.scale) for b in crediting.bases),
         )
 
@@ -86,7 +86,7 @@ class Coded:
 
     def _cell(self, charge: Charge) -> int:
         leaves, codes = self.crediting.leaves, self.crediting.codes
-        tests = tuple(int(bool(holds(node, charge))) for node in leaves.columns)
+        tests = tuple(int(bool(is_met(node, charge))) for node in leaves.columns)
         units = tuple(codes.of(text_of(charge, name) or "") for name in self.crediting.units)
         return self.cells.setdefault((*tests, *units), len(self.cells))
 
@@ -159,14 +159,14 @@ def number_of(charge: Charge, name: str) -> Decimal | None:
     return found.quantize(_LEAST_STEP) if decimals(found) > 15 else found
 
 
-def holds(tree: Tree, charge: Charge) -> bool | None:
+def is_met(tree: Tree, charge: Charge) -> bool | None:
     """Return whether a condition on a charge holds; a missing number compares to nothing."""
     kind, *parts = tree
     if kind in ("all", "any"):
-        found = [bool(holds(part, charge)) for part in parts[0]]
+        found = [bool(is_met(part, charge)) for part in parts[0]]
         return all(found) if kind == "all" else any(found)
     if kind == "not":
-        return not holds(parts[0], charge)
+        return not is_met(parts[0], charge)
     if kind in ("compare", "below"):
         return _compares(kind, parts, charge)
     value = text_of(charge, parts[0])
@@ -202,7 +202,7 @@ def _day(plan: Plan, charge: Charge) -> date:
     zone = ZoneInfo(terms.timezone)
     usual = _local(charge["ChargePeriodStart"], zone)
     for tree, name in json.loads(terms.as_of):
-        if tree is None or holds(tree, charge):
+        if tree is None or is_met(tree, charge):
             return _named_day(charge, name, zone) or usual
     return usual
 

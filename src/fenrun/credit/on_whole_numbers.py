@@ -116,7 +116,7 @@ def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
 
 
 class Crediting:
-    """What fills the steps for some plans that are settled together."""
+    """The fragments and tables of crediting, for some plans that are settled together."""
 
     def __init__(self, plans: Sequence[Plan], codes: Codes, shares: Shares, measure: int):
         alike, like = shared_work(plans)
@@ -377,7 +377,7 @@ class Crediting:
 
     def _performance_measures(self) -> str:
         found = [
-            self._measured(plan, component)
+            self._measure(plan, component)
             for plan in self.plans
             for component in plan.components
             if (plan.id, component.rule_id) in self.measured and component.pays_on != "earned"
@@ -385,7 +385,7 @@ class Crediting:
         empty = "SELECT * FROM no_measures"
         return "\nUNION ALL\n".join(found) if found else empty
 
-    def _measured(self, plan: Plan, component: Component) -> str:
+    def _measure(self, plan: Plan, component: Component) -> str:
         """Return SQL of what a component measures."""
         code = self.codes.of
         unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
@@ -403,7 +403,7 @@ class Crediting:
         }
         amount = f"sum(c.a{self.bases.index(component.basis)}) * {10**self.to_measure}"
         where = [f"c.role = {code(component.role)}", f"c.plan = {code(self.crediting[plan.id])}"]
-        where += self._measured_if(plan, component)
+        where += self._condition_of(plan, component)
         joins = ""
         if "x." in unit:
             joins += " JOIN cells AS x ON x.cell = c.cell"
@@ -434,7 +434,7 @@ class Crediting:
         ]
         return kinds.get(component.group_id, ""), mates
 
-    def _measured_if(self, plan: Plan, component: Component) -> list[str]:
+    def _condition_of(self, plan: Plan, component: Component) -> list[str]:
         found = []
         if component.measure_rule:
             found.append(self._rule(plan, component.measure_rule))

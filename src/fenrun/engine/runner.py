@@ -31,7 +31,7 @@ NUMBER, TEXT = "BIGINT", "TEXT"
 
 
 class Runner(Protocol):
-    """What runs steps over whole numbers."""
+    """A database that runs steps over whole numbers."""
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         """Make rows known as a table; `columns` are its columns with their types."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from typing import Any
 
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Refused, refused
-from fenrun.base.words import Message
+from fenrun.base.words import Message, say
 from fenrun.book.read import import_book, table_kind
 from fenrun.charges.read import stage_charges
 from fenrun.charges.source import read_header
@@ -147,3 +147,13 @@ def _staged(store: Store, path: Path, progress: Progress) -> Enter:
         raise refused("file-unreadable", Place(path.name), detail=Message("no-such-file"))
     dataset = next(dataset for dataset in DATASETS if dataset.fits(path))
     return dataset.stage(store, path, progress)
+
+
+def content_of(facts: Mapping[str, Any], lang: str) -> str:
+    """Return what an import holds: charges of a FOCUS version, a plan, or rows of the book."""
+    if "version" in facts:
+        return say("content-charges", lang, count=facts["rows"], version=facts["version"])
+    if "plan" in facts:
+        return say("content-plan", lang, plan=facts["plan"])
+    tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
+    return say("content-joint", lang).join(tables)

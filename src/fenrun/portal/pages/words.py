@@ -23,6 +23,7 @@ from fenrun.portal.access.permissions import grants_of
 from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
 from fenrun.portal.language import lang
 from fenrun.portal.pages import charts
+from fenrun.settle.imports import content_of
 from fenrun.statement.sentences import role_words, why
 
 _LIST = {"en": ", ", "zh-CN": "、"}
@@ -116,13 +117,7 @@ def act(context: Any, name: str) -> str:
 @jinja2.pass_context
 def content(context: Any, facts: Mapping[str, Any]) -> str:
     """Return what an imported file holds: charges, a plan, or rows of the book by table."""
-    lang = context["lang"]
-    if "version" in facts:
-        return say("content-charges", lang, count=facts["rows"], version=facts["version"])
-    if "plan" in facts:
-        return say("content-plan", lang, plan=facts["plan"])
-    tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
-    return _LIST[lang].join(tables)
+    return content_of(facts, context["lang"])
 
 
 def percent(part: str, whole: str) -> str:
