@@ -112,12 +112,12 @@ def load_book(
 
 
 def _one_of_kind(shares: Shares) -> str:
-    """Return SQL of a whole share of a kind of subject."""
+    """Return SQL of a whole share of the kind of subject of a link `l`."""
     customer, role, party = (10**n for n in (shares.customer, shares.role, shares.party))
     if customer == role == party:
         return str(role)
     return (
-        f"CASE of_kind WHEN 'account' THEN {customer} WHEN 'sub-account' THEN {customer}"
+        f"CASE l.of_kind WHEN 'account' THEN {customer} WHEN 'sub-account' THEN {customer}"
         f" WHEN 'party' THEN {party} ELSE {role} END"
     )
 

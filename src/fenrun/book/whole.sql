@@ -49,9 +49,9 @@ GROUP BY of_kind, subject, role, day
 
 -- step: link_conflicts
 -- Subjects of which more than the whole of a role is held on some day.
-SELECT DISTINCT of_kind, subject, role
-FROM link_load
-WHERE held > {one_of_kind}
+SELECT DISTINCT l.of_kind, l.subject, l.role
+FROM link_load AS l
+WHERE l.held > {one_of_kind}
 
 -- step: links
 -- The links to credit by; where more than the whole is held they are cut there and marked unsound.
