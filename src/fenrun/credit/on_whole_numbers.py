@@ -115,6 +115,27 @@ def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
     return leaf(tree)
 
 
+def code_test(codes: Codes, node: Tree, found: str) -> str:
+    """Return SQL of a part of a condition that compares a text, which is a code."""
+    if node[0] == "missing":
+        return f"{found} IS NULL"
+    if node[0] == "in":
+        among = ", ".join(str(codes.of(value)) for value in node[2])
+        return f"coalesce({found} IN ({among}), false)"
+    texts = enumerate(codes.texts)
+    among = ", ".join(str(number) for number, text in texts if text.startswith(node[2]))
+    return f"coalesce({found} IN ({among}), false)" if among else "false"
+
+
+def label_join(codes: Codes, alias: str, label: str, party: str, day: str) -> str:
+    """Return SQL of a join that brings a label of a party on a day."""
+    return (
+        f"LEFT JOIN labels AS {alias} ON {alias}.party = {party}"
+        f" AND {alias}.label = {codes.of(label)}"
+        f" AND {alias}.valid_from <= {day} AND {day} < {alias}.valid_to"
+    )
+
+
 class Crediting:
     """The fragments and tables of crediting, for some plans that are settled together."""
 
@@ -169,19 +190,10 @@ class Crediting:
                 clause = code(role.rule_id)
                 yield code(plan.id), clause, mode[role.rule_id], code(role.role), role.role_rank
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> Sequence[Step]:
         """Return the steps that these plans need; what no condition reads is left out."""
-        unneeded = set()
-        if not self.reads_since():
-            unneeded.add("customer_since")
-        if not self.leaves.uses("first purchase"):
-            unneeded.add("first_purchases")
+        unneeded = () if self.leaves.uses("first purchase") else ("first_purchases",)
         return [step for step in STEPS if step.name not in unneeded]
-
-    def reads_since(self) -> bool:
-        """Return whether something reads the day on which a customer was first charged."""
-        named = self.leaves.uses("first purchase") or self.leaves.uses("customer since")
-        return named or any(c.counts == "new customers" for p in self.plans for c in p.components)
 
     # --- fragments ----------------------------------------------------------------------------
 
@@ -297,15 +309,7 @@ class Crediting:
         return {"day": "o.day", "customer since": "since.day"}[name]
 
     def _of_code(self, node: Tree, found: str) -> str:
-        """Return SQL of a test of a value that is a code."""
-        if node[0] == "missing":
-            return f"{found} IS NULL"
-        if node[0] == "in":
-            among = ", ".join(str(self.codes.of(value)) for value in node[2])
-            return f"coalesce({found} IN ({among}), false)"
-        texts = enumerate(self.codes.texts)
-        among = ", ".join(str(number) for number, text in texts if text.startswith(node[2]))
-        return f"coalesce({found} IN ({among}), false)" if among else "false"
+        return code_test(self.codes, node, found)
 
     def _fact_joins(self) -> str:
         found = []
@@ -323,11 +327,7 @@ class Crediting:
         return "".join(f"\n{join}" for join in found)
 
     def _label_join(self, alias: str, label: str, party: str, day: str) -> str:
-        return (
-            f"LEFT JOIN labels AS {alias} ON {alias}.party = {party}"
-            f" AND {alias}.label = {self.codes.of(label)}"
-            f" AND {alias}.valid_from <= {day} AND {day} < {alias}.valid_to"
-        )
+        return label_join(self.codes, alias, label, party, day)
 
     def _link_fact(self, node: Tree) -> str:
         if node[0] in ("within", "dated"):

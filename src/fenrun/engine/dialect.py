@@ -63,3 +63,16 @@ def rounded_quotient(top: str, bottom: str, mode: str) -> str:
     half_even = f"{mode} = 'half even' AND ({to_even})"
     one_more = f"CASE WHEN ({half_up}) OR ({half_even}) THEN sign({top}) ELSE 0 END"
     return f"CAST({whole} + {one_more} AS DECIMAL({WIDEST}, 0))"
+
+
+def rounded_whole(top: str, bottom: str, mode: str) -> str:
+    """Return the quotient of two whole numbers, the second above zero, rounded to a whole number.
+
+    Both runners understand it (see runner.py); `half up` is away from zero.
+    """
+    whole = f"whole({top}, {bottom})"
+    twice = f"2 * abs({top} % {bottom})"
+    half_up = f"{mode} = 'half up' AND {twice} >= {bottom}"
+    to_even = f"{twice} > {bottom} OR ({twice} = {bottom} AND {whole} % 2 <> 0)"
+    half_even = f"{mode} = 'half even' AND ({to_even})"
+    return f"{whole} + CASE WHEN ({half_up}) OR ({half_even}) THEN sign({top}) ELSE 0 END"

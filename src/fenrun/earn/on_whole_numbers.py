@@ -1,0 +1,398 @@
+"""From credits to earnings, on whole numbers: what fills whole.sql, and its tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from fenrun.base.money import decimals
+from fenrun.base.when import Period, period_of
+from fenrun.credit.on_whole_numbers import code_test, label_join, to_sql
+from fenrun.credit.shared_work import shared_work
+from fenrun.earn.from_credits import MONTHLY, first_charged, first_needed
+from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
+from fenrun.engine.dialect import rounded_whole
+from fenrun.engine.runner import NUMBER, TEXT, Runner
+from fenrun.engine.steps import Step, read_steps
+from fenrun.plan.conditions import Tree
+from fenrun.plan.rows import Plan
+
+STEPS = read_steps("fenrun.earn", "whole.sql")
+_CENTS = 2
+
+
+@dataclass(frozen=True)
+class Scales:
+    """The decimals of each kind of amount: it is a whole number of 10 to the minus that many."""
+
+    credit: int
+    measure: int
+    """Of what is measured and of figures."""
+    bound: int
+    """Of the bounds of bands and gates."""
+    rate: int
+    flat: int
+    portion: int
+    factor: int
+    """Of the rates of tables that multiply."""
+    cap: int
+    cap_rate: int
+    money: int
+    """Of what is earned and paid."""
+    party_share: int
+    curved: bool
+    """Whether some table is interpolated: then what bands pay is divided by the part."""
+
+    @property
+    def part(self) -> int:
+        """Of what a rate is applied to."""
+        return self.measure + self.bound
+
+    @property
+    def pays(self) -> int:
+        """Of what a band pays."""
+        return max(self.part + self.rate + (self.part if self.curved else 0), self.flat)
+
+    @property
+    def limit(self) -> int:
+        """Of a cap."""
+        return max(self.cap, self.measure + self.cap_rate)
+
+    @property
+    def divisor(self) -> int:
+        """Of what the outcome is divided by."""
+        return self.part if self.curved else 0
+
+    @property
+    def uncapped(self) -> int:
+        """Of an outcome before its cap."""
+        return max(self.pays + self.portion + self.factor, self.limit + self.divisor)
+
+    @property
+    def override(self) -> int:
+        """Of an override before rounding."""
+        return max(self.money + self.party_share + self.portion, self.cap)
+
+
+def scales_of(
+    plans: Sequence[Plan], figures: Iterable[Decimal], credit: int, party_share: int
+) -> Scales:
+    """Return the decimals that hold every amount exactly.
+
+    `figures` are the amounts of the book, `credit` and `party_share` the decimals of a credit and
+    of a share in a party.
+    """
+
+    def most(*values: Decimal | None) -> int:
+        return max((decimals(value) for value in values if value is not None), default=0)
+
+    bands = [band for plan in plans for band in plan.bands]
+    gates = [gate for plan in plans for gate in plan.gates]
+    components = [component for plan in plans for component in plan.components]
+    groups = [group for plan in plans for group in plan.groups]
+    times = {component.times_table for component in components} - {""}
+    counted = (amount for c in components for amount in (c.up_to, c.counts_from))
+    bounds = [bound for band in bands for bound in (band.lower, band.upper)]
+    bounds += [bound for gate in gates for bound in (gate.lower, gate.upper)]
+    paid = (amount for plan in plans for pay in plan.pay for amount in (pay.draw, pay.minimum))
+    floors = (form.floor for plan in plans for form in plan.forms)
+    steps = (plan.terms[0].round_step for plan in plans)
+    return Scales(
+        credit=credit,
+        measure=max(credit, most(*figures), most(*counted)),
+        bound=most(*bounds),
+        rate=most(*(rate for band in bands for rate in (band.rate, band.rate_to))),
+        flat=most(*(band.flat for band in bands)),
+        portion=most(*(component.portion for component in components)),
+        factor=most(*(band.rate for band in bands if band.table_id in times)),
+        cap=most(*(c.cap for c in components), *(g.cap for g in groups)),
+        cap_rate=most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)),
+        money=max(_CENTS, most(*steps, *paid, *floors)),
+        party_share=party_share,
+        curved=any(band.kind == "interpolated" for band in bands),
+    )
+
+
+class Earning:
+    """The fragments and tables of earning, for some plans that are settled together."""
+
+    def __init__(self, plans: Sequence[Plan], period: Period, codes: Codes, scales: Scales):
+        self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
+        self.trees = {
+            (plan.id, c.rule_id): json.loads(c.tree) for plan in plans for c in plan.conditions
+        }
+
+    # --- tables -------------------------------------------------------------------------------
+
+    def load(self, runner: Runner) -> None:
+        """Load the plans' terms, components, tables, groups, gates and deductions; the periods."""
+        self._load_periods(runner)
+        self._load_terms(runner)
+        self._load_components(runner)
+        self._load_bands(runner)
+        code = self.codes.of
+        roles = sorted({c.role for plan in self.plans for c in plan.components})
+        rows: list[tuple[Any, ...]] = [(code(role), place) for place, role in enumerate(roles)]
+        runner.load("role_order", {"role": NUMBER, "place": NUMBER}, rows)
+        rows = [
+            (code(plan.id), code(row.component), code(row.other))
+            for plan in self.plans
+            for row in plan.less
+        ]
+        runner.load("less", dict.fromkeys(("plan", "component", "other"), NUMBER), rows)
+
+    def _load_periods(self, runner: Runner) -> None:
+        """Load every period of the calendars in use that begins in the months looked at."""
+        used = {MONTHLY}
+        for plan in self.plans:
+            used |= {c for k in plan.components for c in (k.calendar, k.baseline_calendar) if c}
+            used |= {group.calendar for group in plan.groups if group.calendar}
+        first, last = first_charged(self.plans, self.period), self.period.span.end
+        rows = []
+        for calendar in sorted(used):
+            months, year_starts = map(int, calendar.split("@"))
+            one = period_of(first, months, year_starts)
+            while one.span.start < last:
+                days = (day_number(one.span.start), day_number(one.span.end))
+                ends = (month_number(one.span.start), month_number(one.last_day))
+                rows.append((calendar, self.codes.of(one.key), *days, *ends))
+                one = period_of(one.span.end, months, year_starts)
+        numbers = ("period", "period_from", "period_to", "first_month", "last_month")
+        runner.load("periods", {"calendar": TEXT, **dict.fromkeys(numbers, NUMBER)}, rows)
+
+    def _load_terms(self, runner: Runner) -> None:
+        code, scales = self.codes.of, self.scales
+        rows = []
+        for plan in self.plans:
+            t = plan.terms[0]
+            step = maybe_scaled(t.round_step, scales.money)
+            days = (day_number(t.valid_from), day_number(t.valid_to))
+            rows.append((code(plan.id), code(t.currency), *days, step, t.round_per, t.round_mode))
+        columns = dict.fromkeys(
+            ("plan", "currency", "valid_from", "valid_to", "round_step", "round_per"), NUMBER
+        )
+        runner.load("terms", {**columns, "round_mode": TEXT}, rows)
+
+    def _load_components(self, runner: Runner) -> None:
+        columns: dict[str, str] = {"plan": NUMBER, "component": NUMBER}
+        rows: list[tuple[Any, ...]] = []
+        kinds = self._kinds_of_component()
+        columns |= {name: kind for name, (kind, _) in kinds.items()}
+        totals, like = [], []
+        _, measures = shared_work(self.plans)
+        for plan in self.plans:
+            for c in plan.components:
+                own = (self.codes.of(plan.id), self.codes.of(c.rule_id))
+                rows.append((*own, *(to(getattr(c, name)) for name, (_, to) in kinds.items())))
+        for one in measures:
+            code = self.codes.of
+            counted = (code(one.counted_plan), code(one.counted_component))
+            served = (code(one.like_plan), code(one.like_component))
+            like.append((code(one.plan_id), code(one.rule_id), *served))
+            if (one.plan_id, one.rule_id) == (one.like_plan, one.like_component):
+                own_row = next(row for row in rows if row[:2] == served)
+                totals.append((*own_row, *counted))
+        runner.load("components", columns, rows)
+        served_by = {"counted_plan": NUMBER, "counted_component": NUMBER}
+        runner.load("totals_of", {**columns, **served_by}, totals)
+        names = ("plan", "component", "like_plan", "like_component")
+        runner.load("like_of", dict.fromkeys(names, NUMBER), like)
+
+    def _kinds_of_component(self) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+        """Return, by column, its type and how its value is coded."""
+        code, scales = self.codes.of, self.scales
+
+        def amount(scale: int) -> tuple[str, Callable[[Any], Any]]:
+            return NUMBER, lambda value: maybe_scaled(value, scale)
+
+        as_is = (TEXT, lambda value: value)
+        named = (NUMBER, code)
+        texts = (
+            *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
+            *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
+        )
+        names = (
+            *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
+            *("table_id", "times_table", "times_name", "payee_rule", "clawback_rule"),
+        )
+        return {
+            "rank": (NUMBER, int),
+            "clawback_months": (NUMBER, int),
+            "counts_from": amount(scales.measure),
+            "up_to": amount(scales.measure),
+            "portion": amount(scales.portion),
+            "cap": amount(scales.limit),
+            "cap_rate": amount(scales.limit - scales.measure),
+            **dict.fromkeys(texts, as_is),
+            **dict.fromkeys(names, named),
+        }
+
+    def _load_bands(self, runner: Runner) -> None:
+        """Load `bands`, `gates` and `groups_of`."""
+        code, scales = self.codes.of, self.scales
+        bound = scales.bound
+        rows: list[tuple[Any, ...]] = []
+        for plan in self.plans:
+            times = {c.times_table for c in plan.components} - {""}
+            for b in plan.bands:
+                rate = scales.factor if b.table_id in times else scales.rate
+                rows.append(
+                    (
+                        code(plan.id),
+                        code(b.table_id),
+                        day_number(b.valid_from),
+                        day_number(b.valid_to),
+                        b.column_no,
+                        b.band_no,
+                        maybe_scaled(b.lower, bound),
+                        int(b.lower_in),
+                        maybe_scaled(b.upper, bound),
+                        int(b.upper_in),
+                        maybe_scaled(b.rate, rate),
+                        maybe_scaled(b.rate_to, rate),
+                        maybe_scaled(b.flat, scales.flat),
+                        code(b.words),
+                        b.kind,
+                    )
+                )
+        names = (
+            *("plan", "table_id", "valid_from", "valid_to", "column_no", "band_no", "lower"),
+            *("lower_in", "upper", "upper_in", "rate", "rate_to", "flat", "words"),
+        )
+        runner.load("bands", {**dict.fromkeys(names, NUMBER), "kind": TEXT}, rows)
+        rows = [
+            (
+                *(code(plan.id), code(g.component), g.gate_no, code(g.name)),
+                *(maybe_scaled(g.lower, bound), int(g.lower_in)),
+                *(maybe_scaled(g.upper, bound), int(g.upper_in)),
+                *(code(g.words), g.subject, g.of),
+            )
+            for plan in self.plans
+            for g in plan.gates
+        ]
+        bounds = ("lower", "lower_in", "upper", "upper_in")
+        numbers = dict.fromkeys(("plan", "component", "gate_no", "name", *bounds, "words"), NUMBER)
+        columns = {**numbers, "subject": TEXT, "whose": TEXT}
+        runner.load("gates", columns, rows)
+        rows = [
+            (
+                *(code(plan.id), code(g.rule_id), g.rank, maybe_scaled(g.cap, scales.limit)),
+                maybe_scaled(g.cap_rate, scales.limit - scales.measure),
+                *(code(g.cap_of), g.kind, g.calendar),
+            )
+            for plan in self.plans
+            for g in plan.groups
+        ]
+        numbers = dict.fromkeys(("plan", "group_id", "rank", "cap", "cap_rate", "cap_of"), NUMBER)
+        columns = {**numbers, "kind": TEXT, "calendar": TEXT}
+        runner.load("groups_of", columns, rows)
+
+    # --- fragments ----------------------------------------------------------------------------
+
+    def steps(self) -> Sequence[Step]:
+        """Return the steps, in order."""
+        return STEPS
+
+    def fragments(self) -> dict[str, str]:
+        """Return what fills whole.sql."""
+        s = self.scales
+        on_rate = s.pays - s.part - s.rate
+        powers = {
+            "one": s.measure,
+            "bound": s.bound,
+            "divisor_one": s.divisor,
+            "slope_lift": s.pays - s.part - s.rate - s.part if s.curved else 0,
+            "rate_lift": on_rate,
+            "flat_lift": s.pays - s.flat,
+            "one_factor": s.factor,
+            "lift": s.uncapped - s.pays - s.portion - s.factor,
+            "ceiling_lift": s.uncapped - s.limit - s.divisor,
+            "unit_of_uncapped": s.uncapped - s.divisor,
+            "limit": s.limit,
+            "money_lift": max(0, s.bound - s.money),
+            "bound_lift": max(0, s.money - s.bound),
+            "override_lift": s.override - s.money - s.party_share - s.portion,
+            "override_cap_lift": max(0, s.override - s.limit),
+            "override": s.override,
+        }
+        wide = {
+            "wide_part": "CAST(part AS HUGEINT)",
+            "wide_amount": "CAST(s.amount AS HUGEINT)",
+            "wide_ceiling": "CAST(f.ceiling AS HUGEINT)",
+        }
+        return (
+            {name: str(10**power) for name, power in powers.items()}
+            | wide
+            | {
+                "rounded": rounded_whole("top", "bottom", "round_mode"),
+                "earn_from": str(month_number(first_needed(self.plans, self.period))),
+                "paid_from": str(month_number(self.period.span.start)),
+                "paid_to": str(month_number(self.period.last_day) + 1),
+                "payee_matches": self._payee_matches(),
+                "customer_tests": self._customer_tests(),
+            }
+        )
+
+    def _payee_matches(self) -> str:
+        found = [
+            self._party_test(
+                f"SELECT {self.codes.of(plan.id)} AS plan, {self.codes.of(c.rule_id)} AS component,"
+                " b.payee, b.period_from",
+                "(SELECT DISTINCT payee, period_from FROM measures) AS b",
+                self.trees.get((plan.id, c.payee_rule), ["all", []]),
+                ("b.payee", "b.period_from"),
+            )
+            for plan in self.plans
+            for c in plan.components
+            if c.payee_rule
+        ]
+        nobody = "SELECT 0 AS plan, 0 AS component, 0 AS payee, 0 AS period_from WHERE 1 = 0"
+        return "\nUNION ALL\n".join(found) or nobody
+
+    def _customer_tests(self) -> str:
+        """Return SQL of which freezes and clawbacks hold for which customers, by month."""
+        rules = {
+            (plan.id, rule)
+            for plan in self.plans
+            for rule in (
+                *(c.clawback_rule for c in plan.components),
+                *(pay.freeze_rule for pay in plan.pay),
+            )
+            if rule
+        }
+        of = (
+            "(SELECT DISTINCT customer FROM owned WHERE customer IS NOT NULL) AS c"
+            " JOIN periods AS p ON p.calendar = '1@1'"
+        )
+        found = [
+            self._party_test(
+                f"SELECT {self.codes.of(plan_id)} AS plan, {self.codes.of(rule)} AS rule,"
+                " c.customer, p.first_month AS month",
+                of,
+                self.trees.get((plan_id, rule), ["all", []]),
+                ("c.customer", "p.period_to - 1"),
+            )
+            for plan_id, rule in sorted(rules)
+        ]
+        nobody = "SELECT 0 AS plan, 0 AS rule, 0 AS customer, 0 AS month WHERE 1 = 0"
+        return "\nUNION ALL\n".join(found) or nobody
+
+    def _party_test(self, select: str, of: str, tree: Tree, whose: tuple[str, str]) -> str:
+        """Return SQL of the rows for which a condition on a party holds on a day."""
+        names: list[str] = []
+
+        def leaf(node: Tree) -> str:
+            if node[1] not in names:
+                names.append(node[1])
+            return code_test(self.codes, node, f"q{names.index(node[1])}.value")
+
+        condition = to_sql(tree, leaf) if tree[1] else "1 = 1"
+        party, day = whose
+        joins = "".join(
+            f"\n{label_join(self.codes, f'q{place}', name, party, day)}"
+            for place, name in enumerate(names)
+        )
+        return f"{select}\nFROM {of}{joins}\nWHERE {condition}"

@@ -1,0 +1,206 @@
+"""From earnings to payments, on whole numbers: what fills whole.sql, its tables, and the walk."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from fenrun.base.money import decimals
+from fenrun.base.when import Period
+from fenrun.book.as_codes import Known
+from fenrun.earn.on_whole_numbers import Scales
+from fenrun.engine.codes import (
+    Codes,
+    maybe_scaled,
+    month_number,
+    month_of,
+    scaled,
+)
+from fenrun.engine.dialect import rounded_whole
+from fenrun.engine.runner import NUMBER, Row, Runner
+from fenrun.engine.steps import read_steps
+from fenrun.plan.rows import Form, Instalment, Plan
+
+STEPS = read_steps("fenrun.payout", "whole.sql")
+PAYOUTS = (
+    *("plan", "payee", "month", "due", "brought", "expired", "drawn", "recovered"),
+    *("balance", "paid", "carried"),
+)
+"""The columns of `payouts`."""
+
+
+class Paying:
+    """The fragments and tables of payment, for some plans that are settled together."""
+
+    def __init__(
+        self, plans: Sequence[Plan], period: Period, codes: Codes, scales: Scales, books: Known
+    ):
+        self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
+        self.books = books
+        shares = [row.share for plan in plans for row in plan.instalments]
+        shares += [row.share for plan in plans for row in plan.forms]
+        self.share = max((decimals(share) for share in shares), default=0)
+        """Decimals of the shares of instalments and forms."""
+        self.tax = max((decimals(rate) for rate in self._tax_rates()), default=0)
+        """Decimals of tax rates."""
+
+    def _tax_rates(self) -> Iterator[Decimal]:
+        for plan in self.plans:
+            for pay in plan.pay:
+                yield from (pay.tax_included, pay.tax_added)
+        for figure in self._tax_figures():
+            yield figure[3]
+
+    def _tax_figures(self) -> Iterator[tuple[str, str, str, Decimal]]:
+        """Yield the tax rates that the book gives: party, figure, period, rate."""
+        names = {pay.tax_figure for plan in self.plans for pay in plan.pay if pay.tax_figure}
+        for _, _, book in self.books:
+            for row in book.figures:
+                if row.figure in names and not row.currency:
+                    yield row.party, row.figure, row.period, row.amount
+
+    def load(self, runner: Runner) -> None:
+        """Load `pay`, `instalments`, `forms`, `tax_figures` and `tax_years`."""
+        code, scales = self.codes.of, self.scales
+        rows: list[Row] = [
+            (
+                *(code(plan.id), code(pay.freeze_rule), scaled(pay.tax_included, self.tax)),
+                *(scaled(pay.tax_added, self.tax), code(pay.tax_figure)),
+            )
+            for plan in self.plans
+            for pay in plan.pay
+        ]
+        names = ("plan", "freeze_rule", "tax_included", "tax_added", "tax_figure")
+        runner.load("pay", dict.fromkeys(names, NUMBER), rows)
+        rows = [
+            (code(plan.id), number, row.months, before, upto)
+            for plan in self.plans
+            for number, row, before, upto in self._shares(plan)
+        ]
+        columns = ("plan", "instalment_no", "months", "before", "upto")
+        runner.load("instalments", dict.fromkeys(columns, NUMBER), rows)
+        rows = [
+            (
+                *(code(plan.id), number, code(row.form), maybe_scaled(row.floor, scales.money)),
+                *(code(row.otherwise), before, upto),
+            )
+            for plan in self.plans
+            for number, row, before, upto in self._forms(plan)
+        ]
+        columns_of_forms = ("plan", "form_no", "form", "floor", "otherwise", "before", "upto")
+        runner.load("forms", dict.fromkeys(columns_of_forms, NUMBER), rows)
+        self._load_tax(runner)
+
+    def _shares(self, plan: Plan) -> Iterator[tuple[int, Instalment, int, int]]:
+        """Yield each instalment with the shares before it and up to it."""
+        reached = 0
+        for row in sorted(plan.instalments, key=lambda row: row.instalment_no):
+            before, reached = reached, reached + scaled(row.share, self.share)
+            yield row.instalment_no, row, before, reached
+
+    def _forms(self, plan: Plan) -> Iterator[tuple[int, Form, int, int]]:
+        """Yield each form with the shares before it and up to it."""
+        reached = 0
+        for row in sorted(plan.forms, key=lambda row: row.form_no):
+            before, reached = reached, reached + scaled(row.share, self.share)
+            yield row.form_no, row, before, reached
+
+    def _load_tax(self, runner: Runner) -> None:
+        code = self.codes.of
+        found: dict[tuple[int, int, int], set[int]] = defaultdict(set)
+        for party, figure, period, rate in self._tax_figures():
+            key = (code(party), code(figure), code(period))
+            found[key].add(scaled(rate, self.tax))
+        rows: list[Row] = [(*key, *values) for key, values in found.items() if len(values) == 1]
+        names = ("party", "figure", "period", "amount")
+        runner.load("tax_figures", dict.fromkeys(names, NUMBER), rows)
+        months = runner.rows("SELECT first_month FROM periods WHERE calendar = '1@1'")
+        rows = [(month, code(str(month_of(month).year))) for (month,) in months]
+        runner.load("tax_years", {"month": NUMBER, "year": NUMBER}, rows)
+
+    def fragments(self) -> dict[str, str]:
+        """Return what fills whole.sql."""
+        scales = self.scales
+        return {
+            "whole_share": str(10**self.share),
+            "cut": str(10 ** (self.share + scales.money)),
+            "whole_tax": str(10**self.tax),
+            "money": str(10**scales.money),
+            "cash": str(self.codes.of("cash")),
+            "rounded": rounded_whole("top", "bottom", "round_mode"),
+            "paid_from": str(month_number(self.period.span.start)),
+            "paid_to": str(month_number(self.period.last_day) + 1),
+        }
+
+    def run(self, runner: Runner) -> None:
+        """Run the steps; between dues and payments, walk month by month."""
+        filled = self.fragments()
+        for step in STEPS:
+            if step.name == "payments":
+                runner.load("payouts", dict.fromkeys(PAYOUTS, NUMBER), self._payouts(runner))
+            runner.run(step, filled)
+
+    def _payouts(self, runner: Runner) -> Iterator[Row]:
+        """Yield month after month what is carried, expires, is drawn, recovered and paid."""
+        dues: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        sql = "SELECT plan, payee, month, due FROM dues ORDER BY plan, payee, month"
+        for plan, payee, month, due in runner.rows(sql):
+            dues[plan, payee].append((month, due))
+        rules = {self.codes.of(plan.id): self._rules(plan) for plan in self.plans if plan.pay}
+        for (plan, payee), months in dues.items():
+            for row in walk(rules[plan], months):
+                yield (plan, payee, *row)
+
+    def _rules(self, plan: Plan) -> PayRules:
+        pay, money, end = plan.pay[0], self.scales.money, plan.terms[0].valid_to
+        return PayRules(
+            maybe_scaled(pay.draw, money),
+            pay.recoverable,
+            maybe_scaled(pay.minimum, money),
+            pay.expires,
+            month_number(end) + (end.day > 1),
+        )
+
+
+@dataclass(frozen=True)
+class PayRules:
+    """The rules by which a plan pays what is due."""
+
+    draw: int | None
+    recoverable: bool
+    minimum: int | None
+    expires: int
+    """A carried amount becomes breakage after so many months; 0: never."""
+    ends: int
+    """The first month in which nothing is drawn any more."""
+
+
+def walk(rules: PayRules, months: Sequence[tuple[int, int]]) -> Iterator[Row]:
+    """Yield what becomes of each month's due: the columns of `payouts` from `month` on.
+
+    `balance` is what was drawn and is not recovered yet.
+    """
+    carried = balance = 0
+    empty_no = 0
+    for number, (month, due) in enumerate(months, 1):
+        brought, expired = carried, 0
+        old = number - rules.expires
+        if rules.expires > 0 and old > empty_no:
+            of_old = months[old - 1][1] if old >= 1 else 0
+            expired = min(max(of_old, 0), max(brought, 0))
+        net = brought - expired + due
+        drawn = recovered = 0
+        if rules.draw is not None:
+            draw = rules.draw if month < rules.ends else 0
+            if month < rules.ends and draw > net:
+                drawn = draw - net
+            if rules.recoverable and net > draw:
+                recovered = min(balance, net - draw)
+        owed = net + drawn - recovered
+        paid = 0 if rules.minimum is not None and owed < rules.minimum else owed
+        balance = balance + drawn - recovered if rules.recoverable else 0
+        carried = owed - paid
+        empty_no = number if owed == paid else empty_no
+        yield month, due, brought, expired, drawn, recovered, balance, paid, carried

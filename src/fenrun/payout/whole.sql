@@ -1,0 +1,87 @@
+-- step: payables
+-- Each earning cut into its instalments, with the month in which each is due.
+-- Earlier instalments are rounded down, the last takes the rest.
+SELECT e.plan, e.payee, e.component, e.period, e.unit, e.step_no,
+       coalesce(p.instalment_no, 0) AS instalment_no,
+       e.last_month + coalesce(p.months, 0) AS due_month,
+       CASE WHEN coalesce(p.upto, {whole_share}) = {whole_share} THEN e.earned
+            ELSE whole(e.earned * p.upto * z.round_per, {cut}) * z.round_step END
+       - whole(e.earned * coalesce(p.before, 0) * z.round_per, {cut}) * z.round_step AS amount
+FROM earnings AS e
+JOIN terms AS z ON z.plan = e.plan
+JOIN pay AS y ON y.plan = e.plan
+LEFT JOIN instalments AS p ON p.plan = e.plan
+
+-- step: released
+-- The instalments with the first month, from the due one on, in which nothing freezes them.
+WITH frozen AS (
+  SELECT y.plan, t.customer, t.month
+  FROM pay AS y
+  JOIN customer_tests AS t ON t.plan = y.plan AND t.rule = y.freeze_rule)
+SELECT a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
+       a.due_month, a.amount, min(m.first_month) AS month
+FROM payables AS a
+JOIN periods AS m
+  ON m.calendar = '1@1' AND m.first_month >= a.due_month AND m.last_month < {paid_to}
+LEFT JOIN frozen AS f
+  ON f.plan = a.plan AND f.customer = a.unit AND f.month = m.first_month
+WHERE f.customer IS NULL
+GROUP BY a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
+         a.due_month, a.amount
+
+-- step: dues
+-- The amount due to each payee month by month, from its first to the last asked for.
+SELECT p.plan, p.payee, m.first_month AS month, coalesce(sum(r.amount), 0) AS due
+FROM (
+  SELECT plan, payee, min(due_month) AS first_month
+  FROM payables
+  GROUP BY plan, payee) AS p
+JOIN periods AS m
+  ON m.calendar = '1@1' AND m.first_month >= p.first_month AND m.last_month < {paid_to}
+LEFT JOIN released AS r ON r.plan = p.plan AND r.payee = p.payee AND r.month = m.first_month
+GROUP BY p.plan, p.payee, m.first_month
+
+-- step: payments
+-- What is paid out, by form; a plan that says nothing about it pays what is earned, at once.
+WITH split AS (
+  SELECT o.plan, o.payee, o.month, coalesce(f.form_no, 0) AS form_no, f.form, f.floor, f.otherwise,
+         CASE WHEN coalesce(f.upto, {whole_share}) = {whole_share} THEN o.paid
+              ELSE whole(o.paid * f.upto * z.round_per, {cut}) * z.round_step END
+         - whole(o.paid * coalesce(f.before, 0) * z.round_per, {cut}) * z.round_step AS amount
+  FROM payouts AS o
+  JOIN terms AS z ON z.plan = o.plan
+  LEFT JOIN forms AS f ON f.plan = o.plan),
+formed AS (
+  SELECT plan, payee, month,
+         CASE WHEN form IS NULL THEN {cash} WHEN amount < floor THEN otherwise ELSE form END AS form,
+         sum(amount) AS amount
+  FROM split
+  GROUP BY 1, 2, 3, 4),
+taxed AS (
+  SELECT f.*, y.tax_included, coalesce(a.amount, b.amount, y.tax_added) AS tax_added,
+         z.round_mode, z.round_per, z.round_step
+  FROM formed AS f
+  JOIN pay AS y ON y.plan = f.plan
+  JOIN terms AS z ON z.plan = f.plan
+  LEFT JOIN periods AS m ON m.calendar = '1@1' AND m.first_month = f.month
+  LEFT JOIN tax_figures AS a
+    ON a.party = f.payee AND a.figure = y.tax_figure AND a.period = m.period
+  LEFT JOIN tax_years AS n ON n.month = f.month
+  LEFT JOIN tax_figures AS b
+    ON b.party = f.payee AND b.figure = y.tax_figure AND b.period = n.year),
+quotients AS (
+  SELECT t.*,
+         CAST(t.amount AS HUGEINT) * ({whole_tax} + t.tax_added) * t.round_per AS top,
+         CAST({whole_tax} + t.tax_included AS HUGEINT) * {money} AS bottom
+  FROM taxed AS t)
+SELECT plan, payee, month, form, amount,
+       CASE WHEN tax_included = 0 AND tax_added = 0 THEN amount
+            ELSE ({rounded}) * round_step END AS paid
+FROM quotients
+WHERE amount <> 0
+UNION ALL
+SELECT e.plan, e.payee, e.last_month, {cash}, sum(e.earned), sum(e.earned)
+FROM earnings AS e
+WHERE NOT EXISTS (SELECT 1 FROM pay AS y WHERE y.plan = e.plan) AND e.last_month >= {paid_from}
+GROUP BY e.plan, e.payee, e.last_month
+HAVING sum(e.earned) <> 0

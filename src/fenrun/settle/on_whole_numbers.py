@@ -1,0 +1,117 @@
+"""Settle on whole numbers: a small world in thousandths of a second, by the same steps as a large
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from fenrun.base.problem import Problem
+from fenrun.base.when import Period
+from fenrun.book.as_codes import Known, load_book, named_subjects, shares_of
+from fenrun.credit.charges_as_codes import Charge, Coded, billed_between, cost_scale
+from fenrun.credit.on_whole_numbers import Crediting, bases_of
+from fenrun.earn.from_credits import charged
+from fenrun.earn.on_whole_numbers import Earning, Scales, scales_of
+from fenrun.engine.codes import Codes, unscaled
+from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.payout.on_whole_numbers import Paying
+from fenrun.plan.read import plan_as_of
+from fenrun.plan.rows import Plan
+
+_SAFE = 1 << 62
+"""The bound of every number that SQLite may meet: half of what 64 bits hold."""
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What a settlement on whole numbers leaves: tables of codes, and how they are read."""
+
+    runner: Runner
+    codes: Codes
+    scales: Scales
+    problems: tuple[Problem, ...]
+    """What the plan's limits refused of the book."""
+
+    def amount(self, sql: str, values: Sequence[int], scale: int) -> Decimal:
+        """Return the amount that a query of one row finds."""
+        found = self.runner.rows(sql, values)[0][0]
+        return unscaled(int(found), scale) or Decimal(0)
+
+
+def settle_on_whole_numbers(
+    plans: Sequence[Plan],
+    books: Known,
+    charges: Sequence[Charge],
+    period: Period,
+    known: date,
+    runner: Callable[[], Runner] | None = None,
+) -> Settlement:
+    """Settle a period over charges and books in memory, as known on a day.
+
+    SQLite runs it where no number can pass 62 bits, DuckDB else. Raises Refused where exact
+    arithmetic does not fit.
+    """
+    plans = [plan_as_of(plan, known) for plan in plans]
+    charges = list(billed_between(charges, *charged(plans, period)))
+    cost, shares = cost_scale(charges, bases_of(plans)), shares_of(books)
+    depth = max((len(plan.roll_ups) for plan in plans), default=0)
+    credit = cost + shares.customer + shares.role + shares.party * depth
+    figures = {row.amount for _, _, book in books for row in book.figures}
+    scales = scales_of(plans, figures, credit, shares.party)
+    if runner is None:
+        runner = SQLite if _is_small(plans, charges, figures, scales) else Bulk
+    engine, codes, terms = runner(), Codes(), plans[0].terms[0]
+    limits = (terms.registration_days, terms.open_registrations, terms.cooldown_months)
+    problems = load_book(engine, books, codes, shares, limits, scales.measure)
+    earning = Earning(plans, period, codes, scales)
+    earning.load(engine)
+    crediting = Crediting(plans, codes, shares, scales.measure - credit)
+    Coded(crediting, named_subjects(books, codes), cost).load(engine, charges)
+    crediting.load(engine)
+    for stage in (crediting, earning):
+        filled = stage.fragments()
+        for step in stage.steps():
+            engine.run(step, filled)
+    paying = Paying(plans, period, codes, scales, books)
+    paying.load(engine)
+    paying.run(engine)
+    return Settlement(engine, codes, scales, tuple(problems))
+
+
+def _is_small(
+    plans: Sequence[Plan], charges: Sequence[Charge], figures: set[Decimal], scales: Scales
+) -> bool:
+    """Return whether no number of the settlement can pass what SQLite holds exactly.
+
+    The largest is an outcome before rounding: an amount times the largest rate and factor, in
+    units of its last decimal, times the steps in one.
+    """
+    costs = [v for charge in charges for v in charge.values() if isinstance(v, Decimal)]
+    total = sum(map(abs, costs), Decimal(0))
+    amounts = [total, *map(abs, figures), *_amounts(plans)]
+    bands = [band for plan in plans for band in plan.bands]
+    rates = [rate for band in bands for rate in (band.rate, band.rate_to) if rate is not None]
+    bounds = [b for band in bands for b in (band.lower, band.upper) if b is not None]
+    rate, bound = (max([Decimal(1), *map(abs, found)]) for found in (rates, bounds))
+    factor = rate if scales.factor or any(c.times_table for p in plans for c in p.components) else 1
+    largest = max([Decimal(1), *amounts]) * rate * factor * 4
+    if scales.curved:
+        largest *= max([Decimal(1), *amounts]) * bound
+    steps = max(plan.terms[0].round_per for plan in plans)
+    of_bands = bound * max([Decimal(1), *amounts]) * 10**scales.part
+    return bool(max(largest * steps * 10**scales.uncapped, of_bands) < _SAFE)
+
+
+def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
+    """Return the amounts that the plans themselves name."""
+    found: list[Decimal | None] = [band.flat for plan in plans for band in plan.bands]
+    for plan in plans:
+        for c in plan.components:
+            found += [c.cap, c.up_to, c.counts_from, c.cap_rate]
+        found += [group.cap for group in plan.groups]
+        found += [amount for pay in plan.pay for amount in (pay.draw, pay.minimum)]
+    return [abs(amount) for amount in found if amount is not None]
