@@ -62,9 +62,7 @@ def _credited(batch: worlds.Batch, runner: Runner) -> tuple[Codes, int]:
     Coded(crediting, named_subjects(books, codes), scale).load(runner, charges)
     crediting.load(runner)
     _periods(runner, plans, batch)
-    filled = crediting.fragments()
-    for step in crediting.steps():
-        runner.run(step, filled)
+    crediting.run(runner)
     return codes, scale + shares.customer + shares.role + shares.party * crediting.depth
 
 

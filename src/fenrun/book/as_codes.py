@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,13 @@ _LINKS = {
     "source": NUMBER,
     "row_no": NUMBER,
 }
-_TENURES = ("of_kind", "subject", "role", "party", "since", "until", "previous")
+_SUBJECT = {"of_kind": TEXT, "subject": NUMBER, "role": NUMBER}
+_COLUMNS = {
+    "tenures": _SUBJECT | dict.fromkeys(("party", "since", "until", "previous"), NUMBER),
+    "link_load": _SUBJECT | dict.fromkeys(("day", "held", "next_day"), NUMBER),
+    "link_conflicts": _SUBJECT,
+}
+"""The columns of the steps that are left out where nothing asks for them."""
 _OF_ACCOUNT, _OF_PARTY = ("account", "sub-account"), "party"
 _NAMED = ("order", "resource", "sub-account")
 _AT = "\x1f"
@@ -89,18 +96,25 @@ def load_book(
     shares: Shares,
     limits: tuple[int, int, int],
     figure_scale: int,
+    with_tenures: bool = True,
 ) -> list[Problem]:
     """Make the tables `links`, `labels` and `figures`; return what the limits refuse.
 
     `limits` are the three of within_limits, in its order. Amounts of figures are whole
-    numbers of 10 to the minus `figure_scale`.
+    numbers of 10 to the minus `figure_scale`. Since when a link is held, and who held it before, is
+    worked out `with_tenures` alone.
     """
     runner.load("book_links", {**_LINKS, "known": NUMBER}, _link_rows(books, codes, shares))
     _load_labels(runner, books, codes)
     _load_figures(runner, books, codes, figure_scale)
     filled = {"one_of_kind": _one_of_kind(shares)}
     problems: list[Problem] = []
+    left_out = set() if _may_clash(books, shares) else {"link_load", "link_conflicts"}
+    left_out |= set() if with_tenures else {"tenures"}
     for step in STEPS:
+        if step.name in left_out:
+            runner.load(step.name, _COLUMNS[step.name], [])
+            continue
         if step.name == "tenures":
             parties = sorted({link.party for link in _all_links(books)})
             places = [(codes.of(party), place) for place, party in enumerate(parties)]
@@ -109,6 +123,15 @@ def load_book(
         if step.name == "links_as_of":
             problems += _apply_limits(runner, codes, limits)
     return problems
+
+
+def _may_clash(books: Known, shares: Shares) -> bool:
+    """Return whether some subject's role is given away more than once, whatever the days."""
+    held: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    for link in _all_links(books):
+        key = (link.of_kind, link.issuer, link.subject, link.role)
+        held[key] += scaled(link.share, shares.of(link.of_kind))
+    return any(share > 10 ** shares.of(kind) for (kind, *_), share in held.items())
 
 
 def _one_of_kind(shares: Shares) -> str:

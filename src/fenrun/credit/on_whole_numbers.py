@@ -19,7 +19,7 @@ from fenrun.credit.shared_work import shared_work
 from fenrun.engine.codes import Codes, day_number
 from fenrun.engine.dialect import literal, literals
 from fenrun.engine.runner import NUMBER, TEXT, Runner
-from fenrun.engine.steps import Step, read_steps
+from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import LINK_DATES, Tree, is_column, walk
 from fenrun.plan.rows import Component, Exclusion, Plan
 from fenrun.plan.vocabulary import BASES
@@ -190,10 +190,22 @@ class Crediting:
                 clause = code(role.rule_id)
                 yield code(plan.id), clause, mode[role.rule_id], code(role.role), role.role_rank
 
-    def steps(self) -> Sequence[Step]:
-        """Return the steps that these plans need; what no condition reads is left out."""
-        unneeded = () if self.leaves.uses("first purchase") else ("first_purchases",)
-        return [step for step in STEPS if step.name not in unneeded]
+    def run(self, runner: Runner, with_uncredited: bool = True) -> None:
+        """Run the steps; what no condition reads is left out, and what is left over if not asked.
+
+        `with_uncredited` asks for the tables `coverage` and `uncredited`.
+        """
+        left_out = set() if self.leaves.uses("first purchase") else {"first_purchases"}
+        left_out |= set() if with_uncredited else {"coverage", "uncredited"}
+        filled = self.fragments()
+        for step in STEPS:
+            if step.name not in left_out:
+                runner.run(step, filled)
+
+    def reads_holders(self) -> bool:
+        """Return whether a condition reads since when a link is held, or who held it before."""
+        before = any(str(node[1]).startswith("previous.") for node in self.leaves.link)
+        return before or any(node[0] in ("within", "dated") for node in self.leaves.link)
 
     # --- fragments ----------------------------------------------------------------------------
 

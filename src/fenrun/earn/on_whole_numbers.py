@@ -16,12 +16,34 @@ from fenrun.earn.from_credits import MONTHLY, first_charged, first_needed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import rounded_whole
 from fenrun.engine.runner import NUMBER, TEXT, Runner
-from fenrun.engine.steps import Step, read_steps
+from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree
 from fenrun.plan.rows import Plan
 
 STEPS = read_steps("fenrun.earn", "whole.sql")
 _CENTS = 2
+_UNIT = ("plan", "component", "payee", "unit", "period")
+_ENTRY = ("plan", "component", "payee", "period", "detail", "earned")
+_LINE = (
+    *("plan", "component", "rank", "role", "payee", "per", "period", "period_from", "period_to"),
+    *("last_month", "currency", "amount", "earned"),
+)
+_OPTIONAL = {
+    "qualifying_customers": (*_UNIT, "customers"),
+    "customers_last_year": (*_UNIT, "amount"),
+    "gated": (*_UNIT, "gate_no", "words"),
+    "factors": (*_UNIT, "factor", "words"),
+    "gate_entries": _ENTRY,
+    "gated_lines": _LINE,
+    "less_entries": _ENTRY,
+    "lessened_lines": _LINE,
+    "best_entries": _ENTRY,
+    "best_lines": _LINE,
+    "ceiling_entries": (*_LINE, "detail"),
+    "override_entries": (*_LINE, "detail", "base"),
+    "clawback_entries": (*_LINE, "unit"),
+}
+"""The steps that not every plan needs, with the columns of the table that stands in for each."""
 
 
 @dataclass(frozen=True)
@@ -292,9 +314,45 @@ class Earning:
 
     # --- fragments ----------------------------------------------------------------------------
 
-    def steps(self) -> Sequence[Step]:
-        """Return the steps, in order."""
-        return STEPS
+    def run(self, runner: Runner) -> None:
+        """Run the steps; one that no plan needs leaves an empty table."""
+        filled, needed = self.fragments(), self._needed()
+        for step in STEPS:
+            if step.name in _OPTIONAL and step.name not in needed:
+                columns = _OPTIONAL[step.name]
+                runner.load(step.name, dict.fromkeys(columns, NUMBER), [])
+            else:
+                runner.run(step, filled)
+
+    def _needed(self) -> set[str]:
+        """Return those of the optional steps that some plan needs."""
+        plans = self.plans
+        components = [c for plan in plans for c in plan.components]
+        found = set()
+        if any(c.counts != "amount" for c in components):
+            found.add("qualifying_customers")
+        if any(c.compare == "last year of its customers" for c in components):
+            found.add("customers_last_year")
+        if any(plan.gates for plan in plans):
+            found.add("gated")
+        if any(c.times_table for c in components):
+            found.add("factors")
+        if any(c.clawback_rule for c in components):
+            found |= {"clawback_entries"}
+        if any(g.subject == "earned" for plan in plans for g in plan.gates):
+            found.add("gate_entries")
+        if any(plan.less for plan in plans):
+            found.add("less_entries")
+        if any(group.kind == "max" for plan in plans for group in plan.groups):
+            found.add("best_entries")
+        if any(g.cap is not None or g.cap_rate is not None for p in plans for g in p.groups):
+            found.add("ceiling_entries")
+        if any(c.pays_on == "earned" for c in components):
+            found.add("override_entries")
+        between = {"gate_entries", "less_entries", "best_entries"}
+        if found & (between | {"ceiling_entries", "override_entries"}):
+            found |= {"gated_lines", "lessened_lines", "best_lines"}
+        return found
 
     def fragments(self) -> dict[str, str]:
         """Return what fills whole.sql."""

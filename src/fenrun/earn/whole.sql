@@ -34,17 +34,17 @@ FROM baselined
 -- Where customers are counted: how many reach what the component asks of each in a period.
 SELECT s.plan, s.component, s.payee, s.unit, s.period, count(*) * {one} AS customers
 FROM (SELECT k.plan, k.component, k.counts, k.counts_from, c.payee, c.unit, c.customer, p.period,
-             p.period_from, p.period_to, sum(c.counted) AS amount
+             p.period_from, p.period_to, sum(c.counted) AS amount, min(n.day) AS since
       FROM qualifying_amounts AS c
       JOIN totals_of AS k
         ON k.counted_plan = c.plan AND k.counted_component = c.component AND k.counts <> 'amount'
       JOIN periods AS p
         ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
+      LEFT JOIN customer_since AS n ON n.customer = c.customer
       GROUP BY k.plan, k.component, k.counts, k.counts_from, c.payee, c.unit, c.customer, p.period,
                p.period_from, p.period_to) AS s
-LEFT JOIN customer_since AS n ON n.customer = s.customer
 WHERE CASE WHEN s.counts_from IS NULL THEN s.amount > 0 ELSE s.amount >= s.counts_from END
-  AND (s.counts = 'customers' OR (n.day >= s.period_from AND n.day < s.period_to))
+  AND (s.counts = 'customers' OR (s.since >= s.period_from AND s.since < s.period_to))
 GROUP BY s.plan, s.component, s.payee, s.unit, s.period
 
 -- step: measures

@@ -39,6 +39,9 @@ class Runner(Protocol):
     def run(self, step: Step, fragments: dict[str, str]) -> None:
         """Run a step into a table of its name. Raises Refused where exact arithmetic fails."""
 
+    def refuse_floats(self, tables: Iterable[str]) -> None:
+        """Raise Refused where a number of the tables became a float."""
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Return a query's rows; each `?` stands for one of the values."""
 
@@ -46,8 +49,8 @@ class Runner(Protocol):
 class SQLite:
     """SQLite in memory.
 
-    It goes on in floating point where 64 bits do not hold a number, without a word: `run` refuses a
-    table that holds one, and who uses it must know before that no product passes 63 bits.
+    It goes on in floating point where 64 bits do not hold a number, without a word: who uses it
+    must know before that no product passes 63 bits, and asks `refuse_floats` afterwards.
     """
 
     def __init__(self) -> None:
@@ -77,8 +80,6 @@ class SQLite:
         self._make_room(step.name)
         kind, name = "VIEW" if step.view else "TABLE", quoted(step.name)
         self.connection.execute(f"CREATE {kind} {name} AS {step.filled(fragments)}")
-        if not step.view:
-            self._refuse_floats(step.name)
 
     def _make_room(self, name: str) -> None:
         """Drop what has the name; asking first is cheaper than a drop that finds nothing."""
@@ -86,13 +87,14 @@ class SQLite:
             self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
         self._names.add(name)
 
-    def _refuse_floats(self, table: str) -> None:
-        """Raise Refused where a number of the table became a float."""
-        head = self.connection.execute(f"SELECT * FROM {quoted(table)} LIMIT 0").description
-        is_float = " OR ".join(f"typeof({quoted(column)}) = 'real'" for column, *_ in head)
-        found = self.connection.execute(f"SELECT 1 FROM {quoted(table)} WHERE {is_float} LIMIT 1")
-        if found.fetchone():
-            raise refused("amount-too-large", Place(table), detail="64 bits")
+    def refuse_floats(self, tables: Iterable[str]) -> None:
+        """Raise Refused where a number of the tables became a float."""
+        for table in tables:
+            head = self.connection.execute(f"SELECT * FROM {quoted(table)} LIMIT 0").description
+            is_float = " OR ".join(f"typeof({quoted(column)}) = 'real'" for column, *_ in head)
+            sql = f"SELECT 1 FROM {quoted(table)} WHERE {is_float} LIMIT 1"
+            if self.connection.execute(sql).fetchone():
+                raise refused("amount-too-large", Place(table), detail="64 bits")
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return self.connection.execute(sql, list(values)).fetchall()
@@ -134,6 +136,9 @@ class Bulk:
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
             detail = str(error).splitlines()[0]
             raise refused("amount-too-large", Place(step.name), detail=detail) from error
+
+    def refuse_floats(self, tables: Iterable[str]) -> None:
+        """Do nothing: no step of whole numbers gives a float here."""
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return self.connection.execute(sql, list(values)).fetchall()

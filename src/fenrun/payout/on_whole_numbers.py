@@ -136,11 +136,13 @@ class Paying:
 
     def run(self, runner: Runner) -> None:
         """Run the steps; between dues and payments, walk month by month."""
-        filled = self.fragments()
+        filled, pays = self.fragments(), any(plan.pay for plan in self.plans)
         for step in STEPS:
             if step.name == "payments":
-                runner.load("payouts", dict.fromkeys(PAYOUTS, NUMBER), self._payouts(runner))
-            runner.run(step, filled)
+                rows = self._payouts(runner) if pays else ()
+                runner.load("payouts", dict.fromkeys(PAYOUTS, NUMBER), rows)
+            if pays or step.name == "payments":
+                runner.run(step, filled)
 
     def _payouts(self, runner: Runner) -> Iterator[Row]:
         """Yield month after month what is carried, expires, is drawn, recovered and paid."""

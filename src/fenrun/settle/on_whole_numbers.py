@@ -12,7 +12,7 @@ from decimal import Decimal
 from fenrun.base.problem import Problem
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Known, load_book, named_subjects, shares_of
-from fenrun.credit.charges_as_codes import Charge, Coded, billed_between, cost_scale
+from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_between, cost_scale
 from fenrun.credit.on_whole_numbers import Crediting, bases_of
 from fenrun.earn.from_credits import charged
 from fenrun.earn.on_whole_numbers import Earning, Scales, scales_of
@@ -24,6 +24,8 @@ from fenrun.plan.rows import Plan
 
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
+_RESULTS = ("credited", "performance_measures", "component_earnings", "earnings", "payments")
+"""The tables that hold amounts which others are made of."""
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,12 @@ def settle_on_whole_numbers(
     period: Period,
     known: date,
     runner: Callable[[], Runner] | None = None,
+    with_uncredited: bool = True,
 ) -> Settlement:
     """Settle a period over charges and books in memory, as known on a day.
 
-    SQLite runs it where no number can pass 62 bits, DuckDB else. Raises Refused where exact
-    arithmetic does not fit.
+    SQLite runs it where no number can pass 62 bits, DuckDB else. `with_uncredited` also finds what
+    nobody is credited for. Raises Refused where exact arithmetic does not fit.
     """
     plans = [plan_as_of(plan, known) for plan in plans]
     charges = list(billed_between(charges, *charged(plans, period)))
@@ -66,19 +69,19 @@ def settle_on_whole_numbers(
         runner = SQLite if _is_small(plans, charges, figures, scales) else Bulk
     engine, codes, terms = runner(), Codes(), plans[0].terms[0]
     limits = (terms.registration_days, terms.open_registrations, terms.cooldown_months)
-    problems = load_book(engine, books, codes, shares, limits, scales.measure)
-    earning = Earning(plans, period, codes, scales)
-    earning.load(engine)
     crediting = Crediting(plans, codes, shares, scales.measure - credit)
+    with_tenures = crediting.reads_holders()
+    problems = load_book(engine, books, codes, shares, limits, scales.measure, with_tenures)
     Coded(crediting, named_subjects(books, codes), cost).load(engine, charges)
     crediting.load(engine)
-    for stage in (crediting, earning):
-        filled = stage.fragments()
-        for step in stage.steps():
-            engine.run(step, filled)
+    earning = Earning(plans, period, codes, scales)
+    earning.load(engine)
+    crediting.run(engine, with_uncredited)
+    earning.run(engine)
     paying = Paying(plans, period, codes, scales, books)
     paying.load(engine)
     paying.run(engine)
+    engine.refuse_floats(_RESULTS)
     return Settlement(engine, codes, scales, tuple(problems))
 
 
@@ -90,8 +93,9 @@ def _is_small(
     The largest is an outcome before rounding: an amount times the largest rate and factor, in
     units of its last decimal, times the steps in one.
     """
-    costs = [v for charge in charges for v in charge.values() if isinstance(v, Decimal)]
-    total = sum(map(abs, costs), Decimal(0))
+    bases = bases_of(plans)
+    costs = (basis_of(charge, basis) for charge in charges for basis in bases)
+    total = sum((abs(cost) for cost in costs if cost is not None), Decimal(0))
     amounts = [total, *map(abs, figures), *_amounts(plans)]
     bands = [band for plan in plans for band in plan.bands]
     rates = [rate for band in bands for rate in (band.rate, band.rate_to) if rate is not None]
