@@ -12,7 +12,7 @@ from fenrun.base.problem import Problem
 from fenrun.book.limits import within_limits
 from fenrun.book.read import Book
 from fenrun.engine.codes import Codes, day_number, day_of, scaled
-from fenrun.engine.runner import NUMBER, TEXT, Runner
+from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 
 STEPS = read_steps("fenrun.book", "whole.sql")
@@ -198,7 +198,7 @@ def _load_figures(runner: Runner, books: Known, codes: Codes, scale: int) -> Non
         for _, known, book in books
         for figure in book.figures
     ]
-    runner.load("book_figures", dict.fromkeys(names, NUMBER), rows)
+    runner.load("book_figures", {**dict.fromkeys(names, NUMBER), "amount": AMOUNT}, rows)
 
 
 def _apply_limits(runner: Runner, codes: Codes, limits: tuple[int, int, int]) -> list[Problem]:

@@ -21,7 +21,7 @@ from fenrun.book.as_codes import subject_code
 from fenrun.charges.rows import ORDER
 from fenrun.credit.on_whole_numbers import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number, month_of
-from fenrun.engine.runner import NUMBER, Runner
+from fenrun.engine.runner import AMOUNT, NUMBER, Runner
 from fenrun.plan.conditions import Tree
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
@@ -51,7 +51,8 @@ class Coded:
         amounts = [f"a{n}" for n in range(len(crediting.bases))]
         names = ["account", "sub_account", "order_id", "resource_id", "month", "day", "currency"]
         names += ["bought", "cell", *numbers, *amounts]
-        runner.load("charges", dict.fromkeys(names, NUMBER), rows)
+        columns = dict.fromkeys(names, NUMBER) | dict.fromkeys(amounts, AMOUNT)
+        runner.load("charges", columns, rows)
         tests = [f"t{n}" for n in range(len(crediting.leaves.columns))]
         units = [f"u{n}" for n in range(len(crediting.units))]
         cells = [(number, *values) for values, number in self.cells.items()]

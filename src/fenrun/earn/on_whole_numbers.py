@@ -15,7 +15,7 @@ from fenrun.credit.shared_work import shared_work
 from fenrun.earn.from_credits import MONTHLY, first_charged, first_needed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import rounded_whole
-from fenrun.engine.runner import NUMBER, TEXT, Runner
+from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree
 from fenrun.plan.rows import Plan
@@ -70,32 +70,32 @@ class Scales:
 
     @property
     def part(self) -> int:
-        """Of what a rate is applied to."""
+        """The decimals of what a rate is applied to."""
         return self.measure + self.bound
 
     @property
     def pays(self) -> int:
-        """Of what a band pays."""
+        """The decimals of what a band pays."""
         return max(self.part + self.rate + (self.part if self.curved else 0), self.flat)
 
     @property
     def limit(self) -> int:
-        """Of a cap."""
+        """The decimals of a cap."""
         return max(self.cap, self.measure + self.cap_rate)
 
     @property
     def divisor(self) -> int:
-        """Of what the outcome is divided by."""
+        """The decimals of what the outcome is divided by."""
         return self.part if self.curved else 0
 
     @property
     def uncapped(self) -> int:
-        """Of an outcome before its cap."""
+        """The decimals of an outcome before its cap."""
         return max(self.pays + self.portion + self.factor, self.limit + self.divisor)
 
     @property
     def override(self) -> int:
-        """Of an override before rounding."""
+        """The decimals of an override before rounding."""
         return max(self.money + self.party_share + self.portion, self.cap)
 
 
@@ -136,6 +136,14 @@ def scales_of(
         party_share=party_share,
         curved=any(band.kind == "interpolated" for band in bands),
     )
+
+
+_AMOUNTS = ("lower", "upper", "rate", "rate_to", "flat", "cap", "cap_rate", "round_step")
+
+
+def _typed(names: Sequence[str]) -> dict[str, str]:
+    """Return the columns with their types."""
+    return {name: AMOUNT if name in _AMOUNTS else NUMBER for name in names}
 
 
 class Earning:
@@ -193,9 +201,8 @@ class Earning:
             step = maybe_scaled(t.round_step, scales.money)
             days = (day_number(t.valid_from), day_number(t.valid_to))
             rows.append((code(plan.id), code(t.currency), *days, step, t.round_per, t.round_mode))
-        columns = dict.fromkeys(
-            ("plan", "currency", "valid_from", "valid_to", "round_step", "round_per"), NUMBER
-        )
+        names = ("plan", "currency", "valid_from", "valid_to", "round_step", "round_per")
+        columns = _typed(names)
         runner.load("terms", {**columns, "round_mode": TEXT}, rows)
 
     def _load_components(self, runner: Runner) -> None:
@@ -228,7 +235,7 @@ class Earning:
         code, scales = self.codes.of, self.scales
 
         def amount(scale: int) -> tuple[str, Callable[[Any], Any]]:
-            return NUMBER, lambda value: maybe_scaled(value, scale)
+            return AMOUNT, lambda value: maybe_scaled(value, scale)
 
         as_is = (TEXT, lambda value: value)
         named = (NUMBER, code)
@@ -284,7 +291,7 @@ class Earning:
             *("plan", "table_id", "valid_from", "valid_to", "column_no", "band_no", "lower"),
             *("lower_in", "upper", "upper_in", "rate", "rate_to", "flat", "words"),
         )
-        runner.load("bands", {**dict.fromkeys(names, NUMBER), "kind": TEXT}, rows)
+        runner.load("bands", {**_typed(names), "kind": TEXT}, rows)
         rows = [
             (
                 *(code(plan.id), code(g.component), g.gate_no, code(g.name)),
@@ -296,7 +303,7 @@ class Earning:
             for g in plan.gates
         ]
         bounds = ("lower", "lower_in", "upper", "upper_in")
-        numbers = dict.fromkeys(("plan", "component", "gate_no", "name", *bounds, "words"), NUMBER)
+        numbers = _typed(("plan", "component", "gate_no", "name", *bounds, "words"))
         columns = {**numbers, "subject": TEXT, "whose": TEXT}
         runner.load("gates", columns, rows)
         rows = [
@@ -308,7 +315,7 @@ class Earning:
             for plan in self.plans
             for g in plan.groups
         ]
-        numbers = dict.fromkeys(("plan", "group_id", "rank", "cap", "cap_rate", "cap_of"), NUMBER)
+        numbers = _typed(("plan", "group_id", "rank", "cap", "cap_rate", "cap_of"))
         columns = {**numbers, "kind": TEXT, "calendar": TEXT}
         runner.load("groups_of", columns, rows)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import duckdb
@@ -26,8 +27,8 @@ from fenrun.engine.dialect import quoted
 from fenrun.engine.steps import Step
 
 Row = tuple[Any, ...]
-NUMBER, TEXT = "BIGINT", "TEXT"
-"""The types of a column."""
+NUMBER, AMOUNT, TEXT = "BIGINT", "HUGEINT", "TEXT"
+"""The types of a column; an amount may have 38 digits where the runner holds them."""
 
 
 class Runner(Protocol):
@@ -68,7 +69,7 @@ class SQLite:
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         declared = ", ".join(
-            f"{quoted(column)} {'INTEGER' if kind == NUMBER else kind}"
+            f"{quoted(column)} {'TEXT' if kind == TEXT else 'INTEGER'}"
             for column, kind in columns.items()
         )
         self._make_room(name)
@@ -119,13 +120,16 @@ class Bulk:
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         found = list(rows)
-        types = {NUMBER: pa.int64(), TEXT: pa.string()}
         arrays = {
-            column: pa.array([row[place] for row in found], types[kind])
+            column: _array([row[place] for row in found], kind)
             for place, (column, kind) in enumerate(columns.items())
         }
+        typed = ", ".join(
+            f"CAST({quoted(c)} AS {kind}) AS {quoted(c)}" for c, kind in columns.items()
+        )
         self.connection.register("loaded_rows", pa.table(arrays))
-        self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS FROM loaded_rows")
+        sql = f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT {typed} FROM loaded_rows"
+        self.connection.execute(sql)
         self.connection.unregister("loaded_rows")
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
@@ -142,6 +146,15 @@ class Bulk:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return self.connection.execute(sql, list(values)).fetchall()
+
+
+def _array(values: list[Any], kind: str) -> pa.Array:
+    if kind == TEXT:
+        return pa.array(values, pa.string())
+    if kind == NUMBER:
+        return pa.array(values, pa.int64())
+    exact = [None if value is None else Decimal(value) for value in values]
+    return pa.array(exact, pa.decimal128(38, 0))
 
 
 def _least(*values: int | None) -> int | None:

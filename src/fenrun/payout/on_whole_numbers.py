@@ -19,7 +19,7 @@ from fenrun.engine.codes import (
     scaled,
 )
 from fenrun.engine.dialect import rounded_whole
-from fenrun.engine.runner import NUMBER, Row, Runner
+from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.rows import Form, Instalment, Plan
 
@@ -44,25 +44,18 @@ class Paying:
         self.share = max((decimals(share) for share in shares), default=0)
         """Decimals of the shares of instalments and forms."""
         self.tax = max((decimals(rate) for rate in self._tax_rates()), default=0)
-        """Decimals of tax rates."""
+        """Decimals of tax rates. Those of the book are figures, and so have other ones."""
 
     def _tax_rates(self) -> Iterator[Decimal]:
         for plan in self.plans:
             for pay in plan.pay:
                 yield from (pay.tax_included, pay.tax_added)
-        for figure in self._tax_figures():
-            yield figure[3]
-
-    def _tax_figures(self) -> Iterator[tuple[str, str, str, Decimal]]:
-        """Yield the tax rates that the book gives: party, figure, period, rate."""
         names = {pay.tax_figure for plan in self.plans for pay in plan.pay if pay.tax_figure}
         for _, _, book in self.books:
-            for row in book.figures:
-                if row.figure in names and not row.currency:
-                    yield row.party, row.figure, row.period, row.amount
+            yield from (row.amount for row in book.figures if row.figure in names)
 
     def load(self, runner: Runner) -> None:
-        """Load `pay`, `instalments`, `forms`, `tax_figures` and `tax_years`."""
+        """Load `pay`, `instalments`, `forms` and `tax_years`."""
         code, scales = self.codes.of, self.scales
         rows: list[Row] = [
             (
@@ -91,7 +84,7 @@ class Paying:
         ]
         columns_of_forms = ("plan", "form_no", "form", "floor", "otherwise", "before", "upto")
         runner.load("forms", dict.fromkeys(columns_of_forms, NUMBER), rows)
-        self._load_tax(runner)
+        self._load_years(runner)
 
     def _shares(self, plan: Plan) -> Iterator[tuple[int, Instalment, int, int]]:
         """Yield each instalment with the shares before it and up to it."""
@@ -107,17 +100,9 @@ class Paying:
             before, reached = reached, reached + scaled(row.share, self.share)
             yield row.form_no, row, before, reached
 
-    def _load_tax(self, runner: Runner) -> None:
-        code = self.codes.of
-        found: dict[tuple[int, int, int], set[int]] = defaultdict(set)
-        for party, figure, period, rate in self._tax_figures():
-            key = (code(party), code(figure), code(period))
-            found[key].add(scaled(rate, self.tax))
-        rows: list[Row] = [(*key, *values) for key, values in found.items() if len(values) == 1]
-        names = ("party", "figure", "period", "amount")
-        runner.load("tax_figures", dict.fromkeys(names, NUMBER), rows)
+    def _load_years(self, runner: Runner) -> None:
         months = runner.rows("SELECT first_month FROM periods WHERE calendar = '1@1'")
-        rows = [(month, code(str(month_of(month).year))) for (month,) in months]
+        rows = [(month, self.codes.of(str(month_of(month).year))) for (month,) in months]
         runner.load("tax_years", {"month": NUMBER, "year": NUMBER}, rows)
 
     def fragments(self) -> dict[str, str]:
@@ -127,6 +112,8 @@ class Paying:
             "whole_share": str(10**self.share),
             "cut": str(10 ** (self.share + scales.money)),
             "whole_tax": str(10**self.tax),
+            "tax_lift": str(10 ** max(0, self.tax - scales.measure)),
+            "tax_cut": str(10 ** max(0, scales.measure - self.tax)),
             "money": str(10**scales.money),
             "cash": str(self.codes.of("cash")),
             "rounded": rounded_whole("top", "bottom", "round_mode"),
@@ -140,7 +127,8 @@ class Paying:
         for step in STEPS:
             if step.name == "payments":
                 rows = self._payouts(runner) if pays else ()
-                runner.load("payouts", dict.fromkeys(PAYOUTS, NUMBER), rows)
+                columns = dict.fromkeys(PAYOUTS, AMOUNT)
+                runner.load("payouts", columns | dict.fromkeys(PAYOUTS[:3], NUMBER), rows)
             if pays or step.name == "payments":
                 runner.run(step, filled)
 

@@ -53,22 +53,26 @@ WITH split AS (
   LEFT JOIN forms AS f ON f.plan = o.plan),
 formed AS (
   SELECT plan, payee, month,
-         CASE WHEN form IS NULL THEN {cash} WHEN amount < floor THEN otherwise ELSE form END AS form,
+         CASE WHEN form IS NULL THEN {cash}
+              WHEN amount < floor THEN otherwise
+              ELSE form END AS form,
          sum(amount) AS amount
   FROM split
   GROUP BY 1, 2, 3, 4),
 taxed AS (
-  SELECT f.*, y.tax_included, coalesce(a.amount, b.amount, y.tax_added) AS tax_added,
+  SELECT f.*, y.tax_included,
+         coalesce(whole(a.amount * {tax_lift}, {tax_cut}), whole(b.amount * {tax_lift}, {tax_cut}),
+                  y.tax_added) AS tax_added,
          z.round_mode, z.round_per, z.round_step
   FROM formed AS f
   JOIN pay AS y ON y.plan = f.plan
   JOIN terms AS z ON z.plan = f.plan
   LEFT JOIN periods AS m ON m.calendar = '1@1' AND m.first_month = f.month
-  LEFT JOIN tax_figures AS a
-    ON a.party = f.payee AND a.figure = y.tax_figure AND a.period = m.period
+  LEFT JOIN figures AS a
+    ON a.party = f.payee AND a.figure = y.tax_figure AND a.period = m.period AND a.currency = 0
   LEFT JOIN tax_years AS n ON n.month = f.month
-  LEFT JOIN tax_figures AS b
-    ON b.party = f.payee AND b.figure = y.tax_figure AND b.period = n.year),
+  LEFT JOIN figures AS b
+    ON b.party = f.payee AND b.figure = y.tax_figure AND b.period = n.year AND b.currency = 0),
 quotients AS (
   SELECT t.*,
          CAST(t.amount AS HUGEINT) * ({whole_tax} + t.tax_added) * t.round_per AS top,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from fenrun.base.money import decimals
 from fenrun.base.problem import Problem
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Known, load_book, named_subjects, shares_of
@@ -90,24 +91,38 @@ def _is_small(
 ) -> bool:
     """Return whether no number of the settlement can pass what SQLite holds exactly.
 
-    The largest is an outcome before rounding: an amount times the largest rate and factor, in
-    units of its last decimal, times the steps in one.
+    The largest are an outcome before rounding and a payment with its tax: amounts times all by
+    which they are multiplied, in units of their last decimal, times the steps in one.
     """
     bases = bases_of(plans)
     costs = (basis_of(charge, basis) for charge in charges for basis in bases)
     total = sum((abs(cost) for cost in costs if cost is not None), Decimal(0))
-    amounts = [total, *map(abs, figures), *_amounts(plans)]
+    amount = max([Decimal(1), total, *map(abs, figures), *_amounts(plans)])
     bands = [band for plan in plans for band in plan.bands]
     rates = [rate for band in bands for rate in (band.rate, band.rate_to) if rate is not None]
     bounds = [b for band in bands for b in (band.lower, band.upper) if b is not None]
     rate, bound = (max([Decimal(1), *map(abs, found)]) for found in (rates, bounds))
-    factor = rate if scales.factor or any(c.times_table for p in plans for c in p.components) else 1
-    largest = max([Decimal(1), *amounts]) * rate * factor * 4
-    if scales.curved:
-        largest *= max([Decimal(1), *amounts]) * bound
+    times = any(c.times_table for plan in plans for c in plan.components)
     steps = max(plan.terms[0].round_per for plan in plans)
-    of_bands = bound * max([Decimal(1), *amounts]) * 10**scales.part
-    return bool(max(largest * steps * 10**scales.uncapped, of_bands) < _SAFE)
+    outcome = amount * rate * (rate if times else 1) * 10**scales.uncapped
+    if scales.curved:
+        outcome *= amount * bound
+    tested = amount * bound * 10**scales.part
+    paid = amount * rate * 10 ** (scales.money + max(map(decimals, _shares(plans)), default=0))
+    taxed = paid * 10 ** max(map(decimals, (*figures, *_tax_rates(plans))), default=0)
+    return bool(max(outcome * steps, tested, taxed * steps) * 8 < _SAFE)
+
+
+def _shares(plans: Sequence[Plan]) -> list[Decimal]:
+    """Return the shares of instalments and forms."""
+    found = [row.share for plan in plans for row in plan.instalments]
+    return found + [row.share for plan in plans for row in plan.forms]
+
+
+def _tax_rates(plans: Sequence[Plan]) -> list[Decimal]:
+    """Return the tax rates that the plans name."""
+    pays = [pay for plan in plans for pay in plan.pay]
+    return [rate for pay in pays for rate in (pay.tax_included, pay.tax_added)]
 
 
 def _amounts(plans: Sequence[Plan]) -> list[Decimal]:

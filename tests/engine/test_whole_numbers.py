@@ -1,0 +1,145 @@
+"""A settlement on whole numbers is one on decimals, to the last digit, on SQLite and on DuckDB.
+
+Under random plans over random worlds; at night also for every case of every programme.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from fenrun.base.problem import Refused
+from fenrun.base.when import OPEN_END, Period, parse_period
+from fenrun.engine.codes import month_of, unscaled
+from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.plan.read import load_plan
+from fenrun.plan.rows import Plan
+from fenrun.settle.on_whole_numbers import Settlement, settle_on_whole_numbers
+from fenrun.statement.run import Run
+from fenrun.whatif.cases import facts_of_case, settle_case
+from tests.auditor.compare import KNOWN, run_engine
+from tests.properties import worlds
+
+EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "12"))
+PROGRAMMES = sorted((Path(__file__).parents[2] / "programmes").glob("*.yaml"))
+
+_AMOUNTS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
+_OLD = {
+    "credited": """
+        SELECT plan_id, party, role, kind, month, sum(amount), CAST(sum(charges) AS BIGINT)
+        FROM credits WHERE main GROUP BY ALL""",
+    "performance_measures": """
+        SELECT plan_id, component, payee, unit, customer, month, column_no, excluded_by,
+               CAST(coalesce(baselined, false) AS INT), amount, CAST(charges AS BIGINT)
+        FROM performance_measures""",
+    "uncredited": """
+        SELECT plan_id, issuer || chr(31) || account, month, reason, sum(amount),
+               CAST(sum(charges) AS BIGINT)
+        FROM uncredited GROUP BY ALL""",
+    "earnings": """
+        SELECT plan_id, component, payee, unit, period, step_no, reason, earned FROM earnings""",
+    "payouts": f"SELECT plan_id, payee, month, {', '.join(_AMOUNTS)} FROM payouts",
+    "payments": "SELECT plan_id, payee, month, form, amount, paid FROM payments",
+}
+_NEW = {
+    "credited": (
+        "SELECT plan, payee, role, kind, month, amount, charges FROM credited",
+        "tttsmcs",
+    ),
+    "performance_measures": (
+        "SELECT plan, component, payee, unit, customer, month, column_no, excluded_by, baselined,"
+        " amount, charges FROM performance_measures",
+        "tttttmstsqs",
+    ),
+    "uncredited": (
+        "SELECT plan, account, month, reason, sum(amount), sum(charges)"
+        " FROM uncredited GROUP BY plan, account, month, reason",
+        "ttmscs",
+    ),
+    "earnings": (
+        "SELECT plan, component, payee, unit, period, step_no, reason, earned FROM earnings",
+        "tttttsse",
+    ),
+    "payouts": (
+        f"SELECT plan, payee, month, {', '.join(_AMOUNTS)} FROM payouts",
+        "ttm" + "e" * len(_AMOUNTS),
+    ),
+    "payments": ("SELECT plan, payee, month, form, amount, paid FROM payments", "ttmtee"),
+}
+"""By table the query, and how each column is read: text, month, credit, qualifying amount, earning,
+or as it stands."""
+
+
+def _said(value: Any) -> str:
+    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+
+
+def _rows(settled: Settlement, name: str) -> Counter[tuple[str, ...]]:
+    """The rows of a table of codes, as people read them."""
+    scales, codes = settled.scales, settled.codes
+    read = {
+        "t": lambda v: str(codes.text(v)),
+        "m": lambda v: str(month_of(v)),
+        "s": str,
+        "c": lambda v: _said(unscaled(int(v), scales.credit)),
+        "q": lambda v: _said(unscaled(int(v), scales.measure)),
+        "e": lambda v: _said(unscaled(int(v), scales.money)),
+    }
+    sql, kinds = _NEW[name]
+    rows = settled.runner.rows(sql)
+    return Counter(tuple(read[kind](v) for kind, v in zip(kinds, row)) for row in rows)
+
+
+def _same(run: Run, settled: Settlement) -> None:
+    """Assert that the two say the same."""
+    for name, sql in _OLD.items():
+        columns = run.engine.query(sql).columns
+        rows = zip(*(column.to_pylist() for column in columns))
+        assert Counter(tuple(map(_said, row)) for row in rows) == _rows(settled, name), name
+
+
+@pytest.mark.parametrize("make", [None, Bulk], ids=["SQLite where it can", "DuckDB"])
+@settings(max_examples=EXAMPLES)
+@given(batch=worlds.batches())
+def test_random_worlds(make: type[Runner] | None, batch: worlds.Batch) -> None:
+    run = run_engine(batch.charges, batch.books, batch.plans, batch.period)
+    settled = _settled(batch.plans, batch, parse_period(batch.period), make)
+    _same(run, settled)
+
+
+def _settled(
+    plans: list[Plan], batch: worlds.Batch, period: Period, make: type[Runner] | None
+) -> Settlement:
+    moments = sorted({known for known, _ in batch.books})
+    books = [(f"book-{n}", moments.index(known), b) for n, (known, b) in enumerate(batch.books)]
+    return settle_on_whole_numbers(plans, books, batch.charges, period, KNOWN.date(), make)
+
+
+@pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night: a minute")
+@pytest.mark.parametrize("path", PROGRAMMES, ids=lambda path: path.stem)
+def test_cases_of_programmes(path: Path) -> None:
+    file = load_plan(path)
+    for number, case in enumerate(file.text.cases):
+        asked = parse_period(case.expect[0].period)
+        years = parse_period(f"{asked.span.start.year}-01/{asked.last_day.year}-12")
+        known = case.expect[0].known or OPEN_END
+        book, charges = facts_of_case(file, case, number)
+        books = [(file.source, 0, book)]
+        for make in (None, Bulk):
+            settled = settle_on_whole_numbers([file.plan], books, charges, years, known, make)
+            _same(settle_case(file, case, years, number, known), settled)
+
+
+def test_what_passes_64_bits_is_refused_and_never_a_float() -> None:
+    runner = SQLite()
+    runner.load("large", {"n": "BIGINT"}, [(9_223_372_036_854_775_807,)])
+    runner.connection.execute("CREATE TABLE sums AS SELECT n + 1 AS n FROM large")
+    with pytest.raises(Refused) as refused:
+        runner.refuse_floats(["sums"])
+    assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
