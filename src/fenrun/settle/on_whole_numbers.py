@@ -31,7 +31,7 @@ _RESULTS = ("credited", "performance_measures", "component_earnings", "earnings"
 
 @dataclass(frozen=True)
 class Settlement:
-    """What a settlement on whole numbers leaves: tables of codes, and how they are read."""
+    """The tables of codes that a settlement on whole numbers leaves, and how they are read."""
 
     runner: Runner
     codes: Codes
