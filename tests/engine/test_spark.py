@@ -234,6 +234,7 @@ def _same_tables(one: Run, other: Run) -> None:
         assert _rows(tables[0]) == _rows(tables[1]), name
 
 
+@AT_NIGHT
 def test_a_workspace(cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is kept and explained in the same way, whichever engine settled."""
     for path, day in make_world(tmp_path / "files", 3_000, 5, late=True).files:

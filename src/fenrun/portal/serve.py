@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import os
 import secrets
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import django
@@ -166,8 +168,14 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     # What is loaded by now stays: looking through it again and again costs a tenth of each answer.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+    signal.signal(signal.SIGTERM, _stop)
     opened(int(server.effective_port))
     server.run()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    """End as on Ctrl-C: answers are finished, and processes that were started end too."""
+    raise SystemExit(0)
 
 
 def _proxy() -> dict[str, Any]:
