@@ -18,7 +18,7 @@ from fenrun.base.problem import Refused
 from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.engine.codes import month_of, unscaled
 from fenrun.engine.runner import Bulk, Runner, SQLite
-from fenrun.plan.read import load_plan
+from fenrun.plan.read import PlanFile, load_plan, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.settle.on_whole_numbers import Settlement, settle_on_whole_numbers
 from fenrun.statement.run import Run
@@ -134,6 +134,71 @@ def test_cases_of_programmes(path: Path) -> None:
         for make in (None, Bulk):
             settled = settle_on_whole_numbers([file.plan], books, charges, years, known, make)
             _same(settle_case(file, case, years, number, known), settled)
+
+
+_SMALL = """
+plan: small
+title: Small
+source: test
+published: 2023-01-01
+effective: {from: 2024-01-01}
+currency: CNY
+timezone: UTC
+basis: billed
+credit:
+  first match:
+    - {id: c, mode: single, roles: [partner]}
+"""
+_CASE = """
+cases:
+  - case: one
+    given:
+      links: [{of: customer, subject: K1, role: partner, party: P1}]
+      figures: [{party: P1, figure: score, period: 2024-01, amount: 90 %}]
+      charges: [{customer: K1, month: 2024-01, billed: 1500001}]
+    expect: [{payee: P1, period: 2024-01, earned: 0}]
+"""
+_TWICE = """
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 50 %]}]
+  fine: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 12.345 %]}]
+earn:
+  sum:
+    - {id: e1, pays: partner, per: month, on: amount, by: amount, table: rates}
+    - {id: e2, pays: partner, per: month, on: amount, by: amount, table: fine,
+       times: rates by figure score}
+"""
+_LARGE = """
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 100 %]}]
+earn:
+  sum:
+    - {id: e, pays: partner, per: month, on: amount, by: amount, portion: 500003 %, table: rates}
+pay:
+  instalments: [33.3333 % at once, 66.6667 % after 1 month]
+"""
+_YEAR = parse_period("2024-01/2024-12")
+
+
+def _of_case(file: PlanFile, make: type[Runner]) -> Settlement:
+    """The first case of a plan, settled on whole numbers."""
+    book, charges = facts_of_case(file, file.text.cases[0], 0)
+    books = [(file.source, 0, book)]
+    return settle_on_whole_numbers([file.plan], books, charges, _YEAR, OPEN_END, make)
+
+
+@pytest.mark.parametrize("make", [SQLite, Bulk])
+def test_a_table_pays_and_multiplies(make: type[Runner]) -> None:
+    file = read_plan(_SMALL + _TWICE + _CASE, "small.yaml")
+    _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, make))
+
+
+def test_instalments_that_pass_64_bits_are_refused() -> None:
+    file = read_plan(_SMALL + _LARGE + _CASE, "small.yaml")
+    _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, Bulk))
+    with pytest.raises(Refused) as refused:
+        _of_case(file, SQLite)
+    assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
 
 
 def test_what_passes_64_bits_is_refused_and_never_a_float() -> None:

@@ -138,7 +138,9 @@ def scales_of(
     )
 
 
-_AMOUNTS = ("lower", "upper", "rate", "rate_to", "flat", "cap", "cap_rate", "round_step")
+_AMOUNTS = (
+    *("lower", "upper", "rate", "rate_to", "factor", "flat", "cap", "cap_rate", "round_step"),
+)
 
 
 def _typed(names: Sequence[str]) -> dict[str, str]:
@@ -267,7 +269,7 @@ class Earning:
         for plan in self.plans:
             times = {c.times_table for c in plan.components} - {""}
             for b in plan.bands:
-                rate = scales.factor if b.table_id in times else scales.rate
+                factor = maybe_scaled(b.rate, scales.factor) if b.table_id in times else None
                 rows.append(
                     (
                         code(plan.id),
@@ -280,8 +282,9 @@ class Earning:
                         int(b.lower_in),
                         maybe_scaled(b.upper, bound),
                         int(b.upper_in),
-                        maybe_scaled(b.rate, rate),
-                        maybe_scaled(b.rate_to, rate),
+                        maybe_scaled(b.rate, scales.rate),
+                        maybe_scaled(b.rate_to, scales.rate),
+                        factor,
                         maybe_scaled(b.flat, scales.flat),
                         code(b.words),
                         b.kind,
@@ -289,7 +292,7 @@ class Earning:
                 )
         names = (
             *("plan", "table_id", "valid_from", "valid_to", "column_no", "band_no", "lower"),
-            *("lower_in", "upper", "upper_in", "rate", "rate_to", "flat", "words"),
+            *("lower_in", "upper", "upper_in", "rate", "rate_to", "factor", "flat", "words"),
         )
         runner.load("bands", {**_typed(names), "kind": TEXT}, rows)
         rows = [

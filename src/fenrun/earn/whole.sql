@@ -284,7 +284,7 @@ GROUP BY plan, component, payee, unit, period
 
 -- step: factors
 -- The rate of the second table that the outcome is multiplied with.
-SELECT t.plan, t.component, t.payee, t.unit, t.period, max(n.rate) AS factor, max(n.words) AS words
+SELECT t.plan, t.component, t.payee, t.unit, t.period, max(n.factor) AS factor, max(n.words) AS words
 FROM tested AS t
 JOIN bands AS n
   ON n.plan = t.plan AND n.table_id = t.times_table

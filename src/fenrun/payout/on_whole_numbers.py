@@ -133,7 +133,12 @@ class Paying:
                 runner.run(step, filled)
 
     def _payouts(self, runner: Runner) -> Iterator[Row]:
-        """Yield month after month what is carried, expires, is drawn, recovered and paid."""
+        """Yield month after month what is carried, expires, is drawn, recovered and paid.
+
+        Raises Refused where a due is no whole number any more.
+        """
+        # Loaded again, a float that is a whole number would pass for one.
+        runner.refuse_floats(["payables", "dues"])
         dues: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
         sql = "SELECT plan, payee, month, due FROM dues ORDER BY plan, payee, month"
         for plan, payee, month, due in runner.rows(sql):
