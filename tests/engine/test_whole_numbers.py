@@ -26,7 +26,7 @@ from fenrun.whatif.cases import facts_of_case, settle_case
 from tests.auditor.compare import KNOWN, run_engine
 from tests.properties import worlds
 
-EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "6"))
 PROGRAMMES = sorted((Path(__file__).parents[2] / "programmes").glob("*.yaml"))
 
 _AMOUNTS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")

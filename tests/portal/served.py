@@ -116,6 +116,8 @@ class Portal:
     """The party of each invented account; nothing for those who see everything."""
     env: dict[str, str]
     database: str
+    pid: int
+    """The server's process."""
 
     @contextmanager
     def sign_in(self, name: str, lang: str = "en") -> Iterator[httpx.Client]:
@@ -247,7 +249,8 @@ def served(
                 for words in (line.split() for line in said if line.startswith("  ")):
                     parties[words[0]] = words[2] if len(words) > 2 else ""
                 address = f"http://127.0.0.1:{number}"
-                yield Portal(address, workspace, password.group(1), parties, env, database)
+                pid = server.pid or 0
+                yield Portal(address, workspace, password.group(1), parties, env, database, pid)
             finally:
                 server.terminate()
                 server.join(30)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 from decimal import Decimal
+from pathlib import Path
 
-from tests.portal.served import Portal
+from tests.portal.served import Portal, served
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_target_is_entered_replaced_and_entered_again(own: Portal) -> None:
@@ -193,3 +196,20 @@ def test_a_quarter_that_goes_on_adds_up_month_by_month(portal: Portal) -> None:
         "2024-Q4",
         "2024",
     }
+
+
+def test_what_a_server_started_ends_with_it(world: Path) -> None:
+    """The checker of plans has a process of its own; it goes when the server is told to end."""
+    with served(world, "sqlite", prepared=True) as portal:
+        text = (ROOT / "programmes/p01-in-twenty-lines.yaml").read_text("utf-8")
+        with portal.token("operations", "read act") as client:
+            assert client.post("/api/plans/check", json={"text": text}).status_code == 200
+        started = _children(portal.pid)
+        assert started
+    assert not [pid for pid in started if Path(f"/proc/{pid}").exists()]
+
+
+def _children(pid: int) -> list[str]:
+    """The processes that any thread of a process has started."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    return [child for thread in threads for child in thread.read_text("utf-8").split()]

@@ -153,7 +153,7 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from django.core.wsgi import get_wsgi_application
     from waitress import create_server
 
-    from fenrun.portal.commands import webhook_delivery
+    from fenrun.portal.commands import plans, webhook_delivery
 
     webhook_delivery.start()
     server = create_server(
@@ -170,11 +170,14 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     gc.set_threshold(20_000, 20, 50)
     signal.signal(signal.SIGTERM, _stop)
     opened(int(server.effective_port))
-    server.run()
+    try:
+        server.run()
+    finally:
+        plans.stop_checker()
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    """End as on Ctrl-C: answers are finished, and processes that were started end too."""
+    """End as on Ctrl-C: answers are finished, and what was started ends too."""
     raise SystemExit(0)
 
 

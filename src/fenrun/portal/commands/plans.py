@@ -50,6 +50,13 @@ def _prover() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
 
 
+def stop_checker() -> None:
+    """End the checker's process, if it was started."""
+    if _prover.cache_info().currsize:
+        _prover().shutdown(cancel_futures=True)
+        _prover.cache_clear()
+
+
 def current_plans(store: Store) -> dict[str, PlanFile]:
     """Return the plans as they are known now, by id."""
     return {file.plan.id: file for file in plans_as_of(store, knowledge_time(store, None))}
