@@ -1,11 +1,13 @@
 -- step: baselined
--- Spend set against a customer's baseline: in the order of months, only what comes above it counts.
+-- Spend set against a customer's baseline: in the order of months, and of the names of units within
+-- one, only what comes above it counts.
 WITH spend AS (
   SELECT m.plan, m.component, m.payee, m.unit, m.customer, m.month, m.column_no, m.amount,
          m.charges, p.period, coalesce(f.amount, 0) AS baseline,
          sum(m.amount) OVER (PARTITION BY m.plan, m.component, m.payee, m.customer, p.period
-                             ORDER BY m.month, m.unit, m.column_no) AS reached
+                             ORDER BY m.month, u.place, m.column_no) AS reached
   FROM performance_measures AS m
+  JOIN unit_order AS u ON u.unit = m.unit
   JOIN components AS k ON k.plan = m.plan AND k.component = m.component
   JOIN terms AS t ON t.plan = m.plan
   JOIN periods AS p
@@ -284,7 +286,8 @@ GROUP BY plan, component, payee, unit, period
 
 -- step: factors
 -- The rate of the second table that the outcome is multiplied with.
-SELECT t.plan, t.component, t.payee, t.unit, t.period, max(n.factor) AS factor, max(n.words) AS words
+SELECT t.plan, t.component, t.payee, t.unit, t.period, max(n.factor) AS factor,
+       max(n.words) AS words
 FROM tested AS t
 JOIN bands AS n
   ON n.plan = t.plan AND n.table_id = t.times_table
