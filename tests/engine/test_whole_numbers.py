@@ -177,6 +177,23 @@ earn:
 pay:
   instalments: [33.3333 % at once, 66.6667 % after 1 month]
 """
+_BASELINE = """
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 10 %]}]
+earn:
+  sum:
+    - {id: e, pays: partner, per: month, each: ServiceName, on: amount, by: amount, table: rates,
+       baseline: {figure: base, per: month}}
+cases:
+  - case: one
+    given:
+      links: [{of: customer, subject: K1, role: partner, party: P1}]
+      figures: [{party: K1, figure: base, period: 2024-01, amount: 100, currency: CNY}]
+      charges:
+        - {customer: K1, month: 2024-01, billed: 150, ServiceName: Compute}
+        - {customer: K1, month: 2024-01, billed: 60, ServiceName: CDN}
+    expect: [{payee: P1, period: 2024-01, earned: 11}]
+"""
 _YEAR = parse_period("2024-01/2024-12")
 
 
@@ -190,6 +207,12 @@ def _of_case(file: PlanFile, make: type[Runner]) -> Settlement:
 @pytest.mark.parametrize("make", [SQLite, Bulk])
 def test_a_table_pays_and_multiplies(make: type[Runner]) -> None:
     file = read_plan(_SMALL + _TWICE + _CASE, "small.yaml")
+    _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, make))
+
+
+@pytest.mark.parametrize("make", [SQLite, Bulk])
+def test_a_baseline_is_used_up_in_the_order_of_names(make: type[Runner]) -> None:
+    file = read_plan(_SMALL + _BASELINE, "small.yaml")
     _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, make))
 
 

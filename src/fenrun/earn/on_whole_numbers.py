@@ -29,6 +29,10 @@ _LINE = (
     *("last_month", "currency", "amount", "earned"),
 )
 _OPTIONAL = {
+    "baselined": (
+        *("plan", "component", "payee", "unit", "customer", "month", "column_no", "period"),
+        *("baseline", "amount", "charges", "counted"),
+    ),
     "qualifying_customers": (*_UNIT, "customers"),
     "customers_last_year": (*_UNIT, "amount"),
     "gated": (*_UNIT, "gate_no", "words"),
@@ -327,6 +331,8 @@ class Earning:
     def run(self, runner: Runner) -> None:
         """Run the steps; one that no plan needs leaves an empty table."""
         filled, needed = self.fragments(), self._needed()
+        if "baselined" in needed:
+            self._load_unit_order(runner)
         for step in STEPS:
             if step.name in _OPTIONAL and step.name not in needed:
                 columns = _OPTIONAL[step.name]
@@ -334,11 +340,20 @@ class Earning:
             else:
                 runner.run(step, filled)
 
+    def _load_unit_order(self, runner: Runner) -> None:
+        """Load the places of units in the order of their names: codes are in no order."""
+        found = (unit for (unit,) in runner.rows("SELECT DISTINCT unit FROM performance_measures"))
+        units = sorted(found, key=lambda unit: self.codes.texts[unit])
+        rows = [(unit, place) for place, unit in enumerate(units)]
+        runner.load("unit_order", {"unit": NUMBER, "place": NUMBER}, rows)
+
     def _needed(self) -> set[str]:
         """Return those of the optional steps that some plan needs."""
         plans = self.plans
         components = [c for plan in plans for c in plan.components]
         found = set()
+        if any(c.baseline for c in components):
+            found.add("baselined")
         if any(c.counts != "amount" for c in components):
             found.add("qualifying_customers")
         if any(c.compare == "last year of its customers" for c in components):
