@@ -80,7 +80,12 @@ class SQLite:
     def run(self, step: Step, fragments: dict[str, str]) -> None:
         self._make_room(step.name)
         kind, name = "VIEW" if step.view else "TABLE", quoted(step.name)
-        self.connection.execute(f"CREATE {kind} {name} AS {step.filled(fragments)}")
+        try:
+            self.connection.execute(f"CREATE {kind} {name} AS {step.filled(fragments)}")
+        except (sqlite3.OperationalError, OverflowError) as error:
+            if not isinstance(error, OverflowError) and not _is_overflow(str(error)):
+                raise
+            raise refused("amount-too-large", Place(step.name), detail="64 bits") from error
 
     def _make_room(self, name: str) -> None:
         """Drop what has the name; asking first is cheaper than a drop that finds nothing."""
@@ -146,6 +151,11 @@ class Bulk:
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return self.connection.execute(sql, list(values)).fetchall()
+
+
+def _is_overflow(message: str) -> bool:
+    """Return whether SQLite says that 64 bits do not hold a number, its own or a function's."""
+    return "integer overflow" in message or "user-defined" in message
 
 
 def _array(values: list[Any], kind: str) -> pa.Array:

@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 
 from fenrun.base.money import decimals
-from fenrun.base.problem import Problem
+from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Known, load_book, named_subjects, shares_of
 from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_between, cost_scale
@@ -59,6 +59,14 @@ def settle_on_whole_numbers(
     SQLite runs it where no number can pass 62 bits, DuckDB else. `with_uncredited` also finds what
     nobody is credited for. Raises Refused where exact arithmetic does not fit.
     """
+    if runner is None:
+        given = (plans, books, charges, period, known)
+        try:
+            return settle_on_whole_numbers(*given, SQLite, with_uncredited)
+        except Refused as refusal:
+            if {problem.code for problem in refusal.problems} != {"amount-too-large"}:
+                raise
+        return settle_on_whole_numbers(*given, Bulk, with_uncredited)
     plans = [plan_as_of(plan, known) for plan in plans]
     charges = list(billed_between(charges, *charged(plans, period)))
     cost, shares = cost_scale(charges, bases_of(plans)), shares_of(books)
@@ -66,8 +74,8 @@ def settle_on_whole_numbers(
     credit = cost + shares.customer + shares.role + shares.party * depth
     figures = {row.amount for _, _, book in books for row in book.figures}
     scales = scales_of(plans, figures, credit, shares.party)
-    if runner is None:
-        runner = SQLite if _is_small(plans, charges, figures, scales) else Bulk
+    if runner is SQLite and not _is_small(plans, charges, figures, scales):
+        raise refused("amount-too-large", Place("sqlite"), detail="64 bits")
     engine, codes, terms = runner(), Codes(), plans[0].terms[0]
     limits = (terms.registration_days, terms.open_registrations, terms.cooldown_months)
     crediting = Crediting(plans, codes, shares, scales.measure - credit)
@@ -104,7 +112,9 @@ def _is_small(
     rate, bound = (max([Decimal(1), *map(abs, found)]) for found in (rates, bounds))
     times = any(c.times_table for plan in plans for c in plan.components)
     steps = max(plan.terms[0].round_per for plan in plans)
-    outcome = amount * rate * (rate if times else 1) * 10**scales.uncapped
+    portion = max([Decimal(1), *(abs(c.portion) for plan in plans for c in plan.components)])
+    outcome = amount * rate * portion * (rate if times else 1)
+    outcome *= 10 ** max(scales.uncapped, scales.override)
     if scales.curved:
         outcome *= amount * bound
     tested = amount * bound * 10**scales.part
