@@ -194,6 +194,22 @@ cases:
         - {customer: K1, month: 2024-01, billed: 60, ServiceName: CDN}
     expect: [{payee: P1, period: 2024-01, earned: 11}]
 """
+_OVERRIDE = """
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 10 %]}]
+earn:
+  sum:
+    - {id: e, pays: partner, per: month, on: amount, by: amount, table: rates}
+    - {id: o, pays: centre, per: month, on: earned e below, portion: 50 %, cap: 3}
+cases:
+  - case: one
+    given:
+      links:
+        - {of: customer, subject: K1, role: partner, party: P1}
+        - {of: party, subject: P1, role: centre, party: C1}
+      charges: [{customer: K1, month: 2024-01, billed: 100.000001}]
+    expect: [{payee: C1, period: 2024-01, earned: 3}]
+"""
 _YEAR = parse_period("2024-01/2024-12")
 
 
@@ -214,6 +230,15 @@ def test_a_table_pays_and_multiplies(make: type[Runner]) -> None:
 def test_a_baseline_is_used_up_in_the_order_of_names(make: type[Runner]) -> None:
     file = read_plan(_SMALL + _BASELINE, "small.yaml")
     _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, make))
+
+
+@pytest.mark.parametrize("make", [SQLite, Bulk])
+def test_an_override_is_capped_whatever_the_decimals_of_the_charges(make: type[Runner]) -> None:
+    file = read_plan(_SMALL + _OVERRIDE, "small.yaml")
+    settled = _of_case(file, make)
+    _same(settle_case(file, file.text.cases[0], _YEAR, 0), settled)
+    found = settled.amount("SELECT sum(earned) FROM override_entries", [], settled.scales.money)
+    assert found == 3
 
 
 def test_instalments_that_pass_64_bits_are_refused() -> None:

@@ -25,6 +25,11 @@ from fenrun.plan.rows import Component, Exclusion, Plan
 from fenrun.plan.vocabulary import BASES
 
 STEPS = read_steps("fenrun.credit", "whole.sql")
+_MEASURED = (
+    *("plan", "component", "payee", "unit", "customer", "month", "column_no", "excluded_by"),
+    *("baselined", "amount", "charges"),
+)
+"""The columns of `performance_measures`."""
 _LEAF_OF_LINK = ("payee", "previous", "link")
 
 
@@ -394,8 +399,8 @@ class Crediting:
             for component in plan.components
             if (plan.id, component.rule_id) in self.measured and component.pays_on != "earned"
         ]
-        empty = "SELECT * FROM no_measures"
-        return "\nUNION ALL\n".join(found) if found else empty
+        columns = ", ".join(f"0 AS {name}" for name in _MEASURED)
+        return "\nUNION ALL\n".join(found) or f"SELECT {columns} WHERE 1 = 0"
 
     def _measure(self, plan: Plan, component: Component) -> str:
         """Return SQL of what a component measures."""

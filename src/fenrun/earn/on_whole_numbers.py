@@ -100,7 +100,7 @@ class Scales:
     @property
     def override(self) -> int:
         """The decimals of an override before rounding."""
-        return max(self.money + self.party_share + self.portion, self.cap)
+        return max(self.money + self.party_share + self.portion, self.limit)
 
 
 def scales_of(
@@ -398,7 +398,7 @@ class Earning:
             "money_lift": max(0, s.bound - s.money),
             "bound_lift": max(0, s.money - s.bound),
             "override_lift": s.override - s.money - s.party_share - s.portion,
-            "override_cap_lift": max(0, s.override - s.limit),
+            "override_cap_lift": s.override - s.limit,
             "override": s.override,
         }
         wide = {
