@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
-from fenrun.credit.from_charges import amount_of, bases_of
+from fenrun.credit.from_charges import amount_of
+from fenrun.credit.on_whole_numbers import bases_of
 from fenrun.engine.port import Engine
 from fenrun.plan.conditions import reads
 from fenrun.plan.rows import Plan

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from fenrun.base.money import decimals
 from fenrun.base.table import from_rows
 from fenrun.charges.rows import COSTS, ORDER
+from fenrun.credit.on_whole_numbers import bases_of, unit_columns
 from fenrun.credit.shared_work import load_shared_work
 from fenrun.engine.dialect import literal, quoted
 from fenrun.engine.port import Engine
@@ -150,29 +151,15 @@ def load_plan_rows(engine: Engine, plans: Sequence[Plan]) -> None:
             [
                 Basis(p.id, basis, basis == p.terms[0].basis)
                 for p in plans
-                for basis in _bases_of(p)
+                for basis in bases_of([p])
             ],
         ),
     )
 
 
-def _bases_of(plan: Plan) -> list[str]:
-    return list(dict.fromkeys([plan.terms[0].basis, *(c.basis for c in plan.components)]))
-
-
-def bases_of(plans: Sequence[Plan]) -> list[str]:
-    """Every cost that some plan measures; `a0`, `a1` ... hold them in this order."""
-    return list(dict.fromkeys(basis for p in plans for basis in _bases_of(p)))
-
-
 def units_of(plans: Sequence[Plan]) -> dict[str, str]:
     """Columns of the charge that a component is earned for separately, to column name."""
-    return {
-        column: f"u{n}"
-        for n, column in enumerate(
-            sorted({c.each for p in plans for c in p.components} - {"payee", "customer"})
-        )
-    }
+    return {column: f"u{n}" for n, column in enumerate(unit_columns(plans))}
 
 
 def _any_credit(plans: Sequence[Plan]) -> Readings:

@@ -39,7 +39,7 @@ def bases_of(plans: Sequence[Plan]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def units_of(plans: Sequence[Plan]) -> list[str]:
+def unit_columns(plans: Sequence[Plan]) -> list[str]:
     """Return the columns of the charge by which something is earned; `u0`, `u1` ... hold them."""
     return sorted({c.each for p in plans for c in p.components} - {"payee", "customer"})
 
@@ -156,7 +156,7 @@ class Crediting:
         }
         """The components that are measured; they serve all that measure alike."""
         self.credited = [plan for plan in plans if self.crediting[plan.id] == plan.id]
-        self.leaves, self.bases, self.units = leaves_of(plans), bases_of(plans), units_of(plans)
+        self.leaves, self.bases, self.units = leaves_of(plans), bases_of(plans), unit_columns(plans)
         self.depth = max((len(plan.roll_ups) for plan in plans), default=0)
         self.to_measure = measure
         """The power of ten by which a credit becomes a measured amount."""

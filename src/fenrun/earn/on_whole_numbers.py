@@ -412,7 +412,6 @@ class Earning:
             | {
                 "rounded": rounded_whole("top", "bottom", "round_mode"),
                 "earn_from": str(month_number(first_needed(self.plans, self.period))),
-                "paid_from": str(month_number(self.period.span.start)),
                 "paid_to": str(month_number(self.period.last_day) + 1),
                 "payee_matches": self._payee_matches(),
                 "customer_tests": self._customer_tests(),

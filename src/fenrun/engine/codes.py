@@ -30,10 +30,6 @@ class Codes:
             self.texts.append(text)
         return number
 
-    def maybe(self, text: str | None) -> int | None:
-        """Return the code of a text, or None for None."""
-        return None if text is None else self.of(text)
-
     def text(self, number: int | None) -> str | None:
         """Return the text of a code, or None for None."""
         return None if number is None else self.texts[number]

@@ -56,13 +56,7 @@ def rounded(value: str, mode: str) -> str:
 
 def rounded_quotient(top: str, bottom: str, mode: str) -> str:
     """Return the quotient of two whole numbers, the second above zero, as a whole number."""
-    whole = f"{top} // {bottom}"
-    twice = f"2 * abs({top} % {bottom})"
-    half_up = f"{mode} = 'half up' AND {twice} >= {bottom}"
-    to_even = f"{twice} > {bottom} OR ({twice} = {bottom} AND ({whole}) % 2 <> 0)"
-    half_even = f"{mode} = 'half even' AND ({to_even})"
-    one_more = f"CASE WHEN ({half_up}) OR ({half_even}) THEN sign({top}) ELSE 0 END"
-    return f"CAST({whole} + {one_more} AS DECIMAL({WIDEST}, 0))"
+    return f"CAST({_rounded(f'{top} // {bottom}', top, bottom, mode)} AS DECIMAL({WIDEST}, 0))"
 
 
 def rounded_whole(top: str, bottom: str, mode: str) -> str:
@@ -70,9 +64,13 @@ def rounded_whole(top: str, bottom: str, mode: str) -> str:
 
     Both runners understand it (see runner.py); `half up` is away from zero.
     """
-    whole = f"whole({top}, {bottom})"
+    return _rounded(f"whole({top}, {bottom})", top, bottom, mode)
+
+
+def _rounded(whole: str, top: str, bottom: str, mode: str) -> str:
+    """Return a quotient cut to a whole number, and one more away from zero where the mode says."""
     twice = f"2 * abs({top} % {bottom})"
     half_up = f"{mode} = 'half up' AND {twice} >= {bottom}"
-    to_even = f"{twice} > {bottom} OR ({twice} = {bottom} AND {whole} % 2 <> 0)"
+    to_even = f"{twice} > {bottom} OR ({twice} = {bottom} AND ({whole}) % 2 <> 0)"
     half_even = f"{mode} = 'half even' AND ({to_even})"
     return f"{whole} + CASE WHEN ({half_up}) OR ({half_even}) THEN sign({top}) ELSE 0 END"

@@ -118,8 +118,8 @@ CREATE OR REPLACE TEMP MACRO months_later(d, n) AS date_diff(
 class Bulk:
     """DuckDB, whose whole numbers reach 38 digits; it raises where they do not."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        self.connection = connection or duckdb.connect(":memory:")
+    def __init__(self) -> None:
+        self.connection = duckdb.connect(":memory:")
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(_MACROS)
 

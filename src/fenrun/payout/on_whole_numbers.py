@@ -11,13 +11,7 @@ from fenrun.base.money import decimals
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Known
 from fenrun.earn.on_whole_numbers import Scales
-from fenrun.engine.codes import (
-    Codes,
-    maybe_scaled,
-    month_number,
-    month_of,
-    scaled,
-)
+from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
 from fenrun.engine.dialect import rounded_whole
 from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
@@ -68,37 +62,30 @@ class Paying:
         names = ("plan", "freeze_rule", "tax_included", "tax_added", "tax_figure")
         runner.load("pay", dict.fromkeys(names, NUMBER), rows)
         rows = [
-            (code(plan.id), number, row.months, before, upto)
+            (code(plan.id), row.instalment_no, row.months, *reached)
             for plan in self.plans
-            for number, row, before, upto in self._shares(plan)
+            for row, reached in zip(plan.instalments, self._reached(plan.instalments))
         ]
         columns = ("plan", "instalment_no", "months", "before", "upto")
         runner.load("instalments", dict.fromkeys(columns, NUMBER), rows)
         rows = [
             (
-                *(code(plan.id), number, code(row.form), maybe_scaled(row.floor, scales.money)),
-                *(code(row.otherwise), before, upto),
+                *(code(plan.id), row.form_no, code(row.form)),
+                *(maybe_scaled(row.floor, scales.money), code(row.otherwise), *reached),
             )
             for plan in self.plans
-            for number, row, before, upto in self._forms(plan)
+            for row, reached in zip(plan.forms, self._reached(plan.forms))
         ]
         columns_of_forms = ("plan", "form_no", "form", "floor", "otherwise", "before", "upto")
         runner.load("forms", dict.fromkeys(columns_of_forms, NUMBER), rows)
         self._load_years(runner)
 
-    def _shares(self, plan: Plan) -> Iterator[tuple[int, Instalment, int, int]]:
-        """Yield each instalment with the shares before it and up to it."""
-        reached = 0
-        for row in sorted(plan.instalments, key=lambda row: row.instalment_no):
-            before, reached = reached, reached + scaled(row.share, self.share)
-            yield row.instalment_no, row, before, reached
-
-    def _forms(self, plan: Plan) -> Iterator[tuple[int, Form, int, int]]:
-        """Yield each form with the shares before it and up to it."""
-        reached = 0
-        for row in sorted(plan.forms, key=lambda row: row.form_no):
-            before, reached = reached, reached + scaled(row.share, self.share)
-            yield row.form_no, row, before, reached
+    def _reached(self, rows: Sequence[Instalment | Form]) -> Iterator[tuple[int, int]]:
+        """Yield the shares before each row and up to it. The rows stand in their order."""
+        upto = 0
+        for row in rows:
+            before, upto = upto, upto + scaled(row.share, self.share)
+            yield before, upto
 
     def _load_years(self, runner: Runner) -> None:
         months = runner.rows("SELECT first_month FROM periods WHERE calendar = '1@1'")
