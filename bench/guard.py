@@ -11,7 +11,7 @@ from typing import Any
 from bench import change, month, plans
 from bench.work import MORE, Counted
 from fenrun.settle.facts import facts_as_of
-from fenrun.statement.explain import explain
+from fenrun.settle.explain import explain
 from fenrun.store.facts import Store
 from fenrun.whatif.change import Live
 

@@ -8,11 +8,11 @@ same run. The names below are what other programs may rely on.
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import AsOf, Period, parse_period
 from fenrun.plan.read import load_plan
+from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
 from fenrun.settle.pipeline import settle
 from fenrun.settle.runs import settle_workspace
-from fenrun.statement.explain import explain
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import run_cases

@@ -15,7 +15,7 @@ from fenrun.book.read import Book
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
-from fenrun.settle.pipeline import settle
+from fenrun.settle.old_pipeline import settle
 from fenrun.statement.run import Run
 from fenrun.whatif.cases import charge_table
 from tests.auditor.auditor import Answer, audit

@@ -31,7 +31,7 @@ from fenrun.settle.imports import import_file
 from fenrun.settle.pipeline import settle
 from fenrun.settle.results import KEPT
 from fenrun.settle.runs import settle_workspace
-from fenrun.statement.explain import explain
+from fenrun.settle.explain import explain
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import run_cases, settle_case

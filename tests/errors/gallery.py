@@ -47,7 +47,7 @@ from fenrun.settle import pipeline
 from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
-from fenrun.statement.explain import explain
+from fenrun.settle.explain import explain
 from fenrun.statement.rows import statement_of
 from fenrun.store import audit_log as log
 from fenrun.store.facts import Store

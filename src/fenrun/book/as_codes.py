@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from fenrun.base.money import decimals
 from fenrun.base.problem import Problem
+from fenrun.base.table import from_rows
+from fenrun.book.as_of import Sources, with_common_decimals
 from fenrun.book.limits import within_limits
-from fenrun.book.read import Book
-from fenrun.engine.codes import Codes, day_number, day_of, scaled
-from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
+from fenrun.book.rows import TABLES
+from fenrun.engine.codes import Codes, day_column, day_number, day_of, scaled_column
+from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 
 STEPS = read_steps("fenrun.book", "whole.sql")
@@ -33,11 +36,13 @@ _SUBJECT = {"of_kind": TEXT, "subject": NUMBER, "role": NUMBER}
 _COLUMNS = {
     "tenures": _SUBJECT | dict.fromkeys(("party", "since", "until", "previous"), NUMBER),
     "link_load": _SUBJECT | dict.fromkeys(("day", "held", "next_day"), NUMBER),
-    "link_conflicts": _SUBJECT,
+    "link_conflicts": _SUBJECT | dict.fromkeys(("valid_from", "valid_to", "held"), NUMBER),
 }
 """The columns of the steps that are left out where nothing asks for them."""
 _OF_ACCOUNT, _OF_PARTY = ("account", "sub-account"), "party"
-_NAMED = ("order", "resource", "sub-account")
+NAMED = ("order", "resource", "sub-account")
+"""The kinds of subjects that are told apart only where the book names them."""
+_WITH_ISSUER = (*_OF_ACCOUNT, "order", "resource")
 _AT = "\x1f"
 
 
@@ -56,23 +61,56 @@ class Shares:
         return self.party if kind == _OF_PARTY else self.role
 
 
-Known = Sequence[tuple[str, int, Book]]
-"""Books by source: its name, when it became known (a rank will do), its rows."""
+@dataclass(frozen=True)
+class Book:
+    """The rows of all sources of a book, table by table.
+
+    Each row has its `source` and `known`, the place of its knowledge time in their order.
+    """
+
+    parties: pa.Table
+    links: pa.Table
+    labels: pa.Table
+    figures: pa.Table
 
 
-def shares_of(books: Known) -> Shares:
-    """Return the decimals that the shares of all books need."""
+def book_of(sources: Sources) -> Book:
+    """Return the book that some sources make."""
+    moments = sorted({known for _, known, _ in sources})
+    found = {}
+    for name, kind in TABLES.items():
+        parts = [_stamped(from_rows(kind, []), "", 0)]
+        parts += [
+            _stamped(tables[name], source, moments.index(known))
+            for source, known, tables in sources
+            if name in tables
+        ]
+        found[name] = pa.concat_tables(with_common_decimals(parts))
+    return Book(**found)
+
+
+def _stamped(table: pa.Table, source: str, known: int) -> pa.Table:
+    """Add the columns `source` and `known`."""
+    size = table.num_rows
+    table = table.append_column("source", pa.array([source] * size, pa.string()))
+    return table.append_column("known", pa.array([known] * size, pa.int64()))
+
+
+def shares_of(book: Book) -> Shares:
+    """Return the decimals that the shares of all links need."""
     found = {"customer": 0, "role": 0, "party": 0}
-    for link in _all_links(books):
-        group = "customer" if link.of_kind in _OF_ACCOUNT else "role"
-        group = "party" if link.of_kind == _OF_PARTY else group
-        found[group] = max(found[group], decimals(link.share))
+    for row in _distinct(book.links, "of_kind", "share"):
+        group = "customer" if row["of_kind"] in _OF_ACCOUNT else "role"
+        group = "party" if row["of_kind"] == _OF_PARTY else group
+        found[group] = max(found[group], decimals(row["share"]))
     return Shares(**found)
 
 
-def _all_links(books: Known) -> Iterable[Any]:
-    for _, _, book in books:
-        yield from book.links
+def _distinct(table: pa.Table, *names: str) -> list[dict[str, Any]]:
+    """Return each tuple of some columns once."""
+    found: list[dict[str, Any]]
+    found = table.select(names).group_by(list(names)).aggregate([]).to_pylist()
+    return found
 
 
 def subject_code(codes: Codes, issuer: str, subject: str) -> int:
@@ -80,43 +118,52 @@ def subject_code(codes: Codes, issuer: str, subject: str) -> int:
     return codes.of(f"{issuer}{_AT}{subject}")
 
 
-def named_subjects(books: Known, codes: Codes) -> set[tuple[str, int]]:
-    """Return what the books name of orders, resources and sub-accounts: kind and code."""
-    return {
-        (link.of_kind, subject_code(codes, link.issuer, link.subject))
-        for link in _all_links(books)
-        if link.of_kind in _NAMED
-    }
+def issuer_and_subject(codes: Codes, code: int) -> tuple[str, str]:
+    """Return the issuer and the account, sub-account, order or resource of a code."""
+    issuer, _, subject = codes.texts[code].rpartition(_AT)
+    return issuer, subject
+
+
+def named_subjects(book: Book, codes: Codes) -> list[tuple[str, str, str, int]]:
+    """Return what the book names of orders, resources and sub-accounts.
+
+    Each as its kind, issuer, id and code.
+    """
+    is_named = pc.is_in(book.links["of_kind"], pa.array(NAMED))
+    found = _distinct(book.links.filter(is_named), "of_kind", "issuer", "subject")
+    rows = sorted((row["of_kind"], row["issuer"], row["subject"]) for row in found)
+    return [(kind, issuer, name, subject_code(codes, issuer, name)) for kind, issuer, name in rows]
 
 
 def load_book(
     runner: Runner,
-    books: Known,
+    book: Book,
     codes: Codes,
     shares: Shares,
     limits: tuple[int, int, int],
     figure_scale: int,
     with_tenures: bool = True,
 ) -> list[Problem]:
-    """Make the tables `links`, `labels` and `figures`; return what the limits refuse.
+    """Make the tables `parties`, `links`, `labels` and `figures`; return what the limits refuse.
 
     `limits` are the three of within_limits, in its order. Amounts of figures are whole
     numbers of 10 to the minus `figure_scale`. Since when a link is held, and who held it before, is
     worked out `with_tenures` alone.
     """
-    runner.load("book_links", {**_LINKS, "known": NUMBER}, _link_rows(books, codes, shares))
-    _load_labels(runner, books, codes)
-    _load_figures(runner, books, codes, figure_scale)
+    runner.load_table("book_parties", _coded_parties(book.parties, codes))
+    runner.load_table("book_links", _coded_links(book.links, codes, shares))
+    runner.load_table("book_labels", _coded_labels(book.labels, codes))
+    runner.load_table("book_figures", _coded_figures(book.figures, codes, figure_scale))
     filled = {"one_of_kind": _one_of_kind(shares)}
     problems: list[Problem] = []
-    left_out = set() if _may_clash(books, shares) else {"link_load", "link_conflicts"}
+    left_out = set() if _may_clash(book.links) else {"link_load", "link_conflicts"}
     left_out |= set() if with_tenures else {"tenures"}
     for step in STEPS:
         if step.name in left_out:
             runner.load(step.name, _COLUMNS[step.name], [])
             continue
         if step.name == "tenures":
-            parties = sorted({link.party for link in _all_links(books)})
+            parties = sorted(set(book.links["party"].to_pylist()))
             places = [(codes.of(party), place) for place, party in enumerate(parties)]
             runner.load("party_order", {"party": NUMBER, "place": NUMBER}, places)
         runner.run(step, filled)
@@ -125,13 +172,12 @@ def load_book(
     return problems
 
 
-def _may_clash(books: Known, shares: Shares) -> bool:
+def _may_clash(links: pa.Table) -> bool:
     """Return whether some subject's role is given away more than once, whatever the days."""
-    held: dict[tuple[str, str, str, str], int] = defaultdict(int)
-    for link in _all_links(books):
-        key = (link.of_kind, link.issuer, link.subject, link.role)
-        held[key] += scaled(link.share, shares.of(link.of_kind))
-    return any(share > 10 ** shares.of(kind) for (kind, *_), share in held.items())
+    keys = ["of_kind", "issuer", "subject", "role"]
+    held = links.group_by(keys).aggregate([("share", "sum")])["share_sum"]
+    most = pc.max(held).as_py()
+    return most is not None and most > 1
 
 
 def _one_of_kind(shares: Shares) -> str:
@@ -145,60 +191,71 @@ def _one_of_kind(shares: Shares) -> str:
     )
 
 
-def _link_rows(books: Known, codes: Codes, shares: Shares) -> Iterable[tuple[Any, ...]]:
-    code = codes.of
-    for source, known, book in books:
-        for link in book.links:
-            has_issuer = link.of_kind in (*_OF_ACCOUNT, "order", "resource")
-            subject = subject_code(codes, link.issuer, link.subject)
-            yield (
-                code(link.link_id),
-                link.of_kind,
-                subject if has_issuer else code(link.subject),
-                code(link.role),
-                code(link.party),
-                scaled(link.share, shares.of(link.of_kind)),
-                day_number(link.valid_from),
-                day_number(link.valid_to),
-                code(link.type),
-                code(source),
-                link.row_no,
-                known,
-            )
+def _coded_parties(table: pa.Table, codes: Codes) -> pa.Table:
+    """Return the parties with kind and name as text: the first of two is that of the alphabet."""
+    own = {"party": codes.of_column(table["party"])}
+    return pa.table(own | {name: table[name] for name in ("kind", "name", "known")})
 
 
-def _load_labels(runner: Runner, books: Known, codes: Codes) -> None:
-    names = ("party", "label", "value", "valid_from", "valid_to", "known")
-    rows = [
-        (
-            codes.of(label.party),
-            codes.of(label.label),
-            codes.of(label.value),
-            day_number(label.valid_from),
-            day_number(label.valid_to),
-            known,
-        )
-        for _, known, book in books
-        for label in book.labels
-    ]
-    runner.load("book_labels", dict.fromkeys(names, NUMBER), rows)
+def _coded_links(table: pa.Table, codes: Codes, shares: Shares) -> pa.Table:
+    kinds = table["of_kind"].combine_chunks()
+    issuer, subject = table["issuer"].combine_chunks(), table["subject"].combine_chunks()
+    has_issuer = pc.is_in(kinds, pa.array(_WITH_ISSUER))
+    joined = pc.binary_join_element_wise(issuer, subject, _AT)
+    names = {name: codes.of_column(table[name]) for name in ("role", "party", "type", "source")}
+    return pa.table(
+        {
+            "link": codes.of_column(table["link_id"]),
+            "of_kind": kinds,
+            "subject": codes.of_column(pc.if_else(has_issuer, joined, subject)),
+            "role": names["role"],
+            "party": names["party"],
+            "share": _coded_shares(table, shares),
+            "valid_from": day_column(table["valid_from"]),
+            "valid_to": day_column(table["valid_to"]),
+            "type": names["type"],
+            "source": names["source"],
+            "row_no": table["row_no"],
+            "known": table["known"],
+        }
+    )
 
 
-def _load_figures(runner: Runner, books: Known, codes: Codes, scale: int) -> None:
-    names = ("party", "figure", "period", "amount", "currency", "known")
-    rows = [
-        (
-            codes.of(figure.party),
-            codes.of(figure.figure),
-            codes.of(figure.period),
-            scaled(figure.amount, scale),
-            codes.of(figure.currency),
-            known,
-        )
-        for _, known, book in books
-        for figure in book.figures
-    ]
-    runner.load("book_figures", {**dict.fromkeys(names, NUMBER), "amount": AMOUNT}, rows)
+def _coded_shares(table: pa.Table, shares: Shares) -> pa.Array:
+    """Return the shares as whole numbers, each of its kind's decimals."""
+    kinds, given = table["of_kind"].combine_chunks(), table["share"].combine_chunks()
+    found = pa.nulls(table.num_rows, pa.int64())
+    for scale in {shares.customer, shares.role, shares.party}:
+        of_scale = [kind for kind in pc.unique(kinds).to_pylist() if shares.of(str(kind)) == scale]
+        mine = pc.is_in(kinds, pa.array(of_scale, pa.string()))
+        whole = scaled_column(pc.if_else(mine, given, None), scale)
+        found = pc.if_else(mine, whole.cast(pa.int64()), found)
+    return found
+
+
+def _coded_labels(table: pa.Table, codes: Codes) -> pa.Table:
+    names = ("party", "label", "value", "source")
+    return pa.table(
+        {
+            **{name: codes.of_column(table[name]) for name in names},
+            "valid_from": day_column(table["valid_from"]),
+            "valid_to": day_column(table["valid_to"]),
+            "row_no": table["row_no"],
+            "known": table["known"],
+        }
+    )
+
+
+def _coded_figures(table: pa.Table, codes: Codes, scale: int) -> pa.Table:
+    names = ("party", "figure", "period", "currency", "source")
+    return pa.table(
+        {
+            **{name: codes.of_column(table[name]) for name in names},
+            "amount": scaled_column(table["amount"], scale),
+            "row_no": table["row_no"],
+            "known": table["known"],
+        }
+    )
 
 
 def _apply_limits(runner: Runner, codes: Codes, limits: tuple[int, int, int]) -> list[Problem]:
@@ -214,12 +271,11 @@ def _apply_limits(runner: Runner, codes: Codes, limits: tuple[int, int, int]) ->
 
 def _as_text(row: dict[str, Any], codes: Codes) -> dict[str, Any]:
     """Return a row of `links_as_of` as people read it."""
-    named = str(codes.text(row["subject"])).rpartition(_AT)[2]
     days = {name: day_of(row[name]) for name in ("valid_from", "valid_to")}
     texts = {name: codes.text(row[name]) for name in ("role", "party", "source")}
-    return {**row, **days, **texts, "subject": named, "link_id": codes.text(row["link"])} | {
-        "code": row["subject"]
-    }
+    _, subject = issuer_and_subject(codes, row["subject"])
+    own = {"subject": subject, "link_id": codes.text(row["link"]), "code": row["subject"]}
+    return row | days | texts | own
 
 
 def _as_codes(row: dict[str, Any], codes: Codes) -> tuple[Any, ...]:

@@ -47,7 +47,7 @@ def load_book(engine: Engine, sources: Sources) -> None:
             for source, known, tables in sources
             if name in tables
         ]
-        engine.load(f"book_{name}", pa.concat_tables(_with_common_decimals(parts)))
+        engine.load(f"book_{name}", pa.concat_tables(with_common_decimals(parts)))
     for step in STEPS:
         engine.run(step, {})
 
@@ -59,7 +59,7 @@ def _stamped(table: pa.Table, source: str, known: datetime) -> pa.Table:
     return table.append_column("known", pa.array([known] * size, pa.timestamp("us")))
 
 
-def _with_common_decimals(tables: list[pa.Table]) -> list[pa.Table]:
+def with_common_decimals(tables: list[pa.Table]) -> list[pa.Table]:
     """Cast each decimal column to the one type that holds it in all of the tables."""
     common: dict[str, pa.DataType] = {}
     for table in tables:

@@ -6,128 +6,148 @@ parties are known and of the right kind.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Any
 
-from fenrun.base.money import show_rate
+from fenrun.base.money import decimals, show_rate
 from fenrun.base.problem import Place, Problem
+from fenrun.book.as_codes import Shares, book_of, issuer_and_subject, load_book, shares_of
+from fenrun.book.as_of import Sources
 from fenrun.book.rows import ROLE_KINDS
-from fenrun.engine.dialect import literal, literals
-from fenrun.engine.port import Engine
+from fenrun.engine.codes import Codes, day_of, unscaled
+from fenrun.engine.dialect import literals
+from fenrun.engine.runner import Runner, SQLite
 
 _MOST_PLACES = 10
 """The most places that one problem names."""
 
 _LINKS = """
-SELECT c.of_kind, c.issuer, c.subject, c.role, c.held, c.valid_from, c.valid_to,
-       list(l.source || '|' || l.row_no ORDER BY l.source, l.row_no) AS places
+SELECT c.of_kind, c.subject, c.role, c.held, c.valid_from, c.valid_to, l.source, l.row_no
 FROM link_conflicts AS c
-JOIN links_as_of AS l USING (of_kind, issuer, subject, role)
-WHERE l.valid_from < c.valid_to AND c.valid_from < l.valid_to
-GROUP BY ALL
-ORDER BY ALL"""
+JOIN links_as_of AS l ON l.of_kind = c.of_kind AND l.subject = c.subject AND l.role = c.role
+WHERE l.valid_from < c.valid_to AND c.valid_from < l.valid_to"""
 _LABELS = """
-SELECT d.party, d.label, d.day, d.next_day,
-       list(l.source || '|' || l.row_no ORDER BY l.source, l.row_no) AS places
+SELECT d.party, d.label, d.day, d.next_day, l.source, l.row_no
 FROM label_load AS d
 JOIN labels_as_of AS l
   ON l.party = d.party AND l.label = d.label
  AND l.valid_from < d.next_day AND d.day < l.valid_to
-WHERE d.held > 1
-GROUP BY ALL
-ORDER BY ALL"""
+WHERE d.held > 1"""
 _FIGURES = """
-SELECT party, figure, period,
-       list(source || '|' || row_no ORDER BY source, row_no) AS places
-FROM figures_as_of
-GROUP BY ALL
-HAVING count(*) > 1
-ORDER BY ALL"""
+SELECT f.party, f.figure, f.period, f.source, f.row_no
+FROM figures_as_of AS f
+JOIN (SELECT party, figure, period
+      FROM figures_as_of
+      GROUP BY party, figure, period
+      HAVING count(*) > 1) AS d
+  ON d.party = f.party AND d.figure = f.figure AND d.period = f.period"""
 _UNKNOWN = """
 SELECT l.source, min(l.row_no) AS row_no, min_by(l.party, l.row_no) AS party, count(*) AS links
 FROM links_as_of AS l
 WHERE NOT EXISTS (SELECT 1 FROM parties AS p WHERE p.party = l.party)
-GROUP BY l.source
-ORDER BY l.source"""
+GROUP BY l.source"""
 _KINDS = """
 SELECT l.party, l.role, p.kind, l.source, min(l.row_no) AS row_no
 FROM links_as_of AS l
 JOIN parties AS p ON p.party = l.party
 WHERE {wrong}
-GROUP BY ALL
-ORDER BY ALL"""
+GROUP BY l.party, l.role, p.kind, l.source"""
 
 
-def find(engine: Engine) -> list[Problem]:
-    """Return all problems of the book in the engine, with every place that takes part."""
+def problems_of(sources: Sources) -> list[Problem]:
+    """Return all problems of the book that some sources make."""
+    runner, codes, book = SQLite(), Codes(), book_of(sources)
+    shares = shares_of(book)
+    scale = max(map(decimals, book.figures["amount"].unique().to_pylist()), default=0)
+    load_book(runner, book, codes, shares, (0, 0, 0), scale, with_tenures=False)
+    return find(runner, codes, shares)
+
+
+def find(runner: Runner, codes: Codes, shares: Shares) -> list[Problem]:
+    """Return all problems of the book in the runner, with every place that takes part."""
     return [
-        *_links(engine),
-        *_labels(engine),
-        *_figures(engine),
-        *_unknown_parties(engine),
-        *_wrong_kinds(engine),
+        *_links(runner, codes, shares),
+        *_labels(runner, codes),
+        *_figures(runner, codes),
+        *_unknown_parties(runner, codes),
+        *_wrong_kinds(runner, codes),
     ]
 
 
-def _links(engine: Engine) -> Iterator[Problem]:
+def _links(runner: Runner, codes: Codes, shares: Shares) -> Iterator[Problem]:
     """Yield the spans in which more than the whole of a role is held."""
-    for row in engine.query(_LINKS).to_pylist():
+    rows = runner.rows(_LINKS)
+    for (kind, subject, role, held, start, end), places in _by_place(rows, codes):
+        part = unscaled(held, shares.of(kind)) or Decimal(0)
         values = {
-            "role": row["role"],
-            "subject": f"{row['of_kind']} {row['subject']}",
-            "held": show_rate(row["held"]),
-            "start": row["valid_from"],
-            "end": row["valid_to"],
+            "role": codes.text(role),
+            "subject": f"{kind} {issuer_and_subject(codes, subject)[1]}",
+            "held": show_rate(part),
+            "start": day_of(start),
+            "end": day_of(end),
         }
-        yield _placed("link-over-100", row["places"], row["role"], values)
+        yield _placed("link-over-100", places, str(codes.text(role)), values)
 
 
-def _labels(engine: Engine) -> Iterator[Problem]:
+def _labels(runner: Runner, codes: Codes) -> Iterator[Problem]:
     """Yield the spans in which a label has more than one value."""
-    for row in engine.query(_LABELS).to_pylist():
+    for (party, label, start, end), places in _by_place(runner.rows(_LABELS), codes):
         values = {
-            "role": row["label"],
-            "subject": row["party"],
-            "start": row["day"],
-            "end": row["next_day"],
+            "role": codes.text(label),
+            "subject": codes.text(party),
+            "start": day_of(start),
+            "end": day_of(end),
         }
-        yield _placed("label-overlap", row["places"], row["label"], values)
+        yield _placed("label-overlap", places, str(codes.text(label)), values)
 
 
-def _figures(engine: Engine) -> Iterator[Problem]:
+def _figures(runner: Runner, codes: Codes) -> Iterator[Problem]:
     """Yield the figures that are given twice."""
-    for row in engine.query(_FIGURES).to_pylist():
-        values = {name: row[name] for name in ("figure", "party", "period")}
-        yield _placed("figure-conflict", row["places"], row["figure"], values)
+    for (party, figure, period), places in _by_place(runner.rows(_FIGURES), codes):
+        names = {"figure": figure, "party": party, "period": period}
+        values = {name: codes.text(code) for name, code in names.items()}
+        yield _placed("figure-conflict", places, str(codes.text(figure)), values)
 
 
-def _unknown_parties(engine: Engine) -> Iterator[Problem]:
+def _unknown_parties(runner: Runner, codes: Codes) -> Iterator[Problem]:
     """Yield, for each source, the links to parties that the book does not list."""
-    for row in engine.query(_UNKNOWN).to_pylist():
-        place = Place(row["source"], row["row_no"], "party")
-        yield Problem("party-unknown", place, {"party": row["party"]}, rows=row["links"])
+    for source, row_no, party, links in runner.rows(_UNKNOWN):
+        place = Place(str(codes.text(source)), row_no, "party")
+        yield Problem("party-unknown", place, {"party": codes.text(party)}, rows=links)
 
 
-def _wrong_kinds(engine: Engine) -> Iterator[Problem]:
+def _wrong_kinds(runner: Runner, codes: Codes) -> Iterator[Problem]:
     """Yield the parties that hold a role which is not for their kind."""
     wrong = " OR ".join(
-        f"(l.role = {literal(role)} AND p.kind NOT IN ({literals(kinds)}))"
+        f"(l.role = {codes.of(role)} AND p.kind NOT IN ({literals(kinds)}))"
         for role, kinds in ROLE_KINDS.items()
     )
-    for row in engine.query(_KINDS.format(wrong=wrong)).to_pylist():
+    for party, role, kind, source, row_no in runner.rows(_KINDS.format(wrong=wrong)):
         values = {
-            "party": row["party"],
-            "kind": row["kind"],
-            "role": row["role"],
-            "wanted": " / ".join(ROLE_KINDS[row["role"]]),
+            "party": codes.text(party),
+            "kind": kind,
+            "role": codes.text(role),
+            "wanted": " / ".join(ROLE_KINDS[str(codes.text(role))]),
         }
-        yield Problem("party-kind", Place(row["source"], row["row_no"], "party"), values)
+        yield Problem("party-kind", Place(str(codes.text(source)), row_no, "party"), values)
 
 
-def _placed(code: str, places: list[str], column: str, values: dict[str, Any]) -> Problem:
-    """Return a problem at the first of some places, each written `source|row`."""
-    found = []
-    for text in places[:_MOST_PLACES]:
-        source, _, row = text.rpartition("|")
-        found.append(Place(source, int(row), column))
+def _by_place(
+    rows: Iterable[tuple[Any, ...]], codes: Codes
+) -> Iterator[tuple[tuple[Any, ...], list[tuple[str, int]]]]:
+    """Yield what rows say besides their last two columns, once each, with all places of it."""
+    found: dict[tuple[Any, ...], list[tuple[str, int]]] = defaultdict(list)
+    for *said, source, row_no in rows:
+        found[tuple(said)].append((str(codes.text(source)), row_no))
+    for key in sorted(found, key=str):
+        yield key, sorted(found[key])
+
+
+def _placed(
+    code: str, places: list[tuple[str, int]], column: str, values: dict[str, Any]
+) -> Problem:
+    """Return a problem at the first of some places, each a source and a row."""
+    found = [Place(source, row, column) for source, row in places[:_MOST_PLACES]]
     return Problem(code, found[0], values, tuple(found[1:]))

@@ -1,3 +1,10 @@
+-- step: parties
+-- The parties as last known.
+SELECT party, min(kind) AS kind, min(name) AS name
+FROM (SELECT *, max(known) OVER (PARTITION BY party) AS last_known FROM book_parties) AS facts
+WHERE known = last_known
+GROUP BY party
+
 -- step: links_as_of
 -- The links as last known, equal facts once, withdrawn ones left out.
 SELECT link, of_kind, subject, role, party, share, valid_from, valid_to, type,
@@ -48,8 +55,8 @@ FROM (SELECT of_kind, subject, role, valid_from AS day, share AS change FROM lin
 GROUP BY of_kind, subject, role, day
 
 -- step: link_conflicts
--- Subjects of which more than the whole of a role is held on some day.
-SELECT DISTINCT l.of_kind, l.subject, l.role
+-- Spans in which more than the whole of a subject's role is held.
+SELECT l.of_kind, l.subject, l.role, l.day AS valid_from, l.next_day AS valid_to, l.held
 FROM link_load AS l
 WHERE l.held > {one_of_kind}
 
@@ -66,7 +73,7 @@ WITH cut AS (
   SELECT l.link, l.of_kind, l.subject, l.role, l.party, l.share, d.day, d.next_day, l.type,
          CASE WHEN d.held > {one_of_kind} THEN 0 ELSE 1 END
   FROM links_as_of AS l
-  JOIN link_conflicts AS c
+  JOIN (SELECT DISTINCT of_kind, subject, role FROM link_conflicts) AS c
     ON c.of_kind = l.of_kind AND c.subject = l.subject AND c.role = l.role
   JOIN link_load AS d
     ON d.of_kind = l.of_kind AND d.subject = l.subject AND d.role = l.role
@@ -78,35 +85,45 @@ LEFT JOIN tenures AS t
  AND t.role = c.role AND t.party = c.party
  AND t.since <= c.valid_from AND c.valid_from < t.until
 
+-- step: labels_as_of
+-- The labels as last known, equal facts once, withdrawn ones left out.
+SELECT party, label, value, valid_from, valid_to,
+       min_by(source, row_no) AS source, min(row_no) AS row_no
+FROM (SELECT *, max(known) OVER (PARTITION BY party, label, valid_from) AS last_known
+      FROM book_labels) AS facts
+WHERE known = last_known AND valid_from < valid_to
+GROUP BY party, label, value, valid_from, valid_to
+
+-- step: label_load
+-- The number of values that a label has, from each day on which that changes.
+SELECT party, label, day,
+       sum(sum(change)) OVER (PARTITION BY party, label ORDER BY day) AS held,
+       lead(day) OVER (PARTITION BY party, label ORDER BY day) AS next_day
+FROM (SELECT party, label, valid_from AS day, 1 AS change FROM labels_as_of
+      UNION ALL
+      SELECT party, label, valid_to AS day, -1 AS change FROM labels_as_of) AS changes
+GROUP BY party, label, day
+
 -- step: labels
--- The labels to decide by, as last known: none where a label has more than one value.
-WITH as_of AS (
-  SELECT DISTINCT party, label, value, valid_from, valid_to
-  FROM (SELECT *, max(known) OVER (PARTITION BY party, label, valid_from) AS last_known
-        FROM book_labels) AS facts
-  WHERE known = last_known AND valid_from < valid_to),
-load AS (
-  SELECT party, label, day,
-         sum(sum(change)) OVER (PARTITION BY party, label ORDER BY day) AS held,
-         lead(day) OVER (PARTITION BY party, label ORDER BY day) AS next_day
-  FROM (SELECT party, label, valid_from AS day, 1 AS change FROM as_of
-        UNION ALL
-        SELECT party, label, valid_to AS day, -1 AS change FROM as_of) AS changes
-  GROUP BY party, label, day)
+-- The labels to decide by: none where a label has more than one value.
 SELECT l.party, l.label, l.value, d.day AS valid_from, d.next_day AS valid_to
-FROM as_of AS l
-JOIN load AS d
+FROM labels_as_of AS l
+JOIN label_load AS d
   ON d.party = l.party AND d.label = l.label AND l.valid_from <= d.day AND d.day < l.valid_to
 WHERE d.held = 1
 
+-- step: figures_as_of
+-- The figures as last known, equal facts once.
+SELECT party, figure, period, amount, currency,
+       min_by(source, row_no) AS source, min(row_no) AS row_no
+FROM (SELECT *, max(known) OVER (PARTITION BY party, figure, period) AS last_known
+      FROM book_figures) AS facts
+WHERE known = last_known
+GROUP BY party, figure, period, amount, currency
+
 -- step: figures
--- The figures to measure by, as last known: none where one is given twice.
-WITH as_of AS (
-  SELECT DISTINCT party, figure, period, amount, currency
-  FROM (SELECT *, max(known) OVER (PARTITION BY party, figure, period) AS last_known
-        FROM book_figures) AS facts
-  WHERE known = last_known)
+-- The figures to measure by: none where one is given twice.
 SELECT party, figure, period, min(amount) AS amount, min(currency) AS currency
-FROM as_of
+FROM figures_as_of
 GROUP BY party, figure, period
 HAVING count(*) = 1

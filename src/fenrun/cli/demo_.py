@@ -20,9 +20,9 @@ from fenrun.cli.explain_ import show_explanation
 from fenrun.cli.output import actor, as_json, language, now, print_json, print_table, progress
 from fenrun.cli.settle_ import summary
 from fenrun.cli.statement_ import show_statement
+from fenrun.settle.explain import explain
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
-from fenrun.statement.explain import explain
 from fenrun.statement.rows import Statement, payees, statement_of
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store

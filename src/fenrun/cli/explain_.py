@@ -25,7 +25,7 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import settle_period
-from fenrun.statement.explain import explain
+from fenrun.settle.explain import explain
 from fenrun.statement.run import Run
 from fenrun.statement.sentences import in_words, show_text
 from fenrun.store.facts import Store

@@ -6,7 +6,7 @@ known, and what each changes is its difference. So the differences sum to the wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -20,7 +20,6 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, facts_as_of, in_force, plan_of
 from fenrun.statement.run import Difference, Run
 from fenrun.store.facts import Import, Store
-from fenrun.whatif.change import Live
 
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
@@ -72,13 +71,12 @@ def differences(
     """
     found: list[Difference] = []
     was: Amounts = {}
-    live: Live | None = None
     for number, fact in enumerate(late_arriving_facts(store, period, before, after)):
         if not number:
             progress("before")
-            live, was = _taken_up(None, {}, fact.before, period, after)
+            was = _settled(fact.before, period, after)
         progress(fact.source)
-        live, now = _taken_up(live, was, fact.facts, period, after)
+        now = _settled(fact.facts, period, after)
         found += _changes(fact, was, now)
         was = now
     return sorted(found, key=lambda d: (d.month, d.payee, d.plan_id, d.what, d.component, d.period))
@@ -237,34 +235,18 @@ def _charge_steps(facts: Facts, item: Import, replaced: set[str]) -> Steps:
         yield replace(facts, charges=with_item), "correction", item.source
 
 
-def _taken_up(
-    live: Live | None, was: Amounts, facts: Facts, period: Period, known: datetime
-) -> tuple[Live | None, Amounts]:
-    """Return the amounts by these facts, where only what they touch is settled again."""
-    facts = replace(facts, plans=in_force(facts.plans, period))
-    if not facts.plans:
-        return None, {}
-    if live is None or facts.plans != live.facts.plans:
-        live = Live(facts, period, known)
-        return live, amounts(live.run)
-    payees = live.change(facts)
-    if payees is None:
-        return live, amounts(live.run)
-    untouched = {key: amount for key, amount in was.items() if key[2] not in payees}
-    return live, untouched | amounts(live.run, payees)
+def _settled(facts: Facts, period: Period, known: datetime) -> Amounts:
+    """Return the amounts by these facts."""
+    plans = in_force(facts.plans, period)
+    if not plans:
+        return {}
+    return amounts(replace(facts, plans=plans).settle(period, known))
 
 
-def amounts(run: Run, payees: Iterable[str] | None = None) -> Amounts:
-    """Return what is earned and paid in a run's months, by everybody or by some."""
-    span = run.period.span
-    months = [span.start, span.end]
-    if payees is None:
-        earned = run.engine.query(_EARNED)
-        paid = run.engine.query(_PAID, months)
-    else:
-        some = sorted(payees)
-        earned = run.engine.query(f"{_EARNED} AND payee IN (SELECT unnest(?))", [some])
-        paid = run.engine.query(f"{_PAID} AND p.payee IN (SELECT unnest(?))", [*months, some])
+def amounts(run: Run) -> Amounts:
+    """Return what is earned and paid in a run's months."""
+    earned = run.engine.query(_EARNED)
+    paid = run.engine.query(_PAID, [run.period.span.start, run.period.span.end])
     return {
         (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
             r["amount"],

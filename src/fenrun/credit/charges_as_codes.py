@@ -1,7 +1,6 @@
-"""Charges of a small settlement as codes: rows of FOCUS columns to `charges` and `cells`.
+"""Charges of a small settlement as codes: rows of FOCUS columns to `charges`.
 
-Columns that conditions read, and those by which something is earned, become a cell: a tuple of
-answers that many charges share. Orders, resources and sub-accounts are told apart only where the
+Orders, resources and sub-accounts are told apart only where the
 book names them.
 """
 
@@ -10,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -40,23 +39,16 @@ class Coded:
     """What the book names of orders, resources and sub-accounts: kind and code."""
     scale: int
     """Decimals of the costs."""
-    cells: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def load(self, runner: Runner, charges: Sequence[Charge]) -> None:
-        """Load `charges`, one row a charge, and `cells`."""
+        """Load `charges`, one row a charge."""
         inherited = self._inherited(charges)
         rows = [self._row(charge, inherited) for charge in charges]
-        crediting = self.crediting
-        numbers = [f"n{n}" for n in range(len(crediting.leaves.numbers))]
-        amounts = [f"a{n}" for n in range(len(crediting.bases))]
+        amounts = self.crediting.amount_names()
         names = ["account", "sub_account", "order_id", "resource_id", "month", "day", "currency"]
-        names += ["bought", "cell", *numbers, *amounts]
+        names += ["bought", *self.crediting.key_names(), *amounts]
         columns = dict.fromkeys(names, NUMBER) | dict.fromkeys(amounts, AMOUNT)
         runner.load("charges", columns, rows)
-        tests = [f"t{n}" for n in range(len(crediting.leaves.columns))]
-        units = [f"u{n}" for n in range(len(crediting.units))]
-        cells = [(number, *values) for values, number in self.cells.items()]
-        runner.load("cells", dict.fromkeys(["cell", *tests, *units], NUMBER), cells)
 
     def _row(self, charge: Charge, inherited: Mapping[Any, tuple[int | None, int | None]]) -> Any:
         crediting, codes = self.crediting, self.crediting.codes
@@ -73,8 +65,8 @@ class Coded:
             day_number(_day(crediting.plans[0], charge)),
             codes.of(charge["BillingCurrency"]),
             int(any((number_of(charge, name) or 0) > 0 for name in BASES.values())),
-            self._cell(charge),
-            *(_flag(is_met(node, charge)) for node in crediting.leaves.numbers),
+            *(int(bool(is_met(node, charge))) for node in crediting.leaves.charge),
+            *(codes.of(text_of(charge, name) or "") for name in crediting.units),
             *(maybe_scaled(basis_of(charge, b), self.scale) for b in crediting.bases),
         )
 
@@ -84,12 +76,6 @@ class Coded:
             return None
         code = _code(self.crediting.codes, charge, column)
         return code if (kind, code) in self.named else None
-
-    def _cell(self, charge: Charge) -> int:
-        leaves, codes = self.crediting.leaves, self.crediting.codes
-        tests = tuple(int(bool(is_met(node, charge))) for node in leaves.columns)
-        units = tuple(codes.of(text_of(charge, name) or "") for name in self.crediting.units)
-        return self.cells.setdefault((*tests, *units), len(self.cells))
 
     def _inherited(self, charges: Sequence[Charge]) -> dict[Any, tuple[int | None, int | None]]:
         """Return the order and resource of what corrections correct that name neither.
@@ -191,10 +177,6 @@ def _compares(kind: str, parts: list[str], charge: Charge) -> bool | None:
         }[parts[1]]
     one, whole = (number_of(charge, BASES[parts[n]]) for n in (0, 2))
     return None if one is None or whole is None else abs(one) < abs(whole) * Decimal(parts[1])
-
-
-def _flag(value: bool | None) -> int | None:
-    return None if value is None else int(value)
 
 
 def _day(plan: Plan, charge: Charge) -> date:

@@ -3,102 +3,104 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
-from fenrun.credit.from_charges import amount_of
-from fenrun.credit.on_whole_numbers import bases_of
-from fenrun.engine.port import Engine
+from fenrun.book.as_codes import issuer_and_subject
+from fenrun.credit.on_whole_numbers import Crediting
+from fenrun.engine.codes import month_of, unscaled
+from fenrun.engine.runner import Runner
 from fenrun.plan.conditions import reads
-from fenrun.plan.rows import Plan
 
 _OVER = """
-SELECT count(*) AS n FROM (
-  SELECT 1 FROM direct WHERE main GROUP BY plan_id, group_id, role HAVING sum(share) > 1) AS over"""
+SELECT count(*) FROM (
+  SELECT 1 FROM direct GROUP BY plan, group_id, role HAVING sum(share) > {one}) AS over"""
 _LOST = """
-SELECT count(*) AS n FROM (
-  SELECT p.plan_id, sum({amount}) AS total, sum({amount} * coalesce(v.share, 0)) AS credited
-  FROM groups AS g CROSS JOIN plan_crediting AS p
-  LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
-  WHERE g.currency = p.currency GROUP BY p.plan_id) AS s
-LEFT JOIN (SELECT plan_id, sum(amount) AS amount FROM uncredited GROUP BY plan_id) AS u
-  ON u.plan_id = s.plan_id
+SELECT count(*) FROM (
+  SELECT p.plan, sum({plan_amount}) * {one} AS total,
+         sum({plan_amount} * coalesce(v.share, 0)) AS credited
+  FROM groups AS g
+  CROSS JOIN creditings AS p
+  LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
+  WHERE g.currency = {currency}
+  GROUP BY p.plan) AS s
+LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_groups GROUP BY plan) AS u
+  ON u.plan = s.plan
 WHERE s.total <> s.credited + coalesce(u.amount, 0)"""
-_SUMS = """
-SELECT (SELECT sum(a0) FROM charge_lines) IS DISTINCT FROM
-       (SELECT sum(a0) FROM groups WHERE charges > lacking0) AS differs"""
 _CURRENCIES = """
-SELECT g.currency, p.currency AS wanted, sum(g.a0) AS amount
-FROM groups AS g CROSS JOIN (SELECT DISTINCT currency FROM plan_terms) AS p
-WHERE g.currency <> p.currency GROUP BY g.currency, p.currency ORDER BY g.currency"""
+SELECT currency, sum(a0) FROM groups WHERE currency <> {currency} GROUP BY currency"""
 _LACKING = """
-SELECT issuer, account, month, sum({lacking}) AS n FROM groups WHERE {lacking} > 0
-GROUP BY issuer, account, month ORDER BY issuer, account, month"""
+SELECT account, month, sum({lacking}) FROM groups WHERE {lacking} > 0 GROUP BY account, month"""
 _UNOWNED = """
-SELECT issuer, account, sum(amount) AS amount
-FROM (SELECT DISTINCT group_id, issuer, account, amount FROM uncredited
+SELECT account, sum(amount)
+FROM (SELECT DISTINCT group_id, account, amount
+      FROM uncredited_groups
       WHERE reason = 'no-customer') AS u
-GROUP BY issuer, account ORDER BY issuer, account"""
+GROUP BY account"""
 
 
-def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
-    """Conservation: nobody is credited over the whole, and nothing charged is lost."""
-    found = []
-    if engine.query(_OVER).to_pylist()[0]["n"]:
-        found.append("a role is credited over 100 %")
-    if engine.query(_LOST.format(amount=amount_of("p.basis", "g", plans))).to_pylist()[0]["n"]:
-        found.append("credited and uncredited do not sum to the charges")
-    if engine.query(_SUMS).to_pylist()[0]["differs"]:
-        found.append("groups do not sum to the charges")
-    return found
+def broken(runner: Runner, crediting: Crediting) -> list[str]:
+    """Return what is broken of: nobody is credited over the whole, nothing charged is lost."""
+    filled = crediting.fragments()
+    checks = (
+        (_OVER, "a role is credited over 100 %"),
+        (_LOST, "credited and uncredited do not sum to the charges"),
+    )
+    return [said for sql, said in checks if runner.rows(sql.format(**filled))[0][0]]
 
 
-def find(engine: Engine, plans: Sequence[Plan]) -> list[Problem]:
-    """Charges that could not be settled, accounts nobody owns, columns that no file has."""
-    problems = []
-    for row in engine.query(_CURRENCIES).to_pylist():
-        problems.append(
-            Problem(
-                "currency-not-in-plan",
-                Place("charges", 0, row["currency"]),
-                {**row, "amount": plain(row["amount"])},
-            )
-        )
-    for number, basis in enumerate(bases_of(plans)):
-        for row in engine.query(_LACKING.format(lacking=f"lacking{number}")).to_pylist():
-            values = {
-                "count": row["n"],
-                "account": row["account"],
-                "month": str(row["month"])[:7],
-                "basis": basis,
-            }
-            problems.append(
-                Problem(
-                    "basis-missing", Place(row["issuer"], 0, row["account"]), values, rows=row["n"]
-                )
-            )
-    for row in engine.query(_UNOWNED).to_pylist():
-        problems.append(
-            Problem(
-                "account-unowned",
-                Place(row["issuer"], 0, row["account"]),
-                {"account": row["account"], "amount": plain(row["amount"])},
-            )
-        )
-    present = engine.columns("charges")
-    for plan in plans:
+def find(
+    runner: Runner, crediting: Crediting, scales: tuple[int, int], present: Collection[str]
+) -> list[Problem]:
+    """Return charges that could not be settled, accounts nobody owns, columns that no file has.
+
+    `scales` are the decimals of a cost and of a credit, `present` the columns of the charges.
+    """
+    cost, credit = scales
+    return [
+        *_other_currencies(runner, crediting, cost),
+        *_lacking(runner, crediting),
+        *_unowned(runner, crediting, credit),
+        *_absent(crediting, present),
+    ]
+
+
+def _other_currencies(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Problem]:
+    wanted = crediting.plans[0].terms[0].currency
+    rows = runner.rows(_CURRENCIES.format(currency=crediting.codes.of(wanted)))
+    for currency, amount in sorted((str(crediting.codes.text(c)), a) for c, a in rows):
+        said = {"currency": currency, "wanted": wanted, "amount": _plain(amount, scale)}
+        yield Problem("currency-not-in-plan", Place("charges", 0, currency), said)
+
+
+def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:
+    for number, basis in enumerate(crediting.bases):
+        rows = runner.rows(_LACKING.format(lacking=f"lacking{number}"))
+        named = [(*issuer_and_subject(crediting.codes, a), month, n) for a, month, n in rows]
+        for issuer, account, month, count in sorted(named):
+            said = {"count": int(count), "account": account, "basis": basis}
+            said |= {"month": str(month_of(month))[:7]}
+            yield Problem("basis-missing", Place(issuer, 0, account), said, rows=int(count))
+
+
+def _unowned(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Problem]:
+    rows = runner.rows(_UNOWNED)
+    named = [(*issuer_and_subject(crediting.codes, a), amount) for a, amount in rows]
+    for issuer, account, amount in sorted(named):
+        said = {"account": account, "amount": _plain(amount, scale)}
+        yield Problem("account-unowned", Place(issuer, 0, account), said)
+
+
+def _absent(crediting: Crediting, present: Collection[str]) -> Iterator[Problem]:
+    for plan in crediting.plans:
         for condition in plan.conditions:
-            for name in sorted(
-                n
-                for what, n in reads(json.loads(condition.tree))
-                if what == "column" and n not in present
-            ):
-                problems.append(
-                    Problem(
-                        "column-absent",
-                        Place(plan.id, 0, condition.rule_id),
-                        {"column": name, "plan": plan.id},
-                    )
-                )
-    return problems
+            read = reads(json.loads(condition.tree))
+            for name in sorted(n for what, n in read if what == "column" and n not in present):
+                place = Place(plan.id, 0, condition.rule_id)
+                yield Problem("column-absent", place, {"column": name, "plan": plan.id})
+
+
+def _plain(amount: int, scale: int) -> str:
+    value = unscaled(int(amount), scale)
+    return "" if value is None else plain(value)

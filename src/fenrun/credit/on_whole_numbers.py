@@ -1,22 +1,21 @@
 """From charges and the book to credits, on whole numbers: what fills whole.sql, and its tables.
 
-A condition is asked where what it reads is known. Of a column: once for each tuple of values (a
-cell), when charges are loaded. Of a charge's numbers: of each charge. Of the customer: `f0`, `f1`
-... of each owned group. Of the link and its holder: `g0`, `g1` ... of each claim. A rule on credits
-puts these together: `r0`, `r1` ... of each open claim.
+A condition is asked where what it reads is known. Of a charge: `t0`, `t1` ... of each charge. Of
+the customer: `f0`, `f1` ... of each owned group. Of the link and its holder: `g0`, `g1` ... of each
+claim. A rule on credits puts these together: `r0`, `r1` ... of each open claim.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from fenrun.base.when import parse_day
+from fenrun.base.when import Period, parse_day
 from fenrun.book.as_codes import Shares
 from fenrun.credit.shared_work import shared_work
-from fenrun.engine.codes import Codes, day_number
+from fenrun.engine.codes import Codes, day_number, month_number
 from fenrun.engine.dialect import literal, literals
 from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
@@ -53,10 +52,8 @@ def costs_of(basis: str) -> list[str]:
 class Leaves:
     """The parts of conditions that compare something, each once, by what they read."""
 
-    columns: list[Tree] = field(default_factory=list)
-    """Of a column of the charge: `t0`, `t1` ... of its cell."""
-    numbers: list[Tree] = field(default_factory=list)
-    """Of numbers of the charge: `n0`, `n1` ... of the charge."""
+    charge: list[Tree] = field(default_factory=list)
+    """Of a column of the charge, or of its numbers: `t0`, `t1` ..."""
     customer: list[Tree] = field(default_factory=list)
     """Of the customer, its labels and dates, or whether it has a holder: `f0`, `f1` ..."""
     link: list[Tree] = field(default_factory=list)
@@ -78,25 +75,20 @@ class Leaves:
     def name(self, node: Tree) -> str:
         """Return the column that holds whether the part is so, in the claims."""
         kind = _kind(node)
-        letter = {"columns": "f", "numbers": "f", "customer": "f", "link": "g"}[kind]
-        place = getattr(self, kind).index(node)
-        if kind == "numbers":
-            place += len(self.columns)
-        if kind == "customer":
-            place += len(self.columns) + len(self.numbers)
-        return f"{letter}{place}"
+        letter = {"charge": "t", "customer": "f", "link": "g"}[kind]
+        return f"{letter}{getattr(self, kind).index(node)}"
 
 
 def _kind(node: Tree) -> str:
     """Return in which list of Leaves a part of a condition stands."""
     if node[0] in ("compare", "below"):
-        return "numbers"
+        return "charge"
     if node[0] in ("within", "dated"):
         return "link" if {node[1], node[-1]} & set(LINK_DATES) else "customer"
     if node[0] == "held":
         return "customer"
     if is_column(node[1]):
-        return "columns"
+        return "charge"
     return "link" if node[1].partition(".")[0] in _LEAF_OF_LINK else "customer"
 
 
@@ -108,6 +100,24 @@ def leaves_of(plans: Sequence[Plan]) -> Leaves:
             if condition.about in ("customer", "credit"):
                 found.add(json.loads(condition.tree))
     return found
+
+
+def since_needed(plans: Sequence[Plan], leaves: Leaves | None = None) -> bool:
+    """Return whether something reads the day on which a customer was first charged anything."""
+    read = leaves or leaves_of(plans)
+    counts = any(c.counts == "new customers" for p in plans for c in p.components)
+    return counts or read.uses("first purchase") or read.uses("customer since")
+
+
+def history_needed(plans: Sequence[Plan]) -> bool:
+    """Return whether something reads what came long before.
+
+    That is: first purchases, new customers, amounts to date.
+    """
+    components = [c for plan in plans for c in plan.components]
+    subjects = {name for c in components for name in (c.reads_by, c.times_by)}
+    subjects |= {gate.subject for plan in plans for gate in plan.gates}
+    return "amount to date" in subjects or since_needed(plans)
 
 
 def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
@@ -144,9 +154,11 @@ def label_join(codes: Codes, alias: str, label: str, party: str, day: str) -> st
 class Crediting:
     """The fragments and tables of crediting, for some plans that are settled together."""
 
-    def __init__(self, plans: Sequence[Plan], codes: Codes, shares: Shares, measure: int):
+    def __init__(
+        self, plans: Sequence[Plan], period: Period, codes: Codes, shares: Shares, measure: int
+    ):
         alike, like = shared_work(plans)
-        self.plans, self.codes, self.shares = plans, codes, shares
+        self.plans, self.period, self.codes, self.shares = plans, period, codes, shares
         self.crediting = {one.plan_id: one.crediting for one in alike}
         """By whose credits each plan is served."""
         self.measured = {
@@ -168,8 +180,10 @@ class Crediting:
     # --- tables -------------------------------------------------------------------------------
 
     def load(self, runner: Runner) -> None:
-        """Load the plans' clauses: `creditings`, `clause_roles`, `roll_ups`."""
+        """Load the plans' clauses: `shared_crediting`, `creditings`, `clause_roles`, `roll_ups`."""
         code = self.codes.of
+        shared = [(code(plan), code(crediting)) for plan, crediting in self.crediting.items()]
+        runner.load("shared_crediting", {"plan": NUMBER, "crediting": NUMBER}, shared)
         runner.load("creditings", {"plan": NUMBER}, [(code(plan.id),) for plan in self.credited])
         columns = {
             "plan": NUMBER,
@@ -195,16 +209,15 @@ class Crediting:
                 clause = code(role.rule_id)
                 yield code(plan.id), clause, mode[role.rule_id], code(role.role), role.role_rank
 
-    def run(self, runner: Runner, with_uncredited: bool = True) -> None:
-        """Run the steps; what no condition reads is left out, and what is left over if not asked.
+    def run(self, runner: Runner, without: Set[str] = frozenset()) -> None:
+        """Run the steps; what no condition reads is left out, and what is `without`.
 
-        `with_uncredited` asks for the tables `coverage` and `uncredited`.
+        The table `groups`, or `charges` that make it, is there.
         """
         left_out = set() if self.leaves.uses("first purchase") else {"first_purchases"}
-        left_out |= set() if with_uncredited else {"coverage", "uncredited"}
         filled = self.fragments()
         for step in STEPS:
-            if step.name not in left_out:
+            if step.name not in left_out | without:
                 runner.run(step, filled)
 
     def reads_holders(self) -> bool:
@@ -212,20 +225,48 @@ class Crediting:
         before = any(str(node[1]).startswith("previous.") for node in self.leaves.link)
         return before or any(node[0] in ("within", "dated") for node in self.leaves.link)
 
+    def reads_days(self) -> bool:
+        """Return whether a condition reads the day of the charge, or another date."""
+        return any(n[0] in ("within", "dated") for n in (*self.leaves.customer, *self.leaves.link))
+
+    def reads_purchases(self) -> bool:
+        """Return whether something reads the day on which a customer was first charged anything."""
+        return since_needed(self.plans, self.leaves)
+
     # --- fragments ----------------------------------------------------------------------------
+
+    def amount_names(self) -> list[str]:
+        """Return the columns that hold the costs, in the order of `bases`."""
+        return [f"a{n}" for n in range(len(self.bases))]
+
+    def unit_names(self) -> list[str]:
+        """Return the columns that hold the codes of what something is earned for by itself."""
+        return [f"u{n}" for n in range(len(self.units))]
+
+    def key_names(self) -> list[str]:
+        """Return the columns by which charges are told apart besides account, order and time."""
+        return [f"t{n}" for n in range(len(self.leaves.charge))] + self.unit_names()
+
+    def sums(self) -> str:
+        """Return SQL of the sums of costs in groups, and of how many charges lack each."""
+        return "".join(
+            f", coalesce(sum({a}), 0) AS {a}, count(*) - count({a}) AS lacking{n}"
+            for n, a in enumerate(self.amount_names())
+        )
 
     def fragments(self) -> dict[str, str]:
         """Return what fills whole.sql."""
-        tests = [f"n{n}" for n in range(len(self.leaves.numbers))]
-        amounts = [f"a{n}" for n in range(len(self.bases))]
+        keys, amounts, units = self.key_names(), self.amount_names(), self.unit_names()
         rules = [f"r{n}" for n in range(len(self.rules))]
         shares, leaves = self.shares, self.leaves
         lift = str(10 ** (shares.party * self.depth))
         main = {plan.terms[0].basis for plan in self.credited}
         return {
-            "tests": "".join(f", {t}" for t in tests),
-            "group_tests": "".join(f", g.{t}" for t in tests),
-            "sums": "".join(f", coalesce(sum({a}), 0) AS {a}" for a in amounts),
+            "keys": "".join(f", {key}" for key in keys),
+            "group_keys": "".join(f", g.{key}" for key in keys),
+            "unit_names": "".join(f", c.{u}" for u in units),
+            "rolled_units": "".join(f", d.{u}" for u in units),
+            "sums": self.sums(),
             "group_amounts": "".join(f", g.{a}" for a in amounts),
             "one_customer": str(10**shares.customer),
             "one_party": str(10**shares.party),
@@ -233,8 +274,7 @@ class Crediting:
             "lift": lift,
             "currency": str(self.codes.of(self.plans[0].terms[0].currency)),
             "facts": "".join(
-                f", {self._fact(node)} AS {leaves.name(node)}"
-                for node in (*leaves.columns, *leaves.numbers, *leaves.customer)
+                f", {self._fact(node)} AS {leaves.name(node)}" for node in leaves.customer
             ),
             "fact_joins": self._fact_joins(),
             "decided": "\nUNION ALL\n".join(self._decided(plan) for plan in self.credited),
@@ -253,8 +293,10 @@ class Crediting:
                 f", whole(d.{a}, {10**shares.party}) * l.share" for a in amounts
             ),
             "rolled_rules": "".join(f", d.{r}" for r in rules),
-            "main_amount": self._amount(main, ""),
+            "main_amount": self._amount(main, "c."),
             "plan_amount": self._amount(main, "g."),
+            "asked_from": str(month_number(self.period.span.start)),
+            "asked_to": str(month_number(self.period.last_day) + 1),
             "performance_measures": self._performance_measures(),
         }
 
@@ -262,7 +304,7 @@ class Crediting:
         """Return SQL of the amount in each plan's own basis."""
         if len(main) == 1:
             return f"{of}a{self.bases.index(next(iter(main)))}"
-        plan = "p.plan" if of else "plan"
+        plan = "p.plan" if of == "g." else f"{of}plan"
         arms = " ".join(
             f"WHEN {self.codes.of(p.id)} THEN {of}a{self.bases.index(p.terms[0].basis)}"
             for p in self.credited
@@ -305,11 +347,6 @@ class Crediting:
     # --- what conditions read -----------------------------------------------------------------
 
     def _fact(self, node: Tree) -> str:
-        kind = _kind(node)
-        if kind == "columns":
-            return f"x.t{self.leaves.columns.index(node)}"
-        if kind == "numbers":
-            return f"coalesce(o.n{self.leaves.numbers.index(node)}, 0)"
         if node[0] == "held":
             return self._flag(f"h{self._place(node)}.owned_id IS NOT NULL")
         if node[0] in ("within", "dated"):
@@ -406,7 +443,7 @@ class Crediting:
         """Return SQL of what a component measures."""
         code = self.codes.of
         unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
-        unit = unit or f"coalesce(x.u{self.units.index(component.each)}, 0)"
+        unit = unit or f"coalesce(c.u{self.units.index(component.each)}, 0)"
         columns = {
             "plan": str(code(plan.id)),
             "component": str(code(component.rule_id)),
@@ -422,8 +459,6 @@ class Crediting:
         where = [f"c.role = {code(component.role)}", f"c.plan = {code(self.crediting[plan.id])}"]
         where += self._condition_of(plan, component)
         joins = ""
-        if "x." in unit:
-            joins += " JOIN cells AS x ON x.cell = c.cell"
         if "p." in columns["column_no"]:
             joins += (
                 f" JOIN periods AS p ON p.calendar = {literal(component.calendar)}"

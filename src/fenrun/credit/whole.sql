@@ -2,11 +2,11 @@
 -- Charges that must be credited alike, summed: by account, registered order, resource and
 -- sub-account, month, day, currency and what conditions read of a charge.
 SELECT row_number() OVER (ORDER BY account, sub_account, order_id, resource_id, month, day,
-                          currency, cell{tests}) AS group_id,
-       account, sub_account, order_id, resource_id, month, day, currency, cell{tests}{sums},
+                          currency{keys}) AS group_id,
+       account, sub_account, order_id, resource_id, month, day, currency{keys}{sums},
        min(CASE WHEN bought = 1 THEN day END) AS bought, count(*) AS charges
 FROM charges
-GROUP BY account, sub_account, order_id, resource_id, month, day, currency, cell{tests}
+GROUP BY account, sub_account, order_id, resource_id, month, day, currency{keys}
 
 -- step: customers
 -- The customer of each group on its day: by its sub-account where the book names that, else by its
@@ -31,7 +31,7 @@ SELECT group_id, party, share, link, sound FROM by_account
 -- step: owned
 -- Each group with its customers; without a sound one, once with none.
 SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link, c.share) AS owned_id,
-       g.group_id, g.account, g.order_id, g.resource_id, g.month, g.day, g.cell{group_tests},
+       g.group_id, g.account, g.order_id, g.resource_id, g.month, g.day{group_keys},
        g.charges, g.bought{group_amounts}, c.customer,
        coalesce(c.share, {one_customer}) AS customer_share, c.link AS customer_link
 FROM groups AS g
@@ -80,10 +80,9 @@ SELECT owned_id, role, party, share, link, sound, since, previous, type, 'custom
 FROM by_customer
 
 -- step: attributes
--- Each owned group with what conditions on charge and customer ask: f0, f1 ... hold or do not.
+-- Each owned group with what conditions on the customer ask: f0, f1 ... hold or do not.
 SELECT o.*{facts}
-FROM owned AS o
-JOIN cells AS x ON x.cell = o.cell{fact_joins}
+FROM owned AS o{fact_joins}
 
 -- step: decided
 -- The crediting clause of each owned group: the first whose condition holds.
@@ -124,8 +123,9 @@ GROUP BY plan, owned_id
 -- step: direct
 -- The claims that are credited.
 SELECT c.plan, c.clause, 'direct' AS kind, c.role, c.party, c.owned_id, c.group_id, c.customer,
-       c.month, c.day, c.cell, c.share * {lift} AS share{direct_amounts}, c.charges,
-       c.customer_link, c.link, c.via{rule_names}
+       c.month, c.day, c.share * {lift} AS share{direct_amounts}, c.charges,
+       c.customer_link, c.link, c.via, CAST(NULL AS INTEGER) AS member,
+       CAST(NULL AS INTEGER) AS member_role{rule_names}{unit_names}
 FROM open_claims AS c
 LEFT JOIN winning_roles AS w ON w.plan = c.plan AND w.owned_id = c.owned_id
 WHERE c.sound = 1 AND (c.mode = 'double' OR c.role_rank = w.role_rank)
@@ -137,8 +137,8 @@ WITH RECURSIVE rolled AS (
   SELECT * FROM direct
   UNION ALL
   SELECT d.plan, d.clause, 'roll-up', u.to_role, l.party, d.owned_id, d.group_id, d.customer,
-         d.month, d.day, d.cell, whole(d.share, {one_party}) * l.share{rolled_amounts}, d.charges,
-         d.customer_link, l.link, 'party'{rolled_rules}
+         d.month, d.day, whole(d.share, {one_party}) * l.share{rolled_amounts}, d.charges,
+         d.customer_link, l.link, 'party', d.party, d.role{rolled_rules}{rolled_units}
   FROM rolled AS d
   JOIN roll_ups AS u ON u.plan = d.plan AND u.clause = d.clause AND u.role = d.role
   JOIN links AS l
@@ -147,11 +147,32 @@ WITH RECURSIVE rolled AS (
 SELECT * FROM rolled
 
 -- step: credited
--- What is credited to each party a month, by role.
-SELECT plan, month, party AS payee, role, kind, sum({main_amount}) AS amount,
-       sum(charges) AS charges
-FROM credits
-GROUP BY plan, month, party, role, kind
+-- What is credited to each party in the months asked for, by role, customer and link.
+SELECT s.plan, c.month, c.party AS payee, c.role, c.kind, c.customer, c.via, c.link,
+       sum({main_amount}) AS amount, sum(c.charges) AS charges
+FROM credits AS c
+JOIN shared_crediting AS s ON s.crediting = c.plan
+WHERE c.month >= {asked_from} AND c.month < {asked_to}
+GROUP BY s.plan, c.month, c.party, c.role, c.kind, c.customer, c.via, c.link
+
+-- step: team_credits
+-- What of a member's credits is rolled up to a payee in the months asked for.
+SELECT c.party AS payee, c.member, c.member_role AS role, c.plan, sum({main_amount}) AS amount
+FROM credits AS c
+WHERE c.kind = 'roll-up' AND c.month >= {asked_from} AND c.month < {asked_to}
+GROUP BY c.party, c.member, c.member_role, c.plan
+
+-- step: held_spend
+-- Spend of a customer in the months asked for, for whoever holds a role of it that day: to whom it
+-- is credited.
+SELECT h.party AS payee, c.role, c.customer, c.party, c.via, c.link, sum({main_amount}) AS amount,
+       sum(c.charges) AS charges
+FROM direct AS c
+JOIN links_as_of AS h
+  ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role
+ AND h.valid_from <= c.day AND c.day < h.valid_to
+WHERE c.month >= {asked_from} AND c.month < {asked_to}
+GROUP BY h.party, c.role, c.customer, c.party, c.via, c.link
 
 -- step: performance_measures
 -- What each component measures, by payee, unit, customer and month, told apart by table column,
@@ -166,7 +187,7 @@ FROM (SELECT plan, group_id, role, sum(share) AS share
       GROUP BY plan, group_id, role) AS roles
 GROUP BY plan, group_id
 
--- step: uncredited
+-- step: uncredited_groups
 -- What is left of each group, and why.
 WITH short AS (
   SELECT p.plan, g.group_id, g.account, g.month,
@@ -192,3 +213,10 @@ FROM short AS s
 LEFT JOIN owners AS o ON o.group_id = s.group_id
 LEFT JOIN tried AS t ON t.plan = s.plan AND t.group_id = s.group_id
 LEFT JOIN clashing AS x ON x.plan = s.plan AND x.group_id = s.group_id
+
+-- step: uncredited
+-- What nobody is credited for, by account, month and reason.
+SELECT s.plan, u.month, u.account, u.reason, sum(u.amount) AS amount, sum(u.charges) AS charges
+FROM uncredited_groups AS u
+JOIN shared_crediting AS s ON s.crediting = u.plan
+GROUP BY s.plan, u.month, u.account, u.reason

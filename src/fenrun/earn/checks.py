@@ -2,75 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
-from fenrun.engine.port import Engine
-from fenrun.plan.rows import Plan
+from fenrun.credit.on_whole_numbers import Crediting
+from fenrun.earn.on_whole_numbers import Earning
+from fenrun.engine.codes import unscaled
+from fenrun.engine.runner import Runner
 
 _TWICE = """
-SELECT count(*) AS n FROM (
+SELECT count(*) FROM (
   SELECT 1 FROM component_earnings
-  GROUP BY plan_id, component, payee, unit, period HAVING count(*) > 1) AS twice"""
+  GROUP BY plan, component, payee, unit, period HAVING count(*) > 1) AS twice"""
 _MEASURED = """
-SELECT count(*) AS n FROM (
-  SELECT k.plan_id, k.rule_id, sum(c.amount) AS credited FROM credits AS c
-  JOIN plan_measures AS k ON k.crediting = c.plan_id AND k.role = c.role AND k.basis = c.basis
-    AND k.measure_rule = '' AND k.group_id = '' AND k.pays_on <> 'earned'
-  GROUP BY k.plan_id, k.rule_id) AS a
-LEFT JOIN (SELECT plan_id, component, sum(amount) AS measured FROM qualifying_amounts
-           GROUP BY plan_id, component) AS b ON b.plan_id = a.plan_id AND b.component = a.rule_id
-WHERE a.credited IS DISTINCT FROM b.measured"""
+SELECT (SELECT coalesce(sum({amount}), 0) * {lift} FROM credits
+        WHERE plan = {crediting} AND role = {role})
+    <> (SELECT coalesce(sum(amount), 0) FROM qualifying_amounts
+        WHERE plan = {plan} AND component = {component})"""
 _OVER_CAP = """
-SELECT count(*) AS n FROM component_earnings AS e
-JOIN plan_terms AS z ON z.plan_id = e.plan_id WHERE e.earned >= e.cap + z.round_step"""
+SELECT count(*)
+FROM component_earnings AS e
+JOIN terms AS z ON z.plan = e.plan
+WHERE e.earned * {money_to_limit} >= e.cap * {limit_to_money} + z.round_step * {money_to_limit}"""
 _GROUPS = """
-SELECT count(*) AS n FROM (
-  SELECT k.plan_id, k.group_id, e.payee, p.period, any_value(g.cap) AS cap, sum(e.earned) AS earned
+SELECT count(*) FROM (
+  SELECT k.plan, k.group_id, e.payee, p.period, max(g.cap) AS cap, sum(e.earned) AS earned
   FROM earnings AS e
-  JOIN plan_components AS k ON k.plan_id = e.plan_id AND k.rule_id = e.component AND e.step_no < 6
-  JOIN plan_groups AS g ON g.plan_id = k.plan_id AND g.rule_id = k.group_id AND g.cap IS NOT NULL
-  JOIN periods AS p ON p.calendar = g.calendar AND p.period_from <= e.period_from
-    AND e.period_to <= p.period_to
-  GROUP BY k.plan_id, k.group_id, e.payee, p.period) AS sums
-LEFT JOIN (SELECT e.plan_id, e.component, e.payee, p.period, sum(e.earned) AS taken
-           FROM earnings AS e
-           JOIN plan_groups AS g ON g.plan_id = e.plan_id AND g.rule_id = e.component
-           JOIN periods AS p ON p.calendar = g.calendar AND p.period_from <= e.period_from
-             AND e.period_to <= p.period_to
-           GROUP BY e.plan_id, e.component, e.payee, p.period) AS t
-  ON t.plan_id = sums.plan_id AND t.component = sums.group_id AND t.payee = sums.payee
-  AND t.period = sums.period
-WHERE sums.earned + coalesce(t.taken, 0) > sums.cap"""
+  JOIN components AS k ON k.plan = e.plan AND k.component = e.component AND e.step_no < 6
+  JOIN groups_of AS g ON g.plan = k.plan AND g.group_id = k.group_id AND g.cap IS NOT NULL
+  JOIN periods AS p
+    ON p.calendar = g.calendar AND p.period_from <= e.period_from AND e.period_to <= p.period_to
+  GROUP BY k.plan, k.group_id, e.payee, p.period) AS sums
+LEFT JOIN (
+  SELECT e.plan, e.component, e.payee, p.period, sum(e.earned) AS taken
+  FROM earnings AS e
+  JOIN groups_of AS g ON g.plan = e.plan AND g.group_id = e.component
+  JOIN periods AS p
+    ON p.calendar = g.calendar AND p.period_from <= e.period_from AND e.period_to <= p.period_to
+  GROUP BY e.plan, e.component, e.payee, p.period) AS t
+  ON t.plan = sums.plan AND t.component = sums.group_id AND t.payee = sums.payee
+ AND t.period = sums.period
+WHERE (sums.earned + coalesce(t.taken, 0)) * {money_to_limit} > sums.cap * {limit_to_money}"""
 _CLASHES = """
-SELECT plan_id, component, min(excluded_by) AS rule, payee, sum(amount) AS amount
+SELECT c.plan, c.component, min(c.excluded_by), c.payee, sum(c.amount)
 FROM qualifying_amounts AS c
-WHERE EXISTS (SELECT 1 FROM plan_groups AS g
-              WHERE g.plan_id = c.plan_id AND g.rule_id = c.excluded_by)
-GROUP BY plan_id, component, payee HAVING sum(amount) <> 0 ORDER BY plan_id, component, payee"""
+WHERE EXISTS (SELECT 1 FROM groups_of AS g
+              WHERE g.plan = c.plan AND g.group_id = c.excluded_by)
+GROUP BY c.plan, c.component, c.payee
+HAVING sum(c.amount) <> 0"""
 
 
-def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
-    """Each earning stands once, what is measured sums to what is credited, and no cap is passed."""
+def broken(runner: Runner, crediting: Crediting, earning: Earning) -> list[str]:
+    """Return what is broken of: an earning stands once, measures are credits, caps are kept."""
+    scales = earning.scales
+    filled = {
+        "money_to_limit": 10 ** max(0, scales.limit - scales.money),
+        "limit_to_money": 10 ** max(0, scales.money - scales.limit),
+    }
     checks = (
         (_TWICE, "an earning stands twice"),
-        (_MEASURED, "what is measured does not sum to what is credited"),
         (_OVER_CAP, "an earning is over its cap"),
         (_GROUPS, "a group is over its ceiling"),
     )
-    return [said for sql, said in checks if engine.query(sql).to_pylist()[0]["n"]]
+    found = [said for sql, said in checks if runner.rows(sql.format(**filled))[0][0]]
+    if not _all_measured(runner, crediting):
+        found.append("what is measured does not sum to what is credited")
+    return found
 
 
-def find(engine: Engine, plans: Sequence[Plan]) -> list[Problem]:
-    """Credits that two components of an exclusive group claim: counted for neither."""
-    found = []
-    for row in engine.query(_CLASHES).to_pylist():
+def _all_measured(runner: Runner, crediting: Crediting) -> bool:
+    """Return whether components without a condition measure all that is credited to their role."""
+    code = crediting.codes.of
+    asked = [
+        _MEASURED.format(
+            amount=f"a{crediting.bases.index(component.basis)}",
+            lift=10**crediting.to_measure,
+            crediting=code(crediting.crediting[plan.id]),
+            role=code(component.role),
+            plan=code(plan.id),
+            component=code(component.rule_id),
+        )
+        for plan in crediting.plans
+        for component in plan.components
+        if (plan.id, component.rule_id) in crediting.measured
+        and not (component.measure_rule or component.group_id or component.pays_on == "earned")
+    ]
+    return not any(runner.rows(sql)[0][0] for sql in asked)
+
+
+def find(runner: Runner, earning: Earning) -> list[Problem]:
+    """Return the credits that two components of an exclusive group claim: counted for neither."""
+    found, text = [], earning.codes.text
+    for plan, component, group, payee, amount in runner.rows(_CLASHES):
+        measured = unscaled(int(amount), earning.scales.measure)
         values = {
-            "component": row["component"],
-            "group": row["rule"],
-            "payee": row["payee"],
-            "amount": plain(row["amount"]),
+            "component": text(component),
+            "group": text(group),
+            "payee": text(payee),
+            "amount": "" if measured is None else plain(measured),
         }
-        found.append(Problem("claimed-twice", Place(row["plan_id"], 0, row["component"]), values))
+        place = Place(str(text(plan)), 0, str(text(component)))
+        found.append(Problem("claimed-twice", place, values))
     return found

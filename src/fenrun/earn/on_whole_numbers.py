@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -39,7 +39,7 @@ _OPTIONAL = {
     "factors": (*_UNIT, "factor", "words"),
     "gate_entries": _ENTRY,
     "gated_lines": _LINE,
-    "less_entries": _ENTRY,
+    "less_entries": ("plan", "component", "payee", "period", "others", "earned"),
     "lessened_lines": _LINE,
     "best_entries": _ENTRY,
     "best_lines": _LINE,
@@ -96,6 +96,11 @@ class Scales:
     def uncapped(self) -> int:
         """The decimals of an outcome before its cap."""
         return max(self.pays + self.portion + self.factor, self.limit + self.divisor)
+
+    @property
+    def base(self) -> int:
+        """The decimals of the base of an earning, that of an override among them."""
+        return max(self.measure, self.money + self.party_share)
 
     @property
     def override(self) -> int:
@@ -216,7 +221,7 @@ class Earning:
         rows: list[tuple[Any, ...]] = []
         kinds = self._kinds_of_component()
         columns |= {name: kind for name, (kind, _) in kinds.items()}
-        totals, like = [], []
+        totals, like, counted_as = [], [], []
         _, measures = shared_work(self.plans)
         for plan in self.plans:
             for c in plan.components:
@@ -227,6 +232,7 @@ class Earning:
             counted = (code(one.counted_plan), code(one.counted_component))
             served = (code(one.like_plan), code(one.like_component))
             like.append((code(one.plan_id), code(one.rule_id), *served))
+            counted_as.append((code(one.plan_id), code(one.rule_id), *counted))
             if (one.plan_id, one.rule_id) == (one.like_plan, one.like_component):
                 own_row = next(row for row in rows if row[:2] == served)
                 totals.append((*own_row, *counted))
@@ -235,6 +241,8 @@ class Earning:
         runner.load("totals_of", {**columns, **served_by}, totals)
         names = ("plan", "component", "like_plan", "like_component")
         runner.load("like_of", dict.fromkeys(names, NUMBER), like)
+        names = ("plan", "component", "counted_plan", "counted_component")
+        runner.load("counted_as", dict.fromkeys(names, NUMBER), counted_as)
 
     def _kinds_of_component(self) -> dict[str, tuple[str, Callable[[Any], Any]]]:
         """Return, by column, its type and how its value is coded."""
@@ -328,8 +336,11 @@ class Earning:
 
     # --- fragments ----------------------------------------------------------------------------
 
-    def run(self, runner: Runner) -> None:
-        """Run the steps; one that no plan needs leaves an empty table."""
+    def run(self, runner: Runner, without: Set[str] = frozenset(), last: str = "") -> None:
+        """Run the steps, or those up to the `last`.
+
+        One that no plan needs leaves an empty table, one `without` none.
+        """
         filled, needed = self.fragments(), self._needed()
         if "baselined" in needed:
             self._load_unit_order(runner)
@@ -337,8 +348,10 @@ class Earning:
             if step.name in _OPTIONAL and step.name not in needed:
                 columns = _OPTIONAL[step.name]
                 runner.load(step.name, dict.fromkeys(columns, NUMBER), [])
-            else:
+            elif step.name not in without:
                 runner.run(step, filled)
+            if step.name == last:
+                return
 
     def _load_unit_order(self, runner: Runner) -> None:
         """Load the places of units in the order of their names: codes are in no order."""
@@ -400,6 +413,8 @@ class Earning:
             "override_lift": s.override - s.money - s.party_share - s.portion,
             "override_cap_lift": s.override - s.limit,
             "override": s.override,
+            "base_lift": s.base - s.measure,
+            "held_base_lift": s.base - s.money - s.party_share,
         }
         wide = {
             "wide_part": "CAST(part AS HUGEINT)",
@@ -412,7 +427,9 @@ class Earning:
             | {
                 "rounded": rounded_whole("top", "bottom", "round_mode"),
                 "earn_from": str(month_number(first_needed(self.plans, self.period))),
+                "paid_from": str(month_number(self.period.span.start)),
                 "paid_to": str(month_number(self.period.last_day) + 1),
+                "baseline": str(self.codes.of("baseline")),
                 "payee_matches": self._payee_matches(),
                 "customer_tests": self._customer_tests(),
             }

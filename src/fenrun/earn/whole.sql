@@ -327,8 +327,8 @@ exact AS (
          least(uncapped, most) * round_per AS top,
          divisor * {unit_of_uncapped} AS bottom
   FROM bounded AS b)
-SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, last_month,
-       currency, amount, target, compared, base, measure, reference,
+SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, first_month,
+       last_month, currency, amount, target, compared, base, measure, reference,
        pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, ceiling AS cap, reason,
        gate, times_words, ({rounded}) * round_step AS earned
 FROM exact
@@ -374,7 +374,8 @@ LEFT JOIN gate_entries AS g
 
 -- step: less_entries
 -- Taken off: what other components paid already, down to zero.
-SELECT l.plan, l.component, l.payee, l.period, NULL AS detail,
+SELECT l.plan, l.component, l.payee, l.period,
+       group_concat(DISTINCT CAST(s.other AS TEXT)) AS others,
        -least(l.earned, sum(o.earned)) AS earned
 FROM gated_lines AS l
 JOIN less AS s ON s.plan = l.plan AND s.component = l.component
@@ -510,36 +511,60 @@ HAVING sum(o.earned) <> 0
 
 -- step: earnings
 -- All that is earned: by itself, and the entries that other clauses make beside it. A statement's
--- line is the sum of its rows.
+-- line is the sum of its rows. What takes off or adds is `detail`, `others` or `bound`.
 WITH entries AS (
   SELECT l.plan, l.component, l.rank, l.role, l.payee, l.per, l.period, l.period_from,
-         l.period_to, l.last_month, l.currency, e.reason, e.step_no, e.detail, e.earned
-  FROM (SELECT plan, component, payee, period, 'gate' AS reason, 1 AS step_no, detail, earned
+         l.period_to, l.last_month, l.currency, e.reason, e.step_no, e.detail, e.others, e.earned
+  FROM (SELECT plan, component, payee, period, 'gate' AS reason, 1 AS step_no, detail,
+               NULL AS others, earned
         FROM gate_entries
         UNION ALL
-        SELECT plan, component, payee, period, 'less', 2, detail, earned FROM less_entries
+        SELECT plan, component, payee, period, 'less', 2, NULL, others, earned FROM less_entries
         UNION ALL
-        SELECT plan, component, payee, period, 'beaten', 3, detail, earned FROM best_entries) AS e
+        SELECT plan, component, payee, period, 'beaten', 3, detail, NULL, earned
+        FROM best_entries) AS e
   JOIN component_lines AS l
     ON l.plan = e.plan AND l.component = e.component
    AND l.payee = e.payee AND l.period = e.period
   WHERE e.earned <> 0)
 SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, last_month,
-       currency, 0 AS step_no, reason, coalesce(gate, times_words) AS detail, amount, earned
+       currency, 0 AS step_no, reason, coalesce(gate, times_words) AS detail,
+       CAST(NULL AS TEXT) AS others, CAST(NULL AS BIGINT) AS bound, amount, target, compared,
+       base * {base_lift} AS base, measure, reference, pays_on, reads_by, portion, table_id,
+       table_from, uncapped, divisor, cap, earned
 FROM component_earnings
 UNION ALL
 SELECT plan, component, rank, role, payee, 0, per, period, period_from, period_to, last_month,
-       currency, step_no, reason, detail, NULL, earned
+       currency, step_no, reason, detail, others, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM entries
 UNION ALL
 SELECT plan, component, rank, role, payee, 0, per, period, period_from, period_to, last_month,
-       currency, 4, 'ceiling', detail, NULL, earned
+       currency, 4, 'ceiling', NULL, NULL, detail, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM ceiling_entries
 UNION ALL
 SELECT plan, component, rank, role, payee, 0, per, period, period_from, period_to, last_month,
-       currency, 5, 'override', detail, NULL, earned
+       currency, 5, 'override', detail, NULL, NULL, NULL, NULL, NULL, base * {held_base_lift},
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM override_entries
 UNION ALL
 SELECT plan, component, rank, role, payee, unit, 'month', period, period_from, period_to,
-       last_month, currency, 6, 'clawback', unit, NULL, earned
+       last_month, currency, 6, 'clawback', unit, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+       NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM clawback_entries
+
+-- step: not_counted
+-- What is credited but does not count, for the lines that the period pays: by the rule that excludes
+-- it, or below a baseline.
+SELECT e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline}) AS rule,
+       sum(c.amount - c.counted) AS amount
+FROM (SELECT DISTINCT plan, component, payee, first_month, last_month
+      FROM component_earnings
+      WHERE last_month >= {paid_from} AND last_month < {paid_to}) AS e
+JOIN counted_as AS l ON l.plan = e.plan AND l.component = e.component
+JOIN qualifying_amounts AS c
+  ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
+ AND c.month >= e.first_month AND c.month <= e.last_month
+GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline})
+HAVING sum(c.amount - c.counted) <> 0

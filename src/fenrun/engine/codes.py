@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Context, Decimal
 
+import pyarrow as pa
+
 _EXACT = Context(prec=100)
 _EPOCH = date(1970, 1, 1)
 
@@ -29,6 +31,12 @@ class Codes:
             number = self.numbers[text] = len(self.texts)
             self.texts.append(text)
         return number
+
+    def of_column(self, column: pa.ChunkedArray | pa.Array) -> pa.Array:
+        """Return the codes of a column of texts; missing ones stay missing."""
+        found = _whole(column).dictionary_encode()
+        numbers = [self.of(text) for text in found.dictionary.to_pylist()]
+        return pa.array(numbers, pa.int64()).take(found.indices)
 
     def text(self, number: int | None) -> str | None:
         """Return the text of a code, or None for None."""
@@ -70,6 +78,23 @@ def scaled(value: Decimal, scale: int) -> int:
 def maybe_scaled(value: Decimal | None, scale: int) -> int | None:
     """Return the same, or None for None."""
     return None if value is None else scaled(value, scale)
+
+
+def scaled_column(column: pa.ChunkedArray | pa.Array, scale: int) -> pa.Array:
+    """Return amounts as whole numbers of 10 to the minus `scale`: decimals of no places."""
+    found = _whole(column).dictionary_encode()
+    numbers = [Decimal(scaled(value, scale)) for value in found.dictionary.to_pylist()]
+    return pa.array(numbers, pa.decimal128(38, 0)).take(found.indices)
+
+
+def day_column(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return dates as days since 1970-01-01."""
+    return _whole(column).cast(pa.int32()).cast(pa.int64())
+
+
+def _whole(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return a column in one piece."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def unscaled(number: int | None, scale: int) -> Decimal | None:

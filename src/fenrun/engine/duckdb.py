@@ -56,6 +56,13 @@ class DuckDB:
         self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM {arrow}")
         self.connection.unregister(f"arrow_{name}")
 
+    def load_into(self, schema: str, name: str, table: pa.Table) -> None:
+        """Make an arrow table known under a name in a schema."""
+        self.connection.register("loaded_rows", table)
+        path = quoted_path(f"{schema}.{name}")
+        self.connection.execute(f"CREATE OR REPLACE TABLE {path} AS SELECT * FROM loaded_rows")
+        self.connection.unregister("loaded_rows")
+
     def load_files(
         self,
         name: str,
@@ -84,7 +91,7 @@ class DuckDB:
         try:
             yield
         finally:
-            self.connection.execute("SET search_path = 'main'")
+            self.connection.execute(f"SET search_path = 'main'; DROP SCHEMA {name} CASCADE")
 
     def columns(self, name: str) -> dict[str, str]:
         described = self.connection.execute(

@@ -37,14 +37,23 @@ class Runner(Protocol):
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         """Make rows known as a table; `columns` are its columns with their types."""
 
-    def run(self, step: Step, fragments: dict[str, str]) -> None:
+    def load_table(self, name: str, table: pa.Table) -> None:
+        """Make an arrow table known: whole numbers (or decimals of no places), and texts."""
+
+    def run(self, step: Step, fragments: Mapping[str, str]) -> None:
         """Run a step into a table of its name. Raises Refused where exact arithmetic fails."""
 
     def refuse_floats(self, tables: Iterable[str]) -> None:
         """Raise Refused where a number of the tables became a float."""
 
+    def shares(self, connection: object) -> bool:
+        """Return whether the runner's tables stand in that connection to a database."""
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """Return a query's rows; each `?` stands for one of the values."""
+
+    def arrow(self, sql: str) -> pa.Table:
+        """Return a query's rows as an arrow table."""
 
 
 class SQLite:
@@ -77,7 +86,12 @@ class SQLite:
         marks = ", ".join("?" * len(columns))
         self.connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
 
-    def run(self, step: Step, fragments: dict[str, str]) -> None:
+    def load_table(self, name: str, table: pa.Table) -> None:
+        columns = {c.name: TEXT if pa.types.is_string(c.type) else NUMBER for c in table.schema}
+        lists = [_python_values(column) for column in table.columns]
+        self.load(name, columns, zip(*lists))
+
+    def run(self, step: Step, fragments: Mapping[str, str]) -> None:
         self._make_room(step.name)
         kind, name = "VIEW" if step.view else "TABLE", quoted(step.name)
         try:
@@ -102,8 +116,18 @@ class SQLite:
             if self.connection.execute(sql).fetchone():
                 raise refused("amount-too-large", Place(table), detail="64 bits")
 
+    def shares(self, connection: object) -> bool:
+        return connection is self.connection
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         return self.connection.execute(sql, list(values)).fetchall()
+
+    def arrow(self, sql: str) -> pa.Table:
+        found = self.connection.execute(sql)
+        names = [column for column, *_ in found.description]
+        columns = list(zip(*found.fetchall())) or [()] * len(names)
+        arrays = [pa.array(values) for values in columns]
+        return pa.Table.from_arrays(arrays, names)
 
 
 _MACROS = """
@@ -118,8 +142,8 @@ CREATE OR REPLACE TEMP MACRO months_later(d, n) AS date_diff(
 class Bulk:
     """DuckDB, whose whole numbers reach 38 digits; it raises where they do not."""
 
-    def __init__(self) -> None:
-        self.connection = duckdb.connect(":memory:")
+    def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+        self.connection = connection or duckdb.connect(":memory:")
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(_MACROS)
 
@@ -129,15 +153,22 @@ class Bulk:
             column: _array([row[place] for row in found], kind)
             for place, (column, kind) in enumerate(columns.items())
         }
+        self._load(name, columns, pa.table(arrays))
+
+    def load_table(self, name: str, table: pa.Table) -> None:
+        columns = {c.name: _kind_of(c.type) for c in table.schema}
+        self._load(name, columns, table)
+
+    def _load(self, name: str, columns: Mapping[str, str], table: pa.Table) -> None:
         typed = ", ".join(
             f"CAST({quoted(c)} AS {kind}) AS {quoted(c)}" for c, kind in columns.items()
         )
-        self.connection.register("loaded_rows", pa.table(arrays))
+        self.connection.register("loaded_rows", table)
         sql = f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT {typed} FROM loaded_rows"
         self.connection.execute(sql)
         self.connection.unregister("loaded_rows")
 
-    def run(self, step: Step, fragments: dict[str, str]) -> None:
+    def run(self, step: Step, fragments: Mapping[str, str]) -> None:
         kind = "VIEW" if step.view else "TABLE"
         sql = f"CREATE OR REPLACE {kind} {quoted(step.name)} AS {step.filled(fragments)}"
         try:
@@ -149,13 +180,35 @@ class Bulk:
     def refuse_floats(self, tables: Iterable[str]) -> None:
         """Do nothing: no step of whole numbers gives a float here."""
 
+    def shares(self, connection: object) -> bool:
+        return connection is self.connection
+
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        return self.connection.execute(sql, list(values)).fetchall()
+        found: list[Row] = self.connection.execute(sql, list(values)).fetchall()
+        return found
+
+    def arrow(self, sql: str) -> pa.Table:
+        return self.connection.sql(sql).to_arrow_table()
 
 
 def _is_overflow(message: str) -> bool:
     """Return whether SQLite says that 64 bits do not hold a number, its own or a function's."""
     return "integer overflow" in message or "user-defined" in message
+
+
+def _kind_of(arrow_type: pa.DataType) -> str:
+    """Return the type of an arrow column."""
+    if pa.types.is_string(arrow_type):
+        return TEXT
+    return AMOUNT if pa.types.is_decimal(arrow_type) else NUMBER
+
+
+def _python_values(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column; decimals of no places as int."""
+    values = column.to_pylist()
+    if not pa.types.is_decimal(column.type):
+        return values
+    return [None if value is None else int(value) for value in values]
 
 
 def _array(values: list[Any], kind: str) -> pa.Array:

@@ -9,6 +9,7 @@ known columns.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -27,7 +28,7 @@ class Step:
     sql: str
     view: bool = False
 
-    def filled(self, fragments: dict[str, str]) -> str:
+    def filled(self, fragments: Mapping[str, str]) -> str:
         """Return the query with its fragments put in. Raises KeyError where one is missing."""
         return _FRAGMENT.sub(lambda found: fragments[found[1]], self.sql)
 

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from fenrun.engine.port import Engine
-from fenrun.plan.rows import Plan
+from fenrun.engine.runner import Runner
+from fenrun.payout.on_whole_numbers import Paying
 
 _UNBALANCED_PAYOUTS = """
-SELECT count(*) AS n
+SELECT count(*)
 FROM payouts
 WHERE brought - expired + due + drawn - recovered - paid <> carried"""
 _LOST_INSTALMENTS = """
-SELECT count(*) AS n
+SELECT count(*)
 FROM (
-  SELECT plan_id, payee, component, period, unit, step_no, sum(amount) AS amount
+  SELECT plan, payee, component, period, unit, step_no, sum(amount) AS amount
   FROM payables
-  GROUP BY ALL) AS a
+  GROUP BY plan, payee, component, period, unit, step_no) AS a
 JOIN earnings AS e
-  ON e.plan_id = a.plan_id AND e.payee = a.payee AND e.component = a.component
+  ON e.plan = a.plan AND e.payee = a.payee AND e.component = a.component
  AND e.period = a.period AND e.unit = a.unit AND e.step_no = a.step_no
 WHERE a.amount <> e.earned"""
 _LOST_FORMS = """
-SELECT count(*) AS n
-FROM (SELECT plan_id, payee, month, sum(paid) AS paid FROM payouts GROUP BY ALL) AS o
-LEFT JOIN (SELECT plan_id, payee, month, sum(amount) AS amount FROM payments GROUP BY ALL) AS f
-  ON f.plan_id = o.plan_id AND f.payee = o.payee AND f.month = o.month
+SELECT count(*)
+FROM (SELECT plan, payee, month, sum(paid) AS paid FROM payouts GROUP BY plan, payee, month) AS o
+LEFT JOIN (
+  SELECT plan, payee, month, sum(amount) AS amount
+  FROM payments
+  GROUP BY plan, payee, month) AS f
+  ON f.plan = o.plan AND f.payee = o.payee AND f.month = o.month
 WHERE o.paid <> coalesce(f.amount, 0)"""
 _CHECKS = (
     (_UNBALANCED_PAYOUTS, "a payout does not add up"),
@@ -34,9 +35,11 @@ _CHECKS = (
 )
 
 
-def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
+def broken(runner: Runner, paying: Paying) -> list[str]:
     """Return what is broken: nothing is lost between what is due, paid and carried.
 
     Instalments sum to the earning, forms to the payout.
     """
-    return [said for sql, said in _CHECKS if engine.query(sql).to_pylist()[0]["n"]]
+    if not any(plan.pay for plan in paying.plans):
+        return []
+    return [said for sql, said in _CHECKS if runner.rows(sql)[0][0]]

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from fenrun.base.money import decimals
 from fenrun.base.when import Period
-from fenrun.book.as_codes import Known
+from fenrun.book.as_codes import Book
 from fenrun.earn.on_whole_numbers import Scales
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
 from fenrun.engine.dialect import rounded_whole
@@ -23,16 +26,17 @@ PAYOUTS = (
     *("balance", "paid", "carried"),
 )
 """The columns of `payouts`."""
+_HELD_BACK = ("plan", "payee", "month", "amount")
 
 
 class Paying:
     """The fragments and tables of payment, for some plans that are settled together."""
 
     def __init__(
-        self, plans: Sequence[Plan], period: Period, codes: Codes, scales: Scales, books: Known
+        self, plans: Sequence[Plan], period: Period, codes: Codes, scales: Scales, book: Book
     ):
         self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
-        self.books = books
+        self.book = book
         shares = [row.share for plan in plans for row in plan.instalments]
         shares += [row.share for plan in plans for row in plan.forms]
         self.share = max((decimals(share) for share in shares), default=0)
@@ -45,8 +49,9 @@ class Paying:
             for pay in plan.pay:
                 yield from (pay.tax_included, pay.tax_added)
         names = {pay.tax_figure for plan in self.plans for pay in plan.pay if pay.tax_figure}
-        for _, _, book in self.books:
-            yield from (row.amount for row in book.figures if row.figure in names)
+        figures = self.book.figures
+        of_name = pc.is_in(figures["figure"], pa.array(sorted(names), pa.string()))
+        yield from figures.filter(of_name)["amount"].unique().to_pylist()
 
     def load(self, runner: Runner) -> None:
         """Load `pay`, `instalments`, `forms` and `tax_years`."""
@@ -116,6 +121,8 @@ class Paying:
                 rows = self._payouts(runner) if pays else ()
                 columns = dict.fromkeys(PAYOUTS, AMOUNT)
                 runner.load("payouts", columns | dict.fromkeys(PAYOUTS[:3], NUMBER), rows)
+                if not pays:
+                    runner.load("held_back", dict.fromkeys(_HELD_BACK, NUMBER), ())
             if pays or step.name == "payments":
                 runner.run(step, filled)
 

@@ -12,6 +12,23 @@ JOIN terms AS z ON z.plan = e.plan
 JOIN pay AS y ON y.plan = e.plan
 LEFT JOIN instalments AS p ON p.plan = e.plan
 
+-- step: held_back
+-- What is earned in a month and due later (above zero), and what falls due of earlier months
+-- (below).
+SELECT a.plan, a.payee, e.last_month AS month, a.amount
+FROM payables AS a
+JOIN earnings AS e
+  ON e.plan = a.plan AND e.payee = a.payee AND e.component = a.component
+ AND e.period = a.period AND e.unit = a.unit AND e.step_no = a.step_no
+WHERE a.due_month > e.last_month
+UNION ALL
+SELECT a.plan, a.payee, a.due_month, -a.amount
+FROM payables AS a
+JOIN earnings AS e
+  ON e.plan = a.plan AND e.payee = a.payee AND e.component = a.component
+ AND e.period = a.period AND e.unit = a.unit AND e.step_no = a.step_no
+WHERE a.due_month > e.last_month
+
 -- step: released
 -- The instalments with the first month, from the due one on, in which nothing freezes them.
 WITH frozen AS (

@@ -5,7 +5,6 @@ The charges it is credited for and the book rows that touch it, nobody else's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -18,37 +17,22 @@ import pyarrow.parquet as pq
 
 from fenrun.base.ids import short
 from fenrun.base.when import Period
+from fenrun.book.as_codes import book_of
 from fenrun.book.rows import TABLES
 from fenrun.charges.stored import billing_facts
-from fenrun.credit import from_charges
-from fenrun.earn.from_credits import charged
 from fenrun.engine.duckdb import DuckDB
+from fenrun.settle.detail import detail_of, with_those_below
 from fenrun.settle.facts import Facts, in_force
-from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest
 
 MASKED = "-"
 """Stands for a party whom the statement does not concern."""
-_BELOW = """
-WITH RECURSIVE below AS (
-  SELECT CAST(? AS VARCHAR) AS party
-  UNION
-  SELECT l.subject FROM book_links AS l JOIN below AS b ON l.party = b.party
-  WHERE l.of_kind = 'party')
-SELECT party FROM below ORDER BY party"""
 _CHARGES = """
 SELECT DISTINCT t.import_id, t.row_no
-FROM distinguished_charges AS t
+FROM coded_charges AS t
 JOIN groups AS g ON {same}
-JOIN credits AS c ON c.group_id = g.group_id
-WHERE c.party IN (SELECT unnest(?))"""
-_PLANS = """
-SELECT a.plan_id FROM shared_crediting AS a
-WHERE a.crediting IN (SELECT plan_id FROM credits WHERE party IN (SELECT unnest($1)))
-UNION SELECT plan_id FROM earnings WHERE payee IN (SELECT unnest($1))"""
-_CUSTOMERS = """
-SELECT DISTINCT customer FROM credits
-WHERE party IN (SELECT unnest(?)) AND customer IS NOT NULL"""
+JOIN detail_credits AS c ON c.group_id = g.group_id"""
+_EARNING = "SELECT DISTINCT plan_id FROM earnings WHERE payee IN (SELECT unnest(?))"
 
 
 class PayeeExtract:
@@ -65,14 +49,19 @@ class PayeeExtract:
     def gather(self, facts: Facts, period: Period, known: datetime) -> None:
         """Add what the payee, and those below it, are credited in the period by these facts."""
         run = replace(facts, plans=in_force(facts.plans, period)).settle(period, known)
-        self.parties |= {r["party"] for r in run.engine.query(_BELOW, [self.payee]).to_pylist()}
+        self.parties |= with_those_below(book_of(run.book()), [self.payee])
         parties = sorted(self.parties)
-        self.customers |= {
-            r["customer"] for r in run.engine.query(_CUSTOMERS, [parties]).to_pylist()
-        }
-        self.plans |= {r["plan_id"] for r in run.engine.query(_PLANS, [parties]).to_pylist()}
-        for row in _credited(run, period, parties):
-            self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
+        earning = run.engine.query(_EARNING, [parties]).to_pylist()
+        self.plans |= {row["plan_id"] for row in earning}
+        with detail_of(run, parties) as detail:
+            for plan in run.plans:
+                detail.load_credits(plan.id, parties)
+                found = run.engine.query(_CHARGES.format(same=detail.same_group)).to_pylist()
+                credited = run.engine.query("SELECT DISTINCT customer FROM detail_credits")
+                self.customers |= {c for c in credited.column("customer").to_pylist() if c}
+                self.plans |= {plan.id} if credited.num_rows else set()
+                for row in found:
+                    self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
 
     def copy(self, store: Store, known: datetime, into: Store, named: set[str]) -> None:
         """Write what concerns the payee, of all that was known by a moment, into another store.
@@ -175,16 +164,6 @@ def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[
         item if item.source in named else replace(item, source=f"{kind}-{number}")
         for number, item in enumerate(found, 1)
     ]
-
-
-def _credited(run: Run, period: Period, parties: Sequence[str]) -> list[dict[str, Any]]:
-    months = charged(run.plans, period)
-    same = from_charges.load_lines(
-        run.engine, run.plans, from_charges.line_fragments(run.engine, run.plans, *months, months)
-    )
-    found: list[dict[str, Any]]
-    found = run.engine.query(_CHARGES.format(same=same), [list(parties)]).to_pylist()
-    return found
 
 
 def _add_tables(

@@ -9,10 +9,9 @@ from datetime import date, datetime, timedelta
 from fenrun.base.ids import short
 from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
-from fenrun.book import checks as book_checks
 from fenrun.book.as_of import Sources, load_book, sources_of
+from fenrun.book.checks import problems_of
 from fenrun.charges.stored import load_charges
-from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
@@ -60,17 +59,17 @@ class Facts:
         period: Period,
         known: datetime,
         progress: Callable[[str], None] = lambda name: None,
-        engine: Engine | None = None,
+        engine: DuckDB | None = None,
     ) -> Run:
         """Settle the period over these facts, in a new engine or the one given.
 
         Nothing is kept. Raises Refused.
         """
-        engine = engine or new_engine()
-        self.load(engine)
+        engine = engine or DuckDB()
+        self.load_charges(engine, "charges")
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
-        return settle(engine, self.plans, period, as_of, progress, sources)
+        return settle(engine, self.book, self.plans, period, as_of, progress, sources)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
@@ -130,6 +129,5 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     moment = knowledge_time(store, known)
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
     problems = [problem for item in imports for problem in item.problems]
-    engine = DuckDB()
-    load_book(engine, sources_of(item for item in imports if item.kind == "book"))
-    return in_order(problems + book_checks.find(engine))
+    sources = sources_of(item for item in imports if item.kind == "book")
+    return in_order(problems + problems_of(sources))

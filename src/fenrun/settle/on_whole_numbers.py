@@ -8,25 +8,43 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import TypeVar
 
 from fenrun.base.money import decimals
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import Period
-from fenrun.book.as_codes import Known, load_book, named_subjects, shares_of
+from fenrun.book import checks as book_checks
+from fenrun.book.as_codes import Book, Shares, book_of, load_book, named_subjects, shares_of
+from fenrun.book.as_of import Sources
+from fenrun.credit import checks as credit_checks
 from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_between, cost_scale
 from fenrun.credit.on_whole_numbers import Crediting, bases_of
+from fenrun.credit.stored_charges import StoredCharges
+from fenrun.earn import checks as earn_checks
 from fenrun.earn.from_credits import charged
 from fenrun.earn.on_whole_numbers import Earning, Scales, scales_of
 from fenrun.engine.codes import Codes, unscaled
+from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.engine.steps import read_steps
+from fenrun.payout import checks as payout_checks
 from fenrun.payout.on_whole_numbers import Paying
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
+from fenrun.statement import checks as statement_checks
 
+Result = TypeVar("Result")
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
-_RESULTS = ("credited", "performance_measures", "component_earnings", "earnings", "payments")
+_SMALL = 50_000
+"""The most charges and links that SQLite takes."""
+_RESULTS = ("credits", "performance_measures", "component_earnings", "earnings", "payments")
 """The tables that hold amounts which others are made of."""
+_STATEMENT_STEPS = read_steps("fenrun.statement", "whole.sql")
+_FOR_READERS = frozenset(
+    ("team_credits", "held_spend", "coverage", "uncredited_groups", "uncredited")
+)
+"""Steps of crediting that only statements and their readers ask for."""
 
 
 @dataclass(frozen=True)
@@ -34,10 +52,23 @@ class Settlement:
     """The tables of codes that a settlement on whole numbers leaves, and how they are read."""
 
     runner: Runner
-    codes: Codes
-    scales: Scales
+    crediting: Crediting
+    earning: Earning
+    paying: Paying
+    cost_scale: int
+    """Decimals of the costs."""
     problems: tuple[Problem, ...]
     """What the plan's limits refused of the book."""
+
+    @property
+    def codes(self) -> Codes:
+        """The texts that codes stand for."""
+        return self.crediting.codes
+
+    @property
+    def scales(self) -> Scales:
+        """The decimals of each kind of amount."""
+        return self.earning.scales
 
     def amount(self, sql: str, values: Sequence[int], scale: int) -> Decimal:
         """Return the amount that a query of one row finds."""
@@ -45,66 +76,215 @@ class Settlement:
         return unscaled(int(found), scale) or Decimal(0)
 
 
-def settle_on_whole_numbers(
+class Settling:
+    """A settlement under way: first the book, then charges, then stage by stage."""
+
+    def __init__(
+        self, runner: Runner, plans: Sequence[Plan], period: Period, book: Book, cost_scale: int
+    ):
+        self.runner, self.plans, self.period, self.book = runner, plans, period, book
+        self.cost_scale, self.shares, codes = cost_scale, shares_of(book), Codes()
+        self.scales = _scales(plans, book, self.shares, cost_scale)
+        lift = self.scales.measure - self.scales.credit
+        self.crediting = Crediting(plans, period, codes, self.shares, lift)
+        self.earning = Earning(plans, period, codes, self.scales)
+        self.paying = Paying(plans, period, codes, self.scales, book)
+
+    @property
+    def codes(self) -> Codes:
+        """The texts that codes stand for."""
+        return self.crediting.codes
+
+    def refuse_large(self, sizes: Sequence[Decimal]) -> None:
+        """Raise Refused where SQLite would meet a number that it may not hold exactly.
+
+        `sizes` are the sums of costs without their signs.
+        """
+        total = sum(sizes, Decimal(0))
+        figures = _figures(self.book)
+        is_fine = not isinstance(self.runner, SQLite)
+        if not is_fine and not _is_small(self.plans, total, figures, self.scales):
+            raise refused("amount-too-large", Place("sqlite"), detail="64 bits")
+
+    def load_book(self) -> list[Problem]:
+        """Load the book; return what the plans' limits refuse of it."""
+        terms, codes = self.plans[0].terms[0], self.crediting.codes
+        limits = (terms.registration_days, terms.open_registrations, terms.cooldown_months)
+        with_tenures = self.crediting.reads_holders()
+        scale = self.scales.measure
+        return load_book(self.runner, self.book, codes, self.shares, limits, scale, with_tenures)
+
+    def measure(self) -> None:
+        """Run the steps from groups to what counts."""
+        self.crediting.load(self.runner)
+        self.earning.load(self.runner)
+        self.crediting.run(self.runner, _FOR_READERS | {"groups"})
+        self.earning.run(self.runner, last="qualifying_amounts")
+
+    def run(self, without: frozenset[str]) -> None:
+        """Run all steps from groups, or charges, to payments."""
+        self.crediting.load(self.runner)
+        self.earning.load(self.runner)
+        self.crediting.run(self.runner, without)
+        self.earning.run(self.runner, without)
+        self.paying.load(self.runner)
+        self.paying.run(self.runner)
+        self.runner.refuse_floats(_RESULTS)
+
+    def run_statements(self) -> None:
+        """Run the steps of statements."""
+        filled = self.crediting.fragments()
+        for step in _STATEMENT_STEPS:
+            self.runner.run(step, filled)
+
+    def settled(self, problems: list[Problem]) -> Settlement:
+        """Return what was settled."""
+        parts = (self.crediting, self.earning, self.paying, self.cost_scale)
+        return Settlement(self.runner, *parts, tuple(problems))
+
+
+def settle_in_memory(
     plans: Sequence[Plan],
-    books: Known,
+    sources: Sources,
     charges: Sequence[Charge],
     period: Period,
     known: date,
-    runner: Callable[[], Runner] | None = None,
-    with_uncredited: bool = True,
+    make: Callable[[], Runner] | None = None,
 ) -> Settlement:
     """Settle a period over charges and books in memory, as known on a day.
 
-    SQLite runs it where no number can pass 62 bits, DuckDB else. `with_uncredited` also finds what
-    nobody is credited for. Raises Refused where exact arithmetic does not fit.
+    SQLite runs it where no number can pass 62 bits, DuckDB else, or the runner that is asked for.
+    No statements are made. Raises Refused where exact arithmetic does not fit.
     """
-    if runner is None:
-        given = (plans, books, charges, period, known)
+    plans = [plan_as_of(plan, known) for plan in plans]
+    charges = list(billed_between(charges, *charged(plans, period)))
+    bases, book = bases_of(plans), book_of(sources)
+    costs = (basis_of(charge, basis) for charge in charges for basis in bases)
+    total = sum((abs(cost) for cost in costs if cost is not None), Decimal(0))
+
+    def settle(runner: Runner) -> Settlement:
+        settling = Settling(runner, plans, period, book, cost_scale(charges, bases))
+        settling.refuse_large([total])
+        problems = settling.load_book()
+        crediting = settling.crediting
+        named = {(kind, code) for kind, _, _, code in named_subjects(book, crediting.codes)}
+        Coded(crediting, named, settling.cost_scale).load(runner, charges)
+        settling.run(without=_FOR_READERS | {"not_counted"})
+        return settling.settled(problems)
+
+    return fitting([make] if make else [SQLite, Bulk], settle)
+
+
+def settle_stored(
+    engine: DuckDB,
+    plans: Sequence[Plan],
+    sources: Sources,
+    period: Period,
+    progress: Callable[[str], None],
+    finish: Callable[[Settlement], None],
+    table: str = "charges",
+    make: Callable[[], Runner] | None = None,
+) -> tuple[Problem, ...]:
+    """Settle a period over the charges of an engine's table, under plans as they were known.
+
+    The tables are there for `finish`, and gone when it has returned. Returns the problems of book
+    and charges. Raises Refused where exact arithmetic does not fit or an invariant breaks.
+    """
+    bases, book = bases_of(plans), book_of(sources)
+    charges = StoredCharges(engine, plans, bases, charged(plans, period), table)
+    is_small = charges.extent.rows + book.links.num_rows <= _SMALL
+
+    def settle(runner: Runner) -> tuple[Problem, ...]:
+        settling = Settling(runner, plans, period, book, charges.scale)
+        settling.refuse_large(charges.extent.sizes)
+        progress("credit")
+        problems = settling.load_book()
+        problems += book_checks.find(runner, settling.crediting.codes, settling.shares)
+        charges.groups(settling.crediting, book, runner)
+        settling.run(without=frozenset(("groups",)))
+        settling.run_statements()
+        _refuse_broken(settling, charges)
+        problems += _problems(settling, charges)
+        finish(settling.settled(problems))
+        return tuple(problems)
+
+    def bulk() -> Runner:
+        return Bulk(engine.connection)
+
+    with engine.temporary_schema("settling"):
+        makes = [make] if make else [SQLite, bulk] if is_small else [bulk]
+        return fitting(makes, settle)
+
+
+def fitting(makes: Sequence[Callable[[], Runner]], settle: Callable[[Runner], Result]) -> Result:
+    """Settle in the first of some runners in which exact arithmetic fits. Raises Refused."""
+    *tried, last = makes
+    for make in tried:
         try:
-            return settle_on_whole_numbers(*given, SQLite, with_uncredited)
+            return settle(make())
         except Refused as refusal:
             if {problem.code for problem in refusal.problems} != {"amount-too-large"}:
                 raise
-        return settle_on_whole_numbers(*given, Bulk, with_uncredited)
-    plans = [plan_as_of(plan, known) for plan in plans]
-    charges = list(billed_between(charges, *charged(plans, period)))
-    cost, shares = cost_scale(charges, bases_of(plans)), shares_of(books)
+    return settle(last())
+
+
+def _problems(settling: Settling, charges: StoredCharges) -> list[Problem]:
+    scales = (settling.cost_scale, settling.scales.credit)
+    runner, crediting = settling.runner, settling.crediting
+    return [
+        *credit_checks.find(runner, crediting, scales, charges.present),
+        *earn_checks.find(runner, settling.earning),
+    ]
+
+
+def _refuse_broken(settling: Settling, charges: StoredCharges) -> None:
+    """Raise Refused where an invariant of some stage breaks."""
+    runner, crediting, earning = settling.runner, settling.crediting, settling.earning
+    found = {
+        "credit": credit_checks.broken(runner, crediting) + _lost(settling, charges),
+        "earn": earn_checks.broken(runner, crediting, earning),
+        "payout": payout_checks.broken(runner, settling.paying),
+        "statement": statement_checks.broken(runner),
+    }
+    problems = [
+        Problem("invariant-broken", Place(stage), {"stage": stage, "detail": detail})
+        for stage, broken in found.items()
+        for detail in broken
+    ]
+    if problems:
+        raise Refused(problems)
+
+
+def _lost(settling: Settling, charges: StoredCharges) -> list[str]:
+    """Return what is broken where groups do not sum to the charges that they were made of."""
+    names = [f"a{n}" for n in range(len(charges.bases))]
+    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
+    found = settling.runner.rows(f"SELECT {sums} FROM groups")[0]
+    totals = [unscaled(int(value), settling.cost_scale) for value in found]
+    same = totals == list(charges.extent.totals)
+    return [] if same else ["groups do not sum to the charges"]
+
+
+def _scales(plans: Sequence[Plan], book: Book, shares: Shares, cost_scale: int) -> Scales:
     depth = max((len(plan.roll_ups) for plan in plans), default=0)
-    credit = cost + shares.customer + shares.role + shares.party * depth
-    figures = {row.amount for _, _, book in books for row in book.figures}
-    scales = scales_of(plans, figures, credit, shares.party)
-    if runner is SQLite and not _is_small(plans, charges, figures, scales):
-        raise refused("amount-too-large", Place("sqlite"), detail="64 bits")
-    engine, codes, terms = runner(), Codes(), plans[0].terms[0]
-    limits = (terms.registration_days, terms.open_registrations, terms.cooldown_months)
-    crediting = Crediting(plans, codes, shares, scales.measure - credit)
-    with_tenures = crediting.reads_holders()
-    problems = load_book(engine, books, codes, shares, limits, scales.measure, with_tenures)
-    Coded(crediting, named_subjects(books, codes), cost).load(engine, charges)
-    crediting.load(engine)
-    earning = Earning(plans, period, codes, scales)
-    earning.load(engine)
-    crediting.run(engine, with_uncredited)
-    earning.run(engine)
-    paying = Paying(plans, period, codes, scales, books)
-    paying.load(engine)
-    paying.run(engine)
-    engine.refuse_floats(_RESULTS)
-    return Settlement(engine, codes, scales, tuple(problems))
+    credit = cost_scale + shares.customer + shares.role + shares.party * depth
+    return scales_of(plans, _figures(book), credit, shares.party)
+
+
+def _figures(book: Book) -> list[Decimal]:
+    """Return the distinct amounts of the book's figures."""
+    found: list[Decimal] = book.figures["amount"].unique().to_pylist()
+    return found
 
 
 def _is_small(
-    plans: Sequence[Plan], charges: Sequence[Charge], figures: set[Decimal], scales: Scales
+    plans: Sequence[Plan], total: Decimal, figures: Sequence[Decimal], scales: Scales
 ) -> bool:
     """Return whether no number of the settlement can pass what SQLite holds exactly.
 
     The largest are an outcome before rounding and a payment with its tax: amounts times all by
     which they are multiplied, in units of their last decimal, times the steps in one.
     """
-    bases = bases_of(plans)
-    costs = (basis_of(charge, basis) for charge in charges for basis in bases)
-    total = sum((abs(cost) for cost in costs if cost is not None), Decimal(0))
     amount = max([Decimal(1), total, *map(abs, figures), *_amounts(plans)])
     bands = [band for plan in plans for band in plan.bands]
     rates = [rate for band in bands for rate in (band.rate, band.rate_to) if rate is not None]
@@ -114,7 +294,7 @@ def _is_small(
     steps = max(plan.terms[0].round_per for plan in plans)
     portion = max([Decimal(1), *(abs(c.portion) for plan in plans for c in plan.components)])
     outcome = amount * rate * portion * (rate if times else 1)
-    outcome *= 10 ** max(scales.uncapped, scales.override)
+    outcome *= 10 ** max(scales.uncapped, scales.override, scales.base)
     if scales.curved:
         outcome *= amount * bound
     tested = amount * bound * 10**scales.part

@@ -1,51 +1,20 @@
-"""The stages as one tuple.
-
-Settling runs them; explaining reads what they left, and runs the first view again for single
-charges.
-"""
+"""Settling: plans and facts to a run, by the steps of the stages."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from fenrun.base.problem import Place, Problem, Refused, in_order, refused
+from fenrun.base.problem import Place, in_order, refused
 from fenrun.base.when import AsOf, Period
-from fenrun.book import checks as book_checks
-from fenrun.book.limits import refuse_over_limits
-from fenrun.credit import checks as credit_checks
-from fenrun.credit import from_charges
-from fenrun.earn import checks as earn_checks
-from fenrun.earn import from_credits
-from fenrun.engine.port import Engine
-from fenrun.engine.steps import Step
-from fenrun.payout import checks as payout_checks
-from fenrun.payout import from_earnings
+from fenrun.book.as_of import Sources
+from fenrun.credit.from_charges import load_plan_rows
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.runner import Runner
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
-from fenrun.statement import checks as statement_checks
-from fenrun.statement import from_payments
+from fenrun.settle.decoded import load_results
+from fenrun.settle.on_whole_numbers import settle_stored
 from fenrun.statement.run import Run
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A room of the house: its steps, and what must be true after them."""
-
-    name: str
-    steps: tuple[Step, ...]
-    broken: Callable[[Engine, Sequence[Plan]], list[str]]
-    """Invariants that do not hold; any stops the run."""
-    find: Callable[[Engine, Sequence[Plan]], list[Problem]] = lambda engine, plans: []
-    """Problems in the data."""
-
-
-STAGES = (
-    Stage("credit", from_charges.STEPS, credit_checks.broken, credit_checks.find),
-    Stage("earn", from_credits.STEPS, earn_checks.broken, earn_checks.find),
-    Stage("payout", from_earnings.STEPS, payout_checks.broken),
-    Stage("statement", from_payments.STEPS, statement_checks.broken),
-)
 
 _IN_COMMON = (
     "currency",
@@ -59,65 +28,30 @@ _IN_COMMON = (
 
 
 def settle(
-    engine: Engine,
+    engine: DuckDB,
+    book: Sources,
     plans: Sequence[Plan],
     period: Period,
     as_of: AsOf,
     progress: Callable[[str], None] = lambda name: None,
     sources: Mapping[str, str] | None = None,
+    make: Callable[[], Runner] | None = None,
 ) -> Run:
-    """Settle the period over the charges and the book (see load_book) that the engine holds.
+    """Settle the period over a book and the engine's table `charges`.
 
-    `as_of` says up to which moment the facts in the engine were known, `sources` which file each
-    import of charges came from; `progress` is told the name of each stage. Raises Refused where the
+    `as_of` says up to which moment the facts were known, `sources` which file each import of
+    charges came from; `progress` is told the name of each stage. Raises Refused where the
     plans cannot be settled as one, where exact arithmetic does not fit, or where an invariant
     breaks.
     """
     _refuse_different(plans)
     plans = [plan_as_of(plan, as_of.known.date()) for plan in plans]
-    problems = _load(engine, plans, period)
-    filled = fragments(engine, plans, period)
-    problems += book_checks.find(engine)
-    for stage in STAGES:
-        progress(stage.name)
-        problems += _run(engine, stage, plans, filled)
-    return Run(engine, tuple(plans), period, as_of, tuple(in_order(problems)), sources or {})
-
-
-def _load(engine: Engine, plans: Sequence[Plan], period: Period) -> list[Problem]:
-    """Load the plans and periods, and apply their limits to the book. Returns what is refused."""
-    terms = plans[0].terms[0]
-    problems = refuse_over_limits(
-        engine, terms.registration_days, terms.open_registrations, terms.cooldown_months
+    problems = settle_stored(
+        engine, plans, book, period, progress, lambda done: load_results(done, engine), make=make
     )
-    from_charges.load_plan_rows(engine, plans)
-    from_charges.load_extent(engine)
-    first_charged = from_credits.first_charged(plans, period)
-    from_credits.load_periods(engine, plans, first_charged, period.span.end)
-    return problems
-
-
-def fragments(engine: Engine, plans: Sequence[Plan], period: Period) -> dict[str, str]:
-    """Return what fills the steps of all stages, for the facts that the engine holds."""
-    filled = from_charges.fragments(engine, plans, *from_credits.charged(plans, period))
-    filled |= from_credits.fragments(engine, plans, period, int(filled["credit"]))
-    return filled | from_earnings.fragments(engine, plans, period)
-
-
-def _run(
-    engine: Engine, stage: Stage, plans: Sequence[Plan], filled: dict[str, str]
-) -> list[Problem]:
-    """Run a stage and return its problems. Raises Refused where one of its invariants breaks."""
-    for step in stage.steps:
-        engine.run(step, filled)
-    broken = stage.broken(engine, plans)
-    if broken:
-        place = Place(stage.name)
-        raise Refused(
-            Problem("invariant-broken", place, {"stage": stage.name, "detail": detail})
-            for detail in broken
-        )
-    return stage.find(engine, plans)
+    load_plan_rows(engine, plans)
+    found = tuple(in_order(problems))
+    return Run(engine, tuple(plans), period, as_of, found, lambda: book, sources or {})
 
 
 def _refuse_different(plans: Sequence[Plan]) -> None:

@@ -133,4 +133,7 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     load_plan_rows(engine, basis.plans)
     as_of = AsOf(basis.period.last_day, basis.known)
     sources = {short(item.id): item.source for item in basis.charges}
-    return Run(engine, basis.plans, basis.period, as_of, kept.problems, sources)
+    book = basis.book
+    return Run(
+        engine, basis.plans, basis.period, as_of, kept.problems, lambda: sources_of(book), sources
+    )

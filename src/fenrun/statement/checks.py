@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from fenrun.engine.port import Engine
-from fenrun.plan.rows import Plan
+from fenrun.engine.runner import Runner
 
 _STATED_AND_EARNED = """
-SELECT (SELECT coalesce(sum(earned), 0) FROM statements) AS stated,
-       (SELECT coalesce(sum(earned), 0) FROM earnings
-        WHERE paid_month IN (SELECT DISTINCT month FROM statements)) AS earned"""
+SELECT (SELECT coalesce(sum(earned), 0) FROM statements)
+    <> (SELECT coalesce(sum(earned), 0) FROM earnings
+        WHERE last_month IN (SELECT DISTINCT month FROM statements))"""
 
 
-def broken(engine: Engine, plans: Sequence[Plan]) -> list[str]:
+def broken(runner: Runner) -> list[str]:
     """Return what is broken: all statements sum to what is earned."""
-    (sums,) = engine.query(_STATED_AND_EARNED).to_pylist()
-    return [] if sums["stated"] == sums["earned"] else ["statements do not sum to the earnings"]
+    differ = runner.rows(_STATED_AND_EARNED)[0][0]
+    return ["statements do not sum to the earnings"] if differ else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -11,6 +11,7 @@ from typing import Any
 from fenrun.base.money import plain
 from fenrun.base.problem import Problem
 from fenrun.base.when import AsOf, Period, show_moment
+from fenrun.book.as_of import Sources
 from fenrun.engine.port import Engine
 from fenrun.plan.rows import Plan
 
@@ -87,6 +88,8 @@ class Run:
     period: Period
     as_of: AsOf
     problems: tuple[Problem, ...]
+    book: Callable[[], Sources] = list
+    """The book that was settled by."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """File name of each import of charges, by the import's id."""
     booked: tuple[Difference, ...] = ()

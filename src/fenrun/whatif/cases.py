@@ -28,8 +28,8 @@ from fenrun.engine.codes import day_number, month_number
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
-from fenrun.settle.on_whole_numbers import Settlement, settle_on_whole_numbers
-from fenrun.settle.pipeline import settle
+from fenrun.settle.old_pipeline import settle
+from fenrun.settle.on_whole_numbers import Settlement, settle_in_memory
 from fenrun.statement.run import Run
 
 ISSUER = "case"
@@ -174,10 +174,8 @@ class _Case:
         key = (years.key, known)
         if key not in self.runs:
             book, charges = facts_of_case(self.file, self.case, self.line)
-            books = [(self.file.source, 0, book)]
-            self.runs[key] = settle_on_whole_numbers(
-                [self.file.plan], books, charges, years, known, with_uncredited=False
-            )
+            sources = sources_from(book, self.file.source, _KNOWN)
+            self.runs[key] = settle_in_memory([self.file.plan], sources, charges, years, known)
         return self.runs[key]
 
 

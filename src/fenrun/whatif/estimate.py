@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,28 +16,34 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period
 from fenrun.charges.rows import COSTS, ESSENTIAL
+from fenrun.engine.codes import month_number
+from fenrun.settle.detail import detail_of
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
-from fenrun.statement.rows import Statement, statement_of
+from fenrun.statement.rows import Statement, statements_of
+from fenrun.statement.run import Run
 from fenrun.store.facts import Store
-from fenrun.whatif.change import Live
 
 _LIKE = """
-SELECT *, {service} AS service FROM charges
-WHERE BilledCost > 0 AND coalesce({category}, 'Usage') = 'Usage'
-  AND BillingPeriodStart BETWEEN ? AND ?
+SELECT s.*, {service} AS service
+FROM coded_charges AS t
+JOIN groups AS g ON {same}
+JOIN detail_credits AS c ON c.group_id = g.group_id
+JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
+WHERE s.BilledCost > 0 AND coalesce({category}, 'Usage') = 'Usage'
   AND coalesce({service}, '') = coalesce(?, {service}, '')
-  AND (InvoiceIssuerName, BillingAccountId) IN (
-    SELECT (g.issuer, g.account) FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id
-    WHERE c.party = ? AND c.main AND c.kind = 'direct' AND c.via = 'customer'
-      AND c.month >= ? AND c.month < ?)
-ORDER BY BilledCost DESC, import_id, row_no LIMIT 1"""
+  AND c.kind = 'direct' AND c.via = 'customer' AND c.month >= ? AND c.month <= ?
+ORDER BY s.BilledCost DESC, s.import_id, s.row_no
+LIMIT 1"""
 _SERVICES = """
-SELECT {service} AS service FROM charges
-WHERE BilledCost > 0 AND {service} IS NOT NULL AND (InvoiceIssuerName, BillingAccountId) IN (
-  SELECT (g.issuer, g.account) FROM groups AS g JOIN credits AS c ON c.group_id = g.group_id
-  WHERE c.party = ? AND c.main AND c.month >= ? AND c.month < ?)
-GROUP BY ALL ORDER BY sum(BilledCost) DESC, service"""
+SELECT {service} AS service
+FROM coded_charges AS t
+JOIN groups AS g ON {same}
+JOIN detail_credits AS c ON c.group_id = g.group_id
+JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
+WHERE s.BilledCost > 0 AND {service} IS NOT NULL AND c.month >= ? AND c.month <= ?
+GROUP BY {service}
+ORDER BY sum(s.BilledCost) DESC, service"""
 _KEPT = (
     "BillingPeriodEnd",
     "ChargePeriodEnd",
@@ -57,17 +63,32 @@ class Estimator:
     def __init__(self, store: Store, period: Period, known: datetime):
         self.period, self.known = period, known
         self.facts = facts_as_of(store, known)
-        self.live = Live(self.facts, period, known)
+        self.run = self.facts.settle(period, known)
         self._folder = tempfile.TemporaryDirectory(prefix="fenrun-estimate-")
         self._count = 0
-        self._before: dict[str, Statement | None] = {}
 
     def services(self, payee: str) -> list[str]:
-        """The services that the payee is credited for in the period, most billed first."""
-        span = self.period.span
-        sql = _SERVICES.format(service=self._column("ServiceName"))
-        rows = self.live.engine.query(sql, [payee, span.start, span.end])
-        return [str(service) for service in rows.column("service").to_pylist()]
+        """Return the services that the payee is credited for in the period, most billed first."""
+        found: dict[str, None] = {}
+        for row in self._credited(payee, _SERVICES):
+            found.setdefault(str(row["service"]))
+        return list(found)
+
+    def _credited(self, payee: str, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Return what a query finds of the charges that the payee is credited for, by plan."""
+        months = [month_number(self.period.span.start), month_number(self.period.last_day)]
+        found: list[dict[str, Any]] = []
+        with detail_of(self.run, [payee]) as detail:
+            columns = self.run.engine.columns("near_charges")
+            named = {
+                name: f"s.{column}" if column in columns else "CAST(NULL AS VARCHAR)"
+                for name, column in (("service", "ServiceName"), ("category", "ChargeCategory"))
+            }
+            asked = sql.format(same=detail.same_group, **named)
+            for plan in self.run.plans:
+                detail.load_credits(plan.id, [payee])
+                found += self.run.engine.query(asked, [*values, *months]).to_pylist()
+        return found
 
     def sell(self, payee: str, amount: Decimal, service: str | None = None) -> dict[str, Any]:
         """Return what the payee would earn in the period with additional sales at list price.
@@ -77,14 +98,14 @@ class Estimator:
         title, period, before, after, reason, band. Raises Refused where the payee is credited for
         no customer of its own.
         """
-        if payee not in self._before:
-            self._before[payee] = self._now(payee, self.facts.charges)
-        before = self._before[payee]
+        before = _statement(self.run, payee)
         like = self._largest_charge(payee, service)
         if not like or not before:
             values = {"payee": payee, "period": self.period.key, "service": service or "-"}
             raise Refused([Problem("estimate-nothing", Place(payee), values)])
-        after = self._now(payee, (*self.facts.charges, self._charge(like, amount))) or before
+        charges = (*self.facts.charges, self._charge(like, amount))
+        run = replace(self.facts, charges=charges).settle(self.period, self.known)
+        after = _statement(run, payee) or before
         return {
             "payee": payee,
             "period": self.period.key,
@@ -99,28 +120,8 @@ class Estimator:
 
     def _largest_charge(self, payee: str, service: str | None) -> dict[str, Any] | None:
         """Return the largest charge of the period that the payee is credited for as owner."""
-        span = self.period.span
-        columns = {
-            "service": self._column("ServiceName"),
-            "category": self._column("ChargeCategory"),
-        }
-        first, last = span.start - timedelta(days=2), span.end - timedelta(days=1)
-        values = [first, last, service, payee, span.start, span.end]
-        found = self.live.engine.query(_LIKE.format(**columns), values).to_pylist()
-        return found[0] if found else None
-
-    def _column(self, name: str) -> str:
-        """A column of the charges; nothing where no file has it."""
-        return name if name in self.live.engine.columns("charges") else "CAST(NULL AS VARCHAR)"
-
-    def _now(self, payee: str, charges: tuple[Any, ...]) -> Statement | None:
-        facts = replace(self.facts, charges=charges)
-        if facts.charges != self.live.facts.charges:
-            self.live.change(facts)
-        try:
-            return statement_of(self.live.run, payee)
-        except Refused:
-            return None
+        found = self._credited(payee, _LIKE, service)
+        return max(found, key=lambda row: row["BilledCost"], default=None)
 
     def _charge(self, like: dict[str, Any], amount: Decimal) -> Any:
         """Import one charge like another, of another amount, without its order and resource."""
@@ -133,6 +134,10 @@ class Estimator:
         pq.write_table(pa.Table.from_pylist([row]), path)
         done = import_file(store, path, self.known)
         return next(i for i in store.imports("charges") if i.id == done.id)
+
+
+def _statement(run: Run, payee: str) -> Statement | None:
+    return statements_of(run, payee).get(payee)
 
 
 def _lines(before: Statement, after: Statement) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,9 +19,9 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.portal.models import Period
 from fenrun.settle.facts import facts_as_of
 from fenrun.statement.rows import payees
+from fenrun.statement.run import Run
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
-from fenrun.whatif.change import Live
 
 ROLE = "partner"
 """The role that requests and moves are about."""
@@ -40,10 +40,10 @@ WHERE of_kind = 'customer' AND subject = ? AND role = ?
 """
 
 
-def book_of(store: Store) -> DuckDB:
-    """Return an engine that holds the book as last known."""
+def book_of(store: Store, known: datetime | None = None) -> DuckDB:
+    """Return an engine that holds the book as known at a moment, or as last known."""
     engine = DuckDB()
-    load_book(engine, sources_of(store.imports("book")))
+    load_book(engine, sources_of(store.imports("book", known)))
     return engine
 
 
@@ -107,22 +107,22 @@ def preview_move(
     """
     known = period.known.replace(tzinfo=None)
     facts = facts_as_of(store, known)
-    live = Live(facts, parse_period(period.key), known)
-    before = _earned_by_payee(live)
-    rows = handed_over(live.engine, customer, to, since)
+    month = parse_period(period.key)
+    before = _earned_by_payee(facts.settle(month, known))
+    rows = handed_over(book_of(store, known), customer, to, since)
     texts = [{key: str(value) for key, value in row.items()} for row in rows]
     book, problems = book_from({"links": list(enumerate(texts, 2))}, "what-if")
     if problems:
         raise Refused(problems)
     later = known + timedelta(seconds=1)
     moved = ("what-if", later, {"links": from_rows(Link, book.links)})
-    live.change(replace(facts, book=[*facts.book, moved]))
-    return _differences(before, _earned_by_payee(live))
+    after = replace(facts, book=[*facts.book, moved]).settle(month, known)
+    return _differences(before, _earned_by_payee(after))
 
 
-def _earned_by_payee(live: Live) -> dict[str, Decimal]:
+def _earned_by_payee(run: Run) -> dict[str, Decimal]:
     earned: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for row in payees(live.engine):
+    for row in payees(run.engine):
         earned[row["payee"]] += row["earned"]
     return earned
 

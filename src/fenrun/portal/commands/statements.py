@@ -25,7 +25,7 @@ from fenrun.portal.commands.publishing import digest_of
 from fenrun.portal.models import Period, Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
-from fenrun.statement.explain import explain
+from fenrun.settle.explain import explain
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 from fenrun.whatif.estimate import Estimator

@@ -7,17 +7,15 @@ credit stage again. `sentences` says it in words.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from fenrun.base.money import plain, show_rate
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
-from fenrun.credit import from_charges
-from fenrun.credit.shared_work import crediting_of
-from fenrun.earn.from_credits import charged
-from fenrun.engine.dialect import literal, quoted
+from fenrun.charges.rows import ORDER
+from fenrun.engine.codes import month_number
+from fenrun.settle.detail import Detail, detail_of
 from fenrun.statement.rows import Clauses, titles
 from fenrun.statement.run import Run
 
@@ -33,38 +31,18 @@ SELECT *
 FROM tier_earnings
 WHERE plan_id = ? AND component = ? AND payee = ? AND period = ?
 ORDER BY unit, column_no, band_no"""
-_QUALIFYING = """
-SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline) AS baseline,
-       sum(c.amount) AS credited, sum(c.counted) AS counted,
-       CAST(sum(c.charges) AS BIGINT) AS charges
-FROM qualifying_amounts AS c
-JOIN shared_measures AS l
-  ON l.counted_plan = c.plan_id AND l.counted_component = c.component
-WHERE l.plan_id = ? AND l.rule_id = ? AND c.payee = ? AND c.month >= ? AND c.month < ?
-GROUP BY c.customer, c.excluded_by, c.baseline_period
-ORDER BY credited DESC, c.customer, c.excluded_by"""
-_CREDITED = """
-c.plan_id = ? AND c.party = ? AND c.role = ? AND c.basis = ? AND c.month >= ? AND c.month < ?"""
-_ACCOUNTS = f"""
-SELECT DISTINCT g.account
-FROM groups AS g
-JOIN credits AS c ON c.group_id = g.group_id
-WHERE {_CREDITED}
-ORDER BY g.account"""
-_NEAR_CHARGES = """
-SELECT {columns}, {service} AS service
-FROM charges
-WHERE BillingAccountId IN ({accounts}) AND BillingPeriodStart BETWEEN ? AND ?"""
-_CHARGES = f"""
-SELECT t.import_id, t.row_no, t.day, t.issuer, t.account, t.order_id, {{amount}} AS amount,
-       c.share, {{amount}} * c.share AS credited, c.customer, c.rule_id AS clause, c.via,
-       c.customer_link, c.link_id, s.service
-FROM distinguished_charges AS t
-JOIN groups AS g ON {{same}}
-JOIN credits AS c ON c.group_id = g.group_id
-JOIN line_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
-WHERE {_CREDITED}
-ORDER BY abs({{amount}}) DESC, t.import_id, t.row_no
+_CHARGES = """
+SELECT t.import_id, t.row_no, DATE '1970-01-01' + CAST(t.own_day AS INTEGER) AS day, n.issuer,
+       n.account, s.{order} AS order_id, {amount} AS amount, c.share,
+       {amount} * c.share AS credited,
+       c.customer, c.clause, c.via, c.customer_link, c.link AS link_id, s.{service} AS service
+FROM coded_charges AS t
+JOIN groups AS g ON {same}
+JOIN detail_credits AS c ON c.group_id = g.group_id
+JOIN accounts AS n ON n.code = t.account
+JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
+WHERE c.party = ? AND c.role = ? AND c.month >= ? AND c.month <= ?
+ORDER BY abs({amount}) DESC, t.import_id, t.row_no
 LIMIT ?"""
 _RATE_STEP = Decimal("0.00000001")
 """The last decimal of a rate that is shown: six of a percent."""
@@ -86,11 +64,8 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     plan, component = line["plan_id"], line["component"]
     units = [row for row in earnings if row["step_no"] == 0]
     entries = [row for row in earnings if row["step_no"]]
-    customers = engine.query(
-        _QUALIFYING, [plan, component, line["payee"], line["period_from"], line["period_to"]]
-    ).to_pylist()
     bands = _bands_by_unit(run, line)
-    listed = _charges(run, line, charges) if units else []
+    customers, listed = _made_of(run, line, charges) if units else ([], [])
     return {
         "line": line_id,
         "payee": line["payee"],
@@ -250,25 +225,28 @@ def _baseline(row: Row) -> dict[str, Any]:
     }
 
 
-def _charges(run: Run, line: Row, limit: int) -> list[dict[str, Any]]:
-    """Return the charges that a line is credited for, largest first, at most `limit`."""
-    if not limit:
-        return []
-    engine, plans = run.engine, run.plans
-    basis = _basis(run, line)
-    key = [
-        crediting_of(engine, line["plan_id"]),
-        line["payee"],
-        line["role"],
-        basis,
-        line["period_from"],
-        line["period_to"],
-    ]
-    accounts = engine.query(_ACCOUNTS, key).column("account").to_pylist()
-    same_group = _load_charges(run, line, accounts or [""])
-    amount = from_charges.amount_of(literal(basis), "t", plans)
-    sql = _CHARGES.format(same=same_group, amount=amount)
-    return [_charge(run, row) for row in engine.query(sql, [*key, limit]).to_pylist()]
+def _made_of(run: Run, line: Row, limit: int) -> tuple[list[dict[str, Any]], ...]:
+    """Return what a line measures by customer, and its charges, largest first, at most `limit`."""
+    plan, payee = line["plan_id"], line["payee"]
+    with detail_of(run, [payee]) as detail:
+        span = (line["period_from"], line["period_to"])
+        customers = detail.customers(plan, line["component"], payee, *span)
+        return customers, _charges(run, detail, line, limit) if limit else []
+
+
+def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, Any]]:
+    engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
+    detail.load_credits(line["plan_id"], [line["payee"]])
+    present = engine.columns("near_charges")
+    sql = _CHARGES.format(
+        same=detail.same_group,
+        amount=f"t.a{detail.charges.bases.index(_basis(run, line))}",
+        order=ORDER if ORDER in present else "NULL",
+        service="ServiceName" if "ServiceName" in present else "NULL",
+    ).replace("s.NULL", "NULL")
+    months = [month_number(start), month_number(end) - (end.day == 1)]
+    rows = engine.query(sql, [line["payee"], line["role"], *months, limit]).to_pylist()
+    return [_charge(run, row) for row in rows]
 
 
 def _basis(run: Run, line: Row) -> str:
@@ -280,26 +258,6 @@ def _basis(run: Run, line: Row) -> str:
         for component in plan.components
         if component.rule_id == line["component"]
     )
-
-
-def _load_charges(run: Run, line: Row, accounts: Sequence[str]) -> str:
-    """Load the charges of the accounts that can be in the line, and run the credit views on them.
-
-    Returns the SQL of whether a charge t is in a group g.
-    """
-    engine, plans = run.engine, run.plans
-    start, end = line["period_from"], line["period_to"]
-    filled = from_charges.line_fragments(
-        engine, plans, start, end, charged(plans, run.period), "line_charges"
-    )
-    columns = ", ".join(map(quoted, from_charges.columns_read(engine, filled)))
-    service = "ServiceName" if "ServiceName" in engine.columns("charges") else "NULL"
-    places = ", ".join("?" * len(accounts))
-    sql = _NEAR_CHARGES.format(columns=columns, service=service, accounts=places)
-    # Two days more than the period, for time zones: the view says which charges exactly.
-    near = [start - timedelta(days=2), end]
-    engine.load("line_charges", engine.query(sql, [*accounts, *near]))
-    return from_charges.load_lines(engine, plans, filled)
 
 
 def _charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,42 @@
+-- step: statement_lines
+-- One line a component, payee and period, in the statement of the month in which its period ends:
+-- the sum of the rows of that earning.
+SELECT plan, component, payee, last_month AS month, min(role) AS role, currency, min(rank) AS rank,
+       per, period, coalesce(sum(amount), 0) AS measured, sum(earned) AS earned,
+       CASE WHEN count(*) = 1 OR max(step_no) > 0 THEN max_by(reason, step_no)
+            ELSE 'units' END AS reason,
+       CASE WHEN count(*) = 1 OR max(step_no) > 0 THEN max_by(detail, step_no) END AS detail,
+       CASE WHEN count(*) = 1 OR max(step_no) > 0 THEN max_by(others, step_no) END AS others,
+       CASE WHEN count(*) = 1 OR max(step_no) > 0 THEN max_by(bound, step_no) END AS bound
+FROM earnings
+WHERE last_month >= {asked_from} AND last_month < {asked_to}
+GROUP BY plan, component, period, payee, last_month, currency, per
+
+-- step: statement_credits
+-- The amount credited to each payee a month, by role.
+SELECT plan, month, payee, role, kind, sum(amount) AS credited, sum(charges) AS charges
+FROM credited
+GROUP BY plan, month, payee, role, kind
+
+-- step: statements
+-- One row a payee, role and month: credited and earned.
+SELECT plan, month, payee, role, sum(credited) AS credited, sum(earned) AS earned,
+       sum(lines) AS lines
+FROM (
+  SELECT plan, month, payee, role, credited, 0 AS earned, 0 AS lines FROM statement_credits
+  UNION ALL
+  SELECT plan, month, payee, role, 0, earned, 1 FROM statement_lines) AS found
+GROUP BY plan, month, payee, role
+
+-- step: ledger
+-- The month's total in each plan's basis: credited to somebody, or to nobody.
+SELECT s.plan, g.month, sum({plan_amount}) * {one} AS total,
+       sum({plan_amount} * coalesce(v.share, 0)) AS credited,
+       sum({plan_amount} * ({one} - coalesce(v.share, 0))) AS uncredited,
+       sum(g.charges) AS charges
+FROM groups AS g
+CROSS JOIN creditings AS p
+JOIN shared_crediting AS s ON s.crediting = p.plan
+LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
+WHERE g.currency = {currency} AND g.month >= {asked_from} AND g.month < {asked_to}
+GROUP BY s.plan, g.month
