@@ -22,7 +22,7 @@ SELECT count(*) AS n FROM (
   FROM groups AS g CROSS JOIN plan_crediting AS p
   LEFT JOIN coverage AS v ON v.plan_id = p.plan_id AND v.group_id = g.group_id
   WHERE g.currency = p.currency GROUP BY p.plan_id) AS s
-LEFT JOIN (SELECT plan_id, sum(amount) AS amount FROM uncredited GROUP BY plan_id) AS u
+LEFT JOIN (SELECT plan_id, sum(amount) AS amount FROM uncredited_groups GROUP BY plan_id) AS u
   ON u.plan_id = s.plan_id
 WHERE s.total <> s.credited + coalesce(u.amount, 0)"""
 _SUMS = """
@@ -37,7 +37,7 @@ SELECT issuer, account, month, sum({lacking}) AS n FROM groups WHERE {lacking} >
 GROUP BY issuer, account, month ORDER BY issuer, account, month"""
 _UNOWNED = """
 SELECT issuer, account, sum(amount) AS amount
-FROM (SELECT DISTINCT group_id, issuer, account, amount FROM uncredited
+FROM (SELECT DISTINCT group_id, issuer, account, amount FROM uncredited_groups
       WHERE reason = 'no-customer') AS u
 GROUP BY issuer, account ORDER BY issuer, account"""
 
