@@ -38,6 +38,14 @@ class Answer:
         default_factory=lambda: defaultdict(lambda: ZERO)
     )
     """By month, payee, role."""
+    by_link: dict[tuple[Any, ...], tuple[Decimal, int]] = field(
+        default_factory=lambda: defaultdict(lambda: (ZERO, 0))
+    )
+    """By month, payee, role, kind, customer, via, link: credited amount, charges."""
+    not_counted: dict[tuple[str, str, str], Decimal] = field(
+        default_factory=lambda: defaultdict(lambda: ZERO)
+    )
+    """By component, payee, and the clause that excludes it or `baseline`: what does not qualify."""
     uncredited: dict[date, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     own: dict[tuple[str, str, str, str], tuple[Decimal, str]] = field(default_factory=dict)
     """By component, payee, period, unit: what is earned by itself, and why."""
@@ -345,6 +353,8 @@ class _Audit:
         self.first: dict[tuple[str | None, str, str, date], date] = {}
         # component -> (payee, unit, customer, month, column, set against a baseline) -> row
         self.rows: dict[str, dict[Any, Row]] = defaultdict(dict)
+        # component, payee, month, excluding clause -> amount
+        self.left_out: dict[tuple[str, str, date, str], Decimal] = defaultdict(lambda: ZERO)
         self.figured: dict[str, dict[Key, Base]] = {}
         self.currency = self.terms.currency
         self.customers: set[str | None] = set()
@@ -371,7 +381,25 @@ class _Audit:
                 k for k in found if not self.paid[0] <= paid_month(self, k[0], k[2]) < self.paid[1]
             ]:
                 del found[key]
+        self._not_counted()
         return self.answer
+
+    def _not_counted(self) -> None:
+        """Sum what is left out of, or below a baseline in, the periods that are earned for."""
+        for component, rows in self.rows.items():
+            for row in rows.values():
+                key = (component, row.payee, row.month, "baseline")
+                self.left_out[key] += row.amount - row.counted
+        spans = {
+            (component, payee, span)
+            for component, figured in self.figured.items()
+            for payee, unit, span in figured
+            if (component, payee, span.key, unit) in self.answer.own
+        }
+        for component, payee, span in spans:
+            for (of, who, month, rule), amount in self.left_out.items():
+                if (of, who) == (component, payee) and span.start <= month < span.end:
+                    self.answer.not_counted[component, payee, rule] += amount
 
     def amount(self, charge: dict[str, Any], basis: str) -> Decimal | None:
         costs = [charge.get(COST.get(word, word)) for word in basis.split("|")]
@@ -552,21 +580,27 @@ class _Audit:
                 assert claim.link is not None
                 part = share * claim.link.share
                 best[role] += part
-                self._count(role, claim.link.party, part, claim)
+                self._count(role, claim.link, part, claim)
                 self._roll_up(clause.rule_id, role, claim.link.party, part, claim)
 
     def _roll_up(self, rule: str, role: str, party: str, part: Decimal, scene: Scene) -> None:
         for up in (u for u in self.plan.roll_ups if (u.rule_id, u.role) == (rule, role)):
             for above in self.book.held("party", "", party, scene.day).get(up.to_role) or []:
-                self._count(up.to_role, above.party, part * above.share, scene)
+                self._count(up.to_role, above, part * above.share, scene)
                 self._roll_up(rule, up.to_role, above.party, part * above.share, scene)
 
-    def _count(self, role: str, payee: str, part: Decimal, scene: Scene) -> None:
-        month, day = scene.month, scene.day
+    def _credited(self, role: str, link: Link, part: Decimal, scene: Scene) -> None:
+        month, amount = scene.month, self.amount(scene.charge, self.terms.basis) or ZERO
+        kind = "roll-up" if link.of_kind == "party" else "direct"
+        key = (month, link.party, role, kind, scene.customer, link.of_kind, link.link_id)
+        credited, charges = self.answer.by_link[key]
+        self.answer.by_link[key] = (credited + amount * part, charges + 1)
+        self.answer.credited[month, link.party, role] += amount * part
+
+    def _count(self, role: str, link: Link, part: Decimal, scene: Scene) -> None:
+        month, day, payee = scene.month, scene.day, link.party
         if self.paid[0] <= month < self.paid[1]:
-            self.answer.credited[month, payee, role] += (
-                self.amount(scene.charge, self.terms.basis) or ZERO
-            ) * part
+            self._credited(role, link, part, scene)
         groups = {g.rule_id: g for g in self.plan.groups}
         for component in (
             c for c in self.plan.components if c.role == role and c.pays_on != "earned"
@@ -594,7 +628,8 @@ class _Audit:
                 for x in self.plan.exclusions
                 if x.component in ("", component.rule_id) and x.valid_from <= day < x.valid_to
             ]
-            out = clash or any(self.true(x.rule_id, scene) for x in mine)
+            outs = sorted((x.rank, x.rule_id) for x in mine if self.true(x.rule_id, scene))
+            out = clash or bool(outs)
             based = (
                 not out and bool(component.baseline) and self.true(component.baseline_rule, scene)
             )
@@ -608,9 +643,11 @@ class _Audit:
             row = self.rows[component.rule_id].setdefault(
                 key, Row(payee, unit or "", scene.customer, month, column)
             )
-            row.amount += (
-                ZERO if out else (self.amount(scene.charge, component.basis) or ZERO) * part
-            )
+            amount = (self.amount(scene.charge, component.basis) or ZERO) * part
+            row.amount += ZERO if out else amount
+            if out:
+                rule = outs[0][1] if outs else component.group_id
+                self.left_out[component.rule_id, payee, month, rule] += amount
 
     def _column(self, component: Component, start: date, scene: Scene) -> int:
         """The column of the version of its table that was in force; 0 where there is none."""

@@ -24,7 +24,16 @@ from tests.auditor.auditor import Book as Facts
 KNOWN = datetime(2024, 1, 1)
 """Knowledge time of every run: table versions published later are unknown."""
 
-TABLES = ("earnings", "ledger", "payments", "payouts", "statement_credits", "statement_lines")
+TABLES = (
+    "credited",
+    "earnings",
+    "ledger",
+    "not_counted",
+    "payments",
+    "payouts",
+    "statement_credits",
+    "statement_lines",
+)
 
 
 def run_engine(
@@ -73,11 +82,14 @@ def differences(run: Run, answers: dict[str, Answer]) -> list[str]:
 def _differences(found: _Found, answer: Answer) -> list[str]:
     # An override of nothing is a line of the statement; other entries of nothing are not made.
     entries = {k: v for k, v in answer.entries.items() if v or k[3] == "override"}
+    not_counted = {k: v for k, v in answer.not_counted.items() if v}
     return [
         *_compare("earned", found.own(), answer.own),
         *_compare("entry", found.entries(), entries),
         *_compare("line", found.lines(), _lines(answer)),
         *_compare("credited", found.credited(), answer.credited),
+        *_compare("credited by link", found.by_link(), answer.by_link),
+        *_compare("not counted", found.not_counted(), not_counted),
         *_compare("uncredited", found.uncredited(), answer.uncredited),
         *_compare("payout", found.payouts(), answer.payouts),
         *_compare("payment", found.payments(), answer.payments),
@@ -123,6 +135,14 @@ class _Found:
 
     def credited(self) -> dict[Any, Any]:
         return _summed(self._rows("statement_credits"), ("month", "payee", "role"), "credited")
+
+    def by_link(self) -> dict[Any, Any]:
+        keys = ("month", "payee", "role", "kind", "customer", "via", "link_id")
+        return {_key(row, keys): (row["amount"], row["charges"]) for row in self._rows("credited")}
+
+    def not_counted(self) -> dict[Any, Any]:
+        keys = ("component", "payee", "rule")
+        return {_key(row, keys): row["amount"] for row in self._rows("not_counted")}
 
     def uncredited(self) -> dict[Any, Any]:
         return {row["month"]: row["uncredited"] for row in self._rows("ledger")}

@@ -41,7 +41,7 @@ _OLD = {
     "uncredited": """
         SELECT plan_id, issuer || chr(31) || account, month, reason, sum(amount),
                CAST(sum(charges) AS BIGINT)
-        FROM uncredited GROUP BY ALL""",
+        FROM uncredited_groups GROUP BY ALL""",
     "earnings": """
         SELECT plan_id, component, payee, unit, period, step_no, reason, earned FROM earnings""",
     "payouts": f"SELECT plan_id, payee, month, {', '.join(_AMOUNTS)} FROM payouts",

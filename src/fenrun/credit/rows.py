@@ -48,8 +48,11 @@ class Credit:
 
 
 @dataclass(frozen=True)
-class Uncredited:
-    """An amount that nobody is credited for: a row of `uncredited`. Grain: plan, group, reason."""
+class UncreditedGroup:
+    """An amount of a group of charges that nobody is credited for: a row of `uncredited_groups`.
+
+    Grain: plan, group.
+    """
 
     plan_id: str
     group_id: int
@@ -60,4 +63,4 @@ class Uncredited:
     charges: int
     reason: str
     """`no-customer`, `nobody` (no clause, or nobody holds its roles), `conflict` (the book
-    contradicts itself) or `rest` (of a share)."""
+    contradicts itself), `window` (outside the windows of all its links) or `rest` (of a share)."""

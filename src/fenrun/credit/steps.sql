@@ -329,7 +329,7 @@ FROM (SELECT plan_id, group_id, role, sum(share) AS share
       GROUP BY plan_id, group_id, role) AS roles
 GROUP BY plan_id, group_id
 
--- step: uncredited
+-- step: uncredited_groups
 -- What is left of each group, and why.
 WITH short AS (
   SELECT p.plan_id, g.group_id, g.issuer, g.account, g.month,

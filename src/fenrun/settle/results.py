@@ -20,22 +20,15 @@ class ResultTable:
     """Whether a run keeps it in the workspace; the others are needed for a change only."""
 
 
-RESULT_TABLES = (
+READ_BY_PEOPLE = (
     ResultTable("parties"),
-    ResultTable("registered"),
-    ResultTable("extent"),
-    ResultTable("corrected"),
-    ResultTable("spans"),
-    ResultTable("groups"),
-    ResultTable("customers"),
-    ResultTable("customer_since", "customer", kept=False),
-    ResultTable("credits", "customer"),
+    ResultTable("credited", "payee"),
+    ResultTable("team_credits"),
+    ResultTable("held_spend"),
+    ResultTable("not_counted", "payee"),
     ResultTable("uncredited"),
-    ResultTable("performance_measures", "customer", kept=False),
-    ResultTable("qualifying_amounts"),
     ResultTable("tier_earnings", "payee"),
     ResultTable("earnings", "payee"),
-    ResultTable("payables", "payee", kept=False),
     ResultTable("held_back", "payee"),
     ResultTable("payouts", "payee"),
     ResultTable("payments", "payee"),
@@ -44,7 +37,27 @@ RESULT_TABLES = (
     ResultTable("statements", "payee"),
     ResultTable("ledger"),
 )
-"""The result tables, in the order in which the stages make them."""
+"""The tables that statements, the portal, closes and the ledger are read from."""
+
+_DOWN_TO_CHARGES = (
+    ResultTable("registered"),
+    ResultTable("extent"),
+    ResultTable("corrected"),
+    ResultTable("spans"),
+    ResultTable("groups"),
+    ResultTable("credits", "customer"),
+    ResultTable("qualifying_amounts"),
+)
+"""The tables by which a line is explained down to its charges."""
+
+_FOR_A_CHANGE = (
+    ResultTable("customer_since", "customer", kept=False),
+    ResultTable("performance_measures", "customer", kept=False),
+    ResultTable("payables", "payee", kept=False),
+)
+"""The tables that a change of the facts needs besides these."""
+
+RESULT_TABLES = (*READ_BY_PEOPLE, *_DOWN_TO_CHARGES, *_FOR_A_CHANGE)
 
 KEPT = tuple(table.name for table in RESULT_TABLES if table.kept)
 """The names of the tables that a run keeps."""

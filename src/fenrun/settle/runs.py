@@ -25,8 +25,9 @@ from fenrun.settle.results import KEPT
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest
 
-ENGINE_VERSION = "7"
-"""Part of every run's id: raised whenever the same facts and plans could settle otherwise."""
+ENGINE_VERSION = "8"
+"""Part of every run's id: raised whenever the same facts and plans could settle otherwise, or a run
+keeps other tables."""
 
 
 @dataclass(frozen=True)

@@ -190,28 +190,18 @@ WHERE payee = coalesce(?, payee)
 GROUP BY payee, role, kind
 ORDER BY payee, role, kind"""
 _CUSTOMERS = """
-SELECT party AS payee, role, customer, sum(amount) AS credited,
-       CAST(sum(charges) AS BIGINT) AS charges
-FROM credits
-WHERE main AND party = coalesce(?, party) AND month >= ? AND month < ?
-GROUP BY party, role, customer
-ORDER BY party, credited DESC, customer"""
+SELECT payee, role, customer, sum(amount) AS credited, CAST(sum(charges) AS BIGINT) AS charges
+FROM credited
+WHERE payee = coalesce(?, payee) AND plan_id IN (SELECT crediting FROM shared_crediting)
+GROUP BY payee, role, customer
+ORDER BY payee, credited DESC, customer"""
 _NOT_QUALIFYING = """
-SELECT c.payee, l.rule_id AS component, coalesce(c.excluded_by, 'baseline') AS rule,
-       sum(c.amount - c.counted) AS amount
-FROM qualifying_amounts AS c
-JOIN shared_measures AS l
-  ON l.counted_plan = c.plan_id AND l.counted_component = c.component
-JOIN (
-  SELECT DISTINCT plan_id, component, payee, period_from, period_to
-  FROM earnings
-  WHERE step_no = 0 AND paid_month >= ? AND paid_month < ?) AS e
-  ON e.plan_id = l.plan_id AND e.component = l.rule_id AND e.payee = c.payee
- AND e.period_from <= c.month AND c.month < e.period_to
-WHERE c.payee = coalesce(?, c.payee)
-GROUP BY 1, 2, 3
-HAVING sum(c.amount - c.counted) <> 0
-ORDER BY 1, 2, 3"""
+SELECT payee, component, rule, sum(amount) AS amount
+FROM not_counted
+WHERE payee = coalesce(?, payee)
+GROUP BY payee, component, rule
+HAVING sum(amount) <> 0
+ORDER BY payee, component, rule"""
 
 Clauses = Mapping[tuple[str, str], Mapping[str, Any]]
 """Rows of the table `plan_rules` by plan and rule."""
@@ -255,8 +245,8 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     clauses = titles(run.engine)
     clause_titles = {rule: title_of(clauses, plan, rule) for plan, rule in clauses}
     credits = _by_payee(run, _CREDITS, [payee])
-    customers = _by_payee(run, _CUSTOMERS, [payee, *months])
-    not_counted = _by_payee(run, _NOT_QUALIFYING, [*months, payee])
+    customers = _by_payee(run, _CUSTOMERS, [payee])
+    not_counted = _by_payee(run, _NOT_QUALIFYING, [payee])
     lines = _by_payee(run, _LINES, [payee])
     payouts = _by_payee(run, _PAYOUTS, [payee, *months])
     payments = _by_payee(run, _PAYMENTS, [payee, *months])

@@ -61,3 +61,65 @@ FROM (
   GROUP BY p.plan_id, g.month) AS s
 JOIN shared_crediting AS a ON a.crediting = s.plan_id
 ORDER BY a.plan_id, s.month
+
+-- step: credited
+-- What is credited to each payee a month, by role, customer and link, for every plan.
+SELECT a.plan_id, c.month, c.payee, c.role, c.kind, c.customer, c.via, c.link_id, c.amount,
+       c.charges
+FROM (
+  SELECT plan_id, month, party AS payee, role, kind, customer, via, link_id,
+         sum(amount) AS amount, CAST(sum(charges) AS BIGINT) AS charges
+  FROM credits
+  WHERE main AND month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
+  GROUP BY plan_id, month, party, role, kind, customer, via, link_id) AS c
+JOIN shared_crediting AS a ON a.crediting = c.plan_id
+
+-- step: not_counted
+-- What each component does not count of a payee's credits in the periods that it earns for, by
+-- what excludes it: a clause, or the baseline.
+SELECT l.plan_id, l.rule_id AS component, c.payee, coalesce(c.excluded_by, 'baseline') AS rule,
+       sum(c.amount - c.counted) AS amount
+FROM qualifying_amounts AS c
+JOIN shared_measures AS l
+  ON l.counted_plan = c.plan_id AND l.counted_component = c.component
+JOIN (
+  SELECT DISTINCT plan_id, component, payee, period_from, period_to
+  FROM earnings
+  WHERE step_no = 0
+    AND paid_month >= DATE '{paid_from}' AND paid_month < DATE '{paid_to}') AS e
+  ON e.plan_id = l.plan_id AND e.component = l.rule_id AND e.payee = c.payee
+ AND e.period_from <= c.month AND c.month < e.period_to
+GROUP BY l.plan_id, l.rule_id, c.payee, coalesce(c.excluded_by, 'baseline')
+HAVING sum(c.amount - c.counted) <> 0
+
+-- step: uncredited
+-- What nobody is credited for a month, by account and reason, for the plans that are credited.
+SELECT plan_id, month, issuer, account, reason, sum(amount) AS amount,
+       CAST(sum(charges) AS BIGINT) AS charges
+FROM uncredited_groups
+WHERE month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
+GROUP BY plan_id, month, issuer, account, reason
+
+-- step: team_credits
+-- What of a member's credits is rolled up to a payee, for the plans that are credited.
+SELECT l.party AS payee, d.party AS member, d.role, d.plan_id,
+       sum(CAST(d.amount * l.share AS DECIMAL(38, {credit}))) AS amount
+FROM credits AS d
+JOIN plan_roll_ups AS u ON u.plan_id = d.plan_id AND u.rule_id = d.rule_id AND u.role = d.role
+JOIN links AS l
+  ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound
+ AND l.valid_from <= d.day AND d.day < l.valid_to
+WHERE d.main AND d.month >= DATE '{paid_from}' AND d.month < DATE '{paid_to}'
+GROUP BY l.party, d.party, d.role, d.plan_id
+
+-- step: held_spend
+-- To whom the spend of a customer is credited, by what, while a payee holds a role of the customer.
+SELECT h.party AS payee, c.role, c.customer, c.party, c.via, c.link_id, sum(c.amount) AS amount,
+       CAST(sum(c.charges) AS BIGINT) AS charges
+FROM credits AS c
+JOIN links AS h
+  ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role
+ AND h.valid_from <= c.day AND c.day < h.valid_to
+WHERE c.main AND c.kind = 'direct'
+  AND c.month >= DATE '{paid_from}' AND c.month < DATE '{paid_to}'
+GROUP BY h.party, c.role, c.customer, c.party, c.via, c.link_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
@@ -12,18 +12,9 @@ from fenrun.statement.attainment import Attainment
 from fenrun.statement.run import Run
 
 _MEMBERS = """
-SELECT l.party AS payee, d.party AS member, coalesce(p.name, d.party) AS name, d.role, d.plan_id,
-       l.share, sum(d.amount) AS amount
-FROM credits AS d
-JOIN plan_roll_ups AS u ON u.plan_id = d.plan_id AND u.rule_id = d.rule_id AND u.role = d.role
-JOIN links AS l
-  ON l.of_kind = 'party' AND l.subject = d.party AND l.role = u.to_role AND l.sound
- AND l.valid_from <= d.day AND d.day < l.valid_to
-LEFT JOIN parties AS p ON p.party = d.party
-WHERE d.main AND d.month >= ? AND d.month < ?
-GROUP BY ALL"""
-_DIGITS = 120
-"""Enough that an amount of 38 digits times a share is exact."""
+SELECT t.payee, t.member, coalesce(p.name, t.member) AS name, t.role, t.plan_id, t.amount
+FROM team_credits AS t
+LEFT JOIN parties AS p ON p.party = t.member"""
 
 
 @dataclass
@@ -45,7 +36,7 @@ def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[s
     A member is member, name, role, credited (what of it is rolled up, exact text), and targets:
     component, period, measure, target. `stand` is the attainment of lines; of a member those are
     shown that are held against a target under a plan that rolls up. The earnings of a member are
-    not shown. `run.engine` holds the book's `links` besides the run's tables.
+    not shown.
     """
     targets = _targets(stand)
     members = _members(run)
@@ -70,15 +61,10 @@ def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[s
 
 def _members(run: Run) -> dict[tuple[str, str, str], _Member]:
     """Return the members of all teams by payee, member and role."""
-    span = run.period.span
-    rows = run.engine.query(_MEMBERS, [span.start, span.end]).to_pylist()
     members: dict[tuple[str, str, str], _Member] = {}
-    with localcontext(prec=_DIGITS):
-        for row in rows:
-            key = (row["payee"], row["member"], row["role"])
-            by_plan = members.setdefault(key, _Member(row["name"])).by_plan
-            rolled_up = row["amount"] * row["share"]
-            by_plan[row["plan_id"]] = by_plan.get(row["plan_id"], Decimal(0)) + rolled_up
+    for row in run.engine.query(_MEMBERS).to_pylist():
+        key = (row["payee"], row["member"], row["role"])
+        members.setdefault(key, _Member(row["name"])).by_plan[row["plan_id"]] = row["amount"]
     return members
 
 

@@ -29,7 +29,9 @@ from fenrun.statement.run import Run
 
 _BY_CUSTOMER = keyed_by("customer")
 _BY_PAYEE = keyed_by("payee")
-RESULTS = (*_BY_PAYEE, "ledger")
+MADE_WHOLE = ("team_credits", "held_spend")
+"""The last steps, of which rows of a payee rest on others' credits: they are run again as a whole."""
+RESULTS = (*_BY_PAYEE, "ledger", *MADE_WHOLE)
 """The tables that a change keeps up to date, beside those it needs for the next change."""
 _BOOK_KEYS = {
     "links": ("of_kind", "issuer", "subject"),
@@ -137,6 +139,7 @@ class Live:
         engine.load("ledger", ledger)
         facts.load_charges(engine, "charges")
         engine.connection.execute("DROP SCHEMA change CASCADE")
+        self._run("statement", after="uncredited")
         return payees
 
     def _load_book(self, delta: Sources, seeds: _Seeds) -> bool:
@@ -267,7 +270,7 @@ class Live:
                 f" SELECT * FROM main.{name} AS m WHERE {where}"
             )
         self._run("earn", after="performance_measures")
-        self._run("payout", "statement")
+        self._run("payout", "statement", until="not_counted")
 
     def _ledger(self) -> pa.Table:
         """The ledger with the accounts touched taken out as they were and put in as they are."""
@@ -279,7 +282,7 @@ class Live:
             f"CREATE OR REPLACE TABLE groups AS {_OLD_GROUPS.format(columns='*')};"
             " CREATE OR REPLACE TABLE coverage AS FROM main.coverage"
         )
-        self._run("statement", after="statements")
+        self._run("statement", after="statements", until="ledger")
         engine.load("ledger_new", new)
         return engine.query("""
             SELECT plan_id, month, sum(total) AS total, sum(credited) AS credited,

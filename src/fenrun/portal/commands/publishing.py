@@ -34,38 +34,30 @@ _OTHERS = "…"
 """Stands for the customers that are not shown one by one."""
 
 _CREDITING = """
-WITH credited AS (
-  SELECT plan_id, customer, role, party, via, link_id,
+WITH direct AS (
+  SELECT plan_id, customer, role, payee AS party, via, link_id,
          sum(amount) AS amount, CAST(sum(charges) AS BIGINT) AS charges
-  FROM credits
-  WHERE main AND kind = 'direct' AND customer IS NOT NULL AND month >= ? AND month < ?
+  FROM credited
+  WHERE kind = 'direct' AND customer IS NOT NULL
   GROUP BY ALL
 )
 SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via,
        CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
        max(c.amount) AS amount, max(c.charges) AS charges,
        l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source
-FROM credited AS c
+FROM direct AS c
 LEFT JOIN parties AS p ON p.party = c.party
 LEFT JOIN links_as_of AS l ON l.link_id = c.link_id
 GROUP BY c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to, l.source
 ORDER BY c.customer, c.role, amount DESC, c.party
 """
 _CREDITED_TO_OTHERS = """
-WITH spend_of_held AS (
-  SELECT c.role, c.customer, c.party, c.via, c.amount, c.charges, c.link_id, h.party AS payee
-  FROM credits AS c
-  JOIN links_as_of AS h
-    ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role
-   AND h.valid_from <= c.day AND c.day < h.valid_to
-  WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ?
-),
-totals AS (
-  SELECT payee, customer, sum(amount) AS amount FROM spend_of_held GROUP BY payee, customer
+WITH totals AS (
+  SELECT payee, customer, sum(amount) AS amount FROM held_spend GROUP BY payee, customer
 )
 SELECT s.payee, s.customer, s.via, sum(s.amount) AS amount, max(t.amount) AS "of",
        CAST(sum(s.charges) AS BIGINT) AS charges, l.valid_from AS since, l.valid_to AS until
-FROM spend_of_held AS s
+FROM held_spend AS s
 JOIN totals AS t ON t.payee = s.payee AND t.customer = s.customer
 LEFT JOIN links_as_of AS l ON l.link_id = s.link_id
 WHERE s.party <> s.payee
@@ -90,9 +82,8 @@ def publish(
     if shown and (shown.run, shown.closed, shown.booked) == result:
         return False
     _load_links(store, run)
-    span = [period.span.start, period.span.end]
-    statements = _statements(store, settled, _credited_to_others(run, span))
-    crediting = _crediting(store, run.engine.query(_CREDITING, span).to_pylist())
+    statements = _statements(store, settled, _credited_to_others(run))
+    crediting = _crediting(store, run.engine.query(_CREDITING).to_pylist())
     with transaction.atomic(using="default"):
         if shown:
             shown.delete(using="default")
@@ -123,17 +114,16 @@ def _head(settled: Settled, period: Period) -> models.Period:
 
 
 def _load_links(store: Store, run: Run) -> None:
-    """Put the links of the book, as known to the run, beside the run's tables."""
+    """Put the links that credits name, as known to the run, beside the run's tables."""
     book = DuckDB()
     load_book(book, sources_of(store.imports("book", run.as_of.known)))
-    for name in ("links", "links_as_of"):
-        run.engine.load(name, book.table(name))
+    run.engine.load("links_as_of", book.table("links_as_of"))
 
 
-def _credited_to_others(run: Run, span: list[date]) -> dict[str, Rows]:
+def _credited_to_others(run: Run) -> dict[str, Rows]:
     """Return, by payee, what of its customers' spend is credited to others: never to whom."""
     found: defaultdict[str, Rows] = defaultdict(list)
-    for row in run.engine.query(_CREDITED_TO_OTHERS, span).to_pylist():
+    for row in run.engine.query(_CREDITED_TO_OTHERS).to_pylist():
         payee = row.pop("payee")
         texts = _texts(row)
         for key in ("since", "until"):

@@ -29,11 +29,10 @@ TOP = 13
 _PAYEES_OF_FLOW = 9
 _DIFFERENCES_SHOWN = 200
 _FLOW = """
-SELECT c.role, c.via, coalesce(p.name, c.party) AS name, sum(c.amount) AS amount
-FROM credits AS c
-LEFT JOIN parties AS p ON p.party = c.party
-WHERE c.main AND c.kind = 'direct' AND c.month >= ? AND c.month < ?
-  AND c.plan_id = (SELECT min(plan_id) FROM credits WHERE main)
+SELECT c.role, c.via, coalesce(p.name, c.payee) AS name, sum(c.amount) AS amount
+FROM credited AS c
+LEFT JOIN parties AS p ON p.party = c.payee
+WHERE c.kind = 'direct' AND c.plan_id = (SELECT min(plan_id) FROM credited)
 GROUP BY ALL
 ORDER BY ALL
 """
@@ -131,8 +130,7 @@ def _flows(run: Run) -> Flows:
     comes in one way only has nothing to show.
     """
     by_role: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    span = run.period.span
-    for row in run.engine.query(_FLOW, [span.start, span.end]).to_pylist():
+    for row in run.engine.query(_FLOW).to_pylist():
         by_role[row["role"]].append(row)
     roles = sorted(by_role, key=lambda role: -_sum(row["amount"] for row in by_role[role]))
     return [
