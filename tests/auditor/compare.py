@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import Any
 
 from fenrun.base.when import AsOf, parse_period
-from fenrun.book.as_of import load_book, sources_from
+from fenrun.book.as_of import Sources, load_book, sources_from
 from fenrun.book.read import Book
 from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.runner import Bulk
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
-from fenrun.settle.old_pipeline import settle
+from fenrun.settle import old_pipeline
+from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
 from fenrun.whatif.cases import charge_table
 from tests.auditor.auditor import Answer, audit
@@ -36,19 +38,44 @@ TABLES = (
 )
 
 
+Books = Sequence[tuple[datetime, Book]]
+
+
 def run_engine(
     charges: list[dict[str, Any]],
-    books: Sequence[tuple[datetime, Book]],
+    books: Books,
     plans: Sequence[Plan],
     period: str,
+    in_bulk: bool = False,
 ) -> Run:
-    """Settle charges (mappings of FOCUS columns, with timestamps) under plans, in memory."""
-    engine = DuckDB()
-    sources = [sources_from(book, f"book-{n}", known) for n, (known, book) in enumerate(books)]
-    load_book(engine, [source for one in sources for source in one])
+    """Settle charges (mappings of FOCUS columns, with timestamps) under plans.
+
+    By SQLite where it can, or by DuckDB `in_bulk`.
+    """
+    engine, whole = DuckDB(), parse_period(period)
     engine.load("charges", charge_table(charges))
-    whole = parse_period(period)
-    return settle(engine, plans, whole, AsOf(whole.last_day, KNOWN))
+    make = (lambda: Bulk(engine.connection)) if in_bulk else None
+    as_of = AsOf(whole.last_day, KNOWN)
+    return settle(engine, sources_of(books), plans, whole, as_of, make=make)
+
+
+def run_on_decimals(
+    charges: list[dict[str, Any]], books: Books, plans: Sequence[Plan], period: str
+) -> Run:
+    """Settle the same by the engine of before, on decimals."""
+    engine, whole = DuckDB(), parse_period(period)
+    load_book(engine, sources_of(books))
+    engine.load("charges", charge_table(charges))
+    return old_pipeline.settle(engine, plans, whole, AsOf(whole.last_day, KNOWN))
+
+
+def sources_of(books: Books) -> Sources:
+    """Return the sources of some books, each known from a moment."""
+    return [
+        source
+        for number, (known, book) in enumerate(books)
+        for source in sources_from(book, f"book-{number}", known)
+    ]
 
 
 def answers_for(

@@ -16,9 +16,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.when import parse_moment, parse_period
+from fenrun.settle.explain import explain
 from fenrun.settle.imports import import_file, import_files
 from fenrun.settle.runs import settle_workspace
-from fenrun.settle.explain import explain
 from fenrun.store.facts import Imported, Store
 
 DATA = Path(__file__).parent.parent / "data"

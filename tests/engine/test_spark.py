@@ -27,11 +27,11 @@ from fenrun.engine.steps import Step
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.plan.rows import Plan
 from fenrun.plan.text import CaseText
+from fenrun.settle.explain import explain
 from fenrun.settle.imports import import_file
 from fenrun.settle.pipeline import settle
 from fenrun.settle.results import KEPT
 from fenrun.settle.runs import settle_workspace
-from fenrun.settle.explain import explain
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import run_cases, settle_case

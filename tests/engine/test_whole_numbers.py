@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from decimal import Decimal
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -15,125 +16,97 @@ import pytest
 from hypothesis import given, settings
 
 from fenrun.base.problem import Refused
-from fenrun.base.when import OPEN_END, Period, parse_period
-from fenrun.engine.codes import month_of, unscaled
-from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.base.when import OPEN_END, parse_period
+from fenrun.book.as_of import sources_from
+from fenrun.engine.runner import Bulk, SQLite
 from fenrun.plan.read import PlanFile, load_plan, read_plan
-from fenrun.plan.rows import Plan
-from fenrun.settle.on_whole_numbers import Settlement, settle_on_whole_numbers
+from fenrun.settle.on_whole_numbers import settle_in_memory
+from fenrun.settle.results import RESULT_TABLES
 from fenrun.statement.run import Run
-from fenrun.whatif.cases import facts_of_case, settle_case
-from tests.auditor.compare import KNOWN, run_engine
+from fenrun.whatif.cases import facts_of_case, run_cases
+from tests.auditor.compare import KNOWN, run_engine, run_on_decimals
 from tests.properties import worlds
 
 EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "6"))
 PROGRAMMES = sorted((Path(__file__).parents[2] / "programmes").glob("*.yaml"))
 
-_AMOUNTS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
+_ASKED = """
+    WHERE main AND month >= DATE '{start}' AND month < DATE '{end}'"""
 _OLD = {
-    "credited": """
-        SELECT plan_id, party, role, kind, month, sum(amount), CAST(sum(charges) AS BIGINT)
-        FROM credits WHERE main GROUP BY ALL""",
-    "performance_measures": """
-        SELECT plan_id, component, payee, unit, customer, month, column_no, excluded_by,
-               CAST(coalesce(baselined, false) AS INT), amount, CAST(charges AS BIGINT)
-        FROM performance_measures""",
+    "credited": f"""
+        SELECT s.plan_id, month, party, role, kind, customer, via, link_id, sum(amount),
+               sum(charges)
+        FROM credits AS c JOIN shared_crediting AS s ON s.crediting = c.plan_id {_ASKED}
+        GROUP BY ALL""",
     "uncredited": """
-        SELECT plan_id, issuer || chr(31) || account, month, reason, sum(amount),
-               CAST(sum(charges) AS BIGINT)
-        FROM uncredited_groups GROUP BY ALL""",
-    "earnings": """
-        SELECT plan_id, component, payee, unit, period, step_no, reason, earned FROM earnings""",
-    "payouts": f"SELECT plan_id, payee, month, {', '.join(_AMOUNTS)} FROM payouts",
-    "payments": "SELECT plan_id, payee, month, form, amount, paid FROM payments",
+        SELECT s.plan_id, month, issuer, account, reason, sum(amount), sum(charges)
+        FROM uncredited_groups AS u JOIN shared_crediting AS s ON s.crediting = u.plan_id
+        GROUP BY ALL""",
+    "statement_lines": """
+        SELECT line_id, month, payee, role, currency, plan_id, component, rank, per, period,
+               measured, earned, reason, detail
+        FROM statement_lines""",
 }
-_NEW = {
-    "credited": (
-        "SELECT plan, payee, role, kind, month, amount, charges FROM credited",
-        "tttsmcs",
-    ),
-    "performance_measures": (
-        "SELECT plan, component, payee, unit, customer, month, column_no, excluded_by, baselined,"
-        " amount, charges FROM performance_measures",
-        "tttttmstsqs",
-    ),
-    "uncredited": (
-        "SELECT plan, account, month, reason, sum(amount), sum(charges)"
-        " FROM uncredited GROUP BY plan, account, month, reason",
-        "ttmscs",
-    ),
-    "earnings": (
-        "SELECT plan, component, payee, unit, period, step_no, reason, earned FROM earnings",
-        "tttttsse",
-    ),
-    "payouts": (
-        f"SELECT plan, payee, month, {', '.join(_AMOUNTS)} FROM payouts",
-        "ttm" + "e" * len(_AMOUNTS),
-    ),
-    "payments": ("SELECT plan, payee, month, form, amount, paid FROM payments", "ttmtee"),
-}
-"""By table the query, and how each column is read: text, month, credit, qualifying amount, earning,
-or as it stands."""
+"""The queries of the engine of before where its table is not the result table."""
 
 
 def _said(value: Any) -> str:
-    return f"{value.normalize():f}" if isinstance(value, Decimal) else str(value)
+    """Return a value as text; equal amounts are equal, also in texts."""
+    if isinstance(value, str):
+        try:
+            value = Decimal(value)
+        except InvalidOperation:
+            return value
+    return f"{value.normalize():f}" if isinstance(value, Decimal) and value else str(value or "")
 
 
-def _rows(settled: Settlement, name: str) -> Counter[tuple[str, ...]]:
-    """The rows of a table of codes, as people read them."""
-    scales, codes = settled.scales, settled.codes
-    read = {
-        "t": lambda v: str(codes.text(v)),
-        "m": lambda v: str(month_of(v)),
-        "s": str,
-        "c": lambda v: _said(unscaled(int(v), scales.credit)),
-        "q": lambda v: _said(unscaled(int(v), scales.measure)),
-        "e": lambda v: _said(unscaled(int(v), scales.money)),
-    }
-    sql, kinds = _NEW[name]
-    rows = settled.runner.rows(sql)
-    return Counter(tuple(read[kind](v) for kind, v in zip(kinds, row)) for row in rows)
+def _rows(run: Run, sql: str) -> Counter[tuple[str, ...]]:
+    columns = run.engine.query(sql).columns
+    rows = zip(*(column.to_pylist() for column in columns))
+    return Counter(tuple(map(_said, row)) for row in rows)
 
 
-def _same(run: Run, settled: Settlement) -> None:
-    """Assert that the two say the same."""
-    for name, sql in _OLD.items():
-        columns = run.engine.query(sql).columns
-        rows = zip(*(column.to_pylist() for column in columns))
-        assert Counter(tuple(map(_said, row)) for row in rows) == _rows(settled, name), name
+def _same(old: Run, new: Run) -> None:
+    """Assert that the two say the same in every result table."""
+    span = old.period.span
+    for table in RESULT_TABLES:
+        columns = ", ".join(new.engine.columns(table.name))
+        sql = f"SELECT {columns} FROM {table.name}"
+        asked = _OLD.get(table.name, sql).format(start=span.start, end=span.end)
+        assert _rows(old, asked) == _rows(new, sql), table.name
 
 
-@pytest.mark.parametrize("make", [None, Bulk], ids=["SQLite where it can", "DuckDB"])
+@pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite where it can", "DuckDB"])
 @settings(max_examples=EXAMPLES)
 @given(batch=worlds.batches())
-def test_random_worlds(make: type[Runner] | None, batch: worlds.Batch) -> None:
-    run = run_engine(batch.charges, batch.books, batch.plans, batch.period)
-    settled = _settled(batch.plans, batch, parse_period(batch.period), make)
-    _same(run, settled)
-
-
-def _settled(
-    plans: list[Plan], batch: worlds.Batch, period: Period, make: type[Runner] | None
-) -> Settlement:
-    moments = sorted({known for known, _ in batch.books})
-    books = [(f"book-{n}", moments.index(known), b) for n, (known, b) in enumerate(batch.books)]
-    return settle_on_whole_numbers(plans, books, batch.charges, period, KNOWN.date(), make)
+def test_random_worlds(in_bulk: bool, batch: worlds.Batch) -> None:
+    facts = (batch.charges, batch.books, batch.plans, batch.period)
+    _same(run_on_decimals(*facts), run_engine(*facts, in_bulk))
 
 
 @pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night: a minute")
 @pytest.mark.parametrize("path", PROGRAMMES, ids=lambda path: path.stem)
 def test_cases_of_programmes(path: Path) -> None:
     file = load_plan(path)
-    for number, case in enumerate(file.text.cases):
-        asked = parse_period(case.expect[0].period)
-        years = parse_period(f"{asked.span.start.year}-01/{asked.last_day.year}-12")
-        known = case.expect[0].known or OPEN_END
-        book, charges = facts_of_case(file, case, number)
-        books = [(file.source, 0, book)]
-        for make in (None, Bulk):
-            settled = settle_on_whole_numbers([file.plan], books, charges, years, known, make)
-            _same(settle_case(file, case, years, number, known), settled)
+    for number in range(len(file.text.cases)):
+        _same_of_case(file, number)
+
+
+def _same_of_case(file: PlanFile, number: int = 0) -> None:
+    """Assert that a plan's case comes out the same on decimals, by SQLite, by DuckDB, in memory."""
+    case = file.text.cases[number]
+    asked = parse_period(case.expect[0].period)
+    years = parse_period(f"{asked.span.start.year}-01/{asked.last_day.year}-12")
+    book, charges = facts_of_case(file, case, number)
+    facts = (charges, [(datetime(2000, 1, 1), book)], [file.plan], years.key)
+    old = run_on_decimals(*facts)
+    for in_bulk in (False, True):
+        _same(old, run_engine(*facts, in_bulk))
+    sources = sources_from(book, file.source, datetime(2000, 1, 1))
+    for make in (None, Bulk):
+        settled = settle_in_memory([file.plan], sources, charges, years, KNOWN.date(), make)
+        earned = settled.amount("SELECT sum(earned) FROM earnings", [], settled.scales.money)
+        assert earned == sum(row["earned"] for row in old.engine.table("earnings").to_pylist())
 
 
 _SMALL = """
@@ -213,39 +186,28 @@ cases:
 _YEAR = parse_period("2024-01/2024-12")
 
 
-def _of_case(file: PlanFile, make: type[Runner]) -> Settlement:
-    """The first case of a plan, settled on whole numbers."""
-    book, charges = facts_of_case(file, file.text.cases[0], 0)
-    books = [(file.source, 0, book)]
-    return settle_on_whole_numbers([file.plan], books, charges, _YEAR, OPEN_END, make)
+def test_a_table_pays_and_multiplies() -> None:
+    _same_of_case(read_plan(_SMALL + _TWICE + _CASE, "small.yaml"))
 
 
-@pytest.mark.parametrize("make", [SQLite, Bulk])
-def test_a_table_pays_and_multiplies(make: type[Runner]) -> None:
-    file = read_plan(_SMALL + _TWICE + _CASE, "small.yaml")
-    _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, make))
+def test_a_baseline_is_used_up_in_the_order_of_names() -> None:
+    _same_of_case(read_plan(_SMALL + _BASELINE, "small.yaml"))
 
 
-@pytest.mark.parametrize("make", [SQLite, Bulk])
-def test_a_baseline_is_used_up_in_the_order_of_names(make: type[Runner]) -> None:
-    file = read_plan(_SMALL + _BASELINE, "small.yaml")
-    _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, make))
-
-
-@pytest.mark.parametrize("make", [SQLite, Bulk])
-def test_an_override_is_capped_whatever_the_decimals_of_the_charges(make: type[Runner]) -> None:
+def test_an_override_is_capped_whatever_the_decimals_of_the_charges() -> None:
     file = read_plan(_SMALL + _OVERRIDE, "small.yaml")
-    settled = _of_case(file, make)
-    _same(settle_case(file, file.text.cases[0], _YEAR, 0), settled)
-    found = settled.amount("SELECT sum(earned) FROM override_entries", [], settled.scales.money)
-    assert found == 3
+    _same_of_case(file)
+    (outcome,), problems = run_cases(file)
+    assert outcome.ok and not problems
 
 
 def test_instalments_that_pass_64_bits_are_refused() -> None:
     file = read_plan(_SMALL + _LARGE + _CASE, "small.yaml")
-    _same(settle_case(file, file.text.cases[0], _YEAR, 0), _of_case(file, Bulk))
+    _same_of_case(file)
+    book, charges = facts_of_case(file, file.text.cases[0], 0)
+    sources = sources_from(book, file.source, datetime(2000, 1, 1))
     with pytest.raises(Refused) as refused:
-        _of_case(file, SQLite)
+        settle_in_memory([file.plan], sources, charges, _YEAR, OPEN_END, SQLite)
     assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
 
 

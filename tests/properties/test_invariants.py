@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fenrun.base.problem import Problem
-from fenrun.book.checks import find
+from fenrun.book.as_of import sources_from
+from fenrun.book.checks import problems_of
 from fenrun.book.read import Book, book_from
 from fenrun.book.rows import Link
-from fenrun.credit import from_charges
+from fenrun.credit.on_whole_numbers import Crediting
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.statement.run import Run
@@ -27,7 +28,7 @@ from tests.auditor.compare import run_engine
 from tests.properties import worlds
 from tests.properties.worlds import Batch
 
-TABLES = ("earnings", "statements", "ledger", "uncredited", "credits")
+TABLES = ("earnings", "statements", "ledger", "uncredited", "credited")
 BY_OTHERS = ("gate", "less", "beaten", "ceiling", "override", "clawback")
 """Reasons of what other clauses add to a component, or take off."""
 LOOKS_AT_SIGN_OR_TIME = (
@@ -85,23 +86,20 @@ def _by_plan(run: Run) -> dict[str, dict[Any, Decimal]]:
 def test_conservation_and_sums(batch: Batch) -> None:
     run = _settled(batch)
     engine, span = run.engine, run.period.span
-    held = "SELECT sum(share) AS held FROM direct WHERE main GROUP BY plan_id, group_id, role"
-    assert all(0 < row["held"] <= 1 for row in engine.query(held).to_pylist())
     for row in engine.table("ledger").to_pylist():
         assert row["credited"] + row["uncredited"] == row["total"]
     lines = engine.table("statement_lines").to_pylist()
     statements = engine.table("statements").to_pylist()
     earnings = engine.table("earnings").to_pylist()
-    credits = engine.table("credits").to_pylist()
-    groups = {row["group_id"] for row in engine.table("groups").to_pylist()}
-    assert {row["group_id"] for row in credits} <= groups
+    credits = engine.table("statement_credits").to_pylist()
     for plan in batch.plans:
         paid = [row for row in _of(plan, earnings) if span.start <= row["paid_month"] < span.end]
         by_line = sum(row["earned"] for row in _of(plan, lines))
         assert by_line == sum(row["earned"] for row in paid)
         assert by_line == sum(row["earned"] for row in _of(plan, statements))
-        rules = {row["rule_id"] for row in _of(plan, credits)}
-        rules |= {row["component"] for row in _of(plan, lines)}
+        by_role = sum(row["credited"] for row in _of(plan, credits))
+        assert by_role == sum(row["credited"] for row in _of(plan, statements))
+        rules = {row["component"] for row in _of(plan, lines)}
         assert rules <= {rule.rule_id for rule in plan.rules}
 
 
@@ -156,11 +154,8 @@ def test_a_day_that_stands_for_others_changes_nothing(batch: Batch) -> None:
     """Charges are summed over the days between changes of the book. Day by day gives the same."""
     by_span = _settled(batch)
     with pytest.MonkeyPatch.context() as patch:
-        spans = from_charges._spans
-        each_day = {"merged": "false", "span": "c.day", "span_join": ""}
-        patch.setattr(from_charges, "_spans", lambda *given: spans(*given) | each_day)
+        patch.setattr(Crediting, "reads_days", lambda crediting: True)
         by_day = _settled(batch)
-    assert by_span.engine.table("groups").num_rows <= by_day.engine.table("groups").num_rows
     assert _by_plan(by_span) == _by_plan(by_day)
 
 
@@ -228,8 +223,8 @@ def test_a_conflict_shows_all_its_places(customers: list[list[Any]]) -> None:
     ]
     book, problems = book_from({"links": list(enumerate(rows, 2))}, "links.csv")
     assert not problems
-    engine = run_engine([], [(datetime(2024, 1, 1), book)], [ANY.plan], "2024-01").engine
-    said = [problem for problem in find(engine) if problem.code == "link-over-100"]
+    found = problems_of(sources_from(book, "links.csv", datetime(2024, 1, 1)))
+    said = [problem for problem in found if problem.code == "link-over-100"]
     for customer in {link.subject for link in book.links}:
         links = [link for link in book.links if link.subject == customer]
         rows_of = {link.row_no for link in links}

@@ -31,7 +31,7 @@ FROM statement_lines
 WHERE earned <> 0"""
 _PAID = """
 SELECT strftime(p.month, '%Y-%m') AS month, p.plan_id, p.payee, p.what, p.component,
-       strftime(p.month, '%Y-%m') AS period, p.amount, t.currency
+       strftime(p.month, '%Y-%m') AS period, p.amount, ? AS currency
 FROM (
   SELECT plan_id, payee, month, 'paid' AS what, form AS component, paid AS amount FROM payments
   UNION ALL SELECT plan_id, payee, month, 'tax', form, paid - amount FROM payments
@@ -42,7 +42,6 @@ FROM (
   SELECT plan_id, payee, month, 'held', '', sum(amount)
   FROM held_back
   GROUP BY plan_id, payee, month) AS p
-JOIN plan_terms AS t ON t.plan_id = p.plan_id
 WHERE p.amount <> 0 AND p.month >= ? AND p.month < ?"""
 
 
@@ -246,7 +245,8 @@ def _settled(facts: Facts, period: Period, known: datetime) -> Amounts:
 def amounts(run: Run) -> Amounts:
     """Return what is earned and paid in a run's months."""
     earned = run.engine.query(_EARNED)
-    paid = run.engine.query(_PAID, [run.period.span.start, run.period.span.end])
+    span, currency = run.period.span, run.plans[0].terms[0].currency
+    paid = run.engine.query(_PAID, [currency, span.start, span.end])
     return {
         (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
             r["amount"],

@@ -205,7 +205,7 @@ def _kind_of(arrow_type: pa.DataType) -> str:
 
 def _python_values(column: pa.ChunkedArray) -> list[Any]:
     """Return the values of a column; decimals of no places as int."""
-    values = column.to_pylist()
+    values: list[Any] = column.to_pylist()
     if not pa.types.is_decimal(column.type):
         return values
     return [None if value is None else int(value) for value in values]

@@ -48,9 +48,10 @@ _HELD = """
 SELECT plan_id, payee, month, sum(amount) AS amount FROM held_back WHERE month >= ? AND month < ?
 GROUP BY plan_id, payee, month HAVING sum(amount) <> 0 ORDER BY ALL"""
 _PAYOUTS = """
-SELECT o.plan_id, o.payee, o.month, o.expired, o.drawn, o.recovered, y.recoverable
-FROM payouts AS o JOIN plan_pay AS y ON y.plan_id = o.plan_id
-WHERE o.month >= ? AND o.month < ? ORDER BY ALL"""
+SELECT plan_id, payee, month, expired, drawn, recovered
+FROM payouts
+WHERE month >= ? AND month < ?
+ORDER BY ALL"""
 _PAYMENTS = """
 SELECT plan_id, payee, month, form, amount, paid FROM payments
 WHERE month >= ? AND month < ? ORDER BY ALL"""
@@ -58,7 +59,7 @@ WHERE month >= ? AND month < ? ORDER BY ALL"""
 
 def entries(run: Run) -> list[Entry]:
     """The entries of the months of a run's period, with those of the differences booked in it."""
-    recoverable = {y.plan_id for plan in run.plans for y in plan.pay if y.recoverable}
+    recoverable = _recoverable(run)
     made = [*_accruals(run), *_holdbacks(run), *_payouts(run), *_payments(run)]
     made += [_true_up(d, run.period.last_day, d.plan_id in recoverable) for d in run.booked]
     return sorted(made, key=lambda e: (e.day, e.payee, KINDS.index(e.kind), e.what))
@@ -85,13 +86,19 @@ def _holdbacks(run: Run) -> Iterator[Entry]:
         yield _moved(row, "holdback", row["plan_id"], _accrued(row["payee"]), held, row["amount"])
 
 
+def _recoverable(run: Run) -> set[str]:
+    """Return the plans that take draws back."""
+    return {pay.plan_id for plan in run.plans for pay in plan.pay if pay.recoverable}
+
+
 def _payouts(run: Run) -> Iterator[Entry]:
     """Breakage of carried amounts, draws and their recovery."""
+    recoverable = _recoverable(run)
     for row in _rows(run, _PAYOUTS):
         plan, accrued = row["plan_id"], _accrued(row["payee"])
         lapsed = account("Income", "Lapsed", plan)
         draws = _expense(plan, "draw")
-        if row["recoverable"]:
+        if plan in recoverable:
             draws = account("Assets", "Draws", row["payee"])
         moves = (
             ("lapse", accrued, lapsed, row["expired"]),

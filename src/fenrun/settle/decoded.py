@@ -13,115 +13,18 @@ from fenrun.book.as_codes import issuer_and_subject
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.on_whole_numbers import Settlement
+from fenrun.settle.results import AS_IT_IS, COUNT, DAY, MONTH, RESULT_TABLES, TEXT
 
-_TEXT, _DAY, _MONTH, _AS_IT_IS = "text", "day", "month", "as it is"
-_PLAN_LINE = {"plan": _TEXT, "component": _TEXT, "payee": _TEXT}
-_COLUMNS: Mapping[str, Mapping[str, str]] = {
-    "parties": {"party": _TEXT, "kind": _AS_IT_IS, "name": _AS_IT_IS},
-    "credited": {
-        **dict.fromkeys(("plan", "payee", "role", "customer", "link"), _TEXT),
-        **dict.fromkeys(("kind", "via", "charges"), _AS_IT_IS),
-        "month": _MONTH,
-        "amount": "credit",
-    },
-    "team_credits": {
-        **dict.fromkeys(("payee", "member", "role", "plan"), _TEXT),
-        "amount": "credit",
-    },
-    "held_spend": {
-        **dict.fromkeys(("payee", "role", "customer", "party", "link"), _TEXT),
-        **dict.fromkeys(("via", "charges"), _AS_IT_IS),
-        "amount": "credit",
-    },
-    "not_counted": {**_PLAN_LINE, "rule": _TEXT, "amount": "measure"},
-    "uncredited": {
-        "plan": _TEXT,
-        "month": _MONTH,
-        "account": _TEXT,
-        **dict.fromkeys(("reason", "charges"), _AS_IT_IS),
-        "amount": "credit",
-    },
-    "tier_earnings": {
-        **_PLAN_LINE,
-        **dict.fromkeys(("unit", "period", "words"), _TEXT),
-        "table_from": _DAY,
-        **dict.fromkeys(("column_no", "kind", "band_no"), _AS_IT_IS),
-        "rate": "rate",
-        "flat": "flat",
-        "part": "part",
-        "slope": "slope",
-        "divisor": "divisor",
-        "pays": "pays",
-    },
-    "earnings": {
-        **_PLAN_LINE,
-        **dict.fromkeys(("role", "unit", "period", "currency", "detail", "table_id"), _TEXT),
-        **dict.fromkeys(("rank", "per", "step_no", "reason", "others"), _AS_IT_IS),
-        **dict.fromkeys(("pays_on", "reads_by"), _AS_IT_IS),
-        **dict.fromkeys(("period_from", "period_to", "table_from"), _DAY),
-        "last_month": _MONTH,
-        **dict.fromkeys(("amount", "target", "compared", "measure", "reference"), "measure"),
-        "base": "base",
-        "portion": "portion",
-        "uncapped": "uncapped",
-        "divisor": "divisor",
-        **dict.fromkeys(("bound", "cap"), "limit"),
-        "earned": "money",
-    },
-    "held_back": {"plan": _TEXT, "payee": _TEXT, "month": _MONTH, "amount": "money"},
-    "payouts": {
-        "plan": _TEXT,
-        "payee": _TEXT,
-        "month": _MONTH,
-        **dict.fromkeys(("due", "brought", "expired", "drawn", "recovered"), "money"),
-        **dict.fromkeys(("balance", "paid", "carried"), "money"),
-    },
-    "payments": {
-        **dict.fromkeys(("plan", "payee", "form"), _TEXT),
-        "month": _MONTH,
-        **dict.fromkeys(("amount", "paid"), "money"),
-    },
-    "statement_lines": {
-        **_PLAN_LINE,
-        **dict.fromkeys(("role", "currency", "period", "detail"), _TEXT),
-        "month": _MONTH,
-        **dict.fromkeys(("rank", "per", "reason", "others"), _AS_IT_IS),
-        "measured": "measure",
-        "bound": "limit",
-        "earned": "money",
-    },
-    "statement_credits": {
-        **dict.fromkeys(("plan", "payee", "role"), _TEXT),
-        "month": _MONTH,
-        **dict.fromkeys(("kind", "charges"), _AS_IT_IS),
-        "credited": "credit",
-    },
-    "statements": {
-        **dict.fromkeys(("plan", "payee", "role"), _TEXT),
-        "month": _MONTH,
-        "credited": "credit",
-        "earned": "money",
-        "lines": _AS_IT_IS,
-    },
-    "ledger": {
-        "plan": _TEXT,
-        "month": _MONTH,
-        **dict.fromkeys(("total", "credited", "uncredited"), "credit"),
-        "charges": _AS_IT_IS,
-    },
-}
-"""By result table its columns: how each is read, or of which amounts it holds (see Scales)."""
 _RENAMED = {"plan": "plan_id", "link": "link_id", "last_month": "paid_month"}
 """The names of columns where they are not those of the steps."""
 _FEWEST = 2
-_COUNTS = ("charges", "lines", "rank", "step_no", "column_no", "band_no")
 
 
 def load_results(settlement: Settlement, engine: DuckDB) -> None:
     """Load the results of a settlement, as people read them, as tables of the engine's `main`."""
     decoder = _Decoder(settlement)
-    for name, columns in _COLUMNS.items():
-        engine.load_into("main", name, decoder.table(name, columns))
+    for table in RESULT_TABLES:
+        engine.load_into("main", table.name, decoder.table(table.name, table.columns))
 
 
 class _Decoder:
@@ -134,16 +37,16 @@ class _Decoder:
         scales = settlement.scales
         self.scales = {"slope": scales.rate + scales.part} | {
             name: getattr(scales, name)
-            for columns in _COLUMNS.values()
-            for name in columns.values()
-            if name not in (_TEXT, _DAY, _MONTH, _AS_IT_IS, "slope")
+            for table in RESULT_TABLES
+            for name in table.columns.values()
+            if name not in (TEXT, DAY, MONTH, COUNT, AS_IT_IS, "slope")
         }
 
     def table(self, name: str, columns: Mapping[str, str]) -> pa.Table:
         """Return a result table."""
         found = self.settlement.runner.arrow(f"SELECT {', '.join(columns)} FROM {name}")
         read = {
-            column: self._read(column, kind, found.column(place).combine_chunks())
+            column: self._read(kind, found.column(place).combine_chunks())
             for place, (column, kind) in enumerate(columns.items())
         }
         if "others" in read:
@@ -151,20 +54,24 @@ class _Decoder:
             read["detail"] = self._detail(read["detail"], others, bound)
         if name == "statement_lines":
             parts = [read[part] for part in ("plan", "component", "period", "payee")]
-            read["line_id"] = pc.binary_join_element_wise(*parts, "/")
-        if name == "uncredited":
-            read |= _accounts(read.pop("account"), self.codes)
-        return pa.table({_RENAMED.get(column, column): values for column, values in read.items()})
+            read = {"line_id": pc.binary_join_element_wise(*parts, "/")} | read
+        named: dict[str, pa.Array] = {}
+        for column, values in read.items():
+            if column == "account":
+                named |= _accounts(values, self.codes)
+            else:
+                named[_RENAMED.get(column, column)] = values
+        return pa.table(named)
 
-    def _read(self, column: str, kind: str, values: pa.Array) -> pa.Array:
-        if kind == _TEXT:
+    def _read(self, kind: str, values: pa.Array) -> pa.Array:
+        if kind == TEXT:
             return self.texts.take(values.cast(pa.int64()))
-        if kind == _DAY:
+        if kind == DAY:
             return values.cast(pa.int32()).cast(pa.date32())
-        if kind == _MONTH:
+        if kind == MONTH:
             return _months(values)
-        if kind == _AS_IT_IS:
-            return values.cast(pa.int64() if column in _COUNTS else pa.string())
+        if kind in (COUNT, AS_IT_IS):
+            return values.cast(pa.int64() if kind == COUNT else pa.string())
         return as_amounts(values, self.scales[kind])
 
     def _detail(self, detail: pa.Array, others: pa.Array, bound: pa.Array) -> pa.Array:

@@ -15,8 +15,9 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
+from fenrun.plan.rows import Rule
 from fenrun.settle.detail import Detail, detail_of
-from fenrun.statement.rows import Clauses, titles
+from fenrun.statement.rows import Clauses, clauses_of
 from fenrun.statement.run import Run
 
 Row = Mapping[str, Any]
@@ -60,7 +61,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     earnings = engine.query(_EARNINGS, [line_id]).to_pylist()
     if not earnings:
         raise refused("line-unknown", Place(line_id), line=line_id, period=run.period.key)
-    line, clauses = earnings[0], titles(engine)
+    line, clauses = earnings[0], clauses_of(run)
     plan, component = line["plan_id"], line["component"]
     units = [row for row in earnings if row["step_no"] == 0]
     entries = [row for row in earnings if row["step_no"]]
@@ -100,17 +101,17 @@ def _sum(rows: Sequence[Row], column: str) -> str:
 
 
 def _rounding(run: Run, plan: str) -> dict[str, str]:
-    (terms,) = run.engine.query("SELECT * FROM plan_terms WHERE plan_id = ?", [plan]).to_pylist()
-    return {"mode": terms["round_mode"], "step": plain(terms["round_step"], 0)}
+    terms = next(one for one in run.plans if one.id == plan).terms[0]
+    return {"mode": terms.round_mode, "step": plain(terms.round_step, 0)}
 
 
-def _clause(row: Row) -> dict[str, Any]:
+def _clause(rule: Rule) -> dict[str, Any]:
     return {
-        "id": row["rule_id"],
-        "title": {"en": row["title_en"], "zh-CN": row["title_zh"]},
-        "words": row["words"],
-        "line": row["line"],
-        "source": row["source"],
+        "id": rule.rule_id,
+        "title": {"en": rule.title_en, "zh-CN": rule.title_zh},
+        "words": rule.words,
+        "line": rule.line,
+        "source": rule.source,
     }
 
 

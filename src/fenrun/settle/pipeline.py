@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from fenrun.base.problem import Place, in_order, refused
 from fenrun.base.when import AsOf, Period
 from fenrun.book.as_of import Sources
-from fenrun.credit.from_charges import load_plan_rows
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
 from fenrun.plan.read import plan_as_of
@@ -49,7 +48,6 @@ def settle(
     problems = settle_stored(
         engine, plans, book, period, progress, lambda done: load_results(done, engine), make=make
     )
-    load_plan_rows(engine, plans)
     found = tuple(in_order(problems))
     return Run(engine, tuple(plans), period, as_of, found, lambda: book, sources or {})
 

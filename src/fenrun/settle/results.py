@@ -1,68 +1,118 @@
-"""The tables that a settlement leaves: which a run keeps, and by which key rows are replaced."""
+"""The tables that a settlement leaves, which a run keeps: their columns, and how each is read."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+TEXT, DAY, MONTH, COUNT, AS_IT_IS = "text", "day", "month", "count", "as it is"
+"""How a column is read: a code as its text, a number as a day, month or count, or as it is.
+
+Any other word is that of the amounts that it holds: see Scales.
+"""
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """One table of a settlement."""
+    """One table of a settlement, named as the step that makes it."""
 
     name: str
-    """As the step that makes it is called."""
-    key: str = ""
-    """The column by which a change of the facts replaces its rows: `customer` or `payee`.
-
-    Empty where a change does not replace rows by a key.
-    """
-    kept: bool = True
-    """Whether a run keeps it in the workspace; the others are needed for a change only."""
+    columns: Mapping[str, str]
+    """By column how it is read."""
 
 
-READ_BY_PEOPLE = (
-    ResultTable("parties"),
-    ResultTable("credited", "payee"),
-    ResultTable("team_credits"),
-    ResultTable("held_spend"),
-    ResultTable("not_counted", "payee"),
-    ResultTable("uncredited"),
-    ResultTable("tier_earnings", "payee"),
-    ResultTable("earnings", "payee"),
-    ResultTable("held_back", "payee"),
-    ResultTable("payouts", "payee"),
-    ResultTable("payments", "payee"),
-    ResultTable("statement_lines", "payee"),
-    ResultTable("statement_credits", "payee"),
-    ResultTable("statements", "payee"),
-    ResultTable("ledger"),
+def _columns(text: str) -> dict[str, str]:
+    """Return columns written `name other: how they are read; ...`."""
+    found: dict[str, str] = {}
+    for part in text.split(";"):
+        names, how = part.split(":")
+        found |= dict.fromkeys(names.split(), how.strip())
+    return found
+
+
+RESULT_TABLES = (
+    ResultTable("parties", _columns("party: text; kind name: as it is")),
+    ResultTable(
+        "credited",
+        _columns(
+            "plan: text; month: month; payee role: text; kind: as it is; customer: text;"
+            "via: as it is; link: text; amount: credit; charges: count"
+        ),
+    ),
+    ResultTable("team_credits", _columns("payee member role plan: text; amount: credit")),
+    ResultTable(
+        "held_spend",
+        _columns(
+            "payee role customer party: text; via: as it is; link: text; amount: credit;"
+            "charges: count"
+        ),
+    ),
+    ResultTable("not_counted", _columns("plan component payee rule: text; amount: measure")),
+    ResultTable(
+        "uncredited",
+        _columns(
+            "plan: text; month: month; account: text; reason: as it is; amount: credit;"
+            "charges: count"
+        ),
+    ),
+    ResultTable(
+        "tier_earnings",
+        _columns(
+            "plan component payee unit period: text; table_from: day; column_no: count;"
+            "kind: as it is; band_no: count; words: text; rate: rate; flat: flat; part: part;"
+            "slope: slope; divisor: divisor; pays: pays"
+        ),
+    ),
+    ResultTable(
+        "earnings",
+        _columns(
+            "plan component: text; rank: count; role payee unit: text; per: as it is;"
+            "period: text; period_from period_to: day; last_month: month; currency: text;"
+            "step_no: count; reason: as it is; detail: text; others: as it is; bound: limit;"
+            "amount target compared: measure; base: base; measure reference: measure;"
+            "pays_on reads_by: as it is; portion: portion; table_id: text; table_from: day;"
+            "uncapped: uncapped; divisor: divisor; cap: limit; earned: money"
+        ),
+    ),
+    ResultTable("held_back", _columns("plan payee: text; month: month; amount: money")),
+    ResultTable(
+        "payouts",
+        _columns(
+            "plan payee: text; month: month;"
+            "due brought expired drawn recovered balance paid carried: money"
+        ),
+    ),
+    ResultTable(
+        "payments", _columns("plan payee: text; month: month; form: text; amount paid: money")
+    ),
+    ResultTable(
+        "statement_lines",
+        _columns(
+            "month: month; payee role currency plan component: text; rank: count; per: as it is;"
+            "period: text; measured: measure; earned: money; reason: as it is; detail: text;"
+            "others: as it is; bound: limit"
+        ),
+    ),
+    ResultTable(
+        "statement_credits",
+        _columns(
+            "plan: text; month: month; payee role: text; kind: as it is; credited: credit;"
+            "charges: count"
+        ),
+    ),
+    ResultTable(
+        "statements",
+        _columns(
+            "plan: text; month: month; payee role: text; credited: credit; earned: money;"
+            "lines: count"
+        ),
+    ),
+    ResultTable(
+        "ledger",
+        _columns("plan: text; month: month; total credited uncredited: credit; charges: count"),
+    ),
 )
-"""The tables that statements, the portal, closes and the ledger are read from."""
+"""The result tables, in the order in which the stages make them."""
 
-_DOWN_TO_CHARGES = (
-    ResultTable("registered"),
-    ResultTable("extent"),
-    ResultTable("corrected"),
-    ResultTable("spans"),
-    ResultTable("groups"),
-    ResultTable("credits", "customer"),
-    ResultTable("qualifying_amounts"),
-)
-"""The tables by which a line is explained down to its charges."""
-
-_FOR_A_CHANGE = (
-    ResultTable("customer_since", "customer", kept=False),
-    ResultTable("performance_measures", "customer", kept=False),
-    ResultTable("payables", "payee", kept=False),
-)
-"""The tables that a change of the facts needs besides these."""
-
-RESULT_TABLES = (*READ_BY_PEOPLE, *_DOWN_TO_CHARGES, *_FOR_A_CHANGE)
-
-KEPT = tuple(table.name for table in RESULT_TABLES if table.kept)
+KEPT = tuple(table.name for table in RESULT_TABLES)
 """The names of the tables that a run keeps."""
-
-
-def keyed_by(key: str) -> tuple[str, ...]:
-    """Return the names of the tables whose rows are replaced by a key."""
-    return tuple(table.name for table in RESULT_TABLES if table.key == key)

@@ -15,7 +15,6 @@ from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
 from fenrun.charges.rows import empty_schema
 from fenrun.charges.stored import load_charges
-from fenrun.credit.from_charges import load_plan_rows
 from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
@@ -92,9 +91,6 @@ def settle_workspace(
     plan_ids = {"plans": [plan.id for plan in basis.plans]}
     said = manifest(period.key, basis.known, plan_ids, run.problems)
     store.add("runs", run_id, said, lambda folder: _write(run, folder))
-    if not isinstance(run.engine, DuckDB):  # another engine settles, but this one reads
-        written = store.find("runs", run_id)
-        run = _kept_run(written, basis) if written else run
     return Settled(short(run_id), run)
 
 
@@ -131,7 +127,6 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     load_charges(engine, "charges", basis.charges)
     for name in KEPT:
         engine.load_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
-    load_plan_rows(engine, basis.plans)
     as_of = AsOf(basis.period.last_day, basis.known)
     sources = {short(item.id): item.source for item in basis.charges}
     book = basis.book

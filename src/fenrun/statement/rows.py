@@ -11,6 +11,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.engine.port import Engine
+from fenrun.plan.rows import Rule
 from fenrun.statement.run import Difference, Run, paid_in_all
 
 
@@ -203,14 +204,13 @@ GROUP BY payee, component, rule
 HAVING sum(amount) <> 0
 ORDER BY payee, component, rule"""
 
-Clauses = Mapping[tuple[str, str], Mapping[str, Any]]
-"""Rows of the table `plan_rules` by plan and rule."""
+Clauses = Mapping[tuple[str, str], Rule]
+"""Clauses by plan and rule."""
 
 
-def titles(engine: Engine) -> Clauses:
+def clauses_of(run: Run) -> Clauses:
     """Return the clauses of the run's plans by plan and rule."""
-    rows = engine.query("SELECT * FROM plan_rules").to_pylist()
-    return {(row["plan_id"], row["rule_id"]): row for row in rows}
+    return {(plan.id, rule.rule_id): rule for plan in run.plans for rule in plan.rules}
 
 
 def title_of(clauses: Clauses, plan: str, rule: str) -> dict[str, str]:
@@ -218,7 +218,7 @@ def title_of(clauses: Clauses, plan: str, rule: str) -> dict[str, str]:
     clause = clauses.get((plan, rule))
     if clause is None:
         return {"en": rule, "zh-CN": rule}
-    return {"en": clause["title_en"], "zh-CN": clause["title_zh"]}
+    return {"en": clause.title_en, "zh-CN": clause.title_zh}
 
 
 def payees(engine: Engine) -> list[dict[str, Any]]:
@@ -242,7 +242,7 @@ def statement_of(run: Run, payee: str) -> Statement:
 def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     """Return the statements of a run by payee: of everybody, or of one."""
     months = [run.period.span.start, run.period.span.end]
-    clauses = titles(run.engine)
+    clauses = clauses_of(run)
     clause_titles = {rule: title_of(clauses, plan, rule) for plan, rule in clauses}
     credits = _by_payee(run, _CREDITS, [payee])
     customers = _by_payee(run, _CUSTOMERS, [payee])
@@ -252,14 +252,13 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     payments = _by_payee(run, _PAYMENTS, [payee, *months])
     booked = _booked_by_payee(run, payee)
     names = _names(run, payee)
-    (terms,) = run.engine.query("SELECT min(currency) AS currency FROM plan_terms").to_pylist()
     return {
         who: Statement(
             payee=who,
             name=names.get(who) or who,
             period=run.period,
             as_of=run.as_of,
-            currency=terms["currency"],
+            currency=run.plans[0].terms[0].currency,
             credits=credits.get(who, ()),
             customers=customers.get(who, ()),
             not_counted=not_counted.get(who, ()),
@@ -296,7 +295,7 @@ def _names(run: Run, payee: str | None) -> dict[str, str]:
 
 def _line(clauses: Clauses, row: dict[str, Any]) -> Line:
     plan, component = row["plan_id"], row["component"]
-    condition = clauses.get((plan, f"{component}.who"), {})
+    condition = clauses.get((plan, f"{component}.who"))
     return Line(
         line_id=row["line_id"],
         plan_id=plan,
@@ -309,6 +308,6 @@ def _line(clauses: Clauses, row: dict[str, Any]) -> Line:
         detail=row["detail"] or "",
         band=row["words"] or "",
         cap=row["cap"],
-        who=condition.get("words", ""),
+        who=condition.words if condition else "",
         earned=row["earned"],
     )

@@ -20,7 +20,7 @@ from fenrun.portal import models
 from fenrun.portal.commands.book import events_by_source
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
-from fenrun.statement.rows import Statement, statements_of, title_of, titles
+from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
 from fenrun.statement.run import Difference, Run
 from fenrun.statement.team import teams_of
 from fenrun.store.facts import Store
@@ -208,7 +208,7 @@ def _statements(
     statements = statements_of(run)
     statements |= _empty_statements(run, to_others.keys() - statements.keys())
     teams = teams_of(run, attained | to_date)
-    rules = titles(run.engine)
+    rules = clauses_of(run)
     to_date_by_payee: defaultdict[str, Rows] = defaultdict(list)
     for line, attainment in sorted(to_date.items()):
         head = {
