@@ -108,11 +108,3 @@ def _timed(work: Callable[[], Any]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def _compare(live: Live, facts: Facts) -> None:
-    anew = facts.settle(_PERIOD, _KNOWN).engine
-    for name in RESULTS:
-        one, other = (sorted(map(repr, e.table(name).to_pylist())) for e in (live.engine, anew))
-        if one != other:
-            raise AssertionError(f"{name} is not what settling anew gives")

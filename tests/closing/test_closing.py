@@ -423,7 +423,7 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     credited = {
         r["customer"]
         for r in settle_period(demo, parse_period("2024-07"), datetime(2024, 9, 1))
-        .run.engine.query("SELECT DISTINCT customer FROM credits WHERE party = ?", [payee])
+        .run.engine.query("SELECT DISTINCT customer FROM credited WHERE payee = ?", [payee])
         .to_pylist()
     }
     assert not [p for p in parties - own if p in text and not p.startswith("U-")]
@@ -466,7 +466,7 @@ def _once_credited(store: Store, payee: str) -> set[str]:
     return {
         r["customer"]
         for r in run.engine.query(
-            "SELECT DISTINCT customer FROM credits WHERE party = ?", [payee]
+            "SELECT DISTINCT customer FROM credited WHERE payee = ?", [payee]
         ).to_pylist()
     }
 

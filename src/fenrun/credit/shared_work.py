@@ -70,6 +70,12 @@ def shared_work(plans: Sequence[Plan]) -> tuple[list[SharedCrediting], list[Shar
     return alike, like
 
 
+def crediting_plans(plans: Sequence[Plan]) -> list[str]:
+    """Return the plans that are credited themselves; the others are served by theirs."""
+    crediting, _ = shared_work(plans)
+    return sorted({one.crediting for one in crediting})
+
+
 def crediting_of(engine: Engine, plan_id: str) -> str:
     """The plan whose credits serve a plan."""
     return str(

@@ -10,6 +10,7 @@ from typing import Any
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
+from fenrun.credit.shared_work import crediting_plans
 from fenrun.engine.port import Engine
 from fenrun.plan.rows import Rule
 from fenrun.statement.run import Difference, Run, paid_in_all
@@ -193,7 +194,7 @@ ORDER BY payee, role, kind"""
 _CUSTOMERS = """
 SELECT payee, role, customer, sum(amount) AS credited, CAST(sum(charges) AS BIGINT) AS charges
 FROM credited
-WHERE payee = coalesce(?, payee) AND plan_id IN (SELECT crediting FROM shared_crediting)
+WHERE payee = coalesce(?, payee) AND plan_id IN (SELECT unnest(?))
 GROUP BY payee, role, customer
 ORDER BY payee, credited DESC, customer"""
 _NOT_QUALIFYING = """
@@ -245,7 +246,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     clauses = clauses_of(run)
     clause_titles = {rule: title_of(clauses, plan, rule) for plan, rule in clauses}
     credits = _by_payee(run, _CREDITS, [payee])
-    customers = _by_payee(run, _CUSTOMERS, [payee])
+    customers = _by_payee(run, _CUSTOMERS, [payee, crediting_plans(run.plans)])
     not_counted = _by_payee(run, _NOT_QUALIFYING, [payee])
     lines = _by_payee(run, _LINES, [payee])
     payouts = _by_payee(run, _PAYOUTS, [payee, *months])
