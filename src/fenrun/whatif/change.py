@@ -30,7 +30,7 @@ from fenrun.statement.run import Run
 _BY_CUSTOMER = keyed_by("customer")
 _BY_PAYEE = keyed_by("payee")
 MADE_WHOLE = ("team_credits", "held_spend")
-"""The last steps, of which rows of a payee rest on others' credits: they are run again as a whole."""
+"""The last steps: a payee's rows rest on others' credits, so they are run again as a whole."""
 RESULTS = (*_BY_PAYEE, "ledger", *MADE_WHOLE)
 """The tables that a change keeps up to date, beside those it needs for the next change."""
 _BOOK_KEYS = {
