@@ -422,7 +422,7 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     own = {payee} | {p for p in parties if p in text and p.startswith("K")}
     credited = {
         r["customer"]
-        for r in settle_period(demo, parse_period("2024-07"), datetime(2024, 9, 1))
+        for r in settle_period(demo, parse_period("2024-01/2024-07"), datetime(2024, 9, 1))
         .run.engine.query("SELECT DISTINCT customer FROM credited WHERE payee = ?", [payee])
         .to_pylist()
     }
@@ -462,7 +462,7 @@ def test_a_bundle_does_not_say_to_whom_a_link_went(tmp_path: Path) -> None:
 
 def _once_credited(store: Store, payee: str) -> set[str]:
     """Customers for whom the payee was credited as things were known before the last close."""
-    run = settle_period(store, parse_period("2024-07"), datetime(2024, 8, 15)).run
+    run = settle_period(store, parse_period("2024-01/2024-07"), datetime(2024, 8, 15)).run
     return {
         r["customer"]
         for r in run.engine.query(

@@ -28,7 +28,16 @@ from tests.auditor.compare import run_engine
 from tests.properties import worlds
 from tests.properties.worlds import Batch
 
-TABLES = ("earnings", "statements", "ledger", "uncredited", "credited")
+TABLES = (
+    "earnings",
+    "statements",
+    "ledger",
+    "credited",
+    "team_credits",
+    "held_spend",
+    "not_counted",
+    "uncredited",
+)
 BY_OTHERS = ("gate", "less", "beaten", "ceiling", "override", "clawback")
 """Reasons of what other clauses add to a component, or take off."""
 LOOKS_AT_SIGN_OR_TIME = (
@@ -74,6 +83,8 @@ def _by_plan(run: Run) -> dict[str, dict[Any, Decimal]]:
         ("payments", ("payee", "month", "form"), "paid"),
         ("statement_credits", ("payee", "month", "role", "kind"), "credited"),
         ("ledger", ("month",), "uncredited"),
+        ("credited", ("month", "payee", "role", "customer", "via", "link_id"), "amount"),
+        ("not_counted", ("component", "payee", "rule"), "amount"),
     ):
         for row in run.engine.table(table).to_pylist():
             if table != "earnings" or span.start <= row["paid_month"] < span.end:
@@ -105,6 +116,49 @@ def test_conservation_and_sums(batch: Batch) -> None:
 
 def _of(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["plan_id"] == plan.id]
+
+
+@given(worlds.batches())
+def test_summed_tables_are_sums_of_credits(batch: Batch) -> None:
+    """Teams are the roll-ups, uncredited is the ledger's; held spend is found by the day."""
+    run = _settled(batch, [*batch.plans, as_other(batch.plans[0], "variant")])
+    start, end = run.period.span.start, run.period.span.end
+    crediting = "SELECT crediting FROM shared_crediting"
+    for one, other in (
+        (
+            "SELECT payee, plan_id, sum(amount) AS amount FROM team_credits GROUP BY ALL",
+            "SELECT payee, plan_id, sum(amount) AS amount FROM credited"
+            f" WHERE kind = 'roll-up' AND plan_id IN ({crediting}) GROUP BY ALL",
+        ),
+        (
+            "SELECT plan_id, month, sum(amount) AS amount FROM uncredited"
+            f" WHERE month >= DATE '{start}' AND month < DATE '{end}'"
+            " GROUP BY ALL HAVING sum(amount) <> 0",
+            "SELECT plan_id, month, uncredited AS amount FROM ledger WHERE uncredited <> 0",
+        ),
+    ):
+        both = [run.engine.query(sql).to_pylist() for sql in (one, other)]
+        assert sorted(both[0], key=str) == sorted(both[1], key=str)
+    keys = ("payee", "role", "customer", "party", "via", "link_id")
+    found = run.engine.table("held_spend").to_pylist()
+    assert {tuple(r[k] for k in keys): r["amount"] for r in found} == _held_spend(run)
+
+
+def _held_spend(run: Run) -> dict[Any, Decimal]:
+    """Direct credits by who holds their role of the customer on their day, and who gets them."""
+    span, sums = run.period.span, defaultdict[Any, Decimal](Decimal)
+    links = run.engine.table("links").to_pylist()
+    for c in run.engine.table("credits").to_pylist():
+        if not c["main"] or c["kind"] != "direct" or not span.start <= c["month"] < span.end:
+            continue
+        for link in links:
+            held = (link["of_kind"], link["subject"], link["role"])
+            if held == ("customer", c["customer"], c["role"]) and (
+                link["valid_from"] <= c["day"] < link["valid_to"]
+            ):
+                own = (link["party"], c["role"], c["customer"], c["party"], c["via"], c["link_id"])
+                sums[own] += c["amount"]
+    return sums
 
 
 @given(worlds.batches(), st.integers(0, 99))

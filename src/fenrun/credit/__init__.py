@@ -1,7 +1,8 @@
 """Credit: the parties that are credited for each charge, and the clause that says so.
 
 In: charges, the book as known, the plans' crediting clauses and conditions. Out: `credits`, a row
-for each share of a group of charges that a party is credited, and `uncredited`, with the reason.
+for each share of a group of charges that a party is credited, and `uncredited_groups`, with the
+reason.
 
 What must be true: direct credits of one role, and what is uncredited, sum to the charges of each
 group, exactly; nothing is rounded. Roll-ups come on top.

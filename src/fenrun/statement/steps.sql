@@ -93,12 +93,15 @@ GROUP BY l.plan_id, l.rule_id, c.payee, coalesce(c.excluded_by, 'baseline')
 HAVING sum(c.amount - c.counted) <> 0
 
 -- step: uncredited
--- What nobody is credited for a month, by account and reason, for the plans that are credited.
-SELECT plan_id, month, issuer, account, reason, sum(amount) AS amount,
-       CAST(sum(charges) AS BIGINT) AS charges
-FROM uncredited_groups
-WHERE month >= DATE '{paid_from}' AND month < DATE '{paid_to}'
-GROUP BY plan_id, month, issuer, account, reason
+-- What nobody is credited for, by month, account and reason, for every plan: all months that the
+-- settlement looks at.
+SELECT a.plan_id, u.month, u.issuer, u.account, u.reason, u.amount, u.charges
+FROM (
+  SELECT plan_id, month, issuer, account, reason, sum(amount) AS amount,
+         CAST(sum(charges) AS BIGINT) AS charges
+  FROM uncredited_groups
+  GROUP BY plan_id, month, issuer, account, reason) AS u
+JOIN shared_crediting AS a ON a.crediting = u.plan_id
 
 -- step: team_credits
 -- What of a member's credits is rolled up to a payee, for the plans that are credited.

@@ -1,6 +1,7 @@
 """Summed tables: what people read of credits, with neither charges nor groups of them.
 
-Each holds the months of the settled period only; amounts are exact, in the plan's own basis.
+Each but `uncredited` holds the months of the settled period only; amounts are exact, in the plan's
+own basis; what does not qualify is in the basis of its component.
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ class NotCounted:
 
 @dataclass(frozen=True)
 class Uncredited:
-    """An amount that nobody is credited for: a row of `uncredited`.
+    """An amount that nobody is credited for: a row of `uncredited`, for every plan.
 
-    Only of plans that are credited themselves. Grain: plan, month, issuer, account, reason.
+    Of all months that the settlement looks at. Grain: plan, month, issuer, account, reason.
     """
 
     plan_id: str
