@@ -182,7 +182,8 @@ def _over_all(engine: DuckDB, measure: str, checks: list[Check]) -> list[Any]:
     if not checks:
         return []
     measures = ", ".join(f"{measure} FILTER ({check.where})" for check in checks)
-    return list(engine.connection.execute(f"SELECT {measures} FROM staged").fetchone() or ())
+    (found,) = engine.connection.execute(f"SELECT {measures} FROM staged").fetchall()
+    return list(found)
 
 
 def _examples(engine: DuckDB, shown: list[tuple[Check, int]]) -> list[Any]:

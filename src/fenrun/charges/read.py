@@ -15,13 +15,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.charges import checks
+from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.source import Source, content_digest, open_source
 from fenrun.charges.staged import Staged
+from fenrun.charges.stored import move_files, write_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Enter, Imported, Store, manifest
+
+_SUFFIXES = {"none": ".csv.zst", "gzip": ".csv.gz", "zstd": ".csv.zst"}
+"""The endings of an archive by how a CSV file came compressed."""
+_BLOCK = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,7 @@ def stage_charges(
     try:
         ready = _Ready({}, [])
         if not store.has("charges", content):
-            ready = _written(source, Path(scratch.name), content)
+            ready = _written(source, Path(scratch.name))
     except BaseException:
         scratch.cleanup()
         raise
@@ -62,24 +70,34 @@ def stage_charges(
                 return Imported(path.name, content, False, there.facts, there.problems)
             facts = ready.facts | ({"replaces": replaced} if replaced else {})
             said = manifest(path.name, known, facts, ready.problems)
-            store.add("charges", content, said, lambda into: _move(Path(scratch.name), into))
+            store.add("charges", content, said, lambda into: move_files(Path(scratch.name), into))
         return Imported(path.name, content, True, facts, tuple(ready.problems))
 
     return enter
 
 
-def _written(source: Source, into: Path, content: str) -> _Ready:
+def _written(source: Source, into: Path) -> _Ready:
     """Write the files of an import into a folder."""
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
         staged = Staged(DuckDB(Path(scratch)), source, Path(scratch))
         problems = staged.odd + checks.find(staged.engine, source, staged.types)
-        staged.write(into, short(content))
-        return _Ready(staged.facts(), in_order(problems))
+        table = staged.table()
+        write_charges(into, table, source.path.name)
+        staged.write_quarantine(into)
+        _archive(source, into)
+        facts = billing_facts(table) | staged.facts() | stored_facts(into)
+        return _Ready(facts, in_order(problems))
 
 
-def _move(files: Path, into: Path) -> None:
-    for file in files.iterdir():
-        shutil.move(file, into / file.name)
+def _archive(source: Source, into: Path) -> None:
+    """Keep the bytes of a file as they came; a plain CSV file's are compressed."""
+    suffix = ".parquet" if source.format == "parquet" else _SUFFIXES[source.compression]
+    archive = into / f"archive{suffix}"
+    if source.format == "parquet" or source.compression != "none":
+        shutil.copyfile(source.path, archive)
+        return
+    with source.path.open("rb") as file, pa.CompressedOutputStream(str(archive), "zstd") as out:
+        shutil.copyfileobj(file, out, _BLOCK)
 
 
 def _imports_named(store: Store, path: Path, name: str, known: datetime) -> list[str]:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
+import pyarrow as pa
 
 from fenrun.base.money import COST_DECIMALS, plain
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.charges.checks import QUARANTINE
 from fenrun.charges.rows import COSTS, is_decimal, is_moment, version_of
 from fenrun.charges.source import Source
-from fenrun.charges.stored import billing_facts
 from fenrun.engine.dialect import WIDEST, decimal_type, literal, quoted
 from fenrun.engine.duckdb import DuckDB
 
@@ -30,11 +30,6 @@ _LONGEST_LINE = 16 << 20
 _MOST_REJECTS = 1000
 _SHOWN_REJECTS = 50
 _SHOWN_LENGTH = 60
-_ROW_GROUP = 40_960
-"""Rows that a reader takes or passes over together.
-
-A third of DuckDB's own: one account is found twice as fast, a scan of all takes as long.
-"""
 
 
 class _Measures(NamedTuple):
@@ -69,7 +64,7 @@ class Staged:
 
     def _count(self, table: str, where: str = "true") -> int:
         found = self.engine.connection.execute(f"SELECT count(*) FROM {table} WHERE {where}")
-        (count,) = found.fetchone() or (0,)
+        ((count,),) = found.fetchall()
         return int(count)
 
     def _load(self, scratch: Path) -> None:
@@ -264,7 +259,6 @@ class Staged:
             if rows_set_apart:
                 billed_quarantined[currency] = plain(set_apart)
         return {
-            **billing_facts(self.engine, "staged", f"NOT ({QUARANTINE})"),
             "version": version_of(self.source.columns),
             "rows": sum(total[4] for total in totals),
             "quarantined": sum(total[3] for total in totals),
@@ -272,21 +266,15 @@ class Staged:
             "billed_quarantined": billed_quarantined,
         }
 
-    def write(self, folder: Path, import_id: str) -> None:
-        """Write `charges.parquet`, account by account, and `quarantine.parquet` if it has rows.
-
-        The file that is read often is packed lightly: a settlement is mostly its scan.
-        """
-        order = ["InvoiceIssuerName", "BillingAccountId", "row_no"]
-        if "SubAccountId" in self.source.columns:
-            order.insert(2, "SubAccountId")
+    def table(self) -> pa.Table:
+        """Return the charges that are not in quarantine, in the order of the file."""
         columns = ", ".join(quoted(name) for name in self.source.names.values())
-        charges = (
-            f"SELECT {literal(import_id)} AS import_id, row_no, {columns} FROM staged"
-            f" WHERE NOT ({QUARANTINE}) ORDER BY {', '.join(order)}"
+        return self.engine.query(
+            f"SELECT row_no, {columns} FROM staged WHERE NOT ({QUARANTINE}) ORDER BY row_no"
         )
-        options = f"(FORMAT parquet, COMPRESSION lz4, ROW_GROUP_SIZE {_ROW_GROUP})"
-        self._copy(charges, folder / "charges.parquet", options)
+
+    def write_quarantine(self, folder: Path) -> None:
+        """Write `quarantine.parquet`, the rows as they came, if there are any."""
         if self._count("staged", QUARANTINE):
             rows = f"SELECT row_no FROM staged WHERE {QUARANTINE}"
             quarantine = f"SELECT * FROM raw WHERE file_row_number + 2 IN ({rows})"
