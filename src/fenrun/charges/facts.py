@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from fenrun.base.money import plain
 from fenrun.charges.coded import coded
 from fenrun.charges.rows import COSTS, SHARED
+from fenrun.charges.staged import moment_text
 from fenrun.charges.stored import ACCOUNTS, CELLS
 
 
@@ -54,8 +54,8 @@ def stored_facts(folder: Path) -> dict[str, Any]:
 
 
 def _largest(cost: pa.ChunkedArray) -> Decimal:
-    found = pc.min_max(cost).as_py()
-    return max(abs(value or Decimal(0)) for value in found.values())
+    ends: list[Decimal | None] = list(pc.min_max(cost).as_py().values())
+    return max(abs(end or Decimal(0)) for end in ends)
 
 
 def _shared(column: pa.ChunkedArray) -> str | None:
@@ -67,9 +67,3 @@ def _shared(column: pa.ChunkedArray) -> str | None:
         return moment_text(found["min"]) if found["min"] == found["max"] else None
     values = coded(column).packed().values
     return str(values[0].as_py()) if len(values) == 1 else None
-
-
-def moment_text(moment: datetime) -> str:
-    """Return a moment as SQL says it: no zeros at the end of its seconds' decimals."""
-    text = str(moment)
-    return text.rstrip("0") if "." in text else text

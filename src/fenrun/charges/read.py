@@ -21,10 +21,11 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.charges import checks
 from fenrun.charges.facts import billing_facts, stored_facts
-from fenrun.charges.source import Source, content_digest, open_source
+from fenrun.charges.from_arrow import NotPlain, read_plain
+from fenrun.charges.from_duckdb import read_any, write_quarantine
+from fenrun.charges.source import Content, Source, open_source, read_content
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
-from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Enter, Imported, Store, manifest
 
 _SUFFIXES = {"none": ".csv.zst", "gzip": ".csv.gz", "zstd": ".csv.zst"}
@@ -48,12 +49,13 @@ def stage_charges(
     What is returned enters it into the store. Both raise Refused; the store is then untouched.
     """
     source = open_source(path)
-    content = digest("charges", content_digest(source, progress))
+    seen = read_content(source, progress)
+    content = digest("charges", seen.digest)
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
         ready = _Ready({}, [])
         if not store.has("charges", content):
-            ready = _written(source, Path(scratch.name))
+            ready = _written(source, seen, Path(scratch.name))
     except BaseException:
         scratch.cleanup()
         raise
@@ -76,17 +78,28 @@ def stage_charges(
     return enter
 
 
-def _written(source: Source, into: Path) -> _Ready:
+def _written(source: Source, content: Content, into: Path) -> _Ready:
     """Write the files of an import into a folder."""
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-        staged = Staged(DuckDB(Path(scratch)), source, Path(scratch))
-        problems = staged.odd + checks.find(staged.engine, source, staged.types)
+        staged = _staged(source, content, Path(scratch))
+        problems = checks.find(staged)
         table = staged.table()
         write_charges(into, table, source.path.name)
-        staged.write_quarantine(into)
-        _archive(source, into)
-        facts = billing_facts(table) | staged.facts() | stored_facts(into)
-        return _Ready(facts, in_order(problems))
+        write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
+    _archive(source, into)
+    facts = billing_facts(table) | staged.facts() | stored_facts(into)
+    return _Ready(facts, in_order(problems))
+
+
+def _staged(source: Source, content: Content, scratch: Path) -> Staged:
+    """Read a file the fast way, or else the one that takes every file. Raises Refused."""
+    try:
+        staged = read_plain(source, content)
+    except NotPlain:
+        staged = read_any(source, scratch)
+    if not staged.rows:
+        raise refused("file-empty", Place(source.path.name))
+    return staged
 
 
 def _archive(source: Source, into: Path) -> None:

@@ -149,10 +149,9 @@ def _write_rows(path: Path, rows: Mapping[str, Any], order: Sequence[str]) -> No
     first = _group(rows, 0, count)
     narrow = {f.name for f in first.schema if f.name in COSTS and f.type.precision <= NARROW}
     packed = {"row_no", *narrow}
-    schema = first.schema.with_metadata({_ORDER: json.dumps(list(order), ensure_ascii=False)})
     writer = pq.ParquetWriter(
         path,
-        schema,
+        first.schema,
         version="2.6",
         data_page_version="2.0",
         compression="zstd",
@@ -163,8 +162,9 @@ def _write_rows(path: Path, rows: Mapping[str, Any], order: Sequence[str]) -> No
         write_statistics=["account_no", "cell_no", "row_no", "ChargePeriodStart"],
     )
     with writer:
+        writer.add_key_value_metadata({_ORDER: json.dumps(list(order), ensure_ascii=False)})
         for start in range(0, count, _ROW_GROUP):
-            writer.write_table(_group(rows, start, _ROW_GROUP).cast(schema))
+            writer.write_table(_group(rows, start, _ROW_GROUP).cast(first.schema))
 
 
 def _group(rows: Mapping[str, Any], start: int, count: int) -> pa.Table:
