@@ -17,7 +17,7 @@ from fenrun.base.table import from_rows
 from fenrun.base.when import parse_period
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
-from fenrun.settle.facts import Facts, facts_as_of
+from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from fenrun.world.charges import write_late

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.when import parse_moment, parse_period
+from fenrun.charges.stored import read_charges
 from fenrun.settle.explain import explain
 from fenrun.settle.imports import import_file, import_files
 from fenrun.settle.runs import settle_workspace
@@ -71,6 +72,8 @@ def test_total_is_conserved_exactly(imported: tuple[Store, Imported]) -> None:
     assert done.facts == {
         "first_billed": "2024-09-01",
         "last_billed": "2024-10-01",
+        "first_start": "2024-09-01T00:00:00",
+        "last_start": "2024-09-30T23:00:00",
         "corrections": 0,
         "same": {"BillingCurrency": "USD"},
         "version": "1.0",
@@ -78,8 +81,13 @@ def test_total_is_conserved_exactly(imported: tuple[Store, Imported]) -> None:
         "quarantined": 0,
         "billed": {"USD": "20.52022672899"},
         "billed_quarantined": {},
+        "scale": 11,
+        "largest": "3.00",
+        "accounts": 5,
+        "cells": 1000,
     }
-    stored = pq.read_table(store.imports("charges")[0].folder / "charges.parquet").sort_by("row_no")
+    (item,) = store.imports("charges")
+    stored = read_charges(item.folder, item.id)
     assert sum(stored.column("BilledCost").to_pylist()) == Decimal("20.52022672899")
     with SAMPLE.open(newline="") as file:
         rows = list(csv.DictReader(file))

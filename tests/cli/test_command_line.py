@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pyarrow as pa
 import pytest
 
 from fenrun.base.table import to_rows
@@ -20,6 +19,7 @@ from fenrun.base.when import parse_moment, parse_period
 from fenrun.book.as_of import sources_of
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
+from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.facts import plans_as_of
 from fenrun.settle.imports import import_file
@@ -53,8 +53,7 @@ def payee(world: Path) -> str:
 def _charges(workspace: Path) -> DuckDB:
     """An engine with all imported charges."""
     engine = DuckDB()
-    files = [item.folder / "charges.parquet" for item in Store(workspace).imports("charges")]
-    engine.load_files("charges", files, pa.schema([]))
+    load_charges(engine, "charges", Store(workspace).imports("charges"))
     return engine
 
 

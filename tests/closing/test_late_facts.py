@@ -21,11 +21,11 @@ from fenrun.base.table import from_rows
 from fenrun.base.when import Period, parse_period
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
-from fenrun.charges.stored import billing_facts
+from fenrun.charges.facts import billing_facts
+from fenrun.charges.stored import write_charges
 from fenrun.closing import close as closing
 from fenrun.closing.close import booked, close, closes, settle_period
 from fenrun.closing.differences import amounts, differences, late_arriving_facts
-from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import PlanFile
 from fenrun.proof.bundle import make_bundle
 from fenrun.proof.verify import verify
@@ -93,11 +93,9 @@ def load_charges(store: Store, rows: list[dict[str, Any]], known: datetime, name
     table = charge_table(rows)
     import_id = pa.array([short(content)] * len(rows))
     table = table.set_column(table.schema.get_field_index("import_id"), "import_id", import_id)
-    engine = DuckDB()
-    engine.load("own", table)
-    facts = {**billing_facts(engine, "own"), "rows": len(rows), "quarantined": 0}
+    facts = {**billing_facts(table), "rows": len(rows), "quarantined": 0}
     said = manifest(name, known, facts, ())
-    store.add("charges", content, said, lambda f: pq.write_table(table, f / "charges.parquet"))
+    store.add("charges", content, said, lambda folder: write_charges(folder, table))
 
 
 def load_book(store: Store, book: Book, known: datetime, name: str) -> None:

@@ -1,23 +1,28 @@
-"""Checks of a FOCUS file: a code and a SQL condition over the staged rows for each fault.
+"""Checks of a FOCUS file: what is odd about it, with a code, a place and how many rows show it.
 
-Sources: the FOCUS specification 1.0-1.4 for what may be null and which values are allowed; the rest
-from files in use.
+What can be asked of a column's values is asked of them, not of its rows. Sources: the FOCUS
+specification 1.0-1.4 for what may be null and which values are allowed; the rest from files in use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from decimal import Decimal
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fenrun.base.money import COST_DIGITS
 from fenrun.base.problem import Place, Problem
-from fenrun.charges.rows import COSTS, ESSENTIAL, ORDER, VALUES, focus_columns, is_moment
+from fenrun.charges.coded import Coded, Codes, Numbers, Truths
+from fenrun.charges.rows import COSTS, ESSENTIAL, ORDER, VALUES, focus_columns
 from fenrun.charges.source import Source
-from fenrun.engine.dialect import literals, quoted
-from fenrun.engine.duckdb import DuckDB
-
-QUARANTINE = " OR ".join(f"{column} IS NULL" for column in ESSENTIAL)
-"""SQL: a row of which this holds cannot be credited or paid."""
+from fenrun.charges.staged import FIRST_ROW, Staged
 
 _USAGE_EXPECTS = (
     "BillingAccountName",
@@ -30,180 +35,222 @@ _USAGE_EXPECTS = (
     "SkuPriceId",
 )
 """Columns that a charge for usage fills."""
-_ISO = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
+_NAMES = ("AvailabilityZone", "RegionId", "RegionName", "ServiceName")
+"""Columns that hold no numbers."""
+_ISO = r"\A(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)\z"
+_NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
+_AFTER_DIGITS = ":"
+"""No number begins with this character or a later one."""
 _MANY_DECIMALS = 6
 _LONGEST_EXAMPLE = 60
+_LIST_TOLERANCE = 0.000001
+
+Where = Truths | None
+"""The rows that show a fault; None where no row can."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """One condition over the staged rows."""
+def find(staged: Staged) -> list[Problem]:
+    """Return all problems of a file, unsorted.
 
-    code: str
-    column: str
-    """The column the problem names."""
-    where: str
-    """SQL: the rows that show the problem."""
-    needs: tuple[str, ...] = ()
-    """Further columns the condition reads."""
-    value: str = "NULL"
-    """SQL: an example to show."""
-
-
-_FIXED = (
-    Check(
-        code="credit-charge",
-        column="ChargeCategory",
-        where="ChargeCategory = 'Credit'",
-        needs=("BilledCost",),
-        value="CAST(BilledCost AS VARCHAR)",
-    ),
-    Check(
-        code="negative-usage",
-        column="ChargeClass",
-        where="ChargeCategory = 'Usage' AND BilledCost < 0 AND ChargeClass IS NULL",
-        needs=("ChargeCategory", "BilledCost"),
-        value="CAST(BilledCost AS VARCHAR)",
-    ),
-    Check(
-        code="charge-outside-billing-period",
-        column="ChargePeriodStart",
-        where="ChargePeriodStart < BillingPeriodStart OR ChargePeriodStart >= BillingPeriodEnd",
-        needs=("BillingPeriodStart", "BillingPeriodEnd"),
-        value="CAST(ChargePeriodStart AS VARCHAR)",
-    ),
-    Check(
-        code="region-name-external",
-        column="RegionName",
-        where="RegionName = 'External' AND RegionId IS NOT NULL",
-        needs=("RegionId",),
-        value="RegionId",
-    ),
-    Check(
-        code="list-cost-differs",
-        column="ListCost",
-        where="abs(TRY_CAST(ListUnitPrice AS DOUBLE) * TRY_CAST(PricingQuantity AS DOUBLE)"
-        " - CAST(ListCost AS DOUBLE)) > 0.000001",
-        needs=("ListUnitPrice", "PricingQuantity"),
-        value="CAST(ListCost AS VARCHAR)",
-    ),
-    Check(
-        code="tag-key-space",
-        column="Tags",
-        where=r"""regexp_matches(Tags, '[{,]\s*"(\s[^"]*|[^"]*\s)"\s*:')""",
-        value="Tags",
-    ),
-    Check(
-        code="tag-value-null",
-        column="Tags",
-        where=r"""regexp_matches(Tags, ':\s*"[^"]*\bNULL\b[^"]*"')""",
-        value="Tags",
-    ),
-)
-"""The checks that are about one thing each; the others are made from the columns of FOCUS."""
-
-
-def find(engine: DuckDB, source: Source, types: dict[str, str]) -> list[Problem]:
-    """Return all problems of the staged file, unsorted.
-
-    `types` are the engine's types of the columns of `raw`. A problem counts its rows; its place is
-    the first of them.
+    A problem counts its rows; its place is the first of them.
     """
-    empty_or_rounded, rounding = _by_provider(engine, source)
-    checks = [check for check in _of_focus() if {check.column, *check.needs} <= source.columns]
-    checks += _of_moments(source, types)
-    checks += _of_effective_cost(source, rounding)
+    empty_or_rounded, rounding = _by_provider(staged)
     return [
-        *_of_header(source, types),
-        *_of_words(engine, source),
-        *_of_last_line(source),
-        *_of_decimals(engine, source),
+        *staged.odd,
+        *_of_header(staged),
+        *_of_words(staged),
+        *_of_last_line(staged.source),
+        *_of_decimals(staged),
         *empty_or_rounded,
-        *_of_rows(engine, source, checks),
+        *_of_charges(staged),
+        *_of_names(staged),
+        *_of_values(staged),
+        *_of_tags(staged),
+        *_of_missing(staged),
+        *_of_moments(staged),
+        *_of_effective_cost(staged, rounding),
     ]
 
 
-def _of_focus() -> Iterator[Check]:
-    """Yield the checks that every file gets, as far as it has their columns."""
-    yield from _FIXED
-    for column in ("AvailabilityZone", "RegionId", "RegionName", "ServiceName"):
-        # no number begins after the digits
-        is_number = f"{column} < ':' AND TRY_CAST({column} AS DECIMAL(38,15)) IS NOT NULL"
-        yield Check("column-shift", column, is_number, value=column)
-    for column, values in VALUES.items():
-        is_other = f"{column} NOT IN ({literals(values)})"
-        is_same = f"lower({column}) IN ({literals(value.lower() for value in values)})"
-        yield Check("value-case", column, f"{is_other} AND {is_same}", value=column)
-        yield Check("value-unknown", column, f"{is_other} AND NOT ({is_same})", value=column)
-    for name, focus in focus_columns().items():
-        if focus.never_null:
-            code = "row-quarantined" if name in ESSENTIAL else "null-forbidden"
-            yield Check(code, name, f"{name} IS NULL")
-
-
-def _of_moments(source: Source, types: dict[str, str]) -> Iterator[Check]:
-    """Yield a check for each date and time that the file holds as text."""
-    for column in sorted(source.columns):
-        if is_moment(column) and types[source.spelling(column)] == "VARCHAR":
-            text = f"text_{column}"
-            is_other = f"NOT regexp_full_match({text}, '{_ISO}')"
-            yield Check("timestamp-form", column, is_other, value=text)
-
-
-def _of_effective_cost(source: Source, rounding: list[str]) -> Iterator[Check]:
-    """Yield the check for an effective cost of nothing, but for providers that round all costs."""
-    if not {"EffectiveCost", "ChargeCategory"} <= source.columns:
+def _shown(
+    staged: Staged, code: str, column: str, where: Where, example: str = ""
+) -> Iterator[Problem]:
+    """Yield a problem if some row shows it, with the first one's value of the example's column."""
+    if where is None or not where.any():
         return
-    where = "EffectiveCost = 0 AND BilledCost > 0 AND ChargeCategory <> 'Purchase'"
-    if rounding:
-        where += f" AND coalesce({_provider(source)}, '') NOT IN ({literals(rounding)})"
-    yield Check("effective-zero", "EffectiveCost", where, value="CAST(BilledCost AS VARCHAR)")
+    row = int(where.argmax())
+    value = str(staged.text(example, row)) if example else "None"
+    yield _problem(staged, code, column, row, int(np.count_nonzero(where)), value)
 
 
-def _of_rows(engine: DuckDB, source: Source, checks: list[Check]) -> list[Problem]:
-    """Return a problem for each check that some row shows."""
-    firsts = _over_all(engine, "min(row_no)", checks)
-    shown = [(check, row) for check, row in zip(checks, firsts) if row is not None]
-    counts = _over_all(engine, "count(*)", [check for check, _ in shown])
-    examples = _examples(engine, shown)
-    problems = []
-    for (check, row), count, example in zip(shown, counts, examples):
-        place = Place(source.path.name, row, check.column)
-        values = {"column": check.column, "value": _clipped(example)}
-        problems.append(Problem(check.code, place, values, rows=count))
-    return problems
+def _problem(staged: Staged, code: str, column: str, row: int, count: int, value: str) -> Problem:
+    place = Place(staged.source.path.name, row + FIRST_ROW, column)
+    return Problem(code, place, {"column": column, "value": _clipped(value)}, rows=count)
 
 
-def _over_all(engine: DuckDB, measure: str, checks: list[Check]) -> list[Any]:
-    """Return a measure of the rows that show each check.
-
-    Few checks find any, so rows are counted only for those that do.
-    """
-    if not checks:
-        return []
-    measures = ", ".join(f"{measure} FILTER ({check.where})" for check in checks)
-    return list(engine.connection.execute(f"SELECT {measures} FROM staged").fetchone() or ())
+def _clipped(text: str) -> str:
+    return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 3] + "..."
 
 
-def _examples(engine: DuckDB, shown: list[tuple[Check, int]]) -> list[Any]:
-    """Return what stands in the first row of each check.
-
-    It is read for those rows only, since showing a value as text costs more than checking it.
-    """
-    if not shown:
-        return []
-    values = ", ".join(check.value for check, _ in shown)
-    rows = ", ".join(str(row) for row in sorted({row for _, row in shown}))
-    found = engine.connection.execute(
-        f"SELECT row_no, {values} FROM staged WHERE row_no IN ({rows})"
-    ).fetchall()
-    by_row = {row: examples for row, *examples in found}
-    return [by_row[row][number] for number, (_, row) in enumerate(shown)]
+def _rows_of(column: Coded, holds: npt.NDArray[np.bool_]) -> Where:
+    """Return the rows whose value is one of those of which something holds."""
+    if not holds.any():
+        return None
+    found: Truths = np.append(holds, False)[column.codes]
+    return found
 
 
-def _of_header(source: Source, types: dict[str, str]) -> Iterator[Problem]:
+def _with_value(column: Coded, *values: str) -> Where:
+    """Return the rows that hold one of some values."""
+    return _rows_of(column, _are_in(column.values, values))
+
+
+def _are_in(values: pa.Array, some: Sequence[str]) -> npt.NDArray[np.bool_]:
+    return _truths(pc.is_in(values, pa.array(some, pa.string())))
+
+
+def _truths(array: Any) -> npt.NDArray[np.bool_]:
+    found: npt.NDArray[np.bool_] = array.to_numpy(zero_copy_only=False).astype(np.bool_)
+    return found
+
+
+def _matching(column: Coded, pattern: str) -> Where:
+    """Return the rows whose value matches a pattern somewhere."""
+    return _rows_of(column, _truths(pc.match_substring_regex(column.values, pattern)))
+
+
+def _both(*parts: Where) -> Where:
+    """Return the rows that are in all parts."""
+    there = [part for part in parts if part is not None]
+    return np.logical_and.reduce(there) if len(there) == len(parts) else None
+
+
+def _of_charges(staged: Staged) -> Iterator[Problem]:
+    """Yield what is odd about a charge by several of its columns."""
+    texts, moments = staged.texts, staged.moments
+    billed = staged.numbers["BilledCost"]
+    category = texts.get("ChargeCategory")
+    if category:
+        credit = _with_value(category, "Credit")
+        yield from _shown(staged, "credit-charge", "ChargeCategory", credit, "BilledCost")
+    if category and "ChargeClass" in texts:
+        usage, unmarked = _with_value(category, "Usage"), staged.missing("ChargeClass")
+        odd = _both(usage, unmarked, billed.negative)
+        yield from _shown(staged, "negative-usage", "ChargeClass", odd, "BilledCost")
+    if {"BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart"} <= moments.keys():
+        outside, start = _outside(staged), "ChargePeriodStart"
+        yield from _shown(staged, "charge-outside-billing-period", start, outside, start)
+    if {"RegionName", "RegionId"} <= texts.keys():
+        external = _both(_with_value(texts["RegionName"], "External"), texts["RegionId"].codes >= 0)
+        yield from _shown(staged, "region-name-external", "RegionName", external, "RegionId")
+    if {"ListCost", "ListUnitPrice", "PricingQuantity"} <= staged.source.columns:
+        with np.errstate(invalid="ignore", over="ignore"):
+            product = _doubles(staged, "ListUnitPrice") * _doubles(staged, "PricingQuantity")
+            differs = np.abs(product - staged.numbers["ListCost"].doubles) > _LIST_TOLERANCE
+        yield from _shown(staged, "list-cost-differs", "ListCost", differs, "ListCost")
+
+
+def _outside(staged: Staged) -> Truths:
+    """Return the rows whose charge period does not begin within the billing period."""
+    start, first, end = (
+        staged.moments[name]
+        for name in ("ChargePeriodStart", "BillingPeriodStart", "BillingPeriodEnd")
+    )
+    early, late = start.micros < first.micros, start.micros >= end.micros
+    for column, other, found in ((start, first, early), (start, end, late)):
+        for missing in (column.missing, other.missing):
+            if missing is not None:
+                found &= ~missing
+    return early | late
+
+
+def _doubles(staged: Staged, name: str) -> npt.NDArray[np.float64]:
+    """Return a column of numbers as doubles; of one kept as text, those values that are numbers."""
+    if name in staged.numbers:
+        return staged.numbers[name].doubles
+    column = staged.texts[name]
+    is_number = pc.match_substring_regex(column.values, rf"\A(?:{_NUMBER})\z")
+    trimmed = pc.if_else(is_number, pc.utf8_trim_whitespace(column.values), None)
+    found = trimmed.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    return np.append(found, np.nan)[column.codes]
+
+
+def _of_names(staged: Staged) -> Iterator[Problem]:
+    """Yield the columns of names that hold numbers."""
+    for name in _NAMES:
+        if name in staged.texts:
+            column = staged.texts[name]
+            numbers = np.array([_is_number(v) for v in column.values.to_pylist()], np.bool_)
+            odd = _rows_of(column, numbers)
+            yield from _shown(staged, "column-shift", name, odd, name)
+
+
+def _is_number(text: str) -> bool:
+    if text >= _AFTER_DIGITS or not re.fullmatch(_NUMBER, text, re.ASCII):
+        return False
+    return Decimal(text.strip()).adjusted() < COST_DIGITS
+
+
+def _of_values(staged: Staged) -> Iterator[Problem]:
+    """Yield the values that FOCUS does not allow, or spells with other capitals."""
+    for name, allowed in VALUES.items():
+        if name in staged.texts:
+            column, lowered = staged.texts[name], [value.lower() for value in allowed]
+            is_other = ~_are_in(column.values, allowed)
+            is_known = _are_in(pc.utf8_lower(column.values), lowered)
+            case, unknown = (_rows_of(column, is_other & k) for k in (is_known, ~is_known))
+            yield from _shown(staged, "value-case", name, case, name)
+            yield from _shown(staged, "value-unknown", name, unknown, name)
+
+
+def _of_tags(staged: Staged) -> Iterator[Problem]:
+    """Yield tags whose key or value looks like another."""
+    if "Tags" in staged.texts:
+        tags = staged.texts["Tags"]
+        spaced = _matching(tags, r'[{,]\s*"(\s[^"]*|[^"]*\s)"\s*:')
+        yield from _shown(staged, "tag-key-space", "Tags", spaced, "Tags")
+        null = _matching(tags, r':\s*"[^"]*\bNULL\b[^"]*"')
+        yield from _shown(staged, "tag-value-null", "Tags", null, "Tags")
+
+
+def _of_missing(staged: Staged) -> Iterator[Problem]:
+    """Yield the columns without a value where FOCUS wants one."""
+    for name, focus in focus_columns().items():
+        if focus.never_null and name in staged.source.columns:
+            code = "row-quarantined" if name in ESSENTIAL else "null-forbidden"
+            yield from _shown(staged, code, name, staged.missing(name))
+
+
+def _of_moments(staged: Staged) -> Iterator[Problem]:
+    """Yield dates and times that the file holds as text, in another form than FOCUS wants."""
+    for name, column in sorted(staged.moments.items()):
+        if column.text is None:
+            continue
+        is_other = ~_truths(pc.match_substring_regex(column.text.values, _ISO))
+        where = _rows_of(column.text, is_other)
+        if where is not None and where.any():
+            row = int(where.argmax())
+            said = column.text.values[column.text.codes[row]].as_py()
+            count = int(np.count_nonzero(where))
+            yield _problem(staged, "timestamp-form", name, row, count, said)
+
+
+def _of_effective_cost(staged: Staged, rounding: Sequence[str]) -> Iterator[Problem]:
+    """Yield effective costs of nothing, but for providers that round all costs."""
+    if not {"EffectiveCost", "ChargeCategory"} <= staged.source.columns:
+        return
+    category = staged.texts["ChargeCategory"]
+    zero = staged.numbers["EffectiveCost"].zero & staged.numbers["BilledCost"].positive
+    if zero.any():
+        zero &= _truths(pc.not_equal(category.array, "Purchase").fill_null(False))
+        provider, names = _providers(staged)
+        zero &= ~np.isin(provider, [n for n, name in enumerate(names) if name in rounding])
+    yield from _shown(staged, "effective-zero", "EffectiveCost", zero, "BilledCost")
+
+
+def _of_header(staged: Staged) -> Iterator[Problem]:
     """Yield what the header shows: unknown columns, other spellings, missing ones, floats."""
-    known = focus_columns()
+    source, known = staged.source, focus_columns()
 
     def problem(code: str, column: str, **values: Any) -> Problem:
         return Problem(code, Place(source.path.name, 1, column), {"column": column, **values})
@@ -213,7 +260,7 @@ def _of_header(source: Source, types: dict[str, str]) -> Iterator[Problem]:
             yield problem("column-unknown", column)
         elif spelt != column:
             yield problem("column-spelling", column, value=spelt)
-        if column in COSTS and types[spelt] in ("DOUBLE", "FLOAT"):
+        if column in staged.floats:
             yield problem("cost-is-float", column)
     for focus in known.values():
         in_every_version = focus.since == "1.0" and focus.until == "1.4"
@@ -224,23 +271,13 @@ def _of_header(source: Source, types: dict[str, str]) -> Iterator[Problem]:
         yield Problem("coverage", Place(source.path.name, 1), {"columns": ", ".join(absent)})
 
 
-def _of_words(engine: DuckDB, source: Source) -> Iterator[Problem]:
+def _of_words(staged: Staged) -> Iterator[Problem]:
     """Yield the cells of a CSV file that hold the bare word NULL, as one problem."""
-    if source.format != "csv":
-        return
-    conditions = [f"{quoted(column)} = 'NULL'" for column in source.header]
-    somewhere = " OR ".join(conditions)
-    measures = [
-        f"count(*) FILTER ({somewhere})",
-        f"min(file_row_number) FILTER ({somewhere})",
-        *(f"count(*) FILTER ({condition})" for condition in conditions),
-    ]
-    found = engine.connection.execute(f"SELECT {', '.join(measures)} FROM raw").fetchone()
-    rows, first, *cells = found or (0, 0)
-    if rows:
-        columns = [source.names[c] for c, count in zip(source.header, cells) if count]
-        values = {"columns": ", ".join(columns), "cells": sum(cells)}
-        yield Problem("null-word", Place(source.path.name, first + 2), values, rows=rows)
+    words = staged.words
+    if words.rows:
+        values = {"columns": ", ".join(words.cells), "cells": sum(words.cells.values())}
+        place = Place(staged.source.path.name, words.first + FIRST_ROW)
+        yield Problem("null-word", place, values, rows=words.rows)
 
 
 def _of_last_line(source: Source) -> Iterator[Problem]:
@@ -253,103 +290,94 @@ def _of_last_line(source: Source) -> Iterator[Problem]:
             yield Problem("no-final-newline", Place(source.path.name))
 
 
-def _of_decimals(engine: DuckDB, source: Source) -> Iterator[Problem]:
+def _of_decimals(staged: Staged) -> Iterator[Problem]:
     """Yield the columns that carry many decimals, as one problem."""
-    scales = {
-        column: int(kind[:-1].split(",")[1])
-        for column, kind in engine.columns("staged").items()
-        if kind.startswith("DECIMAL")
-    }
-    fine = {column: scale for column, scale in scales.items() if scale > _MANY_DECIMALS}
+    fine = {n: c.scale for n, c in staged.numbers.items() if c.scale > _MANY_DECIMALS}
     if fine:
         values = {"columns": ", ".join(sorted(fine)), "most": max(fine.values())}
-        yield Problem("many-decimals", Place(source.path.name, 1), values)
+        yield Problem("many-decimals", Place(staged.source.path.name, 1), values)
 
 
-class _OfProvider(NamedTuple):
-    """The rows of one provider. `rounded` and `filled` have a value a column that was asked for."""
+@dataclass(frozen=True)
+class _Counts:
+    """How many rows of each provider show something. Grain: a provider."""
 
-    name: str
-    rows: int
-    first: int
-    """Its first row."""
-    used: int
-    """Rows of usage."""
-    first_used: int | None
-    rounded: list[bool | None]
-    """Of a column of costs: whether it holds whole numbers only, where the bill does not."""
-    filled: list[int]
-    """Of a column that usage fills: how many rows fill it."""
-    filled_used: list[int]
-    """... and how many rows of usage."""
+    provider: Codes
+    many: int
+
+    def of(self, where: Where) -> Numbers:
+        """Count the rows of each provider, among some rows (None: all)."""
+        chosen = self.provider if where is None else self.provider[where]
+        return np.bincount(chosen, minlength=self.many)
+
+    def first(self, where: Where) -> Numbers:
+        """Return the first row of each provider, among some rows; -1 where it has none."""
+        rows = np.arange(len(self.provider)) if where is None else np.flatnonzero(where)
+        found = np.full(self.many, -1, np.int64)
+        found[self.provider[rows[::-1]]] = rows[::-1]
+        return found
 
 
-def _by_provider(engine: DuckDB, source: Source) -> tuple[list[Problem], list[str]]:
+def _by_provider(staged: Staged) -> tuple[list[Problem], list[str]]:
     """Return faults that show only over all rows of a provider, and who rounds its costs.
 
     The faults: costs rounded to whole numbers, and columns left empty that others fill.
     """
-    costs = [c for c in COSTS if c in source.columns and c != "BilledCost"]
-    expected = [c for c in _USAGE_EXPECTS if c in source.columns]
+    provider, names = _providers(staged)
+    counts = _Counts(provider, len(names))
+    rounded = list(_rounded(staged, counts, names))
+    rounding = {p.values["provider"] for p in rounded if p.place.column == "EffectiveCost"}
+    return [*rounded, *_left_empty(staged, counts, names)], sorted(rounding)
+
+
+def _providers(staged: Staged) -> tuple[Codes, list[str]]:
+    """Return the number of each row's provider, and the providers' names.
+
+    A row that names none is of the one without a name.
+    """
+    known = ("ProviderName", "ServiceProviderName", "InvoiceIssuerName")
+    column = staged.texts[next(name for name in known if name in staged.texts)]
+    names = column.values.to_pylist()
+    if not (column.codes < 0).any():
+        return column.codes, names
+    return np.where(column.codes < 0, len(names), column.codes), [*names, ""]
+
+
+def _rounded(staged: Staged, counts: _Counts, names: Sequence[str]) -> Iterator[Problem]:
+    """Yield the costs that a provider rounds to whole numbers, though it bills others."""
+    source = staged.source
+    rows, firsts = counts.of(None), counts.first(None)
+    if not staged.numbers["BilledCost"].broken.any():
+        return
+    bills_others = counts.of(staged.numbers["BilledCost"].broken) > 0
+    for column in (c for c in COSTS if c in source.columns and c != "BilledCost"):
+        cost = staged.numbers[column]
+        is_whole = (counts.of(cost.broken) == 0) & (counts.of(cost.other) > 0)
+        for n in np.flatnonzero(is_whole & bills_others).tolist():
+            place = Place(source.path.name, int(firsts[n]) + FIRST_ROW, column)
+            values = {"column": column, "provider": names[n]}
+            yield Problem("cost-rounded", place, values, rows=int(rows[n]))
+
+
+def _left_empty(staged: Staged, counts: _Counts, names: Sequence[str]) -> Iterator[Problem]:
+    """Yield the columns that a provider's usage leaves empty and others fill."""
+    source = staged.source
     if "ChargeCategory" not in source.columns:
-        expected = []
-    providers = _providers(engine, source, costs, expected)
-    anywhere = [sum(provider.filled[n] for provider in providers) for n in range(len(expected))]
-    problems = []
-    for provider in providers:
-        for column, rounded in zip(costs, provider.rounded):
-            if rounded:
-                place = Place(source.path.name, provider.first, column)
-                values = {"column": column, "provider": provider.name}
-                problems.append(Problem("cost-rounded", place, values, rows=provider.rows))
-        for column, filled, others in zip(expected, provider.filled_used, anywhere):
-            if others and provider.used and not filled:
-                place = Place(source.path.name, provider.first_used or 0, column)
-                values = {"column": column, "provider": provider.name}
-                problems.append(Problem("column-empty", place, values, rows=provider.used))
-    rounding = {
-        problem.values["provider"]
-        for problem in problems
-        if problem.code == "cost-rounded" and problem.place.column == "EffectiveCost"
-    }
-    return problems, sorted(rounding)
+        return
+    is_usage = _with_value(staged.texts["ChargeCategory"], "Usage", "Adjustment")
+    if is_usage is None:
+        return
+    used, firsts = counts.of(is_usage), counts.first(is_usage)
+    for column in _USAGE_EXPECTS:
+        if column not in source.columns or staged.filled(column) in (0, staged.rows):
+            continue
+        filled = counts.of(is_usage & ~_missing(staged, column))
+        for n in np.flatnonzero((used > 0) & (filled == 0)).tolist():
+            place = Place(source.path.name, int(firsts[n]) + FIRST_ROW, column)
+            values = {"column": column, "provider": names[n]}
+            yield Problem("column-empty", place, values, rows=int(used[n]))
 
 
-def _providers(
-    engine: DuckDB, source: Source, costs: list[str], expected: list[str]
-) -> list[_OfProvider]:
-    """Measure the rows of each provider in one pass, in the order of their names."""
-    is_usage = "ChargeCategory IN ('Usage', 'Adjustment')" if expected else "false"
-    is_rounded = "bool_and({0} = trunc({0})) AND bool_or({0} <> 0)"
-    bill_is_not = "bool_or(BilledCost <> trunc(BilledCost))"
-    measures = [
-        f"coalesce({_provider(source)}, '') AS who",
-        "count(*)",
-        "min(row_no)",
-        f"count(*) FILTER ({is_usage})",
-        f"min(row_no) FILTER ({is_usage})",
-        _list(f"{is_rounded.format(column)} AND {bill_is_not}" for column in costs),
-        _list(f"count({quoted(column)})" for column in expected),
-        _list(f"count({quoted(column)}) FILTER ({is_usage})" for column in expected),
-    ]
-    found = engine.connection.execute(
-        f"SELECT {', '.join(measures)} FROM staged GROUP BY who ORDER BY who"
-    )
-    return [_OfProvider(*row) for row in found.fetchall()]
-
-
-def _list(values: Iterator[str]) -> str:
-    return f"[{', '.join(values)}]"
-
-
-def _provider(source: Source) -> str:
-    """Return the column that names the provider."""
-    for column in ("ProviderName", "ServiceProviderName"):
-        if column in source.columns:
-            return column
-    return "InvoiceIssuerName"
-
-
-def _clipped(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 3] + "..."
+def _missing(staged: Staged, column: str) -> Truths:
+    found = staged.missing(column)
+    return np.zeros(staged.rows, np.bool_) if found is None else found

@@ -15,13 +15,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.charges import checks
-from fenrun.charges.source import Source, content_digest, open_source
+from fenrun.charges.facts import billing_facts, stored_facts
+from fenrun.charges.from_arrow import NotPlain, read_plain
+from fenrun.charges.from_duckdb import read_any, write_quarantine
+from fenrun.charges.source import Content, Source, open_source, read_content
 from fenrun.charges.staged import Staged
-from fenrun.engine.duckdb import DuckDB
+from fenrun.charges.stored import move_files, write_charges
 from fenrun.store.facts import Enter, Imported, Store, manifest
+
+_SUFFIXES = {"none": ".csv.zst", "gzip": ".csv.gz", "zstd": ".csv.zst"}
+"""The endings of an archive by how a CSV file came compressed."""
+_BLOCK = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -40,12 +49,13 @@ def stage_charges(
     What is returned enters it into the store. Both raise Refused; the store is then untouched.
     """
     source = open_source(path)
-    content = digest("charges", content_digest(source, progress))
+    seen = read_content(source, progress)
+    content = digest("charges", seen.digest)
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
         ready = _Ready({}, [])
         if not store.has("charges", content):
-            ready = _written(source, Path(scratch.name), content)
+            ready = _written(source, seen, Path(scratch.name))
     except BaseException:
         scratch.cleanup()
         raise
@@ -62,24 +72,45 @@ def stage_charges(
                 return Imported(path.name, content, False, there.facts, there.problems)
             facts = ready.facts | ({"replaces": replaced} if replaced else {})
             said = manifest(path.name, known, facts, ready.problems)
-            store.add("charges", content, said, lambda into: _move(Path(scratch.name), into))
+            store.add("charges", content, said, lambda into: move_files(Path(scratch.name), into))
         return Imported(path.name, content, True, facts, tuple(ready.problems))
 
     return enter
 
 
-def _written(source: Source, into: Path, content: str) -> _Ready:
+def _written(source: Source, content: Content, into: Path) -> _Ready:
     """Write the files of an import into a folder."""
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-        staged = Staged(DuckDB(Path(scratch)), source, Path(scratch))
-        problems = staged.odd + checks.find(staged.engine, source, staged.types)
-        staged.write(into, short(content))
-        return _Ready(staged.facts(), in_order(problems))
+        staged = _staged(source, content, Path(scratch))
+        problems = checks.find(staged)
+        table = staged.table()
+        write_charges(into, table, source.path.name)
+        write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
+    _archive(source, into)
+    facts = billing_facts(table) | staged.facts() | stored_facts(into)
+    return _Ready(facts, in_order(problems))
 
 
-def _move(files: Path, into: Path) -> None:
-    for file in files.iterdir():
-        shutil.move(file, into / file.name)
+def _staged(source: Source, content: Content, scratch: Path) -> Staged:
+    """Read a file the fast way, or else the one that takes every file. Raises Refused."""
+    try:
+        staged = read_plain(source, content)
+    except NotPlain:
+        staged = read_any(source, scratch)
+    if not staged.rows:
+        raise refused("file-empty", Place(source.path.name))
+    return staged
+
+
+def _archive(source: Source, into: Path) -> None:
+    """Keep the bytes of a file as they came; a plain CSV file's are compressed."""
+    suffix = ".parquet" if source.format == "parquet" else _SUFFIXES[source.compression]
+    archive = into / f"archive{suffix}"
+    if source.format == "parquet" or source.compression != "none":
+        shutil.copyfile(source.path, archive)
+        return
+    with source.path.open("rb") as file, pa.CompressedOutputStream(str(archive), "zstd") as out:
+        shutil.copyfileobj(file, out, _BLOCK)
 
 
 def _imports_named(store: Store, path: Path, name: str, known: datetime) -> list[str]:

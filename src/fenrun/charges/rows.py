@@ -7,6 +7,7 @@ A stored charge keeps every column of its source (unknown ones too) and gains `i
 from __future__ import annotations
 
 import csv
+import hashlib
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -32,6 +33,14 @@ ESSENTIAL = (
 ORDER = "x_OrderId"
 """The order that an operator can register for a partner: FOCUS has no column for it."""
 
+KEYS = {
+    "order_key": ORDER,
+    "resource_key": "ResourceId",
+    "sub_account_key": "SubAccountId",
+    "price_key": "SkuPriceId",
+}
+"""The keys of a stored charge, and the column whose text each stands for."""
+
 SHARED = ("InvoiceIssuerName", "BillingCurrency", "BillingPeriodStart")
 """Columns in which the rows of a file are often all the same."""
 
@@ -45,6 +54,7 @@ VALUES = {
 }
 """Columns whose values FOCUS closes, with those values."""
 
+_KEY_BITS = 63
 _ARROW_TYPES = {"Decimal": pa.decimal128(18, 2), "Date/Time": pa.timestamp("us")}
 
 
@@ -104,3 +114,13 @@ def empty_schema() -> pa.Schema:
 def version_of(columns: set[str]) -> str:
     """Return the FOCUS version of a set of columns: the newest that introduced one of them."""
     return max((c.since for c in focus_columns().values() if c.name in columns), default="")
+
+
+def key_of(issuer: str, text: str) -> int:
+    """Return the number that stands for an issuer's order, resource, sub-account or price.
+
+    It is the same in every import and on every machine, and fits a BIGINT.
+    """
+    named = f"{len(issuer)}:{issuer}{text}".encode()
+    found = int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big")
+    return found >> (64 - _KEY_BITS)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,8 +24,12 @@ from fenrun.charges.rows import ESSENTIAL, focus_columns
 MOST_COLUMNS = 2_000
 _HEAD = 4 << 20
 """Bytes in which the header of a CSV file must end."""
-_BLOCK = 4 << 20
-"""Bytes that are read at a time."""
+_BLOCK = 1 << 20
+"""Bytes that are read at a time: they stay in the processor's cache."""
+_LINE_FEED, _QUOTE = ord("\n"), ord('"')
+_BEFORE_CELL = np.frombuffer(b',\n"', np.uint8)
+_AFTER_CELL = np.frombuffer(b',\r\n"', np.uint8)
+"""The bytes beside a quote that all readers take for the begin or end of a cell, or for a quote."""
 _MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 """The first bytes by which a file is told."""
 
@@ -139,31 +145,109 @@ def open_bytes(path: Path, compression: str) -> IO[bytes]:
     return cast(IO[bytes], stream)
 
 
-def content_digest(source: Source, progress: Callable[[int], Any]) -> str:
-    """Return a digest of the content (decompressed); `progress` is told of the bytes read.
+class Content(NamedTuple):
+    """The content of a file, decompressed."""
+
+    digest: str
+    lines: int
+    """Lines of a CSV file."""
+    plain: bool
+    """Whether every reader of CSV takes the file apart alike, if each of its lines is a row."""
+
+
+def read_content(source: Source, progress: Callable[[int], Any]) -> Content:
+    """Read the content once; `progress` is told of the bytes read.
 
     Raises Refused where the content breaks off or is not UTF-8.
     """
     seen = hashlib.sha256()
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    line = 1
+    text = _Text(source.path)
     for block in _blocks(source):
         seen.update(block)
         progress(len(block))
         if source.format == "csv":
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError as error:
-                row = line + block[: error.start].count(b"\n")
-                raise refused("file-encoding", Place(source.path.name, row)) from error
-            line += block.count(b"\n")
-    return seen.hexdigest()
+            text.add(block)
+    return Content(seen.hexdigest(), text.lines, text.is_plain())
+
+
+class _Text:
+    """What a walk over the bytes of a CSV file finds. Raises Refused where it is not UTF-8."""
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._ends = 0
+        """Line feeds so far."""
+        self._returns = 0
+        """Carriage returns so far, each with a line feed after it or not."""
+        self._pairs = 0
+        """Carriage returns with a line feed after them."""
+        self._quotes = 0
+        self._is_odd = False
+        """Whether a byte or a quote stands where readers differ."""
+        self._left = b"\n"
+        """The last bytes whose neighbours are not known yet."""
+
+    @property
+    def lines(self) -> int:
+        """The lines; the last may have no end."""
+        return self._ends + (self._left[-1:] != b"\n")
+
+    def is_plain(self) -> bool:
+        """Return whether every reader takes the text apart alike, but for quoted line ends."""
+        self._look(self._left + b"\n")
+        undecoded, _ = self._decoder.getstate()
+        ends = self._returns in (0, self._ends) and self._returns == self._pairs
+        return not self._is_odd and not undecoded and ends and not self._quotes % 2
+
+    def add(self, block: bytes) -> None:
+        """Take in the next bytes."""
+        if not block.isascii() or self._decoder.getstate()[0]:
+            self._decode(block)
+        if not self._ends:
+            self._left = b"\n" if block.startswith(codecs.BOM_UTF8) else self._left
+            block = block.removeprefix(codecs.BOM_UTF8)
+        self._ends += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LINE_FEED))
+        self._look(self._left + block)
+        self._left = (self._left + block[-2:])[-2:]
+
+    def _decode(self, block: bytes) -> None:
+        try:
+            self._decoder.decode(block)
+        except UnicodeDecodeError as error:
+            row = 1 + self._ends + block[: error.start].count(b"\n")
+            raise refused("file-encoding", Place(self._path.name, row)) from error
+
+    def _look(self, text: bytes) -> None:
+        """Look at the bytes of a text that have a neighbour on both sides."""
+        self._is_odd |= b"\0" in text
+        if b"\r" in text[1:-1]:
+            self._returns += text.count(b"\r", 1, -1)
+            self._pairs += text.count(b"\r\n", 1)
+        if b'"' in text[1:-1]:
+            self._look_at_quotes(np.frombuffer(text, np.uint8))
+
+    def _look_at_quotes(self, text: npt.NDArray[np.uint8]) -> None:
+        """Look whether each quote begins or ends a cell, or stands beside its like."""
+        places = np.flatnonzero(text[1:-1] == _QUOTE) + 1
+        is_first = (np.arange(len(places)) + self._quotes) % 2 == 0
+        begins = np.isin(text[places[is_first] - 1], _BEFORE_CELL)
+        ends = np.isin(text[places[~is_first] + 1], _AFTER_CELL)
+        self._is_odd |= not (begins.all() and ends.all())
+        self._quotes += len(places)
 
 
 def _blocks(source: Source) -> Iterator[bytes]:
     with open_bytes(source.path, source.compression) as file:
         while block := _guarded(source.path, lambda: file.read(_BLOCK)):
             yield block
+
+
+def open_arrow(path: Path, compression: str) -> pa.NativeFile:
+    """Open the file's content, decompressed, as Arrow reads it."""
+    if compression == "none":
+        return pa.memory_map(str(path))
+    return pa.input_stream(str(path), compression=compression)
 
 
 def _guarded(path: Path, read: Callable[[], bytes]) -> bytes:

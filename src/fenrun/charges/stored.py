@@ -1,14 +1,187 @@
-"""Stored charges: those of several imports as one table of the engine, and facts about them."""
+"""Stored charges: the files of an import, those of several imports as one table, and facts.
+
+`charges.parquet` has a row a charge, account by account: numbers, moments, and the texts that have
+many values. `cells.parquet` has the tuples of the columns that have few, `accounts.parquet` the
+accounts. Joined they are the charges as they came.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
 from typing import Any
 
-from fenrun.charges.rows import SHARED, empty_schema
-from fenrun.engine.dialect import literal
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fenrun.base.ids import short
+from fenrun.base.problem import Place, refused
+from fenrun.base.words import Message
+from fenrun.charges.coded import Cells, Coded, Codes, cells, coded, coded_if_few, joined, replaced
+from fenrun.charges.rows import COSTS, KEYS, empty_schema, key_of
+from fenrun.engine.dialect import NARROW, WIDEST, literal, quoted
+from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
 from fenrun.store.facts import Import
+
+CHARGES, CELLS, ACCOUNTS = "charges.parquet", "cells.parquet", "accounts.parquet"
+ACCOUNT = ("InvoiceIssuerName", "BillingAccountId")
+_OWN = ("import_id", "row_no")
+"""The columns that name a charge."""
+_NUMBERED = ("BillingPeriodStart", "ChargePeriodStart", *COSTS)
+"""Columns that every row has for itself."""
+_TAKEN = (*_OWN, "account_no", "cell_no", *KEYS)
+"""Names that a column of a source cannot have in the files."""
+_MOST_VALUES = 4096
+_MOST_CELLS = 65_536
+_ROW_GROUP = 65_536
+_ORDER = b"fenrun.columns"
+"""The key of a file's metadata under which the columns of the source stand in their order."""
+
+
+def write_charges(folder: Path, table: pa.Table, source: str = CHARGES) -> None:
+    """Write charges, a row each as `load_charges` gives them, as the files of an import.
+
+    Raises Refused, naming the source, where two orders (or the like) have one key.
+    """
+    columns = {n: table[n] for n in table.column_names if n not in _OWN}
+    texts = {n: coded(c).packed() for n, c in columns.items() if _is_text(c.type)}
+    row_no = table["row_no"].combine_chunks().to_numpy(zero_copy_only=False)
+    account, accounts = _accounts(*(texts[name] for name in ACCOUNT))
+    keys = _keys(texts, source)
+    names, cell, firsts = _cells(columns, texts, len(row_no))
+    place = np.array(firsts, np.int64)
+    tuples = {stored_name(n): columns[n].take(pa.array(place)) for n in names}
+    numbers = pa.array(np.arange(len(firsts), dtype=np.int32))
+    pq.write_table(pa.table({"cell_no": numbers, **tuples}), folder / CELLS, compression="zstd")
+    pq.write_table(accounts, folder / ACCOUNTS, compression="zstd")
+    order = _by_account(account, row_no)
+    rows: dict[str, Any] = {"account_no": account, "cell_no": cell, "row_no": row_no}
+    rows = {name: pa.array(values[order]) for name, values in rows.items()}
+    at = pa.array(order)
+    rows |= {name: values.take(at) for name, values in keys.items()}
+    for name, column in columns.items():
+        if name in texts and name not in names and name not in ACCOUNT:
+            rows[stored_name(name)] = texts[name].at(order)
+        elif name not in names and name not in ACCOUNT:
+            rows[stored_name(name)] = column.combine_chunks().take(at)
+    _write_rows(folder / CHARGES, rows, list(columns))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind))
+
+
+def stored_name(name: str) -> str:
+    """Return the name of a column in the files: none of theirs, since names end without spaces."""
+    return f"{name} " if name.lower() in _TAKEN else name
+
+
+def _accounts(issuer: Coded, account: Coded) -> tuple[Codes, pa.Table]:
+    """Return the number of each row's account, and the accounts, in their order."""
+    codes, firsts = joined([issuer, account])
+    issuers, names = issuer.at(firsts).plain(), account.at(firsts).plain()
+    pairs = [(i or "", a or "") for i, a in zip(issuers.to_pylist(), names.to_pylist())]
+    order = np.array(sorted(range(len(pairs)), key=pairs.__getitem__), np.int64)
+    numbers = np.empty(len(pairs), np.int32)
+    numbers[order] = np.arange(len(pairs), dtype=np.int32)
+    number = pa.array(np.arange(len(pairs), dtype=np.int32))
+    table = pa.table([number, issuers.take(order), names.take(order)], ["account_no", *ACCOUNT])
+    return replaced(codes, numbers), table
+
+
+def _keys(texts: Mapping[str, Coded], source: str) -> dict[str, pa.Array]:
+    """Return the keys of the charges, where the text that each stands for is anywhere."""
+    named = {key: column for key, column in KEYS.items() if column in texts}
+    issuer = texts["InvoiceIssuerName"]
+    return {
+        key: _key(issuer, texts[column], Place(source, 0, column))
+        for key, column in named.items()
+        if len(texts[column].values)
+    }
+
+
+def _key(issuer: Coded, text: Coded, place: Place) -> pa.Array:
+    """Return the key of each row's text. Raises Refused where two of them have the same."""
+    codes, firsts = joined([issuer, text])
+    issuers, named = issuer.at(firsts).plain().to_pylist(), text.at(firsts).plain().to_pylist()
+    keys = [None if t is None else key_of(i or "", t) for i, t in zip(issuers, named)]
+    there = [key for key in keys if key is not None]
+    if len(set(there)) < len(there):
+        raise refused("file-unreadable", place, detail=Message("keys-collide"))
+    return pa.array(keys, pa.int64()).take(pa.array(codes))
+
+
+def _cells(columns: Mapping[str, Any], texts: Mapping[str, Coded], rows: int) -> Cells:
+    """Choose the columns that are held by their tuples."""
+    few = {}
+    for name in columns.keys() - {*ACCOUNT, *_NUMBERED}:
+        column = texts.get(name) or coded_if_few(columns[name], _MOST_VALUES)
+        if column is not None and _fits_cells(name, column):
+            few[name] = column
+    return cells(few, rows, _MOST_CELLS)
+
+
+def _fits_cells(name: str, column: Coded) -> bool:
+    """Return whether a column has few values: of a text with a key, one in all rows."""
+    many = np.count_nonzero(column.counts()) if name in KEYS.values() else len(column.values)
+    return bool(many <= (1 if name in KEYS.values() else _MOST_VALUES))
+
+
+def _by_account(account: Codes, row_no: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return the places of the rows, account by account, in the order of their numbers."""
+    if len(row_no) and (row_no[1:] < row_no[:-1]).any():
+        return np.lexsort((row_no, account))
+    low = np.argsort((account & 0xFFFF).astype(np.uint16), kind="stable")
+    if not len(account) or account.max() < 1 << 16:
+        return low  # 16 bits are sorted by counting
+    return low[np.argsort((account[low] >> 16).astype(np.uint16), kind="stable")]
+
+
+def _write_rows(path: Path, rows: Mapping[str, Any], order: Sequence[str]) -> None:
+    """Write the rows of an import, each group with the values that it has."""
+    count = len(rows["row_no"])
+    first = _group(rows, 0, count)
+    narrow = {f.name for f in first.schema if f.name in COSTS and f.type.precision <= NARROW}
+    packed = {"row_no", *narrow}
+    writer = pq.ParquetWriter(
+        path,
+        first.schema,
+        version="2.6",
+        data_page_version="2.0",
+        compression="zstd",
+        store_schema=False,
+        store_decimal_as_integer=True,
+        use_dictionary=[name for name in rows if name not in packed],
+        column_encoding=dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
+        write_statistics=["account_no", "cell_no", "row_no", "ChargePeriodStart"],
+    )
+    with writer:
+        writer.add_key_value_metadata({_ORDER: json.dumps(list(order), ensure_ascii=False)})
+        for start in range(0, count, _ROW_GROUP):
+            writer.write_table(_group(rows, start, _ROW_GROUP).cast(first.schema))
+
+
+def _group(rows: Mapping[str, Any], start: int, count: int) -> pa.Table:
+    return pa.table(
+        {
+            name: Coded(values.codes[start : start + count], values.values).packed().array
+            if isinstance(values, Coded)
+            else values.slice(start, count)
+            for name, values in rows.items()
+        }
+    )
+
+
+def move_files(files: Path, into: Path) -> None:
+    """Move the files of an import from a scratch folder to another."""
+    for file in files.iterdir():
+        shutil.move(file, into / file.name)
 
 
 def load_charges(
@@ -16,15 +189,70 @@ def load_charges(
 ) -> None:
     """Make the charges of the imports known to the engine under a name.
 
-    `only` gives, for some imports by id, the condition in SQL on those rows that are meant. What
-    all rows of a file share stands in the view as a constant: it is neither read nor compared row
-    by row.
+    They have `import_id`, `row_no` and each column of their sources. `only` gives, for some imports
+    by id, the condition in SQL on those rows that are meant. What all rows of a file share stands
+    in the view as a constant: it is neither read nor compared row by row.
     """
+    if not imports:
+        engine.load(name, empty_schema().empty_table())
+        return
     only = only or {}
-    files = {item.folder / "charges.parquet": item for item in imports}
-    wanted = {path: only[item.id] for path, item in files.items() if item.id in only}
-    shared = {path: _constants(item) for path, item in files.items()}
-    engine.load_files(name, list(files), empty_schema(), wanted, shared)
+    files = [_Files(item) for item in imports]
+    widest = _most_decimals(file.types for file in files)
+    parts = [file.query(engine, widest, only.get(file.item.id, "true")) for file in files]
+    engine.view(name, " UNION ALL BY NAME ".join(parts))
+
+
+class _Files:
+    """The files of one import, as SQL joins them."""
+
+    def __init__(self, item: Import):
+        self.item = item
+        files = {"c": CHARGES, "k": CELLS, "a": ACCOUNTS}
+        found = {alias: pq.read_schema(item.folder / file) for alias, file in files.items()}
+        self._alias = {n: a for a, schema in found.items() for n in schema.names}
+        self.types = {field.name: field.type for schema in found.values() for field in schema}
+        stored = [n for n in self.types if n not in ("account_no", "cell_no", "row_no", *KEYS)]
+        order = (found["c"].metadata or {}).get(_ORDER)
+        self.columns: list[str] = json.loads(order) if order else [n.rstrip() for n in stored]
+
+    def query(self, engine: Engine, widest: Mapping[str, int], where: str) -> str:
+        """Return the query of those charges of which a condition holds."""
+        shared = _constants(self.item)
+        columns = [f"{literal(short(self.item.id))} AS import_id", "c.row_no AS row_no"]
+        for name in self.columns:
+            value = shared.get(name) or self._value(stored_name(name), widest)
+            columns.append(f"{value} AS {quoted(name)}")
+        folder = self.item.folder
+        rows = (
+            f"SELECT {', '.join(columns)} FROM {engine.file(folder / CHARGES)} AS c"
+            f" JOIN {engine.file(folder / CELLS)} AS k ON k.cell_no = c.cell_no"
+            f" JOIN {engine.file(folder / ACCOUNTS)} AS a ON a.account_no = c.account_no"
+        )
+        return rows if where == "true" else f"SELECT * FROM ({rows}) AS t WHERE {where}"
+
+    def _value(self, name: str, widest: Mapping[str, int]) -> str:
+        """Return a column; one of decimals with the most that it has in any import."""
+        value = f"{self._alias[name]}.{quoted(name)}"
+        scale = widest.get(name)
+        if scale is None or not pa.types.is_decimal(self.types[name]):
+            return value
+        if self.types[name].scale == scale:
+            return value
+        return f"CAST({value} AS DECIMAL({WIDEST}, {scale}))"
+
+
+def _most_decimals(types: Iterable[Mapping[str, pa.DataType]]) -> dict[str, int]:
+    """Return the most decimals that each column has in any import.
+
+    Left alone, an engine would round to the fewest.
+    """
+    widest: dict[str, int] = {}
+    for columns in types:
+        for name, kind in columns.items():
+            if pa.types.is_decimal(kind):
+                widest[name] = max(widest.get(name, 0), kind.scale)
+    return widest
 
 
 def _constants(item: Import) -> dict[str, str]:
@@ -35,33 +263,9 @@ def _constants(item: Import) -> dict[str, str]:
     }
 
 
-def billing_facts(engine: Engine, table: str, where: str = "true") -> dict[str, Any]:
-    """Return facts about charges in the engine.
-
-    `first_billed`, `last_billed`: the first and last day on which a billing period begins.
-    `corrections`: how many charges are of the class Correction. `same`: the columns of SHARED in
-    which all rows hold one value, with that value.
-    """
-    is_correction = "false"
-    if "ChargeClass" in engine.columns(table):
-        is_correction = "ChargeClass = 'Correction'"
-    measures = [
-        "min(BillingPeriodStart)::DATE AS first",
-        "max(BillingPeriodStart)::DATE AS last",
-        f"count(*) FILTER ({is_correction}) AS corrections",
-    ]
-    for column in SHARED:
-        is_shared = f"min({column}) = max({column}) AND count({column}) = count(*)"
-        value = f"CAST(min({column}) AS VARCHAR)"
-        measures.append(f"CASE WHEN {is_shared} THEN {value} END AS {column}")
-    query = f"SELECT {', '.join(measures)} FROM {table} WHERE {where}"
-    (found,) = engine.query(query).to_pylist()
-    shared = {column: found[column] for column in SHARED}
-    return {
-        "first_billed": str(found["first"] or ""),
-        "last_billed": str(found["last"] or ""),
-        "corrections": found["corrections"],
-        "same": {
-            c: value for c, value in shared.items() if value is not None and "\0" not in value
-        },
-    }
+def read_charges(folder: Path, import_id: str, where: str = "true") -> pa.Table:
+    """Return the charges of an import's folder, by its files alone."""
+    engine = DuckDB()
+    item = Import(import_id, "charges", "", datetime.min, folder)
+    load_charges(engine, "stored", [item], {import_id: where})
+    return engine.query("FROM stored ORDER BY row_no")

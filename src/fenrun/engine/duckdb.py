@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fenrun.base.problem import Place, refused
-from fenrun.engine.dialect import literals, quoted, quoted_path
+from fenrun.engine.dialect import literal, quoted, quoted_path
 from fenrun.engine.steps import Step
 
 MEMORY = "FENRUN_MEMORY"
@@ -63,20 +61,14 @@ class DuckDB:
         self.connection.execute(f"CREATE OR REPLACE TABLE {path} AS SELECT * FROM loaded_rows")
         self.connection.unregister("loaded_rows")
 
-    def load_files(
-        self,
-        name: str,
-        files: Sequence[Path],
-        empty: pa.Schema,
-        only: Mapping[Path, str] | None = None,
-        same: Mapping[Path, Mapping[str, str]] | None = None,
-    ) -> None:
-        if not files:
-            self.load(name, empty.empty_table())
-            return
-        parts = [_scan(group) for group in file_groups(files, only or {}, same or {})]
-        whole = " UNION ALL BY NAME ".join(parts)
-        self.connection.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {whole}")
+    def load_file(self, name: str, path: Path) -> None:
+        self.view(name, f"FROM {self.file(path)}")
+
+    def file(self, path: Path) -> str:
+        return f"read_parquet({literal(str(path))})"
+
+    def view(self, name: str, sql: str) -> None:
+        self.connection.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
 
     @contextmanager
     def temporary_schema(self, name: str) -> Iterator[None]:
@@ -123,62 +115,3 @@ def _is_too_large(error: duckdb.Error) -> bool:
         return True
     planned = isinstance(error, duckdb.BinderException)
     return planned and "scale cannot be greater than width" in str(error)
-
-
-@dataclass(frozen=True)
-class FileGroup:
-    """Files of one schema of which the same holds. Grain: schema, where, replaced."""
-
-    files: tuple[Path, ...]
-    where: str
-    """SQL: which of their rows are meant."""
-    replaced: Mapping[str, str]
-    """Column to the SQL that stands in its place."""
-
-
-def file_groups(
-    files: Sequence[Path], only: Mapping[Path, str], same: Mapping[Path, Mapping[str, str]]
-) -> list[FileGroup]:
-    """Group Parquet files so that each group can be read without matching columns.
-
-    For `only` and `same` see the port. A decimal column is cast to the most decimals that it has in
-    any file: where they differ, an engine left alone would round to the fewest.
-    """
-    schemas = {path: pq.read_schema(path) for path in files}
-    widest = _most_decimals(schemas.values())
-    groups: dict[tuple[str, str, tuple[tuple[str, str], ...]], list[Path]] = {}
-    for path, schema in schemas.items():
-        replaced = _casts(schema, widest) | dict(same.get(path, {}))
-        key = (schema.to_string(), only.get(path, "true"), tuple(replaced.items()))
-        groups.setdefault(key, []).append(path)
-    return [
-        FileGroup(tuple(paths), where, dict(replaced))
-        for (_, where, replaced), paths in groups.items()
-    ]
-
-
-def _most_decimals(schemas: Iterable[pa.Schema]) -> dict[str, int]:
-    """Return the most decimals that each decimal column has in any of the schemas."""
-    widest: dict[str, int] = {}
-    for schema in schemas:
-        for column in schema:
-            if pa.types.is_decimal(column.type):
-                widest[column.name] = max(widest.get(column.name, 0), column.type.scale)
-    return widest
-
-
-def _casts(schema: pa.Schema, widest: Mapping[str, int]) -> dict[str, str]:
-    """Return the SQL that gives the decimal columns with fewer decimals the most."""
-    return {
-        column.name: f"CAST({quoted(column.name)} AS DECIMAL(38, {widest[column.name]}))"
-        for column in schema
-        if pa.types.is_decimal(column.type) and column.type.scale != widest[column.name]
-    }
-
-
-def _scan(group: FileGroup) -> str:
-    """Return the query that reads a group."""
-    replaced = ", ".join(f"{sql} AS {quoted(column)}" for column, sql in group.replaced.items())
-    columns = f"* REPLACE ({replaced})" if replaced else "*"
-    files = literals(map(str, group.files))
-    return f"SELECT {columns} FROM read_parquet([{files}]) WHERE {group.where}"

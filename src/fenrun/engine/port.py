@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,19 +17,14 @@ class Engine(Protocol):
     def load(self, name: str, table: pa.Table) -> None:
         """Make an arrow table known under a name."""
 
-    def load_files(
-        self,
-        name: str,
-        files: Sequence[Path],
-        empty: pa.Schema,
-        only: Mapping[Path, str] | None = None,
-        same: Mapping[Path, Mapping[str, str]] | None = None,
-    ) -> None:
-        """Make Parquet files known as one table, columns matched by name.
+    def load_file(self, name: str, path: Path) -> None:
+        """Make a Parquet file known under a name."""
 
-        `empty` is the schema where there is no file. `only` says in SQL which rows of a file are
-        meant, `same` what all rows of a file hold in a column.
-        """
+    def file(self, path: Path) -> str:
+        """Return the SQL that stands for a Parquet file as a table."""
+
+    def view(self, name: str, sql: str) -> None:
+        """Make a query known under a name. It runs whenever it is read."""
 
     def columns(self, name: str) -> dict[str, str]:
         """Return the columns of a table and their SQL types."""

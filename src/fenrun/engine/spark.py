@@ -8,7 +8,7 @@ run here is named in docs/explanation/scale.md.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,12 @@ import pyarrow as pa
 import sqlglot
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from sqlglot import exp
 
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message
 from fenrun.engine.choose import ENGINE
-from fenrun.engine.duckdb import FileGroup, file_groups
+from fenrun.engine.dialect import quoted
 from fenrun.engine.steps import Step
 
 _SETTINGS = {
@@ -71,28 +70,14 @@ class Spark:
     def load(self, name: str, table: pa.Table) -> None:
         self._name(name, self.session.createDataFrame(table))
 
-    def load_files(
-        self,
-        name: str,
-        files: Sequence[Path],
-        empty: pa.Schema,
-        only: Mapping[Path, str] | None = None,
-        same: Mapping[Path, Mapping[str, str]] | None = None,
-    ) -> None:
-        if not files:
-            self.load(name, empty.empty_table())
-            return
-        parts = [self._scan(group) for group in file_groups(files, only or {}, same or {})]
-        whole = parts[0]
-        for part in parts[1:]:
-            whole = whole.unionByName(part, allowMissingColumns=True)
-        self._name(name, whole)
+    def load_file(self, name: str, path: Path) -> None:
+        self.view(name, f"SELECT * FROM {self.file(path)}")
 
-    def _scan(self, group: FileGroup) -> DataFrame:
-        """Read a group of files."""
-        rows = self.session.read.parquet(*map(str, group.files)).where(translated(group.where))
-        replaced = {column: F.expr(translated(sql)) for column, sql in group.replaced.items()}
-        return rows.withColumns(replaced)
+    def file(self, path: Path) -> str:
+        return f"parquet.{quoted(str(path))}"
+
+    def view(self, name: str, sql: str) -> None:
+        self._name(name, self.session.sql(translated(sql)))
 
     def columns(self, name: str) -> dict[str, str]:
         return {

@@ -29,7 +29,7 @@ from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.settle.facts import facts_as_of, in_force
 from fenrun.store.facts import Store
 
-FORMAT = 2
+FORMAT = 3
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 

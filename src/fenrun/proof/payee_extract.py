@@ -5,6 +5,7 @@ The charges it is credited for and the book rows that touch it, nobody else's.
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -19,8 +20,8 @@ from fenrun.base.ids import short
 from fenrun.base.when import Period
 from fenrun.book.as_codes import book_of
 from fenrun.book.rows import TABLES
-from fenrun.charges.stored import billing_facts
-from fenrun.engine.duckdb import DuckDB
+from fenrun.charges.facts import billing_facts, stored_facts
+from fenrun.charges.stored import move_files, read_charges, write_charges
 from fenrun.settle.detail import detail_of, with_those_below
 from fenrun.settle.facts import Facts, in_force
 from fenrun.store.facts import Import, Store, manifest
@@ -72,10 +73,8 @@ class PayeeExtract:
         for item in _renamed(store, "charges", known, named):
             rows = self.rows.get(short(item.id))
             if rows:
-                table = pq.read_table(
-                    item.folder / "charges.parquet",
-                    filters=pc.is_in(pc.field("row_no"), pa.array(sorted(rows), pa.int64())),
-                )
+                numbers = ", ".join(map(str, sorted(rows)))
+                table = read_charges(item.folder, item.id, f"row_no IN ({numbers})")
                 names = [c for c in ("BillingAccountId", "SubAccountId") if c in table.column_names]
                 accounts |= {
                     (row["InvoiceIssuerName"], row[c])
@@ -83,7 +82,7 @@ class PayeeExtract:
                     for c in names
                     if row[c]
                 }
-                _add_tables(into, item, {"charges": table}, charge_facts(item, table))
+                _add_charges(into, item, table)
         for item in _renamed(store, "book", known, named):
             tables = {
                 name: pq.read_table(item.folder / f"{name}.parquet")
@@ -177,12 +176,19 @@ def _add_tables(
         into.add(item.kind, item.id, manifest(item.source, item.known, facts, ()), write)
 
 
-def charge_facts(item: Import, table: pa.Table) -> dict[str, Any]:
-    """The facts of an import, counted anew for the rows that are left."""
-    engine = DuckDB()
-    engine.load("extract", table)
+def _add_charges(into: Store, item: Import, table: pa.Table) -> None:
+    with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
+        files = Path(scratch)
+        write_charges(files, table)
+        said = manifest(item.source, item.known, charge_facts(item, table, files), ())
+        into.add(item.kind, item.id, said, lambda folder: move_files(files, folder))
+
+
+def charge_facts(item: Import, table: pa.Table, folder: Path) -> dict[str, Any]:
+    """The facts of an import, counted anew for the rows that are left, in their files."""
     return {
-        **billing_facts(engine, "extract"),
+        **billing_facts(table),
+        **stored_facts(folder),
         "rows": table.num_rows,
         "quarantined": 0,
         **({"replaces": item.facts["replaces"]} if "replaces" in item.facts else {}),

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.charges.stored import read_charges
 from fenrun.closing.sign_off import Rows, climb, leaf_of
 from fenrun.proof.bundle import FORMAT, derive, differing, row_digests, write_archive
 from fenrun.proof.keys import signed_by
@@ -86,7 +86,7 @@ def _follow(
     unfounded = [
         i.source
         for i in facts.imports_between("charges", datetime.min, datetime.max)
-        if charge_facts(i, pq.read_table(i.folder / "charges.parquet")) != i.facts
+        if charge_facts(i, read_charges(i.folder, i.id), i.folder) != i.facts
     ]
     # What is said of a file must follow from its rows, since a settlement relies on it.
     if unfounded:

@@ -13,7 +13,6 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
-from fenrun.charges.rows import empty_schema
 from fenrun.charges.stored import load_charges
 from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
@@ -126,7 +125,7 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     engine = DuckDB()
     load_charges(engine, "charges", basis.charges)
     for name in KEPT:
-        engine.load_files(name, [kept.folder / f"{name}.parquet"], empty_schema())
+        engine.load_file(name, kept.folder / f"{name}.parquet")
     as_of = AsOf(basis.period.last_day, basis.known)
     sources = {short(item.id): item.source for item in basis.charges}
     book = basis.book

@@ -28,7 +28,7 @@ FACTS = ("charges", "book", "plans")
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
 _MARKER = "fenrun.json"
-_MARKED = '{"fenrun": "workspace", "format": 2}\n'
+_MARKED = '{"fenrun": "workspace", "format": 3}\n'
 _MANIFEST = "import.json"
 _SCRATCH = ".scratch-"
 

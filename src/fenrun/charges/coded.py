@@ -1,0 +1,159 @@
+"""A column as codes: a number a row, and the values that the numbers stand for.
+
+What is asked of a value is then asked once of each distinct one, not of every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Codes = npt.NDArray[np.int32]
+"""The place of each row's value among the values; -1 where there is none."""
+Numbers = npt.NDArray[np.int64]
+Truths = npt.NDArray[np.bool_]
+
+_MOST_JOINED = 1 << 62
+"""Tuples that are told apart by one 64-bit number."""
+_SAMPLE = 65_536
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column by its distinct values. Grain of `codes`: a row; of `values`: a value."""
+
+    codes: Codes
+    values: pa.Array
+    """The values, each once and none of them null."""
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    @property
+    def array(self) -> pa.DictionaryArray:
+        """The column as Arrow holds it."""
+        missing = self.codes < 0
+        mask = missing if missing.any() else None
+        return pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=mask), self.values)
+
+    def counts(self) -> Numbers:
+        """Return how many rows have each value; the last number: how many have none."""
+        found = np.bincount(self.codes + 1, minlength=len(self.values) + 1)
+        return np.roll(found, -1)
+
+    def plain(self) -> pa.Array:
+        """Return the column with a value a row."""
+        return self.array.dictionary_decode()
+
+    def at(self, rows: npt.NDArray[Any]) -> Coded:
+        """Return the column of other rows, named by their places."""
+        return Coded(self.codes[rows], self.values)
+
+    def packed(self) -> Coded:
+        """Return the column without values that no row has."""
+        used = self.counts()[:-1] > 0
+        if used.all():
+            return self
+        places = np.cumsum(used, dtype=np.int32) - 1
+        return Coded(replaced(self.codes, places), self.values.filter(pa.array(used)))
+
+
+def replaced(codes: Codes, by: Codes) -> Codes:
+    """Return codes with each replaced by the number at its place; -1 stays."""
+    return np.append(by, np.int32(-1)).astype(np.int32)[codes]
+
+
+def coded(column: pa.ChunkedArray) -> Coded:
+    """Return a column by its distinct values."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    if not len(column):
+        return Coded(np.empty(0, np.int32), pa.array([], column.type.value_type))
+    if column.num_chunks > 1:
+        column = column.unify_dictionaries()
+    values = column.chunk(0).dictionary
+    parts = [_codes(chunk.indices) for chunk in column.chunks]
+    return _distinct(parts[0] if len(parts) == 1 else np.concatenate(parts), values)
+
+
+def _codes(indices: pa.Array) -> Codes:
+    if indices.null_count:
+        indices = indices.cast(pa.int32()).fill_null(-1)
+    found: Codes = indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    return found
+
+
+def _distinct(codes: Codes, values: pa.Array) -> Coded:
+    """Return a column whose values are each there once, and none of them null."""
+    unique = values.drop_null().unique()
+    if len(unique) == len(values):
+        return Coded(codes, values)
+    places = pc.index_in(values, unique).fill_null(-1).to_numpy(zero_copy_only=False)
+    return Coded(replaced(codes, places.astype(np.int32)), unique)
+
+
+def coded_if_few(column: pa.ChunkedArray, most: int) -> Coded | None:
+    """Return a column by its distinct values if they are at most so many."""
+    if not pa.types.is_dictionary(column.type):
+        sample = column.slice(0, _SAMPLE)
+        if len(sample) < len(column) and len(sample.unique()) > most:
+            return None
+    found = coded(column).packed()
+    return found if len(found.values) <= most else None
+
+
+def joined(columns: Sequence[Coded]) -> tuple[Codes, Numbers]:
+    """Return the number of each row's tuple of values, and the first row of each tuple.
+
+    Tuples are numbered from 0 in the order in which they are first met.
+    """
+    numbers: Numbers = np.zeros(len(columns[0]), np.int64)
+    width = 1
+    for column in columns:
+        many = len(column.values) + 1
+        if width * many >= _MOST_JOINED:
+            numbers, firsts = _numbered(numbers)
+            width = len(firsts)
+        numbers = numbers * many + (column.codes + 1)
+        width *= many
+    codes, firsts = _numbered(numbers)
+    return codes.astype(np.int32), firsts
+
+
+def _numbered(numbers: Numbers) -> tuple[Numbers, Numbers]:
+    """Return numbers as dense ones, and the first row of each."""
+    found = pa.array(numbers).dictionary_encode()
+    codes = found.indices.to_numpy()
+    firsts = np.empty(len(found.dictionary), np.int64)
+    firsts[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    return codes.astype(np.int64), firsts
+
+
+Cells = tuple[list[str], Codes, Numbers]
+"""The names of columns, the number of each row's tuple of their values, each tuple's first row."""
+
+
+def cells(columns: Mapping[str, Coded], rows: int, most: int) -> Cells:
+    """Choose the columns whose tuples of values are at most so many, fewest values first."""
+    ranked = sorted(columns.items(), key=lambda column: (len(column[1].values), column[0]))
+    if ranked:
+        codes, firsts = joined([column for _, column in ranked])
+        if len(firsts) <= most:
+            return [name for name, _ in ranked], codes, firsts
+    taken: Cells = [], np.zeros(rows, np.int32), np.zeros(min(rows, 1), np.int64)
+    for name, column in ranked:
+        taken = _with(taken, name, column, most)
+    return taken
+
+
+def _with(taken: Cells, name: str, column: Coded, most: int) -> Cells:
+    """Add a column to the cells, unless its tuples are then too many."""
+    names, codes, firsts = taken
+    more, starts = joined([Coded(codes, pa.nulls(len(firsts))), column])
+    return ([*names, name], more, starts) if len(starts) <= most else taken
