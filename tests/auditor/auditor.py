@@ -42,6 +42,15 @@ class Answer:
         default_factory=lambda: defaultdict(lambda: (ZERO, 0))
     )
     """By month, payee, role, kind, customer, via, link: credited amount, charges."""
+    team: dict[tuple[str, str, str], Decimal] = field(
+        default_factory=lambda: defaultdict(lambda: ZERO)
+    )
+    """By payee, member, and the member's role: what of the member's credits is rolled up."""
+    held: dict[tuple[Any, ...], tuple[Decimal, int]] = field(
+        default_factory=lambda: defaultdict(lambda: (ZERO, 0))
+    )
+    """By who holds a role of the customer that day, role, customer, who is credited in that role,
+    via, link: credited amount, charges."""
     not_counted: dict[tuple[str, str, str], Decimal] = field(
         default_factory=lambda: defaultdict(lambda: ZERO)
     )
@@ -587,6 +596,7 @@ class _Audit:
         for up in (u for u in self.plan.roll_ups if (u.rule_id, u.role) == (rule, role)):
             for above in self.book.held("party", "", party, scene.day).get(up.to_role) or []:
                 self._count(up.to_role, above, part * above.share, scene)
+                self._team(above.party, party, role, part * above.share, scene)
                 self._roll_up(rule, up.to_role, above.party, part * above.share, scene)
 
     def _credited(self, role: str, link: Link, part: Decimal, scene: Scene) -> None:
@@ -596,6 +606,20 @@ class _Audit:
         credited, charges = self.answer.by_link[key]
         self.answer.by_link[key] = (credited + amount * part, charges + 1)
         self.answer.credited[month, link.party, role] += amount * part
+        if kind == "direct":
+            self._held(role, link, amount * part, scene)
+
+    def _held(self, role: str, link: Link, credit: Decimal, scene: Scene) -> None:
+        for holder in self.book.by_subject["customer", "", scene.customer or ""]:
+            if holder.role == role and holder.valid_from <= scene.day < holder.valid_to:
+                key = (holder.party, role, scene.customer, link.party, link.of_kind, link.link_id)
+                amount, charges = self.answer.held[key]
+                self.answer.held[key] = (amount + credit, charges + 1)
+
+    def _team(self, payee: str, member: str, role: str, part: Decimal, scene: Scene) -> None:
+        if self.paid[0] <= scene.month < self.paid[1]:
+            amount = self.amount(scene.charge, self.terms.basis) or ZERO
+            self.answer.team[payee, member, role] += amount * part
 
     def _count(self, role: str, link: Link, part: Decimal, scene: Scene) -> None:
         month, day, payee = scene.month, scene.day, link.party

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -20,11 +20,12 @@ from fenrun.book.checks import problems_of
 from fenrun.book.read import Book, book_from
 from fenrun.book.rows import Link
 from fenrun.credit.on_whole_numbers import Crediting
+from fenrun.credit.shared_work import crediting_plans
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.statement.run import Run
 from fenrun.whatif.compare import as_other
-from tests.auditor.compare import run_engine
+from tests.auditor.compare import answers_for, run_engine
 from tests.properties import worlds
 from tests.properties.worlds import Batch
 
@@ -120,45 +121,57 @@ def _of(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 @given(worlds.batches())
 def test_summed_tables_are_sums_of_credits(batch: Batch) -> None:
-    """Teams are the roll-ups, uncredited is the ledger's; held spend is found by the day."""
+    """Uncredited is the ledger's; teams and held spend are the auditor's, charge by charge.
+
+    Teams and held spend are of all plans that are credited themselves, each once.
+    """
     run = _settled(batch, [*batch.plans, as_other(batch.plans[0], "variant")])
-    start, end = run.period.span.start, run.period.span.end
-    crediting = "SELECT crediting FROM shared_crediting"
-    for one, other in (
-        (
-            "SELECT payee, plan_id, sum(amount) AS amount FROM team_credits GROUP BY ALL",
-            "SELECT payee, plan_id, sum(amount) AS amount FROM credited"
-            f" WHERE kind = 'roll-up' AND plan_id IN ({crediting}) GROUP BY ALL",
-        ),
-        (
-            "SELECT plan_id, month, sum(amount) AS amount FROM uncredited"
-            f" WHERE month >= DATE '{start}' AND month < DATE '{end}'"
-            " GROUP BY ALL HAVING sum(amount) <> 0",
-            "SELECT plan_id, month, uncredited AS amount FROM ledger WHERE uncredited <> 0",
-        ),
-    ):
-        both = [run.engine.query(sql).to_pylist() for sql in (one, other)]
-        assert sorted(both[0], key=str) == sorted(both[1], key=str)
+    own = crediting_plans(run.plans)
+    plans = [plan for plan in run.plans if plan.id in own]
+    assert len(plans) < len(run.plans)
+    answers = answers_for(batch.charges, batch.books, plans, batch.period)
+    assert _teams(run) == {
+        (plan_id, *key): amount
+        for plan_id, answer in answers.items()
+        for key, amount in answer.team.items()
+    }
+    assert _held_spend(run) == _sums(answer.held for answer in answers.values())
+    assert _uncredited(run) == {
+        (row["plan_id"], row["month"]): row["uncredited"]
+        for row in run.engine.table("ledger").to_pylist()
+        if row["uncredited"]
+    }
+
+
+def _teams(run: Run) -> dict[Any, Decimal]:
+    keys = ("plan_id", "payee", "member", "role")
+    rows = run.engine.table("team_credits").to_pylist()
+    return {tuple(row[key] for key in keys): row["amount"] for row in rows}
+
+
+def _held_spend(run: Run) -> dict[Any, tuple[Decimal, int]]:
     keys = ("payee", "role", "customer", "party", "via", "link_id")
-    found = run.engine.table("held_spend").to_pylist()
-    assert {tuple(r[k] for k in keys): r["amount"] for r in found} == _held_spend(run)
+    rows = run.engine.table("held_spend").to_pylist()
+    return {tuple(row[key] for key in keys): (row["amount"], row["charges"]) for row in rows}
 
 
-def _held_spend(run: Run) -> dict[Any, Decimal]:
-    """Direct credits by who holds their role of the customer on their day, and who gets them."""
-    span, sums = run.period.span, defaultdict[Any, Decimal](Decimal)
-    links = run.engine.table("links").to_pylist()
-    for c in run.engine.table("credits").to_pylist():
-        if not c["main"] or c["kind"] != "direct" or not span.start <= c["month"] < span.end:
-            continue
-        for link in links:
-            held = (link["of_kind"], link["subject"], link["role"])
-            if held == ("customer", c["customer"], c["role"]) and (
-                link["valid_from"] <= c["day"] < link["valid_to"]
-            ):
-                own = (link["party"], c["role"], c["customer"], c["party"], c["via"], c["link_id"])
-                sums[own] += c["amount"]
+def _sums(found: Iterable[dict[Any, tuple[Decimal, int]]]) -> dict[Any, tuple[Decimal, int]]:
+    """The sums of amounts and charges under the same keys."""
+    sums: dict[Any, tuple[Decimal, int]] = {}
+    for held in found:
+        for key, (amount, charges) in held.items():
+            before, count = sums.get(key, (Decimal(0), 0))
+            sums[key] = (before + amount, count + charges)
     return sums
+
+
+def _uncredited(run: Run) -> dict[Any, Decimal]:
+    """What nobody is credited for in the months asked for, by plan and month."""
+    span, sums = run.period.span, defaultdict[Any, Decimal](Decimal)
+    for row in run.engine.table("uncredited").to_pylist():
+        if span.start <= row["month"] < span.end:
+            sums[row["plan_id"], row["month"]] += row["amount"]
+    return {key: amount for key, amount in sums.items() if amount}
 
 
 @given(worlds.batches(), st.integers(0, 99))
