@@ -99,8 +99,7 @@ class DuckDB:
         except duckdb.Error as error:
             if not _is_too_large(error):
                 raise
-            detail = str(error).splitlines()[0]
-            raise refused("amount-too-large", Place(step.name), detail=detail) from error
+            raise refused("amount-too-large", Place(step.name)) from error
 
     def table(self, name: str) -> pa.Table:
         return self.connection.sql(f"FROM {quoted(name)}").to_arrow_table()

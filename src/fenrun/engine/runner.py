@@ -99,7 +99,7 @@ class SQLite:
         except (sqlite3.OperationalError, OverflowError) as error:
             if not isinstance(error, OverflowError) and not _is_overflow(str(error)):
                 raise
-            raise refused("amount-too-large", Place(step.name), detail="64 bits") from error
+            raise refused("amount-too-large", Place(step.name)) from error
 
     def _make_room(self, name: str) -> None:
         """Drop what has the name; asking first is cheaper than a drop that finds nothing."""
@@ -114,7 +114,7 @@ class SQLite:
             is_float = " OR ".join(f"typeof({quoted(column)}) = 'real'" for column, *_ in head)
             sql = f"SELECT 1 FROM {quoted(table)} WHERE {is_float} LIMIT 1"
             if self.connection.execute(sql).fetchone():
-                raise refused("amount-too-large", Place(table), detail="64 bits")
+                raise refused("amount-too-large", Place(table))
 
     def shares(self, connection: object) -> bool:
         return connection is self.connection
@@ -174,8 +174,7 @@ class Bulk:
         try:
             self.connection.execute(sql)
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
-            detail = str(error).splitlines()[0]
-            raise refused("amount-too-large", Place(step.name), detail=detail) from error
+            raise refused("amount-too-large", Place(step.name)) from error
 
     def refuse_floats(self, tables: Iterable[str]) -> None:
         """Do nothing: no step of whole numbers gives a float here."""

@@ -104,7 +104,7 @@ class Settling:
         figures = _figures(self.book)
         is_fine = not isinstance(self.runner, SQLite)
         if not is_fine and not _is_small(self.plans, total, figures, self.scales):
-            raise refused("amount-too-large", Place("sqlite"), detail="64 bits")
+            raise refused("amount-too-large", Place("sqlite"))
 
     def load_book(self) -> list[Problem]:
         """Load the book; return what the plans' limits refuse of it."""
