@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def run(rows: int, changes: int, progress: Callable[[int], Any] = lambda n: None
         seconds = []
         for count, number in enumerate(numbers[::step][:changes]):
             facts = replace(facts, book=[*facts.book, moved(world, number, count, 6)])
-            seconds.append(_timed(lambda: facts.settle(_PERIOD, _KNOWN)))  # noqa: B023 - runs at once
+            seconds.append(_timed(partial(facts.settle, _PERIOD, _KNOWN)))
         progress(1)
         late = write_late(Path(scratch), world, 2)
         import_file(store, late, _KNOWN)

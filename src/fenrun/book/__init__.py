@@ -7,7 +7,7 @@ What must be true: facts are appended, never edited; on no day is more than the 
 credited; a label with two values, or a figure given twice, decides nothing.
 
 - `rows`: the four kinds of facts; `read`: from files to rows.
-- `as_of`, `steps.sql`: from the facts of all imports to the tables as known.
+- `as_of`: the facts of all imports; `as_codes`, `whole.sql`: the tables as known, on whole numbers.
 - `checks`: what is wrong with the book as a whole.
 - `limits`: what a programme refuses: registrations over the limit, changes inside the cooldown.
 """

@@ -300,7 +300,7 @@ def _of_decimals(staged: Staged) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class _Counts:
-    """How many rows of each provider show something. Grain: a provider."""
+    """Counts of the rows that show something, by provider. Grain: a provider."""
 
     provider: Codes
     many: int

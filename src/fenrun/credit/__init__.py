@@ -2,12 +2,14 @@
 
 In: charges, the book as known, the plans' crediting clauses and conditions. Out: `credits`, a row
 for each share of a group of charges that a party is credited, and `uncredited_groups`, with the
-reason.
+reason; and the sums of these that a run keeps.
 
-What must be true: direct credits of one role, and what is uncredited, sum to the charges of each
-group, exactly; nothing is rounded. Roll-ups come on top.
+What must be true: groups sum to the charges; direct credits of one role, and what is uncredited,
+sum to each group, exactly; nothing is rounded. Roll-ups come on top.
 
-- `from_charges`: the fragments that fill `steps.sql`; `rows`: the tables that others read.
+- `stored_charges`: fills `groups.sql`, from the charges of a workspace to groups;
+  `charges_as_codes`: the charges of a case.
+- `on_whole_numbers`: fills `whole.sql`, from groups to credits and to what components measure.
 - `shared_work`: what plans that credit or measure in the same way share.
 - `owners`: the parties of one account or order on a day.
 - `checks`: the invariants, and problems in the data.

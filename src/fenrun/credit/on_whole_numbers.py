@@ -247,7 +247,7 @@ class Crediting:
         """Return the columns by which charges are told apart besides account, order and time."""
         return [f"t{n}" for n in range(len(self.leaves.charge))] + self.unit_names()
 
-    def sums(self) -> str:
+    def cost_sums(self) -> str:
         """Return SQL of the sums of costs in groups, and of how many charges lack each."""
         return "".join(
             f", coalesce(sum({a}), 0) AS {a}, count(*) - count({a}) AS lacking{n}"
@@ -266,7 +266,7 @@ class Crediting:
             "group_keys": "".join(f", g.{key}" for key in keys),
             "unit_names": "".join(f", c.{u}" for u in units),
             "rolled_units": "".join(f", d.{u}" for u in units),
-            "sums": self.sums(),
+            "sums": self.cost_sums(),
             "group_amounts": "".join(f", g.{a}" for a in amounts),
             "one_customer": str(10**shares.customer),
             "one_party": str(10**shares.party),

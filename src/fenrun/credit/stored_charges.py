@@ -36,7 +36,7 @@ _NAMED_COLUMNS = {"sub-account": "sub_account", "order": "order", "resource": "r
 
 @dataclass(frozen=True)
 class Extent:
-    """What a settlement must know of its charges before it reads them."""
+    """The size of some charges, which a settlement must know before it reads them."""
 
     rows: int
     low: datetime | None
@@ -244,12 +244,12 @@ class _Grouping:
             "test_names": "".join(f", c.t{n}" for n in range(len(crediting.leaves.charge))),
             "unit_codes": self._unit_codes(),
             "keys": "".join(f", {key}" for key in crediting.key_names()),
-            "sums": self._sums(),
+            "sums": self._cost_sums(),
             **self._codes_of_named(kinds),
             **self._spans(runner, kinds),
         }
 
-    def _sums(self) -> str:
+    def _cost_sums(self) -> str:
         """Return SQL of the sums of a group's costs, as whole numbers."""
         scale, found = self.charges.scale, []
         for n, basis in enumerate(self.crediting.bases):

@@ -64,12 +64,12 @@ def broken(runner: Runner, crediting: Crediting, earning: Earning) -> list[str]:
         (_GROUPS, "a group is over its ceiling"),
     )
     found = [said for sql, said in checks if runner.rows(sql.format(**filled))[0][0]]
-    if not _all_measured(runner, crediting):
+    if not _credits_are_measures(runner, crediting):
         found.append("what is measured does not sum to what is credited")
     return found
 
 
-def _all_measured(runner: Runner, crediting: Crediting) -> bool:
+def _credits_are_measures(runner: Runner, crediting: Crediting) -> bool:
     """Return whether components without a condition measure all that is credited to their role."""
     code = crediting.codes.of
     asked = [

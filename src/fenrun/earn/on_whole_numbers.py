@@ -221,7 +221,7 @@ class Earning:
         rows: list[tuple[Any, ...]] = []
         kinds = self._kinds_of_component()
         columns |= {name: kind for name, (kind, _) in kinds.items()}
-        totals, like, counted_as = [], [], []
+        totals, like, qualifying_of = [], [], []
         _, measures = shared_work(self.plans)
         for plan in self.plans:
             for c in plan.components:
@@ -232,7 +232,7 @@ class Earning:
             counted = (code(one.counted_plan), code(one.counted_component))
             served = (code(one.like_plan), code(one.like_component))
             like.append((code(one.plan_id), code(one.rule_id), *served))
-            counted_as.append((code(one.plan_id), code(one.rule_id), *counted))
+            qualifying_of.append((code(one.plan_id), code(one.rule_id), *counted))
             if (one.plan_id, one.rule_id) == (one.like_plan, one.like_component):
                 own_row = next(row for row in rows if row[:2] == served)
                 totals.append((*own_row, *counted))
@@ -242,7 +242,7 @@ class Earning:
         names = ("plan", "component", "like_plan", "like_component")
         runner.load("like_of", dict.fromkeys(names, NUMBER), like)
         names = ("plan", "component", "counted_plan", "counted_component")
-        runner.load("counted_as", dict.fromkeys(names, NUMBER), counted_as)
+        runner.load("qualifying_of", dict.fromkeys(names, NUMBER), qualifying_of)
 
     def _kinds_of_component(self) -> dict[str, tuple[str, Callable[[Any], Any]]]:
         """Return, by column, its type and how its value is coded."""

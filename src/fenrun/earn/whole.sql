@@ -555,14 +555,14 @@ SELECT plan, component, rank, role, payee, unit, 'month', period, period_from, p
 FROM clawback_entries
 
 -- step: not_counted
--- What is credited but does not count, for the lines that the period pays: by the rule that excludes
--- it, or below a baseline.
+-- What is credited but does not count, for the lines that the period pays: by the rule that
+-- excludes it, or below a baseline.
 SELECT e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline}) AS rule,
        sum(c.amount - c.counted) AS amount
 FROM (SELECT DISTINCT plan, component, payee, first_month, last_month
       FROM component_earnings
       WHERE last_month >= {paid_from} AND last_month < {paid_to}) AS e
-JOIN counted_as AS l ON l.plan = e.plan AND l.component = e.component
+JOIN qualifying_of AS l ON l.plan = e.plan AND l.component = e.component
 JOIN qualifying_amounts AS c
   ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
  AND c.month >= e.first_month AND c.month <= e.last_month

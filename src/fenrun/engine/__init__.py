@@ -1,13 +1,15 @@
 """The only room where SQL is run.
 
-In: named steps (`steps.sql` of each stage), fragments that fill them, and tables: arrow or Parquet.
-Out: a table a step. DuckDB runs them; Spark, translated, where FENRUN_ENGINE asks for it.
+In: named steps (`whole.sql` of each stage), fragments that fill them, and tables: rows, arrow or
+Parquet. Out: a table a step, from SQLite or from DuckDB.
 
-What must be true: no amount passes through a float, and none is rounded but where a step says so.
-What does not fit 38 digits is refused.
+What must be true: amounts are whole numbers of their last decimal; none passes through a float, and
+none is cut but where a step says so. What does not fit 38 digits is refused.
 
+- `runner`: SQLite and DuckDB, which run one text of steps over whole numbers.
+- `codes`: texts, days, months and amounts as whole numbers, and back.
 - `port`: the few things that a stage may ask of an engine.
 - `duckdb`, `spark`: the engines; `choose` picks one.
-- `steps`: reads `steps.sql`.
+- `steps`: reads the steps of a file.
 - `dialect`: the SQL that databases say differently.
 """

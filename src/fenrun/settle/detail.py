@@ -38,7 +38,7 @@ _QUALIFYING = """
 SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline), sum(c.amount),
        sum(c.counted), sum(c.charges)
 FROM qualifying_amounts AS c
-JOIN counted_as AS l ON l.counted_plan = c.plan AND l.counted_component = c.component
+JOIN qualifying_of AS l ON l.counted_plan = c.plan AND l.counted_component = c.component
 WHERE l.plan = ? AND l.component = ? AND c.payee = ? AND c.month >= ? AND c.month <= ?
 GROUP BY c.customer, c.excluded_by, c.baseline_period"""
 _CREDITS = """

@@ -7,5 +7,4 @@ cases             the worked examples inside a plan
 compare           plans beside each other, over the same facts
 estimate          additional sales of one payee
 period_to_date    quarters and years in progress, as if they ended with a month
-change            one fact more or other, settled again only where it touches
 """
