@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from fenrun.base.when import AsOf, parse_period
 from fenrun.book.as_of import Sources, load_book, sources_from
 from fenrun.book.read import Book
+from fenrun.charges.facts import billing_facts, stored_facts
+from fenrun.charges.stored import write_charges
+from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk
 from fenrun.plan.read import plan_as_of
@@ -19,6 +24,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle import old_pipeline
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
+from fenrun.store.facts import Import
 from fenrun.whatif.cases import charge_table
 from tests.auditor.auditor import Answer, audit
 from tests.auditor.auditor import Book as Facts
@@ -53,10 +59,19 @@ def run_engine(
     By SQLite where it can, or by DuckDB `in_bulk`.
     """
     engine, whole = DuckDB(), parse_period(period)
-    engine.load("charges", charge_table(charges))
     make = (lambda: Bulk(engine.connection)) if in_bulk else None
     as_of = AsOf(whole.last_day, KNOWN)
-    return settle(engine, sources_of(books), plans, whole, as_of, make=make)
+    with tempfile.TemporaryDirectory() as folder:
+        source = Source([_stored(charges, Path(folder))] if charges else [])
+        return settle(engine, source, sources_of(books), plans, whole, as_of, make=make)
+
+
+def _stored(charges: list[dict[str, Any]], folder: Path) -> Import:
+    """Store charges in a folder, as an import does."""
+    table = charge_table(charges)
+    write_charges(folder, table)
+    facts = {"rows": table.num_rows, **billing_facts(table), **stored_facts(folder)}
+    return Import("0" * 64, "charges", "charges.csv", KNOWN, folder, facts)
 
 
 def run_on_decimals(
