@@ -62,7 +62,6 @@ WITH named_rows AS (
   FROM charge_rows AS c
   JOIN accounts AS a ON a.account_no = c.account_no
   JOIN cell_kinds AS k ON k.cell_no = c.cell_no
-  JOIN kinds AS d ON d.kind = k.kind
   LEFT JOIN named AS o ON o.of_kind = 'order' AND o.named_key = c.order_key
   LEFT JOIN named AS r ON r.of_kind = 'resource' AND r.named_key = c.resource_key),
 distinguished AS (
@@ -86,12 +85,11 @@ HAVING min(coalesce(p.order_id, 0)) = max(coalesce(p.order_id, 0))
 -- The charges with codes, with only those orders, resources and sub-accounts that the book names.
 -- Where a day tells charges apart it is theirs: those of an account in a month in which something
 -- changes for it, and those of a named order, resource or sub-account.
-SELECT c.import_id, c.row_no, a.code AS account, {sub_account} AS sub_account,
-       {order_id} AS order_id, {resource_id} AS resource_id, c.month, c.own_day,
-       {told_day} AS told_day, k.kind, c.bits, c.bought{amounts}{own_units}
+SELECT {row}, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
+       {told_day} AS told_day
 FROM charge_rows AS c
 JOIN accounts AS a ON a.account_no = c.account_no
-JOIN cell_kinds AS k ON k.cell_no = c.cell_no{joins}
+JOIN cell_kinds AS k ON k.cell_no = c.cell_no{joins}{inheriting}
 
 -- step: scanned
 -- The charges summed by all that tells them apart, packed into as few numbers as hold it.

@@ -366,9 +366,8 @@ class _Grouping:
     def _fragments(self) -> dict[str, str]:
         self._load_accounts()
         self._load_kinds()
-        crediting, leaves = self.crediting, self._leaves
+        crediting = self.crediting
         rows = [file.query(self._row(file)) for file in self.charges.files]
-        correction = leaves.index(_CORRECTION) if _CORRECTION in leaves else 0
         tests = [
             f", d.t{n} | CAST((g.bits >> {n}) & 1 AS INTEGER) AS t{n}"
             for n in range(len(crediting.leaves.charge))
@@ -376,7 +375,7 @@ class _Grouping:
         units = [f", coalesce(g.own_u{n}, d.u{n}) AS u{n}" for n in range(len(crediting.units))]
         return {
             "charge_rows": "\nUNION ALL\n".join(rows) or self._no_rows(),
-            "is_correction": f"(d.t{correction} = 1 OR (c.bits >> {correction}) & 1 = 1)",
+            "is_correction": self._is_correction if self._inherits else "false",
             "tests": "".join(tests),
             "units": "".join(units),
         }
@@ -465,10 +464,13 @@ class _Grouping:
             "CREATE OR REPLACE TABLE kind_texts AS SELECT row_number() OVER () - 1 AS kind, *"
             f" FROM (SELECT DISTINCT {keys} FROM cell_facts)"
         )
+        place = self._leaves.index(_CORRECTION) if _CORRECTION in self._leaves else -1
+        corrects = f"n.t{place} = 1" if place >= 0 else "false"
         same = " AND ".join(f"f.{k} IS NOT DISTINCT FROM n.{k}" for k in keys.split(", "))
         engine.connection.execute(
             "CREATE OR REPLACE TABLE cell_kinds AS SELECT CAST(f.cell_no AS INTEGER) AS cell_no,"
-            f" CAST(n.kind AS BIGINT) AS kind FROM cell_facts AS f JOIN kind_texts AS n ON {same}"
+            f" CAST(n.kind AS BIGINT) AS kind, {corrects} AS corrects"
+            f" FROM cell_facts AS f JOIN kind_texts AS n ON {same}"
         )
         table = engine.table("kind_texts")
         for name in ("currency", *units):
@@ -537,35 +539,46 @@ class _Grouping:
             )
             codes[kind] = f"{alias}.code"
             own.append(f"{alias}.code IS NOT NULL")
-        if self._inherits:
-            test = self._fragments_of_correction()
-            joins.append(
-                "\nJOIN kinds AS d ON d.kind = k.kind"
-                "\nLEFT JOIN corrected AS i ON i.account = a.code AND i.started = c.started"
-                f" AND i.price_key = CASE WHEN {test} AND c.order_key IS NULL"
-                " AND c.resource_key IS NULL THEN c.price_key END"
-            )
-            codes["order"] = f"coalesce({codes['order']}, i.order_id)"
-            codes["resource"] = f"coalesce({codes['resource']}, i.resource_id)"
-            own.append("i.price_key IS NOT NULL")
         told, more = self._told_day(runner, own)
-        for n in range(len(self.crediting.units)):
-            joins.append(self._load_units(n))
-        return {
+        more += [self._load_units(n) for n in range(len(self.crediting.units))]
+        units = [f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))]
+        row = ["c.import_id", "c.row_no", "a.code AS account", "c.month", "c.own_day", "k.kind"]
+        row += ["c.bits", "c.bought", *(f"c.{a}" for a in self.crediting.amount_names())]
+        filled = {
+            "row": ", ".join(row) + "".join(units),
             "sub_account": codes["sub-account"],
             "order_id": codes["order"],
             "resource_id": codes["resource"],
             "told_day": told,
             "joins": "".join([*joins, *more]),
-            "amounts": "".join(f", c.{a}" for a in self.crediting.amount_names()),
-            "own_units": "".join(
-                f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))
-            ),
+            "inheriting": "",
         }
+        return filled | (self._inheriting(filled) if self._inherits else {})
 
-    def _fragments_of_correction(self) -> str:
+    def _inheriting(self, filled: Mapping[str, str]) -> dict[str, str]:
+        """Return SQL that takes corrections by themselves: few rows may inherit an order."""
+        is_correction = self._is_correction
+        inherits = (
+            "\nLEFT JOIN corrected AS i ON i.account = a.code AND i.started = c.started"
+            " AND i.price_key = c.price_key AND c.order_key IS NULL AND c.resource_key IS NULL"
+        )
+        order = f"coalesce({filled['order_id']}, i.order_id)"
+        resource = f"coalesce({filled['resource_id']}, i.resource_id)"
+        told = f"CASE WHEN i.account IS NOT NULL THEN c.own_day ELSE {filled['told_day']} END"
+        rows = (
+            f"\nUNION ALL\nSELECT {filled['row']}, {filled['sub_account']}, {order}, {resource},"
+            f" {told}\nFROM charge_rows AS c"
+            "\nJOIN accounts AS a ON a.account_no = c.account_no"
+            f"\nJOIN cell_kinds AS k ON k.cell_no = c.cell_no{filled['joins']}{inherits}"
+            f"\nWHERE {is_correction}"
+        )
+        return {"inheriting": f"\nWHERE NOT {is_correction}{rows}"}
+
+    @property
+    def _is_correction(self) -> str:
+        """SQL of whether a charge c of a cell k is a correction."""
         place = self._leaves.index(_CORRECTION)
-        return f"(d.t{place} = 1 OR (c.bits >> {place}) & 1 = 1)"
+        return f"(k.corrects OR (c.bits >> {place}) & 1 = 1)"
 
     def _load_units(self, n: int) -> str:
         """Load the codes of what something is earned for by itself; return the join."""
