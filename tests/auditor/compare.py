@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from fenrun.base.ids import digest, short
 from fenrun.base.when import AsOf, parse_period
 from fenrun.book.as_of import Sources, load_book, sources_from
 from fenrun.book.read import Book
+from fenrun.charges.facts import billing_facts, stored_facts
+from fenrun.charges.stored import load_charges, write_charges
+from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk
 from fenrun.plan.read import plan_as_of
@@ -19,6 +27,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle import old_pipeline
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
+from fenrun.store.facts import Import
 from fenrun.whatif.cases import charge_table
 from tests.auditor.auditor import Answer, audit
 from tests.auditor.auditor import Book as Facts
@@ -52,11 +61,37 @@ def run_engine(
 
     By SQLite where it can, or by DuckDB `in_bulk`.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        return run_in(Path(folder), charges, books, plans, period, in_bulk)
+
+
+def run_in(
+    folder: Path,
+    charges: list[dict[str, Any]],
+    books: Books,
+    plans: Sequence[Plan],
+    period: str,
+    in_bulk: bool = False,
+) -> Run:
+    """Settle as run_engine does, over charges that are stored in a folder, as of two files."""
     engine, whole = DuckDB(), parse_period(period)
-    engine.load("charges", charge_table(charges))
     make = (lambda: Bulk(engine.connection)) if in_bulk else None
     as_of = AsOf(whole.last_day, KNOWN)
-    return settle(engine, sources_of(books), plans, whole, as_of, make=make)
+    files = [_stored(charges[n::2], folder / str(n), n) for n in range(2) if charges[n::2]]
+    load_charges(engine, "charges", files)
+    return settle(engine, Source(files), sources_of(books), plans, whole, as_of, make=make)
+
+
+def _stored(charges: list[dict[str, Any]], folder: Path, number: int) -> Import:
+    """Store charges in a folder, as an import does."""
+    folder.mkdir()
+    content = digest("charges", number)
+    table = charge_table(charges)
+    import_id = pa.array([short(content)] * len(charges))
+    table = table.set_column(table.schema.get_field_index("import_id"), "import_id", import_id)
+    write_charges(folder, table)
+    facts = {"rows": table.num_rows, **billing_facts(table), **stored_facts(folder)}
+    return Import(content, "charges", f"charges-{number}.csv", KNOWN, folder, facts)
 
 
 def run_on_decimals(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import tempfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,11 +23,13 @@ from fenrun.book.read import Book, book_from
 from fenrun.book.rows import Link
 from fenrun.credit.on_whole_numbers import Crediting
 from fenrun.credit.shared_work import crediting_plans
+from fenrun.engine.codes import month_number, month_of
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Plan
+from fenrun.settle.detail import Detail, detail_of
 from fenrun.statement.run import Run
 from fenrun.whatif.compare import as_other
-from tests.auditor.compare import answers_for, run_engine
+from tests.auditor.compare import answers_for, run_engine, run_in
 from tests.properties import worlds
 from tests.properties.worlds import Batch
 
@@ -39,6 +43,8 @@ TABLES = (
     "not_counted",
     "uncredited",
 )
+LINK = ("month", "role", "kind", "customer", "via", "link_id")
+"""By what a payee's credits of a plan are summed."""
 BY_OTHERS = ("gate", "less", "beaten", "ceiling", "override", "clawback")
 """Reasons of what other clauses add to a component, or take off."""
 LOOKS_AT_SIGN_OR_TIME = (
@@ -172,6 +178,61 @@ def _uncredited(run: Run) -> dict[Any, Decimal]:
         if span.start <= row["month"] < span.end:
             sums[row["plan_id"], row["month"]] += row["amount"]
     return {key: amount for key, amount in sums.items() if amount}
+
+
+@given(worlds.batches())
+def test_detail_is_what_was_settled(batch: Batch) -> None:
+    """The charges found for some payees sum to what these are credited, link by link.
+
+    So do their customers to what their lines measure.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        run = run_in(Path(folder), batch.charges, batch.books, batch.plans, batch.period)
+        credited = run.engine.table("credited").to_pylist()
+        for payee in sorted({row["payee"] for row in credited})[:2]:
+            with detail_of(run, [payee]) as detail:
+                for plan in run.plans:
+                    mine = [r for r in _of(plan, credited) if r["payee"] == payee]
+                    assert _by_charge(run, detail, plan, payee) == {
+                        tuple(r[key] for key in LINK): (r["amount"], r["charges"]) for r in mine
+                    }
+                    for key, measured in _measured(run, plan, payee).items():
+                        customers = detail.customers(plan.id, key[0], payee, *key[1:])
+                        assert measured == sum(row["counted"] for row in customers)
+
+
+def _by_charge(run: Run, detail: Detail, plan: Plan, payee: str) -> dict[Any, Any]:
+    """Credits of the period found charge by charge: by link, their sum and how many."""
+    detail.load_credits(plan.id, [payee])
+    basis = detail.charges.bases.index(plan.terms[0].basis)
+    first, last = month_number(run.period.span.start), month_number(run.period.last_day)
+    rows = run.engine.query(
+        f"SELECT c.*, t.a{basis} AS cost FROM coded_charges AS t"
+        f" JOIN groups AS g ON {detail.same_group}"
+        " JOIN detail_credits AS c ON c.group_id = g.group_id"
+        f" WHERE c.month >= {first} AND c.month <= {last}"
+    ).to_pylist()
+    sums: dict[Any, tuple[Decimal, int]] = {}
+    for row in rows:
+        row |= {"month": month_of(row["month"]), "link_id": row["link"]}
+        key = tuple(row[name] for name in LINK)
+        amount, charges = sums.get(key, (Decimal(0), 0))
+        sums[key] = (amount + (row["cost"] or 0) * row["share"], charges + 1)
+    return sums
+
+
+def _measured(run: Run, plan: Plan, payee: str) -> dict[Any, Decimal]:
+    """What the payee's lines measure, where that is an amount without a bound: by period."""
+    plain = {
+        c.rule_id
+        for c in plan.components
+        if c.counts == "amount" and c.up_to is None and c.pays_on != "earned"
+    }
+    sums: dict[Any, Decimal] = defaultdict(Decimal)
+    for row in _of(plan, run.engine.table("earnings").to_pylist()):
+        if row["payee"] == payee and row["component"] in plain and row["step_no"] == 0:
+            sums[row["component"], row["period_from"], row["period_to"]] += row["amount"]
+    return sums
 
 
 @given(worlds.batches(), st.integers(0, 99))

@@ -197,31 +197,64 @@ def load_charges(
         engine.load(name, empty_schema().empty_table())
         return
     only = only or {}
-    files = [_Files(item) for item in imports]
-    widest = _most_decimals(file.types for file in files)
+    files = [StoredFiles(item) for item in imports]
+    widest = _most_decimals(file.decimal_places for file in files)
     parts = [file.query(engine, widest, only.get(file.item.id, "true")) for file in files]
     engine.view(name, " UNION ALL BY NAME ".join(parts))
 
 
-class _Files:
-    """The files of one import, as SQL joins them."""
+class StoredFiles:
+    """The files of one import, and where each column of its source stands."""
 
     def __init__(self, item: Import):
         self.item = item
+        self.charges, self.cells = item.folder / CHARGES, item.folder / CELLS
+        self.accounts = item.folder / ACCOUNTS
         files = {"c": CHARGES, "k": CELLS, "a": ACCOUNTS}
         found = {alias: pq.read_schema(item.folder / file) for alias, file in files.items()}
         self._alias = {n: a for a, schema in found.items() for n in schema.names}
-        self.types = {field.name: field.type for schema in found.values() for field in schema}
-        stored = [n for n in self.types if n not in ("account_no", "cell_no", "row_no", *KEYS)]
+        self._types = {field.name: field.type for schema in found.values() for field in schema}
+        stored = [n for n in self._types if n not in ("account_no", "cell_no", "row_no", *KEYS)]
         order = (found["c"].metadata or {}).get(_ORDER)
         self.columns: list[str] = json.loads(order) if order else [n.rstrip() for n in stored]
+        """The columns of the source, in their order."""
+        self.keys = [key for key in KEYS if key in self._alias]
+        """The keys that the charges have."""
+        self.constants = _constants(item)
+        """SQL of what all rows hold in a column."""
+
+    def place_of(self, name: str) -> str:
+        """Return where a column stands: charges `c`, cells `k`, accounts `a`.
+
+        Nothing where there is none, or all rows hold the same.
+        """
+        if name in self.constants or name not in self.columns:
+            return ""
+        return self._alias[stored_name(name)]
+
+    def name_of(self, name: str) -> str:
+        """Return the name under which a column stands in its file."""
+        return stored_name(name)
+
+    def type_of(self, name: str) -> pa.DataType:
+        """Return the type of a column of the source."""
+        return self._types[stored_name(name)]
+
+    @property
+    def decimal_places(self) -> dict[str, int]:
+        """The decimals of each column of decimals, by its name in the files."""
+        kinds = self._types.items()
+        return {name: kind.scale for name, kind in kinds if pa.types.is_decimal(kind)}
+
+    def read_accounts(self) -> pa.Table:
+        """Return the accounts: account_no, InvoiceIssuerName, BillingAccountId."""
+        return pq.read_table(self.accounts)
 
     def query(self, engine: Engine, widest: Mapping[str, int], where: str) -> str:
         """Return the query of those charges of which a condition holds."""
-        shared = _constants(self.item)
         columns = [f"{literal(short(self.item.id))} AS import_id", "c.row_no AS row_no"]
         for name in self.columns:
-            value = shared.get(name) or self._value(stored_name(name), widest)
+            value = self.constants.get(name) or self._value(stored_name(name), widest)
             columns.append(f"{value} AS {quoted(name)}")
         folder = self.item.folder
         rows = (
@@ -235,23 +268,20 @@ class _Files:
         """Return a column; one of decimals with the most that it has in any import."""
         value = f"{self._alias[name]}.{quoted(name)}"
         scale = widest.get(name)
-        if scale is None or not pa.types.is_decimal(self.types[name]):
-            return value
-        if self.types[name].scale == scale:
+        if scale is None or self.decimal_places.get(name, scale) == scale:
             return value
         return f"CAST({value} AS DECIMAL({WIDEST}, {scale}))"
 
 
-def _most_decimals(types: Iterable[Mapping[str, pa.DataType]]) -> dict[str, int]:
+def _most_decimals(files: Iterable[Mapping[str, int]]) -> dict[str, int]:
     """Return the most decimals that each column has in any import.
 
     Left alone, an engine would round to the fewest.
     """
     widest: dict[str, int] = {}
-    for columns in types:
-        for name, kind in columns.items():
-            if pa.types.is_decimal(kind):
-                widest[name] = max(widest.get(name, 0), kind.scale)
+    for columns in files:
+        for name, scale in columns.items():
+            widest[name] = max(widest.get(name, 0), scale)
     return widest
 
 

@@ -1,12 +1,10 @@
 -- step: turning_days
--- Days within the window on which something changes for an account: a link or label of the account,
--- of its customers, of whoever holds a role of these, or of anybody above, as far as roll-ups go.
-WITH RECURSIVE days AS (
+-- Days on which something changes for an account: a link or label of the account, of its customers,
+-- of whoever holds a role of these, or of anybody above, as far as roll-ups go.
+WITH RECURSIVE turning AS (
   SELECT of_kind, subject, party, valid_from AS day FROM links
   UNION
   SELECT of_kind, subject, party, valid_to FROM links),
-turning AS (
-  SELECT * FROM days WHERE day > {low} AND day < {high}),
 holding AS (
   SELECT DISTINCT subject AS customer, party FROM links WHERE of_kind = 'customer'),
 uppers AS (
@@ -21,89 +19,90 @@ rising AS (
 above AS (
   SELECT DISTINCT party, upper FROM rising),
 of_party AS (
-  SELECT party, valid_from AS day FROM labels WHERE valid_from > {low} AND valid_from < {high}
+  SELECT party, valid_from AS day FROM labels
   UNION
-  SELECT party, valid_to FROM labels WHERE valid_to > {low} AND valid_to < {high}
+  SELECT party, valid_to FROM labels
   UNION
   SELECT subject, day FROM turning WHERE of_kind = 'party'),
-of_customer AS (
-  SELECT subject AS customer, day FROM turning WHERE of_kind = 'customer'
-  UNION
-  SELECT party, day FROM of_party
-  UNION
-  SELECT h.customer, p.day
+within AS (
+  SELECT DISTINCT p.party, p.day, m.month
   FROM of_party AS p
+  JOIN charged_months AS m ON m.first_day < p.day AND p.day <= m.last_day),
+turning_within AS (
+  SELECT DISTINCT t.of_kind, t.subject, m.month
+  FROM turning AS t
+  JOIN charged_months AS m ON m.first_day < t.day AND t.day <= m.last_day
+  WHERE t.of_kind IN ('account', 'customer')),
+of_customer AS (
+  SELECT subject AS customer, month FROM turning_within WHERE of_kind = 'customer'
+  UNION
+  SELECT party, month FROM within
+  UNION
+  SELECT h.customer, p.month
+  FROM within AS p
   JOIN above AS a ON a.upper = p.party
   JOIN holding AS h ON h.party = a.party)
-SELECT subject AS account, day FROM turning WHERE of_kind = 'account'
+SELECT subject AS account, month FROM turning_within WHERE of_kind = 'account'
 UNION
-SELECT l.subject, c.day
+SELECT l.subject, c.month
 FROM of_customer AS c
 JOIN links AS l ON l.of_kind = 'account' AND l.party = c.customer
 
--- step: spans
--- Spans between them, in which any day stands for all.
-SELECT account, day AS valid_from,
-       lead(day, 1, {high}) OVER (PARTITION BY account ORDER BY day) AS valid_to
-FROM turning_days
-
--- view: charge_lines
--- One row a charge: whose account, which order and resource, when, how much in each basis, and what
--- conditions and components read.
-SELECT import_id, row_no, InvoiceIssuerName AS issuer, BillingAccountId AS account_name,
-       {sub_account} AS sub_account_name, {order_id} AS order_name, {resource_id} AS resource_name,
-       {month} AS month, date_diff('day', DATE '1970-01-01', {day}) AS own_day,
-       BillingCurrency AS currency_name, {correction} AS correction, {price} AS price,
-       ChargePeriodStart AS started, {bought} AS bought, {amounts}{tests}{units}
-FROM {charges}
-WHERE {within}
+-- view: charge_rows
+-- One row a charge, of all files: numbers of its account and cell, keys of what the book may name,
+-- when, how much in each basis, and what else is read of it.
+{charge_rows}
 
 -- step: corrected
 -- The order and resource of corrections that name neither: those of the charges that they correct
 -- (same account, price and start), where these are all told apart alike.
-WITH distinguished AS (
-  SELECT p.issuer, p.account_name
-  FROM charge_lines AS p
-  JOIN named AS o ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_name
-  UNION
-  SELECT p.issuer, p.account_name
-  FROM charge_lines AS p
-  JOIN named AS r
-    ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_name),
+WITH named_rows AS (
+  SELECT c.*, a.code AS account, o.code AS order_id, r.code AS resource_id,
+         {is_correction} AS correction
+  FROM charge_rows AS c
+  JOIN accounts AS a ON a.account_no = c.account_no
+  JOIN cell_kinds AS k ON k.cell_no = c.cell_no
+  LEFT JOIN named AS o ON o.of_kind = 'order' AND o.named_key = c.order_key
+  LEFT JOIN named AS r ON r.of_kind = 'resource' AND r.named_key = c.resource_key),
+distinguished AS (
+  SELECT DISTINCT account FROM named_rows WHERE order_id IS NOT NULL OR resource_id IS NOT NULL),
 corrections AS (
-  SELECT DISTINCT c.issuer, c.account_name, c.price, c.started
-  FROM charge_lines AS c
-  JOIN distinguished AS a ON a.issuer = c.issuer AND a.account_name = c.account_name
-  WHERE c.correction AND c.order_name IS NULL AND c.resource_name IS NULL)
-SELECT c.issuer, c.account_name, c.price, c.started, min(o.code) AS order_id,
-       min(r.code) AS resource_id
+  SELECT DISTINCT c.account, c.price_key, c.started
+  FROM named_rows AS c
+  JOIN distinguished AS a ON a.account = c.account
+  WHERE c.correction AND c.order_key IS NULL AND c.resource_key IS NULL)
+SELECT c.account, c.price_key, c.started, min(p.order_id) AS order_id,
+       min(p.resource_id) AS resource_id
 FROM corrections AS c
-JOIN charge_lines AS p
-  ON p.issuer = c.issuer AND p.account_name = c.account_name AND p.price = c.price
- AND p.started = c.started AND NOT p.correction
-LEFT JOIN named AS o
-  ON o.of_kind = 'order' AND o.issuer = p.issuer AND o.subject = p.order_name
-LEFT JOIN named AS r
-  ON r.of_kind = 'resource' AND r.issuer = p.issuer AND r.subject = p.resource_name
-GROUP BY c.issuer, c.account_name, c.price, c.started
-HAVING min(coalesce(o.code, 0)) = max(coalesce(o.code, 0))
-   AND min(coalesce(r.code, 0)) = max(coalesce(r.code, 0))
+JOIN named_rows AS p
+  ON p.account = c.account AND p.price_key = c.price_key AND p.started = c.started
+ AND NOT p.correction
+GROUP BY c.account, c.price_key, c.started
+HAVING min(coalesce(p.order_id, 0)) = max(coalesce(p.order_id, 0))
+   AND min(coalesce(p.resource_id, 0)) = max(coalesce(p.resource_id, 0))
 
 -- view: coded_charges
--- The charges with codes, with only those orders, resources and sub-accounts that the book names,
--- and a day that stands for theirs: their own where these are told apart.
-SELECT c.import_id, c.row_no, a.code AS account, {sub_account_code} AS sub_account,
-       {order_code} AS order_id, {resource_code} AS resource_id, c.month,
-       c.own_day, {span} AS day, m.code AS currency, c.bought{amount_names}{test_names}{unit_codes}
-FROM charge_lines AS c
-JOIN accounts AS a ON a.issuer = c.issuer AND a.account = c.account_name
-JOIN currencies AS m ON m.currency = c.currency_name{joins}
+-- The charges with codes, with only those orders, resources and sub-accounts that the book names.
+-- Where a day tells charges apart it is theirs: those of an account in a month in which something
+-- changes for it, and those of a named order, resource or sub-account.
+SELECT {row}, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
+       {told_day} AS told_day
+FROM charge_rows AS c
+JOIN accounts AS a ON a.account_no = c.account_no
+JOIN cell_kinds AS k ON k.cell_no = c.cell_no{joins}{inheriting}
+
+-- step: scanned
+-- The charges summed by all that tells them apart, packed into as few numbers as hold it.
+SELECT {packed}{told_apart}{sums},
+       min(CASE WHEN bought THEN own_day END) AS bought, count(*) AS charges
+FROM coded_charges
+GROUP BY {keys}
 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.
-SELECT row_number() OVER () AS group_id, *
-FROM (
-  SELECT account, sub_account, order_id, resource_id, month, day, currency{keys}{sums},
-         min(CASE WHEN bought THEN own_day END) AS bought, count(*) AS charges
-  FROM coded_charges
-  GROUP BY account, sub_account, order_id, resource_id, month, day, currency{keys})
+SELECT row_number() OVER () AS group_id, g.account, {group_named}, g.month,
+       coalesce(g.told_day, m.first_day) AS day, d.currency{tests}{units}{group_sums},
+       g.bought, g.charges{for_rows}
+FROM (SELECT {unpacked}, s.* FROM scanned AS s) AS g
+JOIN kinds AS d ON d.kind = g.kind
+JOIN charged_months AS m ON m.month = g.month

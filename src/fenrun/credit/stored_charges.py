@@ -1,48 +1,64 @@
-"""From the charges of a workspace to groups of codes: what fills groups.sql, and its tables."""
+"""From the charges of a workspace to groups of codes: what fills groups.sql, and its tables.
+
+What a condition asks of a charge is asked of the tuples of values that many charges share (cells),
+as far as their columns stand there; the rest is asked row by row.
+"""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from fenrun.book.as_codes import NAMED, Book, named_subjects, subject_code
-from fenrun.charges.rows import COSTS, ORDER
+from fenrun.base.ids import short
+from fenrun.book.as_codes import Book, named_subjects, subject_code
+from fenrun.charges.rows import COSTS, KEYS, ORDER, key_of
+from fenrun.charges.stored import StoredFiles
 from fenrun.credit.on_whole_numbers import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number
-from fenrun.engine.dialect import as_integer, quoted
+from fenrun.engine.dialect import NARROW, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.runner import Runner
+from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree, number_sql, to_sql
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
+from fenrun.store.facts import Import
 
 _STEPS = {step.name: step for step in read_steps("fenrun.credit", "groups.sql")}
-_LATE = 62
-"""Days before and after the months settled within which charges of one span are summed.
-
-Older and later ones day by day.
-"""
-_NARROW = re.compile(r"DECIMAL\((\d|1[0-8]),")
-_NAMED_COLUMNS = {"sub-account": "sub_account", "order": "order", "resource": "resource"}
+_NONE = "CAST(NULL AS BIGINT)"
+_GROUP_NAMES = ("account", "sub_account", "order_id", "resource_id", "month")
+"""Columns by which groups and their charges are told apart, whatever the plans."""
+_NAMED = {"sub-account": "sub_account", "order": "order", "resource": "resource"}
+"""The kinds of subjects that the book can name, as the keys of charges are called."""
+_CORRECTION = ["in", "ChargeClass", ["Correction"]]
+_MOST_PACKED = 1 << 62
+"""What one packed number can tell apart."""
 
 
 @dataclass(frozen=True)
-class Extent:
-    """The size of some charges, which a settlement must know before it reads them."""
+class Source:
+    """Imports of charges, and of some of them by id the condition on those rows that are meant."""
 
+    imports: Sequence[Import]
+    only: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Month:
+    """The charges that are billed in a month, in all."""
+
+    month: int
+    first_day: int
+    last_day: int
     rows: int
-    low: datetime | None
-    """The first moment (UTC) at which a charge begins."""
-    high: datetime | None
-    """The last one."""
     totals: tuple[Decimal, ...]
     """The sum of each cost, in the order of the bases."""
     sizes: tuple[Decimal, ...]
@@ -50,40 +66,141 @@ class Extent:
 
 
 class StoredCharges:
-    """The charges of an engine's table that are billed in some months, as plans read them."""
+    """The charges of some imports that are billed in some months, as plans read them."""
 
     def __init__(
         self,
         engine: DuckDB,
+        source: Source,
         plans: Sequence[Plan],
         bases: Sequence[str],
         months: tuple[date, date],
-        table: str = "charges",
-        where: str = "true",
     ):
-        self.engine, self.plans, self.bases, self.table = engine, plans, bases, table
+        self.engine, self.source, self.plans, self.bases = engine, source, plans, bases
         self.start, self.end = months
-        self.where = where
-        """SQL: which of them are meant."""
-        self.present = engine.columns(table)
-        """The engine's type of each column."""
+        self.accounts: Set[tuple[str, str]] | None = None
+        """The accounts of which charges are meant, by issuer and name; None: all."""
+        first, last = str(self.start), str(self.end)
+        found = [StoredFiles(item) for item in source.imports if _can_be(item, first, last)]
+        self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
         self.scale = max(
-            (self._decimals(name) for basis in bases for name in costs_of(basis)), default=0
+            (file.decimals(n) for file in self.files for b in bases for n in costs_of(b)), default=0
         )
         """The decimals of the costs."""
-        self.extent = self._extent()
+        self.present = {name for file in self.files for name in file.stored.columns}
+        """The columns that any file has."""
 
-    # --- columns of a charge ------------------------------------------------------------------
+    def of(self, accounts: Set[tuple[str, str]]) -> StoredCharges:
+        """Return the charges of some accounts alone."""
+        some = StoredCharges(
+            self.engine, self.source, self.plans, self.bases, (self.start, self.end)
+        )
+        some.accounts = accounts
+        return some
+
+    def accounts_with(self, subjects: Iterable[tuple[str, str, str]]) -> set[tuple[str, str]]:
+        """Return the accounts with charges of orders, resources or sub-accounts.
+
+        Each is given by kind, issuer and id; an account is its issuer and name.
+        """
+        keys: dict[str, list[int]] = {}
+        for kind, issuer, subject in subjects:
+            keys.setdefault(f"{_NAMED[kind]}_key", []).append(key_of(issuer, subject))
+        return {pair for file in self.files for pair in file.accounts_with(keys)}
+
+    def rows(self) -> int:
+        """Return how many charges there are at most."""
+        return sum(int(file.stored.item.facts.get("rows", 0)) for file in self.files)
+
+    @cached_property
+    def offsets(self) -> list[tuple[int, datetime]]:
+        """The offsets of the plans' time zone from UTC while charges begin, each with its end."""
+        ends = [
+            datetime.fromisoformat(file.stored.item.facts[name])
+            for file in self.files
+            for name in ("first_start", "last_start")
+            if file.stored.item.facts.get(name)
+        ]
+        zone = self.plans[0].terms[0].timezone
+        return offset_changes(zone, min(ends), max(ends)) if ends else []
+
+    @property
+    def each_day(self) -> bool:
+        """Whether days are told apart for all charges, since a plan names the day that decides."""
+        return any(json.loads(plan.terms[0].as_of) for plan in self.plans)
+
+    def groups(
+        self,
+        crediting: Crediting,
+        book: Book,
+        runner: Runner,
+        check: Callable[[Sequence[Month]], None],
+        for_rows: bool = False,
+    ) -> None:
+        """Make the table `groups` in the runner from these charges. See groups.sql.
+
+        The runner holds the book. What is charged is told to `check` before, month by month: it may
+        refuse. The engine keeps `coded_charges`, row by row; groups say `for_rows` by which
+        columns they are theirs. Raises Refused where exact arithmetic does not fit.
+        """
+        _Grouping(self, crediting, book, for_rows).run(runner, check)
+
+    def same_group(self, crediting: Crediting) -> str:
+        """Return SQL of whether a row t of `coded_charges` is in a group g (see `for_rows`)."""
+        names = [*_GROUP_NAMES, "kind", "bits", "told_day"]
+        names += [f"own_{unit}" for unit in crediting.unit_names()]
+        return " AND ".join(f"g.{name} IS NOT DISTINCT FROM t.{name}" for name in names)
+
+
+def _can_be(item: Import, first: str, last: str) -> bool:
+    """Return whether an import can have charges that are billed from a day up to another."""
+    start, end = item.facts.get("first_billed", ""), item.facts.get("last_billed", "9999")
+    near = str(date.fromisoformat(first) - timedelta(days=1)) if first > "0001-01-01" else first
+    return bool(end >= near and start < last)
+
+
+@dataclass(frozen=True)
+class _File:
+    """One import's files, as SQL reads them."""
+
+    number: int
+    charges: StoredCharges
+    stored: StoredFiles
+    only: Mapping[str, str]
+
+    def decimals(self, name: str) -> int:
+        """Return the decimals of a column, as far as it holds numbers."""
+        if name not in self.stored.columns:
+            return 0
+        kind = self.stored.type_of(name)
+        if pa.types.is_decimal(kind):
+            return int(kind.scale)
+        text = f"CAST({self.as_number(name)} AS VARCHAR)"
+        places = f"max(length(rtrim(split_part({text}, '.', 2), '0')))"
+        sql = f"SELECT {places} AS n FROM {self._joined(text)}"
+        return self.charges.engine.query(sql).column("n").to_pylist()[0] or 0
+
+    # --- columns ------------------------------------------------------------------------------
+
+    def is_of_cell(self, names: Sequence[str]) -> bool:
+        """Return whether columns are held by cells, or are the same in all rows, or are not there.
+
+        What is asked of them is then asked of cells.
+        """
+        return all(self.stored.place_of(name) in ("", "k") for name in names)
 
     def column(self, name: str) -> str:
-        """Return SQL of a column, also where no file has it."""
-        if name in self.present:
-            return quoted(name)
+        """Return SQL of a column, also where the file does not have it."""
+        if name in self.stored.constants:
+            return self.stored.constants[name]
+        place = self.stored.place_of(name)
+        if place:
+            return f"{place}.{quoted(self.stored.name_of(name))}"
         return f"CAST(NULL AS {'DECIMAL(18,2)' if name in COSTS else 'VARCHAR'})"
 
-    def number(self, name: str) -> str:
+    def as_number(self, name: str) -> str:
         """Return SQL of a column as a number; null where it is none."""
-        if self.present.get(name, "").startswith("DECIMAL"):
+        if name in self.stored.columns and pa.types.is_decimal(self.stored.type_of(name)):
             return self.column(name)
         return f"TRY_CAST({self.column(name)} AS DECIMAL(38,15))"
 
@@ -93,14 +210,13 @@ class StoredCharges:
 
     def _reading(self, what: str, name: str) -> str:
         if what == "number":
-            return number_sql(name, self.number)
+            return number_sql(name, self.as_number)
         return f"CAST({self.column(name)} AS VARCHAR)"
 
     def amount(self, basis: str) -> str:
         """Return SQL of a charge's amount in a basis; of two costs the one nearer to zero."""
-        found = [
-            f"CAST({self.number(name)} AS DECIMAL(38, {self.scale}))" for name in costs_of(basis)
-        ]
+        scale = self.charges.scale
+        found = [self._cast(name, scale) for name in costs_of(basis)]
         if len(found) == 1:
             return found[0]
         one, other = found
@@ -109,89 +225,117 @@ class StoredCharges:
             f" WHEN abs({other}) < abs({one}) THEN {other} END"
         )
 
-    def _decimals(self, name: str) -> int:
-        kind = self.present.get(name, "")
-        if kind.startswith("DECIMAL"):
-            return int(kind[:-1].split(",")[1])
-        if not kind:
-            return 0
-        places = f"length(rtrim(split_part(CAST({self.number(name)} AS VARCHAR), '.', 2), '0'))"
-        sql = f"SELECT max({places}) AS n FROM {self.table}"
-        return self.engine.query(sql).column("n").to_pylist()[0] or 0
+    def _cast(self, name: str, scale: int) -> str:
+        """Return SQL of a cost with the decimals that all costs have."""
+        number = self.as_number(name)
+        if name in self.stored.columns:
+            kind = self.stored.type_of(name)
+            if pa.types.is_decimal(kind) and kind.scale == scale:
+                return number
+        return f"CAST({number} AS DECIMAL(38, {scale}))"
 
-    @property
-    def within(self) -> str:
-        """SQL of which rows are meant."""
-        return (
-            f"BillingPeriodStart >= TIMESTAMP '{self.start}' - INTERVAL 1 DAY"
-            f" AND BillingPeriodStart < TIMESTAMP '{self.end}' - INTERVAL 1 DAY AND {self.where}"
-        )
-
-    def _extent(self) -> Extent:
-        asked = ["count(*) AS rows", "min(ChargePeriodStart) AS low"]
-        asked.append("max(ChargePeriodStart) AS high")
-        for n, basis in enumerate(self.bases):
-            asked += [
-                f"sum({self.amount(basis)}) AS s{n}",
-                f"sum(abs({self.amount(basis)})) AS z{n}",
-            ]
-        sql = f"SELECT {', '.join(asked)} FROM {self.table} WHERE {self.within}"
-        (row,) = self.engine.query(sql).to_pylist()
-        totals = tuple(row[f"s{n}"] or Decimal(0) for n in range(len(self.bases)))
-        sizes = tuple(row[f"z{n}"] or Decimal(0) for n in range(len(self.bases)))
-        return Extent(row["rows"], row["low"], row["high"], totals, sizes)
-
-    # --- the day of a charge ------------------------------------------------------------------
+    def is_narrow(self, bases: Sequence[str]) -> bool:
+        """Return whether all costs of some bases fit a machine word."""
+        names = [n for basis in bases for n in costs_of(basis) if n in self.stored.columns]
+        kinds = [self.stored.type_of(name) for name in names]
+        return all(pa.types.is_decimal(kind) and kind.precision <= NARROW for kind in kinds)
 
     def day(self) -> str:
         """Return SQL of the day of a charge that says who is credited, in the plans' time zone."""
-        terms, offset = self.plans[0].terms[0], self._offset()
-        usual = f"CAST(ChargePeriodStart + {offset} AS DATE)"
+        usual = f"CAST({self.column('ChargePeriodStart')} + {self._offset()} AS DATE)"
         arms = []
-        for tree, name in json.loads(terms.as_of):
+        for tree, name in json.loads(self.charges.plans[0].terms[0].as_of):
             when = self.condition(tree) if tree else "true"
-            found = self._named_day(name, offset) or usual
-            arms.append(f"WHEN {when} THEN coalesce({found}, {usual})")
+            arms.append(f"WHEN {when} THEN coalesce({self._named_day(name) or usual}, {usual})")
         return f"CASE {' '.join(arms)} ELSE {usual} END" if arms else usual
 
-    def _named_day(self, name: str, offset: str) -> str | None:
+    def _named_day(self, name: str) -> str | None:
         if name.startswith("x_"):
             return f"TRY_CAST({self.column(name)} AS DATE)"
         if name == "BillingPeriodStart":
-            return "CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE)"
-        if name == "ChargePeriodEnd" and name in self.present:
-            return f"CAST({self.column(name)} - INTERVAL 1 SECOND + {offset} AS DATE)"
+            billed = self.column("BillingPeriodStart")
+            return f"CAST(date_trunc('month', {billed} + INTERVAL 1 DAY) AS DATE)"
+        if name == "ChargePeriodEnd" and name in self.stored.columns:
+            return f"CAST({self.column(name)} - INTERVAL 1 SECOND + {self._offset()} AS DATE)"
         return None
 
     def _offset(self) -> str:
         """Return SQL of what to add to a charge's UTC time for the plan's time zone."""
-        low, high = self.extent.low, self.extent.high
-        if low is None or high is None:
+        if not self.charges.offsets:
             return "INTERVAL 0 SECOND"
-        changes = offset_changes(self.plans[0].terms[0].timezone, low, high)
+        *before, (last, _) = self.charges.offsets
+        started = self.column("ChargePeriodStart")
         arms = [
-            f"WHEN ChargePeriodStart < TIMESTAMP '{until}' THEN INTERVAL '{seconds}' SECOND"
-            for seconds, until in changes[:-1]
+            f"WHEN {started} < TIMESTAMP '{until}' THEN INTERVAL '{seconds}' SECOND"
+            for seconds, until in before
         ]
-        last = f"INTERVAL '{changes[-1][0]}' SECOND"
-        return f"CASE {' '.join(arms)} ELSE {last} END" if arms else last
+        return (
+            f"CASE {' '.join(arms)} ELSE INTERVAL '{last}' SECOND END"
+            if arms
+            else (f"INTERVAL '{last}' SECOND")
+        )
 
-    def window(self) -> tuple[date, date]:
-        """Return the days between which a change of the book tells charges of an account apart."""
-        low = self.start - timedelta(days=_LATE) if self.start.year > 1 else self.start
-        high = self.end + timedelta(days=_LATE)
-        first, last = self.extent.low, self.extent.high
-        if first and last:  # what changes before or after all charges tells none of them apart
-            low = max(low, first.date() - timedelta(days=2))
-            high = min(high, last.date() + timedelta(days=2))
-        return low, high
+    def month(self) -> str:
+        """Return SQL of the month in which a charge is billed."""
+        billed = f"{self.column('BillingPeriodStart')} + INTERVAL 1 DAY"
+        return f"year({billed}) * 12 + month({billed}) - 1"
 
-    def groups(self, crediting: Crediting, book: Book, runner: Runner) -> None:
-        """Make the table `groups` in the runner from these charges. See groups.sql.
+    # --- rows ---------------------------------------------------------------------------------
 
-        The runner holds the book. Raises Refused where exact arithmetic does not fit.
-        """
-        _Grouping(self, crediting, book).run(runner)
+    def query(self, columns: Mapping[str, str]) -> str:
+        """Return the query of the rows that are meant, with columns of SQL by name."""
+        named = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
+        billed = self.column("BillingPeriodStart")
+        where = [
+            f"{billed} >= TIMESTAMP '{self.charges.start}' - INTERVAL 1 DAY",
+            f"{billed} < TIMESTAMP '{self.charges.end}' - INTERVAL 1 DAY",
+        ]
+        condition = self.only.get(self.stored.item.id)
+        if condition:
+            where.append(f"c.row_no IN (SELECT row_no FROM {self._all()} WHERE {condition})")
+        if self.charges.accounts is not None:
+            where.append(f"c.account_no IN ({', '.join(map(str, self._meant())) or 'NULL'})")
+        meant = " AND ".join(where)
+        return f"SELECT {named} FROM {self._joined(named + meant)} WHERE {meant}"
+
+    def _meant(self) -> list[int]:
+        """Return the numbers of the accounts that are meant."""
+        meant = self.charges.accounts or set()
+        return [number for number, pair in self.accounts() if pair in meant]
+
+    def accounts(self) -> Iterator[tuple[int, tuple[str, str]]]:
+        """Yield the number of each account, with its issuer and name."""
+        table = self.stored.read_accounts()
+        names = (table[n].to_pylist() for n in ("InvoiceIssuerName", "BillingAccountId"))
+        return zip(table["account_no"].to_pylist(), zip(*names))
+
+    def accounts_with(self, keys: Mapping[str, list[int]]) -> set[tuple[str, str]]:
+        """Return the accounts that have charges with one of some keys."""
+        among = [
+            f"c.{name} IN ({', '.join(map(str, numbers))})"
+            for name, numbers in keys.items()
+            if name in self.stored.keys
+        ]
+        if not among:
+            return set()
+        sql = f"SELECT DISTINCT account_no FROM {self._joined()} WHERE {' OR '.join(among)}"
+        found = set(self.charges.engine.query(sql).column("account_no").to_pylist())
+        return {pair for number, pair in self.accounts() if number in found}
+
+    def _joined(self, read: str = "") -> str:
+        """Return SQL of the rows, with cells and accounts as far as other SQL reads them."""
+        files, engine = self.stored, self.charges.engine
+        joined = f"{engine.file(files.charges)} AS c"
+        if 'k."' in read:
+            joined += f" JOIN {engine.file(files.cells)} AS k ON k.cell_no = c.cell_no"
+        if 'a."' in read:
+            joined += f" JOIN {engine.file(files.accounts)} AS a ON a.account_no = c.account_no"
+        return joined
+
+    def _all(self) -> str:
+        """Return SQL of all rows with the columns of the source, as load_charges gives them."""
+        query = self.stored.query(self.charges.engine, {}, "true")
+        return f"({query})"
 
 
 @dataclass(frozen=True)
@@ -201,190 +345,401 @@ class _Grouping:
     charges: StoredCharges
     crediting: Crediting
     book: Book
+    for_rows: bool
 
-    def run(self, runner: Runner) -> None:
-        engine = self.charges.engine
-        filled = self._fragments(runner)
-        for name in ("charge_lines", "corrected", "coded_charges", "groups"):
-            if name != "corrected" or self._has_corrections():
-                engine.run(_STEPS[name], filled)
+    def run(self, runner: Runner, check: Callable[[Sequence[Month]], None]) -> None:
+        engine, filled = self.charges.engine, self._fragments()
+        engine.run(_STEPS["charge_rows"], filled)
+        months = self._load_months(runner)
+        check(months)
+        filled |= self._told_apart(runner)
+        if self._inherits:
+            engine.run(_STEPS["corrected"], filled)
+        filled |= self._packed(months)
+        for name in ("coded_charges", "scanned", "groups"):
+            engine.run(_STEPS[name], filled)
         if not runner.shares(engine.connection):
             runner.load_table("groups", engine.table("groups"))
 
-    def _fragments(self, runner: Runner) -> dict[str, str]:
-        charges, crediting = self.charges, self.crediting
-        kinds = self._load_named()
+    # --- what is read of charges --------------------------------------------------------------
+
+    def _fragments(self) -> dict[str, str]:
         self._load_accounts()
-        amounts = [f"{charges.amount(basis)} AS a{n}" for n, basis in enumerate(crediting.bases)]
+        self._load_kinds()
+        crediting = self.crediting
+        rows = [file.query(self._row(file)) for file in self.charges.files]
         tests = [
-            f", CASE WHEN {charges.condition(node)} THEN 1 ELSE 0 END AS t{n}"
-            for n, node in enumerate(crediting.leaves.charge)
+            f", d.t{n} | CAST((g.bits >> {n}) & 1 AS INTEGER) AS t{n}"
+            for n in range(len(crediting.leaves.charge))
         ]
-        units = [
-            f", CAST({charges.column(name)} AS VARCHAR) AS u{n}"
-            for n, name in enumerate(crediting.units)
-        ]
-        bought = [f"coalesce({charges.number(name)} > 0, false)" for name in BASES.values()]
-        month = "BillingPeriodStart + INTERVAL 1 DAY"
+        units = [f", coalesce(g.own_u{n}, d.u{n}) AS u{n}" for n in range(len(crediting.units))]
         return {
-            "charges": charges.table,
-            "within": charges.within,
-            "sub_account": charges.column("SubAccountId"),
-            "order_id": charges.column(ORDER),
-            "resource_id": charges.column("ResourceId"),
-            "correction": f"coalesce({charges.column('ChargeClass')} = 'Correction', false)",
-            "price": charges.column("SkuPriceId"),
-            "month": f"year({month}) * 12 + month({month}) - 1",
-            "day": charges.day(),
-            "bought": " OR ".join(bought) if crediting.reads_purchases() else "false",
-            "amounts": ", ".join(amounts),
+            "charge_rows": "\nUNION ALL\n".join(rows) or self._no_rows(),
+            "is_correction": self._is_correction if self._inherits else "false",
             "tests": "".join(tests),
             "units": "".join(units),
-            "amount_names": "".join(f", c.{a}" for a in crediting.amount_names()),
-            "test_names": "".join(f", c.t{n}" for n in range(len(crediting.leaves.charge))),
-            "unit_codes": self._unit_codes(),
-            "keys": "".join(f", {key}" for key in crediting.key_names()),
-            "sums": self._cost_sums(),
-            **self._codes_of_named(kinds),
-            **self._spans(runner, kinds),
         }
 
-    def _cost_sums(self) -> str:
+    @property
+    def _leaves(self) -> list[Tree]:
+        """What is asked of a charge: by conditions, and whether it is a correction."""
+        asked = list(self.crediting.leaves.charge)
+        return asked if _CORRECTION in asked or not self._inherits else [*asked, _CORRECTION]
+
+    def _row(self, file: _File) -> dict[str, str]:
+        """Return the columns of `charge_rows` in a file."""
+        crediting, stored = self.crediting, file.stored
+        own = [n for n, leaf in enumerate(self._leaves) if not file.is_of_cell(_columns_of(leaf))]
+        bits = [
+            f"CASE WHEN {file.condition(self._leaves[n])} THEN {1 << n} ELSE 0 END" for n in own
+        ]
+        bought = [f"coalesce({file.as_number(name)} > 0, false)" for name in BASES.values()]
+        keys = {key: f"c.{key}" if key in stored.keys else _NONE for key in KEYS}
+        amounts = {f"a{n}": file.amount(basis) for n, basis in enumerate(crediting.bases)}
+        units = {
+            f"u{n}": f"CAST({file.column(name)} AS VARCHAR)"
+            if not file.is_of_cell([name])
+            else "CAST(NULL AS VARCHAR)"
+            for n, name in enumerate(crediting.units)
+        }
+        return {
+            "import_id": literal(short(stored.item.id)),
+            "row_no": "c.row_no",
+            "account_no": f"c.account_no + {self._first('accounts', file)}",
+            "cell_no": f"c.cell_no + {self._first('cells', file)}",
+            **keys,
+            "started": file.column("ChargePeriodStart"),
+            "month": file.month(),
+            "own_day": f"date_diff('day', DATE '1970-01-01', {file.day()})",
+            "bits": f"CAST({' + '.join(bits) or 0} AS BIGINT)",
+            "bought": " OR ".join(bought) if crediting.reads_purchases() else "false",
+            **amounts,
+            **units,
+        }
+
+    def _no_rows(self) -> str:
+        """Return the query of no rows at all, with the same columns."""
+        numbers = ("account_no", "cell_no", *KEYS, "month", "own_day", "bits")
+        found = [f"{_NONE} AS {name}" for name in numbers]
+        found += ["'' AS import_id", "CAST(0 AS BIGINT) AS row_no", "false AS bought"]
+        found += ["TIMESTAMP '1970-01-01' AS started"]
+        found += [f"CAST(0 AS DECIMAL(18, 2)) AS {a}" for a in self.crediting.amount_names()]
+        found += [f"CAST(NULL AS VARCHAR) AS {u}" for u in self.crediting.unit_names()]
+        return f"SELECT {', '.join(found)} WHERE false"
+
+    def _first(self, what: str, file: _File) -> int:
+        """Return how many accounts or cells the files before one have."""
+        before = self.charges.files[: file.number]
+        return sum(int(other.stored.item.facts[what]) for other in before)
+
+    # --- accounts, cells, named subjects ------------------------------------------------------
+
+    def _load_accounts(self) -> None:
+        """Load `accounts`: the code of each account of each file."""
+        codes: list[int] = []
+        numbers: list[int] = []
+        for file in self.charges.files:
+            first = self._first("accounts", file)
+            for number, pair in file.accounts():
+                numbers.append(first + number)
+                codes.append(subject_code(self.crediting.codes, *pair))
+        arrays = {
+            "account_no": pa.array(numbers, pa.int32()),
+            "code": pa.array(codes, pa.int64()),
+        }
+        self.charges.engine.load("accounts", pa.table(arrays))
+
+    def _load_kinds(self) -> None:
+        """Load `kinds`, what is read of cells, and `cell_kinds`, the kind of each cell."""
+        engine, crediting = self.charges.engine, self.crediting
+        tests = [f"t{n}" for n in range(len(self._leaves))]
+        units = crediting.unit_names()
+        parts = [self._facts_of_cells(file) for file in self.charges.files]
+        none = [f"0 AS {t}" for t in tests] + [f"CAST(NULL AS VARCHAR) AS {u}" for u in units]
+        nothing = ", ".join(["0 AS cell_no", "'' AS currency", *none])
+        keys = ", ".join(["currency", *tests, *units])
+        union = " UNION ALL ".join(parts) or f"SELECT {nothing} WHERE false"
+        engine.connection.execute(
+            f"CREATE OR REPLACE TABLE cell_facts AS {union};"
+            "CREATE OR REPLACE TABLE kind_texts AS SELECT row_number() OVER () - 1 AS kind, *"
+            f" FROM (SELECT DISTINCT {keys} FROM cell_facts)"
+        )
+        place = self._leaves.index(_CORRECTION) if _CORRECTION in self._leaves else -1
+        corrects = f"n.t{place} = 1" if place >= 0 else "false"
+        same = " AND ".join(f"f.{k} IS NOT DISTINCT FROM n.{k}" for k in keys.split(", "))
+        engine.connection.execute(
+            "CREATE OR REPLACE TABLE cell_kinds AS SELECT CAST(f.cell_no AS INTEGER) AS cell_no,"
+            f" CAST(n.kind AS BIGINT) AS kind, {corrects} AS corrects"
+            f" FROM cell_facts AS f JOIN kind_texts AS n ON {same}"
+        )
+        table = engine.table("kind_texts")
+        for name in ("currency", *units):
+            place = table.column_names.index(name)
+            coded = _codes(crediting.codes, table[name])
+            table = table.set_column(place, name, coded)
+        engine.load("kinds", table)
+
+    def _facts_of_cells(self, file: _File) -> str:
+        """Return the query of what is read of each cell of a file."""
+        tests = [
+            f"CASE WHEN {file.condition(leaf)} THEN 1 ELSE 0 END AS t{n}"
+            if file.is_of_cell(_columns_of(leaf))
+            else f"0 AS t{n}"
+            for n, leaf in enumerate(self._leaves)
+        ]
+        units = [
+            f"CAST({file.column(name)} AS VARCHAR) AS u{n}"
+            if file.is_of_cell([name])
+            else f"CAST(NULL AS VARCHAR) AS u{n}"
+            for n, name in enumerate(self.crediting.units)
+        ]
+        first = self._first("cells", file)
+        currency = f"{file.column('BillingCurrency')} AS currency"
+        found = ", ".join([f"k.cell_no + {first} AS cell_no", currency, *tests, *units])
+        engine = self.charges.engine
+        return f"SELECT {found} FROM {engine.file(file.stored.cells)} AS k"
+
+    @cached_property
+    def _named(self) -> list[tuple[str, str, str, int]]:
+        """What the book names of orders, resources and sub-accounts that a file can have."""
+        columns = {"order": ORDER, "resource": "ResourceId", "sub-account": "SubAccountId"}
+        present = self.charges.present
+        rows = named_subjects(self.book, self.crediting.codes)
+        return [row for row in rows if columns[row[0]] in present]
+
+    @cached_property
+    def _kinds_named(self) -> list[str]:
+        return sorted({kind for kind, *_ in self._named})
+
+    @cached_property
+    def _inherits(self) -> bool:
+        """Whether corrections can inherit an order or a resource."""
+        named = {"order", "resource"} & set(self._kinds_named)
+        facts = (file.stored.item.facts for file in self.charges.files)
+        return bool(named) and any(fact.get("corrections", 1) for fact in facts)
+
+    def _told_apart(self, runner: Runner) -> dict[str, str]:
+        """Return SQL of what the book names and of the days told apart, with the joins."""
+        engine, joins = self.charges.engine, []
+        rows = self._named
+        arrays = {
+            "of_kind": pa.array([kind for kind, *_ in rows], pa.string()),
+            "named_key": pa.array([key_of(i, subject) for _, i, subject, _ in rows], pa.int64()),
+            "code": pa.array([code for *_, code in rows], pa.int64()),
+        }
+        engine.load("named", pa.table(arrays))
+        aliases = {"sub-account": "s", "order": "o", "resource": "r"}
+        codes = {"sub-account": _NONE, "order": _NONE, "resource": _NONE}
+        own = []
+        for kind in self._kinds_named:
+            alias = aliases[kind]
+            joins.append(
+                f"\nLEFT JOIN (SELECT named_key, code FROM named WHERE of_kind = '{kind}')"
+                f" AS {alias} ON {alias}.named_key = c.{_NAMED[kind]}_key"
+            )
+            codes[kind] = f"{alias}.code"
+            own.append(f"{alias}.code IS NOT NULL")
+        told, more = self._told_day(runner, own)
+        more += [self._load_units(n) for n in range(len(self.crediting.units))]
+        units = [f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))]
+        row = ["c.import_id", "c.row_no", "a.code AS account", "c.month", "c.own_day", "k.kind"]
+        row += ["c.bits", "c.bought", *(f"c.{a}" for a in self.crediting.amount_names())]
+        filled = {
+            "row": ", ".join(row) + "".join(units),
+            "sub_account": codes["sub-account"],
+            "order_id": codes["order"],
+            "resource_id": codes["resource"],
+            "told_day": told,
+            "joins": "".join([*joins, *more]),
+            "inheriting": "",
+        }
+        return filled | (self._inheriting(filled) if self._inherits else {})
+
+    def _inheriting(self, filled: Mapping[str, str]) -> dict[str, str]:
+        """Return SQL that takes corrections by themselves: few rows may inherit an order."""
+        is_correction = self._is_correction
+        inherits = (
+            "\nLEFT JOIN corrected AS i ON i.account = a.code AND i.started = c.started"
+            " AND i.price_key = c.price_key AND c.order_key IS NULL AND c.resource_key IS NULL"
+        )
+        order = f"coalesce({filled['order_id']}, i.order_id)"
+        resource = f"coalesce({filled['resource_id']}, i.resource_id)"
+        told = f"CASE WHEN i.account IS NOT NULL THEN c.own_day ELSE {filled['told_day']} END"
+        rows = (
+            f"\nUNION ALL\nSELECT {filled['row']}, {filled['sub_account']}, {order}, {resource},"
+            f" {told}\nFROM charge_rows AS c"
+            "\nJOIN accounts AS a ON a.account_no = c.account_no"
+            f"\nJOIN cell_kinds AS k ON k.cell_no = c.cell_no{filled['joins']}{inherits}"
+            f"\nWHERE {is_correction}"
+        )
+        return {"inheriting": f"\nWHERE NOT {is_correction}{rows}"}
+
+    @property
+    def _is_correction(self) -> str:
+        """SQL of whether a charge c of a cell k is a correction."""
+        place = self._leaves.index(_CORRECTION)
+        return f"(k.corrects OR (c.bits >> {place}) & 1 = 1)"
+
+    def _load_units(self, n: int) -> str:
+        """Load the codes of what something is earned for by itself; return the join."""
+        engine = self.charges.engine
+        sql = f"SELECT DISTINCT u{n} AS unit FROM charge_rows WHERE u{n} IS NOT NULL"
+        found = engine.query(sql)
+        codes = _codes(self.crediting.codes, found["unit"])
+        engine.load(f"unit{n}", found.append_column("code", codes))
+        return f"\nLEFT JOIN unit{n} AS w{n} ON w{n}.unit = c.u{n}"
+
+    # --- days ---------------------------------------------------------------------------------
+
+    def _load_months(self, runner: Runner) -> list[Month]:
+        """Load `charged_months`, in the runner too; return them."""
+        asked = ["month", "min(own_day) AS first_day", "max(own_day) AS last_day"]
+        asked.append("count(*) AS rows")
+        for a in self.crediting.amount_names():
+            asked += [f"sum({a}) AS s_{a}", f"sum(abs({a})) AS z_{a}"]
+        sql = f"SELECT {', '.join(asked)} FROM charge_rows GROUP BY month ORDER BY month"
+        found = [self._month(row) for row in self.charges.engine.query(sql).to_pylist()]
+        names = ("month", "first_day", "last_day")
+        rows = [(one.month, one.first_day, one.last_day) for one in found]
+        columns = {name: pa.array([r[n] for r in rows], pa.int64()) for n, name in enumerate(names)}
+        self.charges.engine.load("charged_months", pa.table(columns))
+        if not runner.shares(self.charges.engine.connection):
+            runner.load("charged_months", dict.fromkeys(names, NUMBER), rows)
+        return found
+
+    def _month(self, row: dict[str, Any]) -> Month:
+        names = self.crediting.amount_names()
+        totals, sizes = (tuple(row[f"{s}_{a}"] or Decimal(0) for a in names) for s in "sz")
+        return Month(row["month"], row["first_day"], row["last_day"], row["rows"], totals, sizes)
+
+    def _told_day(self, runner: Runner, own: list[str]) -> tuple[str, list[str]]:
+        """Return SQL of the day where days are told apart, and the joins that it needs."""
+        if self.crediting.reads_days() or self.charges.each_day:
+            return "c.own_day", []
+        runner.run(_STEPS["turning_days"], {"depth": str(self.crediting.depth)})
+        rows = runner.rows("SELECT account, month FROM turning_days")
+        joins = []
+        if rows:
+            names = ("account", "month")
+            columns = dict(zip(names, (pa.array(c, pa.int64()) for c in zip(*rows))))
+            self.charges.engine.load("turning", pa.table(columns))
+            joins.append("\nLEFT JOIN turning AS t ON t.account = a.code AND t.month = c.month")
+            own = [*own, "t.account IS NOT NULL"]
+        dates = {d for p in self.charges.plans for x in p.exclusions for d in _ends(x)}
+        inside = sorted((day_number(d) for d in dates if d.year > 1), reverse=True)
+        arms = [f"WHEN {' OR '.join(own)} THEN c.own_day"] if own else []
+        arms += [f"WHEN c.own_day >= {day} THEN {day}" for day in inside]
+        return f"CASE {' '.join(arms)} END" if arms else _NONE, joins
+
+    # --- packing ------------------------------------------------------------------------------
+
+    def _packed(self, months: Sequence[Month]) -> dict[str, str]:
+        """Return SQL that packs what tells groups apart into few numbers, and unpacks it."""
+        kinds = self.charges.engine.query("SELECT count(*) AS n FROM kinds").to_pylist()[0]["n"]
+        first = months[0].month if months else 0
+        last = months[-1].month if months else 0
+        parts = [
+            ("kind", "kind", max(1, kinds)),
+            ("bits", "bits", 1 << len(self._leaves)),
+            ("month", f"(month - {first})", last - first + 1),
+            ("account", "account", len(self.crediting.codes.texts) + 1),
+        ]
+        packs = list(_packs(parts))
+        told = self._names_told()
+        packed = [f"{_pack(parts)} AS p{n}" for n, parts in enumerate(packs)]
+        unpacked = [
+            f"{sql} + {first} AS {name}" if name == "month" else f"{sql} AS {name}"
+            for n, parts in enumerate(packs)
+            for name, sql in _unpack(f"s.p{n}", parts)
+        ]
+        named = ("sub_account", "order_id", "resource_id")
+        return {
+            "packed": ", ".join(packed),
+            "keys": ", ".join(str(n + 1) for n in range(len(packed) + len(told))),
+            "told_apart": "".join(f", {name}" for name in told),
+            "unpacked": ", ".join(unpacked),
+            "group_named": ", ".join(
+                f"g.{name}" if name in told else f"{_NONE} AS {name}" for name in named
+            ),
+            "sums": self._sums(),
+            "for_rows": "".join(f", g.{name}" for name in self._row_names() if self.for_rows),
+            "group_sums": "".join(
+                f", g.a{n}, g.lacking{n}" for n in range(len(self.crediting.bases))
+            ),
+        }
+
+    def _row_names(self) -> list[str]:
+        """Return what tells charges apart besides what groups have anyway."""
+        return ["kind", "bits", *(n for n in self._names_told() if n not in _GROUP_NAMES)]
+
+    def _names_told(self) -> list[str]:
+        """Return the columns that can be missing, by which groups are told apart."""
+        by_kind = {"sub-account": "sub_account", "order": "order_id", "resource": "resource_id"}
+        found = ["told_day", *(by_kind[kind] for kind in self._kinds_named)]
+        if self._inherits:
+            found = list(dict.fromkeys([*found, "order_id", "resource_id"]))
+        return found + [f"own_u{n}" for n in range(len(self.crediting.units))]
+
+    def _sums(self) -> str:
         """Return SQL of the sums of a group's costs, as whole numbers."""
         scale, found = self.charges.scale, []
-        for n, basis in enumerate(self.crediting.bases):
-            kinds = [self.charges.present.get(name, "DECIMAL(18,2)") for name in costs_of(basis)]
+        narrow = all(file.is_narrow(self.crediting.bases) for file in self.charges.files)
+        for n in range(len(self.crediting.bases)):
             whole = f"CAST(coalesce(sum(a{n}), 0) * {10**scale} AS HUGEINT)"
-            if not all(_NARROW.match(kind) for kind in kinds):
+            if not narrow:
                 whole = as_integer(f"coalesce(sum(a{n}), 0)", scale)
             found.append(f", {whole} AS a{n}, count(*) - count(a{n}) AS lacking{n}")
         return "".join(found)
 
-    # --- codes --------------------------------------------------------------------------------
 
-    def _load_named(self) -> set[str]:
-        """Load what the book names of orders, resources and sub-accounts; return their kinds."""
-        rows = named_subjects(self.book, self.crediting.codes)
-        rows = [row for row in rows if self._column_of(row[0]) in self.charges.present]
-        kinds, issuers, subjects, numbers = zip(*rows) if rows else ((), (), (), ())
-        table = pa.table(
-            {
-                "of_kind": pa.array(kinds, pa.string()),
-                "issuer": pa.array(issuers, pa.string()),
-                "subject": pa.array(subjects, pa.string()),
-                "code": pa.array(numbers, pa.int64()),
-            }
-        )
-        self.charges.engine.load("named", table)
-        return set(kinds)
+def _ends(row: Any) -> tuple[date, date]:
+    return row.valid_from, row.valid_to
 
-    @staticmethod
-    def _column_of(kind: str) -> str:
-        return {"order": ORDER, "resource": "ResourceId", "sub-account": "SubAccountId"}[kind]
 
-    def _load_accounts(self) -> None:
-        """Load the codes of accounts, currencies and units."""
-        charges, codes = self.charges, self.crediting.codes
-        engine, of = charges.engine, f"FROM {charges.table} WHERE {charges.within}"
-        found = engine.query(
-            f"SELECT DISTINCT InvoiceIssuerName AS issuer, BillingAccountId AS account {of}"
-        )
-        pairs = zip(found.column("issuer").to_pylist(), found.column("account").to_pylist())
-        numbers = [subject_code(codes, issuer, account) for issuer, account in pairs]
-        engine.load("accounts", found.append_column("code", pa.array(numbers, pa.int64())))
-        found = engine.query(f"SELECT DISTINCT BillingCurrency AS currency {of}")
-        engine.load("currencies", found.append_column("code", _codes(codes, found["currency"])))
-        for n, name in enumerate(self.crediting.units):
-            text = f"CAST({charges.column(name)} AS VARCHAR)"
-            found = engine.query(f"SELECT DISTINCT {text} AS unit {of} AND {text} IS NOT NULL")
-            engine.load(f"unit{n}", found.append_column("code", _codes(codes, found["unit"])))
+def _columns_of(leaf: Tree) -> list[str]:
+    """Return the columns that a part of a condition on a charge reads."""
+    if leaf[0] == "below":
+        return [BASES[leaf[1]], BASES[leaf[3]]]
+    return [str(leaf[1])]
 
-    def _unit_codes(self) -> str:
-        return "".join(
-            f", coalesce(w{n}.code, 0) AS u{n}" for n in range(len(self.crediting.units))
-        )
 
-    def _has_corrections(self) -> bool:
-        named = self.charges.engine.query(
-            "SELECT 1 FROM named WHERE of_kind IN ('order', 'resource') LIMIT 1"
-        )
-        return bool(named.num_rows) and "ChargeClass" in self.charges.present
+_Part = tuple[str, str, int]
+"""A name, SQL of its number, and how many numbers there can be."""
 
-    def _codes_of_named(self, kinds: set[str]) -> dict[str, str]:
-        """Return SQL of the codes of what the book names, with the joins that bring them."""
-        joins = [
-            f"\nLEFT JOIN named AS {alias} ON {alias}.of_kind = '{kind}'"
-            f" AND {alias}.issuer = c.issuer AND {alias}.subject = c.{_NAMED_COLUMNS[kind]}_name"
-            for alias, kind in (("s", "sub-account"), ("o", "order"), ("r", "resource"))
-            if kind in kinds
-        ]
-        inherits = self._has_corrections()
-        if inherits:
-            joins.append(
-                "\nLEFT JOIN corrected AS k ON k.issuer = c.issuer"
-                " AND k.account_name = c.account_name AND k.started = c.started"
-                " AND k.price = CASE WHEN c.correction AND c.order_name IS NULL"
-                " AND c.resource_name IS NULL THEN c.price END"
-            )
-        joins += [
-            f"\nLEFT JOIN unit{n} AS w{n} ON w{n}.unit = c.u{n}"
-            for n in range(len(self.crediting.units))
-        ]
-        none = "CAST(NULL AS BIGINT)"
-        order = "o.code" if "order" in kinds else none
-        resource = "r.code" if "resource" in kinds else none
-        return {
-            "sub_account_code": "s.code" if "sub-account" in kinds else none,
-            "order_code": f"coalesce({order}, k.order_id)" if inherits else order,
-            "resource_code": f"coalesce({resource}, k.resource_id)" if inherits else resource,
-            "joins": "".join(joins),
-        }
 
-    # --- spans --------------------------------------------------------------------------------
+def _packs(parts: Sequence[_Part]) -> Iterator[list[_Part]]:
+    """Yield parts together that one number can hold."""
+    pack: list[_Part] = []
+    size = 1
+    for part in parts:
+        if pack and size * part[2] >= _MOST_PACKED:
+            yield pack
+            pack, size = [], 1
+        pack.append(part)
+        size *= part[2]
+    yield pack
 
-    def _spans(self, runner: Runner, kinds: set[str]) -> dict[str, str]:
-        """Return SQL of the day that stands for a charge's.
 
-        It is the first of a span between changes of the book and dates in the plans, unless a
-        condition reads the day itself.
-        """
-        plans, (low, high) = self.charges.plans, self.charges.window()
-        joins = self._codes_of_named(kinds)["joins"]
-        if self.crediting.reads_days() or any(json.loads(p.terms[0].as_of) for p in plans):
-            return {"span": "c.own_day", "joins": joins}
-        depth = self.crediting.depth
-        filled = {"low": str(day_number(low)), "high": str(day_number(high)), "depth": str(depth)}
-        for name in ("turning_days", "spans"):
-            runner.run(_STEPS[name], filled)
-        spans = runner.rows("SELECT account, valid_from, valid_to FROM spans")
-        if not runner.shares(self.charges.engine.connection):
-            columns = list(zip(*spans)) or [(), (), ()]
-            names = ("account", "valid_from", "valid_to")
-            arrays = {name: pa.array(values, pa.int64()) for name, values in zip(names, columns)}
-            self.charges.engine.load("spans", pa.table(arrays))
-        plain = filled["low"]
-        if spans:
-            joins += (
-                "\nLEFT JOIN spans AS n ON n.account = a.code"
-                " AND n.valid_from <= c.own_day AND c.own_day < n.valid_to"
-            )
-            plain = f"coalesce(n.valid_from, {plain})"
-        dates = {d for p in plans for x in p.exclusions for d in (x.valid_from, x.valid_to)}
-        inside = sorted((day_number(d) for d in dates if low < d < high), reverse=True)
-        if inside:
-            arms = " ".join(f"WHEN c.own_day >= {day} THEN {day}" for day in inside)
-            plain = f"greatest({plain}, CASE {arms} ELSE {filled['low']} END)"
-        own = [f"c.own_day < {filled['low']}", f"c.own_day >= {filled['high']}"]
-        aliases = {"sub-account": "s", "order": "o", "resource": "r"}
-        own += [f"{aliases[kind]}.code IS NOT NULL" for kind in NAMED if kind in kinds]
-        own += ["k.price IS NOT NULL"] if self._has_corrections() else []
-        return {"span": f"CASE WHEN {' OR '.join(own)} THEN c.own_day ELSE {plain} END"} | {
-            "joins": joins
-        }
+def _pack(parts: Sequence[_Part]) -> str:
+    """Return SQL of one number for several, the first of which changes fastest."""
+    found = f"CAST({parts[-1][1]} AS BIGINT)"
+    for _, sql, size in reversed(parts[:-1]):
+        found = f"({found} * {size} + {sql})"
+    return found
+
+
+def _unpack(packed: str, parts: Sequence[_Part]) -> Iterator[tuple[str, str]]:
+    """Yield each part of a packed number by name."""
+    below = 1
+    for place, (name, _, size) in enumerate(parts):
+        shifted = f"{packed} // {below}" if below > 1 else packed
+        last = place == len(parts) - 1
+        yield name, shifted if last else f"({shifted}) % {size}"
+        below *= size
 
 
 def _codes(codes: Codes, column: pa.ChunkedArray) -> pa.Array:
-    return pa.array([codes.of(text) for text in column.to_pylist()], pa.int64())
+    return pa.array([codes.of(text or "") for text in column.to_pylist()], pa.int64())
 
 
 def offset_changes(zone: str, low: datetime, high: datetime) -> list[tuple[int, datetime]]:

@@ -18,6 +18,7 @@ from fenrun.settle.results import AS_IT_IS, COUNT, DAY, MONTH, RESULT_TABLES, TE
 _RENAMED = {"plan": "plan_id", "link": "link_id", "last_month": "paid_month"}
 """The names of columns where they are not those of the steps."""
 _FEWEST = 2
+_SAMPLE = 100
 
 
 def load_results(settlement: Settlement, engine: DuckDB) -> None:
@@ -115,9 +116,23 @@ def as_amounts(values: pa.Array, scale: int) -> pa.Array:
     amounts = pa.Array.from_buffers(
         pa.decimal128(38, scale), len(whole), whole.buffers(), whole.null_count, whole.offset
     )
-    for places in range(_FEWEST, scale):
-        try:
-            return amounts.cast(pa.decimal128(38, places))
-        except pa.ArrowInvalid:
-            continue
-    return amounts if scale >= _FEWEST else amounts.cast(pa.decimal128(38, _FEWEST))
+    if scale <= _FEWEST:
+        return amounts.cast(pa.decimal128(38, _FEWEST))
+    return amounts.cast(pa.decimal128(38, _places(amounts, scale)))
+
+
+def _places(amounts: pa.Array, scale: int) -> int:
+    """Return the fewest places that hold all amounts, of a few that are tried."""
+    for places in range(_FEWEST, scale, 2):
+        # A sample that does not fit spares the whole.
+        if _fits(amounts[:_SAMPLE], places) and _fits(amounts, places):
+            return places
+    return scale
+
+
+def _fits(amounts: pa.Array, places: int) -> bool:
+    try:
+        amounts.cast(pa.decimal128(38, places))
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -16,24 +16,16 @@ from typing import Any
 import pyarrow as pa
 
 from fenrun.book.as_codes import Book, book_of
-from fenrun.charges.rows import ORDER
 from fenrun.credit.on_whole_numbers import bases_of
 from fenrun.credit.stored_charges import StoredCharges
 from fenrun.earn.from_credits import charged
 from fenrun.engine.codes import month_number, unscaled
-from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.settle.decoded import as_amounts
 from fenrun.settle.on_whole_numbers import Settling, fitting
 from fenrun.statement.run import Run
 
-_NAMED_COLUMNS = {
-    "account": "BillingAccountId",
-    "sub-account": "SubAccountId",
-    "order": ORDER,
-    "resource": "ResourceId",
-}
 _QUALIFYING = """
 SELECT c.customer, c.excluded_by, c.baseline_period, max(c.baseline), sum(c.amount),
        sum(c.counted), sum(c.charges)
@@ -46,7 +38,6 @@ SELECT c.group_id, c.party, c.role, c.kind, c.month, c.share, c.customer, c.clau
        c.customer_link, c.link
 FROM credits AS c
 WHERE c.plan = {plan} AND c.party IN ({parties})"""
-_SAME = ("account", "sub_account", "order_id", "resource_id", "month", "day", "currency")
 
 
 @dataclass(frozen=True)
@@ -112,15 +103,11 @@ class Detail:
             else:
                 columns[name] = texts.take(values.cast(pa.int64()))
         engine.load("detail_credits", pa.table(columns))
-        if not settling.runner.shares(engine.connection):
-            keys = ", ".join((*_SAME, *settling.crediting.key_names()))
-            engine.load("groups", settling.runner.arrow(f"SELECT group_id, {keys} FROM groups"))
 
     @property
     def same_group(self) -> str:
         """SQL of whether a row t of `coded_charges` is in a group g of `groups`."""
-        keys = (*_SAME, *self.settling.crediting.key_names())
-        return " AND ".join(f"g.{key} IS NOT DISTINCT FROM t.{key}" for key in keys)
+        return self.charges.same_group(self.settling.crediting)
 
 
 @contextmanager
@@ -133,15 +120,17 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
     engine, plans, book = run.engine, run.plans, book_of(run.book())
     assert isinstance(engine, DuckDB)
     with engine.temporary_schema("detail"):
-        _load_near(engine, book, with_those_below(book, payees))
-        bases, months = bases_of(plans), charged(plans, run.period)
-        charges = StoredCharges(engine, plans, bases, months, "near_charges")
+        charges = StoredCharges(
+            engine, run.charges, plans, bases_of(plans), charged(plans, run.period)
+        )
+        near = _near(charges, book, with_those_below(book, payees))
+        _load_near(engine, near)
+        charges = charges.of(near)
 
         def settle(runner: Runner) -> Detail:
             settling = Settling(runner, plans, run.period, book, charges.scale)
-            settling.refuse_large(charges.extent.sizes)
             settling.load_book()
-            charges.groups(settling.crediting, book, runner)
+            settling.group(charges, for_rows=True)
             settling.measure()
             return Detail(run, settling, charges)
 
@@ -165,56 +154,49 @@ def _links(book: Book, *names: str) -> Iterator[tuple[Any, ...]]:
     return zip(*(book.links[name].to_pylist() for name in names))
 
 
-def _load_near(engine: DuckDB, book: Book, parties: set[str]) -> None:
-    """Make the table `near_charges`: those that can be credited to the parties."""
+def _near(charges: StoredCharges, book: Book, parties: set[str]) -> set[tuple[str, str]]:
+    """Return the accounts of which charges can be credited to the parties: issuer and account.
+
+    Those of their customers, with all other accounts of whoever owns one of them, and those with
+    charges of a named order, resource or sub-account.
+    """
     links = list(_links(book, "of_kind", "issuer", "subject", "party"))
     customers = {
         subject for kind, _, subject, party in links if kind == "customer" and party in parties
     }
-    named = [
+    accounts = _owned(charges, links, customers)
+    accounts |= charges.accounts_with(
         (kind, issuer, subject)
         for kind, issuer, subject, party in links
-        if (kind in ("order", "resource") and party in parties)
-        or (kind in ("account", "sub-account") and party in customers)
-    ]
-    engine.load("near_subjects", _subjects(named))
-    accounts = _accounts_of(engine)
+        if kind in ("order", "resource") and party in parties
+    )
     owners = {
         party
         for kind, issuer, subject, party in links
         if kind == "account" and (issuer, subject) in accounts
     }
-    more = [
-        (kind, issuer, subject)
-        for kind, issuer, subject, party in links
-        if kind in ("account", "sub-account") and party in owners
-    ]
-    engine.load("near_subjects", _subjects([*named, *more]))
-    _accounts_of(engine)
-    engine.connection.execute(
-        "CREATE OR REPLACE TABLE near_charges AS SELECT c.* FROM charges AS c"
-        " SEMI JOIN near_accounts AS a"
-        " ON a.issuer = c.InvoiceIssuerName AND a.account = c.BillingAccountId"
+    return accounts | _owned(charges, links, owners)
+
+
+def _owned(
+    charges: StoredCharges, links: Sequence[tuple[Any, ...]], customers: set[str]
+) -> set[tuple[str, str]]:
+    """Return the accounts of some customers, and those in which they have a sub-account."""
+    mine = [link[:3] for link in links if link[3] in customers]
+    accounts = {(issuer, subject) for kind, issuer, subject in mine if kind == "account"}
+    return accounts | charges.accounts_with(row for row in mine if row[0] == "sub-account")
+
+
+def _load_near(engine: DuckDB, accounts: set[tuple[str, str]]) -> None:
+    """Make the view `near_charges`: the charges of some accounts, as they came."""
+    pairs = sorted(accounts)
+    table = {
+        "issuer": pa.array([issuer for issuer, _ in pairs], pa.string()),
+        "account": pa.array([account for _, account in pairs], pa.string()),
+    }
+    engine.load("near_names", pa.table(table))
+    engine.view(
+        "near_charges",
+        "SELECT c.* FROM charges AS c SEMI JOIN near_names AS n"
+        " ON n.issuer = c.InvoiceIssuerName AND n.account = c.BillingAccountId",
     )
-
-
-def _subjects(rows: Sequence[tuple[str, str, str]]) -> pa.Table:
-    names = ("of_kind", "issuer", "subject")
-    columns = list(zip(*sorted(set(rows)))) or [(), (), ()]
-    return pa.table({name: pa.array(values, pa.string()) for name, values in zip(names, columns)})
-
-
-def _accounts_of(engine: DuckDB) -> set[tuple[str, str]]:
-    """Make the table `near_accounts`: those with charges of `near_subjects`; return them."""
-    present = engine.columns("charges")
-    parts = [
-        "SELECT DISTINCT c.InvoiceIssuerName AS issuer, c.BillingAccountId AS account"
-        f" FROM charges AS c SEMI JOIN near_subjects AS s ON s.of_kind = '{kind}'"
-        f" AND s.issuer = c.InvoiceIssuerName AND s.subject = c.{quoted(column)}"
-        for kind, column in _NAMED_COLUMNS.items()
-        if column in present
-    ]
-    sql = "CREATE OR REPLACE TABLE near_accounts AS " + " UNION ".join(parts)
-    engine.connection.execute(sql)
-    rows = engine.query("SELECT issuer, account FROM near_accounts").to_pylist()
-    return {(row["issuer"], row["account"]) for row in rows}

@@ -33,14 +33,14 @@ FROM tier_earnings
 WHERE plan_id = ? AND component = ? AND payee = ? AND period = ?
 ORDER BY unit, column_no, band_no"""
 _CHARGES = """
-SELECT t.import_id, t.row_no, DATE '1970-01-01' + CAST(t.own_day AS INTEGER) AS day, n.issuer,
-       n.account, s.{order} AS order_id, {amount} AS amount, c.share,
+SELECT t.import_id, t.row_no, DATE '1970-01-01' + CAST(t.own_day AS INTEGER) AS day,
+       s.InvoiceIssuerName AS issuer, s.BillingAccountId AS account, s.{order} AS order_id,
+       {amount} AS amount, c.share,
        {amount} * c.share AS credited,
        c.customer, c.clause, c.via, c.customer_link, c.link AS link_id, s.{service} AS service
 FROM coded_charges AS t
 JOIN groups AS g ON {same}
 JOIN detail_credits AS c ON c.group_id = g.group_id
-JOIN accounts AS n ON n.code = t.account
 JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
 WHERE c.party = ? AND c.role = ? AND c.month >= ? AND c.month <= ?
 ORDER BY abs({amount}) DESC, t.import_id, t.row_no

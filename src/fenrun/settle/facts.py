@@ -12,6 +12,7 @@ from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book.as_of import Sources, load_book, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.charges.stored import load_charges
+from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
@@ -69,7 +70,8 @@ class Facts:
         self.load_charges(engine, "charges")
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
-        return settle(engine, self.book, self.plans, period, as_of, progress, sources)
+        source = Source(self.charges, self.only)
+        return settle(engine, source, self.book, self.plans, period, as_of, progress, sources)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:

@@ -19,7 +19,7 @@ from fenrun.book.as_of import Sources
 from fenrun.credit import checks as credit_checks
 from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_between, cost_scale
 from fenrun.credit.on_whole_numbers import Crediting, bases_of
-from fenrun.credit.stored_charges import StoredCharges
+from fenrun.credit.stored_charges import Month, Source, StoredCharges
 from fenrun.earn import checks as earn_checks
 from fenrun.earn.from_credits import charged
 from fenrun.earn.on_whole_numbers import Earning, Scales, scales_of
@@ -83,6 +83,7 @@ class Settling:
         self, runner: Runner, plans: Sequence[Plan], period: Period, book: Book, cost_scale: int
     ):
         self.runner, self.plans, self.period, self.book = runner, plans, period, book
+        self.months: Sequence[Month] = ()
         self.cost_scale, self.shares, codes = cost_scale, shares_of(book), Codes()
         self.scales = _scales(plans, book, self.shares, cost_scale)
         lift = self.scales.measure - self.scales.credit
@@ -105,6 +106,15 @@ class Settling:
         is_fine = not isinstance(self.runner, SQLite)
         if not is_fine and not _is_small(self.plans, total, figures, self.scales):
             raise refused("amount-too-large", Place("sqlite"))
+
+    def group(self, charges: StoredCharges, for_rows: bool = False) -> None:
+        """Make groups of charges. Raises Refused where SQLite may not hold what they give."""
+
+        def check(months: Sequence[Month]) -> None:
+            self.months = months
+            self.refuse_large([size for month in months for size in month.sizes])
+
+        charges.groups(self.crediting, self.book, self.runner, check, for_rows)
 
     def load_book(self) -> list[Problem]:
         """Load the book; return what the plans' limits refuse of it."""
@@ -177,33 +187,30 @@ def settle_in_memory(
 
 def settle_stored(
     engine: DuckDB,
+    source: Source,
     plans: Sequence[Plan],
     sources: Sources,
     period: Period,
     progress: Callable[[str], None],
     finish: Callable[[Settlement], None],
-    table: str = "charges",
     make: Callable[[], Runner] | None = None,
 ) -> tuple[Problem, ...]:
-    """Settle a period over the charges of an engine's table, under plans as they were known.
+    """Settle a period over charges of a workspace, under plans as they were known.
 
     The tables are there for `finish`, and gone when it has returned. Returns the problems of book
     and charges. Raises Refused where exact arithmetic does not fit or an invariant breaks.
     """
     bases, book = bases_of(plans), book_of(sources)
-    charges = StoredCharges(engine, plans, bases, charged(plans, period), table)
-    is_small = charges.extent.rows + book.links.num_rows <= _SMALL
 
     def settle(runner: Runner) -> tuple[Problem, ...]:
-        settling = Settling(runner, plans, period, book, charges.scale)
-        settling.refuse_large(charges.extent.sizes)
         progress("credit")
+        settling = Settling(runner, plans, period, book, charges.scale)
         problems = settling.load_book()
-        problems += book_checks.find(runner, settling.crediting.codes, settling.shares)
-        charges.groups(settling.crediting, book, runner)
+        problems += book_checks.find(runner, settling.codes, settling.shares)
+        settling.group(charges)
         settling.run(without=frozenset(("groups",)))
         settling.run_statements()
-        _refuse_broken(settling, charges)
+        _refuse_broken(settling)
         problems += _problems(settling, charges)
         finish(settling.settled(problems))
         return tuple(problems)
@@ -212,6 +219,8 @@ def settle_stored(
         return Bulk(engine.connection)
 
     with engine.temporary_schema("settling"):
+        charges = StoredCharges(engine, source, plans, bases, charged(plans, period))
+        is_small = charges.rows() + book.links.num_rows <= _SMALL
         makes = [make] if make else [SQLite, bulk] if is_small else [bulk]
         return fitting(makes, settle)
 
@@ -237,11 +246,11 @@ def _problems(settling: Settling, charges: StoredCharges) -> list[Problem]:
     ]
 
 
-def _refuse_broken(settling: Settling, charges: StoredCharges) -> None:
+def _refuse_broken(settling: Settling) -> None:
     """Raise Refused where an invariant of some stage breaks."""
     runner, crediting, earning = settling.runner, settling.crediting, settling.earning
     found = {
-        "credit": credit_checks.broken(runner, crediting) + _lost(settling, charges),
+        "credit": credit_checks.broken(runner, crediting) + _lost(settling),
         "earn": earn_checks.broken(runner, crediting, earning),
         "payout": payout_checks.broken(runner, settling.paying),
         "statement": statement_checks.broken(runner),
@@ -255,14 +264,16 @@ def _refuse_broken(settling: Settling, charges: StoredCharges) -> None:
         raise Refused(problems)
 
 
-def _lost(settling: Settling, charges: StoredCharges) -> list[str]:
+def _lost(settling: Settling) -> list[str]:
     """Return what is broken where groups do not sum to the charges that they were made of."""
-    names = [f"a{n}" for n in range(len(charges.bases))]
+    names = settling.crediting.amount_names()
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
     found = settling.runner.rows(f"SELECT {sums} FROM groups")[0]
     totals = [unscaled(int(value), settling.cost_scale) for value in found]
-    same = totals == list(charges.extent.totals)
-    return [] if same else ["groups do not sum to the charges"]
+    charged = [
+        sum((month.totals[n] for month in settling.months), Decimal(0)) for n in range(len(names))
+    ]
+    return [] if totals == charged else ["groups do not sum to the charges"]
 
 
 def _scales(plans: Sequence[Plan], book: Book, shares: Shares, cost_scale: int) -> Scales:

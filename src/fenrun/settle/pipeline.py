@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fenrun.base.problem import Place, in_order, refused
 from fenrun.base.when import AsOf, Period
 from fenrun.book.as_of import Sources
+from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
 from fenrun.plan.read import plan_as_of
@@ -28,6 +29,7 @@ _IN_COMMON = (
 
 def settle(
     engine: DuckDB,
+    charges: Source,
     book: Sources,
     plans: Sequence[Plan],
     period: Period,
@@ -36,7 +38,7 @@ def settle(
     sources: Mapping[str, str] | None = None,
     make: Callable[[], Runner] | None = None,
 ) -> Run:
-    """Settle the period over a book and the engine's table `charges`.
+    """Settle the period over charges and a book, in an engine that keeps the results.
 
     `as_of` says up to which moment the facts were known, `sources` which file each import of
     charges came from; `progress` is told the name of each stage. Raises Refused where the
@@ -46,10 +48,17 @@ def settle(
     _refuse_different(plans)
     plans = [plan_as_of(plan, as_of.known.date()) for plan in plans]
     problems = settle_stored(
-        engine, plans, book, period, progress, lambda done: load_results(done, engine), make=make
+        engine,
+        charges,
+        plans,
+        book,
+        period,
+        progress,
+        lambda done: load_results(done, engine),
+        make,
     )
     found = tuple(in_order(problems))
-    return Run(engine, tuple(plans), period, as_of, found, lambda: book, sources or {})
+    return Run(engine, tuple(plans), period, as_of, found, charges, lambda: book, sources or {})
 
 
 def _refuse_different(plans: Sequence[Plan]) -> None:

@@ -14,6 +14,7 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
 from fenrun.charges.stored import load_charges
+from fenrun.credit.stored_charges import Source
 from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
@@ -130,5 +131,12 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     sources = {short(item.id): item.source for item in basis.charges}
     book = basis.book
     return Run(
-        engine, basis.plans, basis.period, as_of, kept.problems, lambda: sources_of(book), sources
+        engine,
+        basis.plans,
+        basis.period,
+        as_of,
+        kept.problems,
+        Source(basis.charges),
+        lambda: sources_of(book),
+        sources,
     )

@@ -12,6 +12,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Problem
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import Sources
+from fenrun.credit.stored_charges import Source
 from fenrun.engine.port import Engine
 from fenrun.plan.rows import Plan
 
@@ -88,6 +89,8 @@ class Run:
     period: Period
     as_of: AsOf
     problems: tuple[Problem, ...]
+    charges: Source = field(default_factory=lambda: Source(()))
+    """The charges that were settled."""
     book: Callable[[], Sources] = list
     """The book that was settled by."""
     sources: Mapping[str, str] = field(default_factory=dict)
