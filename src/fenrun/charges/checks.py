@@ -307,12 +307,16 @@ class _Counts:
 
     def of(self, where: Where) -> Numbers:
         """Count the rows of each provider, among some rows (None: all)."""
+        if self.many == 1:
+            count = len(self.provider) if where is None else np.count_nonzero(where)
+            return np.array([count])
         chosen = self.provider if where is None else self.provider[where]
         return np.bincount(chosen, minlength=self.many)
 
     def first(self, where: Where) -> Numbers:
         """Return the first row of each provider, among some rows; -1 where it has none."""
         rows = np.arange(len(self.provider)) if where is None else np.flatnonzero(where)
+        rows = rows[:1] if self.many == 1 else rows
         found = np.full(self.many, -1, np.int64)
         found[self.provider[rows[::-1]]] = rows[::-1]
         return found

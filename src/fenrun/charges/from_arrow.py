@@ -52,7 +52,7 @@ def read_plain(source: Source, content: Content) -> Staged:
             return _staged(source, _csv(source, content), {})
         kinds = {field.name: _plain_type(field.type) for field in pq.read_schema(source.path)}
         texts = [n for n, kind in kinds.items() if _are_codes(source.names[n], kind)]
-        table = pq.ParquetFile(source.path, read_dictionary=texts).read()
+        table = pq.ParquetFile(source.path, read_dictionary=texts).read(use_threads=False)
         return _staged(source, table, kinds)
     except (pa.ArrowException, OSError) as error:
         raise NotPlain(str(error)) from error
@@ -66,9 +66,13 @@ def _csv(source: Source, content: Content) -> pa.Table:
     with open_arrow(source.path, source.compression) as file:
         table = pacsv.read_csv(
             file,
-            pacsv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows=1),
-            pacsv.ParseOptions(),
-            pacsv.ConvertOptions(
+            pacsv.ReadOptions(
+                block_size=_BLOCK,
+                column_names=names,
+                skip_rows=1,
+                use_threads=False,  # several files are imported at a time
+            ),
+            convert_options=pacsv.ConvertOptions(
                 check_utf8=False,  # it was checked with the digest
                 column_types=dict.fromkeys(names, pa.string()),
                 null_values=[""],
