@@ -72,12 +72,12 @@ def replaced(codes: Codes, by: Codes) -> Codes:
 
 def coded(column: pa.ChunkedArray) -> Coded:
     """Return a column by its distinct values."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    else:
+        column = column.dictionary_encode()  # all chunks with one dictionary
     if not len(column):
         return Coded(np.empty(0, np.int32), pa.array([], column.type.value_type))
-    if column.num_chunks > 1:
-        column = column.unify_dictionaries()
     indices = pa.chunked_array([chunk.indices for chunk in column.chunks]).combine_chunks()
     if indices.null_count:
         indices = indices.cast(pa.int32()).fill_null(-1)
