@@ -300,7 +300,7 @@ def _of_decimals(staged: Staged) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class _Counts:
-    """How many rows of each provider show something. Grain: a provider."""
+    """The rows of each provider, to be counted. Grain: a provider."""
 
     provider: Codes
     many: int

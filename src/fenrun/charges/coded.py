@@ -33,9 +33,6 @@ class Coded:
     values: pa.Array
     """The values, each once and none of them null."""
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
     @property
     def array(self) -> pa.DictionaryArray:
         """The column as Arrow holds it."""
@@ -44,7 +41,7 @@ class Coded:
 
     @cached_property
     def counts(self) -> Numbers:
-        """How many rows have each value; the last number: how many have none."""
+        """The rows of each value, counted; the last number: those that have none."""
         found = np.bincount(self.codes + 1, minlength=len(self.values) + 1)
         return np.roll(found, -1)
 
@@ -108,7 +105,7 @@ def joined(columns: Sequence[Coded]) -> tuple[Codes, Numbers]:
 
     Tuples are numbered from 0 in the order in which they are first met.
     """
-    numbers: Numbers = np.zeros(len(columns[0]), np.int64)
+    numbers: Numbers = np.zeros(len(columns[0].codes), np.int64)
     width = 1
     for column in columns:
         many = len(column.values) + 1

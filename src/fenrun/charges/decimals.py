@@ -32,7 +32,7 @@ class Decimals:
 
     @property
     def scale(self) -> int:
-        """How many decimals the type has."""
+        """The decimals of the type."""
         return int(self.array.type.scale)
 
     @cached_property

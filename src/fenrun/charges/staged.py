@@ -147,8 +147,8 @@ class Staged:
 
         Totals and rows are of the whole file, those in quarantine included.
         """
-        aside = self.quarantined
-        set_apart = np.zeros(self.rows, np.bool_) if aside is None else aside
+        odd = self.quarantined
+        set_apart = np.zeros(self.rows, np.bool_) if odd is None else odd
         billed, billed_quarantined = {}, {}
         for currency, of_currency in self._currencies().items():
             if (total := self._billed(of_currency)) is not None:
