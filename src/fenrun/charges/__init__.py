@@ -1,19 +1,19 @@
 """Charges: FOCUS 1.0 to 1.4 billing data, from a file to the store.
 
-In: a file of CSV (plain, gz, zst) or Parquet. Out, in the store: `charges.parquet`, `cells.parquet`
-and `accounts.parquet`, which joined are every row with `import_id` and `row_no`;
-`quarantine.parquet` with the rows that cannot be credited or paid; the file itself as `archive`;
-and a problem for everything odd.
+In: a file of CSV (plain, gz, zst) or Parquet. Out, in the folder of an import: `charges.parquet`,
+`cells.parquet` and `accounts.parquet`, which joined are the rows that came, with `import_id` and
+`row_no`; `quarantine.parquet` with the rows that cannot be credited or paid; `archive`, the bytes
+as they came; and a problem for everything odd.
 
-What must be true: no row is lost, the file's total is the sum of the two, and no cost is changed by
-a digit. A file whose money cannot be read exactly is refused whole.
+What must be true: no row is lost, the file's total is the sum of stored and quarantined rows, and
+no cost is changed by a digit. A file whose money cannot be read exactly is refused whole.
 
-- `source`: a file's format, columns, and whether its bytes are whole.
-- `from_arrow`: reads what is plain; `from_duckdb`: reads every file.
-- `coded`: a column by its distinct values; `decimals`: one of decimals.
-- `staged`: the file's columns, as they came and typed.
+- `source`: a file's format, columns, and whether its bytes are whole and plain.
+- `staged`: a file in memory, typed; `coded` and `decimals` are its columns.
+- `from_arrow`: the fast way there, for plain files; `from_duckdb`: the way that takes every file.
 - `checks`: a code and a condition for each thing that can be wrong.
-- `read`: the import. `stored`: its files, and the charges of imports as one table.
-- `facts`: what is known of an import without reading it.
-- `rows`, `columns.csv`: the columns of FOCUS.
+- `facts`: what the manifest says of the charges.
+- `stored`: the files of an import, and the charges of several as one table.
+- `read`: the import.
+- `rows`, `columns.csv`: the columns of FOCUS, and the keys of a stored charge.
 """

@@ -300,19 +300,23 @@ def _of_decimals(staged: Staged) -> Iterator[Problem]:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Counts of the rows that show something, by provider. Grain: a provider."""
+    """The rows of each provider, to be counted. Grain: a provider."""
 
     provider: Codes
     many: int
 
     def of(self, where: Where) -> Numbers:
         """Count the rows of each provider, among some rows (None: all)."""
+        if self.many == 1:
+            count = len(self.provider) if where is None else np.count_nonzero(where)
+            return np.array([count])
         chosen = self.provider if where is None else self.provider[where]
         return np.bincount(chosen, minlength=self.many)
 
     def first(self, where: Where) -> Numbers:
         """Return the first row of each provider, among some rows; -1 where it has none."""
         rows = np.arange(len(self.provider)) if where is None else np.flatnonzero(where)
+        rows = rows[:1] if self.many == 1 else rows
         found = np.full(self.many, -1, np.int64)
         found[self.provider[rows[::-1]]] = rows[::-1]
         return found

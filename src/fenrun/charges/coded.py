@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,18 +33,15 @@ class Coded:
     values: pa.Array
     """The values, each once and none of them null."""
 
-    def __len__(self) -> int:
-        return len(self.codes)
-
     @property
     def array(self) -> pa.DictionaryArray:
         """The column as Arrow holds it."""
-        missing = self.codes < 0
-        mask = missing if missing.any() else None
+        mask = self.codes < 0 if self.counts[-1] else None
         return pa.DictionaryArray.from_arrays(pa.array(self.codes, mask=mask), self.values)
 
+    @cached_property
     def counts(self) -> Numbers:
-        """Return how many rows have each value; the last number: how many have none."""
+        """The rows of each value, counted; the last number: those that have none."""
         found = np.bincount(self.codes + 1, minlength=len(self.values) + 1)
         return np.roll(found, -1)
 
@@ -57,7 +55,7 @@ class Coded:
 
     def packed(self) -> Coded:
         """Return the column without values that no row has."""
-        used = self.counts()[:-1] > 0
+        used = self.counts[:-1] > 0
         if used.all():
             return self
         places = np.cumsum(used, dtype=np.int32) - 1
@@ -71,22 +69,17 @@ def replaced(codes: Codes, by: Codes) -> Codes:
 
 def coded(column: pa.ChunkedArray) -> Coded:
     """Return a column by its distinct values."""
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
+    if pa.types.is_dictionary(column.type):
+        column = column.unify_dictionaries()
+    else:
+        column = column.dictionary_encode()  # all chunks with one dictionary
     if not len(column):
         return Coded(np.empty(0, np.int32), pa.array([], column.type.value_type))
-    if column.num_chunks > 1:
-        column = column.unify_dictionaries()
-    values = column.chunk(0).dictionary
-    parts = [_codes(chunk.indices) for chunk in column.chunks]
-    return _distinct(parts[0] if len(parts) == 1 else np.concatenate(parts), values)
-
-
-def _codes(indices: pa.Array) -> Codes:
+    indices = pa.chunked_array([chunk.indices for chunk in column.chunks]).combine_chunks()
     if indices.null_count:
         indices = indices.cast(pa.int32()).fill_null(-1)
-    found: Codes = indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-    return found
+    codes = indices.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    return _distinct(codes, column.chunk(0).dictionary)
 
 
 def _distinct(codes: Codes, values: pa.Array) -> Coded:
@@ -98,13 +91,12 @@ def _distinct(codes: Codes, values: pa.Array) -> Coded:
     return Coded(replaced(codes, places.astype(np.int32)), unique)
 
 
-def coded_if_few(column: pa.ChunkedArray, most: int) -> Coded | None:
+def coded_if_few(column: pa.Array, most: int) -> Coded | None:
     """Return a column by its distinct values if they are at most so many."""
-    if not pa.types.is_dictionary(column.type):
-        sample = column.slice(0, _SAMPLE)
-        if len(sample) < len(column) and len(sample.unique()) > most:
-            return None
-    found = coded(column).packed()
+    sample = column.slice(0, _SAMPLE)
+    if len(sample) < len(column) and len(sample.unique()) > most:
+        return None
+    found = coded(pa.chunked_array([column])).packed()
     return found if len(found.values) <= most else None
 
 
@@ -113,7 +105,7 @@ def joined(columns: Sequence[Coded]) -> tuple[Codes, Numbers]:
 
     Tuples are numbered from 0 in the order in which they are first met.
     """
-    numbers: Numbers = np.zeros(len(columns[0]), np.int64)
+    numbers: Numbers = np.zeros(len(columns[0].codes), np.int64)
     width = 1
     for column in columns:
         many = len(column.values) + 1

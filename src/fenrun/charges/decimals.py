@@ -79,7 +79,7 @@ class Decimals:
         """The rows that are 0."""
         return ~self.other if self.missing is None else ~self.other & ~self.missing
 
-    @property
+    @cached_property
     def broken(self) -> Truths:
         """The rows that are no whole numbers."""
         found: Truths

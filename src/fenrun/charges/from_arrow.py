@@ -25,6 +25,14 @@ from fenrun.engine.dialect import WIDEST
 
 _ISO = r"\A\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?)?\z"
 """Moments that have one meaning."""
+_PLAIN = (
+    pa.types.is_string,
+    pa.types.is_boolean,
+    pa.types.is_integer,
+    pa.types.is_decimal128,
+    pa.types.is_timestamp,
+    pa.types.is_date32,
+)
 _BLOCK = 1 << 20
 """Bytes of a CSV file that are taken apart together: they stay in the processor's cache."""
 _ROW_NUMBER = "file_row_number"
@@ -42,9 +50,10 @@ def read_plain(source: Source, content: Content) -> Staged:
     try:
         if source.format == "csv":
             return _staged(source, _csv(source, content), {})
-        file = pq.ParquetFile(source.path, read_dictionary=_texts(source))
-        kinds = {field.name: _plain_type(field.type) for field in file.schema_arrow}
-        return _staged(source, file.read(), kinds)
+        kinds = {field.name: _plain_type(field.type) for field in pq.read_schema(source.path)}
+        texts = [n for n, kind in kinds.items() if _are_codes(source.names[n], kind)]
+        table = pq.ParquetFile(source.path, read_dictionary=texts).read(use_threads=False)
+        return _staged(source, table, kinds)
     except (pa.ArrowException, OSError) as error:
         raise NotPlain(str(error)) from error
 
@@ -57,9 +66,13 @@ def _csv(source: Source, content: Content) -> pa.Table:
     with open_arrow(source.path, source.compression) as file:
         table = pacsv.read_csv(
             file,
-            pacsv.ReadOptions(block_size=_BLOCK, column_names=names, skip_rows=1),
-            pacsv.ParseOptions(),
-            pacsv.ConvertOptions(
+            pacsv.ReadOptions(
+                block_size=_BLOCK,
+                column_names=names,
+                skip_rows=1,
+                use_threads=False,  # several files are imported at a time
+            ),
+            convert_options=pacsv.ConvertOptions(
                 check_utf8=False,  # it was checked with the digest
                 column_types=dict.fromkeys(names, pa.string()),
                 null_values=[""],
@@ -71,22 +84,18 @@ def _csv(source: Source, content: Content) -> pa.Table:
     return table
 
 
-def _texts(source: Source) -> list[str]:
-    """Return the columns that Parquet may give as codes, as the file spells them."""
-    return [spelt for spelt, name in source.names.items() if not is_decimal(name)]
+def _are_codes(name: str, kind: pa.DataType) -> bool:
+    """Return whether Parquet is to give a column as codes."""
+    return bool(pa.types.is_string(kind)) and not is_decimal(name)
 
 
 def _plain_type(kind: pa.DataType) -> pa.DataType:
     """Return the type of a Parquet column. Raises NotPlain where it has more than one meaning."""
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    known = (
-        pa.types.is_string(kind)
-        or pa.types.is_integer(kind)
-        or pa.types.is_decimal128(kind)
-        or pa.types.is_timestamp(kind)
-    )
-    if not known:
+    if pa.types.is_large_string(kind):
+        return pa.string()
+    if not any(is_kind(kind) for is_kind in _PLAIN):
         raise NotPlain(str(kind))
     return kind
 
@@ -99,17 +108,13 @@ def _staged(source: Source, table: pa.Table, kinds: Mapping[str, pa.DataType]) -
         if is_decimal(name):
             numbers[name], null_rows[name] = _number(column, kind)
         elif is_moment(name) and not pa.types.is_string(kind):
-            moments[name] = Moments(_moment(column))
-        elif pa.types.is_string(kind) or pa.types.is_integer(kind):
-            text, null_rows[name] = _text(column)
-            if is_moment(name) and not pa.types.is_string(kind):
-                raise NotPlain("numbers as moments")
+            moments[name] = Moments(_moment(column, kind))
+        else:
+            text, null_rows[name] = _text(column, kind)
             if is_moment(name):
                 moments[name] = Moments(_moment_of_text(text), text)
             else:
                 texts[name] = text
-        else:
-            raise NotPlain(f"{name} is {kind}")
     in_store = typed(numbers, COSTS)
     if in_store is None:
         raise NotPlain("numbers that are too large")
@@ -117,11 +122,15 @@ def _staged(source: Source, table: pa.Table, kinds: Mapping[str, pa.DataType]) -
     return Staged(source, table.num_rows, texts, moments, in_store, words)
 
 
-def _text(column: pa.ChunkedArray) -> tuple[Coded, Any]:
+def _text(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Coded, Any]:
     """Return a column of text, and which rows hold the word NULL (None: none does)."""
-    if pa.types.is_integer(column.type):
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
         column = column.cast(pa.string())
+    elif not pa.types.is_string(kind):
+        raise NotPlain(f"texts as {kind}")
     found = coded(column)
+    if pa.types.is_large_string(found.values.type):
+        found = Coded(found.codes, found.values.cast(pa.string()))
     found.values.validate(full=True)
     empty = pc.is_in(found.values, pa.array(["", NULL_WORD]))
     if not pc.any(empty).as_py():
@@ -143,7 +152,7 @@ def _number(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Decimals, Any]:
         return Decimals(column.combine_chunks().cast(pa.decimal128(WIDEST, 0))), None
     if not pa.types.is_string(kind):
         raise NotPlain(f"numbers as {kind}")
-    column, null_rows = _without_words(column)
+    column, null_rows = _without_words(column.cast(pa.string()))
     found = as_decimals(column)
     if found is None:
         raise NotPlain("a number in another form")
@@ -176,14 +185,14 @@ def _has_letters(column: pa.ChunkedArray) -> bool:
     return False
 
 
-def _moment(column: pa.ChunkedArray) -> pa.Array:
+def _moment(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
     """Return moments in microseconds of UTC; an instant of a zone is one of UTC already."""
-    if pa.types.is_integer(column.type):
-        raise NotPlain("numbers as moments")
     array = column.combine_chunks()
-    if not pa.types.is_timestamp(array.type):
-        raise NotPlain(f"moments as {array.type}")
-    return array.cast(pa.timestamp("us", array.type.tz)).cast(pa.timestamp("us"))
+    if pa.types.is_timestamp(kind):
+        array = array.cast(pa.timestamp("us", kind.tz))
+    elif not pa.types.is_date32(kind):
+        raise NotPlain(f"moments as {kind}")
+    return array.cast(pa.timestamp("us"))
 
 
 def _moment_of_text(text: Coded) -> pa.Array:

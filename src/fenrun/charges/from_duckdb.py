@@ -307,8 +307,8 @@ def write_quarantine(staged: Staged, scratch: Path, into: Path) -> None:
         return
     engine = DuckDB(scratch)
     load_raw(engine, staged.source, scratch)
-    engine.load("quarantined_rows", pa.table({"row": np.flatnonzero(staged.quarantined)}))
-    rows = "SELECT * FROM raw WHERE file_row_number IN (SELECT row FROM quarantined_rows)"
+    engine.load("set_apart", pa.table({"row": np.flatnonzero(staged.quarantined)}))
+    rows = "SELECT * FROM raw WHERE file_row_number IN (SELECT row FROM set_apart)"
     engine.connection.execute(
         f"COPY ({rows}) TO {literal(str(into))} (FORMAT parquet, COMPRESSION zstd)"
     )

@@ -23,14 +23,13 @@ from fenrun.charges import checks
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
-from fenrun.charges.source import Content, Source, open_source, read_content
+from fenrun.charges.source import Content, Source, open_arrow, open_source, read_content
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
 from fenrun.store.facts import Enter, Imported, Store, manifest
 
 _SUFFIXES = {"none": ".csv.zst", "gzip": ".csv.gz", "zstd": ".csv.zst"}
 """The endings of an archive by how a CSV file came compressed."""
-_BLOCK = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,11 @@ def _written(source: Source, content: Content, into: Path) -> _Ready:
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
         staged = _staged(source, content, Path(scratch))
         problems = checks.find(staged)
-        table = staged.table()
-        write_charges(into, table, source.path.name)
+        charges = staged.charges()
+        write_charges(into, charges, source.path.name)
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
     _archive(source, into)
-    facts = billing_facts(table) | staged.facts() | stored_facts(into)
+    facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     return _Ready(facts, in_order(problems))
 
 
@@ -109,8 +108,11 @@ def _archive(source: Source, into: Path) -> None:
     if source.format == "parquet" or source.compression != "none":
         shutil.copyfile(source.path, archive)
         return
-    with source.path.open("rb") as file, pa.CompressedOutputStream(str(archive), "zstd") as out:
-        shutil.copyfileobj(file, out, _BLOCK)
+    with (
+        open_arrow(source.path, "none") as file,
+        pa.CompressedOutputStream(str(archive), "zstd") as out,
+    ):
+        out.write(file.read_buffer())
 
 
 def _imports_named(store: Store, path: Path, name: str, known: datetime) -> list[str]:

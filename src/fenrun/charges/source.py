@@ -195,7 +195,7 @@ class _Text:
 
     def is_plain(self) -> bool:
         """Return whether every reader takes the text apart alike, but for quoted line ends."""
-        self._examine(self._left + b"\n")
+        self._inspect(self._left + b"\n")
         undecoded, _ = self._decoder.getstate()
         ends = self._returns in (0, self._ends) and self._returns == self._pairs
         return not self._is_odd and not undecoded and ends and not self._quotes % 2
@@ -208,7 +208,7 @@ class _Text:
             self._left = b"\n" if block.startswith(codecs.BOM_UTF8) else self._left
             block = block.removeprefix(codecs.BOM_UTF8)
         self._ends += int(np.count_nonzero(np.frombuffer(block, np.uint8) == _LINE_FEED))
-        self._examine(self._left + block)
+        self._inspect(self._left + block)
         self._left = (self._left + block[-2:])[-2:]
 
     def _decode(self, block: bytes) -> None:
@@ -218,17 +218,17 @@ class _Text:
             row = 1 + self._ends + block[: error.start].count(b"\n")
             raise refused("file-encoding", Place(self._path.name, row)) from error
 
-    def _examine(self, text: bytes) -> None:
-        """Examine the bytes of a text that have a neighbour on both sides."""
+    def _inspect(self, text: bytes) -> None:
+        """Inspect the bytes of a text that have a neighbour on both sides."""
         self._is_odd |= b"\0" in text
         if b"\r" in text[1:-1]:
             self._returns += text.count(b"\r", 1, -1)
             self._pairs += text.count(b"\r\n", 1)
         if b'"' in text[1:-1]:
-            self._examine_quotes(np.frombuffer(text, np.uint8))
+            self._inspect_quotes(np.frombuffer(text, np.uint8))
 
-    def _examine_quotes(self, text: npt.NDArray[np.uint8]) -> None:
-        """Examine whether each quote begins or ends a cell, or stands beside its like."""
+    def _inspect_quotes(self, text: npt.NDArray[np.uint8]) -> None:
+        """Note whether each quote begins or ends a cell, or stands beside its like."""
         places = np.flatnonzero(text[1:-1] == _QUOTE) + 1
         is_first = (np.arange(len(places)) + self._quotes) % 2 == 0
         begins = np.isin(text[places[is_first] - 1], _BEFORE_CELL)

@@ -23,6 +23,15 @@ from fenrun.charges.decimals import Decimals, exact
 from fenrun.charges.rows import ESSENTIAL, version_of
 from fenrun.charges.source import Source
 
+
+@dataclass(frozen=True)
+class Charges:
+    """Charges as the store holds them: each column under its name, texts by their values."""
+
+    row_no: Numbers
+    columns: Mapping[str, Coded | pa.Array]
+
+
 NULL_WORD = "NULL"
 FIRST_ROW = 2
 """The number of the first row, as a spreadsheet counts: the header is row 1."""
@@ -97,7 +106,7 @@ class Staged:
     def filled(self, name: str) -> int:
         """Return in how many rows a column has a value."""
         if name in self.texts:
-            return self.rows - int(self.texts[name].counts()[-1])
+            return self.rows - int(self.texts[name].counts[-1])
         missing = self.missing(name)
         return self.rows if missing is None else self.rows - int(np.count_nonzero(missing))
 
@@ -118,18 +127,18 @@ class Staged:
         missing = [m for m in map(self.missing, ESSENTIAL) if m is not None]
         return np.logical_or.reduce(missing) if missing else None
 
-    def table(self) -> pa.Table:
+    def charges(self) -> Charges:
         """Return the charges that are not in quarantine, in the order of the file."""
         row_no = np.arange(FIRST_ROW, self.rows + FIRST_ROW, dtype=np.int64)
         kept = None if self.quarantined is None else np.flatnonzero(~self.quarantined)
-        columns = {"row_no": pa.array(row_no if kept is None else row_no[kept])}
-        for name in self.source.names.values():
-            columns[_beside_keys(name)] = self._kept(name, kept)
-        return pa.table(columns)
+        names = self.source.names.values()
+        columns = {_beside_keys(name): self._kept(name, kept) for name in names}
+        return Charges(row_no if kept is None else row_no[kept], columns)
 
-    def _kept(self, name: str, kept: Any) -> pa.Array:
+    def _kept(self, name: str, kept: Any) -> Coded | pa.Array:
         if name in self.texts:
-            return (self.texts[name] if kept is None else self.texts[name].at(kept)).array
+            column = self.texts[name]
+            return (column if kept is None else column.at(kept)).packed()
         array = (self.moments.get(name) or self.numbers[name]).array
         return array if kept is None else array.take(pa.array(kept))
 
@@ -138,8 +147,8 @@ class Staged:
 
         Totals and rows are of the whole file, those in quarantine included.
         """
-        aside = self.quarantined
-        set_apart = np.zeros(self.rows, np.bool_) if aside is None else aside
+        odd = self.quarantined
+        set_apart = np.zeros(self.rows, np.bool_) if odd is None else odd
         billed, billed_quarantined = {}, {}
         for currency, of_currency in self._currencies().items():
             if (total := self._billed(of_currency)) is not None:
@@ -160,7 +169,7 @@ class Staged:
         column = self.texts["BillingCurrency"]
         names = [*column.values.to_pylist(), "?"]
         found: dict[str, Truths] = {}
-        for place, (name, count) in enumerate(zip(names, column.counts())):
+        for place, (name, count) in enumerate(zip(names, column.counts)):
             if count:
                 rows = column.codes == (place if place < len(column.values) else -1)
                 found[name] = found[name] | rows if name in found else rows
@@ -171,7 +180,7 @@ class Staged:
         billed = self.numbers["BilledCost"]
         if billed.missing is not None and billed.missing[where].all():
             return None
-        return exact(billed.total(where), billed.scale)
+        return exact(billed.total(None if where.all() else where), billed.scale)
 
 
 def _beside_keys(name: str) -> str:

@@ -22,8 +22,19 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, refused
 from fenrun.base.words import Message
-from fenrun.charges.coded import Cells, Coded, Codes, cells, coded, coded_if_few, joined, replaced
+from fenrun.charges.coded import (
+    Cells,
+    Coded,
+    Codes,
+    Numbers,
+    cells,
+    coded,
+    coded_if_few,
+    joined,
+    replaced,
+)
 from fenrun.charges.rows import COSTS, KEYS, empty_schema, key_of
+from fenrun.charges.staged import Charges
 from fenrun.engine.dialect import NARROW, WIDEST, literal, quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
@@ -44,37 +55,54 @@ _ORDER = b"fenrun.columns"
 """The key of a file's metadata under which the columns of the source stand in their order."""
 
 
-def write_charges(folder: Path, table: pa.Table, source: str = CHARGES) -> None:
-    """Write charges, a row each as `load_charges` gives them, as the files of an import.
-
-    Raises Refused, naming the source, where two orders (or the like) have one key.
-    """
+def charges_of(table: pa.Table) -> Charges:
+    """Return the charges of a table that has the columns which `load_charges` gives."""
     columns = {n: table[n] for n in table.column_names if n not in _OWN}
-    texts = {n: coded(c).packed() for n, c in columns.items() if _is_text(c.type)}
     row_no = table["row_no"].combine_chunks().to_numpy(zero_copy_only=False)
-    account, accounts = _accounts(*(texts[name] for name in ACCOUNT))
-    keys = _keys(texts, source)
-    names, cell, firsts = _cells(columns, texts, len(row_no))
-    place = np.array(firsts, np.int64)
-    tuples = {stored_name(n): columns[n].take(pa.array(place)) for n in names}
-    numbers = pa.array(np.arange(len(firsts), dtype=np.int32))
-    pq.write_table(pa.table({"cell_no": numbers, **tuples}), folder / CELLS, compression="zstd")
-    pq.write_table(accounts, folder / ACCOUNTS, compression="zstd")
-    order = _by_account(account, row_no)
-    rows: dict[str, Any] = {"account_no": account, "cell_no": cell, "row_no": row_no}
-    rows = {name: pa.array(values[order]) for name, values in rows.items()}
-    at = pa.array(order)
-    rows |= {name: values.take(at) for name, values in keys.items()}
-    for name, column in columns.items():
-        if name in texts and name not in names and name not in ACCOUNT:
-            rows[stored_name(name)] = texts[name].at(order)
-        elif name not in names and name not in ACCOUNT:
-            rows[stored_name(name)] = column.combine_chunks().take(at)
-    _write_rows(folder / CHARGES, rows, list(columns))
+    return Charges(
+        row_no,
+        {n: coded(c).packed() if _is_text(c.type) else _whole(c) for n, c in columns.items()},
+    )
 
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind))
+
+
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()
+
+
+def write_charges(folder: Path, charges: Charges | pa.Table, source: str = CHARGES) -> None:
+    """Write charges as the files of an import; a table has the columns of `load_charges`.
+
+    Raises Refused, naming the source, where two orders (or the like) have one key.
+    """
+    charges = charges_of(charges) if isinstance(charges, pa.Table) else charges
+    columns, row_no = charges.columns, charges.row_no
+    texts = {name: column for name, column in columns.items() if isinstance(column, Coded)}
+    account, accounts = _accounts(*(texts[name] for name in ACCOUNT))
+    keys = _keys(texts, source)
+    names, cell, firsts = _cells(columns, len(row_no))
+    tuples = {stored_name(name): _at(columns[name], firsts) for name in names}
+    number = pa.array(np.arange(len(firsts), dtype=np.int32))
+    pq.write_table(pa.table({"cell_no": number} | tuples), folder / CELLS, compression="zstd")
+    pq.write_table(accounts, folder / ACCOUNTS, compression="zstd")
+    order = _by_account(account, row_no)
+    numbers = {"account_no": account, "cell_no": cell, "row_no": row_no}
+    rows: dict[str, Any] = {name: pa.array(values[order]) for name, values in numbers.items()}
+    rows |= {name: values.take(pa.array(order)) for name, values in keys.items()}
+    for name in (n for n in columns if n not in {*names, *ACCOUNT}):
+        column = columns[name]
+        rows[stored_name(name)] = (
+            column.at(order) if isinstance(column, Coded) else column.take(pa.array(order))
+        )
+    _write_rows(folder / CHARGES, rows, list(columns))
+
+
+def _at(column: Coded | pa.Array, rows: Numbers) -> pa.Array:
+    """Return the values of some rows."""
+    return column.at(rows).plain() if isinstance(column, Coded) else column.take(pa.array(rows))
 
 
 def stored_name(name: str) -> str:
@@ -117,20 +145,23 @@ def _key(issuer: Coded, text: Coded, place: Place) -> pa.Array:
     return pa.array(keys, pa.int64()).take(pa.array(codes))
 
 
-def _cells(columns: Mapping[str, Any], texts: Mapping[str, Coded], rows: int) -> Cells:
+def _cells(columns: Mapping[str, Coded | pa.Array], rows: int) -> Cells:
     """Choose the columns that are held by their tuples."""
     few = {}
-    for name in columns.keys() - {*ACCOUNT, *_NUMBERED}:
-        column = texts.get(name) or coded_if_few(columns[name], _MOST_VALUES)
-        if column is not None and _fits_cells(name, column):
-            few[name] = column
+    for name, column in columns.items():
+        if name in ACCOUNT or name in _NUMBERED:
+            continue
+        by_value = column if isinstance(column, Coded) else coded_if_few(column, _MOST_VALUES)
+        if by_value is not None and _fits_cells(name, by_value):
+            few[name] = by_value
     return cells(few, rows, _MOST_CELLS)
 
 
 def _fits_cells(name: str, column: Coded) -> bool:
     """Return whether a column has few values: of a text with a key, one in all rows."""
-    many = np.count_nonzero(column.counts()) if name in KEYS.values() else len(column.values)
-    return bool(many <= (1 if name in KEYS.values() else _MOST_VALUES))
+    if name in KEYS.values():
+        return int(np.count_nonzero(column.counts)) <= 1
+    return len(column.values) <= _MOST_VALUES
 
 
 def _by_account(account: Codes, row_no: npt.NDArray[Any]) -> npt.NDArray[Any]:

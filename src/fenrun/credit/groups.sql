@@ -86,14 +86,14 @@ HAVING min(coalesce(p.order_id, 0)) = max(coalesce(p.order_id, 0))
 -- Where a day tells charges apart it is theirs: those of an account in a month in which something
 -- changes for it, and those of a named order, resource or sub-account.
 SELECT {row}, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
-       {told_day} AS told_day
+       {day_key} AS day_key
 FROM charge_rows AS c
 JOIN accounts AS a ON a.account_no = c.account_no
 JOIN cell_kinds AS k ON k.cell_no = c.cell_no{joins}{inheriting}
 
 -- step: scanned
 -- The charges summed by all that tells them apart, packed into as few numbers as hold it.
-SELECT {packed}{told_apart}{sums},
+SELECT {packed}{key_columns}{sums},
        min(CASE WHEN bought THEN own_day END) AS bought, count(*) AS charges
 FROM coded_charges
 GROUP BY {keys}
@@ -101,7 +101,7 @@ GROUP BY {keys}
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded.
 SELECT row_number() OVER () AS group_id, g.account, {group_named}, g.month,
-       coalesce(g.told_day, m.first_day) AS day, d.currency{tests}{units}{group_sums},
+       coalesce(g.day_key, m.first_day) AS day, d.currency{tests}{units}{group_sums},
        g.bought, g.charges{for_rows}
 FROM (SELECT {unpacked}, s.* FROM scanned AS s) AS g
 JOIN kinds AS d ON d.kind = g.kind

@@ -126,7 +126,7 @@ class StoredCharges:
 
     @property
     def each_day(self) -> bool:
-        """Whether days are told apart for all charges, since a plan names the day that decides."""
+        """True if a plan names the day that decides: then each day of all charges is a group."""
         return any(json.loads(plan.terms[0].as_of) for plan in self.plans)
 
     def groups(
@@ -147,7 +147,7 @@ class StoredCharges:
 
     def same_group(self, crediting: Crediting) -> str:
         """Return SQL of whether a row t of `coded_charges` is in a group g (see `for_rows`)."""
-        names = [*_GROUP_NAMES, "kind", "bits", "told_day"]
+        names = [*_GROUP_NAMES, "kind", "bits", "day_key"]
         names += [f"own_{unit}" for unit in crediting.unit_names()]
         return " AND ".join(f"g.{name} IS NOT DISTINCT FROM t.{name}" for name in names)
 
@@ -352,7 +352,7 @@ class _Grouping:
         engine.run(_STEPS["charge_rows"], filled)
         months = self._load_months(runner)
         check(months)
-        filled |= self._told_apart(runner)
+        filled |= self._distinguishing(runner)
         if self._inherits:
             engine.run(_STEPS["corrected"], filled)
         filled |= self._packed(months)
@@ -382,7 +382,7 @@ class _Grouping:
 
     @property
     def _leaves(self) -> list[Tree]:
-        """What is asked of a charge: by conditions, and whether it is a correction."""
+        """Questions asked of a charge: those of conditions, and whether it is a correction."""
         asked = list(self.crediting.leaves.charge)
         return asked if _CORRECTION in asked or not self._inherits else [*asked, _CORRECTION]
 
@@ -501,7 +501,7 @@ class _Grouping:
 
     @cached_property
     def _named(self) -> list[tuple[str, str, str, int]]:
-        """What the book names of orders, resources and sub-accounts that a file can have."""
+        """Orders, resources and sub-accounts that the book names and a file can have."""
         columns = {"order": ORDER, "resource": "ResourceId", "sub-account": "SubAccountId"}
         present = self.charges.present
         rows = named_subjects(self.book, self.crediting.codes)
@@ -513,12 +513,12 @@ class _Grouping:
 
     @cached_property
     def _inherits(self) -> bool:
-        """Whether corrections can inherit an order or a resource."""
+        """True if corrections can inherit an order or a resource."""
         named = {"order", "resource"} & set(self._kinds_named)
         facts = (file.stored.item.facts for file in self.charges.files)
         return bool(named) and any(fact.get("corrections", 1) for fact in facts)
 
-    def _told_apart(self, runner: Runner) -> dict[str, str]:
+    def _distinguishing(self, runner: Runner) -> dict[str, str]:
         """Return SQL of what the book names and of the days told apart, with the joins."""
         engine, joins = self.charges.engine, []
         rows = self._named
@@ -539,7 +539,7 @@ class _Grouping:
             )
             codes[kind] = f"{alias}.code"
             own.append(f"{alias}.code IS NOT NULL")
-        told, more = self._told_day(runner, own)
+        told, more = self._day_key(runner, own)
         more += [self._load_units(n) for n in range(len(self.crediting.units))]
         units = [f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))]
         row = ["c.import_id", "c.row_no", "a.code AS account", "c.month", "c.own_day", "k.kind"]
@@ -549,7 +549,7 @@ class _Grouping:
             "sub_account": codes["sub-account"],
             "order_id": codes["order"],
             "resource_id": codes["resource"],
-            "told_day": told,
+            "day_key": told,
             "joins": "".join([*joins, *more]),
             "inheriting": "",
         }
@@ -564,7 +564,7 @@ class _Grouping:
         )
         order = f"coalesce({filled['order_id']}, i.order_id)"
         resource = f"coalesce({filled['resource_id']}, i.resource_id)"
-        told = f"CASE WHEN i.account IS NOT NULL THEN c.own_day ELSE {filled['told_day']} END"
+        told = f"CASE WHEN i.account IS NOT NULL THEN c.own_day ELSE {filled['day_key']} END"
         rows = (
             f"\nUNION ALL\nSELECT {filled['row']}, {filled['sub_account']}, {order}, {resource},"
             f" {told}\nFROM charge_rows AS c"
@@ -577,6 +577,8 @@ class _Grouping:
     @property
     def _is_correction(self) -> str:
         """SQL of whether a charge c of a cell k is a correction."""
+        if all(file.is_of_cell(["ChargeClass"]) for file in self.charges.files):
+            return "k.corrects"
         place = self._leaves.index(_CORRECTION)
         return f"(k.corrects OR (c.bits >> {place}) & 1 = 1)"
 
@@ -612,7 +614,7 @@ class _Grouping:
         totals, sizes = (tuple(row[f"{s}_{a}"] or Decimal(0) for a in names) for s in "sz")
         return Month(row["month"], row["first_day"], row["last_day"], row["rows"], totals, sizes)
 
-    def _told_day(self, runner: Runner, own: list[str]) -> tuple[str, list[str]]:
+    def _day_key(self, runner: Runner, own: list[str]) -> tuple[str, list[str]]:
         """Return SQL of the day where days are told apart, and the joins that it needs."""
         if self.crediting.reads_days() or self.charges.each_day:
             return "c.own_day", []
@@ -645,7 +647,7 @@ class _Grouping:
             ("account", "account", len(self.crediting.codes.texts) + 1),
         ]
         packs = list(_packs(parts))
-        told = self._names_told()
+        told = self._key_columns()
         packed = [f"{_pack(parts)} AS p{n}" for n, parts in enumerate(packs)]
         unpacked = [
             f"{sql} + {first} AS {name}" if name == "month" else f"{sql} AS {name}"
@@ -656,12 +658,12 @@ class _Grouping:
         return {
             "packed": ", ".join(packed),
             "keys": ", ".join(str(n + 1) for n in range(len(packed) + len(told))),
-            "told_apart": "".join(f", {name}" for name in told),
+            "key_columns": "".join(f", {name}" for name in told),
             "unpacked": ", ".join(unpacked),
             "group_named": ", ".join(
                 f"g.{name}" if name in told else f"{_NONE} AS {name}" for name in named
             ),
-            "sums": self._sums(),
+            "sums": self._totals(),
             "for_rows": "".join(f", g.{name}" for name in self._row_names() if self.for_rows),
             "group_sums": "".join(
                 f", g.a{n}, g.lacking{n}" for n in range(len(self.crediting.bases))
@@ -670,17 +672,17 @@ class _Grouping:
 
     def _row_names(self) -> list[str]:
         """Return what tells charges apart besides what groups have anyway."""
-        return ["kind", "bits", *(n for n in self._names_told() if n not in _GROUP_NAMES)]
+        return ["kind", "bits", *(n for n in self._key_columns() if n not in _GROUP_NAMES)]
 
-    def _names_told(self) -> list[str]:
+    def _key_columns(self) -> list[str]:
         """Return the columns that can be missing, by which groups are told apart."""
         by_kind = {"sub-account": "sub_account", "order": "order_id", "resource": "resource_id"}
-        found = ["told_day", *(by_kind[kind] for kind in self._kinds_named)]
+        found = ["day_key", *(by_kind[kind] for kind in self._kinds_named)]
         if self._inherits:
             found = list(dict.fromkeys([*found, "order_id", "resource_id"]))
         return found + [f"own_u{n}" for n in range(len(self.crediting.units))]
 
-    def _sums(self) -> str:
+    def _totals(self) -> str:
         """Return SQL of the sums of a group's costs, as whole numbers."""
         scale, found = self.charges.scale, []
         narrow = all(file.is_narrow(self.crediting.bases) for file in self.charges.files)
