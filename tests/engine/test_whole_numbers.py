@@ -183,6 +183,19 @@ cases:
       charges: [{customer: K1, month: 2024-01, billed: 100.000001}]
     expect: [{payee: C1, period: 2024-01, earned: 3}]
 """
+_EXCLUDED = """
+exclude: [{id: x, when: ServiceName = 'CDN', since: 2024-01-10}]
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 10 %]}]
+earn:
+  sum: [{id: e, pays: partner, per: month, on: amount, by: amount, table: rates}]
+cases:
+  - case: one
+    given:
+      links: [{of: customer, subject: K1, role: partner, party: P1, from: 2024-02-10}]
+      charges: [{customer: K1, day: 2024-02-10, billed: 100}]
+    expect: [{payee: P1, period: 2024-02, earned: 10}]
+"""
 _YEAR = parse_period("2024-01/2024-12")
 
 
@@ -192,6 +205,11 @@ def test_a_table_pays_and_multiplies() -> None:
 
 def test_a_baseline_is_used_up_in_the_order_of_names() -> None:
     _same_of_case(read_plan(_SMALL + _BASELINE, "small.yaml"))
+
+
+def test_the_date_of_a_plan_stands_for_no_day_of_a_later_month() -> None:
+    """Between it and the month's first charge the book may change."""
+    _same_of_case(read_plan(_SMALL + _EXCLUDED, "small.yaml"))
 
 
 def test_an_override_is_capped_whatever_the_decimals_of_the_charges() -> None:

@@ -99,9 +99,10 @@ FROM coded_charges
 GROUP BY {keys}
 
 -- step: groups
--- Charges that must be credited alike, summed: exact, since shares are never rounded.
+-- Charges that must be credited alike, summed: exact, since shares are never rounded. A day that
+-- stands for others is none before the month's charges: until these the book may change.
 SELECT row_number() OVER () AS group_id, g.account, {group_named}, g.month,
-       coalesce(g.day_key, m.first_day) AS day, d.currency{tests}{units}{group_sums},
+       greatest(g.day_key, m.first_day) AS day, d.currency{tests}{units}{group_sums},
        g.bought, g.charges{for_rows}
 FROM (SELECT {unpacked}, s.* FROM scanned AS s) AS g
 JOIN kinds AS d ON d.kind = g.kind
