@@ -85,7 +85,10 @@ def _copy_tree(copy: Path) -> None:
 
 
 def _caught(copy: Path, fault: Fault) -> str:
-    """Plant a fault in the copy and name the first test that fails, if any."""
+    """Plant a fault in the copy and name the first test that fails, if any.
+
+    Raises RuntimeError where the tests did not come to an end: that catches nothing.
+    """
     path = copy / "src/fenrun" / fault.file
     whole = path.read_text("utf-8")
     path.write_text(fault.planted(whole), "utf-8")
@@ -93,6 +96,8 @@ def _caught(copy: Path, fault: Fault) -> str:
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *fault.tests]
     done = subprocess.run(command, cwd=copy, env=env, capture_output=True, text=True, check=False)
     path.write_text(whole, "utf-8")
+    if done.returncode not in (0, 1, 2):  # 1: a test failed; 2: a file of tests could not be read
+        raise RuntimeError(f"the tests for {fault.what!r} were ended: {done.returncode}")
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     first = failed[0].split(" - ")[0].split(" ", 1)[1] if failed else "a failing run"
     return first if done.returncode else ""
