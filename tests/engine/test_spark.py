@@ -28,6 +28,7 @@ from fenrun.plan.read import PlanFile, load_plan
 from fenrun.plan.rows import Plan
 from fenrun.plan.text import CaseText
 from fenrun.settle.explain import explain
+from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.pipeline import settle
 from fenrun.settle.results import KEPT
@@ -165,6 +166,17 @@ def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARK_REMOTE", "sc://localhost")
     with pytest.raises(Refused) as refused:
         new_engine()
+    assert [p.code for p in refused.value.problems] == ["engine-missing"]
+
+
+def test_settling_on_spark_is_refused_for_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FENRUN_ENGINE", "spark")
+    with pytest.raises(Refused) as refused:
+        facts_as_of(Store(tmp_path), datetime(2025, 1, 1)).settle(
+            parse_period("2024-06"), datetime(2025, 1, 1)
+        )
     assert [p.code for p in refused.value.problems] == ["engine-missing"]
 
 

@@ -13,6 +13,7 @@ from fenrun.book.as_of import Sources, load_book, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.charges.stored import load_charges
 from fenrun.credit.stored_charges import Source
+from fenrun.engine.choose import refuse_other_engines
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
@@ -66,6 +67,7 @@ class Facts:
 
         Nothing is kept. Raises Refused.
         """
+        refuse_other_engines()
         engine = engine or DuckDB()
         self.load_charges(engine, "charges")
         as_of = AsOf(period.last_day, known)
