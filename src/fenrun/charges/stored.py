@@ -11,6 +11,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,12 @@ class StoredFiles:
     def type_of(self, name: str) -> pa.DataType:
         """Return the type of a column of the source."""
         return self._types[stored_name(name)]
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How many accounts and cells the files have."""
+        files = {"accounts": self.accounts, "cells": self.cells}
+        return {name: pq.read_metadata(file).num_rows for name, file in files.items()}
 
     @property
     def decimal_places(self) -> dict[str, int]:

@@ -430,7 +430,7 @@ class _Grouping:
     def _first(self, what: str, file: _File) -> int:
         """Return how many accounts or cells the files before one have."""
         before = self.charges.files[: file.number]
-        return sum(int(other.stored.item.facts[what]) for other in before)
+        return sum(other.stored.counts[what] for other in before)
 
     # --- accounts, cells, named subjects ------------------------------------------------------
 
