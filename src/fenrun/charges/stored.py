@@ -274,7 +274,7 @@ class StoredFiles:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How many accounts and cells the files have."""
+        """Counts of the accounts and cells that the files have."""
         files = {"accounts": self.accounts, "cells": self.cells}
         return {name: pq.read_metadata(file).num_rows for name, file in files.items()}
 
