@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 from os import environ
 from pathlib import Path
@@ -49,7 +50,26 @@ _MOST_ROWS = 1 << 18
 
 # What tasks run is sent as it stands here: workers need no fenrun, and so have no other version.
 for _module in (sys.modules[__name__], here):
-    cloudpickle.register_pickle_by_value(_module)
+    cloudpickle.register_pickle_by_value(_module)  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What tasks do with the rows of one import."""
+
+    columns: Sequence[str]
+    """The columns of the rows that they read."""
+    views: Mapping[str, str]
+    """The views to make over each batch of rows, in their order."""
+    sql: str
+    """The query that answers over a batch."""
+    together: str
+    """The query that makes one answer of the table `answers`."""
+    beside: Mapping[str, bytes]
+    """The import's own small tables, packed, by name."""
+
+
+Task = Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class Spark(DuckDB):
@@ -80,7 +100,8 @@ class Spark(DuckDB):
             return
         self.make("TABLE", question.name, f"{question.sql}\nWITH NO DATA")
         schema = self.table(question.name).schema
-        found = [table.cast(schema) for table in self._answers(question, of_rows)]
+        answers = self._answers(question, of_rows)
+        found = [table.select(schema.names).cast(schema) for table in answers]
         self.connection.register("answers", pa.concat_tables([schema.empty_table(), *found]))
         self.make("TABLE", "answered", question.together("answers"))
         self.connection.unregister("answers")
@@ -91,14 +112,7 @@ class Spark(DuckDB):
     def _answers(self, question: Question, parts: Sequence[Part]) -> Iterator[pa.Table]:
         """Yield the answers of tasks. Raises Refused where one of them fails."""
         small = {name: _packed([self.table(name)]) for name in question.tables}
-        shared = self.session.sparkContext.broadcast(small)
-        try:
-            tasks = [self._tasks(question, part, shared) for part in parts]
-            found = reduce(DataFrame.unionAll, tasks).toArrow()
-        except PySparkException as error:
-            raise failed(error) from error
-        finally:
-            shared.unpersist()
+        found = self.found(question, parts, small)
         if any(found["is_too_large"].to_pylist()):
             raise refused("amount-too-large", Place(question.name))
         read = sum(found["rows"].to_pylist())
@@ -107,10 +121,34 @@ class Spark(DuckDB):
             detail = Message("rows-lost", {"read": read, "stored": stored})
             raise refused("engine-failed", Place(ENGINE), engine="spark", detail=detail)
         for answer in found["answer"].drop_null():
-            yield unpacked(answer.as_buffer())
+            yield _unpacked(answer.as_buffer())
 
-    def _tasks(self, question: Question, part: Part, shared: Any) -> DataFrame:
-        """Return what tasks answer over the rows of a part."""
+    def found(
+        self, question: Question, parts: Sequence[Part], small: Mapping[str, bytes]
+    ) -> pa.Table:
+        """Return what tasks find (see `_ANSWER`) over the rows of parts, with small tables.
+
+        Raises Refused where one of them fails.
+        """
+        shared = self.session.sparkContext.broadcast(small)
+        try:
+            tasks = [self._tasks(self.work(question, part), shared, part) for part in parts]
+            return reduce(DataFrame.unionAll, tasks).toArrow()
+        except PySparkException as error:
+            raise failed(error) from error
+        finally:
+            shared.unpersist()
+
+    def _tasks(self, work: Work, shared: Any, part: Part) -> DataFrame:
+        """Return what tasks find over the rows of a part."""
+        none = pq.read_schema(part.rows).empty_table().select(work.columns)
+        kinds = self.session.createDataFrame(none).schema  # asking the file takes a task
+        path = _GLOB.sub(r"\\\1", str(part.rows.resolve()))
+        rows = self.session.read.schema(kinds).parquet(path)
+        return rows.mapInArrow(task(work, shared), _ANSWER)
+
+    def work(self, question: Question, part: Part) -> Work:
+        """Return what tasks are to do with the rows of a part."""
         sql = part.sql.replace(self.file(part.rows), _PART)
         beside = {}
         for alias, path in part.beside.items():
@@ -118,13 +156,9 @@ class Spark(DuckDB):
             columns = _columns(alias, sql, path)
             if columns:
                 beside[f"part_{alias}"] = _packed([pq.read_table(path, columns=columns)])
-        views = {ROWS: sql, **question.views}
-        work = task(views, question.sql, question.together("answers"), beside, shared)
         columns = _columns("c", sql, part.rows) or ["account_no"]
-        none = pq.read_schema(part.rows).empty_table().select(columns)
-        kinds = self.session.createDataFrame(none).schema  # asking the file takes a task
-        path = _GLOB.sub(r"\\\1", str(part.rows.resolve()))
-        return self.session.read.schema(kinds).parquet(path).mapInArrow(work, _ANSWER)
+        views = {ROWS: sql, **question.views}
+        return Work(columns, views, question.sql, question.together("answers"), beside)
 
 
 def _columns(alias: str, sql: str, path: Path) -> list[str]:
@@ -134,25 +168,19 @@ def _columns(alias: str, sql: str, path: Path) -> list[str]:
     return [name for name in names if name in plain or f"{alias}.{quoted(name)}" in sql]
 
 
-def task(
-    views: Mapping[str, str],
-    sql: str,
-    together: str,
-    beside: Mapping[str, bytes],
-    shared: Any,
-) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def task(work: Work, shared: Any) -> Task:
     """Return what a task does: it makes one answer of the batches of rows that it is given.
 
-    The views are made over each batch, in their order. `beside` and what is `shared` with all tasks
-    are tables by name.
+    The `value` of what is shared with all tasks holds the small tables, packed, by name.
     """
+    views, sql, together, beside = work.views, work.sql, work.together, work.beside
 
-    def work(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def answer(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         spill = f"{tempfile.gettempdir()}/fenrun-spill"
         connection = duckdb.connect(":memory:", config={"threads": 1, "temp_directory": spill})
         connection.execute(SETTINGS)
         for name, packed in {**beside, **shared.value}.items():
-            connection.register("loaded", unpacked(packed))
+            connection.register("loaded", _unpacked(packed))
             connection.execute(f"CREATE TABLE {name} AS FROM loaded")
             connection.unregister("loaded")
         rows, answers = 0, []
@@ -176,7 +204,7 @@ def task(
             for batch in table.to_batches(max_chunksize=_MOST_ROWS):
                 yield _row(0, False, [batch])
 
-    return work
+    return answer
 
 
 def _row(rows: int, too_large: bool, answer: list[pa.RecordBatch]) -> pa.RecordBatch:
@@ -198,7 +226,7 @@ def _packed(tables: Sequence[pa.Table | pa.RecordBatch]) -> bytes:
     return bytes(sink.getvalue())
 
 
-def unpacked(packed: Any) -> pa.Table:
+def _unpacked(packed: Any) -> pa.Table:
     """Return the table of such bytes."""
     return pa.ipc.open_stream(packed).read_all()
 
