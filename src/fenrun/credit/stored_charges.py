@@ -370,7 +370,7 @@ class _Grouping:
         if not runner.shares(engine.connection):
             runner.load_table("groups", engine.table("groups"))
 
-    def _parts(self, question: Question) -> list[Part]:
+    def _rows_by_file(self, question: Question) -> list[Part]:
         """Return the rows file by file, with the columns that a question reads.
 
         Those of some accounts alone are none: so few are read where they are.
@@ -384,7 +384,7 @@ class _Grouping:
         ]
 
     def _ask(self, question: Question) -> None:
-        self.charges.engine.answer(question, self._parts)
+        self.charges.engine.answer(question, self._rows_by_file)
 
     def _load_corrected(self, filled: Mapping[str, str]) -> None:
         """Load what corrections inherit of the charges that they correct."""

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
+from importlib.util import find_spec
 from os import environ
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ for _module in (sys.modules[__name__], here):
 
 @dataclass(frozen=True)
 class Work:
-    """What tasks do with the rows of one import."""
+    """The work of tasks with the rows of one import."""
 
     columns: Sequence[str]
     """The columns of the rows that they read."""
@@ -84,6 +85,8 @@ class Spark(DuckDB):
         super().__init__()
         if environ.get("SPARK_REMOTE"):
             raise _missing(Message("spark-classic-session"))
+        if find_spec("pandas") is None:  # mapInArrow asks for it
+            raise _missing("pandas")
         environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers have DuckDB where this has
         try:
             shared = SparkSession.builder.appName("fenrun").getOrCreate()
