@@ -56,13 +56,14 @@ def run_engine(
     plans: Sequence[Plan],
     period: str,
     in_bulk: bool = False,
+    engine: DuckDB | None = None,
 ) -> Run:
     """Settle charges (mappings of FOCUS columns, with timestamps) under plans.
 
-    By SQLite where it can, or by DuckDB `in_bulk`.
+    By SQLite where it can, or by DuckDB `in_bulk`; in the engine given, or a new one.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return run_in(Path(folder), charges, books, plans, period, in_bulk)
+        return run_in(Path(folder), charges, books, plans, period, in_bulk, engine)
 
 
 def run_in(
@@ -72,10 +73,12 @@ def run_in(
     plans: Sequence[Plan],
     period: str,
     in_bulk: bool = False,
+    engine: DuckDB | None = None,
 ) -> Run:
     """Settle as run_engine does, over charges that are stored in a folder, as of two files."""
-    engine, whole = DuckDB(), parse_period(period)
-    make = (lambda: Bulk(engine.connection)) if in_bulk else None
+    engine, whole = engine or DuckDB(), parse_period(period)
+    connection = engine.connection
+    make = (lambda: Bulk(connection)) if in_bulk else None
     as_of = AsOf(whole.last_day, KNOWN)
     files = [_stored(charges[n::2], folder / str(n), n) for n in range(2) if charges[n::2]]
     load_charges(engine, "charges", files)

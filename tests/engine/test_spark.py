@@ -1,164 +1,250 @@
-"""Apache Spark settles to the cent what DuckDB does.
+"""Apache Spark settles to the last digit what DuckDB does.
 
-On a cluster of two workers, each a process of its own.
+Every day part by part, as Spark's tasks work, without a cluster; and on a cluster of two workers,
+each a process of its own, where what is slow is for the night.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date, datetime, time
-from decimal import Decimal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
 
 from fenrun.base.problem import Refused
-from fenrun.base.when import AsOf, Period, parse_period
+from fenrun.base.when import parse_period
 from fenrun.engine.choose import new_engine
-from fenrun.engine.dialect import rounded, rounded_quotient
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.port import Engine
-from fenrun.engine.steps import Step
-from fenrun.plan.read import PlanFile, load_plan
-from fenrun.plan.rows import Plan
-from fenrun.plan.text import CaseText
+from fenrun.engine.questions import Part, Question
+from fenrun.engine.spark import Spark, Work, task
+from fenrun.settle import facts
 from fenrun.settle.explain import explain
-from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
-from fenrun.settle.pipeline import settle
 from fenrun.settle.results import KEPT
-from fenrun.settle.runs import settle_workspace
+from fenrun.settle.runs import Settled, settle_workspace
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
-from fenrun.whatif.cases import run_cases, settle_case
-from fenrun.whatif.compare import as_other
 from fenrun.world.make import make_world
+from tests.auditor.compare import run_engine
+from tests.properties import worlds
 
-ROOT = Path(__file__).parent.parent.parent
-PROGRAMMES = (
-    "p02a-growth-on-increment",
-    "p07-sum-with-a-ceiling",
-    "p08b-small-co-op-as-cash",
-    "p13-tables-and-draws",
-    "p14-rep-double-credit",
-)
-"""Between them: growth, a ceiling, forms and tax, draws carried over months, roll-ups."""
-LIMITS = (
-    "0",
-    "0.5",
-    "-0.5",
-    "1.5",
-    "-1.5",
-    "2.5",
-    "-2.5",
-    "2.4999999999",
-    "-7.0000000001",
-    "99999999999999999.9999999999",
-    "-99999999999999999.5",
-)
-NAMES = ("customer", "party", "subject")
-"""The keys of a case's rows that name somebody."""
-
-SETTLES = pytest.mark.skip(reason="Spark settles nothing until it runs steps on whole numbers")
-pytestmark = pytest.mark.skipif(
+EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "4"))
+AT_NIGHT = pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night: a minute")
+WITH_JAVA = pytest.mark.skipif(
     shutil.which("java") is None and "JAVA_HOME" not in os.environ,
     reason="Spark needs Java, and there is none",
 )
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[None]:
-    """A cluster of two worker processes of one core each; FENRUN_ENGINE asks for it."""
-    from pyspark.sql import SparkSession
+class InParts(Spark):
+    """Spark without its cluster: two tasks a file, each of a few batches of thirteen rows."""
 
-    builder = SparkSession.builder.master("local-cluster[2,1,1024]")
-    for name, value in {
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.sql.shuffle.partitions": "2",
-        "spark.ui.enabled": "false",
-    }.items():
-        builder = builder.config(name, value)
-    session = builder.getOrCreate()
-    os.environ["FENRUN_ENGINE"] = "spark"
-    yield
-    del os.environ["FENRUN_ENGINE"]
-    session.stop()
+    def __init__(self) -> None:
+        DuckDB.__init__(self)
+
+    def found(
+        self, question: Question, parts: Sequence[Part], small: Mapping[str, bytes]
+    ) -> pa.Table:
+        found = []
+        for part in parts:
+            work = self.work(question, part)
+            batches = list(pq.ParquetFile(part.rows).iter_batches(13, columns=work.columns))
+            for half in (batches[::2], batches[1::2]):
+                found += list(task(work, SimpleNamespace(value=small))(half))
+        return pa.Table.from_batches(found)
 
 
-@pytest.fixture(scope="module")
-def both(cluster: None) -> tuple[Engine, Engine]:
-    """DuckDB and Spark with one table `v` of values at their limits."""
-    amounts = [Decimal(text) for text in LIMITS]
-    numbers = range(len(amounts))
-    modes = [("half up", "half even", "down")[n % 3] for n in numbers]
-    table = pa.table(
-        {
-            "n": pa.array(numbers, pa.int64()),
-            "a": pa.array(amounts, pa.decimal128(38, 10)),
-            "whole": pa.array([int(a * 2) for a in amounts], pa.decimal128(38, 0)),
-            "mode": pa.array(modes),
-            "text": pa.array([None, "b", "a", None, "c", "it's", "a\\b", "", "Z", "中", "a"]),
-            "day": pa.array([date(2024, 1 + n, 29) for n in numbers]),
+def _same_tables(one: Run, other: Run) -> None:
+    """Assert that two runs have the same rows, of the same types, in every table that is kept."""
+    for name in KEPT:
+        first, second = (run.engine.query(f"FROM {name} ORDER BY ALL") for run in (one, other))
+        assert first.schema == second.schema, name
+        assert first.equals(second), name
+
+
+@settings(max_examples=EXAMPLES)
+@given(batch=worlds.batches())
+def test_parts_put_together_are_the_whole(batch: worlds.Batch) -> None:
+    world = (batch.charges, batch.books, batch.plans, batch.period)
+    _same_tables(run_engine(*world, in_bulk=True), run_engine(*world, engine=InParts()))
+
+
+PLAN = """plan: parts
+title: Parts
+source: test
+published: 2023-01-01
+effective: {from: 2024-01-01}
+currency: CNY
+timezone: Asia/Shanghai
+AS OF
+basis: billed
+credit:
+  first match:
+    - {id: sold, when: "ServiceCategory = 'Compute'", mode: single, roles: [partner, seller]}
+    - {id: all, mode: single, roles: [seller, partner]}
+exclude:
+  - {id: dear, when: BilledCost > 90}
+  - {id: test-order, when: "x_OrderId in ('O-3', 'O-4')"}
+tables:
+  month: [{from: 2024-01-01, source: test, kind: all units, bands: [from 0 pays 5.25 %]}]
+  each: [{from: 2024-01-01, source: test, kind: all units, bands: [from 0 pays 3 %]}]
+earn:
+  sum:
+    - {id: month, pays: partner, per: month, on: amount, by: amount, table: month}
+    - {id: order, pays: partner, per: month, each: x_OrderId, on: amount, by: amount, table: each}
+    - {id: seller, pays: seller, per: month, each: order, on: amount, by: amount, table: each}
+"""
+AS_OF = "as of: [{when: \"ServiceCategory = 'Storage'\", day: x_Ordered}]\n"
+BOOK = """links:
+  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}
+  - {of: account, issuer: Beichen Cloud, subject: A2, role: customer, party: K2}
+  - {of: customer, subject: K1, role: partner, party: P1, to: 2024-09-05}
+  - {of: customer, subject: K1, role: partner, party: P3, from: 2024-09-05}
+  - {of: customer, subject: K2, role: partner, party: P2}
+  - {of: customer, subject: K1, role: seller, party: S1}
+  - {of: order, issuer: Beichen Cloud, subject: O-1, role: partner, party: P2}
+  - {of: order, issuer: Beichen Cloud, subject: O-2, role: seller, party: S2}
+parties: [{party: K1, kind: customer}, {party: K2, kind: customer}, {party: P1, kind: partner},
+  {party: P2, kind: partner}, {party: P3, kind: partner}, {party: S1, kind: seller},
+  {party: S2, kind: seller}]
+"""
+
+
+def _charges(number: int, rows: int) -> str:
+    """A file of charges as CSV: usage of five orders or none; each eleventh is a correction.
+
+    A correction names no order, and has the account, price and start of the row before it.
+    """
+    lines = []
+    for n in range(rows):
+        is_correction = n % 11 == 10
+        at = n - 1 if is_correction else n
+        cells = {
+            "BilledCost": f"-{at % 7}.50" if is_correction else f"{at * 7 % 95}.{at % 9}7",
+            "BillingAccountId": f"A{at % 2 + 1}",
+            "BillingCurrency": "CNY",
+            "BillingPeriodStart": "2024-09-01T00:00:00Z",
+            "BillingPeriodEnd": "2024-10-01T00:00:00Z",
+            "ChargePeriodStart": f"2024-09-{at % 9 + 1:02}T{at % 24:02}:00:00Z",
+            "ChargePeriodEnd": f"2024-09-{at % 9 + 2:02}T{at % 24:02}:00:00Z",
+            "ChargeCategory": "Usage",
+            "ChargeClass": "Correction" if is_correction else "",
+            "InvoiceIssuerName": "Beichen Cloud",
+            "ServiceCategory": ("Compute", "Storage", "Network")[at % 3],
+            "SkuPriceId": f"price-{at % 5}",
+            "x_OrderId": "" if is_correction or at % 6 == 5 else f"O-{at % 6}",
+            "x_Ordered": f"2024-09-{at % 28 + 1:02}",
         }
-    )
-    engines = DuckDB(), new_engine()
-    for engine in engines:
-        engine.load("v", table)
-    return engines
+        costs = dict.fromkeys(("EffectiveCost", "ContractedCost", "ListCost"), cells["BilledCost"])
+        cells |= costs | ({"x_File": "2", "Tags": "{}"} if number else {})
+        lines += [",".join(cells)] if not n else []
+        lines.append(",".join(cells.values()))
+    return "\n".join(lines) + "\n"
 
 
-SAID = {
-    "cut": "SELECT n, trunc(a) AS x FROM v",
-    "sign": "SELECT n, CAST(sign(a) AS DECIMAL(38, 0)) AS x FROM v",
-    "rest": "SELECT n, CAST(whole AS HUGEINT) % 3 AS x FROM v",
-    "in full": "SELECT n, CAST(CAST(whole AS HUGEINT) // 3 AS DECIMAL(38, 0)) AS x FROM v",
-    "rounded": f"SELECT n, {rounded('a', 'mode')} AS x FROM v",
-    "quotient": f"SELECT n, {rounded_quotient('CAST(whole AS HUGEINT)', '7', 'mode')} AS x FROM v",
-    "first of what holds something": "SELECT mode AS n, min_by(text, n) AS x FROM v GROUP BY mode",
-    "last of what holds something": "SELECT mode AS n, max_by(text, n) AS x FROM v GROUP BY mode",
-    "months later": "SELECT n, CAST(day + to_months(n) AS DATE) AS x FROM v",
-    "months earlier": "SELECT n, CAST(day - to_months(n) AS DATE) AS x FROM v",
-    "a year earlier": "SELECT n, CAST(day - INTERVAL 1 YEAR AS DATE) AS x FROM v",
-    "by name": "SELECT n, a AS x, text FROM v UNION ALL BY NAME SELECT text, n + 100 AS n FROM v",
-    "a number's digits": "SELECT n, CAST(a AS VARCHAR) AS x FROM v",
-    "not told apart": "SELECT n, text IS NOT DISTINCT FROM NULL AS x FROM v",
-    "order of texts": """
-        SELECT row_number() OVER (ORDER BY text) AS n, text AS x
-        FROM (SELECT DISTINCT text FROM v) AS t""",
-    "product": "SELECT n, a * CAST(0.123456 AS DECIMAL(38, 6)) AS x FROM v",
-    "no number": "SELECT n, TRY_CAST(text AS DECIMAL(38, 15)) IS NULL AS x FROM v",
-    "in a list": "SELECT n, text IN ('it''s', 'a\\b') AS x FROM v",
-    "exploded": "SELECT n, unnest([n, n + 1]) AS x FROM v",
-}
+def _workspace(folder: Path, plan: str = PLAN, points: Sequence[str] = "..") -> Path:
+    """Make a workspace of a plan, a book and two files of charges; the folder's name is odd.
+
+    The point of a cost is another text in each file, as `points` says.
+    """
+    store = Store(folder / "work [1] *space")
+    files = {"plan.yaml": plan, "book.yaml": BOOK}
+    for n, (rows, point) in enumerate(zip((60, 40), points)):
+        files[f"charges-{n}.csv"] = _charges(n, rows).replace(".", point)
+    for name, text in files.items():
+        (folder / name).write_text(text, "utf-8")
+        import_file(store, folder / name, datetime(2024, 10, 3))
+    return store.path
 
 
-def _rows(table: pa.Table) -> list[tuple[Any, ...]]:
-    """Rows whatever their order, numbers by their value."""
-    found = zip(*(column.to_pylist() for column in table.columns))
-    return sorted(
-        (
-            tuple(
-                f"{Decimal(v).normalize():f}"
-                if isinstance(v, int | Decimal) and not isinstance(v, bool)
-                else v
-                for v in row
-            )
-            for row in found
-        ),
-        key=repr,
-    )
+def _settled(workspace: Path, copy: Path, engine: str, month: str = "2024-09") -> Settled:
+    """Settle a copy of a workspace on an engine."""
+    shutil.copytree(workspace, copy / engine)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FENRUN_ENGINE", engine)
+        if engine == "parts":
+            patched.setattr(facts, "new_engine", InParts)
+        return settle_workspace(Store(copy / engine), parse_period(month))
 
 
-@pytest.mark.parametrize("name", SAID)
-def test_means_the_same(both: tuple[Engine, Engine], name: str) -> None:
-    one, other = (_rows(engine.query(SAID[name])) for engine in both)
-    assert one == other and one
+def _same_runs(one: Settled, other: Settled) -> None:
+    """Assert that two runs are the same, kept and explained."""
+    assert one.run_id == other.run_id and one.run.problems == other.run.problems
+    _same_tables(one.run, other.run)
+    earning = "SELECT line_id FROM statement_lines WHERE earned <> 0 ORDER BY line_id LIMIT 3"
+    lines = one.run.engine.query(earning).column("line_id").to_pylist()
+    assert lines
+    assert [explain(one.run, x) for x in lines] == [explain(other.run, x) for x in lines]
+
+
+@pytest.mark.parametrize("as_of", ["", AS_OF], ids=["by start", "by a day of its own"])
+def test_a_workspace_in_parts(tmp_path: Path, as_of: str) -> None:
+    """Orders named and inherited, units, conditions on cells and rows, days, two files."""
+    workspace = _workspace(tmp_path, PLAN.replace("AS OF\n", as_of))
+    one, other = (_settled(workspace, tmp_path, engine) for engine in ("duckdb", "parts"))
+    _same_runs(one, other)
+    plan = one.run.engine
+    assert plan.query("SELECT 1 FROM earnings WHERE unit = 'O-2' AND earned <> 0").num_rows
+    assert plan.query("SELECT 1 FROM credited WHERE via = 'order' AND payee = 'S2'").num_rows
+
+
+LARGE = (f"{'9' * 21}.", f".{'1' * 13}")
+"""Costs of up to 23 digits before the point in one file, of 15 decimals in the other."""
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "parts"])
+def test_what_does_not_fit_is_refused(tmp_path: Path, engine: str) -> None:
+    workspace = _workspace(tmp_path, PLAN.replace("AS OF\n", ""), LARGE)
+    with pytest.raises(Refused) as refused:
+        _settled(workspace, tmp_path, engine)
+    assert [p.code for p in refused.value.problems] == ["amount-too-large"]
+
+
+class Losing(InParts):
+    """Tasks of which one saw no rows."""
+
+    def found(self, *asked: Any) -> pa.Table:
+        return super().found(*asked).slice(2)
+
+
+def test_rows_that_are_lost_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    workspace = _workspace(tmp_path, PLAN.replace("AS OF\n", ""))
+    monkeypatch.setattr(facts, "new_engine", Losing)
+    with pytest.raises(Refused) as refused:
+        settle_workspace(Store(workspace), parse_period("2024-09"))
+    assert [p.code for p in refused.value.problems] == ["engine-failed"]
+
+
+_ALONE = """
+import pickle, sys
+sys.modules["fenrun"] = None
+from types import SimpleNamespace
+import pyarrow as pa
+work = pickle.load(sys.stdin.buffer)
+rows = pa.record_batch({"n": [1, 2, 2]})
+print(pa.Table.from_batches(list(work([rows])))["rows"].to_pylist())
+"""
+
+
+def test_workers_need_no_fenrun() -> None:
+    from pyspark import cloudpickle
+
+    views = {"charge_rows": "SELECT n FROM part_rows"}
+    sql = "SELECT n, count(*) AS many FROM charge_rows GROUP BY n"
+    work = task(Work(["n"], views, sql, sql, {}), SimpleNamespace(value={}))
+    sent = cloudpickle.dumps(work)
+    found = subprocess.run([sys.executable, "-c", _ALONE], input=sent, capture_output=True)
+    assert found.stdout == b"[3, 0]\n", found.stderr
 
 
 def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,96 +255,59 @@ def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [p.code for p in refused.value.problems] == ["engine-missing"]
 
 
-def test_settling_on_spark_is_refused_for_now(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FENRUN_ENGINE", "spark")
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    """A cluster of two worker processes of one core each."""
+    from pyspark.sql import SparkSession
+
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.master("local-cluster[2,1,1024]")
+    for name, value in {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.ui.enabled": "false",
+    }.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    yield
+    session.stop()
+    del os.environ["PYSPARK_PYTHON"]
+
+
+@WITH_JAVA
+def test_on_a_cluster(cluster: None, tmp_path: Path) -> None:
+    workspace = _workspace(tmp_path, PLAN.replace("AS OF\n", AS_OF))
+    one, other = (_settled(workspace, tmp_path, engine) for engine in ("duckdb", "spark"))
+    _same_runs(one, other)
+
+
+@AT_NIGHT
+@WITH_JAVA
+def test_what_does_not_fit_is_refused_on_a_cluster(cluster: None, tmp_path: Path) -> None:
+    test_what_does_not_fit_is_refused(tmp_path, "spark")
+
+
+@AT_NIGHT
+@WITH_JAVA
+def test_a_task_that_fails_is_said(cluster: None, tmp_path: Path) -> None:
+    engine, path = Spark(), tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"n": [1, 2]}), path)
+    engine.view("charge_rows", f"FROM {engine.file(path)}")
+    part = Part(f"SELECT c.n, c.no_such FROM {engine.file(path)} AS c", path, {})
+    question = Question("found", "SELECT DISTINCT n FROM charge_rows", ["n"])
     with pytest.raises(Refused) as refused:
-        facts_as_of(Store(tmp_path), datetime(2025, 1, 1)).settle(
-            parse_period("2024-06"), datetime(2025, 1, 1)
-        )
-    assert [p.code for p in refused.value.problems] == ["engine-missing"]
+        engine.answer(question, lambda _: [part])
+    problem = refused.value.problems[0]
+    assert problem.code == "engine-failed" and "no_such" in problem.words("what")
 
 
-def test_what_does_not_fit_is_refused(both: tuple[Engine, Engine]) -> None:
-    for engine in both:
-        with pytest.raises(Refused) as refused:
-            engine.run(Step("wide", "", "SELECT sum(a * a * a * a) AS x FROM v"), {})
-        assert [p.code for p in refused.value.problems] == ["amount-too-large"]
-
-
-@SETTLES
-@pytest.mark.parametrize("name", PROGRAMMES)
-def test_cases(cluster: None, name: str) -> None:
-    """The first case of a programme; all of them are for DuckDB."""
-    file = load_plan(ROOT / "programmes" / f"{name}.yaml")
-    outcomes, problems = run_cases(
-        replace(file, text=file.text.model_copy(update={"cases": file.text.cases[:1]}))
-    )
-    assert outcomes and all(o.ok for o in outcomes) and not problems
-
-
-@SETTLES
-def test_cases_of_five_programmes_at_once(cluster: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Five plans over the facts of the first case of each settle on Spark as on DuckDB."""
-    files = [load_plan(ROOT / "programmes" / f"{name}.yaml") for name in PROGRAMMES]
-    plans = [_alike(file, files[0]) for file in files]
-    case = _joined([file.text.cases[0] for file in files])
-
-    def settle_all(engine: Engine, _: Any, period: Period, as_of: AsOf) -> Run:
-        return settle(engine, plans, period, as_of)
-
-    monkeypatch.setattr("fenrun.whatif.cases.settle", settle_all)
-    found = {}
-    for engine in ("spark", "duckdb"):
-        monkeypatch.setenv("FENRUN_ENGINE", engine)
-        found[engine] = settle_case(files[0], case, parse_period("2024-01/2025-12"), 1)
-    _same_tables(found["spark"], found["duckdb"])
-    earned = found["duckdb"].engine.query("SELECT DISTINCT plan_id FROM earnings WHERE earned <> 0")
-    assert earned.num_rows == len(plans)
-
-
-def _alike(file: PlanFile, first: PlanFile) -> Plan:
-    """The plan in the currency, time zone and limits of the first, so that both settle at once."""
-    terms = first.plan.terms[0]
-    shared = ("currency", "timezone", "as_of")
-    limits = ("registration_days", "open_registrations", "cooldown_months")
-    return as_other(file.plan, file.plan.id, **{k: getattr(terms, k) for k in (*shared, *limits)})
-
-
-def _joined(cases: list[CaseText]) -> CaseText:
-    """One case of the facts of all; who is named in the second and later ones is somebody else."""
-    facts: dict[str, list[dict[str, str]]] = {}
-    for number, case in enumerate(cases):
-        mark = f".{number}" if number else ""
-        for table, rows in case.given:
-            facts.setdefault(table, []).extend(
-                {k: f"{v}{mark}" if k in NAMES else v for k, v in row.items()} for row in rows
-            )
-    return cases[0].model_copy(update={"given": cases[0].given.model_copy(update=facts)})
-
-
-def _same_tables(one: Run, other: Run) -> None:
-    """Assert that two runs have the same rows in every table that is kept."""
-    for name in KEPT:
-        tables = [run.engine.table(name) for run in (one, other)]
-        assert tables[0].column_names == tables[1].column_names, name
-        assert _rows(tables[0]) == _rows(tables[1]), name
-
-
-@SETTLES
-def test_a_workspace(cluster: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run is kept and explained in the same way, whichever engine settled."""
-    for path, day in make_world(tmp_path / "files", 3_000, 5, late=True).files:
-        import_file(Store(tmp_path / "one"), path, datetime.combine(day, time()))
-    shutil.copytree(tmp_path / "one", tmp_path / "other")
-    june = parse_period("2024-06")
-    one = settle_workspace(Store(tmp_path / "one"), june)
-    monkeypatch.setenv("FENRUN_ENGINE", "duckdb")
-    other = settle_workspace(Store(tmp_path / "other"), june)
-    assert one.run_id == other.run_id and one.run.problems == other.run.problems
-    _same_tables(one.run, other.run)
-    earning = "SELECT line_id FROM statement_lines WHERE earned <> 0 ORDER BY line_id LIMIT 3"
-    lines = one.run.engine.query(earning).column("line_id").to_pylist()
-    assert len(lines) == 3
-    assert [explain(one.run, x) for x in lines] == [explain(other.run, x) for x in lines]
+@AT_NIGHT
+@WITH_JAVA
+@pytest.mark.parametrize("seed", [5, 6])
+def test_a_world_on_a_cluster(cluster: None, tmp_path: Path, seed: int) -> None:
+    """Late files, and what becomes known of June in August."""
+    store = Store(tmp_path / "world")
+    for path, day in make_world(tmp_path / "files", 3_000, seed, late=True).files:
+        import_file(store, path, datetime.combine(day, time()))
+    runs = [_settled(store.path, tmp_path, engine, "2024-06") for engine in ("duckdb", "spark")]
+    _same_runs(*runs)

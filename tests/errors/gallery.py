@@ -595,6 +595,14 @@ def _set(**settings: str) -> list[Problem]:
     return []
 
 
+def _worker_without_duckdb() -> list[Problem]:
+    """The end of what Spark says of a task that failed in Python."""
+    from fenrun.engine.spark import failed
+
+    said = "An exception was thrown from the Python worker:\nTraceback (most recent call last):\n"
+    raise failed(RuntimeError(f"{said}ModuleNotFoundError: No module named 'duckdb'"))
+
+
 GALLERY: dict[str, Shows] = {
     "workspace-missing": Shows(
         "fenrun check nowhere", lambda: (Store.open(Path("nowhere")), [])[1]
@@ -607,6 +615,10 @@ GALLERY: dict[str, Shows] = {
         "FENRUN_ENGINE=spark fenrun settle WORKSPACE --period 2024-09, "
         "where pyspark is not installed",
         lambda: _set(FENRUN_ENGINE="spark"),
+    ),
+    "engine-failed": Shows(
+        "FENRUN_ENGINE=spark fenrun settle WORKSPACE --period 2024-09, where a worker lacks DuckDB",
+        _worker_without_duckdb,
     ),
     "file-unreadable": file("charges.csv", None, "a file that is not there"),
     "file-truncated": file(

@@ -53,33 +53,38 @@ JOIN links AS l ON l.of_kind = 'account' AND l.party = c.customer
 -- when, how much in each basis, and what else is read of it.
 {charge_rows}
 
+-- step: correcting
+-- Accounts with charges of a named order or resource, and the corrections that name neither.
+SELECT DISTINCT a.code AS account, CASE WHEN {is_open} THEN c.price_key END AS price_key,
+       CASE WHEN {is_open} THEN c.started END AS started, {is_open} AS is_open
+FROM charge_rows AS c
+JOIN accounts AS a ON a.account_no = c.account_no
+JOIN cell_kinds AS k ON k.cell_no = c.cell_no
+{named_joins}
+WHERE o.code IS NOT NULL OR r.code IS NOT NULL OR {is_open}
+
+-- step: originals
+-- The orders and resources of charges that are corrected without a name: those of the same account,
+-- price and start, in accounts with a named order or resource.
+SELECT i.account, i.price_key, i.started, min(o.code) AS order_id, min(r.code) AS resource_id,
+       min(coalesce(o.code, 0)) AS least_order, max(coalesce(o.code, 0)) AS most_order,
+       min(coalesce(r.code, 0)) AS least_resource, max(coalesce(r.code, 0)) AS most_resource
+FROM charge_rows AS c
+JOIN accounts AS a ON a.account_no = c.account_no
+JOIN cell_kinds AS k ON k.cell_no = c.cell_no
+JOIN correcting AS i
+  ON i.account = a.code AND i.price_key = c.price_key AND i.started = c.started
+{named_joins}
+WHERE i.is_open AND NOT {is_correction}
+  AND i.account IN (SELECT account FROM correcting WHERE NOT is_open)
+GROUP BY i.account, i.price_key, i.started
+
 -- step: corrected
--- The order and resource of corrections that name neither: those of the charges that they correct
--- (same account, price and start), where these are all told apart alike.
-WITH named_rows AS (
-  SELECT c.*, a.code AS account, o.code AS order_id, r.code AS resource_id,
-         {is_correction} AS correction
-  FROM charge_rows AS c
-  JOIN accounts AS a ON a.account_no = c.account_no
-  JOIN cell_kinds AS k ON k.cell_no = c.cell_no
-  LEFT JOIN named AS o ON o.of_kind = 'order' AND o.named_key = c.order_key
-  LEFT JOIN named AS r ON r.of_kind = 'resource' AND r.named_key = c.resource_key),
-distinguished AS (
-  SELECT DISTINCT account FROM named_rows WHERE order_id IS NOT NULL OR resource_id IS NOT NULL),
-corrections AS (
-  SELECT DISTINCT c.account, c.price_key, c.started
-  FROM named_rows AS c
-  JOIN distinguished AS a ON a.account = c.account
-  WHERE c.correction AND c.order_key IS NULL AND c.resource_key IS NULL)
-SELECT c.account, c.price_key, c.started, min(p.order_id) AS order_id,
-       min(p.resource_id) AS resource_id
-FROM corrections AS c
-JOIN named_rows AS p
-  ON p.account = c.account AND p.price_key = c.price_key AND p.started = c.started
- AND NOT p.correction
-GROUP BY c.account, c.price_key, c.started
-HAVING min(coalesce(p.order_id, 0)) = max(coalesce(p.order_id, 0))
-   AND min(coalesce(p.resource_id, 0)) = max(coalesce(p.resource_id, 0))
+-- The order and resource of corrections that name neither: those of the charges that they correct,
+-- where these are all told apart alike.
+SELECT account, price_key, started, order_id, resource_id
+FROM originals
+WHERE least_order = most_order AND least_resource = most_resource
 
 -- view: coded_charges
 -- The charges with codes, with only those orders, resources and sub-accounts that the book names.

@@ -7,6 +7,7 @@ as far as their columns stand there; the rest is asked row by row.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -25,6 +26,7 @@ from fenrun.credit.on_whole_numbers import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number
 from fenrun.engine.dialect import NARROW, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree, number_sql, to_sql
@@ -298,6 +300,12 @@ class _File:
         meant = " AND ".join(where)
         return f"SELECT {named} FROM {self._joined(named + meant)} WHERE {meant}"
 
+    def part(self, columns: Mapping[str, str]) -> Part:
+        """Return the same query with the files that it reads."""
+        files = self.stored
+        beside = {"k": files.cells, "a": files.accounts}
+        return Part(self.query(columns), files.charges, beside)
+
     def _meant(self) -> list[int]:
         """Return the numbers of the accounts that are meant."""
         meant = self.charges.accounts or set()
@@ -354,12 +362,48 @@ class _Grouping:
         check(months)
         filled |= self._distinguishing(runner)
         if self._inherits:
-            engine.run(_STEPS["corrected"], filled)
+            self._load_corrected(filled)
         filled |= self._packed(months)
-        for name in ("coded_charges", "scanned", "groups"):
-            engine.run(_STEPS[name], filled)
+        engine.run(_STEPS["coded_charges"], filled)
+        self._scan(filled)
+        engine.run(_STEPS["groups"], filled)
         if not runner.shares(engine.connection):
             runner.load_table("groups", engine.table("groups"))
+
+    def _rows_by_file(self, question: Question) -> list[Part]:
+        """Return the rows file by file, with the columns that a question reads.
+
+        Those of some accounts alone are none: so few are read where they are.
+        """
+        if self.charges.accounts is not None:
+            return []
+        names = set(re.findall(r"\w+", question.text))
+        return [
+            file.part({name: sql for name, sql in self._row(file).items() if name in names})
+            for file in self.charges.files
+        ]
+
+    def _ask(self, question: Question) -> None:
+        self.charges.engine.answer(question, self._rows_by_file)
+
+    def _load_corrected(self, filled: Mapping[str, str]) -> None:
+        """Load what corrections inherit of the charges that they correct."""
+        sql = {name: _STEPS[name].filled(filled) for name in ("correcting", "originals")}
+        keys = ["account", "price_key", "started"]
+        self._ask(Question("correcting", sql["correcting"], [*keys, "is_open"]))
+        ends = {f"{end}_{name}" for end in ("least", "most") for name in ("order", "resource")}
+        totals = dict.fromkeys(("order_id", "resource_id"), "min")
+        totals |= {name: "min" if name.startswith("least") else "max" for name in sorted(ends)}
+        self._ask(Question("originals", sql["originals"], keys, totals))
+        self.charges.engine.run(_STEPS["corrected"], dict(filled))
+
+    def _scan(self, filled: Mapping[str, str]) -> None:
+        """Load the charges summed by what tells them apart."""
+        keys = [f"p{n}" for n in range(filled["packed"].count(" AS p"))] + self._key_columns()
+        sums = [name for n in range(len(self.crediting.bases)) for name in (f"a{n}", f"lacking{n}")]
+        totals = dict.fromkeys([*sums, "charges"], "sum") | {"bought": "min"}
+        coded = {"coded_charges": _STEPS["coded_charges"].filled(filled)}
+        self._ask(Question("scanned", _STEPS["scanned"].filled(filled), keys, totals, coded))
 
     # --- what is read of charges --------------------------------------------------------------
 
@@ -375,9 +419,25 @@ class _Grouping:
         units = [f", coalesce(g.own_u{n}, d.u{n}) AS u{n}" for n in range(len(crediting.units))]
         return {
             "charge_rows": "\nUNION ALL\n".join(rows) or self._no_rows(),
-            "is_correction": self._is_correction if self._inherits else "false",
+            **self._correcting(),
             "tests": "".join(tests),
             "units": "".join(units),
+        }
+
+    def _correcting(self) -> dict[str, str]:
+        """Return SQL of corrections, and of what they or their originals name."""
+        kinds = {"o": "order", "r": "resource"}
+        joins = [
+            f"LEFT JOIN named AS {alias} ON {alias}.of_kind = '{kind}'"
+            f" AND {alias}.named_key = c.{kind}_key"
+            for alias, kind in kinds.items()
+        ]
+        is_correction = self._is_correction if self._inherits else "false"
+        is_open = f"({is_correction} AND c.order_key IS NULL AND c.resource_key IS NULL)"
+        return {
+            "is_correction": is_correction,
+            "is_open": is_open,
+            "named_joins": "\n".join(joins),
         }
 
     @property
@@ -586,7 +646,8 @@ class _Grouping:
         """Load the codes of what something is earned for by itself; return the join."""
         engine = self.charges.engine
         sql = f"SELECT DISTINCT u{n} AS unit FROM charge_rows WHERE u{n} IS NOT NULL"
-        found = engine.query(sql)
+        self._ask(Question(f"unit_texts{n}", sql, ["unit"]))
+        found = engine.table(f"unit_texts{n}")
         codes = _codes(self.crediting.codes, found["unit"])
         engine.load(f"unit{n}", found.append_column("code", codes))
         return f"\nLEFT JOIN unit{n} AS w{n} ON w{n}.unit = c.u{n}"
@@ -597,16 +658,20 @@ class _Grouping:
         """Load `charged_months`, in the runner too; return them."""
         asked = ["month", "min(own_day) AS first_day", "max(own_day) AS last_day"]
         asked.append("count(*) AS rows")
+        totals = {"first_day": "min", "last_day": "max", "rows": "sum"}
         for a in self.crediting.amount_names():
             asked += [f"sum({a}) AS s_{a}", f"sum(abs({a})) AS z_{a}"]
-        sql = f"SELECT {', '.join(asked)} FROM charge_rows GROUP BY month ORDER BY month"
-        found = [self._month(row) for row in self.charges.engine.query(sql).to_pylist()]
+            totals |= {f"s_{a}": "sum", f"z_{a}": "sum"}
+        sql = f"SELECT {', '.join(asked)} FROM charge_rows GROUP BY month"
+        self._ask(Question("month_totals", sql, ["month"], totals))
+        rows = self.charges.engine.query("FROM month_totals ORDER BY month").to_pylist()
+        found = [self._month(row) for row in rows]
         names = ("month", "first_day", "last_day")
-        rows = [(one.month, one.first_day, one.last_day) for one in found]
-        columns = {name: pa.array([r[n] for r in rows], pa.int64()) for n, name in enumerate(names)}
+        days = [(one.month, one.first_day, one.last_day) for one in found]
+        columns = {name: pa.array([d[n] for d in days], pa.int64()) for n, name in enumerate(names)}
         self.charges.engine.load("charged_months", pa.table(columns))
         if not runner.shares(self.charges.engine.connection):
-            runner.load("charged_months", dict.fromkeys(names, NUMBER), rows)
+            runner.load("charged_months", dict.fromkeys(names, NUMBER), days)
         return found
 
     def _month(self, row: dict[str, Any]) -> Month:

@@ -9,7 +9,8 @@ none is cut but where a step says so. What does not fit 38 digits is refused.
 - `runner`: SQLite and DuckDB, which run one text of steps over whole numbers.
 - `codes`: texts, days, months and amounts as whole numbers, and back.
 - `port`: the few things that a stage may ask of an engine.
-- `duckdb`, `spark`: the engines; `choose` picks one.
+- `questions`: what is asked of the rows of charges, to be answered whole or part by part.
+- `duckdb`: answers here; `spark`: in tasks of a cluster; `choose` picks one.
 - `steps`: reads the steps of a file.
 - `dialect`: the SQL that databases say differently.
 """

@@ -1,6 +1,6 @@
 """SQL that databases say differently: quoting, decimal types, exact rounding and division.
 
-The functions return DuckDB's SQL; `spark.py` translates it.
+The functions return DuckDB's SQL.
 """
 
 from __future__ import annotations

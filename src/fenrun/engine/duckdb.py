@@ -14,13 +14,14 @@ import pyarrow as pa
 
 from fenrun.base.problem import Place, refused
 from fenrun.engine.dialect import literal, quoted, quoted_path
+from fenrun.engine.questions import Parts, Question
 from fenrun.engine.steps import Step
 
 MEMORY = "FENRUN_MEMORY"
 
 # In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a
 # settlement.
-_SETTINGS = """
+SETTINGS = """
 SET TimeZone = 'UTC';
 SET enable_progress_bar = false;
 SET checkpoint_threshold = '1 TB'"""
@@ -34,6 +35,9 @@ class DuckDB:
     FENRUN_MEMORY is no size.
     """
 
+    is_far = False
+    """True if questions of rows are answered elsewhere: in seconds, however few rows there are."""
+
     def __init__(self, spill: Path | None = None):
         config = {"temp_directory": str(spill or Path(tempfile.gettempdir()) / "fenrun-spill")}
         memory = os.environ.get(MEMORY)
@@ -46,7 +50,7 @@ class DuckDB:
             raise refused(
                 "setting-unreadable", Place(MEMORY), name=MEMORY, value=memory, known=known
             ) from error
-        self.connection.execute(_SETTINGS)
+        self.connection.execute(SETTINGS)
 
     def load(self, name: str, table: pa.Table) -> None:
         arrow = quoted(f"arrow_{name}")
@@ -92,14 +96,24 @@ class DuckDB:
         return dict(described.fetchall())
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
-        kind = "VIEW" if step.view else "TABLE"
-        sql = f"CREATE OR REPLACE {kind} {quoted(step.name)} AS {step.filled(fragments)}"
+        self.make("VIEW" if step.view else "TABLE", step.name, step.filled(fragments))
+
+    def make(self, kind: str, name: str, sql: str) -> None:
+        """Make a TABLE or VIEW of a query. Raises Refused where exact arithmetic does not fit."""
         try:
-            self.connection.execute(sql)
+            self.connection.execute(f"CREATE OR REPLACE {kind} {quoted(name)} AS {sql}")
         except duckdb.Error as error:
-            if not _is_too_large(error):
+            if not is_too_large(error):
                 raise
-            raise refused("amount-too-large", Place(step.name)) from error
+            raise refused("amount-too-large", Place(name)) from error
+
+    def answer(self, question: Question, parts: Parts) -> None:
+        """Answer a question of the rows, which the view `charge_rows` has, in a table of its name.
+
+        `parts` gives the same rows import by import, for whoever reads them elsewhere. Raises
+        Refused where exact arithmetic does not fit.
+        """
+        self.make("TABLE", question.name, question.sql)
 
     def table(self, name: str) -> pa.Table:
         return self.connection.sql(f"FROM {quoted(name)}").to_arrow_table()
@@ -108,7 +122,7 @@ class DuckDB:
         return self.connection.sql(sql, params=list(values)).to_arrow_table()
 
 
-def _is_too_large(error: duckdb.Error) -> bool:
+def is_too_large(error: duckdb.Error) -> bool:
     """Return whether exact arithmetic did not fit, in running a step or already in planning it."""
     if isinstance(error, duckdb.OutOfRangeException | duckdb.ConversionException):
         return True

@@ -13,7 +13,7 @@ from fenrun.book.as_of import Sources, load_book, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.charges.stored import load_charges
 from fenrun.credit.stored_charges import Source
-from fenrun.engine.choose import refuse_other_engines
+from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
@@ -63,12 +63,11 @@ class Facts:
         progress: Callable[[str], None] = lambda name: None,
         engine: DuckDB | None = None,
     ) -> Run:
-        """Settle the period over these facts, in a new engine or the one given.
+        """Settle the period over these facts, in the engine given or a new one (see FENRUN_ENGINE).
 
         Nothing is kept. Raises Refused.
         """
-        refuse_other_engines()
-        engine = engine or DuckDB()
+        engine = engine or new_engine()
         self.load_charges(engine, "charges")
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}

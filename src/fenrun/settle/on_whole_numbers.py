@@ -221,7 +221,8 @@ def settle_stored(
     with engine.temporary_schema("settling"):
         charges = StoredCharges(engine, source, plans, bases, charged(plans, period))
         is_small = charges.rows() + book.links.num_rows <= _SMALL
-        makes = [make] if make else [SQLite, bulk] if is_small else [bulk]
+        twice = is_small and not engine.is_far  # SQLite may refuse what it then has read
+        makes = [make] if make else [SQLite, bulk] if twice else [bulk]
         return fitting(makes, settle)
 
 

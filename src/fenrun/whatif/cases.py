@@ -23,8 +23,8 @@ from fenrun.base.words import Message, Unreadable
 from fenrun.book.as_of import load_book, sources_from
 from fenrun.book.read import Book, book_from
 from fenrun.charges.rows import empty_schema, focus_columns
-from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import day_number, month_number
+from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
@@ -246,7 +246,7 @@ def settle_case(
     The tests hold it beside what a case itself is settled by (see run_cases).
     """
     book, charges = facts_of_case(file, case, line)
-    engine = new_engine()
+    engine = DuckDB()
     load_book(engine, sources_from(book, file.source, _KNOWN))
     engine.load("charges", charge_table(charges))
     as_of = AsOf(period.last_day, datetime.combine(known, time()))
