@@ -6,20 +6,25 @@ Under random plans over random worlds; at night also for every case of every pro
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fenrun.base.problem import Refused
 from fenrun.base.when import OPEN_END, parse_period
 from fenrun.book.as_of import sources_from
-from fenrun.engine.runner import Bulk, SQLite
+from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.engine.steps import Step
 from fenrun.plan.read import PlanFile, load_plan, read_plan
+from fenrun.settle.decoded import as_amounts
 from fenrun.settle.on_whole_numbers import settle_in_memory
 from fenrun.settle.results import RESULT_TABLES
 from fenrun.statement.run import Run
@@ -219,14 +224,72 @@ def test_an_override_is_capped_whatever_the_decimals_of_the_charges() -> None:
     assert outcome.ok and not problems
 
 
-def test_instalments_that_pass_64_bits_are_refused() -> None:
+def test_instalments_that_pass_64_bits_are_exact() -> None:
     file = read_plan(_SMALL + _LARGE + _CASE, "small.yaml")
+    _same_of_case(file)
+    book, charges = facts_of_case(file, file.text.cases[0], 0)
+    sources = sources_from(book, file.source, datetime(2000, 1, 1))
+    settle_in_memory([file.plan], sources, charges, _YEAR, OPEN_END, SQLite)
+
+
+def test_a_sum_that_could_pass_62_bits_is_not_for_sqlite() -> None:
+    file = read_plan(
+        _SMALL + _LARGE + _CASE.replace("1500001", "900000000000.123456"), "large.yaml"
+    )
     _same_of_case(file)
     book, charges = facts_of_case(file, file.text.cases[0], 0)
     sources = sources_from(book, file.source, datetime(2000, 1, 1))
     with pytest.raises(Refused) as refused:
         settle_in_memory([file.plan], sources, charges, _YEAR, OPEN_END, SQLite)
     assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
+
+
+_WHOLE = st.one_of(
+    st.none(),
+    st.integers(-20, 20),
+    st.sampled_from([s * (2**63 + n) for s in (1, -1) for n in (-1, 0, 1)]),
+    st.integers(-(10**18), 10**18),
+)
+_STEPS = st.sampled_from([1, 5, 100])
+_MODES = st.sampled_from(["half up", "half even", "down"])
+_BIT = st.sampled_from([0, 1])
+
+
+@settings(max_examples=EXAMPLES * 10)
+@given(
+    st.lists(st.tuples(_WHOLE, _WHOLE, _WHOLE, _WHOLE), min_size=1, max_size=5),
+    st.tuples(_MODES, _STEPS, _BIT, _BIT),
+)
+def test_wide_amounts_are_the_same_on_both(
+    rows: list[tuple[int | None, ...]], more: tuple[str, int, int, int]
+) -> None:
+    """What 64 bits do not hold is read and made alike; past 128 bits both refuse."""
+    mode, step, lower_in, upper_in = more
+    above_zero = "CASE WHEN compared(b, 0) > 0 THEN b ELSE 7 END"
+    row_by_row = (
+        "times(a, b), plus(a, b), minus(times(a, b), c), lesser(times(a, b), times(c, d))",
+        "compared(times(a, b), times(c, d)), whole(times(whole(a, 9), 7), 100)",
+        f"rounded(whole(a, 900), {above_zero}, '{mode}', {step})",
+        f"lies_within(a, 3, d, whole(b, {10**12}), {lower_in}, whole(c, {10**12}), {upper_in})",
+    )
+    asked = [f"SELECT {', '.join(row_by_row)} FROM amounts", "SELECT summed(a), largest(b) FROM w"]
+    assert _answers(SQLite(), rows, asked) == _answers(Bulk(), rows, asked)
+
+
+def _answers(runner: Runner, rows: list[tuple[int | None, ...]], asked: list[str]) -> Any:
+    """Return the answers of a runner as whole numbers, or `refused`."""
+    columns = dict.fromkeys("abcd", "BIGINT")
+    given = [
+        tuple(None if n is None else max(-(2**63), min(n, 2**63 - 1)) for n in r) for r in rows
+    ]
+    runner.load("amounts", columns, given)
+    wide = Step("w", "", "SELECT times(a, c) AS a, times(b, d) AS b FROM amounts", False)
+    try:
+        runner.run(wide, {})
+        found = [row for sql in asked for row in runner.rows(sql)]
+    except (Refused, duckdb.OutOfRangeException, sqlite3.OperationalError):
+        return "refused"
+    return [[None if value is None else int(value) for value in row] for row in found]
 
 
 def test_what_passes_64_bits_is_refused_and_never_a_float() -> None:
@@ -236,3 +299,12 @@ def test_what_passes_64_bits_is_refused_and_never_a_float() -> None:
     with pytest.raises(Refused) as refused:
         runner.refuse_floats(["sums"])
     assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
+
+
+def test_results_of_more_than_38_digits_are_refused() -> None:
+    for runner in (SQLite(), Bulk()):
+        runner.load("large", {"n": "BIGINT"}, [(3 * 10**18,)])
+        runner.run(Step("wide", "", "SELECT times(times(n, n), 14) AS n FROM large", False), {})
+        with pytest.raises(Refused) as refused:
+            as_amounts(runner.arrow("SELECT n FROM wide").column(0).combine_chunks(), 2)
+        assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]

@@ -22,7 +22,8 @@ _OVER_CAP = """
 SELECT count(*)
 FROM component_earnings AS e
 JOIN terms AS z ON z.plan = e.plan
-WHERE e.earned * {money_to_limit} >= e.cap * {limit_to_money} + z.round_step * {money_to_limit}"""
+WHERE compared(times(e.earned - z.round_step, {money_to_limit}),
+               times(e.cap, {limit_to_money})) >= 0"""
 _GROUPS = """
 SELECT count(*) FROM (
   SELECT k.plan, k.group_id, e.payee, p.period, max(g.cap) AS cap, sum(e.earned) AS earned
@@ -41,7 +42,8 @@ LEFT JOIN (
   GROUP BY e.plan, e.component, e.payee, p.period) AS t
   ON t.plan = sums.plan AND t.component = sums.group_id AND t.payee = sums.payee
  AND t.period = sums.period
-WHERE (sums.earned + coalesce(t.taken, 0)) * {money_to_limit} > sums.cap * {limit_to_money}"""
+WHERE compared(times(sums.earned + coalesce(t.taken, 0), {money_to_limit}),
+               times(sums.cap, {limit_to_money})) > 0"""
 _CLASHES = """
 SELECT c.plan, c.component, min(c.excluded_by), c.payee, sum(c.amount)
 FROM qualifying_amounts AS c

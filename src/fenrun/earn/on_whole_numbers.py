@@ -14,7 +14,6 @@ from fenrun.credit.on_whole_numbers import code_test, label_join, to_sql
 from fenrun.credit.shared_work import shared_work
 from fenrun.earn.from_credits import MONTHLY, first_charged, first_needed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
-from fenrun.engine.dialect import rounded_whole
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree
@@ -416,24 +415,14 @@ class Earning:
             "base_lift": s.base - s.measure,
             "held_base_lift": s.base - s.money - s.party_share,
         }
-        wide = {
-            "wide_part": "CAST(part AS HUGEINT)",
-            "wide_amount": "CAST(s.amount AS HUGEINT)",
-            "wide_ceiling": "CAST(f.ceiling AS HUGEINT)",
+        return {name: str(10**power) for name, power in powers.items()} | {
+            "earn_from": str(month_number(first_needed(self.plans, self.period))),
+            "paid_from": str(month_number(self.period.span.start)),
+            "paid_to": str(month_number(self.period.last_day) + 1),
+            "baseline": str(self.codes.of("baseline")),
+            "payee_matches": self._payee_matches(),
+            "customer_tests": self._customer_tests(),
         }
-        return (
-            {name: str(10**power) for name, power in powers.items()}
-            | wide
-            | {
-                "rounded": rounded_whole("top", "bottom", "round_mode"),
-                "earn_from": str(month_number(first_needed(self.plans, self.period))),
-                "paid_from": str(month_number(self.period.span.start)),
-                "paid_to": str(month_number(self.period.last_day) + 1),
-                "baseline": str(self.codes.of("baseline")),
-                "payee_matches": self._payee_matches(),
-                "customer_tests": self._customer_tests(),
-            }
-        )
 
     def _payee_matches(self) -> str:
         found = [

@@ -185,10 +185,7 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
        AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, 0)) AS s
 WHERE NOT coalesce(
   s.reference > 0
-  AND (s.lower IS NULL OR s.measure * {bound} > s.lower * s.reference
-       OR (s.lower_in = 1 AND s.measure * {bound} = s.lower * s.reference))
-  AND (s.upper IS NULL OR s.measure * {bound} < s.upper * s.reference
-       OR (s.upper_in = 1 AND s.measure * {bound} = s.upper * s.reference)),
+  AND lies_within(s.measure, {bound}, s.reference, s.lower, s.lower_in, s.upper, s.upper_in),
   false)
 GROUP BY s.plan, s.component, s.payee, s.unit, s.period
 
@@ -248,15 +245,16 @@ WHERE t.hindrance IS NULL AND (c.columns = 1 OR t.pays_on = 'amount')
 -- The bands reached, with what each is applied to: the whole, or its own slice.
 SELECT t.plan, t.component, t.payee, t.unit, t.period, n.valid_from AS table_from, n.column_no,
        n.kind, n.band_no, n.words, n.rate, n.flat,
-       CASE WHEN n.kind <> 'marginal' THEN p.base * {bound}
-            ELSE least(t.measure * {bound}, coalesce(n.upper * t.reference, t.measure * {bound}))
-                 - coalesce(n.lower * t.reference, 0) END AS part,
+       CASE WHEN n.kind <> 'marginal' THEN times(p.base, {bound})
+            ELSE minus(lesser(times(t.measure, {bound}), times(n.upper, t.reference)),
+                       coalesce(times(n.lower, t.reference), 0)) END AS part,
        CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
-            THEN n.rate * (n.upper - n.lower) * t.reference
-               + (n.rate_to - n.rate) * (t.measure * {bound} - n.lower * t.reference)
+            THEN plus(times(times(n.rate, n.upper - n.lower), t.reference),
+                      times(n.rate_to - n.rate,
+                            minus(times(t.measure, {bound}), times(n.lower, t.reference))))
             END AS slope,
        CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
-            THEN (n.upper - n.lower) * t.reference
+            THEN times(n.upper - n.lower, t.reference)
             ELSE {divisor_one} END AS divisor
 FROM tested AS t
 JOIN tier_portions AS p
@@ -266,21 +264,19 @@ JOIN bands AS n
   ON n.plan = t.plan AND n.table_id = t.table_id
  AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
 WHERE t.hindrance IS NULL
-  AND (n.lower IS NULL OR t.measure * {bound} > n.lower * t.reference
-       OR (n.lower_in = 1 AND t.measure * {bound} = n.lower * t.reference))
-  AND (n.kind = 'marginal' OR n.upper IS NULL OR t.measure * {bound} < n.upper * t.reference
-       OR (n.upper_in = 1 AND t.measure * {bound} = n.upper * t.reference))
+  AND lies_within(t.measure, {bound}, t.reference, n.lower, n.lower_in,
+                  CASE WHEN n.kind <> 'marginal' THEN n.upper END, n.upper_in)
 
 -- step: tier_earnings
 -- What each reached band pays, to be divided by its divisor.
-SELECT s.*, coalesce({wide_part} * slope * {slope_lift}, {wide_part} * rate * {rate_lift},
-                     flat * {flat_lift}) AS pays
+SELECT s.*, coalesce(times(times(part, slope), {slope_lift}),
+                     times(times(part, rate), {rate_lift}), times(flat, {flat_lift})) AS pays
 FROM slices AS s
 
 -- step: tier_totals
 -- What the reached bands pay together.
 SELECT plan, component, payee, unit, period, min(table_from) AS table_from, count(*) AS bands,
-       sum(pays) AS amount, max(divisor) AS divisor
+       summed(pays) AS amount, largest(divisor) AS divisor
 FROM tier_earnings
 GROUP BY plan, component, payee, unit, period
 
@@ -293,10 +289,8 @@ JOIN bands AS n
   ON n.plan = t.plan AND n.table_id = t.times_table
  AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
 WHERE t.hindrance IS NULL
-  AND (n.lower IS NULL OR t.times_measure * {bound} > n.lower * t.times_reference
-       OR (n.lower_in = 1 AND t.times_measure * {bound} = n.lower * t.times_reference))
-  AND (n.upper IS NULL OR t.times_measure * {bound} < n.upper * t.times_reference
-       OR (n.upper_in = 1 AND t.times_measure * {bound} = n.upper * t.times_reference))
+  AND lies_within(t.times_measure, {bound}, t.times_reference,
+                  n.lower, n.lower_in, n.upper, n.upper_in)
 GROUP BY t.plan, t.component, t.payee, t.unit, t.period
 
 -- step: component_earnings
@@ -305,10 +299,10 @@ WITH factored AS (
   SELECT t.*, s.table_from, s.bands, coalesce(s.divisor, {divisor_one}) AS divisor,
          f.words AS times_words,
          CASE WHEN t.times_table <> 0 AND f.factor IS NULL THEN 0
-              ELSE coalesce({wide_amount} * t.portion * coalesce(f.factor, {one_factor})
-                            * {lift}, 0) END AS uncapped,
+              ELSE coalesce(times(times(s.amount, t.portion),
+                                  coalesce(f.factor, {one_factor}) * {lift}), 0) END AS uncapped,
          CASE WHEN t.times_table <> 0 AND f.factor IS NULL THEN NULL ELSE s.bands END AS reached,
-         coalesce(t.cap, CASE WHEN t.amount >= 0 THEN t.cap_rate * t.amount END) AS ceiling
+         coalesce(t.cap, CASE WHEN t.amount >= 0 THEN times(t.amount, t.cap_rate) END) AS ceiling
   FROM tested AS t
   LEFT JOIN tier_totals AS s
     ON s.plan = t.plan AND s.component = t.component
@@ -317,20 +311,20 @@ WITH factored AS (
     ON f.plan = t.plan AND f.component = t.component
    AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
 bounded AS (
-  SELECT f.*, {wide_ceiling} * divisor * {ceiling_lift} AS most FROM factored AS f),
+  SELECT f.*, times(times(ceiling, divisor), {ceiling_lift}) AS most FROM factored AS f),
 exact AS (
   SELECT b.*,
          CASE WHEN hindrance IS NOT NULL THEN hindrance
               WHEN reached IS NULL THEN 'no-band'
-              WHEN uncapped > most THEN 'capped'
+              WHEN compared(uncapped, most) > 0 THEN 'capped'
               ELSE 'band' END AS reason,
-         least(uncapped, most) * round_per AS top,
-         divisor * {unit_of_uncapped} AS bottom
+         times(lesser(uncapped, most), round_per) AS top,
+         times(divisor, {unit_of_uncapped}) AS bottom
   FROM bounded AS b)
 SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, first_month,
        last_month, currency, amount, target, compared, base, measure, reference,
        pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, ceiling AS cap, reason,
-       gate, times_words, ({rounded}) * round_step AS earned
+       gate, times_words, rounded(top, bottom, round_mode, round_step) AS earned
 FROM exact
 
 -- step: component_lines
@@ -358,10 +352,7 @@ JOIN (SELECT l.plan, l.component, l.payee, l.period, g.gate_no, g.words, g.lower
                g.upper, g.upper_in) AS s
   ON s.plan = l.plan AND s.component = l.component AND s.payee = l.payee
  AND s.period = l.period
-WHERE NOT ((s.lower IS NULL OR s.other > s.lower * {bound_lift}
-            OR (s.lower_in = 1 AND s.other = s.lower * {bound_lift}))
-           AND (s.upper IS NULL OR s.other < s.upper * {bound_lift}
-                OR (s.upper_in = 1 AND s.other = s.upper * {bound_lift})))
+WHERE NOT lies_within(s.other, 1, {bound_lift}, s.lower, s.lower_in, s.upper, s.upper_in)
 GROUP BY l.plan, l.component, l.payee, l.period, l.earned
 
 -- step: gated_lines
@@ -439,15 +430,16 @@ reached AS (
 bounds AS (
   SELECT r.*,
          coalesce(r.cap, CASE WHEN r.reached_amount >= 0
-                              THEN r.cap_rate * r.reached_amount END) AS bound,
+                              THEN times(r.cap_rate, r.reached_amount) END) AS bound,
          coalesce(r.cap, CASE WHEN r.reached_amount - r.amount >= 0
-                              THEN r.cap_rate * (r.reached_amount - r.amount) END) AS bound_before
+                              THEN times(r.cap_rate, r.reached_amount - r.amount)
+                         END) AS bound_before
   FROM reached AS r),
 taken_off AS (
   SELECT b.*,
-         least(b.reached, whole(b.bound * z.round_per, {limit}) * z.round_step)
+         least(b.reached, whole(times(b.bound, z.round_per), {limit}) * z.round_step)
          - least(b.reached - b.earned,
-                 whole(b.bound_before * z.round_per, {limit}) * z.round_step)
+                 whole(times(b.bound_before, z.round_per), {limit}) * z.round_step)
          - b.earned AS taken
   FROM bounds AS b
   JOIN terms AS z ON z.plan = b.plan)
@@ -461,7 +453,7 @@ WHERE taken <> 0
 WITH below AS (
   SELECT k.plan, k.component, k.rank, k.role, h.party AS payee, k.per, p.period, p.period_from,
          p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap,
-         sum(l.earned * h.share) AS base
+         summed(times(l.earned, h.share)) AS base
   FROM components AS k
   JOIN terms AS z ON z.plan = k.plan
   JOIN periods AS p
@@ -477,13 +469,14 @@ WITH below AS (
            p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap),
 stepped AS (
   SELECT b.*, z.round_step, z.round_mode,
-         least(b.base * b.portion * {override_lift}, b.cap * {override_cap_lift})
-         * z.round_per AS top,
+         times(lesser(times(times(b.base, b.portion), {override_lift}),
+                      times(b.cap, {override_cap_lift})),
+               z.round_per) AS top,
          {override} AS bottom
   FROM below AS b
   JOIN terms AS z ON z.plan = b.plan)
 SELECT plan, component, rank, role, payee, per, period, period_from, period_to, last_month,
-       currency, on_name AS detail, base, ({rounded}) * round_step AS earned
+       currency, on_name AS detail, base, rounded(top, bottom, round_mode, round_step) AS earned
 FROM stepped
 
 -- step: customer_tests
@@ -530,7 +523,7 @@ WITH entries AS (
 SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, last_month,
        currency, 0 AS step_no, reason, coalesce(gate, times_words) AS detail,
        CAST(NULL AS TEXT) AS others, CAST(NULL AS BIGINT) AS bound, amount, target, compared,
-       base * {base_lift} AS base, measure, reference, pays_on, reads_by, portion, table_id,
+       times(base, {base_lift}) AS base, measure, reference, pays_on, reads_by, portion, table_id,
        table_from, uncapped, divisor, cap, earned
 FROM component_earnings
 UNION ALL
@@ -545,7 +538,7 @@ SELECT plan, component, rank, role, payee, 0, per, period, period_from, period_t
 FROM ceiling_entries
 UNION ALL
 SELECT plan, component, rank, role, payee, 0, per, period, period_from, period_to, last_month,
-       currency, 5, 'override', detail, NULL, NULL, NULL, NULL, NULL, base * {held_base_lift},
+       currency, 5, 'override', detail, NULL, NULL, NULL, NULL, NULL, times(base, {held_base_lift}),
        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM override_entries
 UNION ALL

@@ -4,16 +4,27 @@ Steps are written in the SQL that both share. Amounts are whole numbers of their
 and months are numbers, names are codes (see codes.py). SQLite takes what is small (a plan's case, a
 change, one payee's question) in a thousandth of DuckDB's time, DuckDB takes what is large.
 
-What the two say differently has a name of its own here: `whole(a, b)` is the quotient cut to a
-whole number, `least` and `greatest` pass over what is missing, `min_by` and `max_by` return the
-value at the smallest or largest key, `month_end(month)` is the last day of a month, and
-`months_later(day, count)` the same day so many months later, or the last one of that month.
+What the two say differently has a name of its own here: `least` and `greatest` pass over what is
+missing, `min_by` and `max_by` return the value at the smallest or largest key, `month_end(month)`
+is the last day of a month, and `months_later(day, count)` the same day so many months later, or the
+last one of that month.
+
+Products may need more than 64 bits. What holds one is *wide*: in DuckDB a HUGEINT, in SQLite a
+number or, where 64 bits are too few, a text of its digits. Wide amounts are read and made only by
+
+- `times`, `plus`, `minus`, `lesser` (of two; what is missing is passed over), and the aggregates
+  `summed` and `largest`,
+- `compared(a, b)`: below 0, 0 or above 0 as a is less than, equal to or more than b,
+- `whole(a, b)`: the quotient cut to a whole number that is not wide,
+- `rounded(a, b, mode, step)`: the quotient as whole steps by the mode, times the step; not wide,
+- `lies_within(m, one, reference, lower, lower_in, upper, upper_in)`: whether m times one lies
+  between the bounds times the reference; a bound that is missing does not bound.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -23,7 +34,7 @@ import pyarrow as pa
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import add_months
 from fenrun.engine.codes import day_number, day_of, month_of
-from fenrun.engine.dialect import quoted
+from fenrun.engine.dialect import quoted, rounded_whole
 from fenrun.engine.steps import Step
 
 Row = tuple[Any, ...]
@@ -60,7 +71,7 @@ class SQLite:
     """SQLite in memory.
 
     It goes on in floating point where 64 bits do not hold a number, without a word: who uses it
-    must know before that no product passes 63 bits, and asks `refuse_floats` afterwards.
+    must know before that no sum passes 63 bits, and asks `refuse_floats` afterwards.
     """
 
     def __init__(self) -> None:
@@ -70,11 +81,14 @@ class SQLite:
         for count in (2, 3):
             self.connection.create_function("least", count, _least, deterministic=True)
             self.connection.create_function("greatest", count, _greatest, deterministic=True)
-        self.connection.create_function("whole", 2, _whole, deterministic=True)
+        for name, count, function in _OF_WIDE_AMOUNTS:
+            self.connection.create_function(name, count, function, deterministic=True)
         self.connection.create_function("month_end", 1, _month_end, deterministic=True)
         self.connection.create_function("months_later", 2, _months_later, deterministic=True)
         self.connection.create_aggregate("min_by", 2, _MinBy)  # type: ignore[arg-type]
         self.connection.create_aggregate("max_by", 2, _MaxBy)  # type: ignore[arg-type]
+        self.connection.create_aggregate("summed", 1, _Summed)  # type: ignore[arg-type]
+        self.connection.create_aggregate("largest", 1, _Largest)  # type: ignore[arg-type]
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         declared = ", ".join(
@@ -84,7 +98,10 @@ class SQLite:
         self._make_room(name)
         self.connection.execute(f"CREATE TABLE {quoted(name)} ({declared})")
         marks = ", ".join("?" * len(columns))
-        self.connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
+        try:
+            self.connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
+        except OverflowError as error:
+            raise refused("amount-too-large", Place(name)) from error
 
     def load_table(self, name: str, table: pa.Table) -> None:
         columns = {c.name: TEXT if pa.types.is_string(c.type) else NUMBER for c in table.schema}
@@ -126,12 +143,35 @@ class SQLite:
         found = self.connection.execute(sql)
         names = [column for column, *_ in found.description]
         columns = list(zip(*found.fetchall())) or [()] * len(names)
-        arrays = [pa.array(values) for values in columns]
+        arrays = [_plain_array(values) for values in columns]
         return pa.Table.from_arrays(arrays, names)
 
 
-_MACROS = """
+def _plain_array(values: Sequence[Any]) -> pa.Array:
+    """Return values as they are; amounts of which some are wide as decimals of no places."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return _array([None if value is None else int(value) for value in values], AMOUNT)
+
+
+_MACROS = f"""
+CREATE OR REPLACE TEMP MACRO times(a, b) AS CAST(a AS HUGEINT) * (b);
+CREATE OR REPLACE TEMP MACRO plus(a, b) AS CAST(a AS HUGEINT) + (b);
+CREATE OR REPLACE TEMP MACRO minus(a, b) AS CAST(a AS HUGEINT) - (b);
+CREATE OR REPLACE TEMP MACRO lesser(a, b) AS least(a, b);
+CREATE OR REPLACE TEMP MACRO summed(a) AS sum(a);
+CREATE OR REPLACE TEMP MACRO largest(a) AS max(a);
+CREATE OR REPLACE TEMP MACRO compared(a, b) AS CASE WHEN a < b THEN -1 WHEN a = b THEN 0
+  WHEN a > b THEN 1 END;
 CREATE OR REPLACE TEMP MACRO whole(a, b) AS (a) // (b);
+CREATE OR REPLACE TEMP MACRO rounded(a, b, mode, step) AS
+  ({rounded_whole("a", "b", "mode")}) * step;
+CREATE OR REPLACE TEMP MACRO lies_within(m, one, reference, lower, lower_in, upper, upper_in) AS
+  (lower IS NULL OR CAST(m AS HUGEINT) * one > lower * CAST(reference AS HUGEINT)
+   OR (lower_in = 1 AND CAST(m AS HUGEINT) * one = lower * CAST(reference AS HUGEINT)))
+  AND (upper IS NULL OR CAST(m AS HUGEINT) * one < upper * CAST(reference AS HUGEINT)
+   OR (upper_in = 1 AND CAST(m AS HUGEINT) * one = upper * CAST(reference AS HUGEINT)));
 CREATE OR REPLACE TEMP MACRO month_end(m) AS date_diff(
   'day', DATE '1970-01-01', make_date(((m) + 1) // 12, ((m) + 1) % 12 + 1, 1)) - 1;
 CREATE OR REPLACE TEMP MACRO months_later(d, n) AS date_diff(
@@ -227,11 +267,99 @@ def _greatest(*values: int | None) -> int | None:
     return max((value for value in values if value is not None), default=None)
 
 
-def _whole(top: int | None, bottom: int | None) -> int | None:
+_NARROW, _WIDE = 1 << 63, 1 << 127
+Wide = int | str | None
+"""A whole number as SQLite has it: a text where 64 bits do not hold it."""
+
+
+def _kept(number: int) -> int | str:
+    """Return a number as SQLite can have it. Raises ArithmeticError where 128 bits do not."""
+    if -_NARROW <= number < _NARROW:
+        return number
+    if abs(number) >= _WIDE:
+        raise ArithmeticError
+    return str(number)
+
+
+def _narrow(number: int) -> int:
+    """Return a number that 62 bits hold. Raises ArithmeticError for others."""
+    if abs(number) >= _NARROW // 2:
+        raise ArithmeticError
+    return number
+
+
+def _times(a: Wide, b: Wide) -> Wide:
+    return None if a is None or b is None else _kept(int(a) * int(b))
+
+
+def _plus(a: Wide, b: Wide) -> Wide:
+    return None if a is None or b is None else _kept(int(a) + int(b))
+
+
+def _minus(a: Wide, b: Wide) -> Wide:
+    return None if a is None or b is None else _kept(int(a) - int(b))
+
+
+def _lesser(a: Wide, b: Wide) -> Wide:
+    found = [int(value) for value in (a, b) if value is not None]
+    return _kept(min(found)) if found else None
+
+
+def _compared(a: Wide, b: Wide) -> int | None:
+    if a is None or b is None:
+        return None
+    one, other = int(a), int(b)
+    return (one > other) - (one < other)
+
+
+def _whole(top: Wide, bottom: Wide) -> int | None:
     if top is None or not bottom:
         return None
-    whole = abs(top) // abs(bottom)
-    return whole if (top < 0) == (bottom < 0) else -whole
+    whole = abs(int(top)) // abs(int(bottom))
+    return _narrow(whole if (int(top) < 0) == (int(bottom) < 0) else -whole)
+
+
+def _rounded(top: Wide, bottom: Wide, mode: str, step: int) -> int | None:
+    if top is None or not bottom:
+        return None
+    whole, rest = divmod(abs(int(top)), int(bottom))
+    over = 2 * rest - int(bottom)
+    half = mode == "half up" or (mode == "half even" and whole % 2)
+    up = mode in ("half up", "half even") and (over > 0 or (over == 0 and half))
+    found = (whole + bool(up)) * step
+    return _narrow(-found if int(top) < 0 else found)
+
+
+def _lies_within(
+    measure: Wide,
+    one: int,
+    reference: Wide,
+    lower: int | None,
+    lower_in: int,
+    upper: int | None,
+    upper_in: int,
+) -> bool | None:
+    if lower is None and upper is None:
+        return True
+    if measure is None or reference is None:
+        return None
+    found, times = int(measure) * one, int(reference)
+    above = lower is None or found > lower * times or (lower_in == 1 and found == lower * times)
+    below = upper is None or found < upper * times or (upper_in == 1 and found == upper * times)
+    return above and below
+
+
+_OF_WIDE_AMOUNTS: tuple[tuple[str, int, Callable[..., Any]], ...] = (
+    ("times", 2, _times),
+    ("plus", 2, _plus),
+    ("minus", 2, _minus),
+    ("lesser", 2, _lesser),
+    ("compared", 2, _compared),
+    ("whole", 2, _whole),
+    ("rounded", 4, _rounded),
+    ("lies_within", 7, _lies_within),
+)
+"""SQLite's functions of wide amounts: name, number of arguments, and what they return."""
 
 
 def _month_end(month: int | None) -> int | None:
@@ -263,3 +391,25 @@ class _MaxBy(_MinBy):
     def step(self, value: Any, key: Any) -> None:
         if key is not None and value is not None and (self.key is None or key > self.key):
             self.key, self.value = key, value
+
+
+class _Summed:
+    """The sum of wide amounts; missing ones are passed over."""
+
+    def __init__(self) -> None:
+        self.value: int | None = None
+
+    def step(self, value: Wide) -> None:
+        if value is not None:
+            self.value = (self.value or 0) + int(value)
+
+    def finalize(self) -> Wide:
+        return None if self.value is None else _kept(self.value)
+
+
+class _Largest(_Summed):
+    """The largest of wide amounts."""
+
+    def step(self, value: Wide) -> None:
+        if value is not None:
+            self.value = int(value) if self.value is None else max(self.value, int(value))

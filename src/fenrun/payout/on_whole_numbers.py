@@ -15,7 +15,6 @@ from fenrun.base.when import Period
 from fenrun.book.as_codes import Book
 from fenrun.earn.on_whole_numbers import Scales
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
-from fenrun.engine.dialect import rounded_whole
 from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.rows import Form, Instalment, Plan
@@ -108,7 +107,6 @@ class Paying:
             "tax_cut": str(10 ** max(0, scales.measure - self.tax)),
             "money": str(10**scales.money),
             "cash": str(self.codes.of("cash")),
-            "rounded": rounded_whole("top", "bottom", "round_mode"),
             "paid_from": str(month_number(self.period.span.start)),
             "paid_to": str(month_number(self.period.last_day) + 1),
         }

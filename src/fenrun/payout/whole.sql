@@ -5,8 +5,8 @@ SELECT e.plan, e.payee, e.component, e.period, e.unit, e.step_no,
        coalesce(p.instalment_no, 0) AS instalment_no,
        e.last_month + coalesce(p.months, 0) AS due_month,
        CASE WHEN coalesce(p.upto, {whole_share}) = {whole_share} THEN e.earned
-            ELSE whole(e.earned * p.upto * z.round_per, {cut}) * z.round_step END
-       - whole(e.earned * coalesce(p.before, 0) * z.round_per, {cut}) * z.round_step AS amount
+            ELSE whole(times(e.earned, p.upto * z.round_per), {cut}) * z.round_step END
+       - whole(times(e.earned, coalesce(p.before, 0) * z.round_per), {cut}) * z.round_step AS amount
 FROM earnings AS e
 JOIN terms AS z ON z.plan = e.plan
 JOIN pay AS y ON y.plan = e.plan
@@ -63,8 +63,8 @@ GROUP BY p.plan, p.payee, m.first_month
 WITH split AS (
   SELECT o.plan, o.payee, o.month, coalesce(f.form_no, 0) AS form_no, f.form, f.floor, f.otherwise,
          CASE WHEN coalesce(f.upto, {whole_share}) = {whole_share} THEN o.paid
-              ELSE whole(o.paid * f.upto * z.round_per, {cut}) * z.round_step END
-         - whole(o.paid * coalesce(f.before, 0) * z.round_per, {cut}) * z.round_step AS amount
+              ELSE whole(times(o.paid, f.upto * z.round_per), {cut}) * z.round_step END
+         - whole(times(o.paid, coalesce(f.before, 0) * z.round_per), {cut}) * z.round_step AS amount
   FROM payouts AS o
   JOIN terms AS z ON z.plan = o.plan
   LEFT JOIN forms AS f ON f.plan = o.plan),
@@ -78,8 +78,8 @@ formed AS (
   GROUP BY 1, 2, 3, 4),
 taxed AS (
   SELECT f.*, y.tax_included,
-         coalesce(whole(a.amount * {tax_lift}, {tax_cut}), whole(b.amount * {tax_lift}, {tax_cut}),
-                  y.tax_added) AS tax_added,
+         coalesce(whole(times(a.amount, {tax_lift}), {tax_cut}),
+                  whole(times(b.amount, {tax_lift}), {tax_cut}), y.tax_added) AS tax_added,
          z.round_mode, z.round_per, z.round_step
   FROM formed AS f
   JOIN pay AS y ON y.plan = f.plan
@@ -92,12 +92,12 @@ taxed AS (
     ON b.party = f.payee AND b.figure = y.tax_figure AND b.period = n.year AND b.currency = 0),
 quotients AS (
   SELECT t.*,
-         CAST(t.amount AS HUGEINT) * ({whole_tax} + t.tax_added) * t.round_per AS top,
-         CAST({whole_tax} + t.tax_included AS HUGEINT) * {money} AS bottom
+         times(times(t.amount, {whole_tax} + t.tax_added), t.round_per) AS top,
+         times({whole_tax} + t.tax_included, {money}) AS bottom
   FROM taxed AS t)
 SELECT plan, payee, month, form, amount,
        CASE WHEN tax_included = 0 AND tax_added = 0 THEN amount
-            ELSE ({rounded}) * round_step END AS paid
+            ELSE rounded(top, bottom, round_mode, round_step) END AS paid
 FROM quotients
 WHERE amount <> 0
 UNION ALL

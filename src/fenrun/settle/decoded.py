@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fenrun.base.money import plain
+from fenrun.base.problem import Place, refused
 from fenrun.book.as_codes import issuer_and_subject
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
@@ -110,9 +111,14 @@ def _months(values: pa.Array) -> pa.Array:
 def as_amounts(values: pa.Array, scale: int) -> pa.Array:
     """Return whole numbers of 10 to the minus `scale` as decimals.
 
-    They have as few places as hold them all, and two at least.
+    They have as few places as hold them all, and two at least. Raises Refused where one has more
+    than 38 digits.
     """
-    whole = values.cast(pa.decimal128(38, 0))
+    try:
+        whole = values.cast(pa.decimal128(38, 0))
+        whole.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise refused("amount-too-large", Place("results")) from error
     amounts = pa.Array.from_buffers(
         pa.decimal128(38, scale), len(whole), whole.buffers(), whole.null_count, whole.offset
     )

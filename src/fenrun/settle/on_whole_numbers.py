@@ -10,7 +10,6 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
-from fenrun.base.money import decimals
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import Period
 from fenrun.book import checks as book_checks
@@ -292,39 +291,14 @@ def _figures(book: Book) -> list[Decimal]:
 def _is_small(
     plans: Sequence[Plan], total: Decimal, figures: Sequence[Decimal], scales: Scales
 ) -> bool:
-    """Return whether no number of the settlement can pass what SQLite holds exactly.
+    """Return whether no sum of the settlement can pass what SQLite holds exactly.
 
-    The largest are an outcome before rounding and a payment with its tax: amounts times all by
-    which they are multiplied, in units of their last decimal, times the steps in one.
+    The largest are of measured amounts, of what plans name, and of steps: amounts in units of their
+    last decimal. Products are wide amounts there (see runner.py), whatever their size.
     """
-    amount = max([Decimal(1), total, *map(abs, figures), *_amounts(plans)])
-    bands = [band for plan in plans for band in plan.bands]
-    rates = [rate for band in bands for rate in (band.rate, band.rate_to) if rate is not None]
-    bounds = [b for band in bands for b in (band.lower, band.upper) if b is not None]
-    rate, bound = (max([Decimal(1), *map(abs, found)]) for found in (rates, bounds))
-    times = any(c.times_table for plan in plans for c in plan.components)
-    steps = max(plan.terms[0].round_per for plan in plans)
-    portion = max([Decimal(1), *(abs(c.portion) for plan in plans for c in plan.components)])
-    outcome = amount * rate * portion * (rate if times else 1)
-    outcome *= 10 ** max(scales.uncapped, scales.override, scales.base)
-    if scales.curved:
-        outcome *= amount * bound
-    tested = amount * bound * 10**scales.part
-    paid = amount * rate * 10 ** (scales.money + max(map(decimals, _shares(plans)), default=0))
-    taxed = paid * 10 ** max(map(decimals, (*figures, *_tax_rates(plans))), default=0)
-    return bool(max(outcome * steps, tested, taxed * steps) * 8 < _SAFE)
-
-
-def _shares(plans: Sequence[Plan]) -> list[Decimal]:
-    """Return the shares of instalments and forms."""
-    found = [row.share for plan in plans for row in plan.instalments]
-    return found + [row.share for plan in plans for row in plan.forms]
-
-
-def _tax_rates(plans: Sequence[Plan]) -> list[Decimal]:
-    """Return the tax rates that the plans name."""
-    pays = [pay for plan in plans for pay in plan.pay]
-    return [rate for pay in pays for rate in (pay.tax_included, pay.tax_added)]
+    measured = max([Decimal(1), total, *map(abs, figures)]) * 10**scales.measure
+    named = max([Decimal(1), *_amounts(plans)]) * 10**scales.limit
+    return bool(max(measured, named) * 8 < _SAFE)
 
 
 def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
