@@ -5,17 +5,21 @@ cent and explained to the line. Facts are never edited, so the same facts and pl
 same run. The names below are what other programs may rely on.
 """
 
-from fenrun.base.problem import Problem, Refused
-from fenrun.base.when import AsOf, Period, parse_period
-from fenrun.plan.read import load_plan
-from fenrun.settle.explain import explain
-from fenrun.settle.facts import check_workspace
-from fenrun.settle.imports import import_file
-from fenrun.settle.pipeline import settle
-from fenrun.settle.runs import settle_workspace
-from fenrun.statement.run import Run
-from fenrun.store.facts import Store
-from fenrun.whatif.cases import run_cases
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fenrun.base.problem import Problem, Refused
+    from fenrun.base.when import AsOf, Period, parse_period
+    from fenrun.plan.read import load_plan
+    from fenrun.settle.explain import explain
+    from fenrun.settle.facts import check_workspace
+    from fenrun.settle.imports import import_file
+    from fenrun.settle.pipeline import settle
+    from fenrun.settle.runs import settle_workspace
+    from fenrun.statement.run import Run
+    from fenrun.store.facts import Store
+    from fenrun.whatif.cases import run_cases
 
 __all__ = [
     "AsOf",
@@ -33,3 +37,28 @@ __all__ = [
     "settle",
     "settle_workspace",
 ]
+
+_ROOMS = {
+    "AsOf": "fenrun.base.when",
+    "Period": "fenrun.base.when",
+    "Problem": "fenrun.base.problem",
+    "Refused": "fenrun.base.problem",
+    "Run": "fenrun.statement.run",
+    "Store": "fenrun.store.facts",
+    "check_workspace": "fenrun.settle.facts",
+    "explain": "fenrun.settle.explain",
+    "import_file": "fenrun.settle.imports",
+    "load_plan": "fenrun.plan.read",
+    "parse_period": "fenrun.base.when",
+    "run_cases": "fenrun.whatif.cases",
+    "settle": "fenrun.settle.pipeline",
+    "settle_workspace": "fenrun.settle.runs",
+}
+"""Where each name is. A room is read in when somebody asks for it: a command starts quickly."""
+
+
+def __getattr__(name: str) -> Any:
+    """Return one of the names above. Raises AttributeError for others."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_ROOMS[name]), name)

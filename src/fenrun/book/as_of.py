@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from fenrun.base.table import from_rows
+from fenrun.base.table import from_rows, read_parquet
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
 from fenrun.engine.port import Engine
@@ -29,7 +28,7 @@ def sources_of(imports: Iterable[Import]) -> Sources:
 
 def _tables_of(item: Import) -> dict[str, pa.Table]:
     files = {name: item.folder / f"{name}.parquet" for name in TABLES}
-    return {name: pq.read_table(file) for name, file in files.items() if file.exists()}
+    return {name: read_parquet(file) for name, file in files.items() if file.exists()}
 
 
 def sources_from(book: Book, source: str, known: datetime) -> Sources:

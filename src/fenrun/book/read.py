@@ -19,7 +19,7 @@ from fenrun.base.ids import digest, file_digest
 from fenrun.base.money import parse_amount_or_rate, parse_share
 from fenrun.base.nodes import compose
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
-from fenrun.base.table import from_rows
+from fenrun.base.table import from_rows, read_parquet
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
 from fenrun.base.words import Message, Unreadable, reason
 from fenrun.book.rows import CLASSES, KINDS, SUBJECTS, TABLES, Figure, Label, Link, Party
@@ -283,7 +283,7 @@ def _table_records(path: Path) -> Records:
     """Return the records of a CSV or Parquet file."""
     rows: list[tuple[int, dict[str, Any]]]
     if path.suffix.lower() == ".parquet":
-        table = pq.read_table(path)
+        table = read_parquet(path)
         columns = list(table.column_names)
         rows = list(enumerate(table.to_pylist(), 2))
     else:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, refused
+from fenrun.base.table import read_parquet
 from fenrun.base.words import Message
 from fenrun.charges.coded import (
     Cells,
@@ -286,7 +287,7 @@ class StoredFiles:
 
     def read_accounts(self) -> pa.Table:
         """Return the accounts: account_no, InvoiceIssuerName, BillingAccountId."""
-        return pq.read_table(self.accounts)
+        return read_parquet(self.accounts)
 
     def query(self, engine: Engine, widest: Mapping[str, int], where: str) -> str:
         """Return the query of those charges of which a condition holds."""

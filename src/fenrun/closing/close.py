@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import digest
 from fenrun.base.money import plain
 from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
-from fenrun.base.table import from_rows, to_rows
+from fenrun.base.table import from_rows, read_parquet, to_rows
 from fenrun.base.when import Period, parse_period, show_moment
 from fenrun.closing.differences import differences
 from fenrun.closing.rows import Close
@@ -91,7 +91,7 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     item = store.find("closes", close.id)
     if not item:
         return ()
-    return tuple(to_rows(Difference, pq.read_table(item.folder / "differences.parquet")))
+    return tuple(to_rows(Difference, read_parquet(item.folder / "differences.parquet")))
 
 
 def due(

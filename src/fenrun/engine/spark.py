@@ -26,6 +26,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from fenrun.base.problem import Place, Refused, refused
+from fenrun.base.table import read_parquet
 from fenrun.base.words import Message
 from fenrun.engine import duckdb as here
 from fenrun.engine.choose import ENGINE
@@ -158,7 +159,7 @@ class Spark(DuckDB):
             sql = sql.replace(self.file(path), f"part_{alias}")
             columns = _columns(alias, sql, path)
             if columns:
-                beside[f"part_{alias}"] = _packed([pq.read_table(path, columns=columns)])
+                beside[f"part_{alias}"] = _packed([read_parquet(path, columns)])
         columns = _columns("c", sql, part.rows) or ["account_no"]
         views = {ROWS: sql, **question.views}
         return Work(columns, views, question.sql, question.together("answers"), beside)

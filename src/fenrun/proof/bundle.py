@@ -15,10 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow.parquet as pq
-
 from fenrun.base.ids import digest, file_digest
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.table import read_parquet
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.closing.close import chain_of, closes, settle_period
 from fenrun.closing.differences import differences, late_arriving_facts
@@ -162,7 +161,7 @@ def _row_digests(folder: Path) -> dict[str, list[str]]:
 def row_digests(path: Path) -> list[str]:
     """A short digest of each row of a Parquet file."""
     return [
-        digest({k: str(v) for k, v in row.items()})[:16] for row in pq.read_table(path).to_pylist()
+        digest({k: str(v) for k, v in row.items()})[:16] for row in read_parquet(path).to_pylist()
     ]
 
 

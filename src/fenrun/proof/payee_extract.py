@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import short
+from fenrun.base.table import read_parquet
 from fenrun.base.when import Period
 from fenrun.book.as_codes import book_of
 from fenrun.book.rows import TABLES
@@ -85,7 +86,7 @@ class PayeeExtract:
                 _add_charges(into, item, table)
         for item in _renamed(store, "book", known, named):
             tables = {
-                name: pq.read_table(item.folder / f"{name}.parquet")
+                name: read_parquet(item.folder / f"{name}.parquet")
                 for name in TABLES
                 if (item.folder / f"{name}.parquet").exists()
             }
@@ -139,7 +140,7 @@ class PayeeExtract:
         found = set()
         for item in store.imports_between("book", datetime.min, known):
             if (item.folder / "links.parquet").exists():
-                for row in pq.read_table(item.folder / "links.parquet").to_pylist():
+                for row in read_parquet(item.folder / "links.parquet").to_pylist():
                     if row["party"] in self.parties or (
                         row["of_kind"] in ("account", "sub-account")
                         and row["party"] in self.customers
