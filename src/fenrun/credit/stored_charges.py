@@ -21,11 +21,12 @@ import pyarrow as pa
 from fenrun.base.ids import short
 from fenrun.book.as_codes import Book, named_subjects, subject_code
 from fenrun.charges.rows import COSTS, KEYS, ORDER, key_of
-from fenrun.charges.stored import StoredFiles
+from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.on_whole_numbers import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number
 from fenrun.engine.dialect import NARROW, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.port import Engine
 from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import read_steps
@@ -41,6 +42,8 @@ _GROUP_NAMES = ("account", "sub_account", "order_id", "resource_id", "month")
 _NAMED = {"sub-account": "sub_account", "order": "order", "resource": "resource"}
 """The kinds of subjects that the book can name, as the keys of charges are called."""
 _CORRECTION = ["in", "ChargeClass", ["Correction"]]
+_FEW = 200_000
+"""The most charges that are kept in memory while they are grouped."""
 _MOST_PACKED = 1 << 62
 """What one packed number can tell apart."""
 
@@ -51,6 +54,10 @@ class Source:
 
     imports: Sequence[Import]
     only: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self, engine: Engine, name: str) -> None:
+        """Make the charges known to the engine under a name, as they came."""
+        load_charges(engine, name, self.imports, self.only)
 
 
 @dataclass(frozen=True)
@@ -357,7 +364,8 @@ class _Grouping:
 
     def run(self, runner: Runner, check: Callable[[Sequence[Month]], None]) -> None:
         engine, filled = self.charges.engine, self._fragments()
-        engine.run(_STEPS["charge_rows"], filled)
+        step = _STEPS["charge_rows"]
+        engine.make("TABLE" if self._is_small else "VIEW", step.name, step.filled(filled))
         months = self._load_months(runner)
         check(months)
         filled |= self._distinguishing(runner)
@@ -369,6 +377,12 @@ class _Grouping:
         engine.run(_STEPS["groups"], filled)
         if not runner.shares(engine.connection):
             runner.load_table("groups", engine.table("groups"))
+
+    @property
+    def _is_small(self) -> bool:
+        """True if all rows are read once and kept: each reading of a file costs its opening."""
+        few = self.charges.accounts is not None or self.charges.rows() <= _FEW
+        return few and not self.charges.engine.is_far
 
     def _rows_by_file(self, question: Question) -> list[Part]:
         """Return the rows file by file, with the columns that a question reads.

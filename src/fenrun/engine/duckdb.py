@@ -58,12 +58,9 @@ class DuckDB:
         self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM {arrow}")
         self.connection.unregister(f"arrow_{name}")
 
-    def load_into(self, schema: str, name: str, table: pa.Table) -> None:
-        """Make an arrow table known under a name in a schema."""
-        self.connection.register("loaded_rows", table)
-        path = quoted_path(f"{schema}.{name}")
-        self.connection.execute(f"CREATE OR REPLACE TABLE {path} AS SELECT * FROM loaded_rows")
-        self.connection.unregister("loaded_rows")
+    def show(self, name: str, table: pa.Table) -> None:
+        """Make an arrow table known under a name, in whatever schema, without copying it."""
+        self.connection.register(name, table)
 
     def load_file(self, name: str, path: Path) -> None:
         self.view(name, f"FROM {self.file(path)}")

@@ -63,6 +63,7 @@ class Revenue:
 def revenue(run: Run) -> list[Revenue]:
     """Gross, net and recognised revenue of a run's period, by currency."""
     engine, span = run.engine, run.period.span
+    run.charges.load(engine, "charges")
     long: list[dict[str, Any]] = []
     if "ChargePeriodEnd" in engine.columns("charges"):
         long = engine.query(_LONG, [span.end]).to_pylist()

@@ -26,7 +26,7 @@ def load_results(settlement: Settlement, engine: DuckDB) -> None:
     """Load the results of a settlement, as people read them, as tables of the engine's `main`."""
     decoder = _Decoder(settlement)
     for table in RESULT_TABLES:
-        engine.load_into("main", table.name, decoder.table(table.name, table.columns))
+        engine.show(table.name, decoder.table(table.name, table.columns))
 
 
 class _Decoder:

@@ -124,6 +124,7 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
             engine, run.charges, plans, bases_of(plans), charged(plans, run.period)
         )
         near = _near(charges, book, with_those_below(book, payees))
+        run.charges.load(engine, "charges")
         _load_near(engine, near)
         charges = charges.of(near)
 

@@ -68,7 +68,6 @@ class Facts:
         Nothing is kept. Raises Refused.
         """
         engine = engine or new_engine()
-        self.load_charges(engine, "charges")
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)

@@ -13,7 +13,6 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
-from fenrun.charges.stored import load_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
@@ -124,7 +123,6 @@ def _write(run: Run, folder: Path) -> None:
 def _kept_run(kept: Import, basis: _Basis) -> Run:
     """Read a run that is kept."""
     engine = DuckDB()
-    load_charges(engine, "charges", basis.charges)
     for name in KEPT:
         engine.load_file(name, kept.folder / f"{name}.parquet")
     as_of = AsOf(basis.period.last_day, basis.known)
