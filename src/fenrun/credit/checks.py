@@ -28,15 +28,12 @@ SELECT count(*) FROM (
 LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_groups GROUP BY plan) AS u
   ON u.plan = s.plan
 WHERE s.total <> s.credited + coalesce(u.amount, 0)"""
-_CURRENCIES = """
-SELECT currency, sum(a0) FROM groups WHERE currency <> {currency} GROUP BY currency"""
-_LACKING = """
-SELECT account, month, sum({lacking}) FROM groups WHERE {lacking} > 0 GROUP BY account, month"""
+_CURRENCIES = "SELECT currency, sum(amount) FROM foreign_sums GROUP BY currency"
+_LACKING = "SELECT account, month, charges FROM lacking_sums WHERE basis = ?"
 _UNOWNED = """
 SELECT account, sum(amount)
-FROM (SELECT DISTINCT group_id, account, amount
-      FROM uncredited_groups
-      WHERE reason = 'no-customer') AS u
+FROM uncredited_sums
+WHERE reason = 'no-customer' AND plan = ?
 GROUP BY account"""
 
 
@@ -68,7 +65,7 @@ def find(
 
 def _other_currencies(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Problem]:
     wanted = crediting.plans[0].terms[0].currency
-    rows = runner.rows(_CURRENCIES.format(currency=crediting.codes.of(wanted)))
+    rows = runner.rows(_CURRENCIES)
     for currency, amount in sorted((str(crediting.codes.text(c)), a) for c, a in rows):
         said = {"currency": currency, "wanted": wanted, "amount": _plain(amount, scale)}
         yield Problem("currency-not-in-plan", Place("charges", 0, currency), said)
@@ -76,7 +73,7 @@ def _other_currencies(runner: Runner, crediting: Crediting, scale: int) -> Itera
 
 def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:
     for number, basis in enumerate(crediting.bases):
-        rows = runner.rows(_LACKING.format(lacking=f"lacking{number}"))
+        rows = runner.rows(_LACKING, [number])
         named = [(*issuer_and_subject(crediting.codes, a), month, n) for a, month, n in rows]
         for issuer, account, month, count in sorted(named):
             said = {"count": int(count), "account": account, "basis": basis}
@@ -85,7 +82,8 @@ def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:
 
 
 def _unowned(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Problem]:
-    rows = runner.rows(_UNOWNED)
+    # Whoever owns an account owns it under every plan: one tells.
+    rows = runner.rows(_UNOWNED, [crediting.codes.of(crediting.credited[0].id)])
     named = [(*issuer_and_subject(crediting.codes, a), amount) for a, amount in rows]
     for issuer, account, amount in sorted(named):
         said = {"account": account, "amount": _plain(amount, scale)}

@@ -29,6 +29,8 @@ _MEASURED = (
     *("baselined", "amount", "charges"),
 )
 """The columns of `performance_measures`."""
+RESULTS = frozenset(("credited", "team_credits", "held_spend", "uncredited", "ledger"))
+"""The steps that follow from the sums of months."""
 _LEAF_OF_LINK = ("payee", "previous", "link")
 
 
@@ -130,6 +132,12 @@ def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
     return leaf(tree)
 
 
+def _asks_customers(component: Component) -> bool:
+    """Return whether what a component measures must be told apart by customer."""
+    compares = component.compare == "last year of its customers"
+    return component.counts != "amount" or compares or bool(component.baseline)
+
+
 def code_test(codes: Codes, node: Tree, found: str) -> str:
     """Return SQL of a part of a condition that compares a text, which is a code."""
     if node[0] == "missing":
@@ -155,7 +163,13 @@ class Crediting:
     """The fragments and tables of crediting, for some plans that are settled together."""
 
     def __init__(
-        self, plans: Sequence[Plan], period: Period, codes: Codes, shares: Shares, measure: int
+        self,
+        plans: Sequence[Plan],
+        period: Period,
+        codes: Codes,
+        shares: Shares,
+        measure: int,
+        by_customer: bool = False,
     ):
         alike, like = shared_work(plans)
         self.plans, self.period, self.codes, self.shares = plans, period, codes, shares
@@ -172,6 +186,14 @@ class Crediting:
         self.depth = max((len(plan.roll_ups) for plan in plans), default=0)
         self.to_measure = measure
         """The power of ten by which a credit becomes a measured amount."""
+        by_rule = {(p.id, c.rule_id): c for p in plans for c in p.components}
+        self.by_customer = {
+            (one.counted_plan, one.counted_component)
+            for one in like
+            if by_customer or _asks_customers(by_rule[one.plan_id, one.rule_id])
+        }
+        """The measured components that are told apart by customer: those that serve one that asks,
+        or all `by_customer`."""
         self.trees = {(plan.id, c.rule_id): c.tree for plan in plans for c in plan.conditions}
         on_credits = [c.tree for plan in plans for c in plan.conditions if c.about == "credit"]
         self.rules = list(dict.fromkeys(on_credits))
@@ -209,15 +231,22 @@ class Crediting:
                 clause = code(role.rule_id)
                 yield code(plan.id), clause, mode[role.rule_id], code(role.role), role.role_rank
 
-    def run(self, runner: Runner, without: Set[str] = frozenset()) -> None:
-        """Run the steps; what no condition reads is left out, and what is `without`.
+    def measure(self, runner: Runner, without: Set[str] = frozenset()) -> None:
+        """Run the steps up to the sums of months; what no condition reads is left out.
 
-        The table `groups`, or `charges` that make it, is there.
+        So is what is `without`. The table `groups`, or `charges` that make it, is there.
         """
         left_out = set() if self.leaves.uses("first purchase") else {"first_purchases"}
+        self._run(runner, left_out | without | RESULTS)
+
+    def tell(self, runner: Runner, without: Set[str] = frozenset()) -> None:
+        """Run the steps from the sums of months to what readers are told."""
+        self._run(runner, {step.name for step in STEPS} - RESULTS | without)
+
+    def _run(self, runner: Runner, without: Set[str]) -> None:
         filled = self.fragments()
         for step in STEPS:
-            if step.name not in left_out | without:
+            if step.name not in without:
                 runner.run(step, filled)
 
     def reads_holders(self) -> bool:
@@ -298,7 +327,15 @@ class Crediting:
             "asked_from": str(month_number(self.period.span.start)),
             "asked_to": str(month_number(self.period.last_day) + 1),
             "performance_measures": self._performance_measures(),
+            "lacking_sums": self._lacking_sums(),
         }
+
+    def _lacking_sums(self) -> str:
+        return "\nUNION ALL\n".join(
+            f"SELECT account, month, {n} AS basis, sum(lacking{n}) AS charges\n"
+            f"FROM groups WHERE lacking{n} > 0 GROUP BY account, month"
+            for n in range(len(self.bases))
+        )
 
     def _amount(self, main: set[str], of: str) -> str:
         """Return SQL of the amount in each plan's own basis."""
@@ -444,12 +481,14 @@ class Crediting:
         code = self.codes.of
         unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
         unit = unit or f"coalesce(c.u{self.units.index(component.each)}, 0)"
+        is_by_customer = (plan.id, component.rule_id) in self.by_customer
+        customer = "c.customer" if is_by_customer else "CAST(NULL AS BIGINT)"
         columns = {
             "plan": str(code(plan.id)),
             "component": str(code(component.rule_id)),
             "payee": "c.party",
             "unit": unit,
-            "customer": "c.customer",
+            "customer": customer,
             "month": "c.month",
             "column_no": self._column_no(plan, component),
             "excluded_by": self._excluded_by(plan, component),

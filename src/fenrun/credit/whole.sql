@@ -146,33 +146,36 @@ WITH RECURSIVE rolled AS (
    AND l.valid_from <= d.day AND d.day < l.valid_to)
 SELECT * FROM rolled
 
--- step: credited
+-- step: credited_sums
 -- What is credited to each party in the months asked for, by role, customer and link.
-SELECT s.plan, c.month, c.party AS payee, c.role, c.kind, c.customer, c.via, c.link,
+SELECT c.plan, c.month, c.party AS payee, c.role, c.kind, c.customer, c.via, c.link,
        sum({main_amount}) AS amount, sum(c.charges) AS charges
 FROM credits AS c
-JOIN shared_crediting AS s ON s.crediting = c.plan
 WHERE c.month >= {asked_from} AND c.month < {asked_to}
-GROUP BY s.plan, c.month, c.party, c.role, c.kind, c.customer, c.via, c.link
+GROUP BY c.plan, c.month, c.party, c.role, c.kind, c.customer, c.via, c.link
 
--- step: team_credits
+-- step: team_sums
 -- What of a member's credits is rolled up to a payee in the months asked for.
-SELECT c.party AS payee, c.member, c.member_role AS role, c.plan, sum({main_amount}) AS amount
+SELECT c.plan, c.month, c.party AS payee, c.member, c.member_role AS role,
+       sum({main_amount}) AS amount, sum(c.charges) AS charges
 FROM credits AS c
 WHERE c.kind = 'roll-up' AND c.month >= {asked_from} AND c.month < {asked_to}
-GROUP BY c.party, c.member, c.member_role, c.plan
+GROUP BY c.plan, c.month, c.party, c.member, c.member_role
 
--- step: held_spend
+-- step: held_sums
 -- Spend of a customer in the months asked for, for whoever holds a role of it that day: to whom it
--- is credited.
-SELECT h.party AS payee, c.role, c.customer, c.party, c.via, c.link, sum({main_amount}) AS amount,
-       sum(c.charges) AS charges
+-- is credited. Who holds it by two links at once holds it once.
+SELECT c.month, h.party AS payee, c.role, c.customer, c.party, c.via, c.link,
+       sum({main_amount}) AS amount, sum(c.charges) AS charges
 FROM direct AS c
-JOIN links_as_of AS h
-  ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role
- AND h.valid_from <= c.day AND c.day < h.valid_to
-WHERE c.month >= {asked_from} AND c.month < {asked_to}
-GROUP BY h.party, c.role, c.customer, c.party, c.via, c.link
+JOIN (SELECT DISTINCT d.owned_id, d.role, l.party
+      FROM direct AS d
+      JOIN links_as_of AS l
+        ON l.of_kind = 'customer' AND l.subject = d.customer AND l.role = d.role
+       AND l.valid_from <= d.day AND d.day < l.valid_to
+      WHERE d.month >= {asked_from} AND d.month < {asked_to}) AS h
+  ON h.owned_id = c.owned_id AND h.role = c.role
+GROUP BY c.month, h.party, c.role, c.customer, c.party, c.via, c.link
 
 -- step: performance_measures
 -- What each component measures, by payee, unit, customer and month, told apart by table column,
@@ -214,9 +217,60 @@ LEFT JOIN owners AS o ON o.group_id = s.group_id
 LEFT JOIN tried AS t ON t.plan = s.plan AND t.group_id = s.group_id
 LEFT JOIN clashing AS x ON x.plan = s.plan AND x.group_id = s.group_id
 
--- step: uncredited
+-- step: uncredited_sums
 -- What nobody is credited for, by account, month and reason.
-SELECT s.plan, u.month, u.account, u.reason, sum(u.amount) AS amount, sum(u.charges) AS charges
-FROM uncredited_groups AS u
+SELECT plan, month, account, reason, sum(amount) AS amount, sum(charges) AS charges
+FROM uncredited_groups
+GROUP BY plan, month, account, reason
+
+-- step: charged_sums
+-- What is charged in a month in each plan's basis, and what of it is credited to somebody.
+SELECT p.plan, g.month, sum({plan_amount}) * {one} AS total,
+       sum({plan_amount} * coalesce(v.share, 0)) AS credited, sum(g.charges) AS charges
+FROM groups AS g
+CROSS JOIN creditings AS p
+LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
+WHERE g.currency = {currency}
+GROUP BY p.plan, g.month
+
+-- step: foreign_sums
+-- What is charged in a month in other currencies than the plans'.
+SELECT month, currency, sum(a0) AS amount, sum(charges) AS charges
+FROM groups
+WHERE currency <> {currency}
+GROUP BY month, currency
+
+-- step: lacking_sums
+-- How many charges of an account have no cost in a basis.
+{lacking_sums}
+
+-- step: credited
+-- What is credited, under each plan.
+SELECT s.plan, c.month, c.payee, c.role, c.kind, c.customer, c.via, c.link, c.amount, c.charges
+FROM credited_sums AS c
+JOIN shared_crediting AS s ON s.crediting = c.plan
+
+-- step: team_credits
+-- What of a member's credits is rolled up to a payee.
+SELECT payee, member, role, plan, sum(amount) AS amount
+FROM team_sums
+GROUP BY payee, member, role, plan
+
+-- step: held_spend
+-- Spend of a customer for whoever holds a role of it.
+SELECT payee, role, customer, party, via, link, sum(amount) AS amount, sum(charges) AS charges
+FROM held_sums
+GROUP BY payee, role, customer, party, via, link
+
+-- step: uncredited
+-- What nobody is credited for, under each plan.
+SELECT s.plan, u.month, u.account, u.reason, u.amount, u.charges
+FROM uncredited_sums AS u
 JOIN shared_crediting AS s ON s.crediting = u.plan
-GROUP BY s.plan, u.month, u.account, u.reason
+
+-- step: ledger
+-- The month's total in each plan's basis: credited to somebody, or to nobody.
+SELECT s.plan, c.month, c.total, c.credited, c.total - c.credited AS uncredited, c.charges
+FROM charged_sums AS c
+JOIN shared_crediting AS s ON s.crediting = c.plan
+WHERE c.month >= {asked_from} AND c.month < {asked_to}

@@ -16,7 +16,7 @@ SELECT count(*) FROM (
 _MEASURED = """
 SELECT (SELECT coalesce(sum({amount}), 0) * {lift} FROM credits
         WHERE plan = {crediting} AND role = {role})
-    <> (SELECT coalesce(sum(amount), 0) FROM qualifying_amounts
+    <> (SELECT coalesce(sum(amount), 0) FROM performance_measures
         WHERE plan = {plan} AND component = {component})"""
 _OVER_CAP = """
 SELECT count(*)

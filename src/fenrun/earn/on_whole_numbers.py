@@ -452,7 +452,7 @@ class Earning:
             if rule
         }
         of = (
-            "(SELECT DISTINCT customer FROM owned WHERE customer IS NOT NULL) AS c"
+            "(SELECT DISTINCT unit AS customer FROM performance_measures WHERE unit <> 0) AS c"
             " JOIN periods AS p ON p.calendar = '1@1'"
         )
         found = [

@@ -129,7 +129,7 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
         charges = charges.of(near)
 
         def settle(runner: Runner) -> Detail:
-            settling = Settling(runner, plans, run.period, book, charges.scale)
+            settling = Settling(runner, plans, run.period, book, charges.scale, by_customer=True)
             settling.load_book()
             settling.group(charges, for_rows=True)
             settling.measure()

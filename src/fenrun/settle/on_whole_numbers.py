@@ -41,7 +41,11 @@ _RESULTS = ("credits", "performance_measures", "component_earnings", "earnings",
 """The tables that hold amounts which others are made of."""
 _STATEMENT_STEPS = read_steps("fenrun.statement", "whole.sql")
 _FOR_READERS = frozenset(
-    ("team_credits", "held_spend", "coverage", "uncredited_groups", "uncredited")
+    (
+        *("team_sums", "held_sums", "coverage", "uncredited_groups", "uncredited_sums"),
+        *("charged_sums", "foreign_sums", "lacking_sums"),
+        *("team_credits", "held_spend", "uncredited", "ledger"),
+    )
 )
 """Steps of crediting that only statements and their readers ask for."""
 
@@ -79,14 +83,20 @@ class Settling:
     """A settlement under way: first the book, then charges, then stage by stage."""
 
     def __init__(
-        self, runner: Runner, plans: Sequence[Plan], period: Period, book: Book, cost_scale: int
+        self,
+        runner: Runner,
+        plans: Sequence[Plan],
+        period: Period,
+        book: Book,
+        cost_scale: int,
+        by_customer: bool = False,
     ):
         self.runner, self.plans, self.period, self.book = runner, plans, period, book
         self.months: Sequence[Month] = ()
         self.cost_scale, self.shares, codes = cost_scale, shares_of(book), Codes()
         self.scales = _scales(plans, book, self.shares, cost_scale)
         lift = self.scales.measure - self.scales.credit
-        self.crediting = Crediting(plans, period, codes, self.shares, lift)
+        self.crediting = Crediting(plans, period, codes, self.shares, lift, by_customer)
         self.earning = Earning(plans, period, codes, self.scales)
         self.paying = Paying(plans, period, codes, self.scales, book)
 
@@ -127,14 +137,15 @@ class Settling:
         """Run the steps from groups to what counts."""
         self.crediting.load(self.runner)
         self.earning.load(self.runner)
-        self.crediting.run(self.runner, _FOR_READERS | {"groups"})
+        self.crediting.measure(self.runner, _FOR_READERS | {"groups", "credited_sums"})
         self.earning.run(self.runner, last="qualifying_amounts")
 
     def run(self, without: frozenset[str]) -> None:
         """Run all steps from groups, or charges, to payments."""
         self.crediting.load(self.runner)
         self.earning.load(self.runner)
-        self.crediting.run(self.runner, without)
+        self.crediting.measure(self.runner, without)
+        self.crediting.tell(self.runner, without)
         self.earning.run(self.runner, without)
         self.paying.load(self.runner)
         self.paying.run(self.runner)

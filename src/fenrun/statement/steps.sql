@@ -117,12 +117,19 @@ GROUP BY l.party, d.party, d.role, d.plan_id
 
 -- step: held_spend
 -- To whom the spend of a customer is credited, by what, while a payee holds a role of the customer.
-SELECT h.party AS payee, c.role, c.customer, c.party, c.via, c.link_id, sum(c.amount) AS amount,
+-- Who holds it by two links at once holds it once.
+WITH direct AS (
+  SELECT *, row_number() OVER () AS n
+  FROM credits
+  WHERE main AND kind = 'direct' AND month >= DATE '{paid_from}' AND month < DATE '{paid_to}'),
+held AS (
+  SELECT DISTINCT c.n, h.party AS payee
+  FROM direct AS c
+  JOIN links AS h
+    ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role
+   AND h.valid_from <= c.day AND c.day < h.valid_to)
+SELECT h.payee, c.role, c.customer, c.party, c.via, c.link_id, sum(c.amount) AS amount,
        CAST(sum(c.charges) AS BIGINT) AS charges
-FROM credits AS c
-JOIN links AS h
-  ON h.of_kind = 'customer' AND h.subject = c.customer AND h.role = c.role
- AND h.valid_from <= c.day AND c.day < h.valid_to
-WHERE c.main AND c.kind = 'direct'
-  AND c.month >= DATE '{paid_from}' AND c.month < DATE '{paid_to}'
-GROUP BY h.party, c.role, c.customer, c.party, c.via, c.link_id
+FROM direct AS c
+JOIN held AS h ON h.n = c.n
+GROUP BY h.payee, c.role, c.customer, c.party, c.via, c.link_id

@@ -27,16 +27,3 @@ FROM (
   UNION ALL
   SELECT plan, month, payee, role, 0, earned, 1 FROM statement_lines) AS found
 GROUP BY plan, month, payee, role
-
--- step: ledger
--- The month's total in each plan's basis: credited to somebody, or to nobody.
-SELECT s.plan, g.month, sum({plan_amount}) * {one} AS total,
-       sum({plan_amount} * coalesce(v.share, 0)) AS credited,
-       sum({plan_amount} * ({one} - coalesce(v.share, 0))) AS uncredited,
-       sum(g.charges) AS charges
-FROM groups AS g
-CROSS JOIN creditings AS p
-JOIN shared_crediting AS s ON s.crediting = p.plan
-LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
-WHERE g.currency = {currency} AND g.month >= {asked_from} AND g.month < {asked_to}
-GROUP BY s.plan, g.month
