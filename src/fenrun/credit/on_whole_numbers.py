@@ -203,10 +203,9 @@ class Crediting:
 
     def load(self, runner: Runner) -> None:
         """Load the plans' clauses: `shared_crediting`, `creditings`, `clause_roles`, `roll_ups`."""
-        code = self.codes.of
-        shared = [(code(plan), code(crediting)) for plan, crediting in self.crediting.items()]
+        shared, creditings, clause_roles, roll_ups = self.table_rows()
         runner.load("shared_crediting", {"plan": NUMBER, "crediting": NUMBER}, shared)
-        runner.load("creditings", {"plan": NUMBER}, [(code(plan.id),) for plan in self.credited])
+        runner.load("creditings", {"plan": NUMBER}, creditings)
         columns = {
             "plan": NUMBER,
             "clause": NUMBER,
@@ -214,14 +213,23 @@ class Crediting:
             "role": NUMBER,
             "role_rank": NUMBER,
         }
-        runner.load("clause_roles", columns, self._clause_roles())
+        runner.load("clause_roles", columns, clause_roles)
         columns = {"plan": NUMBER, "clause": NUMBER, "role": NUMBER, "to_role": NUMBER}
-        rows = [
-            (code(plan.id), code(u.rule_id), code(u.role), code(u.to_role))
-            for plan in self.credited
-            for u in plan.roll_ups
+        runner.load("roll_ups", columns, roll_ups)
+
+    def table_rows(self) -> list[list[tuple[Any, ...]]]:
+        """Return the rows of the four tables."""
+        code = self.codes.of
+        return [
+            [(code(plan), code(crediting)) for plan, crediting in self.crediting.items()],
+            [(code(plan.id),) for plan in self.credited],
+            list(self._clause_roles()),
+            [
+                (code(plan.id), code(u.rule_id), code(u.role), code(u.to_role))
+                for plan in self.credited
+                for u in plan.roll_ups
+            ],
         ]
-        runner.load("roll_ups", columns, rows)
 
     def _clause_roles(self) -> Iterator[tuple[Any, ...]]:
         code = self.codes.of
@@ -261,6 +269,11 @@ class Crediting:
     def reads_purchases(self) -> bool:
         """Return whether something reads the day on which a customer was first charged anything."""
         return since_needed(self.plans, self.leaves)
+
+    @property
+    def asked(self) -> tuple[int, int]:
+        """The first month asked for, and the first after them."""
+        return month_number(self.period.span.start), month_number(self.period.last_day) + 1
 
     # --- fragments ----------------------------------------------------------------------------
 
@@ -324,8 +337,8 @@ class Crediting:
             "rolled_rules": "".join(f", d.{r}" for r in rules),
             "main_amount": self._amount(main, "c."),
             "plan_amount": self._amount(main, "g."),
-            "asked_from": str(month_number(self.period.span.start)),
-            "asked_to": str(month_number(self.period.last_day) + 1),
+            "asked_from": str(self.asked[0]),
+            "asked_to": str(self.asked[1]),
             "performance_measures": self._performance_measures(),
             "lacking_sums": self._lacking_sums(),
         }

@@ -23,7 +23,7 @@ from fenrun.book.as_codes import Book, named_subjects, subject_code
 from fenrun.charges.rows import COSTS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.on_whole_numbers import Crediting, costs_of
-from fenrun.engine.codes import Codes, day_number
+from fenrun.engine.codes import Codes, day_number, month_number, month_of
 from fenrun.engine.dialect import NARROW, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
@@ -35,13 +35,15 @@ from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
 from fenrun.store.facts import Import
 
-_STEPS = {step.name: step for step in read_steps("fenrun.credit", "groups.sql")}
+GROUP_STEPS = read_steps("fenrun.credit", "groups.sql")
+_STEPS = {step.name: step for step in GROUP_STEPS}
 _NONE = "CAST(NULL AS BIGINT)"
 _GROUP_NAMES = ("account", "sub_account", "order_id", "resource_id", "month")
 """Columns by which groups and their charges are told apart, whatever the plans."""
 _NAMED = {"sub-account": "sub_account", "order": "order", "resource": "resource"}
 """The kinds of subjects that the book can name, as the keys of charges are called."""
 _CORRECTION = ["in", "ChargeClass", ["Correction"]]
+_BILLED = ("first_billed", "last_billed")
 _FEW = 200_000
 """The most charges that are kept in memory while they are grouped."""
 _MOST_PACKED = 1 << 62
@@ -101,11 +103,39 @@ class StoredCharges:
 
     def of(self, accounts: Set[tuple[str, str]]) -> StoredCharges:
         """Return the charges of some accounts alone."""
-        some = StoredCharges(
-            self.engine, self.source, self.plans, self.bases, (self.start, self.end)
-        )
+        some = self.part(self.source, (self.start, self.end))
         some.accounts = accounts
         return some
+
+    def part(self, source: Source, months: tuple[date, date]) -> StoredCharges:
+        """Return some of the charges, with the decimals of all."""
+        some = StoredCharges(self.engine, source, self.plans, self.bases, months)
+        some.scale, some.accounts = self.scale, self.accounts
+        return some
+
+    def months(self) -> list[int]:
+        """Return every month in which charges can be billed."""
+        billed = [file.stored.item.facts for file in self.files]
+        days = [date.fromisoformat(f[e]) for f in billed for e in _BILLED if f.get(e)]
+        if not days:
+            return []
+        first = max(month_number(min(days)), month_number(self.start))
+        # What is billed from the last day of a month on is of the next one.
+        end = min(month_number(max(days) + timedelta(days=1)) + 1, month_number(self.end))
+        return list(range(first, end))
+
+    def imports_of(self, month: int) -> list[str]:
+        """Return the ids of the imports that can have charges that are billed in a month."""
+        first, last = str(month_of(month)), str(month_of(month + 1))
+        items = (file.stored.item for file in self.files)
+        return [item.id for item in items if _can_be(item, first, last)]
+
+    def inherits(self, crediting: Crediting, book: Book) -> bool:
+        """Return whether corrections can inherit what the charges that they correct name.
+
+        These may be of other imports and months.
+        """
+        return _Grouping(self, crediting, book, False)._inherits
 
     def accounts_with(self, subjects: Iterable[tuple[str, str, str]]) -> set[tuple[str, str]]:
         """Return the accounts with charges of orders, resources or sub-accounts.
@@ -116,6 +146,14 @@ class StoredCharges:
         for kind, issuer, subject in subjects:
             keys.setdefault(f"{_NAMED[kind]}_key", []).append(key_of(issuer, subject))
         return {pair for file in self.files for pair in file.accounts_with(keys)}
+
+    def keys_of(self, kind: str) -> set[int]:
+        """Return the keys of all orders, resources or sub-accounts of the charges."""
+        return {key for file in self.files for key in file.keys_of(f"{_NAMED[kind]}_key")}
+
+    def count_accounts(self) -> int:
+        """Return how many accounts there are at most."""
+        return sum(file.stored.counts["accounts"] for file in self.files)
 
     def rows(self) -> int:
         """Return how many charges there are at most."""
@@ -336,6 +374,13 @@ class _File:
         sql = f"SELECT DISTINCT account_no FROM {self._joined()} WHERE {' OR '.join(among)}"
         found = set(self.charges.engine.query(sql).column("account_no").to_pylist())
         return {pair for number, pair in self.accounts() if number in found}
+
+    def keys_of(self, key: str) -> set[int]:
+        """Return all values of a key, of the rows that are meant."""
+        if key not in self.stored.keys:
+            return set()
+        found = self.charges.engine.query(f"SELECT DISTINCT key FROM ({self.query({'key': key})})")
+        return set(found.column("key").to_pylist())
 
     def _joined(self, read: str = "") -> str:
         """Return SQL of the rows, with cells and accounts as far as other SQL reads them."""

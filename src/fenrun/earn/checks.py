@@ -53,8 +53,8 @@ GROUP BY c.plan, c.component, c.payee
 HAVING sum(c.amount) <> 0"""
 
 
-def broken(runner: Runner, crediting: Crediting, earning: Earning) -> list[str]:
-    """Return what is broken of: an earning stands once, measures are credits, caps are kept."""
+def broken(runner: Runner, earning: Earning) -> list[str]:
+    """Return what is broken of: an earning stands once, caps are kept."""
     scales = earning.scales
     filled = {
         "money_to_limit": 10 ** max(0, scales.limit - scales.money),
@@ -65,14 +65,11 @@ def broken(runner: Runner, crediting: Crediting, earning: Earning) -> list[str]:
         (_OVER_CAP, "an earning is over its cap"),
         (_GROUPS, "a group is over its ceiling"),
     )
-    found = [said for sql, said in checks if runner.rows(sql.format(**filled))[0][0]]
-    if not _credits_are_measures(runner, crediting):
-        found.append("what is measured does not sum to what is credited")
-    return found
+    return [said for sql, said in checks if runner.rows(sql.format(**filled))[0][0]]
 
 
-def _credits_are_measures(runner: Runner, crediting: Crediting) -> bool:
-    """Return whether components without a condition measure all that is credited to their role."""
+def broken_measures(runner: Runner, crediting: Crediting) -> list[str]:
+    """Return what is broken of: a component without a condition measures all its role's credits."""
     code = crediting.codes.of
     asked = [
         _MEASURED.format(
@@ -88,7 +85,8 @@ def _credits_are_measures(runner: Runner, crediting: Crediting) -> bool:
         if (plan.id, component.rule_id) in crediting.measured
         and not (component.measure_rule or component.group_id or component.pays_on == "earned")
     ]
-    return not any(runner.rows(sql)[0][0] for sql in asked)
+    is_broken = any(runner.rows(sql)[0][0] for sql in asked)
+    return ["what is measured does not sum to what is credited"] if is_broken else []
 
 
 def find(runner: Runner, earning: Earning) -> list[Problem]:

@@ -51,6 +51,9 @@ class Runner(Protocol):
     def load_table(self, name: str, table: pa.Table) -> None:
         """Make an arrow table known: whole numbers (or decimals of no places), and texts."""
 
+    def append(self, name: str, table: pa.Table) -> None:
+        """Add the rows of an arrow table to a table."""
+
     def run(self, step: Step, fragments: Mapping[str, str]) -> None:
         """Run a step into a table of its name. Raises Refused where exact arithmetic fails."""
 
@@ -97,11 +100,18 @@ class SQLite:
         )
         self._make_room(name)
         self.connection.execute(f"CREATE TABLE {quoted(name)} ({declared})")
-        marks = ", ".join("?" * len(columns))
+        self._insert(name, len(columns), rows)
+
+    def _insert(self, name: str, width: int, rows: Iterable[Row]) -> None:
+        marks = ", ".join("?" * width)
         try:
             self.connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
         except OverflowError as error:
             raise refused("amount-too-large", Place(name)) from error
+
+    def append(self, name: str, table: pa.Table) -> None:
+        lists = [_python_values(column) for column in table.columns]
+        self._insert(name, len(lists), zip(*lists))
 
     def load_table(self, name: str, table: pa.Table) -> None:
         columns = {c.name: TEXT if pa.types.is_string(c.type) else NUMBER for c in table.schema}
@@ -205,6 +215,13 @@ class Bulk:
         )
         self.connection.register("loaded_rows", table)
         sql = f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT {typed} FROM loaded_rows"
+        self.connection.execute(sql)
+        self.connection.unregister("loaded_rows")
+
+    def append(self, name: str, table: pa.Table) -> None:
+        self.connection.register("loaded_rows", table)
+        named = ", ".join(map(quoted, table.column_names))
+        sql = f"INSERT INTO {quoted(name)} ({named}) SELECT {named} FROM loaded_rows"
         self.connection.execute(sql)
         self.connection.unregister("loaded_rows")
 

@@ -23,8 +23,9 @@ from fenrun.book.as_codes import book_of
 from fenrun.book.rows import TABLES
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.stored import move_files, read_charges, write_charges
-from fenrun.settle.detail import detail_of, with_those_below
+from fenrun.settle.detail import detail_of
 from fenrun.settle.facts import Facts, in_force
+from fenrun.settle.touched import with_those_below
 from fenrun.store.facts import Import, Store, manifest
 
 MASKED = "-"

@@ -13,8 +13,8 @@ from fenrun.base.problem import Place, refused
 from fenrun.book.as_codes import issuer_and_subject
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
-from fenrun.settle.on_whole_numbers import Settlement
 from fenrun.settle.results import AS_IT_IS, COUNT, DAY, MONTH, RESULT_TABLES, TEXT
+from fenrun.settle.settling import Settlement
 
 _RENAMED = {"plan": "plan_id", "link": "link_id", "last_month": "paid_month"}
 """The names of columns where they are not those of the steps."""

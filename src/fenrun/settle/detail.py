@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fenrun.book.as_codes import Book, book_of
+from fenrun.book.as_codes import book_of
 from fenrun.credit.on_whole_numbers import bases_of
 from fenrun.credit.stored_charges import StoredCharges
 from fenrun.earn.from_credits import charged
@@ -23,7 +23,8 @@ from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.settle.decoded import as_amounts
-from fenrun.settle.on_whole_numbers import Settling, fitting
+from fenrun.settle.settling import Settling, fitting
+from fenrun.settle.touched import near_accounts, with_those_below
 from fenrun.statement.run import Run
 
 _QUALIFYING = """
@@ -123,7 +124,7 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
         charges = StoredCharges(
             engine, run.charges, plans, bases_of(plans), charged(plans, run.period)
         )
-        near = _near(charges, book, with_those_below(book, payees))
+        near = near_accounts(charges, book, with_those_below(book, payees))
         run.charges.load(engine, "charges")
         _load_near(engine, near)
         charges = charges.of(near)
@@ -132,60 +133,10 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
             settling = Settling(runner, plans, run.period, book, charges.scale, by_customer=True)
             settling.load_book()
             settling.group(charges, for_rows=True)
-            settling.measure()
+            settling.qualify()
             return Detail(run, settling, charges)
 
         yield fitting([SQLite, lambda: Bulk(engine.connection)], settle)
-
-
-def with_those_below(book: Book, payees: Sequence[str]) -> set[str]:
-    """Return the payees, and all of whom they ever held a role, step by step."""
-    held: dict[str, set[str]] = {}
-    for of_kind, subject, party in _links(book, "of_kind", "subject", "party"):
-        if of_kind == "party":
-            held.setdefault(party, set()).add(subject)
-    found, new = set(payees), set(payees)
-    while new:
-        new = {subject for party in new for subject in held.get(party, ())} - found
-        found |= new
-    return found
-
-
-def _links(book: Book, *names: str) -> Iterator[tuple[Any, ...]]:
-    return zip(*(book.links[name].to_pylist() for name in names))
-
-
-def _near(charges: StoredCharges, book: Book, parties: set[str]) -> set[tuple[str, str]]:
-    """Return the accounts of which charges can be credited to the parties: issuer and account.
-
-    Those of their customers, with all other accounts of whoever owns one of them, and those with
-    charges of a named order, resource or sub-account.
-    """
-    links = list(_links(book, "of_kind", "issuer", "subject", "party"))
-    customers = {
-        subject for kind, _, subject, party in links if kind == "customer" and party in parties
-    }
-    accounts = _owned(charges, links, customers)
-    accounts |= charges.accounts_with(
-        (kind, issuer, subject)
-        for kind, issuer, subject, party in links
-        if kind in ("order", "resource") and party in parties
-    )
-    owners = {
-        party
-        for kind, issuer, subject, party in links
-        if kind == "account" and (issuer, subject) in accounts
-    }
-    return accounts | _owned(charges, links, owners)
-
-
-def _owned(
-    charges: StoredCharges, links: Sequence[tuple[Any, ...]], customers: set[str]
-) -> set[tuple[str, str]]:
-    """Return the accounts of some customers, and those in which they have a sub-account."""
-    mine = [link[:3] for link in links if link[3] in customers]
-    accounts = {(issuer, subject) for kind, issuer, subject in mine if kind == "account"}
-    return accounts | charges.accounts_with(row for row in mine if row[0] == "sub-account")
 
 
 def _load_near(engine: DuckDB, accounts: set[tuple[str, str]]) -> None:

@@ -13,6 +13,7 @@ from fenrun.engine.runner import Runner
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.decoded import load_results
+from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.on_whole_numbers import settle_stored
 from fenrun.statement.run import Run
 
@@ -37,6 +38,7 @@ def settle(
     progress: Callable[[str], None] = lambda name: None,
     sources: Mapping[str, str] | None = None,
     make: Callable[[], Runner] | None = None,
+    kept: KeptMonths | None = None,
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
@@ -56,6 +58,7 @@ def settle(
         progress,
         lambda done: load_results(done, engine),
         make,
+        kept,
     )
     found = tuple(in_order(problems))
     return Run(engine, tuple(plans), period, as_of, found, charges, lambda: book, sources or {})

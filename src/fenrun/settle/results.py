@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ENGINE_VERSION = "8"
+"""Part of every run's id: raised whenever the same facts and plans could settle otherwise, or a run
+keeps other tables."""
 TEXT, DAY, MONTH, COUNT, AS_IT_IS = "text", "day", "month", "count", "as it is"
 """How a column is read: a code as its text, a number as a day, month or count, or as it is.
 

@@ -19,13 +19,9 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, in_force, knowledge_time, plans_as_of
-from fenrun.settle.results import KEPT
+from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest
-
-ENGINE_VERSION = "8"
-"""Part of every run's id: raised whenever the same facts and plans could settle otherwise, or a run
-keeps other tables."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
 from fenrun.settle.old_pipeline import settle
-from fenrun.settle.on_whole_numbers import Settlement, settle_in_memory
+from fenrun.settle.on_whole_numbers import settle_in_memory
+from fenrun.settle.settling import Settlement
 from fenrun.statement.run import Run
 
 ISSUER = "case"

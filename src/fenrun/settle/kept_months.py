@@ -1,0 +1,201 @@
+"""The sums of months, kept in a workspace from one settlement to the next.
+
+A cache: what is not there is measured again, and deleting it changes nothing but time. A month is
+kept under what its sums follow from: how plans credit and measure, the charges billed in it, and
+the book. What is kept of a table is its rows with codes as texts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fenrun.base.ids import digest, short
+from fenrun.engine.codes import Codes
+
+CODE, NUMBER, WORD, AMOUNT = "code", "number", "word", "amount"
+"""How a column of sums is kept: a code as its text, a number, a word, an amount to be added up."""
+_MARKER = "month.json"
+_EXACT = pa.decimal128(38, 0)
+Tables = Mapping[str, pa.Table]
+
+
+def _columns(text: str) -> dict[str, str]:
+    """Return columns written `name other: how they are kept; ...`."""
+    parts = (part.split(":") for part in text.split(";"))
+    return {name: how.strip() for names, how in parts for name in names.split()}
+
+
+SUMS = {
+    "performance_measures": _columns(
+        "plan component payee unit customer excluded_by: code; month column_no baselined: number;"
+        "amount charges: amount"
+    ),
+    "uncredited_sums": _columns(
+        "plan account: code; month: number; reason: word; amount charges: amount"
+    ),
+    "charged_sums": _columns("plan: code; month: number; total credited charges: amount"),
+    "foreign_sums": _columns("currency: code; month: number; amount charges: amount"),
+    "lacking_sums": _columns("account: code; month basis: number; charges: amount"),
+    "credited_sums": _columns(
+        "plan payee role customer link: code; month: number; kind via: word; amount charges: amount"
+    ),
+    "team_sums": _columns("plan payee member role: code; month: number; amount charges: amount"),
+    "held_sums": _columns(
+        "payee role customer party link: code; month: number; via: word; amount charges: amount"
+    ),
+}
+"""The tables of sums, by name, with their columns. A row without charges is no row."""
+
+
+@dataclass(frozen=True)
+class KeptMonth:
+    """A month that is kept."""
+
+    month: int
+    charges: tuple[str, ...]
+    """Ids of the imports that can have charges billed in it."""
+    book: tuple[str, ...]
+    """Ids of the sources of the book, in the order in which they became known."""
+    is_asked: bool
+    """True if it was settled as a month that was asked for: other months lack some sums."""
+
+
+class KeptMonths:
+    """The months that are kept in a folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def of(self, measured_by: str, month: int) -> list[KeptMonth]:
+        """Return what is kept of a month, measured in that way."""
+        found = []
+        for marker in (self.folder / short(measured_by) / str(month)).glob(f"*/{_MARKER}"):
+            said = json.loads(marker.read_text("utf-8"))
+            if said["measured_by"] == measured_by:
+                lists = {name: tuple(said[name]) for name in ("charges", "book")}
+                found.append(KeptMonth(month, **lists, is_asked=said["is_asked"]))
+        return sorted(found, key=lambda one: (one.charges, one.book))
+
+    def _path(self, measured_by: str, one: KeptMonth) -> Path:
+        name = short(digest(one.charges, one.book))
+        return self.folder / short(measured_by) / str(one.month) / name
+
+    def read(self, measured_by: str, one: KeptMonth, codes: Codes) -> dict[str, pa.Table] | None:
+        """Return the sums of a month as codes, or None where they are gone or damaged."""
+        found = {}
+        for name, columns in SUMS.items():
+            path = self._path(measured_by, one) / f"{name}.parquet"
+            texts = [column for column, how in columns.items() if how == CODE]
+            try:
+                with pq.ParquetFile(
+                    path, read_dictionary=texts, page_checksum_verification=True
+                ) as file:
+                    table = file.read()
+            except (OSError, pa.ArrowInvalid):
+                return None
+            arrays = {
+                column: codes.of_column(table[column]) if how == CODE else table[column]
+                for column, how in columns.items()
+            }
+            found[name] = pa.table(arrays)
+        return found
+
+    def keep(self, measured_by: str, one: KeptMonth, sums: Tables, codes: Codes) -> None:
+        """Keep the sums of a month; what was kept of the same before gives way."""
+        target = self._path(measured_by, one)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
+        texts = pa.array(codes.texts, pa.string())
+        for name, columns in SUMS.items():
+            arrays = {
+                column: _named(sums[name][column], texts) if how == CODE else sums[name][column]
+                for column, how in columns.items()
+            }
+            path = scratch / f"{name}.parquet"
+            pq.write_table(pa.table(arrays), path, compression="zstd", write_page_checksum=True)
+        said = {"measured_by": measured_by, **asdict(one)}
+        (scratch / _MARKER).write_text(json.dumps(said), "utf-8")
+        try:
+            shutil.rmtree(target, ignore_errors=True)
+            os.replace(scratch, target)
+        except OSError:  # somebody else kept the same at the same time
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def sizes(self) -> tuple[int, int]:
+        """Return how many months are kept, and how many bytes they take."""
+        files = [path for path in self.folder.rglob("*") if path.is_file()]
+        months = sum(1 for path in files if path.name == _MARKER)
+        return months, sum(path.stat().st_size for path in files)
+
+    def clear(self) -> None:
+        """Delete all that is kept."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _named(codes: pa.ChunkedArray, texts: pa.Array) -> pa.Array:
+    """Return the texts of codes, each text once."""
+    found = codes.combine_chunks().cast(pa.int64()).dictionary_encode()
+    return pa.DictionaryArray.from_arrays(found.indices, texts.take(found.dictionary))
+
+
+def of_month(sums: Tables, month: int) -> dict[str, pa.Table]:
+    """Return the sums of one month."""
+    return {name: table.filter(pc.equal(table["month"], month)) for name, table in sums.items()}
+
+
+def added_up(name: str, parts: Iterable[tuple[int, pa.Table]]) -> pa.Table:
+    """Return sums of one table added up, each part times 1 or -1.
+
+    Rows that are left without charges are gone.
+    """
+    columns = SUMS[name]
+    amounts = [column for column, how in columns.items() if how == AMOUNT]
+    keys = [column for column in columns if column not in amounts]
+    whole = pa.concat_tables([_signed(table, amounts, sign) for sign, table in parts])
+    found = whole.group_by(keys).aggregate([(amount, "sum") for amount in amounts])
+    found = found.rename_columns([column.removesuffix("_sum") for column in found.column_names])
+    left = found.filter(pc.not_equal(found["charges"], 0))
+    return _typed(left.select(list(columns)), columns)
+
+
+def _signed(table: pa.Table, amounts: Sequence[str], sign: int) -> pa.Table:
+    for place, column in enumerate(table.column_names):
+        if column in amounts and sign < 0:
+            table = table.set_column(place, column, pc.negate(table[column]))
+    return table
+
+
+def typed(sums: Tables) -> dict[str, pa.Table]:
+    """Return sums with each column of one type, whichever database they come from."""
+    return {name: _typed(table, SUMS[name]) for name, table in sums.items()}
+
+
+def _typed(table: pa.Table, columns: Mapping[str, str]) -> pa.Table:
+    kinds = {CODE: pa.int64(), NUMBER: pa.int64(), WORD: pa.string(), AMOUNT: _EXACT}
+    arrays = {
+        column: table[column].cast(pa.int64() if column == "charges" else kinds[how])
+        for column, how in columns.items()
+    }
+    return pa.table(arrays)
+
+
+def source_id(source: str, known: object, tables: Tables) -> str:
+    """Return the id of a source of the book: of its rows, its name and since when it is known."""
+    parts = []
+    for name in sorted(tables):
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, tables[name].schema) as writer:
+            writer.write_table(tables[name].combine_chunks())
+        parts.append((name, hashlib.sha256(sink.getvalue()).hexdigest()))
+    return digest(source, str(known), parts)

@@ -1,0 +1,236 @@
+"""A settlement on whole numbers under way: the book, charges, then stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from fenrun.base.problem import Place, Problem, Refused, refused
+from fenrun.base.when import Period
+from fenrun.book.as_codes import Book, Shares, load_book, shares_of
+from fenrun.credit import checks as credit_checks
+from fenrun.credit.on_whole_numbers import Crediting
+from fenrun.credit.stored_charges import Month, StoredCharges
+from fenrun.earn import checks as earn_checks
+from fenrun.earn.on_whole_numbers import Earning, Scales, scales_of
+from fenrun.engine.codes import Codes, unscaled
+from fenrun.engine.runner import Runner, SQLite
+from fenrun.engine.steps import read_steps
+from fenrun.payout.on_whole_numbers import Paying
+from fenrun.plan.rows import Plan
+
+Result = TypeVar("Result")
+_SAFE = 1 << 62
+"""The bound of every number that SQLite may meet: half of what 64 bits hold."""
+_RESULTS = ("credits", "performance_measures", "component_earnings", "earnings", "payments")
+"""The tables that hold amounts which others are made of."""
+_STATEMENT_STEPS = read_steps("fenrun.statement", "whole.sql")
+FOR_READERS = frozenset(
+    (
+        *("team_sums", "held_sums", "coverage", "uncredited_groups", "uncredited_sums"),
+        *("charged_sums", "foreign_sums", "lacking_sums"),
+        *("team_credits", "held_spend", "uncredited", "ledger"),
+    )
+)
+"""Steps of crediting that only statements and their readers ask for."""
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """The tables of codes that a settlement on whole numbers leaves, and how they are read."""
+
+    runner: Runner
+    crediting: Crediting
+    earning: Earning
+    paying: Paying
+    cost_scale: int
+    """Decimals of the costs."""
+    problems: tuple[Problem, ...]
+    """What the plan's limits refused of the book."""
+
+    @property
+    def codes(self) -> Codes:
+        """The texts that codes stand for."""
+        return self.crediting.codes
+
+    @property
+    def scales(self) -> Scales:
+        """The decimals of each kind of amount."""
+        return self.earning.scales
+
+    def amount(self, sql: str, values: Sequence[int], scale: int) -> Decimal:
+        """Return the amount that a query of one row finds."""
+        found = self.runner.rows(sql, values)[0][0]
+        return unscaled(int(found), scale) or Decimal(0)
+
+
+class Settling:
+    """A settlement under way: first the book, then charges, then stage by stage."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        plans: Sequence[Plan],
+        period: Period,
+        book: Book,
+        cost_scale: int,
+        by_customer: bool = False,
+        like: Settling | None = None,
+    ):
+        """Begin. Codes and decimals are new ones, or those of another, whose book holds this."""
+        self.runner, self.plans, self.period, self.book = runner, plans, period, book
+        self.months: Sequence[Month] = ()
+        self.cost_scale, codes = cost_scale, like.codes if like else Codes()
+        self.shares: Shares = like.shares if like else shares_of(book)
+        self.scales: Scales = like.scales if like else _scales(plans, book, self.shares, cost_scale)
+        lift = self.scales.measure - self.scales.credit
+        self.crediting = Crediting(plans, period, codes, self.shares, lift, by_customer)
+        self.earning = Earning(plans, period, codes, self.scales)
+        self.paying = Paying(plans, period, codes, self.scales, book)
+
+    @property
+    def codes(self) -> Codes:
+        """The texts that codes stand for."""
+        return self.crediting.codes
+
+    def refuse_large(self, sizes: Sequence[Decimal]) -> None:
+        """Raise Refused where SQLite would meet a number that it may not hold exactly.
+
+        `sizes` are the sums of costs without their signs.
+        """
+        total = sum(sizes, Decimal(0))
+        figures = _figures(self.book)
+        is_fine = not isinstance(self.runner, SQLite)
+        if not is_fine and not _is_small(self.plans, total, figures, self.scales):
+            raise refused("amount-too-large", Place("sqlite"))
+
+    def group(self, charges: StoredCharges, for_rows: bool = False) -> None:
+        """Make groups of charges. Raises Refused where SQLite may not hold what they give."""
+
+        def check(months: Sequence[Month]) -> None:
+            self.months = months
+            self.refuse_large([size for month in months for size in month.sizes])
+
+        charges.groups(self.crediting, self.book, self.runner, check, for_rows)
+
+    def load_book(self) -> list[Problem]:
+        """Load the book; return what the plans' limits refuse of it."""
+        terms, codes = self.plans[0].terms[0], self.crediting.codes
+        limits = (terms.registration_days, terms.open_registrations, terms.cooldown_months)
+        with_tenures = self.crediting.reads_holders()
+        scale = self.scales.measure
+        return load_book(self.runner, self.book, codes, self.shares, limits, scale, with_tenures)
+
+    def load_plans(self) -> None:
+        """Load what the plans say."""
+        self.crediting.load(self.runner)
+        self.earning.load(self.runner)
+        self.paying.load(self.runner)
+
+    def qualify(self) -> None:
+        """Run the steps from groups to what counts."""
+        self.load_plans()
+        self.crediting.measure(self.runner, FOR_READERS | {"groups", "credited_sums"})
+        self.earning.run(self.runner, last="qualifying_amounts")
+
+    def measure(self, charges: StoredCharges) -> None:
+        """Run the steps from charges to the sums of months. Raises Refused where these are broken.
+
+        The book and the plans are loaded.
+        """
+        self.group(charges)
+        self.crediting.measure(self.runner, {"groups"})
+        credited = credit_checks.broken(self.runner, self.crediting) + _lost(self)
+        measured = earn_checks.broken_measures(self.runner, self.crediting)
+        refuse_broken({"credit": credited, "earn": measured})
+
+    def run(self, without: frozenset[str] = frozenset()) -> None:
+        """Run the steps from the sums of months to payments."""
+        self.crediting.tell(self.runner, without)
+        self.earning.run(self.runner, without)
+        self.paying.run(self.runner)
+        self.runner.refuse_floats(_RESULTS)
+
+    def run_statements(self) -> None:
+        """Run the steps of statements."""
+        filled = self.crediting.fragments()
+        for step in _STATEMENT_STEPS:
+            self.runner.run(step, filled)
+
+    def settled(self, problems: list[Problem]) -> Settlement:
+        """Return what was settled."""
+        parts = (self.crediting, self.earning, self.paying, self.cost_scale)
+        return Settlement(self.runner, *parts, tuple(problems))
+
+
+def fitting(makes: Sequence[Callable[[], Runner]], settle: Callable[[Runner], Result]) -> Result:
+    """Settle in the first of some runners in which exact arithmetic fits. Raises Refused."""
+    *tried, last = makes
+    for make in tried:
+        try:
+            return settle(make())
+        except Refused as refusal:
+            if {problem.code for problem in refusal.problems} != {"amount-too-large"}:
+                raise
+    return settle(last())
+
+
+def refuse_broken(found: Mapping[str, Sequence[str]]) -> None:
+    """Raise Refused where an invariant of some stage breaks."""
+    problems = [
+        Problem("invariant-broken", Place(stage), {"stage": stage, "detail": detail})
+        for stage, broken in found.items()
+        for detail in broken
+    ]
+    if problems:
+        raise Refused(problems)
+
+
+def _lost(settling: Settling) -> list[str]:
+    """Return what is broken where groups do not sum to the charges that they were made of."""
+    names = settling.crediting.amount_names()
+    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in names)
+    found = settling.runner.rows(f"SELECT {sums} FROM groups")[0]
+    totals = [unscaled(int(value), settling.cost_scale) for value in found]
+    charged = [
+        sum((month.totals[n] for month in settling.months), Decimal(0)) for n in range(len(names))
+    ]
+    return [] if totals == charged else ["groups do not sum to the charges"]
+
+
+def _scales(plans: Sequence[Plan], book: Book, shares: Shares, cost_scale: int) -> Scales:
+    depth = max((len(plan.roll_ups) for plan in plans), default=0)
+    credit = cost_scale + shares.customer + shares.role + shares.party * depth
+    return scales_of(plans, _figures(book), credit, shares.party)
+
+
+def _figures(book: Book) -> list[Decimal]:
+    """Return the distinct amounts of the book's figures."""
+    found: list[Decimal] = book.figures["amount"].unique().to_pylist()
+    return found
+
+
+def _is_small(
+    plans: Sequence[Plan], total: Decimal, figures: Sequence[Decimal], scales: Scales
+) -> bool:
+    """Return whether no sum of the settlement can pass what SQLite holds exactly.
+
+    The largest are of measured amounts, of what plans name, and of steps: amounts in units of their
+    last decimal. Products are wide amounts there (see runner.py), whatever their size.
+    """
+    measured = max([Decimal(1), total, *map(abs, figures)]) * 10**scales.measure
+    named = max([Decimal(1), *_amounts(plans)]) * 10**scales.limit
+    return bool(max(measured, named) * 8 < _SAFE)
+
+
+def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
+    """Return the amounts that the plans themselves name."""
+    found: list[Decimal | None] = [band.flat for plan in plans for band in plan.bands]
+    for plan in plans:
+        for c in plan.components:
+            found += [c.cap, c.up_to, c.counts_from, c.cap_rate]
+        found += [group.cap for group in plan.groups]
+        found += [amount for pay in plan.pay for amount in (pay.draw, pay.minimum)]
+    return [abs(amount) for amount in found if amount is not None]

@@ -1,0 +1,135 @@
+"""Accounts that may be credited otherwise where more of a book is known: one too many does no harm.
+
+How a charge is credited follows from the links of its account, sub-account, order and resource,
+from those of its customers, from the labels of these and of whoever holds a role of them, and from
+who holds a role of these, step by step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fenrun.book.as_codes import Book
+from fenrun.book.as_of import Sources
+from fenrun.charges.rows import key_of
+from fenrun.credit.stored_charges import StoredCharges
+
+Account = tuple[str, str]
+"""Issuer and name."""
+_LABEL = ("party", "label", "valid_from")
+
+
+@dataclass
+class _Subjects:
+    """Subjects of which something is new."""
+
+    accounts: set[Account] = field(default_factory=set)
+    customers: set[str] = field(default_factory=set)
+    parties: set[str] = field(default_factory=set)
+    """Parties of which a label is new, or who holds a role of them."""
+    named: set[tuple[str, str, str]] = field(default_factory=set)
+    """Orders, resources and sub-accounts: kind, issuer, id."""
+
+    def add_link(self, of_kind: str, issuer: str, subject: str) -> None:
+        if of_kind == "account":
+            self.accounts.add((issuer, subject))
+        elif of_kind == "customer":
+            self.customers.add(subject)
+        elif of_kind == "party":
+            self.parties.add(subject)
+        else:
+            self.named.add((of_kind, issuer, subject))
+
+
+def touched_accounts(charges: StoredCharges, book: Book, new: Sources) -> set[Account]:
+    """Return the accounts of charges that `new` sources, which are part of a book, may concern."""
+    found = _new_subjects(book, new)
+    below = with_those_below(book, found.parties)
+    links = list(_rows(book.links, "of_kind", "issuer", "subject", "party"))
+    for of_kind, issuer, subject, party in links:
+        if party in below and of_kind in ("customer", "order", "resource"):
+            found.add_link(of_kind, issuer, subject)
+    customers = found.customers | found.parties
+    return found.accounts | owned(charges, links, customers) | charges.accounts_with(found.named)
+
+
+def _new_subjects(book: Book, new: Sources) -> _Subjects:
+    """Return the subjects of new facts, and of those with the same ids that they replace."""
+    found = _Subjects()
+    ids: set[str] = set()
+    labels: set[tuple[Any, ...]] = set()
+    for _, _, tables in new:
+        if "links" in tables:
+            ids.update(tables["links"]["link_id"].to_pylist())
+        if "labels" in tables:
+            labels.update(_rows(tables["labels"], *_LABEL))
+    same = book.links.filter(pc.is_in(book.links["link_id"], pa.array(sorted(ids), pa.string())))
+    for row in _rows(same, "of_kind", "issuer", "subject"):
+        found.add_link(*row)
+    found.parties.update(str(party) for party, *_ in labels)
+    return found
+
+
+def with_those_below(book: Book, payees: Set[str] | Sequence[str]) -> set[str]:
+    """Return the payees, and all of whom they ever held a role, step by step."""
+    held: dict[str, set[str]] = {}
+    of_parties = book.links.filter(pc.equal(book.links["of_kind"], "party"))
+    for subject, party in _rows(of_parties, "subject", "party"):
+        held.setdefault(party, set()).add(subject)
+    found, new = set(payees), set(payees)
+    while new:
+        new = {subject for party in new for subject in held.get(party, ())} - found
+        found |= new
+    return found
+
+
+def near_accounts(charges: StoredCharges, book: Book, parties: Set[str]) -> set[Account]:
+    """Return the accounts of which charges can be credited to the parties: issuer and account.
+
+    Those of their customers, with all other accounts of whoever owns one of them, and those with
+    charges of a named order, resource or sub-account.
+    """
+    links = list(_rows(book.links, "of_kind", "issuer", "subject", "party"))
+    customers = {
+        subject for kind, _, subject, party in links if kind == "customer" and party in parties
+    }
+    accounts = owned(charges, links, customers)
+    accounts |= charges.accounts_with(
+        (kind, issuer, subject)
+        for kind, issuer, subject, party in links
+        if kind in ("order", "resource") and party in parties
+    )
+    owners = {
+        party
+        for kind, issuer, subject, party in links
+        if kind == "account" and (issuer, subject) in accounts
+    }
+    owners |= _owners_of_sub_accounts(charges, links, accounts)
+    return accounts | owned(charges, links, owners)
+
+
+def _owners_of_sub_accounts(
+    charges: StoredCharges, links: Sequence[tuple[Any, ...]], accounts: Set[Account]
+) -> set[str]:
+    """Return who owns a sub-account of some accounts."""
+    mine = [link[1:] for link in links if link[0] == "sub-account"]
+    inside = charges.of(accounts).keys_of("sub-account") if mine else set()
+    return {party for issuer, subject, party in mine if key_of(issuer, subject) in inside}
+
+
+def owned(
+    charges: StoredCharges, links: Sequence[tuple[Any, ...]], customers: Set[str]
+) -> set[Account]:
+    """Return the accounts of some customers, and those in which they have a sub-account."""
+    mine = [link[:3] for link in links if link[3] in customers]
+    accounts = {(issuer, subject) for kind, issuer, subject in mine if kind == "account"}
+    return accounts | charges.accounts_with(row for row in mine if row[0] == "sub-account")
+
+
+def _rows(table: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[name].to_pylist() for name in names))
