@@ -80,12 +80,12 @@ def run_in(
     connection = engine.connection
     make = (lambda: Bulk(connection)) if in_bulk else None
     as_of = AsOf(whole.last_day, KNOWN)
-    files = [_stored(charges[n::2], folder / str(n), n) for n in range(2) if charges[n::2]]
+    files = [stored(charges[n::2], folder / str(n), n) for n in range(2) if charges[n::2]]
     load_charges(engine, "charges", files)
     return settle(engine, Source(files), sources_of(books), plans, whole, as_of, make=make)
 
 
-def _stored(charges: list[dict[str, Any]], folder: Path, number: int) -> Import:
+def stored(charges: list[dict[str, Any]], folder: Path, number: int) -> Import:
     """Store charges in a folder, as an import does."""
     folder.mkdir()
     content = digest("charges", number)

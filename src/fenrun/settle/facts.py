@@ -18,6 +18,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Plan
+from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store
@@ -46,6 +47,8 @@ class Facts:
     plans: tuple[Plan, ...]
     only: Mapping[str, str] = field(default_factory=dict)
     """Of some imports of charges, by id, the condition on those rows that are meant."""
+    kept: KeptMonths | None = None
+    """Where months are kept from one settlement to the next."""
 
     def load(self, engine: Engine) -> None:
         """Make the charges and the book known to the engine."""
@@ -71,7 +74,8 @@ class Facts:
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
-        return settle(engine, source, self.book, self.plans, period, as_of, progress, sources)
+        facts = (engine, source, self.book, self.plans, period, as_of)
+        return settle(*facts, progress, sources, kept=self.kept)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
@@ -79,7 +83,12 @@ def facts_as_of(store: Store, known: datetime) -> Facts:
     charges = tuple(store.imports("charges", known))
     book = sources_of(store.imports("book", known))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
-    return Facts(charges, book, plans)
+    return Facts(charges, book, plans, kept=kept_months(store))
+
+
+def kept_months(store: Store) -> KeptMonths:
+    """Return where a workspace keeps the sums of months."""
+    return KeptMonths(store.path / "cache")
 
 
 def in_force(plans: Sequence[Plan], period: Period) -> tuple[Plan, ...]:

@@ -56,6 +56,8 @@ SUMS = {
     ),
 }
 """The tables of sums, by name, with their columns. A row without charges is no row."""
+IF_ASKED = frozenset(("credited_sums", "team_sums", "held_sums"))
+"""Those that have rows of the months alone that are asked for."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from fenrun.settle import kept_months
 from fenrun.settle.kept_months import (
     AMOUNT,
     CODE,
+    IF_ASKED,
     SUMS,
     WORD,
     KeptMonth,
@@ -79,8 +80,15 @@ class Months:
         for one in self.kept.of(self.measured_by, month):
             is_same = (one.charges, one.book) == (wanted.charges, wanted.book)
             if is_same and one.is_asked >= wanted.is_asked:
-                return self.kept.read(self.measured_by, one, self.settling.codes)
+                return self._read(one, wanted.is_asked)
         return None
+
+    def _read(self, one: KeptMonth, is_asked: bool) -> dict[str, pa.Table] | None:
+        """Return the sums of a month that is kept; some of them only where it is asked for."""
+        sums = self.kept.read(self.measured_by, one, self.settling.codes)
+        if sums is None or is_asked:
+            return sums
+        return {name: sums[name].slice(0, 0) if name in IF_ASKED else sums[name] for name in SUMS}
 
     # --- measuring ----------------------------------------------------------------------------
 
@@ -90,6 +98,8 @@ class Months:
         if not months:
             for name, columns in SUMS.items():
                 runner.load(name, {column: _TYPES[how] for column, how in columns.items()}, [])
+            # No plan reads it, or each month would not be apart.
+            runner.load("customer_since", {"customer": NUMBER, "day": NUMBER}, [])
             return
         # All between the first and the last, which are mostly the same.
         span = (month_of(months[0]), month_of(months[-1] + 1))
@@ -136,7 +146,7 @@ class Months:
             return {}
         brought = {}
         for month, one in zip(months, found):
-            sums = self.kept.read(self.measured_by, one, self.settling.codes)
+            sums = self._read(one, self._month(month).is_asked)
             if sums is None:
                 return {}
             parts = [(1, sums), *((sign, of_month(part, month)) for sign, part in change)]

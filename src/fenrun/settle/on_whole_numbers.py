@@ -60,7 +60,7 @@ def settle_in_memory(
         named = {(kind, code) for kind, _, _, code in named_subjects(book, crediting.codes)}
         Coded(crediting, named, settling.cost_scale).load(runner, charges)
         settling.load_plans()
-        crediting.measure(runner, FOR_READERS)
+        settling.credit(FOR_READERS)
         settling.run(without=FOR_READERS | {"not_counted"})
         return settling.settled(problems)
 

@@ -18,7 +18,7 @@ from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
-from fenrun.settle.facts import Facts, in_force, knowledge_time, plans_as_of
+from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, plans_as_of
 from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest
@@ -79,7 +79,7 @@ def settle_workspace(
     kept = store.find("runs", run_id)
     if kept:
         return Settled(short(run_id), _kept_run(kept, basis))
-    facts = Facts(basis.charges, sources_of(basis.book), basis.plans)
+    facts = Facts(basis.charges, sources_of(basis.book), basis.plans, kept=kept_months(store))
     run = facts.settle(period, basis.known, progress)
     if not _has_business(run):
         raise refused("charges-missing", Place(str(store.path)), period=period.key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
@@ -24,7 +24,7 @@ from fenrun.plan.rows import Plan
 Result = TypeVar("Result")
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
-_RESULTS = ("credits", "performance_measures", "component_earnings", "earnings", "payments")
+_RESULTS = ("performance_measures", "component_earnings", "earnings", "payments")
 """The tables that hold amounts which others are made of."""
 _STATEMENT_STEPS = read_steps("fenrun.statement", "whole.sql")
 FOR_READERS = frozenset(
@@ -129,10 +129,15 @@ class Settling:
         self.earning.load(self.runner)
         self.paying.load(self.runner)
 
+    def credit(self, without: Set[str] = frozenset()) -> None:
+        """Run the steps from groups, or charges, to the sums of months."""
+        self.crediting.measure(self.runner, without)
+        self.runner.refuse_floats(["credits"])
+
     def qualify(self) -> None:
         """Run the steps from groups to what counts."""
         self.load_plans()
-        self.crediting.measure(self.runner, FOR_READERS | {"groups", "credited_sums"})
+        self.credit(FOR_READERS | {"groups", "credited_sums"})
         self.earning.run(self.runner, last="qualifying_amounts")
 
     def measure(self, charges: StoredCharges) -> None:
@@ -141,7 +146,7 @@ class Settling:
         The book and the plans are loaded.
         """
         self.group(charges)
-        self.crediting.measure(self.runner, {"groups"})
+        self.credit({"groups"})
         credited = credit_checks.broken(self.runner, self.crediting) + _lost(self)
         measured = earn_checks.broken_measures(self.runner, self.crediting)
         refuse_broken({"credit": credited, "earn": measured})

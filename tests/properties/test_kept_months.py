@@ -1,0 +1,95 @@
+"""Months that are kept: what they give, read or brought up, is what measuring anew gives."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fenrun.base.when import AsOf, parse_period
+from fenrun.book.as_of import Sources
+from fenrun.credit.on_whole_numbers import since_needed
+from fenrun.credit.stored_charges import Source
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.settle import months
+from fenrun.settle.kept_months import KeptMonths
+from fenrun.settle.pipeline import settle
+from fenrun.settle.results import KEPT
+from fenrun.statement.run import Run
+from fenrun.store.facts import Import
+from tests.auditor.compare import KNOWN, sources_of, stored
+from tests.properties import worlds
+from tests.properties.worlds import Batch
+
+_PARTS = 3
+
+
+def _settled(
+    charges: Sequence[Import],
+    sources: Sources,
+    batch: Batch,
+    period: str,
+    kept: KeptMonths | None,
+    in_bulk: bool,
+) -> Run:
+    engine, whole = DuckDB(), parse_period(period)
+
+    def bulk() -> Runner:
+        return Bulk(engine.connection)
+
+    make = bulk if in_bulk else SQLite
+    as_of = AsOf(whole.last_day, KNOWN)
+    return settle(engine, Source(charges), sources, batch.plans, whole, as_of, make=make, kept=kept)
+
+
+def _said(run: Run) -> dict[str, list[str]]:
+    """Return every row of a run, and its problems, in an order of their own."""
+    found = {name: sorted(map(repr, run.engine.table(name).to_pylist())) for name in KEPT}
+    return found | {"problems": sorted(map(repr, run.problems))}
+
+
+def _months(period: str) -> list[str]:
+    """Return the months of a period, each as a period."""
+    span, found = parse_period(period).span, []
+    for year in range(span.start.year, span.end.year + 1):
+        for month in range(1, 13):
+            one = f"{year}-{month:02}"
+            if span.start <= parse_period(one).span.start < span.end:
+                found.append(one)
+    return found
+
+
+@pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite", "DuckDB"])
+@given(batch=worlds.batches(), order=st.permutations(range(_PARTS)), data=st.data())
+def test_what_is_kept_changes_nothing(
+    in_bulk: bool, batch: Batch, order: list[int], data: st.DataObject
+) -> None:
+    """Files of charges and of the book come one by one, and months are settled in between."""
+    files_of_plans = [file for file in batch.files if not since_needed([file.plan])]
+    batch = replace(batch, files=files_of_plans or batch.files)
+    sources = sources_of(batch.books)
+    with tempfile.TemporaryDirectory() as scratch, patch.object(months, "_MOST_TOUCHED", 0):
+        folder, kept = Path(scratch), KeptMonths(Path(scratch) / "cache")
+        parts = [batch.charges[n::_PARTS] for n in range(_PARTS)]
+        files = [stored(part, folder / str(n), n) for n, part in enumerate(parts) if part]
+        files = sorted(files, key=lambda item: order[int(item.folder.name)])
+        asked = [batch.period, batch.period, *_months(batch.period)]
+        steps = ["file"] * (len(files) - 1) + ["source"] * (len(sources) - 1)
+        come = {"file": 1, "source": 1}
+        for step in ["", *data.draw(st.permutations(steps), label="what comes")]:
+            come |= {step: come[step] + 1} if step else {}
+            some = (files[: come["file"]], sources[: come["source"]])
+            period = data.draw(st.sampled_from(asked), label="period")
+            _settled(*some, batch, period, kept, in_bulk)
+        for period in (batch.period, data.draw(st.sampled_from(asked), label="last")):
+            anew = _settled(files, sources, batch, period, None, in_bulk)
+            for _ in range(2):
+                again = _settled(files, sources, batch, period, kept, in_bulk)
+                assert _said(again) == _said(anew)
