@@ -74,6 +74,8 @@ def test_what_is_kept_changes_nothing(
     """Files of charges and of the book come one by one, and months are settled in between."""
     files_of_plans = [file for file in batch.files if not since_needed([file.plan])]
     batch = replace(batch, files=files_of_plans or batch.files)
+    if data.draw(st.booleans(), label="without corrections"):  # which may bind months together
+        batch = replace(batch, charges=[{**row, "ChargeClass": None} for row in batch.charges])
     sources = sources_of(batch.books)
     with tempfile.TemporaryDirectory() as scratch, patch.object(months, "_MOST_TOUCHED", 0):
         folder, kept = Path(scratch), KeptMonths(Path(scratch) / "cache")
