@@ -15,6 +15,7 @@ from fenrun.base.table import from_rows
 from fenrun.base.when import parse_period
 from fenrun.book.rows import TABLES
 from fenrun.charges.rows import focus_columns
+from fenrun.charges.stored import load_charges
 from fenrun.earn.rows import Earning
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.port import Engine
@@ -90,8 +91,10 @@ def test_facts_of_the_book_are_their_tables(store: Store, name: str) -> None:
     assert not {field: kind for field, kind in columns.items() if not _fits(hints[field], kind)}
 
 
-def test_charges_are_focus_columns(engine: Engine) -> None:
+def test_charges_are_focus_columns(engine: Engine, store: Store) -> None:
     """Stored charges have their key, and each column of FOCUS in the type that FOCUS gives it."""
+    imports = store.imports("charges")
+    load_charges(engine, "charges", imports)
     columns = engine.columns("charges")
     assert list(columns)[:2] == ["import_id", "row_no"]
     kinds = {"Decimal": "DECIMAL", "Date/Time": "TIMESTAMP"}

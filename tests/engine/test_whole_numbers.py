@@ -110,7 +110,9 @@ def _same_of_case(file: PlanFile, number: int = 0) -> None:
     sources = sources_from(book, file.source, datetime(2000, 1, 1))
     for make in (None, Bulk):
         settled = settle_in_memory([file.plan], sources, charges, years, KNOWN.date(), make)
-        earned = settled.amount("SELECT sum(earned) FROM earnings", [], settled.scales.money)
+        earned = settled.amount(
+            "SELECT coalesce(sum(earned), 0) FROM earnings", [], settled.scales.money
+        )
         assert earned == sum(row["earned"] for row in old.engine.table("earnings").to_pylist())
 
 

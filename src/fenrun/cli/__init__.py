@@ -42,6 +42,7 @@ COMMANDS = {
     "account": "Make an account of the portal.",
     "mcp": "Serve a portal to an assistant, read only.",
     "audit": "Show and verify the log of all events.",
+    "cache": "Show or clear the sums of months that WORKSPACE keeps to settle quickly.",
     "bench": "Measure fenrun on known jobs.",
 }
 

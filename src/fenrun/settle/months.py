@@ -49,7 +49,7 @@ class Months:
         self.settling, self.kept, self.charges, self.sources = settling, kept, charges, sources
         self.book = tuple(source_id(*source) for source in sources)
         self.inherits = charges.inherits(settling.crediting, settling.book)
-        self.measured_by = _measured_by(settling, self.inherits)
+        self.measured_by = _key_of_measures(settling, self.inherits)
 
     def measure(self) -> None:
         """Make the sums of all months in the settlement's runner. Raises Refused."""
@@ -106,13 +106,13 @@ class Months:
         whole = self.charges if self.inherits else self.charges.part(self.charges.source, span)
         self.settling.measure(whole)
         if self._is_apart():
-            self._keep(months, _sums(runner))
+            self._keep(months, _all_sums(runner))
         if len(months) <= months[-1] - months[0] or self.inherits:
             self._leave(months)
 
     def _leave(self, months: Sequence[int]) -> None:
         """Leave only the sums of some months in the runner: others are kept."""
-        sums = _sums(self.settling.runner)
+        sums = _all_sums(self.settling.runner)
         for name in SUMS:
             parts = [of_month({name: sums[name]}, month)[name] for month in months]
             self.settling.runner.load_table(name, pa.concat_tables(parts))
@@ -196,12 +196,12 @@ class Months:
             part.load_book()
             part.load_plans()
             part.measure(charges)
-            return _sums(runner)
+            return _all_sums(runner)
 
         return fitting([SQLite, Bulk], settle)
 
 
-def _sums(runner: Runner) -> dict[str, pa.Table]:
+def _all_sums(runner: Runner) -> dict[str, pa.Table]:
     """Return the sums of months in a runner."""
     return typed(
         {name: runner.arrow(f"SELECT {', '.join(SUMS[name])} FROM {name}") for name in SUMS}
@@ -213,7 +213,7 @@ def _has_limits(plans: Sequence[Plan]) -> bool:
     return bool(terms.registration_days or terms.open_registrations or terms.cooldown_months)
 
 
-def _measured_by(settling: Settling, inherits: bool) -> str:
+def _key_of_measures(settling: Settling, inherits: bool) -> str:
     """Return the digest of all that the sums of a month follow from, besides charges and book.
 
     That is the text of the steps and what fills it, with codes of the plans alone.
