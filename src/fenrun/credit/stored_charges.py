@@ -17,6 +17,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fenrun.base.ids import short
 from fenrun.book.as_codes import Book, named_subjects, subject_code
@@ -353,12 +354,20 @@ class _File:
 
     def _meant(self) -> list[int]:
         """Return the numbers of the accounts that are meant."""
-        meant = self.charges.accounts or set()
-        return [number for number, pair in self.accounts() if pair in meant]
+        return [number for number, _ in self.accounts()]
 
     def accounts(self) -> Iterator[tuple[int, tuple[str, str]]]:
-        """Yield the number of each account, with its issuer and name."""
-        table = self.stored.read_accounts()
+        """Yield the number of each account that is meant, with its issuer and name."""
+        found = self._accounts(self.stored.read_accounts())
+        meant = self.charges.accounts
+        return ((n, pair) for n, pair in found if meant is None or pair in meant)
+
+    def _accounts(self, table: pa.Table) -> Iterator[tuple[int, tuple[str, str]]]:
+        """Yield the number, issuer and name of accounts; of few that are meant not all others."""
+        meant = self.charges.accounts
+        if meant is not None:
+            names = pa.array(sorted({name for _, name in meant}), pa.string())
+            table = table.filter(pc.is_in(table["BillingAccountId"], names))
         names = (table[n].to_pylist() for n in ("InvoiceIssuerName", "BillingAccountId"))
         return zip(table["account_no"].to_pylist(), zip(*names))
 

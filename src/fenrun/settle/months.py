@@ -33,7 +33,7 @@ from fenrun.settle.kept_months import (
 )
 from fenrun.settle.results import ENGINE_VERSION
 from fenrun.settle.settling import Settling, fitting
-from fenrun.settle.touched import touched_accounts
+from fenrun.settle.touched import part_of_book, touched_accounts
 
 _TYPES = {CODE: NUMBER, kept_months.NUMBER: NUMBER, WORD: TEXT, AMOUNT: WIDE}
 _MOST_TOUCHED = 5
@@ -185,7 +185,9 @@ class Months:
         if len(touched) * _MOST_TOUCHED > whole.count_accounts():
             return None
         some = whole.of(touched)
-        return [(-1, self._sums_of(some, old)), (1, self._sums_of(some, settling.book))]
+        books = (part_of_book(whole, book, touched) for book in (old, settling.book))
+        taken_off, put_on = (self._sums_of(some, book) for book in books)
+        return [(-1, taken_off), (1, put_on)]
 
     def _sums_of(self, charges: StoredCharges, book: Book) -> Tables:
         """Return the sums of some charges by a book."""

@@ -14,13 +14,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.book.as_codes import Book
+from fenrun.book.as_codes import NAMED, Book
 from fenrun.book.as_of import Sources
 from fenrun.charges.rows import key_of
 from fenrun.credit.stored_charges import StoredCharges
 
 Account = tuple[str, str]
 """Issuer and name."""
+_AT = "\x1f"
 _LABEL = ("party", "label", "valid_from")
 
 
@@ -133,3 +134,45 @@ def owned(
 
 def _rows(table: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
     return zip(*(table[name].to_pylist() for name in names))
+
+
+def part_of_book(charges: StoredCharges, book: Book, accounts: Set[Account]) -> Book:
+    """Return the part of a book by which charges of some accounts are credited.
+
+    All links of each subject, and of whoever stands above its holders, with their labels.
+    """
+    some, links = charges.of(accounts), book.links
+    names = pa.array(sorted(f"{issuer}{_AT}{account}" for issuer, account in accounts), pa.string())
+    subject = pc.binary_join_element_wise(links["issuer"], links["subject"], _AT)
+    found = [_of_kind(links, "account", pc.is_in(subject, names))]
+    for kind in NAMED:
+        there = _of_kind(links, kind)
+        keys = some.keys_of(kind) if there.num_rows else set()
+        is_there = [key_of(*row) in keys for row in _rows(there, "issuer", "subject")]
+        found.append(there.filter(pa.array(is_there, pa.bool_())))
+    customers = _parties(found[0], found[NAMED.index("sub-account") + 1])
+    found.append(_of_kind(links, "customer", pc.is_in(links["subject"], _texts(customers))))
+    holders = _parties(*found[1:])
+    of_parties = _of_kind(links, "party")
+    rising = holders
+    while rising:
+        above = of_parties.filter(pc.is_in(of_parties["subject"], _texts(rising)))
+        rising = _parties(above) - holders
+        holders |= rising
+    found.append(of_parties.filter(pc.is_in(of_parties["subject"], _texts(holders))))
+    labels = book.labels.filter(pc.is_in(book.labels["party"], _texts(customers | holders)))
+    none = (book.parties.slice(0, 0), book.figures.slice(0, 0))
+    return Book(none[0], pa.concat_tables(found), labels, none[1])
+
+
+def _of_kind(links: pa.Table, kind: str, also: pa.ChunkedArray | None = None) -> pa.Table:
+    is_it = pc.equal(links["of_kind"], kind)
+    return links.filter(is_it if also is None else pc.and_(is_it, also))
+
+
+def _parties(*links: pa.Table) -> set[str]:
+    return {party for table in links for party in table["party"].to_pylist()}
+
+
+def _texts(names: Set[str]) -> pa.Array:
+    return pa.array(sorted(names), pa.string())
