@@ -18,7 +18,7 @@ from bench.work import Counted
 from fenrun.base.when import Period, parse_period
 from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
-from fenrun.settle.facts import facts_as_of
+from fenrun.settle.facts import facts_as_of, kept_months
 from fenrun.settle.imports import import_file, import_files
 from fenrun.store.facts import Store
 from fenrun.world.charges import write_month
@@ -49,6 +49,7 @@ def run(
         progress(1)
         floor, settle, most = timed(folder, repeats, progress)
         engine = Counted(folder)
+        kept_months(Store(folder / "workspace")).clear()
         facts_as_of(Store(folder / "workspace"), KNOWN).settle(period(), KNOWN, engine=engine)
         progress(1)
     return {
@@ -125,6 +126,7 @@ def _floor(workspace: str) -> tuple[float, int]:
 
 def _settle(workspace: str) -> tuple[float, int]:
     store = Store(Path(workspace))
+    kept_months(store).clear()
     start = time.perf_counter()
     facts_as_of(store, KNOWN).settle(period(), KNOWN)
     return time.perf_counter() - start, peak()
