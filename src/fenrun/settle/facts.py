@@ -9,13 +9,11 @@ from datetime import date, datetime, timedelta
 from fenrun.base.ids import short
 from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
-from fenrun.book.as_of import Sources, load_book, sources_of
+from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
-from fenrun.charges.stored import load_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.port import Engine
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.settle.pipeline import settle
@@ -46,15 +44,6 @@ class Facts:
     plans: tuple[Plan, ...]
     only: Mapping[str, str] = field(default_factory=dict)
     """Of some imports of charges, by id, the condition on those rows that are meant."""
-
-    def load(self, engine: Engine) -> None:
-        """Make the charges and the book known to the engine."""
-        self.load_charges(engine, "charges")
-        load_book(engine, self.book)
-
-    def load_charges(self, engine: Engine, name: str) -> None:
-        """Make the charges known to the engine under a name."""
-        load_charges(engine, name, self.charges, self.only)
 
     def settle(
         self,

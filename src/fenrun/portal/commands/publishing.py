@@ -13,11 +13,10 @@ from django.db import transaction
 from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
-from fenrun.book.as_of import load_book, sources_of
+from fenrun.book.known import link_table
 from fenrun.closing.close import settle_period
-from fenrun.engine.duckdb import DuckDB
 from fenrun.portal import models
-from fenrun.portal.commands.book import events_by_source
+from fenrun.portal.commands.book import book_of, events_by_source
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
@@ -115,9 +114,8 @@ def _head(settled: Settled, period: Period) -> models.Period:
 
 def _load_links(store: Store, run: Run) -> None:
     """Put the links that credits name, as known to the run, beside the run's tables."""
-    book = DuckDB()
-    load_book(book, sources_of(store.imports("book", run.as_of.known)))
-    run.engine.load("links_as_of", book.table("links_as_of"))
+    links = book_of(store, run.as_of.known).links()
+    run.engine.load("links_as_of", link_table(links))
 
 
 def _credited_to_others(run: Run) -> dict[str, Rows]:
