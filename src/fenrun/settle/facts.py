@@ -16,7 +16,7 @@ from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Plan
-from fenrun.settle.pipeline import settle
+from fenrun.settle.pipeline import earn, settle
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store
 
@@ -61,6 +61,11 @@ class Facts:
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
         return settle(engine, source, self.book, self.plans, period, as_of, progress, sources)
+
+    def earn(self, period: Period, known: datetime) -> Run:
+        """Settle the period up to `earnings`, the only table of the run. Raises Refused."""
+        source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
+        return earn(new_engine(), source, self.book, self.plans, period, as_of)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:

@@ -37,7 +37,8 @@ _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
 _SMALL = 50_000
 """The most charges and links that SQLite takes."""
-_RESULTS = ("credits", "performance_measures", "component_earnings", "earnings", "payments")
+_EARNED = ("credits", "performance_measures", "component_earnings", "earnings")
+_RESULTS = (*_EARNED, "payments")
 """The tables that hold amounts which others are made of."""
 _STATEMENT_STEPS = read_steps("fenrun.statement", "whole.sql")
 _FOR_READERS = frozenset(
@@ -142,14 +143,18 @@ class Settling:
 
     def run(self, without: frozenset[str]) -> None:
         """Run all steps from groups, or charges, to payments."""
+        self.earn(without)
+        self.paying.load(self.runner)
+        self.paying.run(self.runner)
+        self.runner.refuse_floats(_RESULTS)
+
+    def earn(self, without: frozenset[str]) -> None:
+        """Run all steps from groups, or charges, to earnings."""
         self.crediting.load(self.runner)
         self.earning.load(self.runner)
         self.crediting.measure(self.runner, without)
         self.crediting.tell(self.runner, without)
         self.earning.run(self.runner, without)
-        self.paying.load(self.runner)
-        self.paying.run(self.runner)
-        self.runner.refuse_floats(_RESULTS)
 
     def run_statements(self) -> None:
         """Run the steps of statements."""
@@ -210,7 +215,8 @@ def settle_stored(
     The tables are there for `finish`, and gone when it has returned. Returns the problems of book
     and charges. Raises Refused where exact arithmetic does not fit or an invariant breaks.
     """
-    bases, book = bases_of(plans), book_of(sources)
+    charges = StoredCharges(engine, source, plans, bases_of(plans), charged(plans, period))
+    book = book_of(sources)
 
     def settle(runner: Runner) -> tuple[Problem, ...]:
         progress("credit")
@@ -225,11 +231,48 @@ def settle_stored(
         finish(settling.settled(problems))
         return tuple(problems)
 
+    return _in_schema(charges, book, settle, make)
+
+
+def earn_stored(
+    engine: DuckDB,
+    source: Source,
+    plans: Sequence[Plan],
+    sources: Sources,
+    period: Period,
+    finish: Callable[[Settlement], None],
+) -> None:
+    """Run the steps up to earnings alone over charges of a workspace, as settle_stored does.
+
+    For who asks how far lines have come: nothing is paid, and no problem is looked for.
+    """
+    charges = StoredCharges(engine, source, plans, bases_of(plans), charged(plans, period))
+    book = book_of(sources)
+
+    def settle(runner: Runner) -> None:
+        settling = Settling(runner, plans, period, book, charges.scale)
+        problems = settling.load_book()
+        settling.group(charges)
+        settling.earn(without=_FOR_READERS | {"groups", "not_counted"})
+        runner.refuse_floats(_EARNED)
+        finish(settling.settled(problems))
+
+    _in_schema(charges, book, settle, None)
+
+
+def _in_schema(
+    charges: StoredCharges,
+    book: Book,
+    settle: Callable[[Runner], Result],
+    make: Callable[[], Runner] | None,
+) -> Result:
+    """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
+    engine = charges.engine
+
     def bulk() -> Runner:
         return Bulk(engine.connection)
 
     with engine.temporary_schema("settling"):
-        charges = StoredCharges(engine, source, plans, bases, charged(plans, period))
         is_small = charges.rows() + book.links.num_rows <= _SMALL
         twice = is_small and not engine.is_far  # SQLite may refuse what it then has read
         makes = [make] if make else [SQLite, bulk] if twice else [bulk]
