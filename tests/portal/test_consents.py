@@ -186,7 +186,7 @@ events.now = lambda: datetime(2024, 10, 4, 9, tzinfo=UTC)
 engine = DuckDB()
 load_charges(engine, "charges", store.imports("charges"))
 from fenrun.book.as_of import sources_of
-from fenrun.book.known import KnownBook
+from fenrun.book.in_words import KnownBook
 from fenrun.credit.owners import owners_of
 book = KnownBook(sources_of(store.imports("book")))
 orders = set(engine.query("SELECT DISTINCT x_OrderId AS id FROM charges")["id"].to_pylist())
@@ -248,7 +248,7 @@ import json
 from datetime import UTC, date, datetime
 from django.conf import settings
 from fenrun.book.as_of import sources_of
-from fenrun.book.known import KnownBook
+from fenrun.book.in_words import KnownBook
 from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import requests

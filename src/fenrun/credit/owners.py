@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fenrun.book.known import KnownBook
+from fenrun.book.in_words import KnownBook
 from fenrun.charges.rows import ORDER
 from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB

@@ -13,7 +13,7 @@ from fenrun.base.problem import Refused
 from fenrun.base.table import from_rows
 from fenrun.base.when import OPEN_END, parse_period
 from fenrun.book.as_of import sources_of
-from fenrun.book.known import KnownBook
+from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
 from fenrun.portal.models import Period

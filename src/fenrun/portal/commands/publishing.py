@@ -13,7 +13,7 @@ from django.db import transaction
 from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
-from fenrun.book.known import link_table
+from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
 from fenrun.portal import models
 from fenrun.portal.commands.book import book_of, events_by_source

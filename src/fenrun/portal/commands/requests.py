@@ -15,7 +15,7 @@ from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
-from fenrun.book.known import KnownBook
+from fenrun.book.in_words import KnownBook
 from fenrun.charges.stored import load_charges
 from fenrun.credit.owners import owners_of
 from fenrun.engine.duckdb import DuckDB
