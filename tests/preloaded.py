@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+import pyarrow as pa
+
 import fenrun
 
 _BELOW = ("django.core.management", "django.contrib.staticfiles", "django.forms", "pyarrow.parquet")
@@ -18,3 +20,4 @@ for found in pkgutil.walk_packages(fenrun.__path__, "fenrun."):
         importlib.import_module(found.name)
 for name in (*_BELOW, "rich.console", "rich.table", "rich.progress", "waitress", "z3"):
     importlib.import_module(name)
+pa.array(["reads pandas, where that is installed, which takes half a second"])

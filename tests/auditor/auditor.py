@@ -610,11 +610,15 @@ class _Audit:
             self._held(role, link, amount * part, scene)
 
     def _held(self, role: str, link: Link, credit: Decimal, scene: Scene) -> None:
-        for holder in self.book.by_subject["customer", "", scene.customer or ""]:
-            if holder.role == role and holder.valid_from <= scene.day < holder.valid_to:
-                key = (holder.party, role, scene.customer, link.party, link.of_kind, link.link_id)
-                amount, charges = self.answer.held[key]
-                self.answer.held[key] = (amount + credit, charges + 1)
+        holders = {
+            holder.party
+            for holder in self.book.by_subject["customer", "", scene.customer or ""]
+            if holder.role == role and holder.valid_from <= scene.day < holder.valid_to
+        }
+        for holder in holders:
+            key = (holder, role, scene.customer, link.party, link.of_kind, link.link_id)
+            amount, charges = self.answer.held[key]
+            self.answer.held[key] = (amount + credit, charges + 1)
 
     def _team(self, payee: str, member: str, role: str, part: Decimal, scene: Scene) -> None:
         if self.paid[0] <= scene.month < self.paid[1]:

@@ -189,6 +189,7 @@ def environment(workspace: Path, url: str = "", **more: str) -> dict[str, str]:
         env["DATABASE_URL"] = url
     return env | {
         "FENRUN_LANG": "en",
+        "DJANGO_SETTINGS_MODULE": "tests.portal.settings",
         "PYTHONUNBUFFERED": "1",
         "FENRUN_WORKSPACE": str(workspace),
         **more,

@@ -290,8 +290,11 @@ def test_nobody_takes_over_an_account(own: Portal) -> None:
 def test_secrets_are_kept_from_others(own: Portal) -> None:
     secret = own.workspace / "portal/secret"
     assert secret.stat().st_mode & 0o077 == 0
+    made = fenrun("account", own.workspace, "new", "--role", "auditor", "--reason", "Looks on.")
+    assert made.code == 0, made.err
     stored = own.python(_values("django.contrib.auth.models.User", "password"))
     assert all(p.startswith("argon2$argon2id$") for p in stored)
+    assert any("$m=102400,t=2,p=8$" in p for p in stored), "hashed as for users: see settings.py"
     said = "\n".join(
         p.read_text("utf-8", "replace") for p in Path(own.workspace).parent.glob("errors")
     )

@@ -88,13 +88,12 @@ def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
 
     password = secrets.token_urlsafe(9)
     parties = _demo_parties()
-    made = []
-    for name, role in DEMO.items():
-        party = parties.get(name, "")
-        if party or role in EVERYBODY:
-            reason = "Invented by fenrun demo."
-            grants.give_with_password("demo", name, role, party, reason, password)
-            made.append((name, role, party))
+    made = [
+        (name, role, parties.get(name, ""))
+        for name, role in DEMO.items()
+        if parties.get(name) or role in EVERYBODY
+    ]
+    grants.give_to_invented("demo", made, "Invented by fenrun demo.", password)
     return password, made
 
 
@@ -136,10 +135,11 @@ def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
     shown = Statement.objects.using("default").order_by("-period_id")
     latest = shown.values_list("period_id", flat=True).first()
     largest = shown.filter(period_id=latest, role="partner").order_by("rank")
+    payees = list(largest.values_list("payee", flat=True)[:count])
+    accounts = [(f"reader-{payee}", PARTNER, payee) for payee in payees]
+    grants.give_to_invented("bench", accounts, "Invented by fenrun bench.", password)
     readers = []
-    for payee in largest.values_list("payee", flat=True)[:count]:
-        name, reason = f"reader-{payee}", "Invented by fenrun bench."
-        grants.give_with_password("bench", name, PARTNER, payee, reason, password)
+    for name, _, payee in accounts:
         periods = shown.filter(payee=payee).values_list("period_id", flat=True)
         readers.append((name, [f"/statements/{period}/{payee}/" for period in periods]))
     return readers

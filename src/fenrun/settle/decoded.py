@@ -22,11 +22,15 @@ _FEWEST = 2
 _SAMPLE = 100
 
 
-def load_results(settlement: Settlement, engine: DuckDB) -> None:
-    """Load the results of a settlement, as people read them, as tables of the engine's `main`."""
+def load_results(settlement: Settlement, engine: DuckDB, only: str = "") -> None:
+    """Load the results of a settlement, as people read them, as tables of the engine's `main`.
+
+    With `only`, one of them.
+    """
     decoder = _Decoder(settlement)
     for table in RESULT_TABLES:
-        engine.show(table.name, decoder.table(table.name, table.columns))
+        if only in ("", table.name):
+            engine.show(table.name, decoder.table(table.name, table.columns))
 
 
 class _Decoder:

@@ -9,17 +9,15 @@ from datetime import date, datetime, timedelta
 from fenrun.base.ids import short
 from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
-from fenrun.book.as_of import Sources, load_book, sources_of
+from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
-from fenrun.charges.stored import load_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.port import Engine
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import KeptMonths
-from fenrun.settle.pipeline import settle
+from fenrun.settle.pipeline import earn, settle
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store
 
@@ -50,15 +48,6 @@ class Facts:
     kept: KeptMonths | None = None
     """Where months are kept from one settlement to the next."""
 
-    def load(self, engine: Engine) -> None:
-        """Make the charges and the book known to the engine."""
-        self.load_charges(engine, "charges")
-        load_book(engine, self.book)
-
-    def load_charges(self, engine: Engine, name: str) -> None:
-        """Make the charges known to the engine under a name."""
-        load_charges(engine, name, self.charges, self.only)
-
     def settle(
         self,
         period: Period,
@@ -76,6 +65,11 @@ class Facts:
         source = Source(self.charges, self.only)
         facts = (engine, source, self.book, self.plans, period, as_of)
         return settle(*facts, progress, sources, kept=self.kept)
+
+    def earn(self, period: Period, known: datetime) -> Run:
+        """Settle the period up to `earnings`, the only table of the run. Raises Refused."""
+        source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
+        return earn(new_engine(), source, self.book, self.plans, period, as_of)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from fenrun.base.problem import Problem
 from fenrun.base.when import Period
 from fenrun.book import checks as book_checks
-from fenrun.book.as_codes import book_of, named_subjects
+from fenrun.book.as_codes import Book, book_of, named_subjects
 from fenrun.book.as_of import Sources
 from fenrun.credit import checks as credit_checks
 from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_between, cost_scale
@@ -26,7 +26,14 @@ from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.months import Months
-from fenrun.settle.settling import FOR_READERS, Settlement, Settling, fitting, refuse_broken
+from fenrun.settle.settling import (
+    FOR_READERS,
+    Result,
+    Settlement,
+    Settling,
+    fitting,
+    refuse_broken,
+)
 from fenrun.statement import checks as statement_checks
 
 _SMALL = 50_000
@@ -61,7 +68,8 @@ def settle_in_memory(
         Coded(crediting, named, settling.cost_scale).load(runner, charges)
         settling.load_plans()
         settling.credit(FOR_READERS)
-        settling.run(without=FOR_READERS | {"not_counted"})
+        settling.earn(without=FOR_READERS | {"not_counted"})
+        settling.pay()
         return settling.settled(problems)
 
     return fitting([make] if make else [SQLite, Bulk], settle)
@@ -84,7 +92,8 @@ def settle_stored(
     measured again, unless that is quicker. Returns the problems of book and charges. Raises Refused
     where exact arithmetic does not fit or an invariant breaks.
     """
-    bases, book = bases_of(plans), book_of(sources)
+    charges = StoredCharges(engine, source, plans, bases_of(plans), charged(plans, period))
+    book = book_of(sources)
 
     def settle(runner: Runner) -> tuple[Problem, ...]:
         progress("credit")
@@ -92,11 +101,12 @@ def settle_stored(
         problems = settling.load_book()
         problems += book_checks.find(runner, settling.codes, settling.shares)
         settling.load_plans()
-        if kept and (make or not is_small):
+        if kept and (make or not _is_small(charges, book)):
             Months(settling, kept, charges, sources).measure()
         else:
             settling.measure(charges)
-        settling.run()
+        settling.earn()
+        settling.pay()
         settling.run_statements()
         refuse_broken(
             {
@@ -109,15 +119,58 @@ def settle_stored(
         finish(settling.settled(problems))
         return tuple(problems)
 
+    return _in_schema(charges, book, settle, make)
+
+
+def earn_stored(
+    engine: DuckDB,
+    source: Source,
+    plans: Sequence[Plan],
+    sources: Sources,
+    period: Period,
+    finish: Callable[[Settlement], None],
+) -> None:
+    """Run the steps up to earnings alone over charges of a workspace, as settle_stored does.
+
+    For who asks how far lines have come: nothing is paid, and no problem is looked for.
+    """
+    charges = StoredCharges(engine, source, plans, bases_of(plans), charged(plans, period))
+    book = book_of(sources)
+
+    def settle(runner: Runner) -> None:
+        settling = Settling(runner, plans, period, book, charges.scale)
+        problems = settling.load_book()
+        settling.load_plans()
+        settling.group(charges)
+        settling.credit(FOR_READERS | {"groups", "credited_sums"})
+        settling.earn(without=FOR_READERS | {"credited", "not_counted"})
+        finish(settling.settled(problems))
+
+    _in_schema(charges, book, settle, None)
+
+
+def _in_schema(
+    charges: StoredCharges,
+    book: Book,
+    settle: Callable[[Runner], Result],
+    make: Callable[[], Runner] | None,
+) -> Result:
+    """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
+    engine = charges.engine
+
     def bulk() -> Runner:
         return Bulk(engine.connection)
 
     with engine.temporary_schema("settling"):
-        charges = StoredCharges(engine, source, plans, bases, charged(plans, period))
-        is_small = charges.rows() + book.links.num_rows <= _SMALL
-        twice = is_small and not engine.is_far  # SQLite may refuse what it then has read
+        # SQLite may refuse what it then has read.
+        twice = _is_small(charges, book) and not engine.is_far
         makes = [make] if make else [SQLite, bulk] if twice else [bulk]
         return fitting(makes, settle)
+
+
+def _is_small(charges: StoredCharges, book: Book) -> bool:
+    """Return whether there is little to settle."""
+    return bool(charges.rows() + book.links.num_rows <= _SMALL)
 
 
 def _problems(settling: Settling, charges: StoredCharges) -> list[Problem]:

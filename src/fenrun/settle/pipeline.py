@@ -14,7 +14,7 @@ from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.decoded import load_results
 from fenrun.settle.kept_months import KeptMonths
-from fenrun.settle.on_whole_numbers import settle_stored
+from fenrun.settle.on_whole_numbers import earn_stored, settle_stored
 from fenrun.statement.run import Run
 
 _IN_COMMON = (
@@ -62,6 +62,26 @@ def settle(
     )
     found = tuple(in_order(problems))
     return Run(engine, tuple(plans), period, as_of, found, charges, lambda: book, sources or {})
+
+
+def earn(
+    engine: DuckDB,
+    charges: Source,
+    book: Sources,
+    plans: Sequence[Plan],
+    period: Period,
+    as_of: AsOf,
+) -> Run:
+    """Settle as `settle` does, up to `earnings`: the engine keeps that table alone.
+
+    Raises Refused where the plans cannot be settled as one, or exact arithmetic does not fit.
+    """
+    _refuse_different(plans)
+    plans = [plan_as_of(plan, as_of.known.date()) for plan in plans]
+    earn_stored(
+        engine, charges, plans, book, period, lambda done: load_results(done, engine, "earnings")
+    )
+    return Run(engine, tuple(plans), period, as_of, (), charges, lambda: book)
 
 
 def _refuse_different(plans: Sequence[Plan]) -> None:

@@ -24,7 +24,7 @@ from fenrun.plan.rows import Plan
 Result = TypeVar("Result")
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
-_RESULTS = ("performance_measures", "component_earnings", "earnings", "payments")
+_EARNED = ("performance_measures", "component_earnings", "earnings")
 """The tables that hold amounts which others are made of."""
 _STATEMENT_STEPS = read_steps("fenrun.statement", "whole.sql")
 FOR_READERS = frozenset(
@@ -151,12 +151,16 @@ class Settling:
         measured = earn_checks.broken_measures(self.runner, self.crediting)
         refuse_broken({"credit": credited, "earn": measured})
 
-    def run(self, without: frozenset[str] = frozenset()) -> None:
-        """Run the steps from the sums of months to payments."""
+    def earn(self, without: frozenset[str] = frozenset()) -> None:
+        """Run the steps from the sums of months to earnings."""
         self.crediting.tell(self.runner, without)
         self.earning.run(self.runner, without)
+        self.runner.refuse_floats(_EARNED)
+
+    def pay(self) -> None:
+        """Run the steps from earnings to payments."""
         self.paying.run(self.runner)
-        self.runner.refuse_floats(_RESULTS)
+        self.runner.refuse_floats(["payments"])
 
     def run_statements(self) -> None:
         """Run the steps of statements."""

@@ -18,20 +18,17 @@ import pyarrow as pa
 
 from fenrun.base.money import natural_type, parse_amount, show
 from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.base.when import OPEN_END, AsOf, Period, parse_day, parse_period, parse_periods
+from fenrun.base.when import OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
-from fenrun.book.as_of import load_book, sources_from
+from fenrun.book.as_of import sources_from
 from fenrun.book.read import Book, book_from
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.engine.codes import day_number, month_number
-from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
-from fenrun.settle.old_pipeline import settle
 from fenrun.settle.on_whole_numbers import settle_in_memory
 from fenrun.settle.settling import Settlement
-from fenrun.statement.run import Run
 
 ISSUER = "case"
 """InvoiceIssuerName of a case's charges."""
@@ -237,21 +234,6 @@ def _spread(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 def _numbered(value: str, number: int) -> str:
     """Return a value with the number of its row in place of `{1..5}`, counted from the first."""
     return _BRACES.sub(lambda found: str(int(found[1]) + number), value)
-
-
-def settle_case(
-    file: PlanFile, case: CaseText, period: Period, line: int, known: date = OPEN_END
-) -> Run:
-    """Settle the facts of a case as a workspace is settled. Raises Refused.
-
-    The tests hold it beside what a case itself is settled by (see run_cases).
-    """
-    book, charges = facts_of_case(file, case, line)
-    engine = DuckDB()
-    load_book(engine, sources_from(book, file.source, _KNOWN))
-    engine.load("charges", charge_table(charges))
-    as_of = AsOf(period.last_day, datetime.combine(known, time()))
-    return settle(engine, [file.plan], period, as_of)
 
 
 def facts_of_case(file: PlanFile, case: CaseText, line: int) -> tuple[Book, list[dict[str, Any]]]:

@@ -15,7 +15,7 @@ from fenrun.store.facts import Store
 def settle_to_date(store: Store, run: Run) -> dict[str, Attainment]:
     """Return where lines stand at the end of a run's month whose period ends later, by line.
 
-    Settled by the same steps over all charges up to that month, as known to the run. Nothing is
+    Earned by the same steps over all charges up to that month, as known to the run. Nothing is
     kept.
     """
     longer = _periods_in_progress(run)
@@ -33,11 +33,11 @@ def settle_to_date(store: Store, run: Run) -> dict[str, Attainment]:
     last = max(p.last_day for p in longer)
     whole = parse_period(f"{first:%Y-%m}/{last:%Y-%m}")
     try:
-        settled = replace(facts, charges=before, only=reaching_later).settle(whole, known)
+        earned = replace(facts, charges=before, only=reaching_later).earn(whole, known)
     except Refused:
         # Trouble in a later month's book does not keep this month from being shown.
         return {}
-    return attainments(settled, of=period)
+    return attainments(earned, of=period)
 
 
 def _periods_in_progress(run: Run) -> list[Period]:

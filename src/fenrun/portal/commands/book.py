@@ -12,10 +12,10 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Refused
 from fenrun.base.table import from_rows
 from fenrun.base.when import OPEN_END, parse_period
-from fenrun.book.as_of import load_book, sources_of
+from fenrun.book.as_of import sources_of
+from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
-from fenrun.engine.duckdb import DuckDB
 from fenrun.portal.models import Period
 from fenrun.settle.facts import facts_as_of
 from fenrun.statement.rows import payees
@@ -26,25 +26,10 @@ from fenrun.store.facts import Store
 ROLE = "partner"
 """The role that requests and moves are about."""
 
-_LINKS = """
-SELECT l.*, coalesce(p.name, l.party) AS name
-FROM links_as_of AS l
-LEFT JOIN parties AS p ON p.party = l.party
-WHERE (l.of_kind = 'customer' AND l.subject = ?) OR (l.role = 'customer' AND l.party = ?)
-ORDER BY l.role, l.valid_from, l.party
-"""
-_PRESENT_AND_LATER = """
-SELECT * FROM links_as_of
-WHERE of_kind = 'customer' AND subject = ? AND role = ?
-  AND valid_to > ? AND valid_to > valid_from
-"""
 
-
-def book_of(store: Store, known: datetime | None = None) -> DuckDB:
-    """Return an engine that holds the book as known at a moment, or as last known."""
-    engine = DuckDB()
-    load_book(engine, sources_of(store.imports("book", known)))
-    return engine
+def book_of(store: Store, known: datetime | None = None) -> KnownBook:
+    """Return the book as known at a moment, or as last known."""
+    return KnownBook(sources_of(store.imports("book", known)))
 
 
 def events_by_source(store: Store) -> dict[str, Event]:
@@ -60,23 +45,26 @@ def links_of(store: Store, customer: str) -> list[dict[str, Any]]:
 
     The book's columns; `name` of the party; `until` (None: open); `event` that entered it.
     """
-    entered = events_by_source(store)
-    rows: list[dict[str, Any]] = book_of(store).query(_LINKS, [customer, customer]).to_pylist()
+    entered, book = events_by_source(store), book_of(store)
+    names = book.names()
+    rows = book.links_of("customer", customer) + book.links_held("customer", customer)
+    rows.sort(key=lambda row: (row["role"], row["valid_from"], row["party"], row["subject"]))
     for row in rows:
+        row["name"] = names.get(row["party"], row["party"])
         row["until"] = None if row["valid_to"] == OPEN_END else row["valid_to"]
         row["event"] = entered.get(row["source"])
     return rows
 
 
-def handed_over(engine: DuckDB, customer: str, party: str, start: date) -> list[dict[str, Any]]:
+def handed_over(book: KnownBook, customer: str, party: str, start: date) -> list[dict[str, Any]]:
     """Return the links that give a customer to a party from a day on.
 
     The new one, and those of the present holders with their end on that day; of later holders
-    too, whose links thus never begin. `engine` holds the book.
+    too, whose links thus never begin.
     """
     new = {"of": "customer", "subject": customer, "role": ROLE, "party": party, "from": start}
-    held = engine.query(_PRESENT_AND_LATER, [customer, ROLE, start]).to_pylist()
-    ended = [_ended(link, start) for link in held]
+    held = [link for link in book.links_of("customer", customer) if link["role"] == ROLE]
+    ended = [_ended(link, start) for link in held if link["valid_to"] > start]
     return [new, *ended]
 
 

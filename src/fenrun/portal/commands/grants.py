@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.urls import reverse
@@ -29,9 +31,28 @@ def give_with_password(
     That is what `fenrun account` does beside the workspace. Raises Refused as `give` does.
     """
     with transaction.atomic(using=_DB):
-        grant = _give(actor, name, role, party, reason, in_force=True)
-        grant.user.set_password(password)
-        grant.user.save(using=_DB)
+        return _give_with_hash(actor, name, role, party, reason, make_password(password))
+
+
+def give_to_invented(
+    actor: str, accounts: Iterable[tuple[str, str, str]], reason: str, password: str
+) -> None:
+    """Give invented accounts, each a name, role and party, grants in force and one new password.
+
+    It is hashed once for all: that takes as long as everything else. Raises Refused as `give` does.
+    """
+    hashed = make_password(password)
+    with transaction.atomic(using=_DB):
+        for name, role, party in accounts:
+            _give_with_hash(actor, name, role, party, reason, hashed)
+
+
+def _give_with_hash(
+    actor: str, name: str, role: str, party: str, reason: str, hashed: str
+) -> models.Grant:
+    grant = _give(actor, name, role, party, reason, in_force=True)
+    grant.user.password = hashed
+    grant.user.save(using=_DB)
     return grant
 
 

@@ -13,11 +13,10 @@ from django.db import transaction
 from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
-from fenrun.book.as_of import load_book, sources_of
+from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
-from fenrun.engine.duckdb import DuckDB
 from fenrun.portal import models
-from fenrun.portal.commands.book import events_by_source
+from fenrun.portal.commands.book import book_of, events_by_source
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
@@ -93,10 +92,14 @@ def publish(
             statement.period = head
         for credit in crediting:
             credit.period = head
+        _compare_with_month_before(period, statements)
         models.Statement.objects.using("default").bulk_create(statements, batch_size=500)
         models.Crediting.objects.using("default").bulk_create(crediting, batch_size=500)
-        _compare_with_month_before(period)
-        _compare_with_month_before(month_after(period))
+        following = month_after(period)
+        later = list(models.Statement.objects.using("default").filter(period_id=following.key))
+        if later:
+            _compare_with_month_before(following, later)
+            models.Statement.objects.using("default").bulk_update(later, ["body"], batch_size=200)
     return True
 
 
@@ -115,9 +118,8 @@ def _head(settled: Settled, period: Period) -> models.Period:
 
 def _load_links(store: Store, run: Run) -> None:
     """Put the links that credits name, as known to the run, beside the run's tables."""
-    book = DuckDB()
-    load_book(book, sources_of(store.imports("book", run.as_of.known)))
-    run.engine.load("links_as_of", book.table("links_as_of"))
+    links = book_of(store, run.as_of.known).links()
+    run.engine.load("links_as_of", link_table(links))
 
 
 def _credited_to_others(run: Run) -> dict[str, Rows]:
@@ -157,18 +159,14 @@ def _months_between(first: str, last: str) -> Iterable[str]:
     return [first] if first == last else parse_period(f"{first}/{last}").months
 
 
-def _compare_with_month_before(period: Period) -> None:
+def _compare_with_month_before(period: Period, statements: Sequence[models.Statement]) -> None:
     """Put what changed since the month before, by customer, into a month's statements."""
     shown = models.Statement.objects.using("default")
     last_month = f"{period.span.start - timedelta(days=1):%Y-%m}"
     before = {s.payee: s for s in shown.filter(period_id=last_month).defer("body")}
-    if not before:
-        return
-    statements = list(shown.filter(period_id=period.key))
     for statement in statements:
         earlier = before.get(statement.payee)
         statement.body["before"] = _change_since(earlier, statement) if earlier else None
-    shown.bulk_update(statements, ["body"], batch_size=200)
 
 
 def _change_since(earlier: models.Statement, statement: models.Statement) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
+from fenrun.book.in_words import KnownBook
 from fenrun.charges.stored import load_charges
 from fenrun.credit.owners import owners_of
 from fenrun.engine.duckdb import DuckDB
@@ -32,13 +33,6 @@ _EARLIEST = date(1990, 1, 1)
 _DAYS_AHEAD = 366
 """The days that may be asked for: from _EARLIEST on, and up to so many days ahead."""
 _taking_up = threading.Lock()
-
-_HELD = """
-SELECT 1 FROM links_as_of
-WHERE of_kind = 'order' AND issuer = ? AND subject = ? AND role = ?
-  AND valid_to > ? AND valid_to > valid_from
-LIMIT 1
-"""
 
 
 def ask(
@@ -190,23 +184,18 @@ def take_up(store: Store) -> None:
         waiting = list(consented.order_by("id"))
         if not waiting:
             return
-        book = _book_and_charges(store)
+        book, charges = book_of(store), DuckDB()
+        load_charges(charges, "charges", store.imports("charges"))
         for request in waiting:
-            if _ready(request, book) and _enter(store, request, book):
-                book = _book_and_charges(store)
+            if _ready(request, book, charges) and _enter(store, request, book):
+                book = book_of(store)
 
 
-def _book_and_charges(store: Store) -> DuckDB:
-    engine = book_of(store)
-    load_charges(engine, "charges", store.imports("charges"))
-    return engine
-
-
-def _ready(request: models.Request, book: DuckDB) -> bool:
+def _ready(request: models.Request, book: KnownBook, charges: DuckDB) -> bool:
     """Return whether a request can be entered now. An order that is somebody else's is voided."""
     if request.kind != "registration":
         return True
-    owners = owners_of(book, request.issuer, request.order)
+    owners = owners_of(charges, book, request.issuer, request.order)
     if not owners:
         return False
     if owners != {request.customer} or _held(book, request):
@@ -223,16 +212,17 @@ def _ready(request: models.Request, book: DuckDB) -> bool:
     return True
 
 
-def _held(book: DuckDB, request: models.Request) -> bool:
+def _held(book: KnownBook, request: models.Request) -> bool:
     """Return whether the order is registered already for a time that the request would cover.
 
     Two holders would leave it to nobody.
     """
-    values = [request.issuer, request.order, ROLE, _start(request)]
-    return bool(book.query(_HELD, values).num_rows)
+    links = book.links_of("order", request.order, request.issuer)
+    start = _start(request)
+    return any(link["role"] == ROLE and link["valid_to"] > start for link in links)
 
 
-def _enter(store: Store, request: models.Request, book: DuckDB) -> bool:
+def _enter(store: Store, request: models.Request, book: KnownBook) -> bool:
     """Enter a request's links into the book.
 
     What was asked, and by whose consent, is the file's name and the log's reason. A request that
@@ -253,7 +243,7 @@ def _enter(store: Store, request: models.Request, book: DuckDB) -> bool:
     return True
 
 
-def _links(request: models.Request, book: DuckDB) -> list[dict[str, Any]]:
+def _links(request: models.Request, book: KnownBook) -> list[dict[str, Any]]:
     """Return the links of a request: the new one and, but for an order, the ends of the present."""
     start = _start(request)
     if request.kind != "registration":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -18,15 +19,6 @@ from fenrun.store.facts import Store
 
 MOST = 2000
 """Figures that are listed at most; a narrower question shows the rest."""
-_FIGURES = f"""
-SELECT f.party, coalesce(p.name, f.party) AS name, f.figure, f.period, f.amount, f.currency,
-       f.source, f.valid_to
-FROM figures_as_of AS f
-LEFT JOIN parties AS p ON p.party = f.party
-WHERE (? = '' OR f.party = ?) AND (? = '' OR f.figure = ?) AND (? = '' OR f.period = ?)
-ORDER BY f.valid_to DESC, f.figure, f.party, f.period
-LIMIT {MOST}
-"""
 
 
 def figures_of(
@@ -39,15 +31,21 @@ def figures_of(
     """
     with outside_queue():
         entered = events_by_source(store)
-        values = [party, party, figure, figure, period, period]
-        rows = book_of(store).query(_FIGURES, values).to_pylist()
-    return [_with_event(row, entered.get(row["source"])) for row in rows]
+        asked = {"party": party, "figure": figure, "period": period}
+        book = book_of(store)
+        rows = book.figures(**{name: text for name, text in asked.items() if text})
+        names = book.names()
+    rows.sort(key=lambda row: (row["figure"], row["party"], row["period"], row["amount"]))
+    rows.sort(key=lambda row: row["valid_to"], reverse=True)
+    return [_with_event(row, names, entered.get(row["source"])) for row in rows[:MOST]]
 
 
-def _with_event(row: dict[str, Any], event: Event | None) -> dict[str, Any]:
+def _with_event(
+    row: dict[str, Any], names: Mapping[str, str], event: Event | None
+) -> dict[str, Any]:
     return {
         "party": row["party"],
-        "name": row["name"],
+        "name": names.get(row["party"], row["party"]),
         "figure": row["figure"],
         "period": row["period"],
         "amount": plain(row["amount"]),

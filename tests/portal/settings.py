@@ -1,0 +1,19 @@
+"""The portal's own settings, save that passwords are hashed quickly: tests sign in all the time.
+
+The hashes that users get are looked at in test_security.py.
+"""
+
+from __future__ import annotations
+
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from fenrun.portal.settings import *  # noqa: F403
+
+
+class Quick(Argon2PasswordHasher):
+    """The same hash in a thousandth of the time."""
+
+    time_cost, memory_cost, parallelism = 1, 8, 1
+
+
+PASSWORD_HASHERS = ["tests.portal.settings.Quick"]
