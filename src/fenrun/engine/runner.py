@@ -100,18 +100,19 @@ class SQLite:
         )
         self._make_room(name)
         self.connection.execute(f"CREATE TABLE {quoted(name)} ({declared})")
-        self._insert(name, len(columns), rows)
+        self._insert(name, list(columns), rows)
 
-    def _insert(self, name: str, width: int, rows: Iterable[Row]) -> None:
-        marks = ", ".join("?" * width)
+    def _insert(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        named, marks = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {quoted(name)} ({named}) VALUES ({marks})"
         try:
-            self.connection.executemany(f"INSERT INTO {quoted(name)} VALUES ({marks})", rows)
+            self.connection.executemany(sql, rows)
         except OverflowError as error:
             raise refused("amount-too-large", Place(name)) from error
 
     def append(self, name: str, table: pa.Table) -> None:
         lists = [_python_values(column) for column in table.columns]
-        self._insert(name, len(lists), zip(*lists))
+        self._insert(name, table.column_names, zip(*lists))
 
     def load_table(self, name: str, table: pa.Table) -> None:
         columns = {c.name: TEXT if pa.types.is_string(c.type) else NUMBER for c in table.schema}
