@@ -603,10 +603,21 @@ def _worker_without_duckdb() -> list[Problem]:
     raise failed(RuntimeError(f"{said}ModuleNotFoundError: No module named 'duckdb'"))
 
 
+def _older() -> list[Problem]:
+    """Open a workspace of another format."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        workspace = Path("WORKSPACE")
+        workspace.mkdir()
+        (workspace / "fenrun.json").write_text('{"format": 2}', "utf-8")
+        Store.open(workspace)
+    return []
+
+
 GALLERY: dict[str, Shows] = {
     "workspace-missing": Shows(
         "fenrun check nowhere", lambda: (Store.open(Path("nowhere")), [])[1]
     ),
+    "workspace-format": Shows("fenrun check WORKSPACE, which an older version wrote", _older),
     "setting-unreadable": Shows(
         "FENRUN_ENGINE=abacus fenrun settle WORKSPACE --period 2024-09",
         lambda: _set(FENRUN_ENGINE="abacus"),

@@ -28,7 +28,8 @@ FACTS = ("charges", "book", "plans")
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
 _MARKER = "fenrun.json"
-_MARKED = '{"fenrun": "workspace", "format": 3}\n'
+_FORMAT = 3
+"""How the files of a workspace are laid out; raised whenever older ones cannot be read."""
 _MANIFEST = "import.json"
 _SCRATCH = ".scratch-"
 
@@ -69,6 +70,17 @@ Enter = Callable[[datetime, Sequence[str]], Imported]
 imports it replaces, by file name or id. Raises Refused; the store is then untouched."""
 
 
+def _refuse_other_format(marker: Path) -> None:
+    """Raise Refused where a workspace is laid out otherwise than here."""
+    try:
+        written = json.loads(marker.read_text("utf-8"))["format"]
+    except (ValueError, KeyError, TypeError):
+        written = "?"
+    if written != _FORMAT:
+        place = Place(str(marker.parent))
+        raise refused("workspace-format", place, written=written, read=_FORMAT)
+
+
 @dataclass
 class Store:
     """The facts and results of a workspace.
@@ -87,6 +99,7 @@ class Store:
         """Open an existing workspace. Raises Refused where there is none."""
         if not (path / _MARKER).is_file():
             raise refused("workspace-missing", Place(str(path)))
+        _refuse_other_format(path / _MARKER)
         return cls(path)
 
     @property
@@ -115,7 +128,10 @@ class Store:
         target.parent.mkdir(parents=True, exist_ok=True)
         marker = self.path / _MARKER
         if not marker.exists():
-            marker.write_text(_MARKED, "utf-8")
+            marker.write_text(
+                json.dumps({"fenrun": "workspace", "format": _FORMAT}) + "\n", "utf-8"
+            )
+        _refuse_other_format(marker)
         known = parse_moment(manifest["known"])
         with self.log.writing() as log:
             if log.has(kind, content_id):
