@@ -18,6 +18,19 @@ _SHARED = ("engine/test_spark", "closing/test_closing", "statement/test_golden",
 """Files whose tests share a fixture of the whole file."""
 
 
+_LONG = (
+    "test_the_commands_of_closing_run",
+    "test_killed_at_any_point",
+    "test_what_is_kept_changes_nothing",
+    "test_parts_put_together_are_the_whole",
+    "test_closed_statements_and_their_differences",
+    "test_engine_and_auditor_agree",
+    "test_no_job_takes_more_work",
+    "test_random_worlds",
+)
+"""Tests of half a minute and more: begun last, they would keep one worker while others are idle."""
+
+
 class _BySharedFixture(LoadScopeScheduling):
     """Gives a worker one test after the other, but all that share a fixture to the same worker.
 
@@ -32,6 +45,10 @@ class _BySharedFixture(LoadScopeScheduling):
             database = next((d for d in ("sqlite", "postgresql") if f"[{d}" in test), "")
             return f"portal on {database}" if database else nodeid
         return file if file in _SHARED else nodeid
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.name.startswith(_LONG))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fenrun.base.when import AsOf, parse_period
@@ -67,6 +68,7 @@ def _months(period: str) -> list[str]:
 
 
 @pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite", "DuckDB"])
+@settings(max_examples=max(2, int(os.environ.get("FENRUN_EXAMPLES", "15")) // 5))
 @given(batch=worlds.batches(), order=st.permutations(range(_PARTS)), data=st.data())
 def test_what_is_kept_changes_nothing(
     in_bulk: bool, batch: Batch, order: list[int], data: st.DataObject
