@@ -109,7 +109,7 @@ def test_a_page_of_help_is_chinese_throughout(path: str) -> None:
 )
 def test_wrong_usage_is_said_in_the_readers_language(words: str, tmp_path: Path) -> None:
     (tmp_path / "ws").mkdir()
-    (tmp_path / "ws/fenrun.json").write_text("{}")
+    (tmp_path / "ws/fenrun.json").write_text('{"format": 3}')
     english = fenrun(*words.split(), folder=tmp_path)
     chinese = fenrun("--lang", "zh-CN", *words.split(), folder=tmp_path)
     assert english.code == chinese.code == 2

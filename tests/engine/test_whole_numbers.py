@@ -32,7 +32,7 @@ from fenrun.whatif.cases import facts_of_case, run_cases
 from tests.auditor.compare import KNOWN, run_engine, run_on_decimals
 from tests.properties import worlds
 
-EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "3"))
 PROGRAMMES = sorted((Path(__file__).parents[2] / "programmes").glob("*.yaml"))
 
 _ASKED = """
