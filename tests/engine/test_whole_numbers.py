@@ -116,7 +116,7 @@ def _same_of_case(file: PlanFile, number: int = 0) -> None:
         assert earned == sum(row["earned"] for row in old.engine.table("earnings").to_pylist())
 
 
-_SMALL = """
+SMALL = """
 plan: small
 title: Small
 source: test
@@ -207,27 +207,27 @@ _YEAR = parse_period("2024-01/2024-12")
 
 
 def test_a_table_pays_and_multiplies() -> None:
-    _same_of_case(read_plan(_SMALL + _TWICE + _CASE, "small.yaml"))
+    _same_of_case(read_plan(SMALL + _TWICE + _CASE, "small.yaml"))
 
 
 def test_a_baseline_is_used_up_in_the_order_of_names() -> None:
-    _same_of_case(read_plan(_SMALL + _BASELINE, "small.yaml"))
+    _same_of_case(read_plan(SMALL + _BASELINE, "small.yaml"))
 
 
 def test_the_date_of_a_plan_stands_for_no_day_of_a_later_month() -> None:
     """Between it and the month's first charge the book may change."""
-    _same_of_case(read_plan(_SMALL + _EXCLUDED, "small.yaml"))
+    _same_of_case(read_plan(SMALL + _EXCLUDED, "small.yaml"))
 
 
 def test_an_override_is_capped_whatever_the_decimals_of_the_charges() -> None:
-    file = read_plan(_SMALL + _OVERRIDE, "small.yaml")
+    file = read_plan(SMALL + _OVERRIDE, "small.yaml")
     _same_of_case(file)
     (outcome,), problems = run_cases(file)
     assert outcome.ok and not problems
 
 
 def test_instalments_that_pass_64_bits_are_exact() -> None:
-    file = read_plan(_SMALL + _LARGE + _CASE, "small.yaml")
+    file = read_plan(SMALL + _LARGE + _CASE, "small.yaml")
     _same_of_case(file)
     book, charges = facts_of_case(file, file.text.cases[0], 0)
     sources = sources_from(book, file.source, datetime(2000, 1, 1))
@@ -235,9 +235,7 @@ def test_instalments_that_pass_64_bits_are_exact() -> None:
 
 
 def test_a_sum_that_could_pass_62_bits_is_not_for_sqlite() -> None:
-    file = read_plan(
-        _SMALL + _LARGE + _CASE.replace("1500001", "900000000000.123456"), "large.yaml"
-    )
+    file = read_plan(SMALL + _LARGE + _CASE.replace("1500001", "900000000000.123456"), "large.yaml")
     _same_of_case(file)
     book, charges = facts_of_case(file, file.text.cases[0], 0)
     sources = sources_from(book, file.source, datetime(2000, 1, 1))

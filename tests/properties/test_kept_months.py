@@ -19,17 +19,40 @@ from fenrun.credit.on_whole_numbers import since_needed
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.plan.read import read_plan
 from fenrun.settle import months
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import settle
 from fenrun.settle.results import KEPT
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import
+from fenrun.whatif.cases import facts_of_case
 from tests.auditor.compare import KNOWN, sources_of, stored
+from tests.engine.test_whole_numbers import SMALL as _SMALL
 from tests.properties import worlds
 from tests.properties.worlds import Batch
 
 _PARTS = 3
+_RATES = """
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 10 %]}]
+earn:
+  sum: [{id: e, pays: partner, per: month, on: amount, by: amount, table: rates}]
+"""
+_CASE = """
+cases:
+  - case: one
+    given:
+      links: [{of: customer, subject: K1, role: partner, party: P1}]
+      charges:
+        - {customer: K1, month: 2024-01, billed: 1}
+        - {customer: K1, month: 2024-01, billed: 10}
+        - {customer: K1, month: 2024-01, billed: 100}
+        - {customer: K1, month: 2024-02, billed: 2}
+        - {customer: K1, month: 2024-02, billed: 20}
+        - {customer: K1, month: 2024-02, billed: 200}
+    expect: [{payee: P1, period: 2024-01, earned: 11.10}]
+"""
 
 
 def _settled(
@@ -65,6 +88,20 @@ def _months(period: str) -> list[str]:
             if span.start <= parse_period(one).span.start < span.end:
                 found.append(one)
     return found
+
+
+def test_months_that_lack_different_files_are_measured_again(tmp_path: Path) -> None:
+    """January was settled with a second file, February not; then a third one comes."""
+    text = _SMALL + _RATES + _CASE
+    file = read_plan(text, "small.yaml")
+    book, charges = facts_of_case(file, file.text.cases[0], 0)
+    parts = [charges[n::_PARTS] for n in range(_PARTS)]
+    files = [stored(part, tmp_path / str(n), n) for n, part in enumerate(parts)]
+    batch, kept = Batch(charges, [(KNOWN, book)], [file], ""), KeptMonths(tmp_path / "cache")
+    sources, both = sources_of(batch.books), "2024-01/2024-02"
+    for count, period in ((1, both), (2, "2024-01"), (3, both)):
+        run = _settled(files[:count], sources, batch, period, kept, in_bulk=False)
+    assert _said(run) == _said(_settled(files, sources, batch, both, None, in_bulk=False))
 
 
 @pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite", "DuckDB"])

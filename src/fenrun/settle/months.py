@@ -172,6 +172,8 @@ class Months:
         span = (month_of(months[0]), month_of(months[-1] + 1))
         if before[0].book == self.book:
             there = {content for one in before for content in one.charges}
+            if any(there & set(self._month(one.month).charges) != {*one.charges} for one in before):
+                return None  # one month lacks what another has
             imports = self.charges.source.imports
             late = Source([item for item in imports if item.id not in there])
             return [(1, self._sums_of(self.charges.part(late, span), settling.book))]
