@@ -43,7 +43,8 @@ _OF_ACCOUNT, _OF_PARTY = ("account", "sub-account"), "party"
 NAMED = ("order", "resource", "sub-account")
 """The kinds of subjects that are told apart only where the book names them."""
 _WITH_ISSUER = (*_OF_ACCOUNT, "order", "resource")
-_AT = "\x1f"
+AT = "\x1f"
+"""What stands between an issuer and a subject of it."""
 
 
 @dataclass(frozen=True)
@@ -115,12 +116,12 @@ def _distinct(table: pa.Table, *names: str) -> list[dict[str, Any]]:
 
 def subject_code(codes: Codes, issuer: str, subject: str) -> int:
     """Return the code of an account, sub-account, order or resource of an issuer."""
-    return codes.of(f"{issuer}{_AT}{subject}")
+    return codes.of(f"{issuer}{AT}{subject}")
 
 
 def issuer_and_subject(codes: Codes, code: int) -> tuple[str, str]:
     """Return the issuer and the account, sub-account, order or resource of a code."""
-    issuer, _, subject = codes.texts[code].rpartition(_AT)
+    issuer, _, subject = codes.texts[code].rpartition(AT)
     return issuer, subject
 
 
@@ -201,7 +202,7 @@ def _coded_links(table: pa.Table, codes: Codes, shares: Shares) -> pa.Table:
     kinds = table["of_kind"].combine_chunks()
     issuer, subject = table["issuer"].combine_chunks(), table["subject"].combine_chunks()
     has_issuer = pc.is_in(kinds, pa.array(_WITH_ISSUER))
-    joined = pc.binary_join_element_wise(issuer, subject, _AT)
+    joined = pc.binary_join_element_wise(issuer, subject, AT)
     names = {name: codes.of_column(table[name]) for name in ("role", "party", "type", "source")}
     return pa.table(
         {

@@ -57,7 +57,7 @@ class Facts:
     ) -> Run:
         """Settle the period over these facts, in the engine given or a new one (see FENRUN_ENGINE).
 
-        Nothing is kept. Raises Refused.
+        No run is kept. Raises Refused.
         """
         engine = engine or new_engine()
         as_of = AsOf(period.last_day, known)

@@ -14,14 +14,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.book.as_codes import NAMED, Book
+from fenrun.book.as_codes import AT, NAMED, Book
 from fenrun.book.as_of import Sources
 from fenrun.charges.rows import key_of
 from fenrun.credit.stored_charges import StoredCharges
 
 Account = tuple[str, str]
 """Issuer and name."""
-_AT = "\x1f"
 _LABEL = ("party", "label", "valid_from")
 
 
@@ -142,8 +141,8 @@ def part_of_book(charges: StoredCharges, book: Book, accounts: Set[Account]) -> 
     All links of each subject, and of whoever stands above its holders, with their labels.
     """
     some, links = charges.of(accounts), book.links
-    names = pa.array(sorted(f"{issuer}{_AT}{account}" for issuer, account in accounts), pa.string())
-    subject = pc.binary_join_element_wise(links["issuer"], links["subject"], _AT)
+    names = pa.array(sorted(f"{issuer}{AT}{account}" for issuer, account in accounts), pa.string())
+    subject = pc.binary_join_element_wise(links["issuer"], links["subject"], AT)
     found = [_of_kind(links, "account", pc.is_in(subject, names))]
     for kind in NAMED:
         there = _of_kind(links, kind)
