@@ -18,7 +18,6 @@ from fenrun.charges.rows import focus_columns
 from fenrun.charges.stored import load_charges
 from fenrun.earn.rows import Earning
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.port import Engine
 from fenrun.payout.rows import Payment, Payout
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import DATASETS, import_file
@@ -58,7 +57,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 
 @pytest.fixture(scope="module")
-def engine(store: Store) -> Engine:
+def engine(store: Store) -> DuckDB:
     """A small settlement, with all its tables."""
     return facts_as_of(store, KNOWN).settle(parse_period("2024-09"), KNOWN).engine
 
@@ -70,7 +69,7 @@ def _fits(hint: type, sql_type: str) -> bool:
 
 
 @pytest.mark.parametrize("name", ROW_TYPES)
-def test_a_row_type_is_its_table(engine: Engine, name: str) -> None:
+def test_a_row_type_is_its_table(engine: DuckDB, name: str) -> None:
     columns = engine.columns(name)
     kind = ROW_TYPES[name]
     assert [field.name for field in fields(kind)] == list(columns)
@@ -91,7 +90,7 @@ def test_facts_of_the_book_are_their_tables(store: Store, name: str) -> None:
     assert not {field: kind for field, kind in columns.items() if not _fits(hints[field], kind)}
 
 
-def test_charges_are_focus_columns(engine: Engine, store: Store) -> None:
+def test_charges_are_focus_columns(engine: DuckDB, store: Store) -> None:
     """Stored charges have their key, and each column of FOCUS in the type that FOCUS gives it."""
     imports = store.imports("charges")
     load_charges(engine, "charges", imports)
@@ -108,7 +107,7 @@ def test_charges_are_focus_columns(engine: Engine, store: Store) -> None:
     }
 
 
-def test_every_result_table_is_made(engine: Engine) -> None:
+def test_every_result_table_is_made(engine: DuckDB) -> None:
     """A result table is a table of the settlement."""
     for table in RESULT_TABLES:
         assert engine.columns(table.name)

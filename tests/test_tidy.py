@@ -98,7 +98,7 @@ def test_file(path: Path) -> None:
         ("settle/runs.py", "from fenrun.portal.models import Grant"),
         ("settle/runs.py", "from ..portal import models"),
         ("settle/runs.py", "from fenrun.closing.close import close"),
-        ("base/when.py", "def f():\n    from fenrun.engine.port import Engine"),
+        ("base/when.py", "def f():\n    from fenrun.engine.duckdb import DuckDB"),
         ("plan/rows.py", "if TYPE_CHECKING:\n    from fenrun.credit import rows"),
         ("whatif/cases.py", "import bench.job"),
         ("__init__.py", "from fenrun.portal import models"),

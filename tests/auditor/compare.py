@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fenrun.base.ids import digest, short
 from fenrun.base.when import AsOf, parse_period
-from fenrun.book.as_of import Sources, load_book, sources_from
+from fenrun.book.as_of import Sources, sources_from
 from fenrun.book.read import Book
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.stored import load_charges, write_charges
@@ -24,7 +24,6 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
-from fenrun.settle import old_pipeline
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import
@@ -95,16 +94,6 @@ def stored(charges: list[dict[str, Any]], folder: Path, number: int) -> Import:
     write_charges(folder, table)
     facts = {"rows": table.num_rows, **billing_facts(table), **stored_facts(folder)}
     return Import(content, "charges", f"charges-{number}.csv", KNOWN, folder, facts)
-
-
-def run_on_decimals(
-    charges: list[dict[str, Any]], books: Books, plans: Sequence[Plan], period: str
-) -> Run:
-    """Settle the same by the engine of before, on decimals."""
-    engine, whole = DuckDB(), parse_period(period)
-    load_book(engine, sources_of(books))
-    engine.load("charges", charge_table(charges))
-    return old_pipeline.settle(engine, plans, whole, AsOf(whole.last_day, KNOWN))
 
 
 def sources_of(books: Books) -> Sources:

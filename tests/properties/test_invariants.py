@@ -21,7 +21,7 @@ from fenrun.book.as_of import sources_from
 from fenrun.book.checks import problems_of
 from fenrun.book.read import Book, book_from
 from fenrun.book.rows import Link
-from fenrun.credit.on_whole_numbers import Crediting
+from fenrun.credit.crediting import Crediting
 from fenrun.credit.shared_work import crediting_plans
 from fenrun.engine.codes import month_number, month_of
 from fenrun.plan.read import PlanFile, read_plan

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from fenrun.base.when import AsOf, parse_period
 from fenrun.book.as_of import Sources
-from fenrun.credit.on_whole_numbers import since_needed
+from fenrun.credit.crediting import since_needed
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite

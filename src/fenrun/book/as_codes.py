@@ -18,7 +18,7 @@ from fenrun.engine.codes import Codes, day_column, day_number, day_of, scaled_co
 from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 
-STEPS = read_steps("fenrun.book", "whole.sql")
+STEPS = read_steps("fenrun.book")
 _LINKS = {
     "link": NUMBER,
     "of_kind": TEXT,

@@ -1,4 +1,4 @@
-"""The book as it was known at a moment: each fact as last imported, with conflicts marked."""
+"""The book as it came: the tables of all imports known at a moment."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ import pyarrow as pa
 from fenrun.base.table import from_rows, read_parquet
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
-from fenrun.engine.port import Engine
-from fenrun.engine.steps import read_steps
 from fenrun.store.facts import Import
 
-STEPS = read_steps("fenrun.book")
 Sources = Sequence[tuple[str, datetime, dict[str, pa.Table]]]
 """Book tables by source: (source name, known from, tables by name)."""
-
-_BEFORE_ALL = datetime(1970, 1, 1)
 
 
 def sources_of(imports: Iterable[Import]) -> Sources:
@@ -35,27 +30,6 @@ def sources_from(book: Book, source: str, known: datetime) -> Sources:
     """Return the tables of a book in memory."""
     tables = {name: from_rows(TABLES[name], rows) for name, rows in book.tables().items()}
     return [(source, known, tables)]
-
-
-def load_book(engine: Engine, sources: Sources) -> None:
-    """Make the tables `parties`, `links`, `labels`, `figures` (see steps.sql) in the engine."""
-    for name, kind in TABLES.items():
-        parts = [_stamped(from_rows(kind, []), "", _BEFORE_ALL)]
-        parts += [
-            _stamped(tables[name], source, known)
-            for source, known, tables in sources
-            if name in tables
-        ]
-        engine.load(f"book_{name}", pa.concat_tables(with_common_decimals(parts)))
-    for step in STEPS:
-        engine.run(step, {})
-
-
-def _stamped(table: pa.Table, source: str, known: datetime) -> pa.Table:
-    """Add the columns `source` and `known`."""
-    size = table.num_rows
-    table = table.append_column("source", pa.array([source] * size, pa.string()))
-    return table.append_column("known", pa.array([known] * size, pa.timestamp("us")))
 
 
 def with_common_decimals(tables: list[pa.Table]) -> list[pa.Table]:

@@ -11,37 +11,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-import pyarrow as pa
-
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import OPEN_END, add_months
-from fenrun.book.as_of import STEPS
-from fenrun.engine.port import Engine
 
-_REST_ON_LINKS = ("link_load", "link_conflicts", "tenures", "links_cut", "links")
-"""The steps that read the links as known."""
 Row = dict[str, Any]
 """A row of `links_as_of`."""
-
-
-def refuse_over_limits(
-    engine: Engine, registration_days: int, most_open: int, cooldown_months: int
-) -> list[Problem]:
-    """Take refused changes out of the table `links` and return each as a problem.
-
-    `registration_days`: how long the registration of an order is valid. `most_open`: the
-    registrations that a party may have open at a time. `cooldown_months`: the span in which a
-    customer's holder of a role cannot be removed a second time. 0 stands for: no such limit.
-    """
-    if not (registration_days or most_open or cooldown_months):
-        return []
-    table = engine.table("links_as_of")
-    kept, problems = within_limits(table.to_pylist(), registration_days, most_open, cooldown_months)
-    engine.load("links_as_of", pa.Table.from_pylist(kept, schema=table.schema))
-    for step in STEPS:
-        if step.name in _REST_ON_LINKS:
-            engine.run(step, {})
-    return problems
 
 
 def within_limits(
@@ -49,7 +23,9 @@ def within_limits(
 ) -> tuple[list[Row], list[Problem]]:
     """Return the links that the limits leave, as far as they go, and a problem for each refused.
 
-    The limits are those of refuse_over_limits.
+    `registration_days`: how long the registration of an order is valid. `most_open`: the
+    registrations that a party may have open at a time. `cooldown_months`: the span in which a
+    customer's holder of a role cannot be removed a second time. 0 stands for: no such limit.
     """
     problems: list[Problem] = []
     rows = sorted(links, key=lambda row: (row["valid_from"], row["link_id"]))

@@ -64,10 +64,6 @@ class Source:
         """The column names in the store."""
         return set(self.names.values())
 
-    def spelling(self, column: str) -> str:
-        """Return how the file spells a column of the store."""
-        return next(spelt for spelt, name in self.names.items() if name == column)
-
 
 def open_source(path: Path) -> Source:
     """Read a file's head. Raises Refused where it is not a FOCUS file."""

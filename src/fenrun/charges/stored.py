@@ -39,7 +39,6 @@ from fenrun.charges.rows import COSTS, KEYS, empty_schema, key_of
 from fenrun.charges.staged import Charges
 from fenrun.engine.dialect import NARROW, WIDEST, literal, quoted
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.port import Engine
 from fenrun.store.facts import Import
 
 CHARGES, CELLS, ACCOUNTS = "charges.parquet", "cells.parquet", "accounts.parquet"
@@ -218,7 +217,7 @@ def move_files(files: Path, into: Path) -> None:
 
 
 def load_charges(
-    engine: Engine, name: str, imports: Sequence[Import], only: Mapping[str, str] | None = None
+    engine: DuckDB, name: str, imports: Sequence[Import], only: Mapping[str, str] | None = None
 ) -> None:
     """Make the charges of the imports known to the engine under a name.
 
@@ -289,7 +288,7 @@ class StoredFiles:
         """Return the accounts: account_no, InvoiceIssuerName, BillingAccountId."""
         return read_parquet(self.accounts)
 
-    def query(self, engine: Engine, widest: Mapping[str, int], where: str) -> str:
+    def query(self, engine: DuckDB, widest: Mapping[str, int], where: str) -> str:
         """Return the query of those charges of which a condition holds."""
         columns = [f"{literal(short(self.item.id))} AS import_id", "c.row_no AS row_no"]
         for name in self.columns:

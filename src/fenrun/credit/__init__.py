@@ -9,7 +9,7 @@ sum to each group, exactly; nothing is rounded. Roll-ups come on top.
 
 - `stored_charges`: fills `groups.sql`, from the charges of a workspace to groups;
   `charges_as_codes`: the charges of a case.
-- `on_whole_numbers`: fills `whole.sql`, from groups to credits and to what components measure.
+- `crediting`: fills `steps.sql`, from groups to credits and to what components measure.
 - `shared_work`: what plans that credit or measure in the same way share.
 - `owners`: the parties of one account or order on a day.
 - `checks`: the invariants, and problems in the data.

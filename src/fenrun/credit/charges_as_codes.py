@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 from fenrun.base.money import decimals
 from fenrun.book.as_codes import subject_code
 from fenrun.charges.rows import ORDER
-from fenrun.credit.on_whole_numbers import Crediting, costs_of
+from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number, month_of
 from fenrun.engine.runner import AMOUNT, NUMBER, Runner
 from fenrun.plan.conditions import Tree

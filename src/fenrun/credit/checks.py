@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
 from fenrun.book.as_codes import issuer_and_subject
-from fenrun.credit.on_whole_numbers import Crediting
+from fenrun.credit.crediting import Crediting
 from fenrun.engine.codes import month_of, unscaled
 from fenrun.engine.runner import Runner
 from fenrun.plan.conditions import reads

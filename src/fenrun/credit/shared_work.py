@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from fenrun.base.table import from_rows
-from fenrun.engine.port import Engine
 from fenrun.plan.rows import Component, Plan
 
 
@@ -40,13 +38,6 @@ class SharedMeasures:
     """Sums that over the same periods, too."""
 
 
-def load_shared_work(engine: Engine, plans: Sequence[Plan]) -> None:
-    """Make the tables `shared_crediting` and `shared_measures`."""
-    crediting, measures = shared_work(plans)
-    engine.load("shared_crediting", from_rows(SharedCrediting, crediting))
-    engine.load("shared_measures", from_rows(SharedMeasures, measures))
-
-
 def shared_work(plans: Sequence[Plan]) -> tuple[list[SharedCrediting], list[SharedMeasures]]:
     """Return by whose credits and measures each plan and component is served."""
     credited: dict[str, str] = {}
@@ -74,15 +65,6 @@ def crediting_plans(plans: Sequence[Plan]) -> list[str]:
     """Return the plans that are credited themselves; the others are served by theirs."""
     crediting, _ = shared_work(plans)
     return sorted({one.crediting for one in crediting})
-
-
-def crediting_of(engine: Engine, plan_id: str) -> str:
-    """The plan whose credits serve a plan."""
-    return str(
-        engine.query(
-            "SELECT crediting FROM shared_crediting WHERE plan_id = ?", [plan_id]
-        ).to_pylist()[0]["crediting"]
-    )
 
 
 def _rows(plan: Plan, names: Sequence[str], without: Sequence[str] = ()) -> str:

@@ -23,11 +23,10 @@ from fenrun.base.ids import short
 from fenrun.book.as_codes import Book, named_subjects, subject_code
 from fenrun.charges.rows import COSTS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
-from fenrun.credit.on_whole_numbers import Crediting, costs_of
+from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number, month_number, month_of
 from fenrun.engine.dialect import NARROW, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.port import Engine
 from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import read_steps
@@ -58,7 +57,7 @@ class Source:
     imports: Sequence[Import]
     only: Mapping[str, str] = field(default_factory=dict)
 
-    def load(self, engine: Engine, name: str) -> None:
+    def load(self, engine: DuckDB, name: str) -> None:
         """Make the charges known to the engine under a name, as they came."""
         load_charges(engine, name, self.imports, self.only)
 

@@ -7,6 +7,7 @@ a row for what a component earns by itself and for each clause that adds to it o
 What must be true: an amount is rounded once, by the plan's rounding; each line of a statement is
 the sum of its rows.
 
-- `on_whole_numbers`: the decimals of each kind of amount, the periods, and what fills `whole.sql`.
+- `calendar`: the months that are looked at; `earning`: the decimals of each kind of amount, the
+  periods, and what fills `steps.sql`.
 - `rows`: the table that others read; `checks`: the invariants, and problems in the data.
 """

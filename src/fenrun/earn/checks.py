@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
-from fenrun.credit.on_whole_numbers import Crediting
-from fenrun.earn.on_whole_numbers import Earning
+from fenrun.credit.crediting import Crediting
+from fenrun.earn.earning import Earning
 from fenrun.engine.codes import unscaled
 from fenrun.engine.runner import Runner
 

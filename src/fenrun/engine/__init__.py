@@ -1,6 +1,6 @@
 """The only room where SQL is run.
 
-In: named steps (`whole.sql` of each stage), fragments that fill them, and tables: rows, arrow or
+In: named steps (`steps.sql` of each stage), fragments that fill them, and tables: rows, arrow or
 Parquet. Out: a table a step, from SQLite or from DuckDB.
 
 What must be true: amounts are whole numbers of their last decimal; none passes through a float, and
@@ -8,7 +8,6 @@ none is cut but where a step says so. What does not fit 38 digits is refused.
 
 - `runner`: SQLite and DuckDB, which run one text of steps over whole numbers.
 - `codes`: texts, days, months and amounts as whole numbers, and back.
-- `port`: the few things that a stage may ask of an engine.
 - `questions`: what is asked of the rows of charges, to be answered whole or part by part.
 - `duckdb`: answers here; `spark`: in tasks of a cluster; `choose` picks one.
 - `steps`: reads the steps of a file.

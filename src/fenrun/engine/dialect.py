@@ -47,28 +47,13 @@ def as_integer(value: str, scale: int) -> str:
     return f"CAST({digits} AS HUGEINT)"
 
 
-def rounded(value: str, mode: str) -> str:
-    """Return a decimal rounded to a whole number: `half up` is away from zero."""
-    cut = f"trunc({value})"
-    even = f"{mode} = 'half even' AND abs({value} - {cut}) = 0.5 AND {cut} % 2 = 0"
-    return f"CASE WHEN {mode} = 'down' OR ({even}) THEN {cut} ELSE round({value}, 0) END"
-
-
-def rounded_quotient(top: str, bottom: str, mode: str) -> str:
-    """Return the quotient of two whole numbers, the second above zero, as a whole number."""
-    return f"CAST({_rounded(f'{top} // {bottom}', top, bottom, mode)} AS DECIMAL({WIDEST}, 0))"
-
-
 def rounded_whole(top: str, bottom: str, mode: str) -> str:
     """Return the quotient of two whole numbers, the second above zero, rounded to a whole number.
 
-    Both runners understand it (see runner.py); `half up` is away from zero.
+    It is cut, and one more away from zero where the mode says. Both runners understand it (see
+    runner.py); `half up` is away from zero.
     """
-    return _rounded(f"whole({top}, {bottom})", top, bottom, mode)
-
-
-def _rounded(whole: str, top: str, bottom: str, mode: str) -> str:
-    """Return a quotient cut to a whole number, and one more away from zero where the mode says."""
+    whole = f"whole({top}, {bottom})"
     twice = f"2 * abs({top} % {bottom})"
     half_up = f"{mode} = 'half up' AND {twice} >= {bottom}"
     to_even = f"{twice} > {bottom} OR ({twice} = {bottom} AND ({whole}) % 2 <> 0)"

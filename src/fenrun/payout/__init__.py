@@ -4,7 +4,7 @@ In: `earnings`, with what the plans say about paying. Out: `payables` (instalmen
 which they are due), `held_back`, `released`, `dues`, `payouts` (month by month: carried, expired,
 drawn, recovered, paid) and `payments` (by form, with tax).
 
-`on_whole_numbers` fills `whole.sql`, and walks from month to month.
+`paying` fills `steps.sql`, and walks from month to month.
 
 True, and checked by `checks.py`: instalments sum to the earning, forms sum to the payout, and
 nothing is lost between what is due, paid and carried. A plan that says nothing about paying pays

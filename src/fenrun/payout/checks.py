@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fenrun.engine.runner import Runner
-from fenrun.payout.on_whole_numbers import Paying
+from fenrun.payout.paying import Paying
 
 _UNBALANCED_PAYOUTS = """
 SELECT count(*)

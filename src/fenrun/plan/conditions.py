@@ -39,8 +39,6 @@ LINK_NAMES = ("type", "via")
 `customer` or `party`)."""
 PREFIXES = ("payee", "previous", "closing", "link")
 """What can stand before a point."""
-CUSTOMER_DATES = ("day", "customer since")
-"""The day of the charge; the first day on which its customer was charged anything."""
 LINK_DATES = ("association", "first purchase")
 """The day since which the credited party holds its role without a break; the first day after it on
 which the customer was charged anything."""
@@ -320,23 +318,6 @@ def number_sql(text: str, column: Callable[[str], str]) -> str:
         return f"({column(name)} {operator} {_number(number)})"
     cost, rate, whole = rest
     return f"(abs({column(BASES[cost])}) < abs({column(BASES[whole])}) * {_number(rate)})"
-
-
-def date_sql(text: str, column: Callable[[str], str]) -> str:
-    """Return the part of a condition that compares dates, as SQL; null where a date is missing.
-
-    `column` gives the SQL of a named date.
-    """
-
-    def read(name: str) -> str:
-        return f"DATE '{parse_day(name)}'" if _is_day(name) else column(name)
-
-    kind, *rest = json.loads(text)
-    if kind == "dated":
-        one, operator, other = rest
-        return f"({read(one)} {operator} {read(other)})"
-    one, count, unit, other = read(rest[0]), int(rest[1]), rest[2].upper(), read(rest[3])
-    return f"({one} >= {other} AND {one} < {other} + INTERVAL {count} {unit})"
 
 
 def _number(text: str) -> str:

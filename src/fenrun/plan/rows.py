@@ -12,9 +12,6 @@ from decimal import Decimal
 
 from fenrun.plan.vocabulary import About, GroupKind, Mode, RuleKind, TierKind
 
-ALWAYS = 0
-"""The number of the condition that always holds."""
-
 
 @dataclass(frozen=True)
 class Terms:

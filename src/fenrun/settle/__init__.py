@@ -8,8 +8,7 @@ whose invariants do not hold leaves no run.
 
 - `imports`: DATASETS, the kinds of files that a workspace takes.
 - `facts`: the charges, the book and the plans as known at a moment.
-- `settling`: runs the stages; `on_whole_numbers`: with their checks; `pipeline`: settles plans over
-  facts by it.
+- `settling`: runs the stages; `pipeline`: settles plans over facts by it, with their checks.
 - `kept_months`: the sums of months, kept in a workspace; `months`: reads them, brings them up or
   measures; `touched`: the accounts that a change of the book may concern.
 - `results`: RESULT_TABLES, the tables that a run leaves; `decoded`: codes and whole numbers as

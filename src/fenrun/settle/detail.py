@@ -16,9 +16,9 @@ from typing import Any
 import pyarrow as pa
 
 from fenrun.book.as_codes import book_of
-from fenrun.credit.on_whole_numbers import bases_of
+from fenrun.credit.crediting import bases_of
 from fenrun.credit.stored_charges import StoredCharges
-from fenrun.earn.from_credits import charged
+from fenrun.earn.calendar import charged
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite

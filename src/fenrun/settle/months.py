@@ -10,7 +10,7 @@ import pyarrow as pa
 from fenrun.base.ids import digest
 from fenrun.book.as_codes import Book, book_of
 from fenrun.book.as_of import Sources
-from fenrun.credit.on_whole_numbers import STEPS, Crediting
+from fenrun.credit.crediting import STEPS, Crediting
 from fenrun.credit.stored_charges import GROUP_STEPS, Source, StoredCharges
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.runner import AMOUNT as WIDE

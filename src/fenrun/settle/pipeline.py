@@ -1,22 +1,46 @@
-"""Settling: plans and facts to a run, by the steps of the stages."""
+"""Settling: plans and facts to a run, by the steps of the stages and their checks.
+
+A small world is settled in thousandths of a second, by the same steps as a large one.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 
-from fenrun.base.problem import Place, in_order, refused
+from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import AsOf, Period
+from fenrun.book import checks as book_checks
+from fenrun.book.as_codes import Book, book_of, named_subjects
 from fenrun.book.as_of import Sources
-from fenrun.credit.stored_charges import Source
+from fenrun.credit import checks as credit_checks
+from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_between, cost_scale
+from fenrun.credit.crediting import bases_of
+from fenrun.credit.stored_charges import Source, StoredCharges
+from fenrun.earn import checks as earn_checks
+from fenrun.earn.calendar import charged
 from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.runner import Runner
+from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.payout import checks as payout_checks
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.decoded import load_results
 from fenrun.settle.kept_months import KeptMonths
-from fenrun.settle.on_whole_numbers import earn_stored, settle_stored
+from fenrun.settle.months import Months
+from fenrun.settle.settling import (
+    FOR_READERS,
+    Result,
+    Settlement,
+    Settling,
+    fitting,
+    refuse_broken,
+)
+from fenrun.statement import checks as statement_checks
 from fenrun.statement.run import Run
 
+_SMALL = 50_000
+"""The most charges and links that SQLite takes."""
 _IN_COMMON = (
     "currency",
     "timezone",
@@ -42,26 +66,36 @@ def settle(
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
-    `as_of` says up to which moment the facts were known, `sources` which file each import of
-    charges came from; `progress` is told the name of each stage. Raises Refused where the
-    plans cannot be settled as one, where exact arithmetic does not fit, or where an invariant
-    breaks.
+    `as_of` says up to which moment the facts were known, `sources` from which file each import
+    of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
+    the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
+    unless that is quicker. Raises Refused where the plans cannot be settled as one, where exact
+    arithmetic does not fit, or where an invariant breaks.
     """
-    _refuse_different(plans)
-    plans = [plan_as_of(plan, as_of.known.date()) for plan in plans]
-    problems = settle_stored(
-        engine,
-        charges,
-        plans,
-        book,
-        period,
-        progress,
-        lambda done: load_results(done, engine),
-        make,
-        kept,
-    )
-    found = tuple(in_order(problems))
-    return Run(engine, tuple(plans), period, as_of, found, charges, lambda: book, sources or {})
+    plans = _as_known(plans, as_of)
+    stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
+    facts = book_of(book)
+
+    def settle_by(runner: Runner) -> list[Problem]:
+        progress("credit")
+        settling = Settling(runner, plans, period, facts, stored.scale)
+        problems = settling.load_book()
+        problems += book_checks.find(runner, settling.codes, settling.shares)
+        settling.load_plans()
+        if kept and (make or not _is_small(stored, facts)):
+            Months(settling, kept, stored, book).measure()
+        else:
+            settling.measure(stored)
+        settling.earn()
+        settling.pay()
+        settling.run_statements()
+        _refuse_broken(settling)
+        problems += _problems(settling, stored)
+        load_results(settling.settled(problems), engine)
+        return problems
+
+    problems = tuple(in_order(_in_schema(stored, facts, settle_by, make)))
+    return Run(engine, tuple(plans), period, as_of, problems, charges, lambda: book, sources or {})
 
 
 def earn(
@@ -74,20 +108,111 @@ def earn(
 ) -> Run:
     """Settle as `settle` does, up to `earnings`: the engine keeps that table alone.
 
-    Raises Refused where the plans cannot be settled as one, or exact arithmetic does not fit.
+    For who asks how far lines have come: nothing is paid, and no problem is looked for. Raises
+    Refused where the plans cannot be settled as one, or exact arithmetic does not fit.
     """
-    _refuse_different(plans)
-    plans = [plan_as_of(plan, as_of.known.date()) for plan in plans]
-    earn_stored(
-        engine, charges, plans, book, period, lambda done: load_results(done, engine, "earnings")
-    )
+    plans = _as_known(plans, as_of)
+    stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
+    facts = book_of(book)
+
+    def settle_by(runner: Runner) -> None:
+        settling = Settling(runner, plans, period, facts, stored.scale)
+        problems = settling.load_book()
+        settling.load_plans()
+        settling.group(stored)
+        settling.credit(FOR_READERS | {"groups", "credited_sums"})
+        settling.earn(without=FOR_READERS | {"credited", "not_counted"})
+        load_results(settling.settled(problems), engine, "earnings")
+
+    _in_schema(stored, facts, settle_by, None)
     return Run(engine, tuple(plans), period, as_of, (), charges, lambda: book)
 
 
-def _refuse_different(plans: Sequence[Plan]) -> None:
-    """Raise Refused where plans differ in what plans that are settled together have in common."""
+def settle_in_memory(
+    plans: Sequence[Plan],
+    sources: Sources,
+    charges: Sequence[Charge],
+    period: Period,
+    known: date,
+    make: Callable[[], Runner] | None = None,
+) -> Settlement:
+    """Settle a period over charges and books in memory, as known on a day.
+
+    SQLite runs it where no number can pass 62 bits, DuckDB else, or the runner that is asked for.
+    No statements are made. Raises Refused where exact arithmetic does not fit.
+    """
+    plans = [plan_as_of(plan, known) for plan in plans]
+    charges = list(billed_between(charges, *charged(plans, period)))
+    bases, book = bases_of(plans), book_of(sources)
+    costs = (basis_of(charge, basis) for charge in charges for basis in bases)
+    total = sum((abs(cost) for cost in costs if cost is not None), Decimal(0))
+
+    def settle_by(runner: Runner) -> Settlement:
+        settling = Settling(runner, plans, period, book, cost_scale(charges, bases))
+        settling.refuse_large([total])
+        problems = settling.load_book()
+        crediting = settling.crediting
+        named = {(kind, code) for kind, _, _, code in named_subjects(book, crediting.codes)}
+        Coded(crediting, named, settling.cost_scale).load(runner, charges)
+        settling.load_plans()
+        settling.credit(FOR_READERS)
+        settling.earn(without=FOR_READERS | {"not_counted"})
+        settling.pay()
+        return settling.settled(problems)
+
+    return fitting([make] if make else [SQLite, Bulk], settle_by)
+
+
+def _as_known(plans: Sequence[Plan], as_of: AsOf) -> list[Plan]:
+    """Return the plans as they were known. Raises Refused where they cannot be settled as one."""
     for name in _IN_COMMON:
         found = {plan.id: getattr(plan.terms[0], name) for plan in plans}
         if len(set(found.values())) > 1:
             detail = ", ".join(f"{plan}: {value}" for plan, value in found.items())
             raise refused("plans-differ", Place(name), detail=detail)
+    return [plan_as_of(plan, as_of.known.date()) for plan in plans]
+
+
+def _in_schema(
+    charges: StoredCharges,
+    book: Book,
+    settle_by: Callable[[Runner], Result],
+    make: Callable[[], Runner] | None,
+) -> Result:
+    """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
+    engine = charges.engine
+
+    def bulk() -> Runner:
+        return Bulk(engine.connection)
+
+    with engine.temporary_schema("settling"):
+        # SQLite may refuse what it then has read.
+        twice = _is_small(charges, book) and not engine.is_far
+        makes = [make] if make else [SQLite, bulk] if twice else [bulk]
+        return fitting(makes, settle_by)
+
+
+def _is_small(charges: StoredCharges, book: Book) -> bool:
+    """Return whether there is little to settle."""
+    return bool(charges.rows() + book.links.num_rows <= _SMALL)
+
+
+def _refuse_broken(settling: Settling) -> None:
+    """Raise Refused where an invariant of earnings, payouts or statements breaks."""
+    runner = settling.runner
+    refuse_broken(
+        {
+            "earn": earn_checks.broken(runner, settling.earning),
+            "payout": payout_checks.broken(runner, settling.paying),
+            "statement": statement_checks.broken(runner),
+        }
+    )
+
+
+def _problems(settling: Settling, charges: StoredCharges) -> list[Problem]:
+    scales = (settling.cost_scale, settling.scales.credit)
+    runner, crediting = settling.runner, settling.crediting
+    return [
+        *credit_checks.find(runner, crediting, scales, charges.present),
+        *earn_checks.find(runner, settling.earning),
+    ]

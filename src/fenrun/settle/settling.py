@@ -11,14 +11,14 @@ from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Book, Shares, load_book, shares_of
 from fenrun.credit import checks as credit_checks
-from fenrun.credit.on_whole_numbers import Crediting
+from fenrun.credit.crediting import Crediting
 from fenrun.credit.stored_charges import Month, StoredCharges
 from fenrun.earn import checks as earn_checks
-from fenrun.earn.on_whole_numbers import Earning, Scales, scales_of
+from fenrun.earn.earning import Earning, Scales, scales_of
 from fenrun.engine.codes import Codes, unscaled
 from fenrun.engine.runner import Runner, SQLite
 from fenrun.engine.steps import read_steps
-from fenrun.payout.on_whole_numbers import Paying
+from fenrun.payout.paying import Paying
 from fenrun.plan.rows import Plan
 
 Result = TypeVar("Result")
@@ -26,7 +26,7 @@ _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
 _EARNED = ("performance_measures", "component_earnings", "earnings")
 """The tables that hold amounts which others are made of."""
-_STATEMENT_STEPS = read_steps("fenrun.statement", "whole.sql")
+_STATEMENT_STEPS = read_steps("fenrun.statement")
 FOR_READERS = frozenset(
     (
         *("team_sums", "held_sums", "coverage", "uncredited_groups", "uncredited_sums"),

@@ -2,7 +2,7 @@
 
 In: the summed tables of crediting (`credited`, `team_credits`, `held_spend`, `not_counted`,
 `uncredited`), `earnings`, `tier_earnings`, `payouts`, `payments`, and the plans' clauses.
-Out, as tables (whole.sql): `statement_lines`, `statement_credits`, `statements`, and `ledger` (the
+Out, as tables (steps.sql): `statement_lines`, `statement_credits`, `statements`, and `ledger` (the
 month's total by plan). Out, for people and machines:
 
 - `run`: a settled period, and the differences that closed periods leave to it.

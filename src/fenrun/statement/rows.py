@@ -11,7 +11,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.credit.shared_work import crediting_plans
-from fenrun.engine.port import Engine
+from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.rows import Rule
 from fenrun.statement.run import Difference, Run, paid_in_all
 
@@ -222,7 +222,7 @@ def title_of(clauses: Clauses, plan: str, rule: str) -> dict[str, str]:
     return {"en": clause.title_en, "zh-CN": clause.title_zh}
 
 
-def payees(engine: Engine) -> list[dict[str, Any]]:
+def payees(engine: DuckDB) -> list[dict[str, Any]]:
     """Return everybody with a statement: payee, role, plan_id, credited, earned; largest first."""
     found: list[dict[str, Any]] = engine.query("""
         SELECT payee, role, plan_id, sum(credited) AS credited, sum(earned) AS earned

@@ -13,7 +13,7 @@ from fenrun.base.problem import Problem
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import Sources
 from fenrun.credit.stored_charges import Source
-from fenrun.engine.port import Engine
+from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.rows import Plan
 
 CAUSES = ("late charge", "correction", "book change", "order registration", "plan version")
@@ -84,7 +84,7 @@ def paid_by_cause(differences: Sequence[Difference]) -> dict[str, Decimal]:
 class Run:
     """A settlement of a period: its tables in the engine are named as the steps of the stages."""
 
-    engine: Engine
+    engine: DuckDB
     plans: tuple[Plan, ...]
     period: Period
     as_of: AsOf

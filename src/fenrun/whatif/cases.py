@@ -27,7 +27,7 @@ from fenrun.engine.codes import day_number, month_number
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
-from fenrun.settle.on_whole_numbers import settle_in_memory
+from fenrun.settle.pipeline import settle_in_memory
 from fenrun.settle.settling import Settlement
 
 ISSUER = "case"

@@ -1,4 +1,4 @@
-"""From charges and the book to credits, on whole numbers: what fills whole.sql, and its tables.
+"""From charges and the book to credits: what fills steps.sql, and its tables.
 
 A condition is asked where what it reads is known. Of a charge: `t0`, `t1` ... of each charge. Of
 the customer: `f0`, `f1` ... of each owned group. Of the link and its holder: `g0`, `g1` ... of each
@@ -23,7 +23,7 @@ from fenrun.plan.conditions import LINK_DATES, Tree, is_column, walk
 from fenrun.plan.rows import Component, Exclusion, Plan
 from fenrun.plan.vocabulary import BASES
 
-STEPS = read_steps("fenrun.credit", "whole.sql")
+STEPS = read_steps("fenrun.credit")
 _MEASURED = (
     *("plan", "component", "payee", "unit", "customer", "month", "column_no", "excluded_by"),
     *("baselined", "amount", "charges"),
@@ -297,7 +297,7 @@ class Crediting:
         )
 
     def fragments(self) -> dict[str, str]:
-        """Return what fills whole.sql."""
+        """Return what fills steps.sql."""
         keys, amounts, units = self.key_names(), self.amount_names(), self.unit_names()
         rules = [f"r{n}" for n in range(len(self.rules))]
         shares, leaves = self.shares, self.leaves

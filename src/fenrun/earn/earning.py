@@ -1,4 +1,4 @@
-"""From credits to earnings, on whole numbers: what fills whole.sql, and its tables."""
+"""From credits to earnings: what fills steps.sql, and its tables."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 
 from fenrun.base.money import decimals
 from fenrun.base.when import Period, period_of
-from fenrun.credit.on_whole_numbers import code_test, label_join, to_sql
+from fenrun.credit.crediting import code_test, label_join, to_sql
 from fenrun.credit.shared_work import shared_work
-from fenrun.earn.from_credits import MONTHLY, first_charged, first_needed
+from fenrun.earn.calendar import MONTHLY, first_charged, first_needed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree
 from fenrun.plan.rows import Plan
 
-STEPS = read_steps("fenrun.earn", "whole.sql")
+STEPS = read_steps("fenrun.earn")
 _CENTS = 2
 _UNIT = ("plan", "component", "payee", "unit", "period")
 _ENTRY = ("plan", "component", "payee", "period", "detail", "earned")
@@ -392,7 +392,7 @@ class Earning:
         return found
 
     def fragments(self) -> dict[str, str]:
-        """Return what fills whole.sql."""
+        """Return what fills steps.sql."""
         s = self.scales
         on_rate = s.pays - s.part - s.rate
         powers = {

@@ -1,4 +1,4 @@
-"""From earnings to payments, on whole numbers: what fills whole.sql, its tables, and the walk."""
+"""From earnings to payments: what fills steps.sql, its tables, and the walk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pyarrow.compute as pc
 from fenrun.base.money import decimals
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Book
-from fenrun.earn.on_whole_numbers import Scales
+from fenrun.earn.earning import Scales
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
 from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.rows import Form, Instalment, Plan
 
-STEPS = read_steps("fenrun.payout", "whole.sql")
+STEPS = read_steps("fenrun.payout")
 PAYOUTS = (
     *("plan", "payee", "month", "due", "brought", "expired", "drawn", "recovered"),
     *("balance", "paid", "carried"),
@@ -97,7 +97,7 @@ class Paying:
         runner.load("tax_years", {"month": NUMBER, "year": NUMBER}, rows)
 
     def fragments(self) -> dict[str, str]:
-        """Return what fills whole.sql."""
+        """Return what fills steps.sql."""
         scales = self.scales
         return {
             "whole_share": str(10**self.share),
