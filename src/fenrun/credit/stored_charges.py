@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -91,6 +92,8 @@ class StoredCharges:
         self.start, self.end = months
         self.accounts: Set[tuple[str, str]] | None = None
         """The accounts of which charges are meant, by issuer and name; None: all."""
+        self.by_day = False
+        """True if each day of all charges is a group, whether or not anything changes on it."""
         first, last = str(self.start), str(self.end)
         found = [StoredFiles(item) for item in source.imports if _can_be(item, first, last)]
         self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
@@ -103,7 +106,8 @@ class StoredCharges:
 
     def of(self, accounts: Set[tuple[str, str]]) -> StoredCharges:
         """Return the charges of some accounts alone."""
-        some = self.part(self.source, (self.start, self.end))
+        some = copy(self)
+        some.files = [replace(file, charges=some) for file in self.files]
         some.accounts = accounts
         return some
 
@@ -151,6 +155,10 @@ class StoredCharges:
         """Return the keys of all orders, resources or sub-accounts of the charges."""
         return {key for file in self.files for key in file.keys_of(f"{_NAMED[kind]}_key")}
 
+    def pairs(self) -> set[tuple[str, str]]:
+        """Return all accounts of the files, by issuer and name."""
+        return {pair for file in self.files for _, pair in file.accounts()}
+
     def count_accounts(self) -> int:
         """Return how many accounts there are at most."""
         return sum(file.stored.counts["accounts"] for file in self.files)
@@ -173,8 +181,8 @@ class StoredCharges:
 
     @property
     def each_day(self) -> bool:
-        """True if a plan names the day that decides: then each day of all charges is a group."""
-        return any(json.loads(plan.terms[0].as_of) for plan in self.plans)
+        """True if each day of all charges is a group, as where a plan names the day that counts."""
+        return self.by_day or any(json.loads(plan.terms[0].as_of) for plan in self.plans)
 
     def groups(
         self,
@@ -357,7 +365,7 @@ class _File:
 
     def accounts(self) -> Iterator[tuple[int, tuple[str, str]]]:
         """Yield the number of each account that is meant, with its issuer and name."""
-        found = self._accounts(self.stored.read_accounts())
+        found = self._accounts(self.stored.all_accounts)
         meant = self.charges.accounts
         return ((n, pair) for n, pair in found if meant is None or pair in meant)
 

@@ -39,6 +39,7 @@ from fenrun.settle.settling import (
 from fenrun.statement import checks as statement_checks
 from fenrun.statement.run import Run
 
+Measured = Callable[[Settling, StoredCharges], None]
 _SMALL = 50_000
 """The most charges and links that SQLite takes."""
 _IN_COMMON = (
@@ -63,14 +64,16 @@ def settle(
     sources: Mapping[str, str] | None = None,
     make: Callable[[], Runner] | None = None,
     kept: KeptMonths | None = None,
+    measured: Measured = lambda settling, charges: None,
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
     `as_of` says up to which moment the facts were known, `sources` from which file each import
     of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
-    unless that is quicker. Raises Refused where the plans cannot be settled as one, where exact
-    arithmetic does not fit, or where an invariant breaks.
+    unless that is quicker; `measured` is given the settlement when the sums of months are there.
+    Raises Refused where the plans cannot be settled as one, where exact arithmetic does not fit, or
+    where an invariant breaks.
     """
     plans = _as_known(plans, as_of)
     stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
@@ -86,6 +89,7 @@ def settle(
             Months(settling, kept, stored, book).measure()
         else:
             settling.measure(stored)
+        measured(settling, stored)
         settling.earn()
         settling.pay()
         settling.run_statements()

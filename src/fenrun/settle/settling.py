@@ -146,6 +146,10 @@ class Settling:
         The book and the plans are loaded.
         """
         self.group(charges)
+        self.measure_groups()
+
+    def measure_groups(self) -> None:
+        """Run the steps from groups to sums of months. Raises Refused where these are broken."""
         self.credit({"groups"})
         credited = credit_checks.broken(self.runner, self.crediting) + _lost(self)
         measured = earn_checks.broken_measures(self.runner, self.crediting)
