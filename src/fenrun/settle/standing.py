@@ -85,10 +85,10 @@ class Standing:
     def __init__(self, facts: Facts, period: Period, known: datetime):
         """Settle. Raises Refused."""
         self.facts, self.period, self.known = facts, period, known
-        self.run = facts.settle(period, known, measured=self._take)
+        self.run = facts.settle(period, known, inspect=self._take)
 
     def _take(self, settling: Settling, charges: StoredCharges) -> None:
-        """Take what a settlement has measured."""
+        """Take what a settlement has measured, while its tables are there."""
         self._like, self._charges = settling, charges
         self._sums = all_sums(settling.runner)
 
