@@ -151,7 +151,7 @@ def bench_month(rows: int, repeats: int, json_: bool) -> None:
 
 @command.command(name="change")
 @_of_month(200_000, worlds.FEWEST)
-@_many("--changes", 20, "How many customers change their partner, one at a time.")
+@_many("--changes", 10, "How many customers change their partner, one at a time.")
 @_many("--repeats", 3, "How many of the settlements are made anew as well, for comparison.")
 @as_json
 def bench_change(rows: int, changes: int, repeats: int, json_: bool) -> None:
