@@ -6,9 +6,10 @@ READY  := $(VENV)/.ready
 
 .PHONY: demo serve test nightly mutants lint lock docs clean
 
+# Python compiles a module when it is first read; most modules of the dependencies never are.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
 

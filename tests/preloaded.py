@@ -5,12 +5,14 @@ Of the portal only what needs no settings: those are read where a server starts.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import pkgutil
 
 import pyarrow as pa
 
 import fenrun
+from fenrun.base.words import catalogue
 
 _BELOW = ("django.core.management", "django.contrib.staticfiles", "django.forms", "pyarrow.parquet")
 _LATER = ("fenrun.portal", "fenrun.engine.spark", "fenrun.__main__")
@@ -21,3 +23,7 @@ for found in pkgutil.walk_packages(fenrun.__path__, "fenrun."):
 for name in (*_BELOW, "rich.console", "rich.table", "rich.progress", "waitress", "z3"):
     importlib.import_module(name)
 pa.array(["reads pandas, where that is installed, which takes half a second"])
+catalogue()
+catalogue("problems.yaml")
+gc.collect()
+gc.freeze()  # else each fork copies all of this when it collects its own

@@ -257,10 +257,11 @@ def test_spark_connect_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    """A cluster of two worker processes of one core each."""
+    """A cluster of two worker processes of one core each, whose Java compiles no more than once."""
     from pyspark.sql import SparkSession
 
     os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ["JDK_JAVA_OPTIONS"] = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     builder = SparkSession.builder.master("local-cluster[2,1,1024]")
     for name, value in {
         "spark.driver.bindAddress": "127.0.0.1",
@@ -271,7 +272,7 @@ def cluster() -> Iterator[None]:
     session = builder.getOrCreate()
     yield
     session.stop()
-    del os.environ["PYSPARK_PYTHON"]
+    del os.environ["PYSPARK_PYTHON"], os.environ["JDK_JAVA_OPTIONS"]
 
 
 @WITH_JAVA

@@ -236,7 +236,7 @@ def test_no_route_tells_what_does_not_concern_the_asker(
         for address in _addresses(facts):
             if "logout" in address:
                 continue
-            for method in ("GET", "POST"):
+            for method in ("GET",) if "?" in address else ("GET", "POST"):
                 kept = httpx.Cookies(client.cookies)
                 answer = client.request(
                     method,

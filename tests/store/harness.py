@@ -2,7 +2,8 @@
 
 `python -m tests.store.harness FOLDER` prints the table of points.
 
-The process that forks never starts the engine, so that every child can.
+The process that forks never starts the engine, so that every child can. It has read pandas, which
+pyarrow reads where it is installed: else every child would, under trace.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from itertools import takewhile
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import pyarrow as pa
 
 import fenrun
 from fenrun.base.when import parse_period
@@ -309,4 +312,5 @@ def _named(seen: Any, before: Any, after: Any) -> str:
 
 
 if __name__ == "__main__":
+    pa.array(["reads pandas"])
     print(json.dumps([asdict(p) for p in table(Path(sys.argv[1]))]))

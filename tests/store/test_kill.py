@@ -6,6 +6,7 @@ The same command run again makes it whole. Two writers do not meet.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,9 +21,12 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_killed_at_any_point_nothing_is_lost_doubled_or_half_there(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"  # what is killed leaves its own behind
+    scratch.mkdir()
     done = subprocess.run(
         [sys.executable, "-m", "tests.store.harness", str(tmp_path / "kill")],
         cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(scratch)},
         capture_output=True,
         text=True,
         timeout=3600,

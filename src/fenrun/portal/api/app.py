@@ -8,6 +8,7 @@ from typing import Any, cast
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 from ninja.security import APIKeyCookie, HttpBearer
 
@@ -72,6 +73,13 @@ class Bearer(HttpBearer):
 
 class PortalAPI(NinjaAPI):
     """The portal's API. Operations keep their names, wherever their code stands."""
+
+    _schema: OpenAPISchema | None = None
+
+    def get_openapi_schema(self, **path: Any) -> OpenAPISchema:
+        """Return the schema, made once: that takes half a second, and whoever comes may ask."""
+        self._schema = self._schema or super().get_openapi_schema(**path)
+        return self._schema
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return f"fenrun_portal_api_{operation.view_func.__name__}"
