@@ -158,7 +158,7 @@ class Months:
         for one in self.kept.of(self.measured_by, month):
             fewer = one.book == wanted.book and set(one.charges) < set(wanted.charges)
             less = one.charges == wanted.charges and set(one.book) < set(wanted.book)
-            if (less or (fewer and not self.inherits)) and one.is_asked >= wanted.is_asked:
+            if (less or fewer) and one.is_asked >= wanted.is_asked:
                 found.append(one)
         return max(found, key=lambda one: (len(one.charges), len(one.book)), default=None)
 
@@ -170,9 +170,14 @@ class Months:
             there = {content for one in before for content in one.charges}
             if any(there & set(self._month(one.month).charges) != {*one.charges} for one in before):
                 return None  # one month lacks what another has
+            if self.inherits:
+                span = (self.charges.start, self.charges.end)
             imports = self.charges.source.imports
-            late = Source([item for item in imports if item.id not in there])
-            return of_charges(settling, self.charges.part(late, span), settling.book)
+            parts = (
+                [i for i in imports if (i.id in there) == is_there] for is_there in (True, False)
+            )
+            known, late = (self.charges.part(Source(part), span) for part in parts)
+            return of_charges(settling, known, late, settling.book, self.inherits)
         pairs = list(zip(self.book, self.sources))
         old = book_of([source for content, source in pairs if content in before[0].book])
         new = [source for content, source in pairs if content not in before[0].book]

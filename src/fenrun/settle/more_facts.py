@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from fenrun.book.as_codes import Book
 from fenrun.book.as_of import Sources
-from fenrun.credit.stored_charges import StoredCharges
+from fenrun.credit.stored_charges import Source, StoredCharges
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import SUMS, Tables, typed
@@ -40,17 +40,38 @@ def of_book(
     some.by_day = True  # on which day something changes differs from book to book
     old, new = (part_of_book(some, book, touched) for book in books)
     # The new book names all that the old one names, so groups by it serve both.
-    put_on, taken_off = _sums_of(like, some, [new, old])
+    put_on, taken_off = _sums_by(like, some, [new, old])
     return [(-1, taken_off), (1, put_on)]
 
 
-def of_charges(like: Settling, late: StoredCharges, book: Book) -> Signed:
-    """Return what late charges add. None of them may inherit an order of another charge."""
-    (put_on,) = _sums_of(like, late, [part_of_book(late, book, late.pairs())])
-    return [(1, put_on)]
+def of_charges(
+    like: Settling, before: StoredCharges, late: StoredCharges, book: Book, inherits: bool
+) -> Signed | None:
+    """Return what late charges change.
+
+    Where corrections inherit an order of what they correct, all charges of the accounts are
+    measured again, `before` and with the late ones. None, where measuring anew is less work.
+    """
+    touched = late.pairs()
+    if not inherits:
+        return [(1, _sums_of(like, late, part_of_book(late, book, touched)))]
+    if len(touched) * _MOST_TOUCHED > before.count_accounts():
+        return None
+    imports = [*before.source.imports, *late.source.imports]
+    after = before.part(Source(imports), (before.start, before.end)).of(touched)
+    part = part_of_book(after, book, touched)
+    return [
+        (-1, _sums_of(like, before.of(touched), part)),
+        (1, _sums_of(like, after, part)),
+    ]
 
 
-def _sums_of(like: Settling, charges: StoredCharges, books: Sequence[Book]) -> list[Tables]:
+def _sums_of(like: Settling, charges: StoredCharges, book: Book) -> Tables:
+    """Return the sums of months of some charges by a book."""
+    return _sums_by(like, charges, [book])[0]
+
+
+def _sums_by(like: Settling, charges: StoredCharges, books: Sequence[Book]) -> list[Tables]:
     """Return the sums of months of some charges by each of some books, the first of which names all
     that the others name.
     """

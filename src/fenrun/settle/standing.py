@@ -124,9 +124,10 @@ class Standing:
         late = StoredCharges(stored.engine, Source(charges), stored.plans, stored.bases, span)
         replaced = any(item.facts.get("replaces") for item in charges)
         both = stored.part(Source([*stored.source.imports, *charges]), span)
-        if replaced or late.scale > stored.scale or both.inherits(like.crediting, like.book):
+        if replaced or late.scale > stored.scale:
             return None
-        return of_charges(like, stored.part(Source(charges), span), like.book)
+        inherits = both.inherits(like.crediting, like.book)
+        return of_charges(like, stored, stored.part(Source(charges), span), like.book, inherits)
 
     def _fits(self, added: Sources) -> bool:
         """Return whether the decimals of the settlement hold more of the book."""
