@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
-import subprocess
-import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-from bench import change, guard, job, month, plans, portal, work
+from bench import (
+    case,
+    change,
+    explain,
+    guard,
+    imports,
+    job,
+    late,
+    month,
+    portal,
+    portal_start,
+    rate_variants,
+    work,
+    worlds,
+)
 from bench.peers import PEERS, measure
-from fenrun.base.problem import Place, Problem, Refused
+from bench.timing import Step
 from fenrun.base.words import say
 from fenrun.cli.help import Group
 from fenrun.cli.output import WORKSPACE, as_json, language, print_json, print_table, progress
 from fenrun.store.facts import Store
 
 _GUARD_ROWS, _GUARD_REPEATS = 200_000, 3
+_FOLDER = click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+Found = TypeVar("Found")
+Command = Callable[..., None]
 
 
 @click.group(name="bench", cls=Group)
@@ -28,17 +42,42 @@ def command() -> None:
     """Measure fenrun on known jobs."""
 
 
-def _print(said: dict[str, Any], json_: bool) -> None:
-    """What was measured: as JSON, or a line a figure."""
+def _many(name: str, default: int, text: str, least: int = 1) -> Callable[[Command], Command]:
+    """Return an option that is a number from `least` on."""
+    kind = click.IntRange(min=least)
+    return click.option(name, type=kind, default=default, show_default=True, help=text)
+
+
+def _of_month(default: int, least: int = 1000) -> Callable[[Command], Command]:
+    return _many("--rows", default, "How many charges the month has.", least)
+
+
+def _of_world(default: int) -> Callable[[Command], Command]:
+    return _many("--rows", default, "How many charges the world has.", 1000)
+
+
+def _repeats(default: int) -> Callable[[Command], Command]:
+    return _many("--repeats", default, "How often each is measured; the median counts.")
+
+
+def _measured(steps: int, work: Callable[[Step], Found]) -> Found:
+    """Do a job of so many steps, with a progress bar. Return its figures."""
+    with progress("bench", steps) as step:
+        return work(step)
+
+
+def _show(steps: int, json_: bool, work: Callable[[Step], dict[str, Any]]) -> None:
+    """Do a job of so many steps and print its figures: as JSON, or a line each."""
+    found = _measured(steps, work)
     if json_:
-        print_json(said)
+        print_json(found)
     else:
-        for key, value in said.items():
-            click.echo(f"{key}: {value}")
+        for name, value in found.items():
+            click.echo(f"{name}: {value}")
 
 
 @command.command(name="job")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_FOLDER
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -51,26 +90,18 @@ def bench_job(folder: Path, out: Path, json_: bool) -> None:
 
     docs/reference/bench.md describes the files in FOLDER.
     """
-    with progress("job", 5) as step:
-        said = job.run(folder, out, step)
-    _print(said, json_)
+    _show(5, json_, lambda step: job.run(folder, out, step))
 
 
 @command.command(name="peers")
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@_FOLDER
 @click.option(
     "--only",
     type=click.Choice(list(PEERS)),
     multiple=True,
     help="This peer only; may be given more than once.",
 )
-@click.option(
-    "--repeats",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="How often each is measured; the median counts.",
-)
+@_repeats(3)
 @as_json
 def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) -> None:
     """Settle FOLDER as `bench job` does, and as one would without fenrun.
@@ -78,23 +109,137 @@ def bench_peers(folder: Path, only: tuple[str, ...], repeats: int, json_: bool) 
     By hand with DuckDB, Polars, pandas and OpenFisca, one after the other; every earnings.csv is
     compared with fenrun's.
     """
-    with progress("peers", repeats * (1 + len(only or PEERS))) as step:
-        rows = measure.run(folder, only, repeats, step)
+    steps = repeats * (1 + len(only or PEERS))
+    rows = _measured(steps, lambda step: measure.run(folder, only, repeats, step))
     if json_:
         print_json(rows)
         return
-    columns = [
-        ("", False),
-        ("seconds", True),
-        ("lines a second", True),
-        ("peak MB", True),
-        ("exact", False),
-        ("fenrun is faster, times", True),
-    ]
-    print_table("", columns, [_peer(row) for row in rows])
+    texts = ("", "exact")
+    numbers = ("seconds", "lines a second", "peak MB", "fenrun is faster, times", "settling alone")
+    columns = [*((name, False) for name in texts), *((name, True) for name in numbers)]
+    print_table("", columns, map(_peer, rows))
     for row in rows:
         if not row["installed"]:
             click.echo(f"{row['name']} is not installed: {row['install']}")
+
+
+def _peer(row: dict[str, Any]) -> list[str]:
+    if not row["installed"]:
+        return [row["name"], "not installed", *[""] * 5]
+    return [
+        row["name"],
+        "yes" if row["exact"] else "no",
+        f"{row['seconds']:.2f}",
+        f"{row['lines_per_s']:,}",
+        str(row["peak_mb"]),
+        f"{row['fenrun_times_faster']:.3f}",
+        f"{row['fenrun_settle_times_faster']:.3f}",
+    ]
+
+
+@command.command(name="month")
+@_of_month(1_000_000)
+@_repeats(3)
+@as_json
+def bench_month(rows: int, repeats: int, json_: bool) -> None:
+    """Settle one month, beside the floor.
+
+    The floor is one grouped sum over the same columns of the same files.
+    """
+    _show(repeats + 2, json_, lambda step: month.run(rows, repeats, step))
+
+
+@command.command(name="change")
+@_of_month(200_000, worlds.FEWEST)
+@_many("--changes", 10, "How many customers change their partner, one at a time.")
+@_many("--repeats", 3, "How many of the settlements are made anew as well, for comparison.")
+@as_json
+def bench_change(rows: int, changes: int, repeats: int, json_: bool) -> None:
+    """Settle a month again after one customer changed its partner.
+
+    Every row is compared with settling the month anew.
+    """
+    _show(changes + 1, json_, lambda step: change.run(rows, changes, repeats, step))
+
+
+@command.command(name="late")
+@_of_month(200_000, worlds.FEWEST)
+@_many("--late-rows", 10_000, "How many charges a late file has.")
+@_repeats(3)
+@as_json
+def bench_late(rows: int, late_rows: int, repeats: int, json_: bool) -> None:
+    """Settle a month again after a late file came, its import included.
+
+    Every row is compared with settling the month anew.
+    """
+    _show(repeats + 1, json_, lambda step: late.run(rows, late_rows, repeats, step))
+
+
+@command.command(name="variants")
+@_of_world(100_000)
+@_many("--variants", 100, "How many variants of its plan.", 3)
+@_repeats(1)
+@as_json
+def bench_variants(rows: int, variants: int, repeats: int, json_: bool) -> None:
+    """Settle a year under many variants of a plan's rates in one pass, all lines kept.
+
+    Some of them are settled one by one as well, for comparison.
+    """
+    _show(repeats + 1, json_, lambda step: rate_variants.run(rows, variants, repeats, step))
+
+
+@command.command(name="explain")
+@_of_month(200_000)
+@_many("--lines", 20, "How many lines are explained.")
+@as_json
+def bench_explain(rows: int, lines: int, json_: bool) -> None:
+    """Explain lines of a settled month as `fenrun explain` does, and the largest payee's.
+
+    The floor is a query by hand for the largest charges of the line's customers.
+    """
+    _show(lines + 2, json_, lambda step: explain.run(rows, lines, step))
+
+
+@command.command(name="case")
+@_repeats(3)
+@as_json
+def bench_case(repeats: int, json_: bool) -> None:
+    """Run the cases of all plans in programmes/.
+
+    The floor is reading the plans.
+    """
+    _show(repeats, json_, lambda step: case.run(repeats, step))
+
+
+@command.command(name="import")
+@_of_month(200_000)
+@_repeats(3)
+@as_json
+def bench_import(rows: int, repeats: int, json_: bool) -> None:
+    """Import a file of charges, as Parquet and as CSV.
+
+    The floor is pyarrow that reads the same file and writes it as Parquet.
+    """
+    _show(2 * repeats + 1, json_, lambda step: imports.run(rows, repeats, step))
+
+
+@command.command(name="portal-start")
+@_of_world(10_000)
+@click.option(
+    "--months",
+    type=click.IntRange(1, 12),
+    default=12,
+    show_default=True,
+    help="How many of its twelve months are there.",
+)
+@_repeats(1)
+@as_json
+def bench_portal_start(rows: int, months: int, repeats: int, json_: bool) -> None:
+    """Start the portal for the first time on the months of a world, and once more.
+
+    The floor settles the same months without a portal.
+    """
+    _show(repeats + 1, json_, lambda step: portal_start.run(rows, months, repeats, step))
 
 
 @command.command(name="portal")
@@ -120,125 +265,8 @@ def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> N
     A demo WORKSPACE (fenrun demo) is served on this machine, and its largest partners read their
     statements, all at once.
     """
-    from fenrun.portal import serve
-
-    if not (workspace.path / "demo.json").is_file():
-        raise Refused([Problem("bench-not-demo", Place(str(workspace.path)))])
-    password = secrets.token_urlsafe(12)
-    with progress("portal", readers + len(serve.months(workspace.path))) as step:
-        serve.prepare(workspace.path, step)
-        who = [
-            portal.Reader(name, password, pages)
-            for name, pages in serve.reader_accounts(readers, password)
-        ]
-        with subprocess.Popen(
-            [sys.executable, "-m", "fenrun", "serve", str(workspace.path), "--port", "0"],
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "FENRUN_LANG": "en"},
-        ) as server:
-            try:
-                address = next(
-                    found.group()
-                    for line in server.stdout or ()
-                    if (found := re.search(r"http://[\w.:]+", line))
-                )
-                said = portal.run(address, who, seconds, step)
-            finally:
-                server.terminate()
-    _print(said, json_)
-
-
-def _peer(row: dict[str, Any]) -> list[str]:
-    if not row["installed"]:
-        return [row["name"], "not installed", "", "", "", ""]
-    return [
-        row["name"],
-        f"{row['seconds']:.2f}",
-        f"{row['lines_per_s']:,}",
-        str(row["peak_mb"]),
-        "yes" if row["exact"] else "no",
-        f"{row['fenrun_times_faster']:.3f}",
-    ]
-
-
-@command.command(name="plans")
-@click.option(
-    "--rows",
-    type=click.IntRange(min=1000),
-    default=100_000,
-    show_default=True,
-    help="How many charges the world has.",
-)
-@click.option(
-    "--variants",
-    type=click.IntRange(min=3),
-    default=100,
-    show_default=True,
-    help="How many variants of its plan.",
-)
-@as_json
-def bench_plans(rows: int, variants: int, json_: bool) -> None:
-    """Settle many variants of a plan over the same facts in one pass.
-
-    Some of them are settled one by one as well, for comparison.
-    """
-    with progress("plans", 5) as step:
-        said = plans.run(rows, variants, step)
-    _print(said, json_)
-
-
-@command.command(name="change")
-@click.option(
-    "--rows",
-    type=click.IntRange(min=1000),
-    default=1_000_000,
-    show_default=True,
-    help="How many charges the world has.",
-)
-@click.option(
-    "--changes",
-    type=click.IntRange(min=2),
-    default=100,
-    show_default=True,
-    help="How many customers change their partner, one at a time.",
-)
-@as_json
-def bench_change(rows: int, changes: int, json_: bool) -> None:
-    """Settle a month, then again only what a change touches.
-
-    The change is a new association or a late file; everything is settled anew as well, for
-    comparison.
-    """
-    with progress("change", 4) as step:
-        said = change.run(rows, changes, step)
-    _print(said, json_)
-
-
-@command.command(name="month")
-@click.option(
-    "--rows",
-    type=click.IntRange(min=1000),
-    default=1_000_000,
-    show_default=True,
-    help="How many charges the month has.",
-)
-@click.option(
-    "--repeats",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="How often each is measured; the median counts.",
-)
-@as_json
-def bench_month(rows: int, repeats: int, json_: bool) -> None:
-    """Settle one month, beside the floor.
-
-    The floor is one grouped sum over the same columns of the same files.
-    """
-    with progress("month", repeats + 2) as step:
-        said = month.run(rows, repeats, step)
-    _print(said, json_)
+    steps = readers + 12
+    _show(steps, json_, partial(portal.run_on, workspace.path, readers, seconds))
 
 
 @command.command(name="guard")
@@ -251,8 +279,7 @@ def bench_guard(context: click.Context, record: bool, json_: bool) -> None:
     Over a month of 200,000 charges: statements, rows and bytes read, and the month's ratio to the
     floor. The exit code is 1 where something takes more.
     """
-    with progress("guard", _GUARD_REPEATS + 3) as step:
-        found = guard.run(_GUARD_ROWS, _GUARD_REPEATS, step)
+    found = _measured(_GUARD_REPEATS + 3, lambda step: guard.run(_GUARD_ROWS, _GUARD_REPEATS, step))
     if record:
         work.record(found)
     wanted = work.expected()
@@ -261,21 +288,13 @@ def bench_guard(context: click.Context, record: bool, json_: bool) -> None:
         print_json({"found": found, "expected": wanted, "worse": worse})
     else:
         rows = [
-            [job, name, f"{value:,}", f"{wanted.get(job, {}).get(name, 0):,}"]
-            for job, measures in found.items()
-            for name, value in measures.items()
-            if name != "rows"
+            [name, measure_, f"{value:,}", f"{wanted.get(name, {}).get(measure_, 0):,}"]
+            for name, measures in found.items()
+            for measure_, value in measures.items()
+            if measure_ != "rows"
         ]
-        print_table(
-            "",
-            [
-                ("", False),
-                ("", False),
-                (say("found", language()), True),
-                (say("expected", language()), True),
-            ],
-            rows,
-        )
-        for said in worse:
-            click.echo(said, err=True)
+        titles = [(say(key, language()), True) for key in ("found", "expected")]
+        print_table("", [("", False), ("", False), *titles], rows)
+        for text in worse:
+            click.echo(text, err=True)
     context.exit(1 if worse else 0)

@@ -11,15 +11,15 @@ from __future__ import annotations
 import csv
 import json
 import tempfile
-import time
-from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from bench.timing import Step, no_step, seconds, timed
 from fenrun.base.when import parse_period
 from fenrun.engine.dialect import literal
 from fenrun.engine.duckdb import DuckDB
@@ -37,37 +37,34 @@ SELECT payee AS partner_id, component, period AS period_key, CAST(base AS DECIMA
 FROM earnings WHERE earned > 0 ORDER BY 1, 2, 3"""
 
 
-def run(folder: Path, out: Path, progress: Callable[[int], Any] = lambda n: None) -> dict[str, Any]:
+def run(folder: Path, out: Path, step: Step = no_step) -> dict[str, Any]:
     """Settle the job's folder and write its earnings to `out`.
 
-    Returns rows and seconds of each phase.
+    Returns rows, and the seconds of each phase: the facts are imported by the time they are
+    settled.
     """
-    start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="fenrun-job-") as scratch:
-        files = write_inputs(folder, Path(scratch))
-        progress(1)
-        mapped = time.perf_counter()
+        mapped, files = timed(partial(write_inputs, folder, Path(scratch)))
+        step(1)
         store = Store(Path(scratch) / "workspace")
-        facts = [import_file(store, path, _KNOWN).facts for path in files]
-        progress(1)
-        imported = time.perf_counter()
-        settled = settle_workspace(store, parse_period("2025"))
-        progress(2)
-        done = time.perf_counter()
-        rows = write_earnings(settled, out)
-        progress(1)
-    end = time.perf_counter()
-    lines = sum(f.get("rows", 0) for f in facts)
+        imported, facts = timed(lambda: [import_file(store, path, _KNOWN).facts for path in files])
+        step(1)
+        settle, settled = timed(lambda: settle_workspace(store, parse_period("2025")))
+        step(2)
+        written, rows = timed(lambda: write_earnings(settled, out))
+        step(1)
+    lines, total = sum(f.get("rows", 0) for f in facts), mapped + imported + settle + written
     return {
         "lines": lines,
         "earnings": rows,
         "problems": len(settled.run.problems),
-        "map_s": round(mapped - start, 3),
-        "import_s": round(imported - mapped, 3),
-        "settle_s": round(done - imported, 3),
-        "write_s": round(end - done, 3),
-        "total_s": round(end - start, 3),
-        "lines_per_s": round(lines / (end - start)),
+        **seconds("map", mapped),
+        **seconds("import", imported),
+        **seconds("settle", settle),
+        **seconds("write", written),
+        **seconds("total", total),
+        "lines_per_s": round(lines / total.wall),
+        "peak_mb": total.peak_mb,
     }
 
 

@@ -5,15 +5,23 @@ On loopback only, bounded in time and in number.
 
 from __future__ import annotations
 
+import os
 import re
+import secrets
 import statistics
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+
+from bench.timing import Step, no_step
+from fenrun.base.problem import Place, refused
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_READERS, MOST_SECONDS = 60, 120
@@ -28,11 +36,38 @@ class Reader:
     pages: Sequence[str]
 
 
+def run_on(workspace: Path, readers: int, seconds: int, step: Step = no_step) -> dict[str, Any]:
+    """Serve a demo workspace on this machine, and let its largest partners read.
+
+    Returns what `run` does. Raises Refused for a workspace that is not a demo's.
+    """
+    from fenrun.portal import serve
+
+    if not (workspace / "demo.json").is_file():
+        raise refused("bench-not-demo", Place(str(workspace)))
+    password = secrets.token_urlsafe(12)
+    serve.prepare(workspace, step)
+    accounts = serve.reader_accounts(readers, password)
+    with subprocess.Popen(
+        [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "FENRUN_LANG": "en"},
+    ) as server:
+        try:
+            address = next(
+                found.group()
+                for line in server.stdout or ()
+                if (found := re.search(r"http://[\w.:]+", line))
+            )
+            who = [Reader(name, password, pages) for name, pages in accounts]
+            return run(address, who, seconds, step)
+        finally:
+            server.terminate()
+
+
 def run(
-    address: str,
-    readers: Sequence[Reader],
-    seconds: int,
-    progress: Callable[[int], Any] = lambda n: None,
+    address: str, readers: Sequence[Reader], seconds: int, step: Step = no_step
 ) -> dict[str, Any]:
     """Let each reader turn its pages over for some seconds, one after the other, all at once.
 
@@ -70,7 +105,7 @@ def run(
         thread.start()
     for thread in threads:
         thread.join()
-        progress(1)
+        step(1)
     cuts = statistics.quantiles(took, n=100)
     return {
         "readers": len(readers),

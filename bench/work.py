@@ -13,6 +13,7 @@ from typing import Any
 
 from fenrun.engine.dialect import literal
 from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.runner import SQLite
 
 EXPECTED = "expected.json"
 MORE = {"statements": 1.02, "rows_read": 1.1, "bytes_read": 1.25, "ratio_to_floor": 1.5}
@@ -21,7 +22,7 @@ MORE = {"statements": 1.02, "rows_read": 1.1, "bytes_read": 1.25, "ratio_to_floo
 
 @dataclass
 class Work:
-    """What was done."""
+    """Work that was done."""
 
     statements: int = 0
     rows_read: int = 0
@@ -44,7 +45,7 @@ class Counted(DuckDB):
         self.connection = _Connection(self.connection, self.work)  # type: ignore[assignment]
 
     def work_done(self) -> dict[str, int]:
-        """What was done since this was last asked."""
+        """Return the work since this was last asked."""
         done = asdict(self.work)
         self.work.statements = self.work.rows_read = self.work.bytes_read = 0
         return done
@@ -82,16 +83,28 @@ class _Result:
     table: Any = None
 
     def fetchall(self) -> Any:
-        """All rows."""
+        """Return all rows."""
         return self.rows
 
     def to_arrow_table(self) -> Any:
-        """The result."""
+        """Return the result."""
         return self.table
 
 
+class CountedSQLite(SQLite):
+    """SQLite that counts its statements: each row that is loaded is one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work = Work()
+        self.connection.set_trace_callback(self._count)
+
+    def _count(self, statement: str) -> None:
+        self.work.statements += 1
+
+
 def expected() -> dict[str, dict[str, float]]:
-    """What each job is expected to take, as last recorded."""
+    """Return what each job is expected to take, as last recorded."""
     return dict(json.loads(resources.files("bench").joinpath(EXPECTED).read_text("utf-8")))
 
 

@@ -173,6 +173,17 @@ def test_a_peer_earns_the_same(
     assert (tmp_path / "earnings.csv").read_bytes() == expected
 
 
+def test_the_job_is_said_phase_by_phase(
+    folders: dict[str, Path], expected: bytes, tmp_path: Path
+) -> None:
+    out = tmp_path / "earnings.csv"
+    found = fenrun("bench", "job", folders["csv"], "--out", out, "--json").json()
+    assert out.read_bytes() == expected
+    phases = [found[f"{name}_s"] for name in ("map", "import", "settle", "write")]
+    assert min(phases) > 0 and found["total_s"] == pytest.approx(sum(phases), abs=0.001)
+    assert (found["lines"], found["earnings"]) == (424, len(expected.splitlines()) - 1)
+
+
 def test_the_command_measures_and_compares(folders: dict[str, Path]) -> None:
     rows = fenrun(
         "bench", "peers", folders["csv"], "--only", "duckdb", "--repeats", 1, "--json"
@@ -185,7 +196,7 @@ def test_the_command_measures_and_compares(folders: dict[str, Path]) -> None:
         row["seconds"] > 0
         and row["lines_per_s"] > 0
         and row["peak_mb"] > 0
-        and row["fenrun_times_faster"] > 0
+        and row["fenrun_settle_times_faster"] > row["fenrun_times_faster"] > 0
         for row in rows
     )
 

@@ -36,7 +36,7 @@ EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "3"))
 PROGRAMMES = sorted((Path(__file__).parents[2] / "programmes").glob("*.yaml"))
 
 
-def _said(value: Any) -> str:
+def said(value: Any) -> str:
     """Return a value as text; equal amounts are equal, also in texts."""
     if isinstance(value, str):
         try:
@@ -49,7 +49,7 @@ def _said(value: Any) -> str:
 def _rows(run: Run, table: str) -> Counter[tuple[str, ...]]:
     columns = run.engine.table(table).columns
     rows = zip(*(column.to_pylist() for column in columns))
-    return Counter(tuple(map(_said, row)) for row in rows)
+    return Counter(tuple(map(said, row)) for row in rows)
 
 
 def _same(one: Run, other: Run) -> None:

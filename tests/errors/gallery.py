@@ -45,9 +45,10 @@ from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
-from fenrun.settle.facts import check_workspace
+from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
+from fenrun.settle.standing import Standing
 from fenrun.statement.rows import statement_of
 from fenrun.store import audit_log as log
 from fenrun.store.facts import Store
@@ -523,6 +524,11 @@ def _two_currencies(store: Store) -> list[Problem]:
     )
 
 
+def _sell_nothing(store: Store) -> list[Problem]:
+    Estimator(Standing(facts_as_of(store, KNOWN), SEPTEMBER, KNOWN)).sell("P9", Decimal(100))
+    return []
+
+
 def _asked(what: str) -> Callable[[Store], list[Problem]]:
     def act(store: Store) -> list[Problem]:
         run = settle_workspace(store, parse_period("2024-09")).run
@@ -959,7 +965,12 @@ GALLERY: dict[str, Shows] = {
     ),
     "estimate-nothing": settled(
         "in the portal, what P9 would earn by selling more, who sells nothing",
-        act=lambda store: (Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(100)), [])[1],
+        act=lambda store: (
+            Estimator(Standing(facts_as_of(store, KNOWN), SEPTEMBER, KNOWN)).sell(
+                "P9", Decimal(100)
+            ),
+            [],
+        )[1],
     ),
     "estimate-amount": Shows(
         "in the portal, what selling 0 more would earn",

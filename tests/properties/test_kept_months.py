@@ -20,7 +20,7 @@ from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.plan.read import read_plan
-from fenrun.settle import months
+from fenrun.settle import more_facts
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import settle
 from fenrun.settle.results import KEPT
@@ -116,7 +116,7 @@ def test_what_is_kept_changes_nothing(
     if data.draw(st.booleans(), label="without corrections"):  # which may bind months together
         batch = replace(batch, charges=[{**row, "ChargeClass": None} for row in batch.charges])
     sources = sources_of(batch.books)
-    with tempfile.TemporaryDirectory() as scratch, patch.object(months, "_MOST_TOUCHED", 0):
+    with tempfile.TemporaryDirectory() as scratch, patch.object(more_facts, "_MOST_TOUCHED", 0):
         folder, kept = Path(scratch), KeptMonths(Path(scratch) / "cache")
         parts = [batch.charges[n::_PARTS] for n in range(_PARTS)]
         files = [stored(part, folder / str(n), n) for n, part in enumerate(parts) if part]

@@ -12,8 +12,10 @@ import pytest
 
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
+from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
+from fenrun.settle.standing import Standing
 from fenrun.statement.rows import statement_of
 from fenrun.store.facts import Store
 from fenrun.whatif.estimate import Estimator
@@ -82,7 +84,7 @@ def test_up_to_a_band_and_over_it(store: Store, amount: str, after: str) -> None
     """60 earns 5 % = 3.00. With 39.99 more, 99.99 still earns 5 % = 4.9995, rounded 5.00; with 40
     more the whole 100 earns 10 %.
     """
-    said = Estimator(store, SEPTEMBER, KNOWN).sell("P1", Decimal(amount))
+    said = _estimator(store).sell("P1", Decimal(amount))
     assert (said["before"], said["after"], said["service"], said["account"]) == (
         "3.00",
         after,
@@ -92,13 +94,20 @@ def test_up_to_a_band_and_over_it(store: Store, amount: str, after: str) -> None
     assert Decimal(said["more"]) == Decimal(after) - 3
 
 
+def _estimator(store: Store) -> Estimator:
+    return Estimator(Standing(facts_as_of(store, KNOWN), SEPTEMBER, KNOWN))
+
+
 def test_what_does_not_count_earns_nothing_more(store: Store) -> None:
-    said = Estimator(store, SEPTEMBER, KNOWN).sell("P1", Decimal(1000), "CDN")
+    said = _estimator(store).sell("P1", Decimal(1000), "CDN")
     assert (said["before"], said["after"], said["more"]) == ("3.00", "3.00", "0.00")
 
 
 def test_each_estimate_stands_alone_and_changes_nothing(store: Store) -> None:
-    estimator, acts = Estimator(store, SEPTEMBER, KNOWN), len(store.log.events())
+    estimator, acts = (
+        _estimator(store),
+        len(store.log.events()),
+    )
     assert [
         estimator.sell(p, Decimal(a))["after"]
         for p, a in (("P1", 40), ("P2", 100), ("P1", 40), ("P1", "39.99"))
@@ -110,7 +119,7 @@ def test_each_estimate_stands_alone_and_changes_nothing(store: Store) -> None:
 
 
 def test_it_is_what_the_charge_would_really_earn(store: Store, tmp_path: Path) -> None:
-    said = Estimator(store, SEPTEMBER, KNOWN).sell("P1", Decimal("777.77"))
+    said = _estimator(store).sell("P1", Decimal("777.77"))
     (tmp_path / "more.csv").write_text(HEAD + _row("A1", "Compute", "777.77"), "utf-8")
     import_file(store, tmp_path / "more.csv", KNOWN)
     assert (
@@ -122,5 +131,5 @@ def test_it_is_what_the_charge_would_really_earn(store: Store, tmp_path: Path) -
 
 def test_who_sells_nothing_is_told_so(store: Store) -> None:
     with pytest.raises(Refused) as refused:
-        Estimator(store, SEPTEMBER, KNOWN).sell("P9", Decimal(1))
+        _estimator(store).sell("P9", Decimal(1))
     assert [p.code for p in refused.value.problems] == ["estimate-nothing"]

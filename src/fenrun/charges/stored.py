@@ -284,8 +284,9 @@ class StoredFiles:
         kinds = self._types.items()
         return {name: kind.scale for name, kind in kinds if pa.types.is_decimal(kind)}
 
-    def read_accounts(self) -> pa.Table:
-        """Return the accounts: account_no, InvoiceIssuerName, BillingAccountId."""
+    @cached_property
+    def all_accounts(self) -> pa.Table:
+        """The accounts: account_no, InvoiceIssuerName, BillingAccountId."""
         return read_parquet(self.accounts)
 
     def query(self, engine: DuckDB, widest: Mapping[str, int], where: str) -> str:

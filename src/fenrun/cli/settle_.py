@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import click
@@ -27,7 +29,10 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.closing.close import settle_period
+from fenrun.engine.recorder import Made
+from fenrun.settle.inspection import Inspection
 from fenrun.settle.runs import Settled
+from fenrun.settle.script import script
 from fenrun.statement.rows import payees
 from fenrun.statement.run import Run, paid_in_all
 from fenrun.store.facts import Store
@@ -40,23 +45,96 @@ _PAID_IN = "SELECT DISTINCT payee FROM payments WHERE month >= ? AND month < ?"
 @period_option
 @known_option
 @click.option("--plan", "plans", multiple=True, help="Only this plan; may be given more than once.")
+@click.option("--show-sql", is_flag=True, help="Print only the SQL that this settlement runs.")
+@click.option(
+    "--keep-tables",
+    type=click.Path(path_type=Path),
+    help="Write each step's table, and what steps read, to a DuckDB file.",
+)
+@click.option("--why-slow", is_flag=True, help="Show the seconds and rows of each step.")
 @as_json
 def command(
-    workspace: Store, period: Period, known: datetime | None, plans: tuple[str, ...], json_: bool
+    workspace: Store,
+    period: Period,
+    known: datetime | None,
+    plans: tuple[str, ...],
+    show_sql: bool,
+    keep_tables: Path | None,
+    why_slow: bool,
+    json_: bool,
 ) -> None:
     """Settle a PERIOD of WORKSPACE under the plans in force, and keep the run.
 
     A quarter's or year's component is paid with the month in which it ends. The same facts and
     plans give the same run.
+
+    To show SQL or seconds, or to keep tables, it is settled anew, on this machine and from charges,
+    not from sums of months that are kept. The run is the same, and kept as ever.
     """
+    if show_sql and (json_ or why_slow):
+        raise click.UsageError(say("sql-alone", language()))
+    clock = perf_counter if why_slow else None
+    is_asked = show_sql or why_slow or keep_tables
+    inspection = Inspection(show_sql, clock, keep_tables) if is_asked else None
+    start = perf_counter()
     with progress("settle") as step:
-        settled = settle_period(workspace, period, known, plans, step)
-    if json_:
-        print_json(summary(settled))
+        settled = settle_period(workspace, period, known, plans, step, inspection=inspection)
+    seconds = perf_counter() - start
+    if keep_tables:
+        click.echo(say("wrote", language(), path=keep_tables), err=True)
+    steps = inspection.recorder.steps if inspection and why_slow else []
+    if inspection and show_sql:
+        click.echo(script(inspection.recorder.made, inspection.readings, language()))
+    elif json_:
+        slow = {"why_slow": seconds_by_step(steps, seconds)} if why_slow else {}
+        print_json(summary(settled) | slow)
     else:
         show_summary(settled)
+        if why_slow:
+            show_seconds(seconds_by_step(steps, seconds))
+    if not json_:
         print_problems(settled.run.problems)
     exit_code(settled.run.problems)
+
+
+def seconds_by_step(steps: Sequence[Made], seconds: float) -> dict[str, Any]:
+    """Return what each of the steps of a settlement took, slowest first, ready for JSON.
+
+    `seconds` is what the whole settlement took; the share of a step is one of that.
+    """
+    slowest = sorted(steps, key=lambda one: -one.seconds)
+    return {
+        "seconds": round(seconds, 6),
+        "outside_steps": round(seconds - sum(one.seconds for one in steps), 6),
+        "steps": [
+            {
+                "step": one.name,
+                "seconds": round(one.seconds, 6),
+                "rows": one.rows,
+                "share": round(one.seconds / seconds, 4),
+            }
+            for one in slowest
+        ],
+    }
+
+
+def show_seconds(said: dict[str, Any]) -> None:
+    """Show the seconds of steps as a table."""
+    lang, total = language(), said["seconds"]
+    columns = [(say(key, lang), key != "step") for key in ("step", "seconds", "rows", "share")]
+    outside = {"step": say("outside-steps", lang), "seconds": said["outside_steps"]}
+    whole = {"step": say("total", lang), "seconds": total}
+    rows = [
+        [
+            one["step"],
+            f"{one['seconds']:.3f}",
+            "" if one.get("rows") is None else f"{one['rows']:,}",
+            f"{one['seconds'] / total:.1%}",
+        ]
+        for one in (*said["steps"], outside, whole)
+    ]
+    click.echo()
+    print_table(say("seconds-by-step", lang), columns, rows)
 
 
 def summary(settled: Settled) -> dict[str, Any]:

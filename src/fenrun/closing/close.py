@@ -21,6 +21,7 @@ from fenrun.closing.differences import differences
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import leaf_of, root_of, signed_off_rows
 from fenrun.settle.facts import knowledge_time
+from fenrun.settle.inspection import Inspection
 from fenrun.settle.runs import Settled, settle_workspace
 from fenrun.statement.run import Difference, Run, paid_in_all
 from fenrun.store.facts import Store, manifest
@@ -52,25 +53,27 @@ def settle_period(
     only: Sequence[str] = (),
     progress: Progress = lambda name: None,
     upto: datetime | None = None,
+    inspection: Inspection | None = None,
 ) -> Settled:
     """Settle a period, with regard to what is closed, by all that is known (or was, `upto` then).
 
     A closed period is as it was closed. The period after the last closed one holds the differences
     of all closed ones. With `known` (or for some plans `only`) the question is what would be so,
-    had nothing been closed: nothing is booked. Raises Refused.
+    had nothing been closed: nothing is booked. An `inspection` is of the period alone, not of the
+    differences. Raises Refused.
     """
     done = closes(store)
     if known or only or not done:
-        return settle_workspace(store, period, known or upto, only, progress)
+        return settle_workspace(store, period, known or upto, only, progress, inspection)
     own = next((close for close in done if close.period == period), None)
     if own:
-        found = settle_workspace(store, period, own.known, (), progress)
+        found = settle_workspace(store, period, own.known, (), progress, inspection)
         return replace(found, run=replace(found.run, booked=booked(store, own), closed=True))
     closed = [close.period.key for close in done if _overlap(close.period, period)]
     if closed:
         place = Place(period.key)
         raise refused("period-partly-closed", place, closed=", ".join(closed))
-    found = settle_workspace(store, period, upto, (), progress)
+    found = settle_workspace(store, period, upto, (), progress, inspection)
     if period.span.start != done[-1].period.span.end:
         return found
     late = due(store, done, knowledge_time(store, upto), progress)

@@ -48,10 +48,37 @@ SELECT l.subject, c.month
 FROM of_customer AS c
 JOIN links AS l ON l.of_kind = 'account' AND l.party = c.customer
 
+-- step: cell_facts
+-- The facts of each cell (a tuple of values that many charges share): its currency, what conditions
+-- ask, and what something is earned for by itself.
+{cell_facts}
+
+-- step: kind_texts
+-- The kinds of cells: each tuple of facts once, numbered.
+SELECT row_number() OVER (ORDER BY {kind_keys}) - 1 AS kind, *
+FROM (SELECT DISTINCT {kind_keys} FROM cell_facts)
+
+-- step: cell_kinds
+-- The kind of each cell, and whether it is one of corrections.
+SELECT CAST(f.cell_no AS INTEGER) AS cell_no, CAST(n.kind AS BIGINT) AS kind,
+       {corrects} AS corrects
+FROM cell_facts AS f
+JOIN kind_texts AS n ON {same_kind}
+
 -- view: charge_rows
 -- One row a charge, of all files: numbers of its account and cell, keys of what the book may name,
 -- when, how much in each basis, and what else is read of it.
 {charge_rows}
+
+-- step: month_totals
+-- The days and charges of each month, the sum of each cost, and that without its sign.
+SELECT month, min(own_day) AS first_day, max(own_day) AS last_day, count(*) AS rows{month_sums}
+FROM charge_rows
+GROUP BY month
+
+-- step: unit_texts
+-- The values of a column, where something is earned for each of them by itself.
+SELECT DISTINCT {unit} AS unit FROM charge_rows WHERE {unit} IS NOT NULL
 
 -- step: correcting
 -- Accounts with charges of a named order or resource, and the corrections that name neither.

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -29,7 +30,7 @@ from fenrun.engine.dialect import NARROW, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
-from fenrun.engine.steps import read_steps
+from fenrun.engine.steps import Step, read_steps
 from fenrun.plan.conditions import Tree, number_sql, to_sql
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
@@ -91,6 +92,8 @@ class StoredCharges:
         self.start, self.end = months
         self.accounts: Set[tuple[str, str]] | None = None
         """The accounts of which charges are meant, by issuer and name; None: all."""
+        self.by_day = False
+        """True if each day of all charges is a group, whether or not anything changes on it."""
         first, last = str(self.start), str(self.end)
         found = [StoredFiles(item) for item in source.imports if _can_be(item, first, last)]
         self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
@@ -103,7 +106,8 @@ class StoredCharges:
 
     def of(self, accounts: Set[tuple[str, str]]) -> StoredCharges:
         """Return the charges of some accounts alone."""
-        some = self.part(self.source, (self.start, self.end))
+        some = copy(self)
+        some.files = [replace(file, charges=some) for file in self.files]
         some.accounts = accounts
         return some
 
@@ -151,6 +155,10 @@ class StoredCharges:
         """Return the keys of all orders, resources or sub-accounts of the charges."""
         return {key for file in self.files for key in file.keys_of(f"{_NAMED[kind]}_key")}
 
+    def pairs(self) -> set[tuple[str, str]]:
+        """Return all accounts of the files, by issuer and name."""
+        return {pair for file in self.files for _, pair in file.accounts()}
+
     def count_accounts(self) -> int:
         """Return how many accounts there are at most."""
         return sum(file.stored.counts["accounts"] for file in self.files)
@@ -173,8 +181,8 @@ class StoredCharges:
 
     @property
     def each_day(self) -> bool:
-        """True if a plan names the day that decides: then each day of all charges is a group."""
-        return any(json.loads(plan.terms[0].as_of) for plan in self.plans)
+        """True if each day of all charges is a group, as where a plan names the day that counts."""
+        return self.by_day or any(json.loads(plan.terms[0].as_of) for plan in self.plans)
 
     def groups(
         self,
@@ -357,7 +365,7 @@ class _File:
 
     def accounts(self) -> Iterator[tuple[int, tuple[str, str]]]:
         """Yield the number of each account that is meant, with its issuer and name."""
-        found = self._accounts(self.stored.read_accounts())
+        found = self._accounts(self.stored.all_accounts)
         meant = self.charges.accounts
         return ((n, pair) for n, pair in found if meant is None or pair in meant)
 
@@ -418,7 +426,8 @@ class _Grouping:
     def run(self, runner: Runner, check: Callable[[Sequence[Month]], None]) -> None:
         engine, filled = self.charges.engine, self._fragments()
         step = _STEPS["charge_rows"]
-        engine.make("TABLE" if self._is_small else "VIEW", step.name, step.filled(filled))
+        kind = "TABLE" if self._is_small else "VIEW"
+        engine.make(kind, step.name, step.filled(filled), step.about)
         months = self._load_months(runner)
         check(months)
         filled |= self._distinguishing(runner)
@@ -450,18 +459,27 @@ class _Grouping:
             for file in self.charges.files
         ]
 
-    def _ask(self, question: Question) -> None:
+    def _ask(
+        self,
+        step: Step,
+        filled: Mapping[str, str],
+        keys: Sequence[str],
+        totals: Mapping[str, str] | None = None,
+        views: Mapping[str, str] | None = None,
+    ) -> None:
+        """Run a step that asks the rows: by keys, with totals, by way of views."""
+        sql = step.filled(filled)
+        question = Question(step.name, sql, keys, totals or {}, views or {}, step.about)
         self.charges.engine.answer(question, self._rows_by_file)
 
     def _load_corrected(self, filled: Mapping[str, str]) -> None:
         """Load what corrections inherit of the charges that they correct."""
-        sql = {name: _STEPS[name].filled(filled) for name in ("correcting", "originals")}
         keys = ["account", "price_key", "started"]
-        self._ask(Question("correcting", sql["correcting"], [*keys, "is_open"]))
+        self._ask(_STEPS["correcting"], filled, [*keys, "is_open"])
         ends = {f"{end}_{name}" for end in ("least", "most") for name in ("order", "resource")}
         totals = dict.fromkeys(("order_id", "resource_id"), "min")
         totals |= {name: "min" if name.startswith("least") else "max" for name in sorted(ends)}
-        self._ask(Question("originals", sql["originals"], keys, totals))
+        self._ask(_STEPS["originals"], filled, keys, totals)
         self.charges.engine.run(_STEPS["corrected"], dict(filled))
 
     def _scan(self, filled: Mapping[str, str]) -> None:
@@ -470,7 +488,7 @@ class _Grouping:
         sums = [name for n in range(len(self.crediting.bases)) for name in (f"a{n}", f"lacking{n}")]
         totals = dict.fromkeys([*sums, "charges"], "sum") | {"bought": "min"}
         coded = {"coded_charges": _STEPS["coded_charges"].filled(filled)}
-        self._ask(Question("scanned", _STEPS["scanned"].filled(filled), keys, totals, coded))
+        self._ask(_STEPS["scanned"], filled, keys, totals, coded)
 
     # --- what is read of charges --------------------------------------------------------------
 
@@ -584,21 +602,17 @@ class _Grouping:
         parts = [self._facts_of_cells(file) for file in self.charges.files]
         none = [f"0 AS {t}" for t in tests] + [f"CAST(NULL AS VARCHAR) AS {u}" for u in units]
         nothing = ", ".join(["0 AS cell_no", "'' AS currency", *none])
-        keys = ", ".join(["currency", *tests, *units])
-        union = " UNION ALL ".join(parts) or f"SELECT {nothing} WHERE false"
-        engine.connection.execute(
-            f"CREATE OR REPLACE TABLE cell_facts AS {union};"
-            "CREATE OR REPLACE TABLE kind_texts AS SELECT row_number() OVER () - 1 AS kind, *"
-            f" FROM (SELECT DISTINCT {keys} FROM cell_facts)"
-        )
+        keys = ["currency", *tests, *units]
+        union = "\nUNION ALL\n".join(parts) or f"SELECT {nothing} WHERE false"
         place = self._leaves.index(_CORRECTION) if _CORRECTION in self._leaves else -1
-        corrects = f"n.t{place} = 1" if place >= 0 else "false"
-        same = " AND ".join(f"f.{k} IS NOT DISTINCT FROM n.{k}" for k in keys.split(", "))
-        engine.connection.execute(
-            "CREATE OR REPLACE TABLE cell_kinds AS SELECT CAST(f.cell_no AS INTEGER) AS cell_no,"
-            f" CAST(n.kind AS BIGINT) AS kind, {corrects} AS corrects"
-            f" FROM cell_facts AS f JOIN kind_texts AS n ON {same}"
-        )
+        filled = {
+            "cell_facts": union,
+            "kind_keys": ", ".join(keys),
+            "corrects": f"n.t{place} = 1" if place >= 0 else "false",
+            "same_kind": " AND ".join(f"f.{k} IS NOT DISTINCT FROM n.{k}" for k in keys),
+        }
+        for name in ("cell_facts", "kind_texts", "cell_kinds"):
+            engine.run(_STEPS[name], filled)
         table = engine.table("kind_texts")
         for name in ("currency", *units):
             place = table.column_names.index(name)
@@ -712,8 +726,8 @@ class _Grouping:
     def _load_units(self, n: int) -> str:
         """Load the codes of what something is earned for by itself; return the join."""
         engine = self.charges.engine
-        sql = f"SELECT DISTINCT u{n} AS unit FROM charge_rows WHERE u{n} IS NOT NULL"
-        self._ask(Question(f"unit_texts{n}", sql, ["unit"]))
+        step = replace(_STEPS["unit_texts"], name=f"unit_texts{n}")
+        self._ask(step, {"unit": f"u{n}"}, ["unit"])
         found = engine.table(f"unit_texts{n}")
         codes = _codes(self.crediting.codes, found["unit"])
         engine.load(f"unit{n}", found.append_column("code", codes))
@@ -723,14 +737,11 @@ class _Grouping:
 
     def _load_months(self, runner: Runner) -> list[Month]:
         """Load `charged_months`, in the runner too; return them."""
-        asked = ["month", "min(own_day) AS first_day", "max(own_day) AS last_day"]
-        asked.append("count(*) AS rows")
-        totals = {"first_day": "min", "last_day": "max", "rows": "sum"}
+        sums, totals = "", {"first_day": "min", "last_day": "max", "rows": "sum"}
         for a in self.crediting.amount_names():
-            asked += [f"sum({a}) AS s_{a}", f"sum(abs({a})) AS z_{a}"]
+            sums += f", sum({a}) AS s_{a}, sum(abs({a})) AS z_{a}"
             totals |= {f"s_{a}": "sum", f"z_{a}": "sum"}
-        sql = f"SELECT {', '.join(asked)} FROM charge_rows GROUP BY month"
-        self._ask(Question("month_totals", sql, ["month"], totals))
+        self._ask(_STEPS["month_totals"], {"month_sums": sums}, ["month"], totals)
         rows = self.charges.engine.query("FROM month_totals ORDER BY month").to_pylist()
         found = [self._month(row) for row in rows]
         names = ("month", "first_day", "last_day")

@@ -15,6 +15,7 @@ import pyarrow as pa
 from fenrun.base.problem import Place, refused
 from fenrun.engine.dialect import literal, quoted, quoted_path
 from fenrun.engine.questions import Parts, Question
+from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.engine.steps import Step
 
 MEMORY = "FENRUN_MEMORY"
@@ -93,10 +94,14 @@ class DuckDB:
         return dict(described.fetchall())
 
     def run(self, step: Step, fragments: dict[str, str]) -> None:
-        self.make("VIEW" if step.view else "TABLE", step.name, step.filled(fragments))
+        kind = "VIEW" if step.view else "TABLE"
+        self.make(kind, step.name, step.filled(fragments), step.about)
 
-    def make(self, kind: str, name: str, sql: str) -> None:
-        """Make a TABLE or VIEW of a query. Raises Refused where exact arithmetic does not fit."""
+    def make(self, kind: str, name: str, sql: str, about: str = "") -> None:
+        """Make a TABLE or VIEW of a query; `about` says what it holds.
+
+        Raises Refused where exact arithmetic does not fit.
+        """
         try:
             self.connection.execute(f"CREATE OR REPLACE {kind} {quoted(name)} AS {sql}")
         except duckdb.Error as error:
@@ -110,7 +115,15 @@ class DuckDB:
         `parts` gives the same rows import by import, for whoever reads them elsewhere. Raises
         Refused where exact arithmetic does not fit.
         """
-        self.make("TABLE", question.name, question.sql)
+        self.make("TABLE", question.name, question.sql, question.about)
+
+    def small(self) -> Runner:
+        """Return a runner beside the engine, for what is small."""
+        return SQLite()
+
+    def bulk(self) -> Runner:
+        """Return a runner in the engine's own database."""
+        return Bulk(self.connection)
 
     def table(self, name: str) -> pa.Table:
         return self.connection.sql(f"FROM {quoted(name)}").to_arrow_table()

@@ -41,6 +41,8 @@ class Question:
     """The function that makes one of several, for each column that is no key: sum, min or max."""
     views: Mapping[str, str] = field(default_factory=dict)
     """The views of the rows that it reads, by name."""
+    about: str = ""
+    """What its table holds, in a sentence."""
 
     @property
     def text(self) -> str:

@@ -45,6 +45,10 @@ NUMBER, AMOUNT, TEXT = "BIGINT", "HUGEINT", "TEXT"
 class Runner(Protocol):
     """A database that runs steps over whole numbers."""
 
+    @property
+    def is_narrow(self) -> bool:
+        """True if its numbers have 64 bits, past which it goes on in floats without a word."""
+
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         """Make rows known as a table; `columns` are its columns with their types."""
 
@@ -76,6 +80,8 @@ class SQLite:
     It goes on in floating point where 64 bits do not hold a number, without a word: who uses it
     must know before that no sum passes 63 bits, and asks `refuse_floats` afterwards.
     """
+
+    is_narrow = True
 
     def __init__(self) -> None:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
@@ -166,7 +172,7 @@ def _plain_array(values: Sequence[Any]) -> pa.Array:
         return _array([None if value is None else int(value) for value in values], AMOUNT)
 
 
-_MACROS = f"""
+MACROS = f"""
 CREATE OR REPLACE TEMP MACRO times(a, b) AS CAST(a AS HUGEINT) * (b);
 CREATE OR REPLACE TEMP MACRO plus(a, b) AS CAST(a AS HUGEINT) + (b);
 CREATE OR REPLACE TEMP MACRO minus(a, b) AS CAST(a AS HUGEINT) - (b);
@@ -188,15 +194,18 @@ CREATE OR REPLACE TEMP MACRO month_end(m) AS date_diff(
 CREATE OR REPLACE TEMP MACRO months_later(d, n) AS date_diff(
   'day', DATE '1970-01-01',
   CAST(DATE '1970-01-01' + CAST(d AS INTEGER) + to_months(CAST(n AS INTEGER)) AS DATE))"""
+"""What makes the functions of steps known to DuckDB, for as long as a connection lasts."""
 
 
 class Bulk:
     """DuckDB, whose whole numbers reach 38 digits; it raises where they do not."""
 
+    is_narrow = False
+
     def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.connection = connection or duckdb.connect(":memory:")
         self.connection.execute("SET enable_progress_bar = false")
-        self.connection.execute(_MACROS)
+        self.connection.execute(MACROS)
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         found = list(rows)

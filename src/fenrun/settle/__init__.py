@@ -11,6 +11,8 @@ whose invariants do not hold leaves no run.
 - `settling`: runs the stages; `pipeline`: settles plans over facts by it, with their checks.
 - `kept_months`: the sums of months, kept in a workspace; `months`: reads them, brings them up or
   measures; `touched`: the accounts that a change of the book may concern.
+- `more_facts`: what more facts take off the sums of months and put on; `standing`: a settled period
+  that stays open, so that more facts are settled for those alone whom they concern.
 - `results`: RESULT_TABLES, the tables that a run leaves; `decoded`: codes and whole numbers as
   people read them.
 - `runs`: settles a period of a workspace, or takes up the run that did so before.

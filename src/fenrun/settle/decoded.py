@@ -13,6 +13,7 @@ from fenrun.base.problem import Place, refused
 from fenrun.book.as_codes import issuer_and_subject
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
+from fenrun.settle.readings import decimals_of
 from fenrun.settle.results import AS_IT_IS, COUNT, DAY, MONTH, RESULT_TABLES, TEXT
 from fenrun.settle.settling import Settlement
 
@@ -40,13 +41,7 @@ class _Decoder:
         self.settlement = settlement
         self.codes: Codes = settlement.codes
         self.texts = pa.array(self.codes.texts, pa.string())
-        scales = settlement.scales
-        self.scales = {"slope": scales.rate + scales.part} | {
-            name: getattr(scales, name)
-            for table in RESULT_TABLES
-            for name in table.columns.values()
-            if name not in (TEXT, DAY, MONTH, COUNT, AS_IT_IS, "slope")
-        }
+        self.scales = decimals_of(settlement)
 
     def table(self, name: str, columns: Mapping[str, str]) -> pa.Table:
         """Return a result table."""

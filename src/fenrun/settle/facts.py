@@ -14,10 +14,11 @@ from fenrun.book.checks import problems_of
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.runner import Runner
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import KeptMonths
-from fenrun.settle.pipeline import earn, settle
+from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store
 
@@ -54,17 +55,19 @@ class Facts:
         known: datetime,
         progress: Callable[[str], None] = lambda name: None,
         engine: DuckDB | None = None,
+        make: Callable[[], Runner] | None = None,
+        inspect: Inspect = lambda settling, charges: None,
     ) -> Run:
         """Settle the period over these facts, in the engine given or a new one (see FENRUN_ENGINE).
 
-        No run is kept. Raises Refused.
+        No run is kept; `make` and `inspect` are those of the pipeline. Raises Refused.
         """
         engine = engine or new_engine()
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
         facts = (engine, source, self.book, self.plans, period, as_of)
-        return settle(*facts, progress, sources, kept=self.kept)
+        return settle(*facts, progress, sources, make, self.kept, inspect)
 
     def earn(self, period: Period, known: datetime) -> Run:
         """Settle the period up to `earnings`, the only table of the run. Raises Refused."""

@@ -161,14 +161,31 @@ def added_up(name: str, parts: Iterable[tuple[int, pa.Table]]) -> pa.Table:
 
     Rows that are left without charges are gone.
     """
+    found = _added(name, parts)
+    return found.filter(pc.not_equal(found["charges"], 0))
+
+
+def difference(name: str, parts: Iterable[tuple[int, pa.Table]]) -> pa.Table:
+    """Return what parts of one table add to sums: rows that add nothing are gone.
+
+    One that adds no charges can still add an amount.
+    """
+    found, keep = _added(name, parts), None
+    for column, how in SUMS[name].items():
+        if how == AMOUNT:
+            adds = pc.not_equal(found[column], 0)
+            keep = adds if keep is None else pc.or_(keep, adds)
+    return found.filter(keep)
+
+
+def _added(name: str, parts: Iterable[tuple[int, pa.Table]]) -> pa.Table:
     columns = SUMS[name]
     amounts = [column for column, how in columns.items() if how == AMOUNT]
     keys = [column for column in columns if column not in amounts]
     whole = pa.concat_tables([_signed(table, amounts, sign) for sign, table in parts])
     found = whole.group_by(keys).aggregate([(amount, "sum") for amount in amounts])
     found = found.rename_columns([column.removesuffix("_sum") for column in found.column_names])
-    left = found.filter(pc.not_equal(found["charges"], 0))
-    return _typed(left.select(list(columns)), columns)
+    return _typed(found.select(list(columns)), columns)
 
 
 def _signed(table: pa.Table, amounts: Sequence[str], sign: int) -> pa.Table:

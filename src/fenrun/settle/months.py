@@ -8,14 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from fenrun.base.ids import digest
-from fenrun.book.as_codes import Book, book_of
+from fenrun.book.as_codes import book_of
 from fenrun.book.as_of import Sources
 from fenrun.credit.crediting import STEPS, Crediting
 from fenrun.credit.stored_charges import GROUP_STEPS, Source, StoredCharges
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.runner import AMOUNT as WIDE
-from fenrun.engine.runner import NUMBER, TEXT, Bulk, Runner, SQLite
-from fenrun.plan.rows import Plan
+from fenrun.engine.runner import NUMBER, TEXT
 from fenrun.settle import kept_months
 from fenrun.settle.kept_months import (
     AMOUNT,
@@ -29,15 +28,12 @@ from fenrun.settle.kept_months import (
     added_up,
     of_month,
     source_id,
-    typed,
 )
+from fenrun.settle.more_facts import Signed, all_sums, of_book, of_charges
 from fenrun.settle.results import ENGINE_VERSION
-from fenrun.settle.settling import Settling, fitting
-from fenrun.settle.touched import part_of_book, touched_accounts
+from fenrun.settle.settling import Settling
 
 _TYPES = {CODE: NUMBER, kept_months.NUMBER: NUMBER, WORD: TEXT, AMOUNT: WIDE}
-_MOST_TOUCHED = 5
-"""One account in so many, and the whole month is measured again."""
 
 
 class Months:
@@ -106,13 +102,13 @@ class Months:
         whole = self.charges if self.inherits else self.charges.part(self.charges.source, span)
         self.settling.measure(whole)
         if self._is_apart():
-            self._keep(months, _all_sums(runner))
+            self._keep(months, all_sums(runner))
         if len(months) <= months[-1] - months[0] or self.inherits:
             self._leave(months)
 
     def _leave(self, months: Sequence[int]) -> None:
         """Leave only the sums of some months in the runner: others are kept."""
-        sums = _all_sums(self.settling.runner)
+        sums = all_sums(self.settling.runner)
         for name in SUMS:
             parts = [of_month({name: sums[name]}, month)[name] for month in months]
             self.settling.runner.load_table(name, pa.concat_tables(parts))
@@ -166,7 +162,7 @@ class Months:
                 found.append(one)
         return max(found, key=lambda one: (len(one.charges), len(one.book)), default=None)
 
-    def _change(self, before: Sequence[KeptMonth]) -> list[tuple[int, Tables]] | None:
+    def _change(self, before: Sequence[KeptMonth]) -> Signed | None:
         """Return what is taken off and put on, in all months together."""
         settling, months = self.settling, [one.month for one in before]
         span = (month_of(months[0]), month_of(months[-1] + 1))
@@ -176,45 +172,12 @@ class Months:
                 return None  # one month lacks what another has
             imports = self.charges.source.imports
             late = Source([item for item in imports if item.id not in there])
-            return [(1, self._sums_of(self.charges.part(late, span), settling.book))]
-        if _has_limits(settling.plans):
-            return None  # what one registers can refuse another's
+            return of_charges(settling, self.charges.part(late, span), settling.book)
         pairs = list(zip(self.book, self.sources))
         old = book_of([source for content, source in pairs if content in before[0].book])
         new = [source for content, source in pairs if content not in before[0].book]
         whole = self.charges if self.inherits else self.charges.part(self.charges.source, span)
-        touched = touched_accounts(whole, settling.book, new)
-        if len(touched) * _MOST_TOUCHED > whole.count_accounts():
-            return None
-        some = whole.of(touched)
-        books = (part_of_book(whole, book, touched) for book in (old, settling.book))
-        taken_off, put_on = (self._sums_of(some, book) for book in books)
-        return [(-1, taken_off), (1, put_on)]
-
-    def _sums_of(self, charges: StoredCharges, book: Book) -> Tables:
-        """Return the sums of some charges by a book."""
-        like = self.settling
-
-        def settle(runner: Runner) -> Tables:
-            part = Settling(runner, like.plans, like.period, book, like.cost_scale, like=like)
-            part.load_book()
-            part.load_plans()
-            part.measure(charges)
-            return _all_sums(runner)
-
-        return fitting([SQLite, Bulk], settle)
-
-
-def _all_sums(runner: Runner) -> dict[str, pa.Table]:
-    """Return the sums of months in a runner."""
-    return typed(
-        {name: runner.arrow(f"SELECT {', '.join(SUMS[name])} FROM {name}") for name in SUMS}
-    )
-
-
-def _has_limits(plans: Sequence[Plan]) -> bool:
-    terms = plans[0].terms[0]
-    return bool(terms.registration_days or terms.open_registrations or terms.cooldown_months)
+        return of_book(settling, whole, (old, settling.book), new)
 
 
 def _key_of_measures(settling: Settling, inherits: bool) -> str:

@@ -39,6 +39,7 @@ from fenrun.settle.settling import (
 from fenrun.statement import checks as statement_checks
 from fenrun.statement.run import Run
 
+Inspect = Callable[[Settling, StoredCharges], None]
 _SMALL = 50_000
 """The most charges and links that SQLite takes."""
 _IN_COMMON = (
@@ -63,14 +64,16 @@ def settle(
     sources: Mapping[str, str] | None = None,
     make: Callable[[], Runner] | None = None,
     kept: KeptMonths | None = None,
+    inspect: Inspect = lambda settling, charges: None,
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
     `as_of` says up to which moment the facts were known, `sources` from which file each import
     of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
-    unless that is quicker. Raises Refused where the plans cannot be settled as one, where exact
-    arithmetic does not fit, or where an invariant breaks.
+    unless that is quicker. `inspect` is shown the settlement while its tables are there. Raises
+    Refused where the plans cannot be settled as one, where exact arithmetic does not fit, or where
+    an invariant breaks.
     """
     plans = _as_known(plans, as_of)
     stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
@@ -91,6 +94,7 @@ def settle(
         settling.run_statements()
         _refuse_broken(settling)
         problems += _problems(settling, stored)
+        inspect(settling, stored)
         load_results(settling.settled(problems), engine)
         return problems
 
@@ -181,14 +185,10 @@ def _in_schema(
 ) -> Result:
     """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
     engine = charges.engine
-
-    def bulk() -> Runner:
-        return Bulk(engine.connection)
-
     with engine.temporary_schema("settling"):
         # SQLite may refuse what it then has read.
         twice = _is_small(charges, book) and not engine.is_far
-        makes = [make] if make else [SQLite, bulk] if twice else [bulk]
+        makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
         return fitting(makes, settle_by)
 
 

@@ -19,6 +19,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, plans_as_of
+from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest
@@ -67,23 +68,27 @@ def settle_workspace(
     known: datetime | None = None,
     only: Sequence[str] = (),
     progress: Callable[[str], None] = lambda name: None,
+    inspection: Inspection | None = None,
 ) -> Settled:
     """Settle a period of a workspace, or take up the run that did so before.
 
     It is settled as known at a moment (by default: all it knows), under all plans in force or
-    `only` those with the ids given. Raises Refused where there is no plan or no charge for the
-    period, or the run cannot be trusted.
+    `only` those with the ids given. For an `inspection` it is settled anew. Raises Refused where
+    there is no plan or no charge for the period, or the run cannot be trusted.
     """
     basis = _basis(store, period, knowledge_time(store, known), only)
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
-    if kept:
+    if kept and not inspection:
         return Settled(short(run_id), _kept_run(kept, basis))
     facts = Facts(basis.charges, sources_of(basis.book), basis.plans, kept=kept_months(store))
-    run = facts.settle(period, basis.known, progress)
+    settle = inspection.settle if inspection else Facts.settle
+    run = settle(facts, period, basis.known, progress)
     if not _has_business(run):
         raise refused("charges-missing", Place(str(store.path)), period=period.key)
     plan_ids = {"plans": [plan.id for plan in basis.plans]}
+    if kept:
+        return Settled(short(run_id), run)
     said = manifest(period.key, basis.known, plan_ids, run.problems)
     store.add("runs", run_id, said, lambda folder: _write(run, folder))
     return Settled(short(run_id), run)

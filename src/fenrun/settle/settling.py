@@ -16,7 +16,7 @@ from fenrun.credit.stored_charges import Month, StoredCharges
 from fenrun.earn import checks as earn_checks
 from fenrun.earn.earning import Earning, Scales, scales_of
 from fenrun.engine.codes import Codes, unscaled
-from fenrun.engine.runner import Runner, SQLite
+from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.paying import Paying
 from fenrun.plan.rows import Plan
@@ -102,7 +102,7 @@ class Settling:
         """
         total = sum(sizes, Decimal(0))
         figures = _figures(self.book)
-        is_fine = not isinstance(self.runner, SQLite)
+        is_fine = not self.runner.is_narrow
         if not is_fine and not _is_small(self.plans, total, figures, self.scales):
             raise refused("amount-too-large", Place("sqlite"))
 
@@ -146,6 +146,10 @@ class Settling:
         The book and the plans are loaded.
         """
         self.group(charges)
+        self.measure_groups()
+
+    def measure_groups(self) -> None:
+        """Run the steps from groups to sums of months. Raises Refused where these are broken."""
         self.credit({"groups"})
         credited = credit_checks.broken(self.runner, self.crediting) + _lost(self)
         measured = earn_checks.broken_measures(self.runner, self.crediting)

@@ -22,6 +22,7 @@ from fenrun.credit.stored_charges import StoredCharges
 Account = tuple[str, str]
 """Issuer and name."""
 _LABEL = ("party", "label", "valid_from")
+_OWNED = ("issuer", "subject", "party")
 
 
 @dataclass
@@ -50,12 +51,13 @@ def touched_accounts(charges: StoredCharges, book: Book, new: Sources) -> set[Ac
     """Return the accounts of charges that `new` sources, which are part of a book, may concern."""
     found = _new_subjects(book, new)
     below = with_those_below(book, found.parties)
-    links = list(_rows(book.links, "of_kind", "issuer", "subject", "party"))
-    for of_kind, issuer, subject, party in links:
-        if party in below and of_kind in ("customer", "order", "resource"):
-            found.add_link(of_kind, issuer, subject)
-    customers = found.customers | found.parties
-    return found.accounts | owned(charges, links, customers) | charges.accounts_with(found.named)
+    of_customers = pa.array(("customer", "order", "resource"))
+    held = book.links.filter(pc.is_in(book.links["party"], _texts(below)))
+    held = held.filter(pc.is_in(held["of_kind"], of_customers))
+    for link in _rows(held, "of_kind", "issuer", "subject"):
+        found.add_link(*link)
+    mine = owned(charges, book, found.customers | found.parties)
+    return found.accounts | mine | charges.accounts_with(found.named)
 
 
 def _new_subjects(book: Book, new: Sources) -> _Subjects:
@@ -88,47 +90,50 @@ def with_those_below(book: Book, payees: Set[str] | Sequence[str]) -> set[str]:
     return found
 
 
+def with_those_above(book: Book, parties: Set[str]) -> set[str]:
+    """Return the parties, and all who ever held a role of them, step by step."""
+    of_parties = book.links.filter(pc.equal(book.links["of_kind"], "party"))
+    found, rising = set(parties), set(parties)
+    while rising:
+        above = of_parties.filter(pc.is_in(of_parties["subject"], _texts(rising)))
+        rising = _parties(above) - found
+        found |= rising
+    return found
+
+
 def near_accounts(charges: StoredCharges, book: Book, parties: Set[str]) -> set[Account]:
     """Return the accounts of which charges can be credited to the parties: issuer and account.
 
     Those of their customers, with all other accounts of whoever owns one of them, and those with
     charges of a named order, resource or sub-account.
     """
-    links = list(_rows(book.links, "of_kind", "issuer", "subject", "party"))
-    customers = {
-        subject for kind, _, subject, party in links if kind == "customer" and party in parties
-    }
-    accounts = owned(charges, links, customers)
-    accounts |= charges.accounts_with(
-        (kind, issuer, subject)
-        for kind, issuer, subject, party in links
-        if kind in ("order", "resource") and party in parties
-    )
+    held = book.links.filter(pc.is_in(book.links["party"], _texts(parties)))
+    links = list(_rows(held, "of_kind", "issuer", "subject"))
+    accounts = owned(charges, book, {subject for kind, _, subject in links if kind == "customer"})
+    accounts |= charges.accounts_with(link for link in links if link[0] in ("order", "resource"))
     owners = {
         party
-        for kind, issuer, subject, party in links
-        if kind == "account" and (issuer, subject) in accounts
+        for issuer, subject, party in _rows(_of_kind(book.links, "account"), *_OWNED)
+        if (issuer, subject) in accounts
     }
-    owners |= _owners_of_sub_accounts(charges, links, accounts)
-    return accounts | owned(charges, links, owners)
+    owners |= _owners_of_sub_accounts(charges, book, accounts)
+    return accounts | owned(charges, book, owners)
 
 
-def _owners_of_sub_accounts(
-    charges: StoredCharges, links: Sequence[tuple[Any, ...]], accounts: Set[Account]
-) -> set[str]:
+def _owners_of_sub_accounts(charges: StoredCharges, book: Book, accounts: Set[Account]) -> set[str]:
     """Return who owns a sub-account of some accounts."""
-    mine = [link[1:] for link in links if link[0] == "sub-account"]
-    inside = charges.of(accounts).keys_of("sub-account") if mine else set()
-    return {party for issuer, subject, party in mine if key_of(issuer, subject) in inside}
+    mine = _of_kind(book.links, "sub-account")
+    inside = charges.of(accounts).keys_of("sub-account") if mine.num_rows else set()
+    owners = _rows(mine, *_OWNED)
+    return {party for issuer, subject, party in owners if key_of(issuer, subject) in inside}
 
 
-def owned(
-    charges: StoredCharges, links: Sequence[tuple[Any, ...]], customers: Set[str]
-) -> set[Account]:
+def owned(charges: StoredCharges, book: Book, customers: Set[str]) -> set[Account]:
     """Return the accounts of some customers, and those in which they have a sub-account."""
-    mine = [link[:3] for link in links if link[3] in customers]
-    accounts = {(issuer, subject) for kind, issuer, subject in mine if kind == "account"}
-    return accounts | charges.accounts_with(row for row in mine if row[0] == "sub-account")
+    held = book.links.filter(pc.is_in(book.links["party"], _texts(customers)))
+    accounts = set(_rows(_of_kind(held, "account"), "issuer", "subject"))
+    inside = _rows(_of_kind(held, "sub-account"), "of_kind", "issuer", "subject")
+    return accounts | charges.accounts_with(inside)
 
 
 def _rows(table: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:

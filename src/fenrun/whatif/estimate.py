@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,11 @@ import pyarrow.parquet as pq
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.when import Period
 from fenrun.charges.rows import COSTS, ESSENTIAL
 from fenrun.engine.codes import month_number
 from fenrun.settle.detail import detail_of
-from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
+from fenrun.settle.standing import Standing
 from fenrun.statement.rows import Statement, statements_of
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
@@ -60,10 +57,9 @@ _KEPT = (
 class Estimator:
     """A period settled as known at a moment, to which one charge at a time is added."""
 
-    def __init__(self, store: Store, period: Period, known: datetime):
-        self.period, self.known = period, known
-        self.facts = facts_as_of(store, known)
-        self.run = self.facts.settle(period, known)
+    def __init__(self, standing: Standing):
+        self.standing, self.run = standing, standing.run
+        self.period, self.known = standing.period, standing.known
         self._folder = tempfile.TemporaryDirectory(prefix="fenrun-estimate-")
         self._count = 0
 
@@ -103,9 +99,9 @@ class Estimator:
         if not like or not before:
             values = {"payee": payee, "period": self.period.key, "service": service or "-"}
             raise Refused([Problem("estimate-nothing", Place(payee), values)])
-        charges = (*self.facts.charges, self._charge(like, amount))
-        run = replace(self.facts, charges=charges).settle(self.period, self.known)
-        after = _statement(run, payee) or before
+        change = self.standing.with_more(charges=[self._charge(like, amount)])
+        after = _statement(change.run, payee) if change.concerns(payee) else before
+        after = after or before
         return {
             "payee": payee,
             "period": self.period.key,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,15 +9,14 @@ from typing import Any
 from fenrun.base.money import plain
 from fenrun.base.problem import Refused
 from fenrun.base.table import from_rows
-from fenrun.base.when import OPEN_END, parse_period
+from fenrun.base.when import OPEN_END
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
+from fenrun.portal.commands.standing import standing_of
 from fenrun.portal.models import Period
-from fenrun.settle.facts import facts_as_of
-from fenrun.statement.rows import payees
-from fenrun.statement.run import Run
+from fenrun.settle.standing import earned_by_payee
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
@@ -94,25 +91,17 @@ def preview_move(
     Raises Refused for links that the book cannot hold.
     """
     known = period.known.replace(tzinfo=None)
-    facts = facts_as_of(store, known)
-    month = parse_period(period.key)
-    before = _earned_by_payee(facts.settle(month, known))
     rows = handed_over(book_of(store, known), customer, to, since)
     texts = [{key: str(value) for key, value in row.items()} for row in rows]
     book, problems = book_from({"links": list(enumerate(texts, 2))}, "what-if")
     if problems:
         raise Refused(problems)
-    later = known + timedelta(seconds=1)
-    moved = ("what-if", later, {"links": from_rows(Link, book.links)})
-    after = replace(facts, book=[*facts.book, moved]).settle(month, known)
-    return _differences(before, _earned_by_payee(after))
-
-
-def _earned_by_payee(run: Run) -> dict[str, Decimal]:
-    earned: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for row in payees(run.engine):
-        earned[row["payee"]] += row["earned"]
-    return earned
+    moved = ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)})
+    with standing_of(period) as standing:
+        change = standing.with_more(book=[moved])
+        before = earned_by_payee(standing.run)
+        concerned = {payee: e for payee, e in before.items() if change.concerns(payee)}
+        return _differences(concerned, change.earned())
 
 
 def _differences(before: dict[str, Decimal], after: dict[str, Decimal]) -> list[dict[str, Any]]:

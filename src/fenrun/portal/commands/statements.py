@@ -22,6 +22,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
 from fenrun.portal.commands.publishing import digest_of
+from fenrun.portal.commands.standing import standing_of
 from fenrun.portal.models import Period, Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
@@ -71,26 +72,18 @@ def explained(statement: Statement, line: str) -> dict[str, Any]:
         return explain(run, line, _LARGEST_CHARGES)
 
 
-@lru_cache(maxsize=1)
-def _estimator(key: str, run: str, known: datetime) -> tuple[Estimator, threading.Lock]:
-    return Estimator(Store.open(settings.WORKSPACE), parse_period(key), known), threading.Lock()
-
-
 def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]:
     """Return what additional sales would earn the payee of a statement.
 
     Raises Refused for what is no amount, or where nothing can be sold.
     """
     more = _sale(amount)
-    period = statement.period
-    with outside_queue():
-        known = period.known.replace(tzinfo=None)
-        estimator, lock = _estimator(period.key, period.run, known)
-        with lock:
-            return {
-                **estimator.sell(statement.payee, more, service or None),
-                "services": estimator.services(statement.payee),
-            }
+    with standing_of(statement.period) as standing:
+        estimator = Estimator(standing)
+        return {
+            **estimator.sell(statement.payee, more, service or None),
+            "services": estimator.services(statement.payee),
+        }
 
 
 def _sale(text: str) -> Decimal:

@@ -1,0 +1,84 @@
+"""More facts, and what they take off the sums of months and put on.
+
+Only charges of the accounts that they touch are measured again, by the part of the book that
+credits these: as things were, and as they are now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fenrun.book.as_codes import Book
+from fenrun.book.as_of import Sources
+from fenrun.credit.stored_charges import StoredCharges
+from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.plan.rows import Plan
+from fenrun.settle.kept_months import SUMS, Tables, typed
+from fenrun.settle.settling import Settling, fitting
+from fenrun.settle.touched import part_of_book, touched_accounts
+
+Signed = list[tuple[int, Tables]]
+"""Sums of months, each times 1 or -1."""
+_MOST_TOUCHED = 5
+"""One account in so many, and all are measured again."""
+
+
+def of_book(
+    like: Settling, charges: StoredCharges, books: tuple[Book, Book], added: Sources
+) -> Signed | None:
+    """Return what sources that are `added` to a book change; `books` are it and the new one.
+
+    `like` is a settlement whose codes and decimals hold all of it. None, where that would be more
+    work than measuring anew.
+    """
+    if has_limits(like.plans):
+        return None  # what one registers can refuse another's
+    touched = touched_accounts(charges, books[1], added)
+    if len(touched) * _MOST_TOUCHED > charges.count_accounts():
+        return None
+    some = charges.of(touched)
+    some.by_day = True  # on which day something changes differs from book to book
+    old, new = (part_of_book(some, book, touched) for book in books)
+    # The new book names all that the old one names, so groups by it serve both.
+    put_on, taken_off = _sums_of(like, some, [new, old])
+    return [(-1, taken_off), (1, put_on)]
+
+
+def of_charges(like: Settling, late: StoredCharges, book: Book) -> Signed:
+    """Return what late charges add. None of them may inherit an order of another charge."""
+    (put_on,) = _sums_of(like, late, [part_of_book(late, book, late.pairs())])
+    return [(1, put_on)]
+
+
+def _sums_of(like: Settling, charges: StoredCharges, books: Sequence[Book]) -> list[Tables]:
+    """Return the sums of months of some charges by each of some books, the first of which names all
+    that the others name.
+    """
+
+    def settle(runner: Runner) -> list[Tables]:
+        found, months = [], None
+        for book in books:
+            part = Settling(runner, like.plans, like.period, book, like.cost_scale, like=like)
+            part.load_book()
+            if months is None:
+                part.load_plans()
+                part.group(charges)
+            months = part.months = months or part.months
+            part.measure_groups()
+            found.append(all_sums(runner))
+        return found
+
+    return fitting([SQLite, Bulk], settle)
+
+
+def all_sums(runner: Runner) -> Tables:
+    """Return the sums of months in a runner."""
+    return typed(
+        {name: runner.arrow(f"SELECT {', '.join(SUMS[name])} FROM {name}") for name in SUMS}
+    )
+
+
+def has_limits(plans: Sequence[Plan]) -> bool:
+    """Return whether the plans refuse some links of a book."""
+    terms = plans[0].terms[0]
+    return bool(terms.registration_days or terms.open_registrations or terms.cooldown_months)
