@@ -5,6 +5,7 @@ Of the portal only what needs no settings: those are read where a server starts.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import pkgutil
@@ -27,3 +28,4 @@ catalogue()
 catalogue("problems.yaml")
 gc.collect()
 gc.freeze()  # else each fork copies all of this when it collects its own
+atexit.register(gc.unfreeze)  # else DuckDB complains of a leak where the server of forks ends
