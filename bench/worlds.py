@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from fenrun.settle.facts import Facts
 from fenrun.settle.imports import import_file, import_files
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.results import KEPT
+from fenrun.settle.standing import Change
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 from fenrun.world.charges import write_month
@@ -152,3 +154,33 @@ def compared(one: Run, other: Run) -> int:
     if one.problems != other.problems:
         raise AssertionError("there are other problems than settled anew")
     return rows
+
+
+def compared_change(change: Change, anew: Run) -> int:
+    """Return how many rows a change has, in all tables that say whose they are.
+
+    Raises AssertionError where those of somebody whom it concerns differ from the run.
+    """
+    rows = 0
+    for name in KEPT:
+        some, whole = (_rows_of(change, run, name) for run in (change.run, anew))
+        if some != whole:
+            raise AssertionError(f"{name} has other rows than settled anew")
+        rows += len(some)
+    return rows
+
+
+def _rows_of(change: Change, run: Run, name: str) -> list[str]:
+    """Return the rows of a table that are of somebody whom a change concerns, in order."""
+    rows = run.engine.table(name).to_pylist()
+    return sorted(
+        repr(_plain(row)) for row in rows if "payee" in row and change.concerns(row["payee"])
+    )
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with amounts that are equal if they are, whatever their decimals."""
+    return {
+        name: value.normalize() if isinstance(value, Decimal) else value
+        for name, value in row.items()
+    }

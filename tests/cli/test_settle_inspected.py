@@ -172,9 +172,9 @@ def test_seconds_are_shown_as_a_table(world: Path) -> None:
 
 def test_nothing_is_overwritten_and_sql_stands_alone(world: Path, file: Path) -> None:
     before = file.read_bytes()
-    for lang, words in (("en", "is there already"), ("zh-CN", "已存在")):
+    for lang, words in (("en", "istherealready"), ("zh-CN", "已存在")):
         done = _settle(world, "--keep-tables", file, lang=lang)
-        assert done.code == 1 and words in done.err
+        assert done.code == 1 and words in re.sub(r"\s", "", done.err)  # lines break anywhere
     assert file.read_bytes() == before
     nowhere = _settle(world, "--keep-tables", file.parent / "none/tables.duckdb")
     assert nowhere.code == 1 and "path-unusable" in nowhere.err

@@ -159,6 +159,16 @@ class StoredCharges:
         """Return all accounts of the files, by issuer and name."""
         return {pair for file in self.files for _, pair in file.accounts()}
 
+    def accounts_that_inherit(self, book: Book) -> set[tuple[str, str]]:
+        """Return the accounts in which a correction can inherit an order or a resource.
+
+        They have corrections, and charges of what the book names.
+        """
+        found = {pair for file in self.files for pair in file.accounts_with_corrections()}
+        links = book.links.select(["of_kind", "issuer", "subject"])
+        named = links.filter(pc.is_in(links["of_kind"], pa.array(("order", "resource"))))
+        return found & self.accounts_with(zip(*(column.to_pylist() for column in named.columns)))
+
     def count_accounts(self) -> int:
         """Return how many accounts there are at most."""
         return sum(file.stored.counts["accounts"] for file in self.files)
@@ -387,9 +397,21 @@ class _File:
         ]
         if not among:
             return set()
-        sql = f"SELECT DISTINCT account_no FROM {self._joined()} WHERE {' OR '.join(among)}"
+        return self._accounts_where(f"({' OR '.join(among)})")
+
+    def _accounts_where(self, condition: str) -> set[tuple[str, str]]:
+        """Return the accounts, of those that are meant, with a charge that meets a condition."""
+        if self.charges.accounts is not None:
+            condition += f" AND c.account_no IN ({', '.join(map(str, self._meant())) or 'NULL'})"
+        sql = f"SELECT DISTINCT c.account_no FROM {self._joined(condition)} WHERE {condition}"
         found = set(self.charges.engine.query(sql).column("account_no").to_pylist())
         return {pair for number, pair in self.accounts() if number in found}
+
+    def accounts_with_corrections(self) -> set[tuple[str, str]]:
+        """Return the accounts that have corrections."""
+        if not self.stored.item.facts.get("corrections", 1):
+            return set()
+        return self._accounts_where(self.condition(_CORRECTION))
 
     def keys_of(self, key: str) -> set[int]:
         """Return all values of a key, of the rows that are meant."""

@@ -49,21 +49,24 @@ def of_charges(
 ) -> Signed | None:
     """Return what late charges change.
 
-    Where corrections inherit an order of what they correct, all charges of the accounts are
-    measured again, `before` and with the late ones. None, where measuring anew is less work.
+    Where corrections inherit an order of what they correct, all charges of accounts in which some
+    can are measured again, `before` and with the late ones. None, where measuring anew is less
+    work.
     """
     touched = late.pairs()
-    if not inherits:
-        return [(1, _sums_of(like, late, part_of_book(late, book, touched)))]
-    if len(touched) * _MOST_TOUCHED > before.count_accounts():
-        return None
     imports = [*before.source.imports, *late.source.imports]
-    after = before.part(Source(imports), (before.start, before.end)).of(touched)
-    part = part_of_book(after, book, touched)
-    return [
-        (-1, _sums_of(like, before.of(touched), part)),
-        (1, _sums_of(like, after, part)),
-    ]
+    after = before.part(Source(imports), (before.start, before.end))
+    corrected = after.of(touched).accounts_that_inherit(book) if inherits else set()
+    if len(corrected) * _MOST_TOUCHED > before.count_accounts():
+        return None
+    plain = late.of(touched - corrected)
+    found = [(1, _sums_of(like, plain, part_of_book(plain, book, touched - corrected)))]
+    if corrected:
+        after = after.of(corrected)
+        part = part_of_book(after, book, corrected)
+        found.append((-1, _sums_of(like, before.of(corrected), part)))
+        found.append((1, _sums_of(like, after, part)))
+    return found
 
 
 def _sums_of(like: Settling, charges: StoredCharges, book: Book) -> Tables:
