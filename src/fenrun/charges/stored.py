@@ -217,13 +217,18 @@ def move_files(files: Path, into: Path) -> None:
 
 
 def load_charges(
-    engine: DuckDB, name: str, imports: Sequence[Import], only: Mapping[str, str] | None = None
+    engine: DuckDB,
+    name: str,
+    imports: Sequence[Import],
+    only: Mapping[str, str] | None = None,
+    accounts: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
     """Make the charges of the imports known to the engine under a name.
 
     They have `import_id`, `row_no` and each column of their sources. `only` gives, for some imports
-    by id, the condition in SQL on those rows that are meant. What all rows of a file share stands
-    in the view as a constant: it is neither read nor compared row by row.
+    by id, the condition in SQL on those rows that are meant, `accounts` for all of them the numbers
+    of the accounts. What all rows of a file share stands in the view as a constant: it is neither
+    read nor compared row by row.
     """
     if not imports:
         engine.load(name, empty_schema().empty_table())
@@ -231,7 +236,10 @@ def load_charges(
     only = only or {}
     files = [StoredFiles(item) for item in imports]
     widest = _most_decimals(file.decimal_places for file in files)
-    parts = [file.query(engine, widest, only.get(file.item.id, "true")) for file in files]
+    parts = [
+        file.query(engine, widest, only.get(id_, "true"), accounts[id_] if accounts else None)
+        for id_, file in zip((file.item.id for file in files), files)
+    ]
     engine.view(name, " UNION ALL BY NAME ".join(parts))
 
 
@@ -289,8 +297,14 @@ class StoredFiles:
         """The accounts: account_no, InvoiceIssuerName, BillingAccountId."""
         return read_parquet(self.accounts)
 
-    def query(self, engine: DuckDB, widest: Mapping[str, int], where: str) -> str:
-        """Return the query of those charges of which a condition holds."""
+    def query(
+        self,
+        engine: DuckDB,
+        widest: Mapping[str, int],
+        where: str,
+        accounts: Sequence[int] | None = None,
+    ) -> str:
+        """Return the query of those charges, of some accounts or all, that meet a condition."""
         columns = [f"{literal(short(self.item.id))} AS import_id", "c.row_no AS row_no"]
         for name in self.columns:
             value = self.constants.get(name) or self._value(stored_name(name), widest)
@@ -301,6 +315,8 @@ class StoredFiles:
             f" JOIN {engine.file(folder / CELLS)} AS k ON k.cell_no = c.cell_no"
             f" JOIN {engine.file(folder / ACCOUNTS)} AS a ON a.account_no = c.account_no"
         )
+        if accounts is not None:
+            rows += f" WHERE c.account_no IN ({', '.join(map(str, accounts)) or 'NULL'})"
         return rows if where == "true" else f"SELECT * FROM ({rows}) AS t WHERE {where}"
 
     def _value(self, name: str, widest: Mapping[str, int]) -> str:

@@ -117,6 +117,12 @@ class StoredCharges:
         some.scale, some.accounts = self.scale, self.accounts
         return some
 
+    def load(self, name: str) -> None:
+        """Make the charges of the accounts that are meant known to the engine, as they came."""
+        items = [file.stored.item for file in self.files]
+        accounts = {file.stored.item.id: file.meant() for file in self.files}
+        load_charges(self.engine, name, items, self.source.only, accounts)
+
     def months(self) -> list[int]:
         """Return every month in which charges can be billed."""
         billed = [file.stored.item.facts for file in self.files]
@@ -359,7 +365,7 @@ class _File:
         if condition:
             where.append(f"c.row_no IN (SELECT row_no FROM {self._all()} WHERE {condition})")
         if self.charges.accounts is not None:
-            where.append(f"c.account_no IN ({', '.join(map(str, self._meant())) or 'NULL'})")
+            where.append(f"c.account_no IN ({', '.join(map(str, self.meant())) or 'NULL'})")
         meant = " AND ".join(where)
         return f"SELECT {named} FROM {self._joined(named + meant)} WHERE {meant}"
 
@@ -369,7 +375,7 @@ class _File:
         beside = {"k": files.cells, "a": files.accounts}
         return Part(self.query(columns), files.charges, beside)
 
-    def _meant(self) -> list[int]:
+    def meant(self) -> list[int]:
         """Return the numbers of the accounts that are meant."""
         return [number for number, _ in self.accounts()]
 
@@ -402,7 +408,7 @@ class _File:
     def _accounts_where(self, condition: str) -> set[tuple[str, str]]:
         """Return the accounts, of those that are meant, with a charge that meets a condition."""
         if self.charges.accounts is not None:
-            condition += f" AND c.account_no IN ({', '.join(map(str, self._meant())) or 'NULL'})"
+            condition += f" AND c.account_no IN ({', '.join(map(str, self.meant())) or 'NULL'})"
         sql = f"SELECT DISTINCT c.account_no FROM {self._joined(condition)} WHERE {condition}"
         found = set(self.charges.engine.query(sql).column("account_no").to_pylist())
         return {pair for number, pair in self.accounts() if number in found}

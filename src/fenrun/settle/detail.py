@@ -23,8 +23,9 @@ from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.settle.decoded import as_amounts
+from fenrun.settle.more_facts import has_limits
 from fenrun.settle.settling import Settling, fitting
-from fenrun.settle.touched import near_accounts, with_those_below
+from fenrun.settle.touched import near_accounts, part_of_book, with_those_below
 from fenrun.statement.run import Run
 
 _QUALIFYING = """
@@ -125,9 +126,10 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
             engine, run.charges, plans, bases_of(plans), charged(plans, run.period)
         )
         near = near_accounts(charges, book, with_those_below(book, payees))
-        run.charges.load(engine, "charges")
-        _load_near(engine, near)
         charges = charges.of(near)
+        charges.load("near_charges")
+        if not has_limits(plans):  # by which what one registers can refuse another's
+            book = part_of_book(charges, book, near)
 
         def settle(runner: Runner) -> Detail:
             settling = Settling(runner, plans, run.period, book, charges.scale, by_customer=True)
@@ -137,18 +139,3 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
             return Detail(run, settling, charges)
 
         yield fitting([SQLite, lambda: Bulk(engine.connection)], settle)
-
-
-def _load_near(engine: DuckDB, accounts: set[tuple[str, str]]) -> None:
-    """Make the view `near_charges`: the charges of some accounts, as they came."""
-    pairs = sorted(accounts)
-    table = {
-        "issuer": pa.array([issuer for issuer, _ in pairs], pa.string()),
-        "account": pa.array([account for _, account in pairs], pa.string()),
-    }
-    engine.load("near_names", pa.table(table))
-    engine.view(
-        "near_charges",
-        "SELECT c.* FROM charges AS c SEMI JOIN near_names AS n"
-        " ON n.issuer = c.InvoiceIssuerName AND n.account = c.BillingAccountId",
-    )

@@ -143,7 +143,8 @@ def _rows(table: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
 def part_of_book(charges: StoredCharges, book: Book, accounts: Set[Account]) -> Book:
     """Return the part of a book by which charges of some accounts are credited.
 
-    All links of each subject, and of whoever stands above its holders, with their labels.
+    All links of each subject, and of whoever stands above its holders, with their labels and
+    figures.
     """
     some, links = charges.of(accounts), book.links
     names = pa.array(sorted(f"{issuer}{AT}{account}" for issuer, account in accounts), pa.string())
@@ -164,9 +165,11 @@ def part_of_book(charges: StoredCharges, book: Book, accounts: Set[Account]) -> 
         rising = _parties(above) - holders
         holders |= rising
     found.append(of_parties.filter(pc.is_in(of_parties["subject"], _texts(holders))))
-    labels = book.labels.filter(pc.is_in(book.labels["party"], _texts(customers | holders)))
-    none = (book.parties.slice(0, 0), book.figures.slice(0, 0))
-    return Book(none[0], pa.concat_tables(found), labels, none[1])
+    parties = _texts(customers | holders)
+    labels, figures = (
+        table.filter(pc.is_in(table["party"], parties)) for table in (book.labels, book.figures)
+    )
+    return Book(book.parties.slice(0, 0), pa.concat_tables(found), labels, figures)
 
 
 def _of_kind(links: pa.Table, kind: str, also: pa.ChunkedArray | None = None) -> pa.Table:
