@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,11 +67,11 @@ def to_rows(kind: type[Row], table: pa.Table) -> list[Row]:
     return [kind(**record) for record in table.select(names).to_pylist()]
 
 
-def _columns(kind: type[Row]) -> Iterator[tuple[str, type[Any]]]:
-    """Yield the name and Python type of each field."""
+@cache
+def _columns(kind: type[DataclassInstance]) -> list[tuple[str, type[Any]]]:
+    """Return the name and Python type of each field."""
     hints = typing.get_type_hints(kind)
-    for field in fields(kind):
-        yield field.name, _python_type(hints[field.name])
+    return [(field.name, _python_type(hints[field.name])) for field in fields(kind)]
 
 
 def _python_type(hint: Any) -> type[Any]:
