@@ -81,14 +81,24 @@ GROUP BY month
 SELECT DISTINCT {unit} AS unit FROM charge_rows WHERE {unit} IS NOT NULL
 
 -- step: correcting
--- Accounts with charges of a named order or resource, and the corrections that name neither.
-SELECT DISTINCT a.code AS account, CASE WHEN {is_open} THEN c.price_key END AS price_key,
-       CASE WHEN {is_open} THEN c.started END AS started, {is_open} AS is_open
+-- Accounts with charges of a named order or resource, and the corrections that name neither. Asked
+-- one by one, each reads few columns, and few rows are left to be joined.
+SELECT a.code AS account, CAST(NULL AS BIGINT) AS price_key, CAST(NULL AS TIMESTAMP) AS started,
+       false AS is_open
 FROM charge_rows AS c
+JOIN named AS n ON n.of_kind = 'order' AND n.named_key = c.order_key
 JOIN accounts AS a ON a.account_no = c.account_no
+UNION
+SELECT a.code, NULL, NULL, false
+FROM charge_rows AS c
+JOIN named AS n ON n.of_kind = 'resource' AND n.named_key = c.resource_key
+JOIN accounts AS a ON a.account_no = c.account_no
+UNION
+SELECT a.code, c.price_key, c.started, true
+FROM charge_rows AS c
 JOIN cell_kinds AS k ON k.cell_no = c.cell_no
-{named_joins}
-WHERE o.code IS NOT NULL OR r.code IS NOT NULL OR {is_open}
+JOIN accounts AS a ON a.account_no = c.account_no
+WHERE {is_open}
 
 -- step: originals
 -- The orders and resources of charges that are corrected without a name: those of the same account,

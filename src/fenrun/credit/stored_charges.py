@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fenrun.base.ids import short
-from fenrun.book.as_codes import Book, named_subjects, subject_code
+from fenrun.book.as_codes import AT, Book, named_subjects
 from fenrun.charges.rows import COSTS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.crediting import Crediting, costs_of
@@ -381,18 +381,19 @@ class _File:
 
     def accounts(self) -> Iterator[tuple[int, tuple[str, str]]]:
         """Yield the number of each account that is meant, with its issuer and name."""
-        found = self._accounts(self.stored.all_accounts)
-        meant = self.charges.accounts
-        return ((n, pair) for n, pair in found if meant is None or pair in meant)
-
-    def _accounts(self, table: pa.Table) -> Iterator[tuple[int, tuple[str, str]]]:
-        """Yield the number, issuer and name of accounts; of few that are meant not all others."""
-        meant = self.charges.accounts
-        if meant is not None:
-            names = pa.array(sorted({name for _, name in meant}), pa.string())
-            table = table.filter(pc.is_in(table["BillingAccountId"], names))
+        table = self.account_table()
         names = (table[n].to_pylist() for n in ("InvoiceIssuerName", "BillingAccountId"))
         return zip(table["account_no"].to_pylist(), zip(*names))
+
+    def account_table(self) -> pa.Table:
+        """Return the accounts that are meant: number, issuer, name, and `subject` for its code."""
+        table, meant = self.stored.all_accounts, self.charges.accounts
+        names = (table[n] for n in ("InvoiceIssuerName", "BillingAccountId"))
+        table = table.append_column("subject", pc.binary_join_element_wise(*names, AT))
+        if meant is None:
+            return table
+        subjects = pa.array([f"{issuer}{AT}{name}" for issuer, name in meant], pa.string())
+        return table.filter(pc.is_in(table["subject"], subjects))
 
     def accounts_with(self, keys: Mapping[str, list[int]]) -> set[tuple[str, str]]:
         """Return the accounts that have charges with one of some keys."""
@@ -609,17 +610,14 @@ class _Grouping:
 
     def _load_accounts(self) -> None:
         """Load `accounts`: the code of each account of each file."""
-        codes: list[int] = []
-        numbers: list[int] = []
+        numbers: list[pa.Array] = [pa.array([], pa.int32())]
+        subjects: list[pa.Array] = [pa.array([], pa.string())]
         for file in self.charges.files:
-            first = self._first("accounts", file)
-            for number, pair in file.accounts():
-                numbers.append(first + number)
-                codes.append(subject_code(self.crediting.codes, *pair))
-        arrays = {
-            "account_no": pa.array(numbers, pa.int32()),
-            "code": pa.array(codes, pa.int64()),
-        }
+            table, first = file.account_table(), self._first("accounts", file)
+            numbers += pc.add(table["account_no"], first).cast(pa.int32()).chunks
+            subjects += table["subject"].chunks
+        codes = self.crediting.codes.of_column(pa.chunked_array(subjects))
+        arrays = {"account_no": pa.chunked_array(numbers), "code": codes}
         self.charges.engine.load("accounts", pa.table(arrays))
 
     def _load_kinds(self) -> None:
