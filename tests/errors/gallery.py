@@ -413,7 +413,7 @@ def _meanwhile(store: Store) -> list[Problem]:
         return rows(run)  # type: ignore[arg-type]
 
     closing.signed_off_rows = late  # type: ignore[assignment]
-    close(store, SEPTEMBER)
+    close(store, SEPTEMBER, first=True)
     return []
 
 
