@@ -34,6 +34,7 @@ from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing import close as closing
+from fenrun.closing import recompute as again
 from fenrun.closing.close import close
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
@@ -392,6 +393,22 @@ def _facts_meanwhile(store: Store) -> list[Problem]:
     closing.signed_off_rows = late  # type: ignore[assignment]
     close(store, SEPTEMBER)
     return []
+
+
+def _otherwise(store: Store) -> list[Problem]:
+    """September is closed; then a version that rounds otherwise looks at it."""
+    close(store, SEPTEMBER)
+    rows = again.signed_off_rows
+
+    def otherwise(run: Any) -> Any:
+        found = rows(run)
+        return found if run.closed else {payee: {} for payee in found}
+
+    again.signed_off_rows = otherwise
+    try:
+        return again.recompute(store)
+    finally:
+        again.signed_off_rows = rows
 
 
 def _kept_edited(store: Store) -> list[Problem]:
@@ -938,6 +955,10 @@ GALLERY: dict[str, Shows] = {
     ),
     "close-facts-meanwhile": settled(
         "fenrun import while 2024-09 is being closed", act=_facts_meanwhile
+    ),
+    "closed-otherwise": settled(
+        "fenrun audit verify WORKSPACE --recompute, by a version that was changed on purpose",
+        act=_otherwise,
     ),
     "kept-differs": settled(
         "a kept run edited on the disk, then fenrun close --period 2024-09", act=_kept_edited
