@@ -94,6 +94,7 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     item = store.find("closes", close.id)
     if not item:
         return ()
+    store.verified([item])
     return tuple(to_rows(Difference, read_parquet(item.folder / "differences.parquet")))
 
 

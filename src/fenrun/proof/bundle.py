@@ -111,7 +111,10 @@ def _whole(chain: list[list[str]]) -> Period:
 
 def _leaves(store: Store, close: Close) -> dict[str, str]:
     item = store.find("closes", close.id)
-    return dict(json.loads((item.folder / "leaves.json").read_text("utf-8"))) if item else {}
+    if not item:
+        return {}
+    store.verified([item])
+    return dict(json.loads((item.folder / "leaves.json").read_text("utf-8")))
 
 
 def _log_row(store: Store, close: Close) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def settle_workspace(
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept and not inspection:
+        (kept,) = store.verified([kept])
         return Settled(short(run_id), _kept_run(kept, basis))
     facts = Facts(basis.charges, sources_of(basis.book), basis.plans, kept=kept_months(store))
     settle = inspection.settle if inspection else Facts.settle
@@ -100,8 +101,8 @@ def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -
     plans = in_force([plan_as_of(file.plan, known.date()) for file in files], period)
     if not plans:
         raise refused("plan-missing", Place(str(store.path)), period=period.key)
-    charges = tuple(store.imports("charges", known))
-    book = tuple(store.imports("book", known))
+    charges = tuple(store.verified(store.imports("charges", known)))
+    book = tuple(store.verified(store.imports("book", known)))
     return _Basis(plans, charges, book, period, known)
 
 
