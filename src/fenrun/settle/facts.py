@@ -85,7 +85,7 @@ def facts_as_of(store: Store, known: datetime) -> Facts:
 
 
 def kept_months(store: Store) -> KeptMonths:
-    """Return where a workspace keeps the sums of months."""
+    """Return where a workspace keeps the sums of months: with its other caches."""
     return KeptMonths(store.path / "cache")
 
 
