@@ -169,6 +169,15 @@ def _unsafe_provider() -> list[Problem]:
     return []
 
 
+def _publishing_breaks() -> list[Problem]:
+    unsettled = _command("unsettled")
+    with mock.patch.object(unsettled, "_log"), unsettled.noted("2024-09"):
+        raise OSError
+    found = list(unsettled.problems_of("2024-09"))
+    unsettled.forget("2024-09")
+    return found
+
+
 def _import_breaks() -> list[Problem]:
     imports = _command("imports")
     job = imports.Job(1, "one", ["september.csv"], 100, now="september.csv")
@@ -500,9 +509,8 @@ def _cheated(parts: dict[str, bytes]) -> None:
 
 
 def _unsealed(path: Path, store: Store) -> None:
-    close_ = store.imports("closes")[0].folder / "leaves.json"
-    close_.write_text(close_.read_text("utf-8").replace('": "', '": "0'), "utf-8")
-    make_bundle(store, "P1", SEPTEMBER, path)
+    with mock.patch("fenrun.proof.bundle.leaf_of", return_value="0"):
+        make_bundle(store, "P1", SEPTEMBER, path)
 
 
 def _more(store: Store) -> Path:
@@ -715,6 +723,7 @@ GALLERY: dict[str, Shows] = {
     "effective-zero": charges(EffectiveCost="0"),
     "null-forbidden": charges(ChargeCategory=""),
     "row-quarantined": charges(BillingAccountId=""),
+    "date-out-of-range": charges(BillingPeriodStart="0001-09-01T00:00:00Z"),
     "null-word": charges(SubAccountId="NULL"),
     "no-final-newline": file(
         "charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"
@@ -1002,6 +1011,10 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a line's explanation, after a file that was known before was imported",
         act=_shown_otherwise,
     ),
+    "period-broken": Shows(
+        "in the portal, a period is settled when it starts, while the disk is full",
+        _publishing_breaks,
+    ),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(
         "in the portal, a grant without a reason",
@@ -1063,7 +1076,7 @@ GALLERY: dict[str, Shows] = {
         act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip")),
     ),
     "bundle-unsealed": settled(
-        "leaves.json of the close edited, then a bundle", act=_bundled(_unsealed)
+        "a bundle of a statement that does not come out as it was closed", act=_bundled(_unsealed)
     ),
     "bundle-unreadable": settled(
         "a bundle cut in half",

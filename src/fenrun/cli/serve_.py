@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from fenrun.base.words import say
-from fenrun.cli.output import WORKSPACE, language, progress
+from fenrun.cli.output import WORKSPACE, language, print_problems, progress
 from fenrun.store.facts import Store
 
 
@@ -35,7 +35,8 @@ def command(workspace: Store, host: str, port: int) -> None:
 
     lang = language()
     with progress("portal") as step:
-        serve.prepare(workspace.path, step)
+        problems = serve.prepare(workspace.path, step)
+    print_problems(problems)
     if (workspace.path / "demo.json").is_file():
         password, accounts = serve.demo_accounts()
         click.echo(say("serve-demo", lang, password=password))

@@ -42,8 +42,7 @@ def closes(store: Store) -> list[Close]:
             root=item.facts["root"],
             id=item.id,
         )
-        for item in items
-        if item
+        for item in store.verified(item for item in items if item)
     ]
 
 
@@ -104,6 +103,7 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     item = store.find("closes", close.id)
     if not item:
         return ()
+    store.verified([item])
     return tuple(to_rows(Difference, read_parquet(item.folder / "differences.parquet")))
 
 

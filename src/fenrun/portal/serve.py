@@ -65,17 +65,25 @@ def _migrate(workspace: Path) -> None:
     isolation.install()
 
 
-def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
-    """Bring the portal's tables up to date and put in what is settled."""
+def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> list[Problem]:
+    """Bring the portal's tables up to date and put in what is settled.
+
+    Returns why any period is not: it is shown as it was, with its problems.
+    """
     _migrate(workspace)
     from fenrun.portal.commands import publishing, requests
+    from fenrun.portal.commands.unsettled import ALL, noted, noted_problems
 
     store = Store.open(workspace)
     store.actor = "portal"
-    requests.settle_silence(store)
-    for period in publishing.months_of(store):
-        publishing.publish(store, period)
-        progress(1)
+    with noted(ALL):
+        requests.settle_silence(store)
+    with noted(ALL):
+        for period in publishing.months_of(store):
+            with noted(period.key):
+                publishing.publish(store, period)
+            progress(1)
+    return noted_problems()
 
 
 def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:

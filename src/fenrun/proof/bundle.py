@@ -25,7 +25,7 @@ from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import Rows, leaf_of, path_of, root_of, signed_off_rows
 from fenrun.proof.keys import public_text, signing_key
 from fenrun.proof.payee_extract import PayeeExtract
-from fenrun.settle.facts import facts_as_of, in_force
+from fenrun.settle.facts import facts_as_of, in_force, kept_months
 from fenrun.store.facts import Store
 
 FORMAT = 3
@@ -72,6 +72,7 @@ def make_bundle(
         extract.copy(store, close.known, facts, named)
         progress("derive")
         derived = derive(facts, payee, chain)
+        kept_months(facts).clear()
         said = {
             "format": FORMAT,
             "payee": payee,
@@ -111,7 +112,10 @@ def _whole(chain: list[list[str]]) -> Period:
 
 def _leaves(store: Store, close: Close) -> dict[str, str]:
     item = store.find("closes", close.id)
-    return dict(json.loads((item.folder / "leaves.json").read_text("utf-8"))) if item else {}
+    if not item:
+        return {}
+    store.verified([item])
+    return dict(json.loads((item.folder / "leaves.json").read_text("utf-8")))
 
 
 def _log_row(store: Store, close: Close) -> dict[str, Any]:

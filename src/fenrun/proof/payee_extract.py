@@ -160,7 +160,7 @@ def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[
 
     Names of files may name others, so only those stay that the statement names.
     """
-    found = store.imports_between(kind, datetime.min, known)
+    found = store.verified(store.imports_between(kind, datetime.min, known))
     return [
         item if item.source in named else replace(item, source=f"{kind}-{number}")
         for number, item in enumerate(found, 1)
