@@ -30,7 +30,7 @@ def _authority() -> models.CharField:  # type: ignore[type-arg]  # a function, t
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0002_words_of_the_field"),
+        ("portal", "0003_what_a_period_rests_on"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
