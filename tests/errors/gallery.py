@@ -115,11 +115,45 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
+def _account(name: str, role: str, by: str = "root") -> Any:
+    """An account with a password that somebody has set beside the workspace; gives its grant."""
+    grants = _command("grants")
+    return grants.give_with_password(by, name, role, "", "Helps.", "words that nobody guesses")
+
+
+def _second_of_operations(
+    meanwhile: Callable[[Any, Any], Any] = lambda grants, two: None, taken_up: bool = True
+) -> list[Problem]:
+    """One gives operations to two, whose account something happens to; three approves."""
+    grants, models = _command("grants"), importlib.import_module("fenrun.portal.models")
+    _account("one", "operations")
+    if taken_up:
+        _account("two", "auditor")
+    given = grants.give("one", "two", "operations", "", "Helps.")
+    try:
+        meanwhile(grants, given)
+        grants.approve("three", given.pk)
+    finally:
+        for kept in (models.Opening, models.Grant):
+            kept.objects.using("default").all().delete()
+        given.user.delete(using="default")
+    return []
+
+
+def _undeclared_table() -> list[Problem]:
+    _portal()
+    isolation = importlib.import_module("fenrun.portal.access.isolation")
+    with mock.patch.object(isolation, "INSIDE", isolation.INSIDE - {"portal_token"}):
+        isolation.refuse_undeclared()
+    return []
+
+
 def _by_two(
     store: Store, meanwhile: Callable[[Any, Any], None] = lambda shown, asked: None, by: str = "two"
 ) -> list[Problem]:
     """One asks to close September; something happens; another, or the same, approves."""
     closing, publishing = _command("closing"), _command("publishing")
+    _account("one", "operations")
     models = importlib.import_module("fenrun.portal.models")
     store.actor = "one"
     publishing.publish(store, SEPTEMBER)
@@ -999,6 +1033,33 @@ GALLERY: dict[str, Shows] = {
     "grant-own": Shows(
         "in the portal, one grants operations to himself",
         lambda: (_command("grants").give("one", "one", "operations", "", "Helps."), [])[1],
+    ),
+    "ask-lapsed": Shows(
+        "in the portal, operations for two, given by one, whose own password is then set anew",
+        lambda: _second_of_operations(lambda grants, given: _account("one", "auditor")),
+    ),
+    "one-for-two": Shows(
+        "in the portal, operations for two, given by one, approved by three, whose password one"
+        " has set",
+        lambda: _second_of_operations(lambda grants, given: _account("three", "auditor", "one")),
+    ),
+    "account-opened": Shows(
+        "in the portal, operations for two, to whose account one has seen a link",
+        lambda: _second_of_operations(
+            lambda grants, given: (
+                importlib.import_module("fenrun.portal.models")
+                .Opening.objects.using("default")
+                .create(user=given.user, way="link", by="one", at=given.given_at)
+            )
+        ),
+    ),
+    "account-waits": Shows(
+        "in the portal, operations for two, who has never signed in",
+        lambda: _second_of_operations(taken_up=False),
+    ),
+    "table-undeclared": Shows(
+        "fenrun serve, of a version with a table of which nothing says who sees it",
+        _undeclared_table,
     ),
     "oidc-wrong": Shows(
         "fenrun serve, with FENRUN_OIDC_URL=http://id.example.com", _unsafe_provider

@@ -16,7 +16,7 @@ from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import grants, imports, publishing, requests
 store = Store.open(settings.WORKSPACE)
-store.actor = "somebody"
+store.actor = "operations"
 clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
 events.now = lambda: clock["now"]
 october = parse_period("2024-10")
@@ -68,7 +68,7 @@ def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
     )
     assert (
         said["source"].startswith("request-")
-        and said["reason"] == "transfer asked by somebody, consented by somebody"
+        and said["reason"] == "transfer asked by operations, consented by operations"
     )
 
 
@@ -181,7 +181,7 @@ from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import grants, imports, publishing, requests
 store = Store.open(settings.WORKSPACE)
-store.actor = "somebody"
+store.actor = "operations"
 events.now = lambda: datetime(2024, 10, 4, 9, tzinfo=UTC)
 engine = DuckDB()
 load_charges(engine, "charges", store.imports("charges"))
@@ -253,7 +253,7 @@ from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import requests
 store = Store.open(settings.WORKSPACE)
-store.actor = "somebody"
+store.actor = "operations"
 clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
 events.now = lambda: clock["now"]
 credited = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner")

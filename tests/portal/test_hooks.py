@@ -127,9 +127,9 @@ def test_each_is_told_of_what_it_sees(
             True,
             True,
         )
-        ends = re.findall(r"/access/hook/(\d+)/end/", partner.get("/access/").text)
+        ends = re.findall(r"/access/webhook/(\d+)/end/", partner.get("/access/").text)
         assert (
-            partner.post(f"/access/hook/{ends[0]}/end/").status_code == 302
+            partner.post(f"/access/webhook/{ends[0]}/end/").status_code == 302
             and not partner.get("/api/hooks").json()
         )
 

@@ -330,7 +330,11 @@ def seen(name, role, party, act):
     grants.end("operations", given.pk)
     with asking(given.user.pk):
         return [found, [models.Statement.objects.count(), models.Crediting.objects.count()]]
-as_given, approved = (lambda g: g), (lambda g: grants.approve("second", g.pk))
+def approved(given):
+    name = given.user.get_username()
+    grants.give_with_password("root", name, "rep", "nobody", "Tried.", "words that nobody guesses")
+    return grants.approve("second", given.pk)
+as_given = lambda g: g
 print(json.dumps([
     seen("tried-1", "operations", "", as_given),
     seen("tried-2", "customer", customer, as_given),

@@ -381,6 +381,10 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
                 ).status_code
                 == 302
             )
+            assert other.post(f"/access/{number}/approve/").status_code == 409, (
+                "nobody knows whose account it is"
+            )
+            _given(own, f"my-{role}", "auditor", "")
             assert other.post(f"/access/{number}/approve/").status_code == 302
             for who in (one, other):
                 for held in (number, _grant_number(one, f"my-{role}")):

@@ -22,6 +22,12 @@ Only operations change things for others.
 EVERYBODY = (OPERATIONS, AUDITOR)
 
 
+def _authority() -> models.CharField:  # type: ignore[type-arg]  # a function, to those who run it
+    """A column: the authority by which a row was made. Rows without one have none."""
+    told = "Of whoever made this, at that moment: access/authority.py."
+    return models.CharField(max_length=64, blank=True, default="", help_text=told)
+
+
 class Grant(models.Model):
     """A right to see what concerns a party, in a role, for a reason.
 
@@ -40,6 +46,7 @@ class Grant(models.Model):
     reason = models.CharField(max_length=500)
     given_by = models.CharField(max_length=150)
     given_at = models.DateTimeField()
+    authority = _authority()
     approved_by = models.CharField(max_length=150, blank=True)
     holds_at = models.DateTimeField(
         null=True, help_text="None: it waits for the second of operations."
@@ -49,6 +56,23 @@ class Grant(models.Model):
 
     class Meta:
         indexes = (models.Index(fields=["user", "role", "party"]),)
+
+
+class Opening(models.Model):
+    """A way into an account that was opened: by whom, and until when that one could use it.
+
+    A link can be used by whoever saw it, and a password by whoever set it beside the workspace;
+    what `fenrun account` resets ends all that was opened before.
+    """
+
+    LINK, PASSWORD, PROVIDER = WAYS = ("link", "password", "provider")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE)
+    way = models.CharField(max_length=20, choices=[(w, w) for w in WAYS])
+    by = models.CharField(
+        max_length=200, help_text="Account or actor; of a provider, its own number for somebody."
+    )
+    at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
 
 
 class Period(models.Model):
@@ -164,6 +188,7 @@ class Request(models.Model):
     reason = models.CharField(max_length=1000)
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField()
+    authority = _authority()
     silent_on = models.DateField(
         null=True,
         help_text="Silence up to and with the day before is consent; none: only consent is.",
@@ -187,6 +212,7 @@ class Approval(models.Model):
     reason = models.CharField(max_length=500)
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField()
+    authority = _authority()
     approved_by = models.CharField(max_length=150, blank=True)
     approved_at = models.DateTimeField(null=True)
 
@@ -211,6 +237,7 @@ class Token(models.Model):
     name = models.CharField(max_length=100)
     digest = models.CharField(max_length=64, unique=True)
     scopes = models.CharField(max_length=40, help_text="read, or read act.")
+    authority = _authority()
     made_at = models.DateTimeField()
     until = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)

@@ -78,9 +78,9 @@ urlpatterns = [
     path("access/<int:number>/link/", access.first_link, name="first-link"),
     path("access/<int:number>/end/", access.end, name="end-grant"),
     path("access/token/", access.token, name="make-token"),
-    path("access/token/<int:number>/end/", access.end_token, name="end-token"),
+    path("access/ways/", access.everybody, name="ways"),
+    path("access/<str:kind>/<int:number>/end/", access.end_way, name="end-way"),
     path("access/hook/", access.hook, name="make-hook"),
-    path("access/hook/<int:number>/end/", access.end_hook, name="end-hook"),
     path("log/", log.listed, name="log"),
     path("api/", api.urls),
 ]

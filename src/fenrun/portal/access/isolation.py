@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from django.apps import apps
 from django.db import connections
 from django.db.backends.signals import connection_created
 
+from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.models import CUSTOMER, EVERYBODY, PARTNER, REP
 
 _PAYEE = (PARTNER, REP)
@@ -39,6 +41,16 @@ grant for that party shows the row.
 `()`: only those who see everything see the row, and of a grant the one who has it. `None`:
 everybody who has signed in. Those who see everything see all rows.
 """
+INSIDE = frozenset(
+    {
+        "portal_opening",
+        "portal_token",
+        "portal_hook",
+        "portal_webhookdelivery",
+        "portal_idempotentresponse",
+    }
+)
+"""Tables that nobody is shown: commands alone read them, by `default`."""
 ASKER = "fenrun_asker"
 _IN_FORCE = "holds_at IS NOT NULL AND ended_at IS NULL"
 _thread = threading.local()
@@ -51,7 +63,10 @@ class Router:
     """
 
     def db_for_read(self, model: Any, **hints: Any) -> str:
-        return "asker" if model._meta.db_table in SEEN_BY else "default"
+        table = model._meta.db_table
+        if model._meta.app_label == "portal" and table not in INSIDE:
+            return "asker"  # a table that SEEN_BY does not name has no rows for anybody there
+        return "default"
 
     def db_for_write(self, model: Any, **hints: Any) -> str:
         return "default"
@@ -82,6 +97,16 @@ def rows_seen(sql: str, *values: Any) -> list[tuple[Any, ...]]:
     with connections["asker"].cursor() as cursor:
         cursor.execute(sql, values)
         return list(cursor.fetchall())
+
+
+def refuse_undeclared() -> None:
+    """Raise Refused where nothing says who sees the rows of a table of the portal."""
+    tables = {model._meta.db_table for model in apps.get_app_config("portal").get_models()}
+    undeclared = sorted(tables - SEEN_BY.keys() - INSIDE)
+    if undeclared:
+        raise Refused(
+            [Problem("table-undeclared", Place(table), {"table": table}) for table in undeclared]
+        )
 
 
 def _set_asker(user: int | None) -> None:
@@ -141,8 +166,10 @@ AS $$ SELECT {_sees_all("portal_grant")} $$
 def install() -> None:
     """Put the isolation into the database.
 
-    Done at every start, after the migrations, so that no table can be missed.
+    Done at every start, after the migrations, so that no table can be missed. Raises Refused for
+    a table of which nothing says who sees it.
     """
+    refuse_undeclared()
     connection = connections["default"]
     if connection.vendor != "postgresql":
         return

@@ -7,7 +7,6 @@ from typing import Any
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
-from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.openid_connect.views import login
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -19,8 +18,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from requests import RequestException
 
+from fenrun.portal.access.authority import is_taken_up
 from fenrun.portal.access.middleware import error_response
-from fenrun.portal.events import record_event
+from fenrun.portal.events import now, record_event
+from fenrun.portal.models import Grant, Opening
 
 CONNECTING = "connecting"
 """Set in the session by the form that asks to connect."""
@@ -59,7 +60,7 @@ def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
 class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types
     """Accounts that a provider vouches for.
 
-    Whom it names takes up the account of that name which has no password yet, and has it from
+    Whom it names takes up the account of that name which nobody has taken up, and has it from
     then on, by the provider's own number. An account with a password is connected by its owner,
     signed in: so nobody who may choose a name at the provider gets another's.
     """
@@ -72,6 +73,7 @@ class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth ha
 
     def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
         if sociallogin.state.get("process") == "connect" and request.user.is_authenticated:
+            _record_opening(request.user, sociallogin.account.uid)
             record_event(request.user.get_username(), "connect account", sociallogin.account.uid)
             return
         if sociallogin.is_existing:
@@ -80,6 +82,7 @@ class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth ha
         if not user:
             raise ImmediateHttpResponse(error_response(request, 403, "provider"))
         sociallogin.connect(request, user)
+        _record_opening(user, sociallogin.account.uid)
         record_event(user.get_username(), "take up account", sociallogin.account.uid)
 
 
@@ -92,12 +95,20 @@ def _name_of(sociallogin: Any) -> str:
 
 
 def _waiting_account(name: str) -> User | None:
-    """Return the account of that name that nobody has taken up yet."""
+    """Return the account of that name that nobody has ever taken up.
+
+    None where it has a role that takes two: who takes up an account is known to the second who
+    approves such a role, and nobody comes into it afterwards by a name.
+    """
     if not name:
         return None
     users = User.objects.using("default")
     user = users.filter(username=name, is_active=True).first()
-    if not user or user.has_usable_password():
+    if not user or is_taken_up(user) or user.last_login:
         return None
-    connected = SocialAccount.objects.using("default").filter(user=user)
-    return None if connected.exists() else user
+    grants = Grant.objects.using("default").filter(user=user, role__in=Grant.TWO, ended_at=None)
+    return None if grants.exclude(holds_at=None).exists() else user
+
+
+def _record_opening(user: Any, number: str) -> None:
+    Opening.objects.using("default").create(user=user, way=Opening.PROVIDER, by=number, at=now())

@@ -28,6 +28,7 @@ from fenrun.portal.api import (
     requests,
     statements,
     targets,
+    ways,
     webhooks,
 )
 from fenrun.portal.api.shared import forbidden
@@ -46,6 +47,7 @@ _RESOURCES = (
     imports,
     book,
     targets,
+    ways,
     webhooks,
 )
 

@@ -10,6 +10,7 @@ from ninja import Field, Router, Schema
 
 from fenrun.portal.access.permissions import user_of
 from fenrun.portal.api.shared import ERRORS, NUMBER, clean
+from fenrun.portal.commands import ways
 from fenrun.portal.commands import webhooks as commands
 from fenrun.portal.models import Hook
 
@@ -57,5 +58,6 @@ def make_hook(request: HttpRequest, said: HookIn) -> Any:
 @router.post("/hooks/{number}/end", response={204: None, **ERRORS}, summary="End a webhook")
 def end_hook(request: HttpRequest, number: int = NUMBER) -> Any:
     """End one of one's own."""
-    commands.end(request.user, number)
+    user = user_of(request)
+    ways.end(user.get_username(), "webhook", number, user)
     return 204, None

@@ -8,6 +8,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
+from fenrun.portal.access import authority
 from fenrun.portal.commands import publishing, requests, webhooks
 from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
@@ -44,8 +45,9 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
     refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
     with transaction.atomic(using=_DB):
         waiting = models.Approval.objects.using(_DB).filter(period=shown.key, approved_at=None)
-        if waiting.filter(run=shown.run).exists():
-            raise Refused([Problem("close-asked", place, {"by": waiting[0].asked_by})])
+        for before in waiting.filter(run=shown.run):
+            if authority.is_unchanged(before.asked_by, before.authority):
+                raise Refused([Problem("close-asked", place, {"by": before.asked_by})])
         waiting.delete()
         asked = models.Approval.objects.using(_DB).create(
             period=shown.key,
@@ -54,6 +56,7 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
             reason=reason.strip()[:500],
             asked_by=store.actor,
             asked_at=now(),
+            authority=authority.authority_named(store.actor),
         )
         record_event(store.actor, "ask close", shown.key, run=shown.run, reason=reason)
     return asked
@@ -90,13 +93,18 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
 
 
 def _asked_for(store: Store, number: int, period: str) -> models.Approval:
-    """Return the close that was asked for, if the actor may approve it. Raises Refused."""
+    """Return the close that was asked for, if the actor may approve it.
+
+    Raises Refused, also where the two could be one person, or who asked may no longer ask.
+    """
     asked = models.Approval.objects.using(_DB).filter(pk=number, approved_at=None).first()
     if not asked or period not in ("", asked.period):
         raise Refused([Problem("approval-gone", Place("close"))])
     place = Place(asked.period)
     if asked.asked_by == store.actor:
         raise Refused([Problem("close-alone", place, {"by": asked.asked_by})])
+    authority.refuse_lapsed(asked.asked_by, asked.authority, place)
+    authority.refuse_one_for_two(asked.asked_by, store.actor, place)
     shown = models.Period.objects.using(_DB).filter(key=asked.period).first()
     if not shown or shown.run != asked.run:
         raise Refused([Problem("close-changed", place, {"by": asked.asked_by})])

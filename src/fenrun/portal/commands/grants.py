@@ -7,7 +7,6 @@ from collections.abc import Iterable
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
-from allauth.socialaccount.models import SocialAccount
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -15,6 +14,8 @@ from django.urls import reverse
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
+from fenrun.portal.access import authority
+from fenrun.portal.commands import ways
 from fenrun.portal.events import now, record_event
 
 _DB = "default"
@@ -28,7 +29,8 @@ def give_with_password(
 ) -> models.Grant:
     """Give a grant that is in force at once, and its account a new password.
 
-    That is what `fenrun account` does beside the workspace. Raises Refused as `give` does.
+    That is what `fenrun account` does beside the workspace. Every other way into the account ends:
+    sessions, tokens, webhooks, links, what is connected. Raises Refused as `give` does.
     """
     with transaction.atomic(using=_DB):
         return _give_with_hash(actor, name, role, party, reason, make_password(password))
@@ -53,6 +55,10 @@ def _give_with_hash(
     grant = _give(actor, name, role, party, reason, in_force=True)
     grant.user.password = hashed
     grant.user.save(using=_DB)
+    ways.end_all(actor, grant.user)
+    models.Opening.objects.using(_DB).create(
+        user=grant.user, way=models.Opening.PASSWORD, by=actor, at=now()
+    )
     return grant
 
 
@@ -83,6 +89,7 @@ def _give(
             "reason": reason.strip()[:_LONGEST_REASON],
             "given_by": actor,
             "given_at": now(),
+            "authority": authority.authority_named(actor),
         },
     )
     if in_force and not grant.holds_at:
@@ -123,7 +130,9 @@ def _account(name: str) -> User:
 def approve(actor: str, number: int) -> models.Grant:
     """Approve a grant as the second of two: from now on it is in force.
 
-    Raises Refused where it is one's own, for oneself, or does not wait any more.
+    What its account was connected with before, and its sessions, end. Raises Refused where it is
+    one's own or for oneself, does not wait any more, or who gave it could not give it now; where
+    nobody has taken the account up, so that nobody knows who it is, or a link to it was shown.
     """
     with transaction.atomic(using=_DB):
         grants = models.Grant.objects.using(_DB).select_for_update()
@@ -133,6 +142,10 @@ def approve(actor: str, number: int) -> models.Grant:
         name = asked.user.get_username()
         if actor in (asked.given_by, name):
             raise Refused([Problem("grant-own", _PLACE, {"who": actor})])
+        authority.refuse_lapsed(asked.given_by, asked.authority, _PLACE)
+        authority.refuse_one_for_two(asked.given_by, actor, _PLACE)
+        _refuse_unknown(_locked(asked.user))
+        ways.end_before_role(asked.user)
         asked.holds_at = now()
         asked.approved_by = actor
         asked.save(using=_DB)
@@ -147,11 +160,32 @@ def approve(actor: str, number: int) -> models.Grant:
     return asked
 
 
+def _locked(user: User) -> User:
+    """Return an account that nobody else gives a way into until this transaction ends."""
+    return User.objects.using(_DB).select_for_update().get(pk=user.pk)
+
+
+def _refuse_unknown(user: User) -> None:
+    """Raise Refused where it is not known who alone could be acting by an account."""
+    values = {"who": user.get_username()}
+    if not authority.is_taken_up(user):
+        raise Refused([Problem("account-waits", _PLACE, values)])
+    for opening in authority.openings_of(user):
+        if opening.way == opening.LINK:
+            raise Refused([Problem("account-opened", _PLACE, values | {"by": opening.by})])
+
+
 def end(actor: str, number: int) -> None:
     """End a grant; from the next request on nothing is seen by it."""
     found = models.Grant.objects.using(_DB).filter(pk=number, ended_at=None)
     if found.update(ended_at=now(), ended_by=actor):
         record_event(actor, "end grant", str(number))
+
+
+def first_of(user: User) -> models.Grant:
+    """Return the first grant that an account was given: with it the account was made."""
+    found = models.Grant.objects.using(_DB).filter(user=user)
+    return found.order_by("pk")[0]
 
 
 def may_link(actor: str, grant: models.Grant) -> bool:
@@ -163,25 +197,30 @@ def may_link(actor: str, grant: models.Grant) -> bool:
     """
     user = grant.user
     in_force = grant.holds_at and not grant.ended_at
-    taken_up = user.has_usable_password() or user.last_login
+    taken_up = authority.is_taken_up(user) or user.last_login
     if not in_force or taken_up or actor != grant.given_by:
         return False
     takes_two = models.Grant.objects.using(_DB).filter(user=user, role__in=grant.TWO)
-    connected = SocialAccount.objects.using(_DB).filter(user=user)
-    return not takes_two.exists() and not connected.exists()
+    return not takes_two.exists()
 
 
 def first_link(actor: str, number: int) -> str:
     """Return the path at which somebody takes up a new account by choosing its password.
 
-    It is good once, for three days; nobody but the owner ever knows the password. Raises Refused.
+    It is good once, for three days, and no longer than the account's grants stay as they are.
+    Whoever sees it could use it: that is kept with the account (`Opening`). Raises Refused.
     """
-    grant = models.Grant.objects.using(_DB).select_related("user").filter(pk=number).first()
-    if not grant or not may_link(actor, grant):
-        raise Refused([Problem("approval-gone", _PLACE)])
-    record_event(actor, "first link", grant.user.get_username())
+    with transaction.atomic(using=_DB):
+        grant = models.Grant.objects.using(_DB).select_related("user").filter(pk=number).first()
+        user = _locked(grant.user) if grant else None
+        if not grant or not user or not may_link(actor, grant):
+            raise Refused([Problem("approval-gone", _PLACE)])
+        models.Opening.objects.using(_DB).create(
+            user=user, way=models.Opening.LINK, by=actor, at=now()
+        )
+        record_event(actor, "first link", user.get_username())
     parts = {
-        "uidb36": user_pk_to_url_str(grant.user),
-        "key": default_token_generator.make_token(grant.user),
+        "uidb36": user_pk_to_url_str(user),
+        "key": default_token_generator.make_token(user),
     }
     return reverse("account_reset_password_from_key", kwargs=parts)

@@ -20,6 +20,7 @@ from fenrun.charges.stored import load_charges
 from fenrun.credit.owners import owners_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.portal import events, models
+from fenrun.portal.access import authority
 from fenrun.portal.commands.book import ROLE, book_of, handed_over
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.request_queue import outside_queue
@@ -72,6 +73,7 @@ def ask(
             reason=reason.strip()[:1000],
             asked_by=store.actor,
             asked_at=asked_at,
+            authority=authority.authority_named(store.actor),
             silent_on=asked_at.date() + timedelta(days=days) if days else None,
             state="waiting",
         )
@@ -124,7 +126,8 @@ def decide(store: Store, seen: models.Request, state: str) -> models.Request:
     """Consent to a request or refuse it, as its customer, or withdraw it, as who asked.
 
     Consent enters the book from that day on, or from the later one that was asked for. Raises
-    Refused where the request is decided already.
+    Refused where the request is decided already, who asked may no longer ask, or somebody of the
+    vendor could be acting by the customer's account.
     """
     if state not in ("consented", "refused", "withdrawn"):
         raise Refused([_over(seen)])
@@ -134,12 +137,17 @@ def decide(store: Store, seen: models.Request, state: str) -> models.Request:
 
 
 def settle_silence(store: Store) -> None:
-    """Take silence that has lasted as long as the plan says for consent, and enter it."""
+    """Take silence that has lasted as long as the plan says for consent, and enter it.
+
+    Not where who asked may no longer ask: such a request is void.
+    """
     today = events.now().date()
     waiting = models.Request.objects.using(_DB).filter(state="waiting", silent_on__lte=today)
     for request in waiting.order_by("id"):
+        asks_still = authority.is_unchanged(request.asked_by, request.authority)
         with suppress(Refused):  # decided meanwhile
-            _decide(request, "silent", "", request.silent_on or today)
+            state = "silent" if asks_still else "void"
+            _decide(request, state, "", request.silent_on or today)
     take_up(store)
 
 
@@ -148,6 +156,9 @@ def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
         request = models.Request.objects.using(_DB).select_for_update().get(pk=seen.pk)
         if request.state != "waiting":
             raise Refused([_over(request)])
+        if state == "consented":
+            authority.refuse_opened_by_operations(by, _place(request))
+            authority.refuse_lapsed(request.asked_by, request.authority, _place(request))
         request.state = state
         request.decided_by = by
         request.decided_at = events.now()
@@ -165,10 +176,13 @@ def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
 
 
 def _over(request: models.Request) -> Problem:
-    place = Place(f"{request.kind} {request.customer}")
     state = Message(f"portal-request-{request.state}")
     values = {"state": state, "by": request.decided_by or "-"}
-    return Problem("request-over", place, values)
+    return Problem("request-over", _place(request), values)
+
+
+def _place(request: models.Request) -> Place:
+    return Place(f"{request.kind} {request.customer}")
 
 
 def take_up(store: Store) -> None:

@@ -6,10 +6,12 @@ import secrets
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
+from fenrun.portal.access.authority import authority_of
 from fenrun.portal.access.tokens import digest_of
 from fenrun.portal.events import now, record_event
 
@@ -34,15 +36,9 @@ def make(user: Any, name: str, scopes: str, days: int) -> str:
             name=name.strip()[:100],
             digest=digest_of(secret),
             scopes=scopes,
+            authority=authority_of(User.objects.using(_DB).get(pk=user.pk)),
             made_at=now(),
             until=now() + timedelta(days=days),
         )
         record_event(user.get_username(), "make token", name, scopes=scopes, days=days)
     return secret
-
-
-def end(user: Any, number: int) -> None:
-    """End one of one's own tokens."""
-    found = models.Token.objects.using(_DB).filter(pk=number, user=user, ended_at=None)
-    if found.update(ended_at=now()):
-        record_event(user.get_username(), "end token", str(number))

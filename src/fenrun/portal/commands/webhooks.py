@@ -74,13 +74,6 @@ def is_inside(url: str) -> bool:
     return False
 
 
-def end(user: Any, number: int) -> None:
-    """End one of one's own webhooks."""
-    found = models.Hook.objects.using(_DB).filter(pk=number, user=user, ended_at=None)
-    if found.update(ended_at=now()):
-        record_event(user.get_username(), "end webhook", str(number))
-
-
 def notify_statements(period: str, closed: bool) -> None:
     """Tell each webhook that a period's statements are new or closed: those that its user sees."""
     for hook in _subscribed("statement"):

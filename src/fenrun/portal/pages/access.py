@@ -1,4 +1,4 @@
-"""The page of one's own access: grants, tokens, webhooks; for operations, everybody's grants."""
+"""The page of one's own access: grants and ways in; for operations, everybody's."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
+from fenrun.portal.access.authority import openings_of
 from fenrun.portal.access.permissions import (
     is_operations,
     operations,
@@ -22,11 +23,12 @@ from fenrun.portal.access.permissions import (
     user_of,
 )
 from fenrun.portal.access.sign_in import CONNECTING
-from fenrun.portal.commands import grants, tokens, webhooks
+from fenrun.portal.commands import grants, tokens, ways, webhooks
 from fenrun.portal.language import lang
-from fenrun.portal.models import ROLES, Grant, Hook, Token
+from fenrun.portal.models import AUDITOR, OPERATIONS, ROLES, Grant
 
 _GRANTS_A_PAGE = 100
+_ACCOUNTS_A_PAGE = 50
 
 
 @signed_in()
@@ -45,11 +47,14 @@ def mine(request: HttpRequest) -> HttpResponse:
         "rows": rows,
         "connected": SocialAccount.objects.filter(user=user).exists(),
         "roles": ROLES,
-        "hooks": list(Hook.objects.filter(user=user, ended_at=None).order_by("id")),
-        "tokens": list(Token.objects.filter(user=user, ended_at=None).order_by("id")),
+        "ways": _by_kind(ways.ways_of([user])),
         "may_act": is_operations(request),
     }
     return render(request, "access.html", shown)
+
+
+def _by_kind(found: list[ways.Way]) -> dict[str, list[ways.Way]]:
+    return {kind: [way for way in found if way.kind == kind] for kind in ways.KINDS}
 
 
 def _rows(request: HttpRequest, page: Page[Grant]) -> list[dict[str, Any]]:
@@ -67,6 +72,8 @@ def _rows(request: HttpRequest, page: Page[Grant]) -> list[dict[str, Any]]:
                 "grant": grant,
                 "name": name,
                 "waits": waits,
+                "opened": openings_of(grant.user) if waits else [],
+                "first": grants.first_of(grant.user) if waits else None,
                 "may_approve": may_act and waits and me not in (grant.given_by, name),
                 "may_link": may_act and grants.may_link(me, grant),
             }
@@ -134,10 +141,20 @@ def token(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @signed_in()
-def end_token(request: HttpRequest, number: int) -> HttpResponse:
-    """End one of one's own tokens."""
-    tokens.end(request.user, number)
-    return redirect("access")
+def end_way(request: HttpRequest, kind: str, number: int) -> HttpResponse:
+    """End a session, token, webhook or connection of one's own; as operations, anybody's."""
+    user = user_of(request)
+    ways.end(user.get_username(), kind, number, None if is_operations(request) else user)
+    return redirect("ways" if request.POST.get("back") == "ways" else "access")
+
+
+@signed_in(OPERATIONS, AUDITOR)
+def everybody(request: HttpRequest) -> HttpResponse:
+    """Show the ways into all accounts."""
+    users = get_user_model().objects.using("default").order_by("username")
+    page = Paginator(users, _ACCOUNTS_A_PAGE).get_page(request.GET.get("page"))
+    shown = {"page": page, "ways": ways.ways_of(page), "may_act": is_operations(request)}
+    return render(request, "ways.html", shown)
 
 
 @require_POST
@@ -147,11 +164,3 @@ def hook(request: HttpRequest) -> HttpResponse:
     url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
     made = webhooks.make(request.user, url, " ".join(events))
     return render(request, "token.html", {"secret": made.secret})
-
-
-@require_POST
-@signed_in()
-def end_hook(request: HttpRequest, number: int) -> HttpResponse:
-    """End one of one's own webhooks."""
-    webhooks.end(request.user, number)
-    return redirect("access")

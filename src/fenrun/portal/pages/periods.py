@@ -17,6 +17,7 @@ from fenrun.base.problem import Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
+from fenrun.portal.access.authority import is_unchanged
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import closing, unsettled
 from fenrun.portal.commands.publishing import months_of
@@ -61,7 +62,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     ]
     page = {
         "rows": rows,
-        "waiting": {a.period: a for a in Approval.objects.filter(approved_at=None)},
+        "waiting": {a.period: a for a in _waiting()},
         "trend": [(row["key"][2:], row["earned"]) for row in reversed(rows) if row["period"]],
         "may_act": is_operations(request),
         "problems": _in_words(unsettled.problems_of(unsettled.ALL)),
@@ -86,13 +87,19 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         **_totals_of(statements),
         **_of_run(shown),
         "earlier": _earlier(store_of(request), shown),
-        "asked": approvals.filter(approved_at=None).first(),
+        "asked": next((a for a in _waiting() if a.period == period), None),
         "done": list(approvals.exclude(approved_at=None)),
         "may_act": is_operations(request),
         "me": request.user.get_username(),
         "TOP": TOP,
     }
     return render(request, "period.html", page)
+
+
+def _waiting() -> list[Approval]:
+    """Return the closes that were asked for and may still be approved."""
+    asked = Approval.objects.filter(approved_at=None)
+    return [a for a in asked if is_unchanged(a.asked_by, a.authority)]
 
 
 def _earlier(store: Store, shown: Period) -> str:
