@@ -67,7 +67,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Path]:
     for name, text in (("plan.yaml", PLAN), ("book.yaml", BOOK), ("charges.csv", CHARGES)):
         (folder / name).write_text(text, "utf-8")
         import_file(store, folder / name, datetime(2025, 1, 2))
-    close(store, YEAR, datetime(2025, 1, 3))
+    close(store, YEAR, datetime(2025, 1, 3), first=True)
     make_bundle(store, "P2", YEAR, folder / "P2.zip")
     return store, folder / "P2.zip"
 
