@@ -25,7 +25,7 @@ from fenrun.statement.rows import statement_of
 from tests.closing.test_closing import Year
 
 JANUARY, FEBRUARY = parse_period("2024-01"), parse_period("2024-02")
-STAGES = ("settle_for_good", "due", "signed_off_rows", "leaf_of", "root_of")
+STAGES = ("settle_for_good", "due", "signed_off_rows", "salted_leaves", "root_of")
 """What a close does one after the other, before it is logged."""
 
 

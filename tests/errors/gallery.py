@@ -44,6 +44,7 @@ from fenrun.plan.read import read_plan
 from fenrun.portal import assistant
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.keys import signing_key
+from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
@@ -525,19 +526,19 @@ def _edited(parts: dict[str, bytes]) -> None:
     parts[name] = out.getvalue()
 
 
-def _said_otherwise(*changes: tuple[str, str]) -> Callable[[dict[str, bytes]], None]:
-    def change(parts: dict[str, bytes]) -> None:
-        for old, new in changes:
-            parts["bundle.json"] = parts["bundle.json"].replace(old.encode(), new.encode())
-
-    return change
+def _of_another_root(parts: dict[str, bytes]) -> None:
+    """A bundle whose close signed off something else."""
+    said = json.loads(parts["bundle.json"])
+    said["seal"]["root"] = "0" * 64
+    parts["bundle.json"] = json.dumps(said).encode()
 
 
 def _cheated(parts: dict[str, bytes]) -> None:
     """A statement of 0.50 instead of 0.05, sealed and signed as if it were right."""
     said = json.loads(parts["bundle.json"].replace(b'"0.05"', b'"0.50"'))
     said["seal"]["root"] = climb(
-        leaf_of(said["payee"], said["closes"], said["statement"]), said["seal"]["path"]
+        leaf_of(said["payee"], said["closes"], said["statement"], said["seal"]["salt"]),
+        said["seal"]["path"],
     )
     parts["bundle.json"] = json.dumps(said).encode()
 
@@ -545,6 +546,16 @@ def _cheated(parts: dict[str, bytes]) -> None:
 def _unsealed(path: Path, store: Store) -> None:
     with mock.patch("fenrun.proof.bundle.leaf_of", return_value="0"):
         make_bundle(store, "P1", SEPTEMBER, path)
+
+
+def _underived(path: Path, store: Store) -> None:
+    """A bundle that leaves out the payee's charges, as a fault in fenrun might."""
+    rows = PayeeExtract.rows_of
+    PayeeExtract.rows_of = lambda self, item: set()  # type: ignore[method-assign]
+    try:
+        make_bundle(store, "P1", SEPTEMBER, path)
+    finally:
+        PayeeExtract.rows_of = rows  # type: ignore[method-assign]
 
 
 def _more(store: Store) -> Path:
@@ -1139,6 +1150,9 @@ GALLERY: dict[str, Shows] = {
     "bundle-unsealed": settled(
         "a bundle of a statement that does not come out as it was closed", act=_bundled(_unsealed)
     ),
+    "bundle-underived": settled(
+        "a bundle from which a charge of the payee is left out", act=_bundled(_underived)
+    ),
     "bundle-unreadable": settled(
         "a bundle cut in half",
         act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500])),
@@ -1150,8 +1164,8 @@ GALLERY: dict[str, Shows] = {
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))
     ),
     "bundle-seal": settled(
-        "earned 0.05 -> 0.50 in the bundle, signed again",
-        act=_bundled(_repacked(_said_otherwise(('"0.05"', '"0.50"')), sign=True)),
+        "a bundle with another sign-off hash, signed again",
+        act=_bundled(_repacked(_of_another_root, sign=True)),
     ),
     "bundle-differs": settled(
         "earned 0.05 -> 0.50 in the bundle, sealed and signed again",

@@ -20,7 +20,8 @@ from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.stored import read_charges
 from fenrun.closing.sign_off import Rows, climb, leaf_of
-from fenrun.proof.bundle import FORMAT, derive, differing, row_digests, write_archive
+from fenrun.proof.attested import differing
+from fenrun.proof.bundle import FORMAT, derive, plans_of, row_digests, write_archive
 from fenrun.proof.keys import signed_by
 from fenrun.proof.payee_extract import charge_facts
 from fenrun.store.facts import Store
@@ -40,7 +41,8 @@ class Verified:
     rows: int
     """Rows of the statement that were derived again."""
     attested: tuple[str, ...]
-    """Rows that rest on what is not the payee's to see: signed, not derived."""
+    """Rows that rest on what is not the payee's to see, each with the clause by which it does:
+    signed, not derived."""
     payable: Decimal
     """What the statement pays."""
 
@@ -79,7 +81,7 @@ def _follow(
     """Check that the statement is what was signed off, and follows from the facts."""
     payee, rows, chain = said["payee"], said["statement"], said["closes"]
     root = said["seal"]["root"]
-    reached = climb(leaf_of(payee, chain, rows), said["seal"]["path"])
+    reached = climb(leaf_of(payee, chain, rows, said["seal"]["salt"]), said["seal"]["path"])
     if said["period"] != chain[-1][0] or reached != root:
         raise Refused([Problem("bundle-seal", Place(path.name), {"root": root})])
     facts = Store(folder / "facts")
@@ -93,9 +95,11 @@ def _follow(
         raise Refused([_differs(path, 0, source, "charges", source) for source in unfounded])
     progress("derive")
     derived = derive(facts, payee, chain)
-    found, attested = differing(rows, derived), said["attested"]
-    if found != attested:
-        raise Refused(_differing(path, rows, derived, sorted(set(found) ^ set(attested)) or found))
+    found, attested = differing(rows, derived, plans_of(facts)), said["attested"]
+    refuted = [one for one in found if not one["clause"] or one not in attested]
+    refuted += [one for one in attested if one not in found]
+    if refuted or found != attested:
+        raise Refused(_differing(path, rows, derived, [one["row"] for one in refuted or found]))
     paid = [Decimal(row["paid"]) for row in rows.get("payments", [])]
     paid += [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
     count = sum(map(len, rows.values()))
@@ -104,8 +108,8 @@ def _follow(
         said["period"],
         said["public_key"],
         root,
-        count - sum(":" in a for a in attested),
-        tuple(attested),
+        count - sum(":" in one["row"] for one in attested),
+        tuple(f"{one['row']} ({one['clause']})" for one in attested),
         sum(paid, Decimal(0)),
     )
 
