@@ -151,18 +151,19 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     `opened` is told when the server listens, and on which port: any free one where 0 is asked for.
     """
     from django.core.wsgi import get_wsgi_application
-    from waitress import create_server
 
     from fenrun.portal.commands import plans, webhook_delivery
+    from fenrun.portal.edge import LIMITS, Server, framed
 
     webhook_delivery.start()
-    server = create_server(
-        get_wsgi_application(),
+    server = Server(
+        framed(get_wsgi_application()),
         host=host,
         port=port,
         threads=THREADS,
         ident="fenrun",
         clear_untrusted_proxy_headers=True,
+        **LIMITS,
         **_proxy(),
     )
     # What is loaded by now stays: looking through it again and again costs a tenth of each answer.
