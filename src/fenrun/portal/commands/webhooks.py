@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
+from fenrun.portal.access.addresses import PORTS
 from fenrun.portal.access.isolation import asking
 from fenrun.portal.events import now, record_event
 
@@ -59,6 +60,8 @@ def _callable(url: str) -> bool:
         host = where.hostname or ""
         host.encode("idna")
         if not host.strip() or where.port == 0 or where.username:
+            return False
+        if where.port not in (None, *PORTS) and not is_inside(url):
             return False
     except ValueError:  # also of a port or a name that cannot be
         return False
