@@ -7,7 +7,7 @@ import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -45,7 +45,7 @@ def _asked(
 class _LeadsOn(BaseHTTPRequestHandler):
     """A portal that leads elsewhere; what comes is taken down."""
 
-    came: list[tuple[str, str]] = []
+    came: ClassVar[list[tuple[str, str]]] = []
 
     def do_GET(self) -> None:
         self.came.append((self.path, self.headers.get("Authorization", "")))

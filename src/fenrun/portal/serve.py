@@ -19,8 +19,9 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access.addresses import through_tls
 from fenrun.store.facts import Store
 
-THREADS = 8
-"""Requests that are taken in at once; they are answered in their order (request_queue.py)."""
+THREADS = 16
+"""Requests that are taken in at once; they are answered in their order (request_queue.py),
+and half of them at most do slow work or wait to."""
 DEMO = {
     "operations": "operations",
     "second": "operations",

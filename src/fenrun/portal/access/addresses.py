@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 PORTS = (443, 8443)
 """The ports that are called on the open internet: a receiver's, and no other service's."""
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""What of IPv6 is handed out to the internet. Site-local, NAT64 of one's own and the like are not."""
+"""What of IPv6 is handed out to the internet: not site-local, nor NAT64 of one's own."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 _ISATAP = (0x00005EFE, 0x02005EFE)
@@ -41,6 +41,17 @@ def through_tls(address: str) -> bool:
         return False
     local = where.scheme == "http" and where.hostname in _THIS_MACHINE
     return where.scheme == "https" or local
+
+
+def sender_of(address: str) -> str:
+    """Return who an IP address counts as: of IPv6, whoever has one has 2^64 of them."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    return str(found.ipv4_mapped or ipaddress.ip_network((int(found), 64), strict=False))
 
 
 def open_to_all(address: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import cast
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -14,12 +15,14 @@ from django.shortcuts import render
 from fenrun.base.problem import Refused
 from fenrun.base.words import say
 from fenrun.portal import events
+from fenrun.portal.access.addresses import sender_of
+from fenrun.portal.access.budgets import Budget
 from fenrun.portal.access.isolation import asking
 from fenrun.portal.access.request import PortalRequest
-from fenrun.portal.access.tokens import user_of_token
+from fenrun.portal.access.tokens import digest_of, user_of_token
 from fenrun.portal.language import lang
 from fenrun.portal.models import IdempotentResponse
-from fenrun.portal.request_queue import queued
+from fenrun.portal.request_queue import name_asker, queued
 
 Answer = Callable[[HttpRequest], HttpResponse]
 POLICY = "; ".join(
@@ -74,6 +77,31 @@ def asker(answer: Answer) -> Answer:
             return answer(request)
 
     return handle
+
+
+def budget(answer: Answer) -> Answer:
+    """Answer as many requests of a user, a token, or an address without either, as it may make."""
+    requests = Budget(settings.REQUESTS_A_MINUTE)
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        who = _who(request)
+        name_asker(who)
+        wait = requests.spend(who)
+        if not wait:
+            return answer(request)
+        response = error_response(request, 429, "budget")
+        response["Retry-After"] = str(wait)
+        return response
+
+    return handle
+
+
+def _who(request: HttpRequest) -> str:
+    """Return whose budget a request spends: a token's, a user's, or that of an address."""
+    if not request.user.is_authenticated:
+        return sender_of(request.META.get("REMOTE_ADDR", ""))
+    by_token = hasattr(request, "scopes")
+    return digest_of(request.headers["Authorization"]) if by_token else f"user {request.user.pk}"
 
 
 def idempotent(answer: Answer) -> Answer:

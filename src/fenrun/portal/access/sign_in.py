@@ -19,9 +19,13 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from requests import RequestException
 
+from fenrun.portal.access.addresses import sender_of
+from fenrun.portal.access.budgets import Failures
 from fenrun.portal.access.middleware import error_response
 from fenrun.portal.events import record_event
 
+_LONGEST_NAME = 150
+_failures = Failures()
 CONNECTING = "connecting"
 """Set in the session by the form that asks to connect."""
 
@@ -31,6 +35,22 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Return who signs in. After wrong passwords it takes ever longer until one may try again.
+
+        Raises ValidationError meanwhile.
+        """
+        account = str(credentials.get("username", "")).lower()[:_LONGEST_NAME]
+        sender = sender_of(self.get_client_ip(request))
+        if _failures.wait(account, sender):
+            raise self.validation_error("too_many_login_attempts")
+        user: User | None = super().authenticate(request, **credentials)
+        if user:
+            _failures.forget(account, sender)
+        else:
+            _failures.note(account, sender)
+        return user
 
     def add_message(self, *said: Any, **more: Any) -> None:
         """Say nothing: that somebody has signed in or out can be seen."""
