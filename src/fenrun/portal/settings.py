@@ -170,6 +170,7 @@ ACCOUNT_RATE_LIMITS = {
 }
 REQUESTS_A_MINUTE = int(os.environ.get("FENRUN_REQUESTS", "600"))
 """Requests that a user, a token, or an address without either may make in a minute; 0: any."""
+MFA_ADAPTER = "fenrun.portal.access.sign_in.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "fenrun"
 USERSESSIONS_TRACK_ACTIVITY = False

@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialAccount
 from allauth.socialaccount.providers.openid_connect.views import login
@@ -22,6 +23,7 @@ from requests import RequestException
 from fenrun.portal.access.addresses import sender_of
 from fenrun.portal.access.budgets import Failures
 from fenrun.portal.access.middleware import error_response
+from fenrun.portal.access.sealed import seal, unseal
 from fenrun.portal.events import record_event
 
 _LONGEST_NAME = 150
@@ -74,6 +76,16 @@ def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     except RequestException:
         return render(request, "socialaccount/authentication_error.html", status=502)
     return response
+
+
+class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    """Second factors, whose secrets are kept sealed."""
+
+    def encrypt(self, text: str) -> str:
+        return seal(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return unseal(encrypted_text)
 
 
 class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types

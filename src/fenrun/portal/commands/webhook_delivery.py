@@ -23,6 +23,7 @@ from django.db import close_old_connections
 
 from fenrun.portal import models
 from fenrun.portal.access.addresses import PORTS, open_to_all
+from fenrun.portal.access.sealed import secret_of
 from fenrun.portal.commands.webhooks import due, is_inside
 from fenrun.portal.events import now
 
@@ -126,7 +127,7 @@ def _post(sock: socket.socket, where: SplitResult, delivery: models.WebhookDeliv
         "Content-Type": "application/json",
         "User-Agent": "fenrun",
         "X-Fenrun-Time": at,
-        "X-Fenrun-Signature": signature(delivery.hook.secret, at, body),
+        "X-Fenrun-Signature": signature(secret_of(delivery.hook.secret), at, body),
     }
     path = (where.path or "/") + (f"?{where.query}" if where.query else "")
     over = threading.Timer(_TIMEOUT, _hang_up, [sock])

@@ -8,7 +8,6 @@ each by the whole beginning of its address.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
 from fenrun.portal.access.addresses import PORTS
 from fenrun.portal.access.isolation import asking
+from fenrun.portal.access.sealed import new_seed
 from fenrun.portal.events import now, record_event
 
 _DB = "default"
@@ -40,7 +40,7 @@ def make(user: Any, url: str, events: str) -> models.Hook:
         values = {"url": url, "known": ", ".join(known), "most": MOST}
         raise Refused([Problem("hook-wrong", Place("webhook"), values)])
     hook = models.Hook.objects.using(_DB).create(
-        user=user, url=url, events=" ".join(wanted), secret=secrets.token_urlsafe(32), made_at=now()
+        user=user, url=url, events=" ".join(wanted), secret=new_seed(), made_at=now()
     )
     record_event(user.get_username(), "make webhook", url, events=wanted)
     return hook

@@ -21,6 +21,7 @@ from fenrun.portal.access.permissions import (
     signed_in,
     user_of,
 )
+from fenrun.portal.access.sealed import secret_of
 from fenrun.portal.access.sign_in import CONNECTING
 from fenrun.portal.commands import grants, tokens, webhooks
 from fenrun.portal.language import lang
@@ -146,7 +147,7 @@ def hook(request: HttpRequest) -> HttpResponse:
     """Subscribe another system; the secret that signs what it gets is shown this once."""
     url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
     made = webhooks.make(request.user, url, " ".join(events))
-    return render(request, "token.html", {"secret": made.secret})
+    return render(request, "token.html", {"secret": secret_of(made.secret)})
 
 
 @require_POST
