@@ -15,6 +15,7 @@ from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_ope
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal.access.addresses import through_tls
+from fenrun.portal.opaque import opaque
 
 _TIMEOUT = 60
 """Seconds that an answer may take."""
@@ -42,7 +43,7 @@ class Portal:
 
     def get(self, *path: str, **query: Any) -> Any:
         """Return what the API answers; what it refuses as it says so."""
-        asked = "/".join(quote(part, safe="/") for part in path)
+        asked = "/".join(quote(opaque(part)) for part in path)
         if query:
             asked += "?" + urlencode({key: value for key, value in query.items() if value != ""})
         headers = {"Authorization": f"Bearer {self._token}"}
