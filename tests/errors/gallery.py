@@ -380,6 +380,29 @@ def _busy(store: Store) -> list[Problem]:
     return []
 
 
+def _facts_meanwhile(store: Store) -> list[Problem]:
+    """A file of the same moment comes while September is being closed."""
+    rows = closing.signed_off_rows
+
+    def late(run: object) -> object:
+        closing.signed_off_rows = rows
+        import_file(store, _more(store), KNOWN)
+        return rows(run)  # type: ignore[arg-type]
+
+    closing.signed_off_rows = late  # type: ignore[assignment]
+    close(store, SEPTEMBER)
+    return []
+
+
+def _kept_edited(store: Store) -> list[Problem]:
+    """The run that was shown is edited on the disk before September is closed."""
+    shown = settle_workspace(store, SEPTEMBER)
+    payments = store.path / "runs" / shown.run_id / "payments.parquet"
+    pq.write_table(pq.read_table(payments).slice(0, 0), payments)
+    close(store, SEPTEMBER)
+    return []
+
+
 def _meanwhile(store: Store) -> list[Problem]:
     """August is closed while September is being closed."""
     rows = closing.signed_off_rows
@@ -390,7 +413,7 @@ def _meanwhile(store: Store) -> list[Problem]:
         return rows(run)  # type: ignore[arg-type]
 
     closing.signed_off_rows = late  # type: ignore[assignment]
-    close(store, SEPTEMBER)
+    close(store, SEPTEMBER, first=True)
     return []
 
 
@@ -912,6 +935,17 @@ GALLERY: dict[str, Shows] = {
     ),
     "close-meanwhile": settled(
         "two processes close 2024-08 and 2024-09 at once", content=TWO_MONTHS, act=_meanwhile
+    ),
+    "close-first": settled(
+        "fenrun close WORKSPACE --period 2024-09, where 2024-08 has charges and is open",
+        content=TWO_MONTHS,
+        act=_closing("2024-09"),
+    ),
+    "close-facts-meanwhile": settled(
+        "fenrun import while 2024-09 is being closed", act=_facts_meanwhile
+    ),
+    "kept-differs": settled(
+        "a kept run edited on the disk, then fenrun close --period 2024-09", act=_kept_edited
     ),
     "close-asked": settled(
         "in the portal, asking twice to close 2024-09",

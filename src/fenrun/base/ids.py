@@ -9,6 +9,9 @@ from typing import Any
 
 _SHOWN = 12
 
+AT = "\x1f"
+"""What stands between an issuer and a subject of it."""
+
 
 def digest(*parts: Any) -> str:
     """Return a hex SHA-256 over the parts as canonical JSON."""

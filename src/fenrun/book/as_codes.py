@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fenrun.base.ids import AT
 from fenrun.base.money import decimals
 from fenrun.base.problem import Problem
 from fenrun.base.table import from_rows
@@ -43,8 +44,6 @@ _OF_ACCOUNT, _OF_PARTY = ("account", "sub-account"), "party"
 NAMED = ("order", "resource", "sub-account")
 """The kinds of subjects that are told apart only where the book names them."""
 _WITH_ISSUER = (*_OF_ACCOUNT, "order", "resource")
-AT = "\x1f"
-"""What stands between an issuer and a subject of it."""
 
 
 @dataclass(frozen=True)

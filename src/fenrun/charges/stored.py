@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fenrun.base.ids import short
+from fenrun.base.ids import AT, short
 from fenrun.base.problem import Place, refused
 from fenrun.base.table import read_parquet
 from fenrun.base.words import Message
@@ -294,8 +295,10 @@ class StoredFiles:
 
     @cached_property
     def all_accounts(self) -> pa.Table:
-        """The accounts: account_no, InvoiceIssuerName, BillingAccountId."""
-        return read_parquet(self.accounts)
+        """The accounts: account_no, InvoiceIssuerName, BillingAccountId, and `subject`: both."""
+        table = read_parquet(self.accounts)
+        names = (table[name] for name in ("InvoiceIssuerName", "BillingAccountId"))
+        return table.append_column("subject", pc.binary_join_element_wise(*names, AT))
 
     def query(
         self,

@@ -29,9 +29,15 @@ from fenrun.store.facts import Store
 @period_option
 @known_option
 @click.option("--reason", default="", help="Why, for the log.")
+@click.option("--first", is_flag=True, help="Earlier periods are settled elsewhere, for good.")
 @as_json
 def command(
-    workspace: Store, period: Period, known: datetime | None, reason: str, json_: bool
+    workspace: Store,
+    period: Period,
+    known: datetime | None,
+    reason: str,
+    first: bool,
+    json_: bool,
 ) -> None:
     """Close a PERIOD for good.
 
@@ -41,7 +47,7 @@ def command(
     """
     workspace.reason = reason
     with progress("close") as step:
-        done = close(workspace, period, known, step)
+        done = close(workspace, period, known, step, first=first)
     item = workspace.find("closes", done.id)
     facts = item.facts if item else {}
     event = workspace.log.events("closes", done.id)[0]

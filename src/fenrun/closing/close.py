@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ from fenrun.base.ids import digest
 from fenrun.base.money import plain
 from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
 from fenrun.base.table import from_rows, read_parquet, to_rows
-from fenrun.base.when import Period, parse_period, show_moment
-from fenrun.closing.differences import differences
+from fenrun.base.when import Period, parse_day, parse_moment, parse_period, show_moment
+from fenrun.closing.differences import differences, recorded_amounts
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import leaf_of, root_of, signed_off_rows
-from fenrun.settle.facts import knowledge_time
+from fenrun.settle.facts import facts_as_of, in_force, knowledge_time
 from fenrun.settle.inspection import Inspection
-from fenrun.settle.runs import Settled, settle_workspace
+from fenrun.settle.results import ENGINE_VERSION
+from fenrun.settle.runs import Settled, run_as_kept, settle_for_good, settle_workspace
 from fenrun.statement.run import Difference, Run, paid_in_all
-from fenrun.store.facts import Store, manifest
+from fenrun.store.facts import FACTS, Store, manifest
 
 Progress = Callable[[str], None]
 _PAID = "SELECT coalesce(sum(paid), 0) AS paid FROM payments WHERE month >= ? AND month < ?"
@@ -57,7 +58,8 @@ def settle_period(
 ) -> Settled:
     """Settle a period, with regard to what is closed, by all that is known (or was, `upto` then).
 
-    A closed period is as it was closed. The period after the last closed one holds the differences
+    A closed period is as it was closed: its tables are read, whatever this version would make of
+    its facts. The period after the last closed one holds the differences
     of all closed ones. With `known` (or for some plans `only`) the question is what would be so,
     had nothing been closed: nothing is booked. An `inspection` is of the period alone, not of the
     differences. Raises Refused.
@@ -67,8 +69,7 @@ def settle_period(
         return settle_workspace(store, period, known or upto, only, progress, inspection)
     own = next((close for close in done if close.period == period), None)
     if own:
-        found = settle_workspace(store, period, own.known, (), progress, inspection)
-        return replace(found, run=replace(found.run, booked=booked(store, own), closed=True))
+        return closed_run(store, own)
     closed = [close.period.key for close in done if _overlap(close.period, period)]
     if closed:
         place = Place(period.key)
@@ -78,6 +79,15 @@ def settle_period(
         return found
     late = due(store, done, knowledge_time(store, upto), progress)
     return replace(found, run=replace(found.run, booked=tuple(late)))
+
+
+def closed_run(store: Store, close: Close) -> Settled:
+    """Return a closed period as it was closed. Raises Refused where its run is gone."""
+    found = run_as_kept(store, close.run, close.period, close.known)
+    if found is None:
+        seq = store.log.events("closes", close.id)[0].seq
+        raise refused("stored-edited", Place(f"runs/{close.run}"), seq=seq)
+    return replace(found, run=replace(found.run, booked=booked(store, close), closed=True))
 
 
 def _overlap(one: Period, other: Period) -> bool:
@@ -98,13 +108,22 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
 
 
 def due(
-    store: Store, done: Sequence[Close], known: datetime, progress: Progress = lambda name: None
+    store: Store,
+    done: Sequence[Close],
+    known: datetime,
+    progress: Progress = lambda name: None,
+    for_good: bool = False,
 ) -> list[Difference]:
-    """Return the differences of all closed periods that no close has booked yet."""
+    """Return the differences of all closed periods that no close has booked yet.
+
+    What stood before is what was closed, with what was booked since. `for_good`, nothing that is
+    kept of months counts.
+    """
     if not done:
         return []
     whole = parse_period(f"{done[0].period.months[0]}/{done[-1].period.months[-1]}")
-    return differences(store, whole, done[-1].known, known, progress)
+    recorded = recorded_amounts(closed_run(store, close).run for close in done)
+    return differences(store, whole, done[-1].known, known, progress, recorded, for_good)
 
 
 def close(
@@ -113,26 +132,30 @@ def close(
     known: datetime | None = None,
     progress: Progress = lambda name: None,
     expected: str = "",
+    first: bool = False,
 ) -> Close:
     """Close a period: freeze its statements as known at a moment (by default: now).
 
     With them go the differences of periods closed before. There is no way back. With `expected` it
-    is closed only as the run of that id. Raises Refused where it is closed already, does not follow
-    the last closed period, has not ended, or has errors.
+    is closed only as the run of that id; the `first` of all may leave out what comes before it.
+    Raises Refused where it is closed already, does not follow the last closed period, has not
+    ended, or has errors, and where facts or closes come in between.
     """
     done, moment = closes(store), knowledge_time(store, known)
-    _check_order(done, period, moment)
-    found = settle_workspace(store, period, moment, (), progress)
+    facts_then = _facts_known(store, moment)
+    refuse_out_of_order(store, period, moment, first)
+    found = settle_for_good(store, period, moment, progress)
     if expected and found.run_id != expected:
         raise refused("close-changed", Place(period.key), by=store.actor)
     _check_errors(found)
-    late = due(store, done, moment, progress)
+    late = due(store, done, moment, progress, for_good=True)
     run = replace(found.run, booked=tuple(late), closed=True)
     progress("sign off")
     chain = chain_of([*done, Close(period, "", moment, "", "")])
     leaves = {payee: leaf_of(payee, chain, rows) for payee, rows in signed_off_rows(run).items()}
     root = root_of(list(leaves.values()))
-    facts = {"run": found.run_id, "root": root, "statements": len(leaves), **_totals(run)}
+    facts: dict[str, Any] = {"run": found.run_id, "engine": ENGINE_VERSION, "root": root}
+    facts |= {"statements": len(leaves), **_totals(run)}
 
     def write(folder: Path) -> None:
         table = from_rows(Difference, run.booked)
@@ -143,6 +166,10 @@ def close(
     def check_unchanged() -> None:
         if [close.id for close in closes(store)] != [close.id for close in done]:
             raise refused("close-meanwhile", Place(period.key))
+        more = _facts_known(store, moment).items() - facts_then.items()
+        if more:
+            sources = ", ".join(sorted(source for _, source in more))
+            raise refused("close-facts-meanwhile", Place(period.key), sources=sources)
 
     close_id = digest("close", period.key)
     before = {
@@ -152,6 +179,13 @@ def close(
     item = manifest(period.key, moment, facts, ())
     store.add("closes", close_id, item, write, before, check_unchanged)
     return Close(period, found.run_id, moment, root, close_id)
+
+
+def _facts_known(store: Store, known: datetime) -> dict[str, str]:
+    """Return the source of each import that was known by a moment, by its id."""
+    events = (event for kind in FACTS for event in store.log.events(kind))
+    said = ((event.subject, event.facts()) for event in events)
+    return {id_: facts["source"] for id_, facts in said if parse_moment(facts["known"]) <= known}
 
 
 def _totals(run: Run) -> dict[str, Any]:
@@ -171,15 +205,22 @@ def _check_errors(found: Settled) -> None:
         raise Refused([Problem("close-problems", place, {"count": len(errors)}), *errors])
 
 
-def _check_order(done: Sequence[Close], period: Period, moment: datetime) -> None:
-    """Raise Refused where the period is not the next to close, or the moment is too early."""
-    place = Place(period.key)
+def refuse_out_of_order(
+    store: Store, period: Period, moment: datetime, first: bool = False
+) -> None:
+    """Raise Refused where the period is not the next to close, or the moment is too early.
+
+    The `first` of all may have months before it that have charges and a plan in force.
+    """
+    done, place = closes(store), Place(period.key)
     if any(_overlap(close.period, period) for close in done):
         raise refused("close-already", place)
     problems = []
     if done and period.span.start != done[-1].period.span.end:
         values = {"last": done[-1].period.key, "next": done[-1].period.span.end}
         problems.append(Problem("close-order", place, values))
+    if not done and not first and (earliest := earliest_before(store, period, moment)):
+        problems.append(Problem("close-first", place, {"earliest": earliest}))
     if moment < datetime.combine(period.span.end, time()):
         values = {"end": period.last_day, "known": show_moment(moment)}
         problems.append(Problem("close-early", place, values))
@@ -188,3 +229,16 @@ def _check_order(done: Sequence[Close], period: Period, moment: datetime) -> Non
         problems.append(Problem("close-known", place, values))
     if problems:
         raise Refused(problems)
+
+
+def earliest_before(store: Store, period: Period, moment: datetime) -> str:
+    """Return the first month before a period that has charges and a plan in force, or nothing."""
+    facts = facts_as_of(store, moment)
+    billed = [item.facts["first_billed"] for item in facts.charges if item.facts["first_billed"]]
+    # What is billed from the last day of a month on is of the next one.
+    first = min((str(parse_day(day) + timedelta(days=1))[:7] for day in billed), default="9999")
+    last = str(period.span.start - timedelta(days=1))[:7]
+    if first > last:
+        return ""
+    months = [first] if first == last else parse_period(f"{first}/{last}").months
+    return next((m for m in months if in_force(facts.plans, parse_period(m))), "")

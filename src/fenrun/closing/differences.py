@@ -6,7 +6,7 @@ known, and what each changes is its difference. So the differences sum to the wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -62,23 +62,48 @@ def differences(
     before: datetime,
     after: datetime,
     progress: Callable[[str], None] = lambda name: None,
+    recorded: Amounts | None = None,
+    for_good: bool = False,
 ) -> list[Difference]:
     """Return what the period's statements differ by between two knowledge times, by cause.
 
     Sorted by month, payee, plan, line. A period without plan or charges counts as nothing paid.
-    Raises Refused where either cannot be settled.
+    `recorded` is what stood before: each difference starts from that, and is what the fact changes
+    by the same version of fenrun, so that another version changes nothing. `for_good`, nothing
+    that is kept of months counts. Raises Refused where either cannot be settled.
     """
     found: list[Difference] = []
     was: Amounts = {}
-    for number, fact in enumerate(late_arriving_facts(store, period, before, after)):
+    first: Amounts = {}
+    for number, fact in enumerate(late_arriving_facts(store, period, before, after, for_good)):
         if not number:
             progress("before")
-            was = _settled(fact.before, period, after)
+            was = first = _settled(fact.before, period, after)
         progress(fact.source)
         now = _settled(fact.facts, period, after)
         found += _changes(fact, was, now)
         was = now
+    if recorded is not None:
+        found = [_from_record(one, recorded, first) for one in found]
     return sorted(found, key=lambda d: (d.month, d.payee, d.plan_id, d.what, d.component, d.period))
+
+
+def _from_record(one: Difference, recorded: Amounts, settled: Amounts) -> Difference:
+    """Return a difference that starts from what was recorded, not from what is settled now."""
+    key = (one.month, one.plan_id, one.payee, one.what, one.component, one.period)
+    more = recorded.get(key, _NOTHING)[0] - settled.get(key, _NOTHING)[0]
+    return replace(one, before=one.before + more, after=one.after + more) if more else one
+
+
+def recorded_amounts(runs: Iterable[Run]) -> Amounts:
+    """Return what closed periods say, with the differences that were booked with each."""
+    found: Amounts = {}
+    for run in runs:
+        found |= amounts(run)
+        for one in run.booked:
+            key = (one.month, one.plan_id, one.payee, one.what, one.component, one.period)
+            found[key] = (found.get(key, _NOTHING)[0] + one.amount, one.currency)
+    return found
 
 
 def _changes(fact: LateArrivingFact, was: Amounts, now: Amounts) -> Iterator[Difference]:
@@ -100,13 +125,15 @@ def _changes(fact: LateArrivingFact, was: Amounts, now: Amounts) -> Iterator[Dif
 
 
 def late_arriving_facts(
-    store: Store, period: Period, before: datetime, after: datetime
+    store: Store, period: Period, before: datetime, after: datetime, for_good: bool = False
 ) -> Iterator[LateArrivingFact]:
     """Yield what became known between two moments and can touch the period, in order.
 
-    Each comes with all that was known by then.
+    Each comes with all that was known by then; `for_good`, without what is kept of months.
     """
     facts = facts_as_of(store, before)
+    if for_good:
+        facts = replace(facts, kept=None)
     replaced: set[str] = set()
     plans = [plan_of(item).plan for item in store.imports("plans", before)]
     latest = {plan.terms[0].plan_id: plan for plan in plans}

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.base.ids import short
-from fenrun.book.as_codes import AT, Book, named_subjects
+from fenrun.base.ids import AT, short
+from fenrun.book.as_codes import Book, named_subjects
 from fenrun.charges.rows import COSTS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.crediting import Crediting, costs_of
@@ -92,6 +92,7 @@ class StoredCharges:
         self.start, self.end = months
         self.accounts: Set[tuple[str, str]] | None = None
         """The accounts of which charges are meant, by issuer and name; None: all."""
+        self._keys: dict[str, set[int]] = {}
         self.by_day = False
         """True if each day of all charges is a group, whether or not anything changes on it."""
         first, last = str(self.start), str(self.end)
@@ -108,7 +109,7 @@ class StoredCharges:
         """Return the charges of some accounts alone."""
         some = copy(self)
         some.files = [replace(file, charges=some) for file in self.files]
-        some.accounts = accounts
+        some.accounts, some._keys = accounts, {}
         return some
 
     def part(self, source: Source, months: tuple[date, date]) -> StoredCharges:
@@ -159,7 +160,10 @@ class StoredCharges:
 
     def keys_of(self, kind: str) -> set[int]:
         """Return the keys of all orders, resources or sub-accounts of the charges."""
-        return {key for file in self.files for key in file.keys_of(f"{_NAMED[kind]}_key")}
+        if kind not in self._keys:
+            found = (file.keys_of(f"{_NAMED[kind]}_key") for file in self.files)
+            self._keys[kind] = set().union(*found)
+        return self._keys[kind]
 
     def pairs(self) -> set[tuple[str, str]]:
         """Return all accounts of the files, by issuer and name."""
@@ -381,15 +385,14 @@ class _File:
 
     def accounts(self) -> Iterator[tuple[int, tuple[str, str]]]:
         """Yield the number of each account that is meant, with its issuer and name."""
-        table = self.account_table()
+        table = self.account_table
         names = (table[n].to_pylist() for n in ("InvoiceIssuerName", "BillingAccountId"))
         return zip(table["account_no"].to_pylist(), zip(*names))
 
+    @cached_property
     def account_table(self) -> pa.Table:
-        """Return the accounts that are meant: number, issuer, name, and `subject` for its code."""
+        """The accounts that are meant: number, issuer, name, and `subject` for its code."""
         table, meant = self.stored.all_accounts, self.charges.accounts
-        names = (table[n] for n in ("InvoiceIssuerName", "BillingAccountId"))
-        table = table.append_column("subject", pc.binary_join_element_wise(*names, AT))
         if meant is None:
             return table
         subjects = pa.array([f"{issuer}{AT}{name}" for issuer, name in meant], pa.string())
@@ -613,7 +616,7 @@ class _Grouping:
         numbers: list[pa.Array] = [pa.array([], pa.int32())]
         subjects: list[pa.Array] = [pa.array([], pa.string())]
         for file in self.charges.files:
-            table, first = file.account_table(), self._first("accounts", file)
+            table, first = file.account_table, self._first("accounts", file)
             numbers += pc.add(table["account_no"], first).cast(pa.int32()).chunks
             subjects += table["subject"].chunks
         codes = self.crediting.codes.of_column(pa.chunked_array(subjects))

@@ -63,6 +63,9 @@ class Period(models.Model):
         max_length=64, help_text="Digest of the differences of closed periods that it holds."
     )
     currency = models.CharField(max_length=10)
+    state = models.IntegerField(
+        default=0, help_text="The last event of the log that it rests on: a newer one replaces it."
+    )
 
 
 class Statement(models.Model):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from fenrun.book.as_codes import AT
+from fenrun.base.ids import AT
 from fenrun.engine.codes import Codes
 from fenrun.settle.readings import Reading
 

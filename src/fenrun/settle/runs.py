@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,7 @@ from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, pl
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.statement.run import Run
-from fenrun.store.facts import Import, Store, manifest
+from fenrun.store.facts import Import, Store, digests, manifest
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,49 @@ def settle_workspace(
     said = manifest(period.key, basis.known, plan_ids, run.problems)
     store.add("runs", run_id, said, lambda folder: _write(run, folder))
     return Settled(short(run_id), run)
+
+
+def settle_for_good(
+    store: Store, period: Period, known: datetime, progress: Callable[[str], None]
+) -> Settled:
+    """Settle a period as `settle_workspace` does, by its facts alone: nothing that is kept counts.
+
+    A run that is kept of the same must say the very same. Raises Refused, also where it does not.
+    """
+    basis = _basis(store, period, known, ())
+    run_id = basis.run_id()
+    facts = Facts(basis.charges, sources_of(basis.book), basis.plans)
+    run = facts.settle(period, known, progress)
+    if not _has_business(run):
+        raise refused("charges-missing", Place(str(store.path)), period=period.key)
+    said = manifest(period.key, known, {"plans": [plan.id for plan in basis.plans]}, run.problems)
+    with tempfile.TemporaryDirectory(prefix="fenrun-run-") as scratch:
+        _write(run, Path(scratch))
+        folder = store.add("runs", run_id, said, lambda folder: _write(run, folder))
+        anew, kept = (_tables(path) for path in (Path(scratch), folder))
+    differing = sorted(
+        name for name in anew.keys() | kept.keys() if anew.get(name) != kept.get(name)
+    )
+    if differing:
+        place = Place(f"runs/{folder.name}")
+        raise refused("kept-differs", place, period=period.key, tables=", ".join(differing))
+    return Settled(short(run_id), run)
+
+
+def _tables(folder: Path) -> dict[str, str]:
+    """Return the digest of each table of a run."""
+    found = digests(folder)
+    return {name: content for name, content in found.items() if name.endswith(".parquet")}
+
+
+def run_as_kept(store: Store, run: str, period: Period, known: datetime) -> Settled | None:
+    """Return a run that is kept, by its short id: as it was settled, whatever would be now.
+
+    None, where there is none. Raises Refused where its files are gone.
+    """
+    event = next((e for e in store.log.events("runs") if short(e.subject) == run), None)
+    kept = store.find("runs", event.subject) if event else None
+    return Settled(run, _kept_run(kept, _basis(store, period, known, ()))) if kept else None
 
 
 def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -> _Basis:

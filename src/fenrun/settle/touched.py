@@ -14,7 +14,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.book.as_codes import AT, NAMED, Book
+from fenrun.base.ids import AT
+from fenrun.book.as_codes import NAMED, Book
 from fenrun.book.as_of import Sources
 from fenrun.charges.rows import key_of
 from fenrun.credit.stored_charges import StoredCharges

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -97,6 +97,13 @@ class Log:
         except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
             place = Place(self.path.name)
             raise refused("log-unreadable", place, detail=reason(error)) from error
+
+    def last(self, kinds: Sequence[str]) -> int:
+        """Return the number of the last event of some kinds; 0, where there is none.
+
+        Raises Refused where the log cannot be read.
+        """
+        return max((event.seq for event in self.events() if event.kind in kinds), default=0)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:

@@ -214,6 +214,13 @@ class Store:
             place = Place(f"{event.kind}/{folder.name}/{_MANIFEST}")
             raise refused("stored-edited", place, seq=event.seq) from error
 
+    def state(self) -> int:
+        """Return the number of the last event after which the same question has another answer.
+
+        That is of an import or a close, not of a run.
+        """
+        return self.log.last((*FACTS, "closes"))
+
     def last_knowledge_time(self) -> datetime | None:
         """Return the last moment at which anything became known.
 

@@ -35,6 +35,14 @@ class Reason(Schema):
     reason: str = Field(max_length=500)
 
 
+class AskClose(Reason):
+    """A period to be closed, and why."""
+
+    first: bool = Field(
+        default=False, description="Earlier periods are settled elsewhere, for good."
+    )
+
+
 class ApprovalOut(Schema):
     """A close that was asked for."""
 
@@ -83,11 +91,11 @@ def settle(request: HttpRequest, period: str) -> Any:
     response={201: ApprovalOut, **ERRORS},
     summary="Ask that a period be closed",
 )
-def ask_close(request: HttpRequest, period: str, said: Reason) -> Any:
+def ask_close(request: HttpRequest, period: str, said: AskClose) -> Any:
     """Ask that a period be closed as it is shown now. Somebody else approves."""
     only_operations(request)
     shown = get_object_or_404(Period, pk=clean(period))
-    return 201, closing.ask(store_of(request), shown, clean(said.reason))
+    return 201, closing.ask(store_of(request), shown, clean(said.reason), said.first)
 
 
 @router.post(

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
-from fenrun.closing.close import close
+from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.commands import publishing, requests, webhooks
 from fenrun.portal.events import now, record_event
@@ -30,16 +30,18 @@ def settle(store: Store, period: Period) -> bool:
     return changed
 
 
-def ask(store: Store, shown: models.Period, reason: str) -> models.Approval:
+def ask(store: Store, shown: models.Period, reason: str, first: bool = False) -> models.Approval:
     """Ask, as the first of two, that a period be closed as it is shown.
 
-    Raises Refused where it is closed or was asked for already, or no reason is given.
+    The `first` of all may leave out what comes before it. Raises Refused where it is closed or was
+    asked for already, is not the next to close, or no reason is given.
     """
     place = Place(shown.key)
     if shown.closed:
         raise Refused([Problem("close-already", place)])
     if not reason.strip():
         raise Refused([Problem("reason-missing", place)])
+    refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
     with transaction.atomic(using=_DB):
         waiting = models.Approval.objects.using(_DB).filter(period=shown.key, approved_at=None)
         if waiting.filter(run=shown.run).exists():
@@ -68,7 +70,9 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     # Outside any transaction, which would keep others waiting; of two at once the store refuses
     # the second.
     with outside_queue():
-        close(store, closed, asked.known.replace(tzinfo=None), expected=asked.run)
+        # Whether it may be the first was decided when it was asked for.
+        known = asked.known.replace(tzinfo=None)
+        close(store, closed, known, expected=asked.run, first=True)
     with transaction.atomic(using=_DB):
         asked.approved_by = store.actor
         asked.approved_at = now()

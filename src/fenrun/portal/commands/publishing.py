@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
@@ -65,6 +66,8 @@ ORDER BY s.payee, amount DESC, s.customer
 """
 
 Rows = list[dict[str, Any]]
+_TRIES = 3
+"""How often a period is settled where others import, close or show it meanwhile."""
 
 
 def publish(
@@ -72,21 +75,51 @@ def publish(
 ) -> bool:
     """Settle a period and show it in place of what is shown of it.
 
+    What rests on more of the log is never replaced by what rests on less, whoever comes first.
     Returns whether anything changed.
     """
-    settled = settle_period(store, period, None, (), progress)
-    run = settled.run
-    shown = models.Period.objects.using("default").filter(key=period.key).first()
-    result = (settled.run_id, run.closed, digest_of(run.booked))
-    if shown and (shown.run, shown.closed, shown.booked) == result:
-        return False
-    _load_links(store, run)
-    statements = _statements(store, settled, _credited_to_others(run))
-    crediting = _crediting(store, run.engine.query(_CREDITING).to_pylist())
+    for tries_left in reversed(range(_TRIES)):
+        state = store.state()
+        settled = settle_period(store, period, None, (), progress)
+        if _is_shown(settled, period, state):
+            return False
+        _load_links(store, settled.run)
+        statements = _statements(store, settled, _credited_to_others(settled.run))
+        crediting = _crediting(store, settled.run.engine.query(_CREDITING).to_pylist())
+        if tries_left and store.state() != state:
+            continue  # more became known, or something was closed
+        with suppress(IntegrityError):  # another process showed it just now
+            if _show(settled, period, state, statements, crediting):
+                return True
+    return False
+
+
+def _is_shown(settled: Settled, period: Period, state: int) -> bool:
+    """Return whether a period is shown as it was settled; it then rests on what this rests on."""
+    run, shown = settled.run, models.Period.objects.using("default").filter(key=period.key)
+    same = shown.filter(run=settled.run_id, closed=run.closed, booked=digest_of(run.booked))
+    return bool(same.filter(state__lt=state).update(state=state) or same.exists())
+
+
+def _show(
+    settled: Settled,
+    period: Period,
+    state: int,
+    statements: Sequence[models.Statement],
+    crediting: Sequence[models.Crediting],
+) -> bool:
+    """Show a settled period, unless what is shown rests on more of the log."""
     with transaction.atomic(using="default"):
+        periods = models.Period.objects.using("default").select_for_update()
+        shown = periods.filter(key=period.key).first()
+        if shown and shown.state > state:
+            return False
         if shown:
             shown.delete(using="default")
-        head = _head(settled, period)
+        models.Approval.objects.using("default").filter(
+            period=period.key, approved_at=None
+        ).exclude(run="" if settled.run.closed else settled.run_id).delete()
+        head = _head(settled, period, state)
         head.save(using="default", force_insert=True)
         for statement in statements:
             statement.period = head
@@ -103,7 +136,7 @@ def publish(
     return True
 
 
-def _head(settled: Settled, period: Period) -> models.Period:
+def _head(settled: Settled, period: Period, state: int) -> models.Period:
     run = settled.run
     return models.Period(
         key=period.key,
@@ -113,6 +146,7 @@ def _head(settled: Settled, period: Period) -> models.Period:
         closed=run.closed,
         booked=digest_of(run.booked),
         currency=run.plans[0].terms[0].currency,
+        state=state,
     )
 
 

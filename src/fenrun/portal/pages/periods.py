@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST
 from fenrun.base.money import plain
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
+from fenrun.closing.close import closes, earliest_before
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import closing
 from fenrun.portal.commands.publishing import months_of
@@ -23,6 +24,7 @@ from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Period, Statement
 from fenrun.portal.pages.charts import Link
 from fenrun.statement.run import Run
+from fenrun.store.facts import Store
 
 TOP = 13
 """Payees that are shown one by one: so many of the largest a vendor knows by name."""
@@ -76,6 +78,7 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         "period": shown,
         **_totals_of(statements),
         **_of_run(shown),
+        "earlier": _earlier(store_of(request), shown),
         "asked": approvals.filter(approved_at=None).first(),
         "done": list(approvals.exclude(approved_at=None)),
         "may_act": is_operations(request),
@@ -83,6 +86,13 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         "TOP": TOP,
     }
     return render(request, "period.html", page)
+
+
+def _earlier(store: Store, shown: Period) -> str:
+    """Return the first month that would stay open for ever by a close, or nothing."""
+    if shown.closed or closes(store):
+        return ""
+    return earliest_before(store, parse_period(shown.key), shown.known.replace(tzinfo=None))
 
 
 def _totals_of(statements: list[Statement]) -> dict[str, Any]:
@@ -176,7 +186,8 @@ def settle(request: HttpRequest, period: str) -> HttpResponse:
 def ask(request: HttpRequest, period: str) -> HttpResponse:
     """Ask that a period be closed."""
     shown = get_object_or_404(Period, pk=period)
-    closing.ask(store_of(request), shown, request.POST.get("reason", ""))
+    first = bool(request.POST.get("first"))
+    closing.ask(store_of(request), shown, request.POST.get("reason", ""), first)
     messages.success(request, say("portal-close-asked", lang(), period=period))
     return redirect("period", period)
 
