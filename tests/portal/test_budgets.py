@@ -35,7 +35,7 @@ def test_wrong_passwords_cost_ever_more_time_and_lock_nobody_else_out() -> None:
     waits = []
     with mock.patch.object(budgets.time, "monotonic", return_value=0.0):
         for _ in range(16):
-            found.note("owner", "attacker")
+            found.record("owner", "attacker")
             waits.append(found.wait("owner", "attacker"))
         assert waits == [0, 0, 0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
         assert not found.wait("owner", "home") and not found.wait("other", "attacker")
@@ -47,7 +47,7 @@ def test_failures_that_are_kept_are_few() -> None:
     found = budgets.Failures()
     with mock.patch.object(budgets, "_MOST_KEPT", 10):
         for number in range(50):
-            found.note(f"account-{number}", "x")
+            found.record(f"account-{number}", "x")
     assert len(found._found) == 10
 
 

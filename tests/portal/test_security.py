@@ -296,7 +296,7 @@ def test_a_second_factor_is_asked_for(own: Portal) -> None:
         assert done.status_code == 302, done.text
         assert "asks for a code" in client.get("/account/2fa/").text
         stored = str(own.python(_values("allauth.mfa.models.Authenticator", "data")))
-        assert "gAAAA" in stored and secret.group(1) not in stored, "kept sealed"
+        assert "gAAAA" in stored and secret.group(1) not in stored, "kept encrypted"
     with httpx.Client(base_url=own.address) as client:
         answer = _try(client, "auditor", own.password)
         assert answer.status_code == 302 and "2fa/authenticate" in answer.headers["Location"]

@@ -61,7 +61,7 @@ class _Places:
         self._free = threading.Semaphore(AT_ONCE)
 
     @contextmanager
-    def taken(self, asker: str) -> Iterator[None]:
+    def occupied(self, asker: str) -> Iterator[None]:
         """Do work in a place, once there is one. Raises Refused where too many wait."""
         with self._guard:
             if self._by.total() >= _MOST or self._by[asker] >= _MOST_EACH:
@@ -102,7 +102,7 @@ def outside_queue() -> Iterator[None]:
     _thread.queued = False
     _lock.release()
     try:
-        with _places.taken(getattr(_thread, "asker", "")):
+        with _places.occupied(getattr(_thread, "asker", "")):
             yield
     finally:
         _lock.acquire()

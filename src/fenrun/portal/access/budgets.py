@@ -54,7 +54,7 @@ class Failures:
             _, until = self._found.get((account, sender), (0, 0.0))
         return max(0, round(until - time.monotonic()))
 
-    def note(self, account: str, sender: str) -> None:
+    def record(self, account: str, sender: str) -> None:
         """Count a wrong password."""
         with self._lock:
             count, _ = self._found.pop((account, sender), (0, 0.0))

@@ -18,9 +18,9 @@ from fenrun.base.words import say
 from fenrun.portal import events
 from fenrun.portal.access.addresses import sender_of
 from fenrun.portal.access.budgets import Budget
+from fenrun.portal.access.encryption import decrypt, encrypt
 from fenrun.portal.access.isolation import asking
 from fenrun.portal.access.request import PortalRequest
-from fenrun.portal.access.sealed import seal, unseal
 from fenrun.portal.access.tokens import digest_of, user_of_token
 from fenrun.portal.language import lang
 from fenrun.portal.models import IdempotentResponse
@@ -112,7 +112,7 @@ def idempotent(answer: Answer) -> Answer:
     """Do a command of the API that carries an Idempotency-Key once.
 
     The same request again gets the same answer, for a day; another one under that key is refused.
-    Answers are kept sealed: one may say a secret.
+    Answers are kept encrypted: one may say a secret.
     """
 
     def handle(request: HttpRequest) -> HttpResponse:
@@ -137,7 +137,7 @@ def idempotent(answer: Answer) -> Answer:
         if kept.status is None:
             return _conflict("portal-key-busy")
         return HttpResponse(
-            unseal(kept.body), status=kept.status, content_type="application/json; charset=utf-8"
+            decrypt(kept.body), status=kept.status, content_type="application/json; charset=utf-8"
         )
 
     return handle
@@ -174,7 +174,7 @@ def _answer_once(answer: Answer, request: HttpRequest, kept: IdempotentResponse)
         kept.delete(using="default")
         return response
     kept.status = response.status_code
-    kept.body = seal(response.content.decode())
+    kept.body = encrypt(response.content.decode())
     kept.save(using="default")
     return response
 

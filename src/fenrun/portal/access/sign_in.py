@@ -22,8 +22,8 @@ from requests import RequestException
 
 from fenrun.portal.access.addresses import sender_of
 from fenrun.portal.access.budgets import Failures
+from fenrun.portal.access.encryption import decrypt, encrypt
 from fenrun.portal.access.middleware import error_response
-from fenrun.portal.access.sealed import seal, unseal
 from fenrun.portal.events import record_event
 
 _LONGEST_NAME = 150
@@ -51,7 +51,7 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         if user:
             _failures.forget(account, sender)
         else:
-            _failures.note(account, sender)
+            _failures.record(account, sender)
         return user
 
     def add_message(self, *said: Any, **more: Any) -> None:
@@ -79,13 +79,13 @@ def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
-    """Second factors, whose secrets are kept sealed."""
+    """Second factors, whose secrets are kept encrypted."""
 
     def encrypt(self, text: str) -> str:
-        return seal(text)
+        return encrypt(text)
 
     def decrypt(self, encrypted_text: str) -> str:
-        return unseal(encrypted_text)
+        return decrypt(encrypted_text)
 
 
 class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types

@@ -8,8 +8,8 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
+from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.access.permissions import user_of
-from fenrun.portal.access.sealed import secret_of
 from fenrun.portal.api.shared import ERRORS, NUMBER, clean
 from fenrun.portal.commands import webhooks as commands
 from fenrun.portal.models import Hook

@@ -23,7 +23,7 @@ from django.db import close_old_connections
 
 from fenrun.portal import models
 from fenrun.portal.access.addresses import PORTS, open_to_all
-from fenrun.portal.access.sealed import secret_of
+from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.commands.webhooks import due, is_inside
 from fenrun.portal.events import now
 

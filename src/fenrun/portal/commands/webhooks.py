@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
 from fenrun.portal.access.addresses import PORTS
+from fenrun.portal.access.encryption import new_seed
 from fenrun.portal.access.isolation import asking
-from fenrun.portal.access.sealed import new_seed
 from fenrun.portal.events import now, record_event
 
 _DB = "default"

@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
+from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.access.permissions import (
     is_operations,
     operations,
@@ -21,7 +22,6 @@ from fenrun.portal.access.permissions import (
     signed_in,
     user_of,
 )
-from fenrun.portal.access.sealed import secret_of
 from fenrun.portal.access.sign_in import CONNECTING
 from fenrun.portal.commands import grants, tokens, webhooks
 from fenrun.portal.language import lang

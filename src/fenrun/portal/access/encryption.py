@@ -11,19 +11,19 @@ from functools import cache
 from cryptography.fernet import Fernet
 from django.conf import settings
 
-_SEALED = "gAAAA"
-"""The beginning of what is sealed (Fernet: AES-128 and HMAC-SHA256); other text was kept before."""
+_ENCRYPTED = "gAAAA"
+"""The beginning of what is encrypted (Fernet: AES-128, HMAC-SHA256); other text was kept before."""
 _DERIVED = "derived:"
 
 
-def seal(text: str) -> str:
+def encrypt(text: str) -> str:
     """Return a text that only the portal's secret opens."""
     return _box().encrypt(text.encode()).decode()
 
 
-def unseal(text: str) -> str:
-    """Return what was sealed. Raises cryptography's InvalidToken where it was edited."""
-    return _box().decrypt(text.encode()).decode() if text.startswith(_SEALED) else text
+def decrypt(text: str) -> str:
+    """Return what was encrypted. Raises cryptography's InvalidToken where it was edited."""
+    return _box().decrypt(text.encode()).decode() if text.startswith(_ENCRYPTED) else text
 
 
 def new_seed() -> str:
