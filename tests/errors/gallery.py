@@ -734,6 +734,11 @@ GALLERY: dict[str, Shows] = {
     "file-truncated": file(
         "charges.csv.gz", lambda: gzip.compress(_csv() * 3000)[:-500], "a gzip file without its end"
     ),
+    "file-too-large": file(
+        "charges.csv.gz",
+        lambda: gzip.compress(_csv() + b"\n" * (64 << 20)),
+        "a gzip file of 64 KB that holds 64 MB of line ends",
+    ),
     "file-empty": file("charges.csv", lambda: b"", "a file of no bytes"),
     "file-encoding": file(
         "charges.csv",

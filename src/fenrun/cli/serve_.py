@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fenrun.base.words import say
+from fenrun.base.words import say, visible
 from fenrun.cli.output import WORKSPACE, language, print_problems, progress
 from fenrun.store.facts import Store
 
@@ -41,7 +41,7 @@ def command(workspace: Store, host: str, port: int) -> None:
         password, accounts = serve.demo_accounts()
         click.echo(say("serve-demo", lang, password=password))
         for name, role, party in accounts:
-            click.echo(f"  {name:12} {role} {party}")
+            click.echo(visible(f"  {name:12} {role} {party}"))
     serve.serve(
         host,
         port,

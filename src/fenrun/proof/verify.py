@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from fenrun.base.bounds import refuse_swollen
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.stored import read_charges
@@ -142,6 +143,8 @@ def _unpack_signed(
 ) -> dict[str, Any]:
     if sum(item.file_size for item in bundle.infolist()) > _MOST:
         raise ValueError("it would unpack to more than 1 GiB")
+    if any(item.compress_type != zipfile.ZIP_STORED for item in bundle.infolist()):
+        raise ValueError("it is compressed, as no bundle is")
     text, signature = bundle.read("bundle.json"), bundle.read("signature")
     said = dict(json.loads(text))
     key = public_key or said["public_key"]
@@ -161,7 +164,17 @@ def _unpack_signed(
             raise ValueError(f"{name} leads outside")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(bundle.read(name))
+        if target.suffix == ".parquet":
+            _refuse_swollen(target)
     return said
+
+
+def _refuse_swollen(table: Path) -> None:
+    """Refuse a table that would take the memory of whoever verifies. Raises Refused."""
+    try:
+        refuse_swollen(table)
+    except (OSError, pa.ArrowException):
+        return  # an edited table is named by its row, later
 
 
 def _edited(path: Path, said: dict[str, Any], folder: Path) -> list[Problem]:

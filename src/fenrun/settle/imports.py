@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fenrun.base.bounds import read_text
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message, say
@@ -44,18 +45,11 @@ def _is_yaml(path: Path) -> bool:
 
 
 def _is_plan(path: Path) -> bool:
-    return _is_yaml(path) and any(line.startswith("plan:") for line in _text(path).splitlines())
+    return _is_yaml(path) and any(line.startswith("plan:") for line in read_text(path).splitlines())
 
 
 def _is_book(path: Path) -> bool:
     return _is_yaml(path) or table_kind(read_header(path).columns) is not None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refused("file-encoding", Place(path.name, 1)) from error
 
 
 def _stage_plan(store: Store, path: Path, progress: Progress) -> Enter:
