@@ -115,9 +115,8 @@ def settle_for_good(
         _write(run, Path(scratch))
         folder = store.add("runs", run_id, said, lambda folder: _write(run, folder))
         anew, kept = (_tables(path) for path in (Path(scratch), folder))
-    differing = sorted(
-        name for name in anew.keys() | kept.keys() if anew.get(name) != kept.get(name)
-    )
+    names = sorted(anew.keys() | kept.keys())
+    differing = [name for name in names if anew.get(name) != kept.get(name)]
     if differing:
         place = Place(f"runs/{folder.name}")
         raise refused("kept-differs", place, period=period.key, tables=", ".join(differing))
