@@ -41,7 +41,7 @@ from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import read_plan
-from fenrun.portal import assistant
+from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.keys import signing_key
 from fenrun.proof.payee_extract import PayeeExtract
@@ -108,6 +108,23 @@ def _command(name: str) -> Any:
     """A module of the portal's commands, with the portal ready."""
     _portal()
     return importlib.import_module(f"fenrun.portal.commands.{name}")
+
+
+def _too_much_at_once() -> list[Problem]:
+    places = request_queue._Places()
+    with (
+        contextlib.ExitStack() as stack,
+        mock.patch.object(places, "_free", contextlib.nullcontext()),
+    ):
+        while True:
+            stack.enter_context(places.occupied("somebody"))
+
+
+def _checks_too_long() -> list[Problem]:
+    plans = _command("plans")
+    with mock.patch.object(plans, "_LONGEST", 0):
+        plans._examined(read_plan(PLAN, "plan.yaml").plan)
+    return []
 
 
 def _written(folder: Path, text: str) -> Path:
@@ -1092,6 +1109,8 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a period is settled when it starts, while the disk is full",
         _publishing_breaks,
     ),
+    "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
+    "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(
         "in the portal, a grant without a reason",
