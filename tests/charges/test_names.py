@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -51,3 +52,14 @@ def test_a_workspace_settles_wherever_it_lies(name: str, tmp_path: Path) -> None
         assert done.code == 0, done.err
         found[workspace] = done.json()["earned"], str(done.json()["statements"])
     assert len({*found.values()}) == 1 and Decimal(found[workspace][0])
+
+
+def test_a_name_that_is_no_text_is_refused_alone(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "good.csv").write_text(GOOD)
+    Path(os.fsdecode(bytes(tmp_path) + b"/in/m\xff.csv")).write_text(GOOD.replace("A1", "A2"))
+    done = fenrun("import", tmp_path / "ws", tmp_path / "in", "--json")
+    assert [one["file"] for one in done.json()["imported"]] == ["good.csv"]
+    assert [
+        (p["code"], p["place"]["source"]) for p in done.json()["problems"] if "UTF-8" in p["what"]
+    ] == [("file-unreadable", "m?.csv")]

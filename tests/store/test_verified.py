@@ -8,13 +8,17 @@ import shutil
 import time
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from unittest import mock
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
+from fenrun.engine.runner import SQLite
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_files
 from fenrun.settle.runs import settle_workspace
@@ -139,3 +143,28 @@ def test_what_is_kept_of_digests_changes_nothing_but_time(store: Store, kept: st
         digests._read.clear()
         facts_as_of(store, KNOWN)
         assert said.items() <= json.loads(path.read_text()).items()
+
+
+@pytest.mark.parametrize("damage", ["amounts", "tables", "marker", "not one"])
+def test_a_kept_month_that_was_edited_is_measured_again(store: Store, damage: str) -> None:
+    """A cache is nobody's word: other sums in a good file of Parquet are not taken for ours."""
+    facts = facts_as_of(store, KNOWN)
+
+    def earned() -> list[dict[str, object]]:
+        run = facts.settle(PERIOD, KNOWN, make=SQLite)
+        return run.engine.table("statements").to_pylist()
+
+    before = earned()
+    kept = list((store.path / "cache").rglob("performance_measures.parquet"))
+    assert before and any(pq.read_table(path).num_rows for path in kept)
+    for path in kept:
+        table, marker = pq.read_table(path), path.with_name("month.json")
+        if damage == "amounts":
+            place = table.column_names.index("amount")
+            more = pa.array([Decimal(9999)] * table.num_rows, table["amount"].type)
+            pq.write_table(table.set_column(place, "amount", more), path)
+        elif damage == "tables":
+            path.write_bytes(path.read_bytes()[:-9])
+        else:
+            marker.write_text(marker.read_text()[:-9] if damage == "marker" else "[1]")
+    assert earned() == before

@@ -18,11 +18,15 @@ class Overgrown(Unreadable, yaml.YAMLError):
     """A text is nested deeper, holds more, or repeats more, than any plan or book."""
 
 
+class WithNul(Unreadable, yaml.YAMLError):
+    """A text holds the character that ends a text in databases."""
+
+
 def compose(text: str) -> yaml.Node | None:
     """Return the text's root node; None where the text is empty.
 
-    Raises yaml.YAMLError for what is no YAML, and Overgrown, which is one too, for what could bring
-    the process down.
+    Raises yaml.YAMLError for what is no YAML, and two kinds of it: Overgrown for what could bring
+    the process down, WithNul for what no database takes.
     """
     written = _count_written(text)
     root: yaml.Node | None = yaml.compose(text, yaml.CSafeLoader)
@@ -42,6 +46,9 @@ def _count_written(text: str) -> int:
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
+        elif isinstance(event, yaml.ScalarEvent) and "\0" in event.value:
+            mark = event.start_mark
+            raise WithNul("text-with-nul", line=mark.line + 1 if mark else "?")
         if depth > _DEEPEST or aliases > _MOST_ALIASES:
             raise Overgrown("text-overgrown", depth=_DEEPEST, aliases=_MOST_ALIASES)
         if nodes > _MOST_NODES:

@@ -124,6 +124,11 @@ def import_book(store: Store, path: Path, known: datetime) -> Imported:
     return Imported(path.name, content, True, facts, tuple(problems))
 
 
+_MOST_CHARACTERS = 200
+_LONGEST = {"name": 500, "role": 60}
+"""The most characters of a value: what every database of the portal holds."""
+
+
 class _Row:
     """One row being read: collects every problem instead of stopping at the first."""
 
@@ -138,6 +143,12 @@ class _Row:
         }
         for column in sorted(self.fields.keys() - COLUMNS[table].keys()):
             self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
+        for column, value in self.fields.items():
+            most = _LONGEST.get(column, _MOST_CHARACTERS)
+            if "\0" in value:
+                self.reject(column, "book-nul")
+            elif len(value) > most:
+                self.reject(column, "book-too-long", count=len(value), most=most)
 
     def _add(self, code: str, column: str, detail: Message) -> None:
         place = Place(self.source, self.row_no, column)

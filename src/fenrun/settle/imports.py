@@ -139,6 +139,10 @@ def _staged(store: Store, path: Path, progress: Progress) -> Enter:
     """Read a file, as far as nobody else must wait for it. Raises Refused."""
     if not path.is_file():
         raise refused("file-unreadable", Place(path.name), detail=Message("no-such-file"))
+    shown = str(path).encode("utf-8", "replace").decode("utf-8")
+    if shown != str(path):
+        place = Place(Path(shown).name)
+        raise refused("file-unreadable", place, detail=Message("file-name-not-text"))
     dataset = next(dataset for dataset in DATASETS if dataset.fits(path))
     return dataset.stage(store, path, progress)
 
