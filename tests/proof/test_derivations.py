@@ -76,6 +76,7 @@ links:
   - {{of: account, issuer: Cloud, subject: ACCT-4, role: customer, party: KUND-4}}
   - {{of: customer, subject: KUND-1, role: partner, party: PART-1}}
   - {{id: L2, of: customer, subject: KUND-2, role: partner, party: PART-1}}
+  - {{id: L1, of: customer, subject: KUND-1, role: helper, party: PART-1}}
   - {{of: customer, subject: KUND-3, role: partner, party: PART-2}}
   - {{of: customer, subject: KUND-1, role: rep, party: REPS-1, from: 2024-01-01}}
   - {{of: customer, subject: KUND-2, role: rep, party: REPS-1}}
@@ -95,7 +96,9 @@ figures:
   - {{party: PART-2, figure: unread, period: 2024-01, amount: 4567891.75, currency: CNY}}
 """
 MOVED = """
-links: [{id: L2, of: customer, subject: KUND-2, role: partner, party: PART-2, from: 2024-01-20}]
+links:
+  - {id: L1, of: customer, subject: KUND-1, role: helper, party: PART-2, from: 2024-01-20}
+  - {id: L2, of: customer, subject: KUND-2, role: partner, party: PART-2, from: 2024-01-20}
 """
 _COSTS = ("BilledCost", "EffectiveCost", "ContractedCost", "ListCost")
 CHARGES = (
@@ -205,6 +208,8 @@ _UNREAD = (
 """What no clause reads for anybody."""
 _OF_OTHERS = {
     "PART-1": (
+        "KUND-2",
+        "ACCT-2",
         "KUND-3",
         "KUND-4",
         "ACCT-3",
