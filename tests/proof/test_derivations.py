@@ -60,7 +60,18 @@ earn:
        table: quota-rates}
     - {id: team, pays: manager, per: month, on: amount, by: amount, table: team-rates}
 """
-_NAMES = ("KUND-1", "KUND-2", "KUND-3", "KUND-4", "PART-1", "PART-2", "REPS-1", "REPS-2", "MGRS-1")
+_NAMES = (
+    "KUND-1",
+    "KUND-2",
+    "KUND-3",
+    "KUND-4",
+    "PART-1",
+    "PART-2",
+    "REPS-1",
+    "REPS-2",
+    "REPS-3",
+    "MGRS-1",
+)
 BOOK = f"""
 parties: [{
     ", ".join(
@@ -81,6 +92,8 @@ links:
   - {{of: customer, subject: KUND-1, role: rep, party: REPS-1, from: 2024-01-01}}
   - {{of: customer, subject: KUND-2, role: rep, party: REPS-1}}
   - {{of: customer, subject: KUND-3, role: rep, party: REPS-2}}
+  - {{of: customer, subject: KUND-4, role: rep, party: REPS-3}}
+  - {{of: party, subject: REPS-3, role: manager, party: MGRS-1, to: 2024-01-01}}
   - {{of: party, subject: REPS-1, role: manager, party: MGRS-1}}
   - {{of: party, subject: REPS-2, role: manager, party: MGRS-1}}
 labels:
