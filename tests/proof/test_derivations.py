@@ -60,7 +60,18 @@ earn:
        table: quota-rates}
     - {id: team, pays: manager, per: month, on: amount, by: amount, table: team-rates}
 """
-_NAMES = ("KUND-1", "KUND-2", "KUND-3", "KUND-4", "PART-1", "PART-2", "REPS-1", "REPS-2", "MGRS-1")
+_NAMES = (
+    "KUND-1",
+    "KUND-2",
+    "KUND-3",
+    "KUND-4",
+    "PART-1",
+    "PART-2",
+    "REPS-1",
+    "REPS-2",
+    "REPS-3",
+    "MGRS-1",
+)
 BOOK = f"""
 parties: [{
     ", ".join(
@@ -76,10 +87,13 @@ links:
   - {{of: account, issuer: Cloud, subject: ACCT-4, role: customer, party: KUND-4}}
   - {{of: customer, subject: KUND-1, role: partner, party: PART-1}}
   - {{id: L2, of: customer, subject: KUND-2, role: partner, party: PART-1}}
+  - {{id: L1, of: customer, subject: KUND-1, role: helper, party: PART-1}}
   - {{of: customer, subject: KUND-3, role: partner, party: PART-2}}
   - {{of: customer, subject: KUND-1, role: rep, party: REPS-1, from: 2024-01-01}}
   - {{of: customer, subject: KUND-2, role: rep, party: REPS-1}}
   - {{of: customer, subject: KUND-3, role: rep, party: REPS-2}}
+  - {{of: customer, subject: KUND-4, role: rep, party: REPS-3}}
+  - {{of: party, subject: REPS-3, role: manager, party: MGRS-1, to: 2024-01-01}}
   - {{of: party, subject: REPS-1, role: manager, party: MGRS-1}}
   - {{of: party, subject: REPS-2, role: manager, party: MGRS-1}}
 labels:
@@ -95,7 +109,9 @@ figures:
   - {{party: PART-2, figure: unread, period: 2024-01, amount: 4567891.75, currency: CNY}}
 """
 MOVED = """
-links: [{id: L2, of: customer, subject: KUND-2, role: partner, party: PART-2, from: 2024-01-20}]
+links:
+  - {id: L1, of: customer, subject: KUND-1, role: helper, party: PART-2, from: 2024-01-20}
+  - {id: L2, of: customer, subject: KUND-2, role: partner, party: PART-2, from: 2024-01-20}
 """
 _COSTS = ("BilledCost", "EffectiveCost", "ContractedCost", "ListCost")
 CHARGES = (
@@ -205,6 +221,8 @@ _UNREAD = (
 """What no clause reads for anybody."""
 _OF_OTHERS = {
     "PART-1": (
+        "KUND-2",
+        "ACCT-2",
         "KUND-3",
         "KUND-4",
         "ACCT-3",
