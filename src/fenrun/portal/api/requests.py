@@ -69,11 +69,11 @@ class Decision(Schema):
 def requests(request: HttpRequest, window: Query[Window]) -> Any:
     """Return the requests that the asker sees, latest first."""
     page = page_of(Request.objects.order_by("-id"), window)
-    return {**page, "rows": [_as_told(request, row) for row in page["rows"]]}
+    return {**page, "rows": [_as_shown(request, row) for row in page["rows"]]}
 
 
-def _as_told(request: HttpRequest, found: Request) -> Request:
-    return commands.as_told(found, found.party in parties_of(request, PARTNER))
+def _as_shown(request: HttpRequest, found: Request) -> Request:
+    return commands.as_shown(found, found.party in parties_of(request, PARTNER))
 
 
 @router.post("/requests", response={201: RequestOut, **ERRORS}, summary="Ask a customer")
@@ -91,7 +91,7 @@ def ask(request: HttpRequest, said: RequestIn) -> Any:
         clean(said.order),
         clean(said.issuer),
     )
-    return 201, _as_told(request, asked)
+    return 201, _as_shown(request, asked)
 
 
 @router.post(
@@ -104,4 +104,4 @@ def decide(request: HttpRequest, said: Decision, number: int = NUMBER) -> Any:
     found = get_object_or_404(Request, pk=number)
     if not may_decide(request, found, said.state):
         raise forbidden("api-may-decide")
-    return _as_told(request, commands.decide(store_of(request), found, said.state))
+    return _as_shown(request, commands.decide(store_of(request), found, said.state))

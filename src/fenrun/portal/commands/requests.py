@@ -114,7 +114,7 @@ def _was_heard(request: models.Request) -> bool:
     return grants.filter(holds_at__lte=request.asked_at, ended_at=None).exists()
 
 
-def as_told(request: models.Request, to_partner: bool) -> models.Request:
+def as_shown(request: models.Request, to_partner: bool) -> models.Request:
     """Return a request as it is told, not to be saved.
 
     A partner is not told of a silence, or of an order that is somebody else's, before its own is
@@ -178,7 +178,7 @@ def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
         request = models.Request.objects.using(_DB).select_for_update().get(pk=seen.pk)
         told = request.state
         if state == "withdrawn":  # of what is told to be waiting it is taken back
-            told = as_told(copy(request), to_partner=True).state
+            told = as_shown(copy(request), to_partner=True).state
         if told != "waiting":
             raise Refused([_over(request, told)])
         if state == "consented":

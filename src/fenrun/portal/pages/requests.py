@@ -33,7 +33,7 @@ _FIELDS = ("kind", "customer", "party", "order", "issuer", "since")
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the requests that one sees, waiting ones first, and what one may do about them."""
     partners = parties_of(request, PARTNER)
-    told = (requests.as_told(r, r.party in partners) for r in Request.objects.all())
+    told = (requests.as_shown(r, r.party in partners) for r in Request.objects.all())
     found = sorted(told, key=lambda r: (r.state != "waiting", -r.pk))
     shown = {
         "requests": found[:_SHOWN],
