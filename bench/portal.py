@@ -52,7 +52,7 @@ def run_on(workspace: Path, readers: int, seconds: int, step: Step = no_step) ->
         [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "FENRUN_LANG": "en"},
+        env={**os.environ, "FENRUN_LANG": "en", "FENRUN_REQUESTS": "0"},
     ) as server:
         try:
             address = next(

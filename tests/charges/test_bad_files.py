@@ -130,3 +130,33 @@ def test_offsets_and_exponents_are_read_exactly(tmp_path: Path) -> None:
         str(stored["BilledCost"]) in ("1.5E-7", "0.00000015")
         and stored["ChargePeriodStart"].isoformat() == "2024-09-01T22:00:00"
     )
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("BillingPeriodStart", "0001-01-01T00:00:00Z"),
+        ("BillingPeriodStart", "1677-09-21T00:12:43Z"),
+        ("BillingPeriodStart", "9999-12-31T00:00:00Z"),
+        ("BillingPeriodStart", "10000-01-01"),
+        ("BillingPeriodStart", "infinity"),
+        ("ChargePeriodStart", "0044-03-15 (BC)"),
+        ("ChargePeriodStart", "2262-04-12T00:00:00Z"),
+        ("ChargePeriodEnd", "9999-12-31T23:59:59Z"),
+    ],
+)
+def test_a_date_that_nothing_can_hold_is_kept_aside_alone(
+    column: str, value: str, tmp_path: Path
+) -> None:
+    good = GOOD.splitlines()[1]
+    cells = dict(zip(HEAD.split(","), good.split(","))) | {column: value}
+    (tmp_path / "some.csv").write_text("\n".join([HEAD, good, ",".join(cells.values())]) + "\n")
+    done = fenrun("import", tmp_path / "ws", tmp_path / "some.csv", "--json")
+    (said,) = done.json()["imported"]
+    assert (said["rows"], said["quarantined"], said["billed"]) == (2, 1, {"CNY": "2.00"})
+    assert (said["first_billed"], said["last_billed"]) == ("2024-09-01", "2024-09-01")
+    assert [
+        (p["place"]["column"], p["place"]["row"])
+        for p in done.json()["problems"]
+        if p["code"] == "date-out-of-range"
+    ] == [(column, 3)]

@@ -883,7 +883,7 @@ def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
         lambda s: s["statement"].pop("differences"),
         lambda s: s["statement"]["differences"].append(s["statement"]["differences"][0]),
         lambda s: s["statement"].clear(),
-        lambda s: s["attested"].append("lines:99"),
+        lambda s: s["attested"].append({"row": "lines:99", "clause": "channel-2024/growth"}),
         lambda s: s.update(period="2031-07"),
         lambda s: s.update(closes=[[1]]),
         lambda s: s.update(seal=[]),
@@ -894,7 +894,7 @@ def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
             said["seal"] = {
                 **said["seal"],
                 "path": [],
-                "root": leaf_of(payee, said["closes"], said["statement"]),
+                "root": leaf_of(payee, said["closes"], said["statement"], said["seal"]["salt"]),
             }
         parts = {**whole, "bundle.json": json.dumps(said).encode()}
         parts["signature"] = signing_key(demo.path).sign(parts["bundle.json"])

@@ -15,15 +15,17 @@ import pytest
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
 from fenrun.closing import close as closing
-from fenrun.closing import differences
+from fenrun.closing import differences, sign_off
+from fenrun.closing import recompute as again
 from fenrun.closing.close import closes, settle_period
+from fenrun.closing.recompute import recompute
 from fenrun.settle import runs
 from fenrun.settle.facts import Facts
 from fenrun.statement.rows import statement_of
 from tests.closing.test_closing import Year
 
 JANUARY, FEBRUARY = parse_period("2024-01"), parse_period("2024-02")
-STAGES = ("settle_for_good", "due", "signed_off_rows", "leaf_of", "root_of")
+STAGES = ("settle_for_good", "due", "signed_off_rows", "salted_leaves", "root_of")
 """What a close does one after the other, before it is logged."""
 
 
@@ -163,3 +165,22 @@ def test_months_before_any_plan_need_not_be_closed(year: Year) -> None:
     """Imported for comparisons: no plan is in force in them."""
     year.charge("2024-02-02", "december.csv", "A1 900 2023-12-10 2023-12")
     year.close("2024-01", "2024-02-03")
+
+
+def test_what_another_version_would_close_otherwise_is_said_and_changes_nothing(
+    year: Year,
+) -> None:
+    year.close("2024-01", "2024-02-03")
+    assert recompute(year.store) == []
+    rows = sign_off.signed_off_rows
+
+    def a_cent_less(run: Any) -> Any:
+        found = rows(run)
+        if not run.closed:  # settled now
+            found["P1"]["payments"][0]["paid"] = "89.99"
+        return found
+
+    with patch.object(again, "signed_off_rows", a_cent_less):
+        (problem,) = recompute(year.store)
+    assert problem.code == "closed-otherwise" and problem.values["payees"] == "P1"
+    assert _paid(year) == 90

@@ -34,15 +34,17 @@ from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing import close as closing
+from fenrun.closing import recompute as again
 from fenrun.closing.close import close
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import read_plan
-from fenrun.portal import assistant
+from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.keys import signing_key
+from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
@@ -106,6 +108,23 @@ def _command(name: str) -> Any:
     """A module of the portal's commands, with the portal ready."""
     _portal()
     return importlib.import_module(f"fenrun.portal.commands.{name}")
+
+
+def _too_much_at_once() -> list[Problem]:
+    places = request_queue._Places()
+    with (
+        contextlib.ExitStack() as stack,
+        mock.patch.object(places, "_free", contextlib.nullcontext()),
+    ):
+        while True:
+            stack.enter_context(places.occupied("somebody"))
+
+
+def _checks_too_long() -> list[Problem]:
+    plans = _command("plans")
+    with mock.patch.object(plans, "_LONGEST", 0):
+        plans._examined(read_plan(PLAN, "plan.yaml").plan)
+    return []
 
 
 def _written(folder: Path, text: str) -> Path:
@@ -200,6 +219,15 @@ def _unsafe_provider() -> list[Problem]:
     with mock.patch.object(serve.settings, "OIDC_URL", "http://id.example.com"):
         serve.prepare(Path(os.environ["FENRUN_WORKSPACE"]))
     return []
+
+
+def _publishing_breaks() -> list[Problem]:
+    unsettled = _command("unsettled")
+    with mock.patch.object(unsettled, "_log"), unsettled.noted("2024-09"):
+        raise OSError
+    found = list(unsettled.problems_of("2024-09"))
+    unsettled.forget("2024-09")
+    return found
 
 
 def _import_breaks() -> list[Problem]:
@@ -428,6 +456,22 @@ def _facts_meanwhile(store: Store) -> list[Problem]:
     return []
 
 
+def _otherwise(store: Store) -> list[Problem]:
+    """September is closed; then a version that rounds otherwise looks at it."""
+    close(store, SEPTEMBER)
+    rows = again.signed_off_rows
+
+    def otherwise(run: Any) -> Any:
+        found = rows(run)
+        return found if run.closed else {payee: {} for payee in found}
+
+    again.signed_off_rows = otherwise
+    try:
+        return again.recompute(store)
+    finally:
+        again.signed_off_rows = rows
+
+
 def _kept_edited(store: Store) -> list[Problem]:
     """The run that was shown is edited on the disk before September is closed."""
     shown = settle_workspace(store, SEPTEMBER)
@@ -499,27 +543,36 @@ def _edited(parts: dict[str, bytes]) -> None:
     parts[name] = out.getvalue()
 
 
-def _said_otherwise(*changes: tuple[str, str]) -> Callable[[dict[str, bytes]], None]:
-    def change(parts: dict[str, bytes]) -> None:
-        for old, new in changes:
-            parts["bundle.json"] = parts["bundle.json"].replace(old.encode(), new.encode())
-
-    return change
+def _of_another_root(parts: dict[str, bytes]) -> None:
+    """A bundle whose close signed off something else."""
+    said = json.loads(parts["bundle.json"])
+    said["seal"]["root"] = "0" * 64
+    parts["bundle.json"] = json.dumps(said).encode()
 
 
 def _cheated(parts: dict[str, bytes]) -> None:
     """A statement of 0.50 instead of 0.05, sealed and signed as if it were right."""
     said = json.loads(parts["bundle.json"].replace(b'"0.05"', b'"0.50"'))
     said["seal"]["root"] = climb(
-        leaf_of(said["payee"], said["closes"], said["statement"]), said["seal"]["path"]
+        leaf_of(said["payee"], said["closes"], said["statement"], said["seal"]["salt"]),
+        said["seal"]["path"],
     )
     parts["bundle.json"] = json.dumps(said).encode()
 
 
 def _unsealed(path: Path, store: Store) -> None:
-    close_ = store.imports("closes")[0].folder / "leaves.json"
-    close_.write_text(close_.read_text("utf-8").replace('": "', '": "0'), "utf-8")
-    make_bundle(store, "P1", SEPTEMBER, path)
+    with mock.patch("fenrun.proof.bundle.leaf_of", return_value="0"):
+        make_bundle(store, "P1", SEPTEMBER, path)
+
+
+def _underived(path: Path, store: Store) -> None:
+    """A bundle that leaves out the payee's charges, as a fault in fenrun might."""
+    rows = PayeeExtract.rows_of
+    PayeeExtract.rows_of = lambda self, item: set()  # type: ignore[method-assign]
+    try:
+        make_bundle(store, "P1", SEPTEMBER, path)
+    finally:
+        PayeeExtract.rows_of = rows  # type: ignore[method-assign]
 
 
 def _more(store: Store) -> Path:
@@ -698,6 +751,11 @@ GALLERY: dict[str, Shows] = {
     "file-truncated": file(
         "charges.csv.gz", lambda: gzip.compress(_csv() * 3000)[:-500], "a gzip file without its end"
     ),
+    "file-too-large": file(
+        "charges.csv.gz",
+        lambda: gzip.compress(_csv() + b"\n" * (64 << 20)),
+        "a gzip file of 64 KB that holds 64 MB of line ends",
+    ),
     "file-empty": file("charges.csv", lambda: b"", "a file of no bytes"),
     "file-encoding": file(
         "charges.csv",
@@ -732,6 +790,7 @@ GALLERY: dict[str, Shows] = {
     "effective-zero": charges(EffectiveCost="0"),
     "null-forbidden": charges(ChargeCategory=""),
     "row-quarantined": charges(BillingAccountId=""),
+    "date-out-of-range": charges(BillingPeriodStart="0001-09-01T00:00:00Z"),
     "null-word": charges(SubAccountId="NULL"),
     "no-final-newline": file(
         "charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"
@@ -973,6 +1032,10 @@ GALLERY: dict[str, Shows] = {
     "close-facts-meanwhile": settled(
         "fenrun import while 2024-09 is being closed", act=_facts_meanwhile
     ),
+    "closed-otherwise": settled(
+        "fenrun audit verify WORKSPACE --recompute, by a version that was changed on purpose",
+        act=_otherwise,
+    ),
     "kept-differs": settled(
         "a kept run edited on the disk, then fenrun close --period 2024-09", act=_kept_edited
     ),
@@ -1042,6 +1105,12 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a line's explanation, after a file that was known before was imported",
         act=_shown_otherwise,
     ),
+    "period-broken": Shows(
+        "in the portal, a period is settled when it starts, while the disk is full",
+        _publishing_breaks,
+    ),
+    "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
+    "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(
         "in the portal, a grant without a reason",
@@ -1103,7 +1172,10 @@ GALLERY: dict[str, Shows] = {
         act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip")),
     ),
     "bundle-unsealed": settled(
-        "leaves.json of the close edited, then a bundle", act=_bundled(_unsealed)
+        "a bundle of a statement that does not come out as it was closed", act=_bundled(_unsealed)
+    ),
+    "bundle-underived": settled(
+        "a bundle from which a charge of the payee is left out", act=_bundled(_underived)
     ),
     "bundle-unreadable": settled(
         "a bundle cut in half",
@@ -1116,8 +1188,8 @@ GALLERY: dict[str, Shows] = {
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))
     ),
     "bundle-seal": settled(
-        "earned 0.05 -> 0.50 in the bundle, signed again",
-        act=_bundled(_repacked(_said_otherwise(('"0.05"', '"0.50"')), sign=True)),
+        "a bundle with another sign-off hash, signed again",
+        act=_bundled(_repacked(_of_another_root, sign=True)),
     ),
     "bundle-differs": settled(
         "earned 0.05 -> 0.50 in the bundle, sealed and signed again",

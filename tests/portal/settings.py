@@ -5,6 +5,8 @@ The hashes that users get are looked at in test_security.py.
 
 from __future__ import annotations
 
+import os
+
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from fenrun.portal.settings import *  # noqa: F403
@@ -16,4 +18,5 @@ class Quick(Argon2PasswordHasher):
     time_cost, memory_cost, parallelism = 1, 8, 1
 
 
+REQUESTS_A_MINUTE = int(os.environ.get("FENRUN_REQUESTS", "0"))
 PASSWORD_HASHERS = ["tests.portal.settings.Quick"]

@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from typing import Any
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
 
 import pytest
 
+from fenrun.base.problem import Refused
+from fenrun.portal import assistant
 from tests.portal.served import Portal
 
 mcp = pytest.importorskip("mcp")
@@ -36,6 +40,33 @@ def _asked(
             return names, answers
 
     return asyncio.run(asyncio.wait_for(talk(), 120))
+
+
+class _LeadsOn(BaseHTTPRequestHandler):
+    """A portal that leads elsewhere; what comes is taken down."""
+
+    came: ClassVar[list[tuple[str, str]]] = []
+
+    def do_GET(self) -> None:
+        self.came.append((self.path, self.headers.get("Authorization", "")))
+        self.send_response(302)
+        self.send_header("Location", f"http://localhost:{self.server.server_address[1]}/elsewhere")
+        self.end_headers()
+
+    def log_message(self, *said: Any) -> None:
+        pass
+
+
+def test_the_token_is_sent_to_the_portal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HTTPServer(("127.0.0.1", 0), _LeadsOn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+        with pytest.raises(Refused) as caught:
+            assistant.Portal(address, "secret").get("me")
+        server.shutdown()
+    assert [p.code for p in caught.value.problems] == ["mcp-missing"]
+    assert _LeadsOn.came == [("/api/me", "Bearer secret")]
 
 
 def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:

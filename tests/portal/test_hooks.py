@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -150,6 +151,8 @@ def test_nobody_reaches_the_vendor_s_own_network(
             "https://[bad",
             "https:// /",
             "https://example.com:0/",
+            "https://example.com:22/",
+            "https://example.com:6379/",
         ):
             assert (
                 client.post("/api/hooks", json={"url": url, "events": ["dispute"]}).status_code
@@ -163,18 +166,19 @@ def test_nobody_reaches_the_vendor_s_own_network(
         )
         assert (
             client.post(
-                "/api/hooks", json={"url": address.replace("http", "https"), "events": ["dispute"]}
+                "/api/hooks", json={"url": "https://localhost/", "events": ["dispute"]}
             ).status_code
             == 201
         ), "only the connection shows where it leads"
-    done = own.python("""
+    done = own.python(f"""
 import json
 from fenrun.portal import models
 from fenrun.portal.commands import webhook_delivery, webhooks
 hook = models.Hook.objects.get()
-hook.url = hook.url.replace("https", "http")  # a name that came to point inside
+hook.url = "{address}"  # a name that came to point inside
+webhook_delivery.PORTS = ({urlsplit(address).port},)
 hook.save(using="default")
-webhooks._enqueue(hook, {"event": "dispute"})
+webhooks._enqueue(hook, {{"event": "dispute"}})
 arrived = webhook_delivery.deliver()
 delivery = models.WebhookDelivery.objects.get()
 print(json.dumps([arrived, delivery.status, delivery.tried, delivery.next_at is not None]))""")
@@ -200,6 +204,20 @@ print(json.dumps([arrived, delivery.status, delivery.tried, delivery.next_at is 
         ("2002:7f00:1::", False),
         ("2002:a00:1::", False),
         ("fd00::1", False),
+        ("fd00:ec2::254", False),
+        ("100.100.100.200", False),
+        ("168.63.129.16", False),
+        ("192.0.0.192", False),
+        ("fec0::1", False),
+        ("::10.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("::ffff:168.63.129.16", False),
+        ("::ffff:93.184.216.34", True),
+        ("64:ff9b::5db8:d822", True),
+        ("64:ff9b:1::a00:1", False),
+        ("2606:4700::5efe:a00:1", False),
+        ("3fff::1", False),
+        ("5f00::1", False),
     ],
 )
 def test_addresses_that_lead_inside_are_not_called(address: str, may: bool) -> None:

@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from fenrun.base.words import visible
+
 Column = tuple[str, bool]
 """A column's title, and whether it holds numbers: those stand right and are never broken."""
+
+
+class Screen(Console):
+    """A console that shows text as it is: none of it commands the terminal."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield what is shown, with signs in the place of characters that would not be seen."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=visible(segment.text))
 
 
 def text_table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:

@@ -7,6 +7,7 @@ they are one catalogue. Braces are filled with values: `{rows}` shows one, and
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,6 +91,23 @@ def filled(text: str, lang: str, values: Mapping[str, Any], missing: str | None 
     return _Filler(lang, missing).vformat(text, (), values)
 
 
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""Characters that command a terminal, or turn the direction of what stands beside them."""
+
+
+def visible(text: str) -> str:
+    """Return text in which what would command a terminal stands as a sign that is seen.
+
+    Names in facts are others': an escape sequence in one could rewrite the screen or a clipboard.
+    """
+    return UNSEEN.sub(_sign, text)
+
+
+def _sign(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return chr(0x2400 + code) if code < 0x20 else "\ufffd"
+
+
 class _Filler(string.Formatter):
     """Fills braces: nested messages in the reader's language, and the English plural."""
 
@@ -107,4 +125,4 @@ class _Filler(string.Formatter):
             return one if str(value) == "1" else many
         if isinstance(value, Message):
             return value.words(self.lang)
-        return str(super().format_field(value, spec))
+        return visible(str(super().format_field(value, spec)))

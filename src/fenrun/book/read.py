@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import yaml
 
+from fenrun.base.bounds import read_text, refuse_swollen, too_large
 from fenrun.base.ids import digest, file_digest
 from fenrun.base.money import parse_amount_or_rate, parse_share
 from fenrun.base.nodes import compose
@@ -44,6 +46,8 @@ COLUMNS = {
 }
 """The columns of each table in files, and whether they must be there."""
 
+_MOST_ROWS = 1_000_000
+"""Rows of one book file: some 1 GB while they are read. Larger books are several files."""
 Records = dict[str, list[tuple[int, dict[str, Any]]]]
 """The rows of a file by table: the row or line each stands in, and its fields."""
 
@@ -120,6 +124,11 @@ def import_book(store: Store, path: Path, known: datetime) -> Imported:
     return Imported(path.name, content, True, facts, tuple(problems))
 
 
+_MOST_CHARACTERS = 200
+_LONGEST = {"name": 500, "role": 60}
+"""The most characters of a value: what every database of the portal holds."""
+
+
 class _Row:
     """One row being read: collects every problem instead of stopping at the first."""
 
@@ -134,6 +143,12 @@ class _Row:
         }
         for column in sorted(self.fields.keys() - COLUMNS[table].keys()):
             self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
+        for column, value in self.fields.items():
+            most = _LONGEST.get(column, _MOST_CHARACTERS)
+            if "\0" in value:
+                self.reject(column, "book-nul")
+            elif len(value) > most:
+                self.reject(column, "book-too-long", count=len(value), most=most)
 
     def _add(self, code: str, column: str, detail: Message) -> None:
         place = Place(self.source, self.row_no, column)
@@ -283,30 +298,26 @@ def _table_records(path: Path) -> Records:
     """Return the records of a CSV or Parquet file."""
     rows: list[tuple[int, dict[str, Any]]]
     if path.suffix.lower() == ".parquet":
+        refuse_swollen(path, _MOST_ROWS)
         table = read_parquet(path)
         columns = list(table.column_names)
         rows = list(enumerate(table.to_pylist(), 2))
     else:
-        reader = csv.DictReader(io.StringIO(_text(path), newline=""))
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
         columns = list(reader.fieldnames or ())
-        rows = [(reader.line_num, record) for record in reader]
+        rows = [(reader.line_num, record) for record in islice(reader, _MOST_ROWS + 1)]
+        if len(rows) > _MOST_ROWS:
+            raise too_large(path, "too-many-rows", most=_MOST_ROWS)
     kind = table_kind(columns)
     if kind is None:
         raise refused("file-kind", Place(path.name, 1))
     return {kind: rows}
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refused("file-encoding", Place(path.name, 1)) from error
-
-
 def _yaml_records(path: Path) -> Records:
     """Return the records of a YAML file."""
     try:
-        node = compose(_text(path))
+        node = compose(read_text(path))
     except yaml.YAMLError as error:
         raise refused("file-unreadable", Place(path.name), detail=_yaml_reason(error)) from error
     return yaml_tables(node, path.name)

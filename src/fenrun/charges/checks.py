@@ -67,6 +67,7 @@ def find(staged: Staged) -> list[Problem]:
         *_of_values(staged),
         *_of_tags(staged),
         *_of_missing(staged),
+        *_of_ranges(staged),
         *_of_moments(staged),
         *_of_effective_cost(staged, rounding),
     ]
@@ -219,6 +220,12 @@ def _of_missing(staged: Staged) -> Iterator[Problem]:
         if focus.never_null and name in staged.source.columns:
             code = "row-quarantined" if name in ESSENTIAL else "null-forbidden"
             yield from _shown(staged, code, name, staged.missing(name))
+
+
+def _of_ranges(staged: Staged) -> Iterator[Problem]:
+    """Yield the dates and times that nothing can hold: their rows are in quarantine."""
+    for name in sorted(staged.moments):
+        yield from _shown(staged, "date-out-of-range", name, staged.out_of_range(name), name)
 
 
 def _of_moments(staged: Staged) -> Iterator[Problem]:

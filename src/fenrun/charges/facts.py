@@ -38,8 +38,8 @@ def billing_facts(charges: Charges | pa.Table) -> dict[str, Any]:
         "first_start": start["min"].isoformat() if start["min"] else "",
         "last_start": start["max"].isoformat() if start["max"] else "",
         "corrections": _corrections(columns.get("ChargeClass")),
-        "scale": max(cost.type.scale for cost in costs),
-        "largest": plain(max(map(_largest, costs))),
+        "scale": max((cost.type.scale for cost in costs), default=0),
+        "largest": plain(max(map(_largest, costs), default=Decimal(0))),
         "same": {
             name: value for name, value in shared.items() if value is not None and "\0" not in value
         },

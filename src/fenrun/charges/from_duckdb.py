@@ -8,7 +8,9 @@ the store, and `text_` before the name of each date and time as the file writes 
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +26,7 @@ from fenrun.charges.decimals import Decimals
 from fenrun.charges.rows import COSTS, is_decimal, is_moment
 from fenrun.charges.source import Source
 from fenrun.charges.staged import Moments, Staged, Words
-from fenrun.engine.dialect import WIDEST, decimal_type, literal, quoted
+from fenrun.engine.dialect import WIDEST, decimal_type, literal, quoted, scan
 from fenrun.engine.duckdb import DuckDB
 
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
@@ -231,19 +233,26 @@ class _InDuckDB:
 
 def load_raw(engine: DuckDB, source: Source, scratch: Path) -> None:
     """Make the view `raw`: text as it came, with `file_row_number` from 0."""
-    path = source.path
+    path = _by_plain_name(source.path, scratch)
     if source.format == "csv":
-        path = _csv_as_parquet(engine, source, scratch / "raw.parquet")
-    scan = f"read_parquet({literal(str(path))}, file_row_number => true)"
+        path = _csv_as_parquet(engine, source, path, scratch / "raw.parquet")
+    rows = scan("read_parquet", path, "file_row_number => true")
     try:
-        engine.connection.execute(f"CREATE VIEW raw AS SELECT * FROM {scan}")
+        engine.connection.execute(f"CREATE VIEW raw AS SELECT * FROM {rows}")
         engine.connection.execute("SELECT * FROM raw LIMIT 1").fetchall()
     except duckdb.Error as error:
         detail = str(error).splitlines()[0]
         raise refused("file-truncated", Place(source.path.name), detail=detail) from error
 
 
-def _csv_as_parquet(engine: DuckDB, source: Source, into: Path) -> Path:
+def _by_plain_name(path: Path, scratch: Path) -> Path:
+    """Return the path; of a file whose name no pattern of DuckDB can say, that of a copy."""
+    if not ("\\" in str(path) and os.sep == "/"):
+        return path
+    return Path(shutil.copyfile(path, scratch / "came"))
+
+
+def _csv_as_parquet(engine: DuckDB, source: Source, path: Path, into: Path) -> Path:
     """Write the CSV file as Parquet, every cell as text; a row of another length refuses it."""
     columns = ", ".join(f"{literal(c)}: 'VARCHAR'" for c in source.header)
     options = ", ".join(
@@ -260,10 +269,9 @@ def _csv_as_parquet(engine: DuckDB, source: Source, into: Path) -> Path:
             f"max_line_size => {_LONGEST_LINE}",
         ]
     )
-    scan = f"read_csv({literal(str(source.path))}, {options})"
     target = f"{literal(str(into))} (FORMAT parquet)"
     try:
-        engine.connection.execute(f"COPY (FROM {scan}) TO {target}")
+        engine.connection.execute(f"COPY (FROM {scan('read_csv', path, options)}) TO {target}")
     except duckdb.Error as error:
         detail = str(error).splitlines()[0]
         raise refused("file-unreadable", Place(source.path.name), detail=detail) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from functools import cache
 from importlib import resources
 
@@ -30,8 +31,17 @@ ESSENTIAL = (
 (InvoiceIssuerName, BillingAccountId) is the account.
 """
 
+DAYS = (date(2000, 1, 1), date(2100, 1, 1))
+"""The first day on which a charge can be billed or begin, and the one before which all end.
+
+A date beyond is a slip of the pen or a placeholder: no plan, month or clock could hold it.
+"""
+
 ORDER = "x_OrderId"
 """The order that an operator can register for a partner: FOCUS has no column for it."""
+
+PERIODS = ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd")
+"""The moments by which a charge is credited and paid."""
 
 KEYS = {
     "order_key": ORDER,
@@ -99,6 +109,17 @@ def is_decimal(name: str) -> bool:
 def is_moment(name: str) -> bool:
     """Return whether FOCUS knows the column as one of dates and times."""
     return name in focus_columns() and focus_columns()[name].type == "Date/Time"
+
+
+def limits_of(name: str) -> tuple[datetime, datetime]:
+    """Return the first moment that a column of dates and times can hold, and the one after all.
+
+    Other columns than those of a charge's periods may say `9999-12-31` for an open end.
+    """
+    if name not in PERIODS:
+        return datetime.min, datetime.max
+    first, end = (datetime.combine(day, time()) for day in DAYS)
+    return first, end
 
 
 def empty_schema() -> pa.Schema:

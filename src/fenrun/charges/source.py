@@ -17,6 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fenrun.base.bounds import most_unpacked, refuse_swollen, refuse_unpacked
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message
 from fenrun.charges.rows import ESSENTIAL, focus_columns
@@ -107,6 +108,7 @@ def read_header(path: Path) -> Header:
 
 def _parquet_columns(path: Path) -> list[str]:
     try:
+        refuse_swollen(path)
         return list(pq.read_schema(path).names)
     except (pa.ArrowException, OSError) as error:
         detail = Message("parquet-footer-broken")
@@ -234,8 +236,13 @@ class _Text:
 
 
 def _blocks(source: Source) -> Iterator[bytes]:
+    """Yield the content. Raises Refused where it breaks off, or unpacks to more than it should."""
+    left = most_unpacked(source.path)
     with open_bytes(source.path, source.compression) as file:
         while block := _guarded(source.path, lambda: file.read(_BLOCK)):
+            left -= len(block)
+            if left < 0:
+                refuse_unpacked(source.path)
             yield block
 
 

@@ -20,7 +20,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Problem
 from fenrun.charges.coded import Coded, Numbers, Truths
 from fenrun.charges.decimals import Decimals, exact
-from fenrun.charges.rows import ESSENTIAL, version_of
+from fenrun.charges.rows import ESSENTIAL, limits_of, version_of
 from fenrun.charges.source import Source
 
 
@@ -50,6 +50,15 @@ class Moments:
     def missing(self) -> Truths | None:
         """The rows without a value; None where there are none."""
         return missing_of(self.array)
+
+    def said(self, row: int) -> str | None:
+        """Return a value as SQL says it; one of no calendar year as the file does."""
+        try:
+            moment = self.array[row].as_py()
+        except (OverflowError, ValueError):
+            number = np.datetime64(int(self.micros[row]), "us")
+            return str(number if self.text is None else self.text.array[row].as_py())
+        return None if moment is None else moment_text(moment)
 
     @cached_property
     def micros(self) -> Numbers:
@@ -115,8 +124,7 @@ class Staged:
         if name in self.numbers:
             return self.numbers[name].text(row)
         if name in self.moments:
-            moment = self.moments[name].array[row].as_py()
-            return None if moment is None else moment_text(moment)
+            return self.moments[name].said(row)
         column = self.texts[name]
         code = column.codes[row]
         return None if code < 0 else str(column.values[code].as_py())
@@ -124,8 +132,18 @@ class Staged:
     @cached_property
     def quarantined(self) -> Truths | None:
         """The rows that can be neither credited nor paid; None where there are none."""
-        missing = [m for m in map(self.missing, ESSENTIAL) if m is not None]
-        return np.logical_or.reduce(missing) if missing else None
+        odd = [*map(self.missing, ESSENTIAL), *map(self.out_of_range, self.moments)]
+        there = [rows for rows in odd if rows is not None]
+        return np.logical_or.reduce(there) if there else None
+
+    def out_of_range(self, name: str) -> Truths | None:
+        """Return the rows in which a moment is one that nothing can hold; None for none."""
+        column = self.moments[name]
+        first, end = (np.datetime64(limit, "us").astype(np.int64) for limit in limits_of(name))
+        odd: Truths = (column.micros < first) | (column.micros >= end)
+        if column.missing is not None:
+            odd &= ~column.missing
+        return odd if odd.any() else None
 
     def charges(self) -> Charges:
         """Return the charges that are not in quarantine, in the order of the file."""

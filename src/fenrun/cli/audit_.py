@@ -18,7 +18,9 @@ from fenrun.cli.output import (
     print_problems,
     print_table,
     problems_as_json,
+    progress,
 )
+from fenrun.closing.recompute import recompute as settled_otherwise
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
@@ -73,13 +75,19 @@ def _row(event: Event, lang: str) -> list[str]:
 @click.option(
     "--head", default="", help="Hash of a row that was the last one before: it must still be there."
 )
+@click.option(
+    "--recompute", is_flag=True, help="Settle closed periods again, and compare; nothing changes."
+)
 @as_json
-def verify(workspace: Store, head: str, json_: bool) -> None:
+def verify(workspace: Store, head: str, recompute: bool, json_: bool) -> None:
     """Find rows of the log, and stored files, that are not what was written.
 
     Shown is what was edited, removed, added or re-ordered.
     """
     problems = workspace.broken(head)
+    if recompute and not problems:
+        with progress("recompute") as step:
+            problems = settled_otherwise(workspace, step)
     events = workspace.log.events()
     last = events[-1].hash if events else ""
     if json_:

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from fenrun.base import words
 from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
-from fenrun.base.screen import text_table
+from fenrun.base.screen import Screen, text_table
 from fenrun.base.when import Period, parse_moment, parse_period
-from fenrun.base.words import Unreadable, say
+from fenrun.base.words import UNSEEN, Unreadable, say
 from fenrun.store.facts import Store
 
 _LOCALES = ("FENRUN_LANG", "LC_ALL", "LANG")
@@ -35,11 +35,11 @@ def language() -> str:
     return asked or words.language(next(filter(None, map(os.environ.get, _LOCALES)), None))
 
 
-def console(err: bool = False) -> Console:
+def console(err: bool = False) -> Screen:
     """Return a console as wide as the terminal; if output is piped, as COLUMNS says, else 160."""
     stream = sys.stderr if err else sys.stdout
     piped_width = int(os.environ.get("COLUMNS", "0") or "0") or 160
-    return Console(
+    return Screen(
         stderr=err, width=None if stream.isatty() else piped_width, highlight=False, soft_wrap=False
     )
 
@@ -59,8 +59,9 @@ def now() -> datetime:
 
 
 def print_json(value: Any) -> None:
-    """Print JSON on standard output."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    """Print JSON on standard output, with escapes for characters that would command a terminal."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 
 def print_blocks(blocks: Iterable[RenderableType]) -> None:

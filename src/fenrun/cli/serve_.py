@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
-from fenrun.base.words import say
-from fenrun.cli.output import WORKSPACE, language, progress
+from fenrun.base.words import say, visible
+from fenrun.cli.output import WORKSPACE, language, print_problems, progress
 from fenrun.store.facts import Store
 
 
@@ -35,12 +35,13 @@ def command(workspace: Store, host: str, port: int) -> None:
 
     lang = language()
     with progress("portal") as step:
-        serve.prepare(workspace.path, step)
+        problems = serve.prepare(workspace.path, step)
+    print_problems(problems)
     if (workspace.path / "demo.json").is_file():
         password, accounts = serve.demo_accounts()
         click.echo(say("serve-demo", lang, password=password))
         for name, role, party in accounts:
-            click.echo(f"  {name:12} {role} {party}")
+            click.echo(visible(f"  {name:12} {role} {party}"))
     serve.serve(
         host,
         port,

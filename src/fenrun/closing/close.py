@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, time, timedelta
@@ -19,7 +18,13 @@ from fenrun.base.table import from_rows, read_parquet, to_rows
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period, show_moment
 from fenrun.closing.differences import differences, recorded_amounts
 from fenrun.closing.rows import Close
-from fenrun.closing.sign_off import leaf_of, root_of, signed_off_rows
+from fenrun.closing.sign_off import (
+    hashes_of,
+    leaves_text,
+    root_of,
+    salted_leaves,
+    signed_off_rows,
+)
 from fenrun.settle.facts import facts_as_of, in_force, knowledge_time
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION
@@ -42,8 +47,7 @@ def closes(store: Store) -> list[Close]:
             root=item.facts["root"],
             id=item.id,
         )
-        for item in items
-        if item
+        for item in store.verified(item for item in items if item)
     ]
 
 
@@ -104,6 +108,7 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     item = store.find("closes", close.id)
     if not item:
         return ()
+    store.verified([item])
     return tuple(to_rows(Difference, read_parquet(item.folder / "differences.parquet")))
 
 
@@ -152,16 +157,15 @@ def close(
     run = replace(found.run, booked=tuple(late), closed=True)
     progress("sign off")
     chain = chain_of([*done, Close(period, "", moment, "", "")])
-    leaves = {payee: leaf_of(payee, chain, rows) for payee, rows in signed_off_rows(run).items()}
-    root = root_of(list(leaves.values()))
+    leaves = salted_leaves(chain, signed_off_rows(run))
+    root = root_of(hashes_of(leaves))
     facts: dict[str, Any] = {"run": found.run_id, "engine": ENGINE_VERSION, "root": root}
     facts |= {"statements": len(leaves), **_totals(run)}
 
     def write(folder: Path) -> None:
         table = from_rows(Difference, run.booked)
         pq.write_table(table, folder / "differences.parquet", compression="zstd")
-        text = json.dumps(leaves, ensure_ascii=False, indent=0) + "\n"
-        (folder / "leaves.json").write_text(text, "utf-8")
+        (folder / "leaves.json").write_text(leaves_text(leaves), "utf-8")
 
     def check_unchanged() -> None:
         if [close.id for close in closes(store)] != [close.id for close in done]:

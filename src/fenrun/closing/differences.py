@@ -135,7 +135,7 @@ def late_arriving_facts(
     if for_good:
         facts = replace(facts, kept=None)
     replaced: set[str] = set()
-    plans = [plan_of(item).plan for item in store.imports("plans", before)]
+    plans = [plan_of(item).plan for item in store.verified(store.imports("plans", before))]
     latest = {plan.terms[0].plan_id: plan for plan in plans}
     for event in sorted(_events(store, period, latest, before, after), key=_Event.order):
         item = event.item
@@ -170,7 +170,7 @@ def _events(
     """Yield what became known between two moments and can touch the period, in any order."""
     plans = list(latest.values())
     for kind in ("book", "charges", "plans"):
-        for item in store.imports_between(kind, before, after):
+        for item in store.verified(store.imports_between(kind, before, after)):
             if kind == "plans":
                 plans.append(plan_of(item).plan)
             if kind != "charges" or _can_touch(item, period):

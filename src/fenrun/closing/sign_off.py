@@ -6,7 +6,10 @@ One root stands for all statements, and a short path ties one of them to it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -19,6 +22,8 @@ Rows = dict[str, list[dict[str, Any]]]
 """Rows by table."""
 Path = list[tuple[str, str]]
 """Steps from a leaf to the root: the side of the other hash (`left` or `right`), and the hash."""
+_SALT = 16
+"""Bytes of a salt: more than anybody can try."""
 _SIGNED_OFF = {
     "credits": (
         "statement_credits",
@@ -67,13 +72,58 @@ def _text(value: Any) -> Any:
     return str(value)[:7] if isinstance(value, date) else value
 
 
-def leaf_of(payee: str, chain: Sequence[Sequence[str]], rows: Rows) -> str:
+@dataclass(frozen=True)
+class Leaf:
+    """A statement's leaf, and the salt that only its payee is told.
+
+    Without a salt, who guesses a neighbour's statement would find its leaf beside the own one.
+    """
+
+    hash: str
+    salt: str
+
+
+def salted_leaves(
+    chain: Sequence[Sequence[str]], statements: Mapping[str, Rows]
+) -> dict[str, Leaf]:
+    """Return the leaf of each payee's statement, with a new salt, in the order of the hashes.
+
+    So where a statement stands among others says nothing either.
+    """
+    salts = {payee: secrets.token_hex(_SALT) for payee in statements}
+    leaves = {
+        payee: Leaf(leaf_of(payee, chain, rows, salts[payee]), salts[payee])
+        for payee, rows in statements.items()
+    }
+    return dict(sorted(leaves.items(), key=lambda item: item[1].hash))
+
+
+def leaf_of(payee: str, chain: Sequence[Sequence[str]], rows: Rows, salt: str) -> str:
     """Return the leaf of a statement.
 
-    It is a hash over its rows, and over period and moment of each close up to its own, as
-    canonical JSON.
+    It is a hash over its salt, its rows, and period and moment of each close up to its own, as
+    canonical JSON. Closes of long ago have no salt.
     """
-    return digest("statement", payee, chain, rows)
+    return digest("statement", *([salt] if salt else []), payee, chain, rows)
+
+
+def hashes_of(leaves: Mapping[str, Leaf]) -> list[str]:
+    """Return the hashes of leaves, in their order."""
+    return [leaf.hash for leaf in leaves.values()]
+
+
+def leaves_text(leaves: Mapping[str, Leaf]) -> str:
+    """Return the leaves as a close keeps them: JSON of hash and salt by payee."""
+    kept = {payee: [leaf.hash, leaf.salt] for payee, leaf in leaves.items()}
+    return json.dumps(kept, ensure_ascii=False, indent=0) + "\n"
+
+
+def read_leaves(text: str) -> dict[str, Leaf]:
+    """Return the leaves that a close keeps; of closes of long ago, which kept no salts, too."""
+    return {
+        payee: Leaf(kept, "") if isinstance(kept, str) else Leaf(*kept)
+        for payee, kept in json.loads(text).items()
+    }
 
 
 def _pair(left: str, right: str) -> str:

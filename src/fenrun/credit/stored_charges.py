@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from fenrun.base.ids import AT, short
 from fenrun.book.as_codes import Book, named_subjects
-from fenrun.charges.rows import COSTS, KEYS, ORDER, key_of
+from fenrun.charges.rows import COSTS, DAYS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number, month_number, month_of
@@ -326,7 +326,9 @@ class _File:
 
     def _named_day(self, name: str) -> str | None:
         if name.startswith("x_"):
-            return f"TRY_CAST({self.column(name)} AS DATE)"
+            said = f"TRY_CAST({self.column(name)} AS DATE)"
+            first, end = (literal(str(day)) for day in DAYS)
+            return f"CASE WHEN {said} >= DATE {first} AND {said} < DATE {end} THEN {said} END"
         if name == "BillingPeriodStart":
             billed = self.column("BillingPeriodStart")
             return f"CAST(date_trunc('month', {billed} + INTERVAL 1 DAY) AS DATE)"

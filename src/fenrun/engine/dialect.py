@@ -5,7 +5,9 @@ The functions return DuckDB's SQL.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from pathlib import Path
 
 WIDEST = 38
 """The most digits of a decimal."""
@@ -21,6 +23,16 @@ def literal(text: str) -> str:
 def literals(texts: Iterable[str]) -> str:
     """Return the texts as SQL string literals with commas between, as IN takes them."""
     return ", ".join(map(literal, texts))
+
+
+def scan(reader: str, path: Path, options: str = "") -> str:
+    """Return the call of `read_csv` or `read_parquet` for the one file of that name.
+
+    DuckDB takes a name for a pattern, and folders called `column=value` for columns: here every
+    name is a name.
+    """
+    name = re.sub(r"[*?[]", r"[\g<0>]", str(path))
+    return f"{reader}({literal(name)}, hive_partitioning => false{options and ', ' + options})"
 
 
 def quoted(name: str) -> str:

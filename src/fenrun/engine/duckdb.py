@@ -13,7 +13,7 @@ import duckdb
 import pyarrow as pa
 
 from fenrun.base.problem import Place, refused
-from fenrun.engine.dialect import literal, quoted, quoted_path
+from fenrun.engine.dialect import quoted, quoted_path, scan
 from fenrun.engine.questions import Parts, Question
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.engine.steps import Step
@@ -67,7 +67,7 @@ class DuckDB:
         self.view(name, f"FROM {self.file(path)}")
 
     def file(self, path: Path) -> str:
-        return f"read_parquet({literal(str(path))})"
+        return scan("read_parquet", path)
 
     def view(self, name: str, sql: str) -> None:
         self.connection.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")

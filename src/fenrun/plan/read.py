@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from fenrun.base.bounds import read_text
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.when import OPEN_END
 from fenrun.base.words import Message
@@ -44,9 +45,7 @@ def load_plan(path: Path | str) -> PlanFile:
     """Read a plan file. Raises Refused with every problem, sorted by line."""
     path = Path(path)
     try:
-        content = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refused("file-encoding", Place(path.name, 1)) from error
+        content = read_text(path)
     except OSError as error:
         why = _UNOPENED.get(type(error), "file-cannot-be-opened")
         raise refused("file-unreadable", Place(path.name), detail=Message(why)) from error

@@ -10,14 +10,22 @@ import json
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal.access.addresses import through_tls
+from fenrun.portal.opaque import opaque
 
 _TIMEOUT = 60
 """Seconds that an answer may take."""
+
+
+class _Stays(HTTPRedirectHandler):
+    """Follows nobody elsewhere: the token would go along."""
+
+    def redirect_request(self, *asked: Any) -> None:
+        """Return nothing: a redirection is an error."""
 
 
 class Portal:
@@ -29,18 +37,24 @@ class Portal:
         if not through_tls(address):
             raise _refused("ADDRESS", Message("mcp-no-tls", {"address": address}))
         self.address, self._token = address.rstrip("/"), token
+        # Without TLS the portal is on this machine, and a proxy would read the token.
+        proxies = [] if address.startswith("https:") else [ProxyHandler({})]
+        self._opener = build_opener(_Stays, *proxies)
 
     def get(self, *path: str, **query: Any) -> Any:
         """Return what the API answers; what it refuses as it says so."""
-        asked = "/".join(quote(part, safe="/") for part in path)
+        asked = "/".join(quote(opaque(part)) for part in path)
         if query:
             asked += "?" + urlencode({key: value for key, value in query.items() if value != ""})
         headers = {"Authorization": f"Bearer {self._token}"}
         request = Request(f"{self.address}/api/{asked}", headers=headers)
         try:
-            with urlopen(request, timeout=_TIMEOUT) as answer:
+            with self._opener.open(request, timeout=_TIMEOUT) as answer:
                 return json.load(answer)
         except HTTPError as error:
+            if 300 <= error.code < 400:
+                to = error.headers.get("Location", "")
+                raise _refused("ADDRESS", Message("mcp-leads-on", {"to": to})) from error
             return json.load(error)
 
 

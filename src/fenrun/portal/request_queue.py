@@ -2,15 +2,19 @@
 
 Threads that all want the interpreter take it from each other some hundred times a request. One
 after the other, the same process answers half as many again (measured: docs/reference/bench.md).
-Whatever takes longer than a page (settling, explaining, verifying) leaves the queue meanwhile.
+Whatever takes longer than a page (settling, explaining, verifying) leaves the queue meanwhile, for
+one of a few places: who finds them taken waits, and where too many wait is told so. So there are
+always threads left for a page, and for signing in.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from fenrun.base.problem import Place, refused
 
 
 class _FairLock:
@@ -42,6 +46,37 @@ class _FairLock:
                 self._held = False
 
 
+AT_ONCE = 2
+"""Slow work that is done at a time."""
+_MOST, _MOST_EACH = 8, 4
+"""Slow work that may be under way, waiting included: of all, and of each asker."""
+
+
+class _Places:
+    """The places for slow work, and who has one or waits for one."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._by: Counter[str] = Counter()
+        self._free = threading.Semaphore(AT_ONCE)
+
+    @contextmanager
+    def occupied(self, asker: str) -> Iterator[None]:
+        """Do work in a place, once there is one. Raises Refused where too many wait."""
+        with self._guard:
+            if self._by.total() >= _MOST or self._by[asker] >= _MOST_EACH:
+                raise refused("portal-busy", Place("portal"))
+            self._by[asker] += 1
+        try:
+            with self._free:
+                yield
+        finally:
+            with self._guard:
+                self._by[asker] -= 1
+                self._by += Counter()  # who has none left is not kept
+
+
+_places = _Places()
 _lock = _FairLock()
 _thread = threading.local()
 
@@ -60,14 +95,20 @@ def queued() -> Iterator[None]:
 
 @contextmanager
 def outside_queue() -> Iterator[None]:
-    """Do slow work inside: other requests are answered meanwhile."""
+    """Do slow work inside: other requests are answered meanwhile. Raises Refused if too many do."""
     if not getattr(_thread, "queued", False):
         yield
         return
     _thread.queued = False
     _lock.release()
     try:
-        yield
+        with _places.occupied(getattr(_thread, "asker", "")):
+            yield
     finally:
         _lock.acquire()
         _thread.queued = True
+
+
+def name_asker(asker: str) -> None:
+    """Say whose request this thread answers."""
+    _thread.asker = asker

@@ -19,8 +19,9 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access.addresses import through_tls
 from fenrun.store.facts import Store
 
-THREADS = 8
-"""Requests that are taken in at once; they are answered in their order (request_queue.py)."""
+THREADS = 16
+"""Requests that are taken in at once; they are answered in their order (request_queue.py),
+and half of them at most do slow work or wait to."""
 DEMO = {
     "operations": "operations",
     "second": "operations",
@@ -65,17 +66,25 @@ def _migrate(workspace: Path) -> None:
     isolation.install()
 
 
-def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> None:
-    """Bring the portal's tables up to date and put in what is settled."""
+def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> list[Problem]:
+    """Bring the portal's tables up to date and put in what is settled.
+
+    Returns why any period is not: it is shown as it was, with its problems.
+    """
     _migrate(workspace)
     from fenrun.portal.commands import publishing, requests
+    from fenrun.portal.commands.unsettled import ALL, noted, noted_problems
 
     store = Store.open(workspace)
     store.actor = "portal"
-    requests.settle_silence(store)
-    for period in publishing.months_of(store):
-        publishing.publish(store, period)
-        progress(1)
+    with noted(ALL):
+        requests.settle_silence(store)
+    with noted(ALL):
+        for period in publishing.months_of(store):
+            with noted(period.key):
+                publishing.publish(store, period)
+            progress(1)
+    return noted_problems()
 
 
 def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
@@ -151,18 +160,19 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     `opened` is told when the server listens, and on which port: any free one where 0 is asked for.
     """
     from django.core.wsgi import get_wsgi_application
-    from waitress import create_server
 
     from fenrun.portal.commands import plans, webhook_delivery
+    from fenrun.portal.edge import LIMITS, Server, framed
 
     webhook_delivery.start()
-    server = create_server(
-        get_wsgi_application(),
+    server = Server(
+        framed(get_wsgi_application()),
         host=host,
         port=port,
         threads=THREADS,
         ident="fenrun",
         clear_untrusted_proxy_headers=True,
+        **LIMITS,
         **_proxy(),
     )
     # What is loaded by now stays: looking through it again and again costs a tenth of each answer.

@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "fenrun.portal.access.middleware.asker",
+    "fenrun.portal.access.middleware.budget",
     "fenrun.portal.access.middleware.idempotent",
     "fenrun.portal.access.middleware.refusals",
 ]
@@ -164,10 +165,13 @@ ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
-    "login_failed": "20/m/ip,5/5m/key",
+    "login_failed": "20/m/ip",  # by account: access/sign_in.py
     "change_password": "5/m/user",
     "reauthenticate": "10/m/user",
 }
+REQUESTS_A_MINUTE = int(os.environ.get("FENRUN_REQUESTS", "600"))
+"""Requests that a user, a token, or an address without either may make in a minute; 0: any."""
+MFA_ADAPTER = "fenrun.portal.access.sign_in.SecondFactors"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 MFA_TOTP_ISSUER = "fenrun"
 USERSESSIONS_TRACK_ACTIVITY = False

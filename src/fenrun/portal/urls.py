@@ -7,6 +7,7 @@ from collections.abc import Callable
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 
+from fenrun.portal import opaque  # noqa: F401  # the converters of routes
 from fenrun.portal.access import sign_in
 from fenrun.portal.access.middleware import error_response
 from fenrun.portal.api.app import api
@@ -46,9 +47,9 @@ urlpatterns = [
     path("access/connect/", access.connect, name="connect"),
     path("language/", language.choose, name="language"),
     path("statements/", statements.listed, name="statements"),
-    path("statements/<str:period>/<str:payee>/", statements.one, name="statement"),
-    path("statements/<str:period>/<str:payee>/estimate/", statements.estimate, name="estimate"),
-    path("lines/<str:period>/<path:line>/", statements.line, name="line"),
+    path("statements/<str:period>/<id:payee>/", statements.one, name="statement"),
+    path("statements/<str:period>/<id:payee>/estimate/", statements.estimate, name="estimate"),
+    path("lines/<str:period>/<line:line>/", statements.line, name="line"),
     path("crediting/", statements.crediting, name="crediting"),
     path("periods/", periods.listed, name="periods"),
     path("periods/<str:period>/", periods.one, name="period"),
@@ -64,7 +65,7 @@ urlpatterns = [
     path("plans/", plans.listed, name="plans"),
     path("plans/check/", plans.check, name="check-plan"),
     path("plans/save/", plans.save, name="save-plan"),
-    path("plans/<str:plan>/", plans.listed, name="plan"),
+    path("plans/<id:plan>/", plans.listed, name="plan"),
     path("requests/", requests.listed, name="requests"),
     path("requests/ask/", requests.ask, name="ask"),
     path("requests/<int:number>/", requests.decide, name="decide"),

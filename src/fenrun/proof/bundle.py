@@ -10,25 +10,41 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from fenrun.base.ids import digest, file_digest
+import pyarrow as pa
+
+from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.table import read_parquet
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.closing.close import chain_of, closes, settle_period
 from fenrun.closing.differences import differences, late_arriving_facts
 from fenrun.closing.rows import Close
-from fenrun.closing.sign_off import Rows, leaf_of, path_of, root_of, signed_off_rows
+from fenrun.closing.sign_off import (
+    Leaf,
+    Rows,
+    hashes_of,
+    leaf_of,
+    path_of,
+    read_leaves,
+    root_of,
+    signed_off_rows,
+)
+from fenrun.credit.crediting import history_needed
+from fenrun.plan.rows import Plan
+from fenrun.proof.attested import differing, short_digest
 from fenrun.proof.keys import public_text, signing_key
 from fenrun.proof.payee_extract import PayeeExtract
-from fenrun.settle.facts import facts_as_of, in_force
+from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of
 from fenrun.store.facts import Store
 
-FORMAT = 3
+FORMAT = 4
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -55,33 +71,37 @@ def make_bundle(
             [Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})]
         )
     rows = signed_off_rows(settle_period(store, period, progress=progress).run, payee)[payee]
-    if leaf_of(payee, chain, rows) != leaves[payee] or root_of(list(leaves.values())) != close.root:
+    leaf, hashes = leaves[payee], hashes_of(leaves)
+    if leaf_of(payee, chain, rows, leaf.salt) != leaf.hash or root_of(hashes) != close.root:
         raise Refused([Problem("bundle-unsealed", Place(period.key), {"payee": payee})])
-    extract, whole = PayeeExtract(payee), _whole(chain)
-    extract.gather(facts_as_of(store, close.known), whole, close.known)
-    if number:
-        before = done[number - 1].known
-        extract.gather(facts_as_of(store, before), whole, before)
-        for late in late_arriving_facts(store, whole, before, close.known):
-            progress(late.source)
-            extract.gather(late.facts, whole, close.known)
+    extract = PayeeExtract(payee, {row["plan_id"] for table in rows.values() for row in table})
+    before = done[number - 1].known if number else None
+    for source, facts in _moments(store, _whole(chain), before, close.known):
+        progress(source)
+        extract.gather(facts, _whole(chain), close.known)
     with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as scratch:
         folder = Path(scratch)
-        facts = Store(folder / "facts", "fenrun")
+        own = Store(folder / "facts", "fenrun")
         named = {d["source"] for d in rows.get("differences", [])}
-        extract.copy(store, close.known, facts, named)
+        extract.copy(store, close.known, period.span.end, own, named)
         progress("derive")
-        derived = derive(facts, payee, chain)
+        attested = differing(rows, derive(own, payee, chain), plans_of(own))
+        kept_months(own).clear()
+        unfounded = [one["row"] for one in attested if not one["clause"]]
+        if unfounded:
+            values = {"payee": payee, "rows": ", ".join(unfounded)}
+            raise Refused([Problem("bundle-underived", Place(period.key), values)])
         said = {
             "format": FORMAT,
             "payee": payee,
             "period": period.key,
             "closes": chain,
             "statement": rows,
-            "attested": differing(rows, derived),
+            "attested": attested,
             "seal": {
                 "root": close.root,
-                "path": path_of(list(leaves.values()), list(leaves).index(payee)),
+                "salt": leaf.salt,
+                "path": path_of(hashes, hashes.index(leaf.hash)),
                 "log": _log_row(store, close),
             },
             "public_key": public_text(signing_key(store.path)),
@@ -109,37 +129,60 @@ def _whole(chain: list[list[str]]) -> Period:
     return parse_period(f"{first}/{last}")
 
 
-def _leaves(store: Store, close: Close) -> dict[str, str]:
+def _moments(
+    store: Store, period: Period, before: datetime | None, known: datetime
+) -> Iterator[tuple[str, Facts]]:
+    """Yield the facts by which a statement's rows came about, each with what they are known by.
+
+    What was known at the close; and where it books differences, what was known `before`, and by
+    each later fact up to that. Facts whose credits later ones hold as well are left out.
+    """
+    late = list(late_arriving_facts(store, period, before, known)) if before else []
+    if not late:
+        yield "facts", facts_as_of(store, known)
+        return
+    moments = [("before", late[0].before), *((fact.source, fact.facts) for fact in late)]
+    for (source, facts), (_, later) in pairwise(moments):
+        if not _is_part(facts, later):
+            yield source, facts
+    yield moments[-1]
+
+
+def _is_part(facts: Facts, later: Facts) -> bool:
+    """Return whether all that is credited by some facts is credited the same by later ones.
+
+    So it is where only charges came, and neither whom a correction corrects nor since when a
+    customer buys can have changed by them.
+    """
+    if later.book is not facts.book or later.plans != facts.plans or history_needed(facts.plans):
+        return False
+    charges, more = ({item.id for item in one.charges} for one in (facts, later))
+    if charges == more:
+        return True  # then only corrections came
+    names = {kind for _, _, one in facts.book if "links" in one for kind in _kinds_of(one["links"])}
+    return charges <= more and not names & {"order", "resource"}
+
+
+def _kinds_of(links: pa.Table) -> list[str]:
+    return list(links["of_kind"].unique().to_pylist())
+
+
+def plans_of(facts: Store) -> list[Plan]:
+    """Return all plans of a bundle, in every text."""
+    return [plan_of(item).plan for item in facts.imports("plans")]
+
+
+def _leaves(store: Store, close: Close) -> dict[str, Leaf]:
     item = store.find("closes", close.id)
-    return dict(json.loads((item.folder / "leaves.json").read_text("utf-8"))) if item else {}
+    if not item:
+        return {}
+    store.verified([item])
+    return read_leaves((item.folder / "leaves.json").read_text("utf-8"))
 
 
 def _log_row(store: Store, close: Close) -> dict[str, Any]:
     event = store.log.events("closes", close.id)[0]
     return {"seq": event.seq, "at": event.at, "hash": event.hash}
-
-
-def differing(rows: Rows, derived: Rows) -> list[str]:
-    """Name the rows that differ between a statement and what the facts give.
-
-    `table:number` is a row that the facts do not give, `table+digest` one that they give besides;
-    each as often as it is so. Where a bundle is written these are what rests on the sales of
-    others: attested by the signature alone.
-    """
-    found = []
-    for name in sorted({*rows, *derived}):
-        left = [_row(row) for row in derived.get(name, [])]
-        for number, row in enumerate(rows.get(name, []), 1):
-            if _row(row) in left:
-                left.remove(_row(row))
-            else:
-                found.append(f"{name}:{number}")
-        found += [f"{name}+{text}" for text in sorted(left)]
-    return found
-
-
-def _row(row: Any) -> str:
-    return digest(row)[:16]
 
 
 def _files(folder: Path) -> dict[str, str]:
@@ -161,7 +204,7 @@ def _row_digests(folder: Path) -> dict[str, list[str]]:
 def row_digests(path: Path) -> list[str]:
     """A short digest of each row of a Parquet file."""
     return [
-        digest({k: str(v) for k, v in row.items()})[:16] for row in read_parquet(path).to_pylist()
+        short_digest({k: str(v) for k, v in row.items()}) for row in read_parquet(path).to_pylist()
     ]
 
 

@@ -1,14 +1,18 @@
-"""Payee extract: the part of a workspace that concerns one payee.
+"""Payee extract: what the clauses of the plans read for one payee, and nothing else.
 
-The charges it is credited for and the book rows that touch it, nobody else's.
+Charges that it is credited for, in the columns that a clause reads; rows of the book by which it
+is; the clauses that pay it. No id of the workspace goes along: a digest of few possibilities says
+what it stands for. Ids are numbers in an order that is known anyway.
 """
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import replace
-from datetime import datetime
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from functools import partial, reduce
 from pathlib import Path
 from typing import Any
 
@@ -18,164 +22,348 @@ import pyarrow.parquet as pq
 
 from fenrun.base.ids import short
 from fenrun.base.table import read_parquet
-from fenrun.base.when import Period
-from fenrun.book.as_codes import book_of
+from fenrun.base.when import AsOf, Period
+from fenrun.book.as_codes import NAMED, book_of
 from fenrun.book.rows import TABLES
 from fenrun.charges.facts import billing_facts, stored_facts
+from fenrun.charges.rows import ORDER
 from fenrun.charges.stored import move_files, read_charges, write_charges
+from fenrun.credit.stored_charges import Source
+from fenrun.engine.choose import new_engine
+from fenrun.plan.read import PlanFile
+from fenrun.proof.reading import Reading, is_override, plan_for
 from fenrun.settle.detail import detail_of
-from fenrun.settle.facts import Facts, in_force
+from fenrun.settle.facts import Facts, in_force, plan_of
 from fenrun.settle.touched import with_those_below
+from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest
 
 MASKED = "-"
-"""Stands for a party whom the statement does not concern."""
+"""Stands for a party or subject whom the statement does not concern."""
+_NO_DAY = date(1970, 1, 1)
+_FIRST_ROW = 2
+"""Rows are numbered anew: from the row after the header."""
+_NAMES = dict(zip(NAMED, (ORDER, "ResourceId", "SubAccountId")))
+"""The columns of a charge by which the book names orders, resources and sub-accounts."""
+_MEANT = """
+SELECT DISTINCT group_id, coalesce(customer, '') AS customer
+FROM detail_credits
+WHERE party IN (SELECT unnest(?))"""
+_CREDITED = f"""
+SELECT DISTINCT c.party, c.customer
+FROM detail_credits AS c
+JOIN ({_MEANT}) AS m ON m.group_id = c.group_id AND m.customer = coalesce(c.customer, '')"""
 _CHARGES = """
 SELECT DISTINCT t.import_id, t.row_no
 FROM coded_charges AS t
 JOIN groups AS g ON {same}
-JOIN detail_credits AS c ON c.group_id = g.group_id"""
-_EARNING = "SELECT DISTINCT plan_id FROM earnings WHERE payee IN (SELECT unnest(?))"
+JOIN detail_credits AS c ON c.group_id = g.group_id
+WHERE c.party IN (SELECT unnest(?))"""
+
+
+@dataclass(frozen=True)
+class _Subjects:
+    """Subjects that charges name."""
+
+    accounts: set[tuple[str, str]]
+    """Issuer and account."""
+    named: dict[str, set[tuple[str, str]]]
+    """Kind to issuer and id."""
 
 
 class PayeeExtract:
     """The facts that concern a payee, gathered over the moments at which its pay was computed."""
 
-    def __init__(self, payee: str):
+    def __init__(self, payee: str, plans: Iterable[str]):
+        """Begin with the plans by which the statement pays."""
         self.payee = payee
+        self.plans = set(plans)
+        self.roles: set[str] = set()
+        """Roles that the payee ever held or was credited for."""
         self.parties: set[str] = {payee}
+        """The payee, and those below it by way of whom it is credited or paid."""
+        self.paying: set[str] = {payee}
+        """Those of them whose pay the payee's rests on."""
         self.customers: set[str] = set()
-        self.plans: set[str] = set()
         self.rows: dict[str, set[int]] = {}
         """Rows of charges by the short id of their import."""
 
     def gather(self, facts: Facts, period: Period, known: datetime) -> None:
-        """Add what the payee, and those below it, are credited in the period by these facts."""
-        run = replace(facts, plans=in_force(facts.plans, period)).settle(period, known)
-        self.parties |= with_those_below(book_of(run.book()), [self.payee])
-        parties = sorted(self.parties)
-        earning = run.engine.query(_EARNING, [parties]).to_pylist()
-        self.plans |= {row["plan_id"] for row in earning}
-        with detail_of(run, parties) as detail:
-            for plan in run.plans:
-                detail.load_credits(plan.id, parties)
-                found = run.engine.query(_CHARGES.format(same=detail.same_group)).to_pylist()
-                credited = run.engine.query("SELECT DISTINCT customer FROM detail_credits")
-                self.customers |= {c for c in credited.column("customer").to_pylist() if c}
-                self.plans |= {plan.id} if credited.num_rows else set()
-                for row in found:
+        """Add what the payee is credited in the period by these facts."""
+        plans = in_force(facts.plans, period)
+        if not plans:
+            return
+        source, as_of = Source(facts.charges, facts.only), AsOf(period.last_day, known)
+        run = Run(new_engine(), plans, period, as_of, (), source, lambda: facts.book)
+        book = book_of(facts.book)
+        held = book.links.filter(pc.equal(book.links["party"], self.payee))
+        self.roles |= set(held["role"].to_pylist())
+        below = with_those_below(book, {self.payee})
+        with detail_of(run, [self.payee]) as detail:
+            for plan in plans:
+                detail.load_credits(plan.id, sorted(below))
+                rolls_up = any(is_override(c) and c.role in self.roles for c in plan.components)
+                if rolls_up:
+                    self.parties |= below
+                    self.paying |= below
+                meant = sorted(below) if rolls_up else [self.payee]
+                credited = run.engine.query(_CREDITED, [meant])
+                if credited.num_rows:
+                    self.plans.add(plan.id)
+                    self.parties |= set(credited.column("party").to_pylist())
+                    self.customers |= {c for c in credited.column("customer").to_pylist() if c}
+                sql = _CHARGES.format(same=detail.same_group)
+                for row in run.engine.query(sql, [meant]).to_pylist():
                     self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
 
-    def copy(self, store: Store, known: datetime, into: Store, named: set[str]) -> None:
+    def copy(self, store: Store, known: datetime, end: date, into: Store, named: set[str]) -> None:
         """Write what concerns the payee, of all that was known by a moment, into another store.
 
-        Files are `named` where the statement names them.
+        Figures of periods from `end` on are left out. Files are `named` where the statement names
+        them.
         """
-        accounts: set[tuple[str, str]] = set()
-        for item in _renamed(store, "charges", known, named):
-            rows = self.rows.get(short(item.id))
-            if rows:
-                numbers = ", ".join(map(str, sorted(rows)))
-                table = read_charges(item.folder, item.id, f"row_no IN ({numbers})")
-                names = [c for c in ("BillingAccountId", "SubAccountId") if c in table.column_names]
-                accounts |= {
-                    (row["InvoiceIssuerName"], row[c])
-                    for row in table.select(["InvoiceIssuerName", *names]).to_pylist()
-                    for c in names
-                    if row[c]
-                }
-                _add_charges(into, item, table)
-        for item in _renamed(store, "book", known, named):
-            tables = {
-                name: read_parquet(item.folder / f"{name}.parquet")
-                for name in TABLES
-                if (item.folder / f"{name}.parquet").exists()
-            }
-            own = {
-                name: self._concerning(store, known, name, table, accounts)
-                for name, table in tables.items()
-            }
-            _add_tables(
-                into, item, {name: table for name, table in own.items() if table.num_rows}, {}
+        plans = self._plans(store, known, named)
+        reading = Reading()
+        for _, file in plans:
+            reading.add(file.plan)
+        items = _anonymous(store, "charges", known, named, set(self.rows))
+        credited = [(item, self.rows_of(item)) for item in items]
+        charges = [(item, _charges_of(item, rows)) for item, rows in credited if rows]
+        subjects = _subjects_of(table for _, table in charges)
+        book = _BookOf(self, reading, subjects, end)
+        linked = book.copy(_anonymous(store, "book", known, named), into)
+        for item, table in charges:
+            _add_charges(into, item, _as_read(table, reading, linked))
+        for item, file in plans:
+            said = manifest(item.source, item.known, {"plan": file.plan.id}, ())
+            into.add("plans", item.id, said, partial(_write_plan, text=file.content))
+
+    def rows_of(self, item: Import) -> set[int]:
+        """Return the rows of an import of charges that concern the payee."""
+        return self.rows.get(item.folder.name, set())
+
+    def _plans(
+        self, store: Store, known: datetime, named: set[str]
+    ) -> list[tuple[Import, PlanFile]]:
+        """Return the plans, with the clauses that pay the payee."""
+        items = _anonymous(store, "plans", known, named)
+        return [
+            (item, plan_for(plan_of(item), self.roles, sorted(named)))
+            for item in items
+            if item.facts["plan"] in self.plans
+        ]
+
+
+class _BookOf:
+    """The rows of the book that the clauses read of a payee extract."""
+
+    def __init__(self, extract: PayeeExtract, reading: Reading, subjects: _Subjects, end: date):
+        self.extract, self.reading, self.subjects, self.end = extract, reading, subjects, end
+        self.ours = extract.parties | extract.customers
+        self.ids: dict[str, str] = {}
+        """The number of each link that stays, by its id."""
+
+    def copy(self, imports: Sequence[Import], into: Store) -> dict[str, set[tuple[str, str]]]:
+        """Write the rows into another store.
+
+        Returns what the links that stay name of orders, resources and sub-accounts, by kind.
+        """
+        tables = [(item, _tables_of(item)) for item in imports]
+        links = [one["links"] for _, one in tables if "links" in one]
+        for link in (link for table in links for link in table.to_pylist()):
+            if self._concerns(link):
+                self.ids.setdefault(link["link_id"], f"link-{len(self.ids) + 1}")
+        named: dict[str, set[tuple[str, str]]] = {kind: set() for kind in NAMED}
+        for item, own in tables:
+            own = {name: self._rows_of(name, table) for name, table in own.items()}
+            _add_tables(into, item, {name: t for name, t in own.items() if t.num_rows})
+            for link in own["links"].to_pylist() if "links" in own else ():
+                if link["of_kind"] in named:
+                    named[link["of_kind"]].add((link["issuer"], link["subject"]))
+        return named
+
+    def _concerns(self, link: Mapping[str, Any]) -> bool:
+        """Return whether a charge is credited by way of the link, or it can refuse one that is."""
+        kind, subject, party = link["of_kind"], link["subject"], link["party"]
+        extract, named = self.extract, (link["issuer"], link["subject"])
+        if kind == "account":
+            return party in extract.customers and named in self.subjects.accounts
+        if kind == "sub-account":
+            return party in extract.customers and named in self.subjects.named[kind]
+        if kind == "customer" and link["role"] in self.reading.held_roles:
+            return subject in extract.customers
+        if party not in extract.parties:
+            return False
+        if self.reading.limits:
+            return True
+        if kind == "customer":
+            return subject in extract.customers
+        return subject in extract.parties if kind == "party" else named in self.subjects.named[kind]
+
+    def _rows_of(self, name: str, table: pa.Table) -> pa.Table:
+        """Return the rows of a table that stay, with what is read of them."""
+        extract, reading = self.extract, self.reading
+        if name == "links":
+            found = self._links(table)
+        elif name == "parties":
+            found = table.filter(_among(table["party"], self.ours))
+            found = _constant(found, "name", "")
+        elif name == "labels":
+            found = _of(
+                table,
+                "label",
+                (extract.customers, reading.customer_labels),
+                (extract.parties, reading.credit_labels),
+                (extract.paying, reading.payee_labels),
             )
-        for item in _renamed(store, "plans", known, named):
-            if item.facts["plan"] not in self.plans:
+        else:
+            found = _of(
+                table,
+                "figure",
+                (extract.customers, reading.customer_figures),
+                (extract.paying, reading.payee_figures),
+            )
+            found = found.filter(pc.less(found["valid_from"], pa.scalar(self.end)))
+        return _numbered(found)
+
+    def _links(self, table: pa.Table) -> pa.Table:
+        """Return the links that stay; one that went to somebody else is withdrawn.
+
+        It then names nobody, and neither when nor what for.
+        """
+        table = table.filter(_among(table["link_id"], self.ids))
+        rows = table.to_pylist()
+        for row in rows:
+            is_held = row["of_kind"] == "customer" and row["role"] in self.reading.held_roles
+            is_held &= row["subject"] in self.extract.customers
+            row["link_id"] = self.ids[row["link_id"]]
+            row["type"] = (row.get("type") or "") if self.reading.types else ""
+            if row["party"] in self.ours:
                 continue
-            text = (item.folder / "plan.yaml").read_text("utf-8")
-            said = manifest(item.source, item.known, item.facts, ())
-            into.add("plans", item.id, said, partial(_write_plan, text=text))
+            row["party"], row["type"] = MASKED, ""
+            if not is_held:
+                row["valid_from"] = row["valid_to"] = _NO_DAY
+                row["subject"], row["share"] = MASKED, Decimal(1)
+        return pa.Table.from_pylist(rows, table.schema)
 
-    def _concerning(
-        self,
-        store: Store,
-        known: datetime,
-        name: str,
-        table: pa.Table,
-        accounts: set[tuple[str, str]],
-    ) -> pa.Table:
-        if name != "links":
-            return table.filter(
-                pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
-            )
-        mine = self._links(store, known, accounts)
-        table = table.filter(pc.is_in(table["link_id"], pa.array(sorted(mine), pa.string())))
-        ours = pc.is_in(table["party"], pa.array(sorted(self.parties | self.customers)))
-        seen = pc.or_(
-            ours,
-            pc.is_in(
-                table["subject"],
-                pa.array(
-                    sorted(self.parties | self.customers | {account for _, account in accounts}),
-                    pa.string(),
-                ),
-            ),
-        )
-        for name, visible in (("party", ours), ("subject", seen)):
-            table = table.set_column(
-                table.schema.get_field_index(name), name, pc.if_else(visible, table[name], MASKED)
-            )
-        return table
 
-    def _links(self, store: Store, known: datetime, accounts: set[tuple[str, str]]) -> set[str]:
-        """Find the links that name the payee or those below it, or own the charges' accounts."""
-        found = set()
-        for item in store.imports_between("book", datetime.min, known):
-            if (item.folder / "links.parquet").exists():
-                for row in read_parquet(item.folder / "links.parquet").to_pylist():
-                    if row["party"] in self.parties or (
-                        row["of_kind"] in ("account", "sub-account")
-                        and row["party"] in self.customers
-                        and (row["issuer"], row["subject"]) in accounts
-                    ):
-                        found.add(row["link_id"])
-        return found
+def _among(column: pa.ChunkedArray, names: Iterable[str]) -> pa.ChunkedArray:
+    return pc.is_in(column, pa.array(sorted(names), pa.string()))
+
+
+def _of(table: pa.Table, column: str, *meant: tuple[set[str], set[str]]) -> pa.Table:
+    """Return the rows of some parties that have one of some names in a column."""
+    found = [pc.and_(_among(table["party"], p), _among(table[column], n)) for p, n in meant]
+    return table.filter(reduce(pc.or_, found))
+
+
+def _constant(table: pa.Table, column: str, value: str) -> pa.Table:
+    place = table.schema.get_field_index(column)
+    values = pa.repeat(pa.scalar(value, table.schema.field(place).type), table.num_rows)
+    return table.set_column(place, table.schema.field(place), values)
+
+
+def _numbered(table: pa.Table) -> pa.Table:
+    """Return rows numbered anew: where they stood says how many others there are."""
+    place = table.schema.get_field_index("row_no")
+    field = table.schema.field(place)
+    numbers = pa.array(range(_FIRST_ROW, table.num_rows + _FIRST_ROW), field.type)
+    return table.set_column(place, field, numbers)
+
+
+def _tables_of(item: Import) -> dict[str, pa.Table]:
+    files = {name: item.folder / f"{name}.parquet" for name in TABLES}
+    return {name: read_parquet(file) for name, file in files.items() if file.exists()}
+
+
+def _charges_of(item: Import, rows: set[int]) -> pa.Table:
+    numbers = ", ".join(map(str, sorted(rows)))
+    return read_charges(item.folder, item.id, f"row_no IN ({numbers})")
+
+
+def _subjects_of(tables: Iterable[pa.Table]) -> _Subjects:
+    """Return what charges name."""
+    found = _Subjects(set(), {kind: set() for kind in NAMED})
+    for table in tables:
+        issuers = table["InvoiceIssuerName"].to_pylist()
+        found.accounts.update(zip(issuers, table["BillingAccountId"].to_pylist()))
+        for kind, column in _NAMES.items():
+            if column in table.column_names:
+                pairs = zip(issuers, table[column].to_pylist())
+                found.named[kind].update((issuer, name) for issuer, name in pairs if name)
+    return found
+
+
+def _as_read(
+    table: pa.Table, reading: Reading, linked: Mapping[str, set[tuple[str, str]]]
+) -> pa.Table:
+    """Return charges with the columns that are read.
+
+    Orders, resources and sub-accounts are named where a clause reads them, or a link is of them;
+    corrections, which may inherit them, name what they name.
+    """
+    inherits = bool(linked["order"] or linked["resource"])
+    read = reading.columns | ({"SkuPriceId"} if inherits else set())
+    for kind, column in _NAMES.items():
+        if column not in read and column in table.column_names:
+            is_read = _is_linked(table, column, linked[kind])
+            if inherits and kind != "sub-account" and "ChargeClass" in table.column_names:
+                is_correction = pc.equal(table["ChargeClass"], "Correction").fill_null(False)
+                is_read = pc.or_(is_read, is_correction)
+            if pc.any(is_read).as_py():
+                nothing = pa.scalar(None, table.schema.field(column).type)
+                place = table.schema.get_field_index(column)
+                values = pc.if_else(is_read, table[column], nothing)
+                table = table.set_column(place, table.schema.field(column), values)
+                read = read | {column}
+    own = ("import_id", "row_no")
+    return _numbered(table.select([n for n in table.column_names if n in read or n in own]))
+
+
+def _is_linked(table: pa.Table, column: str, linked: set[tuple[str, str]]) -> pa.ChunkedArray:
+    """Return which charges have in a column what a link is of."""
+    pairs = zip(table["InvoiceIssuerName"].to_pylist(), table[column].to_pylist())
+    return pa.chunked_array([pa.array([pair in linked for pair in pairs], pa.bool_())])
 
 
 def _write_plan(folder: Path, text: str) -> None:
     (folder / "plan.yaml").write_text(text, "utf-8")
 
 
-def _renamed(store: Store, kind: str, known: datetime, named: set[str]) -> list[Import]:
-    """The imports of a kind.
+def _anonymous(
+    store: Store, kind: str, known: datetime, named: set[str], rows: set[str] | None = None
+) -> list[Import]:
+    """Return the imports of a kind, of charges those with some of `rows`, by other names and ids.
 
-    Names of files may name others, so only those stay that the statement names.
+    Names of files may name others, so only those stay that the statement names. Ids are numbers in
+    the order in which imports became known: one is never a digest of what it stands for.
     """
-    found = store.imports_between(kind, datetime.min, known)
+    items = store.verified(store.imports_between(kind, datetime.min, known))
+    items = [item for item in items if rows is None or short(item.id) in rows]
+    found = {item.id: item.known for item in items}
+    gone = {content for item in items for content in item.facts.get("replaces", ())}
+    order = sorted({*found, *gone}, key=lambda content: (found.get(content, known), content))
+    ids = {content: f"{number:012d}" for number, content in enumerate(order, 1)}
     return [
-        item if item.source in named else replace(item, source=f"{kind}-{number}")
-        for number, item in enumerate(found, 1)
+        replace(
+            item,
+            id=ids[item.id],
+            source=item.source if item.source in named else f"{kind}-{number}",
+            facts={**item.facts, "replaces": [ids[i] for i in item.facts["replaces"]]}
+            if "replaces" in item.facts
+            else item.facts,
+        )
+        for number, item in enumerate(items, 1)
     ]
 
 
-def _add_tables(
-    into: Store, item: Import, tables: dict[str, pa.Table], facts: dict[str, Any]
-) -> None:
+def _add_tables(into: Store, item: Import, tables: dict[str, pa.Table]) -> None:
     def write(folder: Path) -> None:
         for name, table in tables.items():
             pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
 
     if tables:
-        into.add(item.kind, item.id, manifest(item.source, item.known, facts, ()), write)
+        into.add(item.kind, item.id, manifest(item.source, item.known, {}, ()), write)
 
 
 def _add_charges(into: Store, item: Import, table: pa.Table) -> None:
@@ -187,7 +375,7 @@ def _add_charges(into: Store, item: Import, table: pa.Table) -> None:
 
 
 def charge_facts(item: Import, table: pa.Table, folder: Path) -> dict[str, Any]:
-    """The facts of an import, counted anew for the rows that are left, in their files."""
+    """Return the facts of an import, counted anew for the rows that are left, in their files."""
     return {
         **billing_facts(table),
         **stored_facts(folder),

@@ -16,11 +16,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from fenrun.base.bounds import refuse_swollen
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.stored import read_charges
 from fenrun.closing.sign_off import Rows, climb, leaf_of
-from fenrun.proof.bundle import FORMAT, derive, differing, row_digests, write_archive
+from fenrun.proof.attested import differing
+from fenrun.proof.bundle import FORMAT, derive, plans_of, row_digests, write_archive
 from fenrun.proof.keys import signed_by
 from fenrun.proof.payee_extract import charge_facts
 from fenrun.store.facts import Store
@@ -40,7 +42,8 @@ class Verified:
     rows: int
     """Rows of the statement that were derived again."""
     attested: tuple[str, ...]
-    """Rows that rest on what is not the payee's to see: signed, not derived."""
+    """Rows that rest on what is not the payee's to see, each with the clause by which it does:
+    signed, not derived."""
     payable: Decimal
     """What the statement pays."""
 
@@ -79,7 +82,7 @@ def _follow(
     """Check that the statement is what was signed off, and follows from the facts."""
     payee, rows, chain = said["payee"], said["statement"], said["closes"]
     root = said["seal"]["root"]
-    reached = climb(leaf_of(payee, chain, rows), said["seal"]["path"])
+    reached = climb(leaf_of(payee, chain, rows, said["seal"]["salt"]), said["seal"]["path"])
     if said["period"] != chain[-1][0] or reached != root:
         raise Refused([Problem("bundle-seal", Place(path.name), {"root": root})])
     facts = Store(folder / "facts")
@@ -93,9 +96,11 @@ def _follow(
         raise Refused([_differs(path, 0, source, "charges", source) for source in unfounded])
     progress("derive")
     derived = derive(facts, payee, chain)
-    found, attested = differing(rows, derived), said["attested"]
-    if found != attested:
-        raise Refused(_differing(path, rows, derived, sorted(set(found) ^ set(attested)) or found))
+    found, attested = differing(rows, derived, plans_of(facts)), said["attested"]
+    refuted = [one for one in found if not one["clause"] or one not in attested]
+    refuted += [one for one in attested if one not in found]
+    if refuted or found != attested:
+        raise Refused(_differing(path, rows, derived, [one["row"] for one in refuted or found]))
     paid = [Decimal(row["paid"]) for row in rows.get("payments", [])]
     paid += [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
     count = sum(map(len, rows.values()))
@@ -104,8 +109,8 @@ def _follow(
         said["period"],
         said["public_key"],
         root,
-        count - sum(":" in a for a in attested),
-        tuple(attested),
+        count - sum(":" in one["row"] for one in attested),
+        tuple(f"{one['row']} ({one['clause']})" for one in attested),
         sum(paid, Decimal(0)),
     )
 
@@ -138,6 +143,8 @@ def _unpack_signed(
 ) -> dict[str, Any]:
     if sum(item.file_size for item in bundle.infolist()) > _MOST:
         raise ValueError("it would unpack to more than 1 GiB")
+    if any(item.compress_type != zipfile.ZIP_STORED for item in bundle.infolist()):
+        raise ValueError("it is compressed, as no bundle is")
     text, signature = bundle.read("bundle.json"), bundle.read("signature")
     said = dict(json.loads(text))
     key = public_key or said["public_key"]
@@ -157,7 +164,17 @@ def _unpack_signed(
             raise ValueError(f"{name} leads outside")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(bundle.read(name))
+        if target.suffix == ".parquet":
+            _refuse_swollen(target)
     return said
+
+
+def _refuse_swollen(table: Path) -> None:
+    """Refuse a table that would take the memory of whoever verifies. Raises Refused."""
+    try:
+        refuse_swollen(table)
+    except (OSError, pa.ArrowException):
+        return  # an edited table is named by its row, later
 
 
 def _edited(path: Path, said: dict[str, Any], folder: Path) -> list[Problem]:

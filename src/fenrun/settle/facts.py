@@ -29,7 +29,8 @@ _BEFORE_ALL = datetime(1970, 1, 1)
 def plans_as_of(store: Store, known: datetime) -> list[PlanFile]:
     """Return the plans as last known by then: of each plan id the latest text."""
     latest = {item.facts["plan"]: item for item in store.imports("plans", known)}
-    return [plan_of(latest[plan_id]) for plan_id in sorted(latest)]
+    items = store.verified(latest[plan_id] for plan_id in sorted(latest))
+    return [plan_of(item) for item in items]
 
 
 def plan_of(item: Import) -> PlanFile:
@@ -77,14 +78,14 @@ class Facts:
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
     """Return all that was known at the moment, under the plans as they were then."""
-    charges = tuple(store.imports("charges", known))
-    book = sources_of(store.imports("book", known))
+    charges = tuple(store.verified(store.imports("charges", known)))
+    book = sources_of(store.verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
     return Facts(charges, book, plans, kept=kept_months(store))
 
 
 def kept_months(store: Store) -> KeptMonths:
-    """Return where a workspace keeps the sums of months."""
+    """Return where a workspace keeps the sums of months: with its other caches."""
     return KeptMonths(store.path / "cache")
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from fenrun.base.bounds import read_text
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message, say
@@ -44,18 +45,11 @@ def _is_yaml(path: Path) -> bool:
 
 
 def _is_plan(path: Path) -> bool:
-    return _is_yaml(path) and any(line.startswith("plan:") for line in _text(path).splitlines())
+    return _is_yaml(path) and any(line.startswith("plan:") for line in read_text(path).splitlines())
 
 
 def _is_book(path: Path) -> bool:
     return _is_yaml(path) or table_kind(read_header(path).columns) is not None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refused("file-encoding", Place(path.name, 1)) from error
 
 
 def _stage_plan(store: Store, path: Path, progress: Progress) -> Enter:
@@ -145,6 +139,10 @@ def _staged(store: Store, path: Path, progress: Progress) -> Enter:
     """Read a file, as far as nobody else must wait for it. Raises Refused."""
     if not path.is_file():
         raise refused("file-unreadable", Place(path.name), detail=Message("no-such-file"))
+    shown = str(path).encode("utf-8", "replace").decode("utf-8")
+    if shown != str(path):
+        place = Place(Path(shown).name)
+        raise refused("file-unreadable", place, detail=Message("file-name-not-text"))
     dataset = next(dataset for dataset in DATASETS if dataset.fits(path))
     return dataset.stage(store, path, progress)
 

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
 from fenrun.engine.codes import Codes
+from fenrun.store.digests import digests
 
 CODE, NUMBER, WORD, AMOUNT = "code", "number", "word", "amount"
 """How a column of sums is kept: a code as its text, a number, a word, an amount to be added up."""
@@ -83,8 +85,8 @@ class KeptMonths:
         """Return what is kept of a month, measured in that way."""
         found = []
         for marker in (self.folder / short(measured_by) / str(month)).glob(f"*/{_MARKER}"):
-            said = json.loads(marker.read_text("utf-8"))
-            if said["measured_by"] == measured_by:
+            said = _said(marker)
+            if said.get("measured_by") == measured_by:
                 lists = {name: tuple(said[name]) for name in ("charges", "book")}
                 found.append(KeptMonth(month, **lists, is_asked=said["is_asked"]))
         return sorted(found, key=lambda one: (one.charges, one.book))
@@ -94,10 +96,12 @@ class KeptMonths:
         return self.folder / short(measured_by) / str(one.month) / name
 
     def read(self, measured_by: str, one: KeptMonth, codes: Codes) -> dict[str, pa.Table] | None:
-        """Return the sums of a month as codes, or None where they are gone or damaged."""
-        found = {}
+        """Return the sums of a month as codes, or None where they are gone, damaged or edited."""
+        found, folder = {}, self._path(measured_by, one)
+        if _said(folder / _MARKER).get("files") != _tables(folder):
+            return None
         for name, columns in SUMS.items():
-            path = self._path(measured_by, one) / f"{name}.parquet"
+            path = folder / f"{name}.parquet"
             texts = [column for column, how in columns.items() if how == CODE]
             try:
                 with pq.ParquetFile(
@@ -126,7 +130,7 @@ class KeptMonths:
             }
             path = scratch / f"{name}.parquet"
             pq.write_table(pa.table(arrays), path, compression="zstd", write_page_checksum=True)
-        said = {"measured_by": measured_by, **asdict(one)}
+        said = {"measured_by": measured_by, **asdict(one), "files": _tables(scratch)}
         (scratch / _MARKER).write_text(json.dumps(said), "utf-8")
         try:
             shutil.rmtree(target, ignore_errors=True)
@@ -143,6 +147,20 @@ class KeptMonths:
     def clear(self) -> None:
         """Delete all that is kept."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _said(marker: Path) -> dict[str, Any]:
+    """Return what is said of a month that is kept; nothing where that is gone or damaged."""
+    try:
+        said = json.loads(marker.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _tables(folder: Path) -> dict[str, str]:
+    """Return the digest of each table of a month, by the name of its file."""
+    return {name: content for name, content in digests(folder).items() if name != _MARKER}
 
 
 def _named(codes: pa.ChunkedArray, texts: pa.Array) -> pa.Array:

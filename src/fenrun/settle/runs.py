@@ -23,7 +23,8 @@ from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, pl
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.statement.run import Run
-from fenrun.store.facts import Import, Store, digests, manifest
+from fenrun.store.digests import digests
+from fenrun.store.facts import Import, Store, manifest
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,7 @@ def settle_workspace(
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept and not inspection:
+        store.verified([kept])
         return Settled(short(run_id), _kept_run(kept, basis))
     facts = Facts(basis.charges, sources_of(basis.book), basis.plans, kept=kept_months(store))
     settle = inspection.settle if inspection else Facts.settle
@@ -113,9 +115,8 @@ def settle_for_good(
         _write(run, Path(scratch))
         folder = store.add("runs", run_id, said, lambda folder: _write(run, folder))
         anew, kept = (_tables(path) for path in (Path(scratch), folder))
-    differing = sorted(
-        name for name in anew.keys() | kept.keys() if anew.get(name) != kept.get(name)
-    )
+    names = sorted(anew.keys() | kept.keys())
+    differing = [name for name in names if anew.get(name) != kept.get(name)]
     if differing:
         place = Place(f"runs/{folder.name}")
         raise refused("kept-differs", place, period=period.key, tables=", ".join(differing))
@@ -131,11 +132,14 @@ def _tables(folder: Path) -> dict[str, str]:
 def run_as_kept(store: Store, run: str, period: Period, known: datetime) -> Settled | None:
     """Return a run that is kept, by its short id: as it was settled, whatever would be now.
 
-    None, where there is none. Raises Refused where its files are gone.
+    None, where there is none. Raises Refused where its files are not those that were written.
     """
     event = next((e for e in store.log.events("runs") if short(e.subject) == run), None)
     kept = store.find("runs", event.subject) if event else None
-    return Settled(run, _kept_run(kept, _basis(store, period, known, ()))) if kept else None
+    if not kept:
+        return None
+    store.verified([kept])
+    return Settled(run, _kept_run(kept, _basis(store, period, known, ())))
 
 
 def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -> _Basis:
@@ -144,8 +148,8 @@ def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -
     plans = in_force([plan_as_of(file.plan, known.date()) for file in files], period)
     if not plans:
         raise refused("plan-missing", Place(str(store.path)), period=period.key)
-    charges = tuple(store.imports("charges", known))
-    book = tuple(store.imports("book", known))
+    charges = tuple(store.verified(store.imports("charges", known)))
+    book = tuple(store.verified(store.imports("book", known)))
     return _Basis(plans, charges, book, period, known)
 
 

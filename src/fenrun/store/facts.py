@@ -12,16 +12,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from fenrun.base.ids import file_digest, short
-from fenrun.base.problem import Place, Problem, read_problem, refused
+from fenrun.base.ids import short
+from fenrun.base.problem import Place, Problem, Refused, read_problem, refused
 from fenrun.base.when import parse_moment, show_moment
 from fenrun.store.audit_log import Event, Log
+from fenrun.store.digests import digests, digests_as_seen
 
 FACTS = ("charges", "book", "plans")
 """The kinds of imports: a folder each."""
@@ -49,6 +50,10 @@ class Import:
     facts: dict[str, Any] = field(default_factory=dict)
     """What the stage counted: rows, totals, version."""
     problems: tuple[Problem, ...] = ()
+    seq: int = 0
+    """The event of the log that wrote it."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The digest of each of its files, as the log says."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +202,20 @@ class Store:
         events = self.log.events(kind, content_id)
         return self._read(events[0]) if events else None
 
+    def verified(self, items: Iterable[Import]) -> list[Import]:
+        """Return imports, runs or closes whose files are those that were written.
+
+        Only files that have changed since they were last verified are read. Raises Refused, with
+        each file that was edited, removed or added.
+        """
+        found, problems = list(items), []
+        seen = digests_as_seen(self.path, [item.folder for item in found])
+        for item, now in zip(found, seen):
+            problems += _differing(item.folder, item.files, now, item.seq)
+        if problems:
+            raise Refused(problems)
+        return found
+
     def _read(self, event: Event) -> Import:
         folder = self.path / event.kind / short(event.subject)
         try:
@@ -209,6 +228,8 @@ class Store:
                 folder=folder,
                 facts=said.get("facts", {}),
                 problems=tuple(read_problem(problem) for problem in said.get("problems", ())),
+                seq=event.seq,
+                files=event.facts()["files"],
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             place = Place(f"{event.kind}/{folder.name}/{_MANIFEST}")
@@ -272,24 +293,21 @@ class Store:
     def _edited(self, event: Event) -> list[Problem]:
         """Return a problem for each file that is not what the event wrote."""
         folder = self.path / event.kind / short(event.subject)
-        was = event.facts().get("files", {})
-        now = digests(folder)
-        return [
-            Problem(
-                "stored-edited", Place(f"{event.kind}/{folder.name}/{name}"), {"seq": event.seq}
-            )
-            for name in sorted(was.keys() | now.keys())
-            if was.get(name) != now.get(name)
-        ]
+        return _differing(folder, event.facts().get("files", {}), digests(folder), event.seq)
 
     def _folders(self, kind: str) -> list[Path]:
         return list((self.path / kind).glob("*"))
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Return the digest of each file in a folder, by name; none where there is no folder."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+def _differing(
+    folder: Path, was: Mapping[str, str], now: Mapping[str, str], seq: int
+) -> list[Problem]:
+    """Return a problem for each file whose digest is not what an event of the log wrote."""
+    return [
+        Problem("stored-edited", Place(f"{folder.parent.name}/{folder.name}/{name}"), {"seq": seq})
+        for name in sorted(was.keys() | now.keys())
+        if was.get(name) != now.get(name)
+    ]
 
 
 def _to_disk(folder: Path, inside: bool = True) -> None:

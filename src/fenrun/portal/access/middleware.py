@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import timedelta
 from typing import cast
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -14,13 +16,18 @@ from django.shortcuts import render
 from fenrun.base.problem import Refused
 from fenrun.base.words import say
 from fenrun.portal import events
+from fenrun.portal.access.addresses import sender_of
+from fenrun.portal.access.budgets import Budget
+from fenrun.portal.access.encryption import decrypt, encrypt
 from fenrun.portal.access.isolation import asking
 from fenrun.portal.access.request import PortalRequest
-from fenrun.portal.access.tokens import user_of_token
+from fenrun.portal.access.tokens import digest_of, user_of_token
 from fenrun.portal.language import lang
 from fenrun.portal.models import IdempotentResponse
-from fenrun.portal.request_queue import queued
+from fenrun.portal.request_queue import name_asker, queued
 
+KEPT_FOR = timedelta(days=1)
+"""How long the same key gets the same answer."""
 Answer = Callable[[HttpRequest], HttpResponse]
 POLICY = "; ".join(
     (
@@ -76,10 +83,36 @@ def asker(answer: Answer) -> Answer:
     return handle
 
 
+def budget(answer: Answer) -> Answer:
+    """Answer as many requests of a user, a token, or an address without either, as it may make."""
+    requests = Budget(settings.REQUESTS_A_MINUTE)
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        who = _who(request)
+        name_asker(who)
+        wait = requests.spend(who)
+        if not wait:
+            return answer(request)
+        response = error_response(request, 429, "budget")
+        response["Retry-After"] = str(wait)
+        return response
+
+    return handle
+
+
+def _who(request: HttpRequest) -> str:
+    """Return whose budget a request spends: a token's, a user's, or that of an address."""
+    if not request.user.is_authenticated:
+        return sender_of(request.META.get("REMOTE_ADDR", ""))
+    by_token = hasattr(request, "scopes")
+    return digest_of(request.headers["Authorization"]) if by_token else f"user {request.user.pk}"
+
+
 def idempotent(answer: Answer) -> Answer:
     """Do a command of the API that carries an Idempotency-Key once.
 
-    The same request again gets the same answer; another one under that key is refused.
+    The same request again gets the same answer, for a day; another one under that key is refused.
+    Answers are kept encrypted: one may say a secret.
     """
 
     def handle(request: HttpRequest) -> HttpResponse:
@@ -92,6 +125,8 @@ def idempotent(answer: Answer) -> Answer:
         ):
             return answer(request)
         asked = _digest(request)
+        earliest = events.now() - KEPT_FOR
+        IdempotentResponse.objects.using("default").filter(at__lt=earliest).delete()
         kept, new = IdempotentResponse.objects.using("default").get_or_create(
             user_id=request.user.pk, key=key[:200], defaults={"request": asked, "at": events.now()}
         )
@@ -102,16 +137,30 @@ def idempotent(answer: Answer) -> Answer:
         if kept.status is None:
             return _conflict("portal-key-busy")
         return HttpResponse(
-            kept.body, status=kept.status, content_type="application/json; charset=utf-8"
+            decrypt(kept.body), status=kept.status, content_type="application/json; charset=utf-8"
         )
 
     return handle
 
 
 def _digest(request: HttpRequest) -> str:
-    """Return the digest by which a request is the same as another."""
-    parts = [(request.method or "").encode(), request.path.encode(), request.body]
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()
+    """Return the digest by which a request is the same as another.
+
+    Files are read by pieces, and count by what they hold: a client draws new separators each time.
+    """
+    found = hashlib.sha256(f"{request.method}\0{request.path}\0".encode())
+    if request.content_type != "multipart/form-data":
+        found.update(request.body)
+        return found.hexdigest()
+    for name, values in sorted(request.POST.lists()):
+        found.update(repr((name, values)).encode())
+    for name, files in sorted(request.FILES.lists()):
+        for file in files:
+            found.update(repr((name, file.name, file.size)).encode())
+            for chunk in file.chunks():
+                found.update(chunk)
+            file.seek(0)
+    return found.hexdigest()
 
 
 def _answer_once(answer: Answer, request: HttpRequest, kept: IdempotentResponse) -> HttpResponse:
@@ -125,7 +174,7 @@ def _answer_once(answer: Answer, request: HttpRequest, kept: IdempotentResponse)
         kept.delete(using="default")
         return response
     kept.status = response.status_code
-    kept.body = response.content.decode()
+    kept.body = encrypt(response.content.decode())
     kept.save(using="default")
     return response
 

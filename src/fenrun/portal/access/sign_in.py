@@ -6,6 +6,7 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.providers.openid_connect.views import login
 from django.conf import settings
@@ -18,11 +19,16 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from requests import RequestException
 
+from fenrun.portal.access.addresses import sender_of
 from fenrun.portal.access.authority import is_taken_up
+from fenrun.portal.access.budgets import Failures
+from fenrun.portal.access.encryption import decrypt, encrypt
 from fenrun.portal.access.middleware import error_response
 from fenrun.portal.events import now, record_event
 from fenrun.portal.models import Grant, Opening
 
+_LONGEST_NAME = 150
+_failures = Failures()
 CONNECTING = "connecting"
 """Set in the session by the form that asks to connect."""
 
@@ -32,6 +38,22 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return False
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        """Return who signs in. After wrong passwords it takes ever longer until one may try again.
+
+        Raises ValidationError meanwhile.
+        """
+        account = str(credentials.get("username", "")).lower()[:_LONGEST_NAME]
+        sender = sender_of(self.get_client_ip(request))
+        if _failures.wait(account, sender):
+            raise self.validation_error("too_many_login_attempts")
+        user: User | None = super().authenticate(request, **credentials)
+        if user:
+            _failures.forget(account, sender)
+        else:
+            _failures.record(account, sender)
+        return user
 
     def add_message(self, *said: Any, **more: Any) -> None:
         """Say nothing: that somebody has signed in or out can be seen."""
@@ -55,6 +77,16 @@ def by_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     except RequestException:
         return render(request, "socialaccount/authentication_error.html", status=502)
     return response
+
+
+class SecondFactors(DefaultMFAAdapter):  # type: ignore[misc]  # allauth has no types
+    """Second factors, whose secrets are kept encrypted."""
+
+    def encrypt(self, text: str) -> str:
+        return encrypt(text)
+
+    def decrypt(self, encrypted_text: str) -> str:
+        return decrypt(encrypted_text)
 
 
 class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth has no types

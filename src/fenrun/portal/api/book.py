@@ -46,7 +46,7 @@ class Moved(Schema):
 
 
 @router.get(
-    "/book/{customer}",
+    "/book/{id:customer}",
     response={200: list[LinkRow], **ERRORS},
     summary="A customer's links over time",
 )
@@ -70,7 +70,7 @@ def _as_json(link: dict[str, Any]) -> dict[str, Any]:
 
 
 @router.get(
-    "/book/{customer}/move",
+    "/book/{id:customer}/move",
     response={200: list[Moved], **ERRORS},
     summary="What moving a customer would do",
 )

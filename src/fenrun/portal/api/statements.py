@@ -50,7 +50,9 @@ def statements(
 
 
 @router.get(
-    "/statements/{period}/{payee}", response={200: dict[str, Any], **ERRORS}, summary="A statement"
+    "/statements/{period}/{id:payee}",
+    response={200: dict[str, Any], **ERRORS},
+    summary="A statement",
 )
 def statement(request: HttpRequest, period: str, payee: str) -> Any:
     """Return the statement as `fenrun statement --json` prints it, and more.
@@ -63,7 +65,7 @@ def statement(request: HttpRequest, period: str, payee: str) -> Any:
 
 
 @router.get(
-    "/statements/{period}/{payee}/bundle",
+    "/statements/{period}/{id:payee}/bundle",
     response={200: bytes, **ERRORS},
     openapi_extra={"responses": {200: {"content": _ZIP}}},
     summary="The signed bundle of a closed statement",
@@ -75,7 +77,7 @@ def bundle(request: HttpRequest, period: str, payee: str) -> Any:
 
 
 @router.get(
-    "/statements/{period}/{payee}/estimate",
+    "/statements/{period}/{id:payee}/estimate",
     response={200: dict[str, Any], **ERRORS},
     summary="What additional sales would earn",
 )
@@ -88,7 +90,7 @@ def estimate(request: HttpRequest, period: str, payee: str, amount: str, service
 
 
 @router.get(
-    "/lines/{period}/{path:line}",
+    "/lines/{period}/{line:line}",
     response={200: dict[str, Any], **ERRORS},
     summary="Why a line is what it is",
 )

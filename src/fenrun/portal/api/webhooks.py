@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
+from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.access.permissions import user_of
 from fenrun.portal.api.shared import ERRORS, NUMBER, clean
 from fenrun.portal.commands import ways
@@ -52,7 +53,9 @@ def make_hook(request: HttpRequest, said: HookIn) -> Any:
     What is sent carries X-Fenrun-Time and X-Fenrun-Signature: HMAC-SHA256 with the secret over the
     moment, a dot and the body.
     """
-    return 201, commands.make(request.user, clean(said.url), " ".join(said.events))
+    made = commands.make(request.user, clean(said.url), " ".join(said.events))
+    made.secret = secret_of(made.secret)
+    return 201, made
 
 
 @router.post("/hooks/{number}/end", response={204: None, **ERRORS}, summary="End a webhook")

@@ -22,6 +22,8 @@ from fenrun.settle.imports import import_file, import_files
 from fenrun.store.facts import Imported, Store
 
 _JOBS_KEPT = 50
+_AT_ONCE, _MOST = 2, 10
+"""Imports that run at a time, and that may be under way, waiting included."""
 _LONGEST_NAME = 200
 """Bytes of a file's name."""
 _ENTERED = re.compile(r"^# entered \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n?", re.M)
@@ -63,6 +65,7 @@ class Job:
 
 _jobs: dict[int, Job] = {}
 _lock = threading.Lock()
+_places = threading.Semaphore(_AT_ONCE)
 
 
 def jobs() -> list[Job]:
@@ -76,10 +79,15 @@ def find_job(number: int) -> Job | None:
 
 
 def start(store: Store, uploads: Sequence[UploadedFile[Any]], reason: str) -> Job:
-    """Import uploaded files in a thread of their own. Raises Refused where there are none."""
+    """Import uploaded files in a thread of their own. Raises Refused where there are none.
+
+    It waits its turn; where too many wait it is refused.
+    """
     if not uploads:
         values = {"detail": Message("portal-no-file")}
         raise Refused([Problem("file-unreadable", Place("upload"), values)])
+    if sum(not job.over for job in jobs()) >= _MOST:
+        raise Refused([Problem("portal-busy", Place("upload"))])
     folder = Path(tempfile.mkdtemp(prefix="fenrun-upload-"))
     paths = [_kept(upload, folder / str(number)) for number, upload in enumerate(uploads)]
     store.now = events.now().replace(tzinfo=None)
@@ -113,10 +121,11 @@ def _new_job(actor: str, paths: list[Path]) -> Job:
 def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
     known = store.now or events.now().replace(tzinfo=None)
     try:
-        for found in import_files(store, paths, known, job.step):
-            job.problems += found.problems
-            if isinstance(found, Imported):
-                job.imported.append(found)
+        with _places:
+            for found in import_files(store, paths, known, job.step):
+                job.problems += found.problems
+                if isinstance(found, Imported):
+                    job.imported.append(found)
     except Refused as refused:
         job.problems += refused.problems
     except Exception as error:  # whatever it is, the import is not done and must not look so

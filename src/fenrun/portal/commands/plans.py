@@ -10,11 +10,12 @@ from functools import cache
 from typing import Any
 
 from fenrun.base.money import plain
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import Period, parse_period
 from fenrun.plan.check.findings import examine
 from fenrun.plan.diff import Change, diff
 from fenrun.plan.read import PlanFile, read_plan
+from fenrun.plan.rows import Plan
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
@@ -24,6 +25,8 @@ from fenrun.whatif.cases import run_cases
 from fenrun.whatif.compare import compare_plans
 
 _FILE = "plan.yaml"
+_LONGEST = 60
+"""Seconds that the prover may take: it serves one plan at a time."""
 
 
 @dataclass
@@ -89,7 +92,7 @@ def _period(text: str) -> Period:
 
 def _check(store: Store, text: str, period: str, checked: Checked) -> None:
     file = read_plan(text, _FILE)
-    problems, _ = _prover().submit(examine, file.plan, _FILE).result()
+    problems = _examined(file.plan)
     outcomes, wrong = run_cases(file)
     checked.problems = [*problems, *wrong]
     checked.cases = (sum(outcome.ok for outcome in outcomes), len(outcomes))
@@ -102,6 +105,19 @@ def _check(store: Store, text: str, period: str, checked: Checked) -> None:
         rows = compare_plans(store, (before.plan, file.plan), compared)
         checked.period = period
         checked.payees = [_pay_of(row) for row in rows]
+
+
+def _examined(plan: Plan) -> list[Problem]:
+    """Return what the prover finds. Raises Refused where it takes too long, and ends it."""
+    prover = _prover()
+    try:
+        found, _ = prover.submit(examine, plan, _FILE).result(_LONGEST)
+    except TimeoutError as error:
+        _prover.cache_clear()
+        for process in list(prover._processes.values()):
+            process.kill()
+        raise refused("plan-check-slow", Place(_FILE), seconds=_LONGEST) from error
+    return list(found)
 
 
 def _pay_of(row: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
 from fenrun.portal import models
+from fenrun.portal.commands import unsettled
 from fenrun.portal.commands.book import book_of, events_by_source
+from fenrun.settle.billed_months import billed_months
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
@@ -81,6 +83,7 @@ def publish(
     for tries_left in reversed(range(_TRIES)):
         state = store.state()
         settled = settle_period(store, period, None, (), progress)
+        unsettled.forget(period.key)
         if _is_shown(settled, period, state):
             return False
         _load_links(store, settled.run)
@@ -181,16 +184,7 @@ def month_after(period: Period) -> Period:
 
 def months_of(store: Store) -> list[Period]:
     """Return the months that the workspace has charges of, in order."""
-    found: set[str] = set()
-    for item in store.imports("charges"):
-        first, last = item.facts.get("first_billed"), item.facts.get("last_billed")
-        if first and last:
-            found.update(_months_between(first[:7], last[:7]))
-    return [parse_period(month) for month in sorted(found)]
-
-
-def _months_between(first: str, last: str) -> Iterable[str]:
-    return [first] if first == last else parse_period(f"{first}/{last}").months
+    return billed_months(store)
 
 
 def _compare_with_month_before(period: Period, statements: Sequence[models.Statement]) -> None:

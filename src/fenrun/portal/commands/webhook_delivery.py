@@ -22,7 +22,8 @@ from urllib.parse import SplitResult, urlsplit
 from django.db import close_old_connections
 
 from fenrun.portal import models
-from fenrun.portal.access.addresses import open_to_all
+from fenrun.portal.access.addresses import PORTS, open_to_all
+from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.commands.webhooks import due, is_inside
 from fenrun.portal.events import now
 
@@ -126,7 +127,7 @@ def _post(sock: socket.socket, where: SplitResult, delivery: models.WebhookDeliv
         "Content-Type": "application/json",
         "User-Agent": "fenrun",
         "X-Fenrun-Time": at,
-        "X-Fenrun-Signature": signature(delivery.hook.secret, at, body),
+        "X-Fenrun-Signature": signature(secret_of(delivery.hook.secret), at, body),
     }
     path = (where.path or "/") + (f"?{where.query}" if where.query else "")
     over = threading.Timer(_TIMEOUT, _hang_up, [sock])
@@ -144,6 +145,8 @@ def _post(sock: socket.socket, where: SplitResult, delivery: models.WebhookDeliv
 
 def _connected(host: str, port: int, inside: bool) -> socket.socket:
     """Return a connection to an address that may be called. Raises OSError where there is none."""
+    if not inside and port not in PORTS:
+        raise OSError("no port that may be called")
     for *_, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         if inside or open_to_all(str(address[0])):
             return socket.create_connection((str(address[0]), port), timeout=_TIMEOUT)

@@ -8,13 +8,14 @@ each by the whole beginning of its address.
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from typing import Any
 from urllib.parse import urlsplit
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
+from fenrun.portal.access.addresses import PORTS
+from fenrun.portal.access.encryption import new_seed
 from fenrun.portal.access.isolation import asking
 from fenrun.portal.events import now, record_event
 
@@ -39,7 +40,7 @@ def make(user: Any, url: str, events: str) -> models.Hook:
         values = {"url": url, "known": ", ".join(known), "most": MOST}
         raise Refused([Problem("hook-wrong", Place("webhook"), values)])
     hook = models.Hook.objects.using(_DB).create(
-        user=user, url=url, events=" ".join(wanted), secret=secrets.token_urlsafe(32), made_at=now()
+        user=user, url=url, events=" ".join(wanted), secret=new_seed(), made_at=now()
     )
     record_event(user.get_username(), "make webhook", url, events=wanted)
     return hook
@@ -59,6 +60,8 @@ def _callable(url: str) -> bool:
         host = where.hostname or ""
         host.encode("idna")
         if not host.strip() or where.port == 0 or where.username:
+            return False
+        if where.port not in (None, *PORTS) and not is_inside(url):
             return False
     except ValueError:  # also of a port or a name that cannot be
         return False

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from fenrun.base.words import say
 from fenrun.portal.access.authority import openings_of
+from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.access.permissions import (
     is_operations,
     operations,
@@ -163,4 +164,4 @@ def hook(request: HttpRequest) -> HttpResponse:
     """Subscribe another system; the secret that signs what it gets is shown this once."""
     url, events = request.POST.get("url", "").strip(), request.POST.getlist("events")
     made = webhooks.make(request.user, url, " ".join(events))
-    return render(request, "token.html", {"secret": made.secret})
+    return render(request, "token.html", {"secret": secret_of(made.secret)})

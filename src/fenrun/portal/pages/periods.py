@@ -13,12 +13,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.base.money import plain
+from fenrun.base.problem import Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
 from fenrun.portal.access.authority import is_unchanged
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
-from fenrun.portal.commands import closing
+from fenrun.portal.commands import closing, unsettled
 from fenrun.portal.commands.publishing import months_of
 from fenrun.portal.commands.statements import run_of
 from fenrun.portal.language import lang
@@ -55,6 +56,7 @@ def listed(request: HttpRequest) -> HttpResponse:
             "period": shown.get(month.key),
             "earned": plain(_sum(earned[month.key])),
             "statements": len(earned[month.key]),
+            "problems": _in_words(unsettled.problems_of(month.key)),
         }
         for month in reversed(months_of(store_of(request)))
     ]
@@ -63,8 +65,13 @@ def listed(request: HttpRequest) -> HttpResponse:
         "waiting": {a.period: a for a in _waiting()},
         "trend": [(row["key"][2:], row["earned"]) for row in reversed(rows) if row["period"]],
         "may_act": is_operations(request),
+        "problems": _in_words(unsettled.problems_of(unsettled.ALL)),
     }
     return render(request, "periods.html", page)
+
+
+def _in_words(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    return [problem.as_json(lang()) for problem in problems]
 
 
 @signed_in(OPERATIONS, AUDITOR)
@@ -124,7 +131,7 @@ def _of_run(shown: Period) -> dict[str, Any]:
     with run_of(shown) as run:
         ledger = run.engine.table("ledger").to_pylist()
         return {
-            "problems": [problem.as_json(lang()) for problem in run.problems],
+            "problems": _in_words(run.problems),
             "booked": run.booked[:_DIFFERENCES_SHOWN],
             "booked_count": len(run.booked),
             "totals": [_with_texts(row) for row in ledger],

@@ -30,6 +30,7 @@ from fenrun.portal.models import (
     Period,
     Statement,
 )
+from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
@@ -158,7 +159,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
 
 
 def _download(name: str, content: bytes, media_type: str) -> HttpResponse:
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = {"Content-Disposition": disposition(name)}
     return HttpResponse(content, content_type=media_type, headers=headers)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fenrun.base.money import show
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
@@ -9,8 +11,9 @@ from fenrun.statement.rows import Line
 from fenrun.statement.run import Difference
 from fenrun.statement.sentences import why
 
-_RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""Beginnings that a spreadsheet may take for a formula's."""
+_RISKY = re.compile(r"[\s\u200b-\u200f\u2060\ufeff]*[-=+@＝＋－＠﹢﹣﹦﹫−]|[\t\r\n]")
+"""Beginnings that a spreadsheet may take for a formula's: also after blanks that it drops, and with
+the full-width and small signs that it reads like others."""
 
 
 def guarded(text: str) -> str:
@@ -18,7 +21,7 @@ def guarded(text: str) -> str:
 
     Text that could begin a formula gets an apostrophe before it.
     """
-    return f"'{text}" if text.startswith(_RISKY) else text
+    return f"'{text}" if _RISKY.match(text) else text
 
 
 def outcome(line: Line, lang: str) -> str:

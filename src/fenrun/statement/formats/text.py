@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
 from fenrun.base.money import show
-from fenrun.base.screen import Column, text_table
+from fenrun.base.screen import Column, Screen, text_table
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.statement.formats.cells import origin, outcome
@@ -30,7 +30,7 @@ Blocks = list[RenderableType]
 def to_text(statement: Statement, lang: str) -> bytes:
     """Return the statement as plain text."""
     out = io.StringIO()
-    console = Console(file=out, width=WIDTH, highlight=False)
+    console = Screen(file=out, width=WIDTH, highlight=False)
     for block in statement_blocks(statement, lang):
         console.print(block)
     return out.getvalue().encode()

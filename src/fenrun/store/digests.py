@@ -1,0 +1,99 @@
+"""The digests of files in a workspace: read anew, or as they were when nothing has changed since.
+
+What is kept of them is a cache: deleting it changes nothing but time. It says which digest a file
+had with a certain inode, size and times; a file that is written, replaced or put back has others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fenrun.base.ids import file_digest
+
+_KEPT = "cache/digests.json"
+_SETTLES = 2_000_000_000
+"""Nanoseconds within which a file can change twice at what the system calls one time."""
+_read: dict[Path, dict[str, Any]] = {}
+"""What this process knows of each workspace: by path in it, what was seen of a file."""
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Return the digest of each file in a folder, by name; none where there is no folder.
+
+    It is empty for a file that cannot be read.
+    """
+    return {path.relative_to(folder).as_posix(): _digest(path) for path in _files(folder)}
+
+
+def digests_as_seen(workspace: Path, folders: Sequence[Path]) -> list[dict[str, str]]:
+    """Return the same of folders of a workspace, reading only files that have changed since."""
+    if workspace not in _read:
+        _read[workspace] = _kept(workspace)
+    seen, new, found = _read[workspace], {}, []
+    for folder in folders:
+        named = {}
+        for path in _files(folder):
+            name, state = path.relative_to(workspace).as_posix(), _state(path)
+            known = seen.get(name)
+            if not (state and isinstance(known, list) and known[:-1] == state):
+                known = [*(state or ()), _digest(path)]
+                if state and _is_settled(path, state):
+                    new[name] = known
+            named[path.relative_to(folder).as_posix()] = str(known[-1])
+        found.append(named)
+    if new:
+        seen.update(new)
+        _keep(workspace, seen)
+    return found
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.is_file()]
+
+
+def _digest(path: Path) -> str:
+    try:
+        return file_digest(path)
+    except OSError:
+        return ""
+
+
+def _state(path: Path) -> list[int] | None:
+    """Return by what a change of a file is noticed; None where it is gone."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def _is_settled(path: Path, state: list[int]) -> bool:
+    """Return whether a file is still as it was before it was read, and would show a change."""
+    return _state(path) == state and max(state[-2:]) < time.time_ns() - _SETTLES
+
+
+def _kept(workspace: Path) -> dict[str, Any]:
+    try:
+        found = json.loads((workspace / _KEPT).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _keep(workspace: Path, seen: dict[str, Any]) -> None:
+    """Keep what was seen for other processes, where the workspace can be written."""
+    path = workspace / _KEPT
+    try:
+        path.parent.mkdir(exist_ok=True)
+        handle, scratch = tempfile.mkstemp(prefix=".", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(dict(seen), file)
+        os.replace(scratch, path)
+    except OSError:  # full, or read only: it is read again the next time
+        return

@@ -1,0 +1,64 @@
+"""Starting: one period that cannot be settled stops neither the portal nor the other periods."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from fenrun.base.problem import Refused
+from fenrun.settle.imports import import_files
+from fenrun.store.facts import Store
+from tests.charges.test_bad_files import GOOD
+from tests.portal.served import served
+
+PLAN = """plan: tried
+title: Tried
+source: Terms
+published: 2023-12-01
+effective: {from: 2024-01-01}
+currency: CNY
+timezone: UTC
+basis: billed
+credit: {first match: [{id: all, mode: double, roles: [partner]}]}
+tables:
+  tiers: [{from: 2024-01-01, source: Terms, kind: marginal, bands: [from 0 pays 10 %]}]
+earn:
+  sum: [{id: monthly, pays: partner, per: month, on: amount, by: amount, table: tiers}]
+"""
+BOOK = """parties:
+  - {party: P1, kind: partner, name: One}
+  - {party: K1, kind: customer, name: Lake}
+links:
+  - {of: account, issuer: Cloud, subject: A1, role: customer, party: K1}
+  - {of: customer, subject: K1, role: partner, party: P1}
+"""
+
+
+def _billed(month: str) -> str:
+    return GOOD.replace("2024-09-0", f"{month}-0")
+
+
+def test_a_period_that_cannot_be_settled_is_shown_with_its_problem(tmp_path: Path) -> None:
+    """Here: history before any plan, and months without charges."""
+    files = {"plan.yaml": PLAN, "book.yaml": BOOK}
+    files |= {f"{month}.csv": _billed(month) for month in ("2019-05", "2024-06", "2024-09")}
+    files["both.csv"] = _billed("2024-03") + _billed("2024-07").splitlines()[1] + "\n"
+    store, paths = Store(tmp_path / "ws"), []
+    for name, text in files.items():
+        paths.append(tmp_path / name)
+        paths[-1].write_text(text, "utf-8")
+    for outcome in import_files(store, paths, datetime(2024, 12, 1)):
+        assert not isinstance(outcome, Refused), outcome.problems
+    (store.path / "demo.json").write_text(json.dumps({"rows": 0, "seed": 0, "note": "Tried."}))
+    with (
+        served(store.path, "sqlite", in_place=True) as portal,
+        portal.sign_in("operations") as operations,
+    ):
+        page = operations.get("/periods/").text
+        for month in ("2024-03", "2024-06", "2024-07", "2024-09"):
+            assert f"/periods/{month}/" in page
+            assert operations.get(f"/periods/{month}/").status_code == 200
+        assert "/periods/2019-05/" not in page.replace("/periods/2019-05/settle", "")
+        assert page.count("plan-missing") == 1 and page.count("charges-missing") == 2
+        assert "No plan in the workspace is in force in 2019-05." in page
