@@ -18,7 +18,7 @@ from fenrun.portal.commands import grants, imports, publishing, requests
 store = Store.open(settings.WORKSPACE)
 store.actor = "operations"
 clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
-events.now = lambda: clock["now"]
+events.now = grants.now = lambda: clock["now"]
 october = parse_period("2024-10")
 def credited():
     publishing.publish(store, october)
@@ -88,7 +88,7 @@ def test_a_refusal_credits_nothing(own: Portal) -> None:
 def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
     said = _moved(own, "2024-10-19T01:00", "requests.settle_silence(store)", heard=False)
     assert (
-        said["silent_on"] == "None"
+        said["silent_on"] == "2024-10-18"
         and said["after"] == said["before"]
         and said["state"] == "waiting"
     ), "who has no account cannot be heard, and is not silent"
@@ -282,3 +282,51 @@ except Exception as error:
     far = error.problems[0].code
 print(json.dumps([rows[1:], far]))""")
     assert holders == [[["P00042", "2024-10-20", True]], "request-wrong"]
+
+
+_ALIKE = """
+import json
+from datetime import UTC, date, datetime, timedelta
+from django.conf import settings
+from fenrun.store.facts import Store
+from fenrun.portal import events, models
+from fenrun.portal.commands import grants, requests
+store = Store.open(settings.WORKSPACE)
+store.actor = "partner"
+rows = models.Crediting.objects.using("default")
+customer, another = {customer!r}, rows.exclude(customer={customer!r}).first().customer
+order = rows.filter(customer=customer).exclude(order="").first().order
+issuer = "Beichen Cloud"
+start = date(2024, 10, 1)
+clock = {{"now": events.now()}}
+events.now = lambda: clock["now"]
+asked = [
+    requests.ask(store, "registration", who, {party!r}, start, "Ours.", what, issuer).pk
+    for who, what in (
+        (customer, order), (customer, "SO-NEVER"), (another, order), ("K-NOBODY", "SO-NEVER")
+    )
+]
+clock["now"] += timedelta(days=60)
+requests.settle_silence(store)
+kept = models.Request.objects.using("default")
+print(json.dumps([asked, [kept.get(pk=pk).state for pk in asked]]))
+"""
+
+
+def test_a_partner_is_not_told_who_is_a_customer_or_whose_an_order_is(own: Portal) -> None:
+    """By asking of what exists, what does not, and what is another's, he is told the same."""
+    names = {"customer": own.parties["customer"], "party": own.parties["partner"]}
+    asked, states = own.python(_ALIKE.format(**names))
+    assert states == ["void", "silent", "waiting", "waiting"], "as they are"
+    with own.sign_in("partner") as partner, own.sign_in("auditor") as auditor:
+        told = [r for r in partner.get("/api/requests").json()["rows"] if r["id"] in asked]
+        named = ("id", "customer", "order")
+        answers = [{k: v for k, v in row.items() if k not in named} for row in told]
+        assert len(answers) == 4 and answers[0]["state"] == "waiting" and answers[0]["silent_on"]
+        assert all(answer == answers[0] for answer in answers)
+        assert "void" not in partner.get("/requests/").text
+        seen = {r["id"]: r["state"] for r in auditor.get("/api/requests").json()["rows"]}
+        assert [seen[number] for number in asked] == states, "who sees everything sees it as it is"
+        for number in asked:
+            answer = partner.post(f"/api/requests/{number}", json={"state": "withdrawn"})
+            assert answer.status_code == 200 and answer.json()["state"] == "withdrawn"

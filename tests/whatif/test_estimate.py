@@ -133,3 +133,25 @@ def test_who_sells_nothing_is_told_so(store: Store) -> None:
     with pytest.raises(Refused) as refused:
         _estimator(store).sell("P9", Decimal(1))
     assert [p.code for p in refused.value.problems] == ["estimate-nothing"]
+
+
+def test_nobody_is_told_of_a_service_that_another_alone_is_credited_for(
+    store: Store, tmp_path: Path
+) -> None:
+    """An order of the payee's own customer, registered to another, and what others have tried."""
+    path, book = tmp_path / "order.csv", tmp_path / "order.yaml"
+    with_order = HEAD.replace("ListCost", "ListCost,x_OrderId")
+    path.write_text(with_order + _row("A1", "Secret", "900").rstrip() + ",O1\n", "utf-8")
+    book.write_text(
+        "links: [{of: order, issuer: Beichen Cloud, subject: O1, role: partner, party: P2}]\n"
+    )
+    for file in (path, book):
+        import_file(store, file, KNOWN)
+    estimator = Estimator(Standing(facts_as_of(store, KNOWN), SEPTEMBER, KNOWN))
+    before = {payee: estimator.services(payee) for payee in ("P1", "P2")}
+    assert "Secret" not in before["P1"] and "Secret" in before["P2"]
+    with pytest.raises(Refused):
+        estimator.sell("P1", Decimal(5), "Secret")
+    largest = estimator.sell("P1", Decimal(100_000))["service"]
+    assert estimator.sell("P1", Decimal(5))["service"] == largest != "Secret"
+    assert {payee: estimator.services(payee) for payee in before} == before

@@ -9,10 +9,10 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
-from fenrun.portal.access.permissions import may_ask, may_decide, store_of
+from fenrun.portal.access.permissions import may_ask, may_decide, parties_of, store_of
 from fenrun.portal.api.shared import ERRORS, NUMBER, Paged, Window, clean, forbidden, page_of
 from fenrun.portal.commands import requests as commands
-from fenrun.portal.models import Request
+from fenrun.portal.models import PARTNER, Request
 
 router = Router()
 
@@ -68,7 +68,12 @@ class Decision(Schema):
 )
 def requests(request: HttpRequest, window: Query[Window]) -> Any:
     """Return the requests that the asker sees, latest first."""
-    return page_of(Request.objects.order_by("-id"), window)
+    page = page_of(Request.objects.order_by("-id"), window)
+    return {**page, "rows": [_as_shown(request, row) for row in page["rows"]]}
+
+
+def _as_shown(request: HttpRequest, found: Request) -> Request:
+    return commands.as_shown(found, found.party in parties_of(request, PARTNER))
 
 
 @router.post("/requests", response={201: RequestOut, **ERRORS}, summary="Ask a customer")
@@ -76,7 +81,7 @@ def ask(request: HttpRequest, said: RequestIn) -> Any:
     """Ask as operations for any partner, or as a partner to register an order for itself."""
     if not may_ask(request, said.kind, said.party):
         raise forbidden("api-may-ask")
-    return 201, commands.ask(
+    asked = commands.ask(
         store_of(request),
         said.kind,
         clean(said.customer),
@@ -86,6 +91,7 @@ def ask(request: HttpRequest, said: RequestIn) -> Any:
         clean(said.order),
         clean(said.issuer),
     )
+    return 201, _as_shown(request, asked)
 
 
 @router.post(
@@ -98,4 +104,4 @@ def decide(request: HttpRequest, said: Decision, number: int = NUMBER) -> Any:
     found = get_object_or_404(Request, pk=number)
     if not may_decide(request, found, said.state):
         raise forbidden("api-may-decide")
-    return commands.decide(store_of(request), found, said.state)
+    return _as_shown(request, commands.decide(store_of(request), found, said.state))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from copy import copy
 from datetime import date, timedelta
 from typing import Any
 
@@ -49,7 +50,7 @@ def ask(
     """Ask a customer to consent that a party be credited for its spend.
 
     Raises Refused where it does not say whom, what, or why. It is not told whether the customer
-    exists, since a partner could find out by asking.
+    exists, or has an account, since a partner could find out by asking.
     """
     customer, party, order, issuer = (text.strip() for text in (customer, party, order, issuer))
     problems = []
@@ -61,7 +62,7 @@ def ask(
     if problems:
         raise Refused(problems)
     asked_at = events.now()
-    days = silence(store) if _can_be_heard(customer) else 0
+    days = silence(store)
     with transaction.atomic(using=_DB):
         request = models.Request.objects.using(_DB).create(
             kind=kind,
@@ -104,10 +105,31 @@ def _may_begin(since: date) -> bool:
     return _EARLIEST <= since <= events.now().date() + timedelta(days=_DAYS_AHEAD)
 
 
-def _can_be_heard(customer: str) -> bool:
-    """Return whether somebody can answer for the customer: nobody else is taken to be silent."""
-    grants = models.Grant.objects.using(_DB).exclude(holds_at=None)
-    return grants.filter(role=models.CUSTOMER, party=customer, ended_at=None).exists()
+def _was_heard(request: models.Request) -> bool:
+    """Return whether somebody could answer for the customer since it was asked.
+
+    Nobody else is taken to be silent.
+    """
+    grants = models.Grant.objects.using(_DB).filter(role=models.CUSTOMER, party=request.customer)
+    return grants.filter(holds_at__lte=request.asked_at, ended_at=None).exists()
+
+
+def as_shown(request: models.Request, to_partner: bool) -> models.Request:
+    """Return a request as it is told, not to be saved.
+
+    A partner is not told of a silence, or of an order that is somebody else's, before its own is
+    in the book: both would tell who is a customer, and whose an order is. To others a customer who
+    cannot be heard is never silent.
+    """
+    if not to_partner:
+        if request.state == "waiting" and request.silent_on and not _was_heard(request):
+            request.silent_on = None
+        return request
+    if request.state in ("silent", "void") and not request.entered_at:
+        request.state = "consented" if request.decided_by else "waiting"
+        if not request.decided_by:
+            request.decided_at = request.holds_from = None
+    return request
 
 
 def silence(store: Store) -> int:
@@ -130,7 +152,7 @@ def decide(store: Store, seen: models.Request, state: str) -> models.Request:
     vendor could be acting by the customer's account.
     """
     if state not in ("consented", "refused", "withdrawn"):
-        raise Refused([_over(seen)])
+        raise Refused([_over(seen, seen.state)])
     _decide(seen, state, store.actor, events.now().date())
     take_up(store)
     return models.Request.objects.using(_DB).get(pk=seen.pk)
@@ -139,11 +161,11 @@ def decide(store: Store, seen: models.Request, state: str) -> models.Request:
 def settle_silence(store: Store) -> None:
     """Take silence that has lasted as long as the plan says for consent, and enter it.
 
-    Not where who asked may no longer ask: such a request is void.
+    Not where nobody could be heard; and where who asked may no longer ask, it is void.
     """
     today = events.now().date()
     waiting = models.Request.objects.using(_DB).filter(state="waiting", silent_on__lte=today)
-    for request in waiting.order_by("id"):
+    for request in filter(_was_heard, waiting.order_by("id")):
         asks_still = authority.is_unchanged(request.asked_by, request.authority)
         with suppress(Refused):  # decided meanwhile
             state = "silent" if asks_still else "void"
@@ -154,8 +176,11 @@ def settle_silence(store: Store) -> None:
 def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
     with transaction.atomic(using=_DB):
         request = models.Request.objects.using(_DB).select_for_update().get(pk=seen.pk)
-        if request.state != "waiting":
-            raise Refused([_over(request)])
+        told = request.state
+        if state == "withdrawn":  # of what is told to be waiting it is taken back
+            told = as_shown(copy(request), to_partner=True).state
+        if told != "waiting":
+            raise Refused([_over(request, told)])
         if state == "consented":
             authority.refuse_opened_by_operations(by, _place(request))
             authority.refuse_lapsed(request.asked_by, request.authority, _place(request))
@@ -175,8 +200,8 @@ def _decide(seen: models.Request, state: str, by: str, day: date) -> None:
         )
 
 
-def _over(request: models.Request) -> Problem:
-    state = Message(f"portal-request-{request.state}")
+def _over(request: models.Request, told: str) -> Problem:
+    state = Message(f"portal-request-{told}")
     values = {"state": state, "by": request.decided_by or "-"}
     return Problem("request-over", _place(request), values)
 

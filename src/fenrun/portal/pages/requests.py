@@ -32,11 +32,13 @@ _FIELDS = ("kind", "customer", "party", "order", "issuer", "since")
 @signed_in(PARTNER, CUSTOMER, OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the requests that one sees, waiting ones first, and what one may do about them."""
-    found = sorted(Request.objects.all(), key=lambda r: (r.state != "waiting", -r.pk))
+    partners = parties_of(request, PARTNER)
+    told = (requests.as_shown(r, r.party in partners) for r in Request.objects.all())
+    found = sorted(told, key=lambda r: (r.state != "waiting", -r.pk))
     shown = {
         "requests": found[:_SHOWN],
         "mine": set(parties_of(request, CUSTOMER)),
-        "partners": parties_of(request, PARTNER),
+        "partners": partners,
         "may_ask": is_operations(request),
         "today": events.now().date(),
         "silence": requests.silence(store_of(request)),
