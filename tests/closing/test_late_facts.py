@@ -219,7 +219,7 @@ def _close_month_by_month(store: Store, history: History) -> None:
     for month in history.months:
         facts_of(store, history, CLOSED_AT[month], before)
         before = CLOSED_AT[month]
-        close(store, parse_period(month), before)
+        close(store, parse_period(month), before, first=True)
         for earlier, statements in was.items():
             assert _statements(store, earlier) == statements, "a closed statement changed"
         was[month] = _statements(store, month)

@@ -372,7 +372,7 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         own.python(_A_LATE_FILE)
         assert two.post("/api/periods/2024-01/settle").json()["changed"]
         assert (
-            two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "close-changed"
+            two.post(f"/api/approvals/{number}").json()["problems"][0]["code"] == "approval-gone"
         ), "what one has seen is no longer shown"
         number = one.post(
             "/api/periods/2024-01/close", json={"reason": "January, seen again"}

@@ -19,13 +19,14 @@ from datetime import datetime
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
 
 import fenrun
 from fenrun.base.when import parse_period
+from fenrun.closing import sign_off
 from fenrun.closing.close import close
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
@@ -38,6 +39,9 @@ WATCHED = {
     for path in SOURCE.glob(pattern)
 }
 """Where a command can be killed: before every line of these files that it runs."""
+# Each close then writes the same bytes.
+sign_off.secrets = SimpleNamespace(token_hex=lambda size: "00" * size)  # type: ignore[assignment]
+
 THOROUGH = ("import a plan", "import a book", "import charges", "close")
 """The commands that are killed after every change of the files. The others write in the same way,
 but are slower: they are killed where a line writes that no command before them ran, and at the end.
