@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -87,13 +90,9 @@ def settle_workspace(
     facts = Facts(basis.charges, sources_of(basis.book), basis.plans, kept=kept_months(store))
     settle = inspection.settle if inspection else Facts.settle
     run = settle(facts, period, basis.known, progress)
-    if not _has_business(run):
-        raise refused("charges-missing", Place(str(store.path)), period=period.key)
-    plan_ids = {"plans": [plan.id for plan in basis.plans]}
-    if kept:
-        return Settled(short(run_id), run)
-    said = manifest(period.key, basis.known, plan_ids, run.problems)
-    store.add("runs", run_id, said, lambda folder: _write(run, folder))
+    _refuse_without_business(store, run)
+    if not kept:
+        store.add("runs", run_id, _said(basis, run), lambda folder: _write(run, folder))
     return Settled(short(run_id), run)
 
 
@@ -108,12 +107,11 @@ def settle_for_good(
     run_id = basis.run_id()
     facts = Facts(basis.charges, sources_of(basis.book), basis.plans)
     run = facts.settle(period, known, progress)
-    if not _has_business(run):
-        raise refused("charges-missing", Place(str(store.path)), period=period.key)
-    said = manifest(period.key, known, {"plans": [plan.id for plan in basis.plans]}, run.problems)
+    _refuse_without_business(store, run)
     with tempfile.TemporaryDirectory(prefix="fenrun-run-") as scratch:
         _write(run, Path(scratch))
-        folder = store.add("runs", run_id, said, lambda folder: _write(run, folder))
+        write = partial(shutil.copytree, scratch, dirs_exist_ok=True)
+        folder = store.add("runs", run_id, _said(basis, run), write)
         anew, kept = (_tables(path) for path in (Path(scratch), folder))
     names = sorted(anew.keys() | kept.keys())
     differing = [name for name in names if anew.get(name) != kept.get(name)]
@@ -153,13 +151,20 @@ def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -
     return _Basis(plans, charges, book, period, known)
 
 
-def _has_business(run: Run) -> bool:
-    """Return whether anything was charged, or is due to be paid, in the period."""
+def _said(basis: _Basis, run: Run) -> dict[str, Any]:
+    """Return what is said of a run that is kept."""
+    plans = {"plans": [plan.id for plan in basis.plans]}
+    return manifest(basis.period.key, basis.known, plans, run.problems)
+
+
+def _refuse_without_business(store: Store, run: Run) -> None:
+    """Raise Refused where nothing was charged, or is due to be paid, in the period."""
     span = run.period.span
     due = run.engine.query(
         "SELECT 1 FROM payments WHERE month >= ? AND month < ? LIMIT 1", [span.start, span.end]
     )
-    return bool(due.num_rows or run.engine.table("ledger").num_rows)
+    if not due.num_rows and not run.engine.table("ledger").num_rows:
+        raise refused("charges-missing", Place(str(store.path)), period=run.period.key)
 
 
 def _write(run: Run, folder: Path) -> None:

@@ -24,7 +24,7 @@ from fenrun.settle.facts import Facts
 from fenrun.settle.kept_months import SUMS, Tables, added_up, difference
 from fenrun.settle.more_facts import Signed, all_sums, of_book, of_charges
 from fenrun.settle.settling import Settlement, Settling, fitting
-from fenrun.settle.touched import with_those_above, with_those_below
+from fenrun.settle.touched import links_of_kind, texts, with_those_above, with_those_below
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import
 
@@ -201,8 +201,8 @@ class Standing:
         codes = self._like.codes
         about = (measures[name].unique().to_pylist() for name in ("customer", "unit"))
         names = {codes.texts[code] for found in about for code in found if code is not None}
-        parties, mine = _texts(names | payees), _texts(payees)
-        links = book.links.filter(pc.equal(book.links["of_kind"], "party"))
+        parties, mine = texts(names | payees), texts(payees)
+        links = links_of_kind(book.links, "party")
         return Book(
             book.parties.slice(0, 0),
             links.filter(pc.is_in(links["subject"], mine)),
@@ -225,7 +225,7 @@ def _named(book: Sources) -> set[str]:
             if name in tables:
                 found.update(tables[name]["party"].to_pylist())
         if "links" in tables:
-            links = tables["links"].filter(pc.equal(tables["links"]["of_kind"], "party"))
+            links = links_of_kind(tables["links"], "party")
             found.update(links["subject"].to_pylist(), links["party"].to_pylist())
     return found
 
@@ -239,7 +239,3 @@ def _size(sums: Tables, name: str, like: Settling) -> Decimal:
 
 def _among(column: pa.ChunkedArray, codes: Set[int]) -> pa.ChunkedArray:
     return pc.is_in(column, pa.array(sorted(codes), pa.int64()))
-
-
-def _texts(names: Set[str]) -> pa.Array:
-    return pa.array(sorted(names), pa.string())

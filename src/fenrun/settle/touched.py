@@ -53,7 +53,7 @@ def touched_accounts(charges: StoredCharges, book: Book, new: Sources) -> set[Ac
     found = _new_subjects(book, new)
     below = with_those_below(book, found.parties)
     of_customers = pa.array(("customer", "order", "resource"))
-    held = book.links.filter(pc.is_in(book.links["party"], _texts(below)))
+    held = book.links.filter(pc.is_in(book.links["party"], texts(below)))
     held = held.filter(pc.is_in(held["of_kind"], of_customers))
     for link in _rows(held, "of_kind", "issuer", "subject"):
         found.add_link(*link)
@@ -81,7 +81,7 @@ def _new_subjects(book: Book, new: Sources) -> _Subjects:
 def with_those_below(book: Book, payees: Set[str] | Sequence[str]) -> set[str]:
     """Return the payees, and all of whom they ever held a role, step by step."""
     held: dict[str, set[str]] = {}
-    of_parties = book.links.filter(pc.equal(book.links["of_kind"], "party"))
+    of_parties = links_of_kind(book.links, "party")
     for subject, party in _rows(of_parties, "subject", "party"):
         held.setdefault(party, set()).add(subject)
     found, new = set(payees), set(payees)
@@ -93,10 +93,10 @@ def with_those_below(book: Book, payees: Set[str] | Sequence[str]) -> set[str]:
 
 def with_those_above(book: Book, parties: Set[str]) -> set[str]:
     """Return the parties, and all who ever held a role of them, step by step."""
-    of_parties = book.links.filter(pc.equal(book.links["of_kind"], "party"))
+    of_parties = links_of_kind(book.links, "party")
     found, rising = set(parties), set(parties)
     while rising:
-        above = of_parties.filter(pc.is_in(of_parties["subject"], _texts(rising)))
+        above = of_parties.filter(pc.is_in(of_parties["subject"], texts(rising)))
         rising = _parties(above) - found
         found |= rising
     return found
@@ -108,13 +108,13 @@ def near_accounts(charges: StoredCharges, book: Book, parties: Set[str]) -> set[
     Those of their customers, with all other accounts of whoever owns one of them, and those with
     charges of a named order, resource or sub-account.
     """
-    held = book.links.filter(pc.is_in(book.links["party"], _texts(parties)))
+    held = book.links.filter(pc.is_in(book.links["party"], texts(parties)))
     links = list(_rows(held, "of_kind", "issuer", "subject"))
     accounts = owned(charges, book, {subject for kind, _, subject in links if kind == "customer"})
     accounts |= charges.accounts_with(link for link in links if link[0] in ("order", "resource"))
     owners = {
         party
-        for issuer, subject, party in _rows(_of_kind(book.links, "account"), *_OWNED)
+        for issuer, subject, party in _rows(links_of_kind(book.links, "account"), *_OWNED)
         if (issuer, subject) in accounts
     }
     owners |= _owners_of_sub_accounts(charges, book, accounts)
@@ -123,7 +123,7 @@ def near_accounts(charges: StoredCharges, book: Book, parties: Set[str]) -> set[
 
 def _owners_of_sub_accounts(charges: StoredCharges, book: Book, accounts: Set[Account]) -> set[str]:
     """Return who owns a sub-account of some accounts."""
-    mine = _of_kind(book.links, "sub-account")
+    mine = links_of_kind(book.links, "sub-account")
     inside = charges.of(accounts).keys_of("sub-account") if mine.num_rows else set()
     owners = _rows(mine, *_OWNED)
     return {party for issuer, subject, party in owners if key_of(issuer, subject) in inside}
@@ -131,9 +131,9 @@ def _owners_of_sub_accounts(charges: StoredCharges, book: Book, accounts: Set[Ac
 
 def owned(charges: StoredCharges, book: Book, customers: Set[str]) -> set[Account]:
     """Return the accounts of some customers, and those in which they have a sub-account."""
-    held = book.links.filter(pc.is_in(book.links["party"], _texts(customers)))
-    accounts = set(_rows(_of_kind(held, "account"), "issuer", "subject"))
-    inside = _rows(_of_kind(held, "sub-account"), "of_kind", "issuer", "subject")
+    held = book.links.filter(pc.is_in(book.links["party"], texts(customers)))
+    accounts = set(_rows(links_of_kind(held, "account"), "issuer", "subject"))
+    inside = _rows(links_of_kind(held, "sub-account"), "of_kind", "issuer", "subject")
     return accounts | charges.accounts_with(inside)
 
 
@@ -150,30 +150,26 @@ def part_of_book(charges: StoredCharges, book: Book, accounts: Set[Account]) -> 
     some, links = charges.of(accounts), book.links
     names = pa.array(sorted(f"{issuer}{AT}{account}" for issuer, account in accounts), pa.string())
     subject = pc.binary_join_element_wise(links["issuer"], links["subject"], AT)
-    found = [_of_kind(links, "account", pc.is_in(subject, names))]
+    found = [links_of_kind(links, "account", pc.is_in(subject, names))]
     for kind in NAMED:
-        there = _of_kind(links, kind)
+        there = links_of_kind(links, kind)
         keys = some.keys_of(kind) if there.num_rows else set()
         is_there = [key_of(*row) in keys for row in _rows(there, "issuer", "subject")]
         found.append(there.filter(pa.array(is_there, pa.bool_())))
     customers = _parties(found[0], found[NAMED.index("sub-account") + 1])
-    found.append(_of_kind(links, "customer", pc.is_in(links["subject"], _texts(customers))))
-    holders = _parties(*found[1:])
-    of_parties = _of_kind(links, "party")
-    rising = holders
-    while rising:
-        above = of_parties.filter(pc.is_in(of_parties["subject"], _texts(rising)))
-        rising = _parties(above) - holders
-        holders |= rising
-    found.append(of_parties.filter(pc.is_in(of_parties["subject"], _texts(holders))))
-    parties = _texts(customers | holders)
+    found.append(links_of_kind(links, "customer", pc.is_in(links["subject"], texts(customers))))
+    holders = with_those_above(book, _parties(*found[1:]))
+    of_parties = links_of_kind(links, "party")
+    found.append(of_parties.filter(pc.is_in(of_parties["subject"], texts(holders))))
+    parties = texts(customers | holders)
     labels, figures = (
         table.filter(pc.is_in(table["party"], parties)) for table in (book.labels, book.figures)
     )
     return Book(book.parties.slice(0, 0), pa.concat_tables(found), labels, figures)
 
 
-def _of_kind(links: pa.Table, kind: str, also: pa.ChunkedArray | None = None) -> pa.Table:
+def links_of_kind(links: pa.Table, kind: str, also: pa.ChunkedArray | None = None) -> pa.Table:
+    """Return the links of one kind of subject, of which something else may have to hold."""
     is_it = pc.equal(links["of_kind"], kind)
     return links.filter(is_it if also is None else pc.and_(is_it, also))
 
@@ -182,5 +178,6 @@ def _parties(*links: pa.Table) -> set[str]:
     return {party for table in links for party in table["party"].to_pylist()}
 
 
-def _texts(names: Set[str]) -> pa.Array:
+def texts(names: Set[str]) -> pa.Array:
+    """Return names as an array, in order."""
     return pa.array(sorted(names), pa.string())
