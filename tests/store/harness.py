@@ -41,9 +41,6 @@ WATCHED = {
 }
 """Where a command can be killed: before every line of these files that it runs."""
 
-# Each close then writes the same bytes.
-sign_off.secrets = SimpleNamespace(token_hex=lambda size: "00" * size)  # type: ignore[assignment]
-
 THOROUGH = ("import a plan", "import a book", "import charges", "close")
 """The commands that are killed after every change of the files. The others write in the same way,
 but are slower: they are killed where a line writes that no command before them ran, and at the end.
@@ -317,6 +314,14 @@ def _named(seen: Any, before: Any, after: Any) -> str:
     return "between" if between else f"neither: {seen}"
 
 
+def same_salts() -> None:
+    """From here on this process closes with one salt for all, so that each close writes the same
+    bytes. Never in a process that runs other tests too."""
+    same = SimpleNamespace(token_hex=lambda size: "00" * size)
+    sign_off.secrets = same  # type: ignore[assignment]
+
+
 if __name__ == "__main__":
+    same_salts()
     pa.array(["reads pandas"])
     print(json.dumps([asdict(p) for p in table(Path(sys.argv[1]))]))
