@@ -485,7 +485,7 @@ class _Grouping:
     for_rows: bool
 
     def run(self, runner: Runner, check: Callable[[Sequence[Month]], None]) -> None:
-        elsewhere = self._correcting_elsewhere()
+        elsewhere = self._grouping_of_corrected()
         if elsewhere:
             elsewhere.load_corrected()
         engine, filled = self.charges.engine, self._fragments()
@@ -539,7 +539,7 @@ class _Grouping:
         question = Question(step.name, sql, keys, totals or {}, views or {}, step.about)
         self.charges.engine.answer(question, self._rows_by_file)
 
-    def _correcting_elsewhere(self) -> _Grouping | None:
+    def _grouping_of_corrected(self) -> _Grouping | None:
         """Return the charges of accounts with corrections, if these can correct other months'."""
         whole = self.charges.all_months
         if not self._inherits or whole is self.charges:
