@@ -27,12 +27,13 @@ from fenrun.closing.sign_off import (
 )
 from fenrun.settle.facts import facts_as_of, in_force, knowledge_time
 from fenrun.settle.inspection import Inspection
-from fenrun.settle.results import ENGINE_VERSION
+from fenrun.settle.results import ENGINE_VERSION, LINE_CUSTOMERS
 from fenrun.settle.runs import Settled, run_as_kept, settle_for_good, settle_workspace
 from fenrun.statement.run import Difference, Run, paid_in_all
 from fenrun.store.facts import FACTS, Store, manifest
 
 Progress = Callable[[str], None]
+_CUSTOMERS = f"{LINE_CUSTOMERS.name}.parquet"
 _PAID = "SELECT coalesce(sum(paid), 0) AS paid FROM payments WHERE month >= ? AND month < ?"
 
 
@@ -91,6 +92,10 @@ def closed_run(store: Store, close: Close) -> Settled:
     if found is None:
         seq = store.log.events("closes", close.id)[0].seq
         raise refused("stored-edited", Place(f"runs/{close.run}"), seq=seq)
+    item = store.find("closes", close.id)
+    if item and (item.folder / _CUSTOMERS).exists():  # not of what earlier versions closed
+        store.verified([item])
+        found.run.engine.load_file(LINE_CUSTOMERS.name, item.folder / _CUSTOMERS)
     return replace(found, run=replace(found.run, booked=booked(store, close), closed=True))
 
 
@@ -166,6 +171,8 @@ def close(
         table = from_rows(Difference, run.booked)
         pq.write_table(table, folder / "differences.parquet", compression="zstd")
         (folder / "leaves.json").write_text(leaves_text(leaves), "utf-8")
+        customers = run.engine.query(f"FROM {LINE_CUSTOMERS.name} ORDER BY ALL")
+        pq.write_table(customers, folder / _CUSTOMERS, compression="zstd")
 
     def check_unchanged() -> None:
         if [close.id for close in closes(store)] != [close.id for close in done]:

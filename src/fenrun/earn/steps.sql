@@ -547,6 +547,20 @@ SELECT plan, component, rank, role, payee, unit, 'month', period, period_from, p
        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM clawback_entries
 
+-- step: line_customers
+-- What each line that the period pays measures of each customer, and what of it counts.
+SELECT e.plan, e.component, e.payee, e.period, c.customer, c.excluded_by, c.baseline_period,
+       max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted,
+       sum(c.charges) AS charges
+FROM (SELECT DISTINCT plan, component, payee, period, first_month, last_month
+      FROM component_earnings
+      WHERE last_month >= {paid_from} AND last_month < {paid_to}) AS e
+JOIN qualifying_of AS l ON l.plan = e.plan AND l.component = e.component
+JOIN qualifying_amounts AS c
+  ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
+ AND c.month >= e.first_month AND c.month <= e.last_month
+GROUP BY e.plan, e.component, e.payee, e.period, c.customer, c.excluded_by, c.baseline_period
+
 -- step: not_counted
 -- What is credited but does not count, for the lines that the period pays: by the rule that
 -- excludes it, or below a baseline.

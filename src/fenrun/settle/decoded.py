@@ -14,7 +14,15 @@ from fenrun.book.as_codes import issuer_and_subject
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.readings import decimals_of
-from fenrun.settle.results import AS_IT_IS, COUNT, DAY, MONTH, RESULT_TABLES, TEXT
+from fenrun.settle.results import (
+    AS_IT_IS,
+    COUNT,
+    DAY,
+    LINE_CUSTOMERS,
+    MONTH,
+    RESULT_TABLES,
+    TEXT,
+)
 from fenrun.settle.settling import Settlement
 
 _RENAMED = {"plan": "plan_id", "link": "link_id", "last_month": "paid_month"}
@@ -23,13 +31,15 @@ _FEWEST = 2
 _SAMPLE = 100
 
 
-def load_results(settlement: Settlement, engine: DuckDB, only: str = "") -> None:
+def load_results(
+    settlement: Settlement, engine: DuckDB, only: str = "", by_customer: bool = False
+) -> None:
     """Load the results of a settlement, as people read them, as tables of the engine's `main`.
 
-    With `only`, one of them.
+    With `only`, one of them. `by_customer`, with what lines measure of each customer.
     """
     decoder = _Decoder(settlement)
-    for table in RESULT_TABLES:
+    for table in (*RESULT_TABLES, *((LINE_CUSTOMERS,) if by_customer else ())):
         if only in ("", table.name):
             engine.show(table.name, decoder.table(table.name, table.columns))
 

@@ -58,17 +58,19 @@ class Facts:
         engine: DuckDB | None = None,
         make: Callable[[], Runner] | None = None,
         inspect: Inspect = lambda settling, charges: None,
+        by_customer: bool = False,
     ) -> Run:
         """Settle the period over these facts, in the engine given or a new one (see FENRUN_ENGINE).
 
-        No run is kept; `make` and `inspect` are those of the pipeline. Raises Refused.
+        No run is kept; `make`, `inspect` and `by_customer` are those of the pipeline. Raises
+        Refused.
         """
         engine = engine or new_engine()
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
         facts = (engine, source, self.book, self.plans, period, as_of)
-        return settle(*facts, progress, sources, make, self.kept, inspect)
+        return settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
 
     def earn(self, period: Period, known: datetime) -> Run:
         """Settle the period up to `earnings`, the only table of the run. Raises Refused."""

@@ -65,13 +65,15 @@ def settle(
     make: Callable[[], Runner] | None = None,
     kept: KeptMonths | None = None,
     inspect: Inspect = lambda settling, charges: None,
+    by_customer: bool = False,
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
     `as_of` says up to which moment the facts were known, `sources` from which file each import
     of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
-    unless that is quicker. `inspect` is shown the settlement while its tables are there. Raises
+    unless that is quicker. `inspect` is shown the settlement while its tables are there.
+    `by_customer`, the engine also keeps what lines measure of each customer. Raises
     Refused where the plans cannot be settled as one, where exact arithmetic does not fit, or where
     an invariant breaks.
     """
@@ -81,7 +83,7 @@ def settle(
 
     def settle_by(runner: Runner) -> list[Problem]:
         progress("credit")
-        settling = Settling(runner, plans, period, facts, stored.scale)
+        settling = Settling(runner, plans, period, facts, stored.scale, by_customer)
         problems = settling.load_book()
         problems += book_checks.find(runner, settling.codes, settling.shares)
         settling.load_plans()
@@ -95,7 +97,7 @@ def settle(
         _refuse_broken(settling)
         problems += _problems(settling, stored)
         inspect(settling, stored)
-        load_results(settling.settled(problems), engine)
+        load_results(settling.settled(problems), engine, by_customer=by_customer)
         return problems
 
     problems = tuple(in_order(_in_schema(stored, facts, settle_by, make)))

@@ -117,5 +117,14 @@ RESULT_TABLES = (
 )
 """The result tables, in the order in which the stages make them."""
 
+LINE_CUSTOMERS = ResultTable(
+    "line_customers",
+    _columns(
+        "plan component payee period customer excluded_by baseline_period: text;"
+        "baseline credited counted: measure; charges: count"
+    ),
+)
+"""What the lines of a period measure by customer: kept of what is closed alone."""
+
 KEPT = tuple(table.name for table in RESULT_TABLES)
 """The names of the tables that a run keeps."""

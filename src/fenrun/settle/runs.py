@@ -101,12 +101,13 @@ def settle_for_good(
 ) -> Settled:
     """Settle a period as `settle_workspace` does, by its facts alone: nothing that is kept counts.
 
-    A run that is kept of the same must say the very same. Raises Refused, also where it does not.
+    A run that is kept of the same must say the very same; what lines measure of each customer is
+    in the run's engine besides. Raises Refused, also where it does not.
     """
     basis = _basis(store, period, known, ())
     run_id = basis.run_id()
     facts = Facts(basis.charges, sources_of(basis.book), basis.plans)
-    run = facts.settle(period, known, progress)
+    run = facts.settle(period, known, progress, by_customer=True)
     _refuse_without_business(store, run)
     with tempfile.TemporaryDirectory(prefix="fenrun-run-") as scratch:
         _write(run, Path(scratch))

@@ -20,6 +20,7 @@ from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.paying import Paying
 from fenrun.plan.rows import Plan
+from fenrun.settle.results import LINE_CUSTOMERS
 
 Result = TypeVar("Result")
 _SAFE = 1 << 62
@@ -79,7 +80,11 @@ class Settling:
         by_customer: bool = False,
         like: Settling | None = None,
     ):
-        """Begin. Codes and decimals are new ones, or those of another, whose book holds this."""
+        """Begin. Codes and decimals are new ones, or those of another, whose book holds this.
+
+        `by_customer`, what lines measure is told apart by customer.
+        """
+        self.by_customer = by_customer
         self.runner, self.plans, self.period, self.book = runner, plans, period, book
         self.months: Sequence[Month] = ()
         self.cost_scale, codes = cost_scale, like.codes if like else Codes()
@@ -157,6 +162,8 @@ class Settling:
 
     def earn(self, without: frozenset[str] = frozenset()) -> None:
         """Run the steps from the sums of months to earnings."""
+        if not self.by_customer:
+            without |= {LINE_CUSTOMERS.name}
         self.crediting.tell(self.runner, without)
         self.earning.run(self.runner, without)
         self.runner.refuse_floats(_EARNED)
