@@ -525,7 +525,7 @@ def test_any_byte_of_a_bundle_that_is_changed_is_found(
         directory = bundle.start_dir  # type: ignore[attr-defined]
     headers = [first.header_offset, second.header_offset]
     places = [
-        *rng.sample(range(len(whole)), 120),
+        *rng.sample(range(len(whole)), 60),
         *(start + byte for start in headers for byte in range(_HEADER + len(first.filename))),
         *range(directory, directory + _ENTRY + len(first.filename)),
         *range(len(whole) - _END, len(whole)),
