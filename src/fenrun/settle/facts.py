@@ -72,10 +72,14 @@ class Facts:
         facts = (engine, source, self.book, self.plans, period, as_of)
         return settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
 
-    def earn(self, period: Period, known: datetime) -> Run:
-        """Settle the period up to `earnings`, the only table of the run. Raises Refused."""
+    def earn(self, period: Period, known: datetime, result: str = "earnings") -> Run:
+        """Settle the period up to a result of earning, the only table of the run. Raises Refused.
+
+        That is `earnings`, or `earned_sums`.
+        """
         source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
-        return earn(new_engine(), source, self.book, self.plans, period, as_of)
+        facts = (new_engine(), source, self.book, self.plans, period, as_of)
+        return earn(*facts, self.kept, result)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
