@@ -21,6 +21,7 @@ from typing import Any
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, Problem, Refused, read_problem, refused
 from fenrun.base.when import parse_moment, show_moment
+from fenrun.base.words import reason
 from fenrun.store.audit_log import Event, Log
 from fenrun.store.digests import digests, digests_as_seen
 
@@ -127,39 +128,55 @@ class Store:
     ) -> Path:
         """Write an import, run or close; the same content twice changes nothing.
 
-        `allowed` is asked while nobody else can write, and may raise. Returns its folder.
+        `allowed` is asked while nobody else can write, and may raise. Returns its folder. Raises
+        Refused, also where nothing can be written: the workspace is then as it was.
         """
         target = self.path / kind / short(content_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        known = parse_moment(manifest["known"])
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._mark()
+            with self.log.writing() as log:
+                if log.has(kind, content_id):
+                    return target
+                self._refuse_moment(kind, known)
+                allowed()
+                self._place(target, manifest | {"id": content_id}, write)
+                after = {
+                    "source": manifest["source"],
+                    "known": manifest["known"],
+                    "files": digests(target),
+                }
+                log.add(
+                    at=self.now or known,
+                    actor=self.actor,
+                    act=KINDS[kind],
+                    kind=kind,
+                    subject=content_id,
+                    reason=self.reason,
+                    before=before or {},
+                    after=after,
+                )
+        except OSError as error:
+            place = Place(str(self.path))
+            raise refused("workspace-unwritable", place, detail=reason(error)) from error
+        return target
+
+    def _mark(self) -> None:
+        """Say that the folder is a workspace, and how its files are laid out.
+
+        Raises Refused where they are laid out otherwise.
+        """
         marker = self.path / _MARKER
         if not marker.exists():
-            marker.write_text(
-                json.dumps({"fenrun": "workspace", "format": _FORMAT}) + "\n", "utf-8"
-            )
+            text = json.dumps({"fenrun": "workspace", "format": _FORMAT}) + "\n"
+            scratch = self.path / f".{_MARKER}-{os.getpid()}"
+            try:
+                scratch.write_text(text, "utf-8")
+                os.replace(scratch, marker)
+            finally:
+                scratch.unlink(missing_ok=True)
         _refuse_other_format(marker)
-        known = parse_moment(manifest["known"])
-        with self.log.writing() as log:
-            if log.has(kind, content_id):
-                return target
-            self._refuse_moment(kind, known)
-            allowed()
-            self._place(target, manifest | {"id": content_id}, write)
-            after = {
-                "source": manifest["source"],
-                "known": manifest["known"],
-                "files": digests(target),
-            }
-            log.add(
-                at=self.now or known,
-                actor=self.actor,
-                act=KINDS[kind],
-                kind=kind,
-                subject=content_id,
-                reason=self.reason,
-                before=before or {},
-                after=after,
-            )
-        return target
 
     def _place(self, target: Path, manifest: dict[str, Any], write: Callable[[Path], None]) -> None:
         """Write a folder to scratch, put it on the disk and rename it to its place."""
