@@ -822,6 +822,7 @@ GALLERY: dict[str, Shows] = {
     "null-forbidden": charges(ChargeCategory=""),
     "row-quarantined": charges(BillingAccountId=""),
     "date-out-of-range": charges(BillingPeriodStart="0001-09-01T00:00:00Z"),
+    "text-unfit": charges(SubAccountId="S\0"),
     "null-word": charges(SubAccountId="NULL"),
     "no-final-newline": file(
         "charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"
