@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,22 @@ class Import:
     """The event of the log that wrote it."""
     files: dict[str, str] = field(default_factory=dict)
     """The digest of each of its files, as the log says."""
+
+
+def verified(items: Iterable[Import]) -> list[Import]:
+    """Return imports, runs or closes whose files are those that were written.
+
+    Only files that have changed since they were last verified are read. Raises Refused, with each
+    file that was edited, removed or added.
+    """
+    found, problems = list(items), []
+    for workspace in dict.fromkeys(item.folder.parents[1] for item in found):
+        own = [item for item in found if item.folder.parents[1] == workspace]
+        for item, now in zip(own, digests_as_seen(workspace, [item.folder for item in own])):
+            problems += _differing(item.folder, item.files, now, item.seq)
+    if problems:
+        raise Refused(problems)
+    return found
 
 
 @dataclass(frozen=True)
@@ -219,24 +236,28 @@ class Store:
         events = self.log.events(kind, content_id)
         return self._read(events[0]) if events else None
 
-    def verified(self, items: Iterable[Import]) -> list[Import]:
-        """Return imports, runs or closes whose files are those that were written.
+    def edited(self) -> list[Problem]:
+        """Return each file of the imports and closes that is not what was written.
 
-        Only files that have changed since they were last verified are read. Raises Refused, with
-        each file that was edited, removed or added.
+        Only files that have changed since they were last verified are read.
         """
-        found, problems = list(items), []
-        seen = digests_as_seen(self.path, [item.folder for item in found])
-        for item, now in zip(found, seen):
-            problems += _differing(item.folder, item.files, now, item.seq)
-        if problems:
-            raise Refused(problems)
-        return found
+        events = [event for event in self.log.events() if event.kind in (*FACTS, "closes")]
+        folders = [self.path / event.kind / short(event.subject) for event in events]
+        seen = zip(events, folders, digests_as_seen(self.path, folders))
+        return [
+            problem
+            for event, folder, now in seen
+            for problem in _differing(folder, event.facts()["files"], now, event.seq)
+        ]
 
     def _read(self, event: Event) -> Import:
+        """Read what an event wrote, but for its tables, which are verified where they are used."""
         folder = self.path / event.kind / short(event.subject)
         try:
-            said = json.loads((folder / _MANIFEST).read_text("utf-8"))
+            content = (folder / _MANIFEST).read_bytes()
+            if sha256(content).hexdigest() != event.facts()["files"][_MANIFEST]:
+                raise ValueError(_MANIFEST)
+            said = json.loads(content)
             return Import(
                 id=said["id"],
                 kind=event.kind,
