@@ -16,7 +16,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
 from fenrun.base.table import from_rows, read_parquet, to_rows
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period, show_moment
-from fenrun.closing.differences import differences, recorded_amounts
+from fenrun.closing.differences import Amounts, differences, recorded_amounts
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import (
     hashes_of,
@@ -30,7 +30,7 @@ from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, LINE_CUSTOMERS
 from fenrun.settle.runs import Settled, run_as_kept, settle_for_good, settle_workspace
 from fenrun.statement.run import Difference, Run, paid_in_all
-from fenrun.store.facts import FACTS, Store, manifest
+from fenrun.store.facts import FACTS, Store, manifest, verified
 
 Progress = Callable[[str], None]
 _CUSTOMERS = f"{LINE_CUSTOMERS.name}.parquet"
@@ -48,7 +48,8 @@ def closes(store: Store) -> list[Close]:
             root=item.facts["root"],
             id=item.id,
         )
-        for item in store.verified(item for item in items if item)
+        for item in items
+        if item
     ]
 
 
@@ -94,7 +95,7 @@ def closed_run(store: Store, close: Close) -> Settled:
         raise refused("stored-edited", Place(f"runs/{close.run}"), seq=seq)
     item = store.find("closes", close.id)
     if item and (item.folder / _CUSTOMERS).exists():  # not of what earlier versions closed
-        store.verified([item])
+        verified([item])
         found.run.engine.load_file(LINE_CUSTOMERS.name, item.folder / _CUSTOMERS)
     return replace(found, run=replace(found.run, booked=booked(store, close), closed=True))
 
@@ -113,7 +114,7 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     item = store.find("closes", close.id)
     if not item:
         return ()
-    store.verified([item])
+    verified([item])
     return tuple(to_rows(Difference, read_parquet(item.folder / "differences.parquet")))
 
 
@@ -132,7 +133,10 @@ def due(
     if not done:
         return []
     whole = parse_period(f"{done[0].period.months[0]}/{done[-1].period.months[-1]}")
-    recorded = recorded_amounts(closed_run(store, close).run for close in done)
+
+    def recorded() -> Amounts:
+        return recorded_amounts(closed_run(store, close).run for close in done)
+
     return differences(store, whole, done[-1].known, known, progress, recorded, for_good)
 
 

@@ -20,7 +20,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
-from fenrun.store.facts import FACTS, Import, Store
+from fenrun.store.facts import FACTS, Import, Store, verified
 
 _BEFORE_ALL = datetime(1970, 1, 1)
 """The knowledge time of a workspace that knows nothing."""
@@ -29,7 +29,7 @@ _BEFORE_ALL = datetime(1970, 1, 1)
 def plans_as_of(store: Store, known: datetime) -> list[PlanFile]:
     """Return the plans as last known by then: of each plan id the latest text."""
     latest = {item.facts["plan"]: item for item in store.imports("plans", known)}
-    items = store.verified(latest[plan_id] for plan_id in sorted(latest))
+    items = verified(latest[plan_id] for plan_id in sorted(latest))
     return [plan_of(item) for item in items]
 
 
@@ -84,8 +84,8 @@ class Facts:
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
     """Return all that was known at the moment, under the plans as they were then."""
-    charges = tuple(store.verified(store.imports("charges", known)))
-    book = sources_of(store.verified(store.imports("book", known)))
+    charges = tuple(store.imports("charges", known))
+    book = sources_of(verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
     return Facts(charges, book, plans, kept=kept_months(store))
 
@@ -140,9 +140,14 @@ def knowledge_time(store: Store, known: datetime | None) -> datetime:
 
 
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
-    """Return every problem of the imports: of each file, and of the book as a whole."""
+    """Return every problem of the imports: of each file, and of the book as a whole.
+
+    With them go the files that are not what was written.
+    """
     moment = knowledge_time(store, known)
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
     problems = [problem for item in imports for problem in item.problems]
+    if edited := store.edited():
+        return in_order(problems + edited)
     sources = sources_of(item for item in imports if item.kind == "book")
     return in_order(problems + problems_of(sources))
