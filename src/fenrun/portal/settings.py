@@ -14,6 +14,8 @@ from typing import Any
 
 import dj_database_url
 
+from fenrun.portal.access.reader import address_of
+
 WORKSPACE = Path(os.environ.get("FENRUN_WORKSPACE", "demo-workspace")).resolve()
 HOME = WORKSPACE / "portal"
 HERE = Path(__file__).parent
@@ -131,12 +133,12 @@ def _sqlite() -> dict[str, Any]:
 
 
 def _postgresql(url: str) -> dict[str, Any]:
-    owner: dict[str, Any] = {
-        **dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
-    }
-    as_asker = "-c role=fenrun_asker -c default_transaction_read_only=on"
-    asker_options = {**owner.get("OPTIONS", {}), "options": as_asker}
-    return {"default": owner, "asker": {**owner, "OPTIONS": asker_options}}
+    reader = address_of(url, os.environ.get("FENRUN_READER_URL", ""))
+    kept = {"conn_max_age": 600, "conn_health_checks": True}
+    asker: dict[str, Any] = {**dj_database_url.parse(reader, **kept)}
+    reads_only = {"options": "-c default_transaction_read_only=on"}
+    asker["OPTIONS"] = {**asker.get("OPTIONS", {}), **reads_only}
+    return {"default": {**dj_database_url.parse(url, **kept)}, "asker": asker}
 
 
 DATABASES = _databases()
