@@ -49,6 +49,9 @@ INSIDE = frozenset(
         "portal_hook",
         "portal_webhookdelivery",
         "portal_idempotentresponse",
+        "portal_spent",
+        "portal_failedsignin",
+        "portal_importjob",
     }
 )
 """Tables that nobody is shown: commands alone read them, by `default`."""

@@ -9,7 +9,7 @@ from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
-from fenrun.portal.commands import publishing, requests, webhooks
+from fenrun.portal.commands import publishing, requests
 from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -25,8 +25,6 @@ def settle(store: Store, period: Period) -> bool:
     with outside_queue():
         requests.settle_silence(store)
         changed = publishing.publish(store, period)
-    if changed:
-        webhooks.notify_statements(period.key, False)
     record_event(store.actor, "settle", period.key, changed=changed)
     return changed
 
@@ -88,7 +86,6 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
         following = publishing.month_after(closed)
         if following in publishing.months_of(store):  # it books the differences of what is closed
             publishing.publish(store, following)
-    webhooks.notify_statements(asked.period, True)
     return asked
 
 
