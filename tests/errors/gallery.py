@@ -31,6 +31,7 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 from click.testing import CliRunner
+from django.db import DatabaseError
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
@@ -131,6 +132,17 @@ def _checks_too_long() -> list[Problem]:
     return []
 
 
+def _checker_ends() -> list[Problem]:
+    plans = _command("plans")
+    prover = plans._prover()
+    prover.submit(int).result(60)
+    for process in list(prover._processes.values()):
+        process.kill()
+        process.join()
+    plans._examined(read_plan(PLAN, "plan.yaml").plan)
+    return []
+
+
 def _written(folder: Path, text: str) -> Path:
     path = folder / "plan-text.yaml"
     path.write_text(text, "utf-8")
@@ -215,6 +227,37 @@ def _shown_otherwise(store: Store) -> list[Problem]:
     shown = statements.Period(key="2024-09", run="another", known=KNOWN, booked="")
     with mock.patch.object(statements.settings, "WORKSPACE", store.path), statements.run_of(shown):
         return []
+
+
+def _reader() -> Any:
+    return importlib.import_module("fenrun.portal.access.reader")
+
+
+def _reader_signs_in(refusal: Exception | None, sees_more: bool) -> list[Problem]:
+    """Start on PostgreSQL, with a reader that cannot sign in, or that sees more."""
+    asker, owner = mock.MagicMock(), mock.MagicMock()
+    asker.settings_dict, owner.settings_dict = {"USER": "fenrun_reader"}, {"USER": "fenrun"}
+    asker.cursor.side_effect = refusal
+    rows = owner.cursor.return_value.__enter__.return_value
+    rows.fetchone.return_value = (sees_more,)
+    with mock.patch.object(_reader(), "connections", {"asker": asker, "default": owner}):
+        _reader().refuse_unfit()
+    return []
+
+
+def _database_init(env: dict[str, str]) -> list[Problem]:
+    with mock.patch.dict(os.environ, env):
+        importlib.import_module("fenrun.cli.database_").init.callback(run=False, admin="")
+    return []
+
+
+def _reader_is_not_made() -> list[Problem]:
+    import psycopg
+
+    denied = psycopg.Error("permission denied to create role")
+    with mock.patch.object(psycopg, "connect", side_effect=denied):
+        _reader().run("postgres://fenrun@db/fenrun", "", "")
+    return []
 
 
 def _unsafe_provider() -> list[Problem]:
@@ -1137,6 +1180,23 @@ GALLERY: dict[str, Shows] = {
         "fenrun serve, of a version with a table of which nothing says who sees it",
         _undeclared_table,
     ),
+    "reader-missing": Shows(
+        "fenrun serve, on a PostgreSQL that was not prepared",
+        lambda: _reader_signs_in(
+            DatabaseError('FATAL:  role "fenrun_reader" does not exist'), sees_more=False
+        ),
+    ),
+    "reader-sees-more": Shows(
+        "fenrun serve, where FENRUN_READER_URL names the owner of the tables",
+        lambda: _reader_signs_in(None, sees_more=True),
+    ),
+    "reader-not-made": Shows(
+        "fenrun database init --run, without an administrator", _reader_is_not_made
+    ),
+    "database-missing": Shows(
+        "fenrun database init, without DATABASE_URL",
+        lambda: _database_init({"DATABASE_URL": ""}),
+    ),
     "oidc-wrong": Shows(
         "fenrun serve, with FENRUN_OIDC_URL=http://id.example.com", _unsafe_provider
     ),
@@ -1154,6 +1214,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
     "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),
+    "plan-check-ended": Shows(
+        "in the portal, a plan's check, when the system has ended the checker", _checker_ends
+    ),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(
         "in the portal, a grant without a reason",

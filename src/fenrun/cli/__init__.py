@@ -38,6 +38,7 @@ COMMANDS = {
     "verify": "Verify a statement's bundle, anywhere.",
     "ledger": "Write what a period means for the books.",
     "serve": "Open the portal on a workspace.",
+    "database": "Prepare PostgreSQL for the portal.",
     "account": "Make an account of the portal.",
     "mcp": "Serve a portal to an assistant, read only.",
     "audit": "Show and verify the log of all events.",

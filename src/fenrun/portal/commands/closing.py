@@ -9,7 +9,7 @@ from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
-from fenrun.portal.commands import publishing, requests, unsettled, webhooks
+from fenrun.portal.commands import publishing, requests, unsettled
 from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -27,8 +27,6 @@ def settle(store: Store, period: Period) -> bool:
             requests.settle_silence(store)
             unsettled.forget(unsettled.ALL)
         changed = publishing.publish(store, period)
-    if changed:
-        webhooks.notify_statements(period.key, False)
     record_event(store.actor, "settle", period.key, changed=changed)
     return changed
 
@@ -91,7 +89,6 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
         with unsettled.noted(following.key):
             if following in publishing.months_of(store):  # which books differences of closed ones
                 publishing.publish(store, following)
-    webhooks.notify_statements(asked.period, True)
     return asked
 
 
