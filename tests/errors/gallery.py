@@ -29,13 +29,16 @@ from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing import close as closing
+from fenrun.closing import keys
 from fenrun.closing import recompute as again
 from fenrun.closing.close import close
+from fenrun.closing.keys import broken_keys, rotate, signing_key
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -43,7 +46,6 @@ from fenrun.plan.check.findings import examine
 from fenrun.plan.read import read_plan
 from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
-from fenrun.proof.keys import signing_key
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
@@ -495,6 +497,47 @@ def _meanwhile(store: Store) -> list[Problem]:
     return []
 
 
+def _key_file(store: Store) -> Path:
+    return store.path / "signing-key.pem"
+
+
+def _same_keys() -> Any:
+    """Make the same keys every time, one after the other: their fingerprints are on the page."""
+    made = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(1, 9))
+    return mock.patch.object(keys, "_new_key", lambda: next(made))
+
+
+def _keyed(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    def act(store: Store) -> list[Problem]:
+        with _same_keys():
+            return _closed_then(then)(store)
+
+    return act
+
+
+def _with_another_key(store: Store) -> None:
+    """The key of a workspace whose log knows none yet is put in the place of the one known."""
+    other = Store(store.path.parent / "another")
+    signing_key(other)
+    shutil.copy(_key_file(other), _key_file(store))
+    signing_key(store)
+
+
+def _key_lost(store: Store) -> list[Problem]:
+    """The key is lost and a new one made, which nobody signs."""
+    with _same_keys():
+        close(store, SEPTEMBER)
+        _key_file(store).unlink()
+        rotate(store, lost=True)
+    return broken_keys(store)
+
+
+def _nothing_to_publish(store: Store) -> list[Problem]:
+    publish = cli.command_of("key").commands["publish"]  # type: ignore[attr-defined]
+    publish.callback(store, store.path / "key.json")
+    return []
+
+
 def _bundled(
     spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = ""
 ) -> Callable[[Store], list[Problem]]:
@@ -521,7 +564,7 @@ def _repacked(
             parts = {name: old.read(name) for name in old.namelist()}
         change(parts)
         if sign:
-            parts["signature"] = signing_key(store.path).sign(parts["bundle.json"])
+            parts["signature"] = signing_key(store).sign(parts["bundle.json"])
         write_archive(path, parts)
 
     return spoil
@@ -1160,12 +1203,29 @@ GALLERY: dict[str, Shows] = {
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": settled(
         "a signing-key.pem of one word",
-        act=_bundled(
-            lambda path, store: (
-                (store.path / "signing-key.pem").write_text("secret"),
-                make_bundle(store, "P1", SEPTEMBER, path),
-            )
-        ),
+        act=_closed_then(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),
+    ),
+    "key-missing": settled(
+        "a bundle, or the next close, once signing-key.pem is gone",
+        act=_keyed(lambda store: (_key_file(store).unlink(), signing_key(store))),
+    ),
+    "key-exchanged": settled(
+        "the same with the signing-key.pem of another workspace",
+        act=_keyed(_with_another_key),
+    ),
+    "key-unsigned": settled(
+        "fenrun audit verify WORKSPACE, after fenrun key rotate WORKSPACE --lost",
+        act=_key_lost,
+    ),
+    "key-none-yet": settled(
+        "fenrun key publish WORKSPACE key.json, before anything is signed", act=_nothing_to_publish
+    ),
+    "signer-unreadable": settled(
+        "a signing.yaml whose `names` is no key of it",
+        act=lambda store: (
+            (store.path / "signing.yaml").write_text("names: Beichen Cloud\n"),
+            list(close(store, SEPTEMBER).root),
+        )[1],
     ),
     "bundle-open": settled(
         "fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close",

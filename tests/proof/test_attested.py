@@ -14,10 +14,10 @@ import pytest
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import close
+from fenrun.closing.keys import signing_key
 from fenrun.closing.sign_off import leaf_of
 from fenrun.proof.attested import differing
 from fenrun.proof.bundle import derive, make_bundle, plans_of, write_archive
-from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -115,7 +115,7 @@ def test_no_other_row_may_be_attested(
     leaf = leaf_of("P2", said["closes"], said["statement"], said["seal"]["salt"])
     said["seal"] |= {"path": [], "root": leaf}
     parts["bundle.json"] = json.dumps(said).encode()
-    parts["signature"] = signing_key(store.path).sign(parts["bundle.json"])
+    parts["signature"] = signing_key(store).sign(parts["bundle.json"])
     write_archive(tmp_path / "t.zip", parts)
     with pytest.raises(Refused) as refused:
         verify(tmp_path / "t.zip")

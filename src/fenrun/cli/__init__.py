@@ -35,6 +35,7 @@ COMMANDS = {
     "statement": "Show or write a payee's statement.",
     "explain": "Explain a statement line, down to charges and clauses.",
     "close": "Close a period for good.",
+    "key": "Show, rotate and publish the key that signs closes and bundles.",
     "compare": "Say why a period's pay differs between two moments.",
     "verify": "Verify a statement's bundle, anywhere.",
     "ledger": "Write what a period means for the books.",

@@ -7,8 +7,10 @@ from dataclasses import asdict
 import click
 
 from fenrun.base.ids import short
+from fenrun.base.problem import has_errors
 from fenrun.base.words import say
 from fenrun.cli.help import Group
+from fenrun.cli.key_ import key_line
 from fenrun.cli.output import (
     WORKSPACE,
     as_json,
@@ -20,6 +22,7 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
 )
+from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.closing.recompute import recompute as settled_otherwise
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
@@ -85,16 +88,23 @@ def verify(workspace: Store, head: str, recompute: bool, json_: bool) -> None:
     Shown is what was edited, removed, added or re-ordered.
     """
     problems = workspace.broken(head)
-    if recompute and not problems:
-        with progress("recompute") as step:
-            problems = settled_otherwise(workspace, step)
-    events = workspace.log.events()
+    if not problems:  # else what the log says of keys says nothing
+        problems = broken_keys(workspace)
+        if recompute:
+            with progress("recompute") as step:
+                problems += settled_otherwise(workspace, step)
+    events, keys = workspace.log.events(), known_keys(workspace)
     last = events[-1].hash if events else ""
     if json_:
-        print_json({"acts": len(events), "head": last, **problems_as_json(problems)})
-    elif problems:
-        print_problems(problems)
-    else:
+        key = {"name": keys[-1].name, "fingerprint": keys[-1].fingerprint} if keys else None
+        said = {"acts": len(events), "head": last, "key": key}
+        print_json({**said, **problems_as_json(problems)})
+        exit_code(problems)
+        return
+    print_problems(problems)
+    if not has_errors(problems):
         click.echo(say("log-sound", language(), acts=len(events)))
         click.echo(say("log-head-is", language(), seq=len(events), head=last))
+    if keys:
+        click.echo(key_line(keys[-1]))
     exit_code(problems)

@@ -25,6 +25,7 @@ from fenrun.base.table import read_parquet
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.closing.close import chain_of, closes, settle_period
 from fenrun.closing.differences import differences, late_arriving_facts
+from fenrun.closing.keys import public_text, signing_key
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import (
     Leaf,
@@ -39,7 +40,6 @@ from fenrun.closing.sign_off import (
 from fenrun.credit.crediting import history_needed
 from fenrun.plan.rows import Plan
 from fenrun.proof.attested import differing, short_digest
-from fenrun.proof.keys import public_text, signing_key
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of
 from fenrun.store.facts import Store
@@ -104,7 +104,7 @@ def make_bundle(
                 "path": path_of(hashes, hashes.index(leaf.hash)),
                 "log": _log_row(store, close),
             },
-            "public_key": public_text(signing_key(store.path)),
+            "public_key": public_text(signing_key(store)),
             "files": _files(folder),
             "rows": _row_digests(folder),
         }
@@ -212,7 +212,7 @@ def _write(folder: Path, said: dict[str, Any], store: Store, out: Path) -> None:
     text = (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode()
     write_archive(
         out,
-        {"bundle.json": text, "signature": signing_key(store.path).sign(text)}
+        {"bundle.json": text, "signature": signing_key(store).sign(text)}
         | {name: (folder / name).read_bytes() for name in said["files"]},
     )
 

@@ -20,10 +20,10 @@ from fenrun.base.bounds import refuse_swollen
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.stored import read_charges
+from fenrun.closing.keys import signed_by
 from fenrun.closing.sign_off import Rows, climb, leaf_of
 from fenrun.proof.attested import differing
 from fenrun.proof.bundle import FORMAT, derive, plans_of, row_digests, write_archive
-from fenrun.proof.keys import signed_by
 from fenrun.proof.payee_extract import charge_facts
 from fenrun.store.facts import Store
 

@@ -75,6 +75,7 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     with outside_queue():
         # Whether it may be the first was decided when it was asked for.
         known = asked.known.replace(tzinfo=None)
+        store.now = now().replace(tzinfo=None)
         close(store, closed, known, expected=asked.run, first=True)
     with transaction.atomic(using=_DB):
         asked.approved_by = store.actor
