@@ -48,6 +48,7 @@ from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
+from fenrun.proof.vouched import given_fingerprints
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import import_file
@@ -507,12 +508,12 @@ def _same_keys() -> Any:
     return mock.patch.object(keys, "_new_key", lambda: next(made))
 
 
-def _keyed(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
-    def act(store: Store) -> list[Problem]:
+def _keyed(act: Callable[[Store], list[Problem]]) -> Callable[[Store], list[Problem]]:
+    def keyed(store: Store) -> list[Problem]:
         with _same_keys():
-            return _closed_then(then)(store)
+            return act(store)
 
-    return act
+    return keyed
 
 
 def _with_another_key(store: Store) -> None:
@@ -525,10 +526,9 @@ def _with_another_key(store: Store) -> None:
 
 def _key_lost(store: Store) -> list[Problem]:
     """The key is lost and a new one made, which nobody signs."""
-    with _same_keys():
-        close(store, SEPTEMBER)
-        _key_file(store).unlink()
-        rotate(store, lost=True)
+    close(store, SEPTEMBER)
+    _key_file(store).unlink()
+    rotate(store, lost=True)
     return broken_keys(store)
 
 
@@ -548,7 +548,7 @@ def _bundled(
         path = store.path.parent / "P1.zip"
         make_bundle(store, "P1", SEPTEMBER, path)
         spoil(path, store)
-        verify(path, key)
+        verify(path, given_fingerprints(key) if key else [])
         return []
 
     return act
@@ -1207,15 +1207,15 @@ GALLERY: dict[str, Shows] = {
     ),
     "key-missing": settled(
         "a bundle, or the next close, once signing-key.pem is gone",
-        act=_keyed(lambda store: (_key_file(store).unlink(), signing_key(store))),
+        act=_keyed(_closed_then(lambda store: (_key_file(store).unlink(), signing_key(store)))),
     ),
     "key-exchanged": settled(
         "the same with the signing-key.pem of another workspace",
-        act=_keyed(_with_another_key),
+        act=_keyed(_closed_then(_with_another_key)),
     ),
     "key-unsigned": settled(
         "fenrun audit verify WORKSPACE, after fenrun key rotate WORKSPACE --lost",
-        act=_key_lost,
+        act=_keyed(_key_lost),
     ),
     "key-none-yet": settled(
         "fenrun key publish WORKSPACE key.json, before anything is signed", act=_nothing_to_publish
@@ -1242,7 +1242,14 @@ GALLERY: dict[str, Shows] = {
         act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500])),
     ),
     "bundle-signature": settled(
-        "fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)
+        "a bundle whose signature is of another text",
+        act=_keyed(_bundled(_repacked(lambda parts: parts.update(signature=b"0" * 64)))),
+    ),
+    "bundle-key": settled(
+        "fenrun verify P1.zip --key of somebody else", act=_keyed(_bundled(key="00" * 32))
+    ),
+    "key-not-given": Shows(
+        "fenrun verify P1.zip --key secret", lambda: (given_fingerprints("secret"), [])[1]
     ),
     "bundle-edited": settled(
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))

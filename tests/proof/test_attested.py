@@ -82,7 +82,7 @@ def test_a_row_that_rests_on_others_is_attested_with_its_clause(made: tuple[Stor
     assert clauses == {"(growing/growth)"}
     assert tables == {"lines", "payments"}
     assert found.rows >= 2, "what is credited, and the reward, are derived"
-    assert fenrun("verify", path).code == 0
+    assert fenrun("verify", path, "--key", found.public_key).code == 0
 
 
 def _more_credited(statement: dict[str, Any]) -> None:
