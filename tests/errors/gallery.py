@@ -37,7 +37,9 @@ from fenrun.base.when import parse_period
 from fenrun.closing import close as closing
 from fenrun.closing import keys
 from fenrun.closing import recompute as again
+from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
+from fenrun.closing.heads import Head
 from fenrun.closing.keys import broken_keys, rotate, signing_key
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
@@ -530,6 +532,36 @@ def _key_lost(store: Store) -> list[Problem]:
     _key_file(store).unlink()
     rotate(store, lost=True)
     return broken_keys(store)
+
+
+def _raise(problems: list[Problem]) -> None:
+    raise Refused(problems)
+
+
+def _anchored(address: str, then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    """September is closed and noted at an anchor; then the log is compared with it."""
+
+    def act(store: Store) -> list[Problem]:
+        kept: list[Head] = []
+        elsewhere = mock.Mock(heads=lambda: kept, add=kept.extend)
+        (store.path / "signing.yaml").write_text(f"anchors: ['{address}']\n")
+        close(store, SEPTEMBER)
+        with mock.patch.dict(ANCHORS, {"elsewhere": lambda path: elsewhere}):
+            problems = anchor_closes(store)
+            then(store)
+            return problems + broken_anchors(store)
+
+    return act
+
+
+def _written_anew(store: Store) -> None:
+    """The same events by somebody else, and every hash right."""
+    events = store.log.events()
+    with store.log.writing() as log:
+        log.connection.execute("DELETE FROM events")
+        for event in events:
+            said = json.loads(event.before), event.facts()
+            log.add(KNOWN, "nobody", event.act, event.kind, event.subject, "", *said)
 
 
 def _nothing_to_publish(store: Store) -> list[Problem]:
@@ -1219,6 +1251,22 @@ GALLERY: dict[str, Shows] = {
     ),
     "key-none-yet": settled(
         "fenrun key publish WORKSPACE key.json, before anything is signed", act=_nothing_to_publish
+    ),
+    "anchor-unreadable": settled(
+        "fenrun audit verify WORKSPACE --anchor paper:heads",
+        act=_closed_then(lambda store: _raise(broken_anchors(store, ["paper:heads"]))),
+    ),
+    "anchor-unwritten": settled(
+        'a close, where signing.yaml says `anchors: ["file:/nowhere/heads.jsonl"]`',
+        act=_anchored("file:/nowhere/heads.jsonl", lambda store: None),
+    ),
+    "anchor-behind": settled(
+        "fenrun audit verify WORKSPACE --anchor of a place that has no head of September",
+        act=_closed_then(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
+    ),
+    "anchor-differs": settled(
+        "the log written anew after September was closed, with every hash in it",
+        act=_anchored("elsewhere:heads", _written_anew),
     ),
     "signer-unreadable": settled(
         "a signing.yaml whose `names` is no key of it",

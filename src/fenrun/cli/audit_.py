@@ -22,6 +22,7 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
 )
+from fenrun.closing.anchors import anchor_closes, broken_anchors
 from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.closing.recompute import recompute as settled_otherwise
 from fenrun.store.audit_log import Event
@@ -73,6 +74,23 @@ def _row(event: Event, lang: str) -> list[str]:
     ]
 
 
+@command.command(name="anchor")
+@click.argument("workspace", type=WORKSPACE)
+@as_json
+def anchor(workspace: Store, json_: bool) -> None:
+    """Note every close of WORKSPACE at the anchors of its signing.yaml that lack it.
+
+    Each close does so by itself; this is for anchors that could not be written then, or are new.
+    """
+    problems = anchor_closes(workspace)
+    if json_:
+        print_json(problems_as_json(problems))
+    else:
+        print_problems(problems)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
 @command.command(name="verify")
 @click.argument("workspace", type=WORKSPACE)
 @click.option(
@@ -81,15 +99,24 @@ def _row(event: Event, lang: str) -> list[str]:
 @click.option(
     "--recompute", is_flag=True, help="Settle closed periods again, and compare; nothing changes."
 )
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    help="A place outside that keeps heads: file:PATH or git:FOLDER; may be given more than once.",
+)
 @as_json
-def verify(workspace: Store, head: str, recompute: bool, json_: bool) -> None:
+def verify(
+    workspace: Store, head: str, recompute: bool, anchors: tuple[str, ...], json_: bool
+) -> None:
     """Find rows of the log, and stored files, that are not what was written.
 
-    Shown is what was edited, removed, added or re-ordered.
+    Shown is what was edited, removed, added or re-ordered, and where the log is another than the
+    one whose heads were kept outside: at the anchors of signing.yaml, and at each --anchor.
     """
     problems = workspace.broken(head)
     if not problems:  # else what the log says of keys says nothing
-        problems = broken_keys(workspace)
+        problems = broken_keys(workspace) + broken_anchors(workspace, anchors)
         if recompute:
             with progress("recompute") as step:
                 problems += settled_otherwise(workspace, step)

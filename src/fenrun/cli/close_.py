@@ -19,8 +19,10 @@ from fenrun.cli.output import (
     language,
     period_option,
     print_json,
+    print_problems,
     progress,
 )
+from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close
 from fenrun.closing.keys import known_keys
 from fenrun.store.facts import Store
@@ -50,6 +52,7 @@ def command(
     workspace.reason = reason
     with progress("close") as step:
         done = close(workspace, period, known, step, first=first)
+    print_problems(anchor_closes(workspace))
     item = workspace.find("closes", done.id)
     facts = item.facts if item else {}
     event, key = workspace.log.events("closes", done.id)[0], known_keys(workspace)[-1]

@@ -11,7 +11,7 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -26,6 +26,7 @@ from fenrun.base.table import read_parquet
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.closing.close import chain_of, closes, settle_period
 from fenrun.closing.differences import differences, late_arriving_facts
+from fenrun.closing.heads import head_of
 from fenrun.closing.keys import known_keys, public_text, signing_key
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import (
@@ -106,6 +107,7 @@ def make_bundle(
                 "salt": leaf.salt,
                 "path": path_of(hashes, hashes.index(leaf.hash)),
                 "log": _log_row(store, close),
+                "head": asdict(head_of(store, close, key)),
             },
             "public_key": public_text(key),
             "signer": known_keys(store)[-1].name,

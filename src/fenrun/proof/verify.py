@@ -20,6 +20,7 @@ from fenrun.base.bounds import refuse_swollen
 from fenrun.base.ids import file_digest, fingerprint
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.stored import read_charges
+from fenrun.closing.heads import read_head
 from fenrun.closing.keys import signed_by
 from fenrun.closing.sign_off import Rows, climb, leaf_of
 from fenrun.proof.attested import differing
@@ -111,6 +112,7 @@ def _follow(
     refuted += [one for one in attested if one not in found]
     if refuted or found != attested:
         raise Refused(_differing(path, rows, derived, [one["row"] for one in refuted or found]))
+    _check_head(path, said)
     paid = [Decimal(row["paid"]) for row in rows.get("payments", [])]
     paid += [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
     count = sum(map(len, rows.values()))
@@ -126,6 +128,17 @@ def _follow(
         tuple(f"{one['row']} ({one['clause']})" for one in attested),
         sum(paid, Decimal(0)),
     )
+
+
+def _check_head(path: Path, said: dict[str, Any]) -> None:
+    """Check that the signed head of the log is of this close. Raises Refused or ValueError."""
+    seal = said["seal"]
+    if "head" not in seal:  # bundles of earlier versions have none
+        return
+    head, log = read_head(seal["head"]), seal["log"]
+    of_head = (head.period, head.root, head.public_key, head.seq, head.hash)
+    if of_head != (said["period"], seal["root"], said["public_key"], log["seq"], log["hash"]):
+        raise Refused([Problem("bundle-seal", Place(path.name), {"root": seal["root"]})])
 
 
 _DAMAGED = (

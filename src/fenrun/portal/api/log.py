@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
+from fenrun.closing.anchors import broken_anchors
 from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import ERRORS, only_who_see_everything
@@ -65,7 +66,7 @@ def verify(request: HttpRequest) -> Any:
     only_who_see_everything(request)
     store = store_of(request)
     with outside_queue():
-        problems = store.broken() or broken_keys(store)
+        problems = store.broken() or broken_keys(store) + broken_anchors(store)
         events = store.log.events()
     return {
         "acts": len(events),

@@ -6,6 +6,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from fenrun.closing.anchors import broken_anchors
 from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.portal.access.permissions import signed_in, store_of
 from fenrun.portal.language import lang
@@ -23,7 +24,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     problems = None
     if "verify" in request.GET:
         with outside_queue():
-            found = store.broken() or broken_keys(store)
+            found = store.broken() or broken_keys(store) + broken_anchors(store)
             problems = [problem.as_json(lang()) for problem in found]
     shown = {
         "page": Paginator(events[::-1], _SHOWN).get_page(request.GET.get("page")),
