@@ -31,14 +31,19 @@ from unittest import mock
 import pyarrow as pa
 import pyarrow.parquet as pq
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing import close as closing
+from fenrun.closing import keys
 from fenrun.closing import recompute as again
+from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
+from fenrun.closing.heads import Head
+from fenrun.closing.keys import broken_keys, rotate, signing_key
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -46,9 +51,9 @@ from fenrun.plan.check.findings import examine
 from fenrun.plan.read import read_plan
 from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
-from fenrun.proof.keys import signing_key
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
+from fenrun.proof.vouched import given_fingerprints
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import import_file
@@ -569,6 +574,76 @@ def _meanwhile(store: Store) -> list[Problem]:
     return []
 
 
+def _key_file(store: Store) -> Path:
+    return store.path / "signing-key.pem"
+
+
+def _same_keys() -> Any:
+    """Make the same keys every time, one after the other: their fingerprints are on the page."""
+    made = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(1, 9))
+    return mock.patch.object(keys, "_new_key", lambda: next(made))
+
+
+def _keyed(act: Callable[[Store], list[Problem]]) -> Callable[[Store], list[Problem]]:
+    def keyed(store: Store) -> list[Problem]:
+        with _same_keys():
+            return act(store)
+
+    return keyed
+
+
+def _with_another_key(store: Store) -> None:
+    """The key of a workspace whose log knows none yet is put in the place of the one known."""
+    other = Store(store.path.parent / "another")
+    signing_key(other)
+    shutil.copy(_key_file(other), _key_file(store))
+    signing_key(store)
+
+
+def _key_lost(store: Store) -> list[Problem]:
+    """The key is lost and a new one made, which nobody signs."""
+    close(store, SEPTEMBER)
+    _key_file(store).unlink()
+    rotate(store, lost=True)
+    return broken_keys(store)
+
+
+def _raise(problems: list[Problem]) -> None:
+    raise Refused(problems)
+
+
+def _anchored(address: str, then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    """September is closed and noted at an anchor; then the log is compared with it."""
+
+    def act(store: Store) -> list[Problem]:
+        kept: list[Head] = []
+        elsewhere = mock.Mock(heads=lambda: kept, add=kept.extend)
+        (store.path / "signing.yaml").write_text(f"anchors: ['{address}']\n")
+        close(store, SEPTEMBER)
+        with mock.patch.dict(ANCHORS, {"elsewhere": lambda path: elsewhere}):
+            problems = anchor_closes(store)
+            then(store)
+            return problems + broken_anchors(store)
+
+    return act
+
+
+def _written_anew(store: Store) -> None:
+    """The same events by somebody else, and every hash right."""
+    events = store.log.events()
+    with store.log.writing() as log:
+        log.connection.execute("DELETE FROM events")
+        for event in events:
+            said = json.loads(event.before), event.facts()
+            log.add(KNOWN, "nobody", event.act, event.kind, event.subject, "", *said)
+
+
+def _nothing_to_publish(store: Store) -> list[Problem]:
+    publish = cli.command_of("key").commands["publish"]  # type: ignore[attr-defined]
+    publish.callback(store, store.path / "key.json")
+    return []
+
+
 def _bundled(
     spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = ""
 ) -> Callable[[Store], list[Problem]]:
@@ -579,7 +654,7 @@ def _bundled(
         path = store.path.parent / "P1.zip"
         make_bundle(store, "P1", SEPTEMBER, path)
         spoil(path, store)
-        verify(path, key)
+        verify(path, given_fingerprints(key) if key else [])
         return []
 
     return act
@@ -595,7 +670,7 @@ def _repacked(
             parts = {name: old.read(name) for name in old.namelist()}
         change(parts)
         if sign:
-            parts["signature"] = signing_key(store.path).sign(parts["bundle.json"])
+            parts["signature"] = signing_key(store).sign(parts["bundle.json"])
         write_archive(path, parts)
 
     return spoil
@@ -1266,12 +1341,45 @@ GALLERY: dict[str, Shows] = {
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": settled(
         "a signing-key.pem of one word",
-        act=_bundled(
-            lambda path, store: (
-                (store.path / "signing-key.pem").write_text("secret"),
-                make_bundle(store, "P1", SEPTEMBER, path),
-            )
-        ),
+        act=_closed_then(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),
+    ),
+    "key-missing": settled(
+        "a bundle, or the next close, once signing-key.pem is gone",
+        act=_keyed(_closed_then(lambda store: (_key_file(store).unlink(), signing_key(store)))),
+    ),
+    "key-exchanged": settled(
+        "the same with the signing-key.pem of another workspace",
+        act=_keyed(_closed_then(_with_another_key)),
+    ),
+    "key-unsigned": settled(
+        "fenrun audit verify WORKSPACE, after fenrun key rotate WORKSPACE --lost",
+        act=_keyed(_key_lost),
+    ),
+    "key-none-yet": settled(
+        "fenrun key publish WORKSPACE key.json, before anything is signed", act=_nothing_to_publish
+    ),
+    "anchor-unreadable": settled(
+        "fenrun audit verify WORKSPACE --anchor paper:heads",
+        act=_closed_then(lambda store: _raise(broken_anchors(store, ["paper:heads"]))),
+    ),
+    "anchor-unwritten": settled(
+        'a close, where signing.yaml says `anchors: ["file:/nowhere/heads.jsonl"]`',
+        act=_anchored("file:/nowhere/heads.jsonl", lambda store: None),
+    ),
+    "anchor-behind": settled(
+        "fenrun audit verify WORKSPACE --anchor of a place that has no head of September",
+        act=_closed_then(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
+    ),
+    "anchor-differs": settled(
+        "the log written anew after September was closed, with every hash in it",
+        act=_anchored("elsewhere:heads", _written_anew),
+    ),
+    "signer-unreadable": settled(
+        "a signing.yaml whose `names` is no key of it",
+        act=lambda store: (
+            (store.path / "signing.yaml").write_text("names: Beichen Cloud\n"),
+            list(close(store, SEPTEMBER).root),
+        )[1],
     ),
     "bundle-open": settled(
         "fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close",
@@ -1288,7 +1396,14 @@ GALLERY: dict[str, Shows] = {
         act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500])),
     ),
     "bundle-signature": settled(
-        "fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)
+        "a bundle whose signature is of another text",
+        act=_keyed(_bundled(_repacked(lambda parts: parts.update(signature=b"0" * 64)))),
+    ),
+    "bundle-key": settled(
+        "fenrun verify P1.zip --key of somebody else", act=_keyed(_bundled(key="00" * 32))
+    ),
+    "key-not-given": Shows(
+        "fenrun verify P1.zip --key secret", lambda: (given_fingerprints("secret"), [])[1]
     ),
     "bundle-edited": settled(
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))

@@ -1,11 +1,11 @@
 """The command line: one file a command.
 
 In come words; out go text or JSON on standard output, problems on standard error, and an exit code:
-0 fine, 1 problems, 2 wrong usage. Everything is said in the reader's language (`--lang`, else
-FENRUN_LANG or the locale), help and usage errors too. A command reads its words, asks one room and
-prints what that returns: it decides about no money, and no other room imports it. `--json` holds
-what scripts rely on; amounts in it are exact text, and `problems` is a list with its length beside
-it under `problem_count`.
+0 fine, 1 problems, 2 wrong usage; of `verify`, 3 where nobody has vouched for the key. Everything
+is said in the reader's language (`--lang`, else FENRUN_LANG or the locale), help and usage errors
+too. A command reads its words, asks one room and prints what that returns: it decides about no
+money, and no other room imports it. `--json` holds what scripts rely on; amounts in it are exact
+text, and `problems` is a list with its length beside it under `problem_count`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ COMMANDS = {
     "statement": "Show or write a payee's statement.",
     "explain": "Explain a statement line, down to charges and clauses.",
     "close": "Close a period for good.",
+    "key": "Show, rotate and publish the key that signs closes and bundles.",
     "compare": "Say why a period's pay differs between two moments.",
     "verify": "Verify a statement's bundle, anywhere.",
     "ledger": "Write what a period means for the books.",

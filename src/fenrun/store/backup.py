@@ -150,7 +150,7 @@ def _logged(events: list[Event]) -> dict[str, str]:
     return {
         f"{event.kind}/{short(event.subject)}/{name}": content
         for event in events
-        for name, content in event.facts()["files"].items()
+        for name, content in event.facts().get("files", {}).items()  # an act writes none
     }
 
 

@@ -23,7 +23,7 @@ from fenrun.base.ids import short
 from fenrun.base.problem import Place, Problem, Refused, read_problem, refused
 from fenrun.base.when import parse_moment, show_moment
 from fenrun.base.words import reason
-from fenrun.store.audit_log import Event, Log
+from fenrun.store.audit_log import Event, Log, Writer
 from fenrun.store.digests import digests, digests_as_seen
 
 FACTS = ("charges", "book", "plans")
@@ -141,12 +141,13 @@ class Store:
         manifest: dict[str, Any],
         write: Callable[[Path], None],
         before: dict[str, Any] | None = None,
-        allowed: Callable[[], None] = lambda: None,
+        allowed: Callable[[Writer], None] = lambda log: None,
     ) -> Path:
         """Write an import, run or close; the same content twice changes nothing.
 
-        `allowed` is asked while nobody else can write, and may raise. Returns its folder. Raises
-        Refused, also where nothing can be written: the workspace is then as it was.
+        `allowed` is asked while nobody else can write; it may raise, and add events that come
+        before. Returns its folder. Raises Refused, also where nothing can be written: the workspace
+        is then as it was.
         """
         target = self.path / kind / short(content_id)
         known = parse_moment(manifest["known"])
@@ -157,7 +158,7 @@ class Store:
                 if log.has(kind, content_id):
                     return target
                 self._refuse_moment(kind, known)
-                allowed()
+                allowed(log)
                 self._place(target, manifest | {"id": content_id}, write)
                 after = {
                     "source": manifest["source"],

@@ -6,6 +6,7 @@ from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
+from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
@@ -75,7 +76,9 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     with outside_queue():
         # Whether it may be the first was decided when it was asked for.
         known = asked.known.replace(tzinfo=None)
+        store.now = now().replace(tzinfo=None)
         close(store, closed, known, expected=asked.run, first=True)
+        unanchored = [problem.code for problem in anchor_closes(store)]
     with transaction.atomic(using=_DB):
         asked.approved_by = store.actor
         asked.approved_at = now()
@@ -83,6 +86,8 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
         record_event(
             store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by
         )
+        if unanchored:
+            record_event(store.actor, "not anchored", asked.period, problems=unanchored)
     with outside_queue():
         publishing.publish(store, closed)
         following = publishing.month_after(closed)
