@@ -815,6 +815,7 @@ GALLERY: dict[str, Shows] = {
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
+    "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
         "a cost of 14 decimals, shares and rates of 6 and 8",
@@ -891,6 +892,24 @@ GALLERY: dict[str, Shows] = {
         PLAN + "exclude: [{id: cdn, when: x_Kind = 'cdn'}]\n",
     ),
     "account-unowned": settled("BillingAccountId: A9", content=_csv(BillingAccountId="A9")),
+    "account-look-alike": settled(
+        "BillingAccountId: a1, and A1 in the book", content=_csv(BillingAccountId="a1")
+    ),
+    "account-uncredited": settled(
+        "role: partner ... from: 2024-09-15",
+        the_book=BOOK.replace("party: P1}\n", "party: P1, from: 2024-09-15}\n", 1),
+    ),
+    "accounts-uncredited": settled(
+        "21 accounts of a customer without a partner",
+        the_book="parties: [{party: K1, kind: customer}]\nlinks:\n"
+        + "".join(
+            f"  - {{of: account, issuer: {ROW['InvoiceIssuerName']}, subject: B{n},"
+            " role: customer, party: K1}\n"
+            for n in range(21)
+        ),
+        content=_csv(BillingAccountId="B0")
+        + b"".join(_csv(BillingAccountId=f"B{n}").splitlines(True)[1] for n in range(1, 21)),
+    ),
     "invariant-broken": settled("a fault in the engine, made on purpose", act=_sabotaged),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),

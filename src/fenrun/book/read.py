@@ -18,6 +18,7 @@ import yaml
 
 from fenrun.base.bounds import read_text, refuse_swollen, too_large
 from fenrun.base.ids import digest, file_digest
+from fenrun.base.likeness import tidy
 from fenrun.base.money import parse_amount_or_rate, parse_share
 from fenrun.base.nodes import compose
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
@@ -125,6 +126,8 @@ def import_book(store: Store, path: Path, known: datetime) -> Imported:
 
 
 _MOST_CHARACTERS = 200
+_IDS = {"party", "subject", "issuer"}
+"""The columns by which rows of the book and of charges name the same thing."""
 _LONGEST = {"name": 500, "role": 60}
 """The most characters of a value: what every database of the portal holds."""
 
@@ -141,6 +144,8 @@ class _Row:
             for column, value in fields.items()
             if column is not None
         }
+        for column in _IDS & self.fields.keys():
+            self.fields[column] = tidy(self.fields[column])
         for column in sorted(self.fields.keys() - COLUMNS[table].keys()):
             self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
         for column, value in self.fields.items():

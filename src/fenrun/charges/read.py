@@ -23,6 +23,7 @@ from fenrun.charges import checks
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
+from fenrun.charges.ids import with_tidy_ids
 from fenrun.charges.source import Content, Source, open_arrow, open_source, read_content
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
@@ -98,7 +99,7 @@ def _staged(source: Source, content: Content, scratch: Path) -> Staged:
         staged = read_any(source, scratch)
     if not staged.rows:
         raise refused("file-empty", Place(source.path.name))
-    return staged
+    return with_tidy_ids(staged)
 
 
 def _archive(source: Source, into: Path) -> None:
