@@ -475,9 +475,7 @@ class _Audit:
                 for kind, name in (("order", "x_OrderId"), ("resource", "ResourceId"))
             )
             for c in self.charges
-            if c.get("ChargeClass") != "Correction"
-            and self.when(c)[1] < self.paid[1]
-            and all(c.get(k) == charge.get(k) for k in same)
+            if c.get("ChargeClass") != "Correction" and all(c.get(k) == charge.get(k) for k in same)
         }
         return next(iter(found)) if len(found) == 1 else own  # type: ignore[return-value]
 

@@ -215,6 +215,34 @@ def test_a_correction_without_a_resource_goes_where_the_corrected_charges_went(
     } == {"P2": -1, "P1": -6}
 
 
+def test_what_a_correction_inherits_does_not_depend_on_the_period_asked(tmp_path: Path) -> None:
+    """May's charge was of P2's machine. Its corrections come in June two years later, when no
+    month of that May is looked at any more, and its files name no machine at all: P2's all the
+    same, in the month, in the year, and where a kept month is used again.
+    """
+    year = Year(tmp_path)
+    book = "links: [{of: resource, issuer: Cloud, subject: vm-1, role: partner, party: P2}]\n"
+    year.know("2024-05-20", "vm.yaml", book)
+    columns = ",ChargeClass,SkuPriceId"
+    year.charge(
+        "2024-06-02",
+        "may.csv",
+        "A1 100 2024-05-10 2024-05 - U1 vm-1",
+        columns=f"{columns},ResourceId",
+    )
+    year.charge(
+        "2026-07-05",
+        "june.csv",
+        "A1 -1 2024-05-10 2026-06 Correction U1",
+        "A1 -2 2024-05-10 2026-06 Correction U2",
+        columns=columns,
+    )
+    for period in ("2026-06", "2026-06", "2026"):
+        run = settle_period(year.store, parse_period(period)).run
+        credits = run.engine.table("statement_credits").to_pylist()
+        assert {r["payee"]: r["credited"] for r in credits} == {"P2": -1, "P1": -2}
+
+
 def test_a_file_can_replace_another(tmp_path: Path) -> None:
     """The replacement style: January's file is delivered again, whole, with 800 instead of 900."""
     year = Year(tmp_path)

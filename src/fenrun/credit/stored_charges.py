@@ -43,6 +43,8 @@ _GROUP_NAMES = ("account", "sub_account", "order_id", "resource_id", "month")
 """Columns by which groups and their charges are told apart, whatever the plans."""
 _NAMED = {"sub-account": "sub_account", "order": "order", "resource": "resource"}
 """The kinds of subjects that the book can name, as the keys of charges are called."""
+_NAMED_IN = {"order": ORDER, "resource": "ResourceId", "sub-account": "SubAccountId"}
+"""The columns by which charges name them."""
 _CORRECTION = ["in", "ChargeClass", ["Correction"]]
 _BILLED = ("first_billed", "last_billed")
 _FEW = 200_000
@@ -110,6 +112,7 @@ class StoredCharges:
         some = copy(self)
         some.files = [replace(file, charges=some) for file in self.files]
         some.accounts, some._keys = accounts, {}
+        some.__dict__.pop("all_months", None)
         return some
 
     def part(self, source: Source, months: tuple[date, date]) -> StoredCharges:
@@ -117,6 +120,30 @@ class StoredCharges:
         some = StoredCharges(self.engine, source, self.plans, self.bases, months)
         some.scale, some.accounts = self.scale, self.accounts
         return some
+
+    @cached_property
+    def all_months(self) -> StoredCharges:
+        """The charges of the same imports in all months, if some here can correct one elsewhere.
+
+        Else these alone. What a correction inherits must not depend on the months asked for; it
+        has the start of what it corrects, so imports say where that can be.
+        """
+        starts = [
+            (item.facts.get("first_start", ""), item.facts.get("last_start", "9999"))
+            for item in (file.stored.item for file in self.files)
+            if item.facts.get("corrections", 1)
+        ]
+        for item in self.source.imports if starts else ():
+            first, last = item.facts.get("first_start", ""), item.facts.get("last_start", "9999")
+            is_near = last >= min(starts)[0] and first <= max(end for _, end in starts)
+            if is_near and not self._has_all_of(item):
+                return self.part(self.source, (date.min, date.max))
+        return self
+
+    def _has_all_of(self, item: Import) -> bool:
+        """Return whether all charges of an import are billed in the months asked for."""
+        first, last = item.facts.get("first_billed", ""), item.facts.get("last_billed", "9999")
+        return bool(first >= str(self.start) and last < str(self.end - timedelta(days=1)))
 
     def load(self, name: str) -> None:
         """Make the charges of the accounts that are meant known to the engine, as they came."""
@@ -156,12 +183,12 @@ class StoredCharges:
         keys: dict[str, list[int]] = {}
         for kind, issuer, subject in subjects:
             keys.setdefault(f"{_NAMED[kind]}_key", []).append(key_of(issuer, subject))
-        return {pair for file in self.files for pair in file.accounts_with(keys)}
+        return {pair for file in self.all_months.files for pair in file.accounts_with(keys)}
 
     def keys_of(self, kind: str) -> set[int]:
         """Return the keys of all orders, resources or sub-accounts of the charges."""
         if kind not in self._keys:
-            found = (file.keys_of(f"{_NAMED[kind]}_key") for file in self.files)
+            found = (file.keys_of(f"{_NAMED[kind]}_key") for file in self.all_months.files)
             self._keys[kind] = set().union(*found)
         return self._keys[kind]
 
@@ -458,14 +485,15 @@ class _Grouping:
     for_rows: bool
 
     def run(self, runner: Runner, check: Callable[[Sequence[Month]], None]) -> None:
+        elsewhere = self._grouping_of_corrected()
+        if elsewhere:
+            elsewhere.load_corrected()
         engine, filled = self.charges.engine, self._fragments()
-        step = _STEPS["charge_rows"]
-        kind = "TABLE" if self._is_small else "VIEW"
-        engine.make(kind, step.name, step.filled(filled), step.about)
+        self._make_rows(filled)
         months = self._load_months(runner)
         check(months)
         filled |= self._distinguishing(runner)
-        if self._inherits:
+        if self._inherits and not elsewhere:
             self._load_corrected(filled)
         filled |= self._packed(months)
         engine.run(_STEPS["coded_charges"], filled)
@@ -473,6 +501,11 @@ class _Grouping:
         engine.run(_STEPS["groups"], filled)
         if not runner.shares(engine.connection):
             runner.load_table("groups", engine.table("groups"))
+
+    def _make_rows(self, filled: Mapping[str, str]) -> None:
+        step = _STEPS["charge_rows"]
+        kind = "TABLE" if self._is_small else "VIEW"
+        self.charges.engine.make(kind, step.name, step.filled(filled), step.about)
 
     @property
     def _is_small(self) -> bool:
@@ -505,6 +538,21 @@ class _Grouping:
         sql = step.filled(filled)
         question = Question(step.name, sql, keys, totals or {}, views or {}, step.about)
         self.charges.engine.answer(question, self._rows_by_file)
+
+    def _grouping_of_corrected(self) -> _Grouping | None:
+        """Return the charges of accounts with corrections, if these can correct other months'."""
+        whole = self.charges.all_months
+        if not self._inherits or whole is self.charges:
+            return None
+        corrected = (file.accounts_with_corrections() for file in self.charges.files)
+        return replace(self, charges=whole.of(set().union(*corrected)))
+
+    def load_corrected(self) -> None:
+        """Load what corrections inherit of these charges: `corrected`."""
+        filled = self._fragments()
+        self._make_rows(filled)
+        self._load_named()
+        self._load_corrected(filled)
 
     def _load_corrected(self, filled: Mapping[str, str]) -> None:
         """Load what corrections inherit of the charges that they correct."""
@@ -674,10 +722,9 @@ class _Grouping:
     @cached_property
     def _named(self) -> list[tuple[str, str, str, int]]:
         """Orders, resources and sub-accounts that the book names and a file can have."""
-        columns = {"order": ORDER, "resource": "ResourceId", "sub-account": "SubAccountId"}
         present = self.charges.present
         rows = named_subjects(self.book, self.crediting.codes)
-        return [row for row in rows if columns[row[0]] in present]
+        return [row for row in rows if _NAMED_IN[row[0]] in present]
 
     @cached_property
     def _kinds_named(self) -> list[str]:
@@ -685,21 +732,29 @@ class _Grouping:
 
     @cached_property
     def _inherits(self) -> bool:
-        """True if corrections can inherit an order or a resource."""
-        named = {"order", "resource"} & set(self._kinds_named)
+        """True if corrections can inherit an order or a resource, of charges of any month."""
         facts = (file.stored.item.facts for file in self.charges.files)
-        return bool(named) and any(fact.get("corrections", 1) for fact in facts)
+        if not any(fact.get("corrections", 1) for fact in facts):
+            return False
+        named = set(pc.unique(self.book.links["of_kind"]).to_pylist()) & {"order", "resource"}
+        if named & set(self._kinds_named):
+            return True
+        return any(_NAMED_IN[kind] in self.charges.all_months.present for kind in named)
 
-    def _distinguishing(self, runner: Runner) -> dict[str, str]:
-        """Return SQL of what the book names and of the days told apart, with the joins."""
-        engine, joins = self.charges.engine, []
+    def _load_named(self) -> None:
+        """Load `named`: orders, resources and sub-accounts that the book names, by their keys."""
         rows = self._named
         arrays = {
             "of_kind": pa.array([kind for kind, *_ in rows], pa.string()),
             "named_key": pa.array([key_of(i, subject) for _, i, subject, _ in rows], pa.int64()),
             "code": pa.array([code for *_, code in rows], pa.int64()),
         }
-        engine.load("named", pa.table(arrays))
+        self.charges.engine.load("named", pa.table(arrays))
+
+    def _distinguishing(self, runner: Runner) -> dict[str, str]:
+        """Return SQL of what the book names and of the days told apart, with the joins."""
+        self._load_named()
+        joins = []
         aliases = {"sub-account": "s", "order": "o", "resource": "r"}
         codes = {"sub-account": _NONE, "order": _NONE, "resource": _NONE}
         own = []
