@@ -33,6 +33,7 @@ import pyarrow.parquet as pq
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
+from fenrun.charges.preview import Account
 from fenrun.closing import close as closing
 from fenrun.closing import recompute as again
 from fenrun.closing.close import close
@@ -49,6 +50,7 @@ from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import import_file
+from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
 from fenrun.settle.standing import Standing
 from fenrun.statement.rows import statement_of
@@ -911,6 +913,19 @@ GALLERY: dict[str, Shows] = {
         + b"".join(_csv(BillingAccountId=f"B{n}").splitlines(True)[1] for n in range(1, 21)),
     ),
     "invariant-broken": settled("a fault in the engine, made on purpose", act=_sabotaged),
+    "accounts-similar": Shows(
+        "fenrun look charges.csv, with the accounts A1 and a1",
+        lambda: similar_accounts(
+            [
+                Account("Beichen Cloud", name, "", "", "CNY", 1, Decimal(1), frozenset())
+                for name in ("A1", "a1")
+            ]
+        ),
+    ),
+    "look-no-accounts": Shows(
+        "fenrun look plan.yaml --make-book book.yaml",
+        lambda: _said(lambda: write_first_book(Path("book.yaml"), [], "en")),
+    ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
     "target-exists": Shows("fenrun world FOLDER, where FOLDER holds something", _exists),

@@ -81,7 +81,7 @@ def stage_charges(
 def _written(source: Source, content: Content, into: Path) -> _Ready:
     """Write the files of an import into a folder."""
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-        staged = _staged(source, content, Path(scratch))
+        staged = read_staged(source, content, Path(scratch))
         problems = checks.find(staged)
         charges = staged.charges()
         write_charges(into, charges, source.path.name)
@@ -91,7 +91,7 @@ def _written(source: Source, content: Content, into: Path) -> _Ready:
     return _Ready(facts, in_order(problems))
 
 
-def _staged(source: Source, content: Content, scratch: Path) -> Staged:
+def read_staged(source: Source, content: Content, scratch: Path) -> Staged:
     """Read a file the fast way, or else the one that takes every file. Raises Refused."""
     try:
         staged = read_plain(source, content)

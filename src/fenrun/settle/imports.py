@@ -135,16 +135,20 @@ def import_files(
                 yield problems
 
 
-def _staged(store: Store, path: Path, progress: Progress) -> Enter:
-    """Read a file, as far as nobody else must wait for it. Raises Refused."""
+def dataset_of(path: Path) -> Dataset:
+    """Return what kind of file this is. Raises Refused where it cannot be read."""
     if not path.is_file():
         raise refused("file-unreadable", Place(path.name), detail=Message("no-such-file"))
     shown = str(path).encode("utf-8", "replace").decode("utf-8")
     if shown != str(path):
         place = Place(Path(shown).name)
         raise refused("file-unreadable", place, detail=Message("file-name-not-text"))
-    dataset = next(dataset for dataset in DATASETS if dataset.fits(path))
-    return dataset.stage(store, path, progress)
+    return next(dataset for dataset in DATASETS if dataset.fits(path))
+
+
+def _staged(store: Store, path: Path, progress: Progress) -> Enter:
+    """Read a file, as far as nobody else must wait for it. Raises Refused."""
+    return dataset_of(path).stage(store, path, progress)
 
 
 def content_of(facts: Mapping[str, Any], lang: str) -> str:
