@@ -39,7 +39,7 @@ _MOST_SHOWN = 20
 @click.option(
     "--make-book",
     type=click.Path(path_type=Path),
-    help="Write a book to start from, with a customer for each account (YAML).",
+    help="Write a book to start from, with a customer for each account (.yaml or .xlsx).",
 )
 @as_json
 def command(files: tuple[Path, ...], make_book: Path | None, json_: bool) -> None:

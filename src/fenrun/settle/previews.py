@@ -13,6 +13,7 @@ from fenrun.base.likeness import LookAlikes, revealed
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.book.read import read_book
+from fenrun.book.to_xlsx import write_workbook
 from fenrun.book.write import write_yaml
 from fenrun.charges.preview import Account, Preview, preview_charges
 from fenrun.plan.read import load_plan
@@ -130,7 +131,11 @@ def write_first_book(path: Path, accounts: Sequence[Account], lang: str) -> None
         raise refused("target-exists", Place(str(path)), path=path)
     if not accounts:
         raise refused("look-no-accounts", Place(path.name))
-    write_yaml(path, book_to_start_from(accounts), lang, hints=True)
+    book = book_to_start_from(accounts)
+    if path.suffix.lower() == ".xlsx":
+        write_workbook(path, book, lang)
+    else:
+        write_yaml(path, book, lang, hints=True)
 
 
 def billed_in_all(accounts: Iterable[Account]) -> dict[str, Decimal]:
