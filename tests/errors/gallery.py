@@ -50,6 +50,7 @@ from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import import_file
+from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
 from fenrun.settle.standing import Standing
@@ -925,6 +926,10 @@ GALLERY: dict[str, Shows] = {
     "look-no-accounts": Shows(
         "fenrun look plan.yaml --make-book book.yaml",
         lambda: _said(lambda: write_first_book(Path("book.yaml"), [], "en")),
+    ),
+    "object-unreadable": Shows(
+        "fenrun import WORKSPACE s3://",
+        lambda: _said(lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")) and []),
     ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),

@@ -22,7 +22,7 @@ from fenrun.plan.read import load_plan
 from fenrun.store.facts import Enter, Imported, Store, manifest
 
 _YAML = (".yaml", ".yml")
-_SUFFIXES = (".csv", ".parquet", ".xlsx", *_YAML, ".gz", ".zst")
+SUFFIXES = (".csv", ".parquet", ".xlsx", *_YAML, ".gz", ".zst")
 """The endings of the files that are taken from a folder."""
 
 Progress = Callable[[Any], Any]
@@ -92,7 +92,7 @@ def files_in(path: Path) -> list[Path]:
     files = [
         file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "~$"))
     ]
-    return sorted(file for file in files if file.suffix.lower() in _SUFFIXES)
+    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
 
 
 def import_file(
