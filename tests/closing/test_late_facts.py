@@ -66,7 +66,7 @@ def _known_from_the_start(month: int) -> dict[str, Any]:
 
 
 BASE = [_known_from_the_start(month) for month in (1, 2, 3)]
-some = settings(max_examples=max(3, (settings.default or settings()).max_examples // 3))
+some = settings(max_examples=max(2, (settings.default or settings()).max_examples // 3))
 """Histories are settled many times each: there are fewer of them, of several plans each."""
 
 

@@ -20,8 +20,11 @@ from fenrun.closing import recompute as again
 from fenrun.closing.close import closes, settle_period
 from fenrun.closing.recompute import recompute
 from fenrun.settle import runs
+from fenrun.settle.detail import Detail
+from fenrun.settle.explain import explain
 from fenrun.settle.facts import Facts
 from fenrun.statement.rows import statement_of
+from fenrun.statement.sentences import in_words
 from tests.closing.test_closing import Year
 
 JANUARY, FEBRUARY = parse_period("2024-01"), parse_period("2024-02")
@@ -88,6 +91,30 @@ def test_what_is_closed_is_not_settled_again(year: Year) -> None:
         patch.object(Facts, "settle", side_effect=AssertionError("settled again")),
     ):
         assert _paid(year) == 90
+
+
+def test_a_closed_line_is_explained_as_it_was_recorded(year: Year) -> None:
+    """By another version, which would credit a cent more: the customers are those recorded, and
+    single charges, which would not sum to them, are not listed.
+    """
+    line = "small/reward/2024-01/P1"
+    open_ = explain(settle_period(year.store, JANUARY, upto=datetime(2024, 2, 3)).run, line)
+    assert (len(open_["charges"]), open_["charges_differ"]) == (1, False)
+    year.close("2024-01", "2024-02-03")
+    closed = explain(settle_period(year.store, JANUARY).run, line)
+    assert {**closed, "as_of": None} == {**open_, "as_of": None}
+    derived = Detail.customers
+
+    def a_cent_more(*asked: Any) -> list[dict[str, Any]]:
+        return [{**row, "credited": row["credited"] + 1} for row in derived(*asked)]
+
+    with patch.object(Detail, "customers", a_cent_more):
+        run = settle_period(year.store, JANUARY).run
+        by_another = explain(run, line)
+        assert explain(run, line, 0) == {**closed, "charges": [], "credit_clauses": {}}
+    differing = {"charges": [], "credit_clauses": {}, "charges_differ": True}
+    assert by_another == {**closed, **differing}
+    assert "not listed" in " ".join(in_words(by_another, "en"))
 
 
 def test_another_version_of_fenrun_pays_no_differences(year: Year) -> None:

@@ -19,7 +19,7 @@ from fenrun.settle.script import script
 from tests.auditor.compare import KNOWN, sources_of, stored
 from tests.properties import worlds
 
-EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "3"))
+EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "2"))
 TABLES = ("credits", "earnings", "not_counted", "payments", "statement_lines", "ledger")
 COUNTS = {"charges", "rows", "lines", "label_load.held"}
 """Wide whole numbers that are no amounts."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import gzip
 import importlib
 import io
@@ -29,6 +30,7 @@ from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from click.testing import CliRunner
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
@@ -56,6 +58,8 @@ from fenrun.settle.runs import settle_workspace
 from fenrun.settle.standing import Standing
 from fenrun.statement.rows import statement_of
 from fenrun.store import audit_log as log
+from fenrun.store import facts
+from fenrun.store.backup import back_up, restore
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import run_cases
 from fenrun.whatif.compare import as_other, settle_plans
@@ -445,6 +449,33 @@ def _busy(store: Store) -> list[Problem]:
     return []
 
 
+def _full(store: Store) -> list[Problem]:
+    """September is settled on a full disk."""
+    full = OSError(errno.ENOSPC, "")
+    with mock.patch.object(facts.tempfile, "mkdtemp", side_effect=full):
+        settle_workspace(store, SEPTEMBER)
+    return []
+
+
+def _damaged(store: Store) -> list[Problem]:
+    """A byte of the book in a backup is changed."""
+    path = store.path.parent / "backup.zip"
+    back_up(store, path, KNOWN)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"Terms", b"terms", 1))
+    restore(path, store.path.parent / "restored")
+    return []
+
+
+def _portal_elsewhere(store: Store) -> list[Problem]:
+    words = ["backup", str(store.path), "--to", str(store.path.parent / "backup.zip"), "--json"]
+    with mock.patch.dict(os.environ, DATABASE_URL="postgres://user@host/name"):
+        said = CliRunner().invoke(cli.command_of("backup"), words[1:])
+    found = json.loads(said.stdout)
+    values = {"taken": "2024-12-02 09:00", "events": found["log"]["seq"]}
+    return [Problem(one["code"], Place("backup.zip"), values) for one in found["problems"]]
+
+
 def _facts_meanwhile(store: Store) -> list[Problem]:
     """A file of the same moment comes while September is being closed."""
     rows = closing.signed_off_rows
@@ -794,6 +825,7 @@ GALLERY: dict[str, Shows] = {
     "null-forbidden": charges(ChargeCategory=""),
     "row-quarantined": charges(BillingAccountId=""),
     "date-out-of-range": charges(BillingPeriodStart="0001-09-01T00:00:00Z"),
+    "text-unfit": charges(SubAccountId="S\0"),
     "null-word": charges(SubAccountId="NULL"),
     "no-final-newline": file(
         "charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"
@@ -987,6 +1019,17 @@ GALLERY: dict[str, Shows] = {
     ),
     "workspace-busy": settled(
         "fenrun close WORKSPACE while another process writes for a minute", act=_busy
+    ),
+    "workspace-unwritable": settled(
+        "fenrun settle WORKSPACE --period 2024-09, where the disk is full", act=_full
+    ),
+    "backup-inside": settled(
+        "fenrun backup WORKSPACE --to WORKSPACE/backup.zip",
+        act=lambda store: back_up(store, store.path / "backup.zip", KNOWN)[1],
+    ),
+    "backup-damaged": settled("a byte of a backup changed, then fenrun restore", act=_damaged),
+    "backup-without-portal": settled(
+        "fenrun backup WORKSPACE --to backup.zip, with DATABASE_URL set", act=_portal_elsewhere
     ),
     "log-edited": settled(
         "UPDATE events SET actor = 'somebody' WHERE seq = 2",

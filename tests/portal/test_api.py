@@ -41,7 +41,7 @@ def test_made_up_requests_get_answers_that_fit_the_schema(own: Portal, role: str
             operation = found.ok()
 
             @settings(
-                max_examples=12,
+                max_examples=6,
                 deadline=None,
                 phases=[Phase.explicit, Phase.generate],
                 suppress_health_check=list(HealthCheck),

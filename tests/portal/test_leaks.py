@@ -5,6 +5,7 @@ Nobody sees what does not concern them, by no page and no query.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -253,6 +254,8 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
 def test_no_route_tells_what_does_not_concern_the_asker(
     portal: Portal, facts: dict[str, Any], account: str
 ) -> None:
+    if portal.database == "postgresql" and account != "rep" and "FENRUN_NIGHTLY" not in os.environ:
+        pytest.skip("its rows are isolated for all accounts alike: see the database's own test")
     secrets, leaked, broken = _secrets(facts, portal, account), {}, []
     shown = estimated = 0
     assert len(secrets) > 20

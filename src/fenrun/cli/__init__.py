@@ -10,7 +10,6 @@ it under `problem_count`.
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 import click
 
 from fenrun.base.problem import Place, Refused, refused
-from fenrun.base.words import LANGUAGES, Message, catalogue
+from fenrun.base.words import LANGUAGES, reason
 from fenrun.cli.help import Group, speak_with_click
 from fenrun.cli.output import fail
 
@@ -45,6 +44,8 @@ COMMANDS = {
     "account": "Make an account of the portal.",
     "mcp": "Serve a portal to an assistant, read only.",
     "audit": "Show and verify the log of all events.",
+    "backup": "Write a workspace to a file, as it is at one moment.",
+    "restore": "Make a workspace from a backup.",
     "cache": "Show or clear the sums of months that WORKSPACE keeps to settle quickly.",
     "bench": "Measure fenrun on known jobs.",
 }
@@ -80,14 +81,7 @@ class _Commands(Group):
             raise
         except OSError as error:
             place = Place(str(error.filename or ""))
-            return fail(refused("path-unusable", place, detail=_reason(error)).problems)
-
-
-def _reason(error: OSError) -> Message:
-    """Return why the system refused, in the reader's language."""
-    code = errno.errorcode.get(error.errno or 0, str(error.errno))
-    key = f"system-{code}"
-    return Message(key) if key in catalogue() else Message("system-other", {"code": code})
+            return fail(refused("path-unusable", place, detail=reason(error)).problems)
 
 
 def module_of(name: str) -> ModuleType:

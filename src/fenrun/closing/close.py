@@ -16,7 +16,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
 from fenrun.base.table import from_rows, read_parquet, to_rows
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period, show_moment
-from fenrun.closing.differences import differences, recorded_amounts
+from fenrun.closing.differences import Amounts, differences, recorded_amounts
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import (
     hashes_of,
@@ -27,12 +27,13 @@ from fenrun.closing.sign_off import (
 )
 from fenrun.settle.facts import facts_as_of, in_force, knowledge_time
 from fenrun.settle.inspection import Inspection
-from fenrun.settle.results import ENGINE_VERSION
+from fenrun.settle.results import ENGINE_VERSION, LINE_CUSTOMERS
 from fenrun.settle.runs import Settled, run_as_kept, settle_for_good, settle_workspace
 from fenrun.statement.run import Difference, Run, paid_in_all
-from fenrun.store.facts import FACTS, Store, manifest
+from fenrun.store.facts import FACTS, Store, manifest, verified
 
 Progress = Callable[[str], None]
+_CUSTOMERS = f"{LINE_CUSTOMERS.name}.parquet"
 _PAID = "SELECT coalesce(sum(paid), 0) AS paid FROM payments WHERE month >= ? AND month < ?"
 
 
@@ -47,7 +48,8 @@ def closes(store: Store) -> list[Close]:
             root=item.facts["root"],
             id=item.id,
         )
-        for item in store.verified(item for item in items if item)
+        for item in items
+        if item
     ]
 
 
@@ -91,6 +93,10 @@ def closed_run(store: Store, close: Close) -> Settled:
     if found is None:
         seq = store.log.events("closes", close.id)[0].seq
         raise refused("stored-edited", Place(f"runs/{close.run}"), seq=seq)
+    item = store.find("closes", close.id)
+    if item and (item.folder / _CUSTOMERS).exists():  # not of what earlier versions closed
+        verified([item])
+        found.run.engine.load_file(LINE_CUSTOMERS.name, item.folder / _CUSTOMERS)
     return replace(found, run=replace(found.run, booked=booked(store, close), closed=True))
 
 
@@ -108,7 +114,7 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     item = store.find("closes", close.id)
     if not item:
         return ()
-    store.verified([item])
+    verified([item])
     return tuple(to_rows(Difference, read_parquet(item.folder / "differences.parquet")))
 
 
@@ -127,7 +133,10 @@ def due(
     if not done:
         return []
     whole = parse_period(f"{done[0].period.months[0]}/{done[-1].period.months[-1]}")
-    recorded = recorded_amounts(closed_run(store, close).run for close in done)
+
+    def recorded() -> Amounts:
+        return recorded_amounts(closed_run(store, close).run for close in done)
+
     return differences(store, whole, done[-1].known, known, progress, recorded, for_good)
 
 
@@ -166,6 +175,8 @@ def close(
         table = from_rows(Difference, run.booked)
         pq.write_table(table, folder / "differences.parquet", compression="zstd")
         (folder / "leaves.json").write_text(leaves_text(leaves), "utf-8")
+        customers = run.engine.query(f"FROM {LINE_CUSTOMERS.name} ORDER BY ALL")
+        pq.write_table(customers, folder / _CUSTOMERS, compression="zstd")
 
     def check_unchanged() -> None:
         if [close.id for close in closes(store)] != [close.id for close in done]:

@@ -109,7 +109,7 @@ JOIN qualifying_amounts AS c
 GROUP BY h.plan, h.component, h.payee, h.unit, h.period
 
 -- step: payee_matches
--- Which payees qualify for which components in which period.
+-- Which tests of payees hold for whom in which period.
 {payee_matches}
 
 -- step: referenced
@@ -126,7 +126,7 @@ SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.pay
                       ELSE f.amount END AS compared,
        n.amount AS figure, w.amount AS by_figure, x.amount AS times_figure, b.spend,
        coalesce(v.spend, 0) AS spend_before,
-       CASE WHEN k.payee_rule = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies
+       CASE WHEN k.payee_test = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies
 FROM measures AS b
 JOIN like_of AS l ON l.like_plan = b.plan AND l.like_component = b.component
 JOIN components AS k ON k.plan = l.plan AND k.component = l.component
@@ -157,8 +157,7 @@ LEFT JOIN customers_last_year AS c
   ON c.plan = b.plan AND c.component = b.component AND c.payee = b.payee AND c.unit = b.unit
  AND c.period = b.period
 LEFT JOIN payee_matches AS q
-  ON q.plan = k.plan AND q.component = k.component AND q.payee = b.payee
- AND q.period_from = b.period_from
+  ON q.test = k.payee_test AND q.payee = b.payee AND q.period_from = b.period_from
 WHERE b.last_month >= {earn_from} AND b.last_month < {paid_to}
 
 -- step: gated
@@ -480,7 +479,7 @@ SELECT plan, component, rank, role, payee, per, period, period_from, period_to, 
 FROM stepped
 
 -- step: customer_tests
--- Which conditions hold of which customers at the end of which months.
+-- Which tests of customers hold at the end of which months.
 {customer_tests}
 
 -- step: clawback_entries
@@ -489,9 +488,9 @@ FROM stepped
 SELECT o.plan, o.component, o.rank, o.role, o.payee, p.period, p.period_from, p.period_to,
        p.last_month, o.currency, o.unit, -sum(o.earned) AS earned
 FROM components AS k
-JOIN customer_tests AS t ON t.plan = k.plan AND t.rule = k.clawback_rule
+JOIN customer_tests AS t ON t.test = k.clawback_test
 LEFT JOIN customer_tests AS b
-  ON b.plan = t.plan AND b.rule = t.rule AND b.customer = t.customer AND b.month = t.month - 1
+  ON b.test = t.test AND b.customer = t.customer AND b.month = t.month - 1
 JOIN periods AS p
   ON p.calendar = '1@1' AND p.first_month = t.month AND p.last_month < {paid_to}
 JOIN component_earnings AS o
@@ -546,6 +545,27 @@ SELECT plan, component, rank, role, payee, unit, 'month', period, period_from, p
        last_month, currency, 6, 'clawback', unit, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM clawback_entries
+
+-- step: earned_sums
+-- What each plan earns each payee in the lines that the period pays.
+SELECT plan, component, payee, currency, sum(earned) AS earned
+FROM earnings
+WHERE last_month >= {paid_from} AND last_month < {paid_to}
+GROUP BY plan, component, payee, currency
+
+-- step: line_customers
+-- What each line that the period pays measures of each customer, and what of it counts.
+SELECT e.plan, e.component, e.payee, e.period, c.customer, c.excluded_by, c.baseline_period,
+       max(c.baseline) AS baseline, sum(c.amount) AS credited, sum(c.counted) AS counted,
+       sum(c.charges) AS charges
+FROM (SELECT DISTINCT plan, component, payee, period, first_month, last_month
+      FROM component_earnings
+      WHERE last_month >= {paid_from} AND last_month < {paid_to}) AS e
+JOIN qualifying_of AS l ON l.plan = e.plan AND l.component = e.component
+JOIN qualifying_amounts AS c
+  ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
+ AND c.month >= e.first_month AND c.month <= e.last_month
+GROUP BY e.plan, e.component, e.payee, e.period, c.customer, c.excluded_by, c.baseline_period
 
 -- step: not_counted
 -- What is credited but does not count, for the lines that the period pays: by the rule that

@@ -87,6 +87,11 @@ class DuckDB:
         finally:
             self.connection.execute(f"SET search_path = 'main'; DROP SCHEMA {name} CASCADE")
 
+    def has(self, name: str) -> bool:
+        """Return whether there is a table or view of the name."""
+        sql = "SELECT 1 FROM information_schema.tables WHERE table_name = ?"
+        return bool(self.connection.execute(sql, [name]).fetchall())
+
     def columns(self, name: str) -> dict[str, str]:
         described = self.connection.execute(
             f"SELECT column_name, column_type FROM (DESCRIBE {quoted_path(name)})"

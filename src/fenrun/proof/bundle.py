@@ -42,7 +42,7 @@ from fenrun.proof.attested import differing, short_digest
 from fenrun.proof.keys import public_text, signing_key
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of
-from fenrun.store.facts import Store
+from fenrun.store.facts import Store, verified
 
 FORMAT = 4
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -176,7 +176,7 @@ def _leaves(store: Store, close: Close) -> dict[str, Leaf]:
     item = store.find("closes", close.id)
     if not item:
         return {}
-    store.verified([item])
+    verified([item])
     return read_leaves((item.folder / "leaves.json").read_text("utf-8"))
 
 

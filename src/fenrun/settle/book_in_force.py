@@ -9,7 +9,7 @@ from typing import Any
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.settle.facts import knowledge_time
-from fenrun.store.facts import Import, Store
+from fenrun.store.facts import Import, Store, verified
 
 Rows = list[dict[str, Any]]
 _KEYS = {"links": ("link_id",), "labels": ("party", "label", "valid_from")}
@@ -24,7 +24,7 @@ def book_in_force(
     Rows are those of a KnownBook with `brought`: who imported the row, when, why and in which
     import. `about` leaves rows alone that name it: a party, account, order or resource.
     """
-    imports = store.verified(store.imports("book", knowledge_time(store, known)))
+    imports = verified(store.imports("book", knowledge_time(store, known)))
     book = KnownBook(sources_of(imports))
     found = {"links": book.links(), "labels": book.labels()}
     for table, rows in found.items():

@@ -14,7 +14,16 @@ from fenrun.book.as_codes import issuer_and_subject
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.readings import decimals_of
-from fenrun.settle.results import AS_IT_IS, COUNT, DAY, MONTH, RESULT_TABLES, TEXT
+from fenrun.settle.results import (
+    AS_IT_IS,
+    COUNT,
+    DAY,
+    KEPT,
+    MONTH,
+    ON_REQUEST,
+    RESULT_TABLES,
+    TEXT,
+)
 from fenrun.settle.settling import Settlement
 
 _RENAMED = {"plan": "plan_id", "link": "link_id", "last_month": "paid_month"}
@@ -23,14 +32,14 @@ _FEWEST = 2
 _SAMPLE = 100
 
 
-def load_results(settlement: Settlement, engine: DuckDB, only: str = "") -> None:
+def load_results(settlement: Settlement, engine: DuckDB, *only: str) -> None:
     """Load the results of a settlement, as people read them, as tables of the engine's `main`.
 
-    With `only`, one of them.
+    All that a run keeps, or `only` some of them and of those made on request.
     """
     decoder = _Decoder(settlement)
-    for table in RESULT_TABLES:
-        if only in ("", table.name):
+    for table in (*RESULT_TABLES, *ON_REQUEST):
+        if table.name in (only or KEPT):
             engine.show(table.name, decoder.table(table.name, table.columns))
 
 

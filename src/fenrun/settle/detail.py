@@ -7,7 +7,7 @@ those below them, ever held a role of, with all other charges of these customers
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -76,10 +76,7 @@ class Detail:
                 self.settling.runner.rows(_QUALIFYING, [*key, *months])
             )
         ]
-        return sorted(
-            rows,
-            key=lambda row: (-row["credited"], row["customer"] or "~", row["excluded_by"] or "~"),
-        )
+        return most_credited_first(rows)
 
     def load_credits(self, plan: str, parties: Sequence[str]) -> None:
         """Make the tables `detail_credits`, what the parties are credited, and `detail_groups`.
@@ -110,6 +107,13 @@ class Detail:
     def same_group(self) -> str:
         """SQL of whether a row t of `coded_charges` is in a group g of `groups`."""
         return self.charges.same_group(self.settling.crediting)
+
+
+def most_credited_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what a line measures of customers in the order in which they are shown."""
+    return sorted(
+        rows, key=lambda row: (-row["credited"], row["customer"] or "~", row["excluded_by"] or "~")
+    )
 
 
 @contextmanager

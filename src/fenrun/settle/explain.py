@@ -1,7 +1,8 @@
 """The explanation of a statement line as data: its bands, customers, charges and clauses.
 
-The rows are those that settled, unsummed; single charges come from running the first views of the
-credit stage again. `sentences` says it in words.
+The rows are those that settled, unsummed. What a line measures of each customer is recorded where
+it is closed; elsewhere, and for single charges, the steps of crediting run again for the payee.
+`sentences` says it in words.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
 from fenrun.plan.rows import Rule
-from fenrun.settle.detail import Detail, detail_of
+from fenrun.settle.detail import Detail, detail_of, most_credited_first
+from fenrun.settle.results import LINE_CUSTOMERS
 from fenrun.statement.rows import Clauses, clauses_of
 from fenrun.statement.run import Run
 
@@ -45,6 +47,10 @@ JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
 WHERE c.party = ? AND c.role = ? AND c.month >= ? AND c.month <= ?
 ORDER BY abs({amount}) DESC, t.import_id, t.row_no
 LIMIT ?"""
+_RECORDED = f"""
+SELECT customer, excluded_by, baseline_period, baseline, credited, counted, charges
+FROM {LINE_CUSTOMERS.name}
+WHERE plan_id = ? AND component = ? AND payee = ? AND period = ?"""
 _RATE_STEP = Decimal("0.00000001")
 """The last decimal of a rate that is shown: six of a percent."""
 _RATIO_STEP = Decimal("0.01")
@@ -54,7 +60,8 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     """Return the explanation of a statement line as a JSON-ready mapping; amounts are exact text.
 
     `units` holds what it adds up (one a payee, customer or order, as the component says),
-    `entries` what other clauses add or take off; `charges` of its charges are listed.
+    `entries` what other clauses add or take off; `charges` of its charges are listed, none if
+    `charges_differ`: of what is closed, where this version credits others than were recorded.
     Raises Refused where the run has no such line.
     """
     engine, as_of = run.engine, run.as_of
@@ -67,6 +74,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     entries = [row for row in earnings if row["step_no"]]
     bands = _bands_by_unit(run, line)
     customers, listed = _made_of(run, line, charges) if units else ([], [])
+    charges_differ, listed = listed is None, listed or []
     return {
         "line": line_id,
         "payee": line["payee"],
@@ -89,6 +97,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "customers": [_customer(row) for row in customers],
         "charges_total": sum(row["charges"] for row in customers),
         "charges": listed,
+        "charges_differ": charges_differ,
         "credit_clauses": {
             rule: _clause(clauses[plan, rule])
             for rule in sorted({charge["clause"] for charge in listed})
@@ -226,13 +235,36 @@ def _baseline(row: Row) -> dict[str, Any]:
     }
 
 
-def _made_of(run: Run, line: Row, limit: int) -> tuple[list[dict[str, Any]], ...]:
-    """Return what a line measures by customer, and its charges, largest first, at most `limit`."""
+def _made_of(
+    run: Run, line: Row, limit: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None]:
+    """Return what a line measures by customer, and its charges, largest first, at most `limit`.
+
+    None for charges, where they would not sum to what is recorded.
+    """
     plan, payee = line["plan_id"], line["payee"]
+    recorded = _recorded(run, line)
+    if recorded is not None and not limit:
+        return recorded, []
     with detail_of(run, [payee]) as detail:
         span = (line["period_from"], line["period_to"])
         customers = detail.customers(plan, line["component"], payee, *span)
+        if recorded is not None and recorded != customers:
+            return recorded, None
         return customers, _charges(run, detail, line, limit) if limit else []
+
+
+def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
+    """Return what a line of a closed period measured by customer; None of what is not recorded.
+
+    That is a line of another period, or one that an earlier version closed.
+    """
+    span = run.period.span
+    is_of_close = run.closed and span.start <= line["paid_month"] < span.end
+    if not is_of_close or not run.engine.has(LINE_CUSTOMERS.name):
+        return None
+    key = [line["plan_id"], line["component"], line["payee"], line["period"]]
+    return most_credited_first(run.engine.query(_RECORDED, key).to_pylist())
 
 
 def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
-from fenrun.store.facts import FACTS, Import, Store
+from fenrun.store.facts import FACTS, Import, Store, verified
 
 _BEFORE_ALL = datetime(1970, 1, 1)
 """The knowledge time of a workspace that knows nothing."""
@@ -30,7 +30,7 @@ _BEFORE_ALL = datetime(1970, 1, 1)
 def plans_as_of(store: Store, known: datetime) -> list[PlanFile]:
     """Return the plans as last known by then: of each plan id the latest text."""
     latest = {item.facts["plan"]: item for item in store.imports("plans", known)}
-    items = store.verified(latest[plan_id] for plan_id in sorted(latest))
+    items = verified(latest[plan_id] for plan_id in sorted(latest))
     return [plan_of(item) for item in items]
 
 
@@ -59,28 +59,34 @@ class Facts:
         engine: DuckDB | None = None,
         make: Callable[[], Runner] | None = None,
         inspect: Inspect = lambda settling, charges: None,
+        by_customer: bool = False,
     ) -> Run:
         """Settle the period over these facts, in the engine given or a new one (see FENRUN_ENGINE).
 
-        No run is kept; `make` and `inspect` are those of the pipeline. Raises Refused.
+        No run is kept; `make`, `inspect` and `by_customer` are those of the pipeline. Raises
+        Refused.
         """
         engine = engine or new_engine()
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
         facts = (engine, source, self.book, self.plans, period, as_of)
-        return settle(*facts, progress, sources, make, self.kept, inspect)
+        return settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
 
-    def earn(self, period: Period, known: datetime) -> Run:
-        """Settle the period up to `earnings`, the only table of the run. Raises Refused."""
+    def earn(self, period: Period, known: datetime, result: str = "earnings") -> Run:
+        """Settle the period up to a result of earning, the only table of the run. Raises Refused.
+
+        That is `earnings`, or `earned_sums`.
+        """
         source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
-        return earn(new_engine(), source, self.book, self.plans, period, as_of)
+        facts = (new_engine(), source, self.book, self.plans, period, as_of)
+        return earn(*facts, self.kept, result)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
     """Return all that was known at the moment, under the plans as they were then."""
-    charges = tuple(store.verified(store.imports("charges", known)))
-    book = sources_of(store.verified(store.imports("book", known)))
+    charges = tuple(store.imports("charges", known))
+    book = sources_of(verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
     return Facts(charges, book, plans, kept=kept_months(store))
 
@@ -136,13 +142,18 @@ def knowledge_time(store: Store, known: datetime | None) -> datetime:
 
 def known_book(store: Store, known: datetime | None = None) -> KnownBook:
     """Return the book as known at a moment, or as last known. Raises Refused for edited files."""
-    return KnownBook(sources_of(store.verified(store.imports("book", known))))
+    return KnownBook(sources_of(verified(store.imports("book", known))))
 
 
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
-    """Return every problem of the imports: of each file, and of the book as a whole."""
+    """Return every problem of the imports: of each file, and of the book as a whole.
+
+    With them go the files that are not what was written.
+    """
     moment = knowledge_time(store, known)
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
     problems = [problem for item in imports for problem in item.problems]
+    if edited := store.edited():
+        return in_order(problems + edited)
     sources = sources_of(item for item in imports if item.kind == "book")
     return in_order(problems + problems_of(sources))

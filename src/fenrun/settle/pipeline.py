@@ -28,6 +28,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.decoded import load_results
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.months import Months
+from fenrun.settle.results import KEPT
 from fenrun.settle.settling import (
     FOR_READERS,
     Result,
@@ -65,13 +66,15 @@ def settle(
     make: Callable[[], Runner] | None = None,
     kept: KeptMonths | None = None,
     inspect: Inspect = lambda settling, charges: None,
+    by_customer: bool = False,
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
     `as_of` says up to which moment the facts were known, `sources` from which file each import
     of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
-    unless that is quicker. `inspect` is shown the settlement while its tables are there. Raises
+    unless that is quicker. `inspect` is shown the settlement while its tables are there.
+    `by_customer`, the engine also keeps what lines measure of each customer. Raises
     Refused where the plans cannot be settled as one, where exact arithmetic does not fit, or where
     an invariant breaks.
     """
@@ -81,7 +84,7 @@ def settle(
 
     def settle_by(runner: Runner) -> list[Problem]:
         progress("credit")
-        settling = Settling(runner, plans, period, facts, stored.scale)
+        settling = Settling(runner, plans, period, facts, stored.scale, by_customer)
         problems = settling.load_book()
         problems += book_checks.find(runner, settling.codes, settling.shares)
         settling.load_plans()
@@ -95,7 +98,7 @@ def settle(
         _refuse_broken(settling)
         problems += _problems(settling, stored)
         inspect(settling, stored)
-        load_results(settling.settled(problems), engine)
+        load_results(settling.settled(problems), engine, *KEPT, *settling.asked)
         return problems
 
     problems = tuple(in_order(_in_schema(stored, facts, settle_by, make)))
@@ -109,11 +112,14 @@ def earn(
     plans: Sequence[Plan],
     period: Period,
     as_of: AsOf,
+    kept: KeptMonths | None = None,
+    result: str = "earnings",
 ) -> Run:
-    """Settle as `settle` does, up to `earnings`: the engine keeps that table alone.
+    """Settle as `settle` does, up to a `result` of earning: the engine keeps that table alone.
 
-    For who asks how far lines have come: nothing is paid, and no problem is looked for. Raises
-    Refused where the plans cannot be settled as one, or exact arithmetic does not fit.
+    For who asks how far lines have come, or what many plans earn: nothing is paid, and no problem
+    is looked for. Raises Refused where the plans cannot be settled as one, or exact arithmetic does
+    not fit.
     """
     plans = _as_known(plans, as_of)
     stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
@@ -121,12 +127,16 @@ def earn(
 
     def settle_by(runner: Runner) -> None:
         settling = Settling(runner, plans, period, facts, stored.scale)
+        settling.asked.add(result)
         problems = settling.load_book()
         settling.load_plans()
-        settling.group(stored)
-        settling.credit(FOR_READERS | {"groups", "credited_sums"})
+        if kept and not _is_small(stored, facts):
+            Months(settling, kept, stored, book).measure()
+        else:
+            settling.group(stored)
+            settling.credit(FOR_READERS | {"groups", "credited_sums"})
         settling.earn(without=FOR_READERS | {"credited", "not_counted"})
-        load_results(settling.settled(problems), engine, "earnings")
+        load_results(settling.settled(problems), engine, result)
 
     _in_schema(stored, facts, settle_by, None)
     return Run(engine, tuple(plans), period, as_of, (), charges, lambda: book)

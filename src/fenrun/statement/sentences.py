@@ -96,6 +96,8 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
         sentences.append(say("says-baseline", lang, amount=show(below), customers=len(baselines)))
     if explained["excluded"] or below or explained["counted"] != explained["credited"]:
         sentences.append(say("says-counted", lang, amount=show_text(explained["counted"])))
+    if explained["charges_differ"]:
+        sentences.append(say("says-charges-differ", lang))
     return sentences
 
 

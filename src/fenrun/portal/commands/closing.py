@@ -9,7 +9,7 @@ from fenrun.base.when import Period, parse_period
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
-from fenrun.portal.commands import publishing, requests, webhooks
+from fenrun.portal.commands import publishing, requests, unsettled, webhooks
 from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -23,7 +23,9 @@ def settle(store: Store, period: Period) -> bool:
     Returns whether it differs from what was shown.
     """
     with outside_queue():
-        requests.settle_silence(store)
+        with unsettled.noted(unsettled.ALL):
+            requests.settle_silence(store)
+            unsettled.forget(unsettled.ALL)
         changed = publishing.publish(store, period)
     if changed:
         webhooks.notify_statements(period.key, False)
@@ -86,8 +88,9 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     with outside_queue():
         publishing.publish(store, closed)
         following = publishing.month_after(closed)
-        if following in publishing.months_of(store):  # it books the differences of what is closed
-            publishing.publish(store, following)
+        with unsettled.noted(following.key):
+            if following in publishing.months_of(store):  # which books differences of closed ones
+                publishing.publish(store, following)
     webhooks.notify_statements(asked.period, True)
     return asked
 
