@@ -37,6 +37,7 @@ from django.db import DatabaseError
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
+from fenrun.charges.preview import Account
 from fenrun.closing import close as closing
 from fenrun.closing import keys
 from fenrun.closing import recompute as again
@@ -57,6 +58,8 @@ from fenrun.proof.vouched import given_fingerprints
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import import_file
+from fenrun.settle.objects import fetch_new
+from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
 from fenrun.settle.standing import Standing
 from fenrun.statement.rows import statement_of
@@ -965,6 +968,7 @@ GALLERY: dict[str, Shows] = {
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
+    "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
         "a cost of 14 decimals, shares and rates of 6 and 8",
@@ -1041,7 +1045,42 @@ GALLERY: dict[str, Shows] = {
         PLAN + "exclude: [{id: cdn, when: x_Kind = 'cdn'}]\n",
     ),
     "account-unowned": settled("BillingAccountId: A9", content=_csv(BillingAccountId="A9")),
+    "account-look-alike": settled(
+        "BillingAccountId: a1, and A1 in the book", content=_csv(BillingAccountId="a1")
+    ),
+    "account-uncredited": settled(
+        "role: partner ... from: 2024-09-15",
+        the_book=BOOK.replace("party: P1}\n", "party: P1, from: 2024-09-15}\n", 1),
+    ),
+    "accounts-uncredited": settled(
+        "21 accounts of a customer without a partner",
+        the_book="parties: [{party: K1, kind: customer}]\nlinks:\n"
+        + "".join(
+            f"  - {{of: account, issuer: {ROW['InvoiceIssuerName']}, subject: B{n},"
+            " role: customer, party: K1}\n"
+            for n in range(21)
+        ),
+        content=_csv(BillingAccountId="B0")
+        + b"".join(_csv(BillingAccountId=f"B{n}").splitlines(True)[1] for n in range(1, 21)),
+    ),
     "invariant-broken": settled("a fault in the engine, made on purpose", act=_sabotaged),
+    "accounts-similar": Shows(
+        "fenrun look charges.csv, with the accounts A1 and a1",
+        lambda: similar_accounts(
+            [
+                Account("Beichen Cloud", name, "", "", "CNY", 1, Decimal(1), frozenset())
+                for name in ("A1", "a1")
+            ]
+        ),
+    ),
+    "look-no-accounts": Shows(
+        "fenrun look plan.yaml --make-book book.yaml",
+        lambda: _said(lambda: write_first_book(Path("book.yaml"), [], "en")),
+    ),
+    "object-unreadable": Shows(
+        "fenrun import WORKSPACE s3://",
+        lambda: _said(lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")) and []),
+    ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
     "target-exists": Shows("fenrun world FOLDER, where FOLDER holds something", _exists),

@@ -27,7 +27,10 @@ from fenrun.cli.output import fail
 COMMANDS = {
     "demo": "Build a demo world, settle twelve months of it and show the result.",
     "world": "Write an invented vendor: charges, book and plan.",
+    "look": "Show what files hold, before there is any workspace.",
     "import": "Import FOCUS charges, book files and plans.",
+    "book": "Show the book: who owns whom, since when, and who said so.",
+    "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "check": "Show every problem of what is imported.",
     "plan": "Check, test, compare and explain plans.",
     "settle": "Settle a period.",

@@ -11,6 +11,7 @@ from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
+from fenrun.book.in_words import KnownBook
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
@@ -137,6 +138,11 @@ def _period_in(calendar: str, day: date) -> Period:
 def knowledge_time(store: Store, known: datetime | None) -> datetime:
     """Return the moment asked for, else the last at which anything became known."""
     return known or store.last_knowledge_time() or _BEFORE_ALL
+
+
+def known_book(store: Store, known: datetime | None = None) -> KnownBook:
+    """Return the book as known at a moment, or as last known. Raises Refused for edited files."""
+    return KnownBook(sources_of(verified(store.imports("book", known))))
 
 
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
