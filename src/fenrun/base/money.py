@@ -23,25 +23,49 @@ RATE_DECIMALS = 8
 SHARE_DECIMALS = 6
 """The most decimals of a share: 4 of a percent."""
 
+_MINOR_UNITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+"""The currencies of ISO 4217 whose smallest amount is not a hundredth, by its decimals."""
+
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_COMMA = re.compile(r"[+-]?[\d.,]*,[\d.,]*\d")
 _FULL_WIDTH_PERCENT = "％"
 
 
 def parse_amount(text: str) -> Decimal:
     """Read an amount as people write it: `1234.5`, `-0.80`, `30,000,000`, `30_000_000`.
 
-    Raises Unreadable.
+    A comma parts groups of three digits, the first of which does not begin with 0: `0,500` is
+    refused with both readings. Raises Unreadable.
     """
     bare = text.strip().replace("_", "")
     if _GROUPED.fullmatch(bare):
         bare = bare.replace(",", "")
     if not _NUMBER.fullmatch(bare):
+        if _COMMA.fullmatch(bare):
+            raise Unreadable("comma-unclear", text=text.strip(), **_readings(bare))
         raise Unreadable("not-a-number", text=text)
     value = Decimal(bare)
     if value and (value.adjusted() >= COST_DIGITS or decimals(value) > COST_DECIMALS):
         raise Unreadable("number-too-long", text=text, digits=COST_DIGITS, decimals=COST_DECIMALS)
     return value
+
+
+def _readings(text: str) -> dict[str, str]:
+    """Return how a number with a comma is written for each thing that it may mean."""
+    head, _, tail = text.rpartition(",")
+    whole = re.sub(r"[.,]", "", head)
+    together = re.sub(r"^([+-]?)0+(?=\d)", r"\1", text.replace(",", ""))
+    return {"fraction": f"{whole or '0'}.{tail.replace('.', '')}", "whole": together}
+
+
+def minor_units(currency: str) -> int:
+    """Return the decimals of the smallest amount of a currency (ISO 4217): 2 for most."""
+    return next((count for count, codes in _MINOR_UNITS.items() if currency in codes.split()), 2)
 
 
 def is_rate(text: str) -> bool:
