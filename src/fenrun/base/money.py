@@ -14,10 +14,12 @@ import pyarrow as pa
 
 from fenrun.base.words import Unreadable
 
-COST_DECIMALS = 15
-"""The most decimals a cost may carry (FOCUS files in use carry up to 15)."""
+COST_DECIMALS = 18
+"""The most decimals of a cost that are held (FOCUS files in use carry up to 18)."""
 COST_DIGITS = 23
 """The most digits a cost may carry before the decimal point."""
+AMOUNT_DECIMALS = 15
+"""The most decimals of an amount that people write."""
 RATE_DECIMALS = 8
 """The most decimals of a rate: 6 of a percent."""
 SHARE_DECIMALS = 6
@@ -50,8 +52,8 @@ def parse_amount(text: str) -> Decimal:
             raise Unreadable("comma-unclear", text=text.strip(), **_readings(bare))
         raise Unreadable("not-a-number", text=text)
     value = Decimal(bare)
-    if value and (value.adjusted() >= COST_DIGITS or decimals(value) > COST_DECIMALS):
-        raise Unreadable("number-too-long", text=text, digits=COST_DIGITS, decimals=COST_DECIMALS)
+    if value and (value.adjusted() >= COST_DIGITS or decimals(value) > AMOUNT_DECIMALS):
+        raise Unreadable("number-too-long", text=text, digits=COST_DIGITS, decimals=AMOUNT_DECIMALS)
     return value
 
 
