@@ -31,6 +31,7 @@ _BLOCK = 1 << 20
 _MAGIC = {
     b"PAR1": "parquet",
     b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
     b"\xd0\xcf\x11\xe0": "old-workbook",

@@ -48,6 +48,8 @@ def read_plain(source: Source, content: Content) -> Staged:
     """Read a file. Raises NotPlain where it must be read the other way."""
     if {"", _ROW_NUMBER} & {name.lower() for name in source.columns}:
         raise NotPlain("a column without a name, or one of DuckDB's")
+    if source.is_comma_likely:
+        raise NotPlain("numbers that may have a decimal comma")
     try:
         if source.format == "csv":
             return _staged(source, _csv(source, content), {})
