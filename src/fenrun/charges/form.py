@@ -27,6 +27,8 @@ from fenrun.base.words import Message
 HEAD = 4 << 20
 """Bytes in which the header of a text must end."""
 csv.field_size_limit(16 << 20)  # of the process: no reader of a table stops at 128 KB
+_BEGINNING = 1 << 16
+"""Bytes by which a text is told, where its header ends in them."""
 _BLOCK = 1 << 20
 _MAGIC = {
     b"PAR1": "parquet",
@@ -106,7 +108,9 @@ def form_of(path: Path, is_thorough: bool = False) -> Form:
     """
     packing = packing_of(path)
     with open_packed(path, packing) as file:
-        head = guarded(path, lambda: file.read(HEAD))
+        head = guarded(path, lambda: file.read(_BEGINNING))
+        if len(head) == _BEGINNING and b"\n" not in head:
+            head += guarded(path, lambda: file.read(HEAD - _BEGINNING))
         if not head:
             raise refused("file-empty", Place(path.name))
         inner = _kind_of(head[:4])
