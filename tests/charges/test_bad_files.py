@@ -43,24 +43,19 @@ def _parquet_cut(folder: Path) -> bytes:
 BAD = {
     "not-focus.csv": (lambda f: b"name,age\nx,1\n", "not-focus"),
     "half-focus.csv": (lambda f: b"BilledCost,BillingAccountId\n1,A1\n", "not-focus"),
-    "binary.csv": (lambda f: bytes(range(256)) * 20, "not-focus"),
+    "binary.csv": (lambda f: bytes(range(256)) * 20, "file-encoding"),
     "cut-in-row.csv": (lambda f: (GOOD + "1.00,1.0").encode(), "file-truncated"),
     "cut-in-quote.csv": (lambda f: (GOOD + f'"1.00,1.00,{TAIL}').encode(), "file-truncated"),
     "cut.csv.gz": (lambda f: _gzip_cut(), "file-truncated"),
     "cut.csv.zst": (_zstd_cut, "file-truncated"),
     "cut.parquet": (_parquet_cut, "file-truncated"),
-    "gbk.csv": (lambda f: GOOD.replace("Cloud", "北辰云").encode("gbk"), "file-encoding"),
-    "utf16.csv": (lambda f: GOOD.encode("utf-16"), "file-encoding"),
+    "latin.csv": (lambda f: GOOD.replace("Cloud", "Nébula").encode("cp1252"), "encoding-unclear"),
     "wide.csv": (
         lambda f: (",".join(f"c{n}" for n in range(1_000_000)) + "\n").encode(),
         "too-many-columns",
     ),
     "twice.csv": (lambda f: GOOD.replace("ListCost", "BilledCost").encode(), "column-twice"),
     "huge-cost.csv": (lambda f: GOOD.replace("1.00", "1e400", 1).encode(), "cost-unreadable"),
-    "fine-cost.csv": (
-        lambda f: GOOD.replace("1.00", "0.1234567890123456", 1).encode(),
-        "cost-unreadable",
-    ),
     "word-cost.csv": (lambda f: GOOD.replace("1.00", "abc", 1).encode(), "cost-unreadable"),
     "underscore-cost.csv": (lambda f: GOOD.replace("1.00", "1_000", 1).encode(), "cost-unreadable"),
     "nan-cost.csv": (lambda f: GOOD.replace("1.00", "NaN", 1).encode(), "cost-unreadable"),
@@ -117,7 +112,7 @@ def test_rows_without_account_or_date_are_kept_aside_and_counted(tmp_path: Path)
     assert {
         (p["place"]["column"], p["place"]["row"])
         for p in done.json()["problems"]
-        if p["code"] == "row-quarantined"
+        if p["code"] in ("row-quarantined", "date-unreadable")
     } == {("BillingAccountId", 3), ("ChargePeriodStart", 4)}
 
 
@@ -158,5 +153,5 @@ def test_a_date_that_nothing_can_hold_is_kept_aside_alone(
     assert [
         (p["place"]["column"], p["place"]["row"])
         for p in done.json()["problems"]
-        if p["code"] == "date-out-of-range"
+        if p["code"] in ("date-out-of-range", "date-unreadable")
     ] == [(column, 3)]

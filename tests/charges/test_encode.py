@@ -183,7 +183,7 @@ TEXT = f"{HEAD},InvoiceIssuerName,x_Note\n1.50,{TAIL},Cloud,n\n2.25,{TAIL},Cloud
         ("2024-09-02T00:00:00Z", "2024-09-02T08:00:00+08:00"),
         ("2024-09-02T00:00:00Z", "2024-09-31T00:00:00Z"),
         ("1.50", "123456789012345678901234.50"),
-        ("1.50", "0.1234567890123456"),
+        ("1.50", "0.1234567890123456789"),
     ],
 )
 def test_what_is_not_plain_is_left_to_duckdb(old: str, new: str, tmp_path: Path) -> None:

@@ -809,13 +809,25 @@ def _exists() -> list[Problem]:
         return [Problem(said[0]["code"], replace(_PLACE, source="..."), {"path": "..."})]
 
 
+def _zip(**files: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return packed.getvalue()
+
+
+def _total(amount: str) -> bytes:
+    """A last row of a CSV file that has nothing but an amount."""
+    return (",".join(amount if name == "BilledCost" else "" for name in ROW) + "\n").encode()
+
+
 def _parquet(**types: pa.DataType) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         table = pa.table({c: [v] for c, v in ROW.items()})
         for name, kind in types.items():
-            table = table.set_column(
-                table.schema.get_field_index(name), name, table[name].cast(kind)
-            )
+            column = pa.chunked_array([[1]], kind) if "Start" in name else table[name].cast(kind)
+            table = table.set_column(table.schema.get_field_index(name), name, column)
         pq.write_table(table, Path(folder) / "c.parquet")
         return (Path(folder) / "c.parquet").read_bytes()
 
@@ -911,8 +923,43 @@ GALLERY: dict[str, Shows] = {
     "file-empty": file("charges.csv", lambda: b"", "a file of no bytes"),
     "file-encoding": file(
         "charges.csv",
+        lambda: _csv(InvoiceIssuerName="Nué").decode().encode("cp1252"),
+        "InvoiceIssuerName: Nué, saved as Windows-1252",
+    ),
+    "encoding-unclear": file(
+        "charges.csv",
+        lambda: _csv(InvoiceIssuerName="Nébula").decode().encode("cp1252"),
+        "InvoiceIssuerName: Nébula, saved as Windows-1252",
+    ),
+    "encoding-guessed": file(
+        "charges.csv",
         lambda: _csv(InvoiceIssuerName="北辰云").decode().encode("gbk"),
         "InvoiceIssuerName: 北辰云, saved as GBK",
+    ),
+    "read-as": file(
+        "charges.csv", lambda: _csv().replace(b",", b"\t"), "tabs in the place of commas"
+    ),
+    "file-not-table": file("charges.xls", lambda: b"\xd0\xcf\x11\xe0\0", "an old workbook"),
+    "zip-contents": file(
+        "charges.zip",
+        lambda: _zip(**{"a.csv": _csv(), "b.csv": _csv()}),
+        "a zip archive of a.csv and b.csv",
+    ),
+    "column-unnamed": file(
+        "charges.csv",
+        lambda: _csv().replace(b"\n", b",\n", 1).replace(b"\n", b",x\n").replace(b",,x", b","),
+        "a header that ends with a comma, a row that ends with ,x",
+    ),
+    "date-type": file(
+        "charges.parquet",
+        lambda: _parquet(ChargePeriodStart=pa.float64()),
+        "a Parquet column ChargePeriodStart of floats",
+    ),
+    "total-row": file(
+        "charges.csv", lambda: _csv(BilledCost="1.50") + _total("1.50"), "a row of 1.50 and a total"
+    ),
+    "total-differs": file(
+        "charges.csv", lambda: _csv(BilledCost="1.50") + _total("9.75"), "a total of other rows"
     ),
     "file-kind": file("book.yaml", lambda: b"- a\n", "- a"),
     "too-many-columns": file(
@@ -942,6 +989,15 @@ GALLERY: dict[str, Shows] = {
     "effective-zero": charges(EffectiveCost="0"),
     "null-forbidden": charges(ChargeCategory=""),
     "row-quarantined": charges(BillingAccountId=""),
+    "date-unreadable": charges(ChargePeriodStart="2024-09-02 00:00 CST"),
+    "date-order-unclear": charges(ChargePeriodStart="9/2/2024"),
+    "date-orders-differ": charges(ChargePeriodStart="9/13/2024", ChargePeriodEnd="14/9/2024"),
+    "decimal-mark": charges(BilledCost="1,234.50"),
+    "decimal-mark-unclear": charges(
+        BilledCost="1,234", EffectiveCost="1", ContractedCost="1", ListCost="1"
+    ),
+    "decimal-marks-differ": charges(BilledCost="1,5", ListCost="1.5"),
+    "cost-decimals-rounded": charges(BilledCost="0.1234567890123456789"),
     "date-out-of-range": charges(BillingPeriodStart="0001-09-01T00:00:00Z"),
     "text-unfit": charges(SubAccountId="S\0"),
     "null-word": charges(SubAccountId="NULL"),

@@ -207,9 +207,9 @@ def test_a_key_that_is_nearly_right_is_named_at_every_level() -> None:
         (GOOD + "limits: {open registrations: many}\n", "“many”不是大于等于 1 的整数"),
         (
             GOOD.replace("roles: [partner]", "roles: [partner], when: 'BilledCost < 1,0'"),
-            "“1,0”不是数字",
+            "“1,0”可能表示 1.0 或 10",
         ),
-        (GOOD + "pay: {draw: '1,0 recoverable'}\n", "“1,0”不是数字"),
+        (GOOD + "pay: {draw: '1,0 recoverable'}\n", "“1,0”可能表示 1.0 或 10"),
     ],
 )
 def test_a_chinese_reader_is_told_what_may_be_written(text: str, chinese: str) -> None:

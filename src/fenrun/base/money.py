@@ -8,40 +8,68 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pyarrow as pa
 
 from fenrun.base.words import Unreadable
 
-COST_DECIMALS = 15
-"""The most decimals a cost may carry (FOCUS files in use carry up to 15)."""
+COST_DECIMALS = 18
+"""The most decimals of a cost that are held (FOCUS files in use carry up to 18)."""
 COST_DIGITS = 23
 """The most digits a cost may carry before the decimal point."""
+AMOUNT_DECIMALS = 15
+"""The most decimals of an amount that people write."""
 RATE_DECIMALS = 8
 """The most decimals of a rate: 6 of a percent."""
 SHARE_DECIMALS = 6
 """The most decimals of a share: 4 of a percent."""
 
+_MINOR_UNITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+"""The currencies of ISO 4217 whose smallest amount is not a hundredth, by its decimals."""
+
+_EXACT = Context(prec=2_000)
+"""Takes zeros off any number that is met; by default what has over 28 digits would be rounded."""
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
-_GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
+_COMMA = re.compile(r"[+-]?[\d.,]*,[\d.,]*\d")
 _FULL_WIDTH_PERCENT = "％"
 
 
 def parse_amount(text: str) -> Decimal:
     """Read an amount as people write it: `1234.5`, `-0.80`, `30,000,000`, `30_000_000`.
 
-    Raises Unreadable.
+    A comma parts groups of three digits, the first of which does not begin with 0: `0,500` is
+    refused with both readings. Raises Unreadable.
     """
     bare = text.strip().replace("_", "")
     if _GROUPED.fullmatch(bare):
         bare = bare.replace(",", "")
     if not _NUMBER.fullmatch(bare):
+        if _COMMA.fullmatch(bare):
+            raise Unreadable("comma-unclear", text=text.strip(), **_readings(bare))
         raise Unreadable("not-a-number", text=text)
     value = Decimal(bare)
-    if value and (value.adjusted() >= COST_DIGITS or decimals(value) > COST_DECIMALS):
-        raise Unreadable("number-too-long", text=text, digits=COST_DIGITS, decimals=COST_DECIMALS)
+    if value and (value.adjusted() >= COST_DIGITS or decimals(value) > AMOUNT_DECIMALS):
+        raise Unreadable("number-too-long", text=text, digits=COST_DIGITS, decimals=AMOUNT_DECIMALS)
     return value
+
+
+def _readings(text: str) -> dict[str, str]:
+    """Return how a number with a comma is written for each thing that it may mean."""
+    head, _, tail = text.rpartition(",")
+    whole = re.sub(r"[.,]", "", head)
+    together = re.sub(r"^([+-]?)0+(?=\d)", r"\1", text.replace(",", ""))
+    return {"fraction": f"{whole or '0'}.{tail.replace('.', '')}", "whole": together}
+
+
+def minor_units(currency: str) -> int:
+    """Return the decimals of the smallest amount of a currency (ISO 4217): 2 for most."""
+    return next((count for count, codes in _MINOR_UNITS.items() if currency in codes.split()), 2)
 
 
 def is_rate(text: str) -> bool:
@@ -77,7 +105,7 @@ def parse_amount_or_rate(text: str) -> Decimal:
 
 def decimals(value: Decimal) -> int:
     """Count the decimals that the value needs, without trailing zeros."""
-    return max(0, -int(value.normalize().as_tuple().exponent)) if value else 0
+    return max(0, -int(value.normalize(_EXACT).as_tuple().exponent)) if value else 0
 
 
 def natural_type(

@@ -30,6 +30,7 @@ from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
 from fenrun.base.words import Message, Unreadable, reason
 from fenrun.book.from_xlsx import is_workbook, read_sheets
 from fenrun.book.rows import CLASSES, KINDS, SUBJECTS, TABLES, Figure, Label, Link, Party
+from fenrun.charges.form import table_text
 from fenrun.store.facts import Imported, Store, manifest
 
 COLUMNS = {
@@ -335,7 +336,7 @@ def _table_records(path: Path) -> Records:
         columns = list(table.column_names)
         rows = list(enumerate(table.to_pylist(), 2))
     else:
-        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        reader = csv.DictReader(io.StringIO(table_text(path), newline=""))
         columns = list(reader.fieldnames or ())
         rows = [(reader.line_num, record) for record in islice(reader, _MOST_ROWS + 1)]
         if len(rows) > _MOST_ROWS:

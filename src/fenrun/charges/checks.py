@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.base.money import COST_DIGITS
+from fenrun.base.money import COST_DIGITS, plain
 from fenrun.base.problem import Place, Problem
 from fenrun.base.words import visible
 from fenrun.charges.coded import Coded, Codes, Numbers, Truths
@@ -64,6 +64,7 @@ def find(staged: Staged) -> list[Problem]:
     """
     empty_or_rounded, rounding = _by_provider(staged)
     return [
+        *staged.source.said,
         *staged.odd,
         *_of_header(staged),
         *_of_words(staged),
@@ -77,6 +78,8 @@ def find(staged: Staged) -> list[Problem]:
         *_of_missing(staged),
         *_of_ranges(staged),
         *_of_unfit(staged),
+        *_of_unreadable(staged),
+        *_of_rounding(staged),
         *_of_moments(staged),
         *_of_effective_cost(staged, rounding),
     ]
@@ -229,7 +232,11 @@ def _of_missing(staged: Staged) -> Iterator[Problem]:
     for name, focus in focus_columns().items():
         if focus.never_null and name in staged.source.columns:
             code = "row-quarantined" if name in ESSENTIAL else "null-forbidden"
-            yield from _shown(staged, code, name, staged.missing(name))
+            missing = staged.missing(name)
+            unreadable = staged.unreadable(name) if name in staged.moments else None
+            if missing is not None and unreadable is not None:
+                missing = missing & ~unreadable
+            yield from _shown(staged, code, name, missing)
 
 
 def _of_ranges(staged: Staged) -> Iterator[Problem]:
@@ -245,6 +252,30 @@ def _of_unfit(staged: Staged) -> Iterator[Problem]:
             yield replace(problem, values={"column": name, "most": LONGEST_NAME})
 
 
+def _of_unreadable(staged: Staged) -> Iterator[Problem]:
+    """Yield the texts that are no dates: their rows are in quarantine."""
+    for name, column in sorted(staged.moments.items()):
+        where = staged.unreadable(name)
+        if where is not None and column.text is not None:
+            row = int(where.argmax())
+            said = column.text.values[column.text.codes[row]].as_py()
+            count = int(np.count_nonzero(where))
+            yield _problem(staged, "date-unreadable", name, row, count, said)
+
+
+def _of_rounding(staged: Staged) -> Iterator[Problem]:
+    """Yield the costs with more decimals than are held, and what rounding them put on."""
+    for one in staged.rounded:
+        place = Place(staged.source.path.name, one.first + FIRST_ROW, one.column)
+        values = {
+            "column": one.column,
+            "most": staged.numbers[one.column].scale,
+            "difference": plain(one.difference),
+            "currency": one.currency,
+        }
+        yield Problem("cost-decimals-rounded", place, values, rows=one.rows)
+
+
 def _of_moments(staged: Staged) -> Iterator[Problem]:
     """Yield dates and times that the file holds as text, in another form than FOCUS wants."""
     for name, column in sorted(staged.moments.items()):
@@ -252,11 +283,14 @@ def _of_moments(staged: Staged) -> Iterator[Problem]:
             continue
         is_other = ~_truths(pc.match_substring_regex(column.text.values, _ISO))
         where = _rows_of(column.text, is_other)
+        if where is not None and column.missing is not None:
+            where = where & ~column.missing
         if where is not None and where.any():
             row = int(where.argmax())
             said = column.text.values[column.text.codes[row]].as_py()
-            count = int(np.count_nonzero(where))
-            yield _problem(staged, "timestamp-form", name, row, count, said)
+            found = _problem(staged, "timestamp-form", name, row, int(where.sum()), said)
+            values = {**found.values, "read": column.said(row)}
+            yield Problem(found.code, found.place, values, rows=found.rows)
 
 
 def _of_effective_cost(staged: Staged, rounding: Sequence[str]) -> Iterator[Problem]:
@@ -284,7 +318,7 @@ def _of_header(staged: Staged) -> Iterator[Problem]:
             yield problem("column-unknown", column)
         elif spelt != column:
             yield problem("column-spelling", column, value=spelt)
-        if column in staged.floats:
+        if column in source.floats & {*COSTS}:
             yield problem("cost-is-float", column)
     for focus in known.values():
         in_every_version = focus.since == "1.0" and focus.until == "1.4"

@@ -30,6 +30,7 @@ _PLAIN = (
     pa.types.is_boolean,
     pa.types.is_integer,
     pa.types.is_decimal128,
+    pa.types.is_float64,
     pa.types.is_timestamp,
     pa.types.is_date32,
 )
@@ -47,6 +48,8 @@ def read_plain(source: Source, content: Content) -> Staged:
     """Read a file. Raises NotPlain where it must be read the other way."""
     if {"", _ROW_NUMBER} & {name.lower() for name in source.columns}:
         raise NotPlain("a column without a name, or one of DuckDB's")
+    if source.is_comma_likely:
+        raise NotPlain("numbers that may have a decimal comma")
     try:
         if source.format == "csv":
             return _staged(source, _csv(source, content), {})
@@ -150,7 +153,7 @@ def _number(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Decimals, Any]:
         return Decimals(column.combine_chunks()), None
     if pa.types.is_integer(kind):
         return Decimals(column.combine_chunks().cast(pa.decimal128(WIDEST, 0))), None
-    if not pa.types.is_string(kind):
+    if not (pa.types.is_string(kind) or pa.types.is_float64(kind)):
         raise NotPlain(f"numbers as {kind}")
     column, null_rows = _without_words(column.cast(pa.string()))
     found = as_decimals(column)

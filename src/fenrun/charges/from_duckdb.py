@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,20 +19,25 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from fenrun.base.money import COST_DECIMALS
+from fenrun.base.money import COST_DECIMALS, COST_DIGITS
 from fenrun.base.problem import Place, Problem, Refused, refused
+from fenrun.base.words import Message
 from fenrun.charges.coded import coded
 from fenrun.charges.decimals import Decimals
 from fenrun.charges.rows import COSTS, is_decimal, is_moment
 from fenrun.charges.source import Source
-from fenrun.charges.staged import Moments, Staged, Words
+from fenrun.charges.staged import Moments, Rounded, Staged, Words
+from fenrun.charges.written_moments import moments_of
+from fenrun.charges.written_numbers import GROUPS, Written, decimal_mark, read_as, shape_of
 from fenrun.engine.dialect import WIDEST, decimal_type, literal, quoted, scan
 from fenrun.engine.duckdb import DuckDB
 
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
-_OFFSET = r":\d\d(\.\d+)?\s*[+-]\d\d"
-"""The end of a moment that says its offset from UTC."""
-_EXACT = f"DECIMAL({WIDEST},{COST_DECIMALS})"
+_ODD_MARK = rf"[,{GROUPS}]\d"
+"""What no plain number has."""
+_LARGEST = f"DECIMAL({WIDEST},{WIDEST - COST_DIGITS})"
+_MANY_DIGITS = 1000
+"""The digits with which what is rounded off is summed: exact, whatever came."""
 _LONGEST_LINE = 16 << 20
 _MOST_REJECTS = 1000
 _SHOWN_REJECTS = 50
@@ -66,6 +71,11 @@ class _InDuckDB:
         """The engine's type of each column, by the file's spelling."""
         self.odd: list[Problem] = []
         """The columns of numbers that are kept as text."""
+        self.mark = ""
+        self.mark = self._decimal_mark()
+        self.scales: dict[str, int] = {}
+        self.finer: list[str] = []
+        """The costs of which some have more decimals than are held."""
         self.decimals = self._decimal_types()
         self._type_columns()
 
@@ -88,37 +98,77 @@ class _InDuckDB:
         if kind.startswith(("MAP", "STRUCT")) or kind.endswith("]"):
             return f"CAST(to_json({quoted(spelt)}) AS VARCHAR)"
         text = quoted(spelt) if kind == "VARCHAR" else f"CAST({quoted(spelt)} AS VARCHAR)"
+        if kind.startswith("DECIMAL"):
+            text = f"regexp_replace({text}, '(\\.\\d*[1-9])0+$|\\.0+$', '\\1')"
         return f"nullif(nullif({text}, ''), 'NULL')"
+
+    def _digits(self, spelt: str) -> str:
+        """Return SQL for a number as plain text; NULL where it is empty or the word NULL."""
+        text = self._text(spelt)
+        if not self.mark or self.types[spelt] != "VARCHAR":
+            return text
+        groups = f"[{GROUPS}{',' if self.mark == '.' else '.'}\\s]"
+        bare = f"replace(regexp_replace({text}, {literal(groups)}, '', 'g'), ',', '.')"
+        is_shaped = f"regexp_full_match({text}, {literal(shape_of(self.mark))})"
+        return f"CASE WHEN {is_shaped} THEN {bare} ELSE {text} END"
+
+    def _decimal_mark(self) -> str:
+        """Return the mark before the decimals of the file's numbers; none where all are plain.
+
+        Raises Refused where they do not say it.
+        """
+        odd = rf"\.|{_ODD_MARK}" if self.source.is_comma_likely else _ODD_MARK
+        texts = [(s, name) for s, name in self._numbers() if self.types[s] == "VARCHAR"]
+        asked = [
+            f"SELECT {self._text(spelt)} AS text, min(file_row_number) + 2, {literal(name)}"
+            f" FROM raw WHERE {{}}regexp_matches({quoted(spelt)}, {literal(odd)}) GROUP BY 1"
+            for spelt, name in texts
+        ]
+        if not asked or not self._answers(asked, "").fetchone():
+            return ""
+        numbers = [Written(*row) for row in self._answers(asked, "true OR ").fetchall() if row[0]]
+        mark = decimal_mark(numbers, self.source.path.name, self.source.is_comma_likely)
+        for number in (n for n in numbers if re.search(_ODD_MARK, n.text.strip())):
+            place = Place(self.source.path.name, number.row, number.column)
+            kind = Message("mark-comma" if mark == "," else "mark-point")
+            values = {"column": number.column, "value": number.text, "mark": kind}
+            self.odd.append(
+                Problem("decimal-mark", place, values | {"read": read_as(number, mark)})
+            )
+            break
+        return mark
+
+    def _answers(self, asked: list[str], where: str) -> duckdb.DuckDBPyConnection:
+        queries = " UNION ALL ".join(query.format(where) for query in asked)
+        return self.engine.connection.execute(f"{queries} ORDER BY 2, 3")
 
     def _needed(self, spelt: str) -> str:
         """Return SQL for how many decimals a value needs."""
         found = re.match(r"DECIMAL\((\d+),(\d+)\)", self.types[spelt])
         if found and int(found[2]) <= COST_DECIMALS:
             return f"CASE WHEN {quoted(spelt)} IS NOT NULL THEN {found[2]} END"
-        text = self._text(spelt)
+        text = self._digits(spelt)
         fraction = rf"length(rtrim(regexp_extract({text}, '\.(\d*)', 1), '0'))"
         power = f"coalesce(TRY_CAST(regexp_extract({text}, '[eE]([+-]?\\d+)', 1) AS INTEGER), 0)"
         return f"CASE WHEN {text} IS NOT NULL THEN greatest(0, {fraction} - {power}) END"
 
     def _valid(self, spelt: str) -> str:
-        """Return SQL for whether a value is a number that is held exactly."""
-        fine_enough = f"{self._needed(spelt)} <= {COST_DECIMALS}"
+        """Return SQL for whether a value is a number that is held."""
         if self._is_exact(spelt):
-            return f"({fine_enough})"
-        text = self._text(spelt)
+            return "true"
+        text = self._digits(spelt)
         is_number = f"regexp_full_match({text}, '{_NUMBER}')"
-        fits = f"TRY_CAST({text} AS {_EXACT}) IS NOT NULL"
-        return f"({is_number} AND {fits} AND {fine_enough})"
+        return f"({is_number} AND TRY_CAST({text} AS {_LARGEST}) IS NOT NULL)"
 
     def _measures(self) -> dict[str, _Measures]:
         """Measure the columns of numbers, by name in the store, in one pass over the file."""
         asked = []
         for spelt, _ in self._numbers():
-            text = self._text(spelt)
+            text = self._digits(spelt)
             bad = f"{text} IS NOT NULL AND NOT coalesce({self._valid(spelt)}, false)"
             asked += [
                 f"max({self._needed(spelt)})",
-                f"max(abs(TRY_CAST({text} AS {_EXACT})))",
+                f"max(abs(TRY_CAST({text} AS {_LARGEST})))",
                 f"count(*) FILTER ({bad})",
                 f"min(file_row_number) FILTER ({bad})",
                 f"arg_min({text}, file_row_number) FILTER ({bad})",
@@ -148,12 +198,20 @@ class _InDuckDB:
         if unreadable_costs:
             raise Refused(unreadable_costs)
         readable = {name: column for name, column in measured.items() if not column.bad}
-        of_costs = max(readable[name].decimals or 0 for name in COSTS if name in readable)
+        digits = {
+            name: max(1, column.largest.adjusted() + 1) if column.largest else 1
+            for name, column in readable.items()
+        }
+        costs = [name for name in COSTS if name in readable]
+        of_costs = max(readable[name].decimals or 0 for name in costs)
+        widest = WIDEST - max(digits[name] for name in costs)
         types = {}
         for name, column in readable.items():
             scale = of_costs if name in COSTS else column.decimals or 0
-            digits = max(1, column.largest.adjusted() + 1) if column.largest else 1
-            types[name] = decimal_type(scale + digits, scale)
+            scale = min(scale, COST_DECIMALS, widest if name in COSTS else WIDEST - digits[name])
+            types[name] = decimal_type(scale + digits[name], scale)
+            self.scales[name] = scale
+        self.finer = [name for name in costs if (readable[name].decimals or 0) > self.scales[name]]
         return types
 
     def _type_columns(self) -> None:
@@ -161,57 +219,66 @@ class _InDuckDB:
         columns = ["file_row_number + 2 AS row_no"]
         for spelt, name in self.source.names.items():
             columns.append(f"{self._typed(spelt, name)} AS {quoted(name)}")
-        for spelt, name in self.source.names.items():
-            if is_moment(name):
-                columns.append(f"{self._text(spelt)} AS {quoted('text_' + name)}")
         self.engine.connection.execute(
             f"CREATE VIEW staged AS SELECT {', '.join(columns)} FROM raw"
         )
 
     def _typed(self, spelt: str, name: str) -> str:
-        """Return SQL for a value in the type that the store gives it."""
+        """Return SQL for a value in the type that the store gives it; dates as text stay text."""
         if name in self.decimals:
-            value = quoted(spelt) if self._is_exact(spelt) else self._text(spelt)
+            value = quoted(spelt) if self._is_exact(spelt) else self._digits(spelt)
             return f"CAST({value} AS {self.decimals[name]})"
-        return self._moment(spelt) if is_moment(name) else self._text(spelt)
-
-    def _moment(self, spelt: str) -> str:
-        """Return SQL for a date and time in UTC; one that says no offset is in UTC already."""
         kind = self.types[spelt]
-        if kind == "TIMESTAMP WITH TIME ZONE":
-            return f"{quoted(spelt)} AT TIME ZONE 'UTC'"
-        if kind != "VARCHAR":
-            return f"CAST({quoted(spelt)} AS TIMESTAMP)"
-        text = self._text(spelt)
-        has_offset = f"regexp_matches({text}, '{_OFFSET}')"
-        in_utc = f"TRY_CAST({text} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-        return f"CASE WHEN {has_offset} THEN {in_utc} ELSE TRY_CAST({text} AS TIMESTAMP) END"
+        if not is_moment(name) or kind == "VARCHAR":
+            return self._text(spelt)
+        if kind.startswith("TIMESTAMP") and ("TIME ZONE" in kind or "TZ" in kind):
+            return f"CAST({quoted(spelt)} AT TIME ZONE 'UTC' AS TIMESTAMP)"
+        return f"CAST({quoted(spelt)} AS TIMESTAMP)"
 
     def staged(self) -> Staged:
-        """Return the file in memory."""
+        """Return the file in memory. Raises Refused where its dates do not say their order."""
         columns = self.engine.query("FROM staged ORDER BY row_no").columns[1:]
         names = dict(zip(self.source.names.values(), columns))
-        said = dict(zip(filter(is_moment, names), columns[len(names) :]))
-        texts, moments, numbers = {}, {}, {}
-        for spelt, name in self.source.names.items():
+        texts, moments, numbers, said = {}, {}, {}, {}
+        for name, column in names.items():
             if name in self.decimals:
-                numbers[name] = Decimals(names[name].combine_chunks())
-            elif is_moment(name):
-                text = coded(said[name]) if self.types[spelt] == "VARCHAR" else None
-                moments[name] = Moments(names[name].combine_chunks(), text)
+                numbers[name] = Decimals(column.combine_chunks())
+            elif not is_moment(name):
+                texts[name] = coded(column)
+            elif pa.types.is_string(column.type):
+                said[name] = coded(column)
             else:
-                texts[name] = coded(names[name])
-        floats = {n for s, n in self.source.names.items() if self.types[s] in ("DOUBLE", "FLOAT")}
+                moments[name] = Moments(column.combine_chunks())
+        moments |= moments_of(said, self.source.path.name)
         return Staged(
             self.source,
             len(columns[0]),
             texts,
-            moments,
+            {name: moments[name] for name in names if name in moments},
             numbers,
             self._words(),
-            frozenset(floats & {*COSTS}),
             self.odd,
+            [rounded for name in self.finer for rounded in self._rounded(name)],
         )
+
+    def _rounded(self, name: str) -> list[Rounded]:
+        """Return how much a column of costs was rounded, by currency."""
+        spelt = next(spelt for spelt, known in self.source.names.items() if known == name)
+        currency = next(s for s, known in self.source.names.items() if known == "BillingCurrency")
+        text = f"CAST({self._digits(spelt)} AS VARCHAR)"
+        found = self.engine.connection.execute(
+            f"SELECT coalesce({self._text(currency)}, '?'), file_row_number, {text},"
+            f" {self._typed(spelt, name)} FROM raw"
+            f" WHERE {self._needed(spelt)} > {self.scales[name]} ORDER BY 1, 2"
+        )
+        rounded: dict[str, Rounded] = {}
+        with localcontext(Context(prec=_MANY_DIGITS)):
+            for money, row, said, held in found.fetchall():
+                difference = held - Decimal(said.strip())
+                before = rounded.get(money) or Rounded(name, money, row, 0, Decimal(0))
+                total = before.difference + difference
+                rounded[money] = before._replace(rows=before.rows + 1, difference=total)
+        return list(rounded.values())
 
     def _words(self) -> Words:
         """Count the cells of a CSV file that hold the bare word NULL."""

@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 from fenrun.base.problem import Problem, Refused, in_order
 from fenrun.charges import checks
 from fenrun.charges.coded import Coded
-from fenrun.charges.read import read_staged
+from fenrun.charges.read import open_whole, read_staged
 from fenrun.charges.rows import focus_columns, version_of
-from fenrun.charges.source import open_source, read_content, read_header
+from fenrun.charges.source import read_header
 from fenrun.charges.staged import Staged
 
+_PACKED = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
 _NAMES = ("InvoiceIssuerName", "BillingAccountId", "BillingAccountName", "BillingCurrency")
 
 
@@ -47,7 +48,7 @@ class Preview:
 
     file: str
     format: str
-    """`csv` or `parquet`, with how it is compressed: `csv.gz`."""
+    """`csv`, `json` or `parquet`, with how it is packed: `csv.gz`."""
     version: str
     """The FOCUS version of its columns; empty where there are none of FOCUS."""
     columns: tuple[str, ...]
@@ -83,14 +84,13 @@ def preview_charges(path: Path, progress: Callable[[int], Any] = lambda n: None)
     `progress` is told of the bytes read. Raises Refused where not even a header can be read.
     """
     header = read_header(path)
-    form = {"gzip": "csv.gz", "zstd": "csv.zst"}.get(header.compression, header.format)
+    form = f"{header.form.format}{_PACKED.get(header.form.packing, '')}"
     known = {name.lower(): name for name in focus_columns()}
     columns = tuple(known.get(name.strip().lower(), name.strip()) for name in header.columns)
     found = (path.name, form, version_of(set(columns)), columns)
     try:
-        source = open_source(path)
-        content = read_content(source, progress)
         with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
+            source, content = open_whole(path, Path(scratch), progress)
             staged = read_staged(source, content, Path(scratch))
             problems = tuple(in_order(checks.find(staged)))
             return Preview(*found, staged.rows, tuple(_accounts(staged)), staged.facts(), problems)

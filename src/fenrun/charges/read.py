@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 
 from fenrun.base.ids import digest, short
-from fenrun.base.problem import Place, Problem, in_order, refused
+from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.charges import checks
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.from_arrow import NotPlain, read_plain
@@ -27,10 +27,11 @@ from fenrun.charges.ids import with_tidy_ids
 from fenrun.charges.source import Content, Source, open_arrow, open_source, read_content
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
+from fenrun.charges.totals import without_totals
 from fenrun.store.facts import Enter, Imported, Store, manifest
 
-_SUFFIXES = {"none": ".csv.zst", "gzip": ".csv.gz", "zstd": ".csv.zst"}
-"""The endings of an archive by how a CSV file came compressed."""
+_SUFFIXES = {"none": ".zst", "gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
+"""The endings of an archive by how a text came packed."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,15 @@ def stage_charges(
 
     What is returned enters it into the store. Both raise Refused; the store is then untouched.
     """
-    source = open_source(path)
-    seen = read_content(source, progress)
-    content = digest("charges", seen.digest)
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
+        source, seen = open_whole(path, Path(scratch.name), progress)
+        content = digest("charges", seen.digest)
         ready = _Ready({}, [])
+        files = Path(scratch.name, "files")
+        files.mkdir()
         if not store.has("charges", content):
-            ready = _written(source, seen, Path(scratch.name))
+            ready = _written(source, seen, files)
     except BaseException:
         scratch.cleanup()
         raise
@@ -72,10 +74,25 @@ def stage_charges(
                 return Imported(path.name, content, False, there.facts, there.problems)
             facts = ready.facts | ({"replaces": replaced} if replaced else {})
             said = manifest(path.name, known, facts, ready.problems)
-            store.add("charges", content, said, lambda into: move_files(Path(scratch.name), into))
+            store.add("charges", content, said, lambda into: move_files(files, into))
         return Imported(path.name, content, True, facts, tuple(ready.problems))
 
     return enter
+
+
+def open_whole(path: Path, scratch: Path, progress: Callable[[int], Any]) -> tuple[Source, Content]:
+    """Open a file and read its content once. Raises Refused.
+
+    Where its beginning is UTF-8 and a later line is not, the encoding is told by all such lines.
+    """
+    source = open_source(path, scratch)
+    try:
+        return source, read_content(source, progress)
+    except Refused as refusal:
+        if source.path != path or refusal.problems[0].code != "file-encoding":
+            raise
+    source = open_source(path, scratch, is_thorough=True)
+    return source, read_content(source, progress)
 
 
 def _written(source: Source, content: Content, into: Path) -> _Ready:
@@ -99,18 +116,18 @@ def read_staged(source: Source, content: Content, scratch: Path) -> Staged:
         staged = read_any(source, scratch)
     if not staged.rows:
         raise refused("file-empty", Place(source.path.name))
-    return with_tidy_ids(staged)
+    return without_totals(with_tidy_ids(staged))
 
 
 def _archive(source: Source, into: Path) -> None:
-    """Keep the bytes of a file as they came; a plain CSV file's are compressed."""
-    suffix = ".parquet" if source.format == "parquet" else _SUFFIXES[source.compression]
+    """Keep the bytes of a file as they came; text that is not packed is compressed."""
+    suffix = ".parquet" if source.format == "parquet" else f".csv{_SUFFIXES[source.packing]}"
     archive = into / f"archive{suffix}"
-    if source.format == "parquet" or source.compression != "none":
-        shutil.copyfile(source.path, archive)
+    if source.format == "parquet" or source.packing != "none":
+        shutil.copyfile(source.origin, archive)
         return
     with (
-        open_arrow(source.path, "none") as file,
+        open_arrow(source.origin, "none") as file,
         pa.CompressedOutputStream(str(archive), "zstd") as out,
     ):
         out.write(file.read_buffer())

@@ -1,38 +1,40 @@
-"""A charge file as it lies on disk: its format, its columns, and whether its bytes are whole."""
+"""A charge file as it lies on disk: its form, its columns, and whether its bytes are whole."""
 
 from __future__ import annotations
 
 import codecs
-import csv
-import gzip
 import hashlib
-import io
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fenrun.base.bounds import most_unpacked, refuse_swollen, refuse_unpacked
+from fenrun.base.bounds import refuse_swollen
+from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message
+from fenrun.charges.form import (
+    Form,
+    blocks,
+    form_of,
+    form_words,
+    json_columns,
+    packing_of,
+    write_plain,
+)
+from fenrun.charges.plain_parquet import floats_of, is_plain, problems_of_types, write_plain_parquet
 from fenrun.charges.rows import ESSENTIAL, focus_columns
 
 MOST_COLUMNS = 2_000
-_HEAD = 4 << 20
-"""Bytes in which the header of a CSV file must end."""
-_BLOCK = 1 << 20
-"""Bytes that are read at a time: they stay in the processor's cache."""
 _LINE_FEED, _QUOTE = ord("\n"), ord('"')
 _BEFORE_CELL = np.frombuffer(b',\n"', np.uint8)
 _AFTER_CELL = np.frombuffer(b',\r\n"', np.uint8)
 """The bytes beside a quote that all readers take for the begin or end of a cell, or for a quote."""
-_MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-"""The first bytes by which a file is told."""
 
 
 class Header(NamedTuple):
@@ -40,10 +42,9 @@ class Header(NamedTuple):
 
     format: str
     """`csv` or `parquet`."""
-    compression: str
-    """`none`, `gzip` or `zstd` (CSV only)."""
     columns: list[str]
     """Column names as the file spells them."""
+    form: Form
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Source:
     """A file that can be read."""
 
     path: Path
+    """The file; or one of plain form that says the same."""
     format: str
     """`csv` or `parquet`."""
     compression: str
@@ -59,6 +61,18 @@ class Source:
     """Column names as the file spells them."""
     names: dict[str, str]
     """Spelling in the file to name in the store: FOCUS names get their FOCUS spelling."""
+    origin: Path
+    """The file as it came."""
+    packing: str = "none"
+    """How it came packed: `none`, `gzip`, `zstd` or `zip`."""
+    digest: str = ""
+    """The digest of what came, unpacked, where `path` is another file."""
+    is_comma_likely: bool = False
+    """Whether `1.234` may be a number of thousands: semicolons stand between its cells."""
+    floats: frozenset[str] = frozenset()
+    """The columns that came as binary floats, by their names in the store."""
+    said: tuple[Problem, ...] = ()
+    """How the file was read, where that is not plain."""
 
     @property
     def columns(self) -> set[str]:
@@ -66,15 +80,73 @@ class Source:
         return set(self.names.values())
 
 
-def open_source(path: Path) -> Source:
-    """Read a file's head. Raises Refused where it is not a FOCUS file."""
-    header = read_header(path)
-    known = {name.lower(): name for name in focus_columns()}
-    names = {spelt: known.get(spelt.strip().lower(), spelt.strip()) for spelt in header.columns}
-    problems = _header_problems(path, [names[spelt] for spelt in header.columns])
+def open_source(path: Path, scratch: Path | None = None, is_thorough: bool = False) -> Source:
+    """Read a file's head. Raises Refused where it is not a FOCUS file.
+
+    A file that is not of plain form is written as one into the scratch folder, if there is one. The
+    encoding is told by its beginning; by all of it, if the asker wants that.
+    """
+    header = read_header(path, is_thorough)
+    names = names_of(header.columns)
+    problems = _header_problems(path, [names[spelt] for spelt in header.columns if spelt in names])
     if problems:
         raise Refused(problems)
-    return Source(path, header.format, header.compression, tuple(header.columns), names)
+    form = header.form
+    compression = form.packing if header.format == "csv" else "none"
+    source = Source(path, header.format, compression, tuple(names), names, path, form.packing)
+    source = replace(source, is_comma_likely=form.delimiter == ";", said=_said(path, form))
+    if header.format == "parquet":
+        return _plain_parquet(source, scratch)
+    if form.is_text_plain and form.format == "csv":
+        return source
+    return _plain_text(source, form, scratch)
+
+
+def names_of(columns: Sequence[str]) -> dict[str, str]:
+    """Return the name in the store of each column that has one in the file, by its spelling."""
+    known = {name.lower(): name for name in focus_columns()}
+    there = [spelt for spelt in columns if spelt.strip()]
+    return {spelt: known.get(spelt.strip().lower(), spelt.strip()) for spelt in there}
+
+
+def _said(path: Path, form: Form) -> tuple[Problem, ...]:
+    """Return how a text was read."""
+    found, words = [], form_words(form)
+    if words:
+        found.append(Problem("read-as", Place(path.name), {"form": words}))
+    if form.guessed:
+        values = {"encoding": form.encoding.upper(), "value": form.guessed}
+        found.append(Problem("encoding-guessed", Place(path.name), values))
+    return tuple(found)
+
+
+def _plain_text(source: Source, form: Form, scratch: Path | None) -> Source:
+    """Write a text as plain CSV into the scratch folder."""
+    if scratch is None:
+        return source
+    seen = hashlib.sha256()
+    for block in blocks(source.path, form.packing):
+        seen.update(block)
+    into = scratch / "plain" / source.path.name
+    into.parent.mkdir()
+    with into.open("w", encoding="utf-8", newline="") as file:
+        write_plain(source.path, form, file)
+    return replace(source, path=into, compression="none", digest=seen.hexdigest())
+
+
+def _plain_parquet(source: Source, scratch: Path | None) -> Source:
+    """Write a Parquet file with other types than plain ones into the scratch folder."""
+    schema = pq.read_schema(source.path)
+    problems = problems_of_types(schema, source.names, source.path.name)
+    if problems:
+        raise Refused(problems)
+    source = replace(source, floats=floats_of(schema, source.names))
+    if scratch is None or is_plain(schema, source.names):
+        return source
+    into = scratch / "plain" / source.path.name
+    into.parent.mkdir()
+    write_plain_parquet(source.path, source.names, into)
+    return replace(source, path=into, digest=file_digest(source.path))
 
 
 def _header_problems(path: Path, columns: list[str]) -> list[Problem]:
@@ -92,18 +164,27 @@ def _header_problems(path: Path, columns: list[str]) -> list[Problem]:
     return problems
 
 
-def read_header(path: Path) -> Header:
-    """Read the head of a CSV or Parquet file. Raises Refused where it has none."""
-    try:
-        with path.open("rb") as file:
-            first = file.read(4)
-    except OSError as error:
-        detail = error.strerror or Message("file-cannot-be-opened")
-        raise refused("file-unreadable", Place(path.name), detail=detail) from error
-    kind = _MAGIC.get(first) or _MAGIC.get(first[:2]) or "none"
-    if kind == "parquet":
-        return Header("parquet", "none", _parquet_columns(path))
-    return Header("csv", kind, _csv_columns(path, kind))
+def read_header(path: Path, is_thorough: bool = False) -> Header:
+    """Read the head of a table file. Raises Refused where it has none.
+
+    The encoding is told by its beginning; by all of it, if the asker wants that.
+    """
+    if packing_of(path) == "parquet":
+        return Header("parquet", _parquet_columns(path), Form("parquet"))
+    form = form_of(path, is_thorough)
+    if form.format == "csv":
+        _check_columns(path, form.columns)
+        return Header("csv", list(form.columns), form)
+    return Header("csv", json_columns(path, form), form)
+
+
+def _check_columns(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a text whose first line is no header."""
+    top = Place(path.name, 1)
+    if len(columns) >= MOST_COLUMNS:
+        raise refused("too-many-columns", top, count=f"> {len(columns) - 1}", most=MOST_COLUMNS)
+    if any("\0" in column for column in columns):
+        raise refused("not-focus", top, missing=", ".join(ESSENTIAL))
 
 
 def _parquet_columns(path: Path) -> list[str]:
@@ -113,34 +194,6 @@ def _parquet_columns(path: Path) -> list[str]:
     except (pa.ArrowException, OSError) as error:
         detail = Message("parquet-footer-broken")
         raise refused("file-truncated", Place(path.name), detail=detail) from error
-
-
-def _csv_columns(path: Path, compression: str) -> list[str]:
-    with open_bytes(path, compression) as file:
-        head = _guarded(path, lambda: file.read(_HEAD))
-    if not head:
-        raise refused("file-empty", Place(path.name))
-    top = Place(path.name, 1)
-    line, newline, _ = head.partition(b"\n")
-    commas = line.count(b",")
-    is_endless = not newline and len(head) == _HEAD
-    if is_endless or commas >= MOST_COLUMNS:
-        raise refused("too-many-columns", top, count=f"> {commas}", most=MOST_COLUMNS)
-    try:
-        text = line.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise refused("file-encoding", top) from error
-    if "\x00" in text:
-        raise refused("not-focus", top, missing=", ".join(ESSENTIAL))
-    return next(csv.reader(io.StringIO(text.rstrip("\r"))), [])
-
-
-def open_bytes(path: Path, compression: str) -> IO[bytes]:
-    """Open the file's content, decompressed."""
-    if compression == "gzip":
-        return cast(IO[bytes], gzip.open(path, "rb"))
-    stream = pa.input_stream(str(path), compression="zstd" if compression == "zstd" else None)
-    return cast(IO[bytes], stream)
 
 
 class Content(NamedTuple):
@@ -160,12 +213,12 @@ def read_content(source: Source, progress: Callable[[int], Any]) -> Content:
     """
     seen = hashlib.sha256()
     text = _Text(source.path)
-    for block in _blocks(source):
+    for block in blocks(source.path, source.compression):
         seen.update(block)
         progress(len(block))
         if source.format == "csv":
             text.add(block)
-    return Content(seen.hexdigest(), text.lines, text.is_plain())
+    return Content(source.digest or seen.hexdigest(), text.lines, text.is_plain())
 
 
 class _Text:
@@ -235,28 +288,8 @@ class _Text:
         self._quotes += len(places)
 
 
-def _blocks(source: Source) -> Iterator[bytes]:
-    """Yield the content. Raises Refused where it breaks off, or unpacks to more than it should."""
-    left = most_unpacked(source.path)
-    with open_bytes(source.path, source.compression) as file:
-        while block := _guarded(source.path, lambda: file.read(_BLOCK)):
-            left -= len(block)
-            if left < 0:
-                refuse_unpacked(source.path)
-            yield block
-
-
 def open_arrow(path: Path, compression: str) -> pa.NativeFile:
     """Open the file's content, decompressed, as Arrow reads it."""
     if compression == "none":
         return pa.memory_map(str(path))
     return pa.input_stream(str(path), compression=compression)
-
-
-def _guarded(path: Path, read: Callable[[], bytes]) -> bytes:
-    """Read, and say where a compressed stream breaks off. Raises Refused."""
-    try:
-        return read()
-    except (EOFError, OSError, gzip.BadGzipFile, pa.ArrowException) as error:
-        detail = Message("compressed-data-breaks-off")
-        raise refused("file-truncated", Place(path.name), detail=detail) from error

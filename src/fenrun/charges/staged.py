@@ -7,11 +7,11 @@ takes every file.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Problem
 from fenrun.charges.coded import Coded, Numbers, Truths
 from fenrun.charges.decimals import Decimals, exact
-from fenrun.charges.rows import ESSENTIAL, LONGEST_NAME, NAMING, limits_of, version_of
+from fenrun.charges.rows import COSTS, ESSENTIAL, LONGEST_NAME, NAMING, limits_of, version_of
 from fenrun.charges.source import Source
 
 
@@ -88,6 +88,18 @@ class Words:
     """How many there are, by column, in the order of the file."""
 
 
+class Rounded(NamedTuple):
+    """The rounding of a column of costs that has more decimals than are held, in one currency."""
+
+    column: str
+    currency: str
+    first: int
+    """The first row that was rounded, counted from 0."""
+    rows: int
+    difference: Decimal
+    """What is held less what came, summed exactly."""
+
+
 @dataclass(frozen=True)
 class Staged:
     """A charge file, typed. Columns have their names in the store."""
@@ -100,10 +112,26 @@ class Staged:
     numbers: Mapping[str, Decimals]
     """Columns of numbers, in the types of the store."""
     words: Words = Words()
-    floats: frozenset[str] = frozenset()
-    """Costs that the file holds as binary floats."""
     odd: Sequence[Problem] = ()
-    """The columns of numbers that are kept as text."""
+    """The columns of numbers that are kept as text, and how numbers are written."""
+    rounded: Sequence[Rounded] = ()
+    doubtful: Truths | None = None
+    """The rows that look like totals of others and are not their sum."""
+
+    def head(self, rows: int) -> Staged:
+        """Return the first rows."""
+        moments = {
+            name: Moments(m.array[:rows], m.text and m.text.at(np.arange(rows)))
+            for name, m in self.moments.items()
+        }
+        return replace(
+            self,
+            rows=rows,
+            texts={name: c.at(np.arange(rows)).packed() for name, c in self.texts.items()},
+            moments=moments,
+            numbers={name: Decimals(c.array[:rows]) for name, c in self.numbers.items()},
+            rounded=[one for one in self.rounded if one.first < rows],
+        )
 
     def missing(self, name: str) -> Truths | None:
         """Return the rows in which a column has no value; None where it has one in all."""
@@ -133,10 +161,18 @@ class Staged:
     @cached_property
     def quarantined(self) -> Truths | None:
         """The rows that can be neither credited nor paid; None where there are none."""
-        odd = [*map(self.missing, ESSENTIAL), *map(self.out_of_range, self.moments)]
-        odd += map(self.unfit, self.texts)
+        odd = [self.doubtful, *map(self.missing, ESSENTIAL), *map(self.unfit, self.texts)]
+        odd += [*map(self.out_of_range, self.moments), *map(self.unreadable, self.moments)]
         there = [rows for rows in odd if rows is not None]
         return np.logical_or.reduce(there) if there else None
+
+    def unreadable(self, name: str) -> Truths | None:
+        """Return the rows in which a text is no moment; None for none."""
+        column = self.moments[name]
+        if column.text is None or column.missing is None:
+            return None
+        odd: Truths = column.missing & (column.text.codes >= 0)
+        return odd if odd.any() else None
 
     def out_of_range(self, name: str) -> Truths | None:
         """Return the rows in which a moment is one that nothing can hold; None for none."""
@@ -180,7 +216,8 @@ class Staged:
     def facts(self) -> dict[str, Any]:
         """Return the counted rows and the control totals: exact BilledCost a currency.
 
-        Totals and rows are of the whole file, those in quarantine included.
+        Totals and rows are of the whole file, those in quarantine included. `rounded` is what
+        rounding put on BilledCost, where it has more decimals than are held.
         """
         odd = self.quarantined
         set_apart = np.zeros(self.rows, np.bool_) if odd is None else odd
@@ -191,13 +228,16 @@ class Staged:
             if (set_apart & of_currency).any():
                 apart = self._billed(set_apart & of_currency)
                 billed_quarantined[currency] = plain(apart or Decimal(0))
+        rounded = {
+            one.currency: plain(one.difference) for one in self.rounded if one.column == COSTS[0]
+        }
         return {
             "version": version_of(self.source.columns),
             "rows": self.rows,
             "quarantined": int(np.count_nonzero(set_apart)),
             "billed": billed,
             "billed_quarantined": billed_quarantined,
-        }
+        } | ({"rounded": rounded} if rounded else {})
 
     def _currencies(self) -> dict[str, Truths]:
         """Return the rows of each currency, in the order of their names; `?` where none is said."""

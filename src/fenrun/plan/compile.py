@@ -63,7 +63,7 @@ def _terms(draft: Draft) -> Terms:
     text = draft.text
     limits = text.limits or LimitText.model_validate({})
     title_en, title_zh = titles(text.title, text.plan)
-    mode, decimals = text.rounding
+    mode, decimals = text.rounded
     return Terms(
         plan_id=text.plan,
         title_en=title_en,

@@ -276,7 +276,7 @@ def _check_cap(draft: Draft, path: Path_, item: EarnText) -> None:
 
 
 def _check_fineness(draft: Draft, path: Path_, cap: CapText) -> None:
-    places = draft.text.rounding[1]
+    places = draft.text.rounded[1]
     if cap.amount is not None and decimals(cap.amount) > places:
         draft.wrong_value((*path, "cap"), "cap-too-fine", amount=plain(cap.amount, 0))
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from fenrun.base.money import parse_amount, parse_rate
+from fenrun.base.money import minor_units, parse_amount, parse_rate
 from fenrun.base.when import OPEN_END, parse_day
 from fenrun.plan import phrases
 from fenrun.plan.bands import BandText, read_band
@@ -644,11 +644,12 @@ class PlanText(Text):
     limits: LimitText | None = Field(
         None, description="Acts on the book that the programme refuses."
     )
-    rounding: Rounding = Field(
-        ("half up", 2),
+    rounding: Rounding | None = Field(
+        None,
         description=(
             "How each earning is rounded, once: half up (away from zero), half even or down, to "
-            "0.01 and the like."
+            "0.01 and the like; else half up to the smallest amount of the currency (1 JPY, "
+            "0.001 KWD)."
         ),
     )
     credit: CreditGroup = Field(description="Who is credited for what.")
@@ -666,3 +667,8 @@ class PlanText(Text):
         ),
     )
     cases: list[CaseText] = Field([], description="Worked examples.")
+
+    @property
+    def rounded(self) -> tuple[str, int]:
+        """The rounding of an earning: its mode and its decimals."""
+        return self.rounding or ("half up", minor_units(self.currency))

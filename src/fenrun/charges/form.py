@@ -1,0 +1,424 @@
+"""The form of a file: how it is packed, encoded and separated, told by what it holds.
+
+A file of another form than plain UTF-8 text with commas is rewritten as such a file, or as Parquet
+of plain types, beside it; all that comes after reads only these. Rows keep their numbers.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import json
+import re
+import zipfile
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, NamedTuple, cast
+
+import pyarrow as pa
+
+from fenrun.base.bounds import MOST_TEXT, most_unpacked, read_text, refuse_unpacked, too_large
+from fenrun.base.problem import Place, refused
+from fenrun.base.words import Message
+
+HEAD = 4 << 20
+"""Bytes in which the header of a text must end."""
+csv.field_size_limit(16 << 20)  # of the process: no reader of a table stops at 128 KB
+_BEGINNING = 1 << 16
+"""Bytes by which a text is told, where its header ends in them."""
+_BLOCK = 1 << 20
+_MAGIC = {
+    b"PAR1": "parquet",
+    b"PK\x03\x04": "zip",
+    b"PK\x05\x06": "zip",
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xd0\xcf\x11\xe0": "old-workbook",
+    b"%PDF": "pdf",
+    b"BZh": "bzip2",
+    b"\xfd7zX": "xz",
+    b"7z\xbc\xaf": "seven-zip",
+    b"Rar!": "rar",
+    b"Obj\x01": "avro",
+    b"ORC": "orc",
+    b"SQLi": "sqlite",
+    b"<htm": "html",
+    b"<!DO": "html",
+    b"<?xm": "xml",
+}
+"""The first bytes by which a file is told."""
+_PACKINGS = ("gzip", "zstd", "zip")
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+"""The marks at the beginning of a text by which its encoding is told; the longer ones first."""
+DELIMITERS = ",;\t|"
+_SHOWN_AS = {"\t": "\\t"}
+_LIKELY = 0.9
+"""The part of characters beyond ASCII that is common Chinese where a text is GB18030."""
+_SHOWN = 40
+
+
+class Form(NamedTuple):
+    """The form of a file."""
+
+    format: str
+    """`csv`, `json` or `parquet`."""
+    packing: str = "none"
+    """`none`, `gzip`, `zstd` or `zip`."""
+    encoding: str = "utf-8"
+    delimiter: str = ","
+    line_end: str = "\n"
+    skipped: int = 0
+    """Lines before the header: the one by which a spreadsheet is told the delimiter."""
+    columns: tuple[str, ...] = ()
+    """The column names of a text, as its first line has them."""
+    is_wider: bool = False
+    """Whether the first row has more cells than the header."""
+    guessed: str = ""
+    """Words in an encoding that is likely, but not sure."""
+
+    @property
+    def is_text_plain(self) -> bool:
+        """Return whether a CSV file can be read as it is."""
+        return (
+            self.packing != "zip"
+            and (self.encoding, self.delimiter, self.line_end) == ("utf-8", ",", "\n")
+            and not self.skipped
+            and not self.has_nameless
+        )
+
+    @property
+    def has_nameless(self) -> bool:
+        """Return whether there are cells below no name."""
+        return self.is_wider or not all(map(str.strip, self.columns))
+
+
+def form_of(path: Path, is_thorough: bool = False) -> Form:
+    """Return the form of a file. Raises Refused where it is none that is read.
+
+    The encoding is told by the beginning; by all lines beyond ASCII, if the asker wants that.
+    """
+    packing = packing_of(path)
+    with open_packed(path, packing) as file:
+        head = guarded(path, lambda: file.read(_BEGINNING))
+        if len(head) == _BEGINNING and b"\n" not in head:
+            head += guarded(path, lambda: file.read(HEAD - _BEGINNING))
+        if not head:
+            raise refused("file-empty", Place(path.name))
+        inner = _kind_of(head[:4])
+        if inner:
+            raise refused("file-not-table", Place(path.name), kind=Message(f"kind-{inner}"))
+        odd = _odd_lines(file, head) if is_thorough else head
+    encoding, guessed = _encoding(path, head, odd)
+    text = _decoded(head, encoding)
+    if text.lstrip()[:1] in ("{", "["):
+        return Form("json", packing, encoding, guessed=guessed)
+    return _text_form(text)._replace(packing=packing, encoding=encoding, guessed=guessed)
+
+
+def packing_of(path: Path) -> str:
+    """Return how a file is packed: `parquet`, `none` (text), or `gzip`, `zstd` or `zip` of text.
+
+    Raises Refused where it cannot be opened, or is no table.
+    """
+    try:
+        with path.open("rb") as file:
+            kind = _kind_of(file.read(4))
+    except OSError as error:
+        detail = error.strerror or Message("file-cannot-be-opened")
+        raise refused("file-unreadable", Place(path.name), detail=detail) from error
+    if kind not in ("", "parquet", *_PACKINGS):
+        raise refused("file-not-table", Place(path.name), kind=Message(f"kind-{kind}"))
+    return kind or "none"
+
+
+def _kind_of(first: bytes) -> str:
+    """Return what a file is by its first four bytes; nothing for text."""
+    return next((kind for magic, kind in _MAGIC.items() if first.startswith(magic)), "")
+
+
+def open_packed(path: Path, packing: str) -> IO[bytes]:
+    """Open the content of a file, unpacked. Raises Refused where a zip holds several files."""
+    if packing == "zip":
+        return _open_member(path)
+    if packing == "gzip":
+        return cast(IO[bytes], gzip.open(path, "rb"))
+    stream = pa.input_stream(str(path), compression="zstd" if packing == "zstd" else None)
+    return cast(IO[bytes], stream)
+
+
+def _open_member(path: Path) -> IO[bytes]:
+    try:
+        archive = zipfile.ZipFile(path)
+        names = [name for name in archive.namelist() if not re.search(r"(^|/)[._]|/$", name)]
+        if any(name.startswith("xl/") for name in names):
+            raise refused("file-not-table", Place(path.name), kind=Message("kind-workbook"))
+        if len(names) != 1:
+            shown = ", ".join(sorted(names)[:5])
+            raise refused("zip-contents", Place(path.name), count=len(names), names=shown or "-")
+        return archive.open(names[0])
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+        detail = Message("compressed-data-breaks-off")
+        raise refused("file-truncated", Place(path.name), detail=detail) from error
+
+
+def guarded(path: Path, read: Callable[[], bytes]) -> bytes:
+    """Read, and say where a compressed stream breaks off. Raises Refused."""
+    try:
+        return read()
+    except (EOFError, OSError, zipfile.BadZipFile, pa.ArrowException) as error:
+        detail = Message("compressed-data-breaks-off")
+        raise refused("file-truncated", Place(path.name), detail=detail) from error
+
+
+def blocks(path: Path, packing: str) -> Iterator[bytes]:
+    """Yield the content. Raises Refused where it breaks off, or unpacks to more than it should."""
+    left = most_unpacked(path)
+    with open_packed(path, packing) as file:
+        while block := guarded(path, lambda: file.read(_BLOCK)):
+            left -= len(block)
+            if left < 0:
+                refuse_unpacked(path)
+            yield block
+
+
+def _odd_lines(file: IO[bytes], head: bytes) -> bytes:
+    """Return lines beyond ASCII from all over a text."""
+    found, size, left = [], 0, b""
+    block = head
+    while block and size < _BLOCK:
+        *lines, left = (left + block).split(b"\n")
+        odd = [line for line in lines if not line.isascii()]
+        found += odd
+        size += sum(map(len, odd))
+        block = file.read(_BLOCK)
+    return b"\n".join([*found, left])
+
+
+def _encoding(path: Path, head: bytes, odd: bytes) -> tuple[str, str]:
+    """Return the encoding of a text, and words by which it is guessed. Raises Refused."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding, ""
+    zeros = [head[place:2000:2].count(0) for place in (0, 1)]
+    most = len(head[:2000]) // 2
+    for place, encoding in enumerate(("utf-16-be", "utf-16-le")):
+        if zeros[place] > 0.8 * most and zeros[1 - place] < 0.2 * most:
+            return encoding, ""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(odd)
+        return "utf-8", ""
+    except UnicodeDecodeError:
+        return _guessed(path, odd)
+
+
+def _guessed(path: Path, odd: bytes) -> tuple[str, str]:
+    """Return the encoding of a text that is not UTF-8. Raises Refused where it is not likely."""
+    row, line = next((n, one) for n, one in enumerate(odd.split(b"\n"), 1) if not one.isascii())
+    latin = _words(line.decode("cp1252", "replace"))
+    try:
+        text = codecs.getincrementaldecoder("gb18030")().decode(odd)
+    except UnicodeDecodeError:
+        raise refused("file-encoding", Place(path.name, row)) from None
+    beyond = re.findall(r"[^\x00-\x7f]", text)
+    common = sum(1 for character in beyond if _is_common(character))
+    words = _words(line.decode("gb18030", "replace"))
+    if common < _LIKELY * len(beyond):
+        values = {"line": row, "first": words, "second": latin}
+        raise refused("encoding-unclear", Place(path.name, row), **values)
+    return "gb18030", words
+
+
+def _words(text: str) -> str:
+    """Return the first words beyond ASCII of a line."""
+    found = re.search(r"\w*[^\x00-\x7f]+\w*", text)
+    return found[0][:_SHOWN] if found else text[:_SHOWN]
+
+
+def _is_common(character: str) -> bool:
+    """Return whether a character is one of GB 2312."""
+    try:
+        return len(character.encode("gb2312")) == 2
+    except UnicodeEncodeError:
+        return False
+
+
+def _decoded(head: bytes, encoding: str) -> str:
+    """Return the beginning of a text, without its mark."""
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head)
+    return text.removeprefix("\ufeff")
+
+
+def _text_form(text: str) -> Form:
+    """Return how the beginning of a text is separated."""
+    line_end = "\n" if "\n" in text or "\r" not in text else "\r"
+    lines = text.split(line_end)
+    said = re.fullmatch(r"\"?sep=(.)\"?\r?", lines[0])
+    lines = lines[1:] if said else lines
+    header = lines[0].rstrip("\r")
+    delimiter = said[1] if said else max(DELIMITERS, key=lambda d: len(_cells(header, d)))
+    columns = _cells(header, delimiter)
+    first = _cells(lines[1].rstrip("\r"), delimiter) if len(lines) > 1 else []
+    return Form(
+        "csv",
+        delimiter=delimiter,
+        line_end=line_end,
+        skipped=1 if said else 0,
+        columns=tuple(columns),
+        is_wider=len(first) > len(columns) and not any(first[len(columns) :]),
+    )
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+
+
+def write_plain(path: Path, form: Form, file: IO[str]) -> None:
+    """Write a text of any form as plain CSV. Raises Refused where it does not keep its form."""
+    if form.format == "json":
+        _write_json(path, form, file)
+    elif form.delimiter == "," and not form.has_nameless:
+        file.writelines(islice(_lines(path, form), form.skipped, None))
+    else:
+        _write_cells(path, form, file)
+
+
+def _texts(path: Path, form: Form) -> Iterator[str]:
+    """Yield the text in parts. Raises Refused where it is not in its encoding."""
+    decoder = codecs.getincrementaldecoder(form.encoding)()
+    row, is_first = 1, True
+    for block in chain(blocks(path, form.packing), [b""]):
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            raise refused("file-encoding", Place(path.name, row)) from error
+        yield text.removeprefix("\ufeff") if is_first else text
+        row, is_first = row + text.count("\n"), False
+
+
+def _lines(path: Path, form: Form) -> Iterator[str]:
+    """Yield the lines of a text, each with its end; a line that ends with CR alone gets LF."""
+    left = ""
+    for text in _texts(path, form):
+        *lines, left = (left + text).split(form.line_end)
+        yield from (f"{line}\n" for line in lines)
+    if left:
+        yield left
+
+
+def _write_cells(path: Path, form: Form, file: IO[str]) -> None:
+    """Write the cells of a text with other delimiters, or with columns that have no name."""
+    lines = islice(_lines(path, form), form.skipped, None)
+    writer = csv.writer(file, lineterminator="\n")
+    named = [place for place, name in enumerate(form.columns) if name.strip()]
+    nameless = [place for place, name in enumerate(form.columns) if not name.strip()]
+    reader = csv.reader(lines, delimiter=form.delimiter, strict=True)
+    try:
+        for cells in reader:
+            odd = [*nameless, *range(len(form.columns), len(cells))]
+            full = next((p for p in odd if p < len(cells) and cells[p].strip()), None)
+            if full is not None:
+                values = {"number": full + 1, "value": cells[full][:_SHOWN]}
+                raise refused("column-unnamed", Place(path.name, reader.line_num), **values)
+            writer.writerow([cells[place] for place in named if place < len(cells)])
+    except csv.Error as error:
+        place = Place(path.name, reader.line_num)
+        raise refused("row-malformed", place, detail=str(error)) from error
+
+
+def json_columns(path: Path, form: Form) -> list[str]:
+    """Return the keys that any object of a file has. Raises Refused where it holds others."""
+    columns: dict[str, None] = {}
+    for row in _objects(path, form):
+        columns |= dict.fromkeys(row)
+    return list(columns)
+
+
+def _write_json(path: Path, form: Form, file: IO[str]) -> None:
+    """Write objects as rows, with a column for each key that any of them has."""
+    columns = json_columns(path, form)
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    for row in _objects(path, form):
+        writer.writerow([row.get(column, "") for column in columns])
+
+
+class _Number(str):
+    """A number as JSON writes it."""
+
+
+def _objects(path: Path, form: Form) -> Iterator[dict[str, str]]:
+    """Yield the objects of JSON lines, or of one array, as texts. Raises Refused."""
+    lines = _lines(path, form)
+    first = next(line for line in lines if line.strip())
+    if first.lstrip().startswith("["):
+        lines = iter(["".join([first, *lines])])
+    else:
+        lines = chain([first], lines)
+    for row, text in enumerate(lines, 1):
+        values = _parsed(path, row, text) if text.strip() else []
+        for value in values if isinstance(values, list) else [values]:
+            if not isinstance(value, dict):
+                raise refused("row-malformed", Place(path.name, row), detail=text[:_SHOWN].strip())
+            yield {name: _cell(item) for name, item in value.items()}
+
+
+def _parsed(path: Path, row: int, text: str) -> object:
+    try:
+        return json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+    except (ValueError, RecursionError) as error:
+        raise refused("row-malformed", Place(path.name, row), detail=str(error)) from error
+
+
+def _cell(value: object) -> str:
+    """Return a value of JSON as a cell: text as it is, nothing for null."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else _json(value)
+
+
+def _json(value: object) -> str:
+    """Return a value as JSON, its numbers as they came."""
+    if isinstance(value, _Number):
+        return value
+    if isinstance(value, list):
+        return f"[{', '.join(map(_json, value))}]"
+    if isinstance(value, dict):
+        pairs = (f"{_json(key)}: {_json(item)}" for key, item in value.items())
+        return f"{{{', '.join(pairs)}}}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def table_text(path: Path) -> str:
+    """Return a small table of any form as plain CSV. Raises Refused, or OSError."""
+    if packing_of(path) == "none":
+        form = form_of(path)
+        if form.is_text_plain and form.format == "csv":
+            return read_text(path)
+        if path.stat().st_size > MOST_TEXT:
+            raise too_large(path, "text-too-large", most=MOST_TEXT >> 20)
+    file = io.StringIO()
+    write_plain(path, form_of(path), file)
+    return file.getvalue()
+
+
+def form_words(form: Form) -> Message | str:
+    """Return what is other about a form than plain text with commas; nothing where all is plain."""
+    found = ["zip"] if form.packing == "zip" else []
+    found += ["JSON"] if form.format == "json" else []
+    found += [form.encoding.upper()] if form.encoding != "utf-8" else []
+    if form.skipped or form.delimiter != ",":
+        found.append(f"sep={_SHOWN_AS.get(form.delimiter, form.delimiter)}")
+    found += ["CR"] if form.line_end == "\r" else []
+    words = ", ".join(found)
+    if form.format == "csv" and form.has_nameless:
+        return Message("form-nameless", {"form": words or "CSV"})
+    return words
