@@ -29,6 +29,7 @@ COMMANDS = {
     "demo": "Build a demo world, settle twelve months of it and show the result.",
     "world": "Write an invented vendor: charges, book and plan.",
     "import": "Import FOCUS charges, book files and plans.",
+    "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",
     "plan": "Check, test, compare and explain plans.",
     "settle": "Settle a period.",

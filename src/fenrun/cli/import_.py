@@ -23,8 +23,10 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
 )
-from fenrun.settle.imports import content_of, files_in, import_files
+from fenrun.settle.deliveries import undecided_of
+from fenrun.settle.imports import Wanted, content_of, files_in, import_files
 from fenrun.store.facts import Imported, Store
+from fenrun.whatif.cases import refuse_failing_cases
 
 
 @click.command(name="import")
@@ -36,6 +38,21 @@ from fenrun.store.facts import Imported, Store
     multiple=True,
     help="File name or id of an earlier import that these charges replace, as corrections do.",
 )
+@click.option(
+    "--adds",
+    multiple=True,
+    help="File name or id of an earlier import that holds some of these charges, and both count.",
+)
+@click.option(
+    "--set",
+    "fills",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="What stands in a column of charges where a file leaves it empty.",
+)
+@click.option(
+    "--even-if-cases-fail", is_flag=True, help="Import a plan though its own cases do not hold."
+)
 @click.option("--reason", default="", help="Why, for the log.")
 @as_json
 def command(
@@ -43,24 +60,35 @@ def command(
     files: tuple[Path, ...],
     known: datetime | None,
     replaces: tuple[str, ...],
+    adds: tuple[str, ...],
+    fills: tuple[str, ...],
+    even_if_cases_fail: bool,
     reason: str,
     json_: bool,
 ) -> None:
     """Import FILES, or folders of them, into WORKSPACE, which is made if it is not there.
 
     Whether a file holds FOCUS charges, a book or a plan is seen from its content. The same content
-    twice changes nothing. A file that cannot be read is refused whole; the others are imported.
+    twice changes nothing. A file that cannot be read is refused whole; the others are imported. Of
+    a folder each file that is passed over is named.
+
+    Charges that an earlier import holds too are an error until one replaces the other or both are
+    meant (fenrun resolve).
     """
     store = Store(workspace, actor(), now(), reason)
-    paths = [file for path in files for file in files_in(path)]
+    found = [files_in(path) for path in files]
+    paths = [file for taken, _ in found for file in taken]
     size = sum(path.stat().st_size for path in paths if path.exists())
     done: list[Imported] = []
-    problems: list[Problem] = []
+    problems: list[Problem] = [problem for _, passed in found for problem in passed]
+    check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
+    wanted = Wanted(replaces, adds, _read_fills(fills), check_plan)
     with progress("import", size) as step:
-        for outcome in import_files(store, paths, known or now(), step, replaces):
+        for outcome in import_files(store, paths, known or now(), step, wanted):
             problems += outcome.problems
             if isinstance(outcome, Imported):
                 done.append(outcome)
+    problems += undecided_of(store, known or now(), done)
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})
@@ -68,6 +96,15 @@ def command(
         _print(done)
         print_problems(problems)
     exit_code(problems)
+
+
+def _read_fills(said: tuple[str, ...]) -> dict[str, str]:
+    """Read what columns are filled with. Raises UsageError where one is not COLUMN=VALUE."""
+    found = [text.partition("=") for text in said]
+    for column, _, value in found:
+        if not (column.strip() and value.strip()):
+            raise click.UsageError(say("set-form", language()))
+    return {column.strip(): value.strip() for column, _, value in found}
 
 
 def _print(done: list[Imported]) -> None:

@@ -18,8 +18,10 @@ from django.core.files.uploadedfile import UploadedFile
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal import events
-from fenrun.settle.imports import import_file, import_files
+from fenrun.settle.deliveries import undecided_of
+from fenrun.settle.imports import Wanted, import_file, import_files
 from fenrun.store.facts import Imported, Store
+from fenrun.whatif.cases import refuse_failing_cases
 
 _JOBS_KEPT = 50
 _AT_ONCE, _MOST = 2, 10
@@ -122,10 +124,12 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
     known = store.now or events.now().replace(tzinfo=None)
     try:
         with _places:
-            for found in import_files(store, paths, known, job.step):
+            wanted = Wanted(check_plan=refuse_failing_cases)
+            for found in import_files(store, paths, known, job.step, wanted):
                 job.problems += found.problems
                 if isinstance(found, Imported):
                     job.imported.append(found)
+            job.problems += undecided_of(store, known, job.imported)
     except Refused as refused:
         job.problems += refused.problems
     except Exception as error:  # whatever it is, the import is not done and must not look so
