@@ -47,8 +47,7 @@ from fenrun.whatif.cases import refuse_failing_cases
     "--set",
     "fills",
     multiple=True,
-    metavar="COLUMN=VALUE",
-    help="What stands in a column of charges where a file leaves it empty.",
+    help="COLUMN=VALUE: what stands in a column of charges where a file leaves it empty.",
 )
 @click.option(
     "--even-if-cases-fail", is_flag=True, help="Import a plan though its own cases do not hold."
