@@ -26,7 +26,7 @@ from fenrun.charges.rows import ESSENTIAL, KEYS, is_decimal, is_moment, key_of
 from fenrun.charges.source import open_source, read_content
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import read_charges, write_charges
-from fenrun.store.facts import Imported, Store
+from fenrun.store.facts import Imported, Replaced, Store
 
 Rows = list[dict[str, Any]]
 
@@ -116,7 +116,7 @@ def _as_parquet(rows: Rows, folder: Path) -> Path:
 
 def _imported(path: Path, folder: Path) -> tuple[Imported, pa.Table]:
     store = Store(folder / "ws")
-    done = stage_charges(store, path)(datetime(2025, 1, 1), ())
+    done = stage_charges(store, path)(datetime(2025, 1, 1), Replaced())
     (item,) = store.imports("charges")
     return done, read_charges(item.folder, item.id)
 
@@ -278,7 +278,7 @@ def test_two_texts_of_one_key_refuse_the_file(
 def test_the_archive_holds_the_bytes_that_came(tmp_path: Path) -> None:
     (tmp_path / "one.csv").write_text(TEXT)
     store = Store(tmp_path / "ws")
-    stage_charges(store, tmp_path / "one.csv")(datetime(2025, 1, 1), ())
+    stage_charges(store, tmp_path / "one.csv")(datetime(2025, 1, 1), Replaced())
     (item,) = store.imports("charges")
     with pa.input_stream(str(item.folder / "archive.csv.zst"), compression="zstd") as file:
         assert file.read() == TEXT.encode()

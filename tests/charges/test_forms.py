@@ -22,7 +22,7 @@ from fenrun.base.problem import Refused
 from fenrun.charges.form import table_text
 from fenrun.charges.read import stage_charges
 from fenrun.charges.stored import read_charges
-from fenrun.store.facts import Imported, Store
+from fenrun.store.facts import Imported, Replaced, Store
 
 DAYS = ("2024-09-01", "2024-10-01", "2024-09-02", "2024-09-03")
 COLUMNS = [
@@ -117,7 +117,7 @@ FORMS = {
 def _import(content: bytes, folder: Path, name: str = "charges") -> tuple[Imported, pa.Table]:
     path, store = folder / name, Store(folder / "ws")
     path.write_bytes(content)
-    done = stage_charges(store, path)(datetime(2025, 1, 1), ())
+    done = stage_charges(store, path)(datetime(2025, 1, 1), Replaced())
     (item,) = store.imports("charges")
     return done, read_charges(item.folder, item.id)
 
@@ -152,7 +152,9 @@ def test_what_came_is_kept_and_known_again(tmp_path: Path) -> None:
     done, _ = _import(FORMS["gzip GBK"], tmp_path)
     (archive,) = (tmp_path / "ws").rglob("archive*")
     assert archive.read_bytes() == FORMS["gzip GBK"]
-    again = stage_charges(Store(tmp_path / "ws"), tmp_path / "charges")(datetime(2025, 1, 2), ())
+    again = stage_charges(Store(tmp_path / "ws"), tmp_path / "charges")(
+        datetime(2025, 1, 2), Replaced()
+    )
     assert (again.id, again.new) == (done.id, False)
 
 

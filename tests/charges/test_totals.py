@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fenrun.charges.read import stage_charges
-from fenrun.store.facts import Imported, Store
+from fenrun.store.facts import Imported, Replaced, Store
 
 HEAD = (
     "BillingAccountId,BilledCost,BillingCurrency,BillingPeriodStart,ChargePeriodStart,"
@@ -21,7 +21,9 @@ WORDS = ("Total", "TOTAL:", "Grand total", "Sum", "Summe", "Gesamtsumme", "Somme
 
 def _import(text: str, folder: Path) -> Imported:
     (folder / "charges.csv").write_text(HEAD + text, "utf-8")
-    return stage_charges(Store(folder / "ws"), folder / "charges.csv")(datetime(2025, 1, 1), ())
+    return stage_charges(Store(folder / "ws"), folder / "charges.csv")(
+        datetime(2025, 1, 1), Replaced()
+    )
 
 
 def _outcome(done: Imported) -> tuple[int, int, dict[str, str]]:

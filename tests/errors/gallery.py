@@ -49,15 +49,16 @@ from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
 from fenrun.plan.check.findings import examine
-from fenrun.plan.read import read_plan
+from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.proof.vouched import given_fingerprints
+from fenrun.settle.deliveries import Decision, decide, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
-from fenrun.settle.imports import import_file
+from fenrun.settle.imports import files_in, import_file
 from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
@@ -67,7 +68,7 @@ from fenrun.store import audit_log as log
 from fenrun.store import facts
 from fenrun.store.backup import back_up, restore
 from fenrun.store.facts import Store
-from fenrun.whatif.cases import run_cases
+from fenrun.whatif.cases import refuse_failing_cases, run_cases
 from fenrun.whatif.compare import as_other, settle_plans
 from fenrun.whatif.estimate import Estimator
 
@@ -733,6 +734,40 @@ def _more(store: Store) -> Path:
     return path
 
 
+def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    """Import a file that holds a charge again, then do something."""
+
+    def act(store: Store) -> list[Problem]:
+        path = store.path.parent / "more.csv"
+        path.write_bytes(_csv() + _csv(BilledCost="3.00").splitlines()[1] + b"\n")
+        import_file(store, path, KNOWN)
+        then(store)
+        return undecided(store, KNOWN)
+
+    return act
+
+
+def _other_month(store: Store) -> list[Problem]:
+    path = store.path.parent / "october.csv"
+    path.write_bytes(_csv(BillingPeriodStart="2024-10-01T00:00:00Z"))
+    return list(import_file(store, path, KNOWN, replaces=["charges.csv"]).problems)
+
+
+def _left_out(store: Store) -> list[Problem]:
+    decide(store, "charges.csv", Decision(leave_out=True), KNOWN)
+    return undecided(store, KNOWN)
+
+
+def _passed_over() -> list[Problem]:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "notes.txt").write_text("nothing of this kind\n", "utf-8")
+        return files_in(Path(folder))[1]
+
+
+def _failing() -> PlanFile:
+    return read_plan(PLAN + CASE, "plan.yaml")
+
+
 def _log(sql: str, head: str = "") -> Callable[[Store], list[Problem]]:
     """Change the log behind fenrun's back, then verify it."""
 
@@ -1228,6 +1263,49 @@ GALLERY: dict[str, Shows] = {
         "a folder of the store copied beside itself",
         act=_file(lambda folder: shutil.copytree(folder, folder.with_name("000000000000"))),
     ),
+    "below-bands": settled(
+        "bands: [from 0 pays 5 %], and BilledCost: -1.00", content=_csv(BilledCost="-1.00")
+    ),
+    "charges-twice": settled(
+        "charges.csv again, with one more charge, as more.csv", act=_twice_then(lambda store: None)
+    ),
+    "delivery-ambiguous": settled(
+        "fenrun resolve WORKSPACE more.csv --void, where two imports have that name",
+        act=_twice_then(
+            lambda store: (
+                import_file(store, _more(store), KNOWN),
+                decide(store, "more.csv", Decision(void=True), KNOWN),
+            )
+        ),
+    ),
+    "delivery-itself": settled(
+        "fenrun resolve WORKSPACE more.csv --replaces more.csv",
+        act=_twice_then(
+            lambda store: decide(store, "more.csv", Decision(replaces="more.csv"), KNOWN)
+        ),
+    ),
+    "delivery-other-month": settled(
+        "fenrun import WORKSPACE october.csv --replaces charges.csv", act=_other_month
+    ),
+    "kept-aside": settled(
+        "a second charge without InvoiceIssuerName",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+    ),
+    "kept-aside-left-out": settled(
+        "fenrun resolve WORKSPACE charges.csv --leave-out",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=_left_out,
+    ),
+    "set-column": settled(
+        "fenrun import WORKSPACE more.csv --set ListCost=1",
+        act=lambda store: list(
+            import_file(store, _more(store), KNOWN, fills={"ListCost": "1"}).problems
+        ),
+    ),
+    "file-no-rows": file("charges.csv", lambda: _csv().splitlines(True)[0], "a header alone"),
+    "file-passed-over": Shows("notes.txt in a folder that is imported", _passed_over),
+    "tax-charge": charges(ChargeCategory="Tax"),
+    "plan-cases-fail": Shows(PLAN + CASE, lambda: _said(lambda: refuse_failing_cases(_failing()))),
     "replaces-unknown": settled(
         "fenrun import WORKSPACE more.csv --replaces march.csv",
         act=lambda store: list(

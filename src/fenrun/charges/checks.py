@@ -62,6 +62,8 @@ def find(staged: Staged) -> list[Problem]:
 
     A problem counts its rows; its place is the first of them.
     """
+    if not staged.rows:
+        return [Problem("file-no-rows", Place(staged.source.path.name)), *_of_header(staged)]
     empty_or_rounded, rounding = _by_provider(staged)
     return [
         *staged.source.said,
@@ -147,6 +149,8 @@ def _of_charges(staged: Staged) -> Iterator[Problem]:
     if category:
         credit = _with_value(category, "Credit")
         yield from _shown(staged, "credit-charge", "ChargeCategory", credit, "BilledCost")
+        tax = _with_value(category, "Tax")
+        yield from _shown(staged, "tax-charge", "ChargeCategory", tax, "BilledCost")
     if category and "ChargeClass" in texts:
         usage, unmarked = _with_value(category, "Usage"), staged.missing("ChargeClass")
         odd = _both(usage, unmarked, billed.negative)

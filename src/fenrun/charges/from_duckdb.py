@@ -65,8 +65,6 @@ class _InDuckDB:
         self.engine = engine
         self.source = source
         load_raw(engine, source, scratch)
-        if not self._count("raw"):
-            raise refused("file-empty", Place(source.path.name))
         self.types = engine.columns("raw")
         """The engine's type of each column, by the file's spelling."""
         self.odd: list[Problem] = []

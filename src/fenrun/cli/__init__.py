@@ -31,6 +31,7 @@ COMMANDS = {
     "import": "Import FOCUS charges, book files and plans.",
     "book": "Show the book: who owns whom, since when, and who said so.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
+    "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",
     "plan": "Check, test, compare and explain plans.",
     "settle": "Settle a period.",

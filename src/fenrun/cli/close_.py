@@ -34,6 +34,7 @@ from fenrun.store.facts import Store
 @known_option
 @click.option("--reason", default="", help="Why, for the log.")
 @click.option("--first", is_flag=True, help="Earlier periods are settled elsewhere, for good.")
+@click.option("--without-charges", is_flag=True, help="There was no business in the period.")
 @as_json
 def command(
     workspace: Store,
@@ -41,6 +42,7 @@ def command(
     known: datetime | None,
     reason: str,
     first: bool,
+    without_charges: bool,
     json_: bool,
 ) -> None:
     """Close a PERIOD for good.
@@ -51,7 +53,7 @@ def command(
     """
     workspace.reason = reason
     with progress("close") as step:
-        done = close(workspace, period, known, step, first=first)
+        done = close(workspace, period, known, step, first=first, without_charges=without_charges)
     print_problems(anchor_closes(workspace))
     item = workspace.find("closes", done.id)
     facts = item.facts if item else {}

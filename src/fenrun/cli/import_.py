@@ -25,9 +25,11 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
 )
-from fenrun.settle.imports import content_of, files_in, import_files
+from fenrun.settle.deliveries import undecided_of
+from fenrun.settle.imports import Wanted, content_of, files_in, import_files
 from fenrun.settle.objects import Object, fetch_new, is_remote, public, remember
 from fenrun.store.facts import Imported, Store
+from fenrun.whatif.cases import refuse_failing_cases
 
 
 @click.command(name="import")
@@ -39,6 +41,20 @@ from fenrun.store.facts import Imported, Store
     multiple=True,
     help="File name or id of an earlier import that these charges replace, as corrections do.",
 )
+@click.option(
+    "--adds",
+    multiple=True,
+    help="File name or id of an earlier import that holds some of these charges, and both count.",
+)
+@click.option(
+    "--set",
+    "fills",
+    multiple=True,
+    help="COLUMN=VALUE: what stands in a column of charges where a file leaves it empty.",
+)
+@click.option(
+    "--even-if-cases-fail", is_flag=True, help="Import a plan though its own cases do not hold."
+)
 @click.option("--reason", default="", help="Why, for the log.")
 @as_json
 def command(
@@ -46,6 +62,9 @@ def command(
     files: tuple[str, ...],
     known: datetime | None,
     replaces: tuple[str, ...],
+    adds: tuple[str, ...],
+    fills: tuple[str, ...],
+    even_if_cases_fail: bool,
     reason: str,
     json_: bool,
 ) -> None:
@@ -55,24 +74,31 @@ def command(
     is fetched. Credentials come from the environment.
 
     Whether a file holds FOCUS charges, a book or a plan is seen from its content. The same content
-    twice changes nothing. A file that cannot be read is refused whole; the others are imported.
+    twice changes nothing. A file that cannot be read is refused whole; the others are imported. Of
+    a folder each file that is passed over is named.
+
+    Charges that an earlier import holds too are an error until one replaces the other or both are
+    meant (fenrun resolve).
     """
     moment = now()
     store = Store(workspace, actor(), moment, reason)
     done: list[Imported] = []
-    problems: list[Problem] = []
+    found = [files_in(Path(name)) for name in files if not is_remote(name)]
+    problems: list[Problem] = [problem for _, passed in found for problem in passed]
+    check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
+    wanted = Wanted(replaces, adds, _read_fills(fills), check_plan)
     with TemporaryDirectory(prefix="fenrun-") as scratch:
         objects = _fetched(store, files, Path(scratch))
-        paths = [one.path for one in objects]
-        paths += [file for name in files if not is_remote(name) for file in files_in(Path(name))]
+        paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
-            outcomes = import_files(store, paths, known or moment, step, replaces)
+            outcomes = import_files(store, paths, known or moment, step, wanted)
             for number, outcome in enumerate(outcomes):
                 problems += outcome.problems
                 if isinstance(outcome, Imported):
                     done.append(outcome)
                     remember(store, objects[number : number + 1])
+    problems += undecided_of(store, known or moment, done)
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})
@@ -91,6 +117,15 @@ def _fetched(store: Store, names: Sequence[str], into: Path) -> list[Object]:
         if known:
             click.echo(say("objects-known", language(), count=known, url=public(url)), err=True)
     return found
+
+
+def _read_fills(said: tuple[str, ...]) -> dict[str, str]:
+    """Read what columns are filled with. Raises UsageError where one is not COLUMN=VALUE."""
+    found = [text.partition("=") for text in said]
+    for column, _, value in found:
+        if not (column.strip() and value.strip()):
+            raise click.UsageError(say("set-form", language()))
+    return {column.strip(): value.strip() for column, _, value in found}
 
 
 def _print(done: list[Imported]) -> None:

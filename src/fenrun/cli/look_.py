@@ -48,12 +48,14 @@ def command(files: tuple[Path, ...], make_book: Path | None, json_: bool) -> Non
     Of charges: issuers, accounts, months, currencies, totals, columns, and what is odd about them.
     Nothing is imported or written, but the book that is asked for.
     """
-    paths = [file for path in files for file in files_in(path)]
+    listed = [files_in(path) for path in files]
+    paths = [file for taken, _ in listed for file in taken]
     size = sum(path.stat().st_size for path in paths if path.exists())
     with progress("import", size) as step:
         found = [preview(path, step) for path in paths]
     accounts = accounts_of(found)
-    problems = [problem for one in found for problem in one.problems]
+    problems = [problem for _, passed in listed for problem in passed]
+    problems += [problem for one in found for problem in one.problems]
     problems += similar_accounts(accounts)
     if json_:
         print_json({"files": [one.as_json() for one in found], **problems_as_json(problems)})

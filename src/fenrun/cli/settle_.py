@@ -31,6 +31,7 @@ from fenrun.cli.output import (
 )
 from fenrun.closing.close import settle_period
 from fenrun.engine.recorder import Made
+from fenrun.settle.deliveries import amounts, quarantine_totals
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.runs import Settled
 from fenrun.settle.script import script
@@ -53,6 +54,7 @@ _PAID_IN = "SELECT DISTINCT payee FROM payments WHERE month >= ? AND month < ?"
     help="Write each step's table, and what steps read, to a DuckDB file.",
 )
 @click.option("--why-slow", is_flag=True, help="Show the seconds and rows of each step.")
+@click.option("--without-charges", is_flag=True, help="There was no business in the period.")
 @as_json
 def command(
     workspace: Store,
@@ -62,6 +64,7 @@ def command(
     show_sql: bool,
     keep_tables: Path | None,
     why_slow: bool,
+    without_charges: bool,
     json_: bool,
 ) -> None:
     """Settle a PERIOD of WORKSPACE under the plans in force, and keep the run.
@@ -79,7 +82,15 @@ def command(
     inspection = Inspection(show_sql, clock, keep_tables) if is_asked else None
     start = perf_counter()
     with progress("settle") as step:
-        settled = settle_period(workspace, period, known, plans, step, inspection=inspection)
+        settled = settle_period(
+            workspace,
+            period,
+            known,
+            plans,
+            step,
+            inspection=inspection,
+            without_charges=without_charges,
+        )
     seconds = perf_counter() - start
     if keep_tables:
         click.echo(say("wrote", language(), path=keep_tables), err=True)
@@ -151,6 +162,7 @@ def summary(settled: Settled) -> dict[str, Any]:
         "credited": _total(row["credited"] for row in of_first_plan),
         "earned": _total(Decimal(one["earned"]) for one in statements),
         "uncredited": _total(row["uncredited"] for row in of_first_plan),
+        "kept_aside": quarantine_totals(run.charges.imports, run.period),
         "statements": statements,
         **problems_as_json(run.problems),
         "run_id": settled.run_id,
@@ -209,6 +221,11 @@ def show_summary(settled: Settled, most: int = 20) -> None:
         click.echo(f"... +{len(rows) - most}")
     for key in ("credited", "uncredited", "earned"):
         click.echo(labelled(key, f"{show(Decimal(said[key]))} {currency}", lang))
+    aside = said["kept_aside"]
+    if aside["rows"]:
+        amount = amounts(aside["billed"])
+        value = say("kept-aside-rows", lang, amount=amount, rows=aside["rows"])
+        click.echo(labelled("kept-aside", value, lang))
     differences = Decimal(said["differences"])
     if differences:
         click.echo(labelled("differences-of-closed", f"{show(differences)} {currency}", lang))

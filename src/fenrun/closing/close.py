@@ -63,6 +63,7 @@ def settle_period(
     progress: Progress = lambda name: None,
     upto: datetime | None = None,
     inspection: Inspection | None = None,
+    without_charges: bool = False,
 ) -> Settled:
     """Settle a period, with regard to what is closed, by all that is known (or was, `upto` then).
 
@@ -74,7 +75,8 @@ def settle_period(
     """
     done = closes(store)
     if known or only or not done:
-        return settle_workspace(store, period, known or upto, only, progress, inspection)
+        asked = (period, known or upto, only, progress, inspection, without_charges)
+        return settle_workspace(store, *asked)
     own = next((close for close in done if close.period == period), None)
     if own:
         return closed_run(store, own)
@@ -82,7 +84,7 @@ def settle_period(
     if closed:
         place = Place(period.key)
         raise refused("period-partly-closed", place, closed=", ".join(closed))
-    found = settle_workspace(store, period, upto, (), progress, inspection)
+    found = settle_workspace(store, period, upto, (), progress, inspection, without_charges)
     if period.span.start != done[-1].period.span.end:
         return found
     late = due(store, done, knowledge_time(store, upto), progress)
@@ -149,11 +151,13 @@ def close(
     progress: Progress = lambda name: None,
     expected: str = "",
     first: bool = False,
+    without_charges: bool = False,
 ) -> Close:
     """Close a period: freeze its statements as known at a moment (by default: now).
 
     With them go the differences of periods closed before. There is no way back. With `expected` it
-    is closed only as the run of that id; the `first` of all may leave out what comes before it.
+    is closed only as the run of that id; the `first` of all may leave out what comes before it, and
+    one may be `without_charges`.
     Raises Refused where it is closed already, does not follow the last closed period, has not
     ended, or has errors, where its signing key is lost, and where facts or closes come in between.
     """
@@ -161,7 +165,7 @@ def close(
     facts_then = _facts_known(store, moment)
     refuse_out_of_order(store, period, moment, first)
     refuse_lost_key(store)
-    found = settle_for_good(store, period, moment, progress)
+    found = settle_for_good(store, period, moment, progress, without_charges)
     if expected and found.run_id != expected:
         raise refused("close-changed", Place(period.key), by=store.actor)
     _check_errors(found)

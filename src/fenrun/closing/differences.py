@@ -19,7 +19,7 @@ from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, facts_as_of, in_force, plan_of
 from fenrun.statement.run import Difference, Run
-from fenrun.store.facts import Import, Store, verified
+from fenrun.store.facts import FACTS, Import, Store, verified
 
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
@@ -170,11 +170,13 @@ def _events(
 ) -> Iterator[_Event]:
     """Yield what became known between two moments and can touch the period, in any order."""
     plans = list(latest.values())
-    for kind in ("book", "charges", "plans"):
+    for kind in FACTS:
         items = store.imports_between(kind, before, after)
         for item in items if kind == "charges" else verified(items):
             if kind == "plans":
                 plans.append(plan_of(item).plan)
+            if kind == "deliveries" and not item.facts.get("replaces"):
+                continue  # money that is meant as it is: nothing changes
             if kind != "charges" or _can_touch(item, period):
                 replaces = int(bool(item.facts.get("replaces")))
                 yield _Event(item.known, f"{kind}{replaces}{item.id}", item)
@@ -241,14 +243,14 @@ def _book_steps(facts: Facts, item: Import) -> Steps:
 def _charge_steps(facts: Facts, item: Import, replaced: set[str]) -> Steps:
     """Yield an import of charges in steps: charges that are only late, then corrections.
 
-    A file that replaces others is a correction. `replaced` holds the ids replaced so far, and is
-    brought up to date.
+    A file that replaces others is a correction, and so is the decision that one does. `replaced`
+    holds the ids replaced so far, and is brought up to date.
     """
     gone = set(item.facts.get("replaces", ()))
     replaced |= gone
     if gone or item.id in replaced:
         left = [other for other in facts.charges if other.id not in gone]
-        if item.id not in replaced:
+        if item.kind == "charges" and item.id not in replaced:
             left.append(item)
         yield replace(facts, charges=tuple(left)), "correction", item.source
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
 from fenrun.credit.crediting import Crediting
@@ -44,6 +46,12 @@ LEFT JOIN (
  AND t.period = sums.period
 WHERE compared(times(sums.earned + coalesce(t.taken, 0), {money_to_limit}),
                times(sums.cap, {limit_to_money})) > 0"""
+_BELOW_BANDS = """
+SELECT plan, component, min(payee), count(*), sum(amount)
+FROM earnings
+WHERE reason = 'no-band' AND amount < 0 AND earned = 0
+GROUP BY plan, component
+ORDER BY plan, component"""
 _CLASHES = """
 SELECT c.plan, c.component, min(c.excluded_by), c.payee, sum(c.amount)
 FROM qualifying_amounts AS c
@@ -89,9 +97,28 @@ def broken_measures(runner: Runner, crediting: Crediting) -> list[str]:
     return ["what is measured does not sum to what is credited"] if is_broken else []
 
 
-def find(runner: Runner, earning: Earning) -> list[Problem]:
-    """Return the credits that two components of an exclusive group claim: counted for neither."""
+def _below_bands(runner: Runner, earning: Earning) -> list[Problem]:
+    """Return the components whose bands say nothing of a negative amount."""
     found, text = [], earning.codes.text
+    for plan, component, payee, count, amount in runner.rows(_BELOW_BANDS):
+        values = {
+            "component": text(component),
+            "payee": text(payee),
+            "count": count,
+            "amount": plain(unscaled(int(amount), earning.scales.measure) or Decimal(0)),
+        }
+        place = Place(str(text(plan)), 0, str(text(component)))
+        found.append(Problem("below-bands", place, values))
+    return found
+
+
+def find(runner: Runner, earning: Earning) -> list[Problem]:
+    """Return the problems of earnings.
+
+    Credits that two components of an exclusive group claim count for neither; what falls below all
+    bands is not taken back.
+    """
+    found, text = _below_bands(runner, earning), earning.codes.text
     for plan, component, group, payee, amount in runner.rows(_CLASHES):
         measured = unscaled(int(amount), earning.scales.measure)
         values = {

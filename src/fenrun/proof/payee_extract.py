@@ -8,7 +8,7 @@ what it stands for. Ids are numbers in an order that is known anyway.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -134,6 +134,9 @@ class PayeeExtract:
         linked = book.copy(_anonymous(store, "book", known, named), into)
         for item, table in charges:
             _add_charges(into, item, _as_read(table, reading, linked))
+        for item in _decisions(store, known, named, set(self.rows)):
+            said = manifest(item.source, item.known, item.facts, ())
+            into.add("deliveries", item.id, said, lambda folder: None)
         for item, file in plans:
             said = manifest(item.source, item.known, {"plan": file.plan.id}, ())
             into.add("plans", item.id, said, partial(_write_plan, text=file.content))
@@ -340,10 +343,7 @@ def _anonymous(
     """
     items = store.imports_between(kind, datetime.min, known)
     items = verified(item for item in items if rows is None or short(item.id) in rows)
-    found = {item.id: item.known for item in items}
-    gone = {content for item in items for content in item.facts.get("replaces", ())}
-    order = sorted({*found, *gone}, key=lambda content: (found.get(content, known), content))
-    ids = {content: f"{number:012d}" for number, content in enumerate(order, 1)}
+    ids = _ids_of(items, known)
     return [
         replace(
             item,
@@ -355,6 +355,26 @@ def _anonymous(
         )
         for number, item in enumerate(items, 1)
     ]
+
+
+def _ids_of(items: Sequence[Import], known: datetime) -> dict[str, str]:
+    """Return the ids that imports, and those that they replace, have in an extract."""
+    found = {item.id: item.known for item in items}
+    gone = {content for item in items for content in item.facts.get("replaces", ())}
+    order = sorted({*found, *gone}, key=lambda content: (found.get(content, known), content))
+    return {content: f"{number:012d}" for number, content in enumerate(order, 1)}
+
+
+def _decisions(store: Store, known: datetime, named: set[str], rows: set[str]) -> Iterator[Import]:
+    """Yield the decisions by which some of the imports of charges with `rows` are replaced."""
+    items = store.imports_between("charges", datetime.min, known)
+    ids = _ids_of([item for item in items if short(item.id) in rows], known)
+    decisions = verified(store.imports_between("deliveries", datetime.min, known))
+    for number, item in enumerate(decisions, 1):
+        gone = [ids[content] for content in item.facts.get("replaces", ()) if content in ids]
+        if gone:
+            source = item.source if item.source in named else f"deliveries-{number}"
+            yield replace(item, id=f"{number:012d}", source=source, facts={"replaces": gone})
 
 
 def _add_tables(into: Store, item: Import, tables: dict[str, pa.Table]) -> None:

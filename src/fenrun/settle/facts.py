@@ -18,6 +18,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Plan
+from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
@@ -148,12 +149,44 @@ def known_book(store: Store, known: datetime | None = None) -> KnownBook:
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
     """Return every problem of the imports: of each file, and of the book as a whole.
 
-    With them go the files that are not what was written.
+    What a later file mended is none any more, and of rows that were kept aside and are left out by
+    decision it is only said how many there are. With them go the files that are not what was
+    written.
     """
     moment = knowledge_time(store, known)
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
-    problems = [problem for item in imports for problem in item.problems]
     if edited := store.edited():
-        return in_order(problems + edited)
+        return in_order([problem for item in imports for problem in item.problems] + edited)
+    left_out = {i.facts["of"] for i in imports if i.facts.get("left_out")}
+    problems = [
+        problem
+        for item in imports
+        if not _is_mended(item, imports)
+        for problem in item.problems
+        if item.id not in left_out or problem.code not in QUARANTINE_CODES
+    ]
+    problems += undecided(store, moment)
     sources = sources_of(item for item in imports if item.kind == "book")
     return in_order(problems + problems_of(sources))
+
+
+def _is_mended(item: Import, imports: Sequence[Import]) -> bool:
+    """Return whether a later import is the same plan, or the same file of the book, corrected.
+
+    A file of the book is the same if it has the name and a row of the other.
+    """
+    later = (
+        [i for i in imports if i.kind == item.kind and i.seq > item.seq] if item.problems else []
+    )
+    if item.kind == "plans":
+        return any(other.facts["plan"] == item.facts["plan"] for other in later)
+    if item.kind != "book":
+        return False
+    same = [other for other in later if other.source == item.source]
+    return bool(same) and any(_rows(item) & _rows(other) for other in same)
+
+
+def _rows(item: Import) -> set[tuple[str, str]]:
+    """Return the rows of an import of the book, each as text with the name of its table."""
+    ((_, _, tables),) = sources_of([item])
+    return {(name, str(row)) for name, table in tables.items() for row in table.to_pylist()}

@@ -5,28 +5,48 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.bounds import read_text
 from fenrun.base.ids import digest
-from fenrun.base.problem import Place, Refused, refused
+from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, say
 from fenrun.book.from_xlsx import is_workbook
 from fenrun.book.read import import_book, table_kind
-from fenrun.charges.read import stage_charges
+from fenrun.charges.read import import_named, stage_charges
+from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
-from fenrun.plan.read import load_plan
-from fenrun.store.facts import Enter, Imported, Store, manifest
+from fenrun.plan.read import PlanFile, load_plan
+from fenrun.settle.deliveries import Decision, decide
+from fenrun.store.facts import Enter, Imported, Replaced, Store, manifest
 
 _YAML = (".yaml", ".yml")
 SUFFIXES = (".csv", ".parquet", ".xlsx", *_YAML, ".gz", ".zst")
-"""The endings of the files that are taken from a folder."""
+"""The endings of the files that are taken from a folder, whatever they hold.
+
+Others are, where they have columns of charges or of the book.
+"""
 
 Progress = Callable[[Any], Any]
 """Told of the bytes that were read of a file."""
+CheckPlan = Callable[[PlanFile], None]
+"""Raises Refused where a plan is not to be imported."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The wishes of a person for files as they are imported."""
+
+    replaces: Sequence[str] = ()
+    """Earlier imports of charges in whose place these come, by file name or id."""
+    adds: Sequence[str] = ()
+    """Earlier imports of charges beside which these are meant, equal charges included."""
+    fills: Mapping[str, str] = field(default_factory=dict)
+    """By column of charges what stands in its empty cells."""
+    check_plan: CheckPlan = lambda file: None
 
 
 @dataclass(frozen=True)
@@ -37,7 +57,7 @@ class Dataset:
     """The kind of import that it becomes: one of FACTS in the store."""
     fits: Callable[[Path], bool]
     """Tells the kind by what a file holds. May raise Refused."""
-    stage: Callable[[Store, Path, Progress], Enter]
+    stage: Callable[[Store, Path, Progress, Wanted], Enter]
     """Reads a file, as far as nobody else must wait for it; raises Refused."""
 
 
@@ -53,9 +73,11 @@ def _is_book(path: Path) -> bool:
     return _is_yaml(path) or is_workbook(path) or table_kind(read_header(path).columns) is not None
 
 
-def _stage_plan(store: Store, path: Path, progress: Progress) -> Enter:
-    def enter(known: datetime, replaces: Sequence[str] = ()) -> Imported:
-        file = load_plan(path)
+def _stage_plan(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    file = load_plan(path)
+    wanted.check_plan(file)
+
+    def enter(known: datetime, replaces: Replaced) -> Imported:
         content = digest("plan", file.content)
         is_new = not store.has("plans", content)
         facts = {"plan": file.plan.id}
@@ -70,14 +92,43 @@ def _stage_plan(store: Store, path: Path, progress: Progress) -> Enter:
     return enter
 
 
-def _stage_book(store: Store, path: Path, progress: Progress) -> Enter:
+def _stage_book(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     return lambda known, replaces: import_book(store, path, known)
+
+
+def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    enter_charges = stage_charges(store, path, progress, wanted.fills)
+
+    def enter(known: datetime, replaces: Replaced) -> Imported:
+        done = enter_charges(known, replaces)
+        if not done.new:
+            _replace_late(store, path, done.id, known, replaces)
+        for name in wanted.adds:
+            decide(store, done.id, Decision(adds=name), known)
+        return done
+
+    return enter
+
+
+def _replace_late(
+    store: Store, path: Path, content: str, known: datetime, replaces: Replaced
+) -> None:
+    """Decide that a file that is there already replaces others, unless they are replaced."""
+    others = [item for item in replaces.there if item.id != content]
+    names = {
+        name for i in store.imports_between("charges", datetime.min, known) for name in i.names
+    }
+    in_force = {name for item in others for name in item.names}
+    for name in replaces.names:
+        if name in in_force or name not in names:
+            other = import_named(others, Place(path.name), name)
+            decide(store, content, Decision(replaces=other.id), known)
 
 
 DATASETS = (
     Dataset("plans", _is_plan, _stage_plan),
     Dataset("book", _is_book, _stage_book),
-    Dataset("charges", lambda path: True, stage_charges),
+    Dataset("charges", lambda path: True, _stage_charges),
 )
 """All kinds of files, in the order in which they are tried.
 
@@ -85,14 +136,38 @@ Charges come last: what is no FOCUS file either is refused with what it lacks.
 """
 
 
-def files_in(path: Path) -> list[Path]:
-    """Return the file itself, or the files in a folder that an import reads, in order."""
+def files_in(path: Path) -> tuple[list[Path], list[Problem]]:
+    """Return the file itself, or the files in a folder that an import reads, in order.
+
+    With them comes a problem for each file of the folder that is passed over, with the reason.
+    """
     if not path.is_dir():
-        return [path]
-    files = [
-        file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "~$"))
-    ]
-    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
+        return [path], []
+    taken, passed = [], []
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        reason = _why_passed_over(file, file.relative_to(path))
+        if reason:
+            values = {"reason": Message(reason)}
+            passed.append(Problem("file-passed-over", Place(str(file.relative_to(path))), values))
+        else:
+            taken.append(file)
+    return taken, passed
+
+
+def _why_passed_over(file: Path, inside: Path) -> str:
+    """Return the key of the reason why a file of a folder is not read; nothing where it is."""
+    if any(part.startswith((".", "~$")) for part in inside.parts):
+        return "passed-hidden"
+    if file.suffix.lower() in SUFFIXES:
+        return ""
+    try:
+        columns = read_header(file).columns
+    except Refused:
+        return "passed-no-table"
+    is_of_charges = {name.strip().lower() for name in columns} & {n.lower() for n in ESSENTIAL}
+    if is_of_charges or table_kind(columns) is not None:
+        return ""
+    return "passed-manifest" if "manifest" in file.name.lower() else "passed-no-table"
 
 
 def import_file(
@@ -101,13 +176,21 @@ def import_file(
     known: datetime,
     progress: Progress = lambda n: None,
     replaces: Sequence[str] = (),
+    adds: Sequence[str] = (),
+    fills: Mapping[str, str] | None = None,
 ) -> Imported:
     """Import one file, known from the moment given (UTC).
 
-    Charges come in place of earlier imports of charges if they replace any, by file name or id.
-    Raises Refused; the store is then untouched.
+    Charges come in place of earlier imports of charges if they replace any, by file name or id,
+    or beside those that they add to. `fills` says by column what stands in empty cells. Raises
+    Refused; the store is then untouched.
     """
-    return _staged(store, path, progress)(known, replaces)
+    wanted = Wanted(replaces, adds, fills or {})
+    return _staged(store, path, progress, wanted)(known, _replaced(store, replaces, known))
+
+
+def _replaced(store: Store, names: Sequence[str], known: datetime) -> Replaced:
+    return Replaced(names, store.imports("charges", known)) if names else Replaced()
 
 
 def import_files(
@@ -115,25 +198,27 @@ def import_files(
     paths: Sequence[Path],
     known: datetime,
     progress: Progress = lambda n: None,
-    replaces: Sequence[str] = (),
+    wanted: Wanted | None = None,
 ) -> Iterator[Imported | Refused]:
     """Read files, several at a time, and enter them into the store in their order.
 
     Yields the outcome of each: one that is refused does not hold up the others. `progress` is told
     of the name of each file that is begun, and of the bytes read.
     """
+    wanted = wanted or Wanted()
+    replaced = _replaced(store, wanted.replaces, known)
 
     def stage(path: Path) -> Enter | Refused:
         progress(path.name)
         try:
-            return _staged(store, path, progress)
+            return _staged(store, path, progress, wanted)
         except Refused as problems:
             return problems
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for staged in pool.map(stage, paths):
             try:
-                yield staged if isinstance(staged, Refused) else staged(known, replaces)
+                yield staged if isinstance(staged, Refused) else staged(known, replaced)
             except Refused as problems:
                 yield problems
 
@@ -149,15 +234,17 @@ def dataset_of(path: Path) -> Dataset:
     return next(dataset for dataset in DATASETS if dataset.fits(path))
 
 
-def _staged(store: Store, path: Path, progress: Progress) -> Enter:
+def _staged(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     """Read a file, as far as nobody else must wait for it. Raises Refused."""
-    return dataset_of(path).stage(store, path, progress)
+    return dataset_of(path).stage(store, path, progress, wanted)
 
 
 def content_of(facts: Mapping[str, Any], lang: str) -> str:
     """Return what an import holds: charges of a FOCUS version, a plan, or rows of the book."""
     if "version" in facts:
         return say("content-charges", lang, count=facts["rows"], version=facts["version"])
+    if "of" in facts:
+        return say("content-decision", lang)
     if "plan" in facts:
         return say("content-plan", lang, plan=facts["plan"])
     tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]

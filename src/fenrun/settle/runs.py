@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
-from fenrun.base.problem import Place, refused
+from fenrun.base.problem import Place, in_order, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
 from fenrun.credit.stored_charges import Source, billed_in
@@ -23,6 +23,7 @@ from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
+from fenrun.settle.deliveries import undecided
 from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, plans_as_of
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
@@ -75,32 +76,50 @@ def settle_workspace(
     only: Sequence[str] = (),
     progress: Callable[[str], None] = lambda name: None,
     inspection: Inspection | None = None,
+    without_charges: bool = False,
 ) -> Settled:
     """Settle a period of a workspace, or take up the run that did so before.
 
     It is settled as known at a moment (by default: all it knows), under all plans in force or
-    `only` those with the ids given. For an `inspection` it is settled anew. Raises Refused where
-    there is no plan or no charge for the period, or what it rests on cannot be trusted.
+    `only` those with the ids given. For an `inspection` it is settled anew. What is open about the
+    deliveries stands among its problems. Raises Refused where there is no plan or (but for
+    `without_charges`) no charge for the period, or what it rests on cannot be trusted.
     """
     basis = _basis(store, period, knowledge_time(store, known), only)
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept and not inspection:
         verified([kept, *basis.book, *billed_in(basis.charges, charged(basis.plans, period))])
-        return Settled(short(run_id), _kept_run(kept, basis))
+        return _with_open(store, Settled(short(run_id), _kept_run(kept, basis)))
     facts = Facts(
         basis.charges, sources_of(verified(basis.book)), basis.plans, kept=kept_months(store)
     )
     settle = inspection.settle if inspection else Facts.settle
     run = settle(facts, period, basis.known, progress)
-    _refuse_without_business(store, run)
+    if not without_charges:
+        _refuse_without_business(store, run)
     if not kept:
         store.add("runs", run_id, _said(basis, run), lambda folder: _write(run, folder))
-    return Settled(short(run_id), run)
+    return _with_open(store, Settled(short(run_id), run))
+
+
+def _with_open(store: Store, settled: Settled, for_good: bool = False) -> Settled:
+    """Return a settlement with what is open about the deliveries among its problems.
+
+    The run that is kept does not have it: it is decided without settling anew.
+    """
+    run = settled.run
+    found = undecided(store, run.as_of.known, run.period, for_good)
+    problems = tuple(in_order([*run.problems, *found])) if found else run.problems
+    return replace(settled, run=replace(run, problems=problems))
 
 
 def settle_for_good(
-    store: Store, period: Period, known: datetime, progress: Callable[[str], None]
+    store: Store,
+    period: Period,
+    known: datetime,
+    progress: Callable[[str], None],
+    without_charges: bool = False,
 ) -> Settled:
     """Settle a period as `settle_workspace` does, by its facts alone: nothing that is kept counts.
 
@@ -111,7 +130,8 @@ def settle_for_good(
     run_id = basis.run_id()
     facts = Facts(basis.charges, sources_of(verified(basis.book)), basis.plans)
     run = facts.settle(period, known, progress, by_customer=True)
-    _refuse_without_business(store, run)
+    if not without_charges:
+        _refuse_without_business(store, run)
     with tempfile.TemporaryDirectory(prefix="fenrun-run-") as scratch:
         _write(run, Path(scratch))
         write = partial(shutil.copytree, scratch, dirs_exist_ok=True)
@@ -122,7 +142,7 @@ def settle_for_good(
     if differing:
         place = Place(f"runs/{folder.name}")
         raise refused("kept-differs", place, period=period.key, tables=", ".join(differing))
-    return Settled(short(run_id), run)
+    return _with_open(store, Settled(short(run_id), run), for_good=True)
 
 
 def _tables(folder: Path) -> dict[str, str]:

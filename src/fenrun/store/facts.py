@@ -26,10 +26,12 @@ from fenrun.base.words import reason
 from fenrun.store.audit_log import Event, Log, Writer
 from fenrun.store.digests import digests, digests_as_seen
 
-FACTS = ("charges", "book", "plans")
-"""The kinds of imports: a folder each."""
+FACTS = ("charges", "book", "plans", "deliveries")
+"""The kinds of imports: a folder each. Of `deliveries` are decisions about imports of charges."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
+_DECIDED = ("set", "replaces", "adds", "left_out", "of")
+"""What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
 _FORMAT = 3
 """How the files of a workspace are laid out; raised whenever older ones cannot be read."""
@@ -56,6 +58,11 @@ class Import:
     """The event of the log that wrote it."""
     files: dict[str, str] = field(default_factory=dict)
     """The digest of each of its files, as the log says."""
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Names that a person can call it by: its file name, its id, and its id in short."""
+        return self.source, self.id, short(self.id)
 
 
 def verified(items: Iterable[Import]) -> list[Import]:
@@ -88,9 +95,19 @@ class Imported:
     problems: tuple[Problem, ...]
 
 
-Enter = Callable[[datetime, Sequence[str]], Imported]
-"""Enter a file that is read into the store: from which moment (UTC) it is known, and which earlier
-imports it replaces, by file name or id. Raises Refused; the store is then untouched."""
+@dataclass(frozen=True)
+class Replaced:
+    """The earlier imports of charges that an import replaces."""
+
+    names: Sequence[str] = ()
+    """File names or ids."""
+    there: Sequence[Import] = ()
+    """The imports that were in force when the command began: one is named among these."""
+
+
+Enter = Callable[[datetime, Replaced], Imported]
+"""Enter a file that is read into the store: from which moment (UTC) it is known, and what it
+replaces. Raises Refused; the store is then untouched."""
 
 
 def _refuse_other_format(marker: Path) -> None:
@@ -165,6 +182,8 @@ class Store:
                     "known": manifest["known"],
                     "files": digests(target),
                 }
+                facts = manifest["facts"]
+                after |= {name: facts[name] for name in _DECIDED if name in facts}
                 log.add(
                     at=self.now or known,
                     actor=self.actor,
@@ -216,13 +235,17 @@ class Store:
     def imports(self, kind: str, known: datetime | None = None) -> list[Import]:
         """Return all of a kind that were known by then, in the order they became known.
 
-        Charges that later ones replaced are left out.
+        Charges that later ones, or decisions, replaced are left out.
         """
-        found = [self._read(event) for event in self.log.events(kind)]
-        found = [item for item in found if known is None or item.known <= known]
-        replaced = {content for item in found for content in item.facts.get("replaces", ())}
+        found = self._known_by(kind, known)
+        by = [*found, *(self._known_by("deliveries", known) if kind == "charges" else ())]
+        replaced = {content for item in by for content in item.facts.get("replaces", ())}
         kept = [item for item in found if item.id not in replaced]
         return sorted(kept, key=lambda item: (item.known, item.id))
+
+    def _known_by(self, kind: str, known: datetime | None) -> list[Import]:
+        found = [self._read(event) for event in self.log.events(kind)]
+        return [item for item in found if known is None or item.known <= known]
 
     def imports_between(self, kind: str, after: datetime, known: datetime) -> list[Import]:
         """Return all of a kind that became known after one moment and by another.

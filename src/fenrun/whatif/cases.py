@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from fenrun.base.money import natural_type, parse_amount, show
-from fenrun.base.problem import Place, Problem, Refused, refused
+from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
 from fenrun.base.when import OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
 from fenrun.book.as_of import sources_from
@@ -96,6 +96,14 @@ def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
         outcomes += found
         problems += [_failed(file, outcome) for outcome in found if not outcome.ok]
     return outcomes, problems
+
+
+def refuse_failing_cases(file: PlanFile) -> None:
+    """Raise Refused where a case of the plan does not come out as the plan says."""
+    _, problems = run_cases(file)
+    if problems:
+        count = sum(problem.severity == ERROR for problem in problems)
+        raise Refused([Problem("plan-cases-fail", Place(file.source), {"count": count}), *problems])
 
 
 def _failed(file: PlanFile, outcome: Outcome) -> Problem:

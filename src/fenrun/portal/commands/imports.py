@@ -22,8 +22,10 @@ from fenrun.base.problem import Place, Problem, Refused, read_problem
 from fenrun.base.words import Message
 from fenrun.portal import events
 from fenrun.portal.models import ImportJob
-from fenrun.settle.imports import import_file, import_files
+from fenrun.settle.deliveries import undecided_of
+from fenrun.settle.imports import Wanted, import_file, import_files
 from fenrun.store.facts import Imported, Store
+from fenrun.whatif.cases import refuse_failing_cases
 
 _JOBS_KEPT = 50
 _AT_ONCE, _MOST = 2, 10
@@ -186,10 +188,12 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
         while not _places.acquire(timeout=_SAVED_EVERY * 20):
             job.save()  # it waits, and is heard of
         try:
-            for found in import_files(store, paths, known, job.step):
+            wanted = Wanted(check_plan=refuse_failing_cases)
+            for found in import_files(store, paths, known, job.step, wanted):
                 job.problems += found.problems
                 if isinstance(found, Imported):
                     job.imported.append(found)
+            job.problems += undecided_of(store, known, job.imported)
         finally:
             _places.release()
     except Refused as refused:

@@ -1,0 +1,65 @@
+"""fenrun resolve"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from fenrun.base.ids import short
+from fenrun.base.words import say
+from fenrun.cli.output import (
+    WORKSPACE,
+    MomentType,
+    as_json,
+    exit_code,
+    language,
+    now,
+    print_json,
+    print_problems,
+    problems_as_json,
+)
+from fenrun.settle.deliveries import Decision, decide, undecided
+from fenrun.store.facts import Store
+
+
+@click.command(name="resolve")
+@click.argument("workspace", type=WORKSPACE)
+@click.argument("delivery")
+@click.option("--replaces", default="", help="It takes the place of this import.")
+@click.option("--adds", default="", help="It counts beside this import, equal charges included.")
+@click.option("--leave-out", is_flag=True, help="Its rows that were kept aside count for nothing.")
+@click.option("--void", is_flag=True, help="It is taken back: nothing takes its place.")
+@click.option("--known", type=MomentType(), help="From when this is known (UTC); else now.")
+@click.option("--reason", default="", help="Why, for the log.")
+@as_json
+def command(
+    workspace: Store,
+    delivery: str,
+    replaces: str,
+    adds: str,
+    leave_out: bool,
+    void: bool,
+    known: datetime | None,
+    reason: str,
+    json_: bool,
+) -> None:
+    """Decide about a DELIVERY: an import of charges, by id or file name.
+
+    Say exactly one of --replaces, --adds, --leave-out and --void. The decision stands in the log;
+    settlements as known before it stay as they were. What is still open is shown.
+    """
+    if sum(map(bool, (replaces, adds, leave_out, void))) != 1:
+        raise click.UsageError(say("resolve-one", language()))
+    workspace.reason = reason
+    moment = known or now()
+    decision = Decision(replaces, adds, leave_out, void)
+    done = decide(workspace, delivery, decision, moment)
+    problems = undecided(workspace, moment)
+    if json_:
+        print_json({"id": done.id, "new": done.new, **done.facts, **problems_as_json(problems)})
+        return exit_code(problems)
+    key = "resolved" if done.new else "already"
+    click.echo(say(key, language(), source=done.source, id=short(done.facts["of"])))
+    print_problems(problems)
+    exit_code(problems)

@@ -1,0 +1,150 @@
+"""Deliveries: which imports of charges hold the same money, what was kept aside, and who decided.
+
+A delivery is an import of charges. What is open about it stands in every settlement, in `check` and
+in the portal, and stops a close: charges that two imports both hold, and rows that were kept aside.
+A decision is an import of its own kind, so that it has its moment, its person and its reason: one
+delivery replaces another (a void: nothing takes its place), both are meant, or what was kept aside
+is left out for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from fenrun.base.ids import digest, short
+from fenrun.base.money import plain, show
+from fenrun.base.problem import Place, Problem, in_order, refused
+from fenrun.base.when import Period
+from fenrun.charges.overlaps import Overlap, find_overlaps
+from fenrun.charges.read import import_named
+from fenrun.store.facts import Import, Imported, Store, manifest
+
+QUARANTINE_CODES = ("row-quarantined", "date-out-of-range")
+"""The problems of rows that were kept aside."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A decision about a delivery; exactly one of its parts is said."""
+
+    replaces: str = ""
+    """Name or id of the delivery whose place it takes."""
+    adds: str = ""
+    """Name or id of the delivery beside which it is meant, equal charges included."""
+    leave_out: bool = False
+    """True where the rows that were kept aside are left out for good."""
+    void: bool = False
+    """True where it is taken back: nothing takes its place."""
+
+
+def decide(store: Store, name: str, decision: Decision, known: datetime) -> Imported:
+    """Enter a decision about the delivery of that name or id, known from a moment (UTC) on.
+
+    Raises Refused where no delivery in force, or more than one, has a name.
+    """
+    there, place = store.imports("charges", known), Place(str(store.path))
+    of = import_named(there, place, name)
+    facts: dict[str, Any] = {"of": of.id}
+    if decision.void:
+        facts["replaces"] = [of.id]
+    elif decision.leave_out:
+        facts["left_out"] = True
+    else:
+        other = import_named(there, place, decision.replaces or decision.adds)
+        if other.id == of.id:
+            raise refused("delivery-itself", Place(of.source), name=short(of.id))
+        facts["replaces" if decision.replaces else "adds"] = [other.id]
+    content = digest("deliveries", facts)
+    is_new = not store.has("deliveries", content)
+    said = manifest(of.source, known, facts, ())
+    store.add("deliveries", content, said, lambda folder: None)
+    return Imported(of.source, content, is_new, facts, ())
+
+
+def undecided(
+    store: Store, known: datetime, period: Period | None = None, for_good: bool = False
+) -> list[Problem]:
+    """Return what is open about the deliveries in force at a moment: of a period and before it.
+
+    `for_good`, nothing that was found before counts.
+    """
+    items = [i for i in store.imports("charges", known) if _concerns(i, period)]
+    decisions = store.imports("deliveries", known)
+    meant = {
+        frozenset((item.facts["of"], other))
+        for item in decisions
+        for other in item.facts.get("adds", ())
+    }
+    left_out = {item.facts["of"] for item in decisions if item.facts.get("left_out")}
+    found = {item.id: item for item in items}
+    overlaps = find_overlaps(items, items, None if for_good else store.path / "cache" / "overlaps")
+    twice = [
+        _twice(one, found)
+        for one in overlaps
+        if {one.one, one.other} <= found.keys() and frozenset((one.one, one.other)) not in meant
+    ]
+    return in_order([*twice, *_of_quarantine(items, left_out)])
+
+
+def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> list[Problem]:
+    """Return what is open about some deliveries that were imported: all of it says their names."""
+    items = {item.id: item for item in store.imports("charges", known)}
+    new = {short(one.id) for one in done if one.new and one.id in items}
+    if not new:
+        return []
+    said = ("one_id", "other_id", "id")
+    found = undecided(store, known)
+    return [problem for problem in found if new & {problem.values.get(key) for key in said}]
+
+
+def _concerns(item: Import, period: Period | None) -> bool:
+    """Return whether a delivery can have charges of the period, or of one before."""
+    first = item.facts["first_billed"]
+    return period is None or not first or bool(first < str(period.span.end))
+
+
+def _twice(overlap: Overlap, found: Mapping[str, Import]) -> Problem:
+    one, other = found[overlap.one], found[overlap.other]
+    values = {
+        "rows": overlap.rows,
+        "amount": amounts(overlap.billed),
+        "one": one.source,
+        "one_id": short(one.id),
+        "other": other.source,
+        "other_id": short(other.id),
+    }
+    also = (Place(other.source),)
+    return Problem("charges-twice", Place(one.source), values, also)
+
+
+def _of_quarantine(items: Iterable[Import], left_out: set[str]) -> Iterator[Problem]:
+    """Yield a problem for each delivery of which rows were kept aside."""
+    for item in items:
+        if rows := item.facts["quarantined"]:
+            code = "kept-aside-left-out" if item.id in left_out else "kept-aside"
+            billed = item.facts.get("billed_quarantined", {})
+            values = {"amount": amounts(billed), "rows": rows, "id": short(item.id)}
+            yield Problem(code, Place(item.source), values)
+
+
+def amounts(billed: Mapping[str, str]) -> str:
+    """Return amounts by currency as they are shown: `40.00 USD, 1.00 EUR`."""
+    return ", ".join(f"{show(Decimal(amount))} {name}" for name, amount in billed.items()) or "0.00"
+
+
+def quarantine_totals(imports: Iterable[Import], period: Period) -> dict[str, Any]:
+    """Return the rows that deliveries of a period or before kept aside, and what they bill.
+
+    `rows` counts them, `billed` is exact text by currency.
+    """
+    rows, billed = 0, dict[str, Decimal]()
+    for item in imports:
+        if item.facts.get("quarantined") and _concerns(item, period):
+            rows += item.facts["quarantined"]
+            for currency, amount in item.facts.get("billed_quarantined", {}).items():
+                billed[currency] = billed.get(currency, Decimal(0)) + Decimal(amount)
+    return {"rows": rows, "billed": {name: plain(billed[name]) for name in sorted(billed)}}
