@@ -40,7 +40,7 @@ def _trials(file: PlanFile, chance: random.Random) -> list[Trial]:
 
 
 @settings(
-    max_examples=max(3, _EXAMPLES // 5),
+    max_examples=max(2, _EXAMPLES // 6),
     suppress_health_check=list(HealthCheck),
 )
 @given(plan(), st.integers(0, 2**32))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 import z3
@@ -33,8 +33,8 @@ from fenrun.plan.check.payoff import (
 
 _PATIENCE = 2000
 """Milliseconds for one question to z3."""
-_FEW = 6
-"""How many amounts are tried in each period of a history."""
+_FEW = 5
+"""How many amounts are tried in each period of a history, and how many sets of figures."""
 
 
 @dataclass(frozen=True)
@@ -342,7 +342,7 @@ def _smallest(what: str, payoff: Payoff) -> Counterexample | None:
 
     Of equal ones it is the one that pays most, in equal parts if it can be.
     """
-    for facts in _figures(payoff):
+    for facts in islice(_figures(payoff), _FEW):
         if payoff.looks_back:
             found = next(_divided_histories(what, payoff, facts), None)
         else:
@@ -419,7 +419,7 @@ def _divided_histories(what: str, payoff: Payoff, facts: Facts) -> Iterator[Coun
 
 def _moved_histories(payoff: Payoff) -> Iterator[Counterexample]:
     """Yield examples of a unit of which something is moved from one period to another."""
-    for facts in _figures(payoff):
+    for facts in islice(_figures(payoff), _FEW):
         for length in range(2, payoff.slots + 1):
             for history in product(_few(payoff), repeat=length):
                 for source, target in product(range(length), repeat=2):
