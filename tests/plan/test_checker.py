@@ -9,7 +9,8 @@ import pytest
 
 from fenrun.base.problem import Problem, Refused
 from fenrun.plan.check.findings import examine
-from fenrun.plan.check.payoff import payoffs, verdicts
+from fenrun.plan.check.payoff import payoffs
+from fenrun.plan.check.proving import verdicts
 from fenrun.plan.read import load_plan, read_plan
 from fenrun.plan.vocabulary import TIERS
 from fenrun.whatif.cases import run_cases
@@ -236,7 +237,8 @@ def test_the_published_fault_of_the_falling_reward() -> None:
     assert {(p.question, p.proven) for p in proofs} == {
         ("split", False),
         ("merge", True),
-        ("timing", True),
+        ("timing", False),  # an order billed in two months makes two lines
+        ("transfer", True),
     }
 
 
@@ -285,24 +287,16 @@ def test_programmes_have_no_errors_and_every_refutation_holds(path: Path) -> Non
     file = load_plan(path)
     assert not [p for p in examine(file.plan, path.name)[0] if p.severity == "error"]
     for payoff in payoffs(file.plan):
-        f = payoff.at
         for verdict in verdicts(payoff):
-            e = {k: Fraction(v) for k, v in verdict.example.items()}
-            if verdict.what == "split" and e:
-                parts = [e["part"]] * int(e["parts"]) if "parts" in e else [e["one"], e["other"]]
-                assert sum(map(f, parts)) - f(sum(parts, Fraction(0))) == e["more"] > 0
-            elif verdict.what == "merge" and e:
-                assert f(e["one"] + e["other"]) - f(e["one"]) - f(e["other"]) == e["more"] > 0
-            elif e:
-                assert (
-                    f(e["one"] + e["moved"])
-                    + f(e["other"] - e["moved"])
-                    - f(e["one"])
-                    - f(e["other"])
-                    == e["more"]
-                    > 0
+            example, worlds = verdict.example, verdict.world
+            assert (verdict.proven is False) == bool(example) == (worlds is not None)
+            assert (verdict.proven is None) == (verdict.why is not None)
+            if worlds:
+                before, after = (
+                    sum(payoff.earned(history, worlds.facts) for history in world)
+                    for world in (worlds.before, worlds.after)
                 )
-            assert verdict.proven is not None and verdict.proven == (not e)
+                assert after - before == example["more"] == worlds.more > 0
 
 
 def test_the_payoff_is_what_the_engine_pays() -> None:

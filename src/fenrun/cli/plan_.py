@@ -59,7 +59,7 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
     """Read PLANS and show every problem, with its line, and what is proven of each component.
 
     Split, merge, timing, transfer: can business be split, pooled, moved in time or relabelled so
-    that it earns more? `proven` means never.
+    that it earns more? `proven` means never, all else being equal; `not examined` says why.
     """
     files, problems = _load(plans)
     examined = [(file, *examine(file.plan, file.source)) for file in files]
@@ -69,7 +69,7 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
             {
                 "plans": [file.plan.id for file in files],
                 "proofs": [
-                    {"plan": file.plan.id, **vars(proof)}
+                    {"plan": file.plan.id, **vars(proof), "why": _why(proof)}
                     for file, _, proofs in examined
                     for proof in proofs
                 ],
@@ -95,7 +95,7 @@ def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
     for proof in proofs:
         question, _, name = proof.question.partition(" ")
         said = answers.setdefault(proof.component, {}).setdefault(question, [])
-        verdict = say(_VERDICTS[proof.proven], lang)
+        verdict = say(_VERDICTS[proof.proven], lang) if proof.proven is not None else _why(proof)
         text = f"{name}: {verdict}" if name else verdict
         if text not in said:
             said.append(text)
@@ -108,7 +108,14 @@ def _print_proofs(file: PlanFile, proofs: list[Proof]) -> None:
         print_table(file.plan.id, [(say(key, lang), False) for key in keys], rows)
 
 
-_VERDICTS = {True: "proven", False: "refuted", None: "not-known"}
+_VERDICTS = {True: "proven", False: "refuted"}
+
+
+def _why(proof: Proof) -> str:
+    """Return that a question is not examined, and why; nothing where it has an answer."""
+    if proof.why is None:
+        return ""
+    return say("not-examined", language(), why=proof.why)
 
 
 @command.command(name="test")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from fenrun.base.money import plain
-from fenrun.plan.check.payoff import REFERENCE, Payoff, falls, payoffs
+from fenrun.plan.check.payoff import REFERENCE, Payoff, charts, falls
 from fenrun.plan.meaning import meanings
 from fenrun.plan.rows import Component, Plan
 from fenrun.plan.vocabulary import RATIO_READINGS
@@ -136,8 +136,8 @@ def _effect(one: Plan, other: Plan, clause: str) -> tuple[str, str]:
     of_one = {c.rule_id for c in _components(one, clause)}
     shared = of_one & {c.rule_id for c in _components(other, clause)}
     for component in sorted(shared):
-        before = [p for p in payoffs(one) if p.component.rule_id == component]
-        after = [p for p in payoffs(other) if p.component.rule_id == component]
+        before = [p for p in charts(one) if p.component.rule_id == component]
+        after = [p for p in charts(other) if p.component.rule_id == component]
         kinds = {_kind(payoff) for payoff in (*before, *after)}
         if not before or len(before) != len(after) or len(kinds) > 1:
             return "", ""

@@ -6,8 +6,7 @@ relabelling business. Errors here do not stop a settlement; they should stop a s
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,21 +14,14 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-import z3
-
 from fenrun.base.money import show
 from fenrun.base.problem import Place, Problem, in_order
-from fenrun.plan.check.logic import World, labels_read, together, unreachable
-from fenrun.plan.check.payoff import (
-    REFERENCE,
-    Payoff,
-    Verdict,
-    cliffs,
-    falls,
-    payoffs,
-    strongest,
-    verdicts,
-)
+from fenrun.base.words import Message
+from fenrun.plan.check.limits import QUESTIONS, limits
+from fenrun.plan.check.logic import together, unreachable
+from fenrun.plan.check.payoff import REFERENCE, Payoff, charts, cliffs, falls, payoffs
+from fenrun.plan.check.proving import Verdict, strongest, verdicts
+from fenrun.plan.check.transfer import Transfer, transfers
 from fenrun.plan.rows import Component, Plan, Rule
 from fenrun.plan.vocabulary import RATIO_READINGS
 
@@ -44,8 +36,10 @@ class Proof:
     question: str
     """`split`, `merge`, `timing`, or `transfer NAME`: does it ever pay more?"""
     proven: bool | None
-    """True: never. False: see the example. None: not known."""
+    """True: never. False: see the example. None: not examined, or not known."""
     example: dict[str, str]
+    why: Message | None = None
+    """Why it is not examined."""
 
 
 def examine(plan: Plan, source: str) -> tuple[list[Problem], list[Proof]]:
@@ -56,36 +50,77 @@ def examine(plan: Plan, source: str) -> tuple[list[Problem], list[Proof]]:
     found += _conflicts(plan, source, lines)
     found += _dates(plan, source, lines)
     found += _lowered(plan, source)
-    for payoff in payoffs(plan):
-        found += _cliffs(payoff, plan, source)
-        for verdict in verdicts(payoff):
-            proofs.append(_proof(payoff, verdict))
-            found += _verdict(payoff, verdict, plan, source, lines)
+    all_payoffs = payoffs(plan)
     for component in plan.components:
-        for name, example in _transfers(plan, component):
-            proofs.append(
-                Proof(
-                    component.rule_id,
-                    plan.terms[0].valid_from,
-                    0,
-                    f"transfer {name}",
-                    not example,
-                    example,
-                )
-            )
-            if example:
-                found.append(
-                    Problem(
-                        "transfer-pays",
-                        Place(source, lines[component.rule_id].line, component.rule_id),
-                        {"id": component.rule_id, "name": name, **example},
-                    )
-                )
-    return in_order(found), proofs
+        mine = [payoff for payoff in all_payoffs if payoff.component is component]
+        unexamined = limits(plan, component)
+        if not mine:
+            unexamined = dict.fromkeys(QUESTIONS, Message("unexamined-no-period")) | unexamined
+            proofs += [_unexamined(plan, component, q, unexamined[q]) for q in QUESTIONS]
+        for payoff in mine:
+            if payoff.charted:
+                found += _cliffs(payoff, plan, source)
+            if not payoff.periods and any(other.periods for other in mine):
+                continue
+            for verdict in verdicts(payoff, unexamined):
+                proofs.append(_proof(payoff, verdict))
+                found += _verdict(payoff, verdict, plan, source, lines)
+        proofs += _between_versions(mine)
+        for transfer in transfers(plan, component):
+            proofs.append(_transfer_proof(plan, component, transfer))
+            found += _transferred(component, transfer, source, lines)
+    return in_order(found), proofs + _of_pay(plan)
+
+
+def _unexamined(plan: Plan, component: Component, question: str, why: Message) -> Proof:
+    start = plan.terms[0].valid_from
+    return Proof(component.rule_id, start, 0, question, None, {}, why)
+
+
+def _between_versions(payoffs_of_one: Sequence[Payoff]) -> Iterator[Proof]:
+    """Yield that moving from one version of a table to another, which pays otherwise, is not asked.
+
+    Whoever knows of a rate that rises or falls gains by it.
+    """
+    used = [payoff for payoff in payoffs_of_one if payoff.periods]
+    for one, other in pairwise(sorted(used, key=lambda p: (p.band.column_no, p.start))):
+        same = (one.columns, one.times) == (other.columns, other.times)
+        if one.start != other.start and not same:
+            where = (other.component.rule_id, other.start, other.band.column_no, "timing")
+            yield Proof(*where, None, {}, Message("unexamined-versions", {"start": other.start}))
+
+
+def _transfer_proof(plan: Plan, component: Component, transfer: Transfer) -> Proof:
+    question = f"transfer {transfer.name}".strip()
+    start = plan.terms[0].valid_from
+    where = (component.rule_id, start, 0, question)
+    return Proof(*where, transfer.proven, transfer.example, transfer.why)
+
+
+def _transferred(
+    component: Component, transfer: Transfer, source: str, lines: Mapping[str, Rule]
+) -> Iterator[Problem]:
+    if transfer.proven is False:
+        place = Place(source, lines[component.rule_id].line, component.rule_id)
+        values = {"id": component.rule_id, "name": transfer.name, **transfer.example}
+        yield Problem("transfer-pays", place, values)
+
+
+def _of_pay(plan: Plan) -> list[Proof]:
+    """Return that terms of payment are not examined, where they depend on how much is due."""
+    floors = any(form.floor is not None for form in plan.forms)
+    if not floors and not any(p.draw or p.minimum or p.freeze_rule for p in plan.pay):
+        return []
+    why, start = Message("unexamined-pay"), plan.terms[0].valid_from
+    return [
+        Proof("pay", start, 0, question, None, {}, why) for question in (*QUESTIONS, "transfer")
+    ]
 
 
 def _shown(value: Any) -> str:
-    """An exact number; what needs more than four decimals is cut there."""
+    """An exact number; what needs more than four decimals is cut there. Text is as it is."""
+    if isinstance(value, str):
+        return value
     exact = Fraction(value)
     if exact.denominator == 1 and isinstance(value, int):
         return str(value)
@@ -100,11 +135,12 @@ def _cut(value: Fraction) -> Decimal:
 def _proof(payoff: Payoff, verdict: Verdict) -> Proof:
     return Proof(
         payoff.component.rule_id,
-        payoff.band.valid_from,
+        payoff.start,
         payoff.band.column_no,
         verdict.what,
         verdict.proven,
         {k: _shown(v) for k, v in verdict.example.items()},
+        verdict.why,
     )
 
 
@@ -113,6 +149,19 @@ def _unit(c: Component, plan: Plan) -> str:
         reference = "target" if c.reads_by == "attainment" else c.compare_name or c.compare
         return f"{reference} = {REFERENCE}"
     return plan.terms[0].currency if c.counts == "amount" else c.counts
+
+
+def _unit_of(example: Mapping[str, str], payoff: Payoff, plan: Plan) -> str:
+    """Return the unit of an example's numbers, and the figures that it is over."""
+    c = payoff.component
+    unit = plan.terms[0].currency if c.counts == "amount" else c.counts
+    figures = [
+        f"{key.removeprefix('figure ')} = {value}"
+        for key, value in example.items()
+        if key.startswith("figure ")
+    ]
+    moved = f": {example['before']} -> {example['then']}" if "then" in example else ""
+    return ", ".join([unit, *figures]) + moved
 
 
 def _cliffs(payoff: Payoff, plan: Plan, source: str) -> Iterator[Problem]:
@@ -148,7 +197,7 @@ def _verdict(
     place = Place(source, payoff.band.line, "bands")
     values = {
         "id": payoff.component.rule_id,
-        "unit": _unit(payoff.component, plan),
+        "unit": _unit_of(example, payoff, plan),
         "each": payoff.component.each,
         **example,
     }
@@ -282,7 +331,7 @@ def _dates(plan: Plan, source: str, lines: Mapping[str, Rule]) -> Iterator[Probl
 def _lowered(plan: Plan, source: str) -> Iterator[Problem]:
     """Table versions that pay less than the one they replace, without a word about it."""
     for component in plan.components:
-        mine = [p for p in payoffs(plan) if p.component is component]
+        mine = [p for p in charts(plan) if p.component is component]
         keys = sorted({(p.band.valid_from, p.band.published) for p in mine})
         for old, new in pairwise(keys):
             before, after = (
@@ -313,84 +362,3 @@ def _lowered(plan: Plan, source: str) -> Iterator[Problem]:
                         (Place(source, one.band.line, "bands"),),
                     )
                     break
-
-
-def _transfers(plan: Plan, component: Component) -> Iterator[tuple[str, dict[str, str]]]:
-    """Find labels that decide about a component's pay, each with two values that pay otherwise."""
-    if component.pays_on == "earned":
-        return
-    trees = {c.rule_id: c.tree for c in plan.conditions}
-    clauses = [
-        c
-        for c in plan.credit_clauses
-        if any(r.rule_id == c.rule_id and r.role == component.role for r in plan.credit_roles)
-        or any(u.rule_id == c.rule_id and u.to_role == component.role for u in plan.roll_ups)
-    ]
-    outs = [x for x in plan.exclusions if x.component in ("", component.rule_id)]
-    columns = [c for c in plan.columns if c.table_id == component.table_id]
-    who = _as_payee(trees.get(component.payee_rule))
-    rules = (
-        [c.rule_id for c in plan.credit_clauses]
-        + [c.while_rule for c in clauses]
-        + [x.rule_id for x in outs]
-        + [c.rule_id for c in columns]
-        + [component.measure_rule]
-    )
-    used = [trees[r] for r in rules if r in trees] + ([who] if who else [])
-    world = World(used)
-
-    def formula(rule: str) -> Any:
-        return world.formula(json.loads(trees[rule])) if rule in trees else z3.BoolVal(True)
-
-    taken, credited = z3.BoolVal(False), []
-    for clause in plan.credit_clauses:
-        if clause in clauses:
-            credited.append(
-                z3.And(formula(clause.rule_id), z3.Not(taken), formula(clause.while_rule))
-            )
-        taken = z3.Or(taken, formula(clause.rule_id))
-    counts = z3.And(
-        z3.Or(credited),
-        formula(component.measure_rule),
-        *[z3.Not(formula(x.rule_id)) for x in outs],
-        world.formula(json.loads(who)) if who else z3.BoolVal(True),
-    )
-    # what the pay depends on: whether it counts, and by which column
-    outcomes = [counts, *[z3.And(counts, formula(c.rule_id)) for c in columns]]
-    for name in sorted(labels_read(used)):
-        yield name, _differing(world, name, outcomes)
-
-
-def _as_payee(tree: str | None) -> str | None:
-    """A condition on the payee, with its labels named as conditions on credits name them."""
-
-    def renamed(node: Any) -> Any:
-        if node[0] in ("all", "any"):
-            return [node[0], [renamed(n) for n in node[1]]]
-        if node[0] == "not":
-            return ["not", renamed(node[1])]
-        return [node[0], f"payee.{node[1]}", *node[2:]]
-
-    return json.dumps(renamed(json.loads(tree))) if tree else None
-
-
-def _differing(world: World, name: str, outcomes: Iterable[Any]) -> dict[str, str]:
-    one, other = z3.Int(name), z3.Int(f"{name} otherwise")
-    for outcome in outcomes:
-        changed = z3.substitute(outcome, (one, other))
-        solver = z3.Solver()
-        solver.set("timeout", 2000)
-        solver.add(
-            outcome, z3.Not(changed), *world.facts, other >= -1, other <= len(world.values[name])
-        )
-        if solver.check() == z3.sat:
-            model = solver.model()
-            values = [
-                model.eval(unknown, model_completion=True).as_long() for unknown in (one, other)
-            ]
-            return {"one": _value(world, name, values[0]), "other": _value(world, name, values[1])}
-    return {}
-
-
-def _value(world: World, name: str, number: int) -> str:
-    return "-" if number == 0 else "..." if number < 0 else repr(world.values[name][number - 1])

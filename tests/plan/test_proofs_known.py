@@ -1,0 +1,153 @@
+"""Proofs that were false once, each with the answer that the engine's payment has."""
+
+from __future__ import annotations
+
+import pytest
+
+from fenrun.plan.check.findings import Proof, examine
+from fenrun.plan.read import read_plan
+
+_HEAD = """
+plan: tried
+title: Tried
+source: Terms
+published: 2023-12-01
+effective: {from: 2024-01-01, to: 2026-01-01}
+currency: CNY
+timezone: UTC
+basis: billed
+credit:
+  first match: [{id: all, mode: double, roles: [partner]}]
+"""
+FLAT = "[{from: 2024-01-01, source: Terms, kind: all units, bands: [from 0 pays 80]}]"
+RATE = "[{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 10 %]}]"
+RISE = (
+    "[{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 5 %]}, "
+    "{from: 2024-07-01, source: Terms, kind: all units, bands: [pays 6 %]}]"
+)
+LINE = (
+    "[{from: 2024-01-01, source: Terms, kind: interpolated, "
+    "bands: [at 0 % pays 0 %, at 100 % pays 100 %]}]"
+)
+SLICES = (
+    "[{from: 2024-01-01, source: Terms, kind: marginal, "
+    "bands: [below 1000 pays 5 %, from 1000 pays 4 %]}]"
+)
+DAYS = (
+    "[{from: 2024-01-01, source: Terms, kind: all units, columns: ["
+    "{when: day >= 2024-06-15, bands: [pays 10 %]}, {bands: [pays 5 %]}]}]"
+)
+ONE = "{id: one, pays: partner, per: month, on: amount, by: amount, table: t"
+
+
+def _proofs(table: str, earn: str, more: str = "") -> list[Proof]:
+    text = f"{_HEAD}{more}\ntables:\n  t: {table}\nearn:\n  sum: [{earn}]\n"
+    return examine(read_plan(text, "tried.yaml").plan, "tried.yaml")[1]
+
+
+KNOWN = [
+    # two partners of 500 earn nothing where one of 1,000 earns 100
+    ("gate", RATE, ONE + ", target: task, gates: [attainment from 100 %]}", "merge", {False}),
+    (
+        "increment-gate",
+        RATE,
+        ONE + ", compare: figure base, gates: [increment above 0]}",
+        "merge",
+        {False},
+    ),
+    # 1 / 1,000 / 1 earns otherwise than 1 / 1 / 1,000
+    (
+        "previous-period",
+        RATE,
+        "{id: one, pays: partner, per: month, on: increment, by: increment, table: t,"
+        " compare: previous period}",
+        "timing",
+        {False},
+    ),
+    # 100 in a month earns 80, 50 in each of two earn 160
+    ("fixed", FLAT, ONE + "}", "timing", {False}),
+    # what an order is billed in two months makes two lines
+    ("order", FLAT, ONE + ", each: order}", "timing", {False}),
+    ("columns-by-day", DAYS, ONE + "}", "timing", {None}),
+    ("while-by-day", RATE, ONE + ", of: day >= 2024-06-15}", "timing", {None}),
+    ("versions", RISE, ONE + "}", "timing", {True, None}),
+    # a straight line to the target and none above it
+    (
+        "interpolated-on-figure",
+        LINE,
+        "{id: one, pays: partner, per: month, on: figure pay, by: attainment, target: task,"
+        " table: t}",
+        "merge",
+        {True},
+    ),
+    ("baseline", RATE, ONE + ", baseline: {figure: base, per: year}}", "merge", {None}),
+    ("baseline-split", SLICES, ONE + ", baseline: {figure: base, per: year}}", "split", {False}),
+    ("size", RATE, ONE + ", of: BilledCost >= 100}", "split", {None}),
+    ("to-date", RATE, ONE.replace("by: amount", "by: amount to date") + "}", "split", {True}),
+    ("first-purchase", RATE, ONE + ", of: day within 2 months of first purchase}", "split", {None}),
+    (
+        "by-figure",
+        "[{from: 2024-01-01, source: Terms, kind: all units, bands: [pays 10]}]",
+        ONE.replace("by: amount", "by: figure score") + "}",
+        "split",
+        {False},
+    ),
+    (
+        "group-cap",
+        RATE,
+        "{id: g, cap: 15, sum: [" + ONE + "}]}",
+        "split",
+        {None},
+    ),
+    ("label-of-start", RATE, ONE + ", of: region starts with 'n'}", "transfer region", {False}),
+    (
+        "label-of-baseline",
+        RATE,
+        ONE + ", baseline: {figure: base, per: year, when: class = 'C'}}",
+        "transfer class",
+        {False},
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("table", "earn", "question", "proven"),
+    [row[1:] for row in KNOWN],
+    ids=[row[0] for row in KNOWN],
+)
+def test_no_answer_is_better_than_what_is_paid(
+    table: str, earn: str, question: str, proven: set[bool | None]
+) -> None:
+    answers = [p for p in _proofs(table, earn) if p.question == question]
+    assert {p.proven for p in answers} == proven
+    assert all(p.why is not None for p in answers if p.proven is None)
+
+
+def test_a_label_that_an_earlier_member_reads_decides_about_the_later() -> None:
+    one = ONE.replace("id: one", "id: one, of: class = 'C'") + "}"
+    two = ONE.replace("id: one", "id: two") + "}"
+    proofs = _proofs(RATE, f"{{id: g, first match: [{one}, {two}]}}")
+    assert {(p.component, p.proven) for p in proofs if p.question == "transfer class"} == {
+        ("one", False),
+        ("two", False),
+    }
+
+
+def test_columns_of_equal_rates_need_no_label() -> None:
+    table = (
+        "[{from: 2024-01-01, source: Terms, kind: all units, columns: ["
+        "{when: class = 'C', bands: [pays 10 %]}, {bands: [pays 10 %]}]}]"
+    )
+    assert {p.proven for p in _proofs(table, ONE + "}") if p.question == "transfer class"} == {True}
+
+
+def test_each_component_has_an_answer_to_each_question() -> None:
+    below = "{id: o, pays: centre, per: month, on: earned one below, portion: 10 %}"
+    proofs = _proofs(RATE, f"{ONE}}}, {below}", "pay: {minimum: 20}")
+    asked = {(p.component, p.question) for p in proofs}
+    assert asked == {
+        (name, question)
+        for name in ("one", "o", "pay")
+        for question in ("split", "merge", "timing", "transfer")
+    }
+    assert all(p.proven is None and p.why for p in proofs if p.component in ("o", "pay"))

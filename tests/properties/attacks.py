@@ -1,0 +1,326 @@
+"""Attacks on proofs: business divided, merged or moved, and what the engine then pays for it.
+
+A trial is two worlds of the same business, each with parties of its own; many trials are settled at
+once. What the two earn is compared.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from fenrun.base.when import OPEN_END, Period, parse_period, period_of
+from fenrun.book.as_of import sources_from
+from fenrun.charges.rows import ORDER
+from fenrun.plan.check.payoff import Figure, Payoff
+from fenrun.plan.check.proving import Counterexample
+from fenrun.plan.read import PlanFile
+from fenrun.plan.text import CaseGiven, CaseText
+from fenrun.settle.pipeline import settle_in_memory
+from fenrun.settle.settling import Settlement
+from fenrun.whatif.cases import facts_of_case
+
+Row = dict[str, Any]
+SERVICES = ("CDN", "SMS", "Compute")
+_LABELS = {"class": ("C", "D", "E", ""), "region": ("north", "east", "")}
+_LEVELS = ("elite", "")
+
+
+@dataclass(frozen=True)
+class Item:
+    """Some business of one unit in one period: an amount and what its charges say."""
+
+    unit: int
+    period: int
+    amount: Fraction
+    """In whole cents; of counted customers: how many."""
+    service: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Two worlds, with the facts that both have of all their units."""
+
+    payoff: Payoff
+    facts: dict[Figure, Fraction]
+    before: tuple[Item, ...]
+    after: tuple[Item, ...]
+    labels: dict[str, str] = field(default_factory=dict)
+    level: str = ""
+    order: str = ""
+    roles: tuple[str, ...] = ("partner", "rep")
+    """The roles that somebody holds of every customer."""
+    is_one_customer: bool = False
+    """Whether all business of a payee is of one customer, or each item of its own."""
+    baseline: Fraction = Fraction(0)
+    """What every customer has to exceed in every period of the baseline."""
+    claimed: Counterexample | None = None
+
+
+def periods_of(file: PlanFile, payoff: Payoff) -> list[Period]:
+    """Return the first periods that the plan has under the payoff's version.
+
+    Before them stands the one that the first is compared with.
+    """
+    terms, c = file.plan.terms[0], payoff.component
+    months, year_starts = map(int, c.calendar.split("@"))
+    start = max(terms.valid_from, payoff.start)
+    one = period_of(start, months, year_starts)
+    if one.span.start < start:
+        one = period_of(one.span.end, months, year_starts)
+    found, stride = [], 12 // months if c.compare == "last year" else 1
+    if payoff.slots > payoff.periods or (payoff.compares and c.compare != "figure"):
+        for _ in range(stride):
+            one = period_of(one.span.start - timedelta(1), months, year_starts)
+    while len(found) < payoff.slots:
+        found.append(one)
+        for _ in range(stride):
+            one = period_of(one.span.end, months, year_starts)
+    return found
+
+
+# --- trials -------------------------------------------------------------------------------------
+
+
+def claimed(payoff: Payoff, example: Counterexample, chance: random.Random) -> Trial:
+    """Return the trial of a counterexample, of charges that say anything."""
+    service = chance.choice(SERVICES)
+    worlds = (
+        tuple(
+            Item(unit, place, business.spend, service)
+            for unit, history in enumerate(world)
+            for place, business in enumerate(history)
+            if business is not None
+        )
+        for world in (example.before, example.after)
+    )
+    return Trial(payoff, dict(example.facts), *worlds, **_said(chance), claimed=example)
+
+
+def attack(payoff: Payoff, what: str, chance: random.Random) -> Trial:
+    """Return business that is split, merged or moved by chance, at or beside the bounds."""
+    facts = {figure: _figure(payoff, chance) for figure in payoff.figures}
+    length = payoff.slots
+    items = []
+    for period in range(length):
+        for unit in range(1 if what == "timing" else 2):
+            items += [
+                Item(unit, period, _amount(payoff, facts, chance), chance.choice(SERVICES))
+                for _ in range(chance.choice((0, 1, 1, 2)))
+            ]
+    whole = tuple(Item(0, i.period, i.amount, i.service) for i in items)
+    apart = tuple(items)
+    worlds = {"split": (whole, apart), "merge": (apart, whole)}
+    before, after = worlds.get(what) or (apart, tuple(_moved(payoff, items, chance)))
+    said = _said(chance) | {"is_one_customer": chance.choice((True, False))}
+    if payoff.component.counts != "amount":
+        said["is_one_customer"] = False
+    if payoff.component.baseline:
+        said["baseline"] = Fraction(chance.choice((0, 1, 50, 100, 1000)))
+    return Trial(payoff, facts, before, after, **said)
+
+
+def _said(chance: random.Random) -> dict[str, Any]:
+    labels = {name: chance.choice(values) for name, values in _LABELS.items()}
+    order = chance.choice(("SO-1", "SO-2"))
+    roles = chance.choice((("partner", "rep"), ("partner",), ("rep",)))
+    return {"labels": labels, "level": chance.choice(_LEVELS), "order": order, "roles": roles}
+
+
+def _moved(payoff: Payoff, items: Sequence[Item], chance: random.Random) -> Iterator[Item]:
+    """Yield the business of which some is brought in in another period."""
+    for item in items:
+        cents = int(item.amount * 100)
+        part = Fraction(chance.choice((0, cents, cents // 2, chance.randint(0, cents))), 100)
+        target = chance.randrange(payoff.slots)
+        if part < item.amount or not part:
+            yield Item(item.unit, item.period, item.amount - part, item.service)
+        if part:
+            yield Item(item.unit, target, part, item.service)
+
+
+def _figure(payoff: Payoff, chance: random.Random) -> Fraction:
+    bounds = [100, 100, 50, 500, 1000, 1, 0]
+    bounds += [bound for g in payoff.gates for bound in (g.lower, g.upper) if bound is not None]
+    tiers = [tier for column in (*payoff.columns, payoff.times) for tier in column]
+    bounds += [tier.lower for tier in tiers if tier.lower is not None]
+    return Fraction(chance.choice(bounds)) or Fraction(chance.randint(0, 100000), 100)
+
+
+def _amount(payoff: Payoff, facts: dict[Figure, Fraction], chance: random.Random) -> Fraction:
+    if payoff.component.counts != "amount":
+        return Fraction(chance.randint(0, 12))
+    bounds = [*payoff.bounds, Fraction(1), Fraction(1000), *facts.values()]
+    references = [*facts.values(), Fraction(1)] if facts else [Fraction(1)]
+    bounds += [
+        tier.lower * reference
+        for column in payoff.columns
+        for tier in column
+        for reference in references
+        if tier.lower is not None
+    ]
+    part = chance.choice((Fraction(1), Fraction(1, 2), Fraction(chance.randint(0, 200), 100)))
+    beside = chance.choice((0, 0, 0, -1, 1))
+    amount = Fraction(int(chance.choice(bounds) * part * 100) + beside, 100)
+    return max(amount, Fraction(0))
+
+
+# --- worlds in the engine -----------------------------------------------------------------------
+
+
+class Settled:
+    """The worlds of many trials, settled at once."""
+
+    def __init__(self, file: PlanFile, trials: Sequence[Trial]):
+        self.file, self.trials = file, trials
+        self.rows: dict[str, list[Row]] = {
+            name: [] for name in ("links", "labels", "figures", "charges")
+        }
+        self.last = date(2024, 12, 31)
+        for number, trial in enumerate(trials):
+            for world, items in enumerate((trial.before, trial.after)):
+                self._add(trial, f"{number}{'ab'[world]}", items)
+        self.run = self._settle()
+
+    def _add(self, trial: Trial, name: str, items: Sequence[Item]) -> None:
+        periods = periods_of(self.file, trial.payoff)
+        each = trial.payoff.component.each
+        customers: set[tuple[str, str]] = set()
+        for place, item in enumerate(items):
+            payee = f"{name}{item.unit if each == 'payee' else 0}"
+            for one in range(1 if trial.payoff.component.counts == "amount" else int(item.amount)):
+                customer = f"K{name}{item.unit if each in ('payee', 'customer') else 0}"
+                if each == "payee" and not trial.is_one_customer:
+                    customer += f"-{place}-{one}"
+                customers.add((customer, payee))
+                self._charge(trial, item, customer, name, periods[item.period])
+        self._say(trial, sorted(customers), periods)
+
+    def _charge(self, trial: Trial, item: Item, customer: str, name: str, period: Period) -> None:
+        c = trial.payoff.component
+        if c.counts == "amount":
+            amount = item.amount
+        else:
+            amount = Fraction(c.counts_from or 1)
+        own = f"U{name}{item.unit}"
+        billed = _plain(amount)
+        charge = {"customer": customer, "day": str(period.span.start), "billed": billed}
+        charge |= {"x_Cash": billed, "ServiceName": item.service, ORDER: trial.order}
+        if c.each not in ("payee", "customer"):
+            charge[c.each] = own
+        self.rows["charges"].append(charge)
+        self.last = max(self.last, period.last_day)
+
+    def _say(
+        self, trial: Trial, customers: Sequence[tuple[str, str]], periods: Sequence[Period]
+    ) -> None:
+        rows = self.rows
+        parties = {
+            "payee": {payee for _, payee in customers},
+            "customer": {k for k, _ in customers},
+        }
+        for customer, payee in customers:
+            link = {"of": "customer", "subject": customer}
+            rows["links"] += [
+                link | {"role": role, "party": f"{role[0].upper()}{payee}"} for role in trial.roles
+            ]
+            rows["labels"] += [
+                {"party": customer, "label": label, "value": value}
+                for label, value in trial.labels.items()
+                if value
+            ]
+        for payee in sorted(parties["payee"]):
+            for low, role in (("R", "manager"), ("M", "director")):
+                up = {"manager": "M", "director": "D"}[role]
+                link = {"of": "party", "subject": f"{low}{payee}", "role": role}
+                rows["links"].append(link | {"party": f"{up}{payee}"})
+            if trial.level:
+                for letter in "PRMD":
+                    label = {"party": f"{letter}{payee}", "label": "level", "value": trial.level}
+                    rows["labels"].append(label)
+        self._say_baseline(trial, sorted(parties["customer"]), periods)
+        letter = _letter(trial)
+        for (figure, of), value in trial.facts.items():
+            names = parties[of] if of == "customer" else {f"{letter}{p}" for p in parties["payee"]}
+            rows["figures"] += [
+                {"party": name, "figure": figure, "period": p.key, "amount": _plain(value)}
+                | {"currency": "CNY"}
+                for name in sorted(names)
+                for p in periods
+            ]
+
+    def _say_baseline(
+        self, trial: Trial, customers: Sequence[str], periods: Sequence[Period]
+    ) -> None:
+        c = trial.payoff.component
+        if not c.baseline or not trial.baseline:
+            return
+        months, year_starts = map(int, c.baseline_calendar.split("@"))
+        one = period_of(periods[0].span.start, months, year_starts)
+        while one.span.start < periods[-1].span.end:
+            row = {"figure": c.baseline, "period": one.key, "amount": _plain(trial.baseline)}
+            row["currency"] = "CNY"
+            self.rows["figures"] += [row | {"party": customer} for customer in customers]
+            one = period_of(one.span.end, months, year_starts)
+
+    def _settle(self) -> Settlement:
+        given = CaseGiven.model_validate({name: rows for name, rows in self.rows.items() if rows})
+        case = CaseText.model_construct(case="attack", given=given, expect=[])
+        book, charges = facts_of_case(self.file, case, 1)
+        sources = sources_from(book, "attack", datetime(2000, 1, 1))
+        years = parse_period(f"2023-01/{self.last.year}-12")
+        return settle_in_memory([self.file.plan], sources, charges, years, OPEN_END)
+
+    def gains(self) -> list[tuple[Trial, Fraction, list[Fraction]]]:
+        """Return what the second world of each trial earns more, and what each measures."""
+        texts, scales = self.run.codes.texts, self.run.scales
+        found = self.run.runner.rows(
+            "SELECT component, payee, sum(earned), sum(amount) FROM earnings"
+            " GROUP BY component, payee",
+            [],
+        )
+        sums = {
+            (texts[component], texts[payee]): (
+                Fraction(earned, 10**scales.money),
+                Fraction(measured or 0, 10**scales.measure),
+            )
+            for component, payee, earned, measured in found
+        }
+        answers = []
+        for number, trial in enumerate(self.trials):
+            names = [
+                [f"{_letter(trial)}{number}{world}{unit}" for unit in (0, 1)] for world in "ab"
+            ]
+            rule = trial.payoff.component.rule_id
+            worlds = [[sums.get((rule, n), (Fraction(0),) * 2) for n in own] for own in names]
+            (before, one), (after, other) = ([sum(k) for k in zip(*w, strict=True)] for w in worlds)
+            answers.append((trial, Fraction(after - before), [Fraction(one), Fraction(other)]))
+        return answers
+
+
+def measured(trial: Trial) -> list[Fraction]:
+    """Return what each world measures, if all its business counts."""
+    up_to = trial.payoff.component.up_to
+    found = []
+    for world in (trial.before, trial.after):
+        sums: dict[tuple[int, int], Fraction] = {}
+        for item in world:
+            key = item.unit, item.period
+            sums[key] = sums.get(key, Fraction(0)) + item.amount
+        bounded = (s if up_to is None else min(s, Fraction(up_to)) for s in sums.values())
+        found.append(sum(bounded, Fraction(0)))
+    return found
+
+
+def _plain(amount: Fraction) -> str:
+    return f"{Decimal(amount.numerator) / amount.denominator:f}"
+
+
+def _letter(trial: Trial) -> str:
+    letters = {"partner": "P", "rep": "R", "manager": "M", "director": "D"}
+    return letters[trial.payoff.component.role]
