@@ -824,6 +824,8 @@ class _Audit:
         gates = [g for g in self.plan.gates if g.component == c.rule_id and g.subject != "earned"]
         if not all(self._open(gate, payee, unit, span, numbers) for gate in gates):
             return nothing, "gate"
+        if c.pays_on != "amount" and len(base.columns) > 1:
+            return nothing, "two-columns"
         by_bands = self._by_bands(c, span, base, numbers)
         factor = self._factor(c, span, numbers)
         if by_bands is None or factor is None:
@@ -863,7 +865,7 @@ class _Audit:
         whole = paid_on.get(c.pays_on, numbers["figure"]) or ZERO
         parts = {0: whole}
         if len(base.columns) > 1:
-            parts = dict(base.columns) if c.pays_on == "amount" else {}
+            parts = dict(base.columns)
         elif base.columns:
             parts = {next(iter(base.columns)): whole}
         paid = [

@@ -108,9 +108,10 @@ def _columns(draw: st.DrawFn, unit: str) -> list[Item]:
 
 
 @st.composite
-def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool) -> list[Item]:
-    """Dated versions; a version may be published late."""
-    starts = ("2023-01-01", "2024-02-01") if draw(st.booleans()) else ("2024-01-01",)
+def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str) -> list[Item]:
+    """Dated versions, which begin with a period; a version may be published late."""
+    later = "2024-02-01" if per == "month" else "2024-01-01"
+    starts = ("2023-01-01", later) if draw(st.booleans()) else ("2024-01-01",)
     found = []
     for start in starts:
         version: Item = {"from": start, "source": "test", "kind": kind}
@@ -188,7 +189,7 @@ def _component(
     columns = kind == "all units" and _one_in(draw, 3)
     counting = each == "payee" and kind == "all units" and not columns and _one_in(draw, 5)
     unit = " %" if by in ("attainment", "growth") else ""
-    tables[f"t{number}"] = draw(_table(kind, unit, columns))
+    tables[f"t{number}"] = draw(_table(kind, unit, columns, per))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
     found["table"] = f"t{number}"
@@ -372,11 +373,15 @@ _FROZEN = ("class = 'D'", "region = 'north'")
 
 @st.composite
 def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
-    """Terms of payment; only what is earned customer by customer can be frozen."""
+    """Terms of payment; only what is earned customer by customer can be frozen.
+
+    Only what is kept back by a minimum can lapse.
+    """
     choices = _PAY | ({"frozen": _FROZEN} if by_customer else {})
-    return {
+    said = {
         key: draw(st.sampled_from(values)) for key, values in choices.items() if draw(st.booleans())
     }
+    return said | ({"minimum": "20"} if "expires" in said and "minimum" not in said else {})
 
 
 _BASES = ("billed", *BASES, "lesser of billed and contracted")  # most plans say billed

@@ -24,7 +24,7 @@ _MOST_PLACES = 10
 """The most places that one problem names."""
 
 _LINKS = """
-SELECT c.of_kind, c.subject, c.role, c.held, c.valid_from, c.valid_to, l.source, l.row_no
+SELECT c.of_kind, c.subject, c.role, c.held, c.valid_from, c.valid_to, l.party, l.source, l.row_no
 FROM link_conflicts AS c
 JOIN links_as_of AS l ON l.of_kind = c.of_kind AND l.subject = c.subject AND l.role = c.role
 WHERE l.valid_from < c.valid_to AND c.valid_from < l.valid_to"""
@@ -78,13 +78,18 @@ def find(runner: Runner, codes: Codes, shares: Shares) -> list[Problem]:
 
 def _links(runner: Runner, codes: Codes, shares: Shares) -> Iterator[Problem]:
     """Yield the spans in which more than the whole of a role is held."""
-    rows = runner.rows(_LINKS)
-    for (kind, subject, role, held, start, end), places in _by_place(rows, codes):
+    rows = list(runner.rows(_LINKS))
+    holders: dict[tuple[Any, ...], set[str]] = defaultdict(set)
+    for row in rows:
+        holders[tuple(row[:6])].add(str(codes.text(row[6])))
+    placed = _by_place(((*row[:6], *row[7:]) for row in rows), codes)
+    for (kind, subject, role, held, start, end), places in placed:
         part = unscaled(held, shares.of(kind)) or Decimal(0)
         values = {
             "role": codes.text(role),
             "subject": f"{kind} {issuer_and_subject(codes, subject)[1]}",
             "held": show_rate(part),
+            "holders": ", ".join(sorted(holders[kind, subject, role, held, start, end])),
             "start": day_of(start),
             "end": day_of(end),
         }

@@ -35,6 +35,7 @@ _OPTIONAL = {
     "qualifying_customers": (*_UNIT, "customers"),
     "customers_last_year": (*_UNIT, "amount"),
     "gated": (*_UNIT, "gate_no", "words"),
+    "mixed_columns": _UNIT,
     "factors": (*_UNIT, "factor", "words"),
     "gate_entries": _ENTRY,
     "gated_lines": _LINE,
@@ -372,6 +373,8 @@ class Earning:
             found.add("customers_last_year")
         if any(plan.gates for plan in plans):
             found.add("gated")
+        if any(plan.columns for plan in plans) and any(c.pays_on != "amount" for c in components):
+            found.add("mixed_columns")
         if any(c.times_table for c in components):
             found.add("factors")
         if any(c.clawback_rule for c in components):

@@ -189,6 +189,12 @@ WHERE NOT coalesce(
   false)
 GROUP BY s.plan, s.component, s.payee, s.unit, s.period
 
+-- step: mixed_columns
+-- Units that meet several columns of a table: only amounts can be told apart by them.
+SELECT DISTINCT plan, component, payee, unit, period
+FROM column_measures
+WHERE columns > 1
+
 -- step: tested
 -- What a rate is applied to, what picks the band, and what the band's bounds are multiplied with;
 -- or why nothing can be earned.
@@ -223,9 +229,13 @@ SELECT r.*, r.amount - r.compared AS increment,
             WHEN (r.pays_on = 'figure' AND r.figure IS NULL)
               OR (r.reads_by = 'figure' AND r.by_figure IS NULL)
               OR (r.times_by = 'figure' AND r.times_figure IS NULL) THEN 'no-figure'
-            WHEN g.gate_no IS NOT NULL THEN 'gate' END AS hindrance,
+            WHEN g.gate_no IS NOT NULL THEN 'gate'
+            WHEN x.unit IS NOT NULL THEN 'two-columns' END AS hindrance,
        g.words AS gate
 FROM referenced AS r
+LEFT JOIN mixed_columns AS x
+  ON x.plan = r.like_plan AND x.component = r.like_component AND x.payee = r.payee
+ AND x.unit = r.unit AND x.period = r.period AND r.pays_on <> 'amount'
 LEFT JOIN gated AS g
   ON g.plan = r.plan AND g.component = r.component AND g.payee = r.payee
  AND g.unit = r.unit AND g.period = r.period
@@ -239,7 +249,7 @@ FROM tested AS t
 JOIN column_measures AS c
   ON c.plan = t.like_plan AND c.component = t.like_component
  AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
-WHERE t.hindrance IS NULL AND (c.columns = 1 OR t.pays_on = 'amount')
+WHERE t.hindrance IS NULL
 
 -- step: slices
 -- The bands reached, with what each is applied to: the whole, or its own slice.

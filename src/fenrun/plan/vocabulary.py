@@ -124,6 +124,7 @@ REASONS: Final = (
     "no-comparison",
     "no-figure",
     "no-band",
+    "two-columns",
     "units",
     "no-unit",
     "gate",
