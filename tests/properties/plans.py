@@ -164,6 +164,10 @@ _GATES = (
     "spend from 50",
     "amount to date above 100 and below 2,000",
 )
+_SCOPES = {
+    "payee": ("all", "all with level elite", "all with level", "all with figure task"),
+    "customer": ("all",),
+}
 _COUNTS = ("customers", "customers from 100", "new customers", "new customers from 10")
 _OPTIONS = (
     ("cap", ("20", "33.33", "7.5 % of amount"), 4),
@@ -203,6 +207,8 @@ def _component(
     if counting:
         found["counts"] = draw(st.sampled_from(_COUNTS))
     found |= draw(_options(counting, each))
+    if not columns and each in _SCOPES and _one_in(draw, 4):
+        found["for"] = draw(st.sampled_from(_SCOPES[each]))
     found |= draw(_beside(found, per, earlier))
     return found
 
@@ -230,6 +236,10 @@ def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
     for key, values, one_in in _OPTIONS:
         if _one_in(draw, one_in) and not (key == "up to" and counting):
             found[key] = draw(st.sampled_from(values))
+    if _one_in(draw, 4):
+        found["absent"] = draw(
+            st.sampled_from(({"figure": "zero"}, {"period": "zero", "figure": "zero"}))
+        )
     if _one_in(draw, 5):
         found["of"] = draw(credit_conditions)
     if not counting and _one_in(draw, 3):
@@ -420,6 +430,7 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
     text |= draw(shared_terms()) if shared is None else shared
     if _one_in(draw, 4):
         text["year starts"] = "February"
+        tables.update({name: [{**own[0], "from": "2023-01-01"}] for name, own in tables.items()})
     by_customer = all(
         c.get("each") == "customer" or c["on"].startswith("earned") for c in components
     )

@@ -119,6 +119,7 @@ of another."""
 REASONS: Final = (
     "band",
     "capped",
+    "not-in-scope",
     "payee",
     "no-target",
     "no-comparison",
