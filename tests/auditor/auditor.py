@@ -767,7 +767,8 @@ class _Audit:
         """Payees and units that are in scope on a day."""
         if c.scope == "holders":
             held = {
-                (kind, issuer, subject): self.book.held(kind, issuer, subject, day).get(c.role) or []
+                (kind, issuer, subject): self.book.held(kind, issuer, subject, day).get(c.role)
+                or []
                 for kind, issuer, subject in self.book.by_subject
                 if c.each == "payee" or kind == "customer"
             }
