@@ -28,6 +28,8 @@ WITHIN = {
 """Words that do not even stand within such a name."""
 IN_JSON = {"not_counted"}
 """Keys of the statement's JSON, which keep their names, and the tables that hold what they say."""
+COMMANDS = {"look_"}
+"""Modules of commands that are called so."""
 PHRASES = ("under way", "told apart", "so much more", "take it along", "make it known")
 """Phrases that stand in no name and on no heading."""
 OPENINGS = {"what", "whose", "who", "of", "so", "how", "where", "whether"}
@@ -36,7 +38,7 @@ OPENINGS = {"what", "whose", "who", "of", "so", "how", "where", "whether"}
 
 def _misnamed(name: str) -> bool:
     plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).strip("_").lower()
-    if plain in IN_JSON:
+    if plain in IN_JSON or name in COMMANDS:
         return False
     spaced = plain.replace("_", " ")
     phrase = any(phrase in spaced for phrase in PHRASES)

@@ -16,7 +16,17 @@ from bench.timing import Took
 from fenrun.settle.facts import facts_as_of
 from tests.command import fenrun
 
-SECONDS = ("_s", "_ms", "_mb", "_per_s", "_per_minute", "_over_kept", "_cheaper", "_costs")
+SECONDS = (
+    "_s",
+    "_ms",
+    "_mb",
+    "_per_s",
+    "_per_minute",
+    "_over_kept",
+    "_as_sums",
+    "_cheaper",
+    "_costs",
+)
 FEWEST = ("--rows", worlds.FEWEST)
 
 

@@ -26,12 +26,12 @@ from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import close, settle_period
 from fenrun.closing.differences import differences
+from fenrun.closing.keys import signing_key
 from fenrun.closing.sign_off import leaf_of
 from fenrun.ledger.entries import balances, entries
 from fenrun.ledger.revenue import revenue
 from fenrun.ledger.text import to_beancount, to_hledger
 from fenrun.proof.bundle import make_bundle, write_archive
-from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
 from fenrun.settle.imports import import_file
 from fenrun.statement.rows import statement_of
@@ -450,7 +450,7 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     moved = tmp_path / "elsewhere.zip"
     shutil.copy(path, moved)
     said = fenrun("verify", moved, "--json")
-    assert said.code == 0 and not said.json()["attested"]
+    assert said.code == 3 and not said.json()["attested"], "nobody has vouched for the key"
     assert Decimal(said.json()["payable"]) == statement_of(run, payee).payable
     assert fenrun("verify", moved, "--key", "00" * 32).code == 1
 
@@ -925,7 +925,7 @@ def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(
                 "root": leaf_of(payee, said["closes"], said["statement"], said["seal"]["salt"]),
             }
         parts = {**whole, "bundle.json": json.dumps(said).encode()}
-        parts["signature"] = signing_key(demo.path).sign(parts["bundle.json"])
+        parts["signature"] = signing_key(demo).sign(parts["bundle.json"])
         write_archive(tmp_path / "t.zip", parts)
         with pytest.raises(Refused) as refused:
             verify(tmp_path / "t.zip")
@@ -946,11 +946,19 @@ def test_what_a_bundle_says_of_its_charges_must_follow_from_them(
     with zipfile.ZipFile(path) as bundle:
         parts = {name: bundle.read(name) for name in bundle.namelist()}
     name = next(n for n in parts if n.startswith("facts/charges/") and n.endswith("import.json"))
+    was = hashlib.sha256(parts[name]).hexdigest()
     parts[name] = parts[name].replace(b'"CNY"', b'"USD"')
+    now = hashlib.sha256(parts[name]).hexdigest()
+    (tmp_path / "log.db").write_bytes(parts["facts/log.db"])
+    with contextlib.closing(sqlite3.connect(tmp_path / "log.db")) as log:
+        log.execute("UPDATE events SET after = replace(after, ?, ?)", [was, now])
+        log.commit()
+    parts["facts/log.db"] = (tmp_path / "log.db").read_bytes()
     said = json.loads(parts["bundle.json"])
-    said["files"][name] = hashlib.sha256(parts[name]).hexdigest()
+    said["files"][name] = now
+    said["files"]["facts/log.db"] = hashlib.sha256(parts["facts/log.db"]).hexdigest()
     parts["bundle.json"] = json.dumps(said).encode()
-    parts["signature"] = signing_key(demo.path).sign(parts["bundle.json"])
+    parts["signature"] = signing_key(demo).sign(parts["bundle.json"])
     write_archive(tmp_path / "t.zip", parts)
     with pytest.raises(Refused) as refused:
         verify(tmp_path / "t.zip")

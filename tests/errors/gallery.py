@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import errno
 import gzip
 import importlib
 import io
@@ -29,13 +30,21 @@ from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import DatabaseError
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
+from fenrun.charges.preview import Account
 from fenrun.closing import close as closing
+from fenrun.closing import keys
 from fenrun.closing import recompute as again
+from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
+from fenrun.closing.heads import Head
+from fenrun.closing.keys import broken_keys, rotate, signing_key
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -43,16 +52,20 @@ from fenrun.plan.check.findings import examine
 from fenrun.plan.read import read_plan
 from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
-from fenrun.proof.keys import signing_key
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
+from fenrun.proof.vouched import given_fingerprints
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import import_file
+from fenrun.settle.objects import fetch_new
+from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
 from fenrun.settle.standing import Standing
 from fenrun.statement.rows import statement_of
 from fenrun.store import audit_log as log
+from fenrun.store import facts
+from fenrun.store.backup import back_up, restore
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import run_cases
 from fenrun.whatif.compare import as_other, settle_plans
@@ -124,6 +137,17 @@ def _checks_too_long() -> list[Problem]:
     plans = _command("plans")
     with mock.patch.object(plans, "_LONGEST", 0):
         plans._examined(read_plan(PLAN, "plan.yaml").plan)
+    return []
+
+
+def _checker_ends() -> list[Problem]:
+    plans = _command("plans")
+    prover = plans._prover()
+    prover.submit(int).result(60)
+    for process in list(prover._processes.values()):
+        process.kill()
+        process.join()
+    plans._examined(read_plan(PLAN, "plan.yaml").plan)
     return []
 
 
@@ -211,6 +235,37 @@ def _shown_otherwise(store: Store) -> list[Problem]:
     shown = statements.Period(key="2024-09", run="another", known=KNOWN, booked="")
     with mock.patch.object(statements.settings, "WORKSPACE", store.path), statements.run_of(shown):
         return []
+
+
+def _reader() -> Any:
+    return importlib.import_module("fenrun.portal.access.reader")
+
+
+def _reader_signs_in(refusal: Exception | None, sees_more: bool) -> list[Problem]:
+    """Start on PostgreSQL, with a reader that cannot sign in, or that sees more."""
+    asker, owner = mock.MagicMock(), mock.MagicMock()
+    asker.settings_dict, owner.settings_dict = {"USER": "fenrun_reader"}, {"USER": "fenrun"}
+    asker.cursor.side_effect = refusal
+    rows = owner.cursor.return_value.__enter__.return_value
+    rows.fetchone.return_value = (sees_more,)
+    with mock.patch.object(_reader(), "connections", {"asker": asker, "default": owner}):
+        _reader().refuse_unfit()
+    return []
+
+
+def _database_init(env: dict[str, str]) -> list[Problem]:
+    with mock.patch.dict(os.environ, env):
+        importlib.import_module("fenrun.cli.database_").init.callback(run=False, admin="")
+    return []
+
+
+def _reader_is_not_made() -> list[Problem]:
+    import psycopg
+
+    denied = psycopg.Error("permission denied to create role")
+    with mock.patch.object(psycopg, "connect", side_effect=denied):
+        _reader().run("postgres://fenrun@db/fenrun", "", "")
+    return []
 
 
 def _unsafe_provider() -> list[Problem]:
@@ -442,6 +497,33 @@ def _busy(store: Store) -> list[Problem]:
     return []
 
 
+def _full(store: Store) -> list[Problem]:
+    """September is settled on a full disk."""
+    full = OSError(errno.ENOSPC, "")
+    with mock.patch.object(facts.tempfile, "mkdtemp", side_effect=full):
+        settle_workspace(store, SEPTEMBER)
+    return []
+
+
+def _damaged(store: Store) -> list[Problem]:
+    """A byte of the book in a backup is changed."""
+    path = store.path.parent / "backup.zip"
+    back_up(store, path, KNOWN)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"Terms", b"terms", 1))
+    restore(path, store.path.parent / "restored")
+    return []
+
+
+def _portal_elsewhere(store: Store) -> list[Problem]:
+    words = ["backup", str(store.path), "--to", str(store.path.parent / "backup.zip"), "--json"]
+    with mock.patch.dict(os.environ, DATABASE_URL="postgres://user@host/name"):
+        said = CliRunner().invoke(cli.command_of("backup"), words[1:])
+    found = json.loads(said.stdout)
+    values = {"taken": "2024-12-02 09:00", "events": found["log"]["seq"]}
+    return [Problem(one["code"], Place("backup.zip"), values) for one in found["problems"]]
+
+
 def _facts_meanwhile(store: Store) -> list[Problem]:
     """A file of the same moment comes while September is being closed."""
     rows = closing.signed_off_rows
@@ -495,6 +577,76 @@ def _meanwhile(store: Store) -> list[Problem]:
     return []
 
 
+def _key_file(store: Store) -> Path:
+    return store.path / "signing-key.pem"
+
+
+def _same_keys() -> Any:
+    """Make the same keys every time, one after the other: their fingerprints are on the page."""
+    made = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(1, 9))
+    return mock.patch.object(keys, "_new_key", lambda: next(made))
+
+
+def _keyed(act: Callable[[Store], list[Problem]]) -> Callable[[Store], list[Problem]]:
+    def keyed(store: Store) -> list[Problem]:
+        with _same_keys():
+            return act(store)
+
+    return keyed
+
+
+def _with_another_key(store: Store) -> None:
+    """The key of a workspace whose log knows none yet is put in the place of the one known."""
+    other = Store(store.path.parent / "another")
+    signing_key(other)
+    shutil.copy(_key_file(other), _key_file(store))
+    signing_key(store)
+
+
+def _key_lost(store: Store) -> list[Problem]:
+    """The key is lost and a new one made, which nobody signs."""
+    close(store, SEPTEMBER)
+    _key_file(store).unlink()
+    rotate(store, lost=True)
+    return broken_keys(store)
+
+
+def _raise(problems: list[Problem]) -> None:
+    raise Refused(problems)
+
+
+def _anchored(address: str, then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    """September is closed and noted at an anchor; then the log is compared with it."""
+
+    def act(store: Store) -> list[Problem]:
+        kept: list[Head] = []
+        elsewhere = mock.Mock(heads=lambda: kept, add=kept.extend)
+        (store.path / "signing.yaml").write_text(f"anchors: ['{address}']\n")
+        close(store, SEPTEMBER)
+        with mock.patch.dict(ANCHORS, {"elsewhere": lambda path: elsewhere}):
+            problems = anchor_closes(store)
+            then(store)
+            return problems + broken_anchors(store)
+
+    return act
+
+
+def _written_anew(store: Store) -> None:
+    """The same events by somebody else, and every hash right."""
+    events = store.log.events()
+    with store.log.writing() as log:
+        log.connection.execute("DELETE FROM events")
+        for event in events:
+            said = json.loads(event.before), event.facts()
+            log.add(KNOWN, "nobody", event.act, event.kind, event.subject, "", *said)
+
+
+def _nothing_to_publish(store: Store) -> list[Problem]:
+    publish = cli.command_of("key").commands["publish"]  # type: ignore[attr-defined]
+    publish.callback(store, store.path / "key.json")
+    return []
+
+
 def _bundled(
     spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = ""
 ) -> Callable[[Store], list[Problem]]:
@@ -505,7 +657,7 @@ def _bundled(
         path = store.path.parent / "P1.zip"
         make_bundle(store, "P1", SEPTEMBER, path)
         spoil(path, store)
-        verify(path, key)
+        verify(path, given_fingerprints(key) if key else [])
         return []
 
     return act
@@ -521,7 +673,7 @@ def _repacked(
             parts = {name: old.read(name) for name in old.namelist()}
         change(parts)
         if sign:
-            parts["signature"] = signing_key(store.path).sign(parts["bundle.json"])
+            parts["signature"] = signing_key(store).sign(parts["bundle.json"])
         write_archive(path, parts)
 
     return spoil
@@ -792,6 +944,7 @@ GALLERY: dict[str, Shows] = {
     "null-forbidden": charges(ChargeCategory=""),
     "row-quarantined": charges(BillingAccountId=""),
     "date-out-of-range": charges(BillingPeriodStart="0001-09-01T00:00:00Z"),
+    "text-unfit": charges(SubAccountId="S\0"),
     "null-word": charges(SubAccountId="NULL"),
     "no-final-newline": file(
         "charges.csv", lambda: _csv().rstrip(b"\n"), "a last line without its end"
@@ -816,6 +969,7 @@ GALLERY: dict[str, Shows] = {
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
+    "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
         "a cost of 14 decimals, shares and rates of 6 and 8",
@@ -896,7 +1050,42 @@ GALLERY: dict[str, Shows] = {
         PLAN + "exclude: [{id: cdn, when: x_Kind = 'cdn'}]\n",
     ),
     "account-unowned": settled("BillingAccountId: A9", content=_csv(BillingAccountId="A9")),
+    "account-look-alike": settled(
+        "BillingAccountId: a1, and A1 in the book", content=_csv(BillingAccountId="a1")
+    ),
+    "account-uncredited": settled(
+        "role: partner ... from: 2024-09-15",
+        the_book=BOOK.replace("party: P1}\n", "party: P1, from: 2024-09-15}\n", 1),
+    ),
+    "accounts-uncredited": settled(
+        "21 accounts of a customer without a partner",
+        the_book="parties: [{party: K1, kind: customer}]\nlinks:\n"
+        + "".join(
+            f"  - {{of: account, issuer: {ROW['InvoiceIssuerName']}, subject: B{n},"
+            " role: customer, party: K1}\n"
+            for n in range(21)
+        ),
+        content=_csv(BillingAccountId="B0")
+        + b"".join(_csv(BillingAccountId=f"B{n}").splitlines(True)[1] for n in range(1, 21)),
+    ),
     "invariant-broken": settled("a fault in the engine, made on purpose", act=_sabotaged),
+    "accounts-similar": Shows(
+        "fenrun look charges.csv, with the accounts A1 and a1",
+        lambda: similar_accounts(
+            [
+                Account("Beichen Cloud", name, "", "", "CNY", 1, Decimal(1), frozenset())
+                for name in ("A1", "a1")
+            ]
+        ),
+    ),
+    "look-no-accounts": Shows(
+        "fenrun look plan.yaml --make-book book.yaml",
+        lambda: _said(lambda: write_first_book(Path("book.yaml"), [], "en")),
+    ),
+    "object-unreadable": Shows(
+        "fenrun import WORKSPACE s3://",
+        lambda: _said(lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")) and []),
+    ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
     "target-exists": Shows("fenrun world FOLDER, where FOLDER holds something", _exists),
@@ -967,6 +1156,17 @@ GALLERY: dict[str, Shows] = {
     ),
     "workspace-busy": settled(
         "fenrun close WORKSPACE while another process writes for a minute", act=_busy
+    ),
+    "workspace-unwritable": settled(
+        "fenrun settle WORKSPACE --period 2024-09, where the disk is full", act=_full
+    ),
+    "backup-inside": settled(
+        "fenrun backup WORKSPACE --to WORKSPACE/backup.zip",
+        act=lambda store: back_up(store, store.path / "backup.zip", KNOWN)[1],
+    ),
+    "backup-damaged": settled("a byte of a backup changed, then fenrun restore", act=_damaged),
+    "backup-without-portal": settled(
+        "fenrun backup WORKSPACE --to backup.zip, with DATABASE_URL set", act=_portal_elsewhere
     ),
     "log-edited": settled(
         "UPDATE events SET actor = 'somebody' WHERE seq = 2",
@@ -1113,6 +1313,23 @@ GALLERY: dict[str, Shows] = {
         "fenrun serve, of a version with a table of which nothing says who sees it",
         _undeclared_table,
     ),
+    "reader-missing": Shows(
+        "fenrun serve, on a PostgreSQL that was not prepared",
+        lambda: _reader_signs_in(
+            DatabaseError('FATAL:  role "fenrun_reader" does not exist'), sees_more=False
+        ),
+    ),
+    "reader-sees-more": Shows(
+        "fenrun serve, where FENRUN_READER_URL names the owner of the tables",
+        lambda: _reader_signs_in(None, sees_more=True),
+    ),
+    "reader-not-made": Shows(
+        "fenrun database init --run, without an administrator", _reader_is_not_made
+    ),
+    "database-missing": Shows(
+        "fenrun database init, without DATABASE_URL",
+        lambda: _database_init({"DATABASE_URL": ""}),
+    ),
     "oidc-wrong": Shows(
         "fenrun serve, with FENRUN_OIDC_URL=http://id.example.com", _unsafe_provider
     ),
@@ -1130,6 +1347,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
     "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),
+    "plan-check-ended": Shows(
+        "in the portal, a plan's check, when the system has ended the checker", _checker_ends
+    ),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(
         "in the portal, a grant without a reason",
@@ -1179,12 +1399,45 @@ GALLERY: dict[str, Shows] = {
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": settled(
         "a signing-key.pem of one word",
-        act=_bundled(
-            lambda path, store: (
-                (store.path / "signing-key.pem").write_text("secret"),
-                make_bundle(store, "P1", SEPTEMBER, path),
-            )
-        ),
+        act=_closed_then(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),
+    ),
+    "key-missing": settled(
+        "a bundle, or the next close, once signing-key.pem is gone",
+        act=_keyed(_closed_then(lambda store: (_key_file(store).unlink(), signing_key(store)))),
+    ),
+    "key-exchanged": settled(
+        "the same with the signing-key.pem of another workspace",
+        act=_keyed(_closed_then(_with_another_key)),
+    ),
+    "key-unsigned": settled(
+        "fenrun audit verify WORKSPACE, after fenrun key rotate WORKSPACE --lost",
+        act=_keyed(_key_lost),
+    ),
+    "key-none-yet": settled(
+        "fenrun key publish WORKSPACE key.json, before anything is signed", act=_nothing_to_publish
+    ),
+    "anchor-unreadable": settled(
+        "fenrun audit verify WORKSPACE --anchor paper:heads",
+        act=_closed_then(lambda store: _raise(broken_anchors(store, ["paper:heads"]))),
+    ),
+    "anchor-unwritten": settled(
+        'a close, where signing.yaml says `anchors: ["file:/nowhere/heads.jsonl"]`',
+        act=_anchored("file:/nowhere/heads.jsonl", lambda store: None),
+    ),
+    "anchor-behind": settled(
+        "fenrun audit verify WORKSPACE --anchor of a place that has no head of September",
+        act=_closed_then(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
+    ),
+    "anchor-differs": settled(
+        "the log written anew after September was closed, with every hash in it",
+        act=_anchored("elsewhere:heads", _written_anew),
+    ),
+    "signer-unreadable": settled(
+        "a signing.yaml whose `names` is no key of it",
+        act=lambda store: (
+            (store.path / "signing.yaml").write_text("names: Beichen Cloud\n"),
+            list(close(store, SEPTEMBER).root),
+        )[1],
     ),
     "bundle-open": settled(
         "fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close",
@@ -1201,7 +1454,14 @@ GALLERY: dict[str, Shows] = {
         act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500])),
     ),
     "bundle-signature": settled(
-        "fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)
+        "a bundle whose signature is of another text",
+        act=_keyed(_bundled(_repacked(lambda parts: parts.update(signature=b"0" * 64)))),
+    ),
+    "bundle-key": settled(
+        "fenrun verify P1.zip --key of somebody else", act=_keyed(_bundled(key="00" * 32))
+    ),
+    "key-not-given": Shows(
+        "fenrun verify P1.zip --key secret", lambda: (given_fingerprints("secret"), [])[1]
     ),
     "bundle-edited": settled(
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))

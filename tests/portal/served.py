@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from fenrun.portal.access import reader
 from tests.processes import command, start
 
 PG = (
@@ -96,11 +97,13 @@ def postgresql() -> Iterator[str]:
                 "postgres",
                 "-q",
                 "-c",
-                "CREATE ROLE fenrun LOGIN CREATEROLE",
+                "CREATE ROLE fenrun LOGIN",
                 "-c",
                 "CREATE DATABASE fenrun OWNER fenrun",
             )
-            yield f"postgres://fenrun@127.0.0.1:{number}/fenrun"
+            url = f"postgres://fenrun@127.0.0.1:{number}/fenrun"
+            reader.run(url, "", url.replace("fenrun@", "admin@"))
+            yield url
         finally:
             run(PG / "pg_ctl", "-D", folder, "-w", "-m", "immediate", "stop")
 
@@ -183,7 +186,7 @@ def form_token(client: httpx.Client, page: str) -> str:
 
 def environment(workspace: Path, url: str = "", **more: str) -> dict[str, str]:
     """The environment of a portal of a workspace; `url` of its PostgreSQL, if it has one."""
-    others = ("DATABASE_URL", "FENRUN_HOSTS", "DJANGO_SETTINGS_MODULE")
+    others = ("DATABASE_URL", "FENRUN_READER_URL", "FENRUN_HOSTS", "DJANGO_SETTINGS_MODULE")
     env = {key: value for key, value in os.environ.items() if key not in others}
     if url:
         env["DATABASE_URL"] = url

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import httpx
@@ -13,13 +15,20 @@ import pytest
 
 from fenrun.base.problem import Refused
 from fenrun.portal import request_queue
-from fenrun.portal.access import budgets
 from fenrun.portal.access.addresses import sender_of
+from tests.errors import gallery
 from tests.portal.served import served
 
 
-def test_a_budget_is_of_each_and_of_a_minute() -> None:
-    budget = budgets.Budget(2)
+@pytest.fixture(scope="module")
+def budgets() -> Any:
+    """The module, with tables of a portal in this process."""
+    gallery._portal()
+    return importlib.import_module("fenrun.portal.access.budgets")
+
+
+def test_a_budget_is_of_each_and_of_a_minute(budgets: Any) -> None:
+    budget = budgets.Budget(2, lambda who, minute, requests: 0)
     with mock.patch.object(budgets.time, "time", return_value=600.0) as clock:
         assert [budget.spend("a") for _ in range(4)] == [0, 0, 60, 60]
         assert budget.spend("b") == 0
@@ -30,25 +39,38 @@ def test_a_budget_is_of_each_and_of_a_minute() -> None:
     assert not any(budgets.Budget(0).spend("a") for _ in range(5000))
 
 
-def test_wrong_passwords_cost_ever_more_time_and_lock_nobody_else_out() -> None:
+def test_wrong_passwords_cost_ever_more_time_and_lock_nobody_else_out(budgets: Any) -> None:
     found = budgets.Failures()
     waits = []
-    with mock.patch.object(budgets.time, "monotonic", return_value=0.0):
+    with mock.patch.object(budgets.time, "time", return_value=0.0):
         for _ in range(16):
             found.record("owner", "attacker")
             waits.append(found.wait("owner", "attacker"))
         assert waits == [0, 0, 0, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900, 900]
+        assert budgets.Failures().wait("owner", "attacker") == 900, "every process knows"
         assert not found.wait("owner", "home") and not found.wait("other", "attacker")
         found.forget("owner", "attacker")
         assert not found.wait("owner", "attacker")
 
 
-def test_failures_that_are_kept_are_few() -> None:
-    found = budgets.Failures()
+def test_failures_that_are_kept_are_few(budgets: Any) -> None:
+    found, rows = budgets.Failures(), budgets.FailedSignIn.objects.using("default")
     with mock.patch.object(budgets, "_MOST_KEPT", 10):
-        for number in range(50):
+        for number in range(30):
             found.record(f"account-{number}", "x")
-    assert len(found._found) == 10
+    assert rows.count() == 10
+    assert not rows.filter(key__contains="account").exists(), "a name may be a password"
+    with mock.patch.object(budgets.time, "time", return_value=budgets.time.time() + 100_000):
+        found.record("another", "x")
+    assert rows.count() == 1, "a day later they are forgotten"
+
+
+def test_processes_share_a_budget(budgets: Any) -> None:
+    with mock.patch.object(budgets.time, "time", return_value=6000.0):
+        here, there = budgets.Budget(100), budgets.Budget(100)
+        answers = [budget.spend("a") for _ in range(80) for budget in (here, there)]
+        assert 100 <= answers.count(0) <= 100 + 100 // budgets._PARTS
+        assert here.spend("b") == 0
 
 
 @pytest.mark.parametrize(

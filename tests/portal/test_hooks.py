@@ -13,6 +13,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,9 @@ from tests.portal.served import Portal, served
 Told = tuple[str, dict[str, str], bytes]
 
 
-@pytest.fixture
-def receiver() -> Iterator[tuple[str, queue.Queue[Told]]]:
+@contextmanager
+def receiving() -> Iterator[tuple[str, queue.Queue[Told]]]:
+    """Listen inside; gives the address and what arrives there."""
     told: queue.Queue[Told] = queue.Queue()
 
     class Receiver(BaseHTTPRequestHandler):
@@ -52,6 +54,12 @@ def receiver() -> Iterator[tuple[str, queue.Queue[Told]]]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, queue.Queue[Told]]]:
+    with receiving() as found:
+        yield found
 
 
 @pytest.fixture

@@ -138,7 +138,12 @@ TRIED = {
         "COPY portal_statement TO '/tmp/stolen'",
         "SELECT * FROM mfa_authenticator",
         "TRUNCATE portal_statement",
-        "GRANT ALL ON portal_statement TO fenrun_asker",
+        "GRANT ALL ON portal_statement TO fenrun_reader",
+        "RESET ROLE; SELECT * FROM auth_user",
+        "SET ROLE fenrun; SELECT * FROM auth_user",
+        "SET SESSION AUTHORIZATION fenrun",
+        "CREATE TEMPORARY TABLE portal_grant AS SELECT 1",
+        "SET transaction_read_only = off; DELETE FROM portal_grant",
     ],
 }
 

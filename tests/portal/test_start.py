@@ -40,9 +40,11 @@ def _billed(month: str) -> str:
 
 
 def test_a_period_that_cannot_be_settled_is_shown_with_its_problem(tmp_path: Path) -> None:
-    """Here: history before any plan, and months without charges."""
+    """Here: history before any plan, months without charges, and one whose file was edited."""
     files = {"plan.yaml": PLAN, "book.yaml": BOOK}
-    files |= {f"{month}.csv": _billed(month) for month in ("2019-05", "2024-06", "2024-09")}
+    files |= {
+        f"{month}.csv": _billed(month) for month in ("2019-05", "2024-06", "2024-09", "2024-10")
+    }
     files["both.csv"] = _billed("2024-03") + _billed("2024-07").splitlines()[1] + "\n"
     store, paths = Store(tmp_path / "ws"), []
     for name, text in files.items():
@@ -50,6 +52,8 @@ def test_a_period_that_cannot_be_settled_is_shown_with_its_problem(tmp_path: Pat
         paths[-1].write_text(text, "utf-8")
     for outcome in import_files(store, paths, datetime(2024, 12, 1)):
         assert not isinstance(outcome, Refused), outcome.problems
+    october = next(i.folder for i in store.imports("charges") if i.source == "2024-10.csv")
+    (october / "charges.parquet").write_bytes(b"edited")
     (store.path / "demo.json").write_text(json.dumps({"rows": 0, "seed": 0, "note": "Tried."}))
     with (
         served(store.path, "sqlite", in_place=True) as portal,
@@ -60,5 +64,8 @@ def test_a_period_that_cannot_be_settled_is_shown_with_its_problem(tmp_path: Pat
             assert f"/periods/{month}/" in page
             assert operations.get(f"/periods/{month}/").status_code == 200
         assert "/periods/2019-05/" not in page.replace("/periods/2019-05/settle", "")
+        assert "/periods/2024-10/" not in page.replace("/periods/2024-10/settle", "")
         assert page.count("plan-missing") == 1 and page.count("charges-missing") == 2
+        assert page.count("stored-edited") == 1
+        assert f"charges/{october.name}/charges.parquet" in page
         assert "No plan in the workspace is in force in 2019-05." in page

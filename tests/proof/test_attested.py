@@ -14,10 +14,10 @@ import pytest
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import close
+from fenrun.closing.keys import signing_key
 from fenrun.closing.sign_off import leaf_of
 from fenrun.proof.attested import differing
 from fenrun.proof.bundle import derive, make_bundle, plans_of, write_archive
-from fenrun.proof.keys import signing_key
 from fenrun.proof.verify import verify
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -82,7 +82,7 @@ def test_a_row_that_rests_on_others_is_attested_with_its_clause(made: tuple[Stor
     assert clauses == {"(growing/growth)"}
     assert tables == {"lines", "payments"}
     assert found.rows >= 2, "what is credited, and the reward, are derived"
-    assert fenrun("verify", path).code == 0
+    assert fenrun("verify", path, "--key", found.public_key).code == 0
 
 
 def _more_credited(statement: dict[str, Any]) -> None:
@@ -115,7 +115,7 @@ def test_no_other_row_may_be_attested(
     leaf = leaf_of("P2", said["closes"], said["statement"], said["seal"]["salt"])
     said["seal"] |= {"path": [], "root": leaf}
     parts["bundle.json"] = json.dumps(said).encode()
-    parts["signature"] = signing_key(store.path).sign(parts["bundle.json"])
+    parts["signature"] = signing_key(store).sign(parts["bundle.json"])
     write_archive(tmp_path / "t.zip", parts)
     with pytest.raises(Refused) as refused:
         verify(tmp_path / "t.zip")

@@ -92,6 +92,11 @@ def test_an_edited_file_stops_a_settlement_and_is_named(store: Store, edit: str,
     )
 
 
+def _settle(store: Store) -> None:
+    """Settle anew, whatever is kept."""
+    facts_as_of(store, KNOWN).settle(PERIOD, KNOWN)
+
+
 def test_files_are_read_once_until_they_change(store: Store) -> None:
     read: list[Path] = []
 
@@ -101,17 +106,17 @@ def test_files_are_read_once_until_they_change(store: Store) -> None:
 
     with mock.patch.object(digests, "_SETTLES", 0), mock.patch.object(digests, "_digest", digest):
         digests._read.clear()
-        facts_as_of(store, KNOWN)
+        _settle(store)
         assert len(read) == len({*read}) and {p.parent.parent.name for p in read} == {
             "charges",
             "book",
             "plans",
         }
         digests._read.clear()  # another process
-        facts_as_of(store, KNOWN)
+        _settle(store)
         first = len(read)
         os.utime(read[0])
-        facts_as_of(store, KNOWN)
+        _settle(store)
     assert first == len({*read}) and read[first:] == read[:1]
 
 
@@ -123,17 +128,17 @@ def test_a_file_written_a_moment_ago_is_read_again(store: Store) -> None:
         mock.patch.object(digests, "_SETTLES", 10**12),
         mock.patch.object(digests, "_state", lambda path: one_tick),
     ):
-        facts_as_of(store, KNOWN)
+        _settle(store)
         _flip(path)
         with pytest.raises(Refused):
-            facts_as_of(store, KNOWN)
+            _settle(store)
 
 
 @pytest.mark.parametrize("kept", ["", "[]", "{", '{"a": 1}', '{"book": [[]]}', None])
 def test_what_is_kept_of_digests_changes_nothing_but_time(store: Store, kept: str | None) -> None:
     path = store.path / "cache" / "digests.json"
     with mock.patch.object(digests, "_SETTLES", 0):
-        facts_as_of(store, KNOWN)
+        _settle(store)
         said = json.loads(path.read_text())
         assert any(name.startswith("charges/") for name in said)
         if kept is None:
@@ -141,7 +146,7 @@ def test_what_is_kept_of_digests_changes_nothing_but_time(store: Store, kept: st
         else:
             path.write_text(kept)
         digests._read.clear()
-        facts_as_of(store, KNOWN)
+        _settle(store)
         assert said.items() <= json.loads(path.read_text()).items()
 
 

@@ -24,6 +24,12 @@ def short(full: str) -> str:
     return full[:_SHOWN]
 
 
+def fingerprint(public: str) -> str:
+    """Return the fingerprint of a public key (hex): 128 bits of its SHA-256 in groups of four."""
+    full = hashlib.sha256(bytes.fromhex(public)).hexdigest()
+    return "-".join(full[start : start + 4] for start in range(0, 32, 4))
+
+
 def file_digest(path: Path) -> str:
     """Return a hex SHA-256 over the file's bytes."""
     with path.open("rb") as file:

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from fenrun.base.words import Unreadable
+from fenrun.base.words import Message, Unreadable
 
 OPEN_END = date(9999, 12, 31)
 """Stands for 'until further notice' in a half-open span."""
@@ -29,6 +29,14 @@ class Span:
 
     def __contains__(self, day: date) -> bool:
         return self.start <= day < self.end
+
+
+def span_in_words(start: date, end: date) -> Message:
+    """Return the days from `start` up to, not including, `end` as people read them."""
+    days = {"start": str(start), "end": str(end)}
+    if end >= OPEN_END:
+        return Message("span-always" if start <= LONG_AGO else "span-from", days)
+    return Message("span-until" if start <= LONG_AGO else "span-from-until", days)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ they are one catalogue. Braces are filled with values: `{rows}` shows one, and
 
 from __future__ import annotations
 
+import errno
 import re
 import string
 from collections.abc import Mapping, Sequence
@@ -47,8 +48,17 @@ class Unreadable(ValueError):
 
 
 def reason(error: Exception) -> Message | str:
-    """Return why an error was raised, as a value of a problem: in the reader's language if ours."""
-    return error.message if isinstance(error, Unreadable) else str(error)
+    """Return why an error was raised, as a value of a problem.
+
+    It is in the reader's language if the error is ours or the system's.
+    """
+    if isinstance(error, Unreadable):
+        return error.message
+    if isinstance(error, OSError) and error.errno:
+        code = errno.errorcode.get(error.errno, str(error.errno))
+        key = f"system-{code}"
+        return Message(key) if key in catalogue() else Message("system-other", {"code": code})
+    return str(error)
 
 
 @cache

@@ -7,15 +7,18 @@ parties are known and of the right kind.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import decimals, show_rate
 from fenrun.base.problem import Place, Problem
+from fenrun.base.when import span_in_words
+from fenrun.base.words import Message
 from fenrun.book.as_codes import Shares, book_of, issuer_and_subject, load_book, shares_of
 from fenrun.book.as_of import Sources
 from fenrun.book.rows import ROLE_KINDS
+from fenrun.book.write import ended_link, in_one_line
 from fenrun.engine.codes import Codes, day_of, unscaled
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import Runner, SQLite
@@ -24,17 +27,27 @@ _MOST_PLACES = 10
 """The most places that one problem names."""
 
 _LINKS = """
-SELECT c.of_kind, c.subject, c.role, c.held, c.valid_from, c.valid_to, l.party, l.source, l.row_no
+SELECT c.of_kind, c.subject, c.role, c.held, c.valid_from, c.valid_to,
+       l.link, l.party, l.share, l.valid_from, l.valid_to, l.type,
+       (SELECT max(b.known) FROM book_links AS b WHERE b.link = l.link) AS known,
+       l.source, l.row_no
 FROM link_conflicts AS c
 JOIN links_as_of AS l ON l.of_kind = c.of_kind AND l.subject = c.subject AND l.role = c.role
 WHERE l.valid_from < c.valid_to AND c.valid_from < l.valid_to"""
+_OF_LINK = ("link", "party", "share", "valid_from", "valid_to", "type", "known", "source", "row_no")
 _LABELS = """
-SELECT d.party, d.label, d.day, d.next_day, l.source, l.row_no
+SELECT d.party, d.label, d.day, d.next_day, l.value, l.valid_from, l.valid_to,
+       (SELECT max(b.known) FROM book_labels AS b
+        WHERE b.party = l.party AND b.label = l.label AND b.valid_from = l.valid_from) AS known,
+       l.source, l.row_no
 FROM label_load AS d
 JOIN labels_as_of AS l
   ON l.party = d.party AND l.label = d.label
  AND l.valid_from < d.next_day AND d.day < l.valid_to
 WHERE d.held > 1"""
+_OF_LABEL = ("value", "valid_from", "valid_to", "known", "source", "row_no")
+_TEXTS = {"link", "party", "type", "value", "source"}
+"""The columns of claims that are codes of texts."""
 _FIGURES = """
 SELECT f.party, f.figure, f.period, f.source, f.row_no
 FROM figures_as_of AS f
@@ -77,35 +90,76 @@ def find(runner: Runner, codes: Codes, shares: Shares) -> list[Problem]:
 
 
 def _links(runner: Runner, codes: Codes, shares: Shares) -> Iterator[Problem]:
-    """Yield the spans in which more than the whole of a role is held."""
-    rows = list(runner.rows(_LINKS))
-    holders: dict[tuple[Any, ...], set[str]] = defaultdict(set)
-    for row in rows:
-        holders[tuple(row[:6])].add(str(codes.text(row[6])))
-    placed = _by_place(((*row[:6], *row[7:]) for row in rows), codes)
-    for (kind, subject, role, held, start, end), places in placed:
-        part = unscaled(held, shares.of(kind)) or Decimal(0)
+    """Yield the spans in which more than the whole of a role is held, with who holds it by what."""
+    for key, claims in _claims(runner.rows(_LINKS), _OF_LINK, codes):
+        kind, subject, role, held, start, end = key
+        issuer, name = issuer_and_subject(codes, subject)
+        first, second = claims[0], claims[1]
+        link = first | {
+            "of_kind": kind,
+            "issuer": issuer,
+            "subject": name,
+            "role": codes.text(role),
+            "share": unscaled(first["share"], shares.of(kind)),
+            "link_id": first["link"],
+        }
         values = {
             "role": codes.text(role),
-            "subject": f"{kind} {issuer_and_subject(codes, subject)[1]}",
-            "held": show_rate(part),
-            "holders": ", ".join(sorted(holders[kind, subject, role, held, start, end])),
-            "start": day_of(start),
-            "end": day_of(end),
+            "subject": f"{kind} {name}",
+            "held": show_rate(unscaled(held, shares.of(kind)) or Decimal(0)),
+            **_days(start, end),
+            "first": _in_words(first, first["party"]),
+            "second": _in_words(second, second["party"]),
+            "ended": in_one_line(ended_link(link, max(second["valid_from"], day_of(start)))),
         }
-        yield _placed("link-over-100", places, str(codes.text(role)), values)
+        yield _placed("link-over-100", _places(claims), str(codes.text(role)), values)
 
 
 def _labels(runner: Runner, codes: Codes) -> Iterator[Problem]:
     """Yield the spans in which a label has more than one value."""
-    for (party, label, start, end), places in _by_place(runner.rows(_LABELS), codes):
+    for (party, label, start, end), claims in _claims(runner.rows(_LABELS), _OF_LABEL, codes):
         values = {
             "role": codes.text(label),
             "subject": codes.text(party),
-            "start": day_of(start),
-            "end": day_of(end),
+            **_days(start, end),
+            "first": _in_words(claims[0], claims[0]["value"]),
+            "second": _in_words(claims[1], claims[1]["value"]),
         }
-        yield _placed("label-overlap", places, str(codes.text(label)), values)
+        yield _placed("label-overlap", _places(claims), str(codes.text(label)), values)
+
+
+def _claims(
+    rows: Iterable[tuple[Any, ...]], names: Sequence[str], codes: Codes
+) -> Iterator[tuple[tuple[Any, ...], list[dict[str, Any]]]]:
+    """Yield what is claimed more than once, each with its claims as people read them, oldest first.
+
+    A row says what is claimed, then one claim by the columns named.
+    """
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        claim = dict(zip(names, row[-len(names) :]))
+        for name in _TEXTS & claim.keys():
+            claim[name] = codes.text(claim[name])
+        claim |= {name: day_of(claim[name]) for name in ("valid_from", "valid_to")}
+        found[row[: -len(names)]].append(claim)
+    for key in sorted(found, key=str):
+        yield key, sorted(found[key], key=lambda c: (c["known"], c["source"], c["row_no"]))
+
+
+def _days(start: int, end: int) -> dict[str, Any]:
+    first, after = day_of(start), day_of(end)
+    return {"start": first, "end": after, "span": span_in_words(first, after)}
+
+
+def _places(claims: Sequence[dict[str, Any]]) -> list[tuple[str, int]]:
+    return sorted((claim["source"], claim["row_no"]) for claim in claims)
+
+
+def _in_words(claim: dict[str, Any], what: str) -> Message:
+    """Return a claim: to whom or what, on which days, and where it stands."""
+    span = span_in_words(claim["valid_from"], claim["valid_to"])
+    place = Place(claim["source"], claim["row_no"])
+    return Message("book-claim", {"what": what, "span": span, "place": str(place)})
 
 
 def _figures(runner: Runner, codes: Codes) -> Iterator[Problem]:

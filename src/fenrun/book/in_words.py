@@ -30,6 +30,7 @@ _LINK = (
     "source",
     "row_no",
 )
+_LABEL = ("party", "label", "value", "valid_from", "valid_to", "source", "row_no")
 _FIGURE = ("party", "figure", "period", "amount", "currency", "source")
 _HOLDERS = """
 SELECT party, sound FROM links
@@ -39,11 +40,12 @@ Rows = list[dict[str, Any]]
 
 
 class KnownBook:
-    """The parties, links and figures as last known: equal facts once, withdrawn ones left out.
+    """The parties, links, labels and figures as last known: each once, withdrawn ones left out.
 
     A link is a row of link_id, of_kind, issuer, subject, role, party, share, valid_from, valid_to,
-    type, source and row_no; a figure one of party, figure, period, valid_to, amount, currency and
-    source.
+    type, source and row_no; a label one of party, label, value, valid_from, valid_to, source and
+    row_no; a party one of party, kind and name; a figure one of party, figure, period, valid_to,
+    amount, currency and source.
     """
 
     def __init__(self, sources: Sources):
@@ -71,6 +73,21 @@ class KnownBook:
         """Return the names of all parties."""
         rows = self._runner.rows("SELECT party, name FROM parties")
         return {self._codes.texts[party]: name for party, name in rows}
+
+    def parties(self) -> Rows:
+        """Return all parties."""
+        rows = self._runner.rows("SELECT party, kind, name FROM parties")
+        return [{"party": self._codes.texts[p], "kind": kind, "name": n} for p, kind, n in rows]
+
+    def labels(self) -> Rows:
+        """Return all labels."""
+        rows = self._runner.rows(f"SELECT {', '.join(_LABEL)} FROM labels_as_of")
+        return [self._label(dict(zip(_LABEL, row))) for row in rows]
+
+    def _label(self, row: dict[str, Any]) -> dict[str, Any]:
+        names = ("party", "label", "value", "source")
+        days = {name: day_of(row[name]) for name in ("valid_from", "valid_to")}
+        return row | {name: self._codes.text(row[name]) for name in names} | days
 
     def links(self) -> Rows:
         """Return all links."""

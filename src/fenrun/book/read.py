@@ -1,11 +1,14 @@
-"""The reading of book files: CSV and Parquet hold one table each, YAML any of the four by name."""
+"""The reading of book files.
+
+CSV and Parquet hold one table each, YAML any of the four by name, a workbook one a sheet.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,12 +21,14 @@ import yaml
 
 from fenrun.base.bounds import read_text, refuse_swollen, too_large
 from fenrun.base.ids import digest, file_digest
+from fenrun.base.likeness import tidy
 from fenrun.base.money import parse_amount_or_rate, parse_share
 from fenrun.base.nodes import compose
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows, read_parquet
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_periods
 from fenrun.base.words import Message, Unreadable, reason
+from fenrun.book.from_xlsx import is_workbook, read_sheets
 from fenrun.book.rows import CLASSES, KINDS, SUBJECTS, TABLES, Figure, Label, Link, Party
 from fenrun.store.facts import Imported, Store, manifest
 
@@ -49,7 +54,12 @@ COLUMNS = {
 _MOST_ROWS = 1_000_000
 """Rows of one book file: some 1 GB while they are read. Larger books are several files."""
 Records = dict[str, list[tuple[int, dict[str, Any]]]]
-"""The rows of a file by table: the row or line each stands in, and its fields."""
+"""The rows of a file by table: the row or line each stands in, and its fields.
+
+A field is text, or a Message why it cannot be read.
+"""
+Cells = Mapping[str, Mapping[str, str]]
+"""The cells of columns by table, without their row: `links!C`. Only workbooks have them."""
 
 
 @dataclass
@@ -82,19 +92,23 @@ def read_book(path: Path) -> tuple[Book, list[Problem]]:
     """
     if path.suffix.lower() in (".yaml", ".yml"):
         return book_from(_yaml_records(path), path.name)
+    if is_workbook(path):
+        return book_from(*_sheet_records(path))
     return book_from(_table_records(path), path.name)
 
 
-def book_from(records: Records, source: str) -> tuple[Book, list[Problem]]:
+def book_from(
+    records: Records, source: str, cells: Cells | None = None
+) -> tuple[Book, list[Problem]]:
     """Make book rows of records.
 
-    Rows that cannot be read are left out, each with a problem.
+    Rows that cannot be read are left out, each with a problem: at its cell where it has one.
     """
     book = Book()
     problems = []
     for table, rows in records.items():
         for row_no, fields in rows:
-            row = _Row(table, fields, row_no, source)
+            row = _Row(table, fields, row_no, source, (cells or {}).get(table, {}))
             made = _MAKERS[table](row)
             if row.problems:
                 problems += row.problems
@@ -125,6 +139,8 @@ def import_book(store: Store, path: Path, known: datetime) -> Imported:
 
 
 _MOST_CHARACTERS = 200
+_IDS = {"party", "subject", "issuer"}
+"""The columns by which rows of the book and of charges name the same thing."""
 _LONGEST = {"name": 500, "role": 60}
 """The most characters of a value: what every database of the portal holds."""
 
@@ -132,15 +148,28 @@ _LONGEST = {"name": 500, "role": 60}
 class _Row:
     """One row being read: collects every problem instead of stopping at the first."""
 
-    def __init__(self, table: str, fields: dict[str, Any], row_no: int, source: str):
+    def __init__(
+        self,
+        table: str,
+        fields: dict[str, Any],
+        row_no: int,
+        source: str,
+        cells: Mapping[str, str],
+    ):
         self.row_no = row_no
         self.source = source
         self.problems: list[Problem] = []
+        self._cells = cells
         self.fields = {
             str(column).strip().lower(): "" if value is None else str(value).strip()
             for column, value in fields.items()
             if column is not None
         }
+        self._unread = {column for column, value in fields.items() if isinstance(value, Message)}
+        for column in sorted(self._unread):
+            self._add("book-value", column, fields[column])
+        for column in _IDS & self.fields.keys():
+            self.fields[column] = tidy(self.fields[column])
         for column in sorted(self.fields.keys() - COLUMNS[table].keys()):
             self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
         for column, value in self.fields.items():
@@ -151,7 +180,8 @@ class _Row:
                 self.reject(column, "book-too-long", count=len(value), most=most)
 
     def _add(self, code: str, column: str, detail: Message) -> None:
-        place = Place(self.source, self.row_no, column)
+        cell = f"{self._cells[column]}{self.row_no}" if column in self._cells else column
+        place = Place(self.source, self.row_no, cell)
         self.problems.append(Problem(code, place, {"column": column, "detail": detail}))
 
     def reject(self, column: str, key: str, **values: Any) -> None:
@@ -160,6 +190,8 @@ class _Row:
 
     def text(self, column: str, default: str | None = None) -> str:
         """Return a value; one that is empty and has no default is a problem."""
+        if column in self._unread:
+            return ""
         value = self.fields.get(column, "")
         if not value and default is None:
             self.reject(column, "book-empty")
@@ -175,7 +207,7 @@ class _Row:
     def read(self, column: str, parse: Callable[[str], Any], default: Any) -> Any:
         """Return a value as parsed; one that is empty gives the default, if there is one."""
         value = self.fields.get(column, "")
-        if not value and default is not None:
+        if column in self._unread or (not value and default is not None):
             return default
         try:
             return parse(value)
@@ -312,6 +344,22 @@ def _table_records(path: Path) -> Records:
     if kind is None:
         raise refused("file-kind", Place(path.name, 1))
     return {kind: rows}
+
+
+def _sheet_records(path: Path) -> tuple[Records, str, Cells]:
+    """Return the records of a workbook, and in which cells they stand. Raises Refused."""
+    records: Records = {}
+    cells: dict[str, Mapping[str, str]] = {}
+    for sheet in read_sheets(path, lambda names: table_kind(names) is not None):
+        table = table_kind(sheet.columns)
+        if table is None:
+            continue
+        if table in records:
+            detail = Message("sheet-twice", {"sheet": sheet.name, "table": table})
+            raise refused("file-unreadable", Place(path.name), detail=detail)
+        records[table] = sheet.rows
+        cells[table] = {name: f"{sheet.name}!{letter}" for name, letter in sheet.columns.items()}
+    return records, path.name, cells
 
 
 def _yaml_records(path: Path) -> Records:

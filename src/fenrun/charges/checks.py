@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -19,8 +19,16 @@ import pyarrow.compute as pc
 
 from fenrun.base.money import COST_DIGITS
 from fenrun.base.problem import Place, Problem
+from fenrun.base.words import visible
 from fenrun.charges.coded import Coded, Codes, Numbers, Truths
-from fenrun.charges.rows import COSTS, ESSENTIAL, ORDER, VALUES, focus_columns
+from fenrun.charges.rows import (
+    COSTS,
+    ESSENTIAL,
+    LONGEST_NAME,
+    ORDER,
+    VALUES,
+    focus_columns,
+)
 from fenrun.charges.source import Source
 from fenrun.charges.staged import FIRST_ROW, Staged
 
@@ -68,6 +76,7 @@ def find(staged: Staged) -> list[Problem]:
         *_of_tags(staged),
         *_of_missing(staged),
         *_of_ranges(staged),
+        *_of_unfit(staged),
         *_of_moments(staged),
         *_of_effective_cost(staged, rounding),
     ]
@@ -90,6 +99,7 @@ def _problem(staged: Staged, code: str, column: str, row: int, count: int, value
 
 
 def _clipped(text: str) -> str:
+    text = visible(text)
     return text if len(text) <= _LONGEST_EXAMPLE else text[: _LONGEST_EXAMPLE - 3] + "..."
 
 
@@ -228,6 +238,13 @@ def _of_ranges(staged: Staged) -> Iterator[Problem]:
         yield from _shown(staged, "date-out-of-range", name, staged.out_of_range(name), name)
 
 
+def _of_unfit(staged: Staged) -> Iterator[Problem]:
+    """Yield the texts that name nothing: their rows are in quarantine."""
+    for name in sorted(staged.texts):
+        for problem in _shown(staged, "text-unfit", name, staged.unfit(name)):
+            yield replace(problem, values={"column": name, "most": LONGEST_NAME})
+
+
 def _of_moments(staged: Staged) -> Iterator[Problem]:
     """Yield dates and times that the file holds as text, in another form than FOCUS wants."""
     for name, column in sorted(staged.moments.items()):
@@ -348,7 +365,7 @@ def _providers(staged: Staged) -> tuple[Codes, list[str]]:
     """
     known = ("ProviderName", "ServiceProviderName", "InvoiceIssuerName")
     column = staged.texts[next(name for name in known if name in staged.texts)]
-    names = column.values.to_pylist()
+    names = [visible(name) for name in column.values.to_pylist()]
     if not (column.codes < 0).any():
         return column.codes, names
     return np.where(column.codes < 0, len(names), column.codes), [*names, ""]

@@ -23,6 +23,7 @@ from fenrun.charges import checks
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
+from fenrun.charges.ids import with_tidy_ids
 from fenrun.charges.source import Content, Source, open_arrow, open_source, read_content
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
@@ -80,7 +81,7 @@ def stage_charges(
 def _written(source: Source, content: Content, into: Path) -> _Ready:
     """Write the files of an import into a folder."""
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-        staged = _staged(source, content, Path(scratch))
+        staged = read_staged(source, content, Path(scratch))
         problems = checks.find(staged)
         charges = staged.charges()
         write_charges(into, charges, source.path.name)
@@ -90,7 +91,7 @@ def _written(source: Source, content: Content, into: Path) -> _Ready:
     return _Ready(facts, in_order(problems))
 
 
-def _staged(source: Source, content: Content, scratch: Path) -> Staged:
+def read_staged(source: Source, content: Content, scratch: Path) -> Staged:
     """Read a file the fast way, or else the one that takes every file. Raises Refused."""
     try:
         staged = read_plain(source, content)
@@ -98,7 +99,7 @@ def _staged(source: Source, content: Content, scratch: Path) -> Staged:
         staged = read_any(source, scratch)
     if not staged.rows:
         raise refused("file-empty", Place(source.path.name))
-    return staged
+    return with_tidy_ids(staged)
 
 
 def _archive(source: Source, into: Path) -> None:

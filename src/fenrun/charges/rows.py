@@ -40,6 +40,18 @@ A date beyond is a slip of the pen or a placeholder: no plan, month or clock cou
 ORDER = "x_OrderId"
 """The order that an operator can register for a partner: FOCUS has no column for it."""
 
+NAMING = (
+    "InvoiceIssuerName",
+    "BillingAccountId",
+    "BillingCurrency",
+    "SubAccountId",
+    "ResourceId",
+    ORDER,
+)
+"""The columns whose text names something that people are shown."""
+LONGEST_NAME = 2048
+"""Characters of such a text."""
+
 PERIODS = ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd")
 """The moments by which a charge is credited and paid."""
 

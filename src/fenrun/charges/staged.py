@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Problem
 from fenrun.charges.coded import Coded, Numbers, Truths
 from fenrun.charges.decimals import Decimals, exact
-from fenrun.charges.rows import ESSENTIAL, limits_of, version_of
+from fenrun.charges.rows import ESSENTIAL, LONGEST_NAME, NAMING, limits_of, version_of
 from fenrun.charges.source import Source
 
 
@@ -133,6 +134,7 @@ class Staged:
     def quarantined(self) -> Truths | None:
         """The rows that can be neither credited nor paid; None where there are none."""
         odd = [*map(self.missing, ESSENTIAL), *map(self.out_of_range, self.moments)]
+        odd += map(self.unfit, self.texts)
         there = [rows for rows in odd if rows is not None]
         return np.logical_or.reduce(there) if there else None
 
@@ -144,6 +146,21 @@ class Staged:
         if column.missing is not None:
             odd &= ~column.missing
         return odd if odd.any() else None
+
+    def unfit(self, name: str) -> Truths | None:
+        """Return the rows in which a text is none that names something; None for none.
+
+        No page or database takes a NUL character, and no name is longer than LONGEST_NAME.
+        """
+        column = self.texts[name]
+        odd = pc.match_substring(column.values, "\0")
+        if name in NAMING:
+            odd = pc.or_(odd, pc.greater(pc.utf8_length(column.values), LONGEST_NAME))
+        if not pc.any(odd).as_py():
+            return None
+        holds = odd.to_numpy(zero_copy_only=False).astype(np.bool_)
+        found: Truths = np.append(holds, False)[column.codes]
+        return found
 
     def charges(self) -> Charges:
         """Return the charges that are not in quarantine, in the order of the file."""
@@ -185,7 +202,8 @@ class Staged:
     def _currencies(self) -> dict[str, Truths]:
         """Return the rows of each currency, in the order of their names; `?` where none is said."""
         column = self.texts["BillingCurrency"]
-        names = [*column.values.to_pylist(), "?"]
+        said = column.values.to_pylist()
+        names = [*("?" if "\0" in n or len(n) > LONGEST_NAME else n for n in said), "?"]
         found: dict[str, Truths] = {}
         for place, (name, count) in enumerate(zip(names, column.counts)):
             if count:

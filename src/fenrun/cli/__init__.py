@@ -1,16 +1,15 @@
 """The command line: one file a command.
 
 In come words; out go text or JSON on standard output, problems on standard error, and an exit code:
-0 fine, 1 problems, 2 wrong usage. Everything is said in the reader's language (`--lang`, else
-FENRUN_LANG or the locale), help and usage errors too. A command reads its words, asks one room and
-prints what that returns: it decides about no money, and no other room imports it. `--json` holds
-what scripts rely on; amounts in it are exact text, and `problems` is a list with its length beside
-it under `problem_count`.
+0 fine, 1 problems, 2 wrong usage; of `verify`, 3 where nobody has vouched for the key. Everything
+is said in the reader's language (`--lang`, else FENRUN_LANG or the locale), help and usage errors
+too. A command reads its words, asks one room and prints what that returns: it decides about no
+money, and no other room imports it. `--json` holds what scripts rely on; amounts in it are exact
+text, and `problems` is a list with its length beside it under `problem_count`.
 """
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -21,27 +20,34 @@ from typing import Any
 import click
 
 from fenrun.base.problem import Place, Refused, refused
-from fenrun.base.words import LANGUAGES, Message, catalogue
+from fenrun.base.words import LANGUAGES, reason
 from fenrun.cli.help import Group, speak_with_click
 from fenrun.cli.output import fail
 
 COMMANDS = {
     "demo": "Build a demo world, settle twelve months of it and show the result.",
     "world": "Write an invented vendor: charges, book and plan.",
+    "look": "Show what files hold, before there is any workspace.",
     "import": "Import FOCUS charges, book files and plans.",
+    "book": "Show the book: who owns whom, since when, and who said so.",
+    "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "check": "Show every problem of what is imported.",
     "plan": "Check, test, compare and explain plans.",
     "settle": "Settle a period.",
     "statement": "Show or write a payee's statement.",
     "explain": "Explain a statement line, down to charges and clauses.",
     "close": "Close a period for good.",
+    "key": "Show, rotate and publish the key that signs closes and bundles.",
     "compare": "Say why a period's pay differs between two moments.",
     "verify": "Verify a statement's bundle, anywhere.",
     "ledger": "Write what a period means for the books.",
     "serve": "Open the portal on a workspace.",
+    "database": "Prepare PostgreSQL for the portal.",
     "account": "Make an account of the portal.",
     "mcp": "Serve a portal to an assistant, read only.",
     "audit": "Show and verify the log of all events.",
+    "backup": "Write a workspace to a file, as it is at one moment.",
+    "restore": "Make a workspace from a backup.",
     "cache": "Show or clear the sums of months that WORKSPACE keeps to settle quickly.",
     "bench": "Measure fenrun on known jobs.",
 }
@@ -77,14 +83,7 @@ class _Commands(Group):
             raise
         except OSError as error:
             place = Place(str(error.filename or ""))
-            return fail(refused("path-unusable", place, detail=_reason(error)).problems)
-
-
-def _reason(error: OSError) -> Message:
-    """Return why the system refused, in the reader's language."""
-    code = errno.errorcode.get(error.errno or 0, str(error.errno))
-    key = f"system-{code}"
-    return Message(key) if key in catalogue() else Message("system-other", {"code": code})
+            return fail(refused("path-unusable", place, detail=reason(error)).problems)
 
 
 def module_of(name: str) -> ModuleType:

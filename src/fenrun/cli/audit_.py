@@ -7,8 +7,10 @@ from dataclasses import asdict
 import click
 
 from fenrun.base.ids import short
+from fenrun.base.problem import has_errors
 from fenrun.base.words import say
 from fenrun.cli.help import Group
+from fenrun.cli.key_ import key_line
 from fenrun.cli.output import (
     WORKSPACE,
     as_json,
@@ -20,6 +22,8 @@ from fenrun.cli.output import (
     problems_as_json,
     progress,
 )
+from fenrun.closing.anchors import anchor_closes, broken_anchors
+from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.closing.recompute import recompute as settled_otherwise
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
@@ -70,6 +74,23 @@ def _row(event: Event, lang: str) -> list[str]:
     ]
 
 
+@command.command(name="anchor")
+@click.argument("workspace", type=WORKSPACE)
+@as_json
+def anchor(workspace: Store, json_: bool) -> None:
+    """Note every close of WORKSPACE at the anchors of its signing.yaml that lack it.
+
+    Each close does so by itself; this is for anchors that could not be written then, or are new.
+    """
+    problems = anchor_closes(workspace)
+    if json_:
+        print_json(problems_as_json(problems))
+    else:
+        print_problems(problems)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
 @command.command(name="verify")
 @click.argument("workspace", type=WORKSPACE)
 @click.option(
@@ -78,23 +99,39 @@ def _row(event: Event, lang: str) -> list[str]:
 @click.option(
     "--recompute", is_flag=True, help="Settle closed periods again, and compare; nothing changes."
 )
+@click.option(
+    "--anchor",
+    "anchors",
+    multiple=True,
+    help="A place outside that keeps heads: file:PATH or git:FOLDER; may be given more than once.",
+)
 @as_json
-def verify(workspace: Store, head: str, recompute: bool, json_: bool) -> None:
+def verify(
+    workspace: Store, head: str, recompute: bool, anchors: tuple[str, ...], json_: bool
+) -> None:
     """Find rows of the log, and stored files, that are not what was written.
 
-    Shown is what was edited, removed, added or re-ordered.
+    Shown is what was edited, removed, added or re-ordered, and where the log is another than the
+    one whose heads were kept outside: at the anchors of signing.yaml, and at each --anchor.
     """
     problems = workspace.broken(head)
-    if recompute and not problems:
-        with progress("recompute") as step:
-            problems = settled_otherwise(workspace, step)
-    events = workspace.log.events()
+    if not problems:  # else what the log says of keys says nothing
+        problems = broken_keys(workspace) + broken_anchors(workspace, anchors)
+        if recompute:
+            with progress("recompute") as step:
+                problems += settled_otherwise(workspace, step)
+    events, keys = workspace.log.events(), known_keys(workspace)
     last = events[-1].hash if events else ""
     if json_:
-        print_json({"acts": len(events), "head": last, **problems_as_json(problems)})
-    elif problems:
-        print_problems(problems)
-    else:
+        key = {"name": keys[-1].name, "fingerprint": keys[-1].fingerprint} if keys else None
+        said = {"acts": len(events), "head": last, "key": key}
+        print_json({**said, **problems_as_json(problems)})
+        exit_code(problems)
+        return
+    print_problems(problems)
+    if not has_errors(problems):
         click.echo(say("log-sound", language(), acts=len(events)))
         click.echo(say("log-head-is", language(), seq=len(events), head=last))
+    if keys:
+        click.echo(key_line(keys[-1]))
     exit_code(problems)

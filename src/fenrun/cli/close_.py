@@ -11,6 +11,7 @@ from fenrun.base.ids import short
 from fenrun.base.money import show
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
+from fenrun.cli.key_ import key_line
 from fenrun.cli.output import (
     WORKSPACE,
     as_json,
@@ -18,9 +19,12 @@ from fenrun.cli.output import (
     language,
     period_option,
     print_json,
+    print_problems,
     progress,
 )
+from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close
+from fenrun.closing.keys import known_keys
 from fenrun.store.facts import Store
 
 
@@ -48,16 +52,18 @@ def command(
     workspace.reason = reason
     with progress("close") as step:
         done = close(workspace, period, known, step, first=first)
+    print_problems(anchor_closes(workspace))
     item = workspace.find("closes", done.id)
     facts = item.facts if item else {}
-    event = workspace.log.events("closes", done.id)[0]
+    event, key = workspace.log.events("closes", done.id)[0], known_keys(workspace)[-1]
     if json_:
         print_json(
             {
                 "period": period.key,
                 "known": show_moment(done.known),
                 **facts,
-                "log": {"seq": event.seq, "hash": event.hash},
+                "log": {"seq": event.seq, "hash": event.hash, "at": event.at},
+                "key": {"name": key.name, "fingerprint": key.fingerprint},
             }
         )
         return
@@ -81,4 +87,5 @@ def command(
         )
     )
     click.echo(say("closed-root", lang, root=done.root))
+    click.echo(key_line(key))
     click.echo(say("log-head-is", lang, seq=event.seq, head=event.hash))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -24,12 +26,13 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.settle.imports import content_of, files_in, import_files
+from fenrun.settle.objects import Object, fetch_new, is_remote, public, remember
 from fenrun.store.facts import Imported, Store
 
 
 @click.command(name="import")
 @click.argument("workspace", type=click.Path(path_type=Path))
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True)
 @click.option("--known", type=MomentType(), help="From when these facts are known (UTC); else now.")
 @click.option(
     "--replaces",
@@ -40,7 +43,7 @@ from fenrun.store.facts import Imported, Store
 @as_json
 def command(
     workspace: Path,
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     known: datetime | None,
     replaces: tuple[str, ...],
     reason: str,
@@ -48,19 +51,28 @@ def command(
 ) -> None:
     """Import FILES, or folders of them, into WORKSPACE, which is made if it is not there.
 
+    FILES may be addresses too: s3://bucket/prefix, gs://, abfs://, https://; only what is new there
+    is fetched. Credentials come from the environment.
+
     Whether a file holds FOCUS charges, a book or a plan is seen from its content. The same content
     twice changes nothing. A file that cannot be read is refused whole; the others are imported.
     """
-    store = Store(workspace, actor(), now(), reason)
-    paths = [file for path in files for file in files_in(path)]
-    size = sum(path.stat().st_size for path in paths if path.exists())
+    moment = now()
+    store = Store(workspace, actor(), moment, reason)
     done: list[Imported] = []
     problems: list[Problem] = []
-    with progress("import", size) as step:
-        for outcome in import_files(store, paths, known or now(), step, replaces):
-            problems += outcome.problems
-            if isinstance(outcome, Imported):
-                done.append(outcome)
+    with TemporaryDirectory(prefix="fenrun-") as scratch:
+        objects = _fetched(store, files, Path(scratch))
+        paths = [one.path for one in objects]
+        paths += [file for name in files if not is_remote(name) for file in files_in(Path(name))]
+        size = sum(path.stat().st_size for path in paths if path.exists())
+        with progress("import", size) as step:
+            outcomes = import_files(store, paths, known or moment, step, replaces)
+            for number, outcome in enumerate(outcomes):
+                problems += outcome.problems
+                if isinstance(outcome, Imported):
+                    done.append(outcome)
+                    remember(store, objects[number : number + 1])
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})
@@ -68,6 +80,17 @@ def command(
         _print(done)
         print_problems(problems)
     exit_code(problems)
+
+
+def _fetched(store: Store, names: Sequence[str], into: Path) -> list[Object]:
+    """Fetch what is new at the addresses among the names, and say how much is not."""
+    found: list[Object] = []
+    for number, url in enumerate(name for name in names if is_remote(name)):
+        objects, known = fetch_new(store, url, into / str(number))
+        found += objects
+        if known:
+            click.echo(say("objects-known", language(), count=known, url=public(url)), err=True)
+    return found
 
 
 def _print(done: list[Imported]) -> None:

@@ -21,6 +21,7 @@ from fenrun.cli.output import (
     period_option,
     print_json,
     print_table,
+    print_text,
     progress,
 )
 from fenrun.closing.close import settle_period
@@ -72,7 +73,7 @@ def command(
             out.write_text(text, "utf-8")
             click.echo(say("wrote", language(), path=out), err=True)
         else:
-            click.echo(text, nl=False)
+            print_text(text)
     elif json_ or kind == "json":
         print_json(
             {

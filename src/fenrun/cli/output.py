@@ -21,7 +21,7 @@ from fenrun.base import words
 from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
 from fenrun.base.screen import Screen, text_table
 from fenrun.base.when import Period, parse_moment, parse_period
-from fenrun.base.words import UNSEEN, Unreadable, say
+from fenrun.base.words import UNSEEN, Unreadable, say, visible
 from fenrun.store.facts import Store
 
 _LOCALES = ("FENRUN_LANG", "LC_ALL", "LANG")
@@ -62,6 +62,11 @@ def print_json(value: Any) -> None:
     """Print JSON on standard output, with escapes for characters that would command a terminal."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
     click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
+
+
+def print_text(text: str) -> None:
+    """Print the text of a file on standard output: as it is, but for what commands a terminal."""
+    click.echo(visible(text) if sys.stdout.isatty() else text, nl=False)
 
 
 def print_blocks(blocks: Iterable[RenderableType]) -> None:

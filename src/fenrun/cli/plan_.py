@@ -21,6 +21,7 @@ from fenrun.cli.output import (
     print_json,
     print_problems,
     print_table,
+    print_text,
     problems_as_json,
 )
 from fenrun.plan.check.findings import Proof, examine
@@ -283,7 +284,7 @@ def doc(plan: Path, kind: str, out: Path | None) -> None:
         out.write_text(text, "utf-8")
         click.echo(say("wrote", language(), path=out), err=True)
     else:
-        click.echo(text, nl=False)
+        print_text(text)
     print_problems(problems)
     exit_code(problems)
 

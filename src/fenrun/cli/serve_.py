@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from fenrun.base.words import say, visible
@@ -24,13 +26,20 @@ from fenrun.store.facts import Store
     show_default=True,
     help="Port; 0: any that is free.",
 )
-def command(workspace: Store, host: str, port: int) -> None:
+@click.option(
+    "--root-path",
+    default=lambda: os.environ.get("FENRUN_ROOT_PATH", ""),
+    show_default=False,
+    help="Path under which a proxy leads here, such as /fenrun; by default FENRUN_ROOT_PATH.",
+)
+def command(workspace: Store, host: str, port: int, root_path: str) -> None:
     """Open the portal on WORKSPACE, in one process.
 
     It has pages for operations, partners, reps, customers and auditors. DATABASE_URL
     (postgres://...) says where it keeps its rows, else SQLite in the workspace; FENRUN_HOSTS names
     the hosts it is reached by, through TLS.
     """
+    os.environ["FENRUN_ROOT_PATH"] = root_path
     from fenrun.portal import serve
 
     lang = language()
@@ -45,5 +54,7 @@ def command(workspace: Store, host: str, port: int) -> None:
     serve.serve(
         host,
         port,
-        lambda opened: click.echo(say("serve-open", lang, address=f"http://{host}:{opened}/")),
+        lambda opened: click.echo(
+            say("serve-open", lang, address=f"http://{host}:{opened}{serve.root_path()}/")
+        ),
     )

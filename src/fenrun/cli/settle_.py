@@ -25,6 +25,7 @@ from fenrun.cli.output import (
     print_json,
     print_problems,
     print_table,
+    print_text,
     problems_as_json,
     progress,
 )
@@ -84,7 +85,7 @@ def command(
         click.echo(say("wrote", language(), path=keep_tables), err=True)
     steps = inspection.recorder.steps if inspection and why_slow else []
     if inspection and show_sql:
-        click.echo(script(inspection.recorder.made, inspection.readings, language()))
+        print_text(f"{script(inspection.recorder.made, inspection.readings, language())}\n")
     elif json_:
         slow = {"why_slow": seconds_by_step(steps, seconds)} if why_slow else {}
         print_json(summary(settled) | slow)

@@ -16,6 +16,7 @@ from fenrun.cli.output import (
     language,
     period_option,
     print_blocks,
+    print_text,
     progress,
 )
 from fenrun.closing.close import settle_period
@@ -75,7 +76,7 @@ def command(
     elif chosen.name == "text":
         show_statement(statement)
     else:
-        click.echo(chosen.write(statement, language()).decode("utf-8-sig"), nl=False)
+        print_text(chosen.write(statement, language()).decode("utf-8-sig"))
 
 
 def show_statement(statement: Statement) -> None:

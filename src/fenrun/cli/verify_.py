@@ -6,28 +6,33 @@ from pathlib import Path
 
 import click
 
+from fenrun.base.ids import fingerprint
 from fenrun.base.money import plain, show
 from fenrun.base.words import say
 from fenrun.cli.output import as_json, language, print_json, progress
-from fenrun.proof.verify import verify
+from fenrun.proof.verify import Verified, verify
+from fenrun.proof.vouched import given_fingerprints
+
+UNVOUCHED = 3
+"""The exit code where all follows, and nobody has said whose key it is."""
 
 
 @click.command(name="verify")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--key",
-    default="",
-    help="The public key that the bundle must be signed with; else the one it names.",
+    help="The key that you were given: a file, a public key or its fingerprint.",
 )
 @as_json
-def command(bundle: Path, key: str, json_: bool) -> None:
+def command(bundle: Path, key: str | None, json_: bool) -> None:
     """Verify a BUNDLE, anywhere.
 
     Every row of the statement is derived again from the facts in it; signature and sign-off hash
-    are checked.
+    are checked. The exit code is 3 where all is right, but nobody has vouched for the key.
     """
+    vouched = given_fingerprints(key) if key is not None else []
     with progress("verify") as step:
-        done = verify(bundle, key, step)
+        done = verify(bundle, vouched, step)
     if json_:
         print_json(
             {
@@ -38,9 +43,19 @@ def command(bundle: Path, key: str, json_: bool) -> None:
                 "payable": plain(done.payable),
                 "root": done.root,
                 "public_key": done.public_key,
+                "fingerprint": fingerprint(done.public_key),
+                "signer": done.signer,
+                "trust": done.trust,
+                "vouched": done.is_vouched,
             }
         )
-        return
+    else:
+        _show(done)
+    if not done.is_vouched:
+        raise click.exceptions.Exit(UNVOUCHED)
+
+
+def _show(done: Verified) -> None:
     lang = language()
     click.echo(say("verified", lang, rows=done.rows, payee=done.payee, period=done.period))
     if done.attested:
@@ -54,4 +69,8 @@ def command(bundle: Path, key: str, json_: bool) -> None:
         )
     click.echo(say("verified-pays", lang, paid=show(done.payable)))
     click.echo(say("closed-root", lang, root=done.root))
-    click.echo(say("verified-key", lang, public=done.public_key))
+    words = "verified-key" if done.is_vouched else "verified-unvouched"
+    key = fingerprint(done.public_key)
+    click.echo(say(words, lang, fingerprint=key, signer=done.signer or "-"))
+    if done.trust:
+        click.echo(say("verified-trust", lang, trust=done.trust))

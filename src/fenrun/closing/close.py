@@ -16,7 +16,8 @@ from fenrun.base.money import plain
 from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
 from fenrun.base.table import from_rows, read_parquet, to_rows
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period, show_moment
-from fenrun.closing.differences import differences, recorded_amounts
+from fenrun.closing.differences import Amounts, differences, recorded_amounts
+from fenrun.closing.keys import enter_key, refuse_lost_key
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import (
     hashes_of,
@@ -30,7 +31,8 @@ from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, LINE_CUSTOMERS
 from fenrun.settle.runs import Settled, run_as_kept, settle_for_good, settle_workspace
 from fenrun.statement.run import Difference, Run, paid_in_all
-from fenrun.store.facts import FACTS, Store, manifest
+from fenrun.store.audit_log import Writer
+from fenrun.store.facts import FACTS, Store, manifest, verified
 
 Progress = Callable[[str], None]
 _CUSTOMERS = f"{LINE_CUSTOMERS.name}.parquet"
@@ -48,7 +50,8 @@ def closes(store: Store) -> list[Close]:
             root=item.facts["root"],
             id=item.id,
         )
-        for item in store.verified(item for item in items if item)
+        for item in items
+        if item
     ]
 
 
@@ -94,7 +97,7 @@ def closed_run(store: Store, close: Close) -> Settled:
         raise refused("stored-edited", Place(f"runs/{close.run}"), seq=seq)
     item = store.find("closes", close.id)
     if item and (item.folder / _CUSTOMERS).exists():  # not of what earlier versions closed
-        store.verified([item])
+        verified([item])
         found.run.engine.load_file(LINE_CUSTOMERS.name, item.folder / _CUSTOMERS)
     return replace(found, run=replace(found.run, booked=booked(store, close), closed=True))
 
@@ -113,7 +116,7 @@ def booked(store: Store, close: Close) -> tuple[Difference, ...]:
     item = store.find("closes", close.id)
     if not item:
         return ()
-    store.verified([item])
+    verified([item])
     return tuple(to_rows(Difference, read_parquet(item.folder / "differences.parquet")))
 
 
@@ -132,7 +135,10 @@ def due(
     if not done:
         return []
     whole = parse_period(f"{done[0].period.months[0]}/{done[-1].period.months[-1]}")
-    recorded = recorded_amounts(closed_run(store, close).run for close in done)
+
+    def recorded() -> Amounts:
+        return recorded_amounts(closed_run(store, close).run for close in done)
+
     return differences(store, whole, done[-1].known, known, progress, recorded, for_good)
 
 
@@ -149,11 +155,12 @@ def close(
     With them go the differences of periods closed before. There is no way back. With `expected` it
     is closed only as the run of that id; the `first` of all may leave out what comes before it.
     Raises Refused where it is closed already, does not follow the last closed period, has not
-    ended, or has errors, and where facts or closes come in between.
+    ended, or has errors, where its signing key is lost, and where facts or closes come in between.
     """
     done, moment = closes(store), knowledge_time(store, known)
     facts_then = _facts_known(store, moment)
     refuse_out_of_order(store, period, moment, first)
+    refuse_lost_key(store)
     found = settle_for_good(store, period, moment, progress)
     if expected and found.run_id != expected:
         raise refused("close-changed", Place(period.key), by=store.actor)
@@ -174,13 +181,14 @@ def close(
         customers = run.engine.query(f"FROM {LINE_CUSTOMERS.name} ORDER BY ALL")
         pq.write_table(customers, folder / _CUSTOMERS, compression="zstd")
 
-    def check_unchanged() -> None:
+    def check_unchanged(log: Writer) -> None:
         if [close.id for close in closes(store)] != [close.id for close in done]:
             raise refused("close-meanwhile", Place(period.key))
         more = _facts_known(store, moment).items() - facts_then.items()
         if more:
             sources = ", ".join(sorted(source for _, source in more))
             raise refused("close-facts-meanwhile", Place(period.key), sources=sources)
+        enter_key(store, log)
 
     close_id = digest("close", period.key)
     before = {

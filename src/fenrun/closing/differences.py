@@ -19,7 +19,7 @@ from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, facts_as_of, in_force, plan_of
 from fenrun.statement.run import Difference, Run
-from fenrun.store.facts import Import, Store
+from fenrun.store.facts import Import, Store, verified
 
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
@@ -62,15 +62,15 @@ def differences(
     before: datetime,
     after: datetime,
     progress: Callable[[str], None] = lambda name: None,
-    recorded: Amounts | None = None,
+    recorded: Callable[[], Amounts] | None = None,
     for_good: bool = False,
 ) -> list[Difference]:
     """Return what the period's statements differ by between two knowledge times, by cause.
 
     Sorted by month, payee, plan, line. A period without plan or charges counts as nothing paid.
-    `recorded` is what stood before: each difference starts from that, and is what the fact changes
-    by the same version of fenrun, so that another version changes nothing. `for_good`, nothing
-    that is kept of months counts. Raises Refused where either cannot be settled.
+    `recorded` gives what stood before: each difference starts from that, and is what the fact
+    changes by the same version of fenrun, so that another version changes nothing. `for_good`,
+    nothing that is kept of months counts. Raises Refused where either cannot be settled.
     """
     found: list[Difference] = []
     was: Amounts = {}
@@ -83,8 +83,9 @@ def differences(
         now = _settled(fact.facts, period, after)
         found += _changes(fact, was, now)
         was = now
-    if recorded is not None:
-        found = [_from_record(one, recorded, first) for one in found]
+    if recorded and found:
+        stood = recorded()
+        found = [_from_record(one, stood, first) for one in found]
     return sorted(found, key=lambda d: (d.month, d.payee, d.plan_id, d.what, d.component, d.period))
 
 
@@ -135,7 +136,7 @@ def late_arriving_facts(
     if for_good:
         facts = replace(facts, kept=None)
     replaced: set[str] = set()
-    plans = [plan_of(item).plan for item in store.verified(store.imports("plans", before))]
+    plans = [plan_of(item).plan for item in verified(store.imports("plans", before))]
     latest = {plan.terms[0].plan_id: plan for plan in plans}
     for event in sorted(_events(store, period, latest, before, after), key=_Event.order):
         item = event.item
@@ -170,7 +171,8 @@ def _events(
     """Yield what became known between two moments and can touch the period, in any order."""
     plans = list(latest.values())
     for kind in ("book", "charges", "plans"):
-        for item in store.verified(store.imports_between(kind, before, after)):
+        items = store.imports_between(kind, before, after)
+        for item in items if kind == "charges" else verified(items):
             if kind == "plans":
                 plans.append(plan_of(item).plan)
             if kind != "charges" or _can_touch(item, period):

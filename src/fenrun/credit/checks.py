@@ -9,6 +9,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
 from fenrun.book.as_codes import issuer_and_subject
 from fenrun.credit.crediting import Crediting
+from fenrun.credit.nobody import credited_to_nobody
 from fenrun.engine.codes import month_of, unscaled
 from fenrun.engine.runner import Runner
 from fenrun.plan.conditions import reads
@@ -30,11 +31,6 @@ LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_groups GROUP BY pl
 WHERE s.total <> s.credited + coalesce(u.amount, 0)"""
 _CURRENCIES = "SELECT currency, sum(amount) FROM foreign_sums GROUP BY currency"
 _LACKING = "SELECT account, month, charges FROM lacking_sums WHERE basis = ?"
-_UNOWNED = """
-SELECT account, sum(amount)
-FROM uncredited_sums
-WHERE reason = 'no-customer' AND plan = ?
-GROUP BY account"""
 
 
 def broken(runner: Runner, crediting: Crediting) -> list[str]:
@@ -50,7 +46,7 @@ def broken(runner: Runner, crediting: Crediting) -> list[str]:
 def find(
     runner: Runner, crediting: Crediting, scales: tuple[int, int], present: Collection[str]
 ) -> list[Problem]:
-    """Return charges that could not be settled, accounts nobody owns, columns that no file has.
+    """Return charges not settled, amounts credited to nobody, and columns that no file has.
 
     `scales` are the decimals of a cost and of a credit, `present` the columns of the charges.
     """
@@ -58,7 +54,7 @@ def find(
     return [
         *_other_currencies(runner, crediting, cost),
         *_lacking(runner, crediting),
-        *_unowned(runner, crediting, credit),
+        *credited_to_nobody(runner, crediting, credit),
         *_absent(crediting, present),
     ]
 
@@ -79,15 +75,6 @@ def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:
             said = {"count": int(count), "account": account, "basis": basis}
             said |= {"month": str(month_of(month))[:7]}
             yield Problem("basis-missing", Place(issuer, 0, account), said, rows=int(count))
-
-
-def _unowned(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Problem]:
-    # Whoever owns an account owns it under every plan: one tells.
-    rows = runner.rows(_UNOWNED, [crediting.codes.of(crediting.credited[0].id)])
-    named = [(*issuer_and_subject(crediting.codes, a), amount) for a, amount in rows]
-    for issuer, account, amount in sorted(named):
-        said = {"account": account, "amount": _plain(amount, scale)}
-        yield Problem("account-unowned", Place(issuer, 0, account), said)
 
 
 def _absent(crediting: Crediting, present: Collection[str]) -> Iterator[Problem]:

@@ -34,7 +34,7 @@ from fenrun.engine.steps import Step, read_steps
 from fenrun.plan.conditions import Tree, number_sql, to_sql
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
-from fenrun.store.facts import Import
+from fenrun.store.facts import Import, verified
 
 GROUP_STEPS = read_steps("fenrun.credit", "groups.sql")
 _STEPS = {step.name: step for step in GROUP_STEPS}
@@ -61,8 +61,8 @@ class Source:
     only: Mapping[str, str] = field(default_factory=dict)
 
     def load(self, engine: DuckDB, name: str) -> None:
-        """Make the charges known to the engine under a name, as they came."""
-        load_charges(engine, name, self.imports, self.only)
+        """Make the charges known to the engine under a name, as they came. Raises Refused."""
+        load_charges(engine, name, verified(self.imports), self.only)
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,7 @@ class StoredCharges:
         self._keys: dict[str, set[int]] = {}
         self.by_day = False
         """True if each day of all charges is a group, whether or not anything changes on it."""
-        first, last = str(self.start), str(self.end)
-        found = [StoredFiles(item) for item in source.imports if _can_be(item, first, last)]
+        found = [StoredFiles(item) for item in verified(billed_in(source.imports, months))]
         self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
         self.scale = max(
             (file.decimals(n) for file in self.files for b in bases for n in costs_of(b)), default=0
@@ -164,9 +163,8 @@ class StoredCharges:
 
     def imports_of(self, month: int) -> list[str]:
         """Return the ids of the imports that can have charges that are billed in a month."""
-        first, last = str(month_of(month)), str(month_of(month + 1))
-        items = (file.stored.item for file in self.files)
-        return [item.id for item in items if _can_be(item, first, last)]
+        items = [file.stored.item for file in self.files]
+        return [item.id for item in billed_in(items, (month_of(month), month_of(month + 1)))]
 
     def inherits(self, crediting: Crediting, book: Book) -> bool:
         """Return whether corrections can inherit what the charges that they correct name.
@@ -254,11 +252,16 @@ class StoredCharges:
         return " AND ".join(f"g.{name} IS NOT DISTINCT FROM t.{name}" for name in names)
 
 
-def _can_be(item: Import, first: str, last: str) -> bool:
-    """Return whether an import can have charges that are billed from a day up to another."""
-    start, end = item.facts.get("first_billed", ""), item.facts.get("last_billed", "9999")
-    near = str(date.fromisoformat(first) - timedelta(days=1)) if first > "0001-01-01" else first
-    return bool(end >= near and start < last)
+def billed_in(imports: Iterable[Import], months: tuple[date, date]) -> list[Import]:
+    """Return the imports that can have charges that are billed from a day up to another."""
+    first, last = months
+    near = str(first - timedelta(days=1)) if first > date.min else str(first)
+    return [
+        item
+        for item in imports
+        if item.facts.get("last_billed", "9999") >= near
+        and item.facts.get("first_billed", "") < str(last)
+    ]
 
 
 @dataclass(frozen=True)

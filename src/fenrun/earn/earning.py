@@ -189,14 +189,39 @@ def _typed(names: Sequence[str]) -> dict[str, str]:
     return {name: AMOUNT if name in _AMOUNTS else NUMBER for name in names}
 
 
+_EVERYBODY = '["all", []]'
+"""What a rule without a condition asks."""
+
+
+class PartyTests:
+    """The conditions of plans' rules on payees and customers, each with a number of its own.
+
+    Equal conditions, as those of variants of a plan, are tested once.
+    """
+
+    def __init__(self, plans: Iterable[Plan]):
+        self._trees = {(p.id, c.rule_id): c.tree for p in plans for c in p.conditions}
+        self._numbers: dict[str, int] = {}
+
+    def number(self, plan_id: str, rule_id: str) -> int:
+        """Return the number of a rule's condition, from 1 on; 0 where there is no rule."""
+        if not rule_id:
+            return 0
+        tree = self._trees.get((plan_id, rule_id), _EVERYBODY)
+        return self._numbers.setdefault(tree, len(self._numbers) + 1)
+
+    def of(self, rules: Iterable[tuple[str, str]]) -> dict[int, Tree]:
+        """Return the conditions of some rules by number."""
+        numbers = {self.number(*rule) for rule in rules} - {0}
+        return {n: json.loads(tree) for tree, n in self._numbers.items() if n in numbers}
+
+
 class Earning:
     """The fragments and tables of earning, for some plans that are settled together."""
 
     def __init__(self, plans: Sequence[Plan], period: Period, codes: Codes, scales: Scales):
         self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
-        self.trees = {
-            (plan.id, c.rule_id): json.loads(c.tree) for plan in plans for c in plan.conditions
-        }
+        self.tests = PartyTests(plans)
 
     # --- tables -------------------------------------------------------------------------------
 
@@ -249,7 +274,8 @@ class Earning:
         runner.load("terms", {**columns, "round_mode": TEXT}, rows)
 
     def _load_components(self, runner: Runner) -> None:
-        columns: dict[str, str] = {"plan": NUMBER, "component": NUMBER}
+        names = ("plan", "component", "payee_test", "clawback_test")
+        columns = _typed(names)
         rows: list[tuple[Any, ...]] = []
         kinds = self._kinds_of_component()
         columns |= {name: kind for name, (kind, _) in kinds.items()}
@@ -258,7 +284,10 @@ class Earning:
         for plan in self.plans:
             for c in plan.components:
                 own = (self.codes.of(plan.id), self.codes.of(c.rule_id))
-                rows.append((*own, *(to(getattr(c, name)) for name, (_, to) in kinds.items())))
+                rules = (c.payee_rule, c.clawback_rule)
+                tests = (self.tests.number(plan.id, rule) for rule in rules)
+                coded = (to(getattr(c, name)) for name, (_, to) in kinds.items())
+                rows.append((*own, *tests, *coded))
         for one in measures:
             code = self.codes.of
             counted = (code(one.counted_plan), code(one.counted_component))
@@ -292,8 +321,7 @@ class Earning:
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
-            *("table_id", "times_table", "times_name", "payee_rule", "clawback_rule"),
-            *("scope_name", "scope_value"),
+            *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
         )
         return {
             "rank": (NUMBER, int),
@@ -473,48 +501,40 @@ class Earning:
         }
 
     def _payee_matches(self) -> str:
-        found = [
-            self._party_test(
-                f"SELECT {self.codes.of(plan.id)} AS plan, {self.codes.of(c.rule_id)} AS component,"
-                " b.payee, b.period_from",
-                "(SELECT DISTINCT payee, period_from FROM measures) AS b",
-                self.trees.get((plan.id, c.payee_rule), ["all", []]),
-                ("b.payee", "b.period_from"),
-            )
-            for plan in self.plans
-            for c in plan.components
-            if c.payee_rule
-        ]
-        nobody = "SELECT 0 AS plan, 0 AS component, 0 AS payee, 0 AS period_from WHERE 1 = 0"
-        return "\nUNION ALL\n".join(found) or nobody
+        asked = ((plan.id, c.payee_rule) for plan in self.plans for c in plan.components)
+        return self._party_tests(
+            asked,
+            "b.payee, b.period_from",
+            "(SELECT DISTINCT payee, period_from FROM measures) AS b",
+            ("b.payee", "b.period_from"),
+        )
 
     def _customer_tests(self) -> str:
         """Return SQL of which freezes and clawbacks hold for which customers, by month."""
-        rules = {
+        rules = [
             (plan.id, rule)
             for plan in self.plans
             for rule in (
                 *(c.clawback_rule for c in plan.components),
                 *(pay.freeze_rule for pay in plan.pay),
             )
-            if rule
-        }
+        ]
         units = "SELECT DISTINCT unit AS customer FROM performance_measures WHERE unit <> 0"
         if has_scope(self.plans):
             units += " UNION SELECT unit FROM payees_in_scope WHERE unit <> 0"
         of = f"({units}) AS c JOIN periods AS p ON p.calendar = '1@1'"
+        days = ("c.customer", "p.period_to - 1")
+        return self._party_tests(rules, "c.customer, p.first_month AS month", of, days)
+
+    def _party_tests(
+        self, rules: Iterable[tuple[str, str]], columns: str, of: str, whose: tuple[str, str]
+    ) -> str:
+        """Return SQL of the rows for which the tests of some rules hold; each test once."""
         found = [
-            self._party_test(
-                f"SELECT {self.codes.of(plan_id)} AS plan, {self.codes.of(rule)} AS rule,"
-                " c.customer, p.first_month AS month",
-                of,
-                self.trees.get((plan_id, rule), ["all", []]),
-                ("c.customer", "p.period_to - 1"),
-            )
-            for plan_id, rule in sorted(rules)
+            self._party_test(f"SELECT {number} AS test, {columns}", of, tree, whose)
+            for number, tree in self.tests.of(rules).items()
         ]
-        nobody = "SELECT 0 AS plan, 0 AS rule, 0 AS customer, 0 AS month WHERE 1 = 0"
-        return "\nUNION ALL\n".join(found) or nobody
+        return "\nUNION ALL\n".join(found or [f"SELECT 0 AS test, {columns} FROM {of} WHERE 1 = 0"])
 
     def _party_test(self, select: str, of: str, tree: Tree, whose: tuple[str, str]) -> str:
         """Return SQL of the rows for which a condition on a party holds on a day."""

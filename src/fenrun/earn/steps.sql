@@ -147,7 +147,7 @@ JOIN qualifying_amounts AS c
 GROUP BY h.plan, h.component, h.payee, h.unit, h.period
 
 -- step: payee_matches
--- Which payees qualify for which components in which period.
+-- Which tests of payees hold for whom in which period.
 {payee_matches}
 
 -- step: referenced
@@ -166,7 +166,7 @@ SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.pay
        coalesce(w.amount, k.absent_figure) AS by_figure,
        coalesce(x.amount, k.absent_figure) AS times_figure, k.absent_figure, b.spend,
        coalesce(v.spend, 0) AS spend_before,
-       CASE WHEN k.payee_rule = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies,
+       CASE WHEN k.payee_test = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies,
        {is_in_scope} AS in_scope
 FROM measures AS b
 JOIN like_of AS l ON l.like_plan = b.plan AND l.like_component = b.component
@@ -198,10 +198,9 @@ LEFT JOIN customers_last_year AS c
   ON c.plan = b.plan AND c.component = b.component AND c.payee = b.payee AND c.unit = b.unit
  AND c.period = b.period
 LEFT JOIN payee_matches AS q
-  ON q.plan = k.plan AND q.component = k.component AND q.payee = b.payee
- AND q.period_from = b.period_from
+  ON q.test = k.payee_test AND q.payee = b.payee AND q.period_from = b.period_from
 WHERE b.last_month >= {earn_from} AND b.last_month < {paid_to}
-  AND (b.scoped = 0 OR k.payee_rule = 0 OR q.payee IS NOT NULL)
+  AND (b.scoped = 0 OR k.payee_test = 0 OR q.payee IS NOT NULL)
 
 -- step: gated
 -- The first gate of a component that is shut; one whose number is missing is.
@@ -533,7 +532,7 @@ SELECT plan, component, rank, role, payee, per, period, period_from, period_to, 
 FROM stepped
 
 -- step: customer_tests
--- Which conditions hold of which customers at the end of which months.
+-- Which tests of customers hold at the end of which months.
 {customer_tests}
 
 -- step: clawback_entries
@@ -542,9 +541,9 @@ FROM stepped
 SELECT o.plan, o.component, o.rank, o.role, o.payee, p.period, p.period_from, p.period_to,
        p.last_month, o.currency, o.unit, -sum(o.earned) AS earned
 FROM components AS k
-JOIN customer_tests AS t ON t.plan = k.plan AND t.rule = k.clawback_rule
+JOIN customer_tests AS t ON t.test = k.clawback_test
 LEFT JOIN customer_tests AS b
-  ON b.plan = t.plan AND b.rule = t.rule AND b.customer = t.customer AND b.month = t.month - 1
+  ON b.test = t.test AND b.customer = t.customer AND b.month = t.month - 1
 JOIN periods AS p
   ON p.calendar = '1@1' AND p.first_month = t.month AND p.last_month < {paid_to}
 JOIN component_earnings AS o
@@ -599,6 +598,13 @@ SELECT plan, component, rank, role, payee, unit, 'month', period, period_from, p
        last_month, currency, 6, 'clawback', unit, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
        NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, earned
 FROM clawback_entries
+
+-- step: earned_sums
+-- What each plan earns each payee in the lines that the period pays.
+SELECT plan, component, payee, currency, sum(earned) AS earned
+FROM earnings
+WHERE last_month >= {paid_from} AND last_month < {paid_to}
+GROUP BY plan, component, payee, currency
 
 -- step: line_customers
 -- What each line that the period pays measures of each customer, and what of it counts.

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from fenrun.base.money import decimals
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Book
-from fenrun.earn.earning import Scales, has_scope
+from fenrun.earn.earning import PartyTests, Scales, has_scope
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
 from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
@@ -44,10 +44,17 @@ class Paying:
     """The fragments and tables of payment, for some plans that are settled together."""
 
     def __init__(
-        self, plans: Sequence[Plan], period: Period, codes: Codes, scales: Scales, book: Book
+        self,
+        plans: Sequence[Plan],
+        period: Period,
+        codes: Codes,
+        scales: Scales,
+        book: Book,
+        tests: PartyTests,
     ):
+        """Begin. `tests` are those by which `customer_tests` was made."""
         self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
-        self.book = book
+        self.book, self.tests = book, tests
         shares = [row.share for plan in plans for row in plan.instalments]
         shares += [row.share for plan in plans for row in plan.forms]
         self.share = max((decimals(share) for share in shares), default=0)
@@ -69,13 +76,14 @@ class Paying:
         code, scales = self.codes.of, self.scales
         rows: list[Row] = [
             (
-                *(code(plan.id), code(pay.freeze_rule), scaled(pay.tax_included, self.tax)),
+                *(code(plan.id), self.tests.number(plan.id, pay.freeze_rule)),
+                scaled(pay.tax_included, self.tax),
                 *(scaled(pay.tax_added, self.tax), code(pay.tax_figure)),
             )
             for plan in self.plans
             for pay in plan.pay
         ]
-        names = ("plan", "freeze_rule", "tax_included", "tax_added", "tax_figure")
+        names = ("plan", "freeze_test", "tax_included", "tax_added", "tax_figure")
         runner.load("pay", dict.fromkeys(names, NUMBER), rows)
         rows = [
             (code(plan.id), row.instalment_no, row.months, *reached)

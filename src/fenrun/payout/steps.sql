@@ -34,7 +34,7 @@ WHERE a.due_month > e.last_month
 WITH frozen AS (
   SELECT y.plan, t.customer, t.month
   FROM pay AS y
-  JOIN customer_tests AS t ON t.plan = y.plan AND t.rule = y.freeze_rule)
+  JOIN customer_tests AS t ON t.test = y.freeze_test)
 SELECT a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
        a.due_month, a.amount, min(m.first_month) AS month
 FROM payables AS a

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import math
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
@@ -18,6 +21,8 @@ MOST_UPLOAD, MOST_BODY = 2**30, 2_621_440
 """Bytes of a body: of files, and of anything else (Django's own limit of a form)."""
 _PATIENCE = 30
 """Seconds for a request to arrive, besides those that its bytes take at _SLOWEST."""
+_LAST_SECONDS = 60
+"""Seconds that a server which is stopped takes at most to finish what was begun."""
 _SLOWEST = 16_384
 """Bytes of a body in a second: what arrives more slowly is not waited for."""
 LIMITS = {
@@ -109,6 +114,10 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
     parser_class = _Request
 
 
+def _is_answered(channel: HTTPChannel) -> bool:
+    return not channel.requests and not channel.total_outbufs_len
+
+
 class Server(TcpWSGIServer):  # type: ignore[misc]
     """A server that takes a request whole before a thread has it, so no thread waits for a network.
 
@@ -116,6 +125,29 @@ class Server(TcpWSGIServer):  # type: ignore[misc]
     """
 
     channel_class = _Channel
+
+    def run_until(self, stopped: threading.Event, is_busy: Callable[[], bool]) -> None:
+        """Serve until it is `stopped`, then finish what was begun, for _LAST_SECONDS at most.
+
+        Nobody is let in meanwhile. What is not finished by then is left to the store and the
+        database, which keep what was done whole or not at all.
+        """
+        until = math.inf
+        while time.monotonic() < until:
+            self.asyncore.loop(1, map=self._map, use_poll=True, count=1)
+            if not stopped.is_set():
+                continue
+            if until == math.inf:
+                until = time.monotonic() + _LAST_SECONDS
+                wasyncore.dispatcher.close(self)  # it listens no more
+            waiting = [
+                channel for channel in self.active_channels.values() if _is_answered(channel)
+            ]
+            for channel in waiting:
+                channel.will_close = True
+            if not waiting and not self.active_channels and not is_busy():
+                break
+        self.task_dispatcher.shutdown(timeout=1)
 
     def maintenance(self, now: float) -> None:
         """Close connections that are idle, or whose request does not arrive."""

@@ -260,6 +260,42 @@ class IdempotentResponse(models.Model):
         constraints = (models.UniqueConstraint(fields=["user", "key"], name="answered_once"),)
 
 
+class Spent(models.Model):
+    """Requests that somebody has made in a minute, as far as the processes have said so."""
+
+    who = models.CharField(max_length=100)
+    minute = models.BigIntegerField(help_text="Since 1970.")
+    requests = models.IntegerField(default=0)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["who", "minute"], name="spent_once"),)
+
+
+class FailedSignIn(models.Model):
+    """Wrong passwords for an account from a sender, and until when the next try waits."""
+
+    key = models.CharField(
+        max_length=64, primary_key=True, help_text="Digest of both: a name may be a password."
+    )
+    count = models.IntegerField(default=0)
+    at = models.DateTimeField(db_index=True)
+    until = models.DateTimeField()
+
+
+class ImportJob(models.Model):
+    """An import, running or done, as every process shows it; the log has it for good."""
+
+    actor = models.CharField(max_length=150)
+    files = models.JSONField()
+    size = models.BigIntegerField(help_text="Bytes of all files.")
+    done = models.BigIntegerField(default=0, help_text="Bytes read.")
+    now = models.CharField(max_length=500, blank=True, help_text="The file that is being read.")
+    over = models.BooleanField(default=False)
+    at = models.DateTimeField(help_text="When it was last heard of.")
+    imported = models.JSONField(default=list)
+    problems = models.JSONField(default=list)
+
+
 class Hook(models.Model):
     """A webhook: another system that subscribes to what its user may see."""
 
@@ -272,6 +308,9 @@ class Hook(models.Model):
     )
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    claimed_until = models.DateTimeField(
+        null=True, help_text="One process delivers to it until then."
+    )
 
 
 class WebhookDelivery(models.Model):

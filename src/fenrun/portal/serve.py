@@ -6,7 +6,10 @@ import gc
 import os
 import secrets
 import signal
-from collections.abc import Callable
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -62,8 +65,20 @@ def _migrate(workspace: Path) -> None:
 
     from fenrun.portal.access import isolation
 
-    call_command("migrate", interactive=False, verbosity=0)
-    isolation.install()
+    with _alone():
+        call_command("migrate", interactive=False, verbosity=0)
+        call_command("createcachetable", database="default", verbosity=0)
+        isolation.install()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Change the database inside; other processes that start on the workspace wait."""
+    settings.HOME.mkdir(parents=True, exist_ok=True)
+    lock = sqlite3.connect(settings.HOME / "start.db", timeout=600, isolation_level=None)
+    with closing(lock):
+        lock.execute("BEGIN EXCLUSIVE")  # ends with the process, however that ends
+        yield
 
 
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> list[Problem]:
@@ -161,10 +176,11 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     """
     from django.core.wsgi import get_wsgi_application
 
-    from fenrun.portal.commands import plans, webhook_delivery
+    from fenrun.portal.commands import following, imports, plans, webhook_delivery
     from fenrun.portal.edge import LIMITS, Server, framed
 
     webhook_delivery.start()
+    following.start()
     server = Server(
         framed(get_wsgi_application()),
         host=host,
@@ -172,23 +188,39 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
         threads=THREADS,
         ident="fenrun",
         clear_untrusted_proxy_headers=True,
+        url_prefix=settings.ROOT_PATH,
         **LIMITS,
         **_proxy(),
     )
     # What is loaded by now stays: looking through it again and again costs a tenth of each answer.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    signal.signal(signal.SIGTERM, _stop)
+    stopped = _stopped_by_signals(server)
     opened(int(server.effective_port))
     try:
-        server.run()
+        server.run_until(stopped, imports.has_running_jobs)
     finally:
         plans.stop_checker()
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    """End as on Ctrl-C: answers are finished, and what was started ends too."""
-    raise SystemExit(0)
+def _stopped_by_signals(server: Any) -> threading.Event:
+    """Return what SIGTERM and Ctrl-C set, so that answers are finished; again, they end at once."""
+    stopped = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        if stopped.is_set():
+            raise SystemExit(1)
+        stopped.set()
+        server.pull_trigger()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return stopped
+
+
+def root_path() -> str:
+    """Return the path under which the portal is reached; nothing where it has its host alone."""
+    return str(settings.ROOT_PATH)
 
 
 def _proxy() -> dict[str, Any]:

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import os
 import secrets
+import tempfile
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dj_database_url
+
+from fenrun.portal.access.reader import address_of
 
 WORKSPACE = Path(os.environ.get("FENRUN_WORKSPACE", "demo-workspace")).resolve()
 HOME = WORKSPACE / "portal"
@@ -28,10 +32,13 @@ def _secret() -> str:
         return given
     HOME.mkdir(parents=True, exist_ok=True)
     path = HOME / "secret"
-    with suppress(FileExistsError):
-        only_owner = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(only_owner, "w", encoding="ascii") as file:
+    if not path.exists():
+        made, draft = tempfile.mkstemp(prefix="secret-", dir=HOME)  # its owner's alone
+        with open(made, "w", encoding="ascii") as file:
             file.write(secrets.token_urlsafe(50))
+        with suppress(FileExistsError):  # of two processes at once the first one's is kept
+            os.link(draft, path)
+        os.unlink(draft)
     return path.read_text("ascii")
 
 
@@ -67,6 +74,7 @@ INSTALLED_APPS = [
     "fenrun.portal",
 ]
 MIDDLEWARE = [
+    "fenrun.portal.health.middleware",
     "fenrun.portal.access.middleware.headers",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -80,6 +88,7 @@ MIDDLEWARE = [
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "fenrun.portal.access.middleware.asker",
+    "fenrun.portal.access.journal.middleware",
     "fenrun.portal.access.middleware.budget",
     "fenrun.portal.access.middleware.idempotent",
     "fenrun.portal.access.middleware.refusals",
@@ -131,18 +140,30 @@ def _sqlite() -> dict[str, Any]:
 
 
 def _postgresql(url: str) -> dict[str, Any]:
-    owner: dict[str, Any] = {
-        **dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True)
-    }
-    as_asker = "-c role=fenrun_asker -c default_transaction_read_only=on"
-    asker_options = {**owner.get("OPTIONS", {}), "options": as_asker}
-    return {"default": owner, "asker": {**owner, "OPTIONS": asker_options}}
+    reader = address_of(url, os.environ.get("FENRUN_READER_URL", ""))
+    parse = partial(dj_database_url.parse, conn_max_age=600, conn_health_checks=True)
+    asker: dict[str, Any] = {**parse(reader)}
+    reads_only = {"options": "-c default_transaction_read_only=on"}
+    asker["OPTIONS"] = {**asker.get("OPTIONS", {}), **reads_only}
+    return {"default": {**parse(url)}, "asker": asker}
 
 
 DATABASES = _databases()
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "portal_cache",
+        "OPTIONS": {"MAX_ENTRIES": 20_000},
+    }
+}
+"""Counts of sign-in's limits, which all processes share. It holds nothing else."""
 DATABASE_ROUTERS = ["fenrun.portal.access.isolation.Router"]
 
-STATIC_URL = "/static/"
+ROOT_PATH = "/".join(("", *filter(None, os.environ.get("FENRUN_ROOT_PATH", "").split("/"))))
+"""The path under which the portal is reached, such as `/fenrun`; nothing: it has its host alone."""
+FORCE_SCRIPT_NAME = ROOT_PATH or None
+STATIC_URL = f"{ROOT_PATH}/static/"
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{ROOT_PATH}/"
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 
@@ -195,9 +216,10 @@ SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {"OAUTH_PKCE_ENABLED": True, "APPS": [_PROVIDER] if OIDC_URL else []}
 }
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "/"
+LOGIN_REDIRECT_URL = LOGOUT_REDIRECT_URL = "home"
 
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
+"""Not kept in memory: what one process ends, another must not go on with."""
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
@@ -213,8 +235,12 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["err"], "level": "WARNING"},
-    # That requests wait is no fault, nor what paper cannot show.
+    # That requests wait is no fault, nor what paper cannot show; refusals are told once, by
+    # fenrun.access.
     "loggers": {
+        "fenrun.access": {"level": "INFO"},
+        "django.request": {"level": "ERROR"},
+        "django.security": {"level": "ERROR"},
         "waitress.queue": {"level": "ERROR"},
         "weasyprint": {"level": "ERROR"},
         "fontTools": {"level": "ERROR"},

@@ -11,13 +11,14 @@ import json
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fenrun.base.ids import file_digest
 from fenrun.base.problem import Place, Problem, Refused
@@ -25,6 +26,8 @@ from fenrun.base.table import read_parquet
 from fenrun.base.when import Period, parse_moment, parse_period
 from fenrun.closing.close import chain_of, closes, settle_period
 from fenrun.closing.differences import differences, late_arriving_facts
+from fenrun.closing.heads import head_of
+from fenrun.closing.keys import known_keys, public_text, signing_key
 from fenrun.closing.rows import Close
 from fenrun.closing.sign_off import (
     Leaf,
@@ -36,13 +39,13 @@ from fenrun.closing.sign_off import (
     root_of,
     signed_off_rows,
 )
+from fenrun.closing.signer import signer_of
 from fenrun.credit.crediting import history_needed
 from fenrun.plan.rows import Plan
 from fenrun.proof.attested import differing, short_digest
-from fenrun.proof.keys import public_text, signing_key
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of
-from fenrun.store.facts import Store
+from fenrun.store.facts import Store, verified
 
 FORMAT = 4
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -79,6 +82,7 @@ def make_bundle(
     for source, facts in _moments(store, _whole(chain), before, close.known):
         progress(source)
         extract.gather(facts, _whole(chain), close.known)
+    key = signing_key(store)
     with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as scratch:
         folder = Path(scratch)
         own = Store(folder / "facts", "fenrun")
@@ -103,12 +107,15 @@ def make_bundle(
                 "salt": leaf.salt,
                 "path": path_of(hashes, hashes.index(leaf.hash)),
                 "log": _log_row(store, close),
+                "head": asdict(head_of(store, close, key)),
             },
-            "public_key": public_text(signing_key(store.path)),
+            "public_key": public_text(key),
+            "signer": known_keys(store)[-1].name,
+            "trust": signer_of(store.path).trust,
             "files": _files(folder),
             "rows": _row_digests(folder),
         }
-        _write(folder, said, store, out)
+        _write(folder, said, key, out)
     return said
 
 
@@ -176,7 +183,7 @@ def _leaves(store: Store, close: Close) -> dict[str, Leaf]:
     item = store.find("closes", close.id)
     if not item:
         return {}
-    store.verified([item])
+    verified([item])
     return read_leaves((item.folder / "leaves.json").read_text("utf-8"))
 
 
@@ -208,11 +215,11 @@ def row_digests(path: Path) -> list[str]:
     ]
 
 
-def _write(folder: Path, said: dict[str, Any], store: Store, out: Path) -> None:
+def _write(folder: Path, said: dict[str, Any], key: Ed25519PrivateKey, out: Path) -> None:
     text = (json.dumps(said, ensure_ascii=False, indent=1) + "\n").encode()
     write_archive(
         out,
-        {"bundle.json": text, "signature": signing_key(store.path).sign(text)}
+        {"bundle.json": text, "signature": key.sign(text)}
         | {name: (folder / name).read_bytes() for name in said["files"]},
     )
 

@@ -37,7 +37,7 @@ from fenrun.settle.detail import detail_of
 from fenrun.settle.facts import Facts, in_force, plan_of
 from fenrun.settle.touched import with_those_below
 from fenrun.statement.run import Run
-from fenrun.store.facts import Import, Store, manifest
+from fenrun.store.facts import Import, Store, manifest, verified
 
 MASKED = "-"
 """Stands for a party or subject whom the statement does not concern."""
@@ -355,8 +355,8 @@ def _anonymous(
     Names of files may name others, so only those stay that the statement names. Ids are numbers in
     the order in which imports became known: one is never a digest of what it stands for.
     """
-    items = store.verified(store.imports_between(kind, datetime.min, known))
-    items = [item for item in items if rows is None or short(item.id) in rows]
+    items = store.imports_between(kind, datetime.min, known)
+    items = verified(item for item in items if rows is None or short(item.id) in rows)
     found = {item.id: item.known for item in items}
     gone = {content for item in items for content in item.facts.get("replaces", ())}
     order = sorted({*found, *gone}, key=lambda content: (found.get(content, known), content))

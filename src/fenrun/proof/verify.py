@@ -7,7 +7,7 @@ import json
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,13 +17,14 @@ from typing import Any
 import pyarrow as pa
 
 from fenrun.base.bounds import refuse_swollen
-from fenrun.base.ids import file_digest
+from fenrun.base.ids import file_digest, fingerprint
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.stored import read_charges
+from fenrun.closing.heads import read_head
+from fenrun.closing.keys import signed_by
 from fenrun.closing.sign_off import Rows, climb, leaf_of
 from fenrun.proof.attested import differing
 from fenrun.proof.bundle import FORMAT, derive, plans_of, row_digests, write_archive
-from fenrun.proof.keys import signed_by
 from fenrun.proof.payee_extract import charge_facts
 from fenrun.store.facts import Store
 
@@ -38,6 +39,13 @@ class Verified:
     payee: str
     period: str
     public_key: str
+    """What it is signed with."""
+    is_vouched: bool
+    """Whether that is a key which the reader was given by another way."""
+    signer: str
+    """Whose key it is, as the bundle says."""
+    trust: str
+    """Address of a page that shows the key, as the bundle says; it is not asked."""
     root: str
     rows: int
     """Rows of the statement that were derived again."""
@@ -49,21 +57,24 @@ class Verified:
 
 
 def verify(
-    path: Path, public_key: str = "", progress: Callable[[str], None] = lambda name: None
+    path: Path,
+    vouched: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda name: None,
 ) -> Verified:
-    """Verify a bundle. `public_key` is the key that it must be signed with; else the one it names.
+    """Verify a bundle. It must be signed with a key of one of the `vouched` fingerprints.
 
+    Without any it may be signed with whichever key it names, and that nobody has vouched for.
     Raises Refused with every problem found: not a bundle, not signed, edited (naming file and row),
     not signed off, or a row that does not follow.
     """
     with tempfile.TemporaryDirectory(prefix="fenrun-verify-") as scratch:
         folder = Path(scratch)
-        said = _unpack(path, public_key, folder)
+        said = _unpack(path, vouched, folder)
         problems = _edited(path, said, folder) or _repacked(path, said)
         if problems:
             raise Refused(problems)
         try:
-            return _follow(path, said, folder, progress)
+            return _follow(path, said | {"is_vouched": bool(vouched)}, folder, progress)
         except Refused:
             raise
         except Exception as error:
@@ -101,6 +112,7 @@ def _follow(
     refuted += [one for one in attested if one not in found]
     if refuted or found != attested:
         raise Refused(_differing(path, rows, derived, [one["row"] for one in refuted or found]))
+    _check_head(path, said)
     paid = [Decimal(row["paid"]) for row in rows.get("payments", [])]
     paid += [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
     count = sum(map(len, rows.values()))
@@ -108,11 +120,25 @@ def _follow(
         payee,
         said["period"],
         said["public_key"],
+        said["is_vouched"],
+        str(said.get("signer", "")),
+        str(said.get("trust", "")),
         root,
         count - sum(":" in one["row"] for one in attested),
         tuple(f"{one['row']} ({one['clause']})" for one in attested),
         sum(paid, Decimal(0)),
     )
+
+
+def _check_head(path: Path, said: dict[str, Any]) -> None:
+    """Check that the signed head of the log is of this close. Raises Refused or ValueError."""
+    seal = said["seal"]
+    if "head" not in seal:  # bundles of earlier versions have none
+        return
+    head, log = read_head(seal["head"]), seal["log"]
+    of_head = (head.period, head.root, head.public_key, head.seq, head.hash)
+    if of_head != (said["period"], seal["root"], said["public_key"], log["seq"], log["hash"]):
+        raise Refused([Problem("bundle-seal", Place(path.name), {"root": seal["root"]})])
 
 
 _DAMAGED = (
@@ -130,16 +156,16 @@ _DAMAGED = (
 """Exceptions by which a damaged or hostile archive is noticed."""
 
 
-def _unpack(path: Path, public_key: str, folder: Path) -> dict[str, Any]:
+def _unpack(path: Path, vouched: Sequence[str], folder: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as bundle:
-            return _unpack_signed(path, bundle, public_key, folder)
+            return _unpack_signed(path, bundle, vouched, folder)
     except _DAMAGED as error:
         raise _unreadable(path, str(error) or type(error).__name__) from error
 
 
 def _unpack_signed(
-    path: Path, bundle: zipfile.ZipFile, public_key: str, folder: Path
+    path: Path, bundle: zipfile.ZipFile, vouched: Sequence[str], folder: Path
 ) -> dict[str, Any]:
     if sum(item.file_size for item in bundle.infolist()) > _MOST:
         raise ValueError("it would unpack to more than 1 GiB")
@@ -147,9 +173,12 @@ def _unpack_signed(
         raise ValueError("it is compressed, as no bundle is")
     text, signature = bundle.read("bundle.json"), bundle.read("signature")
     said = dict(json.loads(text))
-    key = public_key or said["public_key"]
+    key = said["public_key"]
     if not signed_by(key, signature, text):
         raise Refused([Problem("bundle-signature", Place(path.name), {"key": key})])
+    if vouched and fingerprint(key) not in vouched:
+        values = {"given": ", ".join(vouched), "key": fingerprint(key)}
+        raise Refused([Problem("bundle-key", Place(path.name), values)])
     if said["format"] != FORMAT:
         raise ValueError(f"its format is {said['format']}, not {FORMAT}")
     listed = [item.filename for item in bundle.infolist()]

@@ -18,8 +18,9 @@ from fenrun.settle.results import (
     AS_IT_IS,
     COUNT,
     DAY,
-    LINE_CUSTOMERS,
+    KEPT,
     MONTH,
+    ON_REQUEST,
     RESULT_TABLES,
     TEXT,
 )
@@ -31,16 +32,14 @@ _FEWEST = 2
 _SAMPLE = 100
 
 
-def load_results(
-    settlement: Settlement, engine: DuckDB, only: str = "", by_customer: bool = False
-) -> None:
+def load_results(settlement: Settlement, engine: DuckDB, *only: str) -> None:
     """Load the results of a settlement, as people read them, as tables of the engine's `main`.
 
-    With `only`, one of them. `by_customer`, with what lines measure of each customer.
+    All that a run keeps, or `only` some of them and of those made on request.
     """
     decoder = _Decoder(settlement)
-    for table in (*RESULT_TABLES, *((LINE_CUSTOMERS,) if by_customer else ())):
-        if only in ("", table.name):
+    for table in (*RESULT_TABLES, *ON_REQUEST):
+        if table.name in (only or KEPT):
             engine.show(table.name, decoder.table(table.name, table.columns))
 
 

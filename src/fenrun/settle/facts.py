@@ -11,6 +11,7 @@ from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
+from fenrun.book.in_words import KnownBook
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
@@ -20,7 +21,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
-from fenrun.store.facts import FACTS, Import, Store
+from fenrun.store.facts import FACTS, Import, Store, verified
 
 _BEFORE_ALL = datetime(1970, 1, 1)
 """The knowledge time of a workspace that knows nothing."""
@@ -29,7 +30,7 @@ _BEFORE_ALL = datetime(1970, 1, 1)
 def plans_as_of(store: Store, known: datetime) -> list[PlanFile]:
     """Return the plans as last known by then: of each plan id the latest text."""
     latest = {item.facts["plan"]: item for item in store.imports("plans", known)}
-    items = store.verified(latest[plan_id] for plan_id in sorted(latest))
+    items = verified(latest[plan_id] for plan_id in sorted(latest))
     return [plan_of(item) for item in items]
 
 
@@ -72,16 +73,20 @@ class Facts:
         facts = (engine, source, self.book, self.plans, period, as_of)
         return settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
 
-    def earn(self, period: Period, known: datetime) -> Run:
-        """Settle the period up to `earnings`, the only table of the run. Raises Refused."""
+    def earn(self, period: Period, known: datetime, result: str = "earnings") -> Run:
+        """Settle the period up to a result of earning, the only table of the run. Raises Refused.
+
+        That is `earnings`, or `earned_sums`.
+        """
         source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
-        return earn(new_engine(), source, self.book, self.plans, period, as_of)
+        facts = (new_engine(), source, self.book, self.plans, period, as_of)
+        return earn(*facts, self.kept, result)
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
     """Return all that was known at the moment, under the plans as they were then."""
-    charges = tuple(store.verified(store.imports("charges", known)))
-    book = sources_of(store.verified(store.imports("book", known)))
+    charges = tuple(store.imports("charges", known))
+    book = sources_of(verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
     return Facts(charges, book, plans, kept=kept_months(store))
 
@@ -135,10 +140,20 @@ def knowledge_time(store: Store, known: datetime | None) -> datetime:
     return known or store.last_knowledge_time() or _BEFORE_ALL
 
 
+def known_book(store: Store, known: datetime | None = None) -> KnownBook:
+    """Return the book as known at a moment, or as last known. Raises Refused for edited files."""
+    return KnownBook(sources_of(verified(store.imports("book", known))))
+
+
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
-    """Return every problem of the imports: of each file, and of the book as a whole."""
+    """Return every problem of the imports: of each file, and of the book as a whole.
+
+    With them go the files that are not what was written.
+    """
     moment = knowledge_time(store, known)
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
     problems = [problem for item in imports for problem in item.problems]
+    if edited := store.edited():
+        return in_order(problems + edited)
     sources = sources_of(item for item in imports if item.kind == "book")
     return in_order(problems + problems_of(sources))

@@ -14,6 +14,7 @@ from fenrun.base.bounds import read_text
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message, say
+from fenrun.book.from_xlsx import is_workbook
 from fenrun.book.read import import_book, table_kind
 from fenrun.charges.read import stage_charges
 from fenrun.charges.source import read_header
@@ -21,7 +22,7 @@ from fenrun.plan.read import load_plan
 from fenrun.store.facts import Enter, Imported, Store, manifest
 
 _YAML = (".yaml", ".yml")
-_SUFFIXES = (".csv", ".parquet", *_YAML, ".gz", ".zst")
+SUFFIXES = (".csv", ".parquet", ".xlsx", *_YAML, ".gz", ".zst")
 """The endings of the files that are taken from a folder."""
 
 Progress = Callable[[Any], Any]
@@ -49,7 +50,7 @@ def _is_plan(path: Path) -> bool:
 
 
 def _is_book(path: Path) -> bool:
-    return _is_yaml(path) or table_kind(read_header(path).columns) is not None
+    return _is_yaml(path) or is_workbook(path) or table_kind(read_header(path).columns) is not None
 
 
 def _stage_plan(store: Store, path: Path, progress: Progress) -> Enter:
@@ -88,8 +89,10 @@ def files_in(path: Path) -> list[Path]:
     """Return the file itself, or the files in a folder that an import reads, in order."""
     if not path.is_dir():
         return [path]
-    files = [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")]
-    return sorted(file for file in files if file.suffix.lower() in _SUFFIXES)
+    files = [
+        file for file in path.rglob("*") if file.is_file() and not file.name.startswith((".", "~$"))
+    ]
+    return sorted(file for file in files if file.suffix.lower() in SUFFIXES)
 
 
 def import_file(
@@ -135,16 +138,20 @@ def import_files(
                 yield problems
 
 
-def _staged(store: Store, path: Path, progress: Progress) -> Enter:
-    """Read a file, as far as nobody else must wait for it. Raises Refused."""
+def dataset_of(path: Path) -> Dataset:
+    """Return what kind of file this is. Raises Refused where it cannot be read."""
     if not path.is_file():
         raise refused("file-unreadable", Place(path.name), detail=Message("no-such-file"))
     shown = str(path).encode("utf-8", "replace").decode("utf-8")
     if shown != str(path):
         place = Place(Path(shown).name)
         raise refused("file-unreadable", place, detail=Message("file-name-not-text"))
-    dataset = next(dataset for dataset in DATASETS if dataset.fits(path))
-    return dataset.stage(store, path, progress)
+    return next(dataset for dataset in DATASETS if dataset.fits(path))
+
+
+def _staged(store: Store, path: Path, progress: Progress) -> Enter:
+    """Read a file, as far as nobody else must wait for it. Raises Refused."""
+    return dataset_of(path).stage(store, path, progress)
 
 
 def content_of(facts: Mapping[str, Any], lang: str) -> str:

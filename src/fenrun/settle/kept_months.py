@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -118,24 +119,32 @@ class KeptMonths:
         return found
 
     def keep(self, measured_by: str, one: KeptMonth, sums: Tables, codes: Codes) -> None:
-        """Keep the sums of a month; what was kept of the same before gives way."""
+        """Keep the sums of a month; what was kept of the same before gives way.
+
+        Where nothing can be written, nothing is kept.
+        """
+        with suppress(OSError):
+            self._write(measured_by, one, sums, codes)
+
+    def _write(self, measured_by: str, one: KeptMonth, sums: Tables, codes: Codes) -> None:
         target = self._path(measured_by, one)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
         texts = pa.array(codes.texts, pa.string())
-        for name, columns in SUMS.items():
-            arrays = {
-                column: _named(sums[name][column], texts) if how == CODE else sums[name][column]
-                for column, how in columns.items()
-            }
-            path = scratch / f"{name}.parquet"
-            pq.write_table(pa.table(arrays), path, compression="zstd", write_page_checksum=True)
-        said = {"measured_by": measured_by, **asdict(one), "files": _tables(scratch)}
-        (scratch / _MARKER).write_text(json.dumps(said), "utf-8")
         try:
+            for name, columns in SUMS.items():
+                arrays = {
+                    column: _named(sums[name][column], texts) if how == CODE else sums[name][column]
+                    for column, how in columns.items()
+                }
+                path = scratch / f"{name}.parquet"
+                table = pa.table(arrays)
+                pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+            said = {"measured_by": measured_by, **asdict(one), "files": _tables(scratch)}
+            (scratch / _MARKER).write_text(json.dumps(said), "utf-8")
             shutil.rmtree(target, ignore_errors=True)
-            os.replace(scratch, target)
-        except OSError:  # somebody else kept the same at the same time
+            os.replace(scratch, target)  # fails where somebody else kept the same at the same time
+        finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def sizes(self) -> tuple[int, int]:

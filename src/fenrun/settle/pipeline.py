@@ -28,6 +28,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.decoded import load_results
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.months import Months
+from fenrun.settle.results import KEPT
 from fenrun.settle.settling import (
     FOR_READERS,
     Result,
@@ -97,7 +98,7 @@ def settle(
         _refuse_broken(settling)
         problems += _problems(settling, stored)
         inspect(settling, stored)
-        load_results(settling.settled(problems), engine, by_customer=by_customer)
+        load_results(settling.settled(problems), engine, *KEPT, *settling.asked)
         return problems
 
     problems = tuple(in_order(_in_schema(stored, facts, settle_by, make)))
@@ -111,11 +112,14 @@ def earn(
     plans: Sequence[Plan],
     period: Period,
     as_of: AsOf,
+    kept: KeptMonths | None = None,
+    result: str = "earnings",
 ) -> Run:
-    """Settle as `settle` does, up to `earnings`: the engine keeps that table alone.
+    """Settle as `settle` does, up to a `result` of earning: the engine keeps that table alone.
 
-    For who asks how far lines have come: nothing is paid, and no problem is looked for. Raises
-    Refused where the plans cannot be settled as one, or exact arithmetic does not fit.
+    For who asks how far lines have come, or what many plans earn: nothing is paid, and no problem
+    is looked for. Raises Refused where the plans cannot be settled as one, or exact arithmetic does
+    not fit.
     """
     plans = _as_known(plans, as_of)
     stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
@@ -123,12 +127,16 @@ def earn(
 
     def settle_by(runner: Runner) -> None:
         settling = Settling(runner, plans, period, facts, stored.scale)
+        settling.asked.add(result)
         problems = settling.load_book()
         settling.load_plans()
-        settling.group(stored)
-        settling.credit(FOR_READERS | {"groups", "credited_sums"})
+        if kept and not _is_small(stored, facts):
+            Months(settling, kept, stored, book).measure()
+        else:
+            settling.group(stored)
+            settling.credit(FOR_READERS | {"groups", "credited_sums"})
         settling.earn(without=FOR_READERS | {"credited", "not_counted"})
-        load_results(settling.settled(problems), engine, "earnings")
+        load_results(settling.settled(problems), engine, result)
 
     _in_schema(stored, facts, settle_by, None)
     return Run(engine, tuple(plans), period, as_of, (), charges, lambda: book)

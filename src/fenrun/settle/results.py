@@ -126,5 +126,12 @@ LINE_CUSTOMERS = ResultTable(
 )
 """What the lines of a period measure by customer: kept of what is closed alone."""
 
+EARNED_SUMS = ResultTable(
+    "earned_sums", _columns("plan component payee currency: text; earned: money")
+)
+"""What is asked of many plans at once: their lines are not made."""
+ON_REQUEST = (LINE_CUSTOMERS, EARNED_SUMS)
+"""The tables that a settlement leaves only where they are asked for."""
+
 KEPT = tuple(table.name for table in RESULT_TABLES)
 """The names of the tables that a run keeps."""

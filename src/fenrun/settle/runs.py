@@ -17,7 +17,8 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
-from fenrun.credit.stored_charges import Source
+from fenrun.credit.stored_charges import Source, billed_in
+from fenrun.earn.calendar import charged
 from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
@@ -27,7 +28,7 @@ from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.statement.run import Run
 from fenrun.store.digests import digests
-from fenrun.store.facts import Import, Store, manifest
+from fenrun.store.facts import Import, Store, manifest, verified
 
 
 @dataclass(frozen=True)
@@ -79,15 +80,17 @@ def settle_workspace(
 
     It is settled as known at a moment (by default: all it knows), under all plans in force or
     `only` those with the ids given. For an `inspection` it is settled anew. Raises Refused where
-    there is no plan or no charge for the period, or the run cannot be trusted.
+    there is no plan or no charge for the period, or what it rests on cannot be trusted.
     """
     basis = _basis(store, period, knowledge_time(store, known), only)
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept and not inspection:
-        store.verified([kept])
+        verified([kept, *basis.book, *billed_in(basis.charges, charged(basis.plans, period))])
         return Settled(short(run_id), _kept_run(kept, basis))
-    facts = Facts(basis.charges, sources_of(basis.book), basis.plans, kept=kept_months(store))
+    facts = Facts(
+        basis.charges, sources_of(verified(basis.book)), basis.plans, kept=kept_months(store)
+    )
     settle = inspection.settle if inspection else Facts.settle
     run = settle(facts, period, basis.known, progress)
     _refuse_without_business(store, run)
@@ -106,7 +109,7 @@ def settle_for_good(
     """
     basis = _basis(store, period, known, ())
     run_id = basis.run_id()
-    facts = Facts(basis.charges, sources_of(basis.book), basis.plans)
+    facts = Facts(basis.charges, sources_of(verified(basis.book)), basis.plans)
     run = facts.settle(period, known, progress, by_customer=True)
     _refuse_without_business(store, run)
     with tempfile.TemporaryDirectory(prefix="fenrun-run-") as scratch:
@@ -137,7 +140,7 @@ def run_as_kept(store: Store, run: str, period: Period, known: datetime) -> Sett
     kept = store.find("runs", event.subject) if event else None
     if not kept:
         return None
-    store.verified([kept])
+    verified([kept])
     return Settled(run, _kept_run(kept, _basis(store, period, known, ())))
 
 
@@ -147,8 +150,8 @@ def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -
     plans = in_force([plan_as_of(file.plan, known.date()) for file in files], period)
     if not plans:
         raise refused("plan-missing", Place(str(store.path)), period=period.key)
-    charges = tuple(store.verified(store.imports("charges", known)))
-    book = tuple(store.verified(store.imports("book", known)))
+    charges = tuple(store.imports("charges", known))
+    book = tuple(store.imports("book", known))
     return _Basis(plans, charges, book, period, known)
 
 
@@ -182,7 +185,6 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
         engine.load_file(name, kept.folder / f"{name}.parquet")
     as_of = AsOf(basis.period.last_day, basis.known)
     sources = {short(item.id): item.source for item in basis.charges}
-    book = basis.book
     return Run(
         engine,
         basis.plans,
@@ -190,6 +192,6 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
         as_of,
         kept.problems,
         Source(basis.charges),
-        lambda: sources_of(book),
+        lambda: sources_of(verified(basis.book)),
         sources,
     )

@@ -20,7 +20,7 @@ from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.paying import Paying
 from fenrun.plan.rows import Plan
-from fenrun.settle.results import LINE_CUSTOMERS
+from fenrun.settle.results import LINE_CUSTOMERS, ON_REQUEST
 
 Result = TypeVar("Result")
 _SAFE = 1 << 62
@@ -84,7 +84,8 @@ class Settling:
 
         `by_customer`, what lines measure is told apart by customer.
         """
-        self.by_customer = by_customer
+        self.asked = {LINE_CUSTOMERS.name} if by_customer else set[str]()
+        """The tables that are made because they are asked for."""
         self.runner, self.plans, self.period, self.book = runner, plans, period, book
         self.months: Sequence[Month] = ()
         self.cost_scale, codes = cost_scale, like.codes if like else Codes()
@@ -93,7 +94,7 @@ class Settling:
         lift = self.scales.measure - self.scales.credit
         self.crediting = Crediting(plans, period, codes, self.shares, lift, by_customer)
         self.earning = Earning(plans, period, codes, self.scales)
-        self.paying = Paying(plans, period, codes, self.scales, book)
+        self.paying = Paying(plans, period, codes, self.scales, book, self.earning.tests)
 
     @property
     def codes(self) -> Codes:
@@ -162,8 +163,7 @@ class Settling:
 
     def earn(self, without: frozenset[str] = frozenset()) -> None:
         """Run the steps from the sums of months to earnings."""
-        if not self.by_customer:
-            without |= {LINE_CUSTOMERS.name}
+        without |= {table.name for table in ON_REQUEST} - self.asked
         self.crediting.tell(self.runner, without)
         self.earning.run(self.runner, without)
         self.runner.refuse_floats(_EARNED)

@@ -9,16 +9,17 @@ is on disk when it returns.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import digest
-from fenrun.base.problem import Place, Problem, refused
+from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import parse_moment, show_moment
 from fenrun.base.words import Unreadable, reason
 
@@ -110,24 +111,39 @@ class Log:
         """Hold the right to add events, which one process has at a time.
 
         What was added is there when the block ends well. Raises Refused where another process
-        writes for too long.
+        writes for too long, and where nothing can be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(self._open()) as connection:
-            try:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(self._open()) as connection:
                 connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.DatabaseError as error:
-                place = Place(str(self.path.parent))
-                raise refused(
-                    "workspace-busy", place, seconds=PATIENCE, detail=str(error)
-                ) from error
-            try:
-                connection.execute(_TABLE)
-                yield Writer(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                connection.rollback()
-                raise
+                try:
+                    connection.execute(_TABLE)
+                    yield Writer(connection)
+                    connection.execute("COMMIT")
+                except BaseException:
+                    connection.rollback()
+                    raise
+        except sqlite3.Error as error:
+            raise self._refusal(error) from error
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the same right to add none: the workspace stays as it is meanwhile.
+
+        Where this process may not write, nothing holds others off. Raises Refused.
+        """
+        with self.writing() if os.access(self.path, os.W_OK) else nullcontext():
+            yield
+
+    def _refusal(self, error: sqlite3.Error) -> Refused:
+        """Return why the log cannot be written."""
+        place, name = Place(str(self.path.parent)), getattr(error, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return refused("workspace-busy", place, seconds=PATIENCE, detail=str(error))
+        if name.startswith(("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR", "SQLITE_CANTOPEN")):
+            return refused("workspace-unwritable", place, detail=str(error))
+        return refused("log-unreadable", Place(self.path.name), detail=str(error))
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)

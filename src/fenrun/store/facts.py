@@ -15,13 +15,15 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, Problem, Refused, read_problem, refused
 from fenrun.base.when import parse_moment, show_moment
-from fenrun.store.audit_log import Event, Log
+from fenrun.base.words import reason
+from fenrun.store.audit_log import Event, Log, Writer
 from fenrun.store.digests import digests, digests_as_seen
 
 FACTS = ("charges", "book", "plans")
@@ -54,6 +56,22 @@ class Import:
     """The event of the log that wrote it."""
     files: dict[str, str] = field(default_factory=dict)
     """The digest of each of its files, as the log says."""
+
+
+def verified(items: Iterable[Import]) -> list[Import]:
+    """Return imports, runs or closes whose files are those that were written.
+
+    Only files that have changed since they were last verified are read. Raises Refused, with each
+    file that was edited, removed or added.
+    """
+    found, problems = list(items), []
+    for workspace in dict.fromkeys(item.folder.parents[1] for item in found):
+        own = [item for item in found if item.folder.parents[1] == workspace]
+        for item, now in zip(own, digests_as_seen(workspace, [item.folder for item in own])):
+            problems += _differing(item.folder, item.files, now, item.seq)
+    if problems:
+        raise Refused(problems)
+    return found
 
 
 @dataclass(frozen=True)
@@ -123,43 +141,60 @@ class Store:
         manifest: dict[str, Any],
         write: Callable[[Path], None],
         before: dict[str, Any] | None = None,
-        allowed: Callable[[], None] = lambda: None,
+        allowed: Callable[[Writer], None] = lambda log: None,
     ) -> Path:
         """Write an import, run or close; the same content twice changes nothing.
 
-        `allowed` is asked while nobody else can write, and may raise. Returns its folder.
+        `allowed` is asked while nobody else can write; it may raise, and add events that come
+        before. Returns its folder. Raises Refused, also where nothing can be written: the workspace
+        is then as it was.
         """
         target = self.path / kind / short(content_id)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        known = parse_moment(manifest["known"])
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._mark()
+            with self.log.writing() as log:
+                if log.has(kind, content_id):
+                    return target
+                self._refuse_moment(kind, known)
+                allowed(log)
+                self._place(target, manifest | {"id": content_id}, write)
+                after = {
+                    "source": manifest["source"],
+                    "known": manifest["known"],
+                    "files": digests(target),
+                }
+                log.add(
+                    at=self.now or known,
+                    actor=self.actor,
+                    act=KINDS[kind],
+                    kind=kind,
+                    subject=content_id,
+                    reason=self.reason,
+                    before=before or {},
+                    after=after,
+                )
+        except OSError as error:
+            place = Place(str(self.path))
+            raise refused("workspace-unwritable", place, detail=reason(error)) from error
+        return target
+
+    def _mark(self) -> None:
+        """Say that the folder is a workspace, and how its files are laid out.
+
+        Raises Refused where they are laid out otherwise.
+        """
         marker = self.path / _MARKER
         if not marker.exists():
-            marker.write_text(
-                json.dumps({"fenrun": "workspace", "format": _FORMAT}) + "\n", "utf-8"
-            )
+            text = json.dumps({"fenrun": "workspace", "format": _FORMAT}) + "\n"
+            scratch = self.path / f".{_MARKER}-{os.getpid()}"
+            try:
+                scratch.write_text(text, "utf-8")
+                os.replace(scratch, marker)
+            finally:
+                scratch.unlink(missing_ok=True)
         _refuse_other_format(marker)
-        known = parse_moment(manifest["known"])
-        with self.log.writing() as log:
-            if log.has(kind, content_id):
-                return target
-            self._refuse_moment(kind, known)
-            allowed()
-            self._place(target, manifest | {"id": content_id}, write)
-            after = {
-                "source": manifest["source"],
-                "known": manifest["known"],
-                "files": digests(target),
-            }
-            log.add(
-                at=self.now or known,
-                actor=self.actor,
-                act=KINDS[kind],
-                kind=kind,
-                subject=content_id,
-                reason=self.reason,
-                before=before or {},
-                after=after,
-            )
-        return target
 
     def _place(self, target: Path, manifest: dict[str, Any], write: Callable[[Path], None]) -> None:
         """Write a folder to scratch, put it on the disk and rename it to its place."""
@@ -202,24 +237,28 @@ class Store:
         events = self.log.events(kind, content_id)
         return self._read(events[0]) if events else None
 
-    def verified(self, items: Iterable[Import]) -> list[Import]:
-        """Return imports, runs or closes whose files are those that were written.
+    def edited(self) -> list[Problem]:
+        """Return each file of the imports and closes that is not what was written.
 
-        Only files that have changed since they were last verified are read. Raises Refused, with
-        each file that was edited, removed or added.
+        Only files that have changed since they were last verified are read.
         """
-        found, problems = list(items), []
-        seen = digests_as_seen(self.path, [item.folder for item in found])
-        for item, now in zip(found, seen):
-            problems += _differing(item.folder, item.files, now, item.seq)
-        if problems:
-            raise Refused(problems)
-        return found
+        events = [event for event in self.log.events() if event.kind in (*FACTS, "closes")]
+        folders = [self.path / event.kind / short(event.subject) for event in events]
+        seen = zip(events, folders, digests_as_seen(self.path, folders))
+        return [
+            problem
+            for event, folder, now in seen
+            for problem in _differing(folder, event.facts()["files"], now, event.seq)
+        ]
 
     def _read(self, event: Event) -> Import:
+        """Read what an event wrote, but for its tables, which are verified where they are used."""
         folder = self.path / event.kind / short(event.subject)
         try:
-            said = json.loads((folder / _MANIFEST).read_text("utf-8"))
+            content = (folder / _MANIFEST).read_bytes()
+            if sha256(content).hexdigest() != event.facts()["files"][_MANIFEST]:
+                raise ValueError(_MANIFEST)
+            said = json.loads(content)
             return Import(
                 id=said["id"],
                 kind=event.kind,

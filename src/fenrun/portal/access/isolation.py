@@ -1,9 +1,9 @@
 """Row isolation, enforced in the database: what a page or the API shows is read as the asker.
 
-Everything shown is read through the connection `asker`. PostgreSQL: the role `fenrun_asker`,
-read-only, under row-level security. SQLite: views in front of the tables, and an authorizer on
-the connection that lets nothing but these views be read. Each request says to the connection who
-asks; without it nothing is seen.
+Everything shown is read through the connection `asker`. PostgreSQL: a role with a sign-in of its
+own (access/reader.py), read-only, under row-level security. SQLite: views in front of the tables,
+and an authorizer on the connection that lets nothing but these views be read. Each request says to
+the connection who asks; without it nothing is seen.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from django.db import connections
 from django.db.backends.signals import connection_created
 
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.portal.access import reader
 from fenrun.portal.models import CUSTOMER, EVERYBODY, PARTNER, REP
 
 _PAYEE = (PARTNER, REP)
@@ -48,10 +49,12 @@ INSIDE = frozenset(
         "portal_hook",
         "portal_webhookdelivery",
         "portal_idempotentresponse",
+        "portal_spent",
+        "portal_failedsignin",
+        "portal_importjob",
     }
 )
 """Tables that nobody is shown: commands alone read them, by `default`."""
-ASKER = "fenrun_asker"
 _IN_FORCE = "holds_at IS NOT NULL AND ended_at IS NULL"
 _thread = threading.local()
 
@@ -158,8 +161,11 @@ AS $$ SELECT nullif(current_setting('fenrun.asker', true), '')::bigint $$
 """
 _SEES_ALL_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION asker_sees_all() RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
 AS $$ SELECT {_sees_all("portal_grant")} $$
+"""
+"""It reads as the owner of the tables. Temporary tables come last in its path: the asker's own
+`portal_grant` would stand for the real one otherwise.
 """
 
 
@@ -167,27 +173,24 @@ def install() -> None:
     """Put the isolation into the database.
 
     Done at every start, after the migrations, so that no table can be missed. Raises Refused for
-    a table of which nothing says who sees it.
+    a table of which nothing says who sees it, and where PostgreSQL has no reader that holds it.
     """
     refuse_undeclared()
     connection = connections["default"]
     if connection.vendor != "postgresql":
         return
+    reader.refuse_unfit()
+    role = reader.quoted(connections["asker"].settings_dict["USER"])
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT 1 FROM pg_roles WHERE rolname = '{ASKER}'")
-        if not cursor.fetchone():
-            cursor.execute(f"CREATE ROLE {ASKER} NOLOGIN")
-        cursor.execute(f"GRANT {ASKER} TO CURRENT_USER")
-        cursor.execute(f"GRANT USAGE ON SCHEMA public TO {ASKER}")
-        cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {ASKER}")
+        cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
         cursor.execute(_ASKER_FUNCTION)
         cursor.execute(_SEES_ALL_FUNCTION)
         for table in SEEN_BY:
             seen = _predicate(table, "portal_grant", "(SELECT asker_sees_all())")
-            cursor.execute(f"GRANT SELECT ON {table} TO {ASKER}")
+            cursor.execute(f"GRANT SELECT ON {table} TO {role}")
             cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             cursor.execute(f"DROP POLICY IF EXISTS seen ON {table}")
-            cursor.execute(f"CREATE POLICY seen ON {table} FOR SELECT TO {ASKER} USING ({seen})")
+            cursor.execute(f"CREATE POLICY seen ON {table} FOR SELECT TO {role} USING ({seen})")
 
 
 def _shadow(connection: Any, **_: Any) -> None:

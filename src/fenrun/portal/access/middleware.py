@@ -52,13 +52,13 @@ def headers(answer: Answer) -> Answer:
     """
 
     def handle(request: HttpRequest) -> HttpResponse:
-        waits_for_provider = request.path.startswith("/account/oidc/")
+        waits_for_provider = request.path_info.startswith("/account/oidc/")
         with nullcontext() if waits_for_provider else queued():
             response = answer(request)
         response.setdefault("Content-Security-Policy", POLICY)
         response.setdefault("X-Frame-Options", "DENY")
         response.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        if not request.path.startswith("/static/"):
+        if not request.path_info.startswith("/static/"):
             response.setdefault("Cache-Control", "no-store")
         return response
 
@@ -73,7 +73,7 @@ def asker(answer: Answer) -> Answer:
 
     def handle(request: HttpRequest) -> HttpResponse:
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer" and request.path.startswith("/api/"):
+        if kind.lower() == "bearer" and request.path_info.startswith("/api/"):
             asked = cast(PortalRequest, request)
             found = user_of_token(secret.strip())
             asked.user, asked.scopes = found or (AnonymousUser(), set())
@@ -120,7 +120,7 @@ def idempotent(answer: Answer) -> Answer:
         if (
             not key
             or request.method in ("GET", "HEAD")
-            or not request.path.startswith("/api/")
+            or not request.path_info.startswith("/api/")
             or not request.user.is_authenticated
         ):
             return answer(request)
@@ -190,7 +190,9 @@ class refusals:
         self.answer = answer
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        forms = [request.GET] if request.path.startswith("/api/") else [request.GET, request.POST]
+        forms = (
+            [request.GET] if request.path_info.startswith("/api/") else [request.GET, request.POST]
+        )
         texts = [request.path]
         for form in forms:
             for name, values in form.lists():
@@ -212,7 +214,7 @@ def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def error_response(request: HttpRequest, code: int, kind: str) -> HttpResponse:
     """Return an error as a page that says what to do; at the API as JSON."""
-    if request.path.startswith("/api/"):
+    if request.path_info.startswith("/api/"):
         what = say(f"portal-error-{kind}", lang())
         return refusal(code, kind, what, say(f"portal-error-{kind}-do", lang()))
     return render(request, "error.html", {"code": code, "kind": kind}, status=code)

@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from requests import RequestException
 
+from fenrun.portal.access import journal
 from fenrun.portal.access.addresses import sender_of
 from fenrun.portal.access.authority import is_taken_up
 from fenrun.portal.access.budgets import Failures
@@ -47,6 +48,7 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         account = str(credentials.get("username", "")).lower()[:_LONGEST_NAME]
         sender = sender_of(self.get_client_ip(request))
         if _failures.wait(account, sender):
+            journal.write_failure(request, account, "sign-in must wait")
             raise self.validation_error("too_many_login_attempts")
         user: User | None = super().authenticate(request, **credentials)
         if user:

@@ -53,7 +53,7 @@ def import_files(
 
 @router.get("/import/{number}", response={200: JobOut, **ERRORS}, summary="How an import goes")
 def import_job(request: HttpRequest, number: int = NUMBER) -> Any:
-    """Return an import since the portal started."""
+    """Return one of the last imports."""
     only_operations(request)
     job = commands.find_job(number)
     if not job:

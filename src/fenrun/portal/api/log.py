@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Field, Router, Schema
 
+from fenrun.closing.anchors import broken_anchors
+from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import ERRORS, only_who_see_everything
 from fenrun.portal.language import lang
@@ -22,6 +25,27 @@ class Verified(Schema):
     acts: int
     head: str
     problems: list[dict[str, Any]]
+
+
+class KeyOut(Schema):
+    """A public signing key; `fingerprint` is what people compare, `seq` the event that has it."""
+
+    name: str
+    fingerprint: str
+    public_key: str = Field(alias="public")
+    since: datetime
+    seq: int
+
+
+@router.get(
+    "/keys",
+    response={200: list[KeyOut], **ERRORS},
+    by_alias=False,
+    summary="The keys that sign closes and bundles",
+)
+def keys(request: HttpRequest) -> Any:
+    """Return the public signing keys of the workspace, the one in force last; for everybody."""
+    return known_keys(store_of(request))
 
 
 @router.get("/log", response={200: list[dict[str, Any]], **ERRORS}, summary="The log of all events")
@@ -42,7 +66,7 @@ def verify(request: HttpRequest) -> Any:
     only_who_see_everything(request)
     store = store_of(request)
     with outside_queue():
-        problems = store.broken()
+        problems = store.broken() or broken_keys(store) + broken_anchors(store)
         events = store.log.events()
     return {
         "acts": len(events),

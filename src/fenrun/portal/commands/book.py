@@ -14,6 +14,7 @@ from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
+from fenrun.book.write import ended_link
 from fenrun.portal.commands.standing import standing_of
 from fenrun.portal.models import Period
 from fenrun.settle.standing import earned_by_payee
@@ -61,25 +62,8 @@ def handed_over(book: KnownBook, customer: str, party: str, start: date) -> list
     """
     new = {"of": "customer", "subject": customer, "role": ROLE, "party": party, "from": start}
     held = [link for link in book.links_of("customer", customer) if link["role"] == ROLE]
-    ended = [_ended(link, start) for link in held if link["valid_to"] > start]
+    ended = [ended_link(link, start) for link in held if link["valid_to"] > start]
     return [new, *ended]
-
-
-def _ended(link: dict[str, Any], day: date) -> dict[str, Any]:
-    """Return a link of the book with its end on a day, as a book file says it."""
-    ended = {
-        "of": "customer",
-        "subject": link["subject"],
-        "role": link["role"],
-        "party": link["party"],
-        "share": str(link["share"]),
-        "from": link["valid_from"],
-        "to": max(day, link["valid_from"]),
-        "id": link["link_id"],
-    }
-    if link["type"]:
-        ended["type"] = link["type"]
-    return ended
 
 
 def preview_move(

@@ -6,10 +6,11 @@ from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
+from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
-from fenrun.portal.commands import publishing, requests, webhooks
+from fenrun.portal.commands import publishing, requests, unsettled
 from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -23,10 +24,10 @@ def settle(store: Store, period: Period) -> bool:
     Returns whether it differs from what was shown.
     """
     with outside_queue():
-        requests.settle_silence(store)
+        with unsettled.noted(unsettled.ALL):
+            requests.settle_silence(store)
+            unsettled.forget(unsettled.ALL)
         changed = publishing.publish(store, period)
-    if changed:
-        webhooks.notify_statements(period.key, False)
     record_event(store.actor, "settle", period.key, changed=changed)
     return changed
 
@@ -75,7 +76,9 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     with outside_queue():
         # Whether it may be the first was decided when it was asked for.
         known = asked.known.replace(tzinfo=None)
+        store.now = now().replace(tzinfo=None)
         close(store, closed, known, expected=asked.run, first=True)
+        unanchored = [problem.code for problem in anchor_closes(store)]
     with transaction.atomic(using=_DB):
         asked.approved_by = store.actor
         asked.approved_at = now()
@@ -83,12 +86,14 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
         record_event(
             store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by
         )
+        if unanchored:
+            record_event(store.actor, "not anchored", asked.period, problems=unanchored)
     with outside_queue():
         publishing.publish(store, closed)
         following = publishing.month_after(closed)
-        if following in publishing.months_of(store):  # it books the differences of what is closed
-            publishing.publish(store, following)
-    webhooks.notify_statements(asked.period, True)
+        with unsettled.noted(following.key):
+            if following in publishing.months_of(store):  # which books differences of closed ones
+                publishing.publish(store, following)
     return asked
 
 

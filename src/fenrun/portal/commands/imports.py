@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
+from django.db import connections
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import Place, Problem, Refused, read_problem
 from fenrun.base.words import Message
 from fenrun.portal import events
+from fenrun.portal.models import ImportJob
 from fenrun.settle.imports import import_file, import_files
 from fenrun.store.facts import Imported, Store
 
@@ -27,6 +31,11 @@ _AT_ONCE, _MOST = 2, 10
 _LONGEST_NAME = 200
 """Bytes of a file's name."""
 _ENTERED = re.compile(r"^# entered \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n?", re.M)
+_SAVED_EVERY = 0.5
+"""Seconds."""
+_SILENT_FOR = timedelta(minutes=15)
+"""Whoever has not been heard of for so long has ended."""
+_DB = "default"
 _log = logging.getLogger(__name__)
 
 
@@ -34,7 +43,8 @@ _log = logging.getLogger(__name__)
 class Job:
     """An import, running or done.
 
-    It is told from memory until the portal stops, and from the workspace's log for good.
+    Every process tells it from the database while it is one of the last, and from the workspace's
+    log for good.
     """
 
     number: int
@@ -49,6 +59,8 @@ class Job:
     over: bool = False
     imported: list[Imported] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    saved: float = 0.0
+    """When it was last saved, by this process's clock."""
 
     @property
     def percent(self) -> int:
@@ -61,21 +73,61 @@ class Job:
             self.now = what
         else:
             self.done += what
+        if time.monotonic() - self.saved > _SAVED_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Let every process see how far it is."""
+        self.saved = time.monotonic()
+        ImportJob.objects.using(_DB).filter(pk=self.number).update(
+            done=self.done,
+            now=self.now[-500:],
+            over=self.over,
+            at=events.now(),
+            imported=[_stored(file) for file in self.imported],
+            problems=[_stored(problem) for problem in self.problems],
+        )
 
 
-_jobs: dict[int, Job] = {}
-_lock = threading.Lock()
+def _stored(said: Imported | Problem) -> dict[str, Any]:
+    """Return an outcome or a problem as JSON."""
+    return dict(json.loads(json.dumps(asdict(said), default=str)))
+
+
+def _job_of(row: ImportJob) -> Job:
+    """Return a job as the database has it. One that nobody goes on with is over, and says so."""
+    problems = [read_problem(problem) for problem in row.problems]
+    has_ended = not row.over and row.at < events.now() - _SILENT_FOR
+    if has_ended:
+        values = {"detail": Message("portal-import-ended")}
+        problems.append(Problem("import-broken", Place(row.now or "upload"), values))
+    imported = [
+        Imported(**{**file, "problems": tuple(map(read_problem, file["problems"]))})
+        for file in row.imported
+    ]
+    over = row.over or has_ended
+    return Job(row.pk, row.actor, row.files, row.size, row.done, row.now, over, imported, problems)
+
+
+_here: set[int] = set()
+"""The jobs of this process that are not over."""
 _places = threading.Semaphore(_AT_ONCE)
 
 
 def jobs() -> list[Job]:
-    """Return the imports since the portal started, latest first."""
-    return sorted(_jobs.values(), key=lambda job: -job.number)
+    """Return the last imports, latest first."""
+    return [_job_of(row) for row in ImportJob.objects.using(_DB).order_by("-pk")[:_JOBS_KEPT]]
 
 
 def find_job(number: int) -> Job | None:
-    """Return an import since the portal started."""
-    return _jobs.get(number)
+    """Return one of the last imports."""
+    row = ImportJob.objects.using(_DB).filter(pk=number).first()
+    return _job_of(row) if row else None
+
+
+def has_running_jobs() -> bool:
+    """Return whether this process imports something."""
+    return bool(_here)
 
 
 def start(store: Store, uploads: Sequence[UploadedFile[Any]], reason: str) -> Job:
@@ -93,8 +145,17 @@ def start(store: Store, uploads: Sequence[UploadedFile[Any]], reason: str) -> Jo
     store.now = events.now().replace(tzinfo=None)
     store.reason = reason.strip()[:500]
     job = _new_job(store.actor, paths)
-    threading.Thread(target=_run, args=(job, store, paths, folder), daemon=True).start()
+    threading.Thread(target=_run_here, args=(job, store, paths, folder), daemon=True).start()
     return job
+
+
+def _run_here(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
+    """Run a job in a thread of this process."""
+    try:
+        _run(job, store, paths, folder)
+    finally:
+        _here.discard(job.number)
+        connections.close_all()  # of this thread, which ends
 
 
 def _kept(upload: UploadedFile[Any], folder: Path) -> Path:
@@ -109,23 +170,28 @@ def _kept(upload: UploadedFile[Any], folder: Path) -> Path:
 
 
 def _new_job(actor: str, paths: list[Path]) -> Job:
-    with _lock:
-        number = max(_jobs, default=0) + 1
-        size = sum(path.stat().st_size for path in paths)
-        job = _jobs[number] = Job(number, actor, [path.name for path in paths], size)
-        for old in sorted(_jobs)[:-_JOBS_KEPT]:
-            del _jobs[old]
-    return job
+    rows = ImportJob.objects.using(_DB)
+    size, names = sum(path.stat().st_size for path in paths), [path.name for path in paths]
+    row = rows.create(actor=actor, files=names, size=size, at=events.now())
+    oldest = rows.order_by("-pk").values_list("pk", flat=True)[_JOBS_KEPT : _JOBS_KEPT + 1]
+    for number in list(oldest):
+        rows.filter(pk__lte=number).delete()
+    _here.add(row.pk)
+    return _job_of(row)
 
 
 def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
     known = store.now or events.now().replace(tzinfo=None)
     try:
-        with _places:
+        while not _places.acquire(timeout=_SAVED_EVERY * 20):
+            job.save()  # it waits, and is heard of
+        try:
             for found in import_files(store, paths, known, job.step):
                 job.problems += found.problems
                 if isinstance(found, Imported):
                     job.imported.append(found)
+        finally:
+            _places.release()
     except Refused as refused:
         job.problems += refused.problems
     except Exception as error:  # whatever it is, the import is not done and must not look so
@@ -134,6 +200,7 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
         job.problems.append(Problem("import-broken", Place(job.now or "upload"), values))
     finally:
         job.over = True
+        job.save()
         shutil.rmtree(folder, ignore_errors=True)
 
 

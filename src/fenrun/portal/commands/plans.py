@@ -76,9 +76,6 @@ def check(store: Store, text: str, period: str) -> Checked:
             _check(store, text, period, checked)
         except Refused as refused:
             checked.problems += refused.problems
-        except BrokenProcessPool:
-            _prover.cache_clear()
-            raise
     return checked
 
 
@@ -108,13 +105,19 @@ def _check(store: Store, text: str, period: str, checked: Checked) -> None:
 
 
 def _examined(plan: Plan) -> list[Problem]:
-    """Return what the prover finds. Raises Refused where it takes too long, and ends it."""
+    """Return what the prover finds. Raises Refused where it takes too long, or ended itself.
+
+    The next plan gets a new one then.
+    """
     prover = _prover()
     try:
         found, _ = prover.submit(examine, plan, _FILE).result(_LONGEST)
+    except BrokenProcessPool as error:
+        _prover.cache_clear()
+        raise refused("plan-check-ended", Place(_FILE)) from error
     except TimeoutError as error:
         _prover.cache_clear()
-        for process in list(prover._processes.values()):
+        for process in list((prover._processes or {}).values()):
             process.kill()
         raise refused("plan-check-slow", Place(_FILE), seconds=_LONGEST) from error
     return list(found)

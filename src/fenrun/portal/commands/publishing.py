@@ -17,7 +17,7 @@ from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
 from fenrun.portal import models
-from fenrun.portal.commands import unsettled
+from fenrun.portal.commands import unsettled, webhooks
 from fenrun.portal.commands.book import book_of, events_by_source
 from fenrun.settle.billed_months import billed_months
 from fenrun.settle.runs import Settled
@@ -77,8 +77,8 @@ def publish(
 ) -> bool:
     """Settle a period and show it in place of what is shown of it.
 
-    What rests on more of the log is never replaced by what rests on less, whoever comes first.
-    Returns whether anything changed.
+    What rests on more of the log is never replaced by what rests on less, whoever comes first, and
+    whoever shows it tells the webhooks. Returns whether anything changed.
     """
     for tries_left in reversed(range(_TRIES)):
         state = store.state()
@@ -93,6 +93,7 @@ def publish(
             continue  # more became known, or something was closed
         with suppress(IntegrityError):  # another process showed it just now
             if _show(settled, period, state, statements, crediting):
+                webhooks.notify_statements(period.key, settled.run.closed)
                 return True
     return False
 
@@ -115,7 +116,7 @@ def _show(
     with transaction.atomic(using="default"):
         periods = models.Period.objects.using("default").select_for_update()
         shown = periods.filter(key=period.key).first()
-        if shown and shown.state > state:
+        if shown and (shown.state > state or _is_shown(settled, period, state)):
             return False
         if shown:
             shown.delete(using="default")

@@ -26,7 +26,7 @@ from fenrun.portal.commands.book import ROLE, book_of, handed_over
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.facts import plans_as_of
-from fenrun.store.facts import Store
+from fenrun.store.facts import Store, verified
 
 _DB = "default"
 _PORTAL = "portal"
@@ -224,7 +224,7 @@ def take_up(store: Store) -> None:
         if not waiting:
             return
         book, charges = book_of(store), DuckDB()
-        load_charges(charges, "charges", store.imports("charges"))
+        load_charges(charges, "charges", verified(store.imports("charges")))
         for request in waiting:
             if _ready(request, book, charges) and _enter(store, request, book):
                 book = book_of(store)

@@ -12,14 +12,14 @@ import logging
 import socket
 import ssl
 import threading
-from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import SplitResult, urlsplit
 
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
+from django.db.models import Q
 
 from fenrun.portal import models
 from fenrun.portal.access.addresses import PORTS, open_to_all
@@ -33,6 +33,8 @@ AGAIN = (1, 10, 60, 360, 1440)
 _TIMEOUT = 10
 """Seconds for the whole of a delivery, however slowly an answer comes."""
 _RECEIVERS_AT_ONCE, _DELIVERIES_AT_ONCE = 8, 100
+_CLAIMED_FOR = timedelta(seconds=(_TIMEOUT + 1) * _DELIVERIES_AT_ONCE)
+"""How long a process has a receiver to itself at most: then it has ended, or was killed."""
 _log = logging.getLogger(__name__)
 
 
@@ -55,40 +57,57 @@ def start() -> None:
 def deliver() -> int:
     """Send what is due, to several receivers at a time and to each in order.
 
-    Returns how many deliveries arrived.
+    A receiver is one process's until that is done with it, so what several processes find due is
+    sent once. Returns how many deliveries arrived.
     """
-    waiting = models.WebhookDelivery.objects.using(_DB).select_related("hook")
-    waiting = waiting.filter(next_at__lte=now(), hook__ended_at=None).order_by("id")
-    by_hook: defaultdict[int, list[models.WebhookDelivery]] = defaultdict(list)
-    for delivery in waiting[:_DELIVERIES_AT_ONCE]:
-        by_hook[delivery.hook_id].append(delivery)
-    arrived = 0
+    hooks = models.Hook.objects.using(_DB).filter(ended_at=None)
+    due_now = hooks.filter(webhookdelivery__next_at__lte=now()).distinct().order_by("id")
     with ThreadPoolExecutor(_RECEIVERS_AT_ONCE) as pool:
-        for tried in pool.map(_deliver_in_order, by_hook.values()):
-            for delivery in tried:
-                delivery.save(using=_DB)
-                arrived += delivery.next_at is None and _is_success(delivery.status)
-    return arrived
+        return sum(pool.map(_deliver_to, due_now.values_list("pk", flat=True)))
+
+
+def _deliver_to(hook: int) -> int:
+    """Send a receiver what is due, unless another process does. Returns how many arrived."""
+    hooks = models.Hook.objects.using(_DB)
+    try:
+        free = Q(claimed_until=None) | Q(claimed_until__lte=now())
+        claim = now() + _CLAIMED_FOR
+        if not hooks.filter(free, pk=hook).update(claimed_until=claim):
+            return 0
+        waiting = models.WebhookDelivery.objects.using(_DB).select_related("hook")
+        waiting = waiting.filter(next_at__lte=now(), hook_id=hook, hook__ended_at=None)
+        arrived = _deliver_in_order(list(waiting.order_by("id")[:_DELIVERIES_AT_ONCE]))
+        hooks.filter(pk=hook, claimed_until=claim).update(claimed_until=None)
+        return arrived
+    finally:
+        connections.close_all()  # of this thread, which ends
 
 
 def _is_success(status: int) -> bool:
     return 200 <= status < 300
 
 
-def _deliver_in_order(deliveries: list[models.WebhookDelivery]) -> list[models.WebhookDelivery]:
-    """Send what one receiver is to be told, as far as it takes it."""
-    for number, delivery in enumerate(deliveries, 1):
+def _deliver_in_order(deliveries: list[models.WebhookDelivery]) -> int:
+    """Send what one receiver is to be told, as far as it takes it. Returns how many arrived.
+
+    Each is noted before the next is sent: whoever comes after a process that was killed sends at
+    most the one again that was on its way.
+    """
+    for number, delivery in enumerate(deliveries):
         delivery.status = _send(delivery)
         delivery.tried += 1
         if _is_success(delivery.status):
             delivery.next_at = None
+            delivery.save(using=_DB)
             continue
         given_up = delivery.tried > len(AGAIN)
         delivery.next_at = None if given_up else _in_minutes(AGAIN[delivery.tried - 1])
-        for later in deliveries[number:]:  # they wait as well, and hold nobody else up
+        delivery.save(using=_DB)
+        for later in deliveries[number + 1 :]:  # they wait as well, and hold nobody else up
             later.next_at = delivery.next_at or _in_minutes(AGAIN[-1])
-        break
-    return deliveries
+            later.save(using=_DB)
+        return number
+    return len(deliveries)
 
 
 def _in_minutes(minutes: int) -> datetime:

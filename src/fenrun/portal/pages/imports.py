@@ -17,7 +17,7 @@ from fenrun.portal.models import OPERATIONS
 
 @signed_in(OPERATIONS)
 def listed(request: HttpRequest) -> HttpResponse:
-    """Show the form, and the imports since the portal started."""
+    """Show the form, and the last imports."""
     return render(request, "imports.html", {"jobs": imports.jobs()})
 
 

@@ -6,6 +6,8 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from fenrun.closing.anchors import broken_anchors
+from fenrun.closing.keys import broken_keys, known_keys
 from fenrun.portal.access.permissions import signed_in, store_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Event
@@ -22,12 +24,14 @@ def listed(request: HttpRequest) -> HttpResponse:
     problems = None
     if "verify" in request.GET:
         with outside_queue():
-            problems = [problem.as_json(lang()) for problem in store.broken()]
+            found = store.broken() or broken_keys(store) + broken_anchors(store)
+            problems = [problem.as_json(lang()) for problem in found]
     shown = {
         "page": Paginator(events[::-1], _SHOWN).get_page(request.GET.get("page")),
         "portal_events": Event.objects.order_by("-id")[:_SHOWN],
         "head": events[-1].hash if events else "",
         "count": len(events),
+        "key": next(reversed(known_keys(store)), None),
         "problems": problems,
     }
     return render(request, "log.html", shown)

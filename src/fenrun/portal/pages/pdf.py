@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.contrib.staticfiles import finders
 
 from fenrun.base.problem import Place, Problem, Refused
 
 _HOST = "portal.invalid"
-_STATIC = "/static/"
 _TYPES = {".css": "text/css", ".svg": "image/svg+xml"}
 
 
@@ -43,8 +43,8 @@ def _static_file(url: str) -> tuple[Path, str]:
     where = urlsplit(url)
     kind = _TYPES.get(Path(where.path).suffix)
     found = None
-    if where.netloc == _HOST and where.path.startswith(_STATIC):
-        found = finders.find(where.path.removeprefix(_STATIC))
+    if where.netloc == _HOST and where.path.startswith(settings.STATIC_URL):
+        found = finders.find(where.path.removeprefix(settings.STATIC_URL))
     if not found or not kind:
         raise ValueError(f"{url} is not the portal's")
     return Path(str(found)), kind

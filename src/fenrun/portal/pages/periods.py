@@ -17,6 +17,7 @@ from fenrun.base.problem import Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
+from fenrun.closing.keys import known_keys
 from fenrun.portal.access.authority import is_unchanged
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import closing, unsettled
@@ -89,6 +90,7 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
         "earlier": _earlier(store_of(request), shown),
         "asked": next((a for a in _waiting() if a.period == period), None),
         "done": list(approvals.exclude(approved_at=None)),
+        "key": next(reversed(known_keys(store_of(request))), None),
         "may_act": is_operations(request),
         "me": request.user.get_username(),
         "TOP": TOP,

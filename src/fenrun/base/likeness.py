@@ -1,0 +1,128 @@
+"""Ids that look alike: what two of them differ by, and ids without what nobody can see.
+
+Exports and lists come from different hands: one has a space at the end, another a zero-width
+character, full-width digits or other capitals. Read by people they are one id; by a machine, two.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+
+from fenrun.base.words import Message
+
+PLAIN = r"\A[!-~]+( [!-~]+)*\z"
+"""Ids in which nothing is unseen, for Arrow: words of ASCII with one space between them."""
+_SEEN = re.compile(r"[!-~]*")
+_LETTERS = str.maketrans(
+    "АВЕКМНОРСТУХІЈЅаеорсухіјѕΑΒΕΖΗΙΚΜΝΟΡΤΥΧο",
+    "ABEKMHOPCTYXIJSaeopcyxijsABEZHIKMNOPTYXo",
+)
+"""Letters of Cyrillic and Greek that are drawn as Latin ones."""
+_DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
+_GROUPED = re.compile(r"\d+([-_. ]\d+)+")
+
+
+def tidy(text: str) -> str:
+    """Return an id as it is meant: without blanks around it, unseen characters or loose accents."""
+    if _SEEN.fullmatch(text):
+        return text
+    return _without_unseen(unicodedata.normalize("NFC", text)).strip()
+
+
+def _without_unseen(text: str) -> str:
+    return "".join(c for c in text if unicodedata.category(c) != "Cf")
+
+
+def _without_accents(text: str) -> str:
+    split = unicodedata.normalize("NFD", text)
+    return "".join(c for c in split if not unicodedata.combining(c))
+
+
+def _without_grouping(text: str) -> str:
+    return re.sub(r"\D", "", text) if _GROUPED.fullmatch(text) else text
+
+
+def _without_zeros(text: str) -> str:
+    return text.lstrip("0") if text.isdecimal() else text
+
+
+_STEPS: dict[str, Callable[[str], str]] = {
+    "unseen": _without_unseen,
+    "blanks": lambda text: "".join(text.split()),
+    "width": lambda text: unicodedata.normalize("NFKC", text),
+    "case": str.casefold,
+    "accents": _without_accents,
+    "letters": lambda text: text.translate(_LETTERS).casefold(),
+    "dashes": lambda text: _DASHES.sub("-", text),
+    "grouping": _without_grouping,
+    "zeros": _without_zeros,
+}
+"""What makes look-alikes equal, each by what it is called in `alike-...`."""
+
+
+def skeleton(text: str) -> str:
+    """Return what all ids that look like this one have in common."""
+    return _made_equal(text, list(_STEPS))
+
+
+def _made_equal(text: str, steps: Iterable[str]) -> str:
+    for step in steps:
+        text = _STEPS[step](text)
+    return text
+
+
+def differences(one: str, other: str) -> list[Message]:
+    """Return by what two look-alikes differ; nothing where they are equal."""
+    if one == other:
+        return []
+    for step in _STEPS:
+        if _STEPS[step](one) == _STEPS[step](other):
+            return [Message(f"alike-{step}")]
+    needed = [step for step in _STEPS if _differ(one, other, [s for s in _STEPS if s != step])]
+    return [Message(f"alike-{step}") for step in needed or _STEPS]
+
+
+def _differ(one: str, other: str, steps: Sequence[str]) -> bool:
+    return _made_equal(one, steps) != _made_equal(other, steps)
+
+
+def revealed(text: str) -> str:
+    """Return an id with what nobody can see in it written out, as in `A1<U+200B>`."""
+    return "".join(c if _is_seen(c, text) else f"<U+{ord(c):04X}>" for c in text)
+
+
+def _is_seen(character: str, text: str) -> bool:
+    if character == " ":
+        return text == text.strip(" ")
+    return character.isprintable() and unicodedata.category(character) not in ("Zs", "Cf", "Mn")
+
+
+Name = tuple[str, ...]
+"""Something by one text or several, such as issuer and account."""
+
+
+class LookAlikes:
+    """Names that are known, found by others that look like them."""
+
+    def __init__(self, names: Iterable[Name]):
+        self._names: dict[Name, list[Name]] = {}
+        for name in names:
+            self._names.setdefault(tuple(map(skeleton, name)), []).append(name)
+
+    def nearest(self, name: Name) -> tuple[Name, Message] | None:
+        """Return a name that looks like this one, and by what it differs; None where none does."""
+        for other in self._names.get(tuple(map(skeleton, name)), ()):
+            if other != name:
+                return other, _in_all(name, other)
+        return None
+
+
+def _in_all(name: Name, other: Name) -> Message:
+    """Return by what two names differ, text by text."""
+    found = [said for pair in zip(name, other) for said in differences(*pair)]
+    first, *others = {said.key: said for said in found}.values()
+    for said in others:
+        first = Message("alike-both", {"one": first, "other": said})
+    return first

@@ -1,0 +1,188 @@
+"""The reading of a workbook: sheets that are tables of a book, cell by cell as Excel keeps them.
+
+Excel keeps a number to 15 digits, a day as a number, and makes both of what is typed. What it may
+have made of an id is refused by its cell, with what to do; so is a formula whose value it has not
+kept, or which is an error.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from decimal import Decimal
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
+
+from fenrun.base.bounds import most_unpacked, refuse_unpacked, too_large
+from fenrun.base.problem import Place, Refused, refused
+from fenrun.base.words import Message
+
+MOST_ROWS = 200_000
+"""Rows of one sheet. Larger books are CSV or Parquet files."""
+_MOST_COLUMNS = 100
+_LONGEST_REASON = 200
+_OLD, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
+"""The first bytes of a workbook of the old kind, or with a password, and of a new one."""
+_HEAD_ROWS = 20
+"""Rows in which the header of a sheet must stand."""
+IDS = {"party", "subject", "issuer", "id"}
+"""Columns of ids: what looks like a number or a day there is text that Excel changed."""
+_DAYS, _PERIOD, _SHARE = {"from", "to"}, "period", "share"
+_DIGITS = 15
+"""Digits of a number that Excel keeps."""
+HINTS = "fenrun"
+"""The sheet of a template that holds no rows."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table of a workbook."""
+
+    name: str
+    columns: dict[str, str]
+    """The letter of each column, by its name in the header."""
+    rows: list[tuple[int, dict[str, Any]]]
+    """The number of each row, and its cells by column: text, or a Message why it cannot be one."""
+
+
+def is_workbook(path: Path) -> bool:
+    """Return whether a file is a workbook of Excel, by what it holds.
+
+    Raises OSError, and Refused for one of an old kind.
+    """
+    with path.open("rb") as file:
+        first = file.read(len(_OLD))
+    if first == _OLD:
+        raise refused("file-unreadable", Place(path.name), detail=Message("workbook-old"))
+    if not first.startswith(_ZIP):
+        return False
+    try:
+        with zipfile.ZipFile(path) as parts:
+            return "xl/workbook.xml" in parts.namelist()
+    except zipfile.BadZipFile:
+        return False
+
+
+def read_sheets(path: Path, is_table: Callable[[Iterable[str]], bool]) -> list[Sheet]:
+    """Read the sheets whose header is one of a table. Raises Refused where it is too large.
+
+    So it is where a sheet is none, but for that of a template's hints: nothing is passed over.
+    """
+    with _guarded(path):
+        with zipfile.ZipFile(path) as file:
+            if sum(part.file_size for part in file.infolist()) > most_unpacked(path):
+                refuse_unpacked(path)
+        kept = load_workbook(path, read_only=True, data_only=True)
+        written = load_workbook(path, read_only=True)
+        with closing(kept), closing(written):
+            pairs = zip(kept.worksheets, written.worksheets)
+            readers = [_Reader(path, *pair) for pair in pairs if pair[0].title != HINTS]
+            return [sheet for reader in readers if (sheet := reader.sheet(is_table))]
+
+
+@contextmanager
+def _guarded(path: Path) -> Iterator[None]:
+    """Refuse a workbook that breaks its reader, which raises whatever it meets.
+
+    Raises Refused.
+    """
+    try:
+        yield
+    except Refused:
+        raise
+    except Exception as error:
+        detail = f"{type(error).__name__}: {error}"[:_LONGEST_REASON]
+        raise refused("file-unreadable", Place(path.name), detail=detail) from error
+
+
+class _Reader:
+    """One sheet being read: the values that Excel keeps, beside what is written in the cells."""
+
+    def __init__(self, path: Path, kept: Any, written: Any):
+        self._path, self._kept, self._written = path, kept, written
+
+    def sheet(self, is_table: Callable[[Iterable[str]], bool]) -> Sheet | None:
+        """Return the table; None for an empty sheet. Raises Refused for what is none."""
+        rows = self._rows()
+        head = list(islice(rows, _HEAD_ROWS))
+        headers = [[_name(cell) for cell in cells] for _, cells, _ in head]
+        tables = [at for at, names in enumerate(headers) if is_table(filter(None, names))]
+        if not tables:
+            if not any(name for names in headers for name in names):
+                return None
+            detail = Message("sheet-no-table", {"sheet": self._kept.title})
+            raise refused("file-unreadable", Place(self._path.name), detail=detail)
+        names = headers[tables[0]]
+        below = head[tables[0] + 1 :]
+        found = []
+        for number, cells, written in chain(below, rows):
+            texts = {
+                names[at] if at < len(names) and names[at] else get_column_letter(at + 1): text
+                for at, (cell, other) in enumerate(zip(cells, written))
+                if (text := _text(names[at] if at < len(names) else "", cell, other)) != ""
+            }
+            if texts:
+                found.append((number, texts))
+            if len(found) > MOST_ROWS:
+                raise too_large(self._path, "too-many-rows", most=MOST_ROWS)
+        letters = {name: get_column_letter(at + 1) for at, name in enumerate(names) if name}
+        return Sheet(self._kept.title, letters, found)
+
+    def _rows(self) -> Iterator[tuple[int, Any, Any]]:
+        """Yield each row's number, its values and what is written. Raises Refused."""
+        most = {"max_row": 1 << 20, "max_col": _MOST_COLUMNS + 1}
+        pairs = zip(self._kept.iter_rows(**most), self._written.iter_rows(**most))
+        for number, (kept, written) in enumerate(pairs, 1):
+            if len(kept) > _MOST_COLUMNS and kept[_MOST_COLUMNS].value is not None:
+                place, count = Place(self._path.name, number), f"> {_MOST_COLUMNS}"
+                raise refused("too-many-columns", place, count=count, most=_MOST_COLUMNS)
+            yield number, kept, written
+
+
+def _name(cell: Any) -> str:
+    return str(cell.value).strip().lower() if cell.value is not None else ""
+
+
+def _text(column: str, cell: Any, written: Any) -> str | Message:
+    """Return a cell's value as a book's file writes it, or why it cannot be taken."""
+    value = cell.value
+    if cell.data_type == "e":
+        return Message("cell-error", {"text": value})
+    if value is None:
+        return Message("cell-not-kept") if written.data_type == "f" else ""
+    if isinstance(value, bool):
+        return Message("cell-truth", {"text": str(value).upper()})
+    if isinstance(value, (datetime, date)):
+        return _of_day(column, value)
+    if isinstance(value, (int, float)):
+        return _of_number(column, value, cell.number_format or "")
+    return value if isinstance(value, str) else Message("cell-time", {"text": value})
+
+
+def _of_day(column: str, value: datetime | date) -> str | Message:
+    """Return a day, or the month of which Excel made its first day."""
+    is_whole = not isinstance(value, datetime) or value.time() == time()
+    day = value.date() if isinstance(value, datetime) else value
+    if column in _DAYS:
+        return str(day) if is_whole else f"{value:%Y-%m-%dT%H:%M}"
+    if column == _PERIOD and is_whole and day.day == 1:
+        return f"{day:%Y-%m}"
+    return Message("cell-day", {"text": str(day)})
+
+
+def _of_number(column: str, value: int | float, form: str) -> str | Message:
+    """Return a number in the digits that Excel keeps, as a rate where it is shown as one."""
+    number = Decimal(f"{value:.{_DIGITS}g}")
+    shown = f"{number:f}"
+    if column in IDS:
+        return Message("cell-id", {"text": shown})
+    if number and number.adjusted() >= _DIGITS:
+        return Message("cell-digits", {"text": shown, "most": _DIGITS})
+    return f"{number.scaleb(2):f} %" if "%" in form else shown

@@ -1,0 +1,61 @@
+"""Ids of a charge file as they are meant: what nobody can see in them is taken out, and said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fenrun.base.likeness import PLAIN, revealed, tidy
+from fenrun.base.problem import Place, Problem
+from fenrun.charges.coded import Coded, replaced
+from fenrun.charges.rows import ORDER
+from fenrun.charges.staged import FIRST_ROW, Staged
+
+IDS = ("InvoiceIssuerName", "BillingAccountId", "SubAccountId", "ResourceId", ORDER)
+"""The columns by which the book names what is charged."""
+
+
+def with_tidy_ids(staged: Staged) -> Staged:
+    """Return a file with its ids as they are meant; what was taken out is among its problems.
+
+    Blanks around an id and unseen characters are left out, and accents are those of one character.
+    An id of which nothing is left is none. The archive of the import keeps the bytes as they came.
+    """
+    texts, problems = dict(staged.texts), list(staged.odd)
+    for name in IDS:
+        if name in texts:
+            texts[name], said = _tidied(staged, name)
+            problems += said
+    return replace(staged, texts=texts, odd=problems)
+
+
+def _tidied(staged: Staged, name: str) -> tuple[Coded, list[Problem]]:
+    column = staged.texts[name]
+    is_plain = pc.match_substring_regex(column.values, PLAIN).to_numpy(zero_copy_only=False)
+    odd = np.flatnonzero(~is_plain.astype(np.bool_))
+    meant = {int(place): tidy(column.values[int(place)].as_py()) for place in odd}
+    meant = {place: text for place, text in meant.items() if text != column.values[place].as_py()}
+    if not meant:
+        return column, []
+    values = column.values.to_pylist()
+    for place, text in meant.items():
+        values[place] = text
+    unique = list(dict.fromkeys(text for text in values if text))
+    places = {text: number for number, text in enumerate(unique)}
+    by = np.array([places.get(text, -1) for text in values], np.int32)
+    found = Coded(replaced(column.codes, by), pa.array(unique, pa.string()))
+    return found, [_said(staged, name, meant)]
+
+
+def _said(staged: Staged, name: str, meant: dict[int, str]) -> Problem:
+    """Return what was taken out of a column, told by the first row that shows it."""
+    column = staged.texts[name]
+    rows = np.isin(column.codes, list(meant))
+    first = int(rows.argmax())
+    place = Place(staged.source.path.name, first + FIRST_ROW, name)
+    was = column.values[int(column.codes[first])].as_py()
+    said = {"column": name, "was": revealed(was), "now": meant[int(column.codes[first])]}
+    return Problem("id-tidied", place, said, rows=int(np.count_nonzero(rows)))

@@ -1,0 +1,128 @@
+"""fenrun look"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from fenrun.base.money import plain, show
+from fenrun.base.words import say
+from fenrun.charges.preview import Account
+from fenrun.cli.output import (
+    as_json,
+    exit_code,
+    labelled,
+    language,
+    print_json,
+    print_problems,
+    print_table,
+    problems_as_json,
+    progress,
+)
+from fenrun.settle.imports import content_of, files_in
+from fenrun.settle.previews import (
+    Found,
+    accounts_of,
+    billed_in_all,
+    preview,
+    similar_accounts,
+    write_first_book,
+)
+
+_MOST_SHOWN = 20
+
+
+@click.command(name="look")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--make-book",
+    type=click.Path(path_type=Path),
+    help="Write a book to start from, with a customer for each account (.yaml or .xlsx).",
+)
+@as_json
+def command(files: tuple[Path, ...], make_book: Path | None, json_: bool) -> None:
+    """Show what FILES, or folders of them, hold, before there is any workspace.
+
+    Of charges: issuers, accounts, months, currencies, totals, columns, and what is odd about them.
+    Nothing is imported or written, but the book that is asked for.
+    """
+    paths = [file for path in files for file in files_in(path)]
+    size = sum(path.stat().st_size for path in paths if path.exists())
+    with progress("import", size) as step:
+        found = [preview(path, step) for path in paths]
+    accounts = accounts_of(found)
+    problems = [problem for one in found for problem in one.problems]
+    problems += similar_accounts(accounts)
+    if json_:
+        print_json({"files": [one.as_json() for one in found], **problems_as_json(problems)})
+    else:
+        _show_files(found)
+        _show_accounts(accounts)
+        _show_columns(found)
+        print_problems(problems)
+    if make_book:
+        write_first_book(make_book, accounts, language())
+        click.echo(say("wrote", language(), path=make_book), err=json_)
+    exit_code(problems)
+
+
+def _show_files(found: Sequence[Found]) -> None:
+    lang = language()
+    columns = [(say("file", lang), False), (say("content", lang), False), ("", False)]
+    rows = []
+    for one in found:
+        content = content_of(one.facts, lang) if one.facts.get("rows", True) else ""
+        rows.append([one.file, content, one.charges.format if one.charges else ""])
+    print_table("", columns, rows)
+
+
+def _show_accounts(accounts: Sequence[Account]) -> None:
+    """Show the accounts, most billed first, and what is billed in all."""
+    if not accounts:
+        return
+    lang = language()
+    texts = ("issuer", "account-id", "account-name", "billing-month", "currency")
+    numbers = ("sub-accounts", "count", "billed")
+    columns = [(say(key, lang), key in numbers) for key in (*texts, *numbers)]
+    rows = [
+        [
+            one.issuer,
+            one.account,
+            one.name,
+            one.month,
+            one.currency,
+            f"{len(one.sub_accounts):,}" if one.sub_accounts else "",
+            f"{one.charges:,}",
+            show(one.billed),
+        ]
+        for one in sorted(accounts, key=lambda one: -abs(one.billed))
+    ]
+    click.echo()
+    print_table("", columns, rows[:_MOST_SHOWN])
+    if len(rows) > _MOST_SHOWN:
+        click.echo(f"... +{len(rows) - _MOST_SHOWN}")
+    billed = "  ".join(f"{plain(sum_)} {name}" for name, sum_ in billed_in_all(accounts).items())
+    click.echo(labelled("billed", billed, lang))
+    for key, names in (
+        ("issuers", {one.issuer for one in accounts}),
+        ("months", {one.month for one in accounts}),
+    ):
+        click.echo(labelled(key, ", ".join(sorted(names)), lang))
+
+
+def _show_columns(found: Sequence[Found]) -> None:
+    """Show how many columns each file of charges has, and which are not those of FOCUS."""
+    lang = language()
+    for one in found:
+        if one.charges:
+            said = one.charges
+            click.echo()
+            click.echo(say("columns-of", lang, file=one.file, count=len(said.columns)))
+            for key, names in (
+                ("columns-unknown", said.unknown_columns),
+                ("columns-missing", said.missing_columns),
+            ):
+                if names:
+                    click.echo("  " + labelled(key, ", ".join(names), lang))

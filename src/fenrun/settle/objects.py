@@ -1,0 +1,139 @@
+"""Objects of a store in the cloud, or on the web, as files to import: only those that are new.
+
+`s3://`, `gs://` and `abfs://` are read by pyarrow's file systems, with the credentials, region and
+endpoint that the environment says as for every tool of that cloud; `https://` is one file.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import urllib.request
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+import pyarrow as pa
+from pyarrow import fs
+
+from fenrun.base.problem import Place, refused
+from fenrun.base.words import Unreadable, reason
+from fenrun.settle.imports import SUFFIXES
+from fenrun.store.facts import Store
+
+_BUCKETS = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
+_WEB = "https://"
+_SEEN = "objects.json"
+_PATIENCE = 60
+"""Seconds without a byte after which a file of the web is given up."""
+_LONGEST_REASON = 300
+
+
+@dataclass(frozen=True)
+class Object:
+    """An object that was fetched."""
+
+    url: str
+    mark: str
+    """What changes when the object does: its size, and its time or tag."""
+    path: Path
+    """Where its content lies now."""
+
+
+def is_remote(text: str) -> bool:
+    """Return whether a name is an address, not a path."""
+    return text.startswith((*_BUCKETS, _WEB))
+
+
+def public(url: str) -> str:
+    """Return an address without its query, in which signatures and keys stand."""
+    return url.partition("?")[0]
+
+
+def fetch_new(store: Store, url: str, into: Path) -> tuple[list[Object], int]:
+    """Fetch the objects below an address that were not imported as they are now.
+
+    Returns them in the order of their names, and how many were passed over as known. Raises Refused
+    where the address cannot be read.
+    """
+    seen = _seen(store)
+    found, known = [], 0
+    with _guarded(url):
+        for number, (address, mark, copy) in enumerate(_listed(url)):
+            if seen.get(address) == mark:
+                known += 1
+                continue
+            path = into / str(number) / (PurePosixPath(address).name or "file")
+            path.parent.mkdir(parents=True)
+            copy(path)
+            found.append(Object(address, mark, path))
+    return found, known
+
+
+def remember(store: Store, objects: Iterable[Object]) -> None:
+    """Note which objects are imported. What is noted saves fetching alone: it may be deleted."""
+    seen = _seen(store) | {one.url: one.mark for one in objects}
+    path = store.path / "cache" / _SEEN
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".new")
+    scratch.write_text(json.dumps(seen, indent=1, sort_keys=True) + "\n", "utf-8")
+    scratch.replace(path)
+
+
+def _seen(store: Store) -> dict[str, str]:
+    try:
+        found: dict[str, str] = json.loads((store.path / "cache" / _SEEN).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _listed(url: str) -> Iterator[tuple[str, str, Any]]:
+    """Yield the address and mark of each object, and what copies it to a path."""
+    if url.startswith(_WEB):
+        with urllib.request.urlopen(url, timeout=_PATIENCE) as answer:
+            tag = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
+            size = answer.headers.get("Content-Length") or ""
+            mark = f"{size} {tag}" if tag else f"{size} {answer.headers.get('Date')}"
+            yield public(url), mark, lambda path: _copy(answer, path)
+        return
+    scheme, _, rest = url.partition("://")
+    if not rest.strip("/"):
+        raise Unreadable("object-no-bucket")
+    system, start = fs.FileSystem.from_uri(url)
+    here = system.get_file_info(start)
+    infos = [here]
+    if here.type != fs.FileType.File:
+        infos = system.get_file_info(fs.FileSelector(start, recursive=True))
+    files = [info for info in infos if info.type == fs.FileType.File]
+    for info in sorted(files, key=lambda info: info.path):
+        name = PurePosixPath(info.path).name
+        if info is here or (name.lower().endswith(SUFFIXES) and not name.startswith(".")):
+            mark = f"{info.size} {info.mtime_ns}"
+            yield f"{scheme}://{info.path}", mark, _copying(system, info.path)
+
+
+def _copying(system: fs.FileSystem, name: str) -> Any:
+    def copy(path: Path) -> None:
+        with system.open_input_stream(name) as stream:
+            _copy(stream, path)
+
+    return copy
+
+
+def _copy(stream: IO[bytes], path: Path) -> None:
+    with path.open("wb") as file:
+        shutil.copyfileobj(stream, file, 1 << 20)
+
+
+@contextmanager
+def _guarded(url: str) -> Iterator[None]:
+    """Refuse an address that cannot be read. Raises Refused."""
+    try:
+        yield
+    except (OSError, ValueError, NotImplementedError, pa.ArrowException) as error:
+        said = reason(error)
+        detail = said.partition("\n")[0][:_LONGEST_REASON] if isinstance(said, str) else said
+        raise refused("object-unreadable", Place(public(url)), detail=detail) from error

@@ -1,0 +1,65 @@
+"""Nothing that facts hold commands a terminal, in whatever format; files get it as it is."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from fenrun.base.when import parse_period
+from fenrun.cli import command_of
+from fenrun.settle.imports import import_file
+from fenrun.settle.runs import settle_workspace
+from fenrun.store.facts import Store
+from tests.store.harness import BOOK, KNOWN, PLAN, write_files
+
+PAYEE = "=P\x1b]0mine\x07\u202e1"
+"""An id that would name the window, turn what follows it, and be a formula."""
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+AS_SEEN = "=P␛]0mine␇\ufffd1"
+COMMANDS = {
+    "statement": [("text",), ("csv",), ("json",)],
+    "ledger": [("text",), ("json",), ("beancount",), ("hledger",)],
+}
+CASES = [(name, kind) for name, kinds in COMMANDS.items() for (kind,) in kinds]
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("terminal")
+    write_files(folder / "files")
+    (folder / "files/book.yaml").write_text(BOOK.replace("P1", '"=P\\e]0mine\\a\\u202e1"'), "utf-8")
+    (folder / "files/plan.yaml").write_text(PLAN.replace("Small", '"S\\e[2J"'), "utf-8")
+    store = Store(folder / "ws")
+    for name in ("plan.yaml", "book.yaml", "august.csv"):
+        import_file(store, folder / "files" / name, KNOWN)
+    settle_workspace(store, parse_period("2024-08"))
+    return store.path
+
+
+def _said(
+    workspace: Path, name: str, kind: str, is_terminal: bool, capsys: pytest.CaptureFixture[str]
+) -> str:
+    sys.stdout.isatty = lambda: is_terminal  # type: ignore[method-assign]
+    words = [str(workspace), *([PAYEE] if name == "statement" else [])]
+    words += ["--period", "2024-08", "--format", kind]
+    command_of(name).main(words, standalone_mode=False)
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_a_terminal_is_not_commanded(
+    workspace: Path, capsys: pytest.CaptureFixture[str], name: str, kind: str
+) -> None:
+    said = _COLOURS.sub("", _said(workspace, name, kind, True, capsys))
+    assert said and not {"\x1b", "\x07", "\u202e"} & {*said}
+    if kind not in ("json", "text"):
+        assert AS_SEEN in said
+
+
+def test_a_pipe_gets_what_a_file_would(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also there it is no formula."""
+    said = _said(workspace, "statement", "csv", False, capsys)
+    assert f"'{PAYEE}," in said and f"\n{PAYEE}" not in said

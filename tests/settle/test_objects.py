@@ -1,0 +1,110 @@
+"""Objects of a bucket are imported where they are new, from an S3-compatible server on loopback."""
+
+from __future__ import annotations
+
+import io
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from click.testing import CliRunner
+
+from fenrun.base.problem import Refused
+from fenrun.cli.import_ import command
+from fenrun.settle.objects import fetch_new
+from fenrun.store.facts import Store
+from tests.errors.gallery import BOOK, ROW
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A bucket `exports` of a server that is this test's."""
+    server, boto3 = pytest.importorskip("moto.server"), pytest.importorskip("boto3")
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    host, port = running.get_host_and_port()
+    address = f"http://{host}:{port}"
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "invented",
+        "AWS_SECRET_ACCESS_KEY": "invented",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": address,
+    }.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("s3", endpoint_url=address, region_name="us-east-1")
+    client.create_bucket(Bucket="exports")
+    try:
+        yield client
+    finally:
+        running.stop()
+
+
+def _charges(billed: str) -> bytes:
+    row = ROW | {"BilledCost": billed}
+    return f"{','.join(row)}\n{','.join(row.values())}\n".encode()
+
+
+def _take(workspace: Path, *words: str) -> Any:
+    return CliRunner().invoke(command, [str(workspace), *words, "--json"], standalone_mode=False)
+
+
+def test_only_new_objects_are_imported(bucket: Any, tmp_path: Path) -> None:
+    ws, url = tmp_path / "ws", "s3://exports/focus"
+    objects = {
+        "focus/2024-09/part.csv": _charges("1"),
+        "focus/2024-10/part.csv": _charges("2"),
+        "focus/manifest.json": b"{}",
+        "other/part.csv": _charges("3"),
+    }
+    for key, content in objects.items():
+        bucket.put_object(Bucket="exports", Key=key, Body=content)
+    local = tmp_path / "book.yaml"
+    local.write_text(BOOK)
+    first = _take(ws, url, str(local))
+    assert first.exception is None, first.output
+    assert len(Store(ws).imports("charges")) == 2 and len(Store(ws).imports("book")) == 1
+    assert fetch_new(Store(ws), url, tmp_path / "none") == ([], 2)
+    bucket.put_object(Bucket="exports", Key="focus/2024-10/part.csv", Body=_charges("2.50"))
+    bucket.put_object(Bucket="exports", Key="focus/2024-11/bad.csv", Body=b"a,b\n1,2\n")
+    found, known = fetch_new(Store(ws), url, tmp_path / "some")
+    assert known == 1 and [one.path.name for one in found] == ["part.csv", "bad.csv"]
+    _take(ws, url)
+    totals = [item.facts["billed"]["CNY"] for item in Store(ws).imports("charges")]
+    assert sorted(totals) == ["1.00", "2.00", "2.50"]
+    found, known = fetch_new(Store(ws), url, tmp_path / "again")
+    assert known == 2 and [one.path.name for one in found] == ["bad.csv"], "what was refused comes"
+    single, _ = fetch_new(Store(ws), "s3://exports/other/part.csv", tmp_path / "one")
+    assert [one.path.read_bytes() for one in single] == [_charges("3")]
+    with pytest.raises(Refused) as refusal:
+        fetch_new(Store(ws), "s3://nowhere/focus", tmp_path / "nowhere")
+    assert [problem.code for problem in refusal.value.problems] == ["object-unreadable"]
+
+
+class _Answer(io.BytesIO):
+    headers: ClassVar[dict[str, str]] = {"ETag": '"1"', "Content-Length": "9"}
+
+
+def test_a_file_of_the_web_is_fetched_once_and_its_signature_is_kept_nowhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: _Answer(_charges("1")))
+    url = "https://files.example/2024-09/charges.csv?signature=secret"
+    _take(tmp_path / "ws", url)
+    (item,) = Store(tmp_path / "ws").imports("charges")
+    assert item.source == "charges.csv" and item.facts["billed"] == {"CNY": "1.00"}
+    again = _take(tmp_path / "ws", url)
+    assert "1 object is as imported before" in again.stderr and "secret" not in again.output
+    kept = [path.read_bytes() for path in (tmp_path / "ws").rglob("*") if path.is_file()]
+    assert not any(b"secret" in content for content in kept)
+    monkeypatch.setattr(_Answer, "headers", {"ETag": '"2"'})
+    assert fetch_new(Store(tmp_path / "ws"), url, tmp_path / "more")[1] == 0
+
+
+def test_an_address_without_a_bucket_lists_nothing(tmp_path: Path) -> None:
+    for url in ("s3://", "gs:///", "abfs://"):
+        with pytest.raises(Refused) as refusal:
+            fetch_new(Store(tmp_path), url, tmp_path / "none")
+        assert "names no bucket" in refusal.value.problems[0].words("what")
