@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fenrun.book.rows import Figure, Label, Link
+from fenrun.book.rows import Figure, Label, Link, Party
 from fenrun.plan.rows import Band, Component, Gate, Plan
 
 getcontext().prec = 100
@@ -89,6 +89,10 @@ class Book:
             [(k, f) for k, f in facts if isinstance(f, Figure)],
             lambda f: (f.party, f.figure, f.period),
         )
+        parties = self._latest(
+            [(k, f) for k, f in facts if isinstance(f, Party)], lambda f: f.party
+        )
+        self.kinds = {party.party: party.kind for party in parties}
         self.by_subject: dict[tuple[str, str, str], list[Link]] = defaultdict(list)
         for link in self.links:
             self.by_subject[link.of_kind, link.issuer, link.subject].append(link)
@@ -344,8 +348,11 @@ class Base:
     to_date: Decimal = ZERO
     columns: dict[int, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     customers: set[str | None] = field(default_factory=set)
+    scoped: bool = False
+    """Whether nothing is credited, and it stands for the payee's being in scope."""
 
 
+KINDS = {"customer": ("customer",), "partner": ("partner", "agent"), "rep": ("rep",)}
 Key = tuple[str, str, Span]
 
 
@@ -365,6 +372,7 @@ class _Audit:
         # component, payee, month, excluding clause -> amount
         self.left_out: dict[tuple[str, str, date, str], Decimal] = defaultdict(lambda: ZERO)
         self.figured: dict[str, dict[Key, Base]] = {}
+        self.scopes: dict[str, dict[Key, date]] = {}
         self.currency = self.terms.currency
         self.customers: set[str | None] = set()
         self.clawed: dict[tuple[str, str, str], dict[str, Decimal]] = defaultdict(
@@ -715,6 +723,11 @@ class _Audit:
             found[key].spend += row.counted
             found[key].columns[row.column] += row.counted
             spent[key, row.customer] += row.counted
+        self.scopes[component.rule_id] = self.in_scope(component)
+        self.customers |= {unit for _, unit, _ in self.scopes[component.rule_id]} - {""}
+        for key in self.scopes[component.rule_id]:
+            if key not in found:
+                found[key].scoped = True
         for (key, customer), amount in spent.items():
             enough = (
                 amount > 0 if component.counts_from is None else amount >= component.counts_from
@@ -738,6 +751,42 @@ class _Audit:
             )
         return found
 
+    def in_scope(self, c: Component) -> dict[Key, date]:
+        """Who has a line without a credit, by unit and period; and since which day of it."""
+        found: dict[Key, date] = {}
+        day = date(self.paid[0].year - 3, 1, 1)
+        while c.scope and day < self.paid[1]:
+            span = span_of(c.calendar, day)
+            if span.paid < self.paid[1]:
+                for payee, unit in self._in_scope_on(c, day, span):
+                    found.setdefault((payee, unit, span), day)
+            day += timedelta(days=1)
+        return found
+
+    def _in_scope_on(self, c: Component, day: date, span: Span) -> set[tuple[str, str]]:
+        """Payees and units that are in scope on a day."""
+        if c.scope == "holders":
+            held = {
+                (kind, issuer, subject): self.book.held(kind, issuer, subject, day).get(c.role)
+                or []
+                for kind, issuer, subject in self.book.by_subject
+                if c.each == "payee" or kind == "customer"
+            }
+            return {
+                (link.party, subject if c.each == "customer" else "")
+                for (_, _, subject), links in held.items()
+                for link in links
+            }
+        if c.scope == "label":
+            values = {p: self.book.label(p, c.scope_name, span.start) for p in self.book.by_party}
+            meant = {p for p, v in values.items() if v and c.scope_value in ("", v)}
+        else:
+            named = [key for key, rows in self.book.by_figure.items() if len(rows) == 1]
+            meant = {p for p, name, key in named if (name, key) == (c.scope_name, span.key)}
+        fits = KINDS.get(c.role)
+        kinds = self.book.kinds
+        return {(p, "") for p in meant if not fits or kinds.get(p, fits[0]) in fits}
+
     @staticmethod
     def _bound(component: Component, base: Base) -> None:
         if component.up_to is None:
@@ -757,6 +806,8 @@ class _Audit:
             ):
                 continue
             exact, reason = self._pay(component, payee, unit, span, base)
+            if base.scoped and reason == "payee":
+                continue
             self.answer.own[component.rule_id, payee, span.key, unit] = (
                 rounded(exact, self.terms.round_mode, self.terms.round_per),
                 reason,
@@ -770,6 +821,12 @@ class _Audit:
         )
 
     def _compared(self, c: Component, payee: str, unit: str, span: Span) -> Decimal | None:
+        """What the measure is compared with; what is absent counts as the plan says."""
+        found = self._compared_with(c, payee, unit, span)
+        absent = c.absent_figure if c.compare == "figure" else c.absent_period
+        return absent if found is None and c.compare else found
+
+    def _compared_with(self, c: Component, payee: str, unit: str, span: Span) -> Decimal | None:
         bases = self.figured[c.rule_id]
         if c.compare == "last year":
             found = [
@@ -813,6 +870,8 @@ class _Audit:
         class Payee:
             text = staticmethod(lambda name: self.book.label(payee, name, span.start))
 
+        if c.scope in ("label", "figure") and (payee, "", span) not in self.scopes[c.rule_id]:
+            return nothing, "not-in-scope"
         if c.payee_rule and not holds(self.trees[c.payee_rule], Payee):
             return nothing, "payee"
         if c.each != "payee" and not unit:
@@ -824,6 +883,8 @@ class _Audit:
         gates = [g for g in self.plan.gates if g.component == c.rule_id and g.subject != "earned"]
         if not all(self._open(gate, payee, unit, span, numbers) for gate in gates):
             return nothing, "gate"
+        if c.pays_on != "amount" and len(base.columns) > 1:
+            return nothing, "two-columns"
         by_bands = self._by_bands(c, span, base, numbers)
         factor = self._factor(c, span, numbers)
         if by_bands is None or factor is None:
@@ -863,7 +924,7 @@ class _Audit:
         whole = paid_on.get(c.pays_on, numbers["figure"]) or ZERO
         parts = {0: whole}
         if len(base.columns) > 1:
-            parts = dict(base.columns) if c.pays_on == "amount" else {}
+            parts = dict(base.columns)
         elif base.columns:
             parts = {next(iter(base.columns)): whole}
         paid = [
@@ -909,10 +970,17 @@ class _Audit:
             "compared": over,
             "increment": None if over is None else base.amount - over,
             "target": self._figure(c.target, c.target_of, payee, unit, span),
-            "figure": self._figure(c.on_name, c.on_of, payee, unit, span),
-            "by figure": self._figure(c.by_name, c.by_of, payee, unit, span),
-            "times figure": self._figure(c.times_name, c.times_of, payee, unit, span),
+            "figure": self._read(c, c.on_name, c.on_of, payee, unit, span),
+            "by figure": self._read(c, c.by_name, c.by_of, payee, unit, span),
+            "times figure": self._read(c, c.times_name, c.times_of, payee, unit, span),
         }
+
+    def _read(
+        self, c: Component, name: str, of: str, payee: str, unit: str, span: Span
+    ) -> Decimal | None:
+        """A figure that is paid on or picks a band; what is absent counts as the plan says."""
+        found = self._figure(name, of, payee, unit, span)
+        return c.absent_figure if found is None else found
 
     @staticmethod
     def _reading(
@@ -930,8 +998,10 @@ class _Audit:
     def _open(
         self, gate: Gate, payee: str, unit: str, span: Span, numbers: dict[str, Decimal | None]
     ) -> bool:
+        absent = next(c for c in self.plan.components if c.rule_id == gate.component).absent_figure
+        figure = self._figure(gate.name, gate.of, payee, unit, span)
         value = (
-            self._figure(gate.name, gate.of, payee, unit, span)
+            (absent if figure is None else figure)
             if gate.subject == "figure"
             else numbers[
                 {"attainment": "amount", "growth": "increment"}.get(gate.subject, gate.subject)

@@ -26,6 +26,7 @@ from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.pipeline import settle
 from fenrun.statement.run import Run
+from fenrun.store.digests import digests
 from fenrun.store.facts import Import
 from fenrun.whatif.cases import charge_table
 from tests.auditor.auditor import Answer, audit
@@ -93,7 +94,8 @@ def stored(charges: list[dict[str, Any]], folder: Path, number: int) -> Import:
     table = table.set_column(table.schema.get_field_index("import_id"), "import_id", import_id)
     write_charges(folder, table)
     facts = {"rows": table.num_rows, **billing_facts(table), **stored_facts(folder)}
-    return Import(content, "charges", f"charges-{number}.csv", KNOWN, folder, facts)
+    name, files = f"charges-{number}.csv", digests(folder)
+    return Import(content, "charges", name, KNOWN, folder, facts, files=files)
 
 
 def sources_of(books: Books) -> Sources:

@@ -24,6 +24,7 @@ def pay_out(audit: Any) -> None:
             continue
         for part in _instalments(audit, amount):
             _due(audit, payee, "", paid_month(audit, component, key), part, earned)
+    _first_in_scope(audit, earned)
     if audit.plan.pay:
         _walk(audit, earned)
         return
@@ -33,6 +34,15 @@ def pay_out(audit: Any) -> None:
     for (payee, month), amount in sums.items():
         if amount and audit.paid[0] <= month < audit.paid[1]:
             answer.payments[payee, month, "cash"] = (amount, amount)
+
+
+def _first_in_scope(audit: Any, earned: dict[tuple[str, str, date], Decimal]) -> None:
+    """Whoever is in scope is paid its draw from the month on in which it first is."""
+    for component in audit.plan.components:
+        for (payee, unit, span), since in audit.scopes.get(component.rule_id, {}).items():
+            own = audit.answer.own.get((component.rule_id, payee, span.key, unit))
+            if own and own[1] != "payee":
+                earned[payee, "", since.replace(day=1)] += ZERO
 
 
 def paid_month(audit: Any, component: str, key: str) -> date:

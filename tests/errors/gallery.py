@@ -869,6 +869,7 @@ def _parquet(**types: pa.DataType) -> bytes:
 
 _PLACE = Place("...")
 USUAL_TABLE = "bands: [from 0 pays 5 %]"
+COLUMNS = "columns: [{when: ChargeCategory = 'Tax', bands: [pays 1 %]}, {bands: [pays 5 %]}]"
 REWARD = "{id: reward, pays: partner, per: month, on: amount, by: amount, table: rates}"
 CASE = (
     "cases: [{case: one, given: {links: [{of: customer, subject: K1, role: partner, party: P1}], "
@@ -1114,6 +1115,10 @@ GALLERY: dict[str, Shows] = {
         USUAL_TABLE + "}",
         USUAL_TABLE + "}, {from: 2024-01-01, source: Terms, kind: all units, bands: [pays 6 %]}",
     ),
+    "version-inside": plan(
+        USUAL_TABLE + "}",
+        USUAL_TABLE + "}, {from: 2024-02-10, source: Letter, kind: all units, bands: [pays 6 %]}",
+    ),
     "table-times": plan(
         text=PLAN.replace(USUAL_TABLE, "bands: [from 0 pays 5]").replace(
             "by: amount,", "by: amount, times: rates by amount,"
@@ -1190,6 +1195,20 @@ GALLERY: dict[str, Shows] = {
         PLAN.replace(REWARD, TWICE),
         BOOK + "labels: [{party: K1, label: class, value: C}]\n",
     ),
+    "columns-mixed": settled(
+        f"{COLUMNS}, and on: increment",
+        PLAN.replace(USUAL_TABLE, COLUMNS).replace(
+            "on: amount, by: amount", "on: increment, by: increment, compare: figure base"
+        ),
+        BOOK + "figures: [{party: P1, figure: base, period: 2024-09, amount: 1, currency: CNY}]\n",
+        _csv() + _csv(ChargeCategory="Tax").splitlines()[1] + b"\n",
+    ),
+    "below-zero": settled("BilledCost: -1.00, and no other charge", content=_csv(BilledCost="-1")),
+    "figure-currency": settled(
+        "baseline: {figure: base, per: month}, and that figure without a currency",
+        PLAN.replace("table: rates", "table: rates, baseline: {figure: base, per: month}"),
+        BOOK + "figures: [{party: K1, figure: base, period: 2024-09, amount: 1}]\n",
+    ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),
     "merging-pays": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 4 %, from 1000 pays 5 %]"),
@@ -1262,9 +1281,6 @@ GALLERY: dict[str, Shows] = {
     "stored-unlogged": settled(
         "a folder of the store copied beside itself",
         act=_file(lambda folder: shutil.copytree(folder, folder.with_name("000000000000"))),
-    ),
-    "below-bands": settled(
-        "bands: [from 0 pays 5 %], and BilledCost: -1.00", content=_csv(BilledCost="-1.00")
     ),
     "charges-twice": settled(
         "charges.csv again, with one more charge, as more.csv", act=_twice_then(lambda store: None)

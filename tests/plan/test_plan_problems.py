@@ -97,6 +97,23 @@ BAD = {
         _bands("from 0 pays 1 %", kind="marginal").replace("on: amount", "on: figure pay"),
         "table-marginal",
     ),
+    "a version that begins inside a period": (
+        GOOD.replace(
+            "bands: [pays 10 %]}]",
+            "bands: [pays 10 %]}, "
+            "{from: 2024-02-10, source: test, kind: all units, bands: [pays 11 %]}]",
+        ),
+        "version-inside",
+    ),
+    "a version that begins inside a quarter": (
+        GOOD.replace("per: month", "per: quarter").replace(
+            "bands: [pays 10 %]}]",
+            "bands: [pays 10 %]}, "
+            "{from: 2024-02-01, source: test, kind: all units, bands: [pays 11 %]}]",
+        ),
+        "version-inside",
+    ),
+    "expires without minimum": (GOOD + "pay: {expires: 3 months}\n", "plan-key"),
     "alias in itself": ("plan: &a [*a]\n", "plan-text"),
 }
 

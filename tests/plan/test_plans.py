@@ -1,6 +1,7 @@
 """Every programme's own cases hold, and a channel manager's smaller questions come out as by hand.
 
-The smaller questions are YAML: name, given, expect. A new one needs no Python.
+The smaller questions are YAML: name, given, expect, and the `problems` that must be shown. A new
+one needs no Python.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from fenrun.cli.plan_ import check
 from fenrun.plan.read import load_plan, read_plan
 from fenrun.whatif.cases import run_cases
 
@@ -48,7 +50,7 @@ def small_plan(case: dict[str, Any]) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_small_questions(case: dict[str, Any]) -> None:
     outcomes, problems = run_cases(read_plan(small_plan(case), "small.yaml"))
-    assert not [problem.words("what") for problem in problems]
+    assert [problem.code for problem in problems] == case.get("problems", [])
     assert outcomes and all(outcome.ok for outcome in outcomes)
 
 
@@ -56,3 +58,19 @@ def test_a_wrong_expectation_fails() -> None:
     case = {**CASES[0], "expect": [{**CASES[0]["expect"][0], "earned": "100.01"}]}
     _, problems = run_cases(read_plan(small_plan(case), "small.yaml"))
     assert [problem.code for problem in problems] == ["case-failed"]
+
+
+@pytest.mark.parametrize("part", ["charges", "period"])
+def test_plan_check_names_a_case_that_cannot_be_read(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    charge, period = {"customer": "K1", "month": "2024-03", "billed": "1"}, "2024-03"
+    if part == "charges":
+        charge["colour"] = "red"
+    else:
+        period = "March"
+    expect = [{"payee": "P1", "period": period, "earned": "0"}]
+    path = tmp_path / "plan.yaml"
+    path.write_text(small_plan({"given": {"charges": [charge]}, "expect": expect}), "utf-8")
+    code, said = check.main([str(path)], standalone_mode=False), capsys.readouterr()
+    assert code == 1 and f"{part} error" in said.err and "no problems" not in said.out

@@ -108,9 +108,10 @@ def _columns(draw: st.DrawFn, unit: str) -> list[Item]:
 
 
 @st.composite
-def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool) -> list[Item]:
-    """Dated versions; a version may be published late."""
-    starts = ("2023-01-01", "2024-02-01") if draw(st.booleans()) else ("2024-01-01",)
+def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str) -> list[Item]:
+    """Dated versions, which begin with a period; a version may be published late."""
+    later = "2024-02-01" if per == "month" else "2024-01-01"
+    starts = ("2023-01-01", later) if draw(st.booleans()) else ("2024-01-01",)
     found = []
     for start in starts:
         version: Item = {"from": start, "source": "test", "kind": kind}
@@ -163,6 +164,10 @@ _GATES = (
     "spend from 50",
     "amount to date above 100 and below 2,000",
 )
+_SCOPES = {
+    "payee": ("all", "all with level elite", "all with level", "all with figure task"),
+    "customer": ("all",),
+}
 _COUNTS = ("customers", "customers from 100", "new customers", "new customers from 10")
 _OPTIONS = (
     ("cap", ("20", "33.33", "7.5 % of amount"), 4),
@@ -188,7 +193,7 @@ def _component(
     columns = kind == "all units" and _one_in(draw, 3)
     counting = each == "payee" and kind == "all units" and not columns and _one_in(draw, 5)
     unit = " %" if by in ("attainment", "growth") else ""
-    tables[f"t{number}"] = draw(_table(kind, unit, columns))
+    tables[f"t{number}"] = draw(_table(kind, unit, columns, per))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
     found["table"] = f"t{number}"
@@ -202,6 +207,8 @@ def _component(
     if counting:
         found["counts"] = draw(st.sampled_from(_COUNTS))
     found |= draw(_options(counting, each))
+    if not columns and each in _SCOPES and _one_in(draw, 4):
+        found["for"] = draw(st.sampled_from(_SCOPES[each]))
     found |= draw(_beside(found, per, earlier))
     return found
 
@@ -229,6 +236,10 @@ def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
     for key, values, one_in in _OPTIONS:
         if _one_in(draw, one_in) and not (key == "up to" and counting):
             found[key] = draw(st.sampled_from(values))
+    if _one_in(draw, 4):
+        found["absent"] = draw(
+            st.sampled_from(({"figure": "zero"}, {"period": "zero", "figure": "zero"}))
+        )
     if _one_in(draw, 5):
         found["of"] = draw(credit_conditions)
     if not counting and _one_in(draw, 3):
@@ -372,11 +383,15 @@ _FROZEN = ("class = 'D'", "region = 'north'")
 
 @st.composite
 def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
-    """Terms of payment; only what is earned customer by customer can be frozen."""
+    """Terms of payment; only what is earned customer by customer can be frozen.
+
+    Only what is kept back by a minimum can lapse.
+    """
     choices = _PAY | ({"frozen": _FROZEN} if by_customer else {})
-    return {
+    said = {
         key: draw(st.sampled_from(values)) for key, values in choices.items() if draw(st.booleans())
     }
+    return said | ({"minimum": "20"} if "expires" in said and "minimum" not in said else {})
 
 
 _BASES = ("billed", *BASES, "lesser of billed and contracted")  # most plans say billed
@@ -415,6 +430,7 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
     text |= draw(shared_terms()) if shared is None else shared
     if _one_in(draw, 4):
         text["year starts"] = "February"
+        tables.update({name: [{**own[0], "from": "2023-01-01"}] for name, own in tables.items()})
     by_customer = all(
         c.get("each") == "customer" or c["on"].startswith("earned") for c in components
     )

@@ -29,7 +29,7 @@ from fenrun.plan.diff import Change, diff
 from fenrun.plan.guide import html, markdown
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.store.facts import Store
-from fenrun.whatif.cases import Outcome, run_cases, said_amounts
+from fenrun.whatif.cases import Outcome, run_cases, said_amounts, unreadable_cases
 from fenrun.whatif.compare import compare_plans
 
 _FILES = click.argument("plans", nargs=-1, required=True, type=click.Path(path_type=Path))
@@ -62,7 +62,10 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
     that it earns more? `proven` means never, all else being equal; `not examined` says why.
     """
     files, problems = _load(plans)
-    examined = [(file, *examine(file.plan, file.source)) for file in files]
+    examined = []
+    for file in files:
+        found, proofs = examine(file.plan, file.source)
+        examined.append((file, found + unreadable_cases(file), proofs))
     problems += [problem for _, found, _ in examined for problem in found]
     if json_:
         print_json(

@@ -101,7 +101,9 @@ def _crediting(plan: Plan) -> str:
 
 def _summing(c: Component) -> tuple[object, ...]:
     """Return what makes of months a measure of a period."""
-    return c.calendar, c.counts, c.counts_from, c.up_to, c.compare == "last year of its customers"
+    in_scope = (c.scope, c.scope_name, c.scope_value)
+    of_customers = c.compare == "last year of its customers"
+    return c.calendar, c.counts, c.counts_from, c.up_to, of_customers, in_scope
 
 
 def _counting(plan: Plan, c: Component, crediting: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from collections.abc import Iterator
+from typing import Any
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem
 from fenrun.credit.crediting import Crediting
 from fenrun.earn.earning import Earning
-from fenrun.engine.codes import unscaled
+from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.runner import Runner
 
 _TWICE = """
@@ -46,12 +47,6 @@ LEFT JOIN (
  AND t.period = sums.period
 WHERE compared(times(sums.earned + coalesce(t.taken, 0), {money_to_limit}),
                times(sums.cap, {limit_to_money})) > 0"""
-_BELOW_BANDS = """
-SELECT plan, component, min(payee), count(*), sum(amount)
-FROM earnings
-WHERE reason = 'no-band' AND amount < 0 AND earned = 0
-GROUP BY plan, component
-ORDER BY plan, component"""
 _CLASHES = """
 SELECT c.plan, c.component, min(c.excluded_by), c.payee, sum(c.amount)
 FROM qualifying_amounts AS c
@@ -59,6 +54,45 @@ WHERE EXISTS (SELECT 1 FROM groups_of AS g
               WHERE g.plan = c.plan AND g.group_id = c.excluded_by)
 GROUP BY c.plan, c.component, c.payee
 HAVING sum(c.amount) <> 0"""
+
+_MIXED = """
+SELECT component, payee, unit, period, pays_on, plan
+FROM component_earnings
+WHERE reason = 'two-columns' AND last_month >= {paid_from}"""
+_BELOW = """
+SELECT component, payee, unit, period, amount, plan
+FROM component_earnings
+WHERE reason = 'no-band' AND amount < 0 AND last_month >= {paid_from}
+  AND reads_by IN ('amount', 'amount to date', 'attainment')"""
+_UNLIKE = """
+SELECT DISTINCT f.figure, f.party, f.period, f.currency, k.component, z.currency AS wanted, k.plan
+FROM component_earnings AS e
+JOIN (SELECT plan, component, target AS name, target_of AS whose FROM components
+      UNION ALL
+      SELECT plan, component, compare_name, compare_of FROM components
+      UNION ALL
+      SELECT plan, component, on_name, on_of FROM components WHERE pays_on = 'figure'
+      UNION ALL
+      SELECT plan, component, by_name, by_of FROM components
+      UNION ALL
+      SELECT plan, component, times_name, times_of FROM components
+      UNION ALL
+      SELECT plan, component, name, whose FROM gates WHERE subject = 'figure') AS k
+  ON k.plan = e.plan AND k.component = e.component
+JOIN terms AS z ON z.plan = k.plan
+JOIN figures AS f
+  ON f.party = CASE k.whose WHEN 'customer' THEN e.unit ELSE e.payee END
+ AND f.figure = k.name AND f.period = e.period AND f.currency NOT IN (z.currency, 0)
+WHERE e.last_month >= {paid_from}"""
+_UNLIKE_BASELINES = """
+SELECT DISTINCT f.figure, f.party, f.period, f.currency, k.component, z.currency, k.plan
+FROM components AS k
+JOIN terms AS z ON z.plan = k.plan
+JOIN qualifying_of AS q ON q.plan = k.plan AND q.component = k.component
+JOIN baselined AS c ON c.plan = q.counted_plan AND c.component = q.counted_component
+JOIN figures AS f
+  ON f.party = c.customer AND f.figure = k.baseline AND f.period = c.period
+ AND f.currency <> z.currency"""
 
 
 def broken(runner: Runner, earning: Earning) -> list[str]:
@@ -97,36 +131,77 @@ def broken_measures(runner: Runner, crediting: Crediting) -> list[str]:
     return ["what is measured does not sum to what is credited"] if is_broken else []
 
 
-def _below_bands(runner: Runner, earning: Earning) -> list[Problem]:
-    """Return the components whose bands say nothing of a negative amount."""
-    found, text = [], earning.codes.text
-    for plan, component, payee, count, amount in runner.rows(_BELOW_BANDS):
-        values = {
-            "component": text(component),
-            "payee": text(payee),
-            "count": count,
-            "amount": plain(unscaled(int(amount), earning.scales.measure) or Decimal(0)),
-        }
-        place = Place(str(text(plan)), 0, str(text(component)))
-        found.append(Problem("below-bands", place, values))
-    return found
-
-
 def find(runner: Runner, earning: Earning) -> list[Problem]:
-    """Return the problems of earnings.
+    """Return what keeps earnings from being what a plan means, each where it was met.
 
-    Credits that two components of an exclusive group claim count for neither; what falls below all
-    bands is not taken back.
+    Credits that two components of an exclusive group claim, which count for neither; units that
+    meet several columns of a table that cannot tell them apart; refunds that no band decides about;
+    figures in another currency.
     """
-    found, text = _below_bands(runner, earning), earning.codes.text
+    return [
+        *_clashes(runner, earning),
+        *_mixed(runner, earning),
+        *_below(runner, earning),
+        *_unlike(runner, earning),
+    ]
+
+
+def _clashes(runner: Runner, earning: Earning) -> Iterator[Problem]:
+    text = earning.codes.text
     for plan, component, group, payee, amount in runner.rows(_CLASHES):
-        measured = unscaled(int(amount), earning.scales.measure)
         values = {
             "component": text(component),
             "group": text(group),
             "payee": text(payee),
-            "amount": "" if measured is None else plain(measured),
+            "amount": _shown(amount, earning),
         }
-        place = Place(str(text(plan)), 0, str(text(component)))
-        found.append(Problem("claimed-twice", place, values))
-    return found
+        yield Problem("claimed-twice", _place(earning, plan, component), values)
+
+
+def _mixed(runner: Runner, earning: Earning) -> Iterator[Problem]:
+    for component, payee, unit, period, on, plan in _of_period(runner, earning, _MIXED):
+        values = _of_line(earning, component, payee, unit, period) | {"on": on}
+        yield Problem("columns-mixed", _place(earning, plan, component), values)
+
+
+def _below(runner: Runner, earning: Earning) -> Iterator[Problem]:
+    for component, payee, unit, period, amount, plan in _of_period(runner, earning, _BELOW):
+        values = _of_line(earning, component, payee, unit, period)
+        values["amount"] = _shown(amount, earning)
+        yield Problem("below-zero", _place(earning, plan, component), values)
+
+
+def _unlike(runner: Runner, earning: Earning) -> Iterator[Problem]:
+    code, text = earning.codes.of, earning.codes.text
+    wanted = {code(plan.terms[0].currency) for plan in earning.plans}
+    met = {currency for (currency,) in runner.rows("SELECT DISTINCT currency FROM figures")}
+    rows = _of_period(runner, earning, _UNLIKE) if met - wanted - {0} else []
+    if met - wanted and any(c.baseline for plan in earning.plans for c in plan.components):
+        rows += runner.rows(_UNLIKE_BASELINES)
+    names = ("figure", "party", "period", "currency", "component", "wanted")
+    for *said, plan in rows:
+        values = {name: text(found) or "-" for name, found in zip(names, said)}
+        yield Problem("figure-currency", _place(earning, plan, said[4]), values)
+
+
+def _of_period(runner: Runner, earning: Earning, sql: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query on the lines that the period pays."""
+    return list(runner.rows(sql.format(paid_from=month_number(earning.period.span.start))))
+
+
+def _of_line(
+    earning: Earning, component: int, payee: int, unit: int, period: int
+) -> dict[str, Any]:
+    text = earning.codes.text
+    said = {"component": text(component), "payee": text(payee), "period": text(period)}
+    return said | {"unit": f" ({text(unit)})" if unit else ""}
+
+
+def _place(earning: Earning, plan: int, component: int) -> Place:
+    text = earning.codes.text
+    return Place(str(text(plan)), 0, str(text(component)))
+
+
+def _shown(amount: int, earning: Earning) -> str:
+    measured = unscaled(int(amount), earning.scales.measure)
+    return "" if measured is None else plain(measured)

@@ -10,10 +10,12 @@ from typing import Any
 
 from fenrun.base.money import decimals
 from fenrun.base.when import Period, period_of
+from fenrun.book.rows import ROLE_KINDS
 from fenrun.credit.crediting import code_test, label_join, to_sql
 from fenrun.credit.shared_work import shared_work
 from fenrun.earn.calendar import MONTHLY, first_charged, first_needed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
+from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree
@@ -34,7 +36,9 @@ _OPTIONAL = {
     ),
     "qualifying_customers": (*_UNIT, "customers"),
     "customers_last_year": (*_UNIT, "amount"),
+    "payees_in_scope": (*_UNIT, "since"),
     "gated": (*_UNIT, "gate_no", "words"),
+    "mixed_columns": _UNIT,
     "factors": (*_UNIT, "factor", "words"),
     "gate_entries": _ENTRY,
     "gated_lines": _LINE,
@@ -47,6 +51,35 @@ _OPTIONAL = {
     "clawback_entries": (*_LINE, "unit"),
 }
 """The steps that not every plan needs, with the columns of the table that stands in for each."""
+_TOTALS_IN_SCOPE = """
+  UNION ALL
+  SELECT s.plan, s.component, s.payee, s.unit, s.calendar, s.period, s.period_from, s.period_to,
+         s.first_month, s.last_month, s.counts, s.up_to, 0, 1
+  FROM payees_in_scope AS s
+  WHERE NOT EXISTS (SELECT 1 FROM credited_totals AS t
+                    WHERE t.plan = s.plan AND t.component = s.component AND t.payee = s.payee
+                      AND t.unit = s.unit AND t.period = s.period)"""
+_COLUMNS_IN_SCOPE = """
+UNION ALL
+SELECT s.plan, s.component, s.payee, s.unit, s.period, 0, 1, 0
+FROM payees_in_scope AS s
+WHERE NOT EXISTS (SELECT 1 FROM reached AS t
+                  WHERE t.plan = s.plan AND t.component = s.component AND t.payee = s.payee
+                    AND t.unit = s.unit AND t.period = s.period)"""
+"""What is added to `measures` and `column_measures` where some plan says who is in scope."""
+
+_IS_IN_SCOPE = """CASE
+         WHEN k.scope IN ('', 'holders') THEN 1
+         WHEN EXISTS (SELECT 1 FROM payees_in_scope AS s
+                      WHERE s.plan = b.plan AND s.component = b.component
+                        AND s.payee = b.payee AND s.period = b.period) THEN 1
+         ELSE 0 END"""
+"""Whether the label or figure that a component names says that it is for the payee."""
+
+
+def has_scope(plans: Sequence[Plan]) -> bool:
+    """Return whether some plan pays whoever is in scope, also where nothing is credited to it."""
+    return any(c.scope for plan in plans for c in plan.components)
 
 
 @dataclass(frozen=True)
@@ -284,16 +317,19 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
+            "scope",
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
-            *("table_id", "times_table", "times_name"),
+            *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
         )
         return {
             "rank": (NUMBER, int),
             "clawback_months": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
+            "absent_figure": amount(scales.measure),
+            "absent_period": amount(scales.measure),
             "portion": amount(scales.portion),
             "cap": amount(scales.limit),
             "cap_rate": amount(scales.limit - scales.measure),
@@ -399,8 +435,12 @@ class Earning:
             found.add("qualifying_customers")
         if any(c.compare == "last year of its customers" for c in components):
             found.add("customers_last_year")
+        if has_scope(plans):
+            found.add("payees_in_scope")
         if any(plan.gates for plan in plans):
             found.add("gated")
+        if any(plan.columns for plan in plans) and any(c.pays_on != "amount" for c in components):
+            found.add("mixed_columns")
         if any(c.times_table for c in components):
             found.add("factors")
         if any(c.clawback_rule for c in components):
@@ -449,6 +489,13 @@ class Earning:
             "paid_from": str(month_number(self.period.span.start)),
             "paid_to": str(month_number(self.period.last_day) + 1),
             "baseline": str(self.codes.of("baseline")),
+            "other_kind": " OR ".join(
+                f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"
+                for role, kinds in ROLE_KINDS.items()
+            ),
+            "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
+            "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
+            "columns_in_scope": _COLUMNS_IN_SCOPE if has_scope(self.plans) else "",
             "payee_matches": self._payee_matches(),
             "customer_tests": self._customer_tests(),
         }
@@ -472,10 +519,10 @@ class Earning:
                 *(pay.freeze_rule for pay in plan.pay),
             )
         ]
-        of = (
-            "(SELECT DISTINCT unit AS customer FROM performance_measures WHERE unit <> 0) AS c"
-            " JOIN periods AS p ON p.calendar = '1@1'"
-        )
+        units = "SELECT DISTINCT unit AS customer FROM performance_measures WHERE unit <> 0"
+        if has_scope(self.plans):
+            units += " UNION SELECT unit FROM payees_in_scope WHERE unit <> 0"
+        of = f"({units}) AS c JOIN periods AS p ON p.calendar = '1@1'"
         days = ("c.customer", "p.period_to - 1")
         return self._party_tests(rules, "c.customer, p.first_month AS month", of, days)
 

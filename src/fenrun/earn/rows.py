@@ -34,8 +34,10 @@ class Earning:
     step_no: int
     """0 for what the component earns by itself; then the order in which clauses change it."""
     reason: str
-    """Of step 0: `band`, `capped`, or why it is nothing: `payee` (does not qualify), `no-unit`,
-    `no-target`, `no-comparison`, `no-figure`, `no-band`, `gate` (its threshold is not met).
+    """Of step 0: `band`, `capped`, or why it is nothing: `not-in-scope` (it is for others), `payee`
+    (does not qualify), `no-unit`,
+    `no-target`, `no-comparison`, `no-figure`, `no-band`, `gate` (its threshold is not met),
+    `two-columns` (an increment or figure cannot be told apart by them; this is a problem too).
 
     Of the others: `gate` (of another component's earnings), `less`, `beaten`, `ceiling`,
     `override` or `clawback`.

@@ -49,20 +49,58 @@ WHERE CASE WHEN s.counts_from IS NULL THEN s.amount > 0 ELSE s.amount >= s.count
   AND (s.counts = 'customers' OR (s.since >= s.period_from AND s.since < s.period_to))
 GROUP BY s.plan, s.component, s.payee, s.unit, s.period
 
+-- step: payees_in_scope
+-- Whose pay is looked at in which periods though nothing may be credited to it, by what the book
+-- says of it; and since which day of the period.
+SELECT k.plan, k.component, h.party AS payee,
+       CASE k.each WHEN 'customer' THEN h.subject ELSE 0 END AS unit, p.calendar, p.period,
+       p.period_from, p.period_to, p.first_month, p.last_month, k.counts, k.up_to,
+       min(greatest(h.valid_from, p.period_from)) AS since
+FROM totals_of AS k
+JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN links AS h
+  ON h.role = k.role AND h.sound = 1 AND h.valid_from < p.period_to AND p.period_from < h.valid_to
+ AND (k.each = 'payee' OR h.of_kind = 'customer')
+WHERE k.scope = 'holders'
+GROUP BY k.plan, k.component, h.party, CASE k.each WHEN 'customer' THEN h.subject ELSE 0 END,
+         p.calendar, p.period, p.period_from, p.period_to, p.first_month, p.last_month, k.counts,
+         k.up_to
+UNION ALL
+SELECT k.plan, k.component, l.party, 0, p.calendar, p.period, p.period_from, p.period_to,
+       p.first_month, p.last_month, k.counts, k.up_to, p.period_from
+FROM totals_of AS k
+JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN labels AS l
+  ON l.label = k.scope_name AND (k.scope_value = 0 OR l.value = k.scope_value)
+ AND l.valid_from <= p.period_from AND p.period_from < l.valid_to
+WHERE k.scope = 'label'
+  AND NOT EXISTS (SELECT 1 FROM parties AS q WHERE q.party = l.party AND ({other_kind}))
+UNION ALL
+SELECT k.plan, k.component, f.party, 0, p.calendar, p.period, p.period_from, p.period_to,
+       p.first_month, p.last_month, k.counts, k.up_to, p.period_from
+FROM totals_of AS k
+JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN figures AS f ON f.figure = k.scope_name AND f.period = p.period
+WHERE k.scope = 'figure'
+  AND NOT EXISTS (SELECT 1 FROM parties AS q WHERE q.party = f.party AND ({other_kind}))
+
 -- step: measures
--- The measured amount of each component, payee, unit and period; and of the same to date.
-WITH totals AS (
+-- The measured amount of each component, payee, unit and period; and of the same to date. `scoped`
+-- where nothing is credited, and it stands for the payee's being in scope.
+WITH credited_totals AS (
   SELECT k.plan, k.component, c.payee, c.unit, p.calendar, p.period, p.period_from, p.period_to,
-         p.first_month, p.last_month, k.counts, k.up_to, sum(c.counted) AS amount
+         p.first_month, p.last_month, k.counts, k.up_to, sum(c.counted) AS amount, 0 AS scoped
   FROM qualifying_amounts AS c
   JOIN totals_of AS k ON k.counted_plan = c.plan AND k.counted_component = c.component
   JOIN periods AS p
     ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
   GROUP BY k.plan, k.component, c.payee, c.unit, p.calendar, p.period, p.period_from, p.period_to,
            p.first_month, p.last_month, k.counts, k.up_to),
+totals AS (
+  SELECT * FROM credited_totals{totals_in_scope}),
 bounded AS (
   SELECT s.plan, s.component, s.payee, s.unit, s.calendar, s.period, s.period_from, s.period_to,
-         s.first_month, s.last_month, s.amount AS spend,
+         s.first_month, s.last_month, s.amount AS spend, s.scoped,
          least(CASE WHEN s.counts = 'amount' THEN s.amount ELSE coalesce(n.customers, 0) END,
                s.up_to) AS amount
   FROM totals AS s
@@ -90,7 +128,7 @@ reached AS (
   FROM totals AS s)
 SELECT plan, component, payee, unit, period, column_no, columns,
        least(reached, up_to) - least(reached - amount, up_to) AS amount
-FROM reached
+FROM reached{columns_in_scope}
 
 -- step: customers_last_year
 -- What anybody was credited a year before for the customers that a payee has in a period.
@@ -120,13 +158,16 @@ SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.pay
        b.amount, b.to_date, k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion, k.cap,
        k.cap_rate, k.table_id, z.round_step, z.round_per, z.round_mode,
        t.amount AS target,
-       CASE k.compare WHEN 'last year' THEN y.amount
-                      WHEN 'previous period' THEN v.amount
-                      WHEN 'last year of its customers' THEN c.amount
-                      ELSE f.amount END AS compared,
-       n.amount AS figure, w.amount AS by_figure, x.amount AS times_figure, b.spend,
+       CASE k.compare WHEN 'last year' THEN coalesce(y.amount, k.absent_period)
+                      WHEN 'previous period' THEN coalesce(v.amount, k.absent_period)
+                      WHEN 'last year of its customers' THEN coalesce(c.amount, k.absent_period)
+                      WHEN 'figure' THEN coalesce(f.amount, k.absent_figure) END AS compared,
+       coalesce(n.amount, k.absent_figure) AS figure,
+       coalesce(w.amount, k.absent_figure) AS by_figure,
+       coalesce(x.amount, k.absent_figure) AS times_figure, k.absent_figure, b.spend,
        coalesce(v.spend, 0) AS spend_before,
-       CASE WHEN k.payee_test = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies
+       CASE WHEN k.payee_test = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies,
+       {is_in_scope} AS in_scope
 FROM measures AS b
 JOIN like_of AS l ON l.like_plan = b.plan AND l.like_component = b.component
 JOIN components AS k ON k.plan = l.plan AND k.component = l.component
@@ -159,6 +200,7 @@ LEFT JOIN customers_last_year AS c
 LEFT JOIN payee_matches AS q
   ON q.test = k.payee_test AND q.payee = b.payee AND q.period_from = b.period_from
 WHERE b.last_month >= {earn_from} AND b.last_month < {paid_to}
+  AND (b.scoped = 0 OR k.payee_test = 0 OR q.payee IS NOT NULL)
 
 -- step: gated
 -- The first gate of a component that is shut; one whose number is missing is.
@@ -171,7 +213,7 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
                             WHEN 'spend' THEN r.spend
                             WHEN 'spend before' THEN r.spend_before
                             WHEN 'amount to date' THEN r.to_date
-                            WHEN 'figure' THEN f.amount
+                            WHEN 'figure' THEN coalesce(f.amount, r.absent_figure)
                             ELSE r.amount - r.compared END AS measure,
              CASE g.subject WHEN 'attainment' THEN r.target
                             WHEN 'growth' THEN r.compared
@@ -187,6 +229,12 @@ WHERE NOT coalesce(
   AND lies_within(s.measure, {bound}, s.reference, s.lower, s.lower_in, s.upper, s.upper_in),
   false)
 GROUP BY s.plan, s.component, s.payee, s.unit, s.period
+
+-- step: mixed_columns
+-- Units that meet several columns of a table: only amounts can be told apart by them.
+SELECT DISTINCT plan, component, payee, unit, period
+FROM column_measures
+WHERE columns > 1
 
 -- step: tested
 -- What a rate is applied to, what picks the band, and what the band's bounds are multiplied with;
@@ -211,7 +259,8 @@ SELECT r.*, r.amount - r.compared AS increment,
        CASE r.times_by WHEN 'attainment' THEN r.target
                        WHEN 'growth' THEN r.compared
                        ELSE {one} END AS times_reference,
-       CASE WHEN r.qualifies = 0 THEN 'payee'
+       CASE WHEN r.in_scope = 0 THEN 'not-in-scope'
+            WHEN r.qualifies = 0 THEN 'payee'
             WHEN r.each <> 'payee' AND r.unit = 0 THEN 'no-unit'
             WHEN 'attainment' IN (r.reads_by, r.times_by)
               AND (r.target IS NULL OR r.target <= 0) THEN 'no-target'
@@ -222,9 +271,13 @@ SELECT r.*, r.amount - r.compared AS increment,
             WHEN (r.pays_on = 'figure' AND r.figure IS NULL)
               OR (r.reads_by = 'figure' AND r.by_figure IS NULL)
               OR (r.times_by = 'figure' AND r.times_figure IS NULL) THEN 'no-figure'
-            WHEN g.gate_no IS NOT NULL THEN 'gate' END AS hindrance,
+            WHEN g.gate_no IS NOT NULL THEN 'gate'
+            WHEN x.unit IS NOT NULL THEN 'two-columns' END AS hindrance,
        g.words AS gate
 FROM referenced AS r
+LEFT JOIN mixed_columns AS x
+  ON x.plan = r.like_plan AND x.component = r.like_component AND x.payee = r.payee
+ AND x.unit = r.unit AND x.period = r.period AND r.pays_on <> 'amount'
 LEFT JOIN gated AS g
   ON g.plan = r.plan AND g.component = r.component AND g.payee = r.payee
  AND g.unit = r.unit AND g.period = r.period
@@ -238,7 +291,7 @@ FROM tested AS t
 JOIN column_measures AS c
   ON c.plan = t.like_plan AND c.component = t.like_component
  AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
-WHERE t.hindrance IS NULL AND (c.columns = 1 OR t.pays_on = 'amount')
+WHERE t.hindrance IS NULL
 
 -- step: slices
 -- The bands reached, with what each is applied to: the whole, or its own slice.

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from fenrun.base.money import decimals
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Book
-from fenrun.earn.earning import PartyTests, Scales
+from fenrun.earn.earning import PartyTests, Scales, has_scope
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
 from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
@@ -25,6 +25,18 @@ PAYOUTS = (
     *("balance", "paid", "carried"),
 )
 """The columns of `payouts`."""
+_IN_SCOPE = """
+        UNION ALL
+        SELECT e.plan, e.payee, m.first_month
+        FROM payees_in_scope AS s
+        JOIN like_of AS l ON l.like_plan = s.plan AND l.like_component = s.component
+        JOIN component_earnings AS e
+          ON e.plan = l.plan AND e.component = l.component AND e.payee = s.payee
+         AND e.unit = s.unit AND e.period = s.period AND e.reason <> 'payee'
+        JOIN pay AS y ON y.plan = e.plan
+        JOIN periods AS m
+          ON m.calendar = '1@1' AND m.period_from <= s.since AND s.since < m.period_to"""
+"""Whoever is in scope is paid its draw from the month on in which it first is."""
 _HELD_BACK = ("plan", "payee", "month", "amount")
 
 
@@ -108,6 +120,7 @@ class Paying:
         """Return what fills steps.sql."""
         scales = self.scales
         return {
+            "payees_in_scope": _IN_SCOPE if has_scope(self.plans) else "",
             "whole_share": str(10**self.share),
             "cut": str(10 ** (self.share + scales.money)),
             "whole_tax": str(10**self.tax),

@@ -51,7 +51,7 @@ GROUP BY a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment
 SELECT p.plan, p.payee, m.first_month AS month, coalesce(sum(r.amount), 0) AS due
 FROM (
   SELECT plan, payee, min(due_month) AS first_month
-  FROM payables
+  FROM (SELECT plan, payee, due_month FROM payables{payees_in_scope}) AS due_months
   GROUP BY plan, payee) AS p
 JOIN periods AS m
   ON m.calendar = '1@1' AND m.first_month >= p.first_month AND m.last_month < {paid_to}

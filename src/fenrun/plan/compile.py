@@ -174,6 +174,8 @@ def _pay(draft: Draft) -> _PayClause:
     freeze = draft.sub_rule(("pay", "frozen"), "pay.frozen", "freeze", item.frozen, "party")
     if freeze:
         _check_frozen(draft)
+    if item.expires and item.minimum is None:
+        draft.wrong_key(("pay",), "minimum", "expires-alone")
     _check_whole(draft, "instalments", item.instalments)
     _check_whole(draft, "forms", item.forms)
     draw = item.draw or DrawText(None, "")

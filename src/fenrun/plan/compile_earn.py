@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 from fenrun.base.money import decimals, plain
 from fenrun.charges.rows import ORDER
@@ -40,6 +41,7 @@ def compile_earn(draft: Draft) -> Earned:
         earned.components.append(_component(draft, path, rank, component, group_id))
         _check_keys(draft, path, component)
         _check_units(draft, path, component)
+        _check_scope(draft, path, component)
         _check_cap(draft, path, component)
         _check_others(draft, path, component)
         earned.gates += _gates(draft, path, component)
@@ -128,6 +130,11 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         times_name=times[1],
         times_of=times[2],
         payee_rule=rules["payee"],
+        scope=item.for_.kind if item.for_ else "",
+        scope_name=item.for_.name if item.for_ else "",
+        scope_value=item.for_.value if item.for_ else "",
+        absent_figure=_absent(item.absent.figure if item.absent else "nothing"),
+        absent_period=_absent(item.absent.period if item.absent else "nothing"),
         baseline_rule=rules["baseline"],
         clawback_rule=rules["clawback"],
         clawback_months=item.clawback.within if item.clawback else 0,
@@ -151,6 +158,11 @@ def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
             claw, f"{item.id}.clawback", "clawback", clawback, "party", agreed
         ),
     }
+
+
+def _absent(word: str) -> Decimal | None:
+    """Return what a number counts as that is not there; None: nothing can be earned by it."""
+    return Decimal(0) if word == "zero" else None
 
 
 def _times(item: EarnText) -> tuple[str, tuple[str, str, str]]:
@@ -233,7 +245,8 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
     if _is_override(item):
         for key in _MEASURING:
             if getattr(item, key) is not None:
-                draft.wrong_value(path, "override-measures", key.replace("_", " "), id=item.id)
+                written = key.strip("_").replace("_", " ")
+                draft.wrong_value(path, "override-measures", written, id=item.id)
 
 
 _MEASURING = (
@@ -247,6 +260,8 @@ _MEASURING = (
     "up_to",
     "times",
     "clawback",
+    "for_",
+    "absent",
 )
 """The keys of a component that say what it measures."""
 
@@ -266,6 +281,19 @@ def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
         draft.wrong_value(path, "counts-of-payee", "counts", id=item.id)
     if any(version.columns for version in draft.text.tables.get(item.table or "", [])):
         draft.wrong_value((*path, "table"), "counts-no-columns", id=item.id)
+
+
+def _check_scope(draft: Draft, path: Path_, item: EarnText) -> None:
+    """Check that whoever is in scope without a credit has a unit, and a column of the table."""
+    if item.for_ is None:
+        return
+    at = (*path, "for")
+    if item.for_.role not in ("", item.pays, f"{item.pays}s"):
+        draft.unknown_name(at, item.for_.role, "scope-of-role", [item.pays], id=item.id)
+    if item.each != "payee" and (item.each != "customer" or item.for_.kind != "holders"):
+        draft.wrong_value(at, "scope-of-each", id=item.id)
+    if any(version.columns for version in draft.text.tables.get(item.table or "", [])):
+        draft.wrong_value(at, "scope-no-columns", id=item.id)
 
 
 def _check_cap(draft: Draft, path: Path_, item: EarnText) -> None:

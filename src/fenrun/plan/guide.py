@@ -197,6 +197,12 @@ def _measuring(c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
     said = [say("guide-measures", lang, **values)]
     if c.each != "payee":
         said.append(say("guide-each", lang, each=c.each))
+    if c.scope:
+        about = {"role": c.role, "name": c.scope_name, "value": f" {c.scope_value}".rstrip()}
+        said.append(say(f"guide-scope-{c.scope}", lang, **about))
+    for key, zero in (("figure", c.absent_figure), ("period", c.absent_period)):
+        if zero is not None:
+            said.append(say(f"guide-absent-{key}", lang))
     for key, rule in (("guide-who", c.payee_rule), ("guide-of", c.measure_rule)):
         if rule:
             said.append(say(key, lang, words=condition_words(rules[rule].words, lang)))

@@ -108,6 +108,12 @@ _SUBJECT = rf"(?P<subject>{_READING}|spend|spend before|earned [a-z0-9-]+)"
 _GATE = re.compile(rf"{_SUBJECT}\s+(?=from|above|below|up to){BOUNDS}")
 
 
+_SCOPE = re.compile(
+    rf"all(?: (?!with )(?P<role>{NAME}))?"
+    rf"(?: with (?:figure (?P<figure>{NAME})|(?P<label>{NAME})(?: (?P<value>.+))?))?"
+)
+
+
 def read_id(text: str) -> str:
     """Read the id of a clause, component or table."""
     if not _ID.fullmatch(text):
@@ -205,6 +211,21 @@ def read_cap(text: str) -> CapText:
 
 
 @dataclass(frozen=True)
+class ScopeText:
+    """For whom something is earned though nothing is credited to it."""
+
+    kind: str
+    """`holders` of the role, or whoever has a `label` or a `figure`."""
+    name: str
+    """Name of the label or figure."""
+    value: str
+    """The label's value; empty: any."""
+    role: str
+    """The role as written, perhaps with an s; empty where it is left out."""
+    words: str
+
+
+@dataclass(frozen=True)
 class CountsText:
     """A measure: the amount, or customers of a least amount."""
 
@@ -219,6 +240,20 @@ def read_counts(text: str) -> CountsText:
         forms = [*COUNTS, *(f"{kind} from 1,000" for kind in COUNTS if kind != "amount")]
         raise Unreadable("not-one-of", text=text, allowed=", ".join(forms))
     return CountsText(found[1] or found[2], parse_amount(found[3]) if found[3] else None)
+
+
+def read_scope(text: str) -> ScopeText:
+    """Read for whom something is earned: `all`, `all partners with level elite`."""
+    words = one_space(text)
+    found = _SCOPE.fullmatch(words)
+    if not found:
+        allowed = "all, all with LABEL VALUE, all with LABEL, all with figure NAME"
+        raise Unreadable("not-one-of", text=words, allowed=allowed)
+    if found["figure"]:
+        kind, name = "figure", found["figure"]
+    else:
+        kind, name = ("label", found["label"]) if found["label"] else ("holders", "")
+    return ScopeText(kind, name, found["value"] or "", found["role"] or "", words)
 
 
 def subject_of(words: str) -> tuple[str, str, str]:

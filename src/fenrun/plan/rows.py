@@ -200,6 +200,17 @@ class Component:
     times_of: str
     payee_rule: str
     """Rule of the condition on the payee; empty where everybody qualifies."""
+    scope: str
+    """Who has a line though nothing is credited to it: `holders` of the role, or whoever has a
+    `label` or a `figure`; empty: nobody."""
+    scope_name: str
+    """Name of that label or figure ..."""
+    scope_value: str
+    """... and the label's value; empty: any."""
+    absent_figure: Decimal | None
+    """What a figure counts as that is not there; None: nothing is earned."""
+    absent_period: Decimal | None
+    """What an earlier period counts as that has no measure; None: no comparison."""
     baseline_rule: str
     """Rule of the condition on whose spend the baseline is; empty where it is everybody's."""
     clawback_rule: str

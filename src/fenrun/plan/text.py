@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
@@ -25,6 +25,7 @@ from fenrun.plan.phrases import (
     FormText,
     GateText,
     InstalmentText,
+    ScopeText,
     TaxRate,
     Written,
     one_of,
@@ -46,6 +47,9 @@ Per = Annotated[str, Written(phrases.read_per)]
 Months = Annotated[int, Written(phrases.read_months)]
 Days = Annotated[int, Written(phrases.read_days)]
 Counts = Annotated[CountsText, Written(phrases.read_counts)]
+Scope = Annotated[
+    ScopeText, Written(phrases.read_scope, {"type": "string", "pattern": "^all( |$)"})
+]
 Cap = Annotated[CapText, Written(phrases.read_cap)]
 Band = Annotated[BandText, Written(read_band)]
 Gate = Annotated[GateText, Written(phrases.read_gate)]
@@ -219,6 +223,25 @@ class ClawbackText(Text):
     )
 
 
+class AbsentText(Text):
+    """The meaning of a number that is not there."""
+
+    figure: Literal["nothing", "zero"] = Field(
+        "nothing",
+        description=(
+            "A figure that the book does not give for the period: `nothing` (what reads it earns "
+            "nothing, a threshold on it is not met), or `zero`."
+        ),
+    )
+    period: Literal["nothing", "zero"] = Field(
+        "nothing",
+        description=(
+            "An earlier period without a measure: `nothing` (there is no comparison, and nothing "
+            "is earned), or `zero` (all is increment)."
+        ),
+    )
+
+
 class EarnText(Text):
     """A component: something a payee can earn, once a period."""
 
@@ -227,6 +250,19 @@ class EarnText(Text):
     pays: str = Field(description="The role whose credits are measured and who is paid.")
     who: str | None = Field(
         None, description="Condition on the payee's labels on the first day of the period."
+    )
+    for_: Scope | None = Field(
+        None,
+        alias="for",
+        description=(
+            "Who has a line in every period, of 0 where nothing is credited to it: `all` who hold "
+            "the role on some day of it; `all with LABEL VALUE` (on its first day) or `all with "
+            "figure NAME` (for exactly that period), and then nobody else earns it. Whoever is "
+            "credited, where it is left out."
+        ),
+    )
+    absent: AbsentText | None = Field(
+        None, description="What a figure or an earlier period counts as that is not there."
     )
     of: str | None = Field(
         None,

@@ -119,11 +119,13 @@ of another."""
 REASONS: Final = (
     "band",
     "capped",
+    "not-in-scope",
     "payee",
     "no-target",
     "no-comparison",
     "no-figure",
     "no-band",
+    "two-columns",
     "units",
     "no-unit",
     "gate",

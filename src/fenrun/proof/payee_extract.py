@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import short
 from fenrun.base.table import read_parquet
 from fenrun.base.when import AsOf, Period
-from fenrun.book.as_codes import NAMED, book_of
+from fenrun.book.as_codes import NAMED, Book, book_of
 from fenrun.book.rows import TABLES
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.rows import ORDER
@@ -31,6 +31,7 @@ from fenrun.charges.stored import move_files, read_charges, write_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.plan.read import PlanFile
+from fenrun.plan.rows import Plan
 from fenrun.proof.reading import Reading, is_override, plan_for
 from fenrun.settle.detail import detail_of
 from fenrun.settle.facts import Facts, in_force, plan_of
@@ -98,6 +99,7 @@ class PayeeExtract:
         book = book_of(facts.book)
         held = book.links.filter(pc.equal(book.links["party"], self.payee))
         self.roles |= set(held["role"].to_pylist())
+        self.roles |= _roles_in_scope(book, plans, self.payee)
         below = with_those_below(book, {self.payee})
         with detail_of(run, [self.payee]) as detail:
             for plan in plans:
@@ -199,6 +201,8 @@ class _BookOf:
             return False
         if self.reading.limits:
             return True
+        if link["role"] in self.reading.scope_roles and party in extract.paying:
+            return True
         if kind == "customer":
             return subject in extract.customers
         return subject in extract.parties if kind == "party" else named in self.subjects.named[kind]
@@ -248,6 +252,19 @@ class _BookOf:
                 row["valid_from"] = row["valid_to"] = _NO_DAY
                 row["subject"], row["share"] = MASKED, Decimal(1)
         return pa.Table.from_pylist(rows, table.schema)
+
+
+def _roles_in_scope(book: Book, plans: Sequence[Plan], payee: str) -> set[str]:
+    """Return the roles for which a payee is in scope by a label or a figure, at some time."""
+    labels = book.labels.filter(pc.equal(book.labels["party"], payee))
+    figures = book.figures.filter(pc.equal(book.figures["party"], payee))
+    pairs = set(zip(labels["label"].to_pylist(), labels["value"].to_pylist()))
+    named = {
+        "label": {(name, value) for name, own in pairs for value in ("", own)},
+        "figure": {(name, "") for name in figures["figure"].to_pylist()},
+    }
+    components = (c for plan in plans for c in plan.components)
+    return {c.role for c in components if (c.scope_name, c.scope_value) in named.get(c.scope, ())}
 
 
 def _among(column: pa.ChunkedArray, names: Iterable[str]) -> pa.ChunkedArray:

@@ -42,6 +42,8 @@ class Reading:
     payee_figures: set[str] = field(default_factory=set)
     held_roles: set[str] = field(default_factory=set)
     """Roles of a customer of which it is asked whether anybody holds them."""
+    scope_roles: set[str] = field(default_factory=set)
+    """Roles of which all who hold them have a line, also without a charge."""
     types: bool = False
     """True if a condition reads the type of a link."""
     limits: bool = False
@@ -62,6 +64,11 @@ class Reading:
             self._add_condition(json.loads(condition.tree), labels)
         for name, of in figures_of(plan):
             (self.customer_figures if of == "customer" else self.payee_figures).add(name)
+        for component in plan.components:
+            if component.scope == "holders":
+                self.scope_roles.add(component.role)
+            elif component.scope == "label":
+                self.payee_labels.add(component.scope_name)
         terms = plan.terms[0]
         self.limits |= bool(
             terms.registration_days or terms.open_registrations or terms.cooldown_months
@@ -94,6 +101,8 @@ def figures_of(plan: Plan) -> Iterable[tuple[str, str]]:
             yield component.on_name, component.on_of
         for name in ("by", "times", "compare"):
             yield getattr(component, f"{name}_name"), getattr(component, f"{name}_of")
+        if component.scope == "figure":
+            yield component.scope_name, "payee"
         yield component.target, component.target_of
         yield component.baseline, "customer"
     for gate in plan.gates:

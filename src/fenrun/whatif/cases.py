@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from functools import reduce
@@ -17,12 +17,14 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from fenrun.base.money import natural_type, parse_amount, show
-from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
+from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.base.when import OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
+from fenrun.book import checks as book_checks
 from fenrun.book.as_of import sources_from
 from fenrun.book.read import Book, book_from
 from fenrun.charges.rows import empty_schema, focus_columns
+from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
@@ -83,17 +85,20 @@ def _promised(expect: CaseExpect) -> dict[str, Decimal]:
 def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
     """Run every case of a plan.
 
-    Return the outcomes, and a problem for each that is not as promised or cannot be read.
+    Return the outcomes, and a problem for each that is not as promised or cannot be read; also
+    every error that settling the case would show, such as two claims to one customer.
     """
     outcomes: list[Outcome] = []
     problems: list[Problem] = []
     for number, case in enumerate(file.text.cases):
+        one = _Case(file, case, number)
         try:
-            found = list(_Case(file, case, number).outcomes())
+            found = list(one.outcomes())
         except Refused as refusal:
             problems += refusal.problems
             continue
         outcomes += found
+        problems += one.problems()
         problems += [_failed(file, outcome) for outcome in found if not outcome.ok]
     return outcomes, problems
 
@@ -104,6 +109,17 @@ def refuse_failing_cases(file: PlanFile) -> None:
     if problems:
         count = sum(problem.severity == ERROR for problem in problems)
         raise Refused([Problem("plan-cases-fail", Place(file.source), {"count": count}), *problems])
+
+
+def unreadable_cases(file: PlanFile) -> list[Problem]:
+    """Return why cases of a plan cannot be run; none is run."""
+    problems: list[Problem] = []
+    for number, case in enumerate(file.text.cases):
+        try:
+            _Case(file, case, number).read()
+        except Refused as refusal:
+            problems += refusal.problems
+    return problems
 
 
 def _failed(file: PlanFile, outcome: Outcome) -> Problem:
@@ -149,13 +165,35 @@ class _Case:
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield the outcome of each expectation. Raises Refused."""
-        for index, expect in enumerate(self.case.expect):
-            path = ("cases", self.number, "expect", index)
-            line = self.file.lines.get(path, self.line)
-            found = self._found(expect, line)
+        for expect, line in self._expected():
+            found = self._found(expect, self._period(expect, line))
             yield Outcome(self.case.case, expect, found, line)
 
-    def _found(self, expect: CaseExpect, line: int) -> dict[str, Decimal]:
+    def read(self) -> None:
+        """Read the facts and the expectations. Raises Refused."""
+        facts_of_case(self.file, self.case, self.line)
+        for expect, line in self._expected():
+            self._period(expect, line)
+
+    def problems(self) -> list[Problem]:
+        """Return the errors that the runs so far show, each once, at the line of the case."""
+        found: dict[str, Problem] = {}
+        for run in self.runs.values():
+            shown = book_checks.find(run.runner, run.codes, run.crediting.shares)
+            for problem in [*shown, *earn_checks.find(run.runner, run.earning)]:
+                if problem.severity == ERROR:
+                    place = Place(self.file.source, self.line, self.case.case)
+                    found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
+        return in_order(found.values())
+
+    def _expected(self) -> Iterator[tuple[CaseExpect, int]]:
+        """Yield the expectations, each with its line."""
+        for index, expect in enumerate(self.case.expect):
+            path = ("cases", self.number, "expect", index)
+            yield expect, self.file.lines.get(path, self.line)
+
+    def _period(self, expect: CaseExpect, line: int) -> Period:
+        """Return the period of an expectation. Raises Refused where that cannot be settled."""
         try:
             period = parse_period(expect.period)
         except Unreadable as error:
@@ -168,6 +206,9 @@ class _Case:
         if expect.since and expect.earned is None:
             place, detail = Place(self.file.source, line, "since"), Message("case-since-earned")
             raise refused("plan-key", place, detail=detail, known="earned")
+        return period
+
+    def _found(self, expect: CaseExpect, period: Period) -> dict[str, Decimal]:
         found = _asked(self._run(period, expect.known or OPEN_END), expect, period)
         if expect.since:
             before = _asked(self._run(period, expect.since), expect, period)

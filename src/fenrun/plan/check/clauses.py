@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from itertools import groupby, pairwise
 
 from fenrun.base.money import show, show_rate
 from fenrun.base.problem import Place, Problem
+from fenrun.base.when import period_of
 from fenrun.plan.rows import Band, Component, Plan
 from fenrun.plan.vocabulary import RATIO_READINGS, SLICED_BY, TIERS
 
 
 def find(plan: Plan, source: str) -> list[Problem]:
     """Problems of bands and of how components read them; each names its lines."""
-    return [*_bands(plan, source), *_readings(plan, source), *_cost_bases(plan, source)]
+    return [
+        *_bands(plan, source),
+        *_readings(plan, source),
+        *_versions(plan, source),
+        *_cost_bases(plan, source),
+    ]
+
+
+def _versions(plan: Plan, source: str) -> Iterator[Problem]:
+    """Yield versions of tables that begin inside a period of a component that reads them.
+
+    A period is paid by one version; one from its middle on would hold from the next alone.
+    """
+    terms = plan.terms[0]
+    lines = {rule.rule_id: rule.line for rule in plan.rules}
+    for c in plan.components:
+        months, year_starts = map(int, c.calendar.split("@"))
+        found: dict[date, Band] = {}
+        for band in plan.bands:
+            if band.table_id in (c.table_id, c.times_table):
+                found.setdefault(band.valid_from, band)
+        for start, band in sorted(found.items()):
+            period = period_of(start, months, year_starts)
+            if terms.valid_from < start < terms.valid_to and start != period.span.start:
+                said = {"table": band.table_id, "from": start, "id": c.rule_id}
+                said |= {"period": period.key, "next": period.span.end}
+                other = Place(source, lines[c.rule_id], c.rule_id)
+                yield Problem("version-inside", Place(source, band.line, "from"), said, (other,))
 
 
 def _cost_bases(plan: Plan, source: str) -> Iterator[Problem]:
