@@ -13,6 +13,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -174,7 +175,7 @@ def guarded(path: Path, read: Callable[[], bytes]) -> bytes:
     """Read, and say where a compressed stream breaks off. Raises Refused."""
     try:
         return read()
-    except (EOFError, OSError, zipfile.BadZipFile, pa.ArrowException) as error:
+    except (EOFError, OSError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
         detail = Message("compressed-data-breaks-off")
         raise refused("file-truncated", Place(path.name), detail=detail) from error
 
@@ -278,7 +279,7 @@ def _text_form(text: str) -> Form:
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader(io.StringIO(line), delimiter=delimiter), [])
+    return next(csv.reader(io.StringIO(line, newline=""), delimiter=delimiter), [])
 
 
 def write_plain(path: Path, form: Form, file: IO[str]) -> None:
