@@ -15,10 +15,10 @@ from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Store
 from tests.store.harness import BOOK, KNOWN, PLAN, write_files
 
-PAYEE = "=P\x1b]0mine\x07\u202e1"
-"""An id that would name the window, turn what follows it, and be a formula."""
+PAYEE = "=P\x1b]0mine\x071"
+"""An id that would name the window and be a formula; what turns the rest is left out before."""
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
-AS_SEEN = "=P␛]0mine␇\ufffd1"
+AS_SEEN = "=P␛]0mine␇1"
 COMMANDS = {
     "statement": [("text",), ("csv",), ("json",)],
     "ledger": [("text",), ("json",), ("beancount",), ("hledger",)],

@@ -781,7 +781,8 @@ def test_a_replacement_may_move_charges_out_of_a_closed_month(tmp_path: Path) ->
     path.write_text(
         (tmp_path / "january.csv").read_text("utf-8").replace("2024-01-01T", "2024-02-01T"), "utf-8"
     )
-    import_file(year.store, path, datetime(2024, 3, 1), replaces=["january.csv"])
+    (january,) = year.store.imports("charges")
+    import_file(year.store, path, datetime(2024, 3, 1), replaces=[january.id])
     year.close("2024-02", "2024-03-02")
     assert _whole(year, "2024-01", "2024-02") == (Decimal("10.10"), Decimal("10.10"))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from fenrun.base.ids import fingerprint
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
+from fenrun.closing.heads import Head
 from fenrun.closing.keys import known_keys, public_text, signing_key
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.verify import verify
@@ -77,7 +79,10 @@ def test_a_bundle_signed_by_a_stranger_who_takes_the_name_is_refused(
     with zipfile.ZipFile(_bundle(store)) as bundle:
         parts = {name: bundle.read(name) for name in bundle.namelist()}
     other = public_text(stranger)
-    parts["bundle.json"] = parts["bundle.json"].replace(key.public.encode(), other.encode())
+    said = json.loads(parts["bundle.json"].replace(key.public.encode(), other.encode()))
+    head = Head(**said["seal"]["head"])
+    said["seal"]["head"]["signature"] = stranger.sign(head.content()).hex()
+    parts["bundle.json"] = json.dumps(said).encode()
     parts["signature"] = stranger.sign(parts["bundle.json"])
     write_archive(tmp_path / "t.zip", parts)
     assert not verify(tmp_path / "t.zip").is_vouched

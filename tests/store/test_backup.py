@@ -24,6 +24,7 @@ from fenrun.proof.bundle import make_bundle
 from fenrun.proof.verify import verify
 from fenrun.settle.imports import import_file
 from fenrun.statement.rows import statements_of
+from fenrun.store.audit_log import Writer
 from fenrun.store.backup import back_up, restore
 from fenrun.store.facts import Store
 from tests.store.harness import KNOWN, write_files
@@ -67,7 +68,7 @@ def test_what_is_restored_says_the_same(closed: Path, store: Store, tmp_path: Pa
     before = _statements(store)
     made, problems = back_up(store, tmp_path / "b.zip", TAKEN)
     portal.close()
-    assert (problems, made.events, made.taken) == ([], 5, "2024-11-01T00:00:00Z")
+    assert (problems, made.events, made.taken) == ([], 6, "2024-11-01T00:00:00Z")
     assert (tmp_path / "b.zip").stat().st_mode & 0o777 == 0o600
     assert restore(tmp_path / "b.zip", tmp_path / "new/ws") == (made, [])
     again = Store.open(tmp_path / "new/ws")
@@ -88,7 +89,7 @@ def test_a_backup_waits_for_an_import_that_is_being_written(
 ) -> None:
     taking = threading.Thread(target=back_up, args=(store, tmp_path / "b.zip", TAKEN))
 
-    def allowed() -> None:
+    def allowed(log: Writer) -> None:
         taking.start()
         taking.join(0.3)
         assert taking.is_alive()

@@ -199,10 +199,13 @@ def _read(path: Path) -> Ed25519PrivateKey:
 
 
 def _make(path: Path) -> Ed25519PrivateKey:
-    """Write a new key to a file that only its owner may read."""
-    made = _new_key()
-    path.unlink(missing_ok=True)  # what a rotation left that never was in the log
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    """Write a new key to a file that only its owner may read; it is there once it is whole.
+
+    What a rotation left there, and never was in the log, goes.
+    """
+    made, scratch = _new_key(), path.with_name(f".{path.name}-{os.getpid()}")
+    scratch.unlink(missing_ok=True)
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(
             made.private_bytes(
                 serialization.Encoding.PEM,
@@ -212,6 +215,7 @@ def _make(path: Path) -> Ed25519PrivateKey:
         )
         file.flush()
         os.fsync(file.fileno())
+    os.replace(scratch, path)
     return made
 
 

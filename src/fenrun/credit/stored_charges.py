@@ -489,9 +489,9 @@ class _Grouping:
 
     def run(self, runner: Runner, check: Callable[[Sequence[Month]], None]) -> None:
         elsewhere = self._grouping_of_corrected()
-        if elsewhere:
-            elsewhere.load_corrected()
         engine, filled = self.charges.engine, self._fragments()
+        if elsewhere:
+            engine.load("corrected", elsewhere.corrected())
         self._make_rows(filled)
         months = self._load_months(runner)
         check(months)
@@ -548,14 +548,17 @@ class _Grouping:
         if not self._inherits or whole is self.charges:
             return None
         corrected = (file.accounts_with_corrections() for file in self.charges.files)
-        return replace(self, charges=whole.of(set().union(*corrected)))
+        some = whole.of(set().union(*corrected))
+        some.engine = DuckDB()  # of its own: its tables have the names of these
+        return replace(self, charges=some)
 
-    def load_corrected(self) -> None:
-        """Load what corrections inherit of these charges: `corrected`."""
+    def corrected(self) -> pa.Table:
+        """Return what corrections inherit of these charges, as the step `corrected` makes it."""
         filled = self._fragments()
         self._make_rows(filled)
         self._load_named()
         self._load_corrected(filled)
+        return self.charges.engine.table("corrected")
 
     def _load_corrected(self, filled: Mapping[str, str]) -> None:
         """Load what corrections inherit of the charges that they correct."""

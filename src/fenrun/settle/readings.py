@@ -28,7 +28,9 @@ _AMOUNTS = {
         "baselined qualifying_amounts: baseline amount counted",
         "qualifying_customers: customers",
         "measures: spend amount to_date",
-        "components totals_of: counts_from up_to",
+        "components totals_of: counts_from up_to absent_figure absent_period",
+        "payees_in_scope: up_to",
+        "referenced tested: absent_figure",
         "referenced tested: amount to_date target compared figure by_figure times_figure",
         "referenced tested: spend spend_before",
         "tested: increment base measure reference times_measure times_reference",
@@ -90,8 +92,8 @@ _CODES = frozenset(
         *("plan", "crediting", "clause", "component", "other", "cap_of", "group_id", "rule"),
         *("like_plan", "like_component", "counted_plan", "counted_component", "excluded_by"),
         *("baseline", "baseline_period", "table_id", "times_table", "on_name", "by_name"),
-        *("target", "compare_name", "times_name", "name", "payee_rule", "clawback_rule"),
-        *("freeze_rule", "tax_figure", "form", "otherwise", "words", "times_words", "gate"),
+        *("target", "compare_name", "times_name", "name"),
+        *("tax_figure", "form", "otherwise", "words", "times_words", "gate"),
         *("detail", "code", "year"),
     )
 )
