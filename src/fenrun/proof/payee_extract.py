@@ -167,6 +167,8 @@ class _BookOf:
         self.ours = extract.parties | extract.customers
         self.ids: dict[str, str] = {}
         """The number of each link that stays, by its id."""
+        self.scope: set[tuple[str, str]] = set()
+        """Customers by a link to whom a payee is in scope, each with the role of the link."""
 
     def copy(self, imports: Sequence[Import], into: Store) -> dict[str, set[tuple[str, str]]]:
         """Write the rows into another store.
@@ -174,8 +176,13 @@ class _BookOf:
         Returns what the links that stay name of orders, resources and sub-accounts, by kind.
         """
         tables = [(item, _tables_of(item)) for item in imports]
-        links = [one["links"] for _, one in tables if "links" in one]
-        for link in (link for table in links for link in table.to_pylist()):
+        links = [link for _, one in tables if "links" in one for link in one["links"].to_pylist()]
+        self.scope = {
+            (link["subject"], link["role"])
+            for link in links
+            if link["role"] in self.reading.scope_roles and link["party"] in self.extract.paying
+        }
+        for link in links:
             if self._concerns(link):
                 self.ids.setdefault(link["link_id"], f"link-{len(self.ids) + 1}")
         named: dict[str, set[tuple[str, str]]] = {kind: set() for kind in NAMED}
@@ -195,8 +202,10 @@ class _BookOf:
             return party in extract.customers and named in self.subjects.accounts
         if kind == "sub-account":
             return party in extract.customers and named in self.subjects.named[kind]
+        if self._is_held(link):
+            return True
         if kind == "customer" and link["role"] in self.reading.held_roles:
-            return subject in extract.customers
+            return False
         if party not in extract.parties:
             return False
         if self.reading.limits:
@@ -206,6 +215,17 @@ class _BookOf:
         if kind == "customer":
             return subject in extract.customers
         return subject in extract.parties if kind == "party" else named in self.subjects.named[kind]
+
+    def _is_held(self, link: Mapping[str, Any]) -> bool:
+        """Return whether it matters that anybody holds the link: it is asked, or puts in scope.
+
+        Who has more than 100 % of a customer with others is not in scope by it.
+        """
+        if link["of_kind"] != "customer":
+            return False
+        is_asked = link["role"] in self.reading.held_roles
+        is_asked &= link["subject"] in self.extract.customers
+        return is_asked or (link["subject"], link["role"]) in self.scope
 
     def _rows_of(self, name: str, table: pa.Table) -> pa.Table:
         """Return the rows of a table that stay, with what is read of them."""
@@ -241,8 +261,7 @@ class _BookOf:
         table = table.filter(_among(table["link_id"], self.ids))
         rows = table.to_pylist()
         for row in rows:
-            is_held = row["of_kind"] == "customer" and row["role"] in self.reading.held_roles
-            is_held &= row["subject"] in self.extract.customers
+            is_held = self._is_held(row)
             row["link_id"] = self.ids[row["link_id"]]
             row["type"] = (row.get("type") or "") if self.reading.types else ""
             if row["party"] in self.ours:
