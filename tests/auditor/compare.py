@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any
 
@@ -119,10 +119,11 @@ def answers_for(
     book = Facts(
         [(since, row) for since, one in books for rows in one.tables().values() for row in rows]
     )
-    return {
-        plan.id: audit(charges, book, plan_as_of(plan, known.date()), (span.start, span.end))
-        for plan in plans
-    }
+    with localcontext(Context(prec=100)):  # whatever other tests of the process have set
+        return {
+            plan.id: audit(charges, book, plan_as_of(plan, known.date()), (span.start, span.end))
+            for plan in plans
+        }
 
 
 def differences(run: Run, answers: dict[str, Answer]) -> list[str]:

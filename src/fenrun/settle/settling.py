@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
@@ -23,6 +24,8 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.results import LINE_CUSTOMERS, ON_REQUEST
 
 Result = TypeVar("Result")
+_WIDE = re.compile(r"\d{19,}")
+"""A number in a text of SQL that SQLite would read as a float."""
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
 _EARNED = ("performance_measures", "component_earnings", "earnings")
@@ -108,8 +111,11 @@ class Settling:
         """
         total = sum(sizes, Decimal(0))
         figures = _figures(self.book)
-        is_fine = not self.runner.is_narrow
-        if not is_fine and not _is_small(self.plans, total, figures, self.scales):
+        if not self.runner.is_narrow:
+            return
+        fragments = {**self.crediting.fragments(), **self.earning.fragments()}
+        is_fine = not any(map(_WIDE.search, fragments.values()))
+        if not is_fine or not _is_small(self.plans, total, figures, self.scales):
             raise refused("amount-too-large", Place("sqlite"))
 
     def group(self, charges: StoredCharges, for_rows: bool = False) -> None:
