@@ -28,7 +28,7 @@ def ordered(table: pa.Table) -> pa.Table:
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_dictionary(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_dictionary(kind))
 
 
 def _with_dictionary(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
