@@ -83,6 +83,7 @@ class Period(models.Model):
     known = models.DateTimeField()
     ends = models.DateField()
     closed = models.BooleanField()
+    closed_at = models.DateTimeField(null=True, help_text="When it was closed, where it is.")
     booked = models.CharField(
         max_length=64, help_text="Digest of the differences of closed periods that it holds."
     )
