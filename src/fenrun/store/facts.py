@@ -178,7 +178,7 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._mark()
             with self.log.writing() as log:
-                if log.has(kind, content_id):
+                if log.row_of(kind, content_id):
                     return target
                 self._refuse_moment(kind, known)
                 allowed(log)

@@ -18,7 +18,7 @@ from fenrun.base.ids import short
 from fenrun.base.when import parse_period
 from fenrun.portal import models
 from fenrun.portal.commands import publishing, unsettled
-from fenrun.portal.events import workspace
+from fenrun.portal.events import enter_events, workspace
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
@@ -36,6 +36,7 @@ def start() -> None:
         while True:
             threading.Event().wait(_EVERY)
             try:
+                enter_events(patience=_EVERY)
                 follower.follow()
             except Exception:  # whatever it is, the next look may find better
                 _log.exception("following the log")
