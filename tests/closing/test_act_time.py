@@ -13,8 +13,8 @@ from fenrun.base.when import parse_moment, parse_period, show_moment
 from fenrun.closing.close import closes
 from fenrun.closing.keys import rotate
 from fenrun.settle.runs import settle_workspace
-from tests.command import fenrun
 from tests.closing.test_closing import Year
+from tests.command import fenrun
 
 
 @pytest.fixture(scope="module")
