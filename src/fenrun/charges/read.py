@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -57,15 +57,16 @@ def stage_charges(
     path: Path,
     progress: Callable[[int], Any] = lambda n: None,
     fills: Mapping[str, str] | None = None,
+    known: datetime | None = None,
     delivery: Delivery | None = None,
     is_meant: bool = False,
 ) -> Enter:
     """Read, check and write one FOCUS file to a scratch folder: all that nobody must wait for.
 
-    `fills` gives, by column of text, what stands where the file says nothing; as a `delivery` it
-    takes the place of earlier ones of its source. What was replaced since comes back as an import
-    of its own if that `is_meant`, or if it is a later version. What is returned enters it into the
-    store. Both raise Refused; the store is then untouched.
+    `fills` gives, by column of text, what stands where the file says nothing, `known` from when it
+    is known; as a `delivery` it takes the place of earlier ones of its source. What was replaced
+    since comes back as an import of its own if that `is_meant`, or if it is a later version. What
+    is returned enters it into the store. Both raise Refused; the store is then untouched.
     """
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
@@ -77,7 +78,7 @@ def stage_charges(
         files.mkdir()
         comes_back = _comes_back(store, content, delivery, is_meant)
         if comes_back or not store.has("charges", content):
-            ready = _written(source, seen, files, fills or {})
+            ready = _written(source, seen, files, fills or {}, known)
     except BaseException:
         scratch.cleanup()
         raise
@@ -160,10 +161,17 @@ def open_whole(path: Path, scratch: Path, progress: Callable[[int], Any]) -> tup
     return source, read_content(source, progress)
 
 
-def _written(source: Source, content: Content, into: Path, fills: Mapping[str, str]) -> _Ready:
+def _written(
+    source: Source,
+    content: Content,
+    into: Path,
+    fills: Mapping[str, str],
+    known: datetime | None,
+) -> _Ready:
     """Write the files of an import into a folder."""
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-        staged, filled = fill(read_staged(source, content, Path(scratch)), fills)
+        read = replace(read_staged(source, content, Path(scratch)), known=known)
+        staged, filled = fill(read, fills)
         problems = checks.find(staged)
         charges = staged.charges()
         write_charges(into, charges, source.path.name)

@@ -51,6 +51,8 @@ class Wanted:
     """Whence files were fetched, of those that were."""
     sources: Sequence[Source] = ()
     """How files come, as the workspace says."""
+    known: datetime | None = None
+    """From when the files are known, if that is said."""
     check_plan: CheckPlan = lambda file: None
 
 
@@ -105,8 +107,8 @@ def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted)
     address = wanted.addresses.get(path) or path.absolute().as_posix()
     source, delivery = source_of(wanted.sources, address) or (None, None)
     fills = {**(source.fills if source else {}), **wanted.fills}
-    is_meant = bool(wanted.replaces)
-    enter_charges = stage_charges(store, path, progress, fills, delivery, is_meant)
+    how = (fills, wanted.known, delivery, bool(wanted.replaces))
+    enter_charges = stage_charges(store, path, progress, *how)
 
     def enter(known: datetime, replaces: Replaced) -> Imported:
         done = enter_charges(known, replaces)
@@ -194,7 +196,7 @@ def import_file(
     or beside those that they add to. `fills` says by column what stands in empty cells. Raises
     Refused; the store is then untouched.
     """
-    wanted = Wanted(replaces, adds, fills or {}, sources=read_sources(store.path))
+    wanted = Wanted(replaces, adds, fills or {}, sources=read_sources(store.path), known=known)
     return _staged(store, path, progress, wanted)(known, _replaced(store, wanted, known))
 
 
@@ -216,7 +218,7 @@ def import_files(
     of the name of each file that is begun, and of the bytes read. Raises Refused where the sources
     of the workspace cannot be read.
     """
-    wanted = replace(wanted or Wanted(), sources=read_sources(store.path))
+    wanted = replace(wanted or Wanted(), sources=read_sources(store.path), known=known)
     replaced = _replaced(store, wanted, known)
 
     def stage(path: Path) -> Enter | Refused:
