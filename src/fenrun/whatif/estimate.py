@@ -56,7 +56,7 @@ _KEPT = (
 
 @dataclass(frozen=True)
 class _Sold:
-    """What a payee is credited for in a period."""
+    """Services and charges of a period that a payee is credited for."""
 
     services: list[str]
     """Most billed first."""
