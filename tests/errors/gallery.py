@@ -388,17 +388,29 @@ def _csv(**cells: str) -> bytes:
     return (",".join(row) + "\n" + ",".join(row.values()) + "\n").encode()
 
 
-def book(text: str) -> Shows:
-    """A book file, and the book as a whole after it."""
+def book(text: str, name: str = "book.yaml") -> Shows:
+    """A file of tables, and the workspace as a whole after it."""
 
     def find() -> list[Problem]:
         with tempfile.TemporaryDirectory() as folder:
-            path, store = Path(folder) / "book.yaml", Store(Path(folder) / "ws")
+            path, store = Path(folder) / name, Store(Path(folder) / "ws")
             path.write_text(text, "utf-8")
             import_file(store, path, KNOWN)
             return check_workspace(store)
 
     return Shows(text, find)
+
+
+def terms(text: str) -> Shows:
+    """A file of terms, and the workspace as a whole after it."""
+    return book(text, "terms.yaml")
+
+
+STEP = (
+    "{approval: A1, step: %s, grants: 45 %% of list, asked_by: ann, asked_at: 2024-08-01,"
+    " decided_by: boss, decided_at: 2024-08-03, outcome: approved}"
+)
+COUPON = "{coupon: C1, customer: K1, amount: 50000, currency: CNY, approval: A1}"
 
 
 def settled(
@@ -1099,6 +1111,20 @@ GALLERY: dict[str, Shows] = {
         "links:\n"
         "  - {of: customer, subject: K1, role: partner, party: P1}\n"
     ),
+    "row-twice": terms(
+        "floors:\n  - {floor: F1, least: 60 % of list}\n  - {floor: F1, least: 70 % of list}\n"
+    ),
+    "approval-steps": terms(f"approvals:\n  - {STEP % 1}\n  - {STEP % 3}\n"),
+    "approval-own": terms(f"approvals:\n  - {(STEP % 1).replace('boss', 'ann')}\n"),
+    "price-overlap": terms(
+        "prices:\n"
+        "  - {sku: S1, price: 0.60, currency: CNY, from: 2024-01-01, to: 2024-10-01}\n"
+        "  - {sku: S1, price: 0.48, currency: CNY, from: 2024-07-01}\n"
+    ),
+    "coupon-unapproved": terms(
+        f"coupons:\n  - {COUPON}\napprovals:\n  - {(STEP % 1).replace('approved', 'refused')}\n"
+    ),
+    "approval-unknown": terms(f"coupons:\n  - {COUPON}\n"),
     "plan-text": plan(text="plan: [\n"),
     "plan-key": plan(more="colour: red\n"),
     "plan-value": plan("basis: billed", "basis: paid"),

@@ -30,6 +30,8 @@ COMMANDS = {
     "look": "Show what files hold, before there is any workspace.",
     "import": "Import FOCUS charges, book files and plans.",
     "book": "Show the book: who owns whom, since when, and who said so.",
+    "terms": "Show the terms: agreements, floors, approvals, coupons and list prices.",
+    "events": "Show what people did, who paid, and what was traded.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",
