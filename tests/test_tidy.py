@@ -28,6 +28,7 @@ ROOMS = (
     "payout",
     "statement",
     "settle",
+    "pricing",
     "whatif",
     "closing",
     "proof",

@@ -51,6 +51,7 @@ from fenrun.engine.choose import new_engine
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
+from fenrun.pricing.lines import prices_of
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
@@ -411,6 +412,23 @@ STEP = (
     " decided_by: boss, decided_at: 2024-08-03, outcome: approved}"
 )
 COUPON = "{coupon: C1, customer: K1, amount: 50000, currency: CNY, approval: A1}"
+
+
+def priced(figure: str = "", **columns: str) -> Shows:
+    """A charge, a book and perhaps a figure, asked for what its customer pays."""
+    row = ROW | columns
+    content = f"{','.join(row)}\n{','.join(row.values())}\n"
+    the_book = f"{BOOK}figures: [{figure}]\n" if figure else BOOK
+
+    def find() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "ws")
+            for name, text in (("charges.csv", content), ("book.yaml", the_book)):
+                (Path(folder) / name).write_text(text, "utf-8")
+                import_file(store, Path(folder) / name, KNOWN)
+            return list(prices_of(store, parse_period("2024-09")).problems)
+
+    return Shows(f"{figure or content}fenrun price WORKSPACE --period 2024-09", find)
 
 
 def settled(
@@ -1125,6 +1143,11 @@ GALLERY: dict[str, Shows] = {
         f"coupons:\n  - {COUPON}\napprovals:\n  - {(STEP % 1).replace('approved', 'refused')}\n"
     ),
     "approval-unknown": terms(f"coupons:\n  - {COUPON}\n"),
+    "price-unlisted": priced(ListCost=""),
+    "price-of-nobody": priced(BillingAccountId="A2"),
+    "price-cost": priced(x_Cost="dear"),
+    "price-coupon": priced(ChargeCategory="Credit", x_CouponId="C1"),
+    "passed-on-period": priced("{party: K1, figure: passed-on, period: 2024, amount: 5 %}"),
     "plan-text": plan(text="plan: [\n"),
     "plan-key": plan(more="colour: red\n"),
     "plan-value": plan("basis: billed", "basis: paid"),

@@ -37,6 +37,9 @@ _FIGURE = ("party", "figure", "period", "amount", "currency", "source")
 _HOLDERS = """
 SELECT party, sound FROM links
 WHERE of_kind = ? AND subject = ? AND valid_from <= ? AND valid_to > ?"""
+_OWNERS = """
+SELECT of_kind, subject, party, share, valid_from, valid_to, sound FROM links
+WHERE of_kind IN ('account', 'sub-account')"""
 
 Rows = list[dict[str, Any]]
 
@@ -105,6 +108,22 @@ class KnownBook:
     def links_of(self, of_kind: str, subject: str, issuer: str = "") -> Rows:
         """Return the links of a customer, order, account, or whatever else a role is held of."""
         return self._links("of_kind = ? AND subject = ?", of_kind, self._subject(subject, issuer))
+
+    def owners(self) -> Rows:
+        """Return who owns accounts and sub-accounts, as spans in which nothing changes.
+
+        A row is one of of_kind, issuer, subject, party, share, valid_from, valid_to and sound: not
+        where more than the whole is given away.
+        """
+        found = []
+        for row in self._runner.rows(_OWNERS):
+            of_kind, code, party, share, start, end, sound = row
+            issuer, subject = issuer_and_subject(self._codes, code)
+            said = {"of_kind": of_kind, "issuer": issuer, "subject": subject}
+            said |= {"party": self._codes.texts[party], "sound": bool(sound)}
+            said |= {"share": unscaled(share, self._shares.of(of_kind))}
+            found.append(said | {"valid_from": day_of(start), "valid_to": day_of(end)})
+        return found
 
     def links_held(self, role: str, party: str) -> Rows:
         """Return the links by which a party holds a role."""

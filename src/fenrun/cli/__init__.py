@@ -32,6 +32,7 @@ COMMANDS = {
     "book": "Show the book: who owns whom, since when, and who said so.",
     "terms": "Show the terms: agreements, floors, approvals, coupons and list prices.",
     "events": "Show what people did, who paid, and what was traded.",
+    "price": "Show what each customer pays, from the list price down.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",

@@ -20,10 +20,11 @@ from fenrun.cli.output import (
     print_problems,
     problems_as_json,
 )
-from fenrun.cli.rows_shown import print_rows, rows_as_json
+from fenrun.cli.rows_shown import print_rows
 from fenrun.events.read import COLUMNS
 from fenrun.settle.terms_in_force import events_between
 from fenrun.store.facts import Store
+from fenrun.tables.written import rows_as_json
 
 
 @click.group(name="events", cls=Group)

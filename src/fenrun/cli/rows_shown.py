@@ -14,17 +14,6 @@ from fenrun.tables.written import as_written
 _MOST_SHOWN = 200
 
 
-def rows_as_json(
-    table: Sequence[Mapping[str, Any]], columns: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return rows as scripts get them: text as files have it, their place and who brought them."""
-    return [
-        {**as_written(row, columns), "file": row["file"], "row_no": row["row_no"]}
-        | {name: row[name] for name in ("state", "brought") if name in row}
-        for row in table
-    ]
-
-
 def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """Print rows as a table; columns that are empty in all of them are left out."""
     lang, written = language(), [as_written(row, columns) for row in rows]

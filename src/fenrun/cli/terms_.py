@@ -17,10 +17,11 @@ from fenrun.cli.output import (
     now,
     print_json,
 )
-from fenrun.cli.rows_shown import print_rows, rows_as_json
+from fenrun.cli.rows_shown import print_rows
 from fenrun.settle.terms_in_force import terms_in_force
 from fenrun.store.facts import Store
 from fenrun.terms.read import COLUMNS
+from fenrun.terms.written import terms_as_json
 
 
 @click.group(name="terms", cls=Group)
@@ -44,8 +45,7 @@ def show_(
     day = on or now().date()
     found = terms_in_force(workspace, day, known, about)
     if json_:
-        said = {table: rows_as_json(rows, [*COLUMNS[table]]) for table, rows in found.items()}
-        print_json({"on": str(day), **said})
+        print_json(terms_as_json(found, day))
         return
     for table, rows in found.items():
         title = say(f"in-force-{table}", language(), day=day, count=len(rows))

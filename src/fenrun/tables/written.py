@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +18,15 @@ _RATES = ("shortfall",)
 def as_written(row: Mapping[str, Any], columns: Iterable[str]) -> dict[str, str]:
     """Return a row by the columns of its table in files, as text that can be imported again."""
     return {column: _text(column, row[_FIELDS.get(column, column)]) for column in columns}
+
+
+def rows_as_json(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> list[dict[str, Any]]:
+    """Return rows as scripts get them: text as files have it, their place and who brought them."""
+    return [
+        {**as_written(row, columns), "file": row["file"], "row_no": row["row_no"]}
+        | {name: row[name] for name in ("state", "brought") if name in row}
+        for row in rows
+    ]
 
 
 def _text(column: str, value: Any) -> str:

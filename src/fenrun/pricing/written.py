@@ -1,0 +1,72 @@
+"""Price lines and deals as JSON: amounts are exact text, what is unknown is null."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from fenrun.base.money import plain
+from fenrun.pricing.deals import Dispersion, dispersion
+from fenrun.pricing.lines import PriceLine, Prices
+from fenrun.pricing.waterfall import waterfall
+
+_AMOUNTS = (
+    *("list", "contracted", "billed", "coupon", "effective", "passed_on", "net"),
+    *("tax", "cost", "margin"),
+)
+
+
+def prices_as_json(found: Prices, customer: str = "", sku: str = "") -> dict[str, Any]:
+    """Return the prices of a period: sums of lines, and what the same skus cost whom."""
+    lines, deals = chosen(found, customer, sku)
+    return {
+        "period": found.period.key,
+        "lines": [line_as_json(line) for line in lines],
+        "skus": [dispersion_as_json(one) for one in deals],
+    }
+
+
+def chosen(
+    found: Prices, customer: str = "", sku: str = ""
+) -> tuple[Sequence[PriceLine], Sequence[Dispersion]]:
+    """Return the sums of lines, and the deals of skus, of a customer or a sku, or all."""
+    meant = [line for line in found.lines if sku in ("", line.sku)]
+    deals = [
+        one
+        for one in dispersion(meant)
+        if not customer or customer in (deal.line.customer for deal in one.deals)
+    ]
+    return waterfall([line for line in meant if customer in ("", line.customer)]), deals
+
+
+def line_as_json(line: PriceLine) -> dict[str, Any]:
+    """Return a line; `of_list` is a part of 1, `per_unit` an amount of one unit."""
+    said: dict[str, Any] = {
+        "customer": line.customer,
+        "product": line.product,
+        "sku": line.sku,
+        "month": f"{line.month:%Y-%m}",
+        "currency": line.currency,
+        "quantity": plain(line.quantity, 0),
+        "unit": line.unit,
+    }
+    said |= {name: _text(getattr(line, name), 2) for name in _AMOUNTS}
+    return said | {name: _text(getattr(line, name), 0) for name in ("of_list", "per_unit")}
+
+
+def _text(value: Decimal | None, places: int) -> str | None:
+    return None if value is None else plain(value, places)
+
+
+def dispersion_as_json(one: Dispersion) -> dict[str, Any]:
+    """Return the deals of a sku, the cheapest first."""
+    return {
+        "product": one.product,
+        "sku": one.sku,
+        "unit": one.unit,
+        "currency": one.currency,
+        "least": _text(one.least, 0),
+        "most": _text(one.most, 0),
+        "deals": [line_as_json(deal.line) | {"nearest": list(deal.nearest)} for deal in one.deals],
+    }
