@@ -51,6 +51,7 @@ from fenrun.engine.choose import new_engine
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
+from fenrun.pricing.breaches import breaches_of
 from fenrun.pricing.lines import prices_of
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.payee_extract import PayeeExtract
@@ -412,6 +413,22 @@ STEP = (
     " decided_by: boss, decided_at: 2024-08-03, outcome: approved}"
 )
 COUPON = "{coupon: C1, customer: K1, amount: 50000, currency: CNY, approval: A1}"
+
+
+def sold_below(floor: str) -> Shows:
+    """A charge and a floor, asked for what was sold below it."""
+    content = f"{','.join(ROW)}\n{','.join(ROW.values())}\n"
+    the_terms = f"floors: [{floor}]\n"
+
+    def find() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "ws")
+            for name, text in (("charges.csv", content), ("terms.yaml", the_terms)):
+                (Path(folder) / name).write_text(text, "utf-8")
+                import_file(store, Path(folder) / name, KNOWN)
+            return list(breaches_of(store, parse_period("2024-09")).problems)
+
+    return Shows(f"{the_terms}fenrun breaches WORKSPACE --period 2024-09", find)
 
 
 def priced(figure: str = "", **columns: str) -> Shows:
@@ -1147,6 +1164,7 @@ GALLERY: dict[str, Shows] = {
     "price-of-nobody": priced(BillingAccountId="A2"),
     "price-cost": priced(x_Cost="dear"),
     "price-coupon": priced(ChargeCategory="Credit", x_CouponId="C1"),
+    "floor-unmeasured": sold_below("{floor: F1, least: 2, currency: USD}"),
     "passed-on-period": priced("{party: K1, figure: passed-on, period: 2024, amount: 5 %}"),
     "plan-text": plan(text="plan: [\n"),
     "plan-key": plan(more="colour: red\n"),

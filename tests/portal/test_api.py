@@ -82,12 +82,16 @@ def test_prices_and_terms_are_those_of_the_command_line(portal: Portal) -> None:
     with portal.token("auditor") as client:
         said = client.get("/api/prices", params={"period": period}).json()
         terms = client.get("/api/terms", params={"on": day}).json()
+        breaches = client.get("/api/breaches", params={"period": period}).json()
     assert said == fenrun("price", portal.workspace, "--period", period, "--json").json()
     assert terms == fenrun("terms", "show", portal.workspace, "--on", day, "--json").json()
+    assert breaches == fenrun("breaches", portal.workspace, "--period", period, "--json").json()
     assert said["lines"] and "floors" in terms
     for role in ("partner", "customer"):
         with portal.token(role) as client:
-            assert client.get("/api/prices", params={"period": period}).status_code == 403
+            for path in ("prices", "breaches"):
+                asked = client.get(f"/api/{path}", params={"period": period})
+                assert asked.status_code == 403
             assert client.get("/api/terms", params={"on": day}).status_code == 403
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -12,61 +11,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fenrun.base.when import parse_period
 from fenrun.pricing.deals import dispersion
 from fenrun.pricing.lines import PriceLine, Prices, prices_of, spread
 from fenrun.pricing.waterfall import waterfall
 from fenrun.settle.imports import import_file
-from fenrun.store.facts import Store
 from tests.command import fenrun
-from tests.errors.gallery import KNOWN, ROW
-
-MONTH = parse_period("2024-09")
-SKU = {"ServiceName": "Storage", "SkuId": "S1", "PricingUnit": "GB", "PricingQuantity": "100"}
-Charge = Mapping[str, str]
-
-
-def _charge(account: str, list_: str, billed: str = "", **more: str) -> Charge:
-    """A charge of an account at a list price, billed at another or the same."""
-    billed = billed or list_
-    costs = {"ListCost": list_, "BilledCost": billed, "EffectiveCost": billed}
-    return {**ROW, **SKU, "BillingAccountId": account, **costs, "ContractedCost": billed, **more}
-
-
-def _book(*customers: str, more: str = "") -> str:
-    """A book in which account A1 is of the first customer, and so on."""
-    issuer = "Beichen Cloud"
-    links = "".join(
-        f"  - {{of: account, issuer: {issuer}, subject: A{n}, role: customer, party: {party}}}\n"
-        for n, party in enumerate(customers, 1)
-    )
-    return f"links:\n{links}{more}"
-
-
-def _workspace(folder: Path, charges: Iterable[Charge], book: str, terms: str = "") -> Store:
-    rows, store = list(charges), Store(folder / "ws")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    with (folder / "charges.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-    files = {"book.yaml": book, "terms.yaml": terms}
-    for name, text in files.items():
-        (folder / name).write_text(text, "utf-8")
-    for name in ("charges.csv", *(name for name, text in files.items() if text)):
-        import_file(store, folder / name, KNOWN)
-    return store
+from tests.errors.gallery import KNOWN
+from tests.pricing.workspace import MONTH, Charge, book, charge, workspace
 
 
 def _prices(folder: Path, charges: Iterable[Charge], book: str, terms: str = "") -> Prices:
-    return prices_of(_workspace(folder, charges, book, terms), MONTH)
+    return prices_of(workspace(folder, charges, book, terms), MONTH)
 
 
 def test_four_customers_pay_for_one_sku_beside_each_other(tmp_path: Path) -> None:
     billed = {"A1": "70", "A2": "95", "A3": "60", "A4": "100"}
     sizes = {"A1": "100", "A2": "120", "A3": "1000", "A4": "4000"}
     charges = [
-        _charge(
+        charge(
             account,
             f"{int(sizes[account])}.00",
             f"{int(sizes[account]) * int(part) // 100}.00",
@@ -74,7 +36,7 @@ def test_four_customers_pay_for_one_sku_beside_each_other(tmp_path: Path) -> Non
         )
         for account, part in billed.items()
     ]
-    store = _workspace(tmp_path, charges, _book("K1", "K2", "K3", "K4"))
+    store = workspace(tmp_path, charges, book("K1", "K2", "K3", "K4"))
     (sku,) = dispersion(prices_of(store, MONTH).lines)
     assert [(deal.line.customer, deal.line.of_list) for deal in sku.deals] == [
         ("K3", Decimal("0.6")), ("K1", Decimal("0.7")), ("K2", Decimal("0.95")), ("K4", Decimal(1))
@@ -96,11 +58,11 @@ COUPON = {"ChargeCategory": "Credit", "x_CouponId": "C1", "ListCost": "0", "Cont
 
 
 def test_a_coupon_a_tax_and_what_is_passed_on_stand_each_for_itself(tmp_path: Path) -> None:
-    coupon = _charge("A1", "0", "-20.00", **{**COUPON, "PricingUnit": "", "PricingQuantity": ""})
-    tax = _charge("A1", "6.00", ChargeCategory="Tax", PricingUnit="", PricingQuantity="", SkuId="")
+    coupon = charge("A1", "0", "-20.00", **{**COUPON, "PricingUnit": "", "PricingQuantity": ""})
+    tax = charge("A1", "6.00", ChargeCategory="Tax", PricingUnit="", PricingQuantity="", SkuId="")
     figure = "figures: [{party: K1, figure: passed-on, period: 2024-09, amount: 10 %}]\n"
     found = _prices(
-        tmp_path, [_charge("A1", "100.00", "90.00"), coupon, tax], _book("K1", more=figure)
+        tmp_path, [charge("A1", "100.00", "90.00"), coupon, tax], book("K1", more=figure)
     )
     (line,) = waterfall(found.lines)
     assert (line.list, line.contracted, line.billed) == (100, 90, 90)
@@ -119,9 +81,9 @@ def test_an_amount_passed_on_is_spread_exactly_and_a_currency_is_not_mixed(tmp_p
         "  - {party: K2, figure: passed-on, period: 2024-09, amount: 5, currency: USD}\n"
         "  - {party: K3, figure: passed-on, period: 2024-Q3, amount: 5 %}\n"
     )
-    charges = [_charge("A1", "100", ServiceName=name) for name in ("CDN", "GPU", "SMS")]
-    book = _book("K1", "K2", "K3", more=figures)
-    found = _prices(tmp_path, [*charges, _charge("A2", "7"), _charge("A3", "7")], book)
+    charges = [charge("A1", "100", ServiceName=name) for name in ("CDN", "GPU", "SMS")]
+    owned = book("K1", "K2", "K3", more=figures)
+    found = _prices(tmp_path, [*charges, charge("A2", "7"), charge("A3", "7")], owned)
     mine = [line.passed_on for line in found.lines if line.customer == "K1"]
     assert mine == [Decimal("33.34"), Decimal("33.33"), Decimal("33.33")]
     others = {(o.currency, o.product): o.net for o in found.lines if o.customer == "K2"}
@@ -133,8 +95,8 @@ def test_an_amount_passed_on_is_spread_exactly_and_a_currency_is_not_mixed(tmp_p
 
 def test_what_is_nobodys_is_said_and_half_an_account_is_half_a_customers(tmp_path: Path) -> None:
     link = "{of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1"
-    book = f"links:\n  - {link}, share: 50 %}}\n"
-    found = _prices(tmp_path, [_charge("A1", "3"), _charge("A2", "1")], book)
+    owned = f"links:\n  - {link}, share: 50 %}}\n"
+    found = _prices(tmp_path, [charge("A1", "3"), charge("A2", "1")], owned)
     assert {(one.customer, one.billed) for one in found.lines} == {
         ("K1", Decimal("1.5")), ("", Decimal("2.5"))
     }  # fmt: skip
@@ -149,11 +111,11 @@ def test_a_sub_account_that_the_book_names_goes_before_its_account(tmp_path: Pat
     )
     late = {"ChargePeriodStart": "2024-09-03T00:00:00Z", "ChargePeriodEnd": "2024-09-04T00:00:00Z"}
     charges = [
-        _charge("A1", "1", SubAccountId="B1"),
-        _charge("A1", "2", SubAccountId="B1", **late),
-        _charge("A1", "4", SubAccountId="B2"),
+        charge("A1", "1", SubAccountId="B1"),
+        charge("A1", "2", SubAccountId="B1", **late),
+        charge("A1", "4", SubAccountId="B2"),
     ]
-    found = _prices(tmp_path, charges, _book("K1", more=more))
+    found = _prices(tmp_path, charges, book("K1", more=more))
     assert {(one.customer, one.billed) for one in found.lines} == {("K1", 6), ("K2", 1)}
 
 
@@ -164,11 +126,11 @@ def test_a_list_cost_that_is_missing_comes_from_the_list_of_its_day(tmp_path: Pa
     )
     late = {"ChargePeriodStart": "2024-09-03T00:00:00Z", "ChargePeriodEnd": "2024-09-04T00:00:00Z"}
     charges = [
-        _charge("A1", "", "175"),
-        _charge("A1", "", "175", **late),
-        _charge("A2", "", "5", SkuId="S2"),
+        charge("A1", "", "175"),
+        charge("A1", "", "175", **late),
+        charge("A2", "", "5", SkuId="S2"),
     ]
-    found = _prices(tmp_path, charges, _book("K1", "K2"), prices)
+    found = _prices(tmp_path, charges, book("K1", "K2"), prices)
     lists = {one.customer: (one.list, one.of_list) for one in found.lines}
     assert lists == {"K1": (350, Decimal(1)), "K2": (None, None)}
     assert [one.code for one in found.problems] == ["price-unlisted"]
@@ -176,18 +138,18 @@ def test_a_list_cost_that_is_missing_comes_from_the_list_of_its_day(tmp_path: Pa
 
 def test_a_margin_is_known_where_every_charge_says_its_cost(tmp_path: Path) -> None:
     charges = [
-        _charge("A1", "10", x_Cost="4.5"),
-        _charge("A2", "10", x_Cost="4"),
-        _charge("A2", "10", x_Cost="dear"),
+        charge("A1", "10", x_Cost="4.5"),
+        charge("A2", "10", x_Cost="4"),
+        charge("A2", "10", x_Cost="dear"),
     ]
-    found = _prices(tmp_path, charges, _book("K1", "K2"))
+    found = _prices(tmp_path, charges, book("K1", "K2"))
     assert {one.customer: one.margin for one in found.lines} == {"K1": Decimal("5.5"), "K2": None}
     assert [one.code for one in found.problems] == ["price-cost"]
 
 
 AMOUNTS = st.integers(-(10**20), 10**20).map(lambda n: str(Decimal(n).scaleb(-6)))
 CHARGES = st.builds(
-    _charge,
+    charge,
     st.sampled_from(["A1", "A2", "A3"]),
     AMOUNTS,
     AMOUNTS,
@@ -204,8 +166,8 @@ def test_the_lines_of_a_period_sum_to_its_charges(
     tmp_path_factory: pytest.TempPathFactory, charges: list[Charge], share: int
 ) -> None:
     link = "{of: account, issuer: Beichen Cloud, subject: A2, role: customer, party: K2"
-    book = _book("K1", more=f"  - {link}, share: {share} %}}\n")
-    found = _prices(tmp_path_factory.mktemp("prices"), charges, book)
+    owned = book("K1", more=f"  - {link}, share: {share} %}}\n")
+    found = _prices(tmp_path_factory.mktemp("prices"), charges, owned)
     taxes = [row for row in charges if row["ChargeCategory"] == "Tax"]
     used = [row for row in charges if row not in taxes]
     for lines in (found.lines, waterfall(found.lines)):
@@ -232,7 +194,7 @@ def test_a_spread_sums_to_its_amount_and_undoes_itself(amount: Decimal, by: list
 
 
 def test_late_knowledge_changes_the_price_and_what_was_known_does_not(tmp_path: Path) -> None:
-    store = _workspace(tmp_path, [_charge("A1", "100")], _book("K1"))
+    store = workspace(tmp_path, [charge("A1", "100")], book("K1"))
     later = KNOWN + timedelta(days=1)
     figure = "figures: [{party: K1, figure: passed-on, period: 2024-09, amount: 25 %}]\n"
     (tmp_path / "figures.yaml").write_text(figure, "utf-8")

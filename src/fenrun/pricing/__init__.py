@@ -8,4 +8,6 @@ stands under no customer; a list price that is not known is unknown, never nothi
 
 - `steps.sql`: charges as sums by customer, day by day; `lines`: the price lines that they make.
 - `waterfall`: lines summed by product; `deals`: what the same sku costs whom.
+- `charges`: charges with the terms that each meets; `breaches`: what is sold below a floor.
+- `written`: all of it as JSON.
 """

@@ -9,46 +9,18 @@ from datetime import date, datetime
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
-import pyarrow as pa
-
-from fenrun.base.money import minor_units, natural_type
+from fenrun.base.money import minor_units
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period, parse_period
 from fenrun.book.in_words import KnownBook
-from fenrun.charges.stored import load_charges
-from fenrun.credit.stored_charges import billed_in, offset_changes
-from fenrun.engine.dialect import literal, quoted
-from fenrun.engine.duckdb import DuckDB
-from fenrun.engine.steps import read_steps
-from fenrun.settle.facts import knowledge_time, known_book, plans_as_of
+from fenrun.pricing.charges import COST, charges_of
 from fenrun.settle.terms_in_force import known_terms
-from fenrun.store.facts import Store, verified
+from fenrun.store.facts import Store
 from fenrun.tables.latest import Known
 
 PASSED_ON = "passed-on"
 """The figure of a customer that says what of rebates is passed on to it: an amount of a month, or a
 rate of what it pays (effective)."""
-COST = "x_Cost"
-"""The column of charges that holds what they cost the seller."""
-_STEPS = read_steps("fenrun.pricing")
-_TEXTS = {
-    "sub_account": "SubAccountId",
-    "product": "ServiceName",
-    "price_id": "SkuPriceId",
-    "sku": "SkuId",
-    "unit": "PricingUnit",
-    "category": "ChargeCategory",
-    "coupon": "x_CouponId",
-}
-_NUMBERS = {
-    "quantity": "PricingQuantity",
-    "list": "ListCost",
-    "contracted": "ContractedCost",
-    "billed": "BilledCost",
-    "effective": "EffectiveCost",
-    "cost": COST,
-}
-"""The columns of charges that pricing reads, by what it calls them."""
 _NOTHING = Decimal(0)
 WIDE = Context(prec=80)
 """Holds sums, products and parts of all that charges can say."""
@@ -150,66 +122,14 @@ def prices_of(store: Store, period: Period, known: datetime | None = None) -> Pr
 
     Raises Refused where nothing is billed in the period, or arithmetic does not fit.
     """
-    moment = knowledge_time(store, known)
-    span = period.span
-    imports = billed_in(store.imports("charges", moment), (span.start, span.end))
-    engine, book = DuckDB(), known_book(store, moment)
-    load_charges(engine, "charges", verified(imports))
-    columns = engine.columns("charges")
-    engine.load("owners", _owners(book))
-    zones = {file.plan.terms[0].timezone for file in plans_as_of(store, moment)}
-    zone = zones.pop() if len(zones) == 1 else "UTC"
-    fragments = _fragments(columns, period) | {"offset": _offset(engine, zone, period)}
-    for step in _STEPS:
-        engine.run(step, fragments)
-    sums = engine.table("priced_sums").to_pylist()
+    charges = charges_of(store, period.span, known)
+    sums = charges.run("priced_groups", "priced_shares", "priced_sums")
     if not sums:
         raise refused("charges-missing", Place(str(store.path)), period=period.key)
-    lines = _lines(sums, known_terms(store, moment).listed())
-    lines, problems = _passed_on(lines, book, period)
-    return Prices(period, lines, book.names(), in_order([*problems, *_oddities(lines, columns)]))
-
-
-def _owners(book: KnownBook) -> pa.Table:
-    """Return who owns accounts and sub-accounts, as a table."""
-    rows = book.owners()
-    shares = [row["share"] for row in rows]
-    names = ("of_kind", "issuer", "subject", "party", "valid_from", "valid_to", "sound")
-    kinds = {"valid_from": pa.date32(), "valid_to": pa.date32(), "sound": pa.bool_()}
-    found = {n: pa.array([row[n] for row in rows], kinds.get(n, pa.string())) for n in names}
-    return pa.table(found | {"share": pa.array(shares, natural_type(shares))})
-
-
-def _fragments(columns: Mapping[str, str], period: Period) -> dict[str, str]:
-    """Return the SQL of what steps read, also where charges do not have it."""
-    found = {
-        name: f"CAST({quoted(column)} AS VARCHAR)" if column in columns else "CAST(NULL AS VARCHAR)"
-        for name, column in _TEXTS.items()
-    }
-    for name, column in _NUMBERS.items():
-        kind = columns.get(column, "")
-        if kind.startswith("DECIMAL"):
-            found[name] = quoted(column)
-        elif kind:
-            found[name] = f"TRY_CAST({quoted(column)} AS DECIMAL(38, 15))"
-        else:
-            found[name] = "CAST(NULL AS DECIMAL(38, 2))"
-    days = {"first": period.span.start, "after": period.span.end}
-    return found | {name: f"TIMESTAMP {literal(str(day))}" for name, day in days.items()}
-
-
-def _offset(engine: DuckDB, zone: str, period: Period) -> str:
-    """Return SQL of what to add to a charge's UTC time for a time zone."""
-    sql = "SELECT min(ChargePeriodStart) AS low, max(ChargePeriodStart) AS high FROM charges"
-    (row,) = engine.query(sql).to_pylist()
-    if row["low"] is None or zone == "UTC":
-        return "INTERVAL 0 SECOND"
-    *before, (last, _) = offset_changes(zone, row["low"], row["high"])
-    arms = "".join(
-        f" WHEN ChargePeriodStart < TIMESTAMP '{until}' THEN INTERVAL '{seconds}' SECOND"
-        for seconds, until in before
-    )
-    return f"CASE{arms} WHEN true THEN INTERVAL '{last}' SECOND END"
+    lines = _lines(sums, known_terms(store, known).listed())
+    lines, problems = _passed_on(lines, charges.book, period)
+    problems += _oddities(lines, charges.columns)
+    return Prices(period, lines, charges.book.names(), in_order(problems))
 
 
 def _lines(sums: Iterable[Mapping[str, Any]], listed: Mapping[Any, Sequence[Known]]) -> Lines:

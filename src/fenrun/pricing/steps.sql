@@ -1,8 +1,10 @@
 -- The charges of a period by customer, in costs of every kind.
 
 -- view: priced_rows
--- The charges as pricing reads them: whose, of what, on which day; coupons and taxes are marked.
-SELECT InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account,
+-- The charges as pricing reads them: whose, of what, on which day, and the terms that each meets;
+-- coupons and taxes are marked.
+SELECT import_id, row_no, {terms} AS terms, {order_id} AS order_id, {coupon} AS coupon_id,
+       InvoiceIssuerName AS issuer, BillingAccountId AS account, {sub_account} AS sub_account,
        CAST(ChargePeriodStart + {offset} AS DATE) AS day,
        CAST(date_trunc('month', BillingPeriodStart + INTERVAL 1 DAY) AS DATE) AS month,
        coalesce({product}, '') AS product, coalesce({price_id}, '') AS price_id,
@@ -32,13 +34,13 @@ FROM (SELECT issuer, account, sub_account, day, month, product, price_id, sku, u
 -- account; what is nobody's is that of no customer.
 WITH by_sub AS (
   SELECT g.group_id, o.party, o.share, o.sound
-  FROM priced_groups AS g
+  FROM {groups} AS g
   JOIN owners AS o
     ON o.of_kind = 'sub-account' AND o.issuer = g.issuer AND o.subject = g.sub_account
    AND o.valid_from <= g.day AND g.day < o.valid_to),
 by_account AS (
   SELECT g.group_id, o.party, o.share, o.sound
-  FROM priced_groups AS g
+  FROM {groups} AS g
   JOIN owners AS o
     ON o.of_kind = 'account' AND o.issuer = g.issuer AND o.subject = g.account
    AND o.valid_from <= g.day AND g.day < o.valid_to
@@ -49,7 +51,7 @@ held AS (
   SELECT group_id, party, share FROM by_account WHERE sound),
 rest AS (
   SELECT g.group_id, 1 - coalesce(sum(h.share), 0) AS share
-  FROM priced_groups AS g
+  FROM {groups} AS g
   LEFT JOIN held AS h ON h.group_id = g.group_id
   GROUP BY g.group_id)
 SELECT group_id, customer, share FROM held
@@ -66,5 +68,29 @@ SELECT s.customer, g.month, g.product, g.price_id, g.sku, g.unit, g.currency, g.
        sum(g.cost * s.share) AS cost, sum(g.without_cost) AS without_cost
 FROM priced_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
+GROUP BY ALL
+ORDER BY ALL
+
+-- step: met_groups
+-- The charges that meet some term, each a group of its own.
+SELECT row_number() OVER () AS group_id, *
+FROM (SELECT *, list_distinct(terms) AS met FROM priced_rows) AS rows_met
+WHERE len(met) > 0
+
+-- step: met_rows
+-- The same row by row, with their customers.
+SELECT g.import_id, g.row_no, g.day, g.issuer, g.order_id, g.coupon_id, g.product, g.currency,
+       s.customer, g.billed * s.share AS billed, g.list * s.share AS list, g.met
+FROM met_groups AS g
+JOIN priced_shares AS s ON s.group_id = g.group_id
+ORDER BY g.day, g.import_id, g.row_no, s.customer
+
+-- step: met_sums
+-- The same summed by term, customer and currency.
+SELECT t.term, s.customer, g.currency, min(g.day) AS first_day, max(g.day) AS last_day,
+       count(*) AS charges, sum(g.billed * s.share) AS billed
+FROM met_groups AS g
+JOIN priced_shares AS s ON s.group_id = g.group_id
+JOIN (SELECT group_id, unnest(met) AS term FROM met_groups) AS t ON t.group_id = g.group_id
 GROUP BY ALL
 ORDER BY ALL

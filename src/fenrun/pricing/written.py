@@ -1,4 +1,4 @@
-"""Price lines and deals as JSON: amounts are exact text, what is unknown is null."""
+"""Prices, deals and breaches as JSON: amounts are exact text, what is unknown is null."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
+from fenrun.base.when import show_moment
+from fenrun.pricing.breaches import Breaches, Sale
 from fenrun.pricing.deals import Dispersion, dispersion
-from fenrun.pricing.lines import PriceLine, Prices
+from fenrun.pricing.lines import PriceLine, Prices, ratio
 from fenrun.pricing.waterfall import waterfall
 
 _AMOUNTS = (
@@ -70,3 +72,25 @@ def dispersion_as_json(one: Dispersion) -> dict[str, Any]:
         "most": _text(one.most, 0),
         "deals": [line_as_json(deal.line) | {"nearest": list(deal.nearest)} for deal in one.deals],
     }
+
+
+def breaches_as_json(found: Breaches) -> dict[str, Any]:
+    """Return the sales below floors, and the time that each step of an approval took."""
+    return {
+        "period": found.period.key,
+        "breaches": [_sale(sale) for sale in found.breaches],
+        "covered": [_sale(sale) for sale in found.covered],
+        "steps": [
+            vars(step) | {"asked_at": show_moment(step.asked_at), "days": plain(step.days)}
+            for step in found.steps
+        ],
+    }
+
+
+def _sale(sale: Sale) -> dict[str, Any]:
+    said = {name: value for name, value in vars(sale).items() if name != "nearest"}
+    said |= {"billed": plain(sale.billed), "listed": plain(sale.listed)}
+    said |= {"fine": _text(sale.fine, 2), "of_list": _text(ratio(sale.billed, sale.listed, 4), 0)}
+    said |= {"first_day": str(sale.first_day), "last_day": str(sale.last_day)}
+    reasons = [{"approval": name, "reason": why} for name, why in sale.nearest]
+    return said | {"not_covered_by": reasons}

@@ -14,8 +14,9 @@ from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import ERRORS, clean, only_who_see_everything
 from fenrun.portal.language import lang
 from fenrun.portal.request_queue import outside_queue
+from fenrun.pricing.breaches import breaches_of
 from fenrun.pricing.lines import prices_of
-from fenrun.pricing.written import prices_as_json
+from fenrun.pricing.written import breaches_as_json, prices_as_json
 from fenrun.settle.terms_in_force import terms_in_force
 from fenrun.terms.written import terms_as_json
 
@@ -34,6 +35,17 @@ def prices(request: HttpRequest, period: str, customer: str = "", sku: str = "")
     said = prices_as_json(found, clean(customer), clean(sku))
     problems = [problem.as_json(lang()) for problem in found.problems]
     return said | {"problem_count": len(problems), "problems": problems}
+
+
+@router.get("/breaches", response={200: dict[str, Any], **ERRORS}, summary="Sales below a floor")
+def breaches(request: HttpRequest, period: str) -> Any:
+    """Return sales below a floor as `fenrun breaches --json` does; for operations and auditors."""
+    only_who_see_everything(request)
+    asked = _period(clean(period))
+    with outside_queue():
+        found = breaches_of(store_of(request), asked)
+    problems = [problem.as_json(lang()) for problem in found.problems]
+    return breaches_as_json(found) | {"problem_count": len(problems), "problems": problems}
 
 
 @router.get(
