@@ -24,7 +24,7 @@ from fenrun.base.ids import short
 from fenrun.base.table import read_parquet
 from fenrun.base.when import AsOf, Period
 from fenrun.book.as_codes import NAMED, Book, book_of
-from fenrun.book.rows import TABLES
+from fenrun.book.rows import SETTLED
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.rows import ORDER
 from fenrun.charges.stored import move_files, read_charges, write_charges
@@ -311,7 +311,7 @@ def _numbered(table: pa.Table) -> pa.Table:
 
 
 def _tables_of(item: Import) -> dict[str, pa.Table]:
-    files = {name: item.folder / f"{name}.parquet" for name in TABLES}
+    files = {name: item.folder / f"{name}.parquet" for name in SETTLED}
     return {name: read_parquet(file) for name, file in files.items() if file.exists()}
 
 
