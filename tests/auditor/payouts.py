@@ -100,9 +100,7 @@ def _due(
                 lambda name: audit.book.label(unit, name, shifted(at, 1) - timedelta(days=1))
             )
 
-        return bool(
-            rule and unit and unit in audit.customers and holds(audit.trees[rule], Customer)
-        )
+        return bool(rule and unit and holds(audit.trees[rule], Customer))
 
     while frozen(due) and due < audit.paid[1]:
         due = shifted(due, 1)

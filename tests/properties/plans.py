@@ -230,6 +230,9 @@ def _compared_with(draw: st.DrawFn, component: Item) -> Item:
     return found
 
 
+_WINDOWS = ("1 month", "3 months", "45 days", "2 months of payment", "50 days of label class")
+
+
 @st.composite
 def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
     found: Item = {}
@@ -250,10 +253,12 @@ def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
             {"when": "payee.level = 'elite'"},
         )
         found["baseline"] = {"figure": "base", "per": per} | draw(st.sampled_from(conditions))
-    if each == "customer" and _one_in(draw, 3):
+    if _one_in(draw, 3):
+        windows = (*_WINDOWS, "2 months of customer since") if each == "customer" else _WINDOWS
         found["clawback"] = {
-            "when": draw(st.sampled_from(("class = 'E'", "region is missing"))),
-            "within": draw(st.sampled_from(("1 month", "3 months"))),
+            "when": draw(st.sampled_from(("class = 'E'", "class = 'E'", "region is missing"))),
+            "within": draw(st.sampled_from(windows)),
+            "takes": draw(st.sampled_from(("all", "pro rata"))),
         }
     return found
 
@@ -432,7 +437,7 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
         text["year starts"] = "February"
         tables.update({name: [{**own[0], "from": "2023-01-01"}] for name, own in tables.items()})
     by_customer = all(
-        c.get("each") == "customer" or c["on"].startswith("earned") for c in components
+        c.get("each", "payee") != "payee" or c["on"].startswith("earned") for c in components
     )
     pay = draw(_pay(by_customer)) if draw(st.booleans()) else {}
     if pay:

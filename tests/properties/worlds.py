@@ -174,6 +174,10 @@ def _labels(draw: st.DrawFn, mark: str) -> list[Row]:
             label(customer, "class", *"CDE")["from"] = str(draw(st.sampled_from(["", *DAYS])))
         if draw(st.booleans()):
             label(customer, "region", "north", "south")["to"] = str(draw(days))
+    for unit in (*CUSTOMERS, *ORDERS, *PARTNERS):
+        if draw(st.booleans()):
+            made = label(unit, "class", "E")
+            made["from"] = str(draw(st.sampled_from(DAYS[2:])))
     for party in (*PARTNERS, *REPS):
         if draw(st.booleans()):
             made = label(party, "level", "elite", "standard")

@@ -48,6 +48,8 @@ _OPTIONAL = {
     "best_lines": _LINE,
     "ceiling_entries": (*_LINE, "detail"),
     "override_entries": (*_LINE, "detail", "base"),
+    "losses": ("test", "unit", "month", "period", "period_from", "period_to", "last_month"),
+    "loss_days": ("test", "unit", "month", "day"),
     "clawback_entries": (*_LINE, "unit"),
 }
 """The steps that not every plan needs, with the columns of the table that stands in for each."""
@@ -67,6 +69,11 @@ WHERE NOT EXISTS (SELECT 1 FROM reached AS t
                   WHERE t.plan = s.plan AND t.component = s.component AND t.payee = s.payee
                     AND t.unit = s.unit AND t.period = s.period)"""
 """What is added to `measures` and `column_measures` where some plan says who is in scope."""
+
+_KEPT_LINES = """JOIN best_lines AS b
+    ON b.plan = o.plan AND b.component = o.component AND b.payee = o.payee
+   AND b.period = o.period"""
+"""Lines after all that others take off them, where some plan has that."""
 
 _IS_IN_SCOPE = """CASE
          WHEN k.scope IN ('', 'holders') THEN 1
@@ -317,15 +324,17 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            "scope",
+            *("scope", "clawback_unit", "clawback_from"),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
             *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
+            "clawback_label",
         )
         return {
             "rank": (NUMBER, int),
-            "clawback_months": (NUMBER, int),
+            "clawback_span": (NUMBER, int),
+            "pro_rata": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -444,7 +453,7 @@ class Earning:
         if any(c.times_table for c in components):
             found.add("factors")
         if any(c.clawback_rule for c in components):
-            found |= {"clawback_entries"}
+            found |= {"losses", "loss_days", "clawback_entries"}
         if any(g.subject == "earned" for plan in plans for g in plan.gates):
             found.add("gate_entries")
         if any(plan.less for plan in plans):
@@ -455,10 +464,18 @@ class Earning:
             found.add("ceiling_entries")
         if any(c.pays_on == "earned" for c in components):
             found.add("override_entries")
-        between = {"gate_entries", "less_entries", "best_entries"}
-        if found & (between | {"ceiling_entries", "override_entries"}):
+        if self._lines_change() or found & {"ceiling_entries", "override_entries"}:
             found |= {"gated_lines", "lessened_lines", "best_lines"}
         return found
+
+    def _lines_change(self) -> bool:
+        """Return whether gates on what is earned, deductions or groups change lines afterwards."""
+        return any(
+            plan.less
+            or any(g.subject == "earned" for g in plan.gates)
+            or any(g.kind == "max" for g in plan.groups)
+            for plan in self.plans
+        )
 
     def fragments(self) -> dict[str, str]:
         """Return what fills steps.sql."""
@@ -481,6 +498,7 @@ class Earning:
             "override_lift": s.override - s.money - s.party_share - s.portion,
             "override_cap_lift": s.override - s.limit,
             "override": s.override,
+            "money": s.money,
             "base_lift": s.base - s.measure,
             "held_base_lift": s.base - s.money - s.party_share,
         }
@@ -497,7 +515,10 @@ class Earning:
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
             "columns_in_scope": _COLUMNS_IN_SCOPE if has_scope(self.plans) else "",
             "payee_matches": self._payee_matches(),
-            "customer_tests": self._customer_tests(),
+            "unit_tests": self._unit_tests(),
+            "loss_tests": self._loss_tests(),
+            "kept_of_line": "b.earned" if self._lines_change() else "c.earned",
+            "kept_lines": _KEPT_LINES if self._lines_change() else "",
         }
 
     def _payee_matches(self) -> str:
@@ -509,8 +530,11 @@ class Earning:
             ("b.payee", "b.period_from"),
         )
 
-    def _customer_tests(self) -> str:
-        """Return SQL of which freezes and clawbacks hold for which customers, by month."""
+    def _unit_tests(self) -> str:
+        """Return SQL of which freezes and clawbacks hold for which units, by month.
+
+        Where something is not earned for each customer, order ..., the payee is the unit.
+        """
         rules = [
             (plan.id, rule)
             for plan in self.plans
@@ -519,12 +543,26 @@ class Earning:
                 *(pay.freeze_rule for pay in plan.pay),
             )
         ]
-        units = "SELECT DISTINCT unit AS customer FROM performance_measures WHERE unit <> 0"
-        if has_scope(self.plans):
-            units += " UNION SELECT unit FROM payees_in_scope WHERE unit <> 0"
+        sources = ["performance_measures"] + ["payees_in_scope"] * has_scope(self.plans)
+        names = ["unit"] + ["payee"] * self._payees_can_be_lost()
+        units = " UNION ".join(
+            f"SELECT DISTINCT {name} AS unit FROM {source} WHERE {name} <> 0"
+            for source in sources
+            for name in names
+        )
         of = f"({units}) AS c JOIN periods AS p ON p.calendar = '1@1'"
-        days = ("c.customer", "p.period_to - 1")
-        return self._party_tests(rules, "c.customer, p.first_month AS month", of, days)
+        days = ("c.unit", "p.period_to - 1")
+        return self._party_tests(rules, "c.unit, p.first_month AS month", of, days)
+
+    def _payees_can_be_lost(self) -> bool:
+        """Return whether something is taken back when the payee itself is lost."""
+        components = (c for plan in self.plans for c in plan.components)
+        return any(c.clawback_rule and c.each == "payee" for c in components)
+
+    def _loss_tests(self) -> str:
+        """Return SQL of which clawbacks hold for which units on the days of a loss."""
+        rules = [(plan.id, c.clawback_rule) for plan in self.plans for c in plan.components]
+        return self._party_tests(rules, "d.unit, d.month, d.day", "days AS d", ("d.unit", "d.day"))
 
     def _party_tests(
         self, rules: Iterable[tuple[str, str]], columns: str, of: str, whose: tuple[str, str]

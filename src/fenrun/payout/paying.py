@@ -52,7 +52,7 @@ class Paying:
         book: Book,
         tests: PartyTests,
     ):
-        """Begin. `tests` are those by which `customer_tests` was made."""
+        """Begin. `tests` are those by which `unit_tests` was made."""
         self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
         self.book, self.tests = book, tests
         shares = [row.share for plan in plans for row in plan.instalments]

@@ -212,9 +212,9 @@ def _pay_words(item: PayText) -> str:
 
 
 def _check_frozen(draft: Draft) -> None:
-    """Check that what can be frozen is earned for each customer."""
+    """Check that what can be frozen is earned for each customer, order, invoice ..."""
     for path, component, _ in draft.components():
-        if component.each != "customer" and not component.on.startswith("earned "):
+        if component.each == "payee" and not component.on.startswith("earned "):
             draft.wrong_value((*path, "each"), "frozen-of-each", id=component.id)
 
 

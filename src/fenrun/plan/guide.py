@@ -18,6 +18,7 @@ from markdown_it import MarkdownIt
 from fenrun.base.money import plain, show, show_rate
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import say
+from fenrun.charges.rows import ORDER
 from fenrun.plan.condition_words import condition_words
 from fenrun.plan.phrases import gate_words
 from fenrun.plan.read import PlanFile
@@ -247,9 +248,30 @@ def _adjusting(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
         by = _reading(c.times_by, c, c.times_name, lang)
         said.append(say("guide-times", lang, table=c.times_table, by=by))
     if c.clawback_rule:
-        words = condition_words(rules[c.clawback_rule].words, lang)
-        said.append(say("guide-clawback", lang, words=words, months=c.clawback_months))
+        said.append(_clawback(c, rules, lang))
     return said
+
+
+def _clawback(c: Component, rules: Mapping[str, Rule], lang: str) -> str:
+    """The sentence about what is taken back, when and of what."""
+    known = c.each in ("payee", "customer")
+    unit = c.each if known else "order" if c.each == ORDER else "column"
+    start = c.clawback_from.replace(" ", "-") or "months"
+    window = say(
+        f"clawback-window-{start}",
+        lang,
+        span=c.clawback_span,
+        label=c.clawback_label,
+        **{"in": say(f"span-{c.clawback_unit}", lang)},
+    )
+    return say(
+        "guide-clawback",
+        lang,
+        words=condition_words(rules[c.clawback_rule].words, lang),
+        unit=say(f"clawback-unit-{unit}", lang, unit=c.each),
+        part=say("clawback-pro-rata" if c.pro_rata else "clawback-all", lang),
+        window=window,
+    )
 
 
 def _per(c: Component, lang: str) -> str:

@@ -214,9 +214,17 @@ class Component:
     baseline_rule: str
     """Rule of the condition on whose spend the baseline is; empty where it is everybody's."""
     clawback_rule: str
-    """Rule of the condition on customers whose earnings are clawed back; empty where none."""
-    clawback_months: int
-    """So many months before that one are clawed back too."""
+    """Rule of the condition on units whose earnings are clawed back; empty where none."""
+    clawback_span: int
+    """How long what was paid can be clawed back; 0 where nothing is."""
+    clawback_unit: str
+    """Of that span: `day` or `month`."""
+    clawback_from: str
+    """What that begins with: `payment`, `customer since` or a `label`; empty: whole months before
+    that of the loss."""
+    clawback_label: str
+    pro_rata: bool
+    """Whether only the part for the days that are left is clawed back."""
 
 
 @dataclass(frozen=True)

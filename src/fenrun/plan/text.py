@@ -46,6 +46,7 @@ Month = Annotated[int, Written(phrases.read_month)]
 Per = Annotated[str, Written(phrases.read_per)]
 Months = Annotated[int, Written(phrases.read_months)]
 Days = Annotated[int, Written(phrases.read_days)]
+Window = Annotated[phrases.WindowText, Written(phrases.read_window)]
 Counts = Annotated[CountsText, Written(phrases.read_counts)]
 Scope = Annotated[
     ScopeText, Written(phrases.read_scope, {"type": "string", "pattern": "^all( |$)"})
@@ -207,19 +208,32 @@ class BaselineText(Text):
 
 
 class ClawbackText(Text):
-    """Earnings taken back when a customer is lost."""
+    """Earnings taken back when a customer, an order or whatever `each` names is lost.
+
+    What was paid once is taken back once, at the first loss after it. Without `each` it is the
+    payee itself that is lost.
+    """
 
     when: str = Field(
         description=(
-            "Condition on the customer's labels on the last day of a month; when it first holds, "
-            "earnings are taken back."
+            "Condition on its labels on the last day of a month; when it first holds, earnings "
+            "are taken back. An order has labels as a party does, under its id."
         )
     )
-    within: Months = Field(
+    within: Window = Field(
         description=(
-            "What was paid on that customer with that month and so many months before is taken "
-            "back, as in: 6 months."
+            "How long what was paid can be lost: with that month and so many months before, as "
+            "in: 6 months; or to the day, as in: 90 days of payment (of the last day of the month "
+            "it was paid with), 180 days of customer since, 12 months of label activated (of the "
+            "first day of that label; while there is none, the window is open)."
         )
+    )
+    takes: Literal["all", "pro rata"] = Field(
+        "all",
+        description=(
+            "`all` of it, or `pro rata`: for the days of the window that are left on the first "
+            "day of the loss."
+        ),
     )
 
 
@@ -360,7 +374,7 @@ class EarnText(Text):
         ),
     )
     clawback: ClawbackText | None = Field(
-        None, description="Earnings taken back when a customer is lost; needs `each: customer`."
+        None, description="Earnings taken back when what they were paid for is lost."
     )
     source: str | None = Field(
         None, description="Where this is agreed, if not where the plan says."
@@ -559,8 +573,8 @@ class PayText(Text):
     frozen: str | None = Field(
         None,
         description=(
-            "Condition on the customer's labels on the last day of the month: nothing is paid on "
-            "its spend until it no longer holds; needs `each: customer`."
+            "Condition on the labels of the customer, order or whatever `each` names on the last "
+            "day of the month: nothing is paid on it until it no longer holds."
         ),
     )
     draw: Draw | None = Field(
