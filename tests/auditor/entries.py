@@ -6,7 +6,7 @@ Gates, deductions, ceilings, overrides, clawbacks.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -82,8 +82,8 @@ def enter(audit: Any) -> None:
                 take(line, "beaten", -before[line])
     after = dict(lines)
     _ceilings(audit, after)
-    _overrides(audit, after)
     _clawbacks(audit, spans, after)
+    _overrides(audit, after)
 
 
 def _ceilings(audit: Any, lines: dict[Line, Decimal]) -> None:
@@ -130,10 +130,17 @@ def _bound(group: Any, amount: Decimal, terms: Any) -> Decimal | None:
 
 
 def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
+    """On what is left of what those below earned: what is taken back of them is taken off."""
     terms = audit.terms
+    taken = {
+        (component, payee, span_of("1@1", date(int(key[:4]), int(key[5:7]), 1)), "back"): amount
+        for (component, payee, key, reason), amount in audit.answer.entries.items()
+        if reason == "clawback"
+    }
+    earned_or_taken = [((*line, ""), v) for line, v in lines.items()] + list(taken.items())
     for c in (c for c in audit.plan.components if c.pays_on == "earned"):
         sums: dict[tuple[str, Span], Decimal] = defaultdict(lambda: ZERO)
-        for (name, payee, span), earned in lines.items():
+        for (name, payee, span, _), earned in earned_or_taken:
             over = span_of(c.calendar, span.start)
             if (
                 name != c.on_name

@@ -34,6 +34,12 @@ def _component(number: int, each: str, window: str, takes: str) -> dict[str, Any
     return found | {"clawback": {"when": "status = 'lost'", "within": window, "takes": takes}}
 
 
+def _above(number: int, per: str) -> dict[str, Any]:
+    """An override on a component, of which it loses what is taken back."""
+    found = {"id": f"above{number}", "pays": "centre", "per": per, "portion": "12.5 %"}
+    return found | {"on": f"earned c{number} below"}
+
+
 def _plan() -> Plan:
     rules = [
         rule
@@ -60,6 +66,7 @@ def _plan() -> Plan:
             "sum": [
                 *(_component(number, *rule) for number, rule in enumerate(rules)),
                 {**beside, "table": "low"},
+                *(_above(number, per) for number, per in ((2, "month"), (20, "quarter"))),
             ]
         },
     }
@@ -91,6 +98,8 @@ def _book() -> Book:
         links.append(account | {"role": "customer", "party": f"K{number}"})
         holder = {"role": "partner", "party": f"P{number}"}
         links.append({"of": "customer", "subject": f"K{number}"} | holder)
+        above = {"of": "party", "subject": f"P{number}", "role": "centre", "party": "C1"}
+        links.append(above)
         for unit in (f"P{number}", f"K{number}", f"SO-{number}"):
             lost = {"party": unit, "label": "status", "value": "lost"}
             first = {"from": str(day)}

@@ -500,37 +500,6 @@ SELECT plan, component, rank, role, payee, per, period, period_from, period_to, 
 FROM taken_off
 WHERE taken <> 0
 
--- step: override_entries
--- What a payee earns on what those earned whose role it holds on the period's last day.
-WITH below AS (
-  SELECT k.plan, k.component, k.rank, k.role, h.party AS payee, k.per, p.period, p.period_from,
-         p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap,
-         summed(times(l.earned, h.share)) AS base
-  FROM components AS k
-  JOIN terms AS z ON z.plan = k.plan
-  JOIN periods AS p
-    ON p.calendar = k.calendar AND z.valid_from <= p.period_from AND p.period_from < z.valid_to
-  JOIN best_lines AS l
-    ON l.plan = k.plan AND l.component = k.on_name
-   AND l.period_from >= p.period_from AND l.period_to <= p.period_to
-  JOIN links AS h
-    ON h.of_kind = 'party' AND h.subject = l.payee AND h.role = k.role AND h.sound = 1
-   AND h.valid_from < p.period_to AND p.period_to <= h.valid_to
-  WHERE k.pays_on = 'earned' AND p.last_month < {paid_to}
-  GROUP BY k.plan, k.component, k.rank, k.role, h.party, k.per, p.period, p.period_from,
-           p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap),
-stepped AS (
-  SELECT b.*, z.round_step, z.round_mode,
-         times(lesser(times(times(b.base, b.portion), {override_lift}),
-                      times(b.cap, {override_cap_lift})),
-               z.round_per) AS top,
-         {override} AS bottom
-  FROM below AS b
-  JOIN terms AS z ON z.plan = b.plan)
-SELECT plan, component, rank, role, payee, per, period, period_from, period_to, last_month,
-       currency, on_name AS detail, base, rounded(top, bottom, round_mode, round_step) AS earned
-FROM stepped
-
 -- step: unit_tests
 -- Which tests of what is earned for separately hold at the end of which months.
 {unit_tests}
@@ -614,6 +583,42 @@ FROM taken_back
 GROUP BY plan, component, rank, role, payee, period, period_from, period_to, lost_month, currency,
          unit
 HAVING sum(back) <> 0
+
+-- step: override_entries
+-- What a payee earns on what those earned whose role it holds on the period's last day, less what
+-- is taken back of them.
+WITH lines AS (
+  SELECT plan, component, payee, period_from, period_to, currency, earned FROM best_lines
+  UNION ALL
+  SELECT plan, component, payee, period_from, period_to, currency, earned FROM clawback_entries),
+below AS (
+  SELECT k.plan, k.component, k.rank, k.role, h.party AS payee, k.per, p.period, p.period_from,
+         p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap,
+         summed(times(l.earned, h.share)) AS base
+  FROM components AS k
+  JOIN terms AS z ON z.plan = k.plan
+  JOIN periods AS p
+    ON p.calendar = k.calendar AND z.valid_from <= p.period_from AND p.period_from < z.valid_to
+  JOIN lines AS l
+    ON l.plan = k.plan AND l.component = k.on_name
+   AND l.period_from >= p.period_from AND l.period_to <= p.period_to
+  JOIN links AS h
+    ON h.of_kind = 'party' AND h.subject = l.payee AND h.role = k.role AND h.sound = 1
+   AND h.valid_from < p.period_to AND p.period_to <= h.valid_to
+  WHERE k.pays_on = 'earned' AND p.last_month < {paid_to}
+  GROUP BY k.plan, k.component, k.rank, k.role, h.party, k.per, p.period, p.period_from,
+           p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap),
+stepped AS (
+  SELECT b.*, z.round_step, z.round_mode,
+         times(lesser(times(times(b.base, b.portion), {override_lift}),
+                      times(b.cap, {override_cap_lift})),
+               z.round_per) AS top,
+         {override} AS bottom
+  FROM below AS b
+  JOIN terms AS z ON z.plan = b.plan)
+SELECT plan, component, rank, role, payee, per, period, period_from, period_to, last_month,
+       currency, on_name AS detail, base, rounded(top, bottom, round_mode, round_step) AS earned
+FROM stepped
 
 -- step: earnings
 -- All that is earned: by itself, and the entries that other clauses make beside it. A statement's
