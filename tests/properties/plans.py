@@ -396,6 +396,10 @@ def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
     said = {
         key: draw(st.sampled_from(values)) for key, values in choices.items() if draw(st.booleans())
     }
+    kept = {"co-op", "coupon"} & set(" ".join(said.get("forms", [])).split())
+    if kept and draw(st.booleans()):
+        fund = {"form": min(kept), "claims": "claims"}
+        said["funds"] = [fund | draw(st.sampled_from(({}, {"cap": "12.5"}, {"lapses": "1 month"})))]
     return said | ({"minimum": "20"} if "expires" in said and "minimum" not in said else {})
 
 

@@ -191,7 +191,7 @@ def _figures(draw: st.DrawFn, mark: str) -> list[Row]:
     seeds = st.integers(0, 9999)
     rows: list[Row] = []
     for party in (*PARTNERS, *REPS, "M1"):
-        for name in ("task", "prior", "pay", "score"):
+        for name in ("task", "prior", "pay", "score", "claims"):
             rows += _figure_rows(party + mark, name, draw(seeds))
     for customer in CUSTOMERS:
         rows += _figure_rows(customer + mark, "goal", draw(seeds))
@@ -205,6 +205,7 @@ def _figures(draw: st.DrawFn, mark: str) -> list[Row]:
 def _figure_rows(party: str, name: str, seed: int) -> list[Row]:
     """A figure of a party, missing now and then and in another currency; 0 gives none at all."""
     values = {"score": ("80 %", "90 %", "0.95"), "goal": ("100", "250")}
+    values["claims"] = ("0", "3", "10", "100")
     usual = ("0", "100", "200", "500", "1000")
     currencies = {"score": ("",), "goal": ("CNY",)}
     rng = random.Random(seed)

@@ -169,6 +169,7 @@ def scales_of(
     bounds += [bound for gate in gates for bound in (gate.lower, gate.upper)]
     paid = (amount for plan in plans for pay in plan.pay for amount in (pay.draw, pay.minimum))
     floors = (form.floor for plan in plans for form in plan.forms)
+    caps = (fund.cap for plan in plans for fund in plan.funds)
     steps = (plan.terms[0].round_step for plan in plans)
     return Scales(
         credit=credit,
@@ -180,7 +181,7 @@ def scales_of(
         factor=most(*(band.rate for band in bands if band.table_id in times)),
         cap=most(*(c.cap for c in components), *(g.cap for g in groups)),
         cap_rate=most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)),
-        money=max(_CENTS, most(*steps, *paid, *floors)),
+        money=max(_CENTS, most(*steps, *paid, *floors, *caps)),
         party_share=party_share,
         curved=any(band.kind == "interpolated" for band in bands),
     )

@@ -22,7 +22,7 @@ from fenrun.charges.rows import ORDER
 from fenrun.plan.condition_words import condition_words
 from fenrun.plan.phrases import gate_words
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import Band, Component, Group, Plan, Rule
+from fenrun.plan.rows import Band, Component, Fund, Group, Plan, Rule
 from fenrun.plan.vocabulary import BASES
 
 _STYLE = """\
@@ -345,6 +345,15 @@ def _group(file: PlanFile, g: Group, lang: str) -> str:
     return said
 
 
+def _fund(fund: Fund, lang: str) -> str:
+    cap = lapses = ""
+    if fund.cap is not None:
+        cap = say("pay-fund-cap", lang, amount=show(fund.cap))
+    if fund.lapses:
+        lapses = say("pay-fund-lapses", lang, months=fund.lapses)
+    return say("pay-fund", lang, form=fund.form, claims=fund.claims, cap=cap, lapses=lapses)
+
+
 def _pay(file: PlanFile, lang: str) -> list[str]:
     plan = file.plan
     said: list[str] = []
@@ -375,6 +384,7 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
             else ""
         )
         said.append(say("pay-form", lang, share=show_rate(form.share), form=form.form) + floor)
+    said += [_fund(fund, lang) for fund in plan.funds]
     if pay.tax_included or pay.tax_added or pay.tax_figure:
         said.append(
             say(

@@ -369,6 +369,20 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Fund:
+    """A form of payment that is kept for the payee, with a balance, until it is claimed."""
+
+    plan_id: str
+    form: str
+    claims: str
+    """Figure of the payee that says what is claimed in a month."""
+    cap: Decimal | None
+    """The most that the fund holds; more does not accrue."""
+    lapses: int
+    """What is not claimed so many months after it accrued is lost; 0: never."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan as read: its tables."""
 
@@ -388,6 +402,7 @@ class Plan:
     pay: tuple[Pay, ...]
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
+    funds: tuple[Fund, ...]
 
     @property
     def id(self) -> str:
@@ -412,5 +427,6 @@ ROW_TYPES: dict[str, type] = {
     "pay": Pay,
     "instalments": Instalment,
     "forms": Form,
+    "funds": Fund,
 }
 """The row type of each of a plan's tables, in the order of Plan's fields."""

@@ -556,10 +556,32 @@ class LimitText(Text):
     )
 
 
+class FundText(Text):
+    """A fund with a balance, such as co-op or MDF: kept for the payee until it is claimed."""
+
+    form: Id = Field(description="The form of payment that accrues to it.")
+    claims: Id = Field(
+        description=(
+            "The figure of the payee that says what is claimed in a month, in the plan's currency; "
+            "granted up to the balance, the oldest money first."
+        )
+    )
+    cap: Amount | None = Field(
+        None, description="The most that it holds; what comes above it does not accrue."
+    )
+    lapses: Months | None = Field(
+        None,
+        description=(
+            "What is not claimed with so many months after the one it accrued with is lost, as "
+            "in: 6 months."
+        ),
+    )
+
+
 class PayText(Text):
     """When and how what is earned is paid.
 
-    In this order: instalments, freeze, what was carried, expiry, draw, minimum, forms, tax.
+    In this order: instalments, freeze, what was carried, expiry, draw, minimum, forms, tax, funds.
     """
 
     title: Title | None = Field(None, description="What people call these terms.")
@@ -602,6 +624,9 @@ class PayText(Text):
         ),
     )
     tax: TaxText | None = Field(None, description="Tax inside what is earned, and put on top.")
+    funds: list[FundText] = Field(
+        [], description="Forms of payment that are kept for the payee until they are claimed."
+    )
 
 
 class CaseGiven(Text):
@@ -648,6 +673,12 @@ class CaseExpect(Text):
     )
     carried: Amount | None = Field(None, description="What is carried forward at the period's end.")
     forms: dict[str, Amount] = Field({}, description="What is paid in the period in each form.")
+    funds: dict[str, Amount] = Field(
+        {}, description="What each fund holds at the period's end, by form."
+    )
+    granted: dict[str, Amount] = Field(
+        {}, description="What each fund grants of claims in the period, by form."
+    )
 
 
 class CaseText(Text):

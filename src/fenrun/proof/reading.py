@@ -128,6 +128,8 @@ def figures_of(plan: Plan) -> Iterable[tuple[str, str]]:
         yield gate.name, gate.of
     for pay in plan.pay:
         yield pay.tax_figure, "payee"
+    for fund in plan.funds:
+        yield fund.claims, "payee"
 
 
 def is_override(component: Component) -> bool:
