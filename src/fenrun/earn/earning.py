@@ -460,7 +460,7 @@ class Earning:
         if any(c.times_table for c in components):
             found.add("factors")
         if any(c.clawback_rule for c in components):
-            found |= {"losses", "loss_days", "clawback_entries"}
+            found |= {"losses", "loss_days", "component_lines", "clawback_entries"}
         if any(g.subject == "earned" for plan in plans for g in plan.gates):
             found.add("gate_entries")
         if any(plan.less for plan in plans):

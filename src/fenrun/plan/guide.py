@@ -184,15 +184,6 @@ def _scope(file: PlanFile, rule: str, rules: Mapping[str, Rule], lang: str) -> s
     return said
 
 
-def _fund(fund: Fund, lang: str) -> str:
-    cap = lapses = ""
-    if fund.cap is not None:
-        cap = say("pay-fund-cap", lang, amount=show(fund.cap))
-    if fund.lapses:
-        lapses = say("pay-fund-lapses", lang, months=fund.lapses)
-    return say("pay-fund", lang, form=fund.form, claims=fund.claims, cap=cap, lapses=lapses)
-
-
 def _pay(file: PlanFile, lang: str) -> list[str]:
     """Return how what is earned is paid, in the order in which it is counted."""
     plan = file.plan
