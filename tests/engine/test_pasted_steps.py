@@ -42,7 +42,7 @@ def differing(sql: str, file: Path, tables: Sequence[str] = TABLES) -> list[str]
         fresh.execute(sql)
         for name in tables:
             # Groups are numbered anew.
-            columns = "* EXCLUDE (owned_id, group_id)" if name == "credits" else "*"
+            columns = "* EXCLUDE (owned_id, situation)" if name == "credits" else "*"
             ours, theirs = (f"SELECT {columns} FROM {at}{name}" for at in ("", "kept."))
             for one, other in ((ours, theirs), (theirs, ours)):
                 if fresh.execute(f"{one} EXCEPT ALL {other}").fetchall():

@@ -1,11 +1,11 @@
 """Credit: the parties that are credited for each charge, and the clause that says so.
 
 In: charges, the book as known, the plans' crediting clauses and conditions. Out: `credits`, a row
-for each share of a group of charges that a party is credited, and `uncredited_groups`, with the
-reason; and the sums of these that a run keeps.
+for each share of a situation (groups of charges that are credited alike) that a party is credited,
+and `uncredited_situations`, with the reason; and the sums of these that a run keeps.
 
 What must be true: groups sum to the charges; direct credits of one role, and what is uncredited,
-sum to each group, exactly; nothing is rounded. Roll-ups come on top.
+are the whole of each situation, exactly; nothing is rounded. Roll-ups come on top.
 
 - `stored_charges`: fills `groups.sql`, from the charges of a workspace to groups;
   `charges_as_codes`: the charges of a case.

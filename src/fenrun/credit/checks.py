@@ -16,19 +16,19 @@ from fenrun.plan.conditions import reads
 
 _OVER = """
 SELECT count(*) FROM (
-  SELECT 1 FROM direct GROUP BY plan, group_id, role HAVING sum(share) > {one}) AS over"""
+  SELECT 1 FROM direct GROUP BY plan, situation, role HAVING sum(share) > {one}) AS over"""
 _LOST = """
-SELECT count(*) FROM (
-  SELECT p.plan, sum({plan_amount}) * {one} AS total,
-         sum({plan_amount} * coalesce(v.share, 0)) AS credited
-  FROM groups AS g
-  CROSS JOIN creditings AS p
-  LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
-  WHERE g.currency = {currency}
-  GROUP BY p.plan) AS s
-LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_groups GROUP BY plan) AS u
+SELECT count(*)
+FROM (SELECT c.plan, sum({main_amount}) * {one} AS total
+      FROM groups AS g
+      CROSS JOIN creditings AS c
+      WHERE g.currency = {currency}
+      GROUP BY c.plan) AS s
+LEFT JOIN (SELECT plan, sum(credited) AS amount FROM charged_sums GROUP BY plan) AS v
+  ON v.plan = s.plan
+LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_sums GROUP BY plan) AS u
   ON u.plan = s.plan
-WHERE s.total <> s.credited + coalesce(u.amount, 0)"""
+WHERE s.total <> coalesce(v.amount, 0) + coalesce(u.amount, 0)"""
 _CURRENCIES = "SELECT currency, sum(amount) FROM foreign_sums GROUP BY currency"
 _LACKING = "SELECT account, month, charges FROM lacking_sums WHERE basis = ?"
 

@@ -2,7 +2,8 @@
 
 A condition is asked where what it reads is known. Of a charge: `t0`, `t1` ... of each charge. Of
 the customer: `f0`, `f1` ... of each owned group. Of the link and its holder: `g0`, `g1` ... of each
-claim. A rule on credits puts these together: `r0`, `r1` ... of each open claim.
+claim. Clauses put these together for a situation, which is many groups; rules on credits for the
+groups that a credit is of.
 """
 
 from __future__ import annotations
@@ -201,9 +202,24 @@ class Crediting:
         """The measured components that are told apart by customer: those that serve one that asks,
         or all `by_customer`."""
         self.trees = {(plan.id, c.rule_id): c.tree for plan in plans for c in plan.conditions}
+        clauses = [self._clause_trees(plan) for plan in self.credited]
+        read = {name for trees in clauses for tree in trees for name in self._names(tree)}
+        self.clause_keys = [key for key in self.key_names() if key in read]
+        """The columns of charges that say by which clause these are credited."""
         on_credits = [c.tree for plan in plans for c in plan.conditions if c.about == "credit"]
-        self.rules = list(dict.fromkeys(on_credits))
-        """The conditions on credits, each once; `r0`, `r1` ... say whether they hold."""
+        names = dict.fromkeys(name for tree in on_credits for name in self._names(tree))
+        self.facts_of_rules = [name for name in names if name[0] != "t"]
+        """The columns of claims that rules on credits read."""
+
+    def _clause_trees(self, plan: Plan) -> list[str]:
+        """Return the conditions of a plan's crediting clauses."""
+        rules = [r for c in plan.credit_clauses for r in (c.rule_id, c.while_rule)]
+        return [self.trees[plan.id, rule] for rule in rules if (plan.id, rule) in self.trees]
+
+    def _names(self, tree: str) -> list[str]:
+        """Return the columns that hold the parts of a condition."""
+        parts = (node for node in walk(json.loads(tree)) if node[0] not in ("all", "any", "not"))
+        return [self.leaves.name(node) for node in parts]
 
     # --- tables -------------------------------------------------------------------------------
 
@@ -304,16 +320,17 @@ class Crediting:
 
     def fragments(self) -> dict[str, str]:
         """Return what fills steps.sql."""
-        keys, amounts, units = self.key_names(), self.amount_names(), self.unit_names()
-        rules = [f"r{n}" for n in range(len(self.rules))]
+        keys, amounts = self.key_names(), self.amount_names()
         shares, leaves = self.shares, self.leaves
         lift = str(10 ** (shares.party * self.depth))
         main = {plan.terms[0].basis for plan in self.credited}
         return {
             "keys": "".join(f", {key}" for key in keys),
             "group_keys": "".join(f", g.{key}" for key in keys),
-            "unit_names": "".join(f", c.{u}" for u in units),
-            "rolled_units": "".join(f", d.{u}" for u in units),
+            "clause_keys": "".join(f", {key}" for key in self.clause_keys),
+            "own_clause_keys": "".join(f", s.{key}" for key in self.clause_keys),
+            "month_key": ", month" if self._reads_month_ends() else "",
+            "same_situation": self._same_situation(),
             "sums": self.cost_sums(),
             "group_amounts": "".join(f", g.{a}" for a in amounts),
             "one_customer": str(10**shares.customer),
@@ -330,19 +347,10 @@ class Crediting:
                 f", {self._link_fact(n)} AS {leaves.name(n)}" for n in leaves.link
             ),
             "link_joins": self._link_joins(),
-            "rules": "".join(
-                f", {self._flag(to_sql(json.loads(tree), self._asked))} AS r{n}"
-                for n, tree in enumerate(self.rules)
-            ),
             "open": self._open(),
-            "direct_amounts": "".join(f", c.{a} * c.share * {lift} AS {a}" for a in amounts),
-            "rule_names": "".join(f", c.{r}" for r in rules),
-            "rolled_amounts": "".join(
-                f", whole(d.{a}, {10**shares.party}) * l.share" for a in amounts
-            ),
-            "rolled_rules": "".join(f", d.{r}" for r in rules),
-            "main_amount": self._amount(main, "c."),
-            "plan_amount": self._amount(main, "g."),
+            "facts_of_rules": "".join(f", c.{name}" for name in self.facts_of_rules),
+            "rolled_facts": "".join(f", d.{name}" for name in self.facts_of_rules),
+            "main_amount": self._amount(main),
             "asked_from": str(self.asked[0]),
             "asked_to": str(self.asked[1]),
             "performance_measures": self._performance_measures(),
@@ -356,16 +364,25 @@ class Crediting:
             for n in range(len(self.bases))
         )
 
-    def _amount(self, main: set[str], of: str) -> str:
-        """Return SQL of the amount in each plan's own basis."""
+    def _reads_month_ends(self) -> bool:
+        """Return whether a condition reads a label at the end of the charge's month."""
+        asked = [str(node[1]) for node in self.leaves.customer if node[0] != "held"]
+        return any("." in name for name in asked)
+
+    def _same_situation(self) -> str:
+        """Return SQL of what else a group g and its situation s have in common."""
+        names = [*self.clause_keys, *(["month"] if self._reads_month_ends() else [])]
+        return "".join(f" AND s.{name} = g.{name}" for name in names)
+
+    def _amount(self, main: set[str]) -> str:
+        """Return SQL of the amount of a group g in the basis of the plan of c."""
         if len(main) == 1:
-            return f"{of}a{self.bases.index(next(iter(main)))}"
-        plan = "p.plan" if of == "g." else f"{of}plan"
+            return f"g.a{self.bases.index(next(iter(main)))}"
         arms = " ".join(
-            f"WHEN {self.codes.of(p.id)} THEN {of}a{self.bases.index(p.terms[0].basis)}"
+            f"WHEN {self.codes.of(p.id)} THEN g.a{self.bases.index(p.terms[0].basis)}"
             for p in self.credited
         )
-        return f"CASE {plan} {arms} END"
+        return f"CASE c.plan {arms} END"
 
     @staticmethod
     def _flag(condition: str) -> str:
@@ -374,6 +391,11 @@ class Crediting:
     def _asked(self, node: Tree) -> str:
         """Return SQL of a part of a condition, as a claim holds it."""
         return f"c.{self.leaves.name(node)} = 1"
+
+    def _asked_of_credit(self, node: Tree) -> str:
+        """Return SQL of a part of a condition, as a credit c or a group g of it holds it."""
+        name = self.leaves.name(node)
+        return f"g.{name} = 1" if name[0] == "t" else f"c.{name} = 1"
 
     def _decided(self, plan: Plan) -> str:
         """Return SQL of a plan's deciding clause for each owned group."""
@@ -499,7 +521,7 @@ class Crediting:
         """Return SQL of what a component measures."""
         code = self.codes.of
         unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
-        unit = unit or f"coalesce(c.u{self.units.index(component.each)}, 0)"
+        unit = unit or f"coalesce(g.u{self.units.index(component.each)}, 0)"
         is_by_customer = (plan.id, component.rule_id) in self.by_customer
         customer = "c.customer" if is_by_customer else "CAST(NULL AS BIGINT)"
         columns = {
@@ -508,31 +530,32 @@ class Crediting:
             "payee": "c.party",
             "unit": unit,
             "customer": customer,
-            "month": "c.month",
+            "month": "g.month",
             "column_no": self._column_no(plan, component),
             "excluded_by": self._excluded_by(plan, component),
             "baselined": self._baselined(plan, component),
         }
-        amount = f"sum(c.a{self.bases.index(component.basis)}) * {10**self.to_measure}"
+        cost = f"g.a{self.bases.index(component.basis)}"
+        amount = f"sum({cost} * c.share) * {10**self.to_measure}"
         where = [f"c.role = {code(component.role)}", f"c.plan = {code(self.crediting[plan.id])}"]
         where += self._condition_of(plan, component)
-        joins = ""
+        joins = "\nJOIN situated AS g ON g.situation = c.situation"
         if "p." in columns["column_no"]:
             joins += (
-                f" JOIN periods AS p ON p.calendar = {literal(component.calendar)}"
-                " AND p.first_month <= c.month AND c.month <= p.last_month"
+                f"\nJOIN periods AS p ON p.calendar = {literal(component.calendar)}"
+                " AND p.first_month <= g.month AND g.month <= p.last_month"
             )
         named = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
         keys = ", ".join(str(place) for place in range(1, len(columns) + 1))
         return (
-            f"SELECT {named}, {amount} AS amount, sum(c.charges) AS charges\n"
+            f"SELECT {named}, {amount} AS amount, sum(g.charges) AS charges\n"
             f"FROM credits AS c{joins}\nWHERE {' AND '.join(where)}\nGROUP BY {keys}"
         )
 
     def _rule(self, plan: Plan, rule_id: str) -> str:
         """Return SQL of whether a rule on credits holds; one without a condition always does."""
         tree = self.trees.get((plan.id, rule_id))
-        return f"c.r{self.rules.index(tree)} = 1" if tree else "true"
+        return to_sql(json.loads(tree), self._asked_of_credit) if tree else "true"
 
     def _group_of(self, plan: Plan, component: Component) -> tuple[str, list[Component]]:
         """Return the kind of the component's group, and who else measures its role there."""
@@ -563,7 +586,7 @@ class Crediting:
             x for x in plan.exclusions if x.component in ("", component.rule_id)
         ]
         for x in sorted(own, key=lambda x: x.rank):
-            dates = f"c.day >= {day_number(x.valid_from)} AND c.day < {day_number(x.valid_to)}"
+            dates = f"g.day >= {day_number(x.valid_from)} AND g.day < {day_number(x.valid_to)}"
             holds = f"{self._rule(plan, x.rule_id)} AND {dates}"
             arms.append(f"WHEN {holds} THEN {self.codes.of(x.rule_id)}")
         kind, mates = self._group_of(plan, component)

@@ -1,6 +1,7 @@
 -- step: turning_days
--- Days on which something changes for an account: a link or label of the account, of its customers,
--- of whoever holds a role of these, or of anybody above, as far as roll-ups go.
+-- Days on which something changes for an account, after the first day of charge: a link or label of
+-- the account, of its customers, of whoever holds a role of these, or of anybody above, as far as
+-- roll-ups go.
 WITH RECURSIVE turning AS (
   SELECT of_kind, subject, party, valid_from AS day FROM links
   UNION
@@ -24,29 +25,43 @@ of_party AS (
   SELECT party, valid_to FROM labels
   UNION
   SELECT subject, day FROM turning WHERE of_kind = 'party'),
+charged AS (
+  SELECT min(first_day) AS first_day, max(last_day) AS last_day FROM charged_months),
 within AS (
-  SELECT DISTINCT p.party, p.day, m.month
+  SELECT p.party, p.day
   FROM of_party AS p
-  JOIN charged_months AS m ON m.first_day < p.day AND p.day <= m.last_day),
+  JOIN charged AS c ON c.first_day < p.day AND p.day <= c.last_day),
 turning_within AS (
-  SELECT DISTINCT t.of_kind, t.subject, m.month
+  SELECT t.of_kind, t.subject, t.day
   FROM turning AS t
-  JOIN charged_months AS m ON m.first_day < t.day AND t.day <= m.last_day
+  JOIN charged AS c ON c.first_day < t.day AND t.day <= c.last_day
   WHERE t.of_kind IN ('account', 'customer')),
 of_customer AS (
-  SELECT subject AS customer, month FROM turning_within WHERE of_kind = 'customer'
+  SELECT subject AS customer, day FROM turning_within WHERE of_kind = 'customer'
   UNION
-  SELECT party, month FROM within
+  SELECT party, day FROM within
   UNION
-  SELECT h.customer, p.month
+  SELECT h.customer, p.day
   FROM within AS p
   JOIN above AS a ON a.upper = p.party
   JOIN holding AS h ON h.party = a.party)
-SELECT subject AS account, month FROM turning_within WHERE of_kind = 'account'
+SELECT subject AS account, day FROM turning_within WHERE of_kind = 'account'
 UNION
-SELECT l.subject, c.month
+SELECT l.subject, c.day
 FROM of_customer AS c
 JOIN links AS l ON l.of_kind = 'account' AND l.party = c.customer
+
+-- step: turning
+-- The months in which days are told apart for an account: those in which something changes for it
+-- after the first day of charge.
+SELECT DISTINCT d.account, m.month
+FROM turning_days AS d
+JOIN charged_months AS m ON m.first_day < d.day AND d.day <= m.last_day
+
+-- step: turned
+-- The days from one on which something changes for an account to the next.
+SELECT account, day, lead(day) OVER (PARTITION BY account ORDER BY day) AS next_day
+FROM turning_days
 
 -- step: cell_facts
 -- The facts of each cell (a tuple of values that many charges share): its currency, what conditions
@@ -142,10 +157,11 @@ GROUP BY {keys}
 
 -- step: groups
 -- Charges that must be credited alike, summed: exact, since shares are never rounded. A day that
--- stands for others is none before the month's charges: until these the book may change.
+-- stands for others is none before the month's charges: until these the book may change. `turned`
+-- is the last day up to it on which something changed for the account.
 SELECT row_number() OVER () AS group_id, g.account, {group_named}, g.month,
-       greatest(g.day_key, m.first_day) AS day, d.currency{tests}{units}{group_sums},
+       greatest(g.day_key, m.first_day) AS day, {turned} AS turned, d.currency{tests}{units}{group_sums},
        g.bought, g.charges{for_rows}
 FROM (SELECT {unpacked}, s.* FROM scanned AS s) AS g
 JOIN kinds AS d ON d.kind = g.kind
-JOIN charged_months AS m ON m.month = g.month
+JOIN charged_months AS m ON m.month = g.month{turned_join}

@@ -1,42 +1,62 @@
 -- step: groups
 -- Charges that must be credited alike, summed: by account, registered order, resource and
--- sub-account, month, day, currency and what conditions read of a charge.
+-- sub-account, month, day, currency and what conditions read of a charge. `turned` is the last day
+-- on which something changed for the account, here each day.
 SELECT row_number() OVER (ORDER BY account, sub_account, order_id, resource_id, month, day,
                           currency{keys}) AS group_id,
-       account, sub_account, order_id, resource_id, month, day, currency{keys}{sums},
+       account, sub_account, order_id, resource_id, month, day, day AS turned, currency{keys}{sums},
        min(CASE WHEN bought = 1 THEN day END) AS bought, count(*) AS charges
 FROM charges
 GROUP BY account, sub_account, order_id, resource_id, month, day, currency{keys}
 
+-- step: situations
+-- Groups for which the book and the clauses say the same: of one account, order, resource and
+-- sub-account, between two days on which something changes. Credits are found once for each.
+SELECT min(group_id) AS situation, account, sub_account, order_id, resource_id, turned,
+       min(month) AS month, min(day) AS day{clause_keys}, min(bought) AS bought
+FROM groups
+WHERE currency = {currency}
+GROUP BY account, sub_account, order_id, resource_id, turned{month_key}{clause_keys}
+
+-- step: situated
+-- The groups, each with its situation.
+SELECT s.situation, g.group_id, g.account, g.month, g.day{group_keys}{group_amounts}, g.charges
+FROM groups AS g
+JOIN situations AS s
+  ON s.account = g.account AND s.turned = g.turned
+ AND coalesce(s.sub_account, 0) = coalesce(g.sub_account, 0)
+ AND coalesce(s.order_id, 0) = coalesce(g.order_id, 0)
+ AND coalesce(s.resource_id, 0) = coalesce(g.resource_id, 0){same_situation}
+WHERE g.currency = {currency}
+
 -- step: customers
--- The customer of each group on its day: by its sub-account where the book names that, else by its
--- account.
+-- The customer of each situation on its day: by its sub-account where the book names that, else by
+-- its account.
 WITH by_sub AS (
-  SELECT g.group_id, l.party, l.share, l.link, l.sound
-  FROM groups AS g
+  SELECT s.situation, l.party, l.share, l.link, l.sound
+  FROM situations AS s
   JOIN links AS l
-    ON l.of_kind = 'sub-account' AND l.subject = g.sub_account
-   AND l.valid_from <= g.day AND g.day < l.valid_to),
+    ON l.of_kind = 'sub-account' AND l.subject = s.sub_account
+   AND l.valid_from <= s.day AND s.day < l.valid_to),
 by_account AS (
-  SELECT g.group_id, l.party, l.share, l.link, l.sound
-  FROM groups AS g
+  SELECT s.situation, l.party, l.share, l.link, l.sound
+  FROM situations AS s
   JOIN links AS l
-    ON l.of_kind = 'account' AND l.subject = g.account
-   AND l.valid_from <= g.day AND g.day < l.valid_to
-  WHERE NOT EXISTS (SELECT 1 FROM by_sub AS s WHERE s.group_id = g.group_id))
-SELECT group_id, party AS customer, share, link, sound FROM by_sub
+    ON l.of_kind = 'account' AND l.subject = s.account
+   AND l.valid_from <= s.day AND s.day < l.valid_to
+  WHERE NOT EXISTS (SELECT 1 FROM by_sub AS b WHERE b.situation = s.situation))
+SELECT situation, party AS customer, share, link, sound FROM by_sub
 UNION ALL
-SELECT group_id, party, share, link, sound FROM by_account
+SELECT situation, party, share, link, sound FROM by_account
 
 -- step: owned
--- Each group with its customers; without a sound one, once with none.
-SELECT row_number() OVER (ORDER BY g.group_id, c.customer, c.link, c.share) AS owned_id,
-       g.group_id, g.account, g.order_id, g.resource_id, g.month, g.day{group_keys},
-       g.charges, g.bought{group_amounts}, c.customer,
-       coalesce(c.share, {one_customer}) AS customer_share, c.link AS customer_link
-FROM groups AS g
-LEFT JOIN customers AS c ON c.group_id = g.group_id AND c.sound = 1
-WHERE g.currency = {currency}
+-- Each situation with its customers; without a sound one, once with none.
+SELECT row_number() OVER (ORDER BY s.situation, c.customer, c.link, c.share) AS owned_id,
+       s.situation, s.account, s.order_id, s.resource_id, s.month, s.day{own_clause_keys},
+       s.bought, c.customer, coalesce(c.share, {one_customer}) AS customer_share,
+       c.link AS customer_link
+FROM situations AS s
+LEFT JOIN customers AS c ON c.situation = s.situation AND c.sound = 1
 
 -- step: customer_since
 -- The first day on which each customer was charged anything: a charge with any cost above zero.
@@ -46,7 +66,7 @@ WHERE bought IS NOT NULL AND customer IS NOT NULL
 GROUP BY customer
 
 -- step: holders
--- Who holds which role for each owned group: by its registered order where that names the role,
+-- Who holds which role for each owned situation: by its registered order where that names the role,
 -- else by its resource, else by its customer.
 WITH by_order AS (
   SELECT o.owned_id, l.role, l.party, l.share, l.link, l.sound, l.since, l.previous, l.type
@@ -80,12 +100,12 @@ SELECT owned_id, role, party, share, link, sound, since, previous, type, 'custom
 FROM by_customer
 
 -- step: attributes
--- Each owned group with what conditions on the customer ask: f0, f1 ... hold or do not.
+-- Each owned situation with what conditions on the customer ask: f0, f1 ... hold or do not.
 SELECT o.*{facts}
 FROM owned AS o{fact_joins}
 
 -- step: decided
--- The crediting clause of each owned group: the first whose condition holds.
+-- The crediting clause of each owned situation: the first whose condition holds.
 {decided}
 
 -- step: first_purchases
@@ -107,25 +127,23 @@ JOIN clause_roles AS r ON r.plan = d.plan AND r.clause = d.clause
 JOIN holders AS h ON h.owned_id = d.owned_id AND h.role = r.role{link_joins}
 
 -- step: open_claims
--- The claims whose clause credits their link, inside its windows, with the rules on credits that
--- hold for them: r0, r1 ...
-SELECT c.*{rules}
+-- The claims whose clause credits their link, inside its windows.
+SELECT c.*
 FROM claims AS c
 WHERE {open}
 
 -- step: winning_roles
--- Under single crediting, the role that takes each owned group.
+-- Under single crediting, the role that takes each owned situation.
 SELECT plan, owned_id, min(role_rank) AS role_rank
 FROM open_claims
 WHERE mode = 'single'
 GROUP BY plan, owned_id
 
 -- step: direct
--- The claims that are credited.
-SELECT c.plan, c.clause, 'direct' AS kind, c.role, c.party, c.owned_id, c.group_id, c.customer,
-       c.month, c.day, c.share * {lift} AS share{direct_amounts}, c.charges,
-       c.customer_link, c.link, c.via, CAST(NULL AS INTEGER) AS member,
-       CAST(NULL AS INTEGER) AS member_role{rule_names}{unit_names}
+-- The claims that are credited: the share of what is charged in their situation.
+SELECT c.plan, c.clause, 'direct' AS kind, c.role, c.party, c.owned_id, c.situation, c.customer,
+       c.day, c.share * {lift} AS share, c.customer_link, c.link, c.via,
+       CAST(NULL AS INTEGER) AS member, CAST(NULL AS INTEGER) AS member_role{facts_of_rules}
 FROM open_claims AS c
 LEFT JOIN winning_roles AS w ON w.plan = c.plan AND w.owned_id = c.owned_id
 WHERE c.sound = 1 AND (c.mode = 'double' OR c.role_rank = w.role_rank)
@@ -136,9 +154,9 @@ WHERE c.sound = 1 AND (c.mode = 'double' OR c.role_rank = w.role_rank)
 WITH RECURSIVE rolled AS (
   SELECT * FROM direct
   UNION ALL
-  SELECT d.plan, d.clause, 'roll-up', u.to_role, l.party, d.owned_id, d.group_id, d.customer,
-         d.month, d.day, whole(d.share, {one_party}) * l.share{rolled_amounts}, d.charges,
-         d.customer_link, l.link, 'party', d.party, d.role{rolled_rules}{rolled_units}
+  SELECT d.plan, d.clause, 'roll-up', u.to_role, l.party, d.owned_id, d.situation, d.customer,
+         d.day, whole(d.share, {one_party}) * l.share, d.customer_link, l.link, 'party', d.party,
+         d.role{rolled_facts}
   FROM rolled AS d
   JOIN roll_ups AS u ON u.plan = d.plan AND u.clause = d.clause AND u.role = d.role
   JOIN links AS l
@@ -148,34 +166,37 @@ SELECT * FROM rolled
 
 -- step: credited_sums
 -- What is credited to each party in the months asked for, by role, customer and link.
-SELECT c.plan, c.month, c.party AS payee, c.role, c.kind, c.customer, c.via, c.link,
-       sum({main_amount}) AS amount, sum(c.charges) AS charges
+SELECT c.plan, g.month, c.party AS payee, c.role, c.kind, c.customer, c.via, c.link,
+       sum({main_amount} * c.share) AS amount, sum(g.charges) AS charges
 FROM credits AS c
-WHERE c.month >= {asked_from} AND c.month < {asked_to}
-GROUP BY c.plan, c.month, c.party, c.role, c.kind, c.customer, c.via, c.link
+JOIN situated AS g ON g.situation = c.situation
+WHERE g.month >= {asked_from} AND g.month < {asked_to}
+GROUP BY c.plan, g.month, c.party, c.role, c.kind, c.customer, c.via, c.link
 
 -- step: team_sums
 -- What of a member's credits is rolled up to a payee in the months asked for.
-SELECT c.plan, c.month, c.party AS payee, c.member, c.member_role AS role,
-       sum({main_amount}) AS amount, sum(c.charges) AS charges
+SELECT c.plan, g.month, c.party AS payee, c.member, c.member_role AS role,
+       sum({main_amount} * c.share) AS amount, sum(g.charges) AS charges
 FROM credits AS c
-WHERE c.kind = 'roll-up' AND c.month >= {asked_from} AND c.month < {asked_to}
-GROUP BY c.plan, c.month, c.party, c.member, c.member_role
+JOIN situated AS g ON g.situation = c.situation
+WHERE c.kind = 'roll-up' AND g.month >= {asked_from} AND g.month < {asked_to}
+GROUP BY c.plan, g.month, c.party, c.member, c.member_role
 
 -- step: held_sums
 -- Spend of a customer in the months asked for, for whoever holds a role of it that day: to whom it
 -- is credited. Who holds it by two links at once holds it once.
-SELECT c.month, h.party AS payee, c.role, c.customer, c.party, c.via, c.link,
-       sum({main_amount}) AS amount, sum(c.charges) AS charges
+SELECT g.month, h.party AS payee, c.role, c.customer, c.party, c.via, c.link,
+       sum({main_amount} * c.share) AS amount, sum(g.charges) AS charges
 FROM direct AS c
 JOIN (SELECT DISTINCT d.owned_id, d.role, l.party
       FROM direct AS d
       JOIN links_as_of AS l
         ON l.of_kind = 'customer' AND l.subject = d.customer AND l.role = d.role
-       AND l.valid_from <= d.day AND d.day < l.valid_to
-      WHERE d.month >= {asked_from} AND d.month < {asked_to}) AS h
+       AND l.valid_from <= d.day AND d.day < l.valid_to) AS h
   ON h.owned_id = c.owned_id AND h.role = c.role
-GROUP BY c.month, h.party, c.role, c.customer, c.party, c.via, c.link
+JOIN situated AS g ON g.situation = c.situation
+WHERE g.month >= {asked_from} AND g.month < {asked_to}
+GROUP BY g.month, h.party, c.role, c.customer, c.party, c.via, c.link
 
 -- step: performance_measures
 -- What each component measures, by payee, unit, customer and month, told apart by table column,
@@ -183,55 +204,55 @@ GROUP BY c.month, h.party, c.role, c.customer, c.party, c.via, c.link
 {performance_measures}
 
 -- step: coverage
--- How much of each group the best credited role covers, plan by plan.
-SELECT plan, group_id, max(share) AS share
-FROM (SELECT plan, group_id, role, sum(share) AS share
+-- How much of each situation the best credited role covers, plan by plan.
+SELECT plan, situation, max(share) AS share
+FROM (SELECT plan, situation, role, sum(share) AS share
       FROM direct
-      GROUP BY plan, group_id, role) AS roles
-GROUP BY plan, group_id
+      GROUP BY plan, situation, role) AS roles
+GROUP BY plan, situation
 
--- step: uncredited_groups
--- What is left of each group, and why.
+-- step: uncredited_situations
+-- The share of each situation that is left, and why.
 WITH short AS (
-  SELECT p.plan, g.group_id, g.account, g.month,
-         {plan_amount} * ({one} - coalesce(v.share, 0)) AS amount, g.charges,
+  SELECT p.plan, s.situation, {one} - coalesce(v.share, 0) AS share,
          CASE WHEN v.share IS NULL THEN 0 ELSE 1 END AS in_part
-  FROM groups AS g
+  FROM situations AS s
   CROSS JOIN creditings AS p
-  LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
-  WHERE g.currency = {currency} AND coalesce(v.share, 0) < {one}),
+  LEFT JOIN coverage AS v ON v.plan = p.plan AND v.situation = s.situation
+  WHERE coalesce(v.share, 0) < {one}),
 owners AS (
-  SELECT group_id, min(sound) AS sound FROM customers GROUP BY group_id),
+  SELECT situation, min(sound) AS sound FROM customers GROUP BY situation),
 tried AS (
-  SELECT DISTINCT plan, group_id FROM claims),
+  SELECT DISTINCT plan, situation FROM claims),
 clashing AS (
-  SELECT DISTINCT plan, group_id FROM open_claims WHERE sound = 0)
-SELECT s.plan, s.group_id, s.account, s.month, s.amount, s.charges,
+  SELECT DISTINCT plan, situation FROM open_claims WHERE sound = 0)
+SELECT s.plan, s.situation, s.share,
        CASE WHEN s.in_part = 1 THEN 'rest'
-            WHEN o.group_id IS NULL THEN 'no-customer'
-            WHEN o.sound = 0 OR x.group_id IS NOT NULL THEN 'conflict'
-            WHEN t.group_id IS NOT NULL THEN 'window'
+            WHEN o.situation IS NULL THEN 'no-customer'
+            WHEN o.sound = 0 OR x.situation IS NOT NULL THEN 'conflict'
+            WHEN t.situation IS NOT NULL THEN 'window'
             ELSE 'nobody' END AS reason
 FROM short AS s
-LEFT JOIN owners AS o ON o.group_id = s.group_id
-LEFT JOIN tried AS t ON t.plan = s.plan AND t.group_id = s.group_id
-LEFT JOIN clashing AS x ON x.plan = s.plan AND x.group_id = s.group_id
+LEFT JOIN owners AS o ON o.situation = s.situation
+LEFT JOIN tried AS t ON t.plan = s.plan AND t.situation = s.situation
+LEFT JOIN clashing AS x ON x.plan = s.plan AND x.situation = s.situation
 
 -- step: uncredited_sums
 -- What nobody is credited for, by account, month and reason.
-SELECT plan, month, account, reason, sum(amount) AS amount, sum(charges) AS charges
-FROM uncredited_groups
-GROUP BY plan, month, account, reason
+SELECT c.plan, g.month, g.account, c.reason, sum({main_amount} * c.share) AS amount,
+       sum(g.charges) AS charges
+FROM uncredited_situations AS c
+JOIN situated AS g ON g.situation = c.situation
+GROUP BY c.plan, g.month, g.account, c.reason
 
 -- step: charged_sums
 -- What is charged in a month in each plan's basis, and what of it is credited to somebody.
-SELECT p.plan, g.month, sum({plan_amount}) * {one} AS total,
-       sum({plan_amount} * coalesce(v.share, 0)) AS credited, sum(g.charges) AS charges
-FROM groups AS g
-CROSS JOIN creditings AS p
-LEFT JOIN coverage AS v ON v.plan = p.plan AND v.group_id = g.group_id
-WHERE g.currency = {currency}
-GROUP BY p.plan, g.month
+SELECT c.plan, g.month, sum({main_amount}) * {one} AS total,
+       sum({main_amount} * coalesce(v.share, 0)) AS credited, sum(g.charges) AS charges
+FROM situated AS g
+CROSS JOIN creditings AS c
+LEFT JOIN coverage AS v ON v.plan = c.plan AND v.situation = g.situation
+GROUP BY c.plan, g.month
 
 -- step: foreign_sums
 -- What is charged in a month in other currencies than the plans'.

@@ -47,6 +47,8 @@ _NAMED_IN = {"order": ORDER, "resource": "ResourceId", "sub-account": "SubAccoun
 """The columns by which charges name them."""
 _CORRECTION = ["in", "ChargeClass", ["Correction"]]
 _BILLED = ("first_billed", "last_billed")
+_NAMED_COLUMNS = ("sub_account", "order_id", "resource_id")
+_NEVER = day_number(date.max)
 _FEW = 200_000
 """The most charges that are kept in memory while they are grouped."""
 _MOST_PACKED = 1 << 62
@@ -859,15 +861,18 @@ class _Grouping:
 
     def _day_key(self, runner: Runner, own: list[str]) -> tuple[str, list[str]]:
         """Return SQL of the day where days are told apart, and the joins that it needs."""
-        if self.crediting.reads_days() or self.charges.each_day:
+        if self._is_by_day:
             return "c.own_day", []
+        engine = self.charges.engine
         runner.run(_STEPS["turning_days"], {"depth": str(self.crediting.depth)})
-        rows = runner.rows("SELECT account, month FROM turning_days")
+        if not runner.shares(engine.connection):
+            rows = runner.rows("SELECT account, day FROM turning_days")
+            columns = [pa.array([row[n] for row in rows], pa.int64()) for n in range(2)]
+            engine.load("turning_days", pa.table(columns, ["account", "day"]))
+        for name in ("turning", "turned"):
+            engine.run(_STEPS[name], {})
         joins = []
-        if rows:
-            names = ("account", "month")
-            columns = dict(zip(names, (pa.array(c, pa.int64()) for c in zip(*rows))))
-            self.charges.engine.load("turning", pa.table(columns))
+        if engine.query("FROM turning LIMIT 1").num_rows:
             joins.append("\nLEFT JOIN turning AS t ON t.account = a.code AND t.month = c.month")
             own = [*own, "t.account IS NOT NULL"]
         dates = {d for p in self.charges.plans for x in p.exclusions for d in _ends(x)}
@@ -875,6 +880,29 @@ class _Grouping:
         arms = [f"WHEN {' OR '.join(own)} THEN c.own_day"] if own else []
         arms += [f"WHEN c.own_day >= {day} THEN {day}" for day in inside]
         return f"CASE {' '.join(arms)} END" if arms else _NONE, joins
+
+    @property
+    def _is_by_day(self) -> bool:
+        """True if each day is told apart whatever changes on it."""
+        return self.crediting.reads_days() or self.charges.each_day
+
+    def _turned(self) -> dict[str, str]:
+        """Return SQL of the last day on which something changed for a group's account.
+
+        Of what the book names, and where each day is told apart, that is the day itself.
+        """
+        day = "greatest(g.day_key, m.first_day)"
+        if self._is_by_day:
+            return {"turned": day, "turned_join": ""}
+        named = [f"g.{name} IS NOT NULL" for name in self._key_columns() if name in _NAMED_COLUMNS]
+        found = "coalesce(w.day, 0)"
+        if named:
+            found = f"CASE WHEN {' OR '.join(named)} THEN {day} ELSE {found} END"
+        join = (
+            f"\nLEFT JOIN turned AS w ON w.account = g.account AND w.day <= {day}"
+            f" AND {day} < coalesce(w.next_day, {_NEVER})"
+        )
+        return {"turned": found, "turned_join": join}
 
     # --- packing ------------------------------------------------------------------------------
 
@@ -903,6 +931,7 @@ class _Grouping:
             "keys": ", ".join(str(n + 1) for n in range(len(packed) + len(told))),
             "key_columns": "".join(f", {name}" for name in told),
             "unpacked": ", ".join(unpacked),
+            **self._turned(),
             "group_named": ", ".join(
                 f"g.{name}" if name in told else f"{_NONE} AS {name}" for name in named
             ),

@@ -17,8 +17,10 @@ SELECT count(*) FROM (
   SELECT 1 FROM component_earnings
   GROUP BY plan, component, payee, unit, period HAVING count(*) > 1) AS twice"""
 _MEASURED = """
-SELECT (SELECT coalesce(sum({amount}), 0) * {lift} FROM credits
-        WHERE plan = {crediting} AND role = {role})
+SELECT (SELECT coalesce(sum(g.{amount} * c.share), 0) * {lift}
+        FROM credits AS c
+        JOIN situated AS g ON g.situation = c.situation
+        WHERE c.plan = {crediting} AND c.role = {role})
     <> (SELECT coalesce(sum(amount), 0) FROM performance_measures
         WHERE plan = {plan} AND component = {component})"""
 _OVER_CAP = """

@@ -36,9 +36,10 @@ JOIN qualifying_of AS l ON l.counted_plan = c.plan AND l.counted_component = c.c
 WHERE l.plan = ? AND l.component = ? AND c.payee = ? AND c.month >= ? AND c.month <= ?
 GROUP BY c.customer, c.excluded_by, c.baseline_period"""
 _CREDITS = """
-SELECT c.group_id, c.party, c.role, c.kind, c.month, c.share, c.customer, c.clause, c.via,
+SELECT g.group_id, c.party, c.role, c.kind, g.month, c.share, c.customer, c.clause, c.via,
        c.customer_link, c.link
 FROM credits AS c
+JOIN situated AS g ON g.situation = c.situation
 WHERE c.plan = {plan} AND c.party IN ({parties})"""
 
 

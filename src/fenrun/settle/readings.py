@@ -14,12 +14,11 @@ SHARE_OF_KIND = "share of its kind"
 _SHARE_BY_KIND = ("customer share", "role share", "party share")
 _AMOUNTS = {
     "cost": (
-        "scanned groups owned attributes decided claims open_claims: a#",
+        "scanned groups situated: a#",
         "foreign_sums: amount",
     ),
     "credit": (
-        "direct credits: a#",
-        "credited_sums team_sums held_sums uncredited_groups uncredited_sums: amount",
+        "credited_sums team_sums held_sums uncredited_sums: amount",
         "charged_sums: total credited",
     ),
     "measure": (
@@ -71,7 +70,7 @@ _AMOUNTS = {
     ),
     "role share": ("holders: share",),
     "claim share": ("claims open_claims: share",),
-    "credit share": ("direct credits coverage: share",),
+    "credit share": ("direct credits coverage uncredited_situations: share",),
     SHARE_OF_KIND: ("book_links links_as_of links: share", "link_load link_conflicts: held"),
 }
 """The amounts in tables of steps and in those that steps read, by kind; `a#` is `a0`, `a1` ...
@@ -97,13 +96,7 @@ _CODES = frozenset(
         *("detail", "code", "year"),
     )
 )
-_NO_CODES = frozenset(
-    (name, "group_id")
-    for name in (
-        *("groups", "customers", "owned", "attributes", "decided", "claims", "open_claims"),
-        *("direct", "credits", "coverage", "uncredited_groups"),
-    )
-)
+_NO_CODES = frozenset((name, "group_id") for name in (*("groups", "situated"),))
 """Columns that are numbered by themselves, and have the name of one of codes elsewhere."""
 _INTEGERS = ("INTEGER", "BIGINT", "HUGEINT")
 

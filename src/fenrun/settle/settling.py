@@ -25,12 +25,14 @@ from fenrun.settle.results import LINE_CUSTOMERS, ON_REQUEST
 Result = TypeVar("Result")
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
+_SUMS = ("performance_measures", "credited_sums", "team_sums", "held_sums", "uncredited_sums")
+"""The tables that hold amounts which are credited or left."""
 _EARNED = ("performance_measures", "component_earnings", "earnings")
 """The tables that hold amounts which others are made of."""
 _STATEMENT_STEPS = read_steps("fenrun.statement")
 FOR_READERS = frozenset(
     (
-        *("team_sums", "held_sums", "coverage", "uncredited_groups", "uncredited_sums"),
+        *("team_sums", "held_sums", "coverage", "uncredited_situations", "uncredited_sums"),
         *("charged_sums", "foreign_sums", "lacking_sums"),
         *("team_credits", "held_spend", "uncredited", "ledger"),
     )
@@ -138,7 +140,7 @@ class Settling:
     def credit(self, without: Set[str] = frozenset()) -> None:
         """Run the steps from groups, or charges, to the sums of months."""
         self.crediting.measure(self.runner, without)
-        self.runner.refuse_floats(["credits"])
+        self.runner.refuse_floats(["credits", *(name for name in _SUMS if name not in without)])
 
     def qualify(self) -> None:
         """Run the steps from groups to what counts."""

@@ -99,6 +99,6 @@ class Uncredited:
     issuer: str
     account: str
     reason: str
-    """As in `uncredited_groups` of the credit stage."""
+    """As in `uncredited_situations` of the credit stage."""
     amount: Decimal
     charges: int
