@@ -1,4 +1,4 @@
-"""The import of files into a workspace: charges, book and plans, told by what a file holds."""
+"""The import of files into a workspace: charges, book, plans and more, told by what they hold."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, say
 from fenrun.book.from_xlsx import is_workbook
 from fenrun.book.read import import_book, table_kind
+from fenrun.charges.datasets import dataset_kind, import_dataset
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
@@ -136,8 +137,18 @@ def _replace_late(
             decide(store, content, Decision(replaces=other.id), known)
 
 
+def _is_dataset(path: Path) -> bool:
+    is_sheet = _is_yaml(path) or is_workbook(path)
+    return not is_sheet and dataset_kind(read_header(path).columns) != ""
+
+
+def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    return import_dataset(store, path)
+
+
 DATASETS = (
     Dataset("plans", _is_plan, _stage_plan),
+    Dataset("datasets", _is_dataset, _stage_dataset),
     Dataset("book", _is_book, _stage_book),
     Dataset("charges", lambda path: True, _stage_charges),
 )
@@ -253,11 +264,13 @@ def _staged(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Ent
 
 
 def content_of(facts: Mapping[str, Any], lang: str) -> str:
-    """Return what an import holds: charges of a FOCUS version, a plan, or rows of the book."""
+    """Return what an import holds: charges of a FOCUS version, a plan, rows of another table."""
     if "version" in facts:
         return say("content-charges", lang, count=facts["rows"], version=facts["version"])
     if "of" in facts:
         return say("content-decision", lang)
+    if "dataset" in facts:
+        return say("content-dataset", lang, count=facts["rows"], dataset=facts["dataset"])
     if "plan" in facts:
         return say("content-plan", lang, plan=facts["plan"])
     tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
