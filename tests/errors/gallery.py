@@ -158,6 +158,12 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
+def _module(name: str) -> Any:
+    """A module of the portal, with the portal ready."""
+    _portal()
+    return importlib.import_module(f"fenrun.portal.{name}")
+
+
 def _account(name: str, role: str, by: str = "root") -> Any:
     """An account with a password that somebody has set beside the workspace; gives its grant."""
     grants = _command("grants")
@@ -181,6 +187,23 @@ def _second_of_operations(
             kept.objects.using("default").all().delete()
         given.user.delete(using="default")
     return []
+
+
+def _portal_event(spoil: Callable[[Any], Any]) -> list[Problem]:
+    """Something happens to an event of the portal after it is in the log."""
+    events, found = _module("events"), _module("models").Event.objects.using("default")
+    from django.db import transaction
+
+    with tempfile.TemporaryDirectory() as folder, transaction.atomic(using="default"):
+        store = Store(Path(folder))
+        found.all().delete()
+        found.create(pk=1, at=events.now(), actor="one", act="grant", subject="two", salt="salt")
+        with mock.patch.object(events, "workspace", lambda actor: store):
+            events.enter_events()
+        spoil(found)
+        problems = list(events.broken_events(store))
+        transaction.set_rollback(True, using="default")
+    return problems
 
 
 def _undeclared_table() -> list[Problem]:
@@ -1567,6 +1590,18 @@ GALLERY: dict[str, Shows] = {
     "period-broken": Shows(
         "in the portal, a period is settled when it starts, while the disk is full",
         _publishing_breaks,
+    ),
+    "portal-event-edited": Shows(
+        "in the portal's database, another name is written into an event",
+        lambda: _portal_event(lambda found: found.update(actor="two")),
+    ),
+    "portal-event-gone": Shows(
+        "in the portal's database, an event is deleted",
+        lambda: _portal_event(lambda found: found.all().delete()),
+    ),
+    "portal-events-wait": Shows(
+        "in the portal, somebody acts while the log is being written",
+        lambda: _portal_event(lambda found: found.update(seq=None)),
     ),
     "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
     "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),

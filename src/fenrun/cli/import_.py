@@ -81,7 +81,7 @@ def command(
     meant (fenrun resolve).
     """
     moment = now()
-    store = Store(workspace, actor(), moment, reason)
+    store = Store(workspace, actor(), moment, reason, now)
     done: list[Imported] = []
     found = [files_in(Path(name)) for name in files if not is_remote(name)]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]

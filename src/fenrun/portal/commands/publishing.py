@@ -104,7 +104,8 @@ def _is_shown(settled: Settled, period: Period, state: int) -> bool:
     """Return whether a period is shown as it was settled; it then rests on what this rests on."""
     run, shown = settled.run, models.Period.objects.using("default").filter(key=period.key)
     same = shown.filter(run=settled.run_id, closed=run.closed, booked=digest_of(run.booked))
-    return bool(same.filter(state__lt=state).update(state=state) or same.exists())
+    newer = {"state": state, "closed_at": _aware(run.closed_at)}
+    return bool(same.filter(state__lt=state).update(**newer) or same.exists())
 
 
 def _show(
@@ -150,10 +151,16 @@ def _head(settled: Settled, period: Period, state: int) -> models.Period:
         known=run.as_of.known.replace(tzinfo=UTC),
         ends=period.last_day,
         closed=run.closed,
+        closed_at=_aware(run.closed_at),
         booked=digest_of(run.booked),
         currency=run.plans[0].terms[0].currency,
         state=state,
     )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Return a moment of UTC as the database keeps it."""
+    return moment and moment.replace(tzinfo=UTC)
 
 
 def _load_links(store: Store, run: Run) -> None:
@@ -281,7 +288,7 @@ def _empty_statements(run: Run, payees: Iterable[str]) -> dict[str, Statement]:
             (),
             (),
             (),
-            closed=run.closed,
+            closed_at=run.closed_at,
         )
         for payee in missing
     }
