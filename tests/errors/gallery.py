@@ -840,6 +840,38 @@ def _sourced(files: str, *deliveries: tuple[str, bytes]) -> Callable[[Store], li
     return act
 
 
+def _with_invoice(invoice: str) -> bytes:
+    head, row = _csv().decode().splitlines()
+    return f"{head},InvoiceId\n{row},{invoice}\n".encode()
+
+
+def _beside(*files: str, void: bool = False) -> Callable[[Store], list[Problem]]:
+    """Import files of other datasets beside the charges; leave the first out, if wanted."""
+
+    def act(store: Store) -> list[Problem]:
+        found = list[Problem]()
+        for number, text in enumerate(files):
+            path = store.path.parent / f"dataset-{number}.csv"
+            path.write_text(text, "utf-8")
+            found += import_file(store, path, KNOWN).problems
+        if void:
+            decide(store, "dataset-0.csv", Decision(leave_out=True), KNOWN)
+        return found + undecided(store, KNOWN)
+
+    return act
+
+
+INVOICE = (
+    "InvoiceIssuerName,InvoiceId,InvoiceDetailId,InvoiceIssueStatus,BilledCost,BillingCurrency,"
+    "BillingPeriodStart\n"
+    "Beichen Cloud,I-1,1,Issued,5.00,CNY,2024-09-01T00:00:00Z\n"
+)
+BILLING_PERIOD = (
+    "InvoiceIssuerName,BillingPeriodStart,BillingPeriodStatus\n"
+    "Beichen Cloud,2024-09-01T00:00:00Z,Open\n"
+)
+
+
 def _left_out(store: Store) -> list[Problem]:
     decide(store, "charges.csv", Decision(leave_out=True), KNOWN)
     return undecided(store, KNOWN)
@@ -1445,6 +1477,25 @@ GALLERY: dict[str, Shows] = {
     "sources-unreadable": settled(
         "files: '{version}/{version}' in sources.yaml",
         act=_sourced("{version}/{version}", ("a.csv", _csv())),
+    ),
+    "invoice-differs": settled(f"charges of 1.00 CNY, and\n{INVOICE}", act=_beside(INVOICE)),
+    "invoices-left-out": settled(
+        "the same, then fenrun resolve WORKSPACE invoices.csv --leave-out",
+        act=_beside(INVOICE, void=True),
+    ),
+    "invoice-missing": settled(
+        "a charge of the invoice I-2, and an InvoiceDetail of I-1 alone",
+        content=_with_invoice("I-2"),
+        act=_beside(INVOICE),
+    ),
+    "provider-closed": settled(
+        BILLING_PERIOD.replace("Open", "Closed"),
+        act=_beside(BILLING_PERIOD.replace("Open", "Closed")),
+    ),
+    "provider-open": settled(BILLING_PERIOD, act=_beside(BILLING_PERIOD)),
+    "dataset-cell": settled(INVOICE.replace("5.00", ""), act=_beside(INVOICE.replace("5.00", ""))),
+    "dataset-value": settled(
+        INVOICE.replace("2024-09-01", "soon"), act=_beside(INVOICE.replace("2024-09-01", "soon"))
     ),
     "kept-aside": settled(
         "a second charge without InvoiceIssuerName",

@@ -16,5 +16,6 @@ no cost is changed by a digit. A file whose money cannot be read exactly is refu
 - `stored`: the files of an import, and the charges of several as one table.
 - `overlaps`, `delivered`: charges that two imports hold; whose place a delivery takes.
 - `read`: the import.
+- `datasets`: what providers say beside charges: invoices, billing periods, commitments.
 - `rows`, `columns.csv`: the columns of FOCUS, and the keys of a stored charge.
 """

@@ -22,7 +22,8 @@ from fenrun.base.when import Period
 from fenrun.charges.delivered import months_of
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.read import import_named
-from fenrun.store.facts import Import, Imported, Store, manifest
+from fenrun.settle.reconciled import LAST_MONTH, unreconciled
+from fenrun.store.facts import DELIVERED, Import, Imported, Store, manifest
 
 QUARANTINE_CODES = ("row-quarantined", "date-out-of-range")
 """The problems of rows that were kept aside."""
@@ -45,10 +46,12 @@ class Decision:
 def decide(store: Store, name: str, decision: Decision, known: datetime) -> Imported:
     """Enter a decision about the delivery of that name or id, known from a moment (UTC) on.
 
-    Raises Refused where no delivery in force, or more than one, has a name.
+    Of another dataset than charges it is taken back or left out. Raises Refused where no delivery
+    in force, or more than one, has a name.
     """
     there, place = store.imports("charges", known), Place(str(store.path))
-    of = import_named(there, place, name)
+    beside = store.imports("datasets", known) if decision.void or decision.leave_out else []
+    of = import_named([*there, *beside], place, name)
     facts: dict[str, Any] = {"of": of.id}
     if decision.void:
         facts["replaces"] = [of.id]
@@ -73,7 +76,8 @@ def undecided(
 
     `for_good`, nothing that was found before counts.
     """
-    items = [i for i in store.imports("charges", known) if _concerns(i, period)]
+    charges, cache = store.imports("charges", known), None if for_good else store.path / "cache"
+    items = [i for i in charges if _concerns(i, period)]
     decisions = store.imports("deliveries", known)
     meant = {
         frozenset((item.facts["of"], other))
@@ -82,19 +86,23 @@ def undecided(
     }
     left_out = {item.facts["of"] for item in decisions if item.facts.get("left_out")}
     found = {item.id: item for item in items}
-    overlaps = find_overlaps(items, items, None if for_good else store.path / "cache" / "overlaps")
+    overlaps = find_overlaps(items, items, cache and cache / "overlaps")
     twice = [
         _twice(one, found)
         for one in overlaps
         if {one.one, one.other} <= found.keys() and frozenset((one.one, one.other)) not in meant
     ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
-    return in_order([*twice, *_beside(items, pairs), *_of_quarantine(items, left_out)])
+    datasets = store.imports("datasets", known)
+    last = period.months[-1] if period else LAST_MONTH
+    sums = cache and cache / "invoices"
+    differing = unreconciled(charges, datasets, left_out, last, sums)
+    return in_order([*twice, *_beside(items, pairs), *_of_quarantine(items, left_out), *differing])
 
 
 def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> list[Problem]:
     """Return what is open about some deliveries that were imported: all of it says their names."""
-    items = {item.id: item for item in store.imports("charges", known)}
+    items = {item.id: item for kind in DELIVERED for item in store.imports(kind, known)}
     new = {short(one.id) for one in done if one.new and one.id in items}
     if not new:
         return []

@@ -15,6 +15,7 @@ from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, say
 from fenrun.book.read import LAYOUT as BOOK
+from fenrun.charges.datasets import dataset_kind, import_dataset
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
@@ -159,8 +160,18 @@ def _replace_late(
             decide(store, content, Decision(replaces=other.id), known)
 
 
+def _is_dataset(path: Path) -> bool:
+    is_sheet = _is_yaml(path) or is_workbook(path)
+    return not is_sheet and dataset_kind(read_header(path).columns) != ""
+
+
+def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    return import_dataset(store, path)
+
+
 DATASETS = (
     Dataset("plans", _is_plan, _stage_plan),
+    Dataset("datasets", _is_dataset, _stage_dataset),
     *map(_tables, LAYOUTS.values()),
     Dataset("charges", lambda path: True, _stage_charges),
 )
@@ -281,6 +292,8 @@ def content_of(facts: Mapping[str, Any], lang: str) -> str:
         return say("content-charges", lang, count=facts["rows"], version=facts["version"])
     if "of" in facts:
         return say("content-decision", lang)
+    if "dataset" in facts:
+        return say("content-dataset", lang, count=facts["rows"], dataset=facts["dataset"])
     if "plan" in facts:
         return say("content-plan", lang, plan=facts["plan"])
     tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]

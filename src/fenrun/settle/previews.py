@@ -14,6 +14,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.book.to_xlsx import write_workbook
 from fenrun.book.write import write_yaml
+from fenrun.charges.datasets import read_dataset
 from fenrun.charges.preview import Account, Preview, preview_charges
 from fenrun.plan.read import load_plan
 from fenrun.settle.imports import LAYOUTS, dataset_of
@@ -61,6 +62,8 @@ def preview(path: Path, progress: Callable[[int], Any] = lambda n: None) -> Foun
             tables, problems = read_tables(path, LAYOUTS[kind])
             facts = {name: len(rows) for name, rows in tables.items() if rows}
             return Found(path.name, kind, facts, problems=tuple(problems))
+        if kind == "datasets":
+            return Found(path.name, kind, read_dataset(path)[1])
         return Found(path.name, kind, {"plan": load_plan(path).plan.id})
     except Refused as refusal:
         return Found(path.name, "", problems=tuple(refusal.problems))

@@ -26,10 +26,15 @@ from fenrun.base.words import reason
 from fenrun.store.audit_log import Event, Log, Writer
 from fenrun.store.digests import digests, digests_as_seen
 
-FACTS = ("charges", "book", "terms", "events", "plans", "deliveries")
-"""The kinds of imports: a folder each. Of `deliveries` are decisions about imports of charges."""
+FACTS = ("charges", "book", "terms", "events", "plans", "deliveries", "datasets")
+"""The kinds of imports: a folder each.
+
+Of `deliveries` are decisions about imports of charges and of `datasets`, by which nobody is paid.
+"""
 SETTLED = ("charges", "book", "plans", "deliveries")
 """The kinds of imports that a settlement reads."""
+DELIVERED = ("charges", "datasets")
+"""Those that decisions are about."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
 _DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of")
@@ -243,10 +248,10 @@ class Store:
     def imports(self, kind: str, known: datetime | None = None) -> list[Import]:
         """Return all of a kind that were known by then, in the order they became known.
 
-        Charges that later ones, or decisions, replaced are left out.
+        What later ones, or decisions, replaced is left out.
         """
         found = self._known_by(kind, known)
-        by = [*found, *(self._known_by("deliveries", known) if kind == "charges" else ())]
+        by = [*found, *(self._known_by("deliveries", known) if kind in DELIVERED else ())]
         replaced = {content for item in by for content in item.facts.get("replaces", ())}
         kept = [item for item in found if item.id not in replaced]
         return sorted(kept, key=lambda item: (item.known, item.id))
