@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 from fenrun.base.when import OPEN_END, Period, parse_period, period_of
@@ -60,6 +61,16 @@ class Trial:
     baseline: Fraction = Fraction(0)
     """What every customer has to exceed in every period of the baseline."""
     claimed: Counterexample | None = None
+    otherwise: dict[str, str] | None = None
+    """The labels and the `level` of the second world, where they are not those of the first."""
+
+    def labels_of(self, world: int) -> dict[str, str]:
+        """The labels of all customers in a world, and `level` of all payees."""
+        return self.otherwise or {} if world and self.otherwise is not None else self._labels
+
+    @property
+    def _labels(self) -> dict[str, str]:
+        return self.labels | {"level": self.level}
 
 
 def periods_of(file: PlanFile, payoff: Payoff) -> list[Period]:
@@ -170,6 +181,116 @@ def _amount(payoff: Payoff, facts: dict[Figure, Fraction], chance: random.Random
     return max(amount, Fraction(0))
 
 
+# --- where a payoff bends ------------------------------------------------------------------------
+
+
+def directed(payoff: Payoff, what: str) -> Iterator[Trial]:
+    """Yield business at, beside and half of every point where a payoff bends.
+
+    Halves, equal parts, a step beside a threshold, what reaches a cap, an empty period.
+    """
+    step = payoff.step
+    number = 0
+    for usual, facts in enumerate(_facts(payoff)):
+        for bend in _bends(payoff, facts):
+            half = int(bend / 2 / step) * step
+            pairs = (
+                *((half, half), (bend, bend), (bend - step, step), (bend - step, bend - step)),
+                *((bend + step, half), (step, bend), (Fraction(0), bend), (bend, 3 * bend)),
+            )
+            for one, other in pairs if not usual else pairs[:3]:
+                if one >= 0 and other > 0:
+                    number += 1
+                    chance = random.Random(number)
+                    yield from _worlds(payoff, what, facts, (one, other), chance)
+
+
+def _bends(payoff: Payoff, facts: dict[Figure, Fraction]) -> list[Fraction]:
+    """Return the amounts at which something of the plan's own rows is reached."""
+    c, step = payoff.component, payoff.step
+    tiers = [tier for column in (*payoff.columns, payoff.times) for tier in column]
+    rows = [*tiers, *payoff.gates]
+    bounds = {Fraction(b) for row in rows for b in (row.lower, row.upper) if b is not None}
+    bounds |= {bound * value for bound in bounds for value in {*facts.values(), 100}}
+    bounds |= {bound + 100 for bound in bounds}
+    bounds |= {Fraction(c.up_to)} if c.up_to is not None else set()
+    if c.cap is not None:
+        rates = {tier.rate * Fraction(c.portion) for tier in tiers}
+        bounds |= {Fraction(c.cap) / rate for rate in rates if rate > 0}
+    most = 10_000 if c.counts == "amount" else 5
+    return sorted({int(bound / step) * step for bound in (*bounds, 100) if 1 <= bound <= most})[:8]
+
+
+def _facts(payoff: Payoff) -> Iterator[dict[Figure, Fraction]]:
+    usual = dict.fromkeys(payoff.figures, Fraction(100))
+    yield usual
+    for figure in payoff.figures:
+        for value in (Fraction(0), Fraction(1, 2), Fraction(1000)):
+            yield usual | {figure: value}
+
+
+def _worlds(
+    payoff: Payoff,
+    what: str,
+    facts: dict[Figure, Fraction],
+    pair: tuple[Fraction, Fraction],
+    chance: random.Random,
+) -> Iterator[Trial]:
+    """Yield two amounts apart and as one; for timing, one of them moved to where the other is."""
+    one, other = pair
+    services = [chance.choice(SERVICES)] * 2 if chance.random() < 0.7 else list(SERVICES[:2])
+    said = _said(chance) | {"roles": ("partner", "rep")}
+    if payoff.component.counts == "amount":
+        said["is_one_customer"] = chance.random() < 0.5
+    if payoff.component.baseline:
+        said["baseline"] = chance.choice((Fraction(0), other, one + other - payoff.step))
+    if what == "timing":
+        last = payoff.slots - 1
+        for places in ((0, last), (last, 0)):
+            first = Item(0, places[0], one, services[0])
+            second = Item(0, places[1], other, services[1])
+            moved = Item(0, places[0], other, services[1])
+            yield Trial(payoff, facts, (first, second), (first, moved), **said)
+            yield Trial(payoff, facts, (first, moved), (first, second), **said)
+        return
+    for past in _pasts(payoff):
+        last = payoff.slots - 1 if past else 0
+        apart = tuple(Item(n, last, amount, services[n]) for n, amount in enumerate(pair))
+        whole = tuple(Item(0, last, item.amount, item.service) for item in apart)
+        if services[0] == services[1] and one:
+            whole = (Item(0, last, one + other, services[0]),)
+        of_one = tuple(Item(0, item.period, item.amount, item.service) for item in past)
+        worlds = (of_one + whole, past + apart)
+        before, after = worlds if what == "split" else reversed(worlds)
+        yield Trial(payoff, facts, before, after, **said)
+
+
+def _pasts(payoff: Payoff) -> list[tuple[Item, ...]]:
+    """Return what two units brought in before: nothing; where it is looked at, one of them too."""
+    if not payoff.looks_back or payoff.slots < 2:
+        return [()]
+    one = Item(0, 0, Fraction(100), SERVICES[0])
+    return [(), (one,), (one, Item(1, 0, Fraction(300), SERVICES[0]))]
+
+
+def relabelled(payoff: Payoff, label: str) -> Iterator[Trial]:
+    """Yield the same business under every two values of a label, all others whatever they are."""
+    values = _LABELS.get(label, ("elite", "gold", ""))
+    other_value = "A" if label == "class" else "x"
+    for number, (one, other) in enumerate(permutations((*values, other_value), 2)):
+        chance = random.Random(number)
+        for amount in _bends(payoff, {})[:1]:
+            said = _said(chance) | {"roles": ("partner", "rep")}
+            before = said["labels"] | {"level": said["level"], label: one}
+            said["labels"] = {name: value for name, value in before.items() if name != "level"}
+            said["level"] = before["level"]
+            if payoff.component.baseline:
+                said["baseline"] = Fraction(50)
+            facts = dict.fromkeys(payoff.figures, Fraction(100))
+            items = (Item(0, 0, amount, chance.choice(SERVICES)),)
+            yield Trial(payoff, facts, items, items, **said, otherwise=before | {label: other})
+
+
 # --- worlds in the engine -----------------------------------------------------------------------
 
 
@@ -184,10 +305,10 @@ class Settled:
         self.last = date(2024, 12, 31)
         for number, trial in enumerate(trials):
             for world, items in enumerate((trial.before, trial.after)):
-                self._add(trial, f"{number}{'ab'[world]}", items)
+                self._add(trial, f"{number}{'ab'[world]}", items, trial.labels_of(world))
         self.run = self._settle()
 
-    def _add(self, trial: Trial, name: str, items: Sequence[Item]) -> None:
+    def _add(self, trial: Trial, name: str, items: Sequence[Item], labels: dict[str, str]) -> None:
         periods = periods_of(self.file, trial.payoff)
         each = trial.payoff.component.each
         customers: set[tuple[str, str]] = set()
@@ -199,7 +320,7 @@ class Settled:
                     customer += f"-{place}-{one}"
                 customers.add((customer, payee))
                 self._charge(trial, item, customer, name, periods[item.period])
-        self._say(trial, sorted(customers), periods)
+        self._say(trial, sorted(customers), periods, labels)
 
     def _charge(self, trial: Trial, item: Item, customer: str, name: str, period: Period) -> None:
         c = trial.payoff.component
@@ -217,7 +338,11 @@ class Settled:
         self.last = max(self.last, period.last_day)
 
     def _say(
-        self, trial: Trial, customers: Sequence[tuple[str, str]], periods: Sequence[Period]
+        self,
+        trial: Trial,
+        customers: Sequence[tuple[str, str]],
+        periods: Sequence[Period],
+        labels: dict[str, str],
     ) -> None:
         rows = self.rows
         parties = {
@@ -231,17 +356,18 @@ class Settled:
             ]
             rows["labels"] += [
                 {"party": customer, "label": label, "value": value}
-                for label, value in trial.labels.items()
-                if value
+                for label, value in labels.items()
+                if value and label != "level"
             ]
         for payee in sorted(parties["payee"]):
             for low, role in (("R", "manager"), ("M", "director")):
                 up = {"manager": "M", "director": "D"}[role]
                 link = {"of": "party", "subject": f"{low}{payee}", "role": role}
                 rows["links"].append(link | {"party": f"{up}{payee}"})
-            if trial.level:
+            if labels["level"]:
                 for letter in "PRMD":
-                    label = {"party": f"{letter}{payee}", "label": "level", "value": trial.level}
+                    label = {"party": f"{letter}{payee}", "label": "level"}
+                    label["value"] = labels["level"]
                     rows["labels"].append(label)
         self._say_baseline(trial, sorted(parties["customer"]), periods)
         letter = _letter(trial)
@@ -276,8 +402,11 @@ class Settled:
         years = parse_period(f"2023-01/{self.last.year}-12")
         return settle_in_memory([self.file.plan], sources, charges, years, OPEN_END)
 
-    def gains(self) -> list[tuple[Trial, Fraction, list[Fraction]]]:
-        """Return what the second world of each trial earns more, and what each measures."""
+    def gains(self, of_all: bool = False) -> list[tuple[Trial, Fraction, list[Fraction]]]:
+        """Return what the second world of each trial earns more, and what each measures.
+
+        Of its component alone, or of all that is earned.
+        """
         texts, scales = self.run.codes.texts, self.run.scales
         found = self.run.runner.rows(
             "SELECT component, payee, sum(earned), sum(amount) FROM earnings"
@@ -297,10 +426,27 @@ class Settled:
                 [f"{_letter(trial)}{number}{world}{unit}" for unit in (0, 1)] for world in "ab"
             ]
             rule = trial.payoff.component.rule_id
-            worlds = [[sums.get((rule, n), (Fraction(0),) * 2) for n in own] for own in names]
+            rules = {rule for rule, _ in sums} if of_all else {rule}
+            worlds = [
+                [sums.get((r, n), (Fraction(0),) * 2) for r in rules for n in own] for own in names
+            ]
             (before, one), (after, other) = ([sum(k) for k in zip(*w, strict=True)] for w in worlds)
             answers.append((trial, Fraction(after - before), [Fraction(one), Fraction(other)]))
         return answers
+
+
+def is_settled(answers: Sequence[tuple[Trial, Fraction, list[Fraction]]]) -> bool:
+    """Return whether an example gains what it says, in one of its trials; or none measures it all.
+
+    Who qualifies, clawbacks and columns may let an example count in no trial.
+    """
+    trial = answers[0][0]
+    assert trial.claimed is not None
+    if any(gain == trial.claimed.more for _, gain, _ in answers):
+        return True
+    c = trial.payoff.component
+    depends = c.payee_rule or c.clawback_rule or len(trial.payoff.columns) > 1
+    return bool(depends) or not any(found == measured(one) for one, _, found in answers)
 
 
 def measured(trial: Trial) -> list[Fraction]:

@@ -1,7 +1,9 @@
-"""Commands on plans: fenrun plan check, test, diff, doc."""
+"""Commands on plans: fenrun plan check, test, diff, doc, new."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from fenrun.cli.output import (
     print_text,
     problems_as_json,
 )
+from fenrun.cli.plan_new_ import command as new
 from fenrun.plan.check.findings import Proof, examine
 from fenrun.plan.diff import Change, diff
 from fenrun.plan.guide import html, markdown
@@ -52,15 +55,51 @@ def _load(paths: tuple[Path, ...]) -> tuple[list[PlanFile], list[Problem]]:
     return files, problems
 
 
+command.add_command(new)
+
+
 @command.command(name="check")
 @_FILES
+@click.option(
+    "--watch", is_flag=True, help="Check again whenever a file is saved, until it is stopped."
+)
 @as_json
-def check(plans: tuple[Path, ...], json_: bool) -> None:
+def check(plans: tuple[Path, ...], watch: bool, json_: bool) -> None:
     """Read PLANS and show every problem, with its line, and what is proven of each component.
 
     Split, merge, timing, transfer: can business be split, pooled, moved in time or relabelled so
     that it earns more? `proven` means never, all else being equal; `not examined` says why.
     """
+    problems = _check(plans, json_)
+    while watch:
+        _wait_for_change(plans)
+        click.clear()
+        problems = _check(plans, json_)
+    exit_code(problems)
+
+
+_PAUSE = 0.3
+"""Seconds between two looks at the files that are watched."""
+
+
+def _wait_for_change(paths: Sequence[Path]) -> None:
+    """Return when a file is another than it was, or has come or gone."""
+    before = [_stamp(path) for path in paths]
+    while [_stamp(path) for path in paths] == before:
+        time.sleep(_PAUSE)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return when a file was written and its size; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
+
+
+def _check(plans: tuple[Path, ...], json_: bool) -> list[Problem]:
+    """Print what is found in plans and what is proven of them. Returns the problems."""
     files, problems = _load(plans)
     examined = []
     for file in files:
@@ -85,7 +124,7 @@ def check(plans: tuple[Path, ...], json_: bool) -> None:
                 click.echo(say("plan-ok", language(), plan=file.plan.id))
             _print_proofs(file, proofs)
         print_problems(problems)
-    exit_code(problems)
+    return problems
 
 
 _QUESTIONS = ("split", "merge", "timing", "transfer")
