@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.book.rows import IDENTITY_KEY
+from fenrun.settle import brought
 from fenrun.settle.brought import Rows, add_who_brought
 from fenrun.settle.facts import knowledge_time
-from fenrun.store.facts import Store, verified
+from fenrun.store.audit_log import Event
+from fenrun.store.facts import Import, Store, verified
 
-_KEYS = {
+KEYS = {
     "links": ("link_id",),
     "labels": ("party", "label", "valid_from"),
+    "figures": ("party", "figure", "period"),
     "identities": IDENTITY_KEY,
 }
-"""The columns by which a later row replaces an earlier one."""
+"""The columns by which a later row of a table replaces an earlier one."""
 
 
 def book_in_force(
@@ -34,9 +38,17 @@ def book_in_force(
     for table, rows in found.items():
         rows = [row for row in rows if row["valid_from"] <= on < row["valid_to"]]
         found[table] = [row for row in rows if not about or about in _named(row)]
-    add_who_brought(store, imports, found, _KEYS)
+    add_who_brought(store, imports, found, KEYS)
     return found
 
 
 def _named(row: dict[str, Any]) -> list[str]:
     return [row["party"], row.get("subject", "")]
+
+
+def events_of(store: Store, imports: Sequence[Import], table: str, rows: Rows) -> list[Event]:
+    """Return the event of the last of some imports that brought each row of a book's table.
+
+    A row has the columns of KEYS.
+    """
+    return brought.events_of(store, imports, table, rows, KEYS[table])

@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fenrun.store.audit_log import Event
 from fenrun.store.facts import Import, Store
 from fenrun.tables.kept import sources_of
 
 Rows = list[dict[str, Any]]
 Keys = Mapping[str, Sequence[str]]
-"""By table the fields by which a later row replaces an earlier one."""
+"""By table the fields by which a later row replaces an earlier one; the first is a text."""
 
 
 def add_who_brought(
-    store: Store,
-    imports: Sequence[Import],
-    found: Mapping[str, Iterable[dict[str, Any]]],
-    keys: Keys,
+    store: Store, imports: Sequence[Import], found: Mapping[str, Rows], keys: Keys
 ) -> None:
     """Add to each row, as `brought`, the last import that has it: who, when, why, its id."""
-    events = {
-        event.seq: event for item in imports for event in store.log.events(item.kind, item.id)
-    }
-    wanted = {table: {_key(row, keys[table]): row for row in rows} for table, rows in found.items()}
+    for table, rows in found.items():
+        for row, event in zip(rows, events_of(store, imports, table, rows, keys[table])):
+            row["brought"] = {"by": event.actor, "at": event.at, "reason": event.reason}
+            row["brought"] |= {"import": event.subject}
+
+
+def events_of(
+    store: Store, imports: Sequence[Import], table: str, rows: Rows, key: Sequence[str]
+) -> list[Event]:
+    """Return the event of the last of some imports, of one kind, that brought each row of a table.
+
+    Two files may have one name, so the name does not say it.
+    """
+    kinds = {item.kind for item in imports}
+    events = {event.seq: event for kind in kinds for event in store.log.events(kind)}
+    firsts = pa.array({row[key[0]] for row in rows}, pa.string())
+    found = dict[tuple[Any, ...], Event]()
     for item, (_, _, tables) in zip(imports, sources_of(imports)):
-        event = events[item.seq]
-        brought = {"by": event.actor, "at": event.at, "reason": event.reason, "import": item.id}
-        for table, rows in wanted.items():
-            names = keys[table]
-            columns = [tables[table][name].to_pylist() for name in names] if table in tables else []
-            for key in zip(*columns):
-                if key in rows:
-                    rows[key]["brought"] = brought
-
-
-def _key(row: Mapping[str, Any], names: Sequence[str]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in names)
+        if table in tables:
+            some = tables[table].select(key)
+            some = some.filter(pc.is_in(some[key[0]], firsts))
+            keys = zip(*(some[name].to_pylist() for name in key))
+            found |= dict.fromkeys(keys, events[item.seq])
+    return [found[tuple(row[name] for name in key)] for row in rows]
