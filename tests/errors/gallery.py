@@ -51,6 +51,7 @@ from fenrun.engine.choose import new_engine
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
+from fenrun.pricing.agreements import agreements_of
 from fenrun.pricing.breaches import breaches_of
 from fenrun.pricing.lines import prices_of
 from fenrun.proof.bundle import make_bundle, write_archive
@@ -438,10 +439,9 @@ STEP = (
 COUPON = "{coupon: C1, customer: K1, amount: 50000, currency: CNY, approval: A1}"
 
 
-def sold_below(floor: str) -> Shows:
-    """A charge and a floor, asked for what was sold below it."""
+def _charge_under(the_terms: str, ask: Callable[[Store], Any], words: str) -> Shows:
+    """A charge and terms, asked for what has problems."""
     content = f"{','.join(ROW)}\n{','.join(ROW.values())}\n"
-    the_terms = f"floors: [{floor}]\n"
 
     def find() -> list[Problem]:
         with tempfile.TemporaryDirectory() as folder:
@@ -449,9 +449,28 @@ def sold_below(floor: str) -> Shows:
             for name, text in (("charges.csv", content), ("terms.yaml", the_terms)):
                 (Path(folder) / name).write_text(text, "utf-8")
                 import_file(store, Path(folder) / name, KNOWN)
-            return list(breaches_of(store, parse_period("2024-09")).problems)
+            return list(ask(store).problems)
 
-    return Shows(f"{the_terms}fenrun breaches WORKSPACE --period 2024-09", find)
+    return Shows(f"{the_terms}fenrun {words}", find)
+
+
+def sold_below(floor: str) -> Shows:
+    """A charge and a floor, asked for what was sold below it."""
+
+    def ask(store: Store) -> Any:
+        return breaches_of(store, parse_period("2024-09"))
+
+    return _charge_under(f"floors: [{floor}]\n", ask, "breaches WORKSPACE --period 2024-09")
+
+
+def agreed(agreement: str) -> Shows:
+    """A charge and an agreement, asked for what is drawn."""
+
+    def ask(store: Store) -> Any:
+        return agreements_of(store, date(2024, 12, 31))
+
+    words = "terms agreements WORKSPACE --on 2024-12-31"
+    return _charge_under(f"agreements: [{agreement}]\n", ask, words)
 
 
 def priced(figure: str = "", **columns: str) -> Shows:
@@ -1238,6 +1257,9 @@ GALLERY: dict[str, Shows] = {
     "price-cost": priced(x_Cost="dear"),
     "price-coupon": priced(ChargeCategory="Credit", x_CouponId="C1"),
     "floor-unmeasured": sold_below("{floor: F1, least: 2, currency: USD}"),
+    "agreement-currency": agreed(
+        "{agreement: B1, kind: commit, from: 2024-01-01, to: 2025-01-01, amount: 9, currency: USD}"
+    ),
     "passed-on-period": priced("{party: K1, figure: passed-on, period: 2024, amount: 5 %}"),
     "plan-text": plan(text="plan: [\n"),
     "plan-key": plan(more="colour: red\n"),

@@ -84,6 +84,10 @@ def test_prices_and_terms_are_those_of_the_command_line(portal: Portal) -> None:
         said = client.get("/api/prices", params={"period": period}).json()
         terms = client.get("/api/terms", params={"on": day}).json()
         breaches = client.get("/api/breaches", params={"period": period}).json()
+        for what in ("coupons", "agreements"):
+            found = client.get(f"/api/terms/{what}", params={"on": day}).json()
+            shown = fenrun("terms", what, portal.workspace, "--on", day, "--json").json()
+            assert found == shown
     assert said == fenrun("price", portal.workspace, "--period", period, "--json").json()
     assert terms == fenrun("terms", "show", portal.workspace, "--on", day, "--json").json()
     assert breaches == fenrun("breaches", portal.workspace, "--period", period, "--json").json()
@@ -93,7 +97,8 @@ def test_prices_and_terms_are_those_of_the_command_line(portal: Portal) -> None:
             for path in ("prices", "breaches"):
                 asked = client.get(f"/api/{path}", params={"period": period})
                 assert asked.status_code == 403
-            assert client.get("/api/terms", params={"on": day}).status_code == 403
+            for path in ("terms", "terms/coupons", "terms/agreements"):
+                assert client.get(f"/api/{path}", params={"on": day}).status_code == 403
 
 
 def test_pages_of_rows(portal: Portal) -> None:

@@ -129,6 +129,7 @@ def test_a_list_cost_that_is_missing_comes_from_the_list_of_its_day(tmp_path: Pa
         charge("A1", "", "175"),
         charge("A1", "", "175", **late),
         charge("A2", "", "5", SkuId="S2"),
+        charge("A2", "9", "5", SkuId="S2"),
     ]
     found = _prices(tmp_path, charges, book("K1", "K2"), prices)
     lists = {one.customer: (one.list, one.of_list) for one in found.lines}

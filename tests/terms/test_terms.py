@@ -31,8 +31,9 @@ from fenrun.settle.runs import settle_workspace
 from fenrun.settle.terms_in_force import events_between, known_terms, terms_in_force
 from fenrun.store.facts import Store
 from fenrun.tables.kept import Sources
-from fenrun.tables.records import read_tables
+from fenrun.tables.records import read_tables, rows_from
 from fenrun.terms.as_of import terms_of
+from fenrun.terms.from_focus import agreement_fields
 from fenrun.terms.rows import Floor
 from tests.command import fenrun
 from tests.errors.gallery import BOOK, COUPON, KNOWN, PLAN, ROW, STEP
@@ -172,6 +173,27 @@ def test_a_row_that_cannot_be_read_is_left_out_at_its_place(
     places = {(one.place.source, one.place.row, one.place.column) for one in problems}
     assert (path.name, 3, column) in places
     assert len(rows[table]) == (0 if column == "colour" else 1)
+
+
+def test_a_contract_commitment_of_focus_is_an_agreement() -> None:
+    said = {
+        "ContractCommitmentId": "CC-1",
+        "ContractId": "B-17",
+        "ContractCommitmentCategory": "Spend",
+        "ContractCommitmentCost": "60000000",
+        "ContractCommitmentPeriodStart": "2024-01-01T00:00:00Z",
+        "ContractCommitmentPeriodEnd": "2025-01-01T00:00:00Z",
+        "BillingCurrency": "CNY",
+    }
+    other = said | {"ContractCommitmentCategory": "Barter"}
+    rows = [(number, agreement_fields(row, "K1")) for number, row in enumerate((said, other), 2)]
+    found, problems = rows_from({"agreements": rows}, "commitments.csv", LAYOUTS["terms"])
+    (made,) = found["agreements"]
+    assert (made.agreement, made.kind, made.customer) == ("CC-1", "commit", "K1")
+    assert (made.amount, made.valid_from, made.valid_to) == (
+        60_000_000, date(2024, 1, 1), date(2025, 1, 1)
+    )  # fmt: skip
+    assert [str(one.place) for one in problems] == ["commitments.csv:3:kind"]
 
 
 def test_a_number_of_which_excel_made_an_id_is_refused_by_its_cell(tmp_path: Path) -> None:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 import click
 
+from fenrun.base.money import minor_units, show
 from fenrun.base.words import say
 from fenrun.cli.help import Group
 from fenrun.cli.output import (
     WORKSPACE,
     DayType,
     as_json,
+    exit_code,
     known_option,
     language,
     now,
     print_json,
+    print_problems,
+    print_table,
+    problems_as_json,
 )
 from fenrun.cli.rows_shown import print_rows
+from fenrun.pricing.agreements import agreements_of
+from fenrun.pricing.coupons import coupons_of
+from fenrun.pricing.lines import WIDE
+from fenrun.pricing.written import agreements_as_json, coupons_as_json
 from fenrun.settle.terms_in_force import terms_in_force
 from fenrun.store.facts import Store
 from fenrun.terms.read import COLUMNS
@@ -50,3 +60,79 @@ def show_(
     for table, rows in found.items():
         title = say(f"in-force-{table}", language(), day=day, count=len(rows))
         print_rows(title, rows, [*COLUMNS[table]])
+
+
+@command.command(name="coupons")
+@click.argument("workspace", type=WORKSPACE)
+@click.option("--on", type=DayType(), help="At the end of this day; else today.")
+@known_option
+@as_json
+def coupons_(workspace: Store, on: date | None, known: datetime | None, json_: bool) -> None:
+    """Show what is spent of each coupon, what is left, and what is diverted, by whom.
+
+    A coupon is diverted where another customer spends it, or not on what it covers, not in its
+    days, not in its currency, or beyond its amount.
+    """
+    found = coupons_of(workspace, on or now().date(), known)
+    if json_:
+        print_json(coupons_as_json(found))
+        return
+    lang = language()
+    texts, numbers = ("coupon", "customer"), ("granted", "spent", "diverted", "left", "expired")
+    columns = [(say(f"terms-{key}", lang), key in numbers) for key in (*texts, *numbers)]
+    rows = [
+        [one.coupon, one.customer, *(_amount(getattr(one, n), one.currency) for n in numbers)]
+        for one in found.balances
+    ]
+    print_table(say("terms-coupons", lang, count=len(rows), day=found.on), columns, rows)
+    columns = [(say(f"terms-{key}", lang), False) for key in (*texts, "amount", "why")]
+    rows = [
+        [
+            one.coupon,
+            one.customer,
+            _amount(one.amount, one.currency),
+            say(f"diverted-{one.reason}", lang),
+            one.rows[0] + (f" +{one.charges - 1}" if one.charges > 1 else ""),
+        ]
+        for one in found.diverted
+    ]
+    click.echo()
+    title = say("terms-diverted-in-all", lang, count=len(rows))
+    print_table(title, [*columns, (say("place", lang), False)], rows)
+
+
+@command.command(name="agreements")
+@click.argument("workspace", type=WORKSPACE)
+@click.option("--on", type=DayType(), help="At the end of this day; else today.")
+@known_option
+@as_json
+def agreements_(workspace: Store, on: date | None, known: datetime | None, json_: bool) -> None:
+    """Show what is drawn of each agreement, what is owed, and what is recognised.
+
+    Of a commit the shortfall is owed by its customer once its days are over; before, it is
+    expected by a forecast that goes on as so far. A prepay is recognised day by day.
+    """
+    found = agreements_of(workspace, on or now().date(), known)
+    if json_:
+        print_json(agreements_as_json(found) | problems_as_json(found.problems))
+    else:
+        lang = language()
+        texts = ("agreement", "kind", "customer", "end")
+        numbers = ("amount", "drawn", "missing", "forecast", "owed", "expected", "recognised")
+        columns = [(say(f"terms-{key}", lang), key in numbers) for key in (*texts, *numbers)]
+        rows = [
+            [
+                *(one.agreement, one.kind, one.customer, str(one.valid_to)),
+                *(_amount(getattr(one, name), one.currency) for name in numbers),
+            ]
+            for one in found.rows
+        ]
+        print_table(say("terms-agreements", lang, count=len(rows), day=found.on), columns, rows)
+        print_problems(found.problems)
+    exit_code(found.problems)
+
+
+def _amount(value: Decimal, currency: str) -> str:
+    places = minor_units(currency)
+    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
+    return f"{show(rounded, places)} {currency}"

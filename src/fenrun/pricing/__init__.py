@@ -8,6 +8,7 @@ stands under no customer; a list price that is not known is unknown, never nothi
 
 - `steps.sql`: charges as sums by customer, day by day; `lines`: the price lines that they make.
 - `waterfall`: lines summed by product; `deals`: what the same sku costs whom.
-- `charges`: charges with the terms that each meets; `breaches`: what is sold below a floor.
+- `charges`: charges with the terms that each meets; `breaches`: what is sold below a floor;
+  `coupons`: what is spent of them, by whom; `agreements`: what is drawn, owed and recognised.
 - `written`: all of it as JSON.
 """

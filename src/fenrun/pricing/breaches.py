@@ -24,7 +24,6 @@ from fenrun.pricing.lines import WIDE
 from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_terms
 from fenrun.store.facts import Store
-from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Chain, Terms
 from fenrun.terms.limits import Limit, parse_limit
 
@@ -124,7 +123,7 @@ def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[
     found: dict[str, str] = {}
     asked = _ASKED.format_map(charges.fragments)
     for row in terms.floors:
-        named = f"{_is_sold(charges)} AND {_in_span(charges, row)}"
+        named = f"{_is_sold(charges)} AND {charges.covers(row)}"
         least = _least(charges, parse_limit(row["least"]), row["currency"])
         found[_FLOOR + row["floor"]] = f"{named} AND coalesce({asked} < {least}, false)"
         found[_UNKNOWN + row["floor"]] = f"{named} AND ({least}) IS NULL"
@@ -132,7 +131,7 @@ def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[
     for chain in chains if below else ():
         limit = _granted(chain)
         if limit:
-            named = f"({below}) AND {_in_span(charges, chain.first)}"
+            named = f"({below}) AND {charges.covers(chain.first)}"
             least = _least(charges, limit, chain.first["currency"])
             found[_NAMED + chain.approval] = named
             found[_GRANTED + chain.approval] = f"{named} AND coalesce({asked} >= {least}, false)"
@@ -150,13 +149,6 @@ def _granted(chain: Chain) -> Limit | None:
 def _is_sold(charges: PricedCharges) -> str:
     """Return SQL of whether a charge is a sale: neither a credit nor a tax."""
     return f"coalesce({charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
-
-
-def _in_span(charges: PricedCharges, row: Known) -> str:
-    """Return SQL of whether a charge is of what a row covers, on a day of its span."""
-    day = f"CAST(ChargePeriodStart + {charges.fragments['offset']} AS DATE)"
-    start, end = (literal(str(row[name])) for name in ("valid_from", "valid_to"))
-    return f"{day} >= DATE {start} AND {day} < DATE {end} AND {charges.condition(row['covers'])}"
 
 
 def _least(charges: PricedCharges, limit: Limit, currency: str) -> str:

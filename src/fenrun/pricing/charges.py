@@ -65,6 +65,16 @@ class PricedCharges:
             return "true"
         return to_sql(parse(text, "charge"), self._reading)
 
+    def covers(self, row: Mapping[str, Any]) -> str:
+        """Return SQL of whether a charge is of what a row of the terms covers, in its span."""
+        return f"{self.within(row)} AND {self.condition(row['covers'])}"
+
+    def within(self, row: Mapping[str, Any]) -> str:
+        """Return SQL of whether a charge is of a day in the span of a row of the terms."""
+        day = f"CAST(ChargePeriodStart + {self.fragments['offset']} AS DATE)"
+        start, end = (literal(str(row[name])) for name in ("valid_from", "valid_to"))
+        return f"{day} >= DATE {start} AND {day} < DATE {end}"
+
     def _reading(self, what: str, name: str) -> str:
         return number_sql(name, self._number) if what == "number" else _as_text(name, self.columns)
 

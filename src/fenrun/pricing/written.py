@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
 from fenrun.base.when import show_moment
+from fenrun.pricing.agreements import Agreements
 from fenrun.pricing.breaches import Breaches, Sale
+from fenrun.pricing.coupons import Coupons
 from fenrun.pricing.deals import Dispersion, dispersion
 from fenrun.pricing.lines import PriceLine, Prices, ratio
 from fenrun.pricing.waterfall import waterfall
@@ -94,3 +97,27 @@ def _sale(sale: Sale) -> dict[str, Any]:
     said |= {"first_day": str(sale.first_day), "last_day": str(sale.last_day)}
     reasons = [{"approval": name, "reason": why} for name, why in sale.nearest]
     return said | {"not_covered_by": reasons}
+
+
+def coupons_as_json(found: Coupons) -> dict[str, Any]:
+    """Return the coupons at the end of a day, and what is diverted of them."""
+    diverted = [_plain(vars(one)) for one in found.diverted]
+    balances = [_plain(vars(one)) for one in found.balances]
+    return {"on": str(found.on), "coupons": balances, "diverted": diverted}
+
+
+def agreements_as_json(found: Agreements) -> dict[str, Any]:
+    """Return the agreements at the end of a day."""
+    return {"on": str(found.on), "agreements": [_plain(vars(one)) for one in found.rows]}
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields with amounts and days as text."""
+    return {
+        name: plain(value)
+        if isinstance(value, Decimal)
+        else str(value)
+        if isinstance(value, date)
+        else value
+        for name, value in fields.items()
+    }

@@ -14,7 +14,7 @@ from fenrun.tables.kept import sources_of
 
 Rows = list[dict[str, Any]]
 Keys = Mapping[str, Sequence[str]]
-"""By table the fields by which a later row replaces an earlier one."""
+"""By table the fields by which a later row replaces an earlier one; the first is a text."""
 
 
 def events_that_brought(
@@ -24,9 +24,8 @@ def events_that_brought(
 
     Two files may have one name, so the name does not say it.
     """
-    events = {
-        event.seq: event for item in imports for event in store.log.events(item.kind, item.id)
-    }
+    kinds = {item.kind for item in imports}
+    events = {event.seq: event for kind in kinds for event in store.log.events(kind)}
     names = keys[table]
     firsts = pa.array({row[names[0]] for row in rows}, pa.string())
     found = dict[tuple[Any, ...], Event]()

@@ -7,6 +7,7 @@ What must be true: terms are appended, never edited; an approval holds when ever
 is approved, and covers nothing that it does not name; a list price is one price on any day.
 
 - `rows`: the five kinds of facts; `read`: from files to rows.
+- `from_focus`: agreements from the FOCUS dataset ContractCommitment.
 - `limits`: floors and grants as they are written: a part of another cost, or a price of one unit.
 - `as_of`: the terms as last known, and what is wrong with them as a whole.
 """

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
 from django.http import Http404, HttpRequest
 from ninja import Router
 
+from fenrun.base.problem import Problem
 from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import ERRORS, clean, only_who_see_everything
 from fenrun.portal.language import lang
 from fenrun.portal.request_queue import outside_queue
+from fenrun.pricing.agreements import agreements_of
 from fenrun.pricing.breaches import breaches_of
+from fenrun.pricing.coupons import coupons_of
 from fenrun.pricing.lines import prices_of
-from fenrun.pricing.written import breaches_as_json, prices_as_json
+from fenrun.pricing.written import (
+    agreements_as_json,
+    breaches_as_json,
+    coupons_as_json,
+    prices_as_json,
+)
 from fenrun.settle.terms_in_force import terms_in_force
 from fenrun.terms.written import terms_as_json
 
@@ -32,9 +41,7 @@ def prices(request: HttpRequest, period: str, customer: str = "", sku: str = "")
     asked = _period(clean(period))
     with outside_queue():
         found = prices_of(store_of(request), asked)
-    said = prices_as_json(found, clean(customer), clean(sku))
-    problems = [problem.as_json(lang()) for problem in found.problems]
-    return said | {"problem_count": len(problems), "problems": problems}
+    return _with_problems(prices_as_json(found, clean(customer), clean(sku)), found.problems)
 
 
 @router.get("/breaches", response={200: dict[str, Any], **ERRORS}, summary="Sales below a floor")
@@ -44,8 +51,7 @@ def breaches(request: HttpRequest, period: str) -> Any:
     asked = _period(clean(period))
     with outside_queue():
         found = breaches_of(store_of(request), asked)
-    problems = [problem.as_json(lang()) for problem in found.problems]
-    return breaches_as_json(found) | {"problem_count": len(problems), "problems": problems}
+    return _with_problems(breaches_as_json(found), found.problems)
 
 
 @router.get(
@@ -56,6 +62,36 @@ def terms(request: HttpRequest, on: date, about: str = "") -> Any:
     only_who_see_everything(request)
     with outside_queue():
         return terms_as_json(terms_in_force(store_of(request), on, about=clean(about)), on)
+
+
+@router.get(
+    "/terms/coupons",
+    response={200: dict[str, Any], **ERRORS},
+    summary="Coupons at the end of a day",
+)
+def coupons(request: HttpRequest, on: date) -> Any:
+    """Return what `fenrun terms coupons --json` prints; for operations and auditors."""
+    only_who_see_everything(request)
+    with outside_queue():
+        return coupons_as_json(coupons_of(store_of(request), on))
+
+
+@router.get(
+    "/terms/agreements",
+    response={200: dict[str, Any], **ERRORS},
+    summary="Agreements at the end of a day",
+)
+def agreements(request: HttpRequest, on: date) -> Any:
+    """Return what `fenrun terms agreements --json` prints; for operations and auditors."""
+    only_who_see_everything(request)
+    with outside_queue():
+        found = agreements_of(store_of(request), on)
+    return _with_problems(agreements_as_json(found), found.problems)
+
+
+def _with_problems(said: dict[str, Any], found: Sequence[Problem]) -> dict[str, Any]:
+    problems = [problem.as_json(lang()) for problem in found]
+    return said | {"problem_count": len(problems), "problems": problems}
 
 
 def _period(text: str) -> Period:

@@ -1,0 +1,160 @@
+"""Coupons: what of each is spent as granted, what is diverted, and what is left.
+
+A coupon is spent by charges of category Credit that name it: as granted by its customer, in its
+currency, on a day of its span, on what it covers, within its amount. All else is diverted: it is
+money of the coupon all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fenrun.base.when import OPEN_END, Span
+from fenrun.engine.dialect import literal
+from fenrun.pricing.charges import PricedCharges, charges_of
+from fenrun.pricing.lines import WIDE
+from fenrun.settle.facts import knowledge_time
+from fenrun.settle.terms_in_force import known_terms
+from fenrun.store.facts import Store
+from fenrun.tables.latest import Known
+
+_ANY, _PURPOSE, _DAYS = "any", "purpose ", "days "
+_MOST_ROWS = 20
+_NOTHING = Decimal(0)
+_STEPS = ("met_groups", "priced_shares", "met_rows")
+
+
+@dataclass
+class Spent:
+    """Credits by one coupon, of one customer, as granted or diverted for one reason."""
+
+    coupon: str
+    customer: str
+    """Who spent it; empty for accounts of no customer."""
+    currency: str
+    reason: str
+    """Empty for what is as granted; else what is not: `unknown` (no such coupon), `customer`,
+    `currency`, `days`, `purpose` or `amount`."""
+    amount: Decimal = _NOTHING
+    charges: int = 0
+    rows: list[str] = field(default_factory=list)
+    """The first of the credits, as file and row."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A coupon at the end of a day."""
+
+    coupon: str
+    customer: str
+    currency: str
+    granted: Decimal
+    granted_by: str
+    approval: str
+    spent: Decimal
+    """As granted."""
+    diverted: Decimal
+    """Otherwise, in its currency."""
+    left: Decimal
+    """Granted less both: what can still be spent; nothing once the coupon has expired."""
+    expired: Decimal
+    """The part that nobody spent in its span, once that is over."""
+
+
+@dataclass(frozen=True)
+class Coupons:
+    """The coupons at the end of a day."""
+
+    on: date
+    balances: Sequence[Balance]
+    diverted: Sequence[Spent]
+
+
+def coupons_of(store: Store, on: date, known: datetime | None = None) -> Coupons:
+    """Return the coupons at the end of a day, as known at a moment or as last known."""
+    moment = knowledge_time(store, known)
+    terms = known_terms(store, moment)
+    charges = charges_of(store, Span(date.min, OPEN_END), moment)
+    coupons = {row["coupon"]: row for row in terms.coupons if row["valid_from"] <= on}
+    rows = charges.run(*_STEPS, terms=_met(charges, coupons.values()))
+    found = _spent(charges, coupons, [row for row in rows if row["day"] <= on])
+    balances = [_balance(row, found, on) for _, row in sorted(coupons.items())]
+    return Coupons(on, balances, [one for one in found if one.reason])
+
+
+def _met(charges: PricedCharges, coupons: Iterable[Known]) -> dict[str, str]:
+    """Return SQL of whether a charge is a credit by a coupon, and how it fits each, by term."""
+    named = charges.fragments["coupon"]
+    is_credit = f"{charges.fragments['category']} = 'Credit' AND {named} IS NOT NULL"
+    found = {_ANY: is_credit}
+    for row in coupons:
+        mine = f"{is_credit} AND {named} = {literal(row['coupon'])}"
+        found[_DAYS + row["coupon"]] = f"{mine} AND {charges.within(row)}"
+        found[_PURPOSE + row["coupon"]] = f"{mine} AND {charges.condition(row['covers'])}"
+    return found
+
+
+def _spent(
+    charges: PricedCharges, coupons: Mapping[str, Known], rows: Iterable[Mapping[str, Any]]
+) -> list[Spent]:
+    """Return the credits by coupon, customer and reason, in the order in which they came."""
+    found: dict[tuple[str, ...], Spent] = {}
+    used: dict[str, Decimal] = {}
+    for row in rows:
+        name, amount = row["coupon_id"], WIDE.minus(row["billed"])
+        reason = _reason(coupons.get(name), row)
+        so_far = WIDE.add(used.get(name, _NOTHING), amount)
+        if not reason and amount > 0 and so_far > coupons[name]["amount"]:
+            reason = "amount"
+        if not reason:
+            used[name] = so_far
+        key = (name, row["customer"], row["currency"], reason)
+        one = found.setdefault(key, Spent(*key))
+        one.amount = WIDE.add(one.amount, amount)
+        one.charges += 1
+        if len(one.rows) < _MOST_ROWS:
+            one.rows.append(f"{charges.sources[row['import_id']]}:{row['row_no']}")
+    return [found[key] for key in sorted(found)]
+
+
+def _reason(coupon: Known | None, row: Mapping[str, Any]) -> str:
+    """Return why a credit is not what a coupon was granted for; nothing where it is."""
+    if coupon is None:
+        return "unknown"
+    name = coupon["coupon"]
+    if row["customer"] != coupon["customer"]:
+        return "customer"
+    if row["currency"] != coupon["currency"]:
+        return "currency"
+    if _DAYS + name not in row["met"]:
+        return "days"
+    return "" if _PURPOSE + name in row["met"] else "purpose"
+
+
+def _balance(coupon: Known, spent: Iterable[Spent], on: date) -> Balance:
+    """Return a coupon with what was spent of it."""
+    as_granted, diverted = _NOTHING, _NOTHING
+    for one in spent:
+        if (one.coupon, one.currency) == (coupon["coupon"], coupon["currency"]):
+            if one.reason:
+                diverted = WIDE.add(diverted, one.amount)
+            else:
+                as_granted = WIDE.add(as_granted, one.amount)
+    left = WIDE.subtract(coupon["amount"], WIDE.add(as_granted, diverted))
+    is_over = on >= coupon["valid_to"] - timedelta(days=1)
+    return Balance(
+        coupon=coupon["coupon"],
+        customer=coupon["customer"],
+        currency=coupon["currency"],
+        granted=coupon["amount"],
+        granted_by=coupon["granted_by"],
+        approval=coupon["approval"],
+        spent=as_granted,
+        diverted=diverted,
+        left=_NOTHING if is_over else left,
+        expired=left if is_over else _NOTHING,
+    )
