@@ -43,8 +43,8 @@ from fenrun.closing import keys
 from fenrun.closing import recompute as again
 from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
-from fenrun.closing.heads import Head
-from fenrun.closing.keys import broken_keys, rotate, signing_key
+from fenrun.closing.heads import Head, heads_text, signed_heads
+from fenrun.closing.keys import broken_keys, public_text, rotate, signing_key
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -52,6 +52,7 @@ from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
 from fenrun.proof.bundle import make_bundle, write_archive
+from fenrun.proof.latest import closed_since
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.proof.vouched import given_fingerprints
@@ -685,6 +686,31 @@ def _bundled(
         return []
 
     return act
+
+
+def _latest(write: Callable[[list[Head], Store], str]) -> Callable[[Store], list[Problem]]:
+    """Close September, write P1's bundle, and verify it beside some text of heads."""
+
+    def act(store: Store) -> list[Problem]:
+        close(store, SEPTEMBER)
+        path, heads = store.path.parent / "P1.zip", store.path / "heads.jsonl"
+        make_bundle(store, "P1", SEPTEMBER, path)
+        heads.write_text(write(signed_heads(store), store), "utf-8")
+        closed_since(str(heads), verify(path))
+        return []
+
+    return act
+
+
+def _signed_by_another(head: Head, store: Store) -> Head:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    other = replace(head, public_key=public_text(key))
+    return replace(other, signature=key.sign(other.content()).hex())
+
+
+def _closed_otherwise(head: Head, store: Store) -> Head:
+    other = replace(head, hash="0" * 64)
+    return replace(other, signature=signing_key(store).sign(other.content()).hex())
 
 
 def _repacked(
@@ -1628,6 +1654,22 @@ GALLERY: dict[str, Shows] = {
     ),
     "key-not-given": Shows(
         "fenrun verify P1.zip --key secret", lambda: (given_fingerprints("secret"), [])[1]
+    ),
+    "latest-unreadable": settled(
+        "fenrun verify P1.zip --latest of a file without heads",
+        act=_latest(lambda heads, store: "Our key: see above."),
+    ),
+    "latest-key": settled(
+        "fenrun verify P1.zip --latest of what another workspace published",
+        act=_latest(lambda heads, store: heads_text([_signed_by_another(heads[0], store)])),
+    ),
+    "latest-behind": settled(
+        "fenrun verify P1.zip --latest of a file from before the close",
+        act=_latest(lambda heads, store: ""),
+    ),
+    "latest-differs": settled(
+        "fenrun verify P1.zip --latest, where September is closed otherwise",
+        act=_latest(lambda heads, store: heads_text([_closed_otherwise(heads[0], store)])),
     ),
     "bundle-edited": settled(
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))

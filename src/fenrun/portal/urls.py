@@ -23,6 +23,7 @@ from fenrun.portal.pages import (
     requests,
     statements,
     targets,
+    trust,
 )
 
 _NOT_OFFERED = (
@@ -83,6 +84,7 @@ urlpatterns = [
     path("access/<str:kind>/<int:number>/end/", access.end_way, name="end-way"),
     path("access/hook/", access.hook, name="make-hook"),
     path("log/", log.listed, name="log"),
+    path("trust/", trust.shown, name="trust"),
     path("api/", api.urls),
 ]
 
