@@ -19,7 +19,7 @@ import sqlite3
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -640,12 +640,16 @@ def _raise(problems: list[Problem]) -> None:
     raise Refused(problems)
 
 
-def _anchored(address: str, then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+def _anchored(
+    address: str, then: Callable[[Store], object], late: Sequence[datetime] = ()
+) -> Callable[[Store], list[Problem]]:
     """September is closed and noted at an anchor; then the log is compared with it."""
 
     def act(store: Store) -> list[Problem]:
         kept: list[Head] = []
-        elsewhere = mock.Mock(heads=lambda: kept, add=kept.extend)
+        elsewhere = mock.Mock(
+            heads=lambda: kept, add=kept.extend, late=lambda: list(zip(kept, late))
+        )
         (store.path / "signing.yaml").write_text(f"anchors: ['{address}']\n")
         close(store, SEPTEMBER)
         with mock.patch.dict(ANCHORS, {"elsewhere": lambda path: elsewhere}):
@@ -1619,6 +1623,10 @@ GALLERY: dict[str, Shows] = {
     "anchor-behind": settled(
         "fenrun audit verify WORKSPACE --anchor of a place that has no head of September",
         act=_closed_then(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
+    ),
+    "anchor-late": settled(
+        "a close whose time stamp is a year younger",
+        act=_anchored("elsewhere:heads", lambda store: None, [datetime(2025, 10, 3)]),
     ),
     "anchor-differs": settled(
         "the log written anew after September was closed, with every hash in it",
