@@ -806,6 +806,23 @@ def _other_month(store: Store) -> list[Problem]:
     return list(import_file(store, path, KNOWN, replaces=["charges.csv"]).problems)
 
 
+def _sourced(files: str, *deliveries: tuple[str, bytes]) -> Callable[[Store], list[Problem]]:
+    """Say in sources.yaml how files come, and import some."""
+
+    def act(store: Store) -> list[Problem]:
+        said = f"sources: [{{source: beichen, files: '{files}', delivers: overwrite}}]\n"
+        (store.path / "sources.yaml").write_text(said, "utf-8")
+        found = list[Problem]()
+        for name, content in deliveries:
+            path = store.path.parent / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+            found += import_file(store, path, KNOWN).problems
+        return found + undecided(store, KNOWN)
+
+    return act
+
+
 def _left_out(store: Store) -> list[Problem]:
     decide(store, "charges.csv", Decision(leave_out=True), KNOWN)
     return undecided(store, KNOWN)
@@ -1355,6 +1372,30 @@ GALLERY: dict[str, Shows] = {
     ),
     "delivery-other-month": settled(
         "fenrun import WORKSPACE october.csv --replaces charges.csv", act=_other_month
+    ),
+    "delivery-replaced": settled(
+        "a second file of a source that overwrites, with one more charge",
+        act=_sourced(
+            "*.csv",
+            ("one.csv", _csv(BilledCost="2")),
+            ("two.csv", _csv(BilledCost="2") + _csv().splitlines()[1] + b"\n"),
+        ),
+    ),
+    "delivery-stays": settled(
+        "a second file of a source that overwrites, with another charge",
+        act=_sourced("*.csv", ("one.csv", _csv(BilledCost="2")), ("two.csv", _csv(BilledCost="3"))),
+    ),
+    "delivery-older": settled(
+        "files: '{version}/*', and 0916/a.csv, then 0910/a.csv",
+        act=_sourced(
+            "{version}/*",
+            ("0916/a.csv", _csv(BilledCost="2")),
+            ("0910/a.csv", _csv(BilledCost="3")),
+        ),
+    ),
+    "sources-unreadable": settled(
+        "files: '{version}/{version}' in sources.yaml",
+        act=_sourced("{version}/{version}", ("a.csv", _csv())),
     ),
     "kept-aside": settled(
         "a second charge without InvoiceIssuerName",

@@ -116,10 +116,14 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
     That is: first purchases, new customers, amounts to date.
     """
+    return amount_to_date_needed(plans) or since_needed(plans)
+
+
+def amount_to_date_needed(plans: Sequence[Plan]) -> bool:
+    """Return whether a band or gate reads what was measured so far."""
     components = [c for plan in plans for c in plan.components]
     subjects = {name for c in components for name in (c.reads_by, c.times_by)}
-    subjects |= {gate.subject for plan in plans for gate in plan.gates}
-    return "amount to date" in subjects or since_needed(plans)
+    return "amount to date" in subjects | {gate.subject for plan in plans for gate in plan.gates}
 
 
 def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:

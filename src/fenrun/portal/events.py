@@ -117,7 +117,7 @@ def digest_of(event: models.Event) -> str:
 def events_of(rows: Sequence[int]) -> dict[int, models.Event]:
     """Return what the portal knows of rows of the log, by their numbers."""
     found = models.Event.objects.filter(seq__in=rows)
-    return {event.seq: event for event in found if event.seq}
+    return {event.seq: event for event in found if event.seq is not None}
 
 
 def broken_events(store: Store) -> list[Problem]:

@@ -30,7 +30,7 @@ FACTS = ("charges", "book", "plans", "deliveries")
 """The kinds of imports: a folder each. Of `deliveries` are decisions about imports of charges."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
-_DECIDED = ("set", "replaces", "adds", "left_out", "of")
+_DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of")
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
 _FORMAT = 3
