@@ -190,6 +190,19 @@ def _second_of_operations(
     return []
 
 
+def _full_database() -> list[Problem]:
+    """Somebody asks while the database takes nothing. The problem is what the page is made of."""
+    middleware, shown = _module("access.middleware"), mock.Mock()
+    from django.db import OperationalError
+    from django.test import RequestFactory
+
+    with mock.patch.object(middleware, "render", shown), mock.patch.object(middleware, "_log"):
+        answer = middleware.refusals(lambda request: None)
+        full = OperationalError("database or disk is full")
+        answer.process_exception(RequestFactory().get("/"), full)
+    return list(shown.call_args.args[2]["problems"])
+
+
 def _portal_event(spoil: Callable[[Any], Any]) -> list[Problem]:
     """Something happens to an event of the portal after it is in the log."""
     events, found = _module("events"), _module("models").Event.objects.using("default")
@@ -1569,6 +1582,9 @@ GALLERY: dict[str, Shows] = {
     "period-broken": Shows(
         "in the portal, a period is settled when it starts, while the disk is full",
         _publishing_breaks,
+    ),
+    "database-unusable": Shows(
+        "in the portal, signing in while the disk of its database is full", _full_database
     ),
     "portal-event-edited": Shows(
         "in the portal's database, another name is written into an event",

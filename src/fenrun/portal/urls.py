@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 
 from fenrun.portal import opaque  # noqa: F401  # the converters of routes
 from fenrun.portal.access import sign_in
-from fenrun.portal.access.middleware import error_response
+from fenrun.portal.access.middleware import broken_database, error_response
 from fenrun.portal.api.app import api
 from fenrun.portal.pages import (
     access,
@@ -93,6 +95,8 @@ def _error(code: int, kind: str) -> Callable[..., HttpResponse]:
     """Return the page of an error."""
 
     def page(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        if isinstance(sys.exc_info()[1], OperationalError):  # in a middleware, beyond any view
+            return broken_database(request)
         return error_response(request, code, kind)
 
     return page
