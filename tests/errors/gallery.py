@@ -19,7 +19,7 @@ import sqlite3
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -43,8 +43,8 @@ from fenrun.closing import keys
 from fenrun.closing import recompute as again
 from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
-from fenrun.closing.heads import Head
-from fenrun.closing.keys import broken_keys, rotate, signing_key
+from fenrun.closing.heads import Head, heads_text, signed_heads
+from fenrun.closing.keys import broken_keys, public_text, rotate, signing_key
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -55,6 +55,7 @@ from fenrun.pricing.agreements import agreements_of
 from fenrun.pricing.breaches import breaches_of
 from fenrun.pricing.lines import prices_of
 from fenrun.proof.bundle import make_bundle, write_archive
+from fenrun.proof.latest import closed_since
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.proof.vouched import given_fingerprints
@@ -190,6 +191,19 @@ def _second_of_operations(
             kept.objects.using("default").all().delete()
         given.user.delete(using="default")
     return []
+
+
+def _full_database() -> list[Problem]:
+    """Somebody asks while the database takes nothing. The problem is what the page is made of."""
+    middleware, shown = _module("access.middleware"), mock.Mock()
+    from django.db import OperationalError
+    from django.test import RequestFactory
+
+    with mock.patch.object(middleware, "render", shown), mock.patch.object(middleware, "_log"):
+        answer = middleware.refusals(lambda request: None)
+        full = OperationalError("database or disk is full")
+        answer.process_exception(RequestFactory().get("/"), full)
+    return list(shown.call_args.args[2]["problems"])
 
 
 def _portal_event(spoil: Callable[[Any], Any]) -> list[Problem]:
@@ -705,12 +719,16 @@ def _raise(problems: list[Problem]) -> None:
     raise Refused(problems)
 
 
-def _anchored(address: str, then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+def _anchored(
+    address: str, then: Callable[[Store], object], late: Sequence[datetime] = ()
+) -> Callable[[Store], list[Problem]]:
     """September is closed and noted at an anchor; then the log is compared with it."""
 
     def act(store: Store) -> list[Problem]:
         kept: list[Head] = []
-        elsewhere = mock.Mock(heads=lambda: kept, add=kept.extend)
+        elsewhere = mock.Mock(
+            heads=lambda: kept, add=kept.extend, late=lambda: list(zip(kept, late))
+        )
         (store.path / "signing.yaml").write_text(f"anchors: ['{address}']\n")
         close(store, SEPTEMBER)
         with mock.patch.dict(ANCHORS, {"elsewhere": lambda path: elsewhere}):
@@ -751,6 +769,31 @@ def _bundled(
         return []
 
     return act
+
+
+def _latest(write: Callable[[list[Head], Store], str]) -> Callable[[Store], list[Problem]]:
+    """Close September, write P1's bundle, and verify it beside some text of heads."""
+
+    def act(store: Store) -> list[Problem]:
+        close(store, SEPTEMBER)
+        path, heads = store.path.parent / "P1.zip", store.path / "heads.jsonl"
+        make_bundle(store, "P1", SEPTEMBER, path)
+        heads.write_text(write(signed_heads(store), store), "utf-8")
+        closed_since(str(heads), verify(path))
+        return []
+
+    return act
+
+
+def _signed_by_another(head: Head, store: Store) -> Head:
+    key = Ed25519PrivateKey.from_private_bytes(bytes(32))
+    other = replace(head, public_key=public_text(key))
+    return replace(other, signature=key.sign(other.content()).hex())
+
+
+def _closed_otherwise(head: Head, store: Store) -> Head:
+    other = replace(head, hash="0" * 64)
+    return replace(other, signature=signing_key(store).sign(other.content()).hex())
 
 
 def _repacked(
@@ -1692,6 +1735,9 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a period is settled when it starts, while the disk is full",
         _publishing_breaks,
     ),
+    "database-unusable": Shows(
+        "in the portal, signing in while the disk of its database is full", _full_database
+    ),
     "portal-event-edited": Shows(
         "in the portal's database, another name is written into an event",
         lambda: _portal_event(lambda found: found.update(actor="two")),
@@ -1787,6 +1833,10 @@ GALLERY: dict[str, Shows] = {
         "fenrun audit verify WORKSPACE --anchor of a place that has no head of September",
         act=_closed_then(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
     ),
+    "anchor-late": settled(
+        "a close whose time stamp is a year younger",
+        act=_anchored("elsewhere:heads", lambda store: None, [datetime(2025, 10, 3)]),
+    ),
     "anchor-differs": settled(
         "the log written anew after September was closed, with every hash in it",
         act=_anchored("elsewhere:heads", _written_anew),
@@ -1821,6 +1871,22 @@ GALLERY: dict[str, Shows] = {
     ),
     "key-not-given": Shows(
         "fenrun verify P1.zip --key secret", lambda: (given_fingerprints("secret"), [])[1]
+    ),
+    "latest-unreadable": settled(
+        "fenrun verify P1.zip --latest of a file without heads",
+        act=_latest(lambda heads, store: "Our key: see above."),
+    ),
+    "latest-key": settled(
+        "fenrun verify P1.zip --latest of what another workspace published",
+        act=_latest(lambda heads, store: heads_text([_signed_by_another(heads[0], store)])),
+    ),
+    "latest-behind": settled(
+        "fenrun verify P1.zip --latest of a file from before the close",
+        act=_latest(lambda heads, store: ""),
+    ),
+    "latest-differs": settled(
+        "fenrun verify P1.zip --latest, where September is closed otherwise",
+        act=_latest(lambda heads, store: heads_text([_closed_otherwise(heads[0], store)])),
     ),
     "bundle-edited": settled(
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))

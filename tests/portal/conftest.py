@@ -82,6 +82,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@contextmanager
+def loaded(world: Path) -> Iterator[str]:
+    """A PostgreSQL with the rows of the world's portal. Gives its address."""
+    with postgresql() as url:
+        beside(world, environment(world, url), _LOAD.format(rows=str(world / _ROWS)))
+        yield url
+
+
 @pytest.fixture(scope="session", params=DATABASES)
 def portal(request: pytest.FixtureRequest, world: Path) -> Iterator[Portal]:
     """The world in a portal, on each database. Tests must leave its periods as they are."""
@@ -91,10 +99,8 @@ def portal(request: pytest.FixtureRequest, world: Path) -> Iterator[Portal]:
         return
     if not (PG / "initdb").exists():
         pytest.skip("PostgreSQL is not installed")
-    with postgresql() as url:
-        beside(world, environment(world, url), _LOAD.format(rows=str(world / _ROWS)))
-        with served(world, "postgresql", url) as found:
-            yield found
+    with loaded(world) as url, served(world, "postgresql", url) as found:
+        yield found
 
 
 @pytest.fixture

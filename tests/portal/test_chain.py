@@ -9,8 +9,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from fenrun.closing.heads import read_head
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 from tests.command import fenrun
@@ -143,3 +145,12 @@ def test_a_row_that_was_entered_and_not_noted_is_not_entered_again(portal: Porta
     _until(lambda: all(seq for _, seq, *_ in portal.python(EVENTS.format(act=""))))
     assert portal.python(EVENTS.format(act=""))[0][0] == own[0][0]
     assert _entered(portal) == before and _problems(portal) == []
+
+
+def test_everybody_may_ask_what_is_closed_and_whose_key_signs(portal: Portal) -> None:
+    assert fenrun("close", portal.workspace, "--period", "2024-01").code == 0
+    said = httpx.get(f"{portal.address}/trust/").json()
+    assert set(said) == {"trust", "keys", "heads"}
+    (head,) = [read_head(one) for one in said["heads"]]
+    assert head.period == "2024-01" and head.public_key == said["keys"][0]["public_key"]
+    assert httpx.post(f"{portal.address}/trust/").status_code in (403, 405)

@@ -162,3 +162,53 @@ def test_a_portal_that_cannot_read_its_workspace_is_not_ready(tmp_path: Path) ->
         assert (code, said["database"], said["workspace"]) == (503, True, False)
         assert str(tmp_path) not in json.dumps(said)
         assert asked("/healthz") == (200, {"alive": True})
+
+
+def test_a_wrong_second_factor_is_in_the_access_log(
+    user: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    from allauth.core import context
+    from allauth.mfa.base.forms import AuthenticateForm
+    from allauth.mfa.models import Authenticator
+    from django.test import RequestFactory
+
+    from fenrun.portal.access import encryption
+
+    secret = {"secret": encryption.encrypt("JBSWY3DPEHPK3PXP")}
+    Authenticator.objects.create(user=user, type="totp", data=secret)
+    caplog.set_level("INFO", "fenrun.access")
+    request = RequestFactory().post("/account/2fa/authenticate/")
+    with context.request_context(request):
+        assert not AuthenticateForm({"code": "0000000"}, user=user).is_valid()
+    (said,) = [record.getMessage() for record in caplog.records]
+    assert said.startswith("second factor failed ") and said.endswith('user="runner"')
+    assert "0000000" not in said
+
+
+def test_a_full_database_is_a_problem_and_nothing_is_half_done(user: Any) -> None:
+    """Its disk is full: pages that write nothing are shown, whoever writes is told, and then it
+    goes on.
+    """
+    from django.db import OperationalError, connection
+    from django.test import Client
+
+    user.set_password("words that nobody guesses")
+    user.save()
+    asked = {"login": "runner", "password": "words that nobody guesses"}
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA max_page_count = 1")  # as many as there are
+        try:
+            with pytest.raises(OperationalError, match="full"):
+                for number in range(20_000):
+                    key = f"full-{number}"
+                    cursor.execute("INSERT INTO django_session VALUES (%s, 'x', 0)", [key])
+            browser = Client(raise_request_exception=False, HTTP_HOST="localhost")
+            assert browser.get("/account/login/").status_code == 200
+            answer = browser.post("/account/login/", asked)
+            assert answer.status_code == 503, answer.content
+            assert "takes nothing now" in answer.content.decode()
+        finally:
+            cursor.execute("PRAGMA max_page_count = 4294967294")
+            cursor.execute("DELETE FROM django_session WHERE session_key LIKE 'full-%%'")
+    answer = Client(HTTP_HOST="localhost").post("/account/login/", asked)
+    assert answer.status_code == 302

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +23,8 @@ import httpx
 import pytest
 
 from tests.command import fenrun
-from tests.portal.served import Portal, served
+from tests.portal.conftest import loaded
+from tests.portal.served import DATABASES, PG, Portal, served
 from tests.portal.test_hooks import Told, receiving
 
 ROOT = "/fenrun"
@@ -35,16 +37,28 @@ class Both(NamedTuple):
     """What arrives at a webhook of the partner's."""
 
 
-@pytest.fixture(scope="module")
-def both(world: Path) -> Iterator[Both]:
+@pytest.fixture(scope="module", params=DATABASES)
+def both(request: pytest.FixtureRequest, world: Path) -> Iterator[Both]:
+    """Two portals on each database; by day on PostgreSQL, where it is installed, at night on both.
+
+    On PostgreSQL each starts as `fenrun serve` does.
+    """
+    database, has_pg = request.param, (PG / "initdb").exists()
+    if not has_pg and database == "postgresql":
+        pytest.skip("PostgreSQL is not installed")
+    if has_pg and database == "sqlite" and "FENRUN_NIGHTLY" not in os.environ:
+        pytest.skip("at night")
+    on_pg = database == "postgresql"
     with (
+        loaded(world) if on_pg else nullcontext("") as url,
         receiving() as (address, told),
-        served(world, "sqlite", prepared=True, FENRUN_HOOKS_INSIDE=address + "/") as one,
+        served(world, database, url, prepared=not on_pg, FENRUN_HOOKS_INSIDE=address + "/") as one,
         served(
             one.workspace,
-            "sqlite",
+            database,
+            url,
             in_place=True,
-            prepared=True,
+            prepared=not on_pg,
             FENRUN_ROOT_PATH=ROOT,
             FENRUN_HOOKS_INSIDE=address + "/",
         ) as other,

@@ -103,7 +103,7 @@ def anchor(workspace: Store, json_: bool) -> None:
     "--anchor",
     "anchors",
     multiple=True,
-    help="A place outside that keeps heads: file:PATH or git:FOLDER; may be given more than once.",
+    help="A place outside that keeps heads: file:PATH, git:FOLDER, tsa:FOLDER; may be repeated.",
 )
 @as_json
 def verify(

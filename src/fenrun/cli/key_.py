@@ -13,8 +13,8 @@ from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.cli.help import Group
 from fenrun.cli.output import WORKSPACE, as_json, language, print_json
+from fenrun.closing.heads import published
 from fenrun.closing.keys import SigningKey, known_keys, rotate
-from fenrun.closing.signer import signer_of
 from fenrun.store.facts import Store
 
 
@@ -55,12 +55,13 @@ def rotate_(workspace: Store, name: str, reason: str, lost: bool, json_: bool) -
 def publish(workspace: Store, out: Path) -> None:
     """Write the public keys of WORKSPACE to OUT, for `fenrun verify --key OUT`.
 
-    It holds nothing secret. Give it to payees by another way than their bundles.
+    With them go the signed heads of all closes, for `--latest`. It holds nothing secret. Give it
+    to payees by another way than their bundles.
     """
     keys = known_keys(workspace)
     if not keys:
         raise refused("key-none-yet", Place(str(workspace.path)))
-    said = {"trust": signer_of(workspace.path).trust, "keys": [_said(key) for key in keys]}
+    said = published(workspace)
     out.write_text(json.dumps(said, ensure_ascii=False, indent=1) + "\n", "utf-8")
     click.echo(key_line(keys[-1]))
 

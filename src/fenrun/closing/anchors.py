@@ -10,12 +10,16 @@ import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
 from fenrun.base.problem import Place, Problem, Refused, refused
+from fenrun.base.when import show_moment
+from fenrun.base.words import Message, Unreadable
 from fenrun.closing.heads import Head, heads_text, read_heads, signed_heads
 from fenrun.closing.signer import signer_of
+from fenrun.closing.stamps import StampAnchor
 from fenrun.store.facts import Store
 
 _PATIENCE = 60
@@ -29,6 +33,9 @@ class Anchor(Protocol):
     def heads(self) -> list[Head]:
         """Return all that it ever kept. Raises OSError, ValueError or SubprocessError."""
 
+    def late(self) -> list[tuple[Head, datetime]]:
+        """Return heads that it got long after their close, and when (UTC), where it knows."""
+
     def add(self, heads: Sequence[Head]) -> None:
         """Keep more heads. Raises OSError, ValueError or SubprocessError."""
 
@@ -41,6 +48,9 @@ class FileAnchor:
 
     def heads(self) -> list[Head]:
         return read_heads(self.path.read_text("utf-8")) if self.path.exists() else []
+
+    def late(self) -> list[tuple[Head, datetime]]:
+        return []  # a line does not say when it was added
 
     def add(self, heads: Sequence[Head]) -> None:
         with self.path.open("a", encoding="utf-8") as file:
@@ -63,6 +73,9 @@ class GitAnchor:
         texts = [self._git("show", f"{commit}:./{_FILE}") for commit in commits]
         return list(dict.fromkeys(head for text in texts for head in read_heads(text)))
 
+    def late(self) -> list[tuple[Head, datetime]]:
+        return []  # who commits says when
+
     def add(self, heads: Sequence[Head]) -> None:
         text = heads_text([*self.heads(), *heads])
         (self.folder / _FILE).write_text(text, "utf-8")
@@ -81,12 +94,19 @@ class GitAnchor:
         return done.stdout
 
 
-ANCHORS: dict[str, Callable[[Path], Anchor]] = {"file": FileAnchor, "git": GitAnchor}
+ANCHORS: dict[str, Callable[[Path], Anchor]] = {
+    "file": FileAnchor,
+    "git": GitAnchor,
+    "tsa": StampAnchor,
+}
 """The kinds of anchors, by what their address begins with."""
 
 
 def anchor_at(address: str) -> Anchor:
-    """Return the anchor of an address, `file:PATH` or `git:FOLDER`. Raises Refused for others."""
+    """Return the anchor of an address: `file:PATH`, `git:FOLDER` or `tsa:FOLDER`.
+
+    Raises Refused for others.
+    """
     kind, _, where = address.partition(":")
     if kind not in ANCHORS or not where:
         detail = f"it begins with none of {', '.join(f'{kind}:' for kind in ANCHORS)}"
@@ -126,7 +146,8 @@ def broken_anchors(store: Store, addresses: Sequence[str] = ()) -> list[Problem]
     closed = {event.hash for event in store.log.events("closes")}
     for address in dict.fromkeys([*signer_of(store.path).anchors, *addresses]):
         try:
-            kept = anchor_at(address).heads()
+            anchor = anchor_at(address)
+            kept, late = anchor.heads(), anchor.late()
         except Refused as refusal:
             found += refusal.problems
             continue
@@ -135,6 +156,9 @@ def broken_anchors(store: Store, addresses: Sequence[str] = ()) -> list[Problem]
             continue
         differing = _differing(store, address, kept)
         found += differing
+        for head, at in late:
+            values = {"period": head.period, "at": head.at, "stamped": show_moment(at)}
+            found.append(Problem("anchor-late", Place(store.log.path.name, head.seq), values))
         lacking = len(closed - {head.hash for head in kept})
         if lacking and not differing:
             found.append(Problem("anchor-behind", Place(address), {"count": lacking}))
@@ -155,5 +179,7 @@ def _differing(store: Store, address: str, kept: Sequence[Head]) -> list[Problem
     ]
 
 
-def _detail(error: Exception) -> str:
+def _detail(error: Exception) -> Message | str:
+    if isinstance(error, Unreadable):
+        return error.message
     return str(error).split("\n")[0][:200] or type(error).__name__

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from fenrun.base.when import show_moment
 from fenrun.closing.close import closes
-from fenrun.closing.keys import public_text, signed_by, signing_key
+from fenrun.closing.keys import known_keys, public_text, signed_by, signing_key
 from fenrun.closing.rows import Close
+from fenrun.closing.signer import signer_of
 from fenrun.store.facts import Store
 
 
@@ -47,6 +48,26 @@ def signed_heads(store: Store) -> list[Head]:
     """Return the head at each close, in order, signed with the key in force. Raises Refused."""
     done = closes(store)
     return [head_of(store, close, signing_key(store)) for close in done]
+
+
+def published(store: Store) -> dict[str, Any]:
+    """Return what everybody may know: the public keys, the one in force last, and the heads.
+
+    Raises Refused where the key is lost.
+    """
+    keys = [
+        {
+            "name": key.name,
+            "fingerprint": key.fingerprint,
+            "public_key": key.public,
+            "since": show_moment(key.since),
+            "seq": key.seq,
+            "signature": key.signature,
+        }
+        for key in known_keys(store)
+    ]
+    heads = [asdict(head) for head in signed_heads(store)]
+    return {"trust": signer_of(store.path).trust, "keys": keys, "heads": heads}
 
 
 def head_of(store: Store, close: Close, key: Ed25519PrivateKey) -> Head:

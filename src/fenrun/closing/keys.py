@@ -41,6 +41,8 @@ class SigningKey:
     """When it was first used, or took the place of the one before (UTC)."""
     seq: int
     """The event of the log that says so."""
+    signature: str
+    """Of the key before, which hands over to this one, as hex; nothing of the first."""
 
     @property
     def fingerprint(self) -> str:
@@ -60,6 +62,7 @@ def _key_of(event: Event) -> SigningKey:
         public=facts["public_key"],
         since=parse_moment(event.at),
         seq=event.seq,
+        signature=facts["signature"],
     )
 
 
@@ -123,8 +126,8 @@ def broken_keys(store: Store) -> list[Problem]:
     for event in store.log.events("key"):
         facts = event.facts()
         if before:
-            content = _content(before, facts["public_key"], facts["source"])
-            if not signed_by(before, bytes.fromhex(facts["signature"]), content):
+            new = (facts["public_key"], facts["source"], facts["signature"])
+            if not is_handed_over(before, *new):
                 values = {
                     "old": fingerprint(before),
                     "new": fingerprint(facts["public_key"]),
@@ -162,6 +165,11 @@ def _enter(
             "signature": signature,
         },
     )
+
+
+def is_handed_over(old: str, new: str, name: str, signature: str) -> bool:
+    """Return whether a key has signed that a new one takes its place. Raises ValueError."""
+    return signed_by(old, bytes.fromhex(signature), _content(old, new, name))
 
 
 def _handed_over(old: str, new: Ed25519PrivateKey, name: str) -> bytes:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path, re_path
 
 from fenrun.portal import opaque  # noqa: F401  # the converters of routes
 from fenrun.portal.access import sign_in
-from fenrun.portal.access.middleware import error_response
+from fenrun.portal.access.middleware import broken_database, error_response
 from fenrun.portal.api.app import api
 from fenrun.portal.pages import (
     access,
@@ -23,6 +25,7 @@ from fenrun.portal.pages import (
     requests,
     statements,
     targets,
+    trust,
 )
 
 _NOT_OFFERED = (
@@ -83,6 +86,7 @@ urlpatterns = [
     path("access/<str:kind>/<int:number>/end/", access.end_way, name="end-way"),
     path("access/hook/", access.hook, name="make-hook"),
     path("log/", log.listed, name="log"),
+    path("trust/", trust.shown, name="trust"),
     path("api/", api.urls),
 ]
 
@@ -91,6 +95,8 @@ def _error(code: int, kind: str) -> Callable[..., HttpResponse]:
     """Return the page of an error."""
 
     def page(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+        if isinstance(sys.exc_info()[1], OperationalError):  # in a middleware, beyond any view
+            return broken_database(request)
         return error_response(request, code, kind)
 
     return page

@@ -47,6 +47,15 @@ class Verified:
     trust: str
     """Address of a page that shows the key, as the bundle says; it is not asked."""
     root: str
+    """Sign-off hash of the close."""
+    closed_at: str
+    """When it was closed (UTC), as the bundle says."""
+    known: str
+    """Knowledge time of the close."""
+    seq: int
+    """The row of the signer's log that wrote the close."""
+    log_hash: str
+    """The hash of that row."""
     rows: int
     """Rows of the statement that were derived again."""
     attested: tuple[str, ...]
@@ -124,6 +133,10 @@ def _follow(
         str(said.get("signer", "")),
         str(said.get("trust", "")),
         root,
+        said["seal"]["log"]["at"],
+        chain[-1][1],
+        said["seal"]["log"]["seq"],
+        said["seal"]["log"]["hash"],
         count - sum(":" in one["row"] for one in attested),
         tuple(f"{one['row']} ({one['clause']})" for one in attested),
         sum(paid, Decimal(0)),

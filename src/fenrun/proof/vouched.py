@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -28,13 +29,21 @@ def given_fingerprints(given: str) -> list[str]:
             text = Path(given).read_text("utf-8")
     except (OSError, ValueError) as error:
         raise refused("key-not-given", Place(given), detail=str(error)) from error
-    publics = _PUBLIC.findall(text.lower())
+    publics = _publics(text)
     if text.lstrip().startswith(_PEM):
         publics = [_of_pem(given, text)]
     found = _FINGERPRINT.findall(text.lower()) + [fingerprint(public) for public in publics]
     if not found:
         raise refused("key-not-given", Place(given), detail="-")
     return list(dict.fromkeys(found))
+
+
+def _publics(text: str) -> list[str]:
+    """Return the public keys of a text; of what `fenrun key publish` wrote, no hashes beside."""
+    try:
+        return [str(key["public_key"]).lower() for key in json.loads(text)["keys"]]
+    except (ValueError, KeyError, TypeError):
+        return _PUBLIC.findall(text.lower())
 
 
 def _of_pem(given: str, text: str) -> str:

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from allauth.mfa.signals import authentication_failed
 from django.contrib.auth.models import User
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.http import HttpRequest, HttpResponse
@@ -84,6 +85,11 @@ def _failed(sender: Any, credentials: dict[str, Any], request: Any = None, **_: 
     write_failure(request, str(credentials.get("username", "")))
 
 
+def _factor_failed(sender: Any, request: HttpRequest | None, user: Any, **_: Any) -> None:
+    write("second factor failed", request, user=user.get_username())
+
+
+authentication_failed.connect(_factor_failed, dispatch_uid="fenrun.portal.journal")
 user_logged_in.connect(_signed_in, dispatch_uid="fenrun.portal.journal")
 user_logged_out.connect(_signed_out, dispatch_uid="fenrun.portal.journal")
 user_login_failed.connect(_failed, dispatch_uid="fenrun.portal.journal")

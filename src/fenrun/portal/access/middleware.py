@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
@@ -10,10 +11,11 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from fenrun.base.problem import Refused
+from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import say
 from fenrun.portal import events
 from fenrun.portal.access.addresses import sender_of
@@ -26,6 +28,7 @@ from fenrun.portal.language import lang
 from fenrun.portal.models import IdempotentResponse
 from fenrun.portal.request_queue import name_asker, queued
 
+_log = logging.getLogger(__name__)
 KEPT_FOR = timedelta(days=1)
 """How long the same key gets the same answer."""
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -204,7 +207,21 @@ class refusals:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, Refused):
             return render(request, "refused.html", {"problems": error.problems}, status=409)
-        return None
+        return broken_database(request) if isinstance(error, OperationalError) else None
+
+
+def broken_database(request: HttpRequest) -> HttpResponse:
+    """Return that the portal's database takes nothing now, or cannot be read."""
+    _log.exception("database")
+    problem = Problem("database-unusable", Place("portal"))
+    if request.path_info.startswith("/api/"):
+        what, fix = (problem.words(part, lang()) for part in ("what", "fix"))
+        return refusal(503, problem.code, what, fix)
+    try:
+        return render(request, "refused.html", {"problems": [problem]}, status=503)
+    except OperationalError:  # nor can it be read who asks
+        text = "\n".join(problem.words(part, lang()) for part in ("what", "why", "fix"))
+        return HttpResponse(text, status=503, content_type="text/plain; charset=utf-8")
 
 
 def csrf_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
