@@ -116,10 +116,15 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
     That is: first purchases, new customers, amounts to date.
     """
+    return sums_history(plans) or since_needed(plans)
+
+
+def sums_history(plans: Sequence[Plan]) -> bool:
+    """Return whether something sums what was measured long before: amounts to date."""
     components = [c for plan in plans for c in plan.components]
     subjects = {name for c in components for name in (c.reads_by, c.times_by)}
     subjects |= {gate.subject for plan in plans for gate in plan.gates}
-    return "amount to date" in subjects or since_needed(plans)
+    return "amount to date" in subjects
 
 
 def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:

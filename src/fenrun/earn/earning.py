@@ -13,7 +13,7 @@ from fenrun.base.when import Period, period_of
 from fenrun.book.rows import ROLE_KINDS
 from fenrun.credit.crediting import code_test, label_join, to_sql
 from fenrun.credit.shared_work import shared_work
-from fenrun.earn.calendar import MONTHLY, first_charged, first_needed
+from fenrun.earn.calendar import MONTHLY, first_charged, first_measured, first_needed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
@@ -248,7 +248,7 @@ class Earning:
         for plan in self.plans:
             used |= {c for k in plan.components for c in (k.calendar, k.baseline_calendar) if c}
             used |= {group.calendar for group in plan.groups if group.calendar}
-        first, last = first_charged(self.plans, self.period), self.period.span.end
+        first, last = first_measured(self.plans, self.period), self.period.span.end
         rows = []
         for calendar in sorted(used):
             months, year_starts = map(int, calendar.split("@"))
@@ -486,6 +486,7 @@ class Earning:
         }
         return {name: str(10**power) for name, power in powers.items()} | {
             "earn_from": str(month_number(first_needed(self.plans, self.period))),
+            "scope_from": str(month_number(first_charged(self.plans, self.period))),
             "paid_from": str(month_number(self.period.span.start)),
             "paid_to": str(month_number(self.period.last_day) + 1),
             "baseline": str(self.codes.of("baseline")),

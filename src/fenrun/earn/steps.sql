@@ -57,7 +57,8 @@ SELECT k.plan, k.component, h.party AS payee,
        p.period_from, p.period_to, p.first_month, p.last_month, k.counts, k.up_to,
        min(greatest(h.valid_from, p.period_from)) AS since
 FROM totals_of AS k
-JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN periods AS p
+  ON p.calendar = k.calendar AND p.last_month >= {scope_from} AND p.last_month < {paid_to}
 JOIN links AS h
   ON h.role = k.role AND h.sound = 1 AND h.valid_from < p.period_to AND p.period_from < h.valid_to
  AND (k.each = 'payee' OR h.of_kind = 'customer')
@@ -69,7 +70,8 @@ UNION ALL
 SELECT k.plan, k.component, l.party, 0, p.calendar, p.period, p.period_from, p.period_to,
        p.first_month, p.last_month, k.counts, k.up_to, p.period_from
 FROM totals_of AS k
-JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN periods AS p
+  ON p.calendar = k.calendar AND p.last_month >= {scope_from} AND p.last_month < {paid_to}
 JOIN labels AS l
   ON l.label = k.scope_name AND (k.scope_value = 0 OR l.value = k.scope_value)
  AND l.valid_from <= p.period_from AND p.period_from < l.valid_to
@@ -79,7 +81,8 @@ UNION ALL
 SELECT k.plan, k.component, f.party, 0, p.calendar, p.period, p.period_from, p.period_to,
        p.first_month, p.last_month, k.counts, k.up_to, p.period_from
 FROM totals_of AS k
-JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN periods AS p
+  ON p.calendar = k.calendar AND p.last_month >= {scope_from} AND p.last_month < {paid_to}
 JOIN figures AS f ON f.figure = k.scope_name AND f.period = p.period
 WHERE k.scope = 'figure'
   AND NOT EXISTS (SELECT 1 FROM parties AS q WHERE q.party = f.party AND ({other_kind}))
