@@ -927,12 +927,27 @@ class _Audit:
             parts = dict(base.columns)
         elif base.columns:
             parts = {next(iter(base.columns)): whole}
+        bands = self._bands(c.table_id, span)
+        if c.pays_on == "figure" and bands and bands[0].kind == "marginal":
+            return self._cut_figure(whole, bands, Fraction(measure) / Fraction(reference))
         paid = [
             self._band(b, parts[b.column_no], measure, reference)
-            for b in self._bands(c.table_id, span)
+            for b in bands
             if b.column_no in parts and self._reached(b, measure, reference)
         ]
         return sum(paid, Fraction(0)) if paid else None
+
+    @staticmethod
+    def _cut_figure(whole: Decimal, bands: list[Band], reached: Fraction) -> Fraction | None:
+        """What a figure pays that is earned bit by bit, as its target is reached."""
+        paid = None
+        for band in bands:
+            start = Fraction(band.lower or 0)
+            is_begun = band.lower is None or reached > start or (band.lower_in and reached == start)
+            if is_begun:
+                top = reached if band.upper is None else min(reached, Fraction(band.upper))
+                paid = (paid or 0) + (top - start) * Fraction(band.rate or 0) * Fraction(whole)
+        return paid
 
     def _factor(
         self, c: Component, span: Span, numbers: dict[str, Decimal | None]

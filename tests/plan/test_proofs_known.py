@@ -71,6 +71,15 @@ KNOWN = [
     ("columns-by-day", DAYS, ONE + "}", "timing", {None}),
     ("while-by-day", RATE, ONE + ", of: day >= 2024-06-15}", "timing", {None}),
     ("versions", RISE, ONE + "}", "timing", {True, None}),
+    # the slices of a figure are not modelled
+    (
+        "accelerator",
+        SLICES.replace("1000", "100 %"),
+        "{id: one, pays: partner, per: month, on: figure pay, by: attainment, target: task,"
+        " table: t}",
+        "merge",
+        {None},
+    ),
     # a straight line to the target and none above it
     (
         "interpolated-on-figure",

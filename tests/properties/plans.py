@@ -74,10 +74,10 @@ def _one_in(draw: st.DrawFn, count: int) -> bool:
 
 
 @st.composite
-def _bands(draw: st.DrawFn, unit: str) -> list[str]:
+def _bands(draw: st.DrawFn, unit: str, pays_of: Sequence[str] = PAYS) -> list[str]:
     """Bands that cover everything, or all but the lowest; each boundary belongs to one side."""
     bounds = draw(st.sets(st.sampled_from(PERCENTS if unit else BOUNDS), max_size=3))
-    pays = st.sampled_from(PAYS)
+    pays = st.sampled_from(pays_of)
     words, begin = [], ""
     for bound in sorted(bounds):
         inside = draw(st.booleans())
@@ -108,7 +108,9 @@ def _columns(draw: st.DrawFn, unit: str) -> list[Item]:
 
 
 @st.composite
-def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str) -> list[Item]:
+def _table(
+    draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str, rates_only: bool = False
+) -> list[Item]:
     """Dated versions, which begin with a period; a version may be published late."""
     later = "2024-02-01" if per == "month" else "2024-01-01"
     starts = ("2023-01-01", later) if draw(st.booleans()) else ("2024-01-01",)
@@ -120,7 +122,7 @@ def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str) -> li
         elif columns:
             version["columns"] = draw(_columns(unit))
         else:
-            version["bands"] = draw(_bands(unit))
+            version["bands"] = draw(_bands(unit, PAYS[:-2] if rates_only else PAYS))
         if _one_in(draw, 10):
             version["published"] = draw(st.sampled_from(("2023-06-01", "2024-06-01")))
         found.append(version)
@@ -148,12 +150,12 @@ _BY = (
     "figure score",
 )
 _MARGINAL_ON = {
-    "amount": "amount",
-    "attainment": "amount",
-    "increment": "increment",
-    "growth": "increment",
+    "amount": ("amount",),
+    "attainment": ("amount", "figure pay"),
+    "increment": ("increment",),
+    "growth": ("increment", "figure pay"),
 }
-"""What a marginal table can be read by, and what it then pays on."""
+"""What a marginal table can be read by, and what it can then pay on."""
 _GATES = (
     "amount from 100",
     "attainment from 50 %",
@@ -189,11 +191,12 @@ def _component(
     on = draw(st.sampled_from(("amount", "amount", "increment", "figure pay")))
     if kind == "marginal":
         by = draw(st.sampled_from(list(_MARGINAL_ON)))
-        on = _MARGINAL_ON[by]
+        on = draw(st.sampled_from(_MARGINAL_ON[by]))
     columns = kind == "all units" and _one_in(draw, 3)
     counting = each == "payee" and kind == "all units" and not columns and _one_in(draw, 5)
     unit = " %" if by in ("attainment", "growth") else ""
-    tables[f"t{number}"] = draw(_table(kind, unit, columns, per))
+    in_slices = kind == "marginal" and on == "figure pay"
+    tables[f"t{number}"] = draw(_table(kind, unit, columns, per, in_slices))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
     found["table"] = f"t{number}"

@@ -47,7 +47,7 @@ def first_charged(plans: Sequence[Plan], period: Period) -> date:
     )
 
 
-def first_measured(plans: Sequence[Plan], period: Period) -> date:
+def first_summed(plans: Sequence[Plan], period: Period) -> date:
     """First day of the months whose measures settling the period sums.
 
     Where amounts to date are read, that of all charges.

@@ -13,7 +13,7 @@ from fenrun.base.when import Period, period_of
 from fenrun.book.rows import ROLE_KINDS
 from fenrun.credit.crediting import code_test, label_join, to_sql
 from fenrun.credit.shared_work import shared_work
-from fenrun.earn.calendar import MONTHLY, first_charged, first_measured, first_needed
+from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_summed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
@@ -102,7 +102,8 @@ class Scales:
     """Of what is earned and paid."""
     party_share: int
     curved: bool
-    """Whether some table is interpolated: then what bands pay is divided by the part."""
+    """Whether some table is interpolated, or cuts a figure into slices: then what bands pay is
+    divided by the part."""
 
     @property
     def part(self) -> int:
@@ -175,7 +176,15 @@ def scales_of(
         cap_rate=most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)),
         money=max(_CENTS, most(*steps, *paid, *floors)),
         party_share=party_share,
-        curved=any(band.kind == "interpolated" for band in bands),
+        curved=any(map(_is_curved, plans)),
+    )
+
+
+def _is_curved(plan: Plan) -> bool:
+    """Return whether what some band of a plan pays is to be divided."""
+    kinds = {(band.table_id, band.kind) for band in plan.bands}
+    return any(kind == "interpolated" for _, kind in kinds) or any(
+        c.pays_on == "figure" and (c.table_id, "marginal") in kinds for c in plan.components
     )
 
 
@@ -248,7 +257,7 @@ class Earning:
         for plan in self.plans:
             used |= {c for k in plan.components for c in (k.calendar, k.baseline_calendar) if c}
             used |= {group.calendar for group in plan.groups if group.calendar}
-        first, last = first_measured(self.plans, self.period), self.period.span.end
+        first, last = first_summed(self.plans, self.period), self.period.span.end
         rows = []
         for calendar in sorted(used):
             months, year_starts = map(int, calendar.split("@"))

@@ -297,30 +297,41 @@ JOIN column_measures AS c
 WHERE t.hindrance IS NULL
 
 -- step: slices
--- The bands reached, with what each is applied to: the whole, or its own slice.
-SELECT t.plan, t.component, t.payee, t.unit, t.period, n.valid_from AS table_from, n.column_no,
-       n.kind, n.band_no, n.words, n.rate, n.flat,
-       CASE WHEN n.kind <> 'marginal' THEN times(p.base, {bound})
-            ELSE minus(lesser(times(t.measure, {bound}), times(n.upper, t.reference)),
-                       coalesce(times(n.lower, t.reference), 0)) END AS part,
-       CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
-            THEN plus(times(times(n.rate, n.upper - n.lower), t.reference),
-                      times(n.rate_to - n.rate,
-                            minus(times(t.measure, {bound}), times(n.lower, t.reference))))
+-- The bands reached, with what each is applied to: the whole, or its own slice. Of a figure each
+-- is applied to as much of it as the slice is of the reference: the slice times the rate is the
+-- slope, the reference the divisor.
+WITH reached AS (
+  SELECT t.plan, t.component, t.payee, t.unit, t.period, t.measure, t.reference, p.base,
+         n.valid_from AS table_from, n.column_no, n.kind, n.band_no, n.words, n.rate, n.rate_to,
+         n.flat, n.lower, n.upper,
+         CASE WHEN n.kind <> 'marginal' THEN 'whole'
+              WHEN t.pays_on = 'figure' THEN 'in proportion' ELSE 'slice' END AS cut,
+         CASE WHEN n.kind = 'marginal'
+              THEN minus(lesser(times(t.measure, {bound}), times(n.upper, t.reference)),
+                         coalesce(times(n.lower, t.reference), 0)) END AS slice
+  FROM tested AS t
+  JOIN tier_portions AS p
+    ON p.plan = t.plan AND p.component = t.component AND p.payee = t.payee
+   AND p.unit = t.unit AND p.period = t.period
+  JOIN bands AS n
+    ON n.plan = t.plan AND n.table_id = t.table_id
+   AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
+  WHERE t.hindrance IS NULL
+    AND lies_within(t.measure, {bound}, t.reference, n.lower, n.lower_in,
+                    CASE WHEN n.kind <> 'marginal' THEN n.upper END, n.upper_in))
+SELECT plan, component, payee, unit, period, table_from, column_no, kind, band_no, words, rate,
+       flat, CASE WHEN cut = 'slice' THEN slice ELSE times(base, {bound}) END AS part,
+       CASE WHEN cut = 'in proportion' THEN times(rate, slice)
+            WHEN kind = 'interpolated' AND upper IS NOT NULL
+            THEN plus(times(times(rate, upper - lower), reference),
+                      times(rate_to - rate,
+                            minus(times(measure, {bound}), times(lower, reference))))
             END AS slope,
-       CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
-            THEN times(n.upper - n.lower, t.reference)
+       CASE WHEN cut = 'in proportion' THEN times(reference, {bound})
+            WHEN kind = 'interpolated' AND upper IS NOT NULL
+            THEN times(upper - lower, reference)
             ELSE {divisor_one} END AS divisor
-FROM tested AS t
-JOIN tier_portions AS p
-  ON p.plan = t.plan AND p.component = t.component AND p.payee = t.payee
- AND p.unit = t.unit AND p.period = t.period
-JOIN bands AS n
-  ON n.plan = t.plan AND n.table_id = t.table_id
- AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
-WHERE t.hindrance IS NULL
-  AND lies_within(t.measure, {bound}, t.reference, n.lower, n.lower_in,
-                  CASE WHEN n.kind <> 'marginal' THEN n.upper END, n.upper_in)
+FROM reached
 
 -- step: tier_earnings
 -- What each reached band pays, to be divided by its divisor.

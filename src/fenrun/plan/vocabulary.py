@@ -57,8 +57,13 @@ COMPARED_READINGS: Final = ("increment", "growth")
 
 PAYS_ON: Final = ("amount", "increment", "figure", "earned")
 """What a rate is applied to; `earned`: what others earned with another component."""
-SLICED_BY: Final = {"amount": ("amount", "attainment"), "increment": ("increment", "growth")}
-"""For what is paid on: the readings that measure just that, so that it can be cut into slices."""
+SLICED_BY: Final = {
+    "amount": ("amount", "attainment"),
+    "increment": ("increment", "growth"),
+    "figure": ("attainment", "growth"),
+}
+"""For what is paid on: the readings that measure just that, so that it can be cut into slices; a
+figure is cut as the target, or what growth is compared with, is."""
 
 GATE_SUBJECTS: Final = (*READINGS, "spend", "spend before", "earned")
 """What a gate is a condition on: a reading; what counts of the charges of the period, or of the one

@@ -143,14 +143,16 @@ def _band(tier: Row) -> dict[str, Any]:
     what it pays.
     """
     rate, pays = tier["rate"], tier["pays"]
+    said = _rate_text(tier, rate)
     if tier["divisor"] != 1:
         rate = (tier["slope"] / tier["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
         pays = (pays / tier["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
+        said = _slice_text(tier, said) if tier["kind"] == "marginal" else _rate_text(tier, rate)
     return {
         "words": tier["words"],
         "kind": tier["kind"],
         "part": _text(tier["part"]),
-        "rate": _rate_text(tier, rate),
+        "rate": said,
         "pays": plain(pays),
     }
 
@@ -160,6 +162,17 @@ def _rate_text(tier: Row, rate: Decimal | None) -> str | None:
     if tier["rate"] is not None and "each" in tier["words"]:
         return plain(tier["rate"], 0)
     return None if rate is None else show_rate(rate)
+
+
+def _slice_text(tier: Row, rate: str | None) -> str | None:
+    """Return by how much a figure is multiplied: the slice of the target that is reached, its rate.
+
+    The slice is cut to six decimals of a percent; one that pays nothing is not told.
+    """
+    if not tier["rate"]:
+        return rate
+    share = (tier["slope"] / tier["divisor"] / tier["rate"]).quantize(_RATE_STEP, ROUND_DOWN)
+    return f"{show_rate(share)} × {rate}"
 
 
 def _unit(row: Row, bands: list[dict[str, Any]]) -> dict[str, Any]:

@@ -143,6 +143,8 @@ def cannot(payoff: Payoff) -> Message | None:
     if payoff.periods == 0:
         return _why("no-period")
     tiers = [tier for column in payoff.columns for tier in column]
+    if c.pays_on == "figure" and any(tier.kind == "marginal" for tier in tiers):
+        return _why("slices")
     if not any(tier.kind == "interpolated" for tier in tiers):
         return None
     scaled = c.reads_by in RATIO_READINGS or c.pays_on == "figure"

@@ -130,6 +130,8 @@ class Slice:
     base: Number
     measure: Number
     reference: Number
+    in_proportion: bool = False
+    """Whether the base is another number than the measure, and is cut as the reference is."""
 
 
 def _all_units(tiers: Sequence[Tier], part: Slice) -> Number:
@@ -147,7 +149,10 @@ def _marginal(tiers: Sequence[Tier], part: Slice) -> Number:
     for tier in tiers:
         start = 0 if tier.lower is None else tier.lower * part.reference
         end = None if tier.upper is None else tier.upper * part.reference
-        own = tier.rate * (lesser(part.measure, end) - start) + tier.flat
+        slice_ = lesser(part.measure, end) - start
+        if part.in_proportion:
+            slice_ = slice_ * part.base / choose(part.reference > 0, part.reference, Fraction(1))
+        own = tier.rate * slice_ + tier.flat
         paid = paid + choose(tier.begun(part.measure, part.reference), own, Fraction(0))
     return paid
 
@@ -307,7 +312,8 @@ class Payoff:
             reached = reached + amount
             if tiers:
                 base = choose(alone, seen.base, share)
-                own = CURVES[tiers[0].kind](tiers, Slice(base, measure, reference))
+                cut = Slice(base, measure, reference, self.component.pays_on == "figure")
+                own = CURVES[tiers[0].kind](tiers, cut)
                 is_paid = every(there, some(alone, self.component.pays_on == "amount"))
                 paid = paid + choose(is_paid, own, Fraction(0))
         return paid
