@@ -888,12 +888,21 @@ class _Audit:
         by_bands = self._by_bands(c, span, base, numbers)
         factor = self._factor(c, span, numbers)
         if by_bands is None or factor is None:
-            return nothing, "no-band"
-        exact = by_bands * Fraction(c.portion) * factor
+            return (Fraction(c.floor), "floor") if c.floor else (nothing, "no-band")
+        return self._limited(c, base, by_bands * Fraction(c.portion) / c.portion_per * factor)
+
+    @staticmethod
+    def _limited(c: Component, base: Base, exact: Fraction) -> tuple[Fraction, str]:
+        """What is paid of an outcome, within cap, floor and minimum."""
         cap = c.cap
         if cap is None and c.cap_rate is not None and base.amount >= 0:
             cap = c.cap_rate * base.amount
-        return (Fraction(cap), "capped") if cap is not None and exact > cap else (exact, "band")
+        paid = exact if cap is None else min(exact, Fraction(cap))
+        if c.floor is not None and paid < c.floor:
+            return Fraction(c.floor), "floor"
+        if c.minimum is not None and exact > 0 and paid < c.minimum:
+            return Fraction(0), "too-little"
+        return paid, "capped" if paid < exact else "band"
 
     @staticmethod
     def _lacking(c: Component, numbers: dict[str, Decimal | None]) -> str:

@@ -71,6 +71,19 @@ KNOWN = [
     ("columns-by-day", DAYS, ONE + "}", "timing", {None}),
     ("while-by-day", RATE, ONE + ", of: day >= 2024-06-15}", "timing", {None}),
     ("versions", RISE, ONE + "}", "timing", {True, None}),
+    # of two in scope who have 600 each and earn 100 each, one that has it all earns 200 and the
+    # other 100
+    (
+        "scope",
+        FLAT.replace("from 0 pays 80", "below 1000 pays 100, from 1000 pays 200"),
+        ONE + ", for: all}",
+        "merge",
+        {None},
+    ),
+    # 400 earn the floor of 50, as much again do so elsewhere
+    ("floor", RATE, ONE + ", floor: 50}", "split", {False}),
+    # 60 and 60 are paid together alone
+    ("minimum", RATE, ONE + ", minimum: 10}", "merge", {False}),
     # the slices of a figure are not modelled
     (
         "accelerator",

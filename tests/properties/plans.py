@@ -173,7 +173,9 @@ _SCOPES = {
 _COUNTS = ("customers", "customers from 100", "new customers", "new customers from 10")
 _OPTIONS = (
     ("cap", ("20", "33.33", "7.5 % of amount"), 4),
-    ("portion", ("70 %", "33.3 %"), 4),
+    ("portion", ("70 %", "1/3"), 4),
+    ("floor", ("5", "33.33"), 8),
+    ("minimum", ("2", "7.5"), 8),
     ("who", ("level = 'elite'", "level is missing"), 7),
     ("up to", ("250", "0.5"), 5),
     ("basis", ("x_Cash", "list"), 7),
@@ -239,6 +241,9 @@ def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
     for key, values, one_in in _OPTIONS:
         if _one_in(draw, one_in) and not (key == "up to" and counting):
             found[key] = draw(st.sampled_from(values))
+    for key in ("minimum", "cap"):
+        if "floor" in found:
+            found.pop(key, None)
     if _one_in(draw, 4):
         found["absent"] = draw(
             st.sampled_from(({"figure": "zero"}, {"period": "zero", "figure": "zero"}))
@@ -305,7 +310,7 @@ def _override(draw: st.DrawFn, on: Item) -> Item:
         "pays": "centre" if on["pays"] == "partner" else "manager",
         "per": draw(st.sampled_from((on["per"], "year"))),
         "on": f"earned {on['id']} below",
-        "portion": "12.5 %",
+        "portion": draw(st.sampled_from(("12.5 %", "1/12"))),
     }
     return found | draw(st.sampled_from(({}, {"cap": "2.5"})))
 

@@ -158,8 +158,9 @@ GROUP BY h.plan, h.component, h.payee, h.unit, h.period
 -- period.
 SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.payee, b.unit, k.each,
        k.per, b.period, b.period_from, b.period_to, b.first_month, b.last_month, z.currency,
-       b.amount, b.to_date, k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion, k.cap,
-       k.cap_rate, k.table_id, z.round_step, z.round_per, z.round_mode,
+       b.amount, b.to_date, k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion,
+       k.portion_per, k.cap, k.cap_rate, k.floor, k.minimum, k.table_id, z.round_step,
+       z.round_per, z.round_mode,
        t.amount AS target,
        CASE k.compare WHEN 'last year' THEN coalesce(y.amount, k.absent_period)
                       WHEN 'previous period' THEN coalesce(v.amount, k.absent_period)
@@ -360,9 +361,11 @@ WHERE t.hindrance IS NULL
 GROUP BY t.plan, t.component, t.payee, t.unit, t.period
 
 -- step: component_earnings
--- What is earned by itself: portion and multiplier, then cap, then rounding, once.
+-- What is earned by itself: portion and multiplier, then cap, floor or minimum, then rounding,
+-- once.
 WITH factored AS (
-  SELECT t.*, s.table_from, s.bands, coalesce(s.divisor, {divisor_one}) AS divisor,
+  SELECT t.*, s.table_from, s.bands,
+         times(coalesce(s.divisor, {divisor_one}), t.portion_per) AS divisor,
          f.words AS times_words,
          CASE WHEN t.times_table <> 0 AND f.factor IS NULL THEN 0
               ELSE coalesce(times(times(s.amount, t.portion),
@@ -377,16 +380,26 @@ WITH factored AS (
     ON f.plan = t.plan AND f.component = t.component
    AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
 bounded AS (
-  SELECT f.*, times(times(ceiling, divisor), {ceiling_lift}) AS most FROM factored AS f),
-exact AS (
+  SELECT f.*, times(times(ceiling, divisor), {ceiling_lift}) AS most,
+         times(times(f.floor, divisor), {ceiling_lift}) AS bottommost,
+         times(times(minimum, divisor), {ceiling_lift}) AS fewest
+  FROM factored AS f),
+with_reason AS (
   SELECT b.*,
          CASE WHEN hindrance IS NOT NULL THEN hindrance
+              WHEN compared(uncapped, bottommost) < 0 THEN 'floor'
               WHEN reached IS NULL THEN 'no-band'
+              WHEN compared(uncapped, 0) > 0 AND compared(lesser(uncapped, most), fewest) < 0
+              THEN 'too-little'
               WHEN compared(uncapped, most) > 0 THEN 'capped'
-              ELSE 'band' END AS reason,
-         times(lesser(uncapped, most), round_per) AS top,
+              ELSE 'band' END AS reason
+  FROM bounded AS b),
+exact AS (
+  SELECT b.*,
+         times(CASE reason WHEN 'floor' THEN bottommost WHEN 'too-little' THEN 0
+                           ELSE lesser(uncapped, most) END, round_per) AS top,
          times(divisor, {unit_of_uncapped}) AS bottom
-  FROM bounded AS b)
+  FROM with_reason AS b)
 SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, first_month,
        last_month, currency, amount, target, compared, base, measure, reference,
        pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, ceiling AS cap, reason,
@@ -519,7 +532,7 @@ WHERE taken <> 0
 WITH below AS (
   SELECT k.plan, k.component, k.rank, k.role, h.party AS payee, k.per, p.period, p.period_from,
          p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap,
-         summed(times(l.earned, h.share)) AS base
+         k.portion_per, summed(times(l.earned, h.share)) AS base
   FROM components AS k
   JOIN terms AS z ON z.plan = k.plan
   JOIN periods AS p
@@ -532,13 +545,13 @@ WITH below AS (
    AND h.valid_from < p.period_to AND p.period_to <= h.valid_to
   WHERE k.pays_on = 'earned' AND p.last_month < {paid_to}
   GROUP BY k.plan, k.component, k.rank, k.role, h.party, k.per, p.period, p.period_from,
-           p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap),
+           p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.portion_per, k.cap),
 stepped AS (
   SELECT b.*, z.round_step, z.round_mode,
          times(lesser(times(times(b.base, b.portion), {override_lift}),
-                      times(b.cap, {override_cap_lift})),
+                      times(times(b.cap, b.portion_per), {override_cap_lift})),
                z.round_per) AS top,
-         {override} AS bottom
+         times({override}, b.portion_per) AS bottom
   FROM below AS b
   JOIN terms AS z ON z.plan = b.plan)
 SELECT plan, component, rank, role, payee, per, period, period_from, period_to, last_month,

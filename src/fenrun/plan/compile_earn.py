@@ -119,11 +119,14 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         compare=compare[0],
         compare_name=compare[1],
         compare_of=compare[2],
-        portion=item.portion,
+        portion=item.portion.rate,
+        portion_per=item.portion.per,
         baseline=item.baseline.figure if item.baseline else "",
         baseline_calendar=_calendar(draft, item.baseline.per) if item.baseline else "",
         cap=cap.amount,
         cap_rate=cap.rate,
+        floor=item.floor,
+        minimum=item.minimum,
         table_id=item.table or "",
         times_table=times_table,
         times_by=times[0],
@@ -262,6 +265,8 @@ _MEASURING = (
     "clawback",
     "for_",
     "absent",
+    "floor",
+    "minimum",
 )
 """The keys of a component that say what it measures."""
 
@@ -301,12 +306,22 @@ def _check_cap(draft: Draft, path: Path_, item: EarnText) -> None:
         _check_fineness(draft, path, item.cap)
         if item.cap.of not in ("", "amount"):
             draft.wrong_value((*path, "cap"), "cap-of-component", of=item.cap.of)
+    _check_amount_fineness(draft, (*path, "floor"), item.floor)
+    if item.floor is None:
+        return
+    if item.minimum is not None:
+        draft.wrong_value((*path, "minimum"), "floor-and-minimum", id=item.id)
+    if item.cap and (item.cap.amount is None or item.cap.amount < item.floor):
+        draft.wrong_value((*path, "floor"), "floor-above-cap", id=item.id)
 
 
 def _check_fineness(draft: Draft, path: Path_, cap: CapText) -> None:
-    places = draft.text.rounded[1]
-    if cap.amount is not None and decimals(cap.amount) > places:
-        draft.wrong_value((*path, "cap"), "cap-too-fine", amount=plain(cap.amount, 0))
+    _check_amount_fineness(draft, (*path, "cap"), cap.amount)
+
+
+def _check_amount_fineness(draft: Draft, path: Path_, amount: Decimal | None) -> None:
+    if amount is not None and decimals(amount) > draft.text.rounded[1]:
+        draft.wrong_value(path, "cap-too-fine", amount=plain(amount, 0))
 
 
 def check_tables(draft: Draft) -> None:

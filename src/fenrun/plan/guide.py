@@ -19,7 +19,7 @@ from fenrun.base.money import plain, show, show_rate
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import say
 from fenrun.plan.condition_words import condition_words
-from fenrun.plan.phrases import gate_words
+from fenrun.plan.phrases import PortionText, gate_words
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Band, Component, Group, Plan, Rule
 from fenrun.plan.vocabulary import BASES
@@ -174,7 +174,7 @@ def _component(
     """A component with its title, source, sentences and tables."""
     rule = rules[c.rule_id]
     if c.pays_on == "earned":
-        values = {"role": c.role, "portion": show_rate(c.portion), "other": c.on_name}
+        values = {"role": c.role, "portion": _portion(c), "other": c.on_name}
         says = [say("guide-override", lang, per=_per(c, lang), **values)]
     else:
         says = [
@@ -225,9 +225,10 @@ def _paying(c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
         if c.baseline_rule:
             words = condition_words(rules[c.baseline_rule].words, lang)
         said.append(say("guide-baseline", lang, figure=c.baseline, words=words))
-    for key, value in (("guide-up-to", c.up_to), ("guide-cap", c.cap)):
+    bounds = (("up-to", c.up_to), ("cap", c.cap), ("floor", c.floor), ("minimum", c.minimum))
+    for key, value in bounds:
         if value is not None:
-            said.append(say(key, lang, amount=show(value)))
+            said.append(say(f"guide-{key}", lang, amount=show(value)))
     if c.cap_rate is not None:
         said.append(say("guide-cap", lang, amount=show_rate(c.cap_rate)))
     return said
@@ -237,8 +238,8 @@ def _adjusting(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
     """Sentences about what is done to the outcome: portion, gates, deductions, clawback."""
     plan = file.plan
     said = []
-    if c.portion != 1:
-        said.append(say("guide-portion", lang, portion=show_rate(c.portion)))
+    if c.portion != c.portion_per:
+        said.append(say("guide-portion", lang, portion=_portion(c)))
     for gate in plan.gates:
         if gate.component == c.rule_id:
             said.append(say("guide-gate", lang, words=gate_words(gate.words, lang)))
@@ -250,6 +251,10 @@ def _adjusting(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
         words = condition_words(rules[c.clawback_rule].words, lang)
         said.append(say("guide-clawback", lang, words=words, months=c.clawback_months))
     return said
+
+
+def _portion(c: Component) -> str:
+    return PortionText(c.portion, c.portion_per).words
 
 
 def _per(c: Component, lang: str) -> str:

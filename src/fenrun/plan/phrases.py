@@ -17,7 +17,13 @@ from zoneinfo import ZoneInfo
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from fenrun.base.money import is_rate, parse_amount, parse_amount_or_rate, parse_rate
+from fenrun.base.money import (
+    is_rate,
+    parse_amount,
+    parse_amount_or_rate,
+    parse_rate,
+    show_rate,
+)
 from fenrun.base.words import Unreadable, say
 from fenrun.plan.bands import BOUNDS, VALUE, Bounds, bounds_words, one_space, read_bounds
 from fenrun.plan.vocabulary import (
@@ -96,6 +102,7 @@ _ROUNDING = re.compile(
 _SPAN = re.compile(r"(\d{1,3}) months?")
 _DAYS = re.compile(r"(\d{1,4}) days?")
 _CAP = re.compile(rf"(?P<most>{VALUE})(?:\s+of\s+(?P<of>[a-z0-9-]+))?")
+_FRACTION = re.compile(r"([1-9]\d{0,3}) ?/ ?([1-9]\d{0,3})")
 _INSTALMENT = re.compile(rf"({VALUE})\s+(?:at once|after\s+(\d{{1,3}})\s+months?)")
 _FORM = re.compile(
     rf"(?P<share>{VALUE})\s+(?P<form>[a-z][a-z-]*)"
@@ -208,6 +215,35 @@ def read_cap(text: str) -> CapText:
     if most < 0:
         raise Unreadable("below-zero", text=text)
     return CapText(amount=None if of else most, rate=most if of else None, of=of or "")
+
+
+def read_bottom(text: str) -> Decimal:
+    """Read an amount from zero up: `1,000`."""
+    amount = parse_amount(text)
+    if amount < 0:
+        raise Unreadable("below-zero", text=text)
+    return amount
+
+
+@dataclass(frozen=True)
+class PortionText:
+    """A part of an outcome: so much of it, divided by a whole number."""
+
+    rate: Decimal
+    per: int
+
+    @property
+    def words(self) -> str:
+        """The part as people write it."""
+        return show_rate(self.rate) if self.per == 1 else f"{self.rate}/{self.per}"
+
+
+def read_portion(text: str) -> PortionText:
+    """Read a part of an outcome: `70 %`, or `1/12` where no rate is exact."""
+    found = _FRACTION.fullmatch(text.strip())
+    if not found:
+        return PortionText(parse_rate(text), 1)
+    return PortionText(Decimal(found[1]), int(found[2]))
 
 
 @dataclass(frozen=True)

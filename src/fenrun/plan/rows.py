@@ -182,7 +182,9 @@ class Component:
     compare_name: str
     compare_of: str
     portion: Decimal
-    """Part of the outcome that is paid."""
+    """Part of the outcome that is paid ..."""
+    portion_per: int
+    """... divided by this: 1 of 12."""
     baseline: str
     """Figure a customer's spend must exceed before it counts; empty where none."""
     baseline_calendar: str
@@ -191,6 +193,10 @@ class Component:
     """Most that one period pays ..."""
     cap_rate: Decimal | None
     """... or most as a part of the measured amount."""
+    floor: Decimal | None
+    """Least that one period pays."""
+    minimum: Decimal | None
+    """Less than this is not paid."""
     table_id: str
     times_table: str
     """Table whose rate the outcome is multiplied with; empty where none."""

@@ -25,6 +25,7 @@ from fenrun.plan.phrases import (
     FormText,
     GateText,
     InstalmentText,
+    PortionText,
     ScopeText,
     TaxRate,
     Written,
@@ -35,6 +36,8 @@ from fenrun.plan.vocabulary import CHARGE_DAYS, COMPARISONS, GROUP_KINDS, UNITS,
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
 Rate = Annotated[Decimal, Written(parse_rate)]
+Portion = Annotated[PortionText, Written(phrases.read_portion)]
+Bottom = Annotated[Decimal, Written(phrases.read_bottom)]
 Id = Annotated[str, Written(phrases.read_id, {"type": "string", "pattern": f"^{phrases.NAME}$"})]
 Currency = Annotated[
     str, Written(phrases.read_currency, {"type": "string", "pattern": "^[A-Z]{3}$"})
@@ -326,8 +329,11 @@ class EarnText(Text):
             "figure."
         ),
     )
-    portion: Rate = Field(
-        Decimal(1), description="Part of the outcome that is paid; 100 % where it is left out."
+    portion: Portion = Field(
+        PortionText(Decimal(1), 1),
+        description=(
+            "Part of the outcome that is paid, as in: 70 %, or 1/12; 100 % where it is left out."
+        ),
     )
     baseline: BaselineText | None = Field(
         None, description="Existing spend of a customer that does not count."
@@ -347,6 +353,17 @@ class EarnText(Text):
             "Most that one period pays (for each, where `each` is given): an amount, or a rate as "
             "in: 39 % of amount."
         ),
+    )
+    floor: Bottom | None = Field(
+        None,
+        description=(
+            "Least that one period pays (for each, where `each` is given), whatever is reached; "
+            "nothing where the payee does not qualify, a threshold is not met or a figure is "
+            "absent."
+        ),
+    )
+    minimum: Bottom | None = Field(
+        None, description="Less than this is not paid, and not carried forward either."
     )
     less: list[Id] = Field(
         [], description="Components whose pay inside the period is taken off; not below zero."

@@ -124,6 +124,8 @@ of another."""
 REASONS: Final = (
     "band",
     "capped",
+    "floor",
+    "too-little",
     "not-in-scope",
     "payee",
     "no-target",

@@ -16,7 +16,7 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
-from fenrun.plan.rows import Rule
+from fenrun.plan.rows import Component, Rule
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
 from fenrun.settle.results import LINE_CUSTOMERS
 from fenrun.statement.rows import Clauses, clauses_of
@@ -75,6 +75,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     bands = _bands_by_unit(run, line)
     customers, listed = _made_of(run, line, charges) if units else ([], [])
     charges_differ, listed = listed is None, listed or []
+    per = 1 if line["portion"] is None else _component(run, line).portion_per
     return {
         "line": line_id,
         "payee": line["payee"],
@@ -92,7 +93,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "reads_by": line["reads_by"],
         "pays_on": line["pays_on"],
         "rounding": _rounding(run, plan),
-        "units": [_unit(row, bands.get(row["unit"], [])) for row in units],
+        "units": [_unit(row, bands.get(row["unit"], []), per) for row in units],
         "entries": [_entry(row) for row in entries],
         "customers": [_customer(row) for row in customers],
         "charges_total": sum(row["charges"] for row in customers),
@@ -175,7 +176,11 @@ def _slice_text(tier: Row, rate: str | None) -> str | None:
     return f"{show_rate(share)} × {rate}"
 
 
-def _unit(row: Row, bands: list[dict[str, Any]]) -> dict[str, Any]:
+def _unit(row: Row, bands: list[dict[str, Any]], per: int) -> dict[str, Any]:
+    """Return a unit, whose portion is to be divided by `per`."""
+    uncapped, portion = row["uncapped"], plain(row["portion"], 0)
+    if row["divisor"] != 1:
+        uncapped = (uncapped / row["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
     return {
         "unit": row["unit"],
         "measured": plain(row["amount"]),
@@ -185,9 +190,9 @@ def _unit(row: Row, bands: list[dict[str, Any]]) -> dict[str, Any]:
         "ratio": _ratio(row),
         "bands": bands,
         "table_from": str(row["table_from"]) if row["table_from"] else None,
-        "portion": plain(row["portion"], 0),
+        "portion": portion if per == 1 else f"{portion}/{per}",
         "cap": _text(row["cap"]),
-        "uncapped": plain(row["uncapped"]),
+        "uncapped": plain(uncapped),
         "reason": row["reason"],
         "detail": row["detail"],
         "earned": plain(row["earned"]),
@@ -286,7 +291,7 @@ def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, 
     present = engine.columns("near_charges")
     sql = _CHARGES.format(
         same=detail.same_group,
-        amount=f"t.a{detail.charges.bases.index(_basis(run, line))}",
+        amount=f"t.a{detail.charges.bases.index(_component(run, line).basis)}",
         order=ORDER if ORDER in present else "NULL",
         service="ServiceName" if "ServiceName" in present else "NULL",
     ).replace("s.NULL", "NULL")
@@ -295,10 +300,10 @@ def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, 
     return [_charge(run, row) for row in rows]
 
 
-def _basis(run: Run, line: Row) -> str:
-    """Return the cost that the line's component is credited in."""
+def _component(run: Run, line: Row) -> Component:
+    """Return the line's component."""
     return next(
-        component.basis
+        component
         for plan in run.plans
         if plan.id == line["plan_id"]
         for component in plan.components

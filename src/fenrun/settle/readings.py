@@ -45,6 +45,7 @@ _AMOUNTS = {
     "portion": ("components totals_of referenced tested component_earnings: portion",),
     "limit": (
         "components totals_of groups_of referenced tested component_earnings: cap",
+        "components totals_of referenced tested: floor minimum",
         "ceiling_entries: detail",
     ),
     "cap rate": ("components totals_of groups_of referenced tested: cap_rate",),

@@ -256,7 +256,8 @@ def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
     found: list[Decimal | None] = [band.flat for plan in plans for band in plan.bands]
     for plan in plans:
         for c in plan.components:
-            found += [c.cap, c.up_to, c.counts_from, c.cap_rate]
+            found += [c.cap, c.floor, c.minimum, c.up_to, c.counts_from, c.cap_rate]
+            found.append(Decimal(c.portion_per))
         found += [group.cap for group in plan.groups]
         found += [amount for pay in plan.pay for amount in (pay.draw, pay.minimum)]
     return [abs(amount) for amount in found if amount is not None]

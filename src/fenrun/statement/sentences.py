@@ -139,17 +139,21 @@ def _unit_words(explained: Json, unit: Json, lang: str) -> list[str]:
     if Decimal(unit["measured"]) != Decimal(explained["counted"]):
         sentences.append(say("says-measured", lang, amount=show_text(unit["measured"])))
     sentences += _reference_words(explained, unit, lang)
-    if not unit["bands"]:
+    if not unit["bands"] and unit["reason"] != "floor":
         reason = _unit_reason(explained, unit, lang)
         return [*sentences, say("says-nothing", lang, why=reason)]
     sentences += [_reached_words(explained, unit, band, lang) for band in unit["bands"]]
     uncapped = show_text(unit["uncapped"])
-    if Decimal(unit["portion"]) != 1:
-        portion = show_rate(Decimal(unit["portion"]))
-        sentences.append(say("says-portion", lang, portion=portion, amount=uncapped))
+    if unit["portion"] != "1":
+        portion = unit["portion"]
+        said = portion if "/" in portion else show_rate(Decimal(portion))
+        sentences.append(say("says-portion", lang, portion=said, amount=uncapped))
     if unit["detail"]:
         sentences.append(say("says-times", lang, words=unit["detail"], amount=uncapped))
-    if unit["reason"] == "capped":
+    if unit["reason"] in ("floor", "too-little"):
+        earned = show_text(unit["earned"])
+        sentences.append(say(f"says-{unit['reason']}", lang, earned=earned))
+    elif unit["reason"] == "capped":
         sentences.append(say("says-cap", lang, cap=show_text(unit["cap"])))
     elif Decimal(unit["uncapped"]) != Decimal(unit["earned"]):
         sentences.append(_rounding_words(explained["rounding"], unit, lang))

@@ -51,6 +51,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
         yield ("timing",), _why("counts")
+    if c.scope:
+        yield QUESTIONS, _why("scope")
     if "spend before" in subjects and c.compare == "last year":
         yield QUESTIONS, _why("two-pasts")
     if "amount to date" in subjects and c.up_to is not None:
@@ -148,7 +150,8 @@ def cannot(payoff: Payoff) -> Message | None:
     if not any(tier.kind == "interpolated" for tier in tiers):
         return None
     scaled = c.reads_by in RATIO_READINGS or c.pays_on == "figure"
-    bounded = c.cap is not None or c.cap_rate is not None or c.up_to is not None
+    bounds = (c.cap, c.cap_rate, c.up_to, c.floor, c.minimum)
+    bounded = any(bound is not None for bound in bounds)
     fixed = any(tier.flat for tier in tiers) or bounded or payoff.gates
     return _why("curve") if scaled and (fixed or c.times_table) else None
 

@@ -65,6 +65,11 @@ def lesser(one: Number, other: Number | None) -> Number:
     return one if other is None else choose(one < other, one, other)
 
 
+def part_of(c: Component) -> Fraction:
+    """Return the part of the outcome that a component pays."""
+    return Fraction(c.portion) / c.portion_per
+
+
 def _expression(value: Number) -> Any:
     return z3.RealVal(str(value)) if isinstance(value, int | Fraction) else value
 
@@ -290,13 +295,18 @@ class Payoff:
         seen = _Seen(c, facts, past, spend, amount)
         tests = [some(*business.there), seen.is_compared(self.gates)]
         tests += [seen.gate_open(gate) for gate in self.gates]
-        paid = self._tiers(business, seen) * Fraction(c.portion)
+        paid = self._tiers(business, seen) * part_of(c)
         if c.times_table:
             paid = self._multiplied(paid, seen)
         if c.cap is not None:
             paid = lesser(paid, Fraction(c.cap))
         elif c.cap_rate is not None:
             paid = choose(amount >= 0, lesser(paid, Fraction(c.cap_rate) * amount), paid)
+        if c.floor is not None:
+            paid = choose(paid < Fraction(c.floor), Fraction(c.floor), paid)
+        if c.minimum is not None:
+            too_little = every(paid > 0, paid < Fraction(c.minimum))
+            paid = choose(too_little, Fraction(0), paid)
         return choose(every(*tests, seen.is_read()), paid, Fraction(0))
 
     def _tiers(self, business: Business, seen: _Seen) -> Number:

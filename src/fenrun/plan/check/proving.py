@@ -28,6 +28,7 @@ from fenrun.plan.check.payoff import (
     Past,
     Payoff,
     lesser,
+    part_of,
     some,
 )
 
@@ -310,9 +311,10 @@ def _points(payoff: Payoff, most: int = 36) -> list[Fraction]:
     """
     c, step = payoff.component, payoff.step
     bends = list(payoff.bounds)
-    if c.cap is not None:
-        rates = {tier.rate * Fraction(c.portion) for tier in payoff.columns[payoff.column]}
-        bends += [Fraction(c.cap) / rate for rate in rates if rate > 0]
+    rates = {tier.rate * part_of(c) for tier in payoff.columns[payoff.column]}
+    for amount in (c.cap, c.floor, c.minimum):
+        if amount is not None:
+            bends += [Fraction(amount) / rate for rate in rates if rate > 0]
     whole = {
         round(bend * part / step) * step
         for bend in bends
