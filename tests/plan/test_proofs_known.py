@@ -84,6 +84,32 @@ KNOWN = [
     ("floor", RATE, ONE + ", floor: 50}", "split", {False}),
     # 60 and 60 are paid together alone
     ("minimum", RATE, ONE + ", minimum: 10}", "merge", {False}),
+    # sums over periods, comparisons further back and what others measure are not modelled
+    (
+        "window",
+        RATE,
+        ONE.replace("by: amount", "by: amount over 12 months") + "}",
+        "timing",
+        {None},
+    ),
+    (
+        "lag",
+        RATE,
+        "{id: one, pays: partner, per: month, on: increment, by: increment, table: t,"
+        " compare: 2 periods before}",
+        "timing",
+        {None},
+    ),
+    (
+        "another",
+        RATE,
+        ONE.replace("by: amount", "by: amount of other")
+        + "}, "
+        + ONE.replace("one", "other")
+        + "}",
+        "split",
+        {None, True},
+    ),
     # the slices of a figure are not modelled
     (
         "accelerator",

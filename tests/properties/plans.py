@@ -147,6 +147,7 @@ _BY = (
     "attainment",
     "growth",
     "amount to date",
+    "amount over",
     "figure score",
 )
 _MARGINAL_ON = {
@@ -165,6 +166,7 @@ _GATES = (
     "spend before below 500",
     "spend from 50",
     "amount to date above 100 and below 2,000",
+    "amount over WINDOW above 100",
 )
 _SCOPES = {
     "payee": ("all", "all with level elite", "all with level", "all with figure task"),
@@ -174,7 +176,7 @@ _COUNTS = ("customers", "customers from 100", "new customers", "new customers fr
 _OPTIONS = (
     ("cap", ("20", "33.33", "7.5 % of amount"), 4),
     ("portion", ("70 %", "1/3"), 4),
-    ("floor", ("5", "33.33"), 8),
+    ("floor", ("5", "33"), 8),
     ("minimum", ("2", "7.5"), 8),
     ("who", ("level = 'elite'", "level is missing"), 7),
     ("up to", ("250", "0.5"), 5),
@@ -200,6 +202,8 @@ def _component(
     in_slices = kind == "marginal" and on == "figure pay"
     tables[f"t{number}"] = draw(_table(kind, unit, columns, per, in_slices))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
+    window = draw(st.sampled_from(("12 months", "year to date")))
+    by += f" {window}" if by == "amount over" else ""
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
     found["table"] = f"t{number}"
     if _one_in(draw, 5):
@@ -207,7 +211,7 @@ def _component(
         by_factor = draw(st.sampled_from(("attainment", "growth", "figure score")))
         found["times"] = f"f{number} by {by_factor}"
     if _one_in(draw, 6):
-        found["gates"] = [draw(st.sampled_from(_GATES))]
+        found["gates"] = [draw(st.sampled_from(_GATES)).replace("WINDOW", window)]
     found |= draw(_compared_with(found))
     if counting:
         found["counts"] = draw(st.sampled_from(_COUNTS))
@@ -215,7 +219,26 @@ def _component(
     if not columns and each in _SCOPES and _one_in(draw, 4):
         found["for"] = draw(st.sampled_from(_SCOPES[each]))
     found |= draw(_beside(found, per, earlier))
-    return found
+    return found | draw(_by_another(found, tables, earlier))
+
+
+@st.composite
+def _by_another(draw: st.DrawFn, component: Item, tables: Item, earlier: Sequence[Item]) -> Item:
+    """Perhaps a band, or a threshold, that is picked by what an earlier component measures."""
+    alike = [
+        e
+        for e in earlier
+        if (e["pays"], e["per"], e["each"]) == (component["pays"], component["per"], "payee")
+    ]
+    if not alike or not _one_in(draw, 2):
+        return {}
+    other = draw(st.sampled_from(alike))
+    table = tables[component["table"]]
+    ratio = "target" in other and draw(st.booleans())
+    if component["by"] == ("attainment" if ratio else "amount") and table[0]["kind"] != "marginal":
+        return {"by": f"{component['by']} of {other['id']}"}
+    gate = f"attainment of {other['id']} from 50 %" if ratio else f"amount of {other['id']} from 1"
+    return {"gates": [*component.get("gates", []), gate]}
 
 
 @st.composite
@@ -229,7 +252,7 @@ def _compared_with(draw: st.DrawFn, component: Item) -> Item:
     if "attainment" in said:
         found["target"] = f"{'goal' if owner else 'task'}{owner}"
     if "increment" in said or "growth" in said:
-        others = ("last year", "previous period", "last year of its customers")
+        others = ("last year", "previous period", "last year of its customers", "2 periods before")
         choices = (*["figure prior"] * 3, *others, f"figure base{owner}")
         found["compare"] = draw(st.sampled_from(choices))
     return found

@@ -31,6 +31,8 @@ _MEASURED = (
 """The columns of `performance_measures`."""
 RESULTS = frozenset(("credited", "team_credits", "held_spend", "uncredited", "ledger"))
 """The steps that follow from the sums of months."""
+_MONTHS_LOOKED_AT = 12
+"""The months before its first earning that a settlement looks at in any case."""
 _LEAF_OF_LINK = ("payee", "previous", "link")
 
 
@@ -120,11 +122,12 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
 
 def sums_history(plans: Sequence[Plan]) -> bool:
-    """Return whether something sums what was measured long before: amounts to date."""
+    """Return whether something sums or compares what was measured more than a year before."""
     components = [c for plan in plans for c in plan.components]
     subjects = {name for c in components for name in (c.reads_by, c.times_by)}
     subjects |= {gate.subject for plan in plans for gate in plan.gates}
-    return "amount to date" in subjects
+    spans = [months for c in components for months in (c.window_months, c.compare_lag)]
+    return "amount to date" in subjects or max(spans, default=0) > _MONTHS_LOOKED_AT
 
 
 def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:

@@ -50,7 +50,7 @@ def first_charged(plans: Sequence[Plan], period: Period) -> date:
 def first_summed(plans: Sequence[Plan], period: Period) -> date:
     """First day of the months whose measures settling the period sums.
 
-    Where amounts to date are read, that of all charges.
+    Where something sums what was measured long before, that of all charges.
     """
     return DAYS[0] if sums_history(plans) else first_charged(plans, period)
 

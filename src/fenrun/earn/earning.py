@@ -20,6 +20,7 @@ from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree
 from fenrun.plan.rows import Plan
+from fenrun.plan.vocabulary import OTHERS_READINGS
 
 STEPS = read_steps("fenrun.earn")
 _CENTS = 2
@@ -37,6 +38,8 @@ _OPTIONAL = {
     "qualifying_customers": (*_UNIT, "customers"),
     "customers_last_year": (*_UNIT, "amount"),
     "payees_in_scope": (*_UNIT, "since"),
+    "windowed": (*_UNIT, "amount"),
+    "named_measures": ("plan", "component", "other", "payee", "period", "amount", "target"),
     "gated": (*_UNIT, "gate_no", "words"),
     "mixed_columns": _UNIT,
     "factors": (*_UNIT, "factor", "words"),
@@ -252,13 +255,33 @@ class Earning:
             for plan in self.plans
             for row in plan.less
         ]
-        runner.load("less", dict.fromkeys(("plan", "component", "other"), NUMBER), rows)
+        columns = dict.fromkeys(("plan", "component", "other"), NUMBER)
+        runner.load("less", columns, rows)
+        rows = [tuple(map(code, read)) for read in self._reads_others()]
+        runner.load("reads_others", columns, rows)
+
+    def _reads_others(self) -> list[tuple[str, str, str]]:
+        """Return which components read what others measure: plan, component, other."""
+        read = [
+            (plan.id, c.rule_id, subject, name)
+            for plan in self.plans
+            for c in plan.components
+            for subject, name in ((c.reads_by, c.by_name), (c.times_by, c.times_name))
+        ]
+        read += [(p.id, g.component, g.subject, g.name) for p in self.plans for g in p.gates]
+        of_others = [(*own, name) for *own, subject, name in read if subject in OTHERS_READINGS]
+        return [(plan, own, name) for plan, own, name in dict.fromkeys(of_others)]
 
     def _load_periods(self, runner: Runner) -> None:
         """Load every period of the calendars in use that begins in the months looked at."""
         used = {MONTHLY}
         for plan in self.plans:
-            used |= {c for k in plan.components for c in (k.calendar, k.baseline_calendar) if c}
+            used |= {
+                calendar
+                for c in plan.components
+                for calendar in (c.calendar, c.baseline_calendar, c.window_calendar)
+                if calendar
+            }
             used |= {group.calendar for group in plan.groups if group.calendar}
         first, last = first_summed(self.plans, self.period), self.period.span.end
         rows = []
@@ -329,7 +352,7 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            "scope",
+            *("scope", "window_calendar"),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
@@ -338,6 +361,8 @@ class Earning:
         return {
             "rank": (NUMBER, int),
             "clawback_months": (NUMBER, int),
+            "compare_lag": (NUMBER, int),
+            "window_months": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -452,6 +477,10 @@ class Earning:
             found.add("customers_last_year")
         if has_scope(plans):
             found.add("payees_in_scope")
+        if any(c.window_months or c.window_calendar for c in components):
+            found.add("windowed")
+        if self._reads_others():
+            found.add("named_measures")
         if any(plan.gates for plan in plans):
             found.add("gated")
         if any(plan.columns for plan in plans) and any(c.pays_on != "amount" for c in components):

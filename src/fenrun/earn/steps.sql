@@ -153,6 +153,43 @@ GROUP BY h.plan, h.component, h.payee, h.unit, h.period
 -- Which tests of payees hold for whom in which period.
 {payee_matches}
 
+-- step: windowed
+-- What components measure over their windows: so many months up to the end of each period, or since
+-- a longer period began.
+SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount) AS amount
+FROM components AS k
+JOIN like_of AS l ON l.plan = k.plan AND l.component = k.component
+JOIN measures AS b
+  ON b.plan = l.like_plan AND b.component = l.like_component AND b.last_month >= {earn_from}
+LEFT JOIN periods AS p
+  ON p.calendar = k.window_calendar AND p.first_month <= b.first_month
+ AND b.last_month <= p.last_month
+JOIN measures AS o
+  ON o.plan = b.plan AND o.component = b.component AND o.payee = b.payee AND o.unit = b.unit
+ AND o.last_month <= b.last_month
+ AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
+WHERE k.window_months > 0 OR k.window_calendar <> ''
+GROUP BY k.plan, k.component, b.payee, b.unit, b.period
+
+-- step: named_measures
+-- What other components measure for payees whose band or threshold it picks, with their targets;
+-- nothing measured is 0.
+SELECT q.plan, q.component, q.other, b.payee, b.period, coalesce(max(o.amount), 0) AS amount,
+       max(t.amount) AS target
+FROM reads_others AS q
+JOIN terms AS z ON z.plan = q.plan
+JOIN like_of AS l ON l.plan = q.plan AND l.component = q.component
+JOIN measures AS b ON b.plan = l.like_plan AND b.component = l.like_component
+JOIN components AS k ON k.plan = q.plan AND k.component = q.other
+JOIN like_of AS m ON m.plan = q.plan AND m.component = q.other
+LEFT JOIN measures AS o
+  ON o.plan = m.like_plan AND o.component = m.like_component AND o.payee = b.payee
+ AND o.period = b.period
+LEFT JOIN figures AS t
+  ON t.party = b.payee AND t.figure = k.target AND t.period = b.period
+ AND t.currency IN (z.currency, 0)
+GROUP BY q.plan, q.component, q.other, b.payee, b.period
+
 -- step: referenced
 -- Each base beside what it is measured against: figures of the book, or the measure of an earlier
 -- period.
@@ -164,11 +201,14 @@ SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.pay
        t.amount AS target,
        CASE k.compare WHEN 'last year' THEN coalesce(y.amount, k.absent_period)
                       WHEN 'previous period' THEN coalesce(v.amount, k.absent_period)
+                      WHEN 'periods before' THEN coalesce(d.amount, k.absent_period)
                       WHEN 'last year of its customers' THEN coalesce(c.amount, k.absent_period)
                       WHEN 'figure' THEN coalesce(f.amount, k.absent_figure) END AS compared,
        coalesce(n.amount, k.absent_figure) AS figure,
        coalesce(w.amount, k.absent_figure) AS by_figure,
        coalesce(x.amount, k.absent_figure) AS times_figure, k.absent_figure, b.spend,
+       i.amount AS windowed, r.amount AS by_other, r.target AS by_other_target,
+       s.amount AS times_other, s.target AS times_other_target,
        coalesce(v.spend, 0) AS spend_before,
        CASE WHEN k.payee_test = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies,
        {is_in_scope} AS in_scope
@@ -198,6 +238,18 @@ LEFT JOIN measures AS y
 LEFT JOIN measures AS v
   ON v.plan = b.plan AND v.component = b.component AND v.payee = b.payee AND v.unit = b.unit
  AND v.period_to = b.period_from
+LEFT JOIN measures AS d
+  ON k.compare_lag > 0 AND d.plan = b.plan AND d.component = b.component AND d.payee = b.payee
+ AND d.unit = b.unit AND d.first_month = b.first_month - k.compare_lag
+LEFT JOIN windowed AS i
+  ON i.plan = k.plan AND i.component = k.component AND i.payee = b.payee AND i.unit = b.unit
+ AND i.period = b.period
+LEFT JOIN named_measures AS r
+  ON r.plan = k.plan AND r.component = k.component AND r.other = k.by_name
+ AND r.payee = b.payee AND r.period = b.period
+LEFT JOIN named_measures AS s
+  ON s.plan = k.plan AND s.component = k.component AND s.other = k.times_name
+ AND s.payee = b.payee AND s.period = b.period
 LEFT JOIN customers_last_year AS c
   ON c.plan = b.plan AND c.component = b.component AND c.payee = b.payee AND c.unit = b.unit
  AND c.period = b.period
@@ -217,17 +269,24 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
                             WHEN 'spend' THEN r.spend
                             WHEN 'spend before' THEN r.spend_before
                             WHEN 'amount to date' THEN r.to_date
+                            WHEN 'amount over' THEN r.windowed
+                            WHEN 'amount of' THEN o.amount
+                            WHEN 'attainment of' THEN o.amount
                             WHEN 'figure' THEN coalesce(f.amount, r.absent_figure)
                             ELSE r.amount - r.compared END AS measure,
              CASE g.subject WHEN 'attainment' THEN r.target
                             WHEN 'growth' THEN r.compared
+                            WHEN 'attainment of' THEN o.target
                             ELSE {one} END AS reference
       FROM referenced AS r
       JOIN gates AS g
         ON g.plan = r.plan AND g.component = r.component AND g.subject <> 'earned'
       LEFT JOIN figures AS f
         ON f.party = CASE g.whose WHEN 'customer' THEN r.unit ELSE r.payee END
-       AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, 0)) AS s
+       AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, 0)
+      LEFT JOIN named_measures AS o
+        ON o.plan = g.plan AND o.component = g.component AND o.other = g.name
+       AND o.payee = r.payee AND o.period = r.period) AS s
 WHERE NOT coalesce(
   s.reference > 0
   AND lies_within(s.measure, {bound}, s.reference, s.lower, s.lower_in, s.upper, s.upper_in),
@@ -250,24 +309,35 @@ SELECT r.*, r.amount - r.compared AS increment,
        CASE r.reads_by WHEN 'amount' THEN r.amount
                        WHEN 'attainment' THEN r.amount
                        WHEN 'amount to date' THEN r.to_date
+                       WHEN 'amount over' THEN r.windowed
+                       WHEN 'amount of' THEN r.by_other
+                       WHEN 'attainment of' THEN r.by_other
                        WHEN 'figure' THEN r.by_figure
                        ELSE r.amount - r.compared END AS measure,
        CASE r.reads_by WHEN 'attainment' THEN r.target
                        WHEN 'growth' THEN r.compared
+                       WHEN 'attainment of' THEN r.by_other_target
                        ELSE {one} END AS reference,
        CASE r.times_by WHEN 'amount' THEN r.amount
                        WHEN 'attainment' THEN r.amount
                        WHEN 'amount to date' THEN r.to_date
+                       WHEN 'amount over' THEN r.windowed
+                       WHEN 'amount of' THEN r.times_other
+                       WHEN 'attainment of' THEN r.times_other
                        WHEN 'figure' THEN r.times_figure
                        ELSE r.amount - r.compared END AS times_measure,
        CASE r.times_by WHEN 'attainment' THEN r.target
                        WHEN 'growth' THEN r.compared
+                       WHEN 'attainment of' THEN r.times_other_target
                        ELSE {one} END AS times_reference,
        CASE WHEN r.in_scope = 0 THEN 'not-in-scope'
             WHEN r.qualifies = 0 THEN 'payee'
             WHEN r.each <> 'payee' AND r.unit = 0 THEN 'no-unit'
             WHEN 'attainment' IN (r.reads_by, r.times_by)
               AND (r.target IS NULL OR r.target <= 0) THEN 'no-target'
+            WHEN (r.reads_by = 'attainment of' AND coalesce(r.by_other_target, 0) <= 0)
+              OR (r.times_by = 'attainment of' AND coalesce(r.times_other_target, 0) <= 0)
+            THEN 'no-target'
             WHEN 'growth' IN (r.reads_by, r.times_by)
               AND (r.compared IS NULL OR r.compared <= 0) THEN 'no-comparison'
             WHEN ('increment' IN (r.reads_by, r.times_by) OR r.pays_on = 'increment')

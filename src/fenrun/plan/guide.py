@@ -19,10 +19,10 @@ from fenrun.base.money import plain, show, show_rate
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import say
 from fenrun.plan.condition_words import condition_words
-from fenrun.plan.phrases import PortionText, gate_words
+from fenrun.plan.phrases import PortionText, gate_words, reading_words
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Band, Component, Group, Plan, Rule
-from fenrun.plan.vocabulary import BASES
+from fenrun.plan.vocabulary import BASES, MONTHS_OF
 
 _STYLE = """\
 body{font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;color:#1c2430;
@@ -218,7 +218,9 @@ def _paying(c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
     }[c.pays_on]
     said = [say("guide-on", lang, on=on, by=_reading(c.reads_by, c, c.by_name, lang))]
     if c.compare:
-        compare = c.compare_name or say("compare-" + c.compare.replace(" ", "-"), lang)
+        periods = c.compare_lag // MONTHS_OF[c.per]
+        key = "compare-" + c.compare.replace(" ", "-")
+        compare = c.compare_name or say(key, lang, periods=periods)
         said.append(say("guide-compare", lang, compare=compare))
     if c.baseline:
         words = "*"
@@ -267,7 +269,7 @@ def _counts(c: Component, lang: str) -> str:
 
 
 def _reading(subject: str, c: Component, name: str, lang: str) -> str:
-    return say(f"reading-{subject.replace(' ', '-')}", lang, name=name, target=c.target)
+    return reading_words("reading-", subject, name, lang, target=c.target)
 
 
 def _tables(file: PlanFile, c: Component, lang: str) -> list[dict[str, Any]]:

@@ -28,10 +28,12 @@ from fenrun.base.words import Unreadable, say
 from fenrun.plan.bands import BOUNDS, VALUE, Bounds, bounds_words, one_space, read_bounds
 from fenrun.plan.vocabulary import (
     BASES,
+    COMPARISONS,
     COUNTS,
     DRAW_KINDS,
     MONTHS,
     MONTHS_OF,
+    OTHERS_READINGS,
     READINGS,
     ROUNDING_MODES,
     ROUNDING_STEPS,
@@ -65,6 +67,7 @@ _BLANKS = {
     "COMPONENT": NAME,
     "TABLE": NAME,
     "NAME": NAME,
+    "N": r"[1-9]\d{0,2}",
 }
 """What may stand in the blanks of a form."""
 
@@ -87,8 +90,19 @@ def one_of(*forms: str) -> Written:
 
 
 FIGURE_FORMS = ("NAME", "NAME of customer")
-READING_FORMS = (
-    *(reading for reading in READINGS if reading != "figure"),
+_TO_DATE = ("quarter to date", "half year to date", "year to date")
+_BLANKS_OF = {
+    "amount over": ("N months", *_TO_DATE),
+    "figure": FIGURE_FORMS,
+    **dict.fromkeys(OTHERS_READINGS, ("COMPONENT",)),
+}
+"""What follows a reading that does not stand alone."""
+READING_FORMS = tuple(
+    f"{reading} {form}".rstrip() for reading in READINGS for form in _BLANKS_OF.get(reading, ("",))
+)
+COMPARISON_FORMS = (
+    *COMPARISONS[:3],
+    "N periods before",
     *(f"figure {form}" for form in FIGURE_FORMS),
 )
 
@@ -110,7 +124,13 @@ _FORM = re.compile(
 )
 _COUNTS = re.compile(rf"({'|'.join(COUNTS)})|((?:new )?customers) from ([0-9][0-9,._]*)")
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
-_READING = "|".join(READINGS[:-1]) + rf"|figure {NAME}(?: of customer)?"
+_LAG = re.compile(r"([1-9]\d{0,2}) periods before")
+_WINDOW = re.compile(r"([1-9]\d{0,2}) months")
+_READING = (
+    "|".join(reading for reading in READINGS if reading not in _BLANKS_OF)
+    + rf"|amount over (?:{_WINDOW.pattern}|{'|'.join(_TO_DATE)})"
+    + rf"|(?:{'|'.join(OTHERS_READINGS)}) {NAME}|figure {NAME}(?: of customer)?"
+)
 _SUBJECT = rf"(?P<subject>{_READING}|spend|spend before|earned [a-z0-9-]+)"
 _GATE = re.compile(rf"{_SUBJECT}\s+(?=from|above|below|up to){BOUNDS}")
 
@@ -300,7 +320,31 @@ def subject_of(words: str) -> tuple[str, str, str]:
         return subject, name, of
     if subject == "earned":
         return subject, rest, "payee"
+    for reading in ("amount over", *OTHERS_READINGS):
+        if words.startswith(f"{reading} "):
+            return reading, words.removeprefix(f"{reading} "), "payee"
     return words, "", "payee"
+
+
+def lag_of(words: str | None) -> int | None:
+    """Return how many periods before something is compared with, if words say so."""
+    found = _LAG.fullmatch(words or "")
+    return int(found[1]) if found else None
+
+
+def window_of(words: str) -> tuple[int, str]:
+    """Return a window such as `12 months` or `year to date` as (months, the period begun)."""
+    found = _WINDOW.fullmatch(words)
+    return (int(found[1]), "") if found else (0, words.removesuffix(" to date"))
+
+
+def reading_words(beginning: str, subject: str, name: str, lang: str, **values: str) -> str:
+    """Return a reading in a language, by words whose key begins so: `reading-`, or `gate-`."""
+    if subject == "amount over":
+        months, period = window_of(name)
+        key = f"window-{period.replace(' ', '-')}" if period else "window-months"
+        name = say(key, lang, months=months)
+    return say(beginning + subject.replace(" ", "-"), lang, name=name, **values)
 
 
 def figure_of(words: str | None) -> tuple[str, str]:
@@ -336,10 +380,9 @@ def gate_words(words: str, lang: str) -> str:
     if not found:
         return words
     subject, name, of = subject_of(found["subject"])
-    key = f"gate-{subject.replace(' ', '-')}" + ("-of-customer" if of == "customer" else "")
-    return say(
-        "gate-says", lang, subject=say(key, lang, name=name), bounds=bounds_words(found, lang)
-    )
+    read = f"{subject} of customer" if of == "customer" else subject
+    said = reading_words("gate-", read, name, lang)
+    return say("gate-says", lang, subject=said, bounds=bounds_words(found, lang))
 
 
 @dataclass(frozen=True)

@@ -181,6 +181,12 @@ class Component:
     """What increment and growth are measured against: one of COMPARISONS, or empty."""
     compare_name: str
     compare_of: str
+    compare_lag: int
+    """Where that is so many periods before: the months between."""
+    window_months: int
+    """Months up to the end of the period over which `amount over` sums; 0 where it does so ..."""
+    window_calendar: str
+    """... since a period of this calendar began, or nothing reads it."""
     portion: Decimal
     """Part of the outcome that is paid ..."""
     portion_per: int

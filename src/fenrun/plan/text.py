@@ -17,6 +17,7 @@ from fenrun.base.when import OPEN_END, parse_day
 from fenrun.plan import phrases
 from fenrun.plan.bands import BandText, read_band
 from fenrun.plan.phrases import (
+    COMPARISON_FORMS,
     FIGURE_FORMS,
     READING_FORMS,
     CapText,
@@ -31,7 +32,7 @@ from fenrun.plan.phrases import (
     Written,
     one_of,
 )
-from fenrun.plan.vocabulary import CHARGE_DAYS, COMPARISONS, GROUP_KINDS, UNITS, Mode, TierKind
+from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, TierKind
 
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
@@ -72,7 +73,7 @@ PaysOn = Annotated[
         "earned COMPONENT below",
     ),
 ]
-Comparison = Annotated[str, one_of(*COMPARISONS[:-1], *(f"figure {form}" for form in FIGURE_FORMS))]
+Comparison = Annotated[str, one_of(*COMPARISON_FORMS)]
 Times = Annotated[str, one_of(*(f"TABLE by {form}" for form in READING_FORMS))]
 ChargeDay = Annotated[str, one_of(*CHARGE_DAYS, "x_COLUMN")]
 
@@ -311,7 +312,9 @@ class EarnText(Text):
         None,
         description=(
             "What picks the band: amount, increment, attainment (of `target`), growth (over "
-            "`compare`), amount to date, or figure NAME."
+            "`compare`), amount to date, amount over 12 months (those up to the end of the "
+            "period) or over year to date, figure NAME; amount of COMPONENT or attainment of "
+            "COMPONENT: what another measures for the payee in the same period, whatever it pays."
         ),
     )
     target: Figure | None = Field(
@@ -324,9 +327,9 @@ class EarnText(Text):
     compare: Comparison | None = Field(
         None,
         description=(
-            "What increment and growth are measured against: the payee's own measure a year or a "
-            "period before, what anybody was credited a year before for its customers, or a "
-            "figure."
+            "What increment and growth are measured against: the payee's own measure a year, a "
+            "period or some periods before (2 periods before), what anybody was credited a year "
+            "before for its customers, or a figure."
         ),
     )
     portion: Portion = Field(

@@ -17,6 +17,7 @@ from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
 from fenrun.plan.rows import Component, Rule
+from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
 from fenrun.settle.results import LINE_CUSTOMERS
 from fenrun.statement.rows import Clauses, clauses_of
@@ -75,7 +76,8 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     bands = _bands_by_unit(run, line)
     customers, listed = _made_of(run, line, charges) if units else ([], [])
     charges_differ, listed = listed is None, listed or []
-    per = 1 if line["portion"] is None else _component(run, line).portion_per
+    own = _component(run, line) if units else None
+    per = own.portion_per if own else 1
     return {
         "line": line_id,
         "payee": line["payee"],
@@ -91,6 +93,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "excluded": _excluded(customers, clauses, plan),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
         "reads_by": line["reads_by"],
+        "reads_name": own.by_name if own else "",
         "pays_on": line["pays_on"],
         "rounding": _rounding(run, plan),
         "units": [_unit(row, bands.get(row["unit"], []), per) for row in units],
@@ -187,6 +190,8 @@ def _unit(row: Row, bands: list[dict[str, Any]], per: int) -> dict[str, Any]:
         "target": _text(row["target"]),
         "compared": _text(row["compared"]),
         "base": _text(row["base"]),
+        "read": _text(row["measure"]),
+        "reference": _text(row["reference"]),
         "ratio": _ratio(row),
         "bands": bands,
         "table_from": str(row["table_from"]) if row["table_from"] else None,
@@ -204,7 +209,7 @@ def _ratio(row: Row) -> str | None:
 
     It is cut, not rounded, to two decimals of a percent: 99.999 % is not 100 %.
     """
-    if row["reads_by"] not in ("attainment", "growth"):
+    if row["reads_by"] not in RATIO_READINGS:
         return None
     if not row["reference"] or row["measure"] is None:
         return None

@@ -9,6 +9,8 @@ from typing import Any
 from fenrun.base.money import show, show_rate
 from fenrun.base.words import Message, catalogue, say
 from fenrun.plan.bands import band_words
+from fenrun.plan.phrases import reading_words
+from fenrun.plan.vocabulary import OTHERS_READINGS
 
 Json = Mapping[str, Any]
 
@@ -173,6 +175,13 @@ def _reference_words(explained: Json, unit: Json, lang: str) -> list[str]:
     if explained["reads_by"] == "attainment" and unit["target"]:
         target = show_text(unit["target"])
         sentences.append(say("says-attainment", lang, target=target, percent=percent))
+    if explained["reads_by"] in ("amount over", *OTHERS_READINGS) and unit["read"]:
+        key = f"says-{explained['reads_by'].replace(' ', '-')}"
+        read = {"amount": show_text(unit["read"]), "target": show_text(unit["reference"] or "0")}
+        name = explained["reads_name"]
+        if explained["reads_by"] == "amount over":
+            name = reading_words("gate-", "amount over", name, lang)
+        sentences.append(say(key, lang, name=name, percent=percent, **read))
     if unit["compared"]:
         as_growth = explained["reads_by"] == "growth" and unit["ratio"]
         sentences.append(

@@ -16,7 +16,7 @@ from fenrun.base.words import Message
 from fenrun.plan.check.payoff import Payoff
 from fenrun.plan.conditions import reads
 from fenrun.plan.rows import Component, Exclusion, Plan
-from fenrun.plan.vocabulary import RATIO_READINGS
+from fenrun.plan.vocabulary import COMPARED_READINGS, OTHERS_READINGS, RATIO_READINGS
 
 QUESTIONS = ("split", "merge", "timing")
 """What is asked of the amounts of a component."""
@@ -51,6 +51,10 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
         yield ("timing",), _why("counts")
+    if "amount over" in subjects:
+        yield QUESTIONS, _why("window")
+    if c.compare_lag and subjects & set(COMPARED_READINGS):
+        yield QUESTIONS, _why("lag")
     if c.scope:
         yield QUESTIONS, _why("scope")
     if "spend before" in subjects and c.compare == "last year":
@@ -70,7 +74,11 @@ def depends_on_others(plan: Plan, c: Component) -> Message | None:
             return _why("group", name=group.rule_id)
     if any(less.component == c.rule_id for less in plan.less):
         return _why("less")
-    gates = (g for g in plan.gates if g.component == c.rule_id)
+    gates = [g for g in plan.gates if g.component == c.rule_id]
+    read = [(c.reads_by, c.by_name), (c.times_by, c.times_name)]
+    for subject, name in [*read, *((gate.subject, gate.name) for gate in gates)]:
+        if subject in OTHERS_READINGS:
+            return _why("other", name=name)
     if any(gate.subject == "earned" for gate in gates):
         return _why("earned")
     return None

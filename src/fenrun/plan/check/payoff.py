@@ -412,7 +412,7 @@ class Payoff:
         """True if the pay is a function of the amount alone, all else taken as met."""
         c = self.component
         times = c.times_by in ("", "figure")
-        return c.reads_by not in ("figure", "amount to date") and times
+        return c.reads_by in ("amount", "attainment", "increment", "growth") and times
 
     @cached_property
     def _chart(self) -> Payoff:
@@ -532,6 +532,8 @@ class _Seen:
             "spend before": lambda: self.past.spend,
             "figure": lambda: figure,
         }
+        if subject not in measures:  # limits.py names it, and nothing is said of it
+            return self.amount, Fraction(1)
         return measures[subject](), Fraction(1)
 
     def gate_open(self, gate: Gate) -> Test:
