@@ -48,6 +48,8 @@ class Terms:
     """A deal registration expires after so many days; 0: when the book says."""
     open_registrations: int
     """A party's further open order registrations are refused; 0: any number."""
+    first_come: bool
+    """Of two claims that are over the whole together the earlier holds; else neither does."""
     cooldown_months: int
     """The change-of-partner cooldown: a role's holder cannot be removed from a customer a second
     time within so many months; 0: at any time."""

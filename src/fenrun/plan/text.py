@@ -544,6 +544,14 @@ class LimitText(Text):
             "So many orders a party may have registered at a time; a further one is refused."
         ),
     )
+    claims: Literal["first come"] | None = Field(
+        None,
+        description=(
+            "Of two claims to the same customer, order or resource in one role, which together are "
+            "over 100 %, the earlier holds, and the later from the day on which it no longer does. "
+            "Left out, it is an error, and nobody is credited on those days."
+        ),
+    )
     unbinding: Months | None = Field(
         None,
         description=(

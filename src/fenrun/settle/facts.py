@@ -167,7 +167,8 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     ]
     problems += undecided(store, moment)
     sources = sources_of(item for item in imports if item.kind == "book")
-    return in_order(problems + problems_of(sources))
+    first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
+    return in_order(problems + problems_of(sources, first_come))
 
 
 def _is_mended(item: Import, imports: Sequence[Import]) -> bool:
