@@ -10,6 +10,7 @@ import sqlite3
 from collections import Counter
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,25 @@ earn:
 pay:
   instalments: [33.3333 % at once, 66.6667 % after 1 month]
 """
+_FINE_RATES = """
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 33.25 %]}]
+  fine: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 0.000001 %]}]
+earn:
+  sum:
+    - {id: e, pays: partner, per: month, on: amount, by: amount, table: rates}
+    - {id: f, pays: partner, per: month, on: amount, by: amount, table: fine,
+       portion: 33.333333 %, times: fine by figure score}
+"""
+_FINE_SHARES = """
+tables:
+  rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 33.25 %]}]
+earn:
+  sum: [{id: e, pays: partner, per: month, on: amount, by: amount, table: rates}]
+pay:
+  instalments: [33.333333 % at once, 66.666667 % after 1 month]
+  draw: 0.000000000000001 recoverable
+"""
 _BASELINE = """
 tables:
   rates: [{from: 2023-01-01, source: test, kind: all units, bands: [from 0 pays 10 %]}]
@@ -218,6 +238,40 @@ def test_a_sum_that_could_pass_62_bits_is_not_for_sqlite() -> None:
     with pytest.raises(Refused) as refused:
         settle_in_memory([file.plan], sources, charges, _YEAR, OPEN_END, SQLite)
     assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
+
+
+@pytest.mark.parametrize(
+    ("text", "table", "amounts"),
+    [
+        (_FINE_RATES, "SELECT earned FROM earnings ORDER BY rank", [333, 0]),
+        (_FINE_SHARES, "SELECT amount FROM payables ORDER BY due_month", [110, 223]),
+    ],
+)
+def test_a_power_of_ten_past_63_bits_is_not_for_sqlite(
+    text: str, table: str, amounts: list[int]
+) -> None:
+    """It would read 10^25 as a float, and pay 3.32 for 3.325."""
+    file = read_plan(SMALL + text + _CASE.replace("1500001", "10"), "fine.yaml")
+    book, charges = facts_of_case(file, file.text.cases[0], 0)
+    sources = sources_from(book, file.source, datetime(2000, 1, 1))
+    with pytest.raises(Refused) as refused:
+        settle_in_memory([file.plan], sources, charges, _YEAR, OPEN_END, SQLite)
+    assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
+    settled = settle_in_memory([file.plan], sources, charges, _YEAR, OPEN_END)
+    cents = 10 ** (settled.scales.money - 2)
+    found = [int(amount) for (amount,) in settled.runner.rows(table)]
+    assert found == [amount * cents for amount in amounts]
+
+
+def test_sqlite_is_asked_for_no_number_that_it_reads_as_a_float() -> None:
+    sql = f"SELECT {10**18} AS n"
+    runner = SQLite()
+    asked = (partial(runner.rows, sql), partial(runner.arrow, sql))
+    for ask in (*asked, partial(runner.run, Step("n", "", "SELECT {n} AS n"), {"n": str(10**22)})):
+        with pytest.raises(Refused) as refused:
+            ask()
+        assert [problem.code for problem in refused.value.problems] == ["amount-too-large"]
+    assert Bulk().rows(sql) == [(10**18,)]
 
 
 _WHOLE = st.one_of(

@@ -10,9 +10,10 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from fenrun.base.problem import Refused
 from fenrun.base.when import AsOf, parse_period
 from fenrun.book.as_of import Sources
 from fenrun.credit.crediting import since_needed
@@ -69,8 +70,14 @@ def _settled(
         return Bulk(engine.connection)
 
     make = bulk if in_bulk else SQLite
-    as_of = AsOf(whole.last_day, KNOWN)
-    return settle(engine, Source(charges), sources, batch.plans, whole, as_of, make=make, kept=kept)
+    facts = (Source(charges), sources, batch.plans, whole, AsOf(whole.last_day, KNOWN))
+    try:
+        return settle(engine, *facts, make=make, kept=kept)
+    except Refused as refusal:
+        too_large = {problem.code for problem in refusal.problems} == {"amount-too-large"}
+        if too_large and not in_bulk:
+            reject()  # DuckDB settles such a plan
+        raise
 
 
 def _said(run: Run) -> dict[str, list[str]]:
@@ -105,7 +112,7 @@ def test_months_that_lack_different_files_are_measured_again(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite", "DuckDB"])
-@settings(max_examples=max(2, int(os.environ.get("FENRUN_EXAMPLES", "15")) // 6))
+@settings(max_examples=max(1, int(os.environ.get("FENRUN_EXAMPLES", "6")) // 6))
 @given(batch=worlds.batches(), order=st.permutations(range(_PARTS)), data=st.data())
 def test_what_is_kept_changes_nothing(
     in_bulk: bool, batch: Batch, order: list[int], data: st.DataObject

@@ -92,8 +92,8 @@ def book_of(sources: Sources) -> Book:
 def _stamped(table: pa.Table, source: str, known: int) -> pa.Table:
     """Add the columns `source` and `known`."""
     size = table.num_rows
-    table = table.append_column("source", pa.array([source] * size, pa.string()))
-    return table.append_column("known", pa.array([known] * size, pa.int64()))
+    table = table.append_column("source", pa.repeat(pa.scalar(source, pa.string()), size))
+    return table.append_column("known", pa.repeat(pa.scalar(known, pa.int64()), size))
 
 
 def shares_of(book: Book) -> Shares:

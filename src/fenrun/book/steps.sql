@@ -44,14 +44,22 @@ followed AS (
 SELECT of_kind, subject, role, party, since, until, previous FROM followed WHERE nearest = 1
 
 -- step: link_load
--- The part of a subject's role that is held, from each day on which that changes.
+-- The part of a subject's role that is held, from each day on which that changes: where the shares
+-- of all its links are more than the whole.
+WITH given AS (
+  SELECT l.of_kind, l.subject, l.role, l.share, l.valid_from, l.valid_to
+  FROM links_as_of AS l
+  JOIN (SELECT of_kind, subject, role, sum(share) AS share
+        FROM links_as_of
+        GROUP BY of_kind, subject, role) AS s
+    ON s.of_kind = l.of_kind AND s.subject = l.subject AND s.role = l.role
+  WHERE s.share > {one_of_kind})
 SELECT of_kind, subject, role, day,
        sum(sum(change)) OVER (PARTITION BY of_kind, subject, role ORDER BY day) AS held,
        lead(day) OVER (PARTITION BY of_kind, subject, role ORDER BY day) AS next_day
-FROM (SELECT of_kind, subject, role, valid_from AS day, share AS change FROM links_as_of
+FROM (SELECT of_kind, subject, role, valid_from AS day, share AS change FROM given
       UNION ALL
-      SELECT of_kind, subject, role, valid_to AS day, -share AS change
-      FROM links_as_of) AS changes
+      SELECT of_kind, subject, role, valid_to AS day, -share AS change FROM given) AS changes
 GROUP BY of_kind, subject, role, day
 
 -- step: link_conflicts

@@ -124,10 +124,15 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 def sums_history(plans: Sequence[Plan]) -> bool:
     """Return whether something sums or compares what was measured more than a year before."""
     components = [c for plan in plans for c in plan.components]
-    subjects = {name for c in components for name in (c.reads_by, c.times_by)}
-    subjects |= {gate.subject for plan in plans for gate in plan.gates}
     spans = [months for c in components for months in (c.window_months, c.compare_lag)]
-    return "amount to date" in subjects or max(spans, default=0) > _MONTHS_LOOKED_AT
+    return amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
+
+
+def amount_to_date_needed(plans: Sequence[Plan]) -> bool:
+    """Return whether a band or gate reads what was measured so far."""
+    components = [c for plan in plans for c in plan.components]
+    subjects = {name for c in components for name in (c.reads_by, c.times_by)}
+    return "amount to date" in subjects | {gate.subject for plan in plans for gate in plan.gates}
 
 
 def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from fenrun.base.money import decimals
 from fenrun.base.when import Period, period_of
 from fenrun.book.rows import ROLE_KINDS
-from fenrun.credit.crediting import code_test, label_join, to_sql
+from fenrun.credit.crediting import amount_to_date_needed, code_test, label_join, to_sql
 from fenrun.credit.shared_work import shared_work
 from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_summed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
@@ -36,6 +36,7 @@ _OPTIONAL = {
         *("baseline", "amount", "charges", "counted"),
     ),
     "qualifying_customers": (*_UNIT, "customers"),
+    "column_measures": (*_UNIT, "column_no", "columns", "amount"),
     "customers_last_year": (*_UNIT, "amount"),
     "payees_in_scope": (*_UNIT, "since"),
     "windowed": (*_UNIT, "amount"),
@@ -43,6 +44,7 @@ _OPTIONAL = {
     "gated": (*_UNIT, "gate_no", "words"),
     "mixed_columns": _UNIT,
     "factors": (*_UNIT, "factor", "words"),
+    "component_lines": _LINE,
     "gate_entries": _ENTRY,
     "gated_lines": _LINE,
     "less_entries": ("plan", "component", "payee", "period", "others", "earned"),
@@ -70,7 +72,9 @@ WHERE NOT EXISTS (SELECT 1 FROM reached AS t
                   WHERE t.plan = s.plan AND t.component = s.component AND t.payee = s.payee
                     AND t.unit = s.unit AND t.period = s.period)"""
 """What is added to `measures` and `column_measures` where some plan says who is in scope."""
-
+_TO_DATE = """sum(amount) OVER (PARTITION BY plan, component, payee, unit
+                              ORDER BY period_from)"""
+"""What was measured up to the end of a period, where some plan reads it."""
 _IS_IN_SCOPE = """CASE
          WHEN k.scope IN ('', 'holders') THEN 1
          WHEN EXISTS (SELECT 1 FROM payees_in_scope AS s
@@ -483,8 +487,10 @@ class Earning:
             found.add("named_measures")
         if any(plan.gates for plan in plans):
             found.add("gated")
-        if any(plan.columns for plan in plans) and any(c.pays_on != "amount" for c in components):
-            found.add("mixed_columns")
+        if any(plan.columns for plan in plans):
+            found.add("column_measures")
+            if any(c.pays_on != "amount" for c in components):
+                found.add("mixed_columns")
         if any(c.times_table for c in components):
             found.add("factors")
         if any(c.clawback_rule for c in components):
@@ -501,7 +507,7 @@ class Earning:
             found.add("override_entries")
         between = {"gate_entries", "less_entries", "best_entries"}
         if found & (between | {"ceiling_entries", "override_entries"}):
-            found |= {"gated_lines", "lessened_lines", "best_lines"}
+            found |= {"component_lines", "gated_lines", "lessened_lines", "best_lines"}
         return found
 
     def fragments(self) -> dict[str, str]:
@@ -538,6 +544,7 @@ class Earning:
                 f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"
                 for role, kinds in ROLE_KINDS.items()
             ),
+            "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
             "columns_in_scope": _COLUMNS_IN_SCOPE if has_scope(self.plans) else "",

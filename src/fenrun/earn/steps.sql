@@ -88,8 +88,8 @@ WHERE k.scope = 'figure'
   AND NOT EXISTS (SELECT 1 FROM parties AS q WHERE q.party = f.party AND ({other_kind}))
 
 -- step: measures
--- The measured amount of each component, payee, unit and period; and of the same to date. `scoped`
--- where nothing is credited, and it stands for the payee's being in scope.
+-- The measured amount of each component, payee, unit and period; and of the same to date, where
+-- that is read. `scoped` where nothing is credited, and it stands for the payee's being in scope.
 WITH credited_totals AS (
   SELECT k.plan, k.component, c.payee, c.unit, p.calendar, p.period, p.period_from, p.period_to,
          p.first_month, p.last_month, k.counts, k.up_to, sum(c.counted) AS amount, 0 AS scoped
@@ -110,25 +110,31 @@ bounded AS (
   LEFT JOIN qualifying_customers AS n
     ON n.plan = s.plan AND n.component = s.component AND n.payee = s.payee AND n.unit = s.unit
    AND n.period = s.period)
-SELECT m.*, sum(amount) OVER (PARTITION BY plan, component, payee, unit
-                              ORDER BY period_from) AS to_date
+SELECT m.*, {to_date} AS to_date
 FROM bounded AS m
 
 -- step: column_measures
--- The same amounts by table column, up to the component's bound in the order of columns.
+-- The same amounts by table column, up to the component's bound in the order of columns. What is
+-- excluded meets a column only where nothing else is there.
 WITH totals AS (
   SELECT k.plan, k.component, c.payee, c.unit, p.period, c.column_no, k.up_to,
-         sum(c.counted) AS amount
+         sum(c.counted) AS amount,
+         count(CASE WHEN c.excluded_by IS NULL THEN 1 END) AS qualifying
   FROM qualifying_amounts AS c
   JOIN totals_of AS k ON k.counted_plan = c.plan AND k.counted_component = c.component
   JOIN periods AS p
     ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
   GROUP BY k.plan, k.component, c.payee, c.unit, p.period, c.column_no, k.up_to),
+met AS (
+  SELECT s.*, max(qualifying) OVER (PARTITION BY plan, component, payee, unit,
+                                                 period) AS most_qualifying
+  FROM totals AS s),
 reached AS (
   SELECT s.*, sum(amount) OVER (PARTITION BY plan, component, payee, unit, period
                                 ORDER BY column_no) AS reached,
          count(*) OVER (PARTITION BY plan, component, payee, unit, period) AS columns
-  FROM totals AS s)
+  FROM met AS s
+  WHERE qualifying > 0 OR most_qualifying = 0)
 SELECT plan, component, payee, unit, period, column_no, columns,
        least(reached, up_to) - least(reached - amount, up_to) AS amount
 FROM reached{columns_in_scope}
@@ -362,7 +368,7 @@ LEFT JOIN gated AS g
 SELECT t.plan, t.component, t.payee, t.unit, t.period, coalesce(c.column_no, 0) AS column_no,
        CASE WHEN c.columns > 1 THEN c.amount ELSE t.base END AS base
 FROM tested AS t
-JOIN column_measures AS c
+LEFT JOIN column_measures AS c
   ON c.plan = t.like_plan AND c.component = t.like_component
  AND c.payee = t.payee AND c.unit = t.unit AND c.period = t.period
 WHERE t.hindrance IS NULL
@@ -729,5 +735,6 @@ JOIN qualifying_of AS l ON l.plan = e.plan AND l.component = e.component
 JOIN qualifying_amounts AS c
   ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
  AND c.month >= e.first_month AND c.month <= e.last_month
+WHERE c.amount <> c.counted
 GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline})
 HAVING sum(c.amount - c.counted) <> 0

@@ -52,6 +52,7 @@ class DuckDB:
                 "setting-unreadable", Place(MEMORY), name=MEMORY, value=memory, known=known
             ) from error
         self.connection.execute(SETTINGS)
+        self._shown: dict[str, pa.Table] = {}
 
     def load(self, name: str, table: pa.Table) -> None:
         arrow = quoted(f"arrow_{name}")
@@ -62,6 +63,11 @@ class DuckDB:
     def show(self, name: str, table: pa.Table) -> None:
         """Make an arrow table known under a name, in whatever schema, without copying it."""
         self.connection.register(name, table)
+        self._shown[name] = table
+
+    def shown(self, name: str) -> pa.Table:
+        """Return the arrow table that was made known under a name: texts can be dictionaries."""
+        return self._shown[name]
 
     def load_file(self, name: str, path: Path) -> None:
         self.view(name, f"FROM {self.file(path)}")

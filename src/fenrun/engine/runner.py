@@ -40,6 +40,8 @@ from fenrun.engine.steps import Step
 Row = tuple[Any, ...]
 NUMBER, AMOUNT, TEXT = "BIGINT", "HUGEINT", "TEXT"
 """The types of a column; an amount may have 38 digits where the runner holds them."""
+_TOO_LARGE = "0" * 18
+"""What stands in every power of ten of 19 digits or more."""
 
 
 class Runner(Protocol):
@@ -78,7 +80,8 @@ class SQLite:
     """SQLite in memory.
 
     It goes on in floating point where 64 bits do not hold a number, without a word: who uses it
-    must know before that no sum passes 63 bits, and asks `refuse_floats` afterwards.
+    must know before that no sum passes 63 bits, and asks `refuse_floats` afterwards. A text that
+    names a power of ten of 19 digits or more is refused.
     """
 
     is_narrow = True
@@ -128,8 +131,9 @@ class SQLite:
     def run(self, step: Step, fragments: Mapping[str, str]) -> None:
         self._make_room(step.name)
         kind, name = "VIEW" if step.view else "TABLE", quoted(step.name)
+        sql = _held(step.filled(fragments), step.name)
         try:
-            self.connection.execute(f"CREATE {kind} {name} AS {step.filled(fragments)}")
+            self.connection.execute(f"CREATE {kind} {name} AS {sql}")
         except (sqlite3.OperationalError, OverflowError) as error:
             if not isinstance(error, OverflowError) and not _is_overflow(str(error)):
                 raise
@@ -154,14 +158,24 @@ class SQLite:
         return connection is self.connection
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        return self.connection.execute(sql, list(values)).fetchall()
+        return self.connection.execute(_held(sql), list(values)).fetchall()
 
     def arrow(self, sql: str) -> pa.Table:
-        found = self.connection.execute(sql)
+        found = self.connection.execute(_held(sql))
         names = [column for column, *_ in found.description]
         columns = list(zip(*found.fetchall())) or [()] * len(names)
         arrays = [_plain_array(values) for values in columns]
         return pa.Table.from_arrays(arrays, names)
+
+
+def _held(sql: str, place: str = "sqlite") -> str:
+    """Return a text of which SQLite holds every number: the large ones are powers of ten.
+
+    Raises Refused for others, which it would read as floats.
+    """
+    if _TOO_LARGE in sql:
+        raise refused("amount-too-large", Place(place))
+    return sql
 
 
 def _plain_array(values: Sequence[Any]) -> pa.Array:

@@ -5,8 +5,9 @@ SELECT e.plan, e.payee, e.component, e.period, e.unit, e.step_no,
        coalesce(p.instalment_no, 0) AS instalment_no,
        e.last_month + coalesce(p.months, 0) AS due_month,
        CASE WHEN coalesce(p.upto, {whole_share}) = {whole_share} THEN e.earned
-            ELSE whole(times(e.earned, p.upto * z.round_per), {cut}) * z.round_step END
-       - whole(times(e.earned, coalesce(p.before, 0) * z.round_per), {cut}) * z.round_step AS amount
+            ELSE whole(times(e.earned, times(p.upto, z.round_per)), {cut}) * z.round_step END
+       - whole(times(e.earned, times(coalesce(p.before, 0), z.round_per)), {cut})
+         * z.round_step AS amount
 FROM earnings AS e
 JOIN terms AS z ON z.plan = e.plan
 JOIN pay AS y ON y.plan = e.plan
@@ -63,8 +64,9 @@ GROUP BY p.plan, p.payee, m.first_month
 WITH split AS (
   SELECT o.plan, o.payee, o.month, coalesce(f.form_no, 0) AS form_no, f.form, f.floor, f.otherwise,
          CASE WHEN coalesce(f.upto, {whole_share}) = {whole_share} THEN o.paid
-              ELSE whole(times(o.paid, f.upto * z.round_per), {cut}) * z.round_step END
-         - whole(times(o.paid, coalesce(f.before, 0) * z.round_per), {cut}) * z.round_step AS amount
+              ELSE whole(times(o.paid, times(f.upto, z.round_per)), {cut}) * z.round_step END
+         - whole(times(o.paid, times(coalesce(f.before, 0), z.round_per)), {cut})
+           * z.round_step AS amount
   FROM payouts AS o
   JOIN terms AS z ON z.plan = o.plan
   LEFT JOIN forms AS f ON f.plan = o.plan),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -63,7 +64,8 @@ class _Decoder:
             others, bound = read.pop("others"), read.pop("bound")
             read["detail"] = self._detail(read["detail"], others, bound)
         if name == "statement_lines":
-            parts = [read[part] for part in ("plan", "component", "period", "payee")]
+            named_by = ("plan", "component", "period", "payee")
+            parts = [read[part].dictionary_decode() for part in named_by]
             read = {"line_id": pc.binary_join_element_wise(*parts, "/")} | read
         named: dict[str, pa.Array] = {}
         for column, values in read.items():
@@ -75,7 +77,7 @@ class _Decoder:
 
     def _read(self, kind: str, values: pa.Array) -> pa.Array:
         if kind == TEXT:
-            return self.texts.take(values.cast(pa.int64()))
+            return as_texts(values, self.texts)
         if kind == DAY:
             return values.cast(pa.int32()).cast(pa.date32())
         if kind == MONTH:
@@ -86,9 +88,11 @@ class _Decoder:
 
     def _detail(self, detail: pa.Array, others: pa.Array, bound: pa.Array) -> pa.Array:
         """Return what takes off or adds: a text, several of them, or an amount."""
+        if others.null_count == len(others) and bound.null_count == len(bound):
+            return detail
         several = pa.array(map(self._joined, others.to_pylist()), pa.string())
         amounts = pa.array(map(_plain, bound.to_pylist()), pa.string())
-        return pc.coalesce(detail, several, amounts)
+        return pc.coalesce(detail.dictionary_decode(), several, amounts)
 
     def _joined(self, numbers: str | None) -> str | None:
         if numbers is None:
@@ -96,16 +100,26 @@ class _Decoder:
         return ", ".join(sorted(self.codes.texts[int(number)] for number in numbers.split(",")))
 
 
+def as_texts(codes: pa.Array, texts: pa.Array) -> pa.DictionaryArray:
+    """Return codes as their texts: a dictionary of those alone that occur."""
+    places = codes.cast(pa.int32())
+    occurs = np.zeros(len(texts), bool)
+    occurs[places.drop_null().to_numpy()] = True
+    numbers = pa.array(np.cumsum(occurs, dtype=np.int32) - 1).take(places)
+    return pa.DictionaryArray.from_arrays(numbers, texts.filter(pa.array(occurs)))
+
+
 def _plain(amount: Decimal | None) -> str | None:
     return None if amount is None else plain(amount)
 
 
-def _accounts(values: pa.Array, codes: Codes) -> dict[str, pa.Array]:
+def _accounts(values: pa.DictionaryArray, codes: Codes) -> dict[str, pa.Array]:
     """Return issuer and account of accounts."""
-    pairs = [issuer_and_subject(codes, codes.of(text)) for text in values.to_pylist()]
+    pairs = [issuer_and_subject(codes, codes.of(text)) for text in values.dictionary.to_pylist()]
+    parts = {"issuer": 0, "account": 1}
     return {
-        "issuer": pa.array([issuer for issuer, _ in pairs], pa.string()),
-        "account": pa.array([account for _, account in pairs], pa.string()),
+        name: pa.array([pair[place] for pair in pairs], pa.string()).take(values.indices)
+        for name, place in parts.items()
     }
 
 

@@ -2,7 +2,8 @@
 
 A cache: what is not there is measured again, and deleting it changes nothing but time. A month is
 kept under what its sums follow from: how plans credit and measure, the charges billed in it, and
-the book. What is kept of a table is its rows with codes as texts.
+the book. What is kept of a table is its rows with codes of the month's own, and beside the tables
+the texts of these codes.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -27,7 +29,9 @@ from fenrun.engine.codes import Codes
 from fenrun.store.digests import digests
 
 CODE, NUMBER, WORD, AMOUNT = "code", "number", "word", "amount"
-"""How a column of sums is kept: a code as its text, a number, a word, an amount to be added up."""
+"""How a column of sums is kept: a code of the month's own, a number, a word, an amount to add."""
+_TEXTS = "texts"
+"""The table of the month's texts, each the code of its place."""
 _MARKER = "month.json"
 _EXACT = pa.decimal128(38, 0)
 Tables = Mapping[str, pa.Table]
@@ -101,22 +105,18 @@ class KeptMonths:
         found, folder = {}, self._path(measured_by, one)
         if _said(folder / _MARKER).get("files") != _tables(folder):
             return None
-        for name, columns in SUMS.items():
+        for name in (_TEXTS, *SUMS):
             path = folder / f"{name}.parquet"
-            texts = [column for column, how in columns.items() if how == CODE]
             try:
-                with pq.ParquetFile(
-                    path, read_dictionary=texts, page_checksum_verification=True
-                ) as file:
-                    table = file.read()
+                with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                    found[name] = file.read()
             except (OSError, pa.ArrowInvalid):
                 return None
-            arrays = {
-                column: codes.of_column(table[column]) if how == CODE else table[column]
-                for column, how in columns.items()
-            }
-            found[name] = pa.table(arrays)
-        return found
+        own = codes.of_column(found.pop(_TEXTS)["text"])
+        return {
+            name: _typed(_recoded(found[name], columns, own), columns)
+            for name, columns in SUMS.items()
+        }
 
     def keep(self, measured_by: str, one: KeptMonth, sums: Tables, codes: Codes) -> None:
         """Keep the sums of a month; what was kept of the same before gives way.
@@ -130,16 +130,15 @@ class KeptMonths:
         target = self._path(measured_by, one)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
-        texts = pa.array(codes.texts, pa.string())
+        occurs = _occurring(sums, len(codes.texts))
+        own = pa.array(np.cumsum(occurs, dtype=np.int32) - 1)
         try:
+            texts = [codes.texts[code] for code in np.flatnonzero(occurs)]
+            _write_table(pa.table({"text": pa.array(texts, pa.string())}), scratch, _TEXTS, [])
             for name, columns in SUMS.items():
-                arrays = {
-                    column: _named(sums[name][column], texts) if how == CODE else sums[name][column]
-                    for column, how in columns.items()
-                }
-                path = scratch / f"{name}.parquet"
-                table = pa.table(arrays)
-                pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+                words = [column for column, how in columns.items() if how == WORD]
+                table = _narrowed(_recoded(sums[name], columns, own))
+                _write_table(table, scratch, name, words)
             said = {"measured_by": measured_by, **asdict(one), "files": _tables(scratch)}
             (scratch / _MARKER).write_text(json.dumps(said), "utf-8")
             shutil.rmtree(target, ignore_errors=True)
@@ -172,10 +171,53 @@ def _tables(folder: Path) -> dict[str, str]:
     return {name: content for name, content in digests(folder).items() if name != _MARKER}
 
 
-def _named(codes: pa.ChunkedArray, texts: pa.Array) -> pa.Array:
-    """Return the texts of codes, each text once."""
-    found = codes.combine_chunks().cast(pa.int64()).dictionary_encode()
-    return pa.DictionaryArray.from_arrays(found.indices, texts.take(found.dictionary))
+def _write_table(table: pa.Table, folder: Path, name: str, words: list[str]) -> None:
+    """Write a table; only `words` repeat so much that a dictionary is worth its time."""
+    path = folder / f"{name}.parquet"
+    how = {"compression": "zstd", "write_page_checksum": True, "write_statistics": False}
+    pq.write_table(table, path, use_dictionary=words or False, **how)
+
+
+def _occurring(sums: Tables, count: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Return which codes below a count occur in sums."""
+    occurs = np.zeros(count, bool)
+    for name, columns in SUMS.items():
+        for column, how in columns.items():
+            if how == CODE:
+                occurs[sums[name][column].combine_chunks().drop_null().to_numpy()] = True
+    return occurs
+
+
+def _recoded(table: pa.Table, columns: Mapping[str, str], codes: pa.Array) -> pa.Table:
+    """Return sums with other codes, each at the place of the one that it replaces."""
+    arrays = {
+        column: codes.take(table[column].combine_chunks()) if how == CODE else table[column]
+        for column, how in columns.items()
+    }
+    return pa.table(arrays)
+
+
+def _narrowed(table: pa.Table) -> pa.Table:
+    """Return sums with amounts of 64 bits where these hold all of a column."""
+    for place, column in enumerate(table.columns):
+        if pa.types.is_decimal(column.type):
+            with suppress(pa.ArrowInvalid):
+                name = table.column_names[place]
+                table = table.set_column(place, name, column.cast(pa.int64()))
+    return table
+
+
+def by_month(sums: Tables, months: Sequence[int]) -> Iterator[dict[str, pa.Table]]:
+    """Yield the sums of each of some months, which are in order."""
+    parts: dict[str, list[pa.Table]] = {}
+    for name, table in sums.items():
+        of_row = table["month"].combine_chunks().to_numpy()
+        rows = np.argsort(of_row, kind="stable")
+        ends = zip(*(np.searchsorted(of_row[rows], months, side) for side in ("left", "right")))
+        in_order = table.take(pa.array(rows))
+        parts[name] = [in_order.slice(start, end - start) for start, end in ends]
+    for place in range(len(months)):
+        yield {name: tables[place] for name, tables in parts.items()}
 
 
 def of_month(sums: Tables, month: int) -> dict[str, pa.Table]:

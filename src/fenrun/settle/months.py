@@ -26,6 +26,7 @@ from fenrun.settle.kept_months import (
     KeptMonths,
     Tables,
     added_up,
+    by_month,
     of_month,
     source_id,
 )
@@ -114,8 +115,7 @@ class Months:
             self.settling.runner.load_table(name, pa.concat_tables(parts))
 
     def _keep(self, months: Sequence[int], sums: Tables) -> None:
-        for month in months:
-            own = of_month(sums, month)
+        for month, own in zip(months, by_month(sums, months)):
             self.kept.keep(self.measured_by, self._month(month), own, self.settling.codes)
 
     def _append(self, given: Sequence[Tables]) -> None:

@@ -19,7 +19,6 @@ from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import sources_of
 from fenrun.credit.stored_charges import Source, billed_in
 from fenrun.earn.calendar import charged
-from fenrun.engine.dialect import quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
@@ -27,6 +26,7 @@ from fenrun.settle.deliveries import undecided
 from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, plans_as_of
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
+from fenrun.settle.row_order import ordered
 from fenrun.statement.run import Run
 from fenrun.store.digests import digests
 from fenrun.store.facts import Import, Store, manifest, verified
@@ -194,8 +194,8 @@ def _refuse_without_business(store: Store, run: Run) -> None:
 def _write(run: Run, folder: Path) -> None:
     """Write the tables that are kept, their rows in order: the same run gives the same bytes."""
     for name in KEPT:
-        table = run.engine.query(f"FROM {quoted(name)} ORDER BY ALL")
-        pq.write_table(table, folder / f"{name}.parquet", compression="zstd")
+        table, path = ordered(run.engine.shown(name)), folder / f"{name}.parquet"
+        pq.write_table(table, path, compression="zstd", store_schema=False)
 
 
 def _kept_run(kept: Import, basis: _Basis) -> Run:

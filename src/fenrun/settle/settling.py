@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
@@ -25,8 +24,6 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.results import LINE_CUSTOMERS, ON_REQUEST
 
 Result = TypeVar("Result")
-_WIDE = re.compile(r"\d{19,}")
-"""A number in a text of SQL that SQLite would read as a float."""
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
 _EARNED = ("performance_measures", "component_earnings", "earnings")
@@ -110,13 +107,10 @@ class Settling:
 
         `sizes` are the sums of costs without their signs.
         """
-        total = sum(sizes, Decimal(0))
-        figures = _figures(self.book)
         if not self.runner.is_narrow:
             return
-        fragments = {**self.crediting.fragments(), **self.earning.fragments()}
-        is_fine = not any(map(_WIDE.search, fragments.values()))
-        if not is_fine or not _is_small(self.plans, total, figures, self.scales):
+        total = sum(sizes, Decimal(0))
+        if not _is_small(self.plans, total, _figures(self.book), self.scales):
             raise refused("amount-too-large", Place("sqlite"))
 
     def group(self, charges: StoredCharges, for_rows: bool = False) -> None:

@@ -55,8 +55,6 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         yield QUESTIONS, _why("window")
     if c.compare_lag and subjects & set(COMPARED_READINGS):
         yield QUESTIONS, _why("lag")
-    if c.scope:
-        yield QUESTIONS, _why("scope")
     if "spend before" in subjects and c.compare == "last year":
         yield QUESTIONS, _why("two-pasts")
     if "amount to date" in subjects and c.up_to is not None:
