@@ -392,9 +392,11 @@ class _Audit:
             self._purchase(charge)
         for charge in mine:
             self._credit(charge)
-        for component in self.plan.components:
-            if component.pays_on != "earned":
-                self._earn(component)
+        measuring = [c for c in self.plan.components if c.pays_on != "earned"]
+        for component in measuring:
+            self.figured[component.rule_id] = self.bases(component)
+        for component in measuring:
+            self._earn(component)
         enter(self)
         pay_out(self)
         for found in (self.answer.own, self.answer.entries):
@@ -807,7 +809,7 @@ class _Audit:
             base.columns[column] = min(reached, component.up_to) - min(before, component.up_to)
 
     def _earn(self, component: Component) -> None:
-        bases = self.figured[component.rule_id] = self.bases(component)
+        bases = self.figured[component.rule_id]
         for (payee, unit, span), base in bases.items():
             if (
                 not self.terms.valid_from <= span.start < self.terms.valid_to
@@ -849,6 +851,13 @@ class _Audit:
                 b
                 for (p, u, s), b in bases.items()
                 if (p, u) == (payee, unit) and s.end == span.start
+            ]
+            return found[0].amount if found else None
+        if c.compare == "periods before":
+            found = [
+                b
+                for (p, u, s), b in bases.items()
+                if (p, u) == (payee, unit) and shifted(s.start, c.compare_lag) == span.start
             ]
             return found[0].amount if found else None
         if c.compare == "figure":
@@ -897,12 +906,21 @@ class _Audit:
         by_bands = self._by_bands(c, span, base, numbers)
         factor = self._factor(c, span, numbers)
         if by_bands is None or factor is None:
-            return nothing, "no-band"
-        exact = by_bands * Fraction(c.portion) * factor
+            return (Fraction(c.floor), "floor") if c.floor else (nothing, "no-band")
+        return self._limited(c, base, by_bands * Fraction(c.portion) / c.portion_per * factor)
+
+    @staticmethod
+    def _limited(c: Component, base: Base, exact: Fraction) -> tuple[Fraction, str]:
+        """What is paid of an outcome, within cap, floor and minimum."""
         cap = c.cap
         if cap is None and c.cap_rate is not None and base.amount >= 0:
             cap = c.cap_rate * base.amount
-        return (Fraction(cap), "capped") if cap is not None and exact > cap else (exact, "band")
+        paid = exact if cap is None else min(exact, Fraction(cap))
+        if c.floor is not None and paid < c.floor:
+            return Fraction(c.floor), "floor"
+        if c.minimum is not None and exact > 0 and paid < c.minimum:
+            return Fraction(0), "too-little"
+        return paid, "capped" if paid < exact else "band"
 
     @staticmethod
     def _lacking(c: Component, numbers: dict[str, Decimal | None]) -> str:
@@ -911,6 +929,9 @@ class _Audit:
         target, over = numbers["target"], numbers["compared"]
         if "attainment" in subjects and (target is None or target <= 0):
             return "no-target"
+        for read, of in ((c.reads_by, "by target"), (c.times_by, "times target")):
+            if read == "attainment of" and (numbers[of] is None or numbers[of] <= 0):
+                return "no-target"
         if "growth" in subjects and (over is None or over <= 0):
             return "no-comparison"
         if ("increment" in subjects or c.pays_on == "increment") and over is None:
@@ -928,7 +949,7 @@ class _Audit:
         self, c: Component, span: Span, base: Base, numbers: dict[str, Decimal | None]
     ) -> Fraction | None:
         """What the bands that are reached pay, column by column; None where none is."""
-        measure, reference = self._reading(c.reads_by, numbers, "by figure")
+        measure, reference = self._reading(c.reads_by, numbers, "by")
         paid_on = {"amount": base.amount, "increment": numbers["increment"]}
         whole = paid_on.get(c.pays_on, numbers["figure"]) or ZERO
         parts = {0: whole}
@@ -936,12 +957,27 @@ class _Audit:
             parts = dict(base.columns)
         elif base.columns:
             parts = {next(iter(base.columns)): whole}
+        bands = self._bands(c.table_id, span)
+        if c.pays_on == "figure" and bands and bands[0].kind == "marginal":
+            return self._cut_figure(whole, bands, Fraction(measure) / Fraction(reference))
         paid = [
             self._band(b, parts[b.column_no], measure, reference)
-            for b in self._bands(c.table_id, span)
+            for b in bands
             if b.column_no in parts and self._reached(b, measure, reference)
         ]
         return sum(paid, Fraction(0)) if paid else None
+
+    @staticmethod
+    def _cut_figure(whole: Decimal, bands: list[Band], reached: Fraction) -> Fraction | None:
+        """What a figure pays that is earned bit by bit, as its target is reached."""
+        paid = None
+        for band in bands:
+            start = Fraction(band.lower or 0)
+            is_begun = band.lower is None or reached > start or (band.lower_in and reached == start)
+            if is_begun:
+                top = reached if band.upper is None else min(reached, Fraction(band.upper))
+                paid = (paid or 0) + (top - start) * Fraction(band.rate or 0) * Fraction(whole)
+        return paid
 
     def _factor(
         self, c: Component, span: Span, numbers: dict[str, Decimal | None]
@@ -949,7 +985,7 @@ class _Audit:
         """What `times` multiplies by; None where it has no band."""
         if not c.times_table:
             return Fraction(1)
-        by, per = self._reading(c.times_by, numbers, "times figure")
+        by, per = self._reading(c.times_by, numbers, "times")
         bands = self._bands(c.times_table, span)
         rates = [band.rate for band in bands if self._reached(band, by, per)]
         return Fraction(rates[0] or 0) if rates else None
@@ -974,6 +1010,11 @@ class _Audit:
         return {
             "amount": base.amount,
             "amount to date": base.to_date,
+            "amount over": self._over(c, payee, unit, span),
+            "by other": self._other(c.by_name, payee, span),
+            "by target": self._target_of(c.by_name, payee, span),
+            "times other": self._other(c.times_name, payee, span),
+            "times target": self._target_of(c.times_name, payee, span),
             "spend": base.spend,
             "spend before": before[0] if before else ZERO,
             "compared": over,
@@ -984,6 +1025,31 @@ class _Audit:
             "times figure": self._read(c, c.times_name, c.times_of, payee, unit, span),
         }
 
+    def _over(self, c: Component, payee: str, unit: str, span: Span) -> Decimal:
+        """What is measured within the window that ends with a period."""
+        if c.window_calendar:
+            start = span_of(c.window_calendar, span.start).start
+        else:
+            start = shifted(span.end, -c.window_months)
+        return sum(
+            (
+                b.amount
+                for (p, u, s), b in self.figured[c.rule_id].items()
+                if (p, u) == (payee, unit) and start <= s.start and s.end <= span.end
+            ),
+            ZERO,
+        )
+
+    def _other(self, name: str, payee: str, span: Span) -> Decimal:
+        """What another component measures for a payee; nothing where it has no line."""
+        base = self.figured.get(name, {}).get((payee, "", span))
+        return base.amount if base else ZERO
+
+    def _target_of(self, name: str, payee: str, span: Span) -> Decimal | None:
+        """The target of another component."""
+        own = [c.target for c in self.plan.components if c.rule_id == name]
+        return self._figure(own[0], "payee", payee, "", span) if own else None
+
     def _read(
         self, c: Component, name: str, of: str, payee: str, unit: str, span: Span
     ) -> Decimal | None:
@@ -993,15 +1059,22 @@ class _Audit:
 
     @staticmethod
     def _reading(
-        subject: str, numbers: dict[str, Decimal | None], figure: str
+        subject: str, numbers: dict[str, Decimal | None], which: str
     ) -> tuple[Decimal, Decimal]:
         """What is compared with bounds, and what the bounds are multiplied with."""
-        name = {"attainment": "amount", "growth": "increment", "figure": figure}.get(
-            subject, subject
-        )
-        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(
-            subject
-        ) or Decimal(1)
+        name = {
+            "attainment": "amount",
+            "growth": "increment",
+            "figure": f"{which} figure",
+            "amount of": f"{which} other",
+            "attainment of": f"{which} other",
+        }.get(subject, subject)
+        references = {
+            "attainment": numbers["target"],
+            "growth": numbers["compared"],
+            "attainment of": numbers[f"{which} target"],
+        }
+        reference = references.get(subject) or Decimal(1)
         return numbers[name] or ZERO, reference
 
     def _open(
@@ -1009,16 +1082,20 @@ class _Audit:
     ) -> bool:
         absent = next(c for c in self.plan.components if c.rule_id == gate.component).absent_figure
         figure = self._figure(gate.name, gate.of, payee, unit, span)
-        value = (
-            (absent if figure is None else figure)
-            if gate.subject == "figure"
-            else numbers[
-                {"attainment": "amount", "growth": "increment"}.get(gate.subject, gate.subject)
-            ]
-        )
-        reference = {"attainment": numbers["target"], "growth": numbers["compared"]}.get(
-            gate.subject, Decimal(1)
-        )
+        values = numbers | {
+            "figure": absent if figure is None else figure,
+            "attainment": numbers["amount"],
+            "growth": numbers["increment"],
+            "amount of": self._other(gate.name, payee, span),
+            "attainment of": self._other(gate.name, payee, span),
+        }
+        value = values[gate.subject]
+        references = {
+            "attainment": numbers["target"],
+            "growth": numbers["compared"],
+            "attainment of": self._target_of(gate.name, payee, span),
+        }
+        reference = references.get(gate.subject, Decimal(1))
         return (
             value is not None
             and reference is not None

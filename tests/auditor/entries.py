@@ -151,7 +151,7 @@ def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
             for link in audit.book.held("party", "", payee, over.end - _DAY).get(c.role) or []:
                 sums[link.party, over] += earned * link.share
         for (payee, over), base in sums.items():
-            exact = Fraction(base) * Fraction(c.portion)
+            exact = Fraction(base) * Fraction(c.portion) / c.portion_per
             if c.cap is not None:
                 exact = min(exact, Fraction(c.cap))
             audit.answer.entries[c.rule_id, payee, over.key, "override"] = rounded(

@@ -1070,6 +1070,13 @@ ORDERS = "\n".join(
     f"from: 2024-09-0{n}}}"
     for n in (1, 2)
 )
+CLAIMS = "\n".join(
+    [
+        "  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}",
+        "  - {of: customer, subject: K1, role: partner, party: P1}",
+        "  - {of: customer, subject: K1, role: partner, party: P2, from: 2024-09-01}",
+    ]
+)
 HANDS = "\n".join(
     [
         "  - {of: account, issuer: Beichen Cloud, subject: A1, role: customer, party: K1}",
@@ -1389,6 +1396,11 @@ GALLERY: dict[str, Shows] = {
         f"limits: {{open registrations: 1}}\n{ORDERS}",
         PLAN + "limits: {open registrations: 1}\n",
         BOOK.replace("parties:", ORDERS + "\nparties:"),
+    ),
+    "claim-refused": settled(
+        f"limits: {{claims: first come}}\n{CLAIMS}",
+        PLAN + "limits: {claims: first come}\n",
+        f"links:\n{CLAIMS}\n",
     ),
     "unbinding-refused": settled(
         f"limits: {{unbinding: 3 months}}\n{HANDS}",

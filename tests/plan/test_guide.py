@@ -81,8 +81,10 @@ def _numbers(plan: Plan) -> Iterator[str]:
         yield from (show(n, 0) for n in (c.up_to, c.counts_from) if n is not None)
         yield from (show(c.cap) for _ in [0] if c.cap is not None)
         yield from (show_rate(c.cap_rate) for _ in [0] if c.cap_rate is not None)
-        if c.portion != 1:
-            yield show_rate(c.portion)
+        yield from (show(n) for n in (c.floor, c.minimum) if n is not None)
+        yield from (str(n) for n in (c.window_months,) if n)
+        if c.portion != c.portion_per:
+            yield show_rate(c.portion) if c.portion_per == 1 else f"{c.portion}/{c.portion_per}"
         if c.clawback_rule:
             yield str(c.clawback_span)
     for row in (*plan.bands, *plan.gates):
@@ -113,7 +115,8 @@ def _rate(rate: Decimal | None, written: str) -> str:
 def _names(plan: Plan) -> Iterator[str]:
     """Every role, figure and date that decides."""
     for c in plan.components:
-        names = (c.role, c.target, c.compare_name, c.by_name, c.times_name, c.baseline)
+        by_name = "" if c.reads_by == "amount over" else c.by_name
+        names = (c.role, c.target, c.compare_name, by_name, c.times_name, c.baseline)
         yield from (name for name in (*names, c.table_id) if name)
     yield from (str(band.valid_from) for band in plan.bands)
     yield from (row.role for row in plan.credit_roles)

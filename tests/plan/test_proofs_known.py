@@ -79,6 +79,54 @@ KNOWN = [
     ("columns-by-day", DAYS, ONE + "}", "timing", {None}),
     ("while-by-day", RATE, ONE + ", of: day >= 2024-06-15}", "timing", {None}),
     ("versions", RISE, ONE + "}", "timing", {True, None}),
+    # of two in scope who have 600 each and earn 100 each, one that has it all earns 200 and the
+    # other 100
+    (
+        "scope",
+        FLAT.replace("from 0 pays 80", "below 1000 pays 100, from 1000 pays 200"),
+        ONE + ", for: all}",
+        "merge",
+        {None},
+    ),
+    # 400 earn the floor of 50, as much again do so elsewhere
+    ("floor", RATE, ONE + ", floor: 50}", "split", {False}),
+    # 60 and 60 are paid together alone
+    ("minimum", RATE, ONE + ", minimum: 10}", "merge", {False}),
+    # sums over periods, comparisons further back and what others measure are not modelled
+    (
+        "window",
+        RATE,
+        ONE.replace("by: amount", "by: amount over 12 months") + "}",
+        "timing",
+        {None},
+    ),
+    (
+        "lag",
+        RATE,
+        "{id: one, pays: partner, per: month, on: increment, by: increment, table: t,"
+        " compare: 2 periods before}",
+        "timing",
+        {None},
+    ),
+    (
+        "another",
+        RATE,
+        ONE.replace("by: amount", "by: amount of other")
+        + "}, "
+        + ONE.replace("one", "other")
+        + "}",
+        "split",
+        {None, True},
+    ),
+    # the slices of a figure are not modelled
+    (
+        "accelerator",
+        SLICES.replace("1000", "100 %"),
+        "{id: one, pays: partner, per: month, on: figure pay, by: attainment, target: task,"
+        " table: t}",
+        "merge",
+        {None},
+    ),
     # a straight line to the target and none above it
     (
         "interpolated-on-figure",

@@ -74,10 +74,10 @@ def _one_in(draw: st.DrawFn, count: int) -> bool:
 
 
 @st.composite
-def _bands(draw: st.DrawFn, unit: str) -> list[str]:
+def _bands(draw: st.DrawFn, unit: str, pays_of: Sequence[str] = PAYS) -> list[str]:
     """Bands that cover everything, or all but the lowest; each boundary belongs to one side."""
     bounds = draw(st.sets(st.sampled_from(PERCENTS if unit else BOUNDS), max_size=3))
-    pays = st.sampled_from(PAYS)
+    pays = st.sampled_from(pays_of)
     words, begin = [], ""
     for bound in sorted(bounds):
         inside = draw(st.booleans())
@@ -108,7 +108,9 @@ def _columns(draw: st.DrawFn, unit: str) -> list[Item]:
 
 
 @st.composite
-def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str) -> list[Item]:
+def _table(
+    draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str, rates_only: bool = False
+) -> list[Item]:
     """Dated versions, which begin with a period; a version may be published late."""
     later = "2024-02-01" if per == "month" else "2024-01-01"
     starts = ("2023-01-01", later) if draw(st.booleans()) else ("2024-01-01",)
@@ -120,7 +122,7 @@ def _table(draw: st.DrawFn, kind: str, unit: str, columns: bool, per: str) -> li
         elif columns:
             version["columns"] = draw(_columns(unit))
         else:
-            version["bands"] = draw(_bands(unit))
+            version["bands"] = draw(_bands(unit, PAYS[:-2] if rates_only else PAYS))
         if _one_in(draw, 10):
             version["published"] = draw(st.sampled_from(("2023-06-01", "2024-06-01")))
         found.append(version)
@@ -145,15 +147,16 @@ _BY = (
     "attainment",
     "growth",
     "amount to date",
+    "amount over",
     "figure score",
 )
 _MARGINAL_ON = {
-    "amount": "amount",
-    "attainment": "amount",
-    "increment": "increment",
-    "growth": "increment",
+    "amount": ("amount",),
+    "attainment": ("amount", "figure pay"),
+    "increment": ("increment",),
+    "growth": ("increment", "figure pay"),
 }
-"""What a marginal table can be read by, and what it then pays on."""
+"""What a marginal table can be read by, and what it can then pay on."""
 _GATES = (
     "amount from 100",
     "attainment from 50 %",
@@ -163,6 +166,7 @@ _GATES = (
     "spend before below 500",
     "spend from 50",
     "amount to date above 100 and below 2,000",
+    "amount over WINDOW above 100",
 )
 _SCOPES = {
     "payee": ("all", "all with level elite", "all with level", "all with figure task"),
@@ -171,7 +175,9 @@ _SCOPES = {
 _COUNTS = ("customers", "customers from 100", "new customers", "new customers from 10")
 _OPTIONS = (
     ("cap", ("20", "33.33", "7.5 % of amount"), 4),
-    ("portion", ("70 %", "33.3 %"), 4),
+    ("portion", ("70 %", "1/3"), 4),
+    ("floor", ("5", "33"), 8),
+    ("minimum", ("2", "7.5"), 8),
     ("who", ("level = 'elite'", "level is missing"), 7),
     ("up to", ("250", "0.5"), 5),
     ("basis", ("x_Cash", "list"), 7),
@@ -189,12 +195,15 @@ def _component(
     on = draw(st.sampled_from(("amount", "amount", "increment", "figure pay")))
     if kind == "marginal":
         by = draw(st.sampled_from(list(_MARGINAL_ON)))
-        on = _MARGINAL_ON[by]
+        on = draw(st.sampled_from(_MARGINAL_ON[by]))
     columns = kind == "all units" and _one_in(draw, 3)
     counting = each == "payee" and kind == "all units" and not columns and _one_in(draw, 5)
     unit = " %" if by in ("attainment", "growth") else ""
-    tables[f"t{number}"] = draw(_table(kind, unit, columns, per))
+    in_slices = kind == "marginal" and on == "figure pay"
+    tables[f"t{number}"] = draw(_table(kind, unit, columns, per, in_slices))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
+    window = draw(st.sampled_from(("12 months", "year to date")))
+    by += f" {window}" if by == "amount over" else ""
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
     found["table"] = f"t{number}"
     if _one_in(draw, 5):
@@ -202,7 +211,7 @@ def _component(
         by_factor = draw(st.sampled_from(("attainment", "growth", "figure score")))
         found["times"] = f"f{number} by {by_factor}"
     if _one_in(draw, 6):
-        found["gates"] = [draw(st.sampled_from(_GATES))]
+        found["gates"] = [draw(st.sampled_from(_GATES)).replace("WINDOW", window)]
     found |= draw(_compared_with(found))
     if counting:
         found["counts"] = draw(st.sampled_from(_COUNTS))
@@ -210,7 +219,26 @@ def _component(
     if not columns and each in _SCOPES and _one_in(draw, 4):
         found["for"] = draw(st.sampled_from(_SCOPES[each]))
     found |= draw(_beside(found, per, earlier))
-    return found
+    return found | draw(_by_another(found, tables, earlier))
+
+
+@st.composite
+def _by_another(draw: st.DrawFn, component: Item, tables: Item, earlier: Sequence[Item]) -> Item:
+    """Perhaps a band, or a threshold, that is picked by what an earlier component measures."""
+    alike = [
+        e
+        for e in earlier
+        if (e["pays"], e["per"], e["each"]) == (component["pays"], component["per"], "payee")
+    ]
+    if not alike or not _one_in(draw, 2):
+        return {}
+    other = draw(st.sampled_from(alike))
+    table = tables[component["table"]]
+    ratio = "target" in other and draw(st.booleans())
+    if component["by"] == ("attainment" if ratio else "amount") and table[0]["kind"] != "marginal":
+        return {"by": f"{component['by']} of {other['id']}"}
+    gate = f"attainment of {other['id']} from 50 %" if ratio else f"amount of {other['id']} from 1"
+    return {"gates": [*component.get("gates", []), gate]}
 
 
 @st.composite
@@ -224,7 +252,7 @@ def _compared_with(draw: st.DrawFn, component: Item) -> Item:
     if "attainment" in said:
         found["target"] = f"{'goal' if owner else 'task'}{owner}"
     if "increment" in said or "growth" in said:
-        others = ("last year", "previous period", "last year of its customers")
+        others = ("last year", "previous period", "last year of its customers", "2 periods before")
         choices = (*["figure prior"] * 3, *others, f"figure base{owner}")
         found["compare"] = draw(st.sampled_from(choices))
     return found
@@ -239,6 +267,9 @@ def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
     for key, values, one_in in _OPTIONS:
         if _one_in(draw, one_in) and not (key == "up to" and counting):
             found[key] = draw(st.sampled_from(values))
+    for key in ("minimum", "cap"):
+        if "floor" in found:
+            found.pop(key, None)
     if _one_in(draw, 4):
         found["absent"] = draw(
             st.sampled_from(({"figure": "zero"}, {"period": "zero", "figure": "zero"}))
@@ -307,7 +338,7 @@ def _override(draw: st.DrawFn, on: Item) -> Item:
         "pays": "centre" if on["pays"] == "partner" else "manager",
         "per": draw(st.sampled_from((on["per"], "year"))),
         "on": f"earned {on['id']} below",
-        "portion": "12.5 %",
+        "portion": draw(st.sampled_from(("12.5 %", "1/12"))),
     }
     return found | draw(st.sampled_from(({}, {"cap": "2.5"})))
 

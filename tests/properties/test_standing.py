@@ -39,7 +39,8 @@ def _rows_of(run: Run, payees: frozenset[str], are_theirs: bool) -> dict[str, Co
 
 
 def _without_limits(plan: Plan) -> Plan:
-    terms = replace(plan.terms[0], registration_days=0, open_registrations=0, cooldown_months=0)
+    none = {"registration_days": 0, "open_registrations": 0, "cooldown_months": 0}
+    terms = replace(plan.terms[0], **none, first_come=False)
     return replace(plan, terms=(terms,))
 
 

@@ -15,7 +15,7 @@ from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from tests.command import fenrun
-from tests.errors.gallery import KNOWN
+from tests.errors.gallery import KNOWN, PLAN
 
 DAY = timedelta(days=1)
 
@@ -59,6 +59,16 @@ def test_a_figure_is_of_who_brought_it_though_a_later_file_has_the_name(tmp_path
 
 
 LINK = "links:\n  - {of: customer, subject: K1, role: partner, party: %s, from: %s%s}\n"
+
+
+def test_who_came_first_is_no_clash_where_the_plan_says_so(tmp_path: Path) -> None:
+    books = _Books(tmp_path)
+    books.take(LINK % ("P1", "2024-01-01", "") + LINK.partition("\n")[2] % ("P2", "2024-02-01", ""))
+    assert [problem.code for problem in books.clashes()] == ["link-over-100"]
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(PLAN + "limits: {claims: first come}\n", "utf-8")
+    import_file(books.store, plan, books.known + DAY)
+    assert not books.clashes()
 
 
 def test_rows_in_force_are_listed_with_who_brought_them(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from fenrun.base.money import decimals
 from fenrun.base.problem import Problem
 from fenrun.base.table import from_rows
 from fenrun.book.as_of import Sources, with_common_decimals
-from fenrun.book.limits import within_limits
+from fenrun.book.limits import NO_LIMITS, Limits, within_limits
 from fenrun.book.rows import SETTLED, TABLES
 from fenrun.engine.codes import Codes, day_column, day_number, day_of, scaled_column
 from fenrun.engine.runner import NUMBER, TEXT, Runner
@@ -140,15 +140,14 @@ def load_book(
     book: Book,
     codes: Codes,
     shares: Shares,
-    limits: tuple[int, int, int],
+    limits: Limits,
     figure_scale: int,
     with_tenures: bool = True,
 ) -> list[Problem]:
     """Make the tables `parties`, `links`, `labels` and `figures`; return what the limits refuse.
 
-    `limits` are the three of within_limits, in its order. Amounts of figures are whole
-    numbers of 10 to the minus `figure_scale`. Since when a link is held, and who held it before, is
-    worked out `with_tenures` alone.
+    Amounts of figures are whole numbers of 10 to the minus `figure_scale`. Since when a link is
+    held, and who held it before, is worked out `with_tenures` alone.
     """
     runner.load_table("book_parties", _coded_parties(book.parties, codes))
     runner.load_table("book_links", _coded_links(book.links, codes, shares))
@@ -168,7 +167,7 @@ def load_book(
             runner.load("party_order", {"party": NUMBER, "place": NUMBER}, places)
         runner.run(step, filled)
         if step.name == "links_as_of":
-            problems += _apply_limits(runner, codes, limits)
+            problems += _apply_limits(runner, codes, shares, limits)
     return problems
 
 
@@ -258,13 +257,13 @@ def _coded_figures(table: pa.Table, codes: Codes, scale: int) -> pa.Table:
     )
 
 
-def _apply_limits(runner: Runner, codes: Codes, limits: tuple[int, int, int]) -> list[Problem]:
+def _apply_limits(runner: Runner, codes: Codes, shares: Shares, limits: Limits) -> list[Problem]:
     """Take what the limits refuse out of `links_as_of`."""
-    if not any(limits):
+    if limits == NO_LIMITS:
         return []
     found = runner.rows(f"SELECT {', '.join(_LINKS)} FROM links_as_of")
     rows = [_as_text(dict(zip(_LINKS, row)), codes) for row in found]
-    kept, problems = within_limits(rows, *limits)
+    kept, problems = within_limits(rows, limits, 10**shares.role)
     runner.load("links_as_of", _LINKS, [_as_codes(row, codes) for row in kept])
     return problems
 

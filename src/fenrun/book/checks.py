@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,7 @@ from fenrun.base.when import span_in_words
 from fenrun.base.words import Message
 from fenrun.book.as_codes import Shares, book_of, issuer_and_subject, load_book, shares_of
 from fenrun.book.as_of import Sources
+from fenrun.book.limits import NO_LIMITS
 from fenrun.book.rows import ROLE_KINDS
 from fenrun.book.write import ended_link, in_one_line
 from fenrun.engine.codes import Codes, day_of, unscaled
@@ -69,12 +71,16 @@ WHERE {wrong}
 GROUP BY l.party, l.role, p.kind, l.source"""
 
 
-def problems_of(sources: Sources) -> list[Problem]:
-    """Return all problems of the book that some sources make."""
+def problems_of(sources: Sources, first_come: bool = False) -> list[Problem]:
+    """Return all problems of the book that some sources make.
+
+    `first_come`, of two claims the earlier holds, and that is no problem of the book.
+    """
     runner, codes, book = SQLite(), Codes(), book_of(sources)
     shares = shares_of(book)
     scale = max(map(decimals, book.figures["amount"].unique().to_pylist()), default=0)
-    load_book(runner, book, codes, shares, (0, 0, 0), scale, with_tenures=False)
+    limits = replace(NO_LIMITS, first_come=first_come)
+    load_book(runner, book, codes, shares, limits, scale, with_tenures=False)
     return find(runner, codes, shares)
 
 

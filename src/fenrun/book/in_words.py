@@ -12,6 +12,7 @@ from fenrun.base.money import decimals
 from fenrun.base.problem import Refused
 from fenrun.book.as_codes import book_of, issuer_and_subject, load_book, shares_of, subject_code
 from fenrun.book.as_of import Sources
+from fenrun.book.limits import NO_LIMITS
 from fenrun.book.rows import IDENTITY_KEY
 from fenrun.engine.codes import Codes, day_number, day_of, unscaled
 from fenrun.engine.runner import Bulk, Runner, SQLite
@@ -72,8 +73,8 @@ class KnownBook:
         return self._load(Bulk())
 
     def _load(self, runner: Runner) -> Runner:
-        codes, shares, no_limits = self._codes, self._shares, (0, 0, 0)
-        load_book(runner, self._book, codes, shares, no_limits, self._scale, with_tenures=False)
+        codes, shares = self._codes, self._shares
+        load_book(runner, self._book, codes, shares, NO_LIMITS, self._scale, with_tenures=False)
         return runner
 
     def names(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Limits of a programme on the book: open registrations, and how soon a holder may change again.
+"""Limits of a programme on the book: who came first, open registrations, changes of holders.
 
 A change that is refused does not count against the next one, so the changes are walked in their
 order.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -18,19 +19,37 @@ Row = dict[str, Any]
 """A row of `links_as_of`."""
 
 
-def within_limits(
-    links: list[Row], registration_days: int, most_open: int, cooldown_months: int
-) -> tuple[list[Row], list[Problem]]:
+@dataclass(frozen=True)
+class Limits:
+    """The limits of a programme; 0 stands for: no such limit."""
+
+    registration_days: int
+    """So long the registration of an order is valid."""
+    most_open: int
+    """So many registrations a party may have open at a time."""
+    cooldown_months: int
+    """The span in which a customer's holder of a role cannot be removed a second time."""
+    first_come: bool
+    """Of two claims that are over the whole together the earlier holds."""
+
+
+NO_LIMITS = Limits(0, 0, 0, False)
+
+
+def within_limits(links: list[Row], limits: Limits, whole: int) -> tuple[list[Row], list[Problem]]:
     """Return the links that the limits leave, as far as they go, and a problem for each refused.
 
-    `registration_days`: how long the registration of an order is valid. `most_open`: the
-    registrations that a party may have open at a time. `cooldown_months`: the span in which a
-    customer's holder of a role cannot be removed a second time. 0 stands for: no such limit.
+    `whole` is a whole share in a customer, order or resource.
     """
     problems: list[Problem] = []
+    registration_days, cooldown_months = limits.registration_days, limits.cooldown_months
     rows = sorted(links, key=lambda row: (row["valid_from"], row["link_id"]))
     orders = [row for row in rows if row["of_kind"] == "order"]
-    kept = list(_within_limit(orders, registration_days, most_open, problems))
+    others = [row for row in rows if row["of_kind"] != "order"]
+    rows = [*_within_limit(orders, registration_days, limits.most_open, problems), *others]
+    if limits.first_come:
+        rows = list(_first_come(rows, whole, problems))
+    kept = [row for row in rows if row["of_kind"] == "order"]
     kept += [row for row in rows if row["of_kind"] not in ("order", "customer")]
     holders: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -39,6 +58,52 @@ def within_limits(
     for links in holders.values():
         kept += _after_cooldown(links, cooldown_months, problems) if cooldown_months else links
     return kept, problems
+
+
+def _first_come(links: list[Row], whole: int, problems: list[Problem]) -> Iterator[Row]:
+    """Yield the links, each for the days on which who came before it leaves room for it.
+
+    Who came on the same day came neither first nor second: both are yielded as they are.
+    """
+    claims: dict[tuple[str, int, str], list[tuple[date, Row]]] = defaultdict(list)
+    for row in links:
+        if row["of_kind"] not in ("customer", "order", "resource"):
+            yield row
+            continue
+        before = claims[row["of_kind"], row["code"], row["role"]]
+        earlier = [one for day, one in before if day < row["valid_from"]]
+        left, first = _room(row, earlier, whole)
+        if first:
+            values = {
+                "subject": row["subject"],
+                "role": row["role"],
+                "party": row["party"],
+                "day": row["valid_from"],
+                "first": first["party"],
+            }
+            place = Place(row["source"], row["row_no"], row["subject"])
+            problems.append(Problem("claim-refused", place, values))
+        if left["valid_from"] < left["valid_to"]:
+            before.append((row["valid_from"], left))
+            yield left
+
+
+def _room(row: Row, earlier: list[Row], whole: int) -> tuple[Row, Row | None]:
+    """Return a link for the first days on which earlier ones leave room, and who came first."""
+    first, start, end = None, row["valid_from"], row["valid_to"]
+    while start < end and (over := _in_the_way(row, earlier, start, whole)):
+        first, start = first or over[0], min(one["valid_to"] for one in over)
+    for day in sorted(one["valid_from"] for one in earlier if start < one["valid_from"] < end):
+        if over := _in_the_way(row, earlier, day, whole):
+            first, end = first or over[0], day
+            break
+    return row | {"valid_from": min(start, end), "valid_to": end}, first
+
+
+def _in_the_way(row: Row, earlier: list[Row], day: date, whole: int) -> list[Row]:
+    """Return the earlier links of a day with which a link would be over the whole."""
+    held = [one for one in earlier if one["valid_from"] <= day < one["valid_to"]]
+    return held if sum(one["share"] for one in held) + row["share"] > whole else []
 
 
 def _within_limit(

@@ -32,6 +32,8 @@ _MEASURED = (
 """The columns of `performance_measures`."""
 RESULTS = frozenset(("credited", "team_credits", "held_spend", "uncredited", "ledger"))
 """The steps that follow from the sums of months."""
+_MONTHS_LOOKED_AT = 12
+"""The months before its first earning that a settlement looks at in any case."""
 _LEAF_OF_LINK = ("payee", "previous", "link")
 
 
@@ -119,7 +121,14 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
     That is: first purchases, new customers, amounts to date.
     """
-    return amount_to_date_needed(plans) or since_needed(plans)
+    return sums_history(plans) or since_needed(plans)
+
+
+def sums_history(plans: Sequence[Plan]) -> bool:
+    """Return whether something sums or compares what was measured more than a year before."""
+    components = [c for plan in plans for c in plan.components]
+    spans = [months for c in components for months in (c.window_months, c.compare_lag)]
+    return amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
 
 
 def amount_to_date_needed(plans: Sequence[Plan]) -> bool:

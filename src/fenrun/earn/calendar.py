@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import date
 
 from fenrun.base.when import LONG_AGO, Period, period_of
-from fenrun.credit.crediting import history_needed
+from fenrun.charges.rows import DAYS
+from fenrun.credit.crediting import history_needed, sums_history
 from fenrun.plan.rows import Plan
 
 MONTHLY = "1@1"
@@ -44,6 +45,14 @@ def first_charged(plans: Sequence[Plan], period: Period) -> date:
         if any(p.terms[0].year_starts != 1 for p in plans)
         else first.replace(year=max(first.year - 1, 1), month=1)
     )
+
+
+def first_summed(plans: Sequence[Plan], period: Period) -> date:
+    """First day of the months whose measures settling the period sums.
+
+    Where something sums what was measured long before, that of all charges.
+    """
+    return DAYS[0] if sums_history(plans) else first_charged(plans, period)
 
 
 def charged(plans: Sequence[Plan], period: Period) -> tuple[date, date]:

@@ -65,7 +65,7 @@ _BELOW = """
 SELECT component, payee, unit, period, amount, plan
 FROM component_earnings
 WHERE reason = 'no-band' AND amount < 0 AND last_month >= {paid_from}
-  AND reads_by IN ('amount', 'amount to date', 'attainment')"""
+  AND reads_by IN ('amount', 'amount to date', 'amount over', 'attainment')"""
 _UNLIKE = """
 SELECT DISTINCT f.figure, f.party, f.period, f.currency, k.component, z.currency AS wanted, k.plan
 FROM component_earnings AS e

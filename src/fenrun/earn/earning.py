@@ -13,13 +13,14 @@ from fenrun.base.when import Period, period_of
 from fenrun.book.rows import ROLE_KINDS
 from fenrun.credit.crediting import amount_to_date_needed, code_test, label_join, to_sql
 from fenrun.credit.shared_work import shared_work
-from fenrun.earn.calendar import MONTHLY, first_charged, first_needed
+from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_summed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import Tree
 from fenrun.plan.rows import Plan
+from fenrun.plan.vocabulary import OTHERS_READINGS
 
 STEPS = read_steps("fenrun.earn")
 _CENTS = 2
@@ -38,6 +39,8 @@ _OPTIONAL = {
     "column_measures": (*_UNIT, "column_no", "columns", "amount"),
     "customers_last_year": (*_UNIT, "amount"),
     "payees_in_scope": (*_UNIT, "since"),
+    "windowed": (*_UNIT, "amount"),
+    "named_measures": ("plan", "component", "other", "payee", "period", "amount", "target"),
     "gated": (*_UNIT, "gate_no", "words"),
     "mixed_columns": _UNIT,
     "factors": (*_UNIT, "factor", "words"),
@@ -113,7 +116,8 @@ class Scales:
     """Of what is earned and paid."""
     party_share: int
     curved: bool
-    """Whether some table is interpolated: then what bands pay is divided by the part."""
+    """Whether some table is interpolated, or cuts a figure into slices: then what bands pay is
+    divided by the part."""
 
     @property
     def part(self) -> int:
@@ -183,11 +187,22 @@ def scales_of(
         flat=most(*(band.flat for band in bands)),
         portion=most(*(component.portion for component in components)),
         factor=most(*(band.rate for band in bands if band.table_id in times)),
-        cap=most(*(c.cap for c in components), *(g.cap for g in groups)),
+        cap=most(
+            *(amount for c in components for amount in (c.cap, c.floor, c.minimum)),
+            *(g.cap for g in groups),
+        ),
         cap_rate=most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)),
         money=max(_CENTS, most(*steps, *paid, *floors, *caps)),
         party_share=party_share,
-        curved=any(band.kind == "interpolated" for band in bands),
+        curved=any(map(_is_curved, plans)),
+    )
+
+
+def _is_curved(plan: Plan) -> bool:
+    """Return whether what some band of a plan pays is to be divided."""
+    kinds = {(band.table_id, band.kind) for band in plan.bands}
+    return any(kind == "interpolated" for _, kind in kinds) or any(
+        c.pays_on == "figure" and (c.table_id, "marginal") in kinds for c in plan.components
     )
 
 
@@ -252,15 +267,35 @@ class Earning:
             for plan in self.plans
             for row in plan.less
         ]
-        runner.load("less", dict.fromkeys(("plan", "component", "other"), NUMBER), rows)
+        columns = dict.fromkeys(("plan", "component", "other"), NUMBER)
+        runner.load("less", columns, rows)
+        rows = [tuple(map(code, read)) for read in self._reads_others()]
+        runner.load("reads_others", columns, rows)
+
+    def _reads_others(self) -> list[tuple[str, str, str]]:
+        """Return which components read what others measure: plan, component, other."""
+        read = [
+            (plan.id, c.rule_id, subject, name)
+            for plan in self.plans
+            for c in plan.components
+            for subject, name in ((c.reads_by, c.by_name), (c.times_by, c.times_name))
+        ]
+        read += [(p.id, g.component, g.subject, g.name) for p in self.plans for g in p.gates]
+        of_others = [(*own, name) for *own, subject, name in read if subject in OTHERS_READINGS]
+        return [(plan, own, name) for plan, own, name in dict.fromkeys(of_others)]
 
     def _load_periods(self, runner: Runner) -> None:
         """Load every period of the calendars in use that begins in the months looked at."""
         used = {MONTHLY}
         for plan in self.plans:
-            used |= {c for k in plan.components for c in (k.calendar, k.baseline_calendar) if c}
+            used |= {
+                calendar
+                for c in plan.components
+                for calendar in (c.calendar, c.baseline_calendar, c.window_calendar)
+                if calendar
+            }
             used |= {group.calendar for group in plan.groups if group.calendar}
-        first, last = first_charged(self.plans, self.period), self.period.span.end
+        first, last = first_summed(self.plans, self.period), self.period.span.end
         rows = []
         for calendar in sorted(used):
             months, year_starts = map(int, calendar.split("@"))
@@ -329,7 +364,7 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            *("scope", "clawback_unit", "clawback_from"),
+            *("scope", "clawback_unit", "clawback_from", "window_calendar"),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
@@ -340,12 +375,17 @@ class Earning:
             "rank": (NUMBER, int),
             "clawback_span": (NUMBER, int),
             "pro_rata": (NUMBER, int),
+            "compare_lag": (NUMBER, int),
+            "window_months": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
             "absent_period": amount(scales.measure),
             "portion": amount(scales.portion),
+            "portion_per": (NUMBER, int),
             "cap": amount(scales.limit),
+            "floor": amount(scales.limit),
+            "minimum": amount(scales.limit),
             "cap_rate": amount(scales.limit - scales.measure),
             **dict.fromkeys(texts, as_is),
             **dict.fromkeys(names, named),
@@ -451,6 +491,10 @@ class Earning:
             found.add("customers_last_year")
         if has_scope(plans):
             found.add("payees_in_scope")
+        if any(c.window_months or c.window_calendar for c in components):
+            found.add("windowed")
+        if self._reads_others():
+            found.add("named_measures")
         if any(plan.gates for plan in plans):
             found.add("gated")
         if any(plan.columns for plan in plans):
@@ -512,6 +556,7 @@ class Earning:
         }
         return {name: str(10**power) for name, power in powers.items()} | {
             "earn_from": str(month_number(first_needed(self.plans, self.period))),
+            "scope_from": str(month_number(first_charged(self.plans, self.period))),
             "paid_from": str(month_number(self.period.span.start)),
             "paid_to": str(month_number(self.period.last_day) + 1),
             "baseline": str(self.codes.of("baseline")),

@@ -34,9 +34,9 @@ class Earning:
     step_no: int
     """0 for what the component earns by itself; then the order in which clauses change it."""
     reason: str
-    """Of step 0: `band`, `capped`, or why it is nothing: `not-in-scope` (it is for others), `payee`
-    (does not qualify), `no-unit`,
-    `no-target`, `no-comparison`, `no-figure`, `no-band`, `gate` (its threshold is not met),
+    """Of step 0: `band`, `capped`, `floor`, or why it is nothing: `not-in-scope` (it is for
+    others), `payee` (does not qualify), `no-unit`, `no-target`, `no-comparison`, `no-figure`,
+    `no-band`, `too-little` (than the minimum), `gate` (its threshold is not met),
     `two-columns` (an increment or figure cannot be told apart by them; this is a problem too).
 
     Of the others: `gate` (of another component's earnings), `less`, `beaten`, `ceiling`,
@@ -60,13 +60,15 @@ class Earning:
     pays_on: str | None
     reads_by: str | None
     portion: Decimal | None
+    """Part that is paid, yet to be divided by what the plan says: 1 of 1/12."""
     table_id: str | None
     table_from: date | None
     """Which version of the table was in force on the period's first day."""
     uncapped: Decimal | None
     """Exact, before cap and rounding; `divisor` times as much."""
     divisor: Decimal | None
-    """What `uncapped` is yet to be divided by; 1 unless the rate lies between two points."""
+    """What `uncapped` is yet to be divided by; 1 unless the rate lies between two points, a figure
+    is cut into slices, or the portion is a fraction."""
     cap: Decimal | None
     earned: Decimal
     """Rounded, once, as the plan says; below zero where something is taken off."""

@@ -57,7 +57,8 @@ SELECT k.plan, k.component, h.party AS payee,
        p.period_from, p.period_to, p.first_month, p.last_month, k.counts, k.up_to,
        min(greatest(h.valid_from, p.period_from)) AS since
 FROM totals_of AS k
-JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN periods AS p
+  ON p.calendar = k.calendar AND p.last_month >= {scope_from} AND p.last_month < {paid_to}
 JOIN links AS h
   ON h.role = k.role AND h.sound = 1 AND h.valid_from < p.period_to AND p.period_from < h.valid_to
  AND (k.each = 'payee' OR h.of_kind = 'customer')
@@ -69,7 +70,8 @@ UNION ALL
 SELECT k.plan, k.component, l.party, 0, p.calendar, p.period, p.period_from, p.period_to,
        p.first_month, p.last_month, k.counts, k.up_to, p.period_from
 FROM totals_of AS k
-JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN periods AS p
+  ON p.calendar = k.calendar AND p.last_month >= {scope_from} AND p.last_month < {paid_to}
 JOIN labels AS l
   ON l.label = k.scope_name AND (k.scope_value = 0 OR l.value = k.scope_value)
  AND l.valid_from <= p.period_from AND p.period_from < l.valid_to
@@ -79,7 +81,8 @@ UNION ALL
 SELECT k.plan, k.component, f.party, 0, p.calendar, p.period, p.period_from, p.period_to,
        p.first_month, p.last_month, k.counts, k.up_to, p.period_from
 FROM totals_of AS k
-JOIN periods AS p ON p.calendar = k.calendar AND p.last_month < {paid_to}
+JOIN periods AS p
+  ON p.calendar = k.calendar AND p.last_month >= {scope_from} AND p.last_month < {paid_to}
 JOIN figures AS f ON f.figure = k.scope_name AND f.period = p.period
 WHERE k.scope = 'figure'
   AND NOT EXISTS (SELECT 1 FROM parties AS q WHERE q.party = f.party AND ({other_kind}))
@@ -156,21 +159,62 @@ GROUP BY h.plan, h.component, h.payee, h.unit, h.period
 -- Which tests of payees hold for whom in which period.
 {payee_matches}
 
+-- step: windowed
+-- What components measure over their windows: so many months up to the end of each period, or since
+-- a longer period began.
+SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount) AS amount
+FROM components AS k
+JOIN like_of AS l ON l.plan = k.plan AND l.component = k.component
+JOIN measures AS b
+  ON b.plan = l.like_plan AND b.component = l.like_component AND b.last_month >= {earn_from}
+LEFT JOIN periods AS p
+  ON p.calendar = k.window_calendar AND p.first_month <= b.first_month
+ AND b.last_month <= p.last_month
+JOIN measures AS o
+  ON o.plan = b.plan AND o.component = b.component AND o.payee = b.payee AND o.unit = b.unit
+ AND o.last_month <= b.last_month
+ AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
+WHERE k.window_months > 0 OR k.window_calendar <> ''
+GROUP BY k.plan, k.component, b.payee, b.unit, b.period
+
+-- step: named_measures
+-- What other components measure for payees whose band or threshold it picks, with their targets;
+-- nothing measured is 0.
+SELECT q.plan, q.component, q.other, b.payee, b.period, coalesce(max(o.amount), 0) AS amount,
+       max(t.amount) AS target
+FROM reads_others AS q
+JOIN terms AS z ON z.plan = q.plan
+JOIN like_of AS l ON l.plan = q.plan AND l.component = q.component
+JOIN measures AS b ON b.plan = l.like_plan AND b.component = l.like_component
+JOIN components AS k ON k.plan = q.plan AND k.component = q.other
+JOIN like_of AS m ON m.plan = q.plan AND m.component = q.other
+LEFT JOIN measures AS o
+  ON o.plan = m.like_plan AND o.component = m.like_component AND o.payee = b.payee
+ AND o.period = b.period
+LEFT JOIN figures AS t
+  ON t.party = b.payee AND t.figure = k.target AND t.period = b.period
+ AND t.currency IN (z.currency, 0)
+GROUP BY q.plan, q.component, q.other, b.payee, b.period
+
 -- step: referenced
 -- Each base beside what it is measured against: figures of the book, or the measure of an earlier
 -- period.
 SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.payee, b.unit, k.each,
        k.per, b.period, b.period_from, b.period_to, b.first_month, b.last_month, z.currency,
-       b.amount, b.to_date, k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion, k.cap,
-       k.cap_rate, k.table_id, z.round_step, z.round_per, z.round_mode,
+       b.amount, b.to_date, k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion,
+       k.portion_per, k.cap, k.cap_rate, k.floor, k.minimum, k.table_id, z.round_step,
+       z.round_per, z.round_mode,
        t.amount AS target,
        CASE k.compare WHEN 'last year' THEN coalesce(y.amount, k.absent_period)
                       WHEN 'previous period' THEN coalesce(v.amount, k.absent_period)
+                      WHEN 'periods before' THEN coalesce(d.amount, k.absent_period)
                       WHEN 'last year of its customers' THEN coalesce(c.amount, k.absent_period)
                       WHEN 'figure' THEN coalesce(f.amount, k.absent_figure) END AS compared,
        coalesce(n.amount, k.absent_figure) AS figure,
        coalesce(w.amount, k.absent_figure) AS by_figure,
        coalesce(x.amount, k.absent_figure) AS times_figure, k.absent_figure, b.spend,
+       i.amount AS windowed, r.amount AS by_other, r.target AS by_other_target,
+       s.amount AS times_other, s.target AS times_other_target,
        coalesce(v.spend, 0) AS spend_before,
        CASE WHEN k.payee_test = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies,
        {is_in_scope} AS in_scope
@@ -200,6 +244,18 @@ LEFT JOIN measures AS y
 LEFT JOIN measures AS v
   ON v.plan = b.plan AND v.component = b.component AND v.payee = b.payee AND v.unit = b.unit
  AND v.period_to = b.period_from
+LEFT JOIN measures AS d
+  ON k.compare_lag > 0 AND d.plan = b.plan AND d.component = b.component AND d.payee = b.payee
+ AND d.unit = b.unit AND d.first_month = b.first_month - k.compare_lag
+LEFT JOIN windowed AS i
+  ON i.plan = k.plan AND i.component = k.component AND i.payee = b.payee AND i.unit = b.unit
+ AND i.period = b.period
+LEFT JOIN named_measures AS r
+  ON r.plan = k.plan AND r.component = k.component AND r.other = k.by_name
+ AND r.payee = b.payee AND r.period = b.period
+LEFT JOIN named_measures AS s
+  ON s.plan = k.plan AND s.component = k.component AND s.other = k.times_name
+ AND s.payee = b.payee AND s.period = b.period
 LEFT JOIN customers_last_year AS c
   ON c.plan = b.plan AND c.component = b.component AND c.payee = b.payee AND c.unit = b.unit
  AND c.period = b.period
@@ -219,17 +275,24 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
                             WHEN 'spend' THEN r.spend
                             WHEN 'spend before' THEN r.spend_before
                             WHEN 'amount to date' THEN r.to_date
+                            WHEN 'amount over' THEN r.windowed
+                            WHEN 'amount of' THEN o.amount
+                            WHEN 'attainment of' THEN o.amount
                             WHEN 'figure' THEN coalesce(f.amount, r.absent_figure)
                             ELSE r.amount - r.compared END AS measure,
              CASE g.subject WHEN 'attainment' THEN r.target
                             WHEN 'growth' THEN r.compared
+                            WHEN 'attainment of' THEN o.target
                             ELSE {one} END AS reference
       FROM referenced AS r
       JOIN gates AS g
         ON g.plan = r.plan AND g.component = r.component AND g.subject <> 'earned'
       LEFT JOIN figures AS f
         ON f.party = CASE g.whose WHEN 'customer' THEN r.unit ELSE r.payee END
-       AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, 0)) AS s
+       AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, 0)
+      LEFT JOIN named_measures AS o
+        ON o.plan = g.plan AND o.component = g.component AND o.other = g.name
+       AND o.payee = r.payee AND o.period = r.period) AS s
 WHERE NOT coalesce(
   s.reference > 0
   AND lies_within(s.measure, {bound}, s.reference, s.lower, s.lower_in, s.upper, s.upper_in),
@@ -252,24 +315,35 @@ SELECT r.*, r.amount - r.compared AS increment,
        CASE r.reads_by WHEN 'amount' THEN r.amount
                        WHEN 'attainment' THEN r.amount
                        WHEN 'amount to date' THEN r.to_date
+                       WHEN 'amount over' THEN r.windowed
+                       WHEN 'amount of' THEN r.by_other
+                       WHEN 'attainment of' THEN r.by_other
                        WHEN 'figure' THEN r.by_figure
                        ELSE r.amount - r.compared END AS measure,
        CASE r.reads_by WHEN 'attainment' THEN r.target
                        WHEN 'growth' THEN r.compared
+                       WHEN 'attainment of' THEN r.by_other_target
                        ELSE {one} END AS reference,
        CASE r.times_by WHEN 'amount' THEN r.amount
                        WHEN 'attainment' THEN r.amount
                        WHEN 'amount to date' THEN r.to_date
+                       WHEN 'amount over' THEN r.windowed
+                       WHEN 'amount of' THEN r.times_other
+                       WHEN 'attainment of' THEN r.times_other
                        WHEN 'figure' THEN r.times_figure
                        ELSE r.amount - r.compared END AS times_measure,
        CASE r.times_by WHEN 'attainment' THEN r.target
                        WHEN 'growth' THEN r.compared
+                       WHEN 'attainment of' THEN r.times_other_target
                        ELSE {one} END AS times_reference,
        CASE WHEN r.in_scope = 0 THEN 'not-in-scope'
             WHEN r.qualifies = 0 THEN 'payee'
             WHEN r.each <> 'payee' AND r.unit = 0 THEN 'no-unit'
             WHEN 'attainment' IN (r.reads_by, r.times_by)
               AND (r.target IS NULL OR r.target <= 0) THEN 'no-target'
+            WHEN (r.reads_by = 'attainment of' AND coalesce(r.by_other_target, 0) <= 0)
+              OR (r.times_by = 'attainment of' AND coalesce(r.times_other_target, 0) <= 0)
+            THEN 'no-target'
             WHEN 'growth' IN (r.reads_by, r.times_by)
               AND (r.compared IS NULL OR r.compared <= 0) THEN 'no-comparison'
             WHEN ('increment' IN (r.reads_by, r.times_by) OR r.pays_on = 'increment')
@@ -300,30 +374,41 @@ LEFT JOIN column_measures AS c
 WHERE t.hindrance IS NULL
 
 -- step: slices
--- The bands reached, with what each is applied to: the whole, or its own slice.
-SELECT t.plan, t.component, t.payee, t.unit, t.period, n.valid_from AS table_from, n.column_no,
-       n.kind, n.band_no, n.words, n.rate, n.flat,
-       CASE WHEN n.kind <> 'marginal' THEN times(p.base, {bound})
-            ELSE minus(lesser(times(t.measure, {bound}), times(n.upper, t.reference)),
-                       coalesce(times(n.lower, t.reference), 0)) END AS part,
-       CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
-            THEN plus(times(times(n.rate, n.upper - n.lower), t.reference),
-                      times(n.rate_to - n.rate,
-                            minus(times(t.measure, {bound}), times(n.lower, t.reference))))
+-- The bands reached, with what each is applied to: the whole, or its own slice. Of a figure each
+-- is applied to as much of it as the slice is of the reference: the slice times the rate is the
+-- slope, the reference the divisor.
+WITH reached AS (
+  SELECT t.plan, t.component, t.payee, t.unit, t.period, t.measure, t.reference, p.base,
+         n.valid_from AS table_from, n.column_no, n.kind, n.band_no, n.words, n.rate, n.rate_to,
+         n.flat, n.lower, n.upper,
+         CASE WHEN n.kind <> 'marginal' THEN 'whole'
+              WHEN t.pays_on = 'figure' THEN 'in proportion' ELSE 'slice' END AS cut,
+         CASE WHEN n.kind = 'marginal'
+              THEN minus(lesser(times(t.measure, {bound}), times(n.upper, t.reference)),
+                         coalesce(times(n.lower, t.reference), 0)) END AS slice
+  FROM tested AS t
+  JOIN tier_portions AS p
+    ON p.plan = t.plan AND p.component = t.component AND p.payee = t.payee
+   AND p.unit = t.unit AND p.period = t.period
+  JOIN bands AS n
+    ON n.plan = t.plan AND n.table_id = t.table_id
+   AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
+  WHERE t.hindrance IS NULL
+    AND lies_within(t.measure, {bound}, t.reference, n.lower, n.lower_in,
+                    CASE WHEN n.kind <> 'marginal' THEN n.upper END, n.upper_in))
+SELECT plan, component, payee, unit, period, table_from, column_no, kind, band_no, words, rate,
+       flat, CASE WHEN cut = 'slice' THEN slice ELSE times(base, {bound}) END AS part,
+       CASE WHEN cut = 'in proportion' THEN times(rate, slice)
+            WHEN kind = 'interpolated' AND upper IS NOT NULL
+            THEN plus(times(times(rate, upper - lower), reference),
+                      times(rate_to - rate,
+                            minus(times(measure, {bound}), times(lower, reference))))
             END AS slope,
-       CASE WHEN n.kind = 'interpolated' AND n.upper IS NOT NULL
-            THEN times(n.upper - n.lower, t.reference)
+       CASE WHEN cut = 'in proportion' THEN times(reference, {bound})
+            WHEN kind = 'interpolated' AND upper IS NOT NULL
+            THEN times(upper - lower, reference)
             ELSE {divisor_one} END AS divisor
-FROM tested AS t
-JOIN tier_portions AS p
-  ON p.plan = t.plan AND p.component = t.component AND p.payee = t.payee
- AND p.unit = t.unit AND p.period = t.period
-JOIN bands AS n
-  ON n.plan = t.plan AND n.table_id = t.table_id
- AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
-WHERE t.hindrance IS NULL
-  AND lies_within(t.measure, {bound}, t.reference, n.lower, n.lower_in,
-                  CASE WHEN n.kind <> 'marginal' THEN n.upper END, n.upper_in)
+FROM reached
 
 -- step: tier_earnings
 -- What each reached band pays, to be divided by its divisor.
@@ -352,9 +437,11 @@ WHERE t.hindrance IS NULL
 GROUP BY t.plan, t.component, t.payee, t.unit, t.period
 
 -- step: component_earnings
--- What is earned by itself: portion and multiplier, then cap, then rounding, once.
+-- What is earned by itself: portion and multiplier, then cap, floor or minimum, then rounding,
+-- once.
 WITH factored AS (
-  SELECT t.*, s.table_from, s.bands, coalesce(s.divisor, {divisor_one}) AS divisor,
+  SELECT t.*, s.table_from, s.bands,
+         times(coalesce(s.divisor, {divisor_one}), t.portion_per) AS divisor,
          f.words AS times_words,
          CASE WHEN t.times_table <> 0 AND f.factor IS NULL THEN 0
               ELSE coalesce(times(times(s.amount, t.portion),
@@ -369,16 +456,26 @@ WITH factored AS (
     ON f.plan = t.plan AND f.component = t.component
    AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
 bounded AS (
-  SELECT f.*, times(times(ceiling, divisor), {ceiling_lift}) AS most FROM factored AS f),
-exact AS (
+  SELECT f.*, times(times(ceiling, divisor), {ceiling_lift}) AS most,
+         times(times(f.floor, divisor), {ceiling_lift}) AS bottommost,
+         times(times(minimum, divisor), {ceiling_lift}) AS fewest
+  FROM factored AS f),
+with_reason AS (
   SELECT b.*,
          CASE WHEN hindrance IS NOT NULL THEN hindrance
+              WHEN compared(uncapped, bottommost) < 0 THEN 'floor'
               WHEN reached IS NULL THEN 'no-band'
+              WHEN compared(uncapped, 0) > 0 AND compared(lesser(uncapped, most), fewest) < 0
+              THEN 'too-little'
               WHEN compared(uncapped, most) > 0 THEN 'capped'
-              ELSE 'band' END AS reason,
-         times(lesser(uncapped, most), round_per) AS top,
+              ELSE 'band' END AS reason
+  FROM bounded AS b),
+exact AS (
+  SELECT b.*,
+         times(CASE reason WHEN 'floor' THEN bottommost WHEN 'too-little' THEN 0
+                           ELSE lesser(uncapped, most) END, round_per) AS top,
          times(divisor, {unit_of_uncapped}) AS bottom
-  FROM bounded AS b)
+  FROM with_reason AS b)
 SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, first_month,
        last_month, currency, amount, target, compared, base, measure, reference,
        pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, ceiling AS cap, reason,
@@ -600,7 +697,7 @@ WITH lines AS (
 below AS (
   SELECT k.plan, k.component, k.rank, k.role, h.party AS payee, k.per, p.period, p.period_from,
          p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap,
-         summed(times(l.earned, h.share)) AS base
+         k.portion_per, summed(times(l.earned, h.share)) AS base
   FROM components AS k
   JOIN terms AS z ON z.plan = k.plan
   JOIN periods AS p
@@ -613,13 +710,13 @@ below AS (
    AND h.valid_from < p.period_to AND p.period_to <= h.valid_to
   WHERE k.pays_on = 'earned' AND p.last_month < {paid_to}
   GROUP BY k.plan, k.component, k.rank, k.role, h.party, k.per, p.period, p.period_from,
-           p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap),
+           p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.portion_per, k.cap),
 stepped AS (
   SELECT b.*, z.round_step, z.round_mode,
          times(lesser(times(times(b.base, b.portion), {override_lift}),
-                      times(b.cap, {override_cap_lift})),
+                      times(times(b.cap, b.portion_per), {override_cap_lift})),
                z.round_per) AS top,
-         {override} AS bottom
+         times({override}, b.portion_per) AS bottom
   FROM below AS b
   JOIN terms AS z ON z.plan = b.plan)
 SELECT plan, component, rank, role, payee, per, period, period_from, period_to, last_month,

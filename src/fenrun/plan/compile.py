@@ -84,6 +84,7 @@ def _terms(draft: Draft) -> Terms:
         round_mode=mode,
         registration_days=limits.registration_lives or 0,
         open_registrations=limits.open_registrations or 0,
+        first_come=limits.claims is not None,
         cooldown_months=limits.unbinding or 0,
         consent_days=limits.consent_within or 0,
         mixed=text.mixed_bases or "",

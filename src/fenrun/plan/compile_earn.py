@@ -10,11 +10,23 @@ from typing import Any
 from fenrun.base.money import decimals, plain
 from fenrun.charges.rows import ORDER
 from fenrun.plan.draft import Draft, members_of
-from fenrun.plan.phrases import CapText, WindowText, figure_of, subject_of
+from fenrun.plan.phrases import (
+    CapText,
+    WindowText,
+    figure_of,
+    lag_of,
+    subject_of,
+    window_of,
+)
 from fenrun.plan.rows import Component, Gate, Group, Less
 from fenrun.plan.source import Path_
 from fenrun.plan.text import EarnText, GroupText
-from fenrun.plan.vocabulary import COMPARED_READINGS, MONTHS_OF, RATIO_READINGS
+from fenrun.plan.vocabulary import (
+    COMPARED_READINGS,
+    MONTHS_OF,
+    OTHERS_READINGS,
+    RATIO_READINGS,
+)
 
 _GROUPS_FROM = 1000
 """The rank of the first group, behind all components."""
@@ -92,7 +104,9 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
     pays_on = subject_of(item.on.removesuffix(" below"))
     reads_by = subject_of(item.by or "")
     target = figure_of(item.target)
-    compare = subject_of(item.compare or "")
+    lag = lag_of(item.compare)
+    compare = ("periods before", "", "payee") if lag else subject_of(item.compare or "")
+    window_months, window_calendar = _window(draft, path, item)
     times_table, times = _times(item)
     cap = item.cap or CapText(None, None, "")
     return Component(
@@ -120,11 +134,17 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         compare=compare[0],
         compare_name=compare[1],
         compare_of=compare[2],
-        portion=item.portion,
+        compare_lag=(lag or 0) * MONTHS_OF[item.per],
+        window_months=window_months,
+        window_calendar=window_calendar,
+        portion=item.portion.rate,
+        portion_per=item.portion.per,
         baseline=item.baseline.figure if item.baseline else "",
         baseline_calendar=_calendar(draft, item.baseline.per) if item.baseline else "",
         cap=cap.amount,
         cap_rate=cap.rate,
+        floor=item.floor,
+        minimum=item.minimum,
         table_id=item.table or "",
         times_table=times_table,
         times_by=times[0],
@@ -153,6 +173,27 @@ def _clawback(item: EarnText) -> dict[str, Any]:
         "clawback_label": window.label,
         "pro_rata": pro_rata,
     }
+
+
+def _readings(item: EarnText) -> list[tuple[str, str]]:
+    """Return what a component reads, with the name of whose."""
+    said = [subject_of(item.by or ""), _times(item)[1]]
+    return [(subject, name) for subject, name, _ in said] + [
+        (g.subject, g.name) for g in item.gates
+    ]
+
+
+def _window(draft: Draft, path: Path_, item: EarnText) -> tuple[int, str]:
+    """Return the window that `amount over` sums, as its months or the calendar of its period."""
+    names = {name for subject, name in _readings(item) if subject == "amount over"}
+    if not names:
+        return 0, ""
+    if len(names) > 1:
+        draft.wrong_value(path, "windows-differ", "by", id=item.id)
+    months, period = window_of(min(names))
+    if (months or MONTHS_OF[period]) % MONTHS_OF[item.per]:
+        draft.wrong_value(path, "window-no-whole", "by", window=min(names), per=item.per)
+    return months, _calendar(draft, period) if period else ""
 
 
 def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
@@ -226,6 +267,24 @@ def _check_others(draft: Draft, path: Path_, item: EarnText) -> None:
         named.append(((*path, "on"), item.on.split()[1]))
     for at, name in named:
         _check_other(draft, at, name, item, others)
+    for subject, name in _readings(item):
+        if subject in OTHERS_READINGS:
+            _check_read(draft, path, subject, name, item, others)
+
+
+def _check_read(
+    draft: Draft, path: Path_, subject: str, name: str, item: EarnText, others: dict[str, EarnText]
+) -> None:
+    """Check that what another component measures is of the same payee and period."""
+    other = others.get(name)
+    if other is None:
+        draft.unknown_name((*path, "by"), name, "no-other-component", list(others))
+        return
+    is_alike = (other.pays, other.per, other.each) == (item.pays, item.per, "payee")
+    if not is_alike or _is_override(other):
+        draft.wrong_value(path, "measured-otherwise", "by", id=item.id, name=name)
+    elif subject == "attainment of" and not other.target:
+        draft.wrong_value(path, "measured-without-target", "by", name=name)
 
 
 def _check_other(
@@ -276,6 +335,8 @@ _MEASURING = (
     "clawback",
     "for_",
     "absent",
+    "floor",
+    "minimum",
 )
 """The keys of a component that say what it measures."""
 
@@ -315,12 +376,22 @@ def _check_cap(draft: Draft, path: Path_, item: EarnText) -> None:
         _check_fineness(draft, path, item.cap)
         if item.cap.of not in ("", "amount"):
             draft.wrong_value((*path, "cap"), "cap-of-component", of=item.cap.of)
+    _check_amount_fineness(draft, (*path, "floor"), item.floor)
+    if item.floor is None:
+        return
+    if item.minimum is not None:
+        draft.wrong_value((*path, "minimum"), "floor-and-minimum", id=item.id)
+    if item.cap and (item.cap.amount is None or item.cap.amount < item.floor):
+        draft.wrong_value((*path, "floor"), "floor-above-cap", id=item.id)
 
 
 def _check_fineness(draft: Draft, path: Path_, cap: CapText) -> None:
-    places = draft.text.rounded[1]
-    if cap.amount is not None and decimals(cap.amount) > places:
-        draft.wrong_value((*path, "cap"), "cap-too-fine", amount=plain(cap.amount, 0))
+    _check_amount_fineness(draft, (*path, "cap"), cap.amount)
+
+
+def _check_amount_fineness(draft: Draft, path: Path_, amount: Decimal | None) -> None:
+    if amount is not None and decimals(amount) > draft.text.rounded[1]:
+        draft.wrong_value(path, "cap-too-fine", amount=plain(amount, 0))
 
 
 def check_tables(draft: Draft) -> None:

@@ -128,7 +128,8 @@ def _limits(limits: LimitText | None, lang: str) -> list[str]:
         "unbinding": limits.unbinding,
         "consent-within": limits.consent_within,
     }
-    return [say(f"guide-{key}", lang, count=n) for key, n in values.items() if n is not None]
+    said = [say(f"guide-{key}", lang, count=n) for key, n in values.items() if n is not None]
+    return [say("guide-first-come", lang), *said] if limits.claims else said
 
 
 def _exclusions(file: PlanFile, rules: Mapping[str, Rule], lang: str) -> list[dict[str, str]]:

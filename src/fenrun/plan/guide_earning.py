@@ -14,10 +14,10 @@ from fenrun.base.words import say
 from fenrun.charges.rows import ORDER
 from fenrun.plan.condition_words import column_words, condition_words
 from fenrun.plan.guide_tables import capital, reading, tables, unit
-from fenrun.plan.phrases import gate_words
+from fenrun.plan.phrases import PortionText, gate_words
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Component, Group, Rule
-from fenrun.plan.vocabulary import BASES, MONTHS_OF
+from fenrun.plan.vocabulary import BASES, MONTHS_OF, OTHERS_READINGS
 
 
 def title(rule: Rule, lang: str) -> str:
@@ -40,7 +40,7 @@ def component(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str
     """Return a component with its title, source, sentences in the order of counting, and tables."""
     rule = rules[c.rule_id]
     if c.pays_on == "earned":
-        values = {"role": c.role, "portion": show_rate(c.portion), "per": _per(c.per, lang)}
+        values = {"role": c.role, "portion": _portion(c), "per": _per(c.per, lang)}
         other = named(c.on_name, rules, lang)
         says = [say("guide-override", lang, other=other, **values), *_capped(file, c, lang)]
     else:
@@ -111,7 +111,7 @@ def _paying(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str) 
         said.append(say(f"guide-absent-period-{absent}", lang))
     for gate in gates:
         words = gate_words(gate.words, lang)
-        if gate.subject == "earned":
+        if gate.subject in ("earned", *OTHERS_READINGS):
             words = words.replace(gate.name, named(gate.name, rules, lang))
         said.append(say("guide-gate", lang, words=words))
     on = say(f"reading-{c.pays_on}", lang, name=c.on_name)
@@ -136,12 +136,17 @@ def _on_key(file: PlanFile, c: Component) -> str:
 def _adjusting(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str) -> list[str]:
     """Return sentences about portion, multiplier, cap, less and clawback."""
     said = []
-    if c.portion != 1:
-        said.append(say("guide-portion", lang, portion=show_rate(c.portion)))
+    if c.portion != c.portion_per:
+        said.append(say("guide-portion", lang, portion=_portion(c)))
     if c.times_table:
         by = reading(c.times_by, c.times_name, c.target, lang)
         said.append(say("guide-times", lang, table=c.times_table, by=by))
     said += _capped(file, c, lang)
+    for key, value in (("guide-floor", c.floor), ("guide-minimum", c.minimum)):
+        if value is not None:
+            amount = f"{show(value)} {file.plan.terms[0].currency}"
+            values = {"of": _of_unit(c, lang), "per": _per(c.per, lang)}
+            said.append(say(key, lang, amount=amount, **values))
     for less in file.plan.less:
         if less.component == c.rule_id:
             said.append(say("guide-less", lang, other=named(less.other, rules, lang)))
@@ -165,6 +170,10 @@ def _clawback(c: Component, rules: Mapping[str, Rule], lang: str) -> str:
         part=say("clawback-pro-rata" if c.pro_rata else "clawback-all", lang),
         window=say(f"clawback-window-{start}", lang, span=span, label=label, **within),
     )
+
+
+def _portion(c: Component) -> str:
+    return PortionText(c.portion, c.portion_per).words
 
 
 def _capped(file: PlanFile, c: Component, lang: str) -> list[str]:
@@ -216,7 +225,8 @@ def _compared(c: Component, lang: str) -> str:
     if c.compare == "figure":
         whose = say(f"whose-{c.compare_of}", lang)
         return say("compare-figure", lang, name=c.compare_name, whose=whose)
-    return say("compare-" + c.compare.replace(" ", "-"), lang)
+    periods = c.compare_lag // MONTHS_OF[c.per]
+    return say("compare-" + c.compare.replace(" ", "-"), lang, periods=periods)
 
 
 def group(file: PlanFile, g: Group, rules: Mapping[str, Rule], lang: str) -> str:

@@ -10,6 +10,7 @@ from fenrun.base.money import show, show_rate
 from fenrun.base.words import say
 from fenrun.plan.bands import Bounds, limit_words
 from fenrun.plan.condition_words import condition_words
+from fenrun.plan.phrases import reading_words
 from fenrun.plan.rows import Band, Component, Plan
 from fenrun.plan.vocabulary import RATIO_READINGS, TIERS
 
@@ -34,7 +35,7 @@ def tables(plan: Plan, c: Component, lang: str) -> list[dict[str, Any]]:
 
 def reading(subject: str, name: str, target: str, lang: str) -> str:
     """Return what picks a band, in words."""
-    return say(f"reading-{subject.replace(' ', '-')}", lang, name=name, target=target)
+    return reading_words("reading-", subject, name, lang, target=target)
 
 
 def capital(text: str, lang: str) -> str:
@@ -53,7 +54,7 @@ def _measure(plan: Plan, c: Component, table: str, reads: str, lang: str) -> str
     """Return the heading of the bounds: what is compared with them, and its unit."""
     name = c.times_name if table == c.times_table else c.by_name
     said = capital(reading(reads, name, c.target, lang).strip(), lang)
-    if reads in RATIO_READINGS or reads == "figure":
+    if reads in RATIO_READINGS or reads in ("figure", "amount of"):
         return said
     return say("guide-in-unit", lang, what=said, unit=unit(plan, c, lang))
 

@@ -17,15 +17,23 @@ from zoneinfo import ZoneInfo
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from fenrun.base.money import is_rate, parse_amount, parse_amount_or_rate, parse_rate
+from fenrun.base.money import (
+    is_rate,
+    parse_amount,
+    parse_amount_or_rate,
+    parse_rate,
+    show_rate,
+)
 from fenrun.base.words import Unreadable, say
 from fenrun.plan.bands import BOUNDS, VALUE, Bounds, limit_words, one_space, read_bounds
 from fenrun.plan.vocabulary import (
     BASES,
+    COMPARISONS,
     COUNTS,
     DRAW_KINDS,
     MONTHS,
     MONTHS_OF,
+    OTHERS_READINGS,
     READINGS,
     ROUNDING_MODES,
     ROUNDING_STEPS,
@@ -59,6 +67,7 @@ _BLANKS = {
     "COMPONENT": NAME,
     "TABLE": NAME,
     "NAME": NAME,
+    "N": r"[1-9]\d{0,2}",
 }
 """What may stand in the blanks of a form."""
 
@@ -81,8 +90,19 @@ def one_of(*forms: str) -> Written:
 
 
 FIGURE_FORMS = ("NAME", "NAME of customer")
-READING_FORMS = (
-    *(reading for reading in READINGS if reading != "figure"),
+_TO_DATE = ("quarter to date", "half year to date", "year to date")
+_BLANKS_OF = {
+    "amount over": ("N months", *_TO_DATE),
+    "figure": FIGURE_FORMS,
+    **dict.fromkeys(OTHERS_READINGS, ("COMPONENT",)),
+}
+"""What follows a reading that does not stand alone."""
+READING_FORMS = tuple(
+    f"{reading} {form}".rstrip() for reading in READINGS for form in _BLANKS_OF.get(reading, ("",))
+)
+COMPARISON_FORMS = (
+    *COMPARISONS[:3],
+    "N periods before",
     *(f"figure {form}" for form in FIGURE_FORMS),
 )
 
@@ -100,6 +120,7 @@ _WINDOW = re.compile(
     rf"(?: of (?:(?P<start>payment|customer since)|label (?P<label>{NAME})))?"
 )
 _CAP = re.compile(rf"(?P<most>{VALUE})(?:\s+of\s+(?P<of>[a-z0-9-]+))?")
+_FRACTION = re.compile(r"([1-9]\d{0,3}) ?/ ?([1-9]\d{0,3})")
 _INSTALMENT = re.compile(rf"({VALUE})\s+(?:at once|after\s+(\d{{1,3}})\s+months?)")
 _FORM = re.compile(
     rf"(?P<share>{VALUE})\s+(?P<form>[a-z][a-z-]*)"
@@ -107,7 +128,13 @@ _FORM = re.compile(
 )
 _COUNTS = re.compile(rf"({'|'.join(COUNTS)})|((?:new )?customers) from ([0-9][0-9,._]*)")
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
-_READING = "|".join(READINGS[:-1]) + rf"|figure {NAME}(?: of customer)?"
+_LAG = re.compile(r"([1-9]\d{0,2}) periods before")
+_MONTHS = re.compile(r"([1-9]\d{0,2}) months")
+_READING = (
+    "|".join(reading for reading in READINGS if reading not in _BLANKS_OF)
+    + rf"|amount over (?:{_MONTHS.pattern}|{'|'.join(_TO_DATE)})"
+    + rf"|(?:{'|'.join(OTHERS_READINGS)}) {NAME}|figure {NAME}(?: of customer)?"
+)
 _SUBJECT = rf"(?P<subject>{_READING}|spend|spend before|earned [a-z0-9-]+)"
 _GATE = re.compile(rf"{_SUBJECT}\s+(?=from|above|below|up to){BOUNDS}")
 
@@ -238,6 +265,35 @@ def read_cap(text: str) -> CapText:
     return CapText(amount=None if of else most, rate=most if of else None, of=of or "")
 
 
+def read_bottom(text: str) -> Decimal:
+    """Read an amount from zero up: `1,000`."""
+    amount = parse_amount(text)
+    if amount < 0:
+        raise Unreadable("below-zero", text=text)
+    return amount
+
+
+@dataclass(frozen=True)
+class PortionText:
+    """A part of an outcome: so much of it, divided by a whole number."""
+
+    rate: Decimal
+    per: int
+
+    @property
+    def words(self) -> str:
+        """The part as people write it."""
+        return show_rate(self.rate) if self.per == 1 else f"{self.rate}/{self.per}"
+
+
+def read_portion(text: str) -> PortionText:
+    """Read a part of an outcome: `70 %`, or `1/12` where no rate is exact."""
+    found = _FRACTION.fullmatch(text.strip())
+    if not found:
+        return PortionText(parse_rate(text), 1)
+    return PortionText(Decimal(found[1]), int(found[2]))
+
+
 @dataclass(frozen=True)
 class ScopeText:
     """For whom something is earned though nothing is credited to it."""
@@ -292,7 +348,31 @@ def subject_of(words: str) -> tuple[str, str, str]:
         return subject, name, of
     if subject == "earned":
         return subject, rest, "payee"
+    for reading in ("amount over", *OTHERS_READINGS):
+        if words.startswith(f"{reading} "):
+            return reading, words.removeprefix(f"{reading} "), "payee"
     return words, "", "payee"
+
+
+def lag_of(words: str | None) -> int | None:
+    """Return how many periods before something is compared with, if words say so."""
+    found = _LAG.fullmatch(words or "")
+    return int(found[1]) if found else None
+
+
+def window_of(words: str) -> tuple[int, str]:
+    """Return a window such as `12 months` or `year to date` as (months, the period begun)."""
+    found = _MONTHS.fullmatch(words)
+    return (int(found[1]), "") if found else (0, words.removesuffix(" to date"))
+
+
+def reading_words(beginning: str, subject: str, name: str, lang: str, **values: str) -> str:
+    """Return a reading in a language, by words whose key begins so: `reading-`, or `gate-`."""
+    if subject == "amount over":
+        months, period = window_of(name)
+        key = f"window-{period.replace(' ', '-')}" if period else "window-months"
+        name = say(key, lang, months=months)
+    return say(beginning + subject.replace(" ", "-"), lang, name=name, **values)
 
 
 def figure_of(words: str | None) -> tuple[str, str]:
@@ -328,9 +408,10 @@ def gate_words(words: str, lang: str) -> str:
     if not found:
         return words
     subject, name, of = subject_of(found["subject"])
-    key = f"gate-{subject.replace(' ', '-')}" + ("-of-customer" if of == "customer" else "")
+    read = f"{subject} of customer" if of == "customer" else subject
+    said = reading_words("gate-", read, name, lang)
     bounds = limit_words(read_bounds(found, words), lang)
-    return say("gate-says", lang, subject=say(key, lang, name=name), bounds=bounds)
+    return say("gate-says", lang, subject=said, bounds=bounds)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,8 @@ class Terms:
     """A deal registration expires after so many days; 0: when the book says."""
     open_registrations: int
     """A party's further open order registrations are refused; 0: any number."""
+    first_come: bool
+    """Of two claims that are over the whole together the earlier holds; else neither does."""
     cooldown_months: int
     """The change-of-partner cooldown: a role's holder cannot be removed from a customer a second
     time within so many months; 0: at any time."""
@@ -181,8 +183,16 @@ class Component:
     """What increment and growth are measured against: one of COMPARISONS, or empty."""
     compare_name: str
     compare_of: str
+    compare_lag: int
+    """Where that is so many periods before: the months between."""
+    window_months: int
+    """Months up to the end of the period over which `amount over` sums; 0 where it does so ..."""
+    window_calendar: str
+    """... since a period of this calendar began, or nothing reads it."""
     portion: Decimal
-    """Part of the outcome that is paid."""
+    """Part of the outcome that is paid ..."""
+    portion_per: int
+    """... divided by this: 1 of 12."""
     baseline: str
     """Figure a customer's spend must exceed before it counts; empty where none."""
     baseline_calendar: str
@@ -191,6 +201,10 @@ class Component:
     """Most that one period pays ..."""
     cap_rate: Decimal | None
     """... or most as a part of the measured amount."""
+    floor: Decimal | None
+    """Least that one period pays."""
+    minimum: Decimal | None
+    """Less than this is not paid."""
     table_id: str
     times_table: str
     """Table whose rate the outcome is multiplied with; empty where none."""

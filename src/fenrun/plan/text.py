@@ -17,6 +17,7 @@ from fenrun.base.when import OPEN_END, parse_day
 from fenrun.plan import phrases
 from fenrun.plan.bands import BandText, read_band
 from fenrun.plan.phrases import (
+    COMPARISON_FORMS,
     FIGURE_FORMS,
     READING_FORMS,
     CapText,
@@ -25,16 +26,19 @@ from fenrun.plan.phrases import (
     FormText,
     GateText,
     InstalmentText,
+    PortionText,
     ScopeText,
     TaxRate,
     Written,
     one_of,
 )
-from fenrun.plan.vocabulary import CHARGE_DAYS, COMPARISONS, GROUP_KINDS, UNITS, Mode, TierKind
+from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, TierKind
 
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
 Rate = Annotated[Decimal, Written(parse_rate)]
+Portion = Annotated[PortionText, Written(phrases.read_portion)]
+Bottom = Annotated[Decimal, Written(phrases.read_bottom)]
 Id = Annotated[str, Written(phrases.read_id, {"type": "string", "pattern": f"^{phrases.NAME}$"})]
 Currency = Annotated[
     str, Written(phrases.read_currency, {"type": "string", "pattern": "^[A-Z]{3}$"})
@@ -70,7 +74,7 @@ PaysOn = Annotated[
         "earned COMPONENT below",
     ),
 ]
-Comparison = Annotated[str, one_of(*COMPARISONS[:-1], *(f"figure {form}" for form in FIGURE_FORMS))]
+Comparison = Annotated[str, one_of(*COMPARISON_FORMS)]
 Times = Annotated[str, one_of(*(f"TABLE by {form}" for form in READING_FORMS))]
 ChargeDay = Annotated[str, one_of(*CHARGE_DAYS, "x_COLUMN")]
 
@@ -322,7 +326,9 @@ class EarnText(Text):
         None,
         description=(
             "What picks the band: amount, increment, attainment (of `target`), growth (over "
-            "`compare`), amount to date, or figure NAME."
+            "`compare`), amount to date, amount over 12 months (those up to the end of the "
+            "period) or over year to date, figure NAME; amount of COMPONENT or attainment of "
+            "COMPONENT: what another measures for the payee in the same period, whatever it pays."
         ),
     )
     target: Figure | None = Field(
@@ -335,13 +341,16 @@ class EarnText(Text):
     compare: Comparison | None = Field(
         None,
         description=(
-            "What increment and growth are measured against: the payee's own measure a year or a "
-            "period before, what anybody was credited a year before for its customers, or a "
-            "figure."
+            "What increment and growth are measured against: the payee's own measure a year, a "
+            "period or some periods before (2 periods before), what anybody was credited a year "
+            "before for its customers, or a figure."
         ),
     )
-    portion: Rate = Field(
-        Decimal(1), description="Part of the outcome that is paid; 100 % where it is left out."
+    portion: Portion = Field(
+        PortionText(Decimal(1), 1),
+        description=(
+            "Part of the outcome that is paid, as in: 70 %, or 1/12; 100 % where it is left out."
+        ),
     )
     baseline: BaselineText | None = Field(
         None, description="Existing spend of a customer that does not count."
@@ -361,6 +370,17 @@ class EarnText(Text):
             "Most that one period pays (for each, where `each` is given): an amount, or a rate as "
             "in: 39 % of amount."
         ),
+    )
+    floor: Bottom | None = Field(
+        None,
+        description=(
+            "Least that one period pays (for each, where `each` is given), whatever is reached; "
+            "nothing where the payee does not qualify, a threshold is not met or a figure is "
+            "absent."
+        ),
+    )
+    minimum: Bottom | None = Field(
+        None, description="Less than this is not paid, and not carried forward either."
     )
     less: list[Id] = Field(
         [], description="Components whose pay inside the period is taken off; not below zero."
@@ -536,6 +556,14 @@ class LimitText(Text):
         alias="open registrations",
         description=(
             "So many orders a party may have registered at a time; a further one is refused."
+        ),
+    )
+    claims: Literal["first come"] | None = Field(
+        None,
+        description=(
+            "Of two claims to the same customer, order or resource in one role, which together are "
+            "over 100 %, the earlier holds, and the later from the day on which it no longer does. "
+            "Left out, it is an error, and nobody is credited on those days."
         ),
     )
     unbinding: Months | None = Field(

@@ -48,24 +48,47 @@ TIERS: Final[dict[TierKind, Tier]] = {
 """`all units`: the whole at the reached band's rate. `marginal`: each slice at its own band's rate.
 `interpolated`: the whole at a rate on the straight line between two points."""
 
-READINGS: Final = ("amount", "increment", "attainment", "growth", "amount to date", "figure")
-"""What picks a band."""
-RATIO_READINGS: Final = ("attainment", "growth")
+READINGS: Final = (
+    "amount",
+    "increment",
+    "attainment",
+    "growth",
+    "amount to date",
+    "amount over",
+    "amount of",
+    "attainment of",
+    "figure",
+)
+"""What picks a band: `amount over` a window of months, `... of` another component."""
+OTHERS_READINGS: Final = ("amount of", "attainment of")
+"""Readings of what another component measures."""
+RATIO_READINGS: Final = ("attainment", "growth", "attainment of")
 """Readings in parts of a reference, the target or the comparison; their bounds are percentages."""
 COMPARED_READINGS: Final = ("increment", "growth")
 """Readings that need something to compare with."""
 
 PAYS_ON: Final = ("amount", "increment", "figure", "earned")
 """What a rate is applied to; `earned`: what others earned with another component."""
-SLICED_BY: Final = {"amount": ("amount", "attainment"), "increment": ("increment", "growth")}
-"""For what is paid on: the readings that measure just that, so that it can be cut into slices."""
+SLICED_BY: Final = {
+    "amount": ("amount", "attainment"),
+    "increment": ("increment", "growth"),
+    "figure": ("attainment", "growth"),
+}
+"""For what is paid on: the readings that measure just that, so that it can be cut into slices; a
+figure is cut as the target, or what growth is compared with, is."""
 
 GATE_SUBJECTS: Final = (*READINGS, "spend", "spend before", "earned")
 """What a gate is a condition on: a reading; what counts of the charges of the period, or of the one
 before; what is earned with another component."""
 
-COMPARISONS: Final = ("last year", "last year of its customers", "previous period", "figure")
-"""What increment and growth are measured against."""
+COMPARISONS: Final = (
+    "last year",
+    "last year of its customers",
+    "previous period",
+    "periods before",
+    "figure",
+)
+"""What increment and growth are measured against; `periods before`: so many."""
 
 COUNTS: Final = ("amount", "customers", "new customers")
 """What is measured."""
@@ -119,6 +142,8 @@ of another."""
 REASONS: Final = (
     "band",
     "capped",
+    "floor",
+    "too-little",
     "not-in-scope",
     "payee",
     "no-target",

@@ -75,7 +75,7 @@ def _of_crediting(plan: Plan) -> list[str]:
     clauses = {rule for one in plan.credit_clauses for rule in (one.rule_id, one.while_rule)}
     found = [rule for rule in _asking_others(plan) if rule in clauses]
     terms = plan.terms[0]
-    if terms.open_registrations or terms.cooldown_months:
+    if terms.open_registrations or terms.cooldown_months or terms.first_come:
         found.append("limits")
     return found
 

@@ -78,7 +78,10 @@ class Reading:
                 self.payee_labels.add(component.scope_name)
         terms = plan.terms[0]
         self.limits |= bool(
-            terms.registration_days or terms.open_registrations or terms.cooldown_months
+            terms.registration_days
+            or terms.open_registrations
+            or terms.cooldown_months
+            or terms.first_come
         )
 
     def _labels_of(self, plan: Plan, rule: str) -> Iterator[set[str]]:

@@ -16,7 +16,8 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
-from fenrun.plan.rows import Rule
+from fenrun.plan.rows import Component, Rule
+from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
 from fenrun.settle.results import LINE_CUSTOMERS
 from fenrun.statement.rows import Clauses, clauses_of
@@ -75,6 +76,8 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     bands = _bands_by_unit(run, line)
     customers, listed = _made_of(run, line, charges) if units else ([], [])
     charges_differ, listed = listed is None, listed or []
+    own = _component(run, line) if units else None
+    per = own.portion_per if own else 1
     return {
         "line": line_id,
         "payee": line["payee"],
@@ -90,9 +93,10 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "excluded": _excluded(customers, clauses, plan),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
         "reads_by": line["reads_by"],
+        "reads_name": own.by_name if own else "",
         "pays_on": line["pays_on"],
         "rounding": _rounding(run, plan),
-        "units": [_unit(row, bands.get(row["unit"], [])) for row in units],
+        "units": [_unit(row, bands.get(row["unit"], []), per) for row in units],
         "entries": [_entry(row) for row in entries],
         "customers": [_customer(row) for row in customers],
         "charges_total": sum(row["charges"] for row in customers),
@@ -143,14 +147,16 @@ def _band(tier: Row) -> dict[str, Any]:
     what it pays.
     """
     rate, pays = tier["rate"], tier["pays"]
+    said = _rate_text(tier, rate)
     if tier["divisor"] != 1:
         rate = (tier["slope"] / tier["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
         pays = (pays / tier["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
+        said = _slice_text(tier, said) if tier["kind"] == "marginal" else _rate_text(tier, rate)
     return {
         "words": tier["words"],
         "kind": tier["kind"],
         "part": _text(tier["part"]),
-        "rate": _rate_text(tier, rate),
+        "rate": said,
         "pays": plain(pays),
     }
 
@@ -162,19 +168,36 @@ def _rate_text(tier: Row, rate: Decimal | None) -> str | None:
     return None if rate is None else show_rate(rate)
 
 
-def _unit(row: Row, bands: list[dict[str, Any]]) -> dict[str, Any]:
+def _slice_text(tier: Row, rate: str | None) -> str | None:
+    """Return by how much a figure is multiplied: the slice of the target that is reached, its rate.
+
+    The slice is cut to six decimals of a percent; one that pays nothing is not told.
+    """
+    if not tier["rate"]:
+        return rate
+    share = (tier["slope"] / tier["divisor"] / tier["rate"]).quantize(_RATE_STEP, ROUND_DOWN)
+    return f"{show_rate(share)} × {rate}"
+
+
+def _unit(row: Row, bands: list[dict[str, Any]], per: int) -> dict[str, Any]:
+    """Return a unit, whose portion is to be divided by `per`."""
+    uncapped, portion = row["uncapped"], plain(row["portion"], 0)
+    if row["divisor"] != 1:
+        uncapped = (uncapped / row["divisor"]).quantize(_RATE_STEP, ROUND_DOWN)
     return {
         "unit": row["unit"],
         "measured": plain(row["amount"]),
         "target": _text(row["target"]),
         "compared": _text(row["compared"]),
         "base": _text(row["base"]),
+        "read": _text(row["measure"]),
+        "reference": _text(row["reference"]),
         "ratio": _ratio(row),
         "bands": bands,
         "table_from": str(row["table_from"]) if row["table_from"] else None,
-        "portion": plain(row["portion"], 0),
+        "portion": portion if per == 1 else f"{portion}/{per}",
         "cap": _text(row["cap"]),
-        "uncapped": plain(row["uncapped"]),
+        "uncapped": plain(uncapped),
         "reason": row["reason"],
         "detail": row["detail"],
         "earned": plain(row["earned"]),
@@ -186,7 +209,7 @@ def _ratio(row: Row) -> str | None:
 
     It is cut, not rounded, to two decimals of a percent: 99.999 % is not 100 %.
     """
-    if row["reads_by"] not in ("attainment", "growth"):
+    if row["reads_by"] not in RATIO_READINGS:
         return None
     if not row["reference"] or row["measure"] is None:
         return None
@@ -273,7 +296,7 @@ def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, 
     present = engine.columns("near_charges")
     sql = _CHARGES.format(
         same=detail.same_group,
-        amount=f"t.a{detail.charges.bases.index(_basis(run, line))}",
+        amount=f"t.a{detail.charges.bases.index(_component(run, line).basis)}",
         order=ORDER if ORDER in present else "NULL",
         service="ServiceName" if "ServiceName" in present else "NULL",
     ).replace("s.NULL", "NULL")
@@ -282,10 +305,10 @@ def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, 
     return [_charge(run, row) for row in rows]
 
 
-def _basis(run: Run, line: Row) -> str:
-    """Return the cost that the line's component is credited in."""
+def _component(run: Run, line: Row) -> Component:
+    """Return the line's component."""
     return next(
-        component.basis
+        component
         for plan in run.plans
         if plan.id == line["plan_id"]
         for component in plan.components

@@ -191,7 +191,8 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
         if "parties" in tables
         for party in tables["parties"]["party"].to_pylist()
     }
-    problems += problems_of(book) + problems_of_terms(terms_of(terms), listed)
+    first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
+    problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
     return in_order(problems)
 

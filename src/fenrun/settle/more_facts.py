@@ -105,4 +105,9 @@ def all_sums(runner: Runner) -> Tables:
 def has_limits(plans: Sequence[Plan]) -> bool:
     """Return whether the plans refuse some links of a book."""
     terms = plans[0].terms[0]
-    return bool(terms.registration_days or terms.open_registrations or terms.cooldown_months)
+    return bool(
+        terms.registration_days
+        or terms.open_registrations
+        or terms.cooldown_months
+        or terms.first_come
+    )

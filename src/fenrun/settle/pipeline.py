@@ -49,6 +49,7 @@ _IN_COMMON = (
     "as_of",
     "registration_days",
     "open_registrations",
+    "first_come",
     "cooldown_months",
 )
 """The terms in which plans that are settled together agree."""

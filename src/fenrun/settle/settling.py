@@ -10,6 +10,7 @@ from typing import TypeVar
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Book, Shares, load_book, shares_of
+from fenrun.book.limits import Limits
 from fenrun.credit import checks as credit_checks
 from fenrun.credit.crediting import Crediting
 from fenrun.credit.stored_charges import Month, StoredCharges
@@ -126,7 +127,12 @@ class Settling:
     def load_book(self) -> list[Problem]:
         """Load the book; return what the plans' limits refuse of it."""
         terms, codes = self.plans[0].terms[0], self.crediting.codes
-        limits = (terms.registration_days, terms.open_registrations, terms.cooldown_months)
+        limits = Limits(
+            terms.registration_days,
+            terms.open_registrations,
+            terms.cooldown_months,
+            terms.first_come,
+        )
         with_tenures = self.crediting.reads_holders()
         scale = self.scales.measure
         return load_book(self.runner, self.book, codes, self.shares, limits, scale, with_tenures)
@@ -252,7 +258,8 @@ def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
     found: list[Decimal | None] = [band.flat for plan in plans for band in plan.bands]
     for plan in plans:
         for c in plan.components:
-            found += [c.cap, c.up_to, c.counts_from, c.cap_rate]
+            found += [c.cap, c.floor, c.minimum, c.up_to, c.counts_from, c.cap_rate]
+            found.append(Decimal(c.portion_per))
         found += [group.cap for group in plan.groups]
         found += [amount for pay in plan.pay for amount in (pay.draw, pay.minimum)]
     return [abs(amount) for amount in found if amount is not None]

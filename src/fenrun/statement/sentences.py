@@ -9,6 +9,8 @@ from typing import Any
 from fenrun.base.money import show, show_rate
 from fenrun.base.words import Message, catalogue, say
 from fenrun.plan.bands import band_words
+from fenrun.plan.phrases import reading_words
+from fenrun.plan.vocabulary import OTHERS_READINGS
 
 Json = Mapping[str, Any]
 
@@ -139,17 +141,21 @@ def _unit_words(explained: Json, unit: Json, lang: str) -> list[str]:
     if Decimal(unit["measured"]) != Decimal(explained["counted"]):
         sentences.append(say("says-measured", lang, amount=show_text(unit["measured"])))
     sentences += _reference_words(explained, unit, lang)
-    if not unit["bands"]:
+    if not unit["bands"] and unit["reason"] != "floor":
         reason = _unit_reason(explained, unit, lang)
         return [*sentences, say("says-nothing", lang, why=reason)]
     sentences += [_reached_words(explained, unit, band, lang) for band in unit["bands"]]
     uncapped = show_text(unit["uncapped"])
-    if Decimal(unit["portion"]) != 1:
-        portion = show_rate(Decimal(unit["portion"]))
-        sentences.append(say("says-portion", lang, portion=portion, amount=uncapped))
+    if unit["portion"] != "1":
+        portion = unit["portion"]
+        said = portion if "/" in portion else show_rate(Decimal(portion))
+        sentences.append(say("says-portion", lang, portion=said, amount=uncapped))
     if unit["detail"]:
         sentences.append(say("says-times", lang, words=unit["detail"], amount=uncapped))
-    if unit["reason"] == "capped":
+    if unit["reason"] in ("floor", "too-little"):
+        earned = show_text(unit["earned"])
+        sentences.append(say(f"says-{unit['reason']}", lang, earned=earned))
+    elif unit["reason"] == "capped":
         sentences.append(say("says-cap", lang, cap=show_text(unit["cap"])))
     elif Decimal(unit["uncapped"]) != Decimal(unit["earned"]):
         sentences.append(_rounding_words(explained["rounding"], unit, lang))
@@ -169,6 +175,13 @@ def _reference_words(explained: Json, unit: Json, lang: str) -> list[str]:
     if explained["reads_by"] == "attainment" and unit["target"]:
         target = show_text(unit["target"])
         sentences.append(say("says-attainment", lang, target=target, percent=percent))
+    if explained["reads_by"] in ("amount over", *OTHERS_READINGS) and unit["read"]:
+        key = f"says-{explained['reads_by'].replace(' ', '-')}"
+        read = {"amount": show_text(unit["read"]), "target": show_text(unit["reference"] or "0")}
+        name = explained["reads_name"]
+        if explained["reads_by"] == "amount over":
+            name = reading_words("gate-", "amount over", name, lang)
+        sentences.append(say(key, lang, name=name, percent=percent, **read))
     if unit["compared"]:
         as_growth = explained["reads_by"] == "growth" and unit["ratio"]
         sentences.append(

@@ -173,4 +173,5 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
 def _slices(component: Component, bands: list[Band]) -> bool:
     """Return whether what is paid on is what is measured, so that it can be cut into slices."""
     alike = component.reads_by in SLICED_BY.get(component.pays_on, ())
-    return alike and not any(band.column_no for band in bands)
+    by_rate = component.pays_on != "figure" or all(band.flat is None for band in bands)
+    return alike and by_rate and not any(band.column_no for band in bands)

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice, product
 
-from fenrun.plan.check.payoff import REFERENCE, Business, Facts, History, Past, Payoff
+from fenrun.plan.check.payoff import (
+    REFERENCE,
+    Business,
+    Facts,
+    History,
+    Past,
+    Payoff,
+    part_of,
+)
 
 _FEW = 5
 """How many amounts are tried in each period of a history, and how many sets of figures."""
@@ -120,9 +128,10 @@ def points(payoff: Payoff) -> list[int]:
     """
     c, step = payoff.component, payoff.step
     bends = list(payoff.bounds)
-    if c.cap is not None:
-        rates = {tier.rate * Fraction(c.portion) for tier in payoff.columns[payoff.column]}
-        bends += [Fraction(c.cap) / rate for rate in rates if rate > 0]
+    rates = {tier.rate * part_of(c) for tier in payoff.columns[payoff.column]}
+    for amount in (c.cap, c.floor, c.minimum):
+        if amount is not None:
+            bends += [Fraction(amount) / rate for rate in rates if rate > 0]
     whole = {
         round(bend * part / step)
         for bend in bends

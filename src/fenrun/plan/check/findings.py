@@ -148,7 +148,7 @@ def _proof(payoff: Payoff, verdict: Verdict) -> Proof:
 
 def _unit(c: Component, plan: Plan) -> str:
     if c.reads_by in RATIO_READINGS:
-        reference = "target" if c.reads_by == "attainment" else c.compare_name or c.compare
+        reference = "target" if c.reads_by.startswith("attainment") else c.compare_name or c.compare
         return f"{reference} = {REFERENCE}"
     return plan.terms[0].currency if c.counts == "amount" else c.counts
 

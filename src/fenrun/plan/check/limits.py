@@ -16,7 +16,7 @@ from fenrun.base.words import Message
 from fenrun.plan.check.payoff import Payoff
 from fenrun.plan.conditions import reads
 from fenrun.plan.rows import Component, Exclusion, Plan
-from fenrun.plan.vocabulary import RATIO_READINGS
+from fenrun.plan.vocabulary import COMPARED_READINGS, OTHERS_READINGS, RATIO_READINGS
 
 QUESTIONS = ("split", "merge", "timing")
 """What is asked of the amounts of a component."""
@@ -51,6 +51,10 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
         yield ("timing",), _why("counts")
+    if "amount over" in subjects:
+        yield QUESTIONS, _why("window")
+    if c.compare_lag and subjects & set(COMPARED_READINGS):
+        yield QUESTIONS, _why("lag")
     if "spend before" in subjects and c.compare == "last year":
         yield QUESTIONS, _why("two-pasts")
     if "amount to date" in subjects and c.up_to is not None:
@@ -68,7 +72,11 @@ def depends_on_others(plan: Plan, c: Component) -> Message | None:
             return _why("group", name=group.rule_id)
     if any(less.component == c.rule_id for less in plan.less):
         return _why("less")
-    gates = (g for g in plan.gates if g.component == c.rule_id)
+    gates = [g for g in plan.gates if g.component == c.rule_id]
+    read = [(c.reads_by, c.by_name), (c.times_by, c.times_name)]
+    for subject, name in [*read, *((gate.subject, gate.name) for gate in gates)]:
+        if subject in OTHERS_READINGS:
+            return _why("other", name=name)
     if any(gate.subject == "earned" for gate in gates):
         return _why("earned")
     return None
@@ -143,10 +151,13 @@ def cannot(payoff: Payoff) -> Message | None:
     if payoff.periods == 0:
         return _why("no-period")
     tiers = [tier for column in payoff.columns for tier in column]
+    if c.pays_on == "figure" and any(tier.kind == "marginal" for tier in tiers):
+        return _why("slices")
     if not any(tier.kind == "interpolated" for tier in tiers):
         return None
     scaled = c.reads_by in RATIO_READINGS or c.pays_on == "figure"
-    bounded = c.cap is not None or c.cap_rate is not None or c.up_to is not None
+    bounds = (c.cap, c.cap_rate, c.up_to, c.floor, c.minimum)
+    bounded = any(bound is not None for bound in bounds)
     fixed = any(tier.flat for tier in tiers) or bounded or payoff.gates
     return _why("curve") if scaled and (fixed or c.times_table) else None
 

@@ -65,6 +65,11 @@ def lesser(one: Number, other: Number | None) -> Number:
     return one if other is None else choose(one < other, one, other)
 
 
+def part_of(c: Component) -> Fraction:
+    """Return the part of the outcome that a component pays."""
+    return Fraction(c.portion) / c.portion_per
+
+
 def _expression(value: Number) -> Any:
     return z3.RealVal(str(value)) if isinstance(value, int | Fraction) else value
 
@@ -130,6 +135,8 @@ class Slice:
     base: Number
     measure: Number
     reference: Number
+    in_proportion: bool = False
+    """Whether the base is another number than the measure, and is cut as the reference is."""
 
 
 def _all_units(tiers: Sequence[Tier], part: Slice) -> Number:
@@ -147,7 +154,10 @@ def _marginal(tiers: Sequence[Tier], part: Slice) -> Number:
     for tier in tiers:
         start = 0 if tier.lower is None else tier.lower * part.reference
         end = None if tier.upper is None else tier.upper * part.reference
-        own = tier.rate * (lesser(part.measure, end) - start) + tier.flat
+        slice_ = lesser(part.measure, end) - start
+        if part.in_proportion:
+            slice_ = slice_ * part.base / choose(part.reference > 0, part.reference, Fraction(1))
+        own = tier.rate * slice_ + tier.flat
         paid = paid + choose(tier.begun(part.measure, part.reference), own, Fraction(0))
     return paid
 
@@ -285,13 +295,18 @@ class Payoff:
         seen = _Seen(c, facts, past, spend, amount)
         tests = [some(*business.there), seen.is_compared(self.gates)]
         tests += [seen.gate_open(gate) for gate in self.gates]
-        paid = self._tiers(business, seen) * Fraction(c.portion)
+        paid = self._tiers(business, seen) * part_of(c)
         if c.times_table:
             paid = self._multiplied(paid, seen)
         if c.cap is not None:
             paid = lesser(paid, Fraction(c.cap))
         elif c.cap_rate is not None:
             paid = choose(amount >= 0, lesser(paid, Fraction(c.cap_rate) * amount), paid)
+        if c.floor is not None:
+            paid = choose(paid < Fraction(c.floor), Fraction(c.floor), paid)
+        if c.minimum is not None:
+            too_little = every(paid > 0, paid < Fraction(c.minimum))
+            paid = choose(too_little, Fraction(0), paid)
         return choose(every(*tests, seen.is_read()), paid, Fraction(0))
 
     def _tiers(self, business: Business, seen: _Seen) -> Number:
@@ -307,7 +322,8 @@ class Payoff:
             reached = reached + amount
             if tiers:
                 base = choose(alone, seen.base, share)
-                own = CURVES[tiers[0].kind](tiers, Slice(base, measure, reference))
+                cut = Slice(base, measure, reference, self.component.pays_on == "figure")
+                own = CURVES[tiers[0].kind](tiers, cut)
                 is_paid = every(there, some(alone, self.component.pays_on == "amount"))
                 paid = paid + choose(is_paid, own, Fraction(0))
         return paid
@@ -404,7 +420,7 @@ class Payoff:
         """True if the pay is a function of the amount alone, all else taken as met."""
         c = self.component
         times = c.times_by in ("", "figure")
-        return c.reads_by not in ("figure", "amount to date") and times
+        return c.reads_by in ("amount", "attainment", "increment", "growth") and times
 
     @cached_property
     def _chart(self) -> Payoff:
@@ -524,6 +540,8 @@ class _Seen:
             "spend before": lambda: self.past.spend,
             "figure": lambda: figure,
         }
+        if subject not in measures:  # limits.py names it, and nothing is said of it
+            return self.amount, Fraction(1)
         return measures[subject](), Fraction(1)
 
     def gate_open(self, gate: Gate) -> Test:
