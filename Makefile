@@ -3,13 +3,14 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+INSTALL ?= $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
-.PHONY: demo serve test nightly mutants lint lock docs clean
+.PHONY: demo serve test pytest nightly mutants lint lock docs clean
 
 # Python compiles a module when it is first read; most modules of the dependencies never are.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check --require-hashes -r requirements.lock
+	$(INSTALL) --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $(READY)
 
@@ -25,7 +26,9 @@ lint: $(READY)     ## layout, lint and types
 	$(BIN)/ruff check src tests bench docs
 	FENRUN_SECRET=unused $(BIN)/mypy
 
-test: lint         ## every test
+test: lint pytest  ## every test
+
+pytest: $(READY)
 	$(BIN)/python -m pytest -n 3
 
 nightly: $(READY)  ## every test at full size: 10,000 random worlds, every point at which to kill

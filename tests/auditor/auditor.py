@@ -337,6 +337,8 @@ class Row:
     column: int
     amount: Decimal = ZERO
     counted: Decimal = ZERO
+    qualifies: bool = False
+    """Whether anything in it is not excluded."""
 
 
 @dataclass
@@ -679,6 +681,7 @@ class _Audit:
             )
             amount = (self.amount(scene.charge, component.basis) or ZERO) * part
             row.amount += ZERO if out else amount
+            row.qualifies |= not out
             if out:
                 rule = outs[0][1] if outs else component.group_id
                 self.left_out[component.rule_id, payee, month, rule] += amount
@@ -708,6 +711,8 @@ class _Audit:
         )
         found: dict[Key, Base] = defaultdict(Base)
         spent: dict[tuple[Key, str | None], Decimal] = defaultdict(lambda: ZERO)
+        met: dict[tuple[Key, bool], dict[int, Decimal]]
+        met = defaultdict(lambda: defaultdict(lambda: ZERO))
         for (*_, based), row in rows:
             row.counted = row.amount
             if based:
@@ -721,8 +726,10 @@ class _Audit:
                 row.counted = max(before + row.amount - floor, ZERO) - max(before - floor, ZERO)
             key = (row.payee, row.unit, span_of(component.calendar, row.month))
             found[key].spend += row.counted
-            found[key].columns[row.column] += row.counted
+            met[key, row.qualifies][row.column] += row.counted
             spent[key, row.customer] += row.counted
+        for key, base in found.items():
+            base.columns = met[key, True] or met[key, False]
         self.scopes[component.rule_id] = self.in_scope(component)
         self.customers |= {unit for _, unit, _ in self.scopes[component.rule_id]} - {""}
         for key in self.scopes[component.rule_id]:

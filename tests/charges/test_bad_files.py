@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from fenrun.settle.imports import import_file
+from fenrun.store.facts import Store
 from tests.command import fenrun
 
 HEAD = (
@@ -154,3 +157,24 @@ def test_a_date_that_nothing_can_hold_is_kept_aside_alone(
         for p in done.json()["problems"]
         if p["code"] in ("date-out-of-range", "date-unreadable")
     ] == [(column, 3)]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "quarantined"),
+    [
+        ("ChargePeriodStart", "2026-09-30T00:00:00Z", 0),
+        ("ChargePeriodStart", "2026-11-01T00:00:00Z", 1),
+        ("BillingPeriodStart", "2062-09-01T00:00:00Z", 1),
+        ("ChargePeriodEnd", "2029-09-01T00:00:00Z", 0),
+        ("ChargePeriodEnd", "2129-09-01T00:00:00Z", 1),
+    ],
+)
+def test_no_charge_begins_over_two_years_after_its_file_is_known(
+    column: str, value: str, quarantined: int, tmp_path: Path
+) -> None:
+    """A purchase for years may end later."""
+    cells = dict(zip(HEAD.split(","), GOOD.splitlines()[1].split(","))) | {column: value}
+    (tmp_path / "some.csv").write_text(f"{HEAD}\n{','.join(cells.values())}\n")
+    known = datetime(2024, 9, 15)
+    done = import_file(Store(tmp_path / "ws"), tmp_path / "some.csv", known)
+    assert done.facts["quarantined"] == quarantined

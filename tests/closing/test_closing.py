@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import random
 import shutil
 import sqlite3
@@ -515,8 +516,8 @@ _HEADER, _ENTRY, _END = 30, 46, 22
 def test_any_byte_of_a_bundle_that_is_changed_is_found(
     july_bundle: tuple[str, Path], tmp_path: Path
 ) -> None:
-    """Bytes all over the file, and every one of the headers of a file in it and of the directory's
-    end, each changed in turn; and bytes put in before, after and as a comment.
+    """Bytes all over the file, of the headers of a file in it and of the directory's end, changed
+    in turn (by day each third of them); and bytes put in before, after and as a comment.
     """
     _, path = july_bundle
     whole, rng = path.read_bytes(), random.Random(1)
@@ -530,9 +531,10 @@ def test_any_byte_of_a_bundle_that_is_changed_is_found(
         *range(directory, directory + _ENTRY + len(first.filename)),
         *range(len(whole) - _END, len(whole)),
     ]
+    step = 1 if "FENRUN_NIGHTLY" in os.environ else 3
     changed = [
         whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :]
-        for place in places
+        for place in places[::step]
     ]
     for number, content in enumerate(
         [*changed, b"x" + whole, whole + b"x", whole[:-2] + b"\x01\x00x"]

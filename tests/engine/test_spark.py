@@ -38,7 +38,7 @@ from fenrun.world.make import make_world
 from tests.auditor.compare import run_engine
 from tests.properties import worlds
 
-EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "4"))
+EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "2"))
 AT_NIGHT = pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night: a minute")
 WITH_JAVA = pytest.mark.skipif(
     shutil.which("java") is None and "JAVA_HOME" not in os.environ,

@@ -158,6 +158,12 @@ def _written(folder: Path, text: str) -> Path:
     return path
 
 
+def _module(name: str) -> Any:
+    """A module of the portal, with the portal ready."""
+    _portal()
+    return importlib.import_module(f"fenrun.portal.{name}")
+
+
 def _account(name: str, role: str, by: str = "root") -> Any:
     """An account with a password that somebody has set beside the workspace; gives its grant."""
     grants = _command("grants")
@@ -181,6 +187,23 @@ def _second_of_operations(
             kept.objects.using("default").all().delete()
         given.user.delete(using="default")
     return []
+
+
+def _portal_event(spoil: Callable[[Any], Any]) -> list[Problem]:
+    """Something happens to an event of the portal after it is in the log."""
+    events, found = _module("events"), _module("models").Event.objects.using("default")
+    from django.db import transaction
+
+    with tempfile.TemporaryDirectory() as folder, transaction.atomic(using="default"):
+        store = Store(Path(folder))
+        found.all().delete()
+        found.create(pk=1, at=events.now(), actor="one", act="grant", subject="two", salt="salt")
+        with mock.patch.object(events, "workspace", lambda actor: store):
+            events.enter_events()
+        spoil(found)
+        problems = list(events.broken_events(store))
+        transaction.set_rollback(True, using="default")
+    return problems
 
 
 def _undeclared_table() -> list[Problem]:
@@ -753,6 +776,23 @@ def _other_month(store: Store) -> list[Problem]:
     return list(import_file(store, path, KNOWN, replaces=["charges.csv"]).problems)
 
 
+def _sourced(files: str, *deliveries: tuple[str, bytes]) -> Callable[[Store], list[Problem]]:
+    """Say in sources.yaml how files come, and import some."""
+
+    def act(store: Store) -> list[Problem]:
+        said = f"sources: [{{source: beichen, files: '{files}', delivers: overwrite}}]\n"
+        (store.path / "sources.yaml").write_text(said, "utf-8")
+        found = list[Problem]()
+        for name, content in deliveries:
+            path = store.path.parent / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(content)
+            found += import_file(store, path, KNOWN).problems
+        return found + undecided(store, KNOWN)
+
+    return act
+
+
 def _left_out(store: Store) -> list[Problem]:
     decide(store, "charges.csv", Decision(leave_out=True), KNOWN)
     return undecided(store, KNOWN)
@@ -1303,6 +1343,30 @@ GALLERY: dict[str, Shows] = {
     "delivery-other-month": settled(
         "fenrun import WORKSPACE october.csv --replaces charges.csv", act=_other_month
     ),
+    "delivery-replaced": settled(
+        "a second file of a source that overwrites, with one more charge",
+        act=_sourced(
+            "*.csv",
+            ("one.csv", _csv(BilledCost="2")),
+            ("two.csv", _csv(BilledCost="2") + _csv().splitlines()[1] + b"\n"),
+        ),
+    ),
+    "delivery-stays": settled(
+        "a second file of a source that overwrites, with another charge",
+        act=_sourced("*.csv", ("one.csv", _csv(BilledCost="2")), ("two.csv", _csv(BilledCost="3"))),
+    ),
+    "delivery-older": settled(
+        "files: '{version}/*', and 0916/a.csv, then 0910/a.csv",
+        act=_sourced(
+            "{version}/*",
+            ("0916/a.csv", _csv(BilledCost="2")),
+            ("0910/a.csv", _csv(BilledCost="3")),
+        ),
+    ),
+    "sources-unreadable": settled(
+        "files: '{version}/{version}' in sources.yaml",
+        act=_sourced("{version}/{version}", ("a.csv", _csv())),
+    ),
     "kept-aside": settled(
         "a second charge without InvoiceIssuerName",
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
@@ -1475,6 +1539,18 @@ GALLERY: dict[str, Shows] = {
     "period-broken": Shows(
         "in the portal, a period is settled when it starts, while the disk is full",
         _publishing_breaks,
+    ),
+    "portal-event-edited": Shows(
+        "in the portal's database, another name is written into an event",
+        lambda: _portal_event(lambda found: found.update(actor="two")),
+    ),
+    "portal-event-gone": Shows(
+        "in the portal's database, an event is deleted",
+        lambda: _portal_event(lambda found: found.all().delete()),
+    ),
+    "portal-events-wait": Shows(
+        "in the portal, somebody acts while the log is being written",
+        lambda: _portal_event(lambda found: found.update(seq=None)),
     ),
     "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
     "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
 
+from fenrun.plan.check.effort import Effort
 from fenrun.plan.check.findings import Proof, examine
+from fenrun.plan.check.payoff import payoffs
+from fenrun.plan.check.proving import verdicts
 from fenrun.plan.read import read_plan
 
 _HEAD = """
@@ -36,6 +41,9 @@ SLICES = (
 DAYS = (
     "[{from: 2024-01-01, source: Terms, kind: all units, columns: ["
     "{when: day >= 2024-06-15, bands: [pays 10 %]}, {bands: [pays 5 %]}]}]"
+)
+NOTHING = (
+    "[{from: 2024-01-01, source: Terms, kind: all units, bands: [below 1 pays 100, from 1 pays 0]}]"
 )
 ONE = "{id: one, pays: partner, per: month, on: amount, by: amount, table: t"
 
@@ -100,6 +108,12 @@ KNOWN = [
         {None},
     ),
     ("label-of-start", RATE, ONE + ", of: region starts with 'n'}", "transfer region", {False}),
+    # whoever enters the level decides who earns it
+    ("label-of-scope", RATE, ONE + ", for: all with level elite}", "transfer payee.level", {False}),
+    ("any-label-of-scope", RATE, ONE + ", for: all with level}", "transfer payee.level", {False}),
+    # whoever has given all away is still paid 100 for having nothing
+    ("scope", NOTHING, ONE + ", for: all with level elite}", "merge", {None}),
+    ("scope-of-rates", RATE, ONE + ", for: all partners}", "merge", {True}),
     (
         "label-of-baseline",
         RATE,
@@ -151,3 +165,27 @@ def test_each_component_has_an_answer_to_each_question() -> None:
         for question in ("split", "merge", "timing", "transfer")
     }
     assert all(p.proven is None and p.why for p in proofs if p.component in ("o", "pay"))
+
+
+def test_a_question_too_large_is_not_examined() -> None:
+    """What is left of a plan's effort decides, in steps of z3 that no clock changes."""
+    plan = read_plan(f"{_HEAD}\ntables:\n  t: {RATE}\nearn:\n  sum: [{ONE}}}]\n", "tried.yaml").plan
+    (payoff,) = payoffs(plan)
+    assert [v.proven for v in verdicts(payoff)] == [True] * 3
+    spent = verdicts(payoff, effort=Effort(0))
+    assert [(v.proven, str(v.why)) for v in spent] == [(None, "the question is too large")] * 3
+    effort = Effort()
+    verdicts(payoff, effort=effort)
+    assert Effort().left > effort.left
+
+
+def test_an_absent_period_of_zero_is_in_examples_as_it_is_paid() -> None:
+    """A first month of 100 is an increment of 100, where there was no month before."""
+    earn = (
+        "{id: one, pays: partner, per: month, on: increment, by: increment, table: t,"
+        " compare: previous period, absent: {period: zero}}"
+    )
+    plan = read_plan(f"{_HEAD}\ntables:\n  t: {RATE}\nearn:\n  sum: [{earn}]\n", "tried.yaml").plan
+    (payoff,) = payoffs(plan)
+    month = payoff.only(Fraction(100))
+    assert list(payoff.by_period((month, month, month), {})) == [10, 0, 0]

@@ -10,11 +10,12 @@ from typing import Any, get_args
 
 import pytest
 
-from fenrun.base.words import catalogue
+from fenrun.base.words import LANGUAGES, catalogue
+from fenrun.charges.rows import focus_columns
 from fenrun.plan import meaning
 from fenrun.plan.bands import band_words
 from fenrun.plan.check.payoff import CURVES
-from fenrun.plan.condition_words import condition_words
+from fenrun.plan.condition_words import column_words, condition_words
 from fenrun.plan.conditions import READS
 from fenrun.plan.diff import diff
 from fenrun.plan.phrases import gate_words
@@ -40,7 +41,7 @@ ROOT = Path(__file__).parents[2]
 SAID = {
     "basis": BASES,
     "compare": [c for c in COMPARISONS if c != "figure"],
-    "counts": COUNTS,
+    "guide-counts": COUNTS,
     "gate": GATE_SUBJECTS,
     "group": GROUP_KINDS,
     "guide": get_args(Mode),
@@ -94,37 +95,78 @@ def test_bands_are_said_in_both_languages(english: str, chinese: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("english", "chinese"),
+    ("written", "english", "chinese"),
     [
-        ("attainment from 100 %", "达成率达到 100 %"),
-        ("spend before below 20,000", "上期消费额不足 20,000"),
-        ("figure renewal-rate of customer from 90 %", "客户的数额 renewal-rate 达到 90 %"),
-        ("earned base above 0", "base 的应得超过 0"),
+        ("attainment from 100 %", "the attainment is at least 100 %", "达成率不低于 100 %"),
+        (
+            "spend before below 20,000",
+            "what counted of the charges in the period before is below 20,000",
+            "上期计入的费用低于 20,000",
+        ),
+        (
+            "figure renewal-rate of customer from 90 %",
+            "the customer's figure renewal-rate is at least 90 %",
+            "客户的数额 renewal-rate 不低于 90 %",
+        ),
+        (
+            "amount above 1,000 and up to 2,000",
+            "what is measured is above 1,000 and at most 2,000",
+            "计量值超过 1,000 且不超过 2,000",
+        ),
+        ("no gate", "no gate", "no gate"),
     ],
 )
-def test_gates_are_said_in_both_languages(english: str, chinese: str) -> None:
-    assert gate_words(english, "en") == english
-    assert gate_words(english, "zh-CN") == chinese
+def test_gates_are_said_in_both_languages(written: str, english: str, chinese: str) -> None:
+    assert gate_words(written, "en") == english
+    assert gate_words(written, "zh-CN") == chinese
 
 
 @pytest.mark.parametrize(
-    ("english", "chinese"),
+    ("written", "english", "chinese"),
     [
-        ("class = 'C'", "class 为 'C'"),
-        ("ServiceName not in ('CDN', 'SMS')", "ServiceName 不属于（'CDN'、'SMS'）"),
+        ("class = 'C'", "the customer's class is “C”", "客户的 class 为“C”"),
+        (
+            "ServiceName not in ('CDN', 'SMS')",
+            "the service name is not “CDN” or “SMS”",
+            "服务名称不为“CDN”或“SMS”",
+        ),
         (
             "(a = 'x' or b is present) and BilledCost > 0",
-            "（a 为 'x' 或 b 不为空） 且 BilledCost > 0",
+            "(the customer's a is “x” or the customer's b is given) and the billed cost is above 0",
+            "（客户的 a 为“x”，或客户的 b 不为空），且账单金额超过 0",
         ),
-        ("not (partner is held)", "并非（有人担任 partner）"),
-        ("billed below 60 % of list", "账单金额低于目录价金额的 60 %"),
-        ("day within 30 days of association", "费用日在归属日起 30 天内"),
-        ("payee.level = 'gold'", "收款方的 level 为 'gold'"),
+        (
+            "not (partner is held)",
+            "it is not so that somebody is partner of the customer",
+            "并非（有人担任该客户的 partner）",
+        ),
+        (
+            "billed below 60 % of list",
+            "the billed cost is below 60 % of the list cost",
+            "账单金额低于目录价金额的 60 %",
+        ),
+        (
+            "day within 30 days of association",
+            "the day of the charge lies in the 30 days from the first day of the association on",
+            "费用日在归属首日起（含当天）30 天内",
+        ),
+        ("payee.level = 'gold'", "the payee's level is “gold”", "收款方的 level 为“gold”"),
+        ("x_Units >= 1000", "the x_Units is at least 1,000", " x_Units 不低于 1,000"),
+        ("no condition at all", "no condition at all", "no condition at all"),
     ],
 )
-def test_conditions_are_said_in_both_languages(english: str, chinese: str) -> None:
-    assert condition_words(english, "en") == english
-    assert condition_words(english, "zh-CN") == chinese
+def test_conditions_are_said_in_both_languages(written: str, english: str, chinese: str) -> None:
+    assert condition_words(written, "en") == english
+    assert condition_words(written, "zh-CN") == chinese
+
+
+def test_a_label_without_prefix_is_the_payees_where_the_payee_is_meant() -> None:
+    assert condition_words("level = 'x'", "en", "payee") == "the payee's level is “x”"
+
+
+def test_every_focus_column_has_words_in_both_languages() -> None:
+    words = {lang: [column_words(name, lang) for name in focus_columns()] for lang in LANGUAGES}
+    assert all(len(set(said)) == len(focus_columns()) for said in words.values())
 
 
 def _other(value: Any) -> Any:

@@ -6,6 +6,7 @@ It is tried with made-up requests, in every role.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import httpx
@@ -41,7 +42,7 @@ def test_made_up_requests_get_answers_that_fit_the_schema(own: Portal, role: str
             operation = found.ok()
 
             @settings(
-                max_examples=6,
+                max_examples=20 if "FENRUN_NIGHTLY" in os.environ else 4,
                 deadline=None,
                 phases=[Phase.explicit, Phase.generate],
                 suppress_health_check=list(HealthCheck),

@@ -184,7 +184,8 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
     What the engine answers is asked of the statements of `party`, and of some others.
     """
     statements = facts["statements"]
-    own = [s for s in statements if s["payee"] == party][-2:]
+    each = 3 if "FENRUN_NIGHTLY" in os.environ else 1
+    own = [s for s in statements if s["payee"] == party][-each:]
     some = statements[:: max(1, len(statements) // 35)]
     lines = [x for s in some for x in s["lines"]][:40] or ["x/y/z/P1"]
     values = {
@@ -235,7 +236,7 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
     asked_of_the_engine += [
         f"{start}lines/{s['period_id']}/{line}{end}"
         for s in own
-        for line in s["lines"][:3]
+        for line in s["lines"][:each]
         for start, end in (("", "/"), ("api/", ""))
     ]
     queries = [

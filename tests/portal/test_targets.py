@@ -6,6 +6,8 @@ import itertools
 from decimal import Decimal
 from pathlib import Path
 
+import yaml
+
 from tests.portal.served import Portal, served
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +75,13 @@ def test_a_plan_that_is_taken_back_is_known_again(own: Portal) -> None:
             )
             now = client.get("/api/plans").json()[0]["text"]
             assert ("Task of the month" in now) == (wanted is other) and now.count("# entered") == 1
+        plan = yaml.load(text, yaml.BaseLoader)
+        expected = [{"payee": "P1", "period": "2024-03", "earned": 1}]
+        plan["cases"] = [{"case": "none", "given": {"charges": []}, "expect": expected}]
+        failing = {"text": yaml.safe_dump(plan, sort_keys=False), "reason": "As agreed."}
+        refused = client.post("/api/plans", json=failing)
+        assert refused.status_code == 409 and "plan-cases-fail" in refused.text
+        assert client.get("/api/plans").json()[0]["text"] == now
 
 
 def test_a_manager_s_team_adds_up(portal: Portal) -> None:

@@ -14,6 +14,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,6 +73,11 @@ def _told(both: Both) -> list[tuple[str, bool]]:
 
 def _shown(client: httpx.Client, period: str) -> dict[str, Any]:
     return next(row for row in client.get("/api/periods").json() if row["key"] == period)
+
+
+def _is_recent(at: str) -> bool:
+    """Whether something is dated when it was done, not as of which moment."""
+    return datetime.now(UTC) - datetime.fromisoformat(at) < timedelta(hours=1)
 
 
 def test_health_is_told_to_whoever_asks(both: Both) -> None:
@@ -147,7 +153,7 @@ def test_what_the_command_line_does_is_shown_by_both(both: Both, tmp_path: Path)
     one, other, _ = both
     moved = tmp_path / "parties.yaml"
     moved.write_text("parties: [{party: P99999, kind: partner, name: New}]\n", "utf-8")
-    with one.token("operations") as here, other.token("operations") as there:
+    with one.token("operations", "read act") as here, other.token("operations") as there:
         before = _shown(here, "2024-12")["run"]
         for words in (
             ("import", one.workspace, moved),
@@ -159,6 +165,12 @@ def test_what_the_command_line_does_is_shown_by_both(both: Both, tmp_path: Path)
         for client in (here, there):
             assert _until(lambda: _shown(client, "2024-01")["closed"])  # noqa: B023
             assert _until(lambda: _shown(client, "2024-12")["run"] != before)  # noqa: B023
+            assert _is_recent(_shown(client, "2024-01")["closed_at"])
+        assert here.post("/api/periods/2024-11/settle").json()["changed"]
+        done = [row for row in there.get("/api/log").json() if row["actor"] == "operations"]
+        assert [row["kind"] for row in done] == ["runs"] and _is_recent(done[0]["at"])
+    with other.sign_in("operations") as client:
+        assert re.search(r"closed\s*</span>\s*on 20", client.get("/periods/2024-01/").text)
 
 
 def test_one_that_is_stopped_finishes_its_close(both: Both) -> None:

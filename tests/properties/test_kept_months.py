@@ -112,7 +112,7 @@ def test_months_that_lack_different_files_are_measured_again(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("in_bulk", [False, True], ids=["SQLite", "DuckDB"])
-@settings(max_examples=max(2, int(os.environ.get("FENRUN_EXAMPLES", "15")) // 6))
+@settings(max_examples=max(1, int(os.environ.get("FENRUN_EXAMPLES", "6")) // 6))
 @given(batch=worlds.batches(), order=st.permutations(range(_PARTS)), data=st.data())
 def test_what_is_kept_changes_nothing(
     in_bulk: bool, batch: Batch, order: list[int], data: st.DataObject

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fenrun.base.problem import Problem
-from fenrun.settle.book_in_force import book_in_force
+from fenrun.settle.book_in_force import book_in_force, events_of
 from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -40,6 +40,21 @@ class _Books:
     def clashes(self) -> list[Problem]:
         codes = ("link-over-100", "label-overlap")
         return [p for p in check_workspace(self.store) if p.code in codes]
+
+
+FIGURE = "figures: [{party: P1, figure: task, period: 2024-%s, amount: 1, currency: CNY}]\n"
+
+
+def test_a_figure_is_of_who_brought_it_though_a_later_file_has_the_name(tmp_path: Path) -> None:
+    books = _Books(tmp_path)
+    books.take(FIGURE % "09", "ann")
+    books.take(FIGURE % "10", "cem")
+    imports = books.store.imports("book")
+    rows = [
+        {"party": "P1", "figure": "task", "period": period} for period in ("2024-10", "2024-09")
+    ]
+    events = events_of(books.store, imports, "figures", rows)
+    assert [event.actor for event in events] == ["cem", "ann"]
 
 
 LINK = "links:\n  - {of: customer, subject: K1, role: partner, party: %s, from: %s%s}\n"

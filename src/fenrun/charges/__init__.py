@@ -14,6 +14,7 @@ no cost is changed by a digit. A file whose money cannot be read exactly is refu
 - `checks`: a code and a condition for each thing that can be wrong.
 - `facts`: what the manifest says of the charges.
 - `stored`: the files of an import, and the charges of several as one table.
+- `overlaps`, `delivered`: charges that two imports hold; whose place a delivery takes.
 - `read`: the import.
 - `rows`, `columns.csv`: the columns of FOCUS, and the keys of a stored charge.
 """

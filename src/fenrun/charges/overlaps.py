@@ -237,6 +237,16 @@ def _share(one: Numbers, other: Numbers) -> bool:
     return bool((many[np.minimum(places, len(many) - 1)] == few).any())
 
 
+def comes_again(item: Import, folder: Path, one_in: int) -> bool:
+    """Return whether charges of an import come again among those in a folder.
+
+    At least one in so many of those with money does, or it has none.
+    """
+    theirs = _kept_digests(item)
+    ours = pq.read_table(folder / DIGESTS)["digest"].to_numpy()
+    return bool(np.count_nonzero(np.isin(theirs, ours)) * one_in >= len(theirs))
+
+
 def _compared(one: Import, other: Import) -> Overlap | None:
     """Compare the charges of two imports: as many of each as both hold are shared."""
     charges = _charges(one)

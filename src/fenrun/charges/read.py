@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,14 @@ import pyarrow as pa
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.charges import checks
+from fenrun.charges.delivered import (
+    Delivery,
+    months_of,
+    place_of,
+    said_of,
+    share_months,
+    version_of,
+)
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.filled import fill
 from fenrun.charges.from_arrow import NotPlain, read_plain
@@ -49,11 +57,16 @@ def stage_charges(
     path: Path,
     progress: Callable[[int], Any] = lambda n: None,
     fills: Mapping[str, str] | None = None,
+    known: datetime | None = None,
+    delivery: Delivery | None = None,
+    is_meant: bool = False,
 ) -> Enter:
     """Read, check and write one FOCUS file to a scratch folder: all that nobody must wait for.
 
-    `fills` gives, by column of text, what stands where the file says nothing. What is returned
-    enters it into the store. Both raise Refused; the store is then untouched.
+    `fills` gives, by column of text, what stands where the file says nothing, `known` from when it
+    is known; as a `delivery` it takes the place of earlier ones of its source. What was replaced
+    since comes back as an import of its own if that `is_meant`, or if it is a later version. What
+    is returned enters it into the store. Both raise Refused; the store is then untouched.
     """
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
@@ -63,8 +76,9 @@ def stage_charges(
         ready = _Ready({}, [])
         files = Path(scratch.name, "files")
         files.mkdir()
-        if not store.has("charges", content):
-            ready = _written(source, seen, files, fills or {})
+        comes_back = _comes_back(store, content, delivery, is_meant)
+        if comes_back or not store.has("charges", content):
+            ready = _written(source, seen, files, fills or {}, known)
     except BaseException:
         scratch.cleanup()
         raise
@@ -72,19 +86,64 @@ def stage_charges(
     def enter(known: datetime, replaces: Replaced) -> Imported:
         with scratch:
             same = store.find("charges", content)  # from before, or entered meanwhile
-            if same:
-                return Imported(path.name, content, False, same.facts, same.problems)
+            if same and not comes_back:
+                same = next((i for i in store.imports("charges") if _is(i, content)), same)
+                return Imported(path.name, same.id, False, same.facts, same.problems)
             there, place = replaces.there, Place(path.name)
             named = (import_named(there, place, name, ready.facts) for name in replaces.names)
             replaced = [item.id for item in named]
             if content != unfilled and store.has("charges", unfilled):
                 replaced.append(unfilled)  # the same bytes, before they were filled
-            facts = ready.facts | ({"replaces": replaced} if replaced else {})
-            said = manifest(path.name, known, facts, ready.problems)
-            store.add("charges", content, said, lambda into: move_files(files, into))
-        return Imported(path.name, content, True, facts, tuple(ready.problems))
+            there = store.imports("charges", known) if delivery and delivery.version else there
+            facts, more = _as_delivered(delivery, path.name, files, ready.facts, there, replaced)
+            facts |= {"again": content} if same else {}
+            new = digest("charges", content, facts.get("replaces", [])) if same else content
+            problems = in_order([*ready.problems, *more])
+            said = manifest(path.name, known, facts, problems)
+            store.add("charges", new, said, lambda into: move_files(files, into))
+        return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
+
+
+def _comes_back(store: Store, content: str, delivery: Delivery | None, is_meant: bool) -> bool:
+    """Return whether a content that was replaced is to be there again."""
+    if not store.has("charges", content):
+        return False
+    everything = store.imports_between("charges", datetime.min, datetime.max)
+    same = [item for item in everything if _is(item, content)]
+    if {item.id for item in same} & {item.id for item in store.imports("charges")}:
+        return False
+    return is_meant or bool(delivery and delivery.version > max(map(version_of, same)))
+
+
+def _is(item: Import, content: str) -> bool:
+    """Return whether an import has this content, at first or as it came back."""
+    return content in (item.id, item.facts.get("again"))
+
+
+def _as_delivered(
+    delivery: Delivery | None,
+    file: str,
+    folder: Path,
+    facts: Mapping[str, Any],
+    there: Sequence[Import],
+    replaced: Sequence[str],
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the facts of an import with what it replaces, and a note for each place it takes.
+
+    Raises Refused.
+    """
+    found, notes = dict(facts), list[Problem]()
+    ids = list(replaced)
+    if delivery:
+        found["delivered"] = delivery.facts()
+        taken = place_of(delivery, file, folder, facts, there)
+        notes = [said_of(file, found, item) for item in taken.replaced]
+        ids += [item.id for item in taken.replaced if item.id not in ids]
+        beside = [item.id for item in taken.beside if item.id not in ids]
+        found |= {"beside": beside} if beside else {}
+    return found | ({"replaces": ids} if ids else {}), notes
 
 
 def open_whole(path: Path, scratch: Path, progress: Callable[[int], Any]) -> tuple[Source, Content]:
@@ -102,10 +161,17 @@ def open_whole(path: Path, scratch: Path, progress: Callable[[int], Any]) -> tup
     return source, read_content(source, progress)
 
 
-def _written(source: Source, content: Content, into: Path, fills: Mapping[str, str]) -> _Ready:
+def _written(
+    source: Source,
+    content: Content,
+    into: Path,
+    fills: Mapping[str, str],
+    known: datetime | None,
+) -> _Ready:
     """Write the files of an import into a folder."""
     with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-        staged, filled = fill(read_staged(source, content, Path(scratch)), fills)
+        read = replace(read_staged(source, content, Path(scratch)), known=known)
+        staged, filled = fill(read, fills)
         problems = checks.find(staged)
         charges = staged.charges()
         write_charges(into, charges, source.path.name)
@@ -153,26 +219,11 @@ def import_named(
     found = [i for i in there if name == i.source]
     if not found:
         raise refused("replaces-unknown", place, name=name)
-    same = [i for i in found if not facts or _share_months(i.facts, facts)]
+    same = [i for i in found if not facts or share_months(i.facts, facts)]
     if not same:
-        values = {"theirs": _months(found[0].facts), "ours": _months(facts or {})}
+        values = {"theirs": months_of(found[0].facts), "ours": months_of(facts or {})}
         raise refused("delivery-other-month", place, name=name, id=short(found[0].id), **values)
     if len(same) > 1:
-        listed = ", ".join(f"{short(i.id)} ({_months(i.facts)})" for i in same)
+        listed = ", ".join(f"{short(i.id)} ({months_of(i.facts)})" for i in same)
         raise refused("delivery-ambiguous", place, name=name, count=len(same), imports=listed)
     return same[0]
-
-
-def _share_months(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Return whether two imports can bill the same month; one that bills none fits with all."""
-    if not (one["first_billed"] and other["first_billed"]):
-        return True
-    return bool(
-        one["first_billed"] <= other["last_billed"] and other["first_billed"] <= one["last_billed"]
-    )
-
-
-def _months(facts: Mapping[str, Any]) -> str:
-    """Return the months that an import bills, as text."""
-    first, last = (str(facts[key])[:7] for key in ("first_billed", "last_billed"))
-    return first if first == last else f"{first}/{last}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from functools import cache
 from importlib import resources
 
@@ -54,6 +54,10 @@ LONGEST_NAME = 2048
 
 PERIODS = ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd")
 """The moments by which a charge is credited and paid."""
+STARTS = ("BillingPeriodStart", "ChargePeriodStart")
+"""Those that say in which month and on which day: they lie at most YEARS_AHEAD of when a file is
+known. A period may end later, as that of a purchase for three years does."""
+YEARS_AHEAD = 2
 
 KEYS = {
     "order_key": ORDER,
@@ -77,6 +81,7 @@ VALUES = {
 """Columns whose values FOCUS closes, with those values."""
 
 _KEY_BITS = 63
+_MONTH = timedelta(days=31)
 _ARROW_TYPES = {"Decimal": pa.decimal128(18, 2), "Date/Time": pa.timestamp("us")}
 
 
@@ -123,14 +128,17 @@ def is_moment(name: str) -> bool:
     return name in focus_columns() and focus_columns()[name].type == "Date/Time"
 
 
-def limits_of(name: str) -> tuple[datetime, datetime]:
+def limits_of(name: str, known: datetime | None = None) -> tuple[datetime, datetime]:
     """Return the first moment that a column of dates and times can hold, and the one after all.
 
-    Other columns than those of a charge's periods may say `9999-12-31` for an open end.
+    `known` is from when the file is known. Other columns than those of a charge's periods may say
+    `9999-12-31` for an open end.
     """
     if name not in PERIODS:
         return datetime.min, datetime.max
     first, end = (datetime.combine(day, time()) for day in DAYS)
+    if known and name in STARTS:
+        end = min(end, datetime(known.year + YEARS_AHEAD, known.month, 1) + _MONTH)
     return first, end
 
 

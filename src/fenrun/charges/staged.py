@@ -117,6 +117,8 @@ class Staged:
     rounded: Sequence[Rounded] = ()
     doubtful: Truths | None = None
     """The rows that look like totals of others and are not their sum."""
+    known: datetime | None = None
+    """From when the file is known, if that is said: no charge begins long after it."""
 
     def head(self, rows: int) -> Staged:
         """Return the first rows."""
@@ -174,10 +176,13 @@ class Staged:
         odd: Truths = column.missing & (column.text.codes >= 0)
         return odd if odd.any() else None
 
+    def _limits(self, name: str) -> tuple[datetime, datetime]:
+        return limits_of(name, self.known)
+
     def out_of_range(self, name: str) -> Truths | None:
         """Return the rows in which a moment is one that nothing can hold; None for none."""
         column = self.moments[name]
-        first, end = (np.datetime64(limit, "us").astype(np.int64) for limit in limits_of(name))
+        first, end = (np.datetime64(limit, "us").astype(np.int64) for limit in self._limits(name))
         odd: Truths = (column.micros < first) | (column.micros >= end)
         if column.missing is not None:
             odd &= ~column.missing

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +244,12 @@ def load_charges(
     engine.view(name, " UNION ALL BY NAME ".join(parts))
 
 
+@lru_cache(maxsize=4096)
+def _schema_of(path: Path) -> pa.Schema:
+    """Return the columns of a stored file, which is never written again."""
+    return pq.read_schema(path)
+
+
 class StoredFiles:
     """The files of one import, and where each column of its source stands."""
 
@@ -252,7 +258,7 @@ class StoredFiles:
         self.charges, self.cells = item.folder / CHARGES, item.folder / CELLS
         self.accounts = item.folder / ACCOUNTS
         files = {"c": CHARGES, "k": CELLS, "a": ACCOUNTS}
-        found = {alias: pq.read_schema(item.folder / file) for alias, file in files.items()}
+        found = {alias: _schema_of(item.folder / file) for alias, file in files.items()}
         self._alias = {n: a for a, schema in found.items() for n in schema.names}
         self._types = {field.name: field.type for schema in found.values() for field in schema}
         stored = [n for n in self._types if n not in ("account_no", "cell_no", "row_no", *KEYS)]

@@ -66,7 +66,7 @@ def _row(event: Event, lang: str) -> list[str]:
         str(event.seq),
         event.at,
         event.actor,
-        say(f"event-{event.kind}", lang),
+        event.in_words(lang),
         facts["source"],
         facts["known"],
         event.reason,

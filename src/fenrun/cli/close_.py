@@ -75,6 +75,7 @@ def command(
             "closed-period",
             lang,
             period=period.key,
+            at=event.at,
             known=show_moment(done.known),
             run=short(done.run),
         )

@@ -56,7 +56,7 @@ def command(workspace: Path, rows: int, seed: int, force: bool, json_: bool) -> 
     Shown are the months, one statement and the explanation of one of its lines.
     """
     _clear(workspace, force)
-    store = Store(workspace, actor(), now())
+    store = Store(workspace, actor(), now(), clock=now)
     _fill(store, rows, seed)
     summaries, shown = _settle_year(store)
     if json_:

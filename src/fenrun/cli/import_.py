@@ -81,15 +81,17 @@ def command(
     meant (fenrun resolve).
     """
     moment = now()
-    store = Store(workspace, actor(), moment, reason)
+    store = Store(workspace, actor(), moment, reason, now)
     done: list[Imported] = []
     found = [files_in(Path(name)) for name in files if not is_remote(name)]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
     check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
-    wanted = Wanted(replaces, adds, _read_fills(fills), check_plan)
+    fills_read = _read_fills(fills)
     with TemporaryDirectory(prefix="fenrun-") as scratch:
         objects = _fetched(store, files, Path(scratch))
         paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
+        addresses = {one.path: one.url for one in objects}
+        wanted = Wanted(replaces, adds, fills_read, addresses, check_plan=check_plan)
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
             outcomes = import_files(store, paths, known or moment, step, wanted)

@@ -177,7 +177,7 @@ class WorkspaceType(click.ParamType[Store]):
         if isinstance(value, Store):
             return value
         store = Store.open(Path(value))
-        store.actor, store.now = actor(), now()
+        store.actor, store.now, store.clock = actor(), now(), now
         return store
 
 

@@ -165,7 +165,7 @@ def _print_outcomes(outcomes: list[Outcome]) -> None:
             outcome.expect.payee,
             outcome.expect.component or "*",
             outcome.expect.period,
-            _shown(outcome),
+            _shown(outcome, lang),
         ]
         for outcome in outcomes
     ]
@@ -175,11 +175,11 @@ def _print_outcomes(outcomes: list[Outcome]) -> None:
         click.echo(say("cases-summary", lang, good=good, all=len(outcomes)))
 
 
-def _shown(outcome: Outcome) -> str:
+def _shown(outcome: Outcome, lang: str) -> str:
     """Return what came out: the amount alone where it is all that is earned, else in words."""
     if list(outcome.found) == ["earned"]:
         return show(outcome.found["earned"])
-    return said_amounts(outcome.found).words(language())
+    return said_amounts(outcome.found).words(lang)
 
 
 @command.command(name="diff")
@@ -283,10 +283,7 @@ def doc(plan: Path, kind: str, out: Path | None) -> None:
 
     Its cases, computed by the engine, are the worked examples.
     """
-    file = load_plan(plan)
-    outcomes, problems = run_cases(file)
-    write = html if kind == "html" else markdown
-    text = write(file, language(), _examples(file, outcomes))
+    text, problems = guide_text(load_plan(plan), language(), kind)
     if out:
         out.write_text(text, "utf-8")
         click.echo(say("wrote", language(), path=out), err=True)
@@ -296,25 +293,22 @@ def doc(plan: Path, kind: str, out: Path | None) -> None:
     exit_code(problems)
 
 
-def _examples(file: PlanFile, outcomes: list[Outcome]) -> list[dict[str, Any]]:
-    """Return the outcomes as the guide shows them, with the facts of their cases."""
-    cases = {case.case: case for case in file.text.cases}
-    found = []
-    for outcome in outcomes:
-        case = cases[outcome.case]
-        charges = [
-            ", ".join(f"{column} {value}" for column, value in row.items())
-            for row in case.given.charges
-        ]
-        found.append(
-            {
-                "case": outcome.case,
-                "says": case.says or "",
-                "given": charges,
-                "payee": outcome.expect.payee,
-                "component": outcome.expect.component or "*",
-                "period": outcome.expect.period,
-                "found": _shown(outcome),
-            }
-        )
-    return found
+def guide_text(file: PlanFile, lang: str, kind: str = "md") -> tuple[str, list[Problem]]:
+    """Return a plan's guide with its cases as examples, and the problems of the cases."""
+    outcomes, problems = run_cases(file)
+    write = html if kind == "html" else markdown
+    return write(file, lang, [_example(outcome, lang) for outcome in outcomes]), problems
+
+
+def _example(outcome: Outcome, lang: str) -> dict[str, Any]:
+    """Return an outcome as the guide takes it."""
+    expect = outcome.expect
+    return {
+        "case": outcome.case,
+        "payee": expect.payee,
+        "component": expect.component or "",
+        "period": expect.period,
+        "known": expect.known,
+        "since": expect.since,
+        "found": _shown(outcome, lang),
+    }

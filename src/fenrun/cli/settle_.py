@@ -167,6 +167,7 @@ def summary(settled: Settled) -> dict[str, Any]:
         **problems_as_json(run.problems),
         "run_id": settled.run_id,
         "closed": run.closed,
+        "closed_at": show_moment(run.closed_at) if run.closed_at else None,
         "differences": plain(paid_in_all(run.booked)),
     }
 
@@ -216,6 +217,8 @@ def show_summary(settled: Settled, most: int = 20) -> None:
         f"{say('known', lang)} {said['as_of']['known']}",
         f"{say('run', lang)} {said['run_id']}",
     ]
+    if settled.run.closed_at:
+        title.append(say("statement-closed", lang, at=said["closed_at"]))
     print_table("   ".join(title), columns, rows[:most])
     if len(rows) > most:
         click.echo(f"... +{len(rows) - most}")

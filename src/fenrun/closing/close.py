@@ -41,16 +41,17 @@ _PAID = "SELECT coalesce(sum(paid), 0) AS paid FROM payments WHERE month >= ? AN
 
 def closes(store: Store) -> list[Close]:
     """Return the closed periods in order, each beginning where the one before ends."""
-    items = [store.find("closes", event.subject) for event in store.log.events("closes")]
+    found = ((event, store.find("closes", event.subject)) for event in store.log.events("closes"))
     return [
         Close(
             period=parse_period(item.source),
             run=item.facts["run"],
             known=item.known,
+            at=parse_moment(event.at),
             root=item.facts["root"],
             id=item.id,
         )
-        for item in items
+        for event, item in found
         if item
     ]
 
@@ -101,7 +102,7 @@ def closed_run(store: Store, close: Close) -> Settled:
     if item and (item.folder / _CUSTOMERS).exists():  # not of what earlier versions closed
         verified([item])
         found.run.engine.load_file(LINE_CUSTOMERS.name, item.folder / _CUSTOMERS)
-    return replace(found, run=replace(found.run, booked=booked(store, close), closed=True))
+    return replace(found, run=replace(found.run, booked=booked(store, close), closed_at=close.at))
 
 
 def _overlap(one: Period, other: Period) -> bool:
@@ -170,9 +171,9 @@ def close(
         raise refused("close-changed", Place(period.key), by=store.actor)
     _check_errors(found)
     late = due(store, done, moment, progress, for_good=True)
-    run = replace(found.run, booked=tuple(late), closed=True)
+    run = replace(found.run, booked=tuple(late), closed_at=store.time(moment))
     progress("sign off")
-    chain = chain_of([*done, Close(period, "", moment, "", "")])
+    chain = [*chain_of(done), [period.key, show_moment(moment)]]
     leaves = salted_leaves(chain, signed_off_rows(run))
     root = root_of(hashes_of(leaves))
     facts: dict[str, Any] = {"run": found.run_id, "engine": ENGINE_VERSION, "root": root}
@@ -201,7 +202,8 @@ def close(
     }
     item = manifest(period.key, moment, facts, ())
     store.add("closes", close_id, item, write, before, check_unchanged)
-    return Close(period, found.run_id, moment, root, close_id)
+    (event,) = store.log.events("closes", close_id)
+    return Close(period, found.run_id, moment, parse_moment(event.at), root, close_id)
 
 
 def _facts_known(store: Store, known: datetime) -> dict[str, str]:

@@ -145,7 +145,7 @@ def _enter(
     before: SigningKey | None,
     signature: str,
 ) -> None:
-    at = store.now or store.last_knowledge_time() or datetime.min
+    at = store.time(store.last_knowledge_time() or datetime.min)
     log.add(
         at=at,
         actor=store.actor,

@@ -17,6 +17,8 @@ class Close:
     """Id of the run whose statements are frozen."""
     known: datetime
     """Knowledge time of the close: later facts become differences in a later period."""
+    at: datetime
+    """When it was closed (UTC)."""
     root: str
     """Sign-off hash: the Merkle root over all statements of the close."""
     id: str

@@ -183,13 +183,17 @@ class StoredCharges:
         keys: dict[str, list[int]] = {}
         for kind, issuer, subject in subjects:
             keys.setdefault(f"{_NAMED[kind]}_key", []).append(key_of(issuer, subject))
-        return {pair for file in self.all_months.files for pair in file.accounts_with(keys)}
+        files = self.all_months.files
+        return self._accounts_where((file, file.names_one_of(keys)) for file in files)
 
     def keys_of(self, kind: str) -> set[int]:
         """Return the keys of all orders, resources or sub-accounts of the charges."""
         if kind not in self._keys:
-            found = (file.keys_of(f"{_NAMED[kind]}_key") for file in self.all_months.files)
-            self._keys[kind] = set().union(*found)
+            key = f"{_NAMED[kind]}_key"
+            parts = [f.query({"key": key}) for f in self.all_months.files if key in f.stored.keys]
+            sql = f"SELECT DISTINCT key FROM ({' UNION ALL '.join(parts)})"
+            found = self.engine.query(sql).column("key").to_pylist() if parts else ()
+            self._keys[kind] = set(found)
         return self._keys[kind]
 
     def pairs(self) -> set[tuple[str, str]]:
@@ -201,10 +205,26 @@ class StoredCharges:
 
         They have corrections, and charges of what the book names.
         """
-        found = {pair for file in self.files for pair in file.accounts_with_corrections()}
+        found = self.accounts_with_corrections()
         links = book.links.select(["of_kind", "issuer", "subject"])
         named = links.filter(pc.is_in(links["of_kind"], pa.array(("order", "resource"))))
         return found & self.accounts_with(zip(*(column.to_pylist() for column in named.columns)))
+
+    def accounts_with_corrections(self) -> set[tuple[str, str]]:
+        """Return the accounts that have corrections."""
+        found = [file for file in self.files if file.stored.item.facts.get("corrections", 1)]
+        return self._accounts_where((file, file.condition(_CORRECTION)) for file in found)
+
+    def _accounts_where(self, asked: Iterable[tuple[_File, str]]) -> set[tuple[str, str]]:
+        """Return the accounts with a charge that meets the condition said for its file, if any."""
+        conditions = {file.number: (file, sql) for file, sql in asked if sql}
+        if not conditions:
+            return set()
+        queries = (file.accounts_where(sql) for file, sql in conditions.values())
+        found = self.engine.query(" UNION ALL ".join(queries))
+        numbers = zip(*(found[name].to_pylist() for name in ("file", "account_no")))
+        pairs = {number: dict(file.accounts()) for number, (file, _) in conditions.items()}
+        return {pairs[file][account] for file, account in numbers}
 
     def count_accounts(self) -> int:
         """Return how many accounts there are at most."""
@@ -432,37 +452,26 @@ class _File:
         subjects = pa.array([f"{issuer}{AT}{name}" for issuer, name in meant], pa.string())
         return table.filter(pc.is_in(table["subject"], subjects))
 
-    def accounts_with(self, keys: Mapping[str, list[int]]) -> set[tuple[str, str]]:
-        """Return the accounts that have charges with one of some keys."""
+    def names_one_of(self, keys: Mapping[str, list[int]]) -> str:
+        """Return SQL of whether a charge has one of some keys; nothing where none can."""
         among = [
             f"c.{name} IN ({', '.join(map(str, numbers))})"
             for name, numbers in keys.items()
             if name in self.stored.keys
         ]
-        if not among:
-            return set()
-        return self._accounts_where(f"({' OR '.join(among)})")
+        return f"({' OR '.join(among)})" if among else ""
 
-    def _accounts_where(self, condition: str) -> set[tuple[str, str]]:
-        """Return the accounts, of those that are meant, with a charge that meets a condition."""
+    def accounts_where(self, condition: str) -> str:
+        """Return the query of the accounts, of those that are meant, with a charge that meets it.
+
+        Columns: file (its number), account_no.
+        """
         if self.charges.accounts is not None:
             condition += f" AND c.account_no IN ({', '.join(map(str, self.meant())) or 'NULL'})"
-        sql = f"SELECT DISTINCT c.account_no FROM {self._joined(condition)} WHERE {condition}"
-        found = set(self.charges.engine.query(sql).column("account_no").to_pylist())
-        return {pair for number, pair in self.accounts() if number in found}
-
-    def accounts_with_corrections(self) -> set[tuple[str, str]]:
-        """Return the accounts that have corrections."""
-        if not self.stored.item.facts.get("corrections", 1):
-            return set()
-        return self._accounts_where(self.condition(_CORRECTION))
-
-    def keys_of(self, key: str) -> set[int]:
-        """Return all values of a key, of the rows that are meant."""
-        if key not in self.stored.keys:
-            return set()
-        found = self.charges.engine.query(f"SELECT DISTINCT key FROM ({self.query({'key': key})})")
-        return set(found.column("key").to_pylist())
+        return (
+            f"SELECT DISTINCT {self.number} AS file, c.account_no"
+            f" FROM {self._joined(condition)} WHERE {condition}"
+        )
 
     def _joined(self, read: str = "") -> str:
         """Return SQL of the rows, with cells and accounts as far as other SQL reads them."""
@@ -549,8 +558,7 @@ class _Grouping:
         whole = self.charges.all_months
         if not self._inherits or whole is self.charges:
             return None
-        corrected = (file.accounts_with_corrections() for file in self.charges.files)
-        some = whole.of(set().union(*corrected))
+        some = whole.of(self.charges.accounts_with_corrections())
         some.engine = DuckDB()  # of its own: its tables have the names of these
         return replace(self, charges=some)
 

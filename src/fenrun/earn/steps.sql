@@ -111,20 +111,27 @@ SELECT m.*, {to_date} AS to_date
 FROM bounded AS m
 
 -- step: column_measures
--- The same amounts by table column, up to the component's bound in the order of columns.
+-- The same amounts by table column, up to the component's bound in the order of columns. What is
+-- excluded meets a column only where nothing else is there.
 WITH totals AS (
   SELECT k.plan, k.component, c.payee, c.unit, p.period, c.column_no, k.up_to,
-         sum(c.counted) AS amount
+         sum(c.counted) AS amount,
+         count(CASE WHEN c.excluded_by IS NULL THEN 1 END) AS qualifying
   FROM qualifying_amounts AS c
   JOIN totals_of AS k ON k.counted_plan = c.plan AND k.counted_component = c.component
   JOIN periods AS p
     ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
   GROUP BY k.plan, k.component, c.payee, c.unit, p.period, c.column_no, k.up_to),
+met AS (
+  SELECT s.*, max(qualifying) OVER (PARTITION BY plan, component, payee, unit,
+                                                 period) AS most_qualifying
+  FROM totals AS s),
 reached AS (
   SELECT s.*, sum(amount) OVER (PARTITION BY plan, component, payee, unit, period
                                 ORDER BY column_no) AS reached,
          count(*) OVER (PARTITION BY plan, component, payee, unit, period) AS columns
-  FROM totals AS s)
+  FROM met AS s
+  WHERE qualifying > 0 OR most_qualifying = 0)
 SELECT plan, component, payee, unit, period, column_no, columns,
        least(reached, up_to) - least(reached - amount, up_to) AS amount
 FROM reached{columns_in_scope}

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from fenrun.base.money import is_rate, parse_amount_or_rate
+from fenrun.base.money import is_rate, parse_amount_or_rate, show, show_rate
 from fenrun.base.words import Unreadable, say
 
 VALUE = r"[^\s%％]+(?:\s*[%％])?"
@@ -147,12 +147,26 @@ def _said(words: str, lang: str) -> str:
     else:
         key = "band-pays-amount"
     pays = say(key, lang, pays=found["pays"])
-    bounds = bounds_words(found, lang) or say("band-always", lang)
+    bounds = _bounds_words(found, lang) or say("band-always", lang)
     return say("band-says", lang, bounds=bounds, pays=pays)
 
 
-def bounds_words(found: re.Match[str], lang: str) -> str:
+def _bounds_words(found: re.Match[str], lang: str) -> str:
     """Return what a match of BOUNDS says in a language; empty where there is no bound."""
     ends = [(found["low"], found["lower"]), (found["high"], found["upper"])]
     said = [say(f"bound-{end.replace(' ', '-')}", lang, bound=at) for end, at in ends if end]
     return say("bounds-joint", lang).join(said)
+
+
+def limit_words(bounds: Bounds, lang: str) -> str:
+    """Return bounds as a sentence says them: `at least 1,000 and below 3,000`; empty if none."""
+    ends = [
+        (">=" if bounds.lower_in else ">", bounds.lower),
+        ("<=" if bounds.upper_in else "<", bounds.upper),
+    ]
+    said = [
+        say(f"limit-{sign}", lang, bound=show_rate(end) if bounds.ratio else show(end, 0))
+        for sign, end in ends
+        if end is not None
+    ]
+    return say("limits-joint", lang).join(said)

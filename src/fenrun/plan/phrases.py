@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from fenrun.base.money import is_rate, parse_amount, parse_amount_or_rate, parse_rate
 from fenrun.base.words import Unreadable, say
-from fenrun.plan.bands import BOUNDS, VALUE, Bounds, bounds_words, one_space, read_bounds
+from fenrun.plan.bands import BOUNDS, VALUE, Bounds, limit_words, one_space, read_bounds
 from fenrun.plan.vocabulary import (
     BASES,
     COUNTS,
@@ -295,15 +295,14 @@ def read_gate(text: str) -> GateText:
 
 
 def gate_words(words: str, lang: str) -> str:
-    """Return a gate's words in a language; English, and what is no gate, as it is."""
-    found = None if lang == "en" else _GATE.fullmatch(one_space(words))
+    """Return a gate as a sentence: `attainment is at least 100 %`; what is no gate, as it is."""
+    found = _GATE.fullmatch(one_space(words))
     if not found:
         return words
     subject, name, of = subject_of(found["subject"])
     key = f"gate-{subject.replace(' ', '-')}" + ("-of-customer" if of == "customer" else "")
-    return say(
-        "gate-says", lang, subject=say(key, lang, name=name), bounds=bounds_words(found, lang)
-    )
+    bounds = limit_words(read_bounds(found, words), lang)
+    return say("gate-says", lang, subject=say(key, lang, name=name), bounds=bounds)
 
 
 @dataclass(frozen=True)

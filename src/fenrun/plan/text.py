@@ -640,9 +640,15 @@ class CaseText(Text):
     """A worked example that `fenrun plan test` runs through the engine."""
 
     case: str = Field(description="Name of the case.")
-    says: str | None = Field(None, description="What it shows.")
+    says: Title | None = Field(None, description="What it shows.")
     given: CaseGiven = Field(description="The facts.")
     expect: list[CaseExpect] = Field(min_length=1, description="The outcome.")
+
+    def said(self, lang: str) -> str:
+        """Return what it shows, in a language; empty where it does not say."""
+        if isinstance(self.says, Words):
+            return self.says.zh if lang == "zh-CN" else self.says.en
+        return self.says or ""
 
 
 class PlanText(Text):

@@ -1,14 +1,41 @@
-"""The portal's event log: what was done, when and by whom.
+"""Acts in the portal, kept in its database and entered in the workspace's log.
 
-What changes the workspace stands in the workspace's own log besides.
+Of an act the log has when it was done, its kind, a code for whoever did it and a digest; names and
+words stay in the portal's database, which the digest holds to what they were. The digest is salted:
+nobody finds out by trying what it is of.
 """
 
 from __future__ import annotations
 
+import re
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
+from django.db import transaction
+from django.utils.crypto import salted_hmac
+
+from fenrun.base.ids import digest
+from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import show_moment
 from fenrun.portal import models
+from fenrun.store.audit_log import PATIENCE, Writer
+from fenrun.store.facts import Store
+
+_DB = "default"
+KIND = "portal"
+"""What the log calls an act in the portal."""
+_OF_ACCOUNTS = ("grant", "approve grant", "first link", "end ways")
+"""Acts whose subject is an account, which the log has by its code."""
+_AS_IT_IS = re.compile(
+    r"settle|(ask|approve) close|not anchored|(open|answer) dispute|not entered"
+    r"|end (grant|session|token|webhook|connection)"
+    r"|(ask|consented|silent|refused|withdrawn|void) (association|transfer|registration)"
+)
+"""Acts whose subject, a period or a number, the log has as it is; of others it has none."""
 
 
 def now() -> datetime:
@@ -16,8 +43,95 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def workspace(actor: str) -> Store:
+    """Return the workspace; what is written to it names the actor, and when that was."""
+    store = Store.open(settings.WORKSPACE)
+    store.actor, store.clock = actor, lambda: now().replace(tzinfo=None)
+    return store
+
+
 def record_event(actor: str, act: str, subject: str, **detail: Any) -> None:
-    """Add an event: who did what to which subject."""
-    models.Event.objects.using("default").create(
-        at=now(), actor=actor, act=act, subject=subject[:500], detail=detail
+    """Add an event: who did what to which subject. It enters the log with the transaction's end.
+
+    Where the log is being written just then, it enters within seconds (`following`).
+    """
+    models.Event.objects.using(_DB).create(
+        at=now(),
+        actor=actor,
+        act=act,
+        subject=subject[:500],
+        detail=detail,
+        salt=secrets.token_hex(16),
     )
+    transaction.on_commit(_enter_at_once, using=_DB)
+
+
+def code_of(name: str) -> str:
+    """Return the code that stands for an account, or another actor, in the log."""
+    return f"~{salted_hmac('fenrun.portal.events', name).hexdigest()[:16]}"
+
+
+def _enter_at_once() -> None:
+    with suppress(Refused, OSError):  # `following` tries again
+        enter_events(patience=0)
+
+
+def enter_events(patience: float = PATIENCE) -> None:
+    """Enter every event in the workspace's log that is not there yet, in order, once.
+
+    Raises Refused where the log cannot be written within so many seconds.
+    """
+    waiting = list(models.Event.objects.using(_DB).filter(seq=None).order_by("pk"))
+    if not waiting:
+        return
+    with workspace("").log.writing(patience) as log:
+        # Another process may have been faster, or this one cut off before it noted the row.
+        rows = [log.row_of(KIND, digest_of(event)) or _enter(log, event) for event in waiting]
+    for event, row in zip(waiting, rows):
+        models.Event.objects.using(_DB).filter(pk=event.pk).update(seq=row)
+
+
+def _enter(log: Writer, event: models.Event) -> int:
+    subject = event.subject if _AS_IT_IS.fullmatch(event.act) else ""
+    if event.act in _OF_ACCOUNTS:
+        subject = code_of(event.subject)
+    entered = log.add(
+        at=event.at.replace(tzinfo=None),
+        actor=code_of(event.actor),
+        act=event.act,
+        kind=KIND,
+        subject=digest_of(event),
+        reason="",
+        before={},
+        after={"source": subject, "known": show_moment(now().replace(tzinfo=None)), "files": {}},
+    )
+    return entered.seq
+
+
+def digest_of(event: models.Event) -> str:
+    """Return the digest of an event by which the log knows it."""
+    at = show_moment(event.at.replace(tzinfo=None))
+    return digest(KIND, event.salt, at, event.actor, event.act, event.subject, event.detail)
+
+
+def events_of(rows: Sequence[int]) -> dict[int, models.Event]:
+    """Return what the portal knows of rows of the log, by their numbers."""
+    found = models.Event.objects.filter(seq__in=rows)
+    return {event.seq: event for event in found if event.seq is not None}
+
+
+def broken_events(store: Store) -> list[Problem]:
+    """Return where the portal's events are not those of the log: edited, gone, not entered yet."""
+    logged = {event.seq: event.subject for event in store.log.events(KIND)}
+    found, waiting = [], 0
+    for event in models.Event.objects.using(_DB).order_by("pk").iterator():
+        if event.seq is None:
+            waiting += 1
+        elif logged.pop(event.seq, "") != digest_of(event):
+            place = Place(store.log.path.name, event.seq)
+            found.append(Problem("portal-event-edited", place, {"number": event.pk}))
+    for seq in logged:
+        found.append(Problem("portal-event-gone", Place(store.log.path.name, seq)))
+    if waiting:
+        found.append(Problem("portal-events-wait", Place(KIND), {"count": waiting}))
+    return found

@@ -83,6 +83,7 @@ class Period(models.Model):
     known = models.DateTimeField()
     ends = models.DateField()
     closed = models.BooleanField()
+    closed_at = models.DateTimeField(null=True, help_text="When it was closed, where it is.")
     booked = models.CharField(
         max_length=64, help_text="Digest of the differences of closed periods that it holds."
     )
@@ -218,9 +219,9 @@ class Approval(models.Model):
 
 
 class Event(models.Model):
-    """An entry of the portal's event log.
+    """An act of somebody in the portal. The workspace's log has it too (events.py).
 
-    What changes the workspace stands in the workspace's own log besides.
+    What changes the workspace stands in that log once more, as what it is.
     """
 
     at = models.DateTimeField(db_index=True)
@@ -228,6 +229,10 @@ class Event(models.Model):
     act = models.CharField(max_length=60)
     subject = models.CharField(max_length=500)
     detail = models.JSONField(default=dict)
+    salt = models.CharField(max_length=32, help_text="Of its digest in the workspace's log.")
+    seq = models.IntegerField(
+        null=True, db_index=True, help_text="Its row in the workspace's log; none: not yet there."
+    )
 
 
 class Token(models.Model):

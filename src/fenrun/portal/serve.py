@@ -87,11 +87,11 @@ def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None
     Returns why any period is not: it is shown as it was, with its problems.
     """
     _migrate(workspace)
+    from fenrun.portal import events
     from fenrun.portal.commands import publishing, requests
     from fenrun.portal.commands.unsettled import ALL, noted, noted_problems
 
-    store = Store.open(workspace)
-    store.actor = "portal"
+    store = events.workspace("portal")
     with noted(ALL):
         requests.settle_silence(store)
     with noted(ALL):

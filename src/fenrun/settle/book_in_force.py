@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.settle.facts import knowledge_time
+from fenrun.store.audit_log import Event
 from fenrun.store.facts import Import, Store, verified
 
 Rows = list[dict[str, Any]]
-_KEYS = {"links": ("link_id",), "labels": ("party", "label", "valid_from")}
-"""The columns by which a later row replaces an earlier one."""
+KEYS = {
+    "links": ("link_id",),
+    "labels": ("party", "label", "valid_from"),
+    "figures": ("party", "figure", "period"),
+}
+"""The columns by which a later row of a table replaces an earlier one."""
 
 
 def book_in_force(
@@ -30,7 +38,11 @@ def book_in_force(
     for table, rows in found.items():
         rows = [row for row in rows if row["valid_from"] <= on < row["valid_to"]]
         found[table] = [row for row in rows if not about or about in _named(row)]
-    _add_who_brought(store, imports, found)
+    for table, rows in found.items():
+        events = events_of(store, imports, table, rows)
+        for row, event in zip(rows, events):
+            row["brought"] = {"by": event.actor, "at": event.at, "reason": event.reason}
+            row["brought"] |= {"import": event.subject}
     return found
 
 
@@ -38,20 +50,19 @@ def _named(row: dict[str, Any]) -> list[str]:
     return [row["party"], row.get("subject", "")]
 
 
-def _add_who_brought(store: Store, imports: Iterable[Import], found: dict[str, Rows]) -> None:
-    """Add to each row the last import that brought it."""
+def events_of(store: Store, imports: Sequence[Import], table: str, rows: Rows) -> list[Event]:
+    """Return the event of the last of some imports that brought each row of a table.
+
+    A row has the columns of KEYS. Two files may have one name, so the name does not say it.
+    """
     events = {event.seq: event for event in store.log.events("book")}
-    wanted = {table: {_key(table, row): row for row in rows} for table, rows in found.items()}
+    names = KEYS[table]
+    firsts = pa.array({row[names[0]] for row in rows}, pa.string())
+    found = dict[tuple[Any, ...], Event]()
     for item, (_, _, tables) in zip(imports, sources_of(imports)):
-        event = events[item.seq]
-        brought = {"by": event.actor, "at": event.at, "reason": event.reason, "import": item.id}
-        for table, rows in wanted.items():
-            names = _KEYS[table]
-            columns = [tables[table][name].to_pylist() for name in names] if table in tables else []
-            for key in zip(*columns):
-                if key in rows:
-                    rows[key]["brought"] = brought
-
-
-def _key(table: str, row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[name] for name in _KEYS[table])
+        if table in tables:
+            some = tables[table].select(names)
+            some = some.filter(pc.is_in(some[names[0]], firsts))
+            keys = zip(*(some[name].to_pylist() for name in names))
+            found |= dict.fromkeys(keys, events[item.seq])
+    return [found[tuple(row[name] for name in names)] for row in rows]

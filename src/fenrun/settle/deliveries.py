@@ -19,6 +19,7 @@ from fenrun.base.ids import digest, short
 from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
+from fenrun.charges.delivered import months_of
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.read import import_named
 from fenrun.store.facts import Import, Imported, Store, manifest
@@ -87,7 +88,8 @@ def undecided(
         for one in overlaps
         if {one.one, one.other} <= found.keys() and frozenset((one.one, one.other)) not in meant
     ]
-    return in_order([*twice, *_of_quarantine(items, left_out)])
+    pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
+    return in_order([*twice, *_beside(items, pairs), *_of_quarantine(items, left_out)])
 
 
 def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> list[Problem]:
@@ -119,6 +121,35 @@ def _twice(overlap: Overlap, found: Mapping[str, Import]) -> Problem:
     }
     also = (Place(other.source),)
     return Problem("charges-twice", Place(one.source), values, also)
+
+
+def _beside(items: Iterable[Import], decided: set[frozenset[str]]) -> Iterator[Problem]:
+    """Yield each delivery that stays beside a later one of its source and month.
+
+    Not where both are meant, or where it is told by the charges that both hold.
+    """
+    found = {item.id: item for item in items}
+    later = dict[str, list[Import]]()
+    for item in found.values():
+        for other in item.facts.get("beside", ()):
+            if other in found:
+                later.setdefault(other, []).append(item)
+    for other, parts in later.items():
+        if not any(frozenset((part.id, other)) in decided for part in parts):
+            yield _stays(parts[0], found[other])
+
+
+def _stays(one: Import, other: Import) -> Problem:
+    values = {
+        "source": one.facts["delivered"]["source"],
+        "months": months_of(other.facts),
+        "one": one.source,
+        "one_id": short(one.id),
+        "other": other.source,
+        "other_id": short(other.id),
+        "amount": amounts(other.facts["billed"]),
+    }
+    return Problem("delivery-stays", Place(one.source), values, (Place(other.source),))
 
 
 def _of_quarantine(items: Iterable[Import], left_out: set[str]) -> Iterator[Problem]:

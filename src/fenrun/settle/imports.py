@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.settle.deliveries import Decision, decide
+from fenrun.settle.sources import Source, read_sources, source_of
 from fenrun.store.facts import Enter, Imported, Replaced, Store, manifest
 
 _YAML = (".yaml", ".yml")
@@ -46,6 +47,12 @@ class Wanted:
     """Earlier imports of charges beside which these are meant, equal charges included."""
     fills: Mapping[str, str] = field(default_factory=dict)
     """By column of charges what stands in its empty cells."""
+    addresses: Mapping[Path, str] = field(default_factory=dict)
+    """Whence files were fetched, of those that were."""
+    sources: Sequence[Source] = ()
+    """How files come, as the workspace says."""
+    known: datetime | None = None
+    """From when the files are known, if that is said."""
     check_plan: CheckPlan = lambda file: None
 
 
@@ -97,7 +104,11 @@ def _stage_book(store: Store, path: Path, progress: Progress, wanted: Wanted) ->
 
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
-    enter_charges = stage_charges(store, path, progress, wanted.fills)
+    address = wanted.addresses.get(path) or path.absolute().as_posix()
+    source, delivery = source_of(wanted.sources, address) or (None, None)
+    fills = {**(source.fills if source else {}), **wanted.fills}
+    how = (fills, wanted.known, delivery, bool(wanted.replaces))
+    enter_charges = stage_charges(store, path, progress, *how)
 
     def enter(known: datetime, replaces: Replaced) -> Imported:
         done = enter_charges(known, replaces)
@@ -185,12 +196,13 @@ def import_file(
     or beside those that they add to. `fills` says by column what stands in empty cells. Raises
     Refused; the store is then untouched.
     """
-    wanted = Wanted(replaces, adds, fills or {})
-    return _staged(store, path, progress, wanted)(known, _replaced(store, replaces, known))
+    wanted = Wanted(replaces, adds, fills or {}, sources=read_sources(store.path), known=known)
+    return _staged(store, path, progress, wanted)(known, _replaced(store, wanted, known))
 
 
-def _replaced(store: Store, names: Sequence[str], known: datetime) -> Replaced:
-    return Replaced(names, store.imports("charges", known)) if names else Replaced()
+def _replaced(store: Store, wanted: Wanted, known: datetime) -> Replaced:
+    is_asked = wanted.replaces or wanted.sources
+    return Replaced(wanted.replaces, store.imports("charges", known) if is_asked else ())
 
 
 def import_files(
@@ -203,10 +215,11 @@ def import_files(
     """Read files, several at a time, and enter them into the store in their order.
 
     Yields the outcome of each: one that is refused does not hold up the others. `progress` is told
-    of the name of each file that is begun, and of the bytes read.
+    of the name of each file that is begun, and of the bytes read. Raises Refused where the sources
+    of the workspace cannot be read.
     """
-    wanted = wanted or Wanted()
-    replaced = _replaced(store, wanted.replaces, known)
+    wanted = replace(wanted or Wanted(), sources=read_sources(store.path), known=known)
+    replaced = _replaced(store, wanted, known)
 
     def stage(path: Path) -> Enter | Refused:
         progress(path.name)

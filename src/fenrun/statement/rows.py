@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -85,8 +86,13 @@ class Statement:
     known; paid, or taken back, with this statement."""
     titles: dict[str, dict[str, str]] = field(default_factory=dict)
     """Titles of the clauses named, by language."""
-    closed: bool = False
-    """True where the period is closed: the statement is final."""
+    closed_at: datetime | None = None
+    """When the period was closed (UTC), where it is: the statement is final."""
+
+    @property
+    def closed(self) -> bool:
+        """True where the period is closed."""
+        return self.closed_at is not None
 
     @property
     def credited(self) -> Decimal:
@@ -135,6 +141,7 @@ class Statement:
             "difference": plain(self.difference),
             "payable": plain(self.payable),
             "closed": self.closed,
+            "closed_at": show_moment(self.closed_at) if self.closed_at else None,
             "credits": [{**c, "credited": plain(c["credited"])} for c in self.credits],
             "customers": [{**c, "credited": plain(c["credited"])} for c in self.customers],
             "not_counted": [{**n, "amount": plain(n["amount"])} for n in self.not_counted],
@@ -268,7 +275,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
             payments=payments.get(who, ()),
             differences=tuple(booked.get(who, ())),
             titles=clause_titles,
-            closed=run.closed,
+            closed_at=run.closed_at,
         )
         for who in sorted({*credits, *lines, *booked, *payouts, *payments})
     }

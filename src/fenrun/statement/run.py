@@ -97,5 +97,10 @@ class Run:
     """File name of each import of charges, by the import's id."""
     booked: tuple[Difference, ...] = ()
     """Differences of closed periods that are booked in this one."""
-    closed: bool = False
-    """True where the period is closed."""
+    closed_at: datetime | None = None
+    """When the period was closed (UTC), where it is."""
+
+    @property
+    def closed(self) -> bool:
+        """True where the period is closed."""
+        return self.closed_at is not None

@@ -21,7 +21,7 @@ from typing import Any
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import parse_moment, show_moment
-from fenrun.base.words import Unreadable, reason
+from fenrun.base.words import Unreadable, catalogue, reason, say
 
 NOTHING = "0" * 64
 """What the first row has in place of the hash before it."""
@@ -40,11 +40,12 @@ class Event:
     actor: str
     """By whom."""
     act: str
-    """import, settle or close."""
+    """import, settle, close or key; of the portal, what was done there."""
     kind: str
-    """What it wrote: charges, book, plans, runs or closes."""
+    """What it wrote: charges, book, plans, deliveries, runs, closes or key; portal: an act there,
+    which wrote nothing here."""
     subject: str
-    """Id of what it wrote."""
+    """Id of what it wrote; of the portal, a digest of its own record."""
     reason: str
     before: str
     """What was so before, as JSON."""
@@ -58,6 +59,12 @@ class Event:
     def hashed(self) -> str:
         """Return the hash that the row should have."""
         return digest({k: v for k, v in asdict(self).items() if k != "hash"})
+
+    def in_words(self, lang: str) -> str:
+        """Return what was done."""
+        key = f"act-{self.act.replace(' ', '-')}"
+        is_known = self.kind == "portal" and key in catalogue()
+        return say(key if is_known else f"event-{self.kind}", lang)
 
     def facts(self) -> dict[str, Any]:
         """Return `after` as data."""
@@ -107,15 +114,15 @@ class Log:
         return max((event.seq for event in self.events() if event.kind in kinds), default=0)
 
     @contextmanager
-    def writing(self) -> Iterator[Writer]:
+    def writing(self, patience: float = PATIENCE) -> Iterator[Writer]:
         """Hold the right to add events, which one process has at a time.
 
         What was added is there when the block ends well. Raises Refused where another process
-        writes for too long, and where nothing can be written.
+        writes for longer than `patience` (seconds), and where nothing can be written.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with closing(self._open()) as connection:
+            with closing(self._open(patience)) as connection:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
                     connection.execute(_TABLE)
@@ -145,8 +152,8 @@ class Log:
             return refused("workspace-unwritable", place, detail=str(error))
         return refused("log-unreadable", Place(self.path.name), detail=str(error))
 
-    def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None)
+    def _open(self, patience: float = PATIENCE) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None)
         connection.execute("PRAGMA synchronous = FULL")
         if _has_table(connection, "acts"):
             _rename_table(connection)
@@ -207,12 +214,12 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection):
         self.connection = connection
 
-    def has(self, kind: str, subject: str) -> bool:
-        """Return whether an event wrote this."""
+    def row_of(self, kind: str, subject: str) -> int:
+        """Return the number of the event that wrote this; 0 where none did."""
         found = self.connection.execute(
-            "SELECT 1 FROM events WHERE kind = ? AND subject = ?", (kind, subject)
+            "SELECT seq FROM events WHERE kind = ? AND subject = ?", (kind, subject)
         )
-        return found.fetchone() is not None
+        return int((found.fetchone() or (0,))[0])
 
     def add(
         self,

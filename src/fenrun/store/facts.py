@@ -30,7 +30,7 @@ FACTS = ("charges", "book", "plans", "deliveries")
 """The kinds of imports: a folder each. Of `deliveries` are decisions about imports of charges."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
-_DECIDED = ("set", "replaces", "adds", "left_out", "of")
+_DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of")
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
 _FORMAT = 3
@@ -125,14 +125,16 @@ def _refuse_other_format(marker: Path) -> None:
 class Store:
     """The facts and results of a workspace.
 
-    `actor`, `now` and `reason` go into the log with whatever is written.
+    `actor`, time and `reason` go into the log with whatever is written.
     """
 
     path: Path
     actor: str = ""
     now: datetime | None = None
-    """When what is written is written (UTC); else from when it is known."""
+    """Nothing becomes known later than this moment (UTC)."""
     reason: str = ""
+    clock: Callable[[], datetime] | None = None
+    """Tells the time (UTC) at which something is written; else `now`, or from when it is known."""
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -146,6 +148,10 @@ class Store:
     def log(self) -> Log:
         """The log of all events."""
         return Log(self.path / "log.db")
+
+    def time(self, known: datetime) -> datetime:
+        """Return when it is (UTC), for what is done now and known from a moment on."""
+        return self.clock() if self.clock else self.now or known
 
     def has(self, kind: str, content_id: str) -> bool:
         """Return whether this content is there already."""
@@ -172,7 +178,7 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._mark()
             with self.log.writing() as log:
-                if log.has(kind, content_id):
+                if log.row_of(kind, content_id):
                     return target
                 self._refuse_moment(kind, known)
                 allowed(log)
@@ -185,7 +191,7 @@ class Store:
                 facts = manifest["facts"]
                 after |= {name: facts[name] for name in _DECIDED if name in facts}
                 log.add(
-                    at=self.now or known,
+                    at=self.time(known),
                     actor=self.actor,
                     act=KINDS[kind],
                     kind=kind,

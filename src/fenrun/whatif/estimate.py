@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,25 +23,23 @@ from fenrun.statement.rows import Statement, statements_of
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
-_LIKE = """
-SELECT s.*, {service} AS service
+_CREDITED = """
 FROM coded_charges AS t
 JOIN groups AS g ON {same}
 JOIN detail_credits AS c ON c.group_id = g.group_id
 JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
-WHERE s.BilledCost > 0 AND coalesce({category}, 'Usage') = 'Usage'
-  AND coalesce({service}, '') = coalesce(?, {service}, '')
-  AND c.kind = 'direct' AND c.via = 'customer' AND c.month >= ? AND c.month <= ?
-ORDER BY s.BilledCost DESC, s.import_id, s.row_no
-LIMIT 1"""
-_SERVICES = """
-SELECT {service} AS service
-FROM coded_charges AS t
-JOIN groups AS g ON {same}
-JOIN detail_credits AS c ON c.group_id = g.group_id
-JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
-WHERE s.BilledCost > 0 AND {service} IS NOT NULL AND c.month >= ? AND c.month <= ?
-GROUP BY {service}
+WHERE s.BilledCost > 0 AND c.month >= ? AND c.month <= ?"""
+_LARGEST = f"""
+SELECT s.*, {{service}} AS service
+{_CREDITED}
+  AND coalesce({{category}}, 'Usage') = 'Usage' AND c.kind = 'direct' AND c.via = 'customer'
+QUALIFY row_number() OVER (
+  PARTITION BY {{service}} ORDER BY s.BilledCost DESC, s.import_id, s.row_no
+) = 1"""
+_SERVICES = f"""
+SELECT {{service}} AS service
+{_CREDITED} AND {{service}} IS NOT NULL
+GROUP BY {{service}}
 ORDER BY sum(s.BilledCost) DESC, service"""
 _KEPT = (
     "BillingPeriodEnd",
@@ -54,6 +54,16 @@ _KEPT = (
 )
 
 
+@dataclass(frozen=True)
+class _Sold:
+    """Services and charges of a period that a payee is credited for."""
+
+    services: list[str]
+    """Most billed first."""
+    largest: list[dict[str, Any]]
+    """Of each service the largest charge that the payee is credited for as owner."""
+
+
 class Estimator:
     """A period settled as known at a moment, to which one charge at a time is added."""
 
@@ -62,29 +72,30 @@ class Estimator:
         self.period, self.known = standing.period, standing.known
         self._folder = tempfile.TemporaryDirectory(prefix="fenrun-estimate-")
         self._count = 0
+        self._sold_by = lru_cache(maxsize=64)(self._find_sold)
 
     def services(self, payee: str) -> list[str]:
         """Return the services that the payee is credited for in the period, most billed first."""
-        found: dict[str, None] = {}
-        for row in self._credited(payee, _SERVICES):
-            found.setdefault(str(row["service"]))
-        return list(found)
+        return self._sold_by(payee).services
 
-    def _credited(self, payee: str, sql: str, *values: Any) -> list[dict[str, Any]]:
-        """Return what a query finds of the charges that the payee is credited for, by plan."""
+    def _find_sold(self, payee: str) -> _Sold:
         months = [month_number(self.period.span.start), month_number(self.period.last_day)]
-        found: list[dict[str, Any]] = []
+        services: dict[str, None] = {}
+        largest: list[dict[str, Any]] = []
+        engine = self.run.engine
         with detail_of(self.run, [payee]) as detail:
-            columns = self.run.engine.columns("near_charges")
+            columns = engine.columns("near_charges")
             named = {
                 name: f"s.{column}" if column in columns else "CAST(NULL AS VARCHAR)"
                 for name, column in (("service", "ServiceName"), ("category", "ChargeCategory"))
             }
-            asked = sql.format(same=detail.same_group, **named)
+            asked = {"same": detail.same_group, **named}
             for plan in self.run.plans:
                 detail.load_credits(plan.id, [payee])
-                found += self.run.engine.query(asked, [*values, *months]).to_pylist()
-        return found
+                found = engine.query(_SERVICES.format(**asked), months)
+                services |= dict.fromkeys(found["service"].to_pylist())
+                largest += engine.query(_LARGEST.format(**asked), months).to_pylist()
+        return _Sold(list(services), largest)
 
     def sell(self, payee: str, amount: Decimal, service: str | None = None) -> dict[str, Any]:
         """Return what the payee would earn in the period with additional sales at list price.
@@ -116,8 +127,13 @@ class Estimator:
 
     def _largest_charge(self, payee: str, service: str | None) -> dict[str, Any] | None:
         """Return the largest charge of the period that the payee is credited for as owner."""
-        found = self._credited(payee, _LIKE, service)
-        return max(found, key=lambda row: row["BilledCost"], default=None)
+        found = [
+            row
+            for row in self._sold_by(payee).largest
+            if service is None or (row["service"] or "") == service
+        ]
+        found.sort(key=lambda row: (-row["BilledCost"], row["import_id"], row["row_no"]))
+        return found[0] if found else None
 
     def _charge(self, like: dict[str, Any], amount: Decimal) -> Any:
         """Import one charge like another, of another amount, without its order and resource."""

@@ -6,8 +6,9 @@ component: can business be split, merged, moved in time or relabelled so that it
 `clauses.py` finds what would make a plan ambiguous; such a plan is not read at all. `findings.py`
 finds what should stop a signature: cliffs, clauses that never decide, versions that pay less
 without a word. `logic.py` decides what conditions can hold together. `payoff.py` is what a
-component pays for what it measures, `proving.py` asks z3 about it, `transfer.py` about labels;
-`limits.py` names what is not modelled.
+component pays for what it measures, `proving.py` asks z3 about it, `transfer.py` about labels, both
+within what `effort.py` allows; `examples.py` looks for worlds that gain; `limits.py` names what is
+not modelled.
 
 What must be true: an answer `proven` holds for every amount and figure from zero up, before
 rounding, among units and periods of equal facts; a counterexample is one by exact numbers, and the

@@ -6,7 +6,7 @@ relabelling business. Errors here do not stop a settlement; they should stop a s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,6 +17,7 @@ from typing import Any
 from fenrun.base.money import show
 from fenrun.base.problem import Place, Problem, in_order
 from fenrun.base.words import Message
+from fenrun.plan.check.effort import Effort
 from fenrun.plan.check.limits import QUESTIONS, limits
 from fenrun.plan.check.logic import together, unreachable
 from fenrun.plan.check.payoff import REFERENCE, Payoff, charts, cliffs, falls, payoffs
@@ -46,8 +47,9 @@ def examine(plan: Plan, source: str) -> tuple[list[Problem], list[Proof]]:
     """Everything the checker finds in a plan that was read, and every proof it tried."""
     found, proofs = list[Problem](), list[Proof]()
     lines = {r.rule_id: r for r in plan.rules}
-    found += _clauses(plan, source, lines)
-    found += _conflicts(plan, source, lines)
+    effort = Effort()
+    found += _clauses(plan, source, lines, effort)
+    found += _conflicts(plan, source, lines, effort)
     found += _dates(plan, source, lines)
     found += _lowered(plan, source)
     all_payoffs = payoffs(plan)
@@ -62,11 +64,11 @@ def examine(plan: Plan, source: str) -> tuple[list[Problem], list[Proof]]:
                 found += _cliffs(payoff, plan, source)
             if not payoff.periods and any(other.periods for other in mine):
                 continue
-            for verdict in verdicts(payoff, unexamined):
+            for verdict in verdicts(payoff, unexamined, effort):
                 proofs.append(_proof(payoff, verdict))
                 found += _verdict(payoff, verdict, plan, source, lines)
         proofs += _between_versions(mine)
-        for transfer in transfers(plan, component):
+        for transfer in transfers(plan, component, effort):
             proofs.append(_transfer_proof(plan, component, transfer))
             found += _transferred(component, transfer, source, lines)
     return in_order(found), proofs + _of_pay(plan)
@@ -221,7 +223,9 @@ def _verdict(
     )
 
 
-def _clauses(plan: Plan, source: str, lines: Mapping[str, Rule]) -> Iterator[Problem]:
+def _clauses(
+    plan: Plan, source: str, lines: Mapping[str, Rule], effort: Effort
+) -> Iterator[Problem]:
     """Clauses that can never be the one that decides."""
     trees = {c.rule_id: c.tree for c in plan.conditions}
     lists: list[list[str]] = [[c.rule_id for c in plan.credit_clauses]]
@@ -241,16 +245,21 @@ def _clauses(plan: Plan, source: str, lines: Mapping[str, Rule]) -> Iterator[Pro
     )
     lists += [[rule] for rule in dict.fromkeys(alone)]
     for rules in lists:
-        yield from _never(rules, [trees.get(r) for r in rules], source, lines)
+        found = unreachable([trees.get(r) for r in rules], effort)
+        yield from _never(rules, found, source, lines)
     for members_ids in ordered.values():
         rules_of = {c.rule_id: c.measure_rule for c in plan.components}
-        yield from _never(members_ids, [trees.get(rules_of[m]) for m in members_ids], source, lines)
+        found = unreachable([trees.get(rules_of[m]) for m in members_ids], effort)
+        yield from _never(members_ids, found, source, lines)
 
 
 def _never(
-    rules: list[str], trees: list[str | None], source: str, lines: Mapping[str, Rule]
+    rules: list[str],
+    found: Iterable[tuple[int, list[int]]],
+    source: str,
+    lines: Mapping[str, Rule],
 ) -> Iterator[Problem]:
-    for number, in_way in unreachable(trees):
+    for number, in_way in found:
         rule = lines[rules[number]]
         before = tuple(Place(source, lines[rules[n]].line, rules[n]) for n in in_way)
         if before:
@@ -272,7 +281,9 @@ def _never(
             )
 
 
-def _conflicts(plan: Plan, source: str, lines: Mapping[str, Rule]) -> Iterator[Problem]:
+def _conflicts(
+    plan: Plan, source: str, lines: Mapping[str, Rule], effort: Effort
+) -> Iterator[Problem]:
     """Components of an exclusive group that can claim the same credit."""
     trees = {c.rule_id: c.tree for c in plan.conditions}
     for group in (g for g in plan.groups if g.kind == "exclusive"):
@@ -280,7 +291,7 @@ def _conflicts(plan: Plan, source: str, lines: Mapping[str, Rule]) -> Iterator[P
         for number, one in enumerate(members):
             for other in members[number + 1 :]:
                 if one.role == other.role and together(
-                    trees.get(one.measure_rule), trees.get(other.measure_rule)
+                    trees.get(one.measure_rule), trees.get(other.measure_rule), effort
                 ):
                     values = {"one": one.rule_id, "other": other.rule_id, "group": group.rule_id}
                     yield Problem(

@@ -17,6 +17,7 @@ from typing import Any
 
 import z3
 
+from fenrun.plan.check.effort import Effort
 from fenrun.plan.conditions import Tree, reads, walk
 from fenrun.plan.vocabulary import BASES
 
@@ -135,34 +136,36 @@ class World:
         ]
         return z3.Int(name)
 
-    def possible(self, *formulas: Any) -> bool:
+    def possible(self, effort: Effort, *formulas: Any) -> bool:
         """Return whether the formulas can hold together; true also where nobody knows."""
         solver = z3.Solver()
-        solver.set("timeout", 2000)
         solver.add(*formulas)
         solver.add(*self.facts)
-        return bool(solver.check() != z3.unsat)
+        return bool(effort.check(solver) != z3.unsat)
 
 
-def unreachable(conditions: Sequence[str | None]) -> list[tuple[int, list[int]]]:
+def unreachable(
+    conditions: Sequence[str | None], effort: Effort | None = None
+) -> list[tuple[int, list[int]]]:
     """Find conditions, tried from the top, that can never be the first to hold.
 
     None is the condition that always holds. Each comes with the earlier ones that leave it nothing.
     """
-    world = World(c for c in conditions if c)
+    world, asked = World(c for c in conditions if c), effort or Effort()
     formulas = [world.formula(json.loads(c)) if c else z3.BoolVal(True) for c in conditions]
     found = []
     for number, formula in enumerate(formulas):
-        if not world.possible(formula, *[z3.Not(f) for f in formulas[:number]]):
-            in_way = [n for n in range(number) if world.possible(formula, formulas[n])]
+        if not world.possible(asked, formula, *[z3.Not(f) for f in formulas[:number]]):
+            in_way = [n for n in range(number) if world.possible(asked, formula, formulas[n])]
             found.append((number, in_way))
     return found
 
 
-def together(one: str | None, other: str | None) -> bool:
+def together(one: str | None, other: str | None, effort: Effort | None = None) -> bool:
     """Return whether two conditions can hold at once."""
     world = World(c for c in (one, other) if c)
-    return world.possible(*[world.formula(json.loads(c)) for c in (one, other) if c])
+    formulas = [world.formula(json.loads(c)) for c in (one, other) if c]
+    return world.possible(effort or Effort(), *formulas)
 
 
 def labels_read(trees: Iterable[str]) -> set[str]:

@@ -331,7 +331,8 @@ class Payoff:
         for business in history:
             if business is not None:
                 spend = before.spend if before else Fraction(0)
-                past = Past(spend, to_date, lesser(spend, up_to), before is not None)
+                is_there = self.has_past(before is not None)
+                past = Past(spend, to_date, lesser(spend, up_to), is_there)
                 yield self.rounding(self.pay(business, past, facts))
                 to_date += lesser(business.spend, up_to)
             before = business
@@ -360,6 +361,13 @@ class Payoff:
     def compares(self) -> bool:
         """True if it compares with anything."""
         return bool(self.subjects & {"increment", "growth"})
+
+    def has_past(self, is_charged: Test) -> Test:
+        """Return whether a period before can be compared with, by whether it has any charge.
+
+        Where the plan takes what is absent as zero, it always can.
+        """
+        return True if self.component.absent_period is not None else is_charged
 
     @property
     def looks_back(self) -> bool:

@@ -7,46 +7,29 @@ says; where none is found, nothing is said.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
-from itertools import islice, product
 from typing import Any
 
 import z3
 
 from fenrun.base.money import show
 from fenrun.base.words import Message
+from fenrun.plan.check.effort import Effort
+from fenrun.plan.check.examples import Counterexample, moved_histories, of_units, smallest
 from fenrun.plan.check.limits import QUESTIONS, cannot, never_two
 from fenrun.plan.check.payoff import (
     NO_PAST,
     REFERENCE,
     Business,
-    Facts,
     History,
     Past,
     Payoff,
     lesser,
     some,
 )
-
-_PATIENCE = 2000
-"""Milliseconds for one question to z3."""
-_FEW = 5
-"""How many amounts are tried in each period of a history, and how many sets of figures."""
-
-
-@dataclass(frozen=True)
-class Counterexample:
-    """Two worlds of the same business, of which the second earns more."""
-
-    facts: Facts
-    before: tuple[History, ...]
-    """The business of each unit, by period."""
-    after: tuple[History, ...]
-    more: Fraction
-    """How much more, rounded as the plan rounds."""
 
 
 @dataclass(frozen=True)
@@ -66,26 +49,43 @@ class Verdict:
     why: Message | None = None
 
 
-def verdicts(payoff: Payoff, unexamined: Mapping[str, Message] | None = None) -> list[Verdict]:
+def verdicts(
+    payoff: Payoff,
+    unexamined: Mapping[str, Message] | None = None,
+    effort: Effort | None = None,
+) -> list[Verdict]:
     """The three proofs of a payoff; without those that are not examined for a reason."""
-    why = cannot(payoff)
+    asked = effort or Effort()
+    why = cannot(payoff) or _of_scope(payoff, asked)
     reasons = dict.fromkeys(QUESTIONS, why) if why else unexamined or {}
     return [
-        Verdict(what, None, why=reasons[what]) if what in reasons else _verdict(what, payoff)
+        Verdict(what, None, why=reasons[what]) if what in reasons else _verdict(what, payoff, asked)
         for what in QUESTIONS
     ]
 
 
-def _verdict(what: str, payoff: Payoff) -> Verdict:
+def _of_scope(payoff: Payoff, effort: Effort) -> Message | None:
+    """Return that whoever is in scope may be paid for nothing: who has given all away still is."""
+    if not payoff.component.scope:
+        return None
+    question = _Question("split", payoff, [])
+    solver = z3.Solver()
+    solver.add(question.of_nothing != 0, *question.given)
+    return None if effort.check(solver) == z3.unsat else Message("unexamined-scope")
+
+
+def _verdict(what: str, payoff: Payoff, effort: Effort) -> Verdict:
     if what == "timing" and payoff.periods < 2:
         return Verdict(what, None, why=never_two(payoff, payoff.start))
     if what == "timing" and payoff.looks_back:
-        found = next(_moved_histories(payoff), None)
+        found = next(moved_histories(payoff), None)
         return _refuted(what, payoff, found) if found else _unknown(what, "past")
-    return _over_baseline(what, payoff) if payoff.component.baseline else _asked(what, payoff)
+    if payoff.component.baseline:
+        return _over_baseline(what, payoff, effort)
+    return _asked(what, payoff, effort)
 
 
-def _over_baseline(what: str, payoff: Payoff) -> Verdict:
+def _over_baseline(what: str, payoff: Payoff, effort: Effort) -> Verdict:
     """Return the answer where only what exceeds a baseline counts.
 
     One customer's parts exceed it by less than the whole does, so a whole may count by any more. An
@@ -95,28 +95,30 @@ def _over_baseline(what: str, payoff: Payoff) -> Verdict:
     if (
         what == "split"
         and adds_up
-        and _solve(_Question(what, payoff, [payoff.column], extra=True)) == z3.unsat
+        and _solve(_Question(what, payoff, [payoff.column], extra=True), effort) == z3.unsat
     ):
-        verdict = _asked(what, payoff, extra=True)
+        verdict = _asked(what, payoff, effort, extra=True)
     else:
-        verdict = _asked(what, payoff)
+        verdict = _asked(what, payoff, effort)
         if verdict.proven:
             name = payoff.component.baseline
             return Verdict(what, None, why=Message("unexamined-baseline", {"name": name}))
     return verdict
 
 
-def _asked(what: str, payoff: Payoff, *, extra: bool = False) -> Verdict:
-    answer = _solve(_Question(what, payoff, [payoff.column], extra=extra))
+def _asked(what: str, payoff: Payoff, effort: Effort, *, extra: bool = False) -> Verdict:
+    answer = _solve(_Question(what, payoff, [payoff.column], extra=extra), effort)
     if answer == z3.unsat:
         if len(payoff.columns) == 1:
             return Verdict(what, True)
         if payoff.component.pays_on != "amount":
             return _unknown(what, "columns")
         columns = range(len(payoff.columns))
-        together = _solve(_Question(what, payoff, columns, extra=extra))
+        together = _solve(_Question(what, payoff, columns, extra=extra), effort)
         return Verdict(what, True) if together == z3.unsat else _unknown(what, "together")
-    found = _smallest(what, payoff) or (_in_cents(what, payoff) if answer == z3.sat else None)
+    found = smallest(what, payoff) or (
+        _in_cents(what, payoff, effort) if answer == z3.sat else None
+    )
     if found:
         return _refuted(what, payoff, found)
     return _unknown(what, "cents" if answer == z3.sat else "prover")
@@ -190,7 +192,12 @@ class _Question:
         spend, to_date = self._number(f"{name} before"), self._number(f"{name} to date")
         is_there = z3.Bool(f"{name} before there")
         self.given.append(z3.Or(is_there, spend == 0))
-        return Past(spend, to_date, self._bounded(spend), is_there)
+        return Past(spend, to_date, self._bounded(spend), self.payoff.has_past(is_there))
+
+    @property
+    def of_nothing(self) -> Any:
+        """The pay of a unit that sells nothing."""
+        return self._pay(self.payoff.only(Fraction(0)), self._past("n"))
 
     def _bounded(self, amount: Any) -> Any:
         up_to = self.payoff.component.up_to
@@ -227,20 +234,18 @@ class _Question:
         return self._pay(one + moved) + self._pay(kept) - before
 
 
-def _solve(question: _Question) -> Any:
+def _solve(question: _Question, effort: Effort) -> Any:
     solver = z3.Solver()
-    solver.set("timeout", _PATIENCE)
     solver.add(question.claim, *question.given)
-    return solver.check()
+    return effort.check(solver)
 
 
-def _in_cents(what: str, payoff: Payoff) -> Counterexample | None:
+def _in_cents(what: str, payoff: Payoff, effort: Effort) -> Counterexample | None:
     """Return an example in whole cents that z3 names, if it is one once rounded."""
     question = _Question(what, payoff, [payoff.column], cents=True)
     solver = z3.Solver()
-    solver.set("timeout", _PATIENCE)
     solver.add(question.claim, *question.given)
-    if solver.check() != z3.sat:
+    if effort.check(solver) != z3.sat:
         return None
     model = solver.model()
 
@@ -258,191 +263,10 @@ def _in_cents(what: str, payoff: Payoff) -> Counterexample | None:
     facts = {figure: number(value) for figure, value in question.facts.items()}
     units = [found(unit) for unit in question.units]
     moved = found(question.moved) if question.moved else None
-    return _tried(what, payoff, facts, [*units, moved])
+    return of_units(what, payoff, facts, [*units, moved])
 
 
-# --- examples -----------------------------------------------------------------------------------
-
-
-def _gain(
-    payoff: Payoff, facts: Facts, before: Sequence[History], after: Sequence[History]
-) -> Counterexample | None:
-    """Return two worlds as an example, if the second earns more by a step, rounded or not."""
-    for how in (payoff.unrounded, payoff):
-        more = sum((how.earned(history, facts) for history in after), Fraction(0))
-        more -= sum((how.earned(history, facts) for history in before), Fraction(0))
-        if more < payoff.rounding.step:
-            return None
-    return Counterexample(facts, tuple(before), tuple(after), more)
-
-
-def _tried(
-    what: str, payoff: Payoff, facts: Facts, units: Sequence[Business | None]
-) -> Counterexample | None:
-    """Return the worlds of a period's two parts, or of one that is moved to another period."""
-    one, other, moved = units
-    if what != "timing":
-        return None if one is None or other is None else _divided(what, payoff, facts, one, other)
-    if other is None or moved is None:
-        return None
-    rest = other.spend - moved.spend
-    kept = payoff.only(rest) if rest else None
-    to = one + moved if one else moved
-    return _gain(payoff, facts, [(one, other)], [(to, kept)])
-
-
-def _divided(
-    what: str, payoff: Payoff, facts: Facts, one: Business, other: Business
-) -> Counterexample | None:
-    apart: list[History] = [(one,), (other,)]
-    whole: list[History] = [(one + other,)]
-    return (
-        _gain(payoff, facts, whole, apart)
-        if what == "split"
-        else _gain(payoff, facts, apart, whole)
-    )
-
-
-def _points(payoff: Payoff, most: int = 36) -> list[Fraction]:
-    """Return amounts in whole steps at and beside every point where the payoff bends, and halves.
-
-    There the smallest examples lie.
-    """
-    c, step = payoff.component, payoff.step
-    bends = list(payoff.bounds)
-    if c.cap is not None:
-        rates = {tier.rate * Fraction(c.portion) for tier in payoff.columns[payoff.column]}
-        bends += [Fraction(c.cap) / rate for rate in rates if rate > 0]
-    whole = {
-        round(bend * part / step) * step
-        for bend in bends
-        if bend < 10**12
-        for part in (Fraction(1), Fraction(1, 2), Fraction(2))
-    }
-    near = {amount + beside for amount in whole for beside in (-step, Fraction(0), step)}
-    near |= {Fraction(0), step, Fraction(1), Fraction(REFERENCE)}
-    return sorted(amount for amount in near if amount >= 0)[:most]
-
-
-def _figures(payoff: Payoff) -> Iterator[dict[tuple[str, str], Fraction]]:
-    """Yield figures to try: of 100 first, then those at the bounds that figures are read by."""
-    usual = payoff.reference_facts()
-    yield usual
-    bounds = {Fraction(0), Fraction(1), Fraction(1000)}
-    for gate in payoff.gates:
-        if gate.subject == "figure":
-            bounds |= {Fraction(bound) for bound in (gate.lower, gate.upper) if bound is not None}
-    for figure in payoff.figures:
-        for bound in sorted(bounds):
-            yield usual | {figure: bound}
-
-
-def _smallest(what: str, payoff: Payoff) -> Counterexample | None:
-    """Return the example of least size among the points where the payoff bends.
-
-    Of equal ones it is the one that pays most, in equal parts if it can be.
-    """
-    for facts in islice(_figures(payoff), _FEW):
-        if payoff.looks_back:
-            found = next(_divided_histories(what, payoff, facts), None)
-        else:
-            found = _smallest_of(what, payoff, facts)
-        if found:
-            return found
-    return None
-
-
-def _smallest_of(what: str, payoff: Payoff, facts: Facts) -> Counterexample | None:
-    worth: dict[Fraction, Fraction] = {}
-
-    def pay(amount: Fraction) -> Fraction:
-        if amount not in worth:
-            worth[amount] = payoff.unrounded.earned((payoff.only(amount),), facts)
-        return worth[amount]
-
-    points = _points(payoff)
-    tried = [
-        (one + other, -more, one != other, abs(2 * moved - other), one, other, moved)
-        for one, other in product(points if what == "timing" else points[1:], points[1:])
-        for moved, more in _gains(what, pay, points, one, other)
-        if more >= payoff.rounding.step
-    ]
-    for *_, one, other, moved in sorted(tried)[:_FEW]:
-        units = [payoff.only(one), payoff.only(other), payoff.only(moved)]
-        found = _tried(what, payoff, facts, [None, *units[1:]] if moved and not one else units)
-        if found:
-            return found
-    return None
-
-
-def _gains(
-    what: str, pay: Any, points: Sequence[Fraction], one: Fraction, other: Fraction
-) -> Iterator[tuple[Fraction, Fraction]]:
-    """Yield what is moved, and what two amounts then earn more; for a split, or a merger, once."""
-    if what != "timing":
-        apart = pay(one) + pay(other) - pay(one + other)
-        yield Fraction(0), apart if what == "split" else -apart
-        return
-
-    def earns(amount: Fraction) -> Fraction:
-        return pay(amount) if amount else Fraction(0)
-
-    for moved in {other, other / 2, *(p - one for p in points if one < p <= one + other)}:
-        if moved > 0 and (moved / Fraction(1, 100)).denominator == 1:
-            yield (
-                moved,
-                earns(one + moved) + earns(other - moved) - earns(one) - earns(other),
-            )
-
-
-def _few(payoff: Payoff) -> list[Business | None]:
-    points = [Fraction(1), *payoff.bounds[:2], Fraction(1000), Fraction(REFERENCE)]
-    whole = dict.fromkeys(round(point / payoff.step) * payoff.step for point in points)
-    return [None, *(payoff.only(point) for point in list(whole)[: _FEW - 1])]
-
-
-def _divided_histories(what: str, payoff: Payoff, facts: Facts) -> Iterator[Counterexample]:
-    """Yield examples of two units over one period, then over two."""
-    for length in range(1, min(payoff.slots, 2) + 1):
-        histories = [tuple(history) for history in product(_few(payoff), repeat=length)]
-        for one, other in product(histories, histories):
-            whole = tuple(
-                a if b is None else b if a is None else a + b
-                for a, b in zip(one, other, strict=True)
-            )
-            apart: list[History] = [one, other]
-            worlds = ([whole], apart) if what == "split" else (apart, [whole])
-            found = _gain(payoff, facts, *worlds)
-            if found:
-                yield found
-
-
-def _moved_histories(payoff: Payoff) -> Iterator[Counterexample]:
-    """Yield examples of a unit of which something is moved from one period to another."""
-    for facts in islice(_figures(payoff), _FEW):
-        for length in range(2, payoff.slots + 1):
-            for history in product(_few(payoff), repeat=length):
-                for source, target in product(range(length), repeat=2):
-                    if source != target and history[source] is not None:
-                        yield from _moves(payoff, facts, history, source, target)
-
-
-def _moves(
-    payoff: Payoff, facts: Facts, history: History, source: int, target: int
-) -> Iterator[Counterexample]:
-    """Yield what is gained by moving all of a period, all but 1, or a half to another."""
-    given, taking = history[source], history[target]
-    if given is None:
-        return
-    for moved in (given.spend, given.spend - 1, given.spend / 2):
-        if moved > 0 and (moved / payoff.step).denominator == 1:
-            after = list(history)
-            rest = given.spend - moved
-            after[source] = payoff.only(rest) if rest else None
-            after[target] = payoff.only(moved + (taking.spend if taking else 0))
-            found = _gain(payoff, facts, [history], [tuple(after)])
-            if found:
-                yield found
+# --- examples in words ----------------------------------------------------------------------------
 
 
 def _example(what: str, payoff: Payoff, found: Counterexample) -> dict[str, Fraction | int | str]:

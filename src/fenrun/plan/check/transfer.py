@@ -14,13 +14,14 @@ from typing import Any
 import z3
 
 from fenrun.base.words import Message
+from fenrun.plan.check.effort import Effort
 from fenrun.plan.check.limits import depends_on_others, mates_of, rules_of
 from fenrun.plan.check.logic import World, labels_read
 from fenrun.plan.conditions import Tree
 from fenrun.plan.rows import Column, Component, Plan
 
-_PATIENCE = 2000
-"""Milliseconds for one question to z3."""
+_SCOPE = " scope"
+"""The name under which who is in scope stands beside the rules of the plan, which have none."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,12 @@ class Transfer:
     why: Message | None = None
 
 
-def transfers(plan: Plan, component: Component) -> Iterator[Transfer]:
+def transfers(plan: Plan, component: Component, effort: Effort | None = None) -> Iterator[Transfer]:
     """Yield the answer of every label that a component's pay depends on, or that none does."""
     if component.pays_on == "earned":
         yield Transfer("", None, why=Message("unexamined-override", {"name": component.on_name}))
         return
-    deciding = _Deciding(plan, component)
+    deciding = _Deciding(plan, component, effort or Effort())
     answers = [deciding.answer(name) for name in sorted(labels_read(deciding.trees))]
     if not any(answer.proven is False for answer in answers):
         why = depends_on_others(plan, component) or _unseen(plan)
@@ -63,14 +64,16 @@ def _unseen(plan: Plan) -> Message | None:
 class _Deciding:
     """The conditions that decide whether a credit counts for a component, and by which tiers."""
 
-    def __init__(self, plan: Plan, component: Component):
-        self.plan, self.component = plan, component
+    def __init__(self, plan: Plan, component: Component, effort: Effort):
+        self.plan, self.component, self.effort = plan, component, effort
         self.by_rule = {c.rule_id: json.loads(c.tree) for c in plan.conditions}
         self.columns = [c for c in plan.columns if c.table_id == component.table_id]
-        about_party = [component.payee_rule, component.clawback_rule]
+        about_party = [component.payee_rule, component.clawback_rule, _SCOPE]
         if component.payee_rule in self.by_rule:
             renamed = _renamed(self.by_rule[component.payee_rule])
             self.by_rule[component.payee_rule] = renamed
+        if component.scope == "label":
+            self.by_rule[_SCOPE] = _renamed(_in_scope(component))
         rules = [*rules_of(plan, component), *about_party]
         self.trees = [json.dumps(self.by_rule[rule]) for rule in rules if rule in self.by_rule]
         self.world = World(self.trees)
@@ -104,6 +107,7 @@ class _Deciding:
             *(z3.Not(self._formula(mate.measure_rule)) for mate in mates_of(self.plan, c)),
             *(z3.Not(self._formula(x.rule_id)) for x in outs),
             self._formula(c.payee_rule),
+            self._formula(_SCOPE),
         )
         yield counts
         for rule in (c.baseline_rule, c.clawback_rule):
@@ -135,10 +139,9 @@ class _Deciding:
         is_known = True
         for outcome in self.outcomes:
             solver = z3.Solver()
-            solver.set("timeout", _PATIENCE)
             solver.add(outcome, z3.Not(z3.substitute(outcome, (one, other))), *self.world.facts)
             solver.add(other >= -1, other <= len(self.world.values[name]))
-            answer = solver.check()
+            answer = self.effort.check(solver)
             if answer == z3.sat:
                 model = solver.model()
                 numbers = [model.eval(n, model_completion=True).as_long() for n in (one, other)]
@@ -152,6 +155,13 @@ class _Deciding:
         if number > 0:
             return repr(self.world.values[name][number - 1])
         return "-" if number == 0 else "..."
+
+
+def _in_scope(c: Component) -> Tree:
+    """Return the condition on the payee's labels that `for: all with LABEL VALUE` is."""
+    if c.scope_value:
+        return ["in", c.scope_name, [c.scope_value]]
+    return ["not", ["missing", c.scope_name]]
 
 
 def _renamed(tree: Tree) -> Tree:

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, cast
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -17,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 
 from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.access.request import Held, PortalRequest
+from fenrun.portal.events import workspace
 from fenrun.portal.models import (
     CUSTOMER,
     EVERYBODY,
@@ -39,9 +39,7 @@ ORDER BY role, party
 
 def store_of(request: HttpRequest) -> Store:
     """Return the workspace; whatever is written to it names the asker as the actor."""
-    store = Store.open(settings.WORKSPACE)
-    store.actor = request.user.get_username()
-    return store
+    return workspace(request.user.get_username())
 
 
 def user_of(request: HttpRequest) -> User:

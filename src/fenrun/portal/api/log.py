@@ -8,12 +8,11 @@ from typing import Any
 from django.http import HttpRequest
 from ninja import Field, Router, Schema
 
-from fenrun.closing.anchors import broken_anchors
-from fenrun.closing.keys import broken_keys, known_keys
+from fenrun.closing.keys import known_keys
 from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import ERRORS, only_who_see_everything
+from fenrun.portal.commands.verifying import broken
 from fenrun.portal.language import lang
-from fenrun.portal.request_queue import outside_queue
 
 router = Router()
 _COLUMNS = ("seq", "at", "actor", "act", "kind", "subject", "reason", "previous", "hash")
@@ -62,12 +61,10 @@ def log(request: HttpRequest) -> Any:
     summary="Verify the whole log and every file",
 )
 def verify(request: HttpRequest) -> Any:
-    """Verify the log and all files as `fenrun audit verify` does."""
+    """Verify the log and all files as `fenrun audit verify` does, and the portal's events."""
     only_who_see_everything(request)
     store = store_of(request)
-    with outside_queue():
-        problems = store.broken() or broken_keys(store) + broken_anchors(store)
-        events = store.log.events()
+    problems, events = broken(store), store.log.events()
     return {
         "acts": len(events),
         "head": events[-1].hash if events else "",

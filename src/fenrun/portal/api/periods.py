@@ -26,6 +26,7 @@ class PeriodOut(Schema):
     known: datetime = Field(description="The second clock: only facts known by then (UTC).")
     ends: date = Field(description="The first clock: the last day that the period is about.")
     closed: bool
+    closed_at: datetime | None = Field(description="When it was closed (UTC), where it is.")
     currency: str
 
 

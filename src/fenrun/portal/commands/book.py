@@ -17,8 +17,8 @@ from fenrun.book.rows import Link
 from fenrun.book.write import ended_link
 from fenrun.portal.commands.standing import standing_of
 from fenrun.portal.models import Period
+from fenrun.settle.book_in_force import events_of
 from fenrun.settle.standing import earned_by_payee
-from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
 ROLE = "partner"
@@ -30,27 +30,20 @@ def book_of(store: Store, known: datetime | None = None) -> KnownBook:
     return KnownBook(sources_of(store.imports("book", known)))
 
 
-def events_by_source(store: Store) -> dict[str, Event]:
-    """Return the event that last brought each book file, by the file's name.
-
-    It says who entered a link, when and why.
-    """
-    return {event.facts()["source"]: event for event in store.log.events("book")}
-
-
 def links_of(store: Store, customer: str) -> list[dict[str, Any]]:
     """Return a customer's links as last known, and those of its accounts.
 
-    The book's columns; `name` of the party; `until` (None: open); `event` that entered it.
+    The book's columns; `name` of the party; `until` (None: open); the `event` that entered it.
     """
-    entered, book = events_by_source(store), book_of(store)
+    imports = store.imports("book")
+    book = KnownBook(sources_of(imports))
     names = book.names()
     rows = book.links_of("customer", customer) + book.links_held("customer", customer)
     rows.sort(key=lambda row: (row["role"], row["valid_from"], row["party"], row["subject"]))
-    for row in rows:
+    for row, event in zip(rows, events_of(store, imports, "links", rows)):
         row["name"] = names.get(row["party"], row["party"])
         row["until"] = None if row["valid_to"] == OPEN_END else row["valid_to"]
-        row["event"] = entered.get(row["source"])
+        row["event"] = event
     return rows
 
 

@@ -11,7 +11,7 @@ from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.commands import publishing, requests, unsettled
-from fenrun.portal.events import now, record_event
+from fenrun.portal.events import enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
 
@@ -74,9 +74,9 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     # Outside any transaction, which would keep others waiting; of two at once the store refuses
     # the second.
     with outside_queue():
+        enter_events()  # that it was asked for stands in the log before it
         # Whether it may be the first was decided when it was asked for.
         known = asked.known.replace(tzinfo=None)
-        store.now = now().replace(tzinfo=None)
         close(store, closed, known, expected=asked.run, first=True)
         unanchored = [problem.code for problem in anchor_closes(store)]
     with transaction.atomic(using=_DB):

@@ -18,6 +18,7 @@ from fenrun.base.ids import short
 from fenrun.base.when import parse_period
 from fenrun.portal import models
 from fenrun.portal.commands import publishing, unsettled
+from fenrun.portal.events import enter_events, workspace
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
@@ -35,6 +36,7 @@ def start() -> None:
         while True:
             threading.Event().wait(_EVERY)
             try:
+                enter_events(patience=_EVERY)
                 follower.follow()
             except Exception:  # whatever it is, the next look may find better
                 _log.exception("following the log")
@@ -56,8 +58,7 @@ class Follower:
         now = _as_written(settings.WORKSPACE)
         if now == self._looked_at:
             return []
-        store = Store.open(settings.WORKSPACE)
-        store.actor = "portal"
+        store = workspace("portal")
         events = [event for event in store.log.events() if event.seq > self.seen]
         changed: list[str] = []
         for key in dict.fromkeys(key for event in events for key in _not_shown(store, event)):

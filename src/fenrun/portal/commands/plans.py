@@ -21,7 +21,7 @@ from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.facts import knowledge_time, plans_as_of
 from fenrun.store.facts import Store
-from fenrun.whatif.cases import run_cases
+from fenrun.whatif.cases import refuse_failing_cases, run_cases
 from fenrun.whatif.compare import compare_plans
 
 _FILE = "plan.yaml"
@@ -136,12 +136,13 @@ def _pay_of(row: dict[str, Any]) -> dict[str, Any]:
 def save(store: Store, text: str, reason: str) -> PlanFile:
     """Save a text as the plan, known from now on. What is closed stays as it was closed.
 
-    Raises Refused for what is no plan, or no reason.
+    Raises Refused for what is no plan, or no reason, and where the plan's own cases fail.
     """
     if not reason.strip():
         raise Refused([Problem("reason-missing", Place("plan"))])
     file = read_plan(text, _FILE)
     with outside_queue():
+        refuse_failing_cases(file)
         enter_text(store, f"{file.plan.id}.yaml", text, reason.strip())
     record_event(store.actor, "change plan", file.plan.id, reason=reason.strip())
     return file

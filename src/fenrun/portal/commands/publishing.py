@@ -18,8 +18,9 @@ from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
 from fenrun.portal import models
 from fenrun.portal.commands import unsettled, webhooks
-from fenrun.portal.commands.book import book_of, events_by_source
+from fenrun.portal.commands.book import book_of
 from fenrun.settle.billed_months import billed_months
+from fenrun.settle.book_in_force import events_of
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
@@ -46,7 +47,8 @@ WITH direct AS (
 SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via,
        CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
        max(c.amount) AS amount, max(c.charges) AS charges,
-       l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source
+       l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source,
+       max(l.link_id) AS link_id
 FROM direct AS c
 LEFT JOIN parties AS p ON p.party = c.party
 LEFT JOIN links_as_of AS l ON l.link_id = c.link_id
@@ -88,7 +90,7 @@ def publish(
             return False
         _load_links(store, settled.run)
         statements = _statements(store, settled, _credited_to_others(settled.run))
-        crediting = _crediting(store, settled.run.engine.query(_CREDITING).to_pylist())
+        crediting = _crediting(store, settled.run)
         if tries_left and store.state() != state:
             continue  # more became known, or something was closed
         with suppress(IntegrityError):  # another process showed it just now
@@ -102,7 +104,8 @@ def _is_shown(settled: Settled, period: Period, state: int) -> bool:
     """Return whether a period is shown as it was settled; it then rests on what this rests on."""
     run, shown = settled.run, models.Period.objects.using("default").filter(key=period.key)
     same = shown.filter(run=settled.run_id, closed=run.closed, booked=digest_of(run.booked))
-    return bool(same.filter(state__lt=state).update(state=state) or same.exists())
+    newer = {"state": state, "closed_at": _aware(run.closed_at)}
+    return bool(same.filter(state__lt=state).update(**newer) or same.exists())
 
 
 def _show(
@@ -148,10 +151,16 @@ def _head(settled: Settled, period: Period, state: int) -> models.Period:
         known=run.as_of.known.replace(tzinfo=UTC),
         ends=period.last_day,
         closed=run.closed,
+        closed_at=_aware(run.closed_at),
         booked=digest_of(run.booked),
         currency=run.plans[0].terms[0].currency,
         state=state,
     )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    """Return a moment of UTC as the database keeps it."""
+    return moment and moment.replace(tzinfo=UTC)
 
 
 def _load_links(store: Store, run: Run) -> None:
@@ -279,7 +288,7 @@ def _empty_statements(run: Run, payees: Iterable[str]) -> dict[str, Statement]:
             (),
             (),
             (),
-            closed=run.closed,
+            closed_at=run.closed_at,
         )
         for payee in missing
     }
@@ -325,11 +334,15 @@ def _roles_of(statement: Statement) -> str:
     return ", ".join(dict.fromkeys(earning + credited))
 
 
-def _crediting(store: Store, rows: Rows) -> list[models.Crediting]:
-    entered = events_by_source(store)
+def _crediting(store: Store, run: Run) -> list[models.Crediting]:
+    rows = run.engine.query(_CREDITING).to_pylist()
+    linked = [row for row in rows if row["link_id"] is not None]
+    imports = store.imports("book", run.as_of.known)
+    events = events_of(store, imports, "links", linked)
+    by_link = {row["link_id"]: event for row, event in zip(linked, events)}
     crediting = []
     for row in rows:
-        event = entered.get(row["source"])
+        event = by_link.get(row.pop("link_id"))
         known = datetime.fromisoformat(event.facts()["known"]) if event else None
         crediting.append(
             models.Crediting(

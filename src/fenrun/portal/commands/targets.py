@@ -10,10 +10,12 @@ import yaml
 from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.portal.commands.book import book_of, events_by_source
+from fenrun.book.as_of import sources_of
+from fenrun.book.in_words import KnownBook
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
+from fenrun.settle.book_in_force import events_of
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
@@ -30,19 +32,18 @@ def figures_of(
     it was entered), reason.
     """
     with outside_queue():
-        entered = events_by_source(store)
+        imports = store.imports("book")
         asked = {"party": party, "figure": figure, "period": period}
-        book = book_of(store)
+        book = KnownBook(sources_of(imports))
         rows = book.figures(**{name: text for name, text in asked.items() if text})
         names = book.names()
-    rows.sort(key=lambda row: (row["figure"], row["party"], row["period"], row["amount"]))
-    rows.sort(key=lambda row: row["valid_to"], reverse=True)
-    return [_with_event(row, names, entered.get(row["source"])) for row in rows[:MOST]]
+        rows.sort(key=lambda row: (row["figure"], row["party"], row["period"], row["amount"]))
+        rows.sort(key=lambda row: row["valid_to"], reverse=True)
+        events = events_of(store, imports, "figures", rows[:MOST])
+    return [_with_event(row, names, event) for row, event in zip(rows, events)]
 
 
-def _with_event(
-    row: dict[str, Any], names: Mapping[str, str], event: Event | None
-) -> dict[str, Any]:
+def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> dict[str, Any]:
     return {
         "party": row["party"],
         "name": names.get(row["party"], row["party"]),
@@ -51,9 +52,9 @@ def _with_event(
         "amount": plain(row["amount"]),
         "currency": row["currency"],
         "source": row["source"],
-        "actor": event.actor if event else "",
-        "at": event.at[:10] if event else "",
-        "reason": event.reason if event else "",
+        "actor": event.actor,
+        "at": event.at[:10],
+        "reason": event.reason,
     }
 
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 from markupsafe import Markup
 
 from fenrun.base.money import show
-from fenrun.base.words import catalogue, say
+from fenrun.base.words import say
 from fenrun.plan.bands import band_words
 from fenrun.portal.access.permissions import grants_of
 from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
@@ -64,7 +64,6 @@ def environment(**options: Any) -> jinja2.Environment:
         money=money,
         title=title,
         role=role,
-        act=act,
         band=band,
         reason=reason,
         percent=percent,
@@ -105,13 +104,6 @@ def role(context: Any, names: str) -> str:
 @lru_cache(500)
 def _roles(names: str, lang: str) -> str:
     return _LIST[lang].join(role_words(name, lang) for name in names.split(", "))
-
-
-@jinja2.pass_context
-def act(context: Any, name: str) -> str:
-    """Return what an entry of a log did, in the page's language; an unknown one as it stands."""
-    key = f"act-{name.replace(' ', '-')}"
-    return say(key, context["lang"]) if key in catalogue() else name
 
 
 @jinja2.pass_context

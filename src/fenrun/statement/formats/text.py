@@ -108,8 +108,9 @@ def _head(statement: Statement, lang: str) -> Blocks:
     """Return which statement it is: of which period and payee, and as known when."""
     title = Text(f"{say('statement', lang)} {statement.period.key}", "bold")
     title.append(f"   {say('known', lang)} {show_moment(statement.as_of.known)}", "not bold")
-    if statement.closed:
-        title.append(f"   {say('statement-closed', lang)}", "not bold")
+    if statement.closed_at:
+        closed = say("statement-closed", lang, at=show_moment(statement.closed_at))
+        title.append(f"   {closed}", "not bold")
     payee = statement.name
     if statement.name != statement.payee:
         payee += f" ({statement.payee})"

@@ -72,6 +72,8 @@ def _write_facts(sheet: Any, statement: Statement, lang: str, looks: _Looks) -> 
         "currency": statement.currency,
         "known": show_moment(statement.as_of.known),
     }
+    if statement.closed_at:
+        facts["closed-at"] = show_moment(statement.closed_at)
     for row, (key, value) in enumerate(facts.items(), 1):
         sheet.write_string(row, 0, say(key, lang))
         sheet.write_string(row, 1, value)

@@ -1,0 +1,145 @@
+"""What people do in the portal stands in the workspace's log, each act once, and nobody's name."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fenrun.store.audit_log import Event
+from fenrun.store.facts import Store
+from tests.command import fenrun
+from tests.portal.served import Portal, served
+
+EVENTS = """
+import json
+from fenrun.portal.models import Event
+events = Event.objects.using("default").order_by("pk")
+{act}
+print(json.dumps([[e.pk, e.seq, e.actor, e.act, e.subject] for e in events]))
+"""
+
+
+@pytest.fixture(scope="module")
+def portal(world: Path) -> Iterator[Portal]:
+    with served(world, "sqlite", prepared=True) as found:
+        yield found
+
+
+def _entered(portal: Portal) -> list[Event]:
+    return Store(portal.workspace).log.events("portal")
+
+
+def _until(holds: Callable[[], bool]) -> bool:
+    for _ in range(120):
+        if holds():
+            return True
+        time.sleep(0.25)
+    return False
+
+
+def _problems(portal: Portal) -> list[str]:
+    with portal.token("auditor") as client:
+        said: dict[str, Any] = client.get("/api/log/verify").json()
+    return [problem["code"] for problem in said["problems"]]
+
+
+def test_each_act_is_in_the_chain_without_names_or_secrets(portal: Portal) -> None:
+    with (
+        portal.sign_in("operations") as operations,
+        portal.token("partner", "read act") as partner,
+        portal.token("operations", "read act") as asking,
+        portal.token("customer", "read act") as customer,
+    ):
+        wei = {"user": "wei.auditor", "role": "auditor", "party": "", "reason": "Audits the year"}
+        assert operations.post("/access/give/", data=wei).status_code == 302
+        payee, period = portal.parties["partner"], "2024-09"
+        objection = {"party": payee, "period": period, "text": "This is too little"}
+        assert partner.post("/api/disputes", json=objection).status_code == 201
+        hook = {"url": "https://hooks.example/a-secret-path", "events": ["statement"]}
+        assert partner.post("/api/hooks", json=hook).status_code == 201
+        asked = {
+            "kind": "association",
+            "customer": portal.parties["customer"],
+            "party": payee,
+            "since": "2026-01-01",
+            "reason": "They work together",
+        }
+        made = asking.post("/api/requests", json=asked)
+        assert made.status_code == 201, made.text
+        refused = customer.post(f"/api/requests/{made.json()['id']}", json={"state": "refused"})
+        assert refused.status_code == 200, refused.text
+        assert asking.post(f"/api/periods/{period}/settle").status_code == 200
+        ask = asking.post("/api/periods/2024-01/close", json={"reason": "As agreed"})
+        assert ask.status_code == 201, ask.text
+    own = portal.python(EVENTS.format(act=""))
+    entered = _entered(portal)
+    assert [seq for _, seq, *_ in own] == [event.seq for event in entered]
+    assert [act for *_, act, _ in own] == [event.act for event in entered]
+    done = {event.act: event for event in entered}
+    assert {"grant", "make token", "make webhook", "open dispute", "ask association"} < set(done)
+    assert {"refused association", "settle", "ask close"} < set(done)
+    assert done["settle"].facts()["source"] == period
+    assert done["refused association"].facts()["source"] == str(made.json()["id"])
+    assert done["grant"].actor == done["ask close"].actor != done["make webhook"].actor
+    said = "\n".join(f"{e.actor} {e.subject} {e.reason} {e.before} {e.after}" for e in entered)
+    for hidden in ("wei", "operations", "partner", "customer", "secret", "test", payee, "little"):
+        assert hidden not in said, hidden
+
+
+def test_the_chain_is_verified_and_read(portal: Portal) -> None:
+    assert _problems(portal) == []
+    assert fenrun("audit", "verify", portal.workspace).code == 0
+    shown = fenrun("audit", "show", portal.workspace).out
+    assert "open dispute" in shown and "ask to close" in shown, shown
+    with portal.sign_in("auditor") as client:
+        page = client.get("/log/").text
+    assert "wei.auditor" in page and "Audits the year" in page
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        ("events.filter(act='open dispute').update(actor='rep')", "portal-event-edited"),
+        ("events.filter(act='grant').update(detail={})", "portal-event-edited"),
+        ("events.filter(act='open dispute').delete()", "portal-event-gone"),
+    ],
+)
+def test_an_act_that_is_rewritten_is_found(portal: Portal, act: str, code: str) -> None:
+    kept = f"import pickle, pathlib; path = pathlib.Path({str(portal.workspace / 'kept')!r})\n"
+    portal.python(EVENTS.format(act=f"{kept}path.write_bytes(pickle.dumps(list(events)));{act}"))
+    try:
+        assert code in _problems(portal)
+    finally:
+        back = f"{kept}for e in pickle.loads(path.read_bytes()): e.save(using='default')\n"
+        portal.python(EVENTS.format(act=back))
+    assert _problems(portal) == []
+
+
+def test_who_acts_while_the_log_is_written_does_not_wait_and_enters_it_later(
+    portal: Portal,
+) -> None:
+    before = len(_entered(portal))
+    with closing(sqlite3.connect(portal.workspace / "log.db", isolation_level=None)) as writing:
+        writing.execute("BEGIN IMMEDIATE")
+        with portal.sign_in("partner") as client:
+            token = {"name": "later", "scopes": "read", "days": "7"}
+            assert client.post("/access/token/", data=token).status_code == 200
+        assert len(_entered(portal)) == before
+        writing.execute("ROLLBACK")
+    assert _until(lambda: len(_entered(portal)) == before + 1)
+    assert _until(lambda: "portal-events-wait" not in _problems(portal))
+
+
+def test_a_row_that_was_entered_and_not_noted_is_not_entered_again(portal: Portal) -> None:
+    """As where the process is killed between the log's row and the portal's."""
+    before = _entered(portal)
+    own = portal.python(EVENTS.format(act="events.update(seq=None)"))
+    _until(lambda: all(seq for _, seq, *_ in portal.python(EVENTS.format(act=""))))
+    assert portal.python(EVENTS.format(act=""))[0][0] == own[0][0]
+    assert _entered(portal) == before and _problems(portal) == []
