@@ -144,7 +144,7 @@ class Settling:
     def credit(self, without: Set[str] = frozenset()) -> None:
         """Run the steps from groups, or charges, to the sums of months."""
         self.crediting.measure(self.runner, without)
-        self.runner.refuse_floats(["credits", *(name for name in _SUMS if name not in without)])
+        self.runner.refuse_floats(name for name in _SUMS if name not in without)
 
     def qualify(self) -> None:
         """Run the steps from groups to what counts."""
