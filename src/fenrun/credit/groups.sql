@@ -160,8 +160,8 @@ GROUP BY {keys}
 -- stands for others is none before the month's charges: until these the book may change. `turned`
 -- is the last day up to it on which something changed for the account.
 SELECT row_number() OVER () AS group_id, g.account, {group_named}, g.month,
-       greatest(g.day_key, m.first_day) AS day, {turned} AS turned, d.currency{tests}{units}{group_sums},
-       g.bought, g.charges{for_rows}
+       greatest(g.day_key, m.first_day) AS day, {turned} AS turned,
+       d.currency{tests}{units}{group_sums}, g.bought, g.charges{for_rows}
 FROM (SELECT {unpacked}, s.* FROM scanned AS s) AS g
 JOIN kinds AS d ON d.kind = g.kind
 JOIN charged_months AS m ON m.month = g.month{turned_join}

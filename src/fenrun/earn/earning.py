@@ -155,13 +155,11 @@ class Scales:
         return max(self.money + self.party_share + self.portion, self.limit)
 
 
-def scales_of(
-    plans: Sequence[Plan], figures: Iterable[Decimal], credit: int, party_share: int
-) -> Scales:
+def scales_of(plans: Sequence[Plan], figures: int, credit: int, party_share: int) -> Scales:
     """Return the decimals that hold every amount exactly.
 
-    `figures` are the amounts of the book, `credit` and `party_share` the decimals of a credit and
-    of a share in a party.
+    `figures`, `credit` and `party_share` are the decimals of the book's figures, of a credit and of
+    a share in a party.
     """
 
     def most(*values: Decimal | None) -> int:
@@ -181,7 +179,7 @@ def scales_of(
     steps = (plan.terms[0].round_step for plan in plans)
     return Scales(
         credit=credit,
-        measure=max(credit, most(*figures), most(*counted)),
+        measure=max(credit, figures, most(*counted)),
         bound=most(*bounds),
         rate=most(*(rate for band in bands for rate in (band.rate, band.rate_to))),
         flat=most(*(band.flat for band in bands)),

@@ -6,6 +6,7 @@ become texts when somebody reads them.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Context, Decimal
@@ -35,7 +36,12 @@ class Codes:
     def of_column(self, column: pa.ChunkedArray | pa.Array) -> pa.Array:
         """Return the codes of a column of texts; missing ones stay missing."""
         found = _whole(column).dictionary_encode()
-        numbers = [self.of(text) for text in found.dictionary.to_pylist()]
+        given = found.dictionary.to_pylist()
+        # The new ones at once: a call for each takes twice the time.
+        new = [text for text in given if text not in self.numbers]
+        self.numbers |= zip(new, range(len(self.texts), len(self.texts) + len(new)))
+        self.texts += new
+        numbers = [self.numbers[text] for text in given]
         return pa.array(numbers, pa.int64()).take(found.indices)
 
     def text(self, number: int | None) -> str | None:
@@ -81,10 +87,23 @@ def maybe_scaled(value: Decimal | None, scale: int) -> int | None:
 
 
 def scaled_column(column: pa.ChunkedArray | pa.Array, scale: int) -> pa.Array:
-    """Return amounts as whole numbers of 10 to the minus `scale`: decimals of no places."""
-    found = _whole(column).dictionary_encode()
-    numbers = [Decimal(scaled(value, scale)) for value in found.dictionary.to_pylist()]
-    return pa.array(numbers, pa.decimal128(38, 0)).take(found.indices)
+    """Return amounts as whole numbers of 10 to the minus `scale`: decimals of no places.
+
+    Raises ValueError where one has more decimals than that, or needs more than 38 digits.
+    """
+    found = _whole(column).cast(pa.decimal128(38, scale))
+    return pa.Array.from_buffers(
+        pa.decimal128(38, 0), len(found), found.buffers(), found.null_count, found.offset
+    )
+
+
+def places_of(column: pa.ChunkedArray | pa.Array) -> int:
+    """Return the fewest decimals that hold all amounts of a column of decimals."""
+    for places in range(column.type.scale):
+        with suppress(pa.ArrowInvalid):
+            column.cast(pa.decimal128(38, places))
+            return places
+    return int(column.type.scale)
 
 
 def day_column(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -50,7 +50,13 @@ class _Decoder:
     def __init__(self, settlement: Settlement):
         self.settlement = settlement
         self.codes: Codes = settlement.codes
-        self.texts = pa.array(self.codes.texts, pa.string())
+        texts = pa.array(self.codes.texts, pa.string())
+        order = pc.sort_indices(texts)
+        self.texts = texts.take(order)
+        """All texts in their order."""
+        self.places = np.empty(len(order), np.int32)
+        """The place there of the text of each code."""
+        self.places[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         self.scales = decimals_of(settlement)
 
     def table(self, name: str, columns: Mapping[str, str]) -> pa.Table:
@@ -77,7 +83,7 @@ class _Decoder:
 
     def _read(self, kind: str, values: pa.Array) -> pa.Array:
         if kind == TEXT:
-            return as_texts(values, self.texts)
+            return self._texts(values)
         if kind == DAY:
             return values.cast(pa.int32()).cast(pa.date32())
         if kind == MONTH:
@@ -85,6 +91,15 @@ class _Decoder:
         if kind in (COUNT, AS_IT_IS):
             return values.cast(pa.int64() if kind == COUNT else pa.string())
         return as_amounts(values, self.scales[kind])
+
+    def _texts(self, codes: pa.Array) -> pa.DictionaryArray:
+        """Return codes as their texts: a dictionary in order, of those alone that occur."""
+        places = pa.array(self.places).take(codes.cast(pa.int32()))
+        occurs = np.zeros(len(self.texts), bool)
+        occurs[places.drop_null().to_numpy()] = True
+        numbers = pa.array(np.cumsum(occurs, dtype=np.int32) - 1).take(places)
+        texts = self.texts.filter(pa.array(occurs))
+        return pa.DictionaryArray.from_arrays(numbers, texts, ordered=True)
 
     def _detail(self, detail: pa.Array, others: pa.Array, bound: pa.Array) -> pa.Array:
         """Return what takes off or adds: a text, several of them, or an amount."""
@@ -98,15 +113,6 @@ class _Decoder:
         if numbers is None:
             return None
         return ", ".join(sorted(self.codes.texts[int(number)] for number in numbers.split(",")))
-
-
-def as_texts(codes: pa.Array, texts: pa.Array) -> pa.DictionaryArray:
-    """Return codes as their texts: a dictionary of those alone that occur."""
-    places = codes.cast(pa.int32())
-    occurs = np.zeros(len(texts), bool)
-    occurs[places.drop_null().to_numpy()] = True
-    numbers = pa.array(np.cumsum(occurs, dtype=np.int32) - 1).take(places)
-    return pa.DictionaryArray.from_arrays(numbers, texts.filter(pa.array(occurs)))
 
 
 def _plain(amount: Decimal | None) -> str | None:

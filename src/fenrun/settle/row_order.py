@@ -17,7 +17,8 @@ _Numbers = np.ndarray[Any, np.dtype[np.int64]]
 def ordered(table: pa.Table) -> pa.Table:
     """Return the rows in the order of the first column, then of the second, and so on.
 
-    What is missing comes last. Texts are dictionaries, each of the texts that its column has.
+    What is missing comes last. Texts are dictionaries, each of the texts that its column has; one
+    that says that it is in order is.
     """
     columns = {
         name: _with_dictionary(table[name]) if _is_text(kind) else table[name]
@@ -34,6 +35,8 @@ def _is_text(kind: pa.DataType) -> bool:
 def _with_dictionary(column: pa.ChunkedArray | pa.Array) -> pa.DictionaryArray:
     """Return a column as places in the order of those values that it has, and these values."""
     found = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_dictionary(found.type) and found.type.ordered:
+        return found
     if not pa.types.is_dictionary(found.type):
         found = found.dictionary_encode()
     occurs = np.zeros(len(found.dictionary), bool)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
 
+import pyarrow.compute as pc
+
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Book, Shares, load_book, shares_of
@@ -16,7 +18,7 @@ from fenrun.credit.crediting import Crediting
 from fenrun.credit.stored_charges import Month, StoredCharges
 from fenrun.earn import checks as earn_checks
 from fenrun.earn.earning import Earning, Scales, scales_of
-from fenrun.engine.codes import Codes, unscaled
+from fenrun.engine.codes import Codes, places_of, unscaled
 from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.paying import Paying
@@ -112,7 +114,9 @@ class Settling:
         if not self.runner.is_narrow:
             return
         total = sum(sizes, Decimal(0))
-        if not _is_small(self.plans, total, _figures(self.book), self.scales):
+        ends = pc.min_max(self.book.figures["amount"]).as_py().values()
+        figures = [abs(amount) for amount in ends if amount is not None]
+        if not _is_small(self.plans, max([total, *figures]), self.scales):
             raise refused("amount-too-large", Place("sqlite"))
 
     def group(self, charges: StoredCharges, for_rows: bool = False) -> None:
@@ -146,7 +150,7 @@ class Settling:
     def credit(self, without: Set[str] = frozenset()) -> None:
         """Run the steps from groups, or charges, to the sums of months."""
         self.crediting.measure(self.runner, without)
-        self.runner.refuse_floats(["credits", *(name for name in _SUMS if name not in without)])
+        self.runner.refuse_floats(name for name in _SUMS if name not in without)
 
     def qualify(self) -> None:
         """Run the steps from groups to what counts."""
@@ -231,24 +235,17 @@ def _lost(settling: Settling) -> list[str]:
 def _scales(plans: Sequence[Plan], book: Book, shares: Shares, cost_scale: int) -> Scales:
     depth = max((len(plan.roll_ups) for plan in plans), default=0)
     credit = cost_scale + shares.customer + shares.role + shares.party * depth
-    return scales_of(plans, _figures(book), credit, shares.party)
+    return scales_of(plans, places_of(book.figures["amount"]), credit, shares.party)
 
 
-def _figures(book: Book) -> list[Decimal]:
-    """Return the distinct amounts of the book's figures."""
-    found: list[Decimal] = book.figures["amount"].unique().to_pylist()
-    return found
-
-
-def _is_small(
-    plans: Sequence[Plan], total: Decimal, figures: Sequence[Decimal], scales: Scales
-) -> bool:
+def _is_small(plans: Sequence[Plan], largest: Decimal, scales: Scales) -> bool:
     """Return whether no sum of the settlement can pass what SQLite holds exactly.
 
-    The largest are of measured amounts, of what plans name, and of steps: amounts in units of their
-    last decimal. Products are wide amounts there (see runner.py), whatever their size.
+    `largest` is the most that can be measured, or that a figure says. The largest sums are of
+    measured amounts, of what plans name, and of steps: amounts in units of their last decimal.
+    Products are wide amounts there (see runner.py), whatever their size.
     """
-    measured = max([Decimal(1), total, *map(abs, figures)]) * 10**scales.measure
+    measured = max(Decimal(1), largest) * 10**scales.measure
     named = max([Decimal(1), *_amounts(plans)]) * 10**scales.limit
     return bool(max(measured, named) * 8 < _SAFE)
 
