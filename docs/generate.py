@@ -18,10 +18,13 @@ from matplotlib.ticker import NullLocator
 from pydantic import BaseModel
 
 from fenrun.base.words import catalogue
-from fenrun.book.read import COLUMNS
+from fenrun.book.read import LAYOUT as BOOK
 from fenrun.charges.rows import COSTS, ESSENTIAL, focus_columns
 from fenrun.cli import COMMANDS, module_of
+from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.text import PlanText
+from fenrun.tables.layout import Layout
+from fenrun.terms.read import LAYOUT as TERMS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs/reference"
@@ -102,13 +105,14 @@ def _models_in(hint: Any) -> list[type[BaseModel]]:
 
 
 def columns_page() -> str:
-    """Return the page of the columns of book files and of charges."""
+    """Return the page of the columns of all tables and of charges."""
     return "\n".join(
         [
             f"# Columns\n\n{_GENERATED}",
-            "## Book\n",
-            *(f"- **{table}**: {_book_columns(table)}" for table in COLUMNS),
-            "\n## Charges\n",
+            *_tables("Book", BOOK),
+            *_tables("Terms", TERMS),
+            *_tables("Events", EVENTS),
+            "## Charges\n",
             f"Essential: {_joined(f'`{c}`' for c in ESSENTIAL)}.\n",
             f"Money: {_joined(f'`{c}`' for c in COSTS)}.\n",
             "Columns that begin with `x_` are kept; `x_OrderId` carries the order that can be"
@@ -120,11 +124,15 @@ def columns_page() -> str:
     )
 
 
-def _book_columns(table: str) -> str:
-    return _joined(
-        f"`{column}`" if required else f"`{column}` (may be left out)"
-        for column, required in COLUMNS[table].items()
-    )
+def _tables(title: str, layout: Layout) -> Iterator[str]:
+    """Yield the section of the tables of a layout."""
+    yield f"## {title}\n"
+    for table, columns in layout.columns.items():
+        said = (
+            f"`{name}`" + ("" if must else " (may be left out)") for name, must in columns.items()
+        )
+        yield f"- **{table}**: {_joined(said)}"
+    yield ""
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -14,9 +14,12 @@ import pytest
 import yaml
 
 from fenrun.base.problem import Problem
-from fenrun.book.read import book_from, yaml_tables
+from fenrun.book.read import COLUMNS, book_from
 from fenrun.cli import COMMANDS
+from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import load_plan, read_plan
+from fenrun.tables.records import read_tables, yaml_tables
+from fenrun.terms.read import LAYOUT as TERMS
 from fenrun.whatif.cases import Outcome, run_cases
 from tests.command import fenrun
 
@@ -24,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
-PLAN_PAGES = [page for page in HOW_TO if page.stem != "book"]
+PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("book", "terms")]
 
 
 @dataclass(frozen=True)
@@ -169,10 +172,16 @@ def test_a_plan_of_twenty_lines_says_p1() -> None:
 
 def test_the_book_of_the_how_to_page_is_read() -> None:
     (text,) = _texts(DOCS / "how-to/book.md", "yaml")
-    book, problems = book_from(
-        yaml_tables(yaml.compose(text, yaml.CSafeLoader), "book.md"), "book.md"
-    )
+    rows = yaml_tables(yaml.compose(text, yaml.CSafeLoader), "book.md", COLUMNS)
+    book, problems = book_from(rows, "book.md")
     assert not problems and all(book.tables().values()) and len(book.figures) == 13
+
+
+def test_the_tables_of_the_terms_page_are_read(tmp_path: Path) -> None:
+    for text, layout in zip(_texts(DOCS / "how-to/terms.md", "yaml"), (TERMS, EVENTS), strict=True):
+        (tmp_path / "rows.yaml").write_text(text, "utf-8")
+        rows, problems = read_tables(tmp_path / "rows.yaml", layout)
+        assert not problems and all(rows.values())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

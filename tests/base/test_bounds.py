@@ -13,9 +13,9 @@ import pytest
 from fenrun.base import bounds, nodes
 from fenrun.base.nodes import Overgrown, compose
 from fenrun.base.problem import Refused
-from fenrun.book import read
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
+from fenrun.tables import records
 from tests.charges.test_bad_files import GOOD
 
 
@@ -78,6 +78,6 @@ def test_a_file_that_swells_is_refused_at_import(tmp_path: Path) -> None:
     with (tmp_path / "plan.yaml").open("wb") as file:
         file.truncate(bounds.MOST_TEXT + 1)
     for path in sorted(tmp_path.iterdir()):
-        with mock.patch.object(read, "_MOST_ROWS", 1000), pytest.raises(Refused) as caught:
+        with mock.patch.object(records, "_MOST_ROWS", 1000), pytest.raises(Refused) as caught:
             import_file(Store(tmp_path / "ws"), path, datetime(2026, 1, 1))
         assert [p.code for p in caught.value.problems] == ["file-too-large"], path.name

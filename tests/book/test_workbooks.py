@@ -49,6 +49,9 @@ ROWS: dict[str, list[dict[str, str]]] = {
         {"party": "1e5", "figure": "rate", "period": "2024-Q3", "amount": "89.99 %"},
         {"party": "1e5", "figure": "task", "period": "2024", "amount": "0.1", "currency": "CNY"},
     ],
+    "identities": [
+        {"party": "1e5", "kind": "phone", "value": "008613800001111", "from": "2024-01-01"},
+    ],
 }  # fmt: skip
 
 

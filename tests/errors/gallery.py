@@ -51,6 +51,8 @@ from fenrun.engine.choose import new_engine
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
+from fenrun.pricing.breaches import breaches_of
+from fenrun.pricing.lines import prices_of
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
@@ -411,17 +413,62 @@ def _csv(**cells: str) -> bytes:
     return (",".join(row) + "\n" + ",".join(row.values()) + "\n").encode()
 
 
-def book(text: str) -> Shows:
-    """A book file, and the book as a whole after it."""
+def book(text: str, name: str = "book.yaml") -> Shows:
+    """A file of tables, and the workspace as a whole after it."""
 
     def find() -> list[Problem]:
         with tempfile.TemporaryDirectory() as folder:
-            path, store = Path(folder) / "book.yaml", Store(Path(folder) / "ws")
+            path, store = Path(folder) / name, Store(Path(folder) / "ws")
             path.write_text(text, "utf-8")
             import_file(store, path, KNOWN)
             return check_workspace(store)
 
     return Shows(text, find)
+
+
+def terms(text: str) -> Shows:
+    """A file of terms, and the workspace as a whole after it."""
+    return book(text, "terms.yaml")
+
+
+STEP = (
+    "{approval: A1, step: %s, grants: 45 %% of list, asked_by: ann, asked_at: 2024-08-01,"
+    " decided_by: boss, decided_at: 2024-08-03, outcome: approved}"
+)
+COUPON = "{coupon: C1, customer: K1, amount: 50000, currency: CNY, approval: A1}"
+
+
+def sold_below(floor: str) -> Shows:
+    """A charge and a floor, asked for what was sold below it."""
+    content = f"{','.join(ROW)}\n{','.join(ROW.values())}\n"
+    the_terms = f"floors: [{floor}]\n"
+
+    def find() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "ws")
+            for name, text in (("charges.csv", content), ("terms.yaml", the_terms)):
+                (Path(folder) / name).write_text(text, "utf-8")
+                import_file(store, Path(folder) / name, KNOWN)
+            return list(breaches_of(store, parse_period("2024-09")).problems)
+
+    return Shows(f"{the_terms}fenrun breaches WORKSPACE --period 2024-09", find)
+
+
+def priced(figure: str = "", **columns: str) -> Shows:
+    """A charge, a book and perhaps a figure, asked for what its customer pays."""
+    row = ROW | columns
+    content = f"{','.join(row)}\n{','.join(row.values())}\n"
+    the_book = f"{BOOK}figures: [{figure}]\n" if figure else BOOK
+
+    def find() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            store = Store(Path(folder) / "ws")
+            for name, text in (("charges.csv", content), ("book.yaml", the_book)):
+                (Path(folder) / name).write_text(text, "utf-8")
+                import_file(store, Path(folder) / name, KNOWN)
+            return list(prices_of(store, parse_period("2024-09")).problems)
+
+    return Shows(f"{figure or content}fenrun price WORKSPACE --period 2024-09", find)
 
 
 def settled(
@@ -923,6 +970,7 @@ TWICE = (
     "{id: two, pays: partner, of: class = 'C', per: month, on: amount, by: amount, table: rates}]}"
 )
 LATER = ", {from: 2024-07-01, source: Letter, kind: all units, bands: [from 0 pays 4 %]}"
+FUND = "pay: {forms: [100 % co-op], funds: [{form: co-op, claims: claimed}]}\n"
 ORDERS = "\n".join(
     f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, role: partner, party: P1, "
     f"from: 2024-09-0{n}}}"
@@ -1139,6 +1187,26 @@ GALLERY: dict[str, Shows] = {
         "links:\n"
         "  - {of: customer, subject: K1, role: partner, party: P1}\n"
     ),
+    "row-twice": terms(
+        "floors:\n  - {floor: F1, least: 60 % of list}\n  - {floor: F1, least: 70 % of list}\n"
+    ),
+    "approval-steps": terms(f"approvals:\n  - {STEP % 1}\n  - {STEP % 3}\n"),
+    "approval-own": terms(f"approvals:\n  - {(STEP % 1).replace('boss', 'ann')}\n"),
+    "price-overlap": terms(
+        "prices:\n"
+        "  - {sku: S1, price: 0.60, currency: CNY, from: 2024-01-01, to: 2024-10-01}\n"
+        "  - {sku: S1, price: 0.48, currency: CNY, from: 2024-07-01}\n"
+    ),
+    "coupon-unapproved": terms(
+        f"coupons:\n  - {COUPON}\napprovals:\n  - {(STEP % 1).replace('approved', 'refused')}\n"
+    ),
+    "approval-unknown": terms(f"coupons:\n  - {COUPON}\n"),
+    "price-unlisted": priced(ListCost=""),
+    "price-of-nobody": priced(BillingAccountId="A2"),
+    "price-cost": priced(x_Cost="dear"),
+    "price-coupon": priced(ChargeCategory="Credit", x_CouponId="C1"),
+    "floor-unmeasured": sold_below("{floor: F1, least: 2, currency: USD}"),
+    "passed-on-period": priced("{party: K1, figure: passed-on, period: 2024, amount: 5 %}"),
     "plan-text": plan(text="plan: [\n"),
     "plan-key": plan(more="colour: red\n"),
     "plan-value": plan("basis: billed", "basis: paid"),
@@ -1248,6 +1316,17 @@ GALLERY: dict[str, Shows] = {
         "baseline: {figure: base, per: month}, and that figure without a currency",
         PLAN.replace("table: rates", "table: rates, baseline: {figure: base, per: month}"),
         BOOK + "figures: [{party: K1, figure: base, period: 2024-09, amount: 1}]\n",
+    ),
+    "claim-unread": settled(
+        "pay: {funds: [{form: co-op, claims: claimed}]}, and that figure for a quarter",
+        PLAN + FUND,
+        BOOK + "figures: [{party: P1, figure: claimed, period: 2024-Q3, amount: 1}]\n",
+    ),
+    "claim-uncovered": settled(
+        "pay: {funds: [{form: co-op, claims: claimed}]}, and that figure of 1,000",
+        PLAN + FUND,
+        BOOK
+        + "figures: [{party: P1, figure: claimed, period: 2024-09, amount: 1000, currency: CNY}]\n",
     ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),

@@ -78,6 +78,24 @@ def test_the_api_says_what_the_command_line_says(portal: Portal, world: Path) ->
         assert client.get(f"/api/lines/{row['period']}/{line}").json() == printed
 
 
+def test_prices_and_terms_are_those_of_the_command_line(portal: Portal) -> None:
+    period, day = "2024-09", "2024-09-01"
+    with portal.token("auditor") as client:
+        said = client.get("/api/prices", params={"period": period}).json()
+        terms = client.get("/api/terms", params={"on": day}).json()
+        breaches = client.get("/api/breaches", params={"period": period}).json()
+    assert said == fenrun("price", portal.workspace, "--period", period, "--json").json()
+    assert terms == fenrun("terms", "show", portal.workspace, "--on", day, "--json").json()
+    assert breaches == fenrun("breaches", portal.workspace, "--period", period, "--json").json()
+    assert said["lines"] and "floors" in terms
+    for role in ("partner", "customer"):
+        with portal.token(role) as client:
+            for path in ("prices", "breaches"):
+                asked = client.get(f"/api/{path}", params={"period": period})
+                assert asked.status_code == 403
+            assert client.get("/api/terms", params={"on": day}).status_code == 403
+
+
 def test_pages_of_rows(portal: Portal) -> None:
     with portal.token("auditor") as client:
         first, second = (

@@ -14,7 +14,7 @@ from fenrun.base.problem import Problem
 from fenrun.base.table import from_rows
 from fenrun.book.as_of import Sources, with_common_decimals
 from fenrun.book.limits import within_limits
-from fenrun.book.rows import TABLES
+from fenrun.book.rows import SETTLED, TABLES
 from fenrun.engine.codes import Codes, day_column, day_number, day_of, scaled_column
 from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
@@ -78,8 +78,8 @@ def book_of(sources: Sources) -> Book:
     """Return the book that some sources make."""
     moments = sorted({known for _, known, _ in sources})
     found = {}
-    for name, kind in TABLES.items():
-        parts = [_stamped(from_rows(kind, []), "", 0)]
+    for name in SETTLED:
+        parts = [_stamped(from_rows(TABLES[name], []), "", 0)]
         parts += [
             _stamped(tables[name], source, moments.index(known))
             for source, known, tables in sources

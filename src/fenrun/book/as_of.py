@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import pyarrow as pa
 
-from fenrun.base.table import from_rows, read_parquet
+from fenrun.base.table import from_rows
 from fenrun.book.read import Book
 from fenrun.book.rows import TABLES
-from fenrun.store.facts import Import
+from fenrun.tables import kept
 
-Sources = Sequence[tuple[str, datetime, dict[str, pa.Table]]]
+Sources = kept.Sources
 """Book tables by source: (source name, known from, tables by name)."""
-
-
-def sources_of(imports: Iterable[Import]) -> Sources:
-    """Return the book tables of the imports."""
-    return [(item.source, item.known, _tables_of(item)) for item in imports]
-
-
-def _tables_of(item: Import) -> dict[str, pa.Table]:
-    files = {name: item.folder / f"{name}.parquet" for name in TABLES}
-    return {name: read_parquet(file) for name, file in files.items() if file.exists()}
+sources_of = kept.sources_of
 
 
 def sources_from(book: Book, source: str, known: datetime) -> Sources:

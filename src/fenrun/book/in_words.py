@@ -12,8 +12,10 @@ from fenrun.base.money import decimals
 from fenrun.base.problem import Refused
 from fenrun.book.as_codes import book_of, issuer_and_subject, load_book, shares_of, subject_code
 from fenrun.book.as_of import Sources
+from fenrun.book.rows import IDENTITY_KEY
 from fenrun.engine.codes import Codes, day_number, day_of, unscaled
 from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.tables.latest import latest
 
 _MANY = 50_000
 """The links and figures from which on DuckDB is quicker than SQLite."""
@@ -35,20 +37,25 @@ _FIGURE = ("party", "figure", "period", "amount", "currency", "source")
 _HOLDERS = """
 SELECT party, sound FROM links
 WHERE of_kind = ? AND subject = ? AND valid_from <= ? AND valid_to > ?"""
+_OWNERS = """
+SELECT of_kind, subject, party, share, valid_from, valid_to, sound FROM links
+WHERE of_kind IN ('account', 'sub-account')"""
 
 Rows = list[dict[str, Any]]
 
 
 class KnownBook:
-    """The parties, links, labels and figures as last known: each once, withdrawn ones left out.
+    """The facts of a book as last known: each once, withdrawn ones left out.
 
     A link is a row of link_id, of_kind, issuer, subject, role, party, share, valid_from, valid_to,
     type, source and row_no; a label one of party, label, value, valid_from, valid_to, source and
     row_no; a party one of party, kind and name; a figure one of party, figure, period, valid_to,
-    amount, currency and source.
+    amount, currency and source; an identity one of party, kind, value, valid_from, valid_to, source
+    and row_no.
     """
 
     def __init__(self, sources: Sources):
+        self._sources = sources
         self._book, self._codes = book_of(sources), Codes()
         self._shares = shares_of(self._book)
         amounts = self._book.figures["amount"].unique().to_pylist()
@@ -89,6 +96,11 @@ class KnownBook:
         days = {name: day_of(row[name]) for name in ("valid_from", "valid_to")}
         return row | {name: self._codes.text(row[name]) for name in names} | days
 
+    def identities(self) -> Rows:
+        """Return all identities; one given twice at once, and differently, is none."""
+        found = latest(self._sources, "identities", IDENTITY_KEY).rows
+        return [row | {"source": row["file"]} for row in found]
+
     def links(self) -> Rows:
         """Return all links."""
         return self._links("1 = 1")
@@ -96,6 +108,22 @@ class KnownBook:
     def links_of(self, of_kind: str, subject: str, issuer: str = "") -> Rows:
         """Return the links of a customer, order, account, or whatever else a role is held of."""
         return self._links("of_kind = ? AND subject = ?", of_kind, self._subject(subject, issuer))
+
+    def owners(self) -> Rows:
+        """Return who owns accounts and sub-accounts, as spans in which nothing changes.
+
+        A row is one of of_kind, issuer, subject, party, share, valid_from, valid_to and sound: not
+        where more than the whole is given away.
+        """
+        found = []
+        for row in self._runner.rows(_OWNERS):
+            of_kind, code, party, share, start, end, sound = row
+            issuer, subject = issuer_and_subject(self._codes, code)
+            said = {"of_kind": of_kind, "issuer": issuer, "subject": subject}
+            said |= {"party": self._codes.texts[party], "sound": bool(sound)}
+            said |= {"share": unscaled(share, self._shares.of(of_kind))}
+            found.append(said | {"valid_from": day_of(start), "valid_to": day_of(end)})
+        return found
 
     def links_held(self, role: str, party: str) -> Rows:
         """Return the links by which a party holds a role."""

@@ -1,4 +1,4 @@
-"""Facts of the book: parties, links, labels and figures. Each row is one dated fact.
+"""Facts of the book: parties, links, labels, figures and identities. Each row is one dated fact.
 
 Facts are appended, never edited: a fact imported later under the same identity replaces the earlier
 one from the moment it was known. A span that is empty (`to` equal to `from`) withdraws a link or
@@ -20,6 +20,9 @@ SUBJECTS = ("account", "sub-account", "order", "resource", "customer", "party")
 
 CLASSES = ("A", "B", "C", "D", "E", "F")
 """Customer classes, the values of the label `class`."""
+
+IDENTITY_KINDS = ("address", "phone", "email", "bank", "registration", "representative", "device")
+"""The kinds of things by which two parties can be the same or belong together."""
 
 ROLE_KINDS = {"customer": ("customer",), "partner": ("partner", "agent"), "rep": ("rep",)}
 """The kinds of party that may hold a role; other roles may be held by any."""
@@ -117,10 +120,36 @@ class Figure:
     """Row or line in the source."""
 
 
+@dataclass(frozen=True)
+class Identity:
+    """Something that a party has, by which it can be recognised under another name.
+
+    Identity: party, kind, value, valid_from. No settlement reads it.
+    """
+
+    party: str
+    """Whose it is."""
+    kind: str
+    """One of IDENTITY_KINDS."""
+    value: str
+    """The address, number or name itself, or a hash of it."""
+    valid_from: date
+    """First day."""
+    valid_to: date
+    """First day after; OPEN_END where there is none."""
+    row_no: int
+    """Row or line in the source."""
+
+
 TABLES: dict[str, type[Any]] = {
     "parties": Party,
     "links": Link,
     "labels": Label,
     "figures": Figure,
+    "identities": Identity,
 }
 """The book's tables by the name they have in files."""
+IDENTITY_KEY = ("party", "kind", "value", "valid_from")
+"""The fields by which a later identity replaces an earlier one."""
+SETTLED = ("parties", "links", "labels", "figures")
+"""The tables that a settlement reads."""

@@ -16,17 +16,18 @@ import xlsxwriter
 
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import say
-from fenrun.book.from_xlsx import HINTS, MOST_ROWS
 from fenrun.book.in_words import KnownBook
 from fenrun.book.read import COLUMNS
-from fenrun.book.rows import KINDS, SUBJECTS
+from fenrun.book.rows import IDENTITY_KINDS, KINDS, SUBJECTS
+from fenrun.tables.from_xlsx import HINTS, MOST_ROWS
 
 _CHOICES: dict[tuple[str, str], Sequence[str]] = {
     ("parties", "kind"): KINDS,
     ("links", "of"): SUBJECTS,
+    ("identities", "kind"): IDENTITY_KINDS,
 }
 """The columns that take one of some values."""
-_PARTIES = {("links", "party"), ("labels", "party"), ("figures", "party")}
+_PARTIES = {("links", "party"), ("labels", "party"), ("figures", "party"), ("identities", "party")}
 """The columns that name one of the parties."""
 _OFFERED = {("links", "role"): ("customer", "partner", "rep", "manager")}
 """Values that are offered, where others may be written too."""
@@ -60,6 +61,10 @@ def rows_of(book: KnownBook) -> dict[str, list[Cells]]:
         "figures": sorted(
             book.figures(), key=lambda row: (row["party"], row["figure"], row["period"])
         ),
+        "identities": [
+            {**{key: row[key] for key in ("party", "kind", "value")}, **_span(row)}
+            for row in sorted(book.identities(), key=lambda row: _in_order(row, "party", "kind"))
+        ],
     }
 
 
@@ -73,7 +78,7 @@ def _span(row: Cells) -> dict[str, Any]:
 
 
 def write_workbook(path: Path, tables: Mapping[str, Sequence[Cells]], lang: str) -> None:
-    """Write the four tables of a book as sheets; those that are not given have a header alone."""
+    """Write the tables of a book as sheets; those that are not given have a header alone."""
     options = {"strings_to_formulas": False, "strings_to_urls": False, "constant_memory": True}
     with xlsxwriter.Workbook(path, options) as book:
         hints = book.add_worksheet(HINTS)

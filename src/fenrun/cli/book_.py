@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from fenrun.base.money import show_rate
-from fenrun.base.when import LONG_AGO, OPEN_END, parse_day
-from fenrun.base.words import Unreadable, say
+from fenrun.base.when import LONG_AGO, OPEN_END
+from fenrun.base.words import say
 from fenrun.cli.help import Group
 from fenrun.cli.output import (
     WORKSPACE,
+    DayType,
     as_json,
     known_option,
     language,
@@ -38,20 +39,13 @@ _SHOWN: dict[str, dict[str, Callable[[dict[str, Any]], str]]] = {
         "label": lambda row: row["label"],
         "value": lambda row: row["value"],
     },
+    "identities": {
+        "party": lambda row: row["party"],
+        "kind": lambda row: row["kind"],
+        "value": lambda row: row["value"],
+    },
 }
 """The columns of each table that is shown, by the key of their title."""
-
-
-class _DayType(click.ParamType[date]):
-    """A day."""
-
-    name = "DAY"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        try:
-            return value if isinstance(value, date) else parse_day(value)
-        except Unreadable as error:
-            self.fail(error.message.words(language()), param, ctx)
 
 
 @click.group(name="book", cls=Group)
@@ -61,14 +55,14 @@ def command() -> None:
 
 @command.command(name="show")
 @click.argument("workspace", type=WORKSPACE)
-@click.option("--on", type=_DayType(), help="The day on which they hold; else today.")
+@click.option("--on", type=DayType(), help="The day on which they hold; else today.")
 @click.option("--about", default="", help="Only what names this party, account, order or resource.")
 @known_option
 @as_json
 def show_(
     workspace: Store, on: date | None, about: str, known: datetime | None, json_: bool
 ) -> None:
-    """List the links and labels of WORKSPACE that are in force on a day, with who brought them.
+    """List the links, labels and identities of WORKSPACE in force on a day, with who brought them.
 
     To end a link, import its row again with its `to`.
     """
@@ -78,6 +72,8 @@ def show_(
         print_json({"on": str(day), **found})
         return
     for table, rows in found.items():
+        if table == "identities" and not rows:
+            continue
         title = say(f"in-force-{table}", language(), day=day, count=len(rows))
         _show(title, _SHOWN[table], rows)
 

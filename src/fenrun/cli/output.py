@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from rich.text import Text
 from fenrun.base import words
 from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
 from fenrun.base.screen import Screen, text_table
-from fenrun.base.when import Period, parse_moment, parse_period
+from fenrun.base.when import Period, parse_day, parse_moment, parse_period
 from fenrun.base.words import UNSEEN, Unreadable, say, visible
 from fenrun.store.facts import Store
 
@@ -162,6 +162,18 @@ class MomentType(click.ParamType[datetime]):
     ) -> datetime:
         try:
             return value if isinstance(value, datetime) else parse_moment(value)
+        except Unreadable as error:
+            self.fail(error.message.words(language()), param, ctx)
+
+
+class DayType(click.ParamType[date]):
+    """A day."""
+
+    name = "DAY"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        try:
+            return value if isinstance(value, date) else parse_day(value)
         except Unreadable as error:
             self.fail(error.message.words(language()), param, ctx)
 

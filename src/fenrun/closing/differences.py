@@ -19,7 +19,7 @@ from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import Facts, facts_as_of, in_force, plan_of
 from fenrun.statement.run import Difference, Run
-from fenrun.store.facts import FACTS, Import, Store, verified
+from fenrun.store.facts import SETTLED, Import, Store, verified
 
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
@@ -38,6 +38,8 @@ FROM (
   UNION ALL SELECT plan_id, payee, month, 'expired', '', expired FROM payouts
   UNION ALL SELECT plan_id, payee, month, 'drawn', '', drawn FROM payouts
   UNION ALL SELECT plan_id, payee, month, 'recovered', '', recovered FROM payouts
+  UNION ALL SELECT plan_id, payee, month, 'granted', form, granted FROM funds
+  UNION ALL SELECT plan_id, payee, month, 'lost', form, over + lapsed FROM funds
   UNION ALL
   SELECT plan_id, payee, month, 'held', '', sum(amount)
   FROM held_back
@@ -170,7 +172,7 @@ def _events(
 ) -> Iterator[_Event]:
     """Yield what became known between two moments and can touch the period, in any order."""
     plans = list(latest.values())
-    for kind in FACTS:
+    for kind in SETTLED:
         items = store.imports_between(kind, before, after)
         for item in items if kind == "charges" else verified(items):
             if kind == "plans":

@@ -16,14 +16,19 @@ from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
+from fenrun.events.as_of import events_of
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
-from fenrun.plan.rows import Plan
+from fenrun.plan.rows import Component, Plan
 from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store, verified
+from fenrun.terms.as_of import problems_of as problems_of_terms
+from fenrun.terms.as_of import terms_of
 
+_TABLES = ("book", "terms", "events")
+"""The kinds of imports that hold tables of dated facts."""
 _BEFORE_ALL = datetime(1970, 1, 1)
 """The knowledge time of a workspace that knows nothing."""
 
@@ -124,7 +129,18 @@ def _end_of_pay(plan: Plan) -> date:
     calendars |= {group.calendar for group in plan.groups if group.calendar}
     last_day = end - timedelta(days=1)
     last = max([end, *(_period_in(calendar, last_day).span.end for calendar in calendars)])
-    return add_months(last, max((c.clawback_months for c in plan.components), default=0))
+    windows = [_clawback_months(c) for c in plan.components]
+    return OPEN_END if None in windows else add_months(last, max(filter(None, windows), default=0))
+
+
+def _clawback_months(c: Component) -> int | None:
+    """Return within how many months of its end what a component paid can be taken back.
+
+    None: at any time, since a label can begin the window.
+    """
+    if c.clawback_from == "label":
+        return None
+    return c.clawback_span if c.clawback_unit == "month" else c.clawback_span // 28 + 1
 
 
 def _period_in(calendar: str, day: date) -> Period:
@@ -147,7 +163,7 @@ def known_book(store: Store, known: datetime | None = None) -> KnownBook:
 
 
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
-    """Return every problem of the imports: of each file, and of the book as a whole.
+    """Return every problem of the imports: of each file, and of book, terms and events as a whole.
 
     What a later file mended is none any more, and of rows that were kept aside and are left out by
     decision it is only said how many there are. With them go the files that are not what was
@@ -166,27 +182,37 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
         if item.id not in left_out or problem.code not in QUARANTINE_CODES
     ]
     problems += undecided(store, moment)
-    sources = sources_of(item for item in imports if item.kind == "book")
-    return in_order(problems + problems_of(sources))
+    book, terms, events = (
+        sources_of(item for item in imports if item.kind == kind) for kind in _TABLES
+    )
+    listed = {
+        party
+        for _, _, tables in book
+        if "parties" in tables
+        for party in tables["parties"]["party"].to_pylist()
+    }
+    problems += problems_of(book) + problems_of_terms(terms_of(terms), listed)
+    problems += [problem for one in events_of(events).values() for problem in one.problems]
+    return in_order(problems)
 
 
 def _is_mended(item: Import, imports: Sequence[Import]) -> bool:
-    """Return whether a later import is the same plan, or the same file of the book, corrected.
+    """Return whether a later import is the same plan, or the same file of tables, corrected.
 
-    A file of the book is the same if it has the name and a row of the other.
+    A file of tables is the same if it has the name and a row of the other.
     """
     later = (
         [i for i in imports if i.kind == item.kind and i.seq > item.seq] if item.problems else []
     )
     if item.kind == "plans":
         return any(other.facts["plan"] == item.facts["plan"] for other in later)
-    if item.kind != "book":
+    if item.kind not in _TABLES:
         return False
     same = [other for other in later if other.source == item.source]
     return bool(same) and any(_rows(item) & _rows(other) for other in same)
 
 
 def _rows(item: Import) -> set[tuple[str, str]]:
-    """Return the rows of an import of the book, each as text with the name of its table."""
+    """Return the rows of an import of tables, each as text with the name of its table."""
     ((_, _, tables),) = sources_of([item])
     return {(name, str(row)) for name, table in tables.items() for row in table.to_pylist()}

@@ -1,4 +1,4 @@
-"""The import of files into a workspace: charges, book and plans, told by what a file holds."""
+"""The import of files into a workspace: what they are is told by what they hold."""
 
 from __future__ import annotations
 
@@ -14,22 +14,29 @@ from fenrun.base.bounds import read_text
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, say
-from fenrun.book.from_xlsx import is_workbook
-from fenrun.book.read import import_book, table_kind
+from fenrun.book.read import LAYOUT as BOOK
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
+from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.settle.deliveries import Decision, decide
 from fenrun.settle.sources import Source, read_sources, source_of
 from fenrun.store.facts import Enter, Imported, Replaced, Store, manifest
+from fenrun.tables.from_xlsx import headers_of, is_workbook
+from fenrun.tables.kept import import_tables
+from fenrun.tables.layout import Layout, table_of
+from fenrun.tables.records import YAML, yaml_keys
+from fenrun.terms.read import LAYOUT as TERMS
 
-_YAML = (".yaml", ".yml")
-SUFFIXES = (".csv", ".parquet", ".xlsx", *_YAML, ".gz", ".zst")
+SUFFIXES = (".csv", ".parquet", ".xlsx", *YAML, ".gz", ".zst")
 """The endings of the files that are taken from a folder, whatever they hold.
 
-Others are, where they have columns of charges or of the book.
+Others are, where they have columns of charges or of another table.
 """
+LAYOUTS = {layout.kind: layout for layout in (BOOK, TERMS, EVENTS)}
+"""The layouts of files of tables, by the kind of import that they become."""
+_COLUMNS = {table: columns for one in LAYOUTS.values() for table, columns in one.columns.items()}
 
 Progress = Callable[[Any], Any]
 """Told of the bytes that were read of a file."""
@@ -69,15 +76,26 @@ class Dataset:
 
 
 def _is_yaml(path: Path) -> bool:
-    return path.suffix.lower() in _YAML
+    return path.suffix.lower() in YAML
 
 
 def _is_plan(path: Path) -> bool:
     return _is_yaml(path) and any(line.startswith("plan:") for line in read_text(path).splitlines())
 
 
-def _is_book(path: Path) -> bool:
-    return _is_yaml(path) or is_workbook(path) or table_kind(read_header(path).columns) is not None
+def _layout_of(path: Path) -> Layout | None:
+    """Return the layout of a file: that of its first table; None where it has none.
+
+    A YAML file or workbook without one is read as a book, which says what it lacks.
+    """
+    if _is_yaml(path):
+        tables = [key for key in yaml_keys(path) if key in _COLUMNS] or [*BOOK.columns]
+    elif is_workbook(path):
+        found = (table_of(filter(None, names), _COLUMNS) for names in headers_of(path))
+        tables = [table for table in found if table] or [*BOOK.columns]
+    else:
+        tables = [table for table in [table_of(read_header(path).columns, _COLUMNS)] if table]
+    return next((one for one in LAYOUTS.values() if tables and tables[0] in one.columns), None)
 
 
 def _stage_plan(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
@@ -99,8 +117,13 @@ def _stage_plan(store: Store, path: Path, progress: Progress, wanted: Wanted) ->
     return enter
 
 
-def _stage_book(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
-    return lambda known, replaces: import_book(store, path, known)
+def _tables(layout: Layout) -> Dataset:
+    """Return the kind of the files of a layout."""
+
+    def stage(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+        return lambda known, replaces: import_tables(store, path, known, layout)
+
+    return Dataset(layout.kind, lambda path: _layout_of(path) is layout, stage)
 
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
@@ -138,7 +161,7 @@ def _replace_late(
 
 DATASETS = (
     Dataset("plans", _is_plan, _stage_plan),
-    Dataset("book", _is_book, _stage_book),
+    *map(_tables, LAYOUTS.values()),
     Dataset("charges", lambda path: True, _stage_charges),
 )
 """All kinds of files, in the order in which they are tried.
@@ -176,7 +199,7 @@ def _why_passed_over(file: Path, inside: Path) -> str:
     except Refused:
         return "passed-no-table"
     is_of_charges = {name.strip().lower() for name in columns} & {n.lower() for n in ESSENTIAL}
-    if is_of_charges or table_kind(columns) is not None:
+    if is_of_charges or table_of(columns, _COLUMNS):
         return ""
     return "passed-manifest" if "manifest" in file.name.lower() else "passed-no-table"
 
@@ -253,7 +276,7 @@ def _staged(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Ent
 
 
 def content_of(facts: Mapping[str, Any], lang: str) -> str:
-    """Return what an import holds: charges of a FOCUS version, a plan, or rows of the book."""
+    """Return what an import holds: charges of a FOCUS version, a plan, or rows of tables."""
     if "version" in facts:
         return say("content-charges", lang, count=facts["rows"], version=facts["version"])
     if "of" in facts:

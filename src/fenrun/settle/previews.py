@@ -12,12 +12,12 @@ from typing import Any
 from fenrun.base.likeness import LookAlikes, revealed
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.book.read import read_book
 from fenrun.book.to_xlsx import write_workbook
 from fenrun.book.write import write_yaml
 from fenrun.charges.preview import Account, Preview, preview_charges
 from fenrun.plan.read import load_plan
-from fenrun.settle.imports import dataset_of
+from fenrun.settle.imports import LAYOUTS, dataset_of
+from fenrun.tables.records import read_tables
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Found:
 
     file: str
     kind: str
-    """`charges`, `book` or `plans`; empty where the file cannot be read at all."""
+    """One of FACTS in the store; empty where the file cannot be read at all."""
     facts: dict[str, Any] = field(default_factory=dict)
     """As `import` tells them."""
     charges: Preview | None = None
@@ -57,9 +57,9 @@ def preview(path: Path, progress: Callable[[int], Any] = lambda n: None) -> Foun
         if kind == "charges":
             found = preview_charges(path, progress)
             return Found(path.name, kind, _facts(found), found, found.problems)
-        if kind == "book":
-            book, problems = read_book(path)
-            facts = {name: len(rows) for name, rows in book.tables().items() if rows}
+        if kind in LAYOUTS:
+            tables, problems = read_tables(path, LAYOUTS[kind])
+            facts = {name: len(rows) for name, rows in tables.items() if rows}
             return Found(path.name, kind, facts, problems=tuple(problems))
         return Found(path.name, kind, {"plan": load_plan(path).plan.id})
     except Refused as refusal:

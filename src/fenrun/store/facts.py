@@ -26,8 +26,10 @@ from fenrun.base.words import reason
 from fenrun.store.audit_log import Event, Log, Writer
 from fenrun.store.digests import digests, digests_as_seen
 
-FACTS = ("charges", "book", "plans", "deliveries")
+FACTS = ("charges", "book", "terms", "events", "plans", "deliveries")
 """The kinds of imports: a folder each. Of `deliveries` are decisions about imports of charges."""
+SETTLED = ("charges", "book", "plans", "deliveries")
+"""The kinds of imports that a settlement reads."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
 _DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of")

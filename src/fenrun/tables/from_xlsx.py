@@ -1,4 +1,4 @@
-"""The reading of a workbook: sheets that are tables of a book, cell by cell as Excel keeps them.
+"""The reading of a workbook: sheets that are tables of facts, cell by cell as Excel keeps them.
 
 Excel keeps a number to 15 digits, a day as a number, and makes both of what is typed. What it may
 have made of an id is refused by its cell, with what to do; so is a formula whose value it has not
@@ -8,10 +8,10 @@ kept, or which is an error.
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain, islice
 from pathlib import Path
@@ -32,9 +32,18 @@ _OLD, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 """The first bytes of a workbook of the old kind, or with a password, and of a new one."""
 _HEAD_ROWS = 20
 """Rows in which the header of a sheet must stand."""
-IDS = {"party", "subject", "issuer", "id"}
+IDS = frozenset(
+    (
+        *("party", "subject", "issuer", "id", "customer", "partner", "sku"),
+        *("agreement", "floor", "approval", "coupon", "event", "payment", "trade"),
+        *("actor", "order", "device", "payer", "seller", "buyer", "item", "serial", "project"),
+        *("asked_by", "decided_by", "granted_by", "reference", "address"),
+    )
+)
 """Columns of ids: what looks like a number or a day there is text that Excel changed."""
-_DAYS, _PERIOD, _SHARE = {"from", "to"}, "period", "share"
+_IDS_OF = {"identities": {"value"}}
+"""Further columns of ids, by the one table in which they are."""
+_DAYS, _MOMENTS, _PERIOD = {"from", "to", "day"}, {"at", "asked_at", "decided_at"}, "period"
 _DIGITS = 15
 """Digits of a number that Excel keeps."""
 HINTS = "fenrun"
@@ -46,10 +55,20 @@ class Sheet:
     """A table of a workbook."""
 
     name: str
+    table: str
+    """The table that its header is of."""
     columns: dict[str, str]
     """The letter of each column, by its name in the header."""
     rows: list[tuple[int, dict[str, Any]]]
     """The number of each row, and its cells by column: text, or a Message why it cannot be one."""
+
+
+def headers_of(path: Path) -> list[list[str]]:
+    """Return the rows of all sheets in which a header may stand, as names. Raises Refused."""
+    with _guarded(path), closing(load_workbook(path, read_only=True, data_only=True)) as book:
+        sheets = [sheet for sheet in book.worksheets if sheet.title != HINTS]
+        rows = (sheet.iter_rows(max_row=_HEAD_ROWS, max_col=_MOST_COLUMNS) for sheet in sheets)
+        return [[_name(cell) for cell in row] for found in rows for row in found]
 
 
 def is_workbook(path: Path) -> bool:
@@ -70,7 +89,11 @@ def is_workbook(path: Path) -> bool:
         return False
 
 
-def read_sheets(path: Path, is_table: Callable[[Iterable[str]], bool]) -> list[Sheet]:
+TableOf = Callable[[Iterable[str]], str | None]
+"""Tells the table of a header, if it is one of a table."""
+
+
+def read_sheets(path: Path, table_of: TableOf, tables: Iterable[str]) -> list[Sheet]:
     """Read the sheets whose header is one of a table. Raises Refused where it is too large.
 
     So it is where a sheet is none, but for that of a template's hints: nothing is passed over.
@@ -83,8 +106,9 @@ def read_sheets(path: Path, is_table: Callable[[Iterable[str]], bool]) -> list[S
         written = load_workbook(path, read_only=True)
         with closing(kept), closing(written):
             pairs = zip(kept.worksheets, written.worksheets)
-            readers = [_Reader(path, *pair) for pair in pairs if pair[0].title != HINTS]
-            return [sheet for reader in readers if (sheet := reader.sheet(is_table))]
+            names = ", ".join(tables)
+            readers = [_Reader(path, names, *pair) for pair in pairs if pair[0].title != HINTS]
+            return [sheet for reader in readers if (sheet := reader.sheet(table_of))]
 
 
 @contextmanager
@@ -105,35 +129,37 @@ def _guarded(path: Path) -> Iterator[None]:
 class _Reader:
     """One sheet being read: the values that Excel keeps, beside what is written in the cells."""
 
-    def __init__(self, path: Path, kept: Any, written: Any):
-        self._path, self._kept, self._written = path, kept, written
+    def __init__(self, path: Path, tables: str, kept: Any, written: Any):
+        self._path, self._tables, self._kept, self._written = path, tables, kept, written
 
-    def sheet(self, is_table: Callable[[Iterable[str]], bool]) -> Sheet | None:
+    def sheet(self, table_of: TableOf) -> Sheet | None:
         """Return the table; None for an empty sheet. Raises Refused for what is none."""
         rows = self._rows()
         head = list(islice(rows, _HEAD_ROWS))
         headers = [[_name(cell) for cell in cells] for _, cells, _ in head]
-        tables = [at for at, names in enumerate(headers) if is_table(filter(None, names))]
-        if not tables:
+        tables = [table_of(filter(None, names)) for names in headers]
+        first = next((at for at, table in enumerate(tables) if table), None)
+        if first is None:
             if not any(name for names in headers for name in names):
                 return None
-            detail = Message("sheet-no-table", {"sheet": self._kept.title})
+            detail = Message("sheet-no-table", {"sheet": self._kept.title, "tables": self._tables})
             raise refused("file-unreadable", Place(self._path.name), detail=detail)
-        names = headers[tables[0]]
-        below = head[tables[0] + 1 :]
+        names, table = headers[first], str(tables[first])
+        below = head[first + 1 :]
+        ids = IDS | _IDS_OF.get(table, set())
         found = []
         for number, cells, written in chain(below, rows):
             texts = {
                 names[at] if at < len(names) and names[at] else get_column_letter(at + 1): text
                 for at, (cell, other) in enumerate(zip(cells, written))
-                if (text := _text(names[at] if at < len(names) else "", cell, other)) != ""
+                if (text := _text(names[at] if at < len(names) else "", ids, cell, other)) != ""
             }
             if texts:
                 found.append((number, texts))
             if len(found) > MOST_ROWS:
                 raise too_large(self._path, "too-many-rows", most=MOST_ROWS)
         letters = {name: get_column_letter(at + 1) for at, name in enumerate(names) if name}
-        return Sheet(self._kept.title, letters, found)
+        return Sheet(self._kept.title, table, letters, found)
 
     def _rows(self) -> Iterator[tuple[int, Any, Any]]:
         """Yield each row's number, its values and what is written. Raises Refused."""
@@ -150,8 +176,8 @@ def _name(cell: Any) -> str:
     return str(cell.value).strip().lower() if cell.value is not None else ""
 
 
-def _text(column: str, cell: Any, written: Any) -> str | Message:
-    """Return a cell's value as a book's file writes it, or why it cannot be taken."""
+def _text(column: str, ids: Set[str], cell: Any, written: Any) -> str | Message:
+    """Return a cell's value as other files write it, or why it cannot be taken."""
     value = cell.value
     if cell.data_type == "e":
         return Message("cell-error", {"text": value})
@@ -162,7 +188,7 @@ def _text(column: str, cell: Any, written: Any) -> str | Message:
     if isinstance(value, (datetime, date)):
         return _of_day(column, value)
     if isinstance(value, (int, float)):
-        return _of_number(column, value, cell.number_format or "")
+        return _of_number(column in ids, value, cell.number_format or "")
     return value if isinstance(value, str) else Message("cell-time", {"text": value})
 
 
@@ -172,16 +198,25 @@ def _of_day(column: str, value: datetime | date) -> str | Message:
     day = value.date() if isinstance(value, datetime) else value
     if column in _DAYS:
         return str(day) if is_whole else f"{value:%Y-%m-%dT%H:%M}"
+    if column in _MOMENTS:
+        return _of_moment(value)
     if column == _PERIOD and is_whole and day.day == 1:
         return f"{day:%Y-%m}"
     return Message("cell-day", {"text": str(day)})
 
 
-def _of_number(column: str, value: int | float, form: str) -> str | Message:
+def _of_moment(value: datetime | date) -> str:
+    """Return a moment in whole seconds: Excel keeps it as a part of a day."""
+    if not isinstance(value, datetime):
+        return str(value)
+    return (value + timedelta(milliseconds=500)).replace(microsecond=0).isoformat()
+
+
+def _of_number(is_id: bool, value: int | float, form: str) -> str | Message:
     """Return a number in the digits that Excel keeps, as a rate where it is shown as one."""
     number = Decimal(f"{value:.{_DIGITS}g}")
     shown = f"{number:f}"
-    if column in IDS:
+    if is_id:
         return Message("cell-id", {"text": shown})
     if number and number.adjusted() >= _DIGITS:
         return Message("cell-digits", {"text": shown, "most": _DIGITS})

@@ -1,0 +1,8 @@
+"""Events: what people did, who paid, and what was bought and sold between parties.
+
+In: files of events, payments and trades. Out: the same as last known at a moment.
+
+What must be true: rows are appended, never edited; no settlement reads them.
+
+- `rows`: the three kinds of facts; `read`: from files to rows; `as_of`: as last known.
+"""

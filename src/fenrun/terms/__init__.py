@@ -1,0 +1,12 @@
+"""The terms: what was agreed with customers and partners, and by whose leave.
+
+In: files of agreements, floors, approvals, coupons and list prices. Out: the same as last known
+at a moment.
+
+What must be true: terms are appended, never edited; an approval holds when every step of its chain
+is approved, and covers nothing that it does not name; a list price is one price on any day.
+
+- `rows`: the five kinds of facts; `read`: from files to rows.
+- `limits`: floors and grants as they are written: a part of another cost, or a price of one unit.
+- `as_of`: the terms as last known, and what is wrong with them as a whole.
+"""
