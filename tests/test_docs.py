@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -201,3 +202,22 @@ def test_the_places_that_a_page_names_exist(page: Path) -> None:
     """Each path below src, tests or bench that the page names is there."""
     named = re.findall(r"`((?:src|tests|bench|docs)/[\w./-]+)`", page.read_text("utf-8"))
     assert named and not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_a_message_that_names_a_page_finds_its_answer_there() -> None:
+    """Each page is there; that of keys has every key of a plan, that of conditions each form."""
+    said = [
+        text
+        for name in ("problems.yaml", "words.yaml", "help.yaml")
+        for path in (ROOT / "src/fenrun").rglob(name)
+        for text in re.findall(r"docs/[\w./-]+\.md", path.read_text("utf-8"))
+    ]
+    assert len(said) > 8 and not {page for page in said if not (ROOT / page).is_file()}
+    keys = (DOCS / "reference/plan-keys.md").read_text("utf-8")
+    schema = json.loads((ROOT / "src/fenrun/plan/schema.json").read_text("utf-8"))
+    parts = [schema, *schema["$defs"].values()]
+    known = {key for part in parts for key in part.get("properties", {})} - {"en", "zh-CN"}
+    assert not {key for key in known if f"- `{key}`" not in keys}
+    conditions = (DOCS / "how-to/conditions.md").read_text("utf-8")
+    forms = ("starts with", "is missing", "is present", "is held", "below", "within", "not in")
+    assert not [form for form in forms if form not in conditions]

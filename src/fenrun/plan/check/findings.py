@@ -17,6 +17,7 @@ from typing import Any
 from fenrun.base.money import show
 from fenrun.base.problem import Place, Problem, in_order
 from fenrun.base.words import Message
+from fenrun.charges.rows import ORDER, focus_columns
 from fenrun.plan.check.effort import Effort
 from fenrun.plan.check.limits import QUESTIONS, limits
 from fenrun.plan.check.logic import together, unreachable
@@ -146,11 +147,20 @@ def _proof(payoff: Payoff, verdict: Verdict) -> Proof:
     )
 
 
-def _unit(c: Component, plan: Plan) -> str:
+def _each(c: Component) -> Message:
+    """Return for what a component is earned separately, in words."""
+    if c.each in ("payee", "customer", ORDER):
+        return Message(f"each-{c.each}")
+    column = Message(f"column-{c.each}") if c.each in focus_columns() else c.each
+    return Message("each-column", {"column": column})
+
+
+def _unit(c: Component, plan: Plan) -> str | Message:
+    """Return the unit of what a component is read by: a currency, customers, or a reference."""
     if c.reads_by in RATIO_READINGS:
-        reference = "target" if c.reads_by.startswith("attainment") else c.compare_name or c.compare
-        return f"{reference} = {REFERENCE}"
-    return plan.terms[0].currency if c.counts == "amount" else c.counts
+        of = "target" if c.reads_by.startswith("attainment") else "compare"
+        return Message(f"unit-{of}", {"at": REFERENCE})
+    return plan.terms[0].currency if c.counts == "amount" else Message("guide-customers")
 
 
 def _unit_of(example: Mapping[str, str], payoff: Payoff, plan: Plan) -> str:
@@ -200,7 +210,7 @@ def _verdict(
     values = {
         "id": payoff.component.rule_id,
         "unit": _unit_of(example, payoff, plan),
-        "each": payoff.component.each,
+        "each": _each(payoff.component),
         **example,
     }
     if verdict.what == "split":
