@@ -64,6 +64,8 @@ class Answer:
     """By payee and month: due, brought, expired, drawn, recovered, balance, paid, carried."""
     payments: dict[tuple[str, date, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
     """By payee, month and form: amount, paid."""
+    funds: dict[tuple[str, date, str], tuple[Decimal, ...]] = field(default_factory=dict)
+    """By payee, month and form: brought, accrued, over, claimed, granted, lapsed, balance."""
 
 
 @dataclass

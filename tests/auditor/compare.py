@@ -38,6 +38,7 @@ KNOWN = datetime(2024, 1, 1)
 TABLES = (
     "credited",
     "earnings",
+    "funds",
     "ledger",
     "not_counted",
     "payments",
@@ -150,6 +151,7 @@ def _differences(found: _Found, answer: Answer) -> list[str]:
         *_compare("uncredited", found.uncredited(), answer.uncredited),
         *_compare("payout", found.payouts(), answer.payouts),
         *_compare("payment", found.payments(), answer.payments),
+        *_compare("fund", found.funds(), answer.funds),
     ]
 
 
@@ -208,6 +210,11 @@ class _Found:
         columns = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
         rows = self._rows("payouts", "month")
         return {_key(row, ("payee", "month")): _key(row, columns) for row in rows}
+
+    def funds(self) -> dict[Any, Any]:
+        columns = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")
+        rows = self._rows("funds", "month")
+        return {_key(row, ("payee", "month", "form")): _key(row, columns) for row in rows}
 
     def payments(self) -> dict[Any, Any]:
         keys = ("payee", "month", "form")

@@ -6,7 +6,7 @@ Gates, deductions, ceilings, overrides, clawbacks.
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from functools import partial
@@ -82,8 +82,8 @@ def enter(audit: Any) -> None:
                 take(line, "beaten", -before[line])
     after = dict(lines)
     _ceilings(audit, after)
+    _clawbacks(audit, spans, after)
     _overrides(audit, after)
-    _clawbacks(audit, spans)
 
 
 def _ceilings(audit: Any, lines: dict[Line, Decimal]) -> None:
@@ -130,10 +130,17 @@ def _bound(group: Any, amount: Decimal, terms: Any) -> Decimal | None:
 
 
 def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
+    """On what is left of what those below earned: what is taken back of them is taken off."""
     terms = audit.terms
+    taken = {
+        (component, payee, span_of("1@1", date(int(key[:4]), int(key[5:7]), 1)), "back"): amount
+        for (component, payee, key, reason), amount in audit.answer.entries.items()
+        if reason == "clawback"
+    }
+    earned_or_taken = [((*line, ""), v) for line, v in lines.items()] + list(taken.items())
     for c in (c for c in audit.plan.components if c.pays_on == "earned"):
         sums: dict[tuple[str, Span], Decimal] = defaultdict(lambda: ZERO)
-        for (name, payee, span), earned in lines.items():
+        for (name, payee, span, _), earned in earned_or_taken:
             over = span_of(c.calendar, span.start)
             if (
                 name != c.on_name
@@ -152,38 +159,71 @@ def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
             )
 
 
-def _clawbacks(audit: Any, spans: dict[tuple[str, str], Span]) -> None:
+def _clawbacks(audit: Any, spans: dict[tuple[str, str], Span], kept: dict[Line, Decimal]) -> None:
+    """Take back, at the first loss after its payment, what was paid for what is lost."""
+    own = dict(audit.answer.own)
+    whole: dict[Line, Decimal] = defaultdict(lambda: ZERO)
+    for (component, payee, key, _), (earned, _) in own.items():
+        whole[component, payee, spans[component, key]] += earned
     for c in (c for c in audit.plan.components if c.clawback_rule):
-        tree = audit.trees[c.clawback_rule]
+        for (component, payee, key, unit), (earned, _) in own.items():
+            if component != c.rule_id or not earned:
+                continue
+            lost = payee if c.each == "payee" else unit
+            paid = spans[component, key].paid
+            month = _first_loss(audit, c, lost, paid) if lost else None
+            if month is None:
+                continue
+            line = component, payee, spans[component, key]
+            part = _part(audit, c, lost, paid, month) * _ratio(kept[line], whole[line])
+            back = rounded(Fraction(earned) * part, audit.terms.round_mode, audit.terms.round_per)
+            if back:
+                at = (component, payee, span_of("1@1", month).key, "clawback")
+                audit.clawed[at[:3]][unit] += back
+                audit.answer.entries[at] = audit.answer.entries.get(at, ZERO) - back
 
-        def lost(customer: str, month: Any, tree: Any = tree) -> bool:
-            day = shifted(month, 1) - _DAY
 
-            label = partial(audit.book.label, customer, day=day)
-            return holds(tree, SimpleNamespace(text=label))
+def _ratio(kept: Decimal, whole: Decimal) -> Fraction:
+    return Fraction(1) if kept == whole else Fraction(kept) / Fraction(whole)
 
-        for customer in sorted(
-            u for u in {k[3] for k in audit.answer.own if k[0] == c.rule_id} if u
-        ):
-            month = audit.terms.valid_from.replace(day=1)
-            while month < audit.paid[1]:
-                if lost(customer, month) and not lost(customer, shifted(month, -1)):
-                    for payee in sorted(
-                        {k[1] for k in audit.answer.own if k[0] == c.rule_id and k[3] == customer}
-                    ):
-                        back = sum(
-                            (
-                                v
-                                for (name, p, key, u), (v, _) in audit.answer.own.items()
-                                if (name, p, u) == (c.rule_id, payee, customer)
-                                and shifted(month, -c.clawback_months)
-                                <= spans[name, key].paid
-                                <= month
-                            ),
-                            ZERO,
-                        )
-                        if back:
-                            at = (c.rule_id, payee, span_of("1@1", month).key, "clawback")
-                            audit.clawed[at[:3]][customer] += back
-                            audit.answer.entries[at] = audit.answer.entries.get(at, ZERO) - back
-                month = shifted(month, 1)
+
+def _is_lost(audit: Any, c: Any, unit: str, day: Any) -> bool:
+    label = partial(audit.book.label, unit, day=day)
+    return holds(audit.trees[c.clawback_rule], SimpleNamespace(text=label))
+
+
+def _first_loss(audit: Any, c: Any, unit: str, paid: Any) -> Any:
+    """The first month, from the paid one on, at whose end it is lost, but was not a month ago."""
+    month = paid
+    while month < audit.paid[1]:
+        ends = shifted(month, 1) - _DAY, month - _DAY
+        if [_is_lost(audit, c, unit, end) for end in ends] == [True, False]:
+            return month
+        month = shifted(month, 1)
+    return None
+
+
+def _part(audit: Any, c: Any, unit: str, paid: Any, month: Any) -> Fraction:
+    """Which part is taken back: none where the window is closed on the day of the loss."""
+    if not c.clawback_from:
+        return Fraction(paid >= shifted(month, -c.clawback_span))
+    day = month
+    while not _is_lost(audit, c, unit, day):
+        day += _DAY
+    starts = {
+        "payment": shifted(paid, 1) - _DAY,
+        "customer since": audit.since.get(unit),
+        "label": min(
+            (x.valid_from for x in audit.book.by_party[unit] if x.label == c.clawback_label),
+            default=None,
+        ),
+    }[c.clawback_from]
+    if starts is None:
+        return Fraction(1)
+    days = c.clawback_unit == "day"
+    ends = starts + c.clawback_span * _DAY if days else shifted(starts, c.clawback_span)
+    if day >= ends:
+        return Fraction(0)
+    if not c.pro_rata or day <= starts:
+        return Fraction(1)
+    return Fraction((ends - day).days, (ends - starts).days)

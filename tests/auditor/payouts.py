@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -27,6 +28,10 @@ def pay_out(audit: Any) -> None:
     _first_in_scope(audit, earned)
     if audit.plan.pay:
         _walk(audit, earned)
+        for fund in audit.plan.funds:
+            _fund(audit, fund)
+        for key in [k for k in answer.payments if k[1] < audit.paid[0]]:
+            del answer.payments[key]
         return
     sums: dict[tuple[str, date], Decimal] = defaultdict(lambda: ZERO)
     for (payee, _, month), amount in earned.items():
@@ -100,9 +105,7 @@ def _due(
                 lambda name: audit.book.label(unit, name, shifted(at, 1) - timedelta(days=1))
             )
 
-        return bool(
-            rule and unit and unit in audit.customers and holds(audit.trees[rule], Customer)
-        )
+        return bool(rule and unit and holds(audit.trees[rule], Customer))
 
     while frozen(due) and due < audit.paid[1]:
         due = shifted(due, 1)
@@ -156,7 +159,7 @@ def _walk(audit: Any, earned: dict[tuple[str, str, date], Decimal]) -> None:
                     paid,
                     carried,
                 )
-                _forms(audit, payee, month, paid, terms)
+            _forms(audit, payee, month, paid, terms)
             month = shifted(month, 1)
 
 
@@ -191,3 +194,68 @@ def _forms(audit: Any, payee: str, month: date, paid: Decimal, terms: Any) -> No
                 terms.round_per,
             )
         audit.answer.payments[payee, month, form] = (amount, taxed)
+
+
+def _fund(audit: Any, fund: Any) -> None:
+    paid = audit.answer.payments
+    claims = _claims(audit, fund)
+    for payee in sorted({k[0] for k in paid if k[2] == fund.form} | {p for p, _ in claims}):
+        months = [m for p, m, form in paid if (p, form) == (payee, fund.form)]
+        month = min(months + [m for p, m in claims if p == payee])
+        moves = []
+        while month < audit.paid[1]:
+            accrued = paid.get((payee, month, fund.form), (ZERO, ZERO))[1]
+            moves.append((month, accrued, claims.get((payee, month), ZERO)))
+            month = shifted(month, 1)
+        for month, *row in purse(fund.cap, fund.lapses, moves):
+            if audit.paid[0] <= month:
+                audit.answer.funds[payee, month, fund.form] = tuple(row)
+
+
+def purse(cap: Any, lapses: int, moves: list[tuple[date, Decimal, Decimal]]) -> Iterator[Any]:
+    """A purse of coins, each with the month it came with: claims and losses take the oldest."""
+    coins: list[tuple[date, Decimal]] = []
+    for month, accrued, claimed in moves:
+        brought = sum((coin for _, coin in coins), ZERO)
+        over = ZERO
+        if accrued > 0 and cap is not None:
+            over = max(ZERO, min(accrued, brought + accrued - cap))
+        coins = _paid_in(coins, month, accrued - over)
+        granted = min(claimed, max(ZERO, sum((coin for _, coin in coins), ZERO)))
+        coins = _paid_in(coins, month, -granted)
+        old = [
+            (since, coin)
+            for since, coin in coins
+            if lapses and coin > 0 and shifted(since, lapses) <= month
+        ]
+        coins = [coin for coin in coins if coin not in old]
+        lapsed = sum((coin for _, coin in old), ZERO)
+        balance = sum((coin for _, coin in coins), ZERO)
+        yield month, brought, accrued, over, claimed, granted, lapsed, balance
+
+
+def _paid_in(coins: list[tuple[date, Decimal]], month: date, amount: Decimal) -> Any:
+    """Coins with one more, of which a debt takes the oldest first; it stays if there are none."""
+    debt = -min(amount, ZERO) - sum((coin for _, coin in coins if coin < 0), ZERO)
+    held = [(since, coin) for since, coin in coins if coin > 0]
+    held += [(month, amount)] if amount > 0 else []
+    left = []
+    for since, coin in held:
+        taken = min(coin, debt)
+        debt -= taken
+        if coin > taken:
+            left.append((since, coin - taken))
+    return left + ([(month, -debt)] if debt else [])
+
+
+def _claims(audit: Any, fund: Any) -> dict[tuple[str, date], Decimal]:
+    found = {}
+    for figures in audit.book.by_figure.values():
+        for figure in figures[:1] if len(figures) == 1 else ():
+            of_month = figure.figure == fund.claims and figure.period[5:].isdigit()
+            if not of_month or figure.currency != audit.currency:
+                continue
+            month = _month(figure.period)
+            if audit.terms.valid_from.replace(day=1) <= month < audit.paid[1]:
+                found[figure.party, month] = figure.amount
+    return found

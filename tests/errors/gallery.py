@@ -989,6 +989,7 @@ TWICE = (
     "{id: two, pays: partner, of: class = 'C', per: month, on: amount, by: amount, table: rates}]}"
 )
 LATER = ", {from: 2024-07-01, source: Letter, kind: all units, bands: [from 0 pays 4 %]}"
+FUND = "pay: {forms: [100 % co-op], funds: [{form: co-op, claims: claimed}]}\n"
 ORDERS = "\n".join(
     f"  - {{of: order, issuer: Beichen Cloud, subject: SO-{n}, role: partner, party: P1, "
     f"from: 2024-09-0{n}}}"
@@ -1337,6 +1338,17 @@ GALLERY: dict[str, Shows] = {
         "baseline: {figure: base, per: month}, and that figure without a currency",
         PLAN.replace("table: rates", "table: rates, baseline: {figure: base, per: month}"),
         BOOK + "figures: [{party: K1, figure: base, period: 2024-09, amount: 1}]\n",
+    ),
+    "claim-unread": settled(
+        "pay: {funds: [{form: co-op, claims: claimed}]}, and that figure for a quarter",
+        PLAN + FUND,
+        BOOK + "figures: [{party: P1, figure: claimed, period: 2024-Q3, amount: 1}]\n",
+    ),
+    "claim-uncovered": settled(
+        "pay: {funds: [{form: co-op, claims: claimed}]}, and that figure of 1,000",
+        PLAN + FUND,
+        BOOK
+        + "figures: [{party: P1, figure: claimed, period: 2024-09, amount: 1000, currency: CNY}]\n",
     ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),

@@ -84,7 +84,7 @@ def _numbers(plan: Plan) -> Iterator[str]:
         if c.portion != 1:
             yield show_rate(c.portion)
         if c.clawback_rule:
-            yield str(c.clawback_months)
+            yield str(c.clawback_span)
     for row in (*plan.bands, *plan.gates):
         reading = getattr(row, "subject", "")
         is_ratio = getattr(row, "ratio", False) or reading in RATIO_READINGS
@@ -99,6 +99,9 @@ def _numbers(plan: Plan) -> Iterator[str]:
         amounts = (pay.draw, pay.minimum or None)
         yield from (show(amount) for amount in amounts if amount is not None)
         yield from (str(pay.expires) for _ in [0] if pay.expires)
+    for fund in plan.funds:
+        yield from (show(fund.cap) for _ in [0] if fund.cap is not None)
+        yield from (str(fund.lapses) for _ in [0] if fund.lapses)
     for part in (*plan.instalments, *plan.forms):
         yield show_rate(part.share)
 
@@ -115,6 +118,7 @@ def _names(plan: Plan) -> Iterator[str]:
     yield from (str(band.valid_from) for band in plan.bands)
     yield from (row.role for row in plan.credit_roles)
     yield from (row.to_role for row in plan.roll_ups)
+    yield from (fund.claims for fund in plan.funds)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -230,6 +230,9 @@ def _compared_with(draw: st.DrawFn, component: Item) -> Item:
     return found
 
 
+_WINDOWS = ("1 month", "3 months", "45 days", "2 months of payment", "50 days of label class")
+
+
 @st.composite
 def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
     found: Item = {}
@@ -250,10 +253,12 @@ def _options(draw: st.DrawFn, counting: bool, each: str) -> Item:
             {"when": "payee.level = 'elite'"},
         )
         found["baseline"] = {"figure": "base", "per": per} | draw(st.sampled_from(conditions))
-    if each == "customer" and _one_in(draw, 3):
+    if _one_in(draw, 3):
+        windows = (*_WINDOWS, "2 months of customer since") if each == "customer" else _WINDOWS
         found["clawback"] = {
-            "when": draw(st.sampled_from(("class = 'E'", "region is missing"))),
-            "within": draw(st.sampled_from(("1 month", "3 months"))),
+            "when": draw(st.sampled_from(("class = 'E'", "class = 'E'", "region is missing"))),
+            "within": draw(st.sampled_from(windows)),
+            "takes": draw(st.sampled_from(("all", "pro rata"))),
         }
     return found
 
@@ -391,6 +396,10 @@ def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
     said = {
         key: draw(st.sampled_from(values)) for key, values in choices.items() if draw(st.booleans())
     }
+    kept = {"co-op", "coupon"} & set(" ".join(said.get("forms", [])).split())
+    if kept and draw(st.booleans()):
+        fund = {"form": min(kept), "claims": "claims"}
+        said["funds"] = [fund | draw(st.sampled_from(({}, {"cap": "12.5"}, {"lapses": "1 month"})))]
     return said | ({"minimum": "20"} if "expires" in said and "minimum" not in said else {})
 
 
@@ -432,7 +441,7 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
         text["year starts"] = "February"
         tables.update({name: [{**own[0], "from": "2023-01-01"}] for name, own in tables.items()})
     by_customer = all(
-        c.get("each") == "customer" or c["on"].startswith("earned") for c in components
+        c.get("each", "payee") != "payee" or c["on"].startswith("earned") for c in components
     )
     pay = draw(_pay(by_customer)) if draw(st.booleans()) else {}
     if pay:

@@ -174,6 +174,10 @@ def _labels(draw: st.DrawFn, mark: str) -> list[Row]:
             label(customer, "class", *"CDE")["from"] = str(draw(st.sampled_from(["", *DAYS])))
         if draw(st.booleans()):
             label(customer, "region", "north", "south")["to"] = str(draw(days))
+    for unit in (*CUSTOMERS, *ORDERS, *PARTNERS):
+        if draw(st.booleans()):
+            made = label(unit, "class", "E")
+            made["from"] = str(draw(st.sampled_from(DAYS[2:])))
     for party in (*PARTNERS, *REPS):
         if draw(st.booleans()):
             made = label(party, "level", "elite", "standard")
@@ -187,7 +191,7 @@ def _figures(draw: st.DrawFn, mark: str) -> list[Row]:
     seeds = st.integers(0, 9999)
     rows: list[Row] = []
     for party in (*PARTNERS, *REPS, "M1"):
-        for name in ("task", "prior", "pay", "score"):
+        for name in ("task", "prior", "pay", "score", "claims"):
             rows += _figure_rows(party + mark, name, draw(seeds))
     for customer in CUSTOMERS:
         rows += _figure_rows(customer + mark, "goal", draw(seeds))
@@ -201,6 +205,7 @@ def _figures(draw: st.DrawFn, mark: str) -> list[Row]:
 def _figure_rows(party: str, name: str, seed: int) -> list[Row]:
     """A figure of a party, missing now and then and in another currency; 0 gives none at all."""
     values = {"score": ("80 %", "90 %", "0.95"), "goal": ("100", "250")}
+    values["claims"] = ("0", "3", "10", "100")
     usual = ("0", "100", "200", "500", "1000")
     currencies = {"score": ("",), "goal": ("CNY",)}
     rng = random.Random(seed)

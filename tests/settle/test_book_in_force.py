@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fenrun.base.problem import Problem
-from fenrun.settle.book_in_force import book_in_force, events_of
+from fenrun.settle.book_in_force import KEYS, book_in_force
+from fenrun.settle.brought import events_that_brought
 from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -53,7 +54,7 @@ def test_a_figure_is_of_who_brought_it_though_a_later_file_has_the_name(tmp_path
     rows = [
         {"party": "P1", "figure": "task", "period": period} for period in ("2024-10", "2024-09")
     ]
-    events = events_of(books.store, imports, "figures", rows)
+    events = events_that_brought(books.store, imports, "figures", rows, KEYS)
     assert [event.actor for event in events] == ["cem", "ann"]
 
 

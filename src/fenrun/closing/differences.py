@@ -38,6 +38,8 @@ FROM (
   UNION ALL SELECT plan_id, payee, month, 'expired', '', expired FROM payouts
   UNION ALL SELECT plan_id, payee, month, 'drawn', '', drawn FROM payouts
   UNION ALL SELECT plan_id, payee, month, 'recovered', '', recovered FROM payouts
+  UNION ALL SELECT plan_id, payee, month, 'granted', form, granted FROM funds
+  UNION ALL SELECT plan_id, payee, month, 'lost', form, over + lapsed FROM funds
   UNION ALL
   SELECT plan_id, payee, month, 'held', '', sum(amount)
   FROM held_back

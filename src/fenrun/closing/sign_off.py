@@ -38,8 +38,13 @@ _SIGNED_OFF = {
         "plan_id, month, due, brought, expired, drawn, recovered, balance, paid, carried",
     ),
     "payments": ("payments", "plan_id, month, form, amount, paid"),
+    "funds": (
+        "funds",
+        "plan_id, month, form, brought, accrued, over, claimed, granted, lapsed, balance",
+    ),
 }
-"""What of a run is signed off, by name: the table, and its columns. Credited, earned, due, paid."""
+"""What of a run is signed off, by name: the table, and its columns. Credited, earned, due, paid,
+kept."""
 _ROWS = """
 SELECT payee, {columns}
 FROM {table}

@@ -107,7 +107,9 @@ def leaves_of(plans: Sequence[Plan]) -> Leaves:
 def since_needed(plans: Sequence[Plan], leaves: Leaves | None = None) -> bool:
     """Return whether something reads the day on which a customer was first charged anything."""
     read = leaves or leaves_of(plans)
-    counts = any(c.counts == "new customers" for p in plans for c in p.components)
+    components = [c for plan in plans for c in plan.components]
+    counts = any(c.counts == "new customers" for c in components)
+    counts |= any(c.clawback_from == "customer since" for c in components)
     return counts or read.uses("first purchase") or read.uses("customer since")
 
 

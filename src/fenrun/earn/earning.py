@@ -50,6 +50,8 @@ _OPTIONAL = {
     "best_lines": _LINE,
     "ceiling_entries": (*_LINE, "detail"),
     "override_entries": (*_LINE, "detail", "base"),
+    "losses": ("test", "unit", "month", "period", "period_from", "period_to", "last_month"),
+    "loss_days": ("test", "unit", "month", "day"),
     "clawback_entries": (*_LINE, "unit"),
 }
 """The steps that not every plan needs, with the columns of the table that stands in for each."""
@@ -72,6 +74,11 @@ WHERE NOT EXISTS (SELECT 1 FROM reached AS t
 _TO_DATE = """sum(amount) OVER (PARTITION BY plan, component, payee, unit
                               ORDER BY period_from)"""
 """What was measured up to the end of a period, where some plan reads it."""
+_KEPT_LINES = """JOIN best_lines AS b
+    ON b.plan = o.plan AND b.component = o.component AND b.payee = o.payee
+   AND b.period = o.period"""
+"""Lines after all that others take off them, where some plan has that."""
+
 _IS_IN_SCOPE = """CASE
          WHEN k.scope IN ('', 'holders') THEN 1
          WHEN EXISTS (SELECT 1 FROM payees_in_scope AS s
@@ -166,6 +173,7 @@ def scales_of(
     bounds += [bound for gate in gates for bound in (gate.lower, gate.upper)]
     paid = (amount for plan in plans for pay in plan.pay for amount in (pay.draw, pay.minimum))
     floors = (form.floor for plan in plans for form in plan.forms)
+    caps = (fund.cap for plan in plans for fund in plan.funds)
     steps = (plan.terms[0].round_step for plan in plans)
     return Scales(
         credit=credit,
@@ -177,7 +185,7 @@ def scales_of(
         factor=most(*(band.rate for band in bands if band.table_id in times)),
         cap=most(*(c.cap for c in components), *(g.cap for g in groups)),
         cap_rate=most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)),
-        money=max(_CENTS, most(*steps, *paid, *floors)),
+        money=max(_CENTS, most(*steps, *paid, *floors, *caps)),
         party_share=party_share,
         curved=any(band.kind == "interpolated" for band in bands),
     )
@@ -321,15 +329,17 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            "scope",
+            *("scope", "clawback_unit", "clawback_from"),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
             *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
+            "clawback_label",
         )
         return {
             "rank": (NUMBER, int),
-            "clawback_months": (NUMBER, int),
+            "clawback_span": (NUMBER, int),
+            "pro_rata": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -450,7 +460,7 @@ class Earning:
         if any(c.times_table for c in components):
             found.add("factors")
         if any(c.clawback_rule for c in components):
-            found |= {"clawback_entries"}
+            found |= {"losses", "loss_days", "component_lines", "clawback_entries"}
         if any(g.subject == "earned" for plan in plans for g in plan.gates):
             found.add("gate_entries")
         if any(plan.less for plan in plans):
@@ -465,6 +475,15 @@ class Earning:
         if found & (between | {"ceiling_entries", "override_entries"}):
             found |= {"component_lines", "gated_lines", "lessened_lines", "best_lines"}
         return found
+
+    def _lines_change(self) -> bool:
+        """Return whether gates on what is earned, deductions or groups change lines afterwards."""
+        return any(
+            plan.less
+            or any(g.subject == "earned" for g in plan.gates)
+            or any(g.kind == "max" for g in plan.groups)
+            for plan in self.plans
+        )
 
     def fragments(self) -> dict[str, str]:
         """Return what fills steps.sql."""
@@ -487,6 +506,7 @@ class Earning:
             "override_lift": s.override - s.money - s.party_share - s.portion,
             "override_cap_lift": s.override - s.limit,
             "override": s.override,
+            "money": s.money,
             "base_lift": s.base - s.measure,
             "held_base_lift": s.base - s.money - s.party_share,
         }
@@ -504,7 +524,10 @@ class Earning:
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
             "columns_in_scope": _COLUMNS_IN_SCOPE if has_scope(self.plans) else "",
             "payee_matches": self._payee_matches(),
-            "customer_tests": self._customer_tests(),
+            "unit_tests": self._unit_tests(),
+            "loss_tests": self._loss_tests(),
+            "kept_of_line": "b.earned" if self._lines_change() else "c.earned",
+            "kept_lines": _KEPT_LINES if self._lines_change() else "",
         }
 
     def _payee_matches(self) -> str:
@@ -516,8 +539,11 @@ class Earning:
             ("b.payee", "b.period_from"),
         )
 
-    def _customer_tests(self) -> str:
-        """Return SQL of which freezes and clawbacks hold for which customers, by month."""
+    def _unit_tests(self) -> str:
+        """Return SQL of which freezes and clawbacks hold for which units, by month.
+
+        Where something is not earned for each customer, order ..., the payee is the unit.
+        """
         rules = [
             (plan.id, rule)
             for plan in self.plans
@@ -526,12 +552,26 @@ class Earning:
                 *(pay.freeze_rule for pay in plan.pay),
             )
         ]
-        units = "SELECT DISTINCT unit AS customer FROM performance_measures WHERE unit <> 0"
-        if has_scope(self.plans):
-            units += " UNION SELECT unit FROM payees_in_scope WHERE unit <> 0"
+        sources = ["performance_measures"] + ["payees_in_scope"] * has_scope(self.plans)
+        names = ["unit"] + ["payee"] * self._payees_can_be_lost()
+        units = " UNION ".join(
+            f"SELECT DISTINCT {name} AS unit FROM {source} WHERE {name} <> 0"
+            for source in sources
+            for name in names
+        )
         of = f"({units}) AS c JOIN periods AS p ON p.calendar = '1@1'"
-        days = ("c.customer", "p.period_to - 1")
-        return self._party_tests(rules, "c.customer, p.first_month AS month", of, days)
+        days = ("c.unit", "p.period_to - 1")
+        return self._party_tests(rules, "c.unit, p.first_month AS month", of, days)
+
+    def _payees_can_be_lost(self) -> bool:
+        """Return whether something is taken back when the payee itself is lost."""
+        components = (c for plan in self.plans for c in plan.components)
+        return any(c.clawback_rule and c.each == "payee" for c in components)
+
+    def _loss_tests(self) -> str:
+        """Return SQL of which clawbacks hold for which units on the days of a loss."""
+        rules = [(plan.id, c.clawback_rule) for plan in self.plans for c in plan.components]
+        return self._party_tests(rules, "d.unit, d.month, d.day", "days AS d", ("d.unit", "d.day"))
 
     def _party_tests(
         self, rules: Iterable[tuple[str, str]], columns: str, of: str, whose: tuple[str, str]

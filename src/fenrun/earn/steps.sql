@@ -506,9 +506,98 @@ SELECT plan, component, rank, role, payee, per, period, period_from, period_to, 
 FROM taken_off
 WHERE taken <> 0
 
+-- step: unit_tests
+-- Which tests of what is earned for separately hold at the end of which months.
+{unit_tests}
+
+-- step: losses
+-- The months at whose end a unit is lost, and was not at the end of the month before.
+SELECT t.test, t.unit, t.month, p.period, p.period_from, p.period_to, p.last_month
+FROM unit_tests AS t
+JOIN periods AS p ON p.calendar = '1@1' AND p.first_month = t.month AND p.last_month < {paid_to}
+LEFT JOIN unit_tests AS b ON b.test = t.test AND b.unit = t.unit AND b.month = t.month - 1
+WHERE b.unit IS NULL AND t.test IN (SELECT clawback_test FROM components)
+
+-- step: loss_days
+-- The first day of such a month on which the unit is lost: one on which a label of it changes.
+WITH days AS (
+  SELECT unit, month, period_from AS day FROM losses
+  UNION
+  SELECT l.unit, l.month, s.valid_from
+  FROM losses AS l
+  JOIN labels AS s
+    ON s.party = l.unit AND s.valid_from > l.period_from AND s.valid_from < l.period_to
+  UNION
+  SELECT l.unit, l.month, s.valid_to
+  FROM losses AS l
+  JOIN labels AS s ON s.party = l.unit AND s.valid_to > l.period_from AND s.valid_to < l.period_to)
+SELECT t.test, t.unit, t.month, min(t.day) AS day
+FROM ({loss_tests}) AS t
+GROUP BY t.test, t.unit, t.month
+
+-- step: clawback_entries
+-- Taken back in the month in which a unit is lost: what was paid on it up to then, once, where the
+-- window of it is open; all of it, or the part for the days of the window that are left.
+WITH lost AS (
+  SELECT o.plan, o.component, o.rank, o.role, o.payee, o.unit, o.currency, o.earned, o.last_month,
+         k.clawback_span AS span, k.clawback_unit AS counted_in, k.clawback_from AS starts_with,
+         k.pro_rata, l.month, l.period, l.period_from, l.period_to, l.last_month AS lost_month,
+         d.day, c.earned AS line, {kept_of_line} AS kept,
+         CASE k.clawback_from WHEN 'payment' THEN o.period_to - 1
+                              WHEN 'customer since' THEN n.day
+                              WHEN 'label' THEN a.day END AS starts
+  FROM components AS k
+  JOIN component_earnings AS o ON o.plan = k.plan AND o.component = k.component AND o.earned <> 0
+  JOIN losses AS l
+    ON l.test = k.clawback_test AND l.month >= o.last_month
+   AND l.unit = CASE k.each WHEN 'payee' THEN o.payee ELSE o.unit END
+  JOIN loss_days AS d ON d.test = l.test AND d.unit = l.unit AND d.month = l.month
+  JOIN component_lines AS c
+    ON c.plan = o.plan AND c.component = o.component AND c.payee = o.payee
+   AND c.period = o.period
+  {kept_lines}
+  LEFT JOIN customer_since AS n ON n.customer = l.unit
+  LEFT JOIN (SELECT party, label, min(valid_from) AS day FROM labels GROUP BY party, label) AS a
+    ON a.party = l.unit AND a.label = k.clawback_label
+  WHERE k.clawback_test <> 0
+    AND NOT EXISTS (SELECT 1 FROM losses AS f
+                    WHERE f.test = l.test AND f.unit = l.unit
+                      AND f.month >= o.last_month AND f.month < l.month)),
+windows AS (
+  SELECT s.*,
+         CASE s.counted_in WHEN 'day' THEN s.starts + s.span
+                           ELSE months_later(s.starts, s.span) END AS ends
+  FROM lost AS s),
+shares AS (
+  SELECT w.*, CASE WHEN pro_rata = 1 AND day > starts THEN ends - day ELSE 1 END AS days_left,
+         CASE WHEN pro_rata = 1 AND day > starts THEN ends - starts ELSE 1 END AS days,
+         CASE WHEN kept = line THEN 1 ELSE kept END AS kept_part,
+         CASE WHEN kept = line THEN 1 ELSE line END AS line_part
+  FROM windows AS w
+  WHERE kept <> 0
+    AND CASE starts_with WHEN '' THEN last_month >= month - span
+                         ELSE starts IS NULL OR day < ends END),
+taken_back AS (
+  SELECT p.*,
+         rounded(times(times(times(p.earned, p.days_left), p.kept_part), z.round_per),
+                 times(times(p.days, p.line_part), {money}), z.round_mode, z.round_step) AS back
+  FROM shares AS p
+  JOIN terms AS z ON z.plan = p.plan)
+SELECT plan, component, rank, role, payee, period, period_from, period_to,
+       lost_month AS last_month, currency, unit, -sum(back) AS earned
+FROM taken_back
+GROUP BY plan, component, rank, role, payee, period, period_from, period_to, lost_month, currency,
+         unit
+HAVING sum(back) <> 0
+
 -- step: override_entries
--- What a payee earns on what those earned whose role it holds on the period's last day.
-WITH below AS (
+-- What a payee earns on what those earned whose role it holds on the period's last day, less what
+-- is taken back of them.
+WITH lines AS (
+  SELECT plan, component, payee, period_from, period_to, currency, earned FROM best_lines
+  UNION ALL
+  SELECT plan, component, payee, period_from, period_to, currency, earned FROM clawback_entries),
+below AS (
   SELECT k.plan, k.component, k.rank, k.role, h.party AS payee, k.per, p.period, p.period_from,
          p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap,
          summed(times(l.earned, h.share)) AS base
@@ -516,7 +605,7 @@ WITH below AS (
   JOIN terms AS z ON z.plan = k.plan
   JOIN periods AS p
     ON p.calendar = k.calendar AND z.valid_from <= p.period_from AND p.period_from < z.valid_to
-  JOIN best_lines AS l
+  JOIN lines AS l
     ON l.plan = k.plan AND l.component = k.on_name
    AND l.period_from >= p.period_from AND l.period_to <= p.period_to
   JOIN links AS h
@@ -536,29 +625,6 @@ stepped AS (
 SELECT plan, component, rank, role, payee, per, period, period_from, period_to, last_month,
        currency, on_name AS detail, base, rounded(top, bottom, round_mode, round_step) AS earned
 FROM stepped
-
--- step: customer_tests
--- Which tests of customers hold at the end of which months.
-{customer_tests}
-
--- step: clawback_entries
--- Taken back in the month in which a customer is first lost: what was paid on it with that month
--- and some before.
-SELECT o.plan, o.component, o.rank, o.role, o.payee, p.period, p.period_from, p.period_to,
-       p.last_month, o.currency, o.unit, -sum(o.earned) AS earned
-FROM components AS k
-JOIN customer_tests AS t ON t.test = k.clawback_test
-LEFT JOIN customer_tests AS b
-  ON b.test = t.test AND b.customer = t.customer AND b.month = t.month - 1
-JOIN periods AS p
-  ON p.calendar = '1@1' AND p.first_month = t.month AND p.last_month < {paid_to}
-JOIN component_earnings AS o
-  ON o.plan = k.plan AND o.component = k.component AND o.unit = t.customer
- AND o.last_month <= t.month AND o.last_month >= t.month - k.clawback_months
-WHERE b.customer IS NULL
-GROUP BY o.plan, o.component, o.rank, o.role, o.payee, p.period, p.period_from, p.period_to,
-         p.last_month, o.currency, o.unit
-HAVING sum(o.earned) <> 0
 
 -- step: earnings
 -- All that is earned: by itself, and the entries that other clauses make beside it. A statement's

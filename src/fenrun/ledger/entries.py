@@ -3,8 +3,8 @@
 Earnings are accrued; what is held back, expires, is drawn, recovered or paid moves on from there.
 
 For each payee `Accrued` holds what is owed and not yet paid (carried, or waiting for a frozen
-customer), `Holdback` what falls due later, `Draws` what was paid in advance. Every entry sums to
-zero.
+customer), `Holdback` what falls due later, `Draws` what was paid in advance, `Forms` what a fund
+keeps until it is claimed or lost. Every entry sums to zero.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from fenrun.base.ids import digest
 from fenrun.base.when import add_months
 from fenrun.statement.run import Difference, Run
 
-KINDS = ("accrual", "clawback", "true-up", "holdback", "lapse", "draw", "recovery", "payout")
+KINDS = (
+    *("accrual", "clawback", "true-up", "holdback", "lapse", "draw", "recovery", "payout"),
+    *("claim", "fund lapse"),
+)
 
 
 @dataclass(frozen=True)
@@ -56,11 +59,16 @@ _PAYMENTS = """
 SELECT plan_id, payee, month, form, amount, paid FROM payments
 WHERE month >= ? AND month < ? ORDER BY ALL"""
 
+_FUNDS = """
+SELECT plan_id, payee, month, form, granted, over + lapsed AS lost FROM funds
+WHERE month >= ? AND month < ? ORDER BY ALL"""
+
 
 def entries(run: Run) -> list[Entry]:
     """The entries of the months of a run's period, with those of the differences booked in it."""
     recoverable = _recoverable(run)
     made = [*_accruals(run), *_holdbacks(run), *_payouts(run), *_payments(run)]
+    made += _funds(run)
     made += [_true_up(d, run.period.last_day, d.plan_id in recoverable) for d in run.booked]
     return sorted(made, key=lambda e: (e.day, e.payee, KINDS.index(e.kind), e.what))
 
@@ -122,6 +130,18 @@ def _payments(run: Run) -> Iterator[Entry]:
         yield Entry(day, "payout", payee, what, row["currency"], tuple(postings))
 
 
+def _funds(run: Run) -> Iterator[Entry]:
+    """Claims that a fund grants, and what is lost of it."""
+    for row in _rows(run, _FUNDS):
+        plan, fund = row["plan_id"], _form(row["form"], row["payee"])
+        for kind, credit, amount in (
+            ("claim", _form("cash", row["payee"]), row["granted"]),
+            ("fund lapse", account("Income", "Lapsed", plan), row["lost"]),
+        ):
+            if amount:
+                yield _moved(row, kind, f"{plan}/{row['form']}", fund, credit, amount)
+
+
 def _true_up(d: Difference, day: date, recoverable: bool) -> Entry:
     draws = account("Assets", "Draws", d.payee) if recoverable else _expense(d.plan_id, "draw")
     sides = {
@@ -131,6 +151,8 @@ def _true_up(d: Difference, day: date, recoverable: bool) -> Entry:
         "drawn": (draws, _accrued(d.payee)),
         "recovered": (_accrued(d.payee), draws),
         "held": (_accrued(d.payee), account("Liabilities", "Holdback", d.payee)),
+        "granted": (_form(d.component, d.payee), _form("cash", d.payee)),
+        "lost": (_form(d.component, d.payee), account("Income", "Lapsed", d.plan_id)),
         "tax": (account("Expenses", "Tax", d.plan_id), _accrued(d.payee)),
     }
     debit, credit = sides[d.what]

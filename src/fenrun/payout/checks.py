@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from fenrun.base.money import plain
+from fenrun.base.problem import Place, Problem
+from fenrun.engine.codes import month_number, month_of, unscaled
 from fenrun.engine.runner import Runner
-from fenrun.payout.paying import Paying
+from fenrun.payout.paying import Paying, claims_of
 
 _UNBALANCED_PAYOUTS = """
 SELECT count(*)
@@ -28,10 +33,15 @@ LEFT JOIN (
   GROUP BY plan, payee, month) AS f
   ON f.plan = o.plan AND f.payee = o.payee AND f.month = o.month
 WHERE o.paid <> coalesce(f.amount, 0)"""
+_UNBALANCED_FUNDS = """
+SELECT count(*)
+FROM funds
+WHERE brought + accrued - over - granted - lapsed <> balance"""
 _CHECKS = (
     (_UNBALANCED_PAYOUTS, "a payout does not add up"),
     (_LOST_INSTALMENTS, "instalments do not sum to an earning"),
     (_LOST_FORMS, "forms do not sum to a payout"),
+    (_UNBALANCED_FUNDS, "a fund does not add up"),
 )
 
 
@@ -43,3 +53,49 @@ def broken(runner: Runner, paying: Paying) -> list[str]:
     if not any(plan.pay for plan in paying.plans):
         return []
     return [said for sql, said in _CHECKS if runner.rows(sql)[0][0]]
+
+
+_UNCOVERED = """
+SELECT plan, payee, month, form, claimed, granted
+FROM funds
+WHERE claimed > granted AND month >= ?
+ORDER BY plan, payee, month, form"""
+
+
+def find(runner: Runner, paying: Paying) -> list[Problem]:
+    """Return the claims that cannot be read, and those of the period that a fund does not cover."""
+    if not any(plan.funds for plan in paying.plans):
+        return []
+    return [*_unread(runner, paying), *_uncovered(runner, paying)]
+
+
+def _unread(runner: Runner, paying: Paying) -> Iterator[Problem]:
+    text = paying.codes.text
+    for plan in paying.plans:
+        for fund in plan.funds:
+            for claim in claims_of(runner, paying, plan, fund):
+                if claim.month is None or claim.amount is None:
+                    amount = unscaled(int(claim.figure), paying.scales.measure)
+                    values = {
+                        "figure": fund.claims,
+                        "party": text(claim.payee),
+                        "period": text(claim.period),
+                        "amount": "" if amount is None else plain(amount),
+                        "currency": text(claim.currency) or "-",
+                        "wanted": plan.terms[0].currency,
+                    }
+                    yield Problem("claim-unread", Place(plan.id, 0, fund.claims), values)
+
+
+def _uncovered(runner: Runner, paying: Paying) -> Iterator[Problem]:
+    text, first = paying.codes.text, month_number(paying.period.span.start)
+    for plan, payee, month, form, *amounts in runner.rows(_UNCOVERED, [first]):
+        claimed, granted = (unscaled(int(one), paying.scales.money) for one in amounts)
+        values = {
+            "party": text(payee),
+            "period": str(month_of(month))[:7],
+            "form": text(form),
+            "claimed": "" if claimed is None else plain(claimed),
+            "granted": "" if granted is None else plain(granted),
+        }
+        yield Problem("claim-uncovered", Place(str(text(plan)), 0, str(text(form))), values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from fenrun.earn.earning import PartyTests, Scales, has_scope
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
 from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
-from fenrun.plan.rows import Form, Instalment, Plan
+from fenrun.payout.funds import FUNDS, FundRules, walk_fund
+from fenrun.plan.rows import Form, Fund, Instalment, Plan
 
 STEPS = read_steps("fenrun.payout")
 PAYOUTS = (
@@ -52,7 +54,7 @@ class Paying:
         book: Book,
         tests: PartyTests,
     ):
-        """Begin. `tests` are those by which `customer_tests` was made."""
+        """Begin. `tests` are those by which `unit_tests` was made."""
         self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
         self.book, self.tests = book, tests
         shares = [row.share for plan in plans for row in plan.instalments]
@@ -144,6 +146,38 @@ class Paying:
                     runner.load("held_back", dict.fromkeys(_HELD_BACK, NUMBER), ())
             if pays or step.name == "payments":
                 runner.run(step, filled)
+        columns = dict.fromkeys(FUNDS, AMOUNT) | dict.fromkeys(FUNDS[:4], NUMBER)
+        runner.load("funds", columns, self._funds(runner))
+
+    def _funds(self, runner: Runner) -> Iterator[Row]:
+        """Yield month after month what becomes of each payee's funds.
+
+        Raises Refused where a payment is no whole number any more.
+        """
+        last = month_number(self.period.last_day)
+        for plan in self.plans:
+            for fund in plan.funds:
+                rules = FundRules(maybe_scaled(fund.cap, self.scales.money), fund.lapses)
+                runner.refuse_floats(["payments"])
+                for payee, months in self._moves(runner, plan, fund).items():
+                    row = [(m, *months.get(m, (0, 0))) for m in range(min(months), last + 1)]
+                    for month, *amounts in walk_fund(rules, row):
+                        code = self.codes.of
+                        yield (code(plan.id), payee, month, code(fund.form), *amounts)
+
+    def _moves(
+        self, runner: Runner, plan: Plan, fund: Fund
+    ) -> dict[int, dict[int, tuple[int, int]]]:
+        """Return what accrues to a fund and what is claimed of it, by payee and month."""
+        code, found = self.codes.of, defaultdict[int, dict[int, tuple[int, int]]](dict)
+        sql = "SELECT payee, month, paid FROM payments WHERE plan = ? AND form = ?"
+        for payee, month, paid in runner.rows(sql, [code(plan.id), code(fund.form)]):
+            found[payee][month] = (int(paid), 0)
+        for claim in claims_of(runner, self, plan, fund):
+            if claim.amount is not None and claim.month is not None:
+                accrued = found[claim.payee].get(claim.month, (0, 0))[0]
+                found[claim.payee][claim.month] = (accrued, claim.amount)
+        return found
 
     def _payouts(self, runner: Runner) -> Iterator[Row]:
         """Yield month after month what is carried, expires, is drawn, recovered and paid.
@@ -170,6 +204,51 @@ class Paying:
             pay.expires,
             month_number(end) + (end.day > 1),
         )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A figure of a payee by which it claims of a fund."""
+
+    payee: int
+    period: int
+    currency: int
+    figure: int
+    """The figure's amount, as it is coded."""
+    month: int | None
+    """None: it is for no month in which the plan is in force."""
+    amount: int | None
+    """In the smallest part of money; None: it is none."""
+
+
+_MONTH = re.compile(r"\d{4}-\d{2}")
+_CLAIMS = """
+SELECT f.party, f.period, f.currency, f.amount, p.first_month
+FROM figures AS f
+LEFT JOIN periods AS p ON p.calendar = '1@1' AND p.period = f.period
+WHERE f.figure = ?
+ORDER BY f.party, f.period, f.currency"""
+
+
+def claims_of(runner: Runner, paying: Paying, plan: Plan, fund: Fund) -> Iterator[Claim]:
+    """Yield the claims of a fund for the months that are looked at, since the plan began.
+
+    Also those that cannot be read: for another period than a month, in another currency, finer than
+    money is paid, or below zero.
+    """
+    code, scales, terms = paying.codes.of, paying.scales, plan.terms[0]
+    begins = month_number(terms.valid_from)
+    finer = scales.money - scales.measure
+    lift, cut = 10 ** max(0, finer), 10 ** max(0, -finer)
+    ends = month_number(paying.period.last_day)
+    for payee, period, currency, figure, month in runner.rows(_CLAIMS, [code(fund.claims)]):
+        if month is None and _MONTH.fullmatch(str(paying.codes.text(period))):
+            continue  # a month that is not looked at
+        if month is not None and not begins <= month <= ends:
+            continue
+        whole = int(figure) * lift
+        fits = currency == code(terms.currency) and whole >= 0 and whole % cut == 0
+        yield Claim(payee, period, currency, figure, month, whole // cut if fits else None)
 
 
 @dataclass(frozen=True)

@@ -47,3 +47,26 @@ class Payment:
     """Part of the payout."""
     paid: Decimal
     """The same with the payee's tax in place of the included one."""
+
+
+@dataclass(frozen=True)
+class FundMonth:
+    """A month of a payee's fund: a row of `funds`. Grain: plan, payee, month, form."""
+
+    plan_id: str
+    payee: str
+    month: date
+    form: str
+    brought: Decimal
+    """Held from the month before; below zero: owed, after something was taken back."""
+    accrued: Decimal
+    """Paid into it with the month."""
+    over: Decimal
+    """Part of that above what the fund may hold: lost."""
+    claimed: Decimal
+    granted: Decimal
+    """The claim, up to what is held."""
+    lapsed: Decimal
+    """Lost, because it was not claimed in time."""
+    balance: Decimal
+    """brought + accrued - over - granted - lapsed."""

@@ -33,17 +33,17 @@ WHERE a.due_month > e.last_month
 -- step: released
 -- The instalments with the first month, from the due one on, in which nothing freezes them.
 WITH frozen AS (
-  SELECT y.plan, t.customer, t.month
+  SELECT y.plan, t.unit, t.month
   FROM pay AS y
-  JOIN customer_tests AS t ON t.test = y.freeze_test)
+  JOIN unit_tests AS t ON t.test = y.freeze_test)
 SELECT a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
        a.due_month, a.amount, min(m.first_month) AS month
 FROM payables AS a
 JOIN periods AS m
   ON m.calendar = '1@1' AND m.first_month >= a.due_month AND m.last_month < {paid_to}
 LEFT JOIN frozen AS f
-  ON f.plan = a.plan AND f.customer = a.unit AND f.month = m.first_month
-WHERE f.customer IS NULL
+  ON f.plan = a.plan AND f.unit = a.unit AND f.month = m.first_month
+WHERE f.unit IS NULL
 GROUP BY a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
          a.due_month, a.amount
 

@@ -19,6 +19,7 @@ from fenrun.plan.rows import (
     CreditRole,
     Exclusion,
     Form,
+    Fund,
     Instalment,
     Pay,
     Plan,
@@ -54,6 +55,7 @@ def compile_plan(draft: Draft) -> Plan:
         pay=tuple(paid.pay),
         instalments=tuple(paid.instalments),
         forms=tuple(paid.forms),
+        funds=tuple(paid.funds),
     )
     money, words = digests(rows)
     return replace(rows, terms=(replace(rows.terms[0], money=money, words=words),))
@@ -132,14 +134,20 @@ def _credit(draft: Draft) -> _Credited:
 
 
 def _check_roll_ups(draft: Draft, path: Path_, item: CreditText) -> None:
-    """Check that what is rolled up is credited by then, and who it is rolled up to is not."""
-    reached = set(item.roles)
+    """Check that what is rolled up is credited by then, and who it is rolled up to is not.
+
+    Of the roles of a single crediting only one is credited, so all can be rolled up to one.
+    """
+    reached, direct = set(item.roles), set(item.roles) if item.mode == "single" else set()
+    above: set[str] = set()
     for up in item.roll_up:
         if up.role not in reached:
             draft.unknown_name(path, up.role, "roll-up-from-none", sorted(reached))
-        if up.to in reached:
+        is_above = up.role in direct and up.to in above
+        if up.to in reached and not is_above:
             draft.unknown_name(path, up.to, "roll-up-to-credited", sorted(reached))
         reached.add(up.to)
+        above |= {up.to} if up.role in direct else set()
 
 
 def _exclusions(draft: Draft) -> list[Exclusion]:
@@ -164,12 +172,13 @@ class _PayClause:
     pay: list[Pay]
     instalments: list[Instalment]
     forms: list[Form]
+    funds: list[Fund]
 
 
 def _pay(draft: Draft) -> _PayClause:
     plan, item = draft.plan_id, draft.text.pay
     if item is None:
-        return _PayClause([], [], [])
+        return _PayClause([], [], [], [])
     rule = draft.rule(("pay",), "pay", "pay", _pay_words(item), item.title)
     freeze = draft.sub_rule(("pay", "frozen"), "pay.frozen", "freeze", item.frozen, "party")
     if freeze:
@@ -197,7 +206,24 @@ def _pay(draft: Draft) -> _PayClause:
         Form(plan, n, part.form, part.share, part.floor, part.otherwise)
         for n, part in enumerate(item.forms)
     ]
-    return _PayClause([pay], instalments, forms)
+    return _PayClause([pay], instalments, forms, _funds(draft, item))
+
+
+def _funds(draft: Draft, item: PayText) -> list[Fund]:
+    """Return the funds. Each is of a form of its own, so that a claim is of one fund."""
+    paid = {name for part in item.forms for name in (part.form, part.otherwise)} - {"", "cash"}
+    for number, fund in enumerate(item.funds):
+        at = ("pay", "funds", number)
+        if fund.form not in paid:
+            draft.unknown_name((*at, "form"), fund.form, "no-form", sorted(paid))
+        others = item.funds[:number]
+        for key in ("form", "claims"):
+            if getattr(fund, key) in [getattr(other, key) for other in others]:
+                draft.wrong_value((*at, key), "fund-twice", name=getattr(fund, key))
+    return [
+        Fund(draft.plan_id, fund.form, fund.claims, fund.cap, fund.lapses or 0)
+        for fund in item.funds
+    ]
 
 
 def _pay_words(item: PayText) -> str:
@@ -212,9 +238,9 @@ def _pay_words(item: PayText) -> str:
 
 
 def _check_frozen(draft: Draft) -> None:
-    """Check that what can be frozen is earned for each customer."""
+    """Check that what can be frozen is earned for each customer, order, invoice ..."""
     for path, component, _ in draft.components():
-        if component.each != "customer" and not component.on.startswith("earned "):
+        if component.each == "payee" and not component.on.startswith("earned "):
             draft.wrong_value((*path, "each"), "frozen-of-each", id=component.id)
 
 

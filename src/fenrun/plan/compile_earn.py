@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from fenrun.base.money import decimals, plain
 from fenrun.charges.rows import ORDER
 from fenrun.plan.draft import Draft, members_of
-from fenrun.plan.phrases import CapText, figure_of, subject_of
+from fenrun.plan.phrases import CapText, WindowText, figure_of, subject_of
 from fenrun.plan.rows import Component, Gate, Group, Less
 from fenrun.plan.source import Path_
 from fenrun.plan.text import EarnText, GroupText
@@ -137,8 +138,21 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         absent_period=_absent(item.absent.period if item.absent else "nothing"),
         baseline_rule=rules["baseline"],
         clawback_rule=rules["clawback"],
-        clawback_months=item.clawback.within if item.clawback else 0,
+        **_clawback(item),
     )
+
+
+def _clawback(item: EarnText) -> dict[str, Any]:
+    """Return how long, and which part of, what was paid can be taken back."""
+    window = item.clawback.within if item.clawback else WindowText(0, "month", "", "")
+    pro_rata = item.clawback is not None and item.clawback.takes == "pro rata"
+    return {
+        "clawback_span": window.span,
+        "clawback_unit": window.unit,
+        "clawback_from": window.start or ("payment" if pro_rata else ""),
+        "clawback_label": window.label,
+        "pro_rata": pro_rata,
+    }
 
 
 def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
@@ -273,8 +287,8 @@ def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
     if item.each != "customer":
         if any(words and " of customer" in words for words in read):
             draft.wrong_value(path, "figure-of-each", "each", id=item.id)
-        elif item.clawback:
-            draft.wrong_value(path, "clawback-of-each", "each", id=item.id)
+        elif item.clawback and item.clawback.within.start == "customer since":
+            draft.wrong_value((*path, "clawback"), "clawback-of-each", "within", id=item.id)
     if item.counts.kind == "amount":
         return
     if item.each != "payee" or item.baseline or (item.up_to and item.compare):

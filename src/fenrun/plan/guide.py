@@ -21,7 +21,7 @@ from fenrun.plan.condition_words import column_words, condition_words
 from fenrun.plan.guide_cases import examples
 from fenrun.plan.guide_earning import basis, component, group, named, title
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import Rule
+from fenrun.plan.rows import Fund, Rule
 from fenrun.plan.text import LimitText
 
 _STYLE = """\
@@ -218,9 +218,20 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
             floor = f"{show(form.floor)} {currency}"
             part += say("pay-floor", lang, amount=floor, otherwise=form.otherwise)
         said.append(part + say("guide-full-stop", lang))
+    said += [_fund(fund, currency, lang) for fund in plan.funds]
     if pay.tax_included or pay.tax_added or pay.tax_figure:
         added = show_rate(pay.tax_added)
         if pay.tax_figure:
             added = say("pay-tax-figure", lang, name=pay.tax_figure)
         said.append(say("pay-tax", lang, included=show_rate(pay.tax_included), added=added))
     return said
+
+
+def _fund(fund: Fund, currency: str, lang: str) -> str:
+    """Return how a fund is claimed, what it holds at most, and when its money lapses."""
+    cap = lapses = ""
+    if fund.cap is not None:
+        cap = say("pay-fund-cap", lang, amount=f"{show(fund.cap)} {currency}")
+    if fund.lapses:
+        lapses = say("pay-fund-lapses", lang, months=fund.lapses)
+    return say("pay-fund", lang, form=fund.form, claims=fund.claims, cap=cap, lapses=lapses)

@@ -146,9 +146,25 @@ def _adjusting(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
         if less.component == c.rule_id:
             said.append(say("guide-less", lang, other=named(less.other, rules, lang)))
     if c.clawback_rule:
-        words = condition_words(rules[c.clawback_rule].words, lang)
-        said.append(say("guide-clawback", lang, words=words, months=c.clawback_months))
+        said.append(_clawback(c, rules, lang))
     return said
+
+
+def _clawback(c: Component, rules: Mapping[str, Rule], lang: str) -> str:
+    """Return what is taken back, when and of what."""
+    known = c.each in ("payee", "customer")
+    unit = c.each if known else "order" if c.each == ORDER else "column"
+    start = c.clawback_from.replace(" ", "-") or "months"
+    within = {"in": say(f"span-{c.clawback_unit}", lang)}
+    span, label = c.clawback_span, c.clawback_label
+    return say(
+        "guide-clawback",
+        lang,
+        words=condition_words(rules[c.clawback_rule].words, lang),
+        unit=say(f"clawback-unit-{unit}", lang, unit=column_words(c.each, lang)),
+        part=say("clawback-pro-rata" if c.pro_rata else "clawback-all", lang),
+        window=say(f"clawback-window-{start}", lang, span=span, label=label, **within),
+    )
 
 
 def _capped(file: PlanFile, c: Component, lang: str) -> list[str]:

@@ -95,6 +95,10 @@ _ROUNDING = re.compile(
 )
 _SPAN = re.compile(r"(\d{1,3}) months?")
 _DAYS = re.compile(r"(\d{1,4}) days?")
+_WINDOW = re.compile(
+    rf"(?P<span>\d{{1,4}}) (?P<unit>day|month)s?"
+    rf"(?: of (?:(?P<start>payment|customer since)|label (?P<label>{NAME})))?"
+)
 _CAP = re.compile(rf"(?P<most>{VALUE})(?:\s+of\s+(?P<of>[a-z0-9-]+))?")
 _INSTALMENT = re.compile(rf"({VALUE})\s+(?:at once|after\s+(\d{{1,3}})\s+months?)")
 _FORM = re.compile(
@@ -187,6 +191,30 @@ def _span(pattern: re.Pattern[str], text: str, wrong: str) -> int:
     if not found or not int(found[1]):
         raise Unreadable(wrong, text=text)
     return int(found[1])
+
+
+@dataclass(frozen=True)
+class WindowText:
+    """A window in which what was paid can be taken back."""
+
+    span: int
+    unit: str
+    """`day` or `month`."""
+    start: str
+    """What it begins with: `payment`, `customer since`, `label`; empty: the months of payment."""
+    label: str
+
+
+def read_window(text: str) -> WindowText:
+    """Read a window: `6 months`, `90 days of payment`, `180 days of label activated`."""
+    words = one_space(text)
+    found = _WINDOW.fullmatch(words)
+    if not found or not int(found["span"]):
+        raise Unreadable("not-a-window", text=words)
+    start = "label" if found["label"] else found["start"] or ""
+    if not start and found["unit"] == "day":
+        start = "payment"
+    return WindowText(int(found["span"]), found["unit"], start, found["label"] or "")
 
 
 @dataclass(frozen=True)

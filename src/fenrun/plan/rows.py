@@ -214,9 +214,17 @@ class Component:
     baseline_rule: str
     """Rule of the condition on whose spend the baseline is; empty where it is everybody's."""
     clawback_rule: str
-    """Rule of the condition on customers whose earnings are clawed back; empty where none."""
-    clawback_months: int
-    """So many months before that one are clawed back too."""
+    """Rule of the condition on units whose earnings are clawed back; empty where none."""
+    clawback_span: int
+    """How long what was paid can be clawed back; 0 where nothing is."""
+    clawback_unit: str
+    """Of that span: `day` or `month`."""
+    clawback_from: str
+    """What that begins with: `payment`, `customer since` or a `label`; empty: whole months before
+    that of the loss."""
+    clawback_label: str
+    pro_rata: bool
+    """Whether only the part for the days that are left is clawed back."""
 
 
 @dataclass(frozen=True)
@@ -361,6 +369,20 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Fund:
+    """A form of payment that is kept for the payee, with a balance, until it is claimed."""
+
+    plan_id: str
+    form: str
+    claims: str
+    """Figure of the payee that says what is claimed in a month."""
+    cap: Decimal | None
+    """The most that the fund holds; more does not accrue."""
+    lapses: int
+    """What is not claimed so many months after it accrued is lost; 0: never."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan as read: its tables."""
 
@@ -380,6 +402,7 @@ class Plan:
     pay: tuple[Pay, ...]
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
+    funds: tuple[Fund, ...]
 
     @property
     def id(self) -> str:
@@ -404,5 +427,6 @@ ROW_TYPES: dict[str, type] = {
     "pay": Pay,
     "instalments": Instalment,
     "forms": Form,
+    "funds": Fund,
 }
 """The row type of each of a plan's tables, in the order of Plan's fields."""

@@ -46,6 +46,7 @@ Month = Annotated[int, Written(phrases.read_month)]
 Per = Annotated[str, Written(phrases.read_per)]
 Months = Annotated[int, Written(phrases.read_months)]
 Days = Annotated[int, Written(phrases.read_days)]
+Window = Annotated[phrases.WindowText, Written(phrases.read_window)]
 Counts = Annotated[CountsText, Written(phrases.read_counts)]
 Scope = Annotated[
     ScopeText, Written(phrases.read_scope, {"type": "string", "pattern": "^all( |$)"})
@@ -207,19 +208,32 @@ class BaselineText(Text):
 
 
 class ClawbackText(Text):
-    """Earnings taken back when a customer is lost."""
+    """Earnings taken back when a customer, an order or whatever `each` names is lost.
+
+    What was paid once is taken back once, at the first loss after it. Without `each` it is the
+    payee itself that is lost.
+    """
 
     when: str = Field(
         description=(
-            "Condition on the customer's labels on the last day of a month; when it first holds, "
-            "earnings are taken back."
+            "Condition on its labels on the last day of a month; when it first holds, earnings "
+            "are taken back. An order has labels as a party does, under its id."
         )
     )
-    within: Months = Field(
+    within: Window = Field(
         description=(
-            "What was paid on that customer with that month and so many months before is taken "
-            "back, as in: 6 months."
+            "How long what was paid can be lost: with that month and so many months before, as "
+            "in: 6 months; or to the day, as in: 90 days of payment (of the last day of the month "
+            "it was paid with), 180 days of customer since, 12 months of label activated (of the "
+            "first day of that label; while there is none, the window is open)."
         )
+    )
+    takes: Literal["all", "pro rata"] = Field(
+        "all",
+        description=(
+            "`all` of it, or `pro rata`: for the days of the window that are left on the first "
+            "day of the loss."
+        ),
     )
 
 
@@ -360,7 +374,7 @@ class EarnText(Text):
         ),
     )
     clawback: ClawbackText | None = Field(
-        None, description="Earnings taken back when a customer is lost; needs `each: customer`."
+        None, description="Earnings taken back when what they were paid for is lost."
     )
     source: str | None = Field(
         None, description="Where this is agreed, if not where the plan says."
@@ -542,10 +556,32 @@ class LimitText(Text):
     )
 
 
+class FundText(Text):
+    """A fund with a balance, such as co-op or MDF: kept for the payee until it is claimed."""
+
+    form: Id = Field(description="The form of payment that accrues to it.")
+    claims: Id = Field(
+        description=(
+            "The figure of the payee that says what is claimed in a month, in the plan's currency; "
+            "granted up to the balance, the oldest money first."
+        )
+    )
+    cap: Amount | None = Field(
+        None, description="The most that it holds; what comes above it does not accrue."
+    )
+    lapses: Months | None = Field(
+        None,
+        description=(
+            "What is not claimed with so many months after the one it accrued with is lost, as "
+            "in: 6 months."
+        ),
+    )
+
+
 class PayText(Text):
     """When and how what is earned is paid.
 
-    In this order: instalments, freeze, what was carried, expiry, draw, minimum, forms, tax.
+    In this order: instalments, freeze, what was carried, expiry, draw, minimum, forms, tax, funds.
     """
 
     title: Title | None = Field(None, description="What people call these terms.")
@@ -559,8 +595,8 @@ class PayText(Text):
     frozen: str | None = Field(
         None,
         description=(
-            "Condition on the customer's labels on the last day of the month: nothing is paid on "
-            "its spend until it no longer holds; needs `each: customer`."
+            "Condition on the labels of the customer, order or whatever `each` names on the last "
+            "day of the month: nothing is paid on it until it no longer holds."
         ),
     )
     draw: Draw | None = Field(
@@ -588,6 +624,9 @@ class PayText(Text):
         ),
     )
     tax: TaxText | None = Field(None, description="Tax inside what is earned, and put on top.")
+    funds: list[FundText] = Field(
+        [], description="Forms of payment that are kept for the payee until they are claimed."
+    )
 
 
 class CaseGiven(Text):
@@ -634,6 +673,12 @@ class CaseExpect(Text):
     )
     carried: Amount | None = Field(None, description="What is carried forward at the period's end.")
     forms: dict[str, Amount] = Field({}, description="What is paid in the period in each form.")
+    funds: dict[str, Amount] = Field(
+        {}, description="What each fund holds at the period's end, by form."
+    )
+    granted: dict[str, Amount] = Field(
+        {}, description="What each fund grants of claims in the period, by form."
+    )
 
 
 class CaseText(Text):

@@ -132,7 +132,8 @@ class PayeeExtract:
         credited = [(item, self.rows_of(item)) for item in items]
         charges = [(item, _charges_of(item, rows)) for item, rows in credited if rows]
         subjects = _subjects_of(table for _, table in charges)
-        book = _BookOf(self, reading, subjects, end)
+        units = {unit for _, table in charges for unit in _units_of(table, reading.units)}
+        book = _BookOf(self, reading, subjects, end, units)
         linked = book.copy(_anonymous(store, "book", known, named), into)
         for item, table in charges:
             _add_charges(into, item, _as_read(table, reading, linked))
@@ -162,8 +163,17 @@ class PayeeExtract:
 class _BookOf:
     """The rows of the book that the clauses read of a payee extract."""
 
-    def __init__(self, extract: PayeeExtract, reading: Reading, subjects: _Subjects, end: date):
+    def __init__(
+        self,
+        extract: PayeeExtract,
+        reading: Reading,
+        subjects: _Subjects,
+        end: date,
+        units: set[str],
+    ):
         self.extract, self.reading, self.subjects, self.end = extract, reading, subjects, end
+        self.units = units
+        """What is earned for separately, as the charges name it: orders, invoices ..."""
         self.ours = extract.parties | extract.customers
         self.ids: dict[str, str] = {}
         """The number of each link that stays, by its id."""
@@ -240,6 +250,7 @@ class _BookOf:
                 table,
                 "label",
                 (extract.customers, reading.customer_labels),
+                (self.units, reading.unit_labels),
                 (extract.parties, reading.credit_labels),
                 (extract.paying, reading.payee_labels),
             )
@@ -318,6 +329,12 @@ def _tables_of(item: Import) -> dict[str, pa.Table]:
 def _charges_of(item: Import, rows: set[int]) -> pa.Table:
     numbers = ", ".join(map(str, sorted(rows)))
     return read_charges(item.folder, item.id, f"row_no IN ({numbers})")
+
+
+def _units_of(table: pa.Table, columns: Iterable[str]) -> Iterator[str]:
+    """Yield what charges name in some columns."""
+    for column in set(columns) & set(table.column_names):
+        yield from (str(unit) for unit in table[column].unique().to_pylist() if unit is not None)
 
 
 def _subjects_of(tables: Iterable[pa.Table]) -> _Subjects:

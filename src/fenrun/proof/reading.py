@@ -6,7 +6,7 @@ A bundle holds this and nothing else: what is not named here does not leave the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,10 @@ class Reading:
     columns: set[str] = field(default_factory=lambda: set(_ALWAYS))
     """Columns of a charge."""
     customer_labels: set[str] = field(default_factory=set)
+    unit_labels: set[str] = field(default_factory=set)
+    """Labels of orders, invoices ... that something is earned for separately."""
+    units: set[str] = field(default_factory=set)
+    """The columns of a charge that name these."""
     credit_labels: set[str] = field(default_factory=set)
     """Labels of whoever is credited."""
     payee_labels: set[str] = field(default_factory=set)
@@ -57,11 +61,14 @@ class Reading:
         for tree, column in json.loads(plan.terms[0].as_of):
             self.columns.add(column)
             self._add_condition(tree, self.customer_labels)
-        of_payee = {component.payee_rule for component in plan.components}
+        self.units |= set(unit_columns([plan]))
         for condition in plan.conditions:
-            is_of_payee = condition.about == "party" and condition.rule_id in of_payee
-            labels = self.payee_labels if is_of_payee else self.customer_labels
-            self._add_condition(json.loads(condition.tree), labels)
+            tree = json.loads(condition.tree)
+            if condition.about != "party":
+                self._add_condition(tree, self.customer_labels)
+                continue
+            for labels in self._labels_of(plan, condition.rule_id):
+                self._add_condition(tree, labels)
         for name, of in figures_of(plan):
             (self.customer_figures if of == "customer" else self.payee_figures).add(name)
         for component in plan.components:
@@ -73,6 +80,18 @@ class Reading:
         self.limits |= bool(
             terms.registration_days or terms.open_registrations or terms.cooldown_months
         )
+
+    def _labels_of(self, plan: Plan, rule: str) -> Iterator[set[str]]:
+        """Yield whose labels a condition on a party reads, and take what begins its window."""
+        for c in plan.components:
+            if rule == c.payee_rule:
+                yield self.payee_labels
+            elif rule in (c.clawback_rule, *(pay.freeze_rule for pay in plan.pay)):
+                own = {"payee": self.payee_labels, "customer": self.customer_labels}
+                labels = own.get(c.each, self.unit_labels)
+                if rule == c.clawback_rule:
+                    labels |= {c.clawback_label} - {""}
+                yield labels
 
     def _add_condition(self, tree: Any, labels: set[str]) -> None:
         """Take what a condition reads; names without a prefix are of `labels`."""
@@ -109,6 +128,8 @@ def figures_of(plan: Plan) -> Iterable[tuple[str, str]]:
         yield gate.name, gate.of
     for pay in plan.pay:
         yield pay.tax_figure, "payee"
+    for fund in plan.funds:
+        yield fund.claims, "payee"
 
 
 def is_override(component: Component) -> bool:

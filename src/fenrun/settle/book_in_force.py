@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
 from fenrun.book.rows import IDENTITY_KEY
-from fenrun.settle import brought
 from fenrun.settle.brought import Rows, add_who_brought
 from fenrun.settle.facts import knowledge_time
-from fenrun.store.audit_log import Event
-from fenrun.store.facts import Import, Store, verified
+from fenrun.store.facts import Store, verified
 
 KEYS = {
     "links": ("link_id",),
@@ -44,11 +41,3 @@ def book_in_force(
 
 def _named(row: dict[str, Any]) -> list[str]:
     return [row["party"], row.get("subject", "")]
-
-
-def events_of(store: Store, imports: Sequence[Import], table: str, rows: Rows) -> list[Event]:
-    """Return the event of the last of some imports that brought each row of a book's table.
-
-    A row has the columns of KEYS.
-    """
-    return brought.events_of(store, imports, table, rows, KEYS[table])

@@ -14,7 +14,29 @@ from fenrun.tables.kept import sources_of
 
 Rows = list[dict[str, Any]]
 Keys = Mapping[str, Sequence[str]]
-"""By table the fields by which a later row replaces an earlier one; the first is a text."""
+"""By table the fields by which a later row replaces an earlier one."""
+
+
+def events_that_brought(
+    store: Store, imports: Sequence[Import], table: str, rows: Rows, keys: Keys
+) -> list[Event]:
+    """Return the event of the last of some imports that brought each row of a table.
+
+    Two files may have one name, so the name does not say it.
+    """
+    events = {
+        event.seq: event for item in imports for event in store.log.events(item.kind, item.id)
+    }
+    names = keys[table]
+    firsts = pa.array({row[names[0]] for row in rows}, pa.string())
+    found = dict[tuple[Any, ...], Event]()
+    for item, (_, _, tables) in zip(imports, sources_of(imports)):
+        if table in tables:
+            some = tables[table].select(names)
+            some = some.filter(pc.is_in(some[names[0]], firsts))
+            brought = zip(*(some[name].to_pylist() for name in names))
+            found |= dict.fromkeys(brought, events[item.seq])
+    return [found[tuple(row[name] for name in names)] for row in rows]
 
 
 def add_who_brought(
@@ -22,26 +44,7 @@ def add_who_brought(
 ) -> None:
     """Add to each row, as `brought`, the last import that has it: who, when, why, its id."""
     for table, rows in found.items():
-        for row, event in zip(rows, events_of(store, imports, table, rows, keys[table])):
+        events = events_that_brought(store, imports, table, rows, keys)
+        for row, event in zip(rows, events):
             row["brought"] = {"by": event.actor, "at": event.at, "reason": event.reason}
             row["brought"] |= {"import": event.subject}
-
-
-def events_of(
-    store: Store, imports: Sequence[Import], table: str, rows: Rows, key: Sequence[str]
-) -> list[Event]:
-    """Return the event of the last of some imports, of one kind, that brought each row of a table.
-
-    Two files may have one name, so the name does not say it.
-    """
-    kinds = {item.kind for item in imports}
-    events = {event.seq: event for kind in kinds for event in store.log.events(kind)}
-    firsts = pa.array({row[key[0]] for row in rows}, pa.string())
-    found = dict[tuple[Any, ...], Event]()
-    for item, (_, _, tables) in zip(imports, sources_of(imports)):
-        if table in tables:
-            some = tables[table].select(key)
-            some = some.filter(pc.is_in(some[key[0]], firsts))
-            keys = zip(*(some[name].to_pylist() for name in key))
-            found |= dict.fromkeys(keys, events[item.seq])
-    return [found[tuple(row[name] for name in key)] for row in rows]

@@ -18,7 +18,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
 from fenrun.events.as_of import events_of
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
-from fenrun.plan.rows import Plan
+from fenrun.plan.rows import Component, Plan
 from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
@@ -129,7 +129,18 @@ def _end_of_pay(plan: Plan) -> date:
     calendars |= {group.calendar for group in plan.groups if group.calendar}
     last_day = end - timedelta(days=1)
     last = max([end, *(_period_in(calendar, last_day).span.end for calendar in calendars)])
-    return add_months(last, max((c.clawback_months for c in plan.components), default=0))
+    windows = [_clawback_months(c) for c in plan.components]
+    return OPEN_END if None in windows else add_months(last, max(filter(None, windows), default=0))
+
+
+def _clawback_months(c: Component) -> int | None:
+    """Return within how many months of its end what a component paid can be taken back.
+
+    None: at any time, since a label can begin the window.
+    """
+    if c.clawback_from == "label":
+        return None
+    return c.clawback_span if c.clawback_unit == "month" else c.clawback_span // 28 + 1
 
 
 def _period_in(calendar: str, day: date) -> Period:

@@ -225,4 +225,5 @@ def _problems(settling: Settling, charges: StoredCharges) -> list[Problem]:
     return [
         *credit_checks.find(runner, crediting, scales, charges.present),
         *earn_checks.find(runner, settling.earning),
+        *payout_checks.find(runner, settling.paying),
     ]

@@ -92,7 +92,7 @@ _CODES = frozenset(
         *("plan", "crediting", "clause", "component", "other", "cap_of", "group_id", "rule"),
         *("like_plan", "like_component", "counted_plan", "counted_component", "excluded_by"),
         *("baseline", "baseline_period", "table_id", "times_table", "on_name", "by_name"),
-        *("target", "compare_name", "times_name", "name"),
+        *("target", "compare_name", "times_name", "clawback_label", "name"),
         *("tax_figure", "form", "otherwise", "words", "times_words", "gate"),
         *("detail", "code", "year"),
     )

@@ -89,6 +89,13 @@ RESULT_TABLES = (
         "payments", _columns("plan payee: text; month: month; form: text; amount paid: money")
     ),
     ResultTable(
+        "funds",
+        _columns(
+            "plan payee: text; month: month; form: text;"
+            "brought accrued over claimed granted lapsed balance: money"
+        ),
+    ),
+    ResultTable(
         "statement_lines",
         _columns(
             "month: month; payee role currency plan component: text; rank: count; per: as it is;"

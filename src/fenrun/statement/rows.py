@@ -81,6 +81,9 @@ class Statement:
     due becomes what is paid, where the plan says."""
     payments: tuple[dict[str, Any], ...] = ()
     """plan_id, month, form, amount, paid: what is paid out."""
+    funds: tuple[dict[str, Any], ...] = ()
+    """plan_id, month, form, brought, accrued, over, claimed, granted, lapsed, balance: what is kept
+    for the payee until it is claimed."""
     differences: tuple[Difference, ...] = ()
     """Differences of closed periods: what they would have paid otherwise, had later facts been
     known; paid, or taken back, with this statement."""
@@ -148,6 +151,7 @@ class Statement:
             "lines": [line.as_json() for line in self.lines],
             "payouts": [_plain(p) for p in self.payouts],
             "payments": [_plain(p) for p in self.payments],
+            "funds": [_plain(fund) for fund in self.funds],
             "differences": [d.as_json() for d in self.differences],
         }
 
@@ -192,6 +196,11 @@ SELECT payee, plan_id, month, form, amount, paid
 FROM payments
 WHERE payee = coalesce(?, payee) AND month >= ? AND month < ?
 ORDER BY payee, plan_id, month, form"""
+_FUNDS = """
+SELECT payee, plan_id, month, form, brought, accrued, over, claimed, granted, lapsed, balance
+FROM funds
+WHERE payee = coalesce(?, payee) AND month >= ? AND month < ?
+ORDER BY payee, plan_id, month, form"""
 _CREDITS = """
 SELECT payee, role, kind, sum(credited) AS credited, CAST(sum(charges) AS BIGINT) AS charges
 FROM statement_credits
@@ -212,6 +221,8 @@ GROUP BY payee, component, rule
 HAVING sum(amount) <> 0
 ORDER BY payee, component, rule"""
 
+FUND_COLUMNS = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")
+"""The amounts of a month of a fund, in the order in which each follows from those before."""
 Clauses = Mapping[tuple[str, str], Rule]
 """Clauses by plan and rule."""
 
@@ -258,6 +269,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     lines = _by_payee(run, _LINES, [payee])
     payouts = _by_payee(run, _PAYOUTS, [payee, *months])
     payments = _by_payee(run, _PAYMENTS, [payee, *months])
+    funds = _by_payee(run, _FUNDS, [payee, *months])
     booked = _booked_by_payee(run, payee)
     names = _names(run, payee)
     return {
@@ -273,11 +285,12 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
             lines=tuple(_line(clauses, row) for row in lines.get(who, ())),
             payouts=payouts.get(who, ()),
             payments=payments.get(who, ()),
+            funds=funds.get(who, ()),
             differences=tuple(booked.get(who, ())),
             titles=clause_titles,
             closed_at=run.closed_at,
         )
-        for who in sorted({*credits, *lines, *booked, *payouts, *payments})
+        for who in sorted({*credits, *lines, *booked, *payouts, *payments, *funds})
     }
 
 

@@ -36,7 +36,7 @@ class Difference:
     payee: str
     what: str
     """`earned` (of a component), `paid` or `tax` (in a form), `expired`, `drawn`, `recovered`, or
-    `held` back for later."""
+    `held` back for later; of a fund `granted` or `lost`."""
     component: str
     """The component; of what is paid, the form; else nothing."""
     period: str

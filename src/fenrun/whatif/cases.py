@@ -26,6 +26,7 @@ from fenrun.book.read import Book, book_from
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
+from fenrun.payout import checks as payout_checks
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
@@ -52,7 +53,8 @@ _SHORT = ("customer", "account", "day", "month", "months", *BASES)
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _MOST_ROWS = 100_000
 _PLAIN_KEYS = ("earned", "credited", "paid", "balance", "carried")
-_FORM = "forms."
+_BY_FORM = ("forms", "funds", "granted")
+"""The keys of an expectation that give an amount for each form of payment."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ class Outcome:
     case: str
     expect: CaseExpect
     found: dict[str, Decimal]
-    """The amounts that came out, by the case's keys; a form of payment under `forms.NAME`."""
+    """The amounts that came out, by the case's keys; of a form of payment under `forms.NAME`,
+    `funds.NAME` or `granted.NAME`."""
     line: int
 
     @property
@@ -78,8 +81,10 @@ class Outcome:
 
 def _promised(expect: CaseExpect) -> dict[str, Decimal]:
     given = {key: getattr(expect, key) for key in _PLAIN_KEYS}
-    forms = {f"{_FORM}{form}": amount for form, amount in expect.forms.items()}
-    return {key: amount for key, amount in given.items() if amount is not None} | forms
+    by_form = {
+        f"{key}.{form}": amount for key in _BY_FORM for form, amount in getattr(expect, key).items()
+    }
+    return {key: amount for key, amount in given.items() if amount is not None} | by_form
 
 
 def run_cases(file: PlanFile) -> tuple[list[Outcome], list[Problem]]:
@@ -143,9 +148,9 @@ def said_amounts(amounts: dict[str, Decimal]) -> Message:
 
 
 def _said_amount(key: str, amount: Decimal) -> Message:
-    if key.startswith(_FORM):
-        values = {"amount": show(amount), "form": key.removeprefix(_FORM)}
-        return Message("outcome-form", values)
+    kind, _, form = key.partition(".")
+    if form:
+        return Message(f"outcome-{kind}", {"amount": show(amount), "form": form})
     return Message(f"outcome-{key}", {"amount": show(amount)})
 
 
@@ -180,7 +185,8 @@ class _Case:
         found: dict[str, Problem] = {}
         for run in self.runs.values():
             shown = book_checks.find(run.runner, run.codes, run.crediting.shares)
-            for problem in [*shown, *earn_checks.find(run.runner, run.earning)]:
+            shown += earn_checks.find(run.runner, run.earning)
+            for problem in [*shown, *payout_checks.find(run.runner, run.paying)]:
                 if problem.severity == ERROR:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
@@ -202,7 +208,7 @@ class _Case:
         if not _promised(expect):
             place, known = Place(self.file.source, line, "expect"), ", ".join(_PLAIN_KEYS)
             detail = Message("case-expects-nothing")
-            raise refused("plan-key", place, detail=detail, known=f"{known}, forms")
+            raise refused("plan-key", place, detail=detail, known=f"{known}, {', '.join(_BY_FORM)}")
         if expect.since and expect.earned is None:
             place, detail = Place(self.file.source, line, "since"), Message("case-since-earned")
             raise refused("plan-key", place, detail=detail, known="earned")
@@ -239,6 +245,15 @@ _CREDITED = """
 _PAID = """
     SELECT coalesce(sum(paid), 0) FROM payments
     WHERE payee = ? AND month >= ? AND month <= ?"""
+_OF_FORM = {
+    "forms": _PAID,
+    "funds": """
+    SELECT coalesce(sum(balance), 0) FROM funds
+    WHERE payee = ? AND month >= ? AND month <= ?""",
+    "granted": """
+    SELECT coalesce(sum(granted), 0) FROM funds
+    WHERE payee = ? AND month >= ? AND month <= ?""",
+}
 _LAST = """
     SELECT coalesce(sum({what}), 0) FROM payouts
     WHERE payee = ? AND month = (SELECT max(month) FROM payouts WHERE payee = ? AND month <= ?)"""
@@ -260,9 +275,10 @@ def _asked_for(key: str, run: Settlement, expect: CaseExpect, period: Period) ->
         return run.amount(_CREDITED, [payee, first, last], scales.credit)
     if key == "paid":
         return run.amount(_PAID, [payee, first, last], scales.money)
-    if key.startswith(_FORM):
-        values = [payee, first, last, code(key.removeprefix(_FORM))]
-        return run.amount(f"{_PAID} AND form = ?", values, scales.money)
+    kind, _, form = key.partition(".")
+    if form:
+        values = [payee, last if kind == "funds" else first, last, code(form)]
+        return run.amount(f"{_OF_FORM[kind]} AND form = ?", values, scales.money)
     return run.amount(_LAST.format(what=key), [payee, payee, last], scales.money)
 
 

@@ -69,9 +69,10 @@ class _Deciding:
         self.by_rule = {c.rule_id: json.loads(c.tree) for c in plan.conditions}
         self.columns = [c for c in plan.columns if c.table_id == component.table_id]
         about_party = [component.payee_rule, component.clawback_rule, _SCOPE]
-        if component.payee_rule in self.by_rule:
-            renamed = _renamed(self.by_rule[component.payee_rule])
-            self.by_rule[component.payee_rule] = renamed
+        of_payee = {component.payee_rule}
+        of_payee |= {component.clawback_rule} if component.each == "payee" else set()
+        for rule in of_payee & set(self.by_rule):
+            self.by_rule[rule] = _renamed(self.by_rule[rule])
         if component.scope == "label":
             self.by_rule[_SCOPE] = _renamed(_in_scope(component))
         rules = [*rules_of(plan, component), *about_party]

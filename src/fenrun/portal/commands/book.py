@@ -17,7 +17,8 @@ from fenrun.book.rows import Link
 from fenrun.book.write import ended_link
 from fenrun.portal.commands.standing import standing_of
 from fenrun.portal.models import Period
-from fenrun.settle.book_in_force import events_of
+from fenrun.settle.book_in_force import KEYS
+from fenrun.settle.brought import events_that_brought
 from fenrun.settle.standing import earned_by_payee
 from fenrun.store.facts import Store
 
@@ -40,7 +41,8 @@ def links_of(store: Store, customer: str) -> list[dict[str, Any]]:
     names = book.names()
     rows = book.links_of("customer", customer) + book.links_held("customer", customer)
     rows.sort(key=lambda row: (row["role"], row["valid_from"], row["party"], row["subject"]))
-    for row, event in zip(rows, events_of(store, imports, "links", rows)):
+    events = events_that_brought(store, imports, "links", rows, KEYS)
+    for row, event in zip(rows, events):
         row["name"] = names.get(row["party"], row["party"])
         row["until"] = None if row["valid_to"] == OPEN_END else row["valid_to"]
         row["event"] = event

@@ -20,7 +20,8 @@ from fenrun.portal import models
 from fenrun.portal.commands import unsettled, webhooks
 from fenrun.portal.commands.book import book_of
 from fenrun.settle.billed_months import billed_months
-from fenrun.settle.book_in_force import events_of
+from fenrun.settle.book_in_force import KEYS
+from fenrun.settle.brought import events_that_brought
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
@@ -338,7 +339,7 @@ def _crediting(store: Store, run: Run) -> list[models.Crediting]:
     rows = run.engine.query(_CREDITING).to_pylist()
     linked = [row for row in rows if row["link_id"] is not None]
     imports = store.imports("book", run.as_of.known)
-    events = events_of(store, imports, "links", linked)
+    events = events_that_brought(store, imports, "links", linked, KEYS)
     by_link = {row["link_id"]: event for row, event in zip(linked, events)}
     crediting = []
     for row in rows:

@@ -15,7 +15,8 @@ from fenrun.book.in_words import KnownBook
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
-from fenrun.settle.book_in_force import events_of
+from fenrun.settle.book_in_force import KEYS
+from fenrun.settle.brought import events_that_brought
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
@@ -39,7 +40,7 @@ def figures_of(
         names = book.names()
         rows.sort(key=lambda row: (row["figure"], row["party"], row["period"], row["amount"]))
         rows.sort(key=lambda row: row["valid_to"], reverse=True)
-        events = events_of(store, imports, "figures", rows[:MOST])
+        events = events_that_brought(store, imports, "figures", rows[:MOST], KEYS)
     return [_with_event(row, names, event) for row, event in zip(rows, events)]
 
 

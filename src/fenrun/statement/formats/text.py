@@ -13,7 +13,7 @@ from fenrun.base.screen import Column, Screen, text_table
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.statement.formats.cells import origin, outcome
-from fenrun.statement.rows import Statement
+from fenrun.statement.rows import FUND_COLUMNS, Statement
 from fenrun.statement.run import Difference, paid_by_cause, paid_in_all
 from fenrun.statement.sentences import role_words
 
@@ -45,6 +45,8 @@ def statement_blocks(statement: Statement, lang: str) -> Blocks:
         blocks += _not_qualifying(statement, lang)
     if statement.payouts:
         blocks += _payouts(statement, lang)
+    if statement.funds:
+        blocks += _funds(statement, lang)
     if statement.differences:
         blocks += difference_blocks(statement.differences, say("differences-of-closed", lang), lang)
         paid, difference, payable = map(
@@ -185,6 +187,22 @@ def _payouts(statement: Statement, lang: str) -> Blocks:
         forms = [[_month(p), p["form"], show(p["amount"]), show(p["paid"])] for p in payments]
         blocks.append(text_table(_columns(lang, ("month", "form"), ("amount", "paid")), forms))
     return blocks
+
+
+def _funds(statement: Statement, lang: str) -> Blocks:
+    """Return what is kept for the payee until it is claimed, and what became of it."""
+    shown = [
+        key
+        for key in FUND_COLUMNS
+        if key in ("accrued", "balance") or any(fund[key] for fund in statement.funds)
+    ]
+    rows = [
+        [_month(fund), fund["form"], *(show(fund[key]) for key in shown)]
+        for fund in statement.funds
+    ]
+    names = ["fund-balance" if key == "balance" else key for key in shown]
+    columns = _columns(lang, ("month", "fund"), names)
+    return [Text(say("funds", lang), "bold"), text_table(columns, rows)]
 
 
 def _month(row: dict[str, object]) -> str:

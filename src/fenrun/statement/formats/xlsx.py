@@ -12,7 +12,7 @@ import xlsxwriter
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.statement.formats.cells import because, guarded, outcome
-from fenrun.statement.rows import Statement
+from fenrun.statement.rows import FUND_COLUMNS, Statement
 
 _LINE_COLUMNS = ("component", "period", "measured", "outcome", "earned", "clause")
 _LINE_WIDTHS = (34, 10, 18, 44, 18, 44)
@@ -24,7 +24,7 @@ _LINES_FROM = 5
 
 
 def to_xlsx(statement: Statement, lang: str) -> bytes:
-    """Return the statement as a workbook: a sheet of lines with their total, one of customers."""
+    """Return the statement as a workbook: sheets of lines, customers and funds."""
     out = io.BytesIO()
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(out, options) as book:
@@ -37,6 +37,8 @@ def to_xlsx(statement: Statement, lang: str) -> bytes:
         for column, width in enumerate(_LINE_WIDTHS):
             lines.set_column(column, column, width)
         _write_customers(book.add_worksheet(say("customer", lang)), statement, lang, looks)
+        if statement.funds:
+            _write_funds(book.add_worksheet(say("funds", lang)), statement, lang, looks)
     return out.getvalue()
 
 
@@ -121,3 +123,15 @@ def _write_customers(sheet: Any, statement: Statement, lang: str, looks: _Looks)
         sheet.write_number(row, 2, Decimal(customer["credited"]), looks.money)
         sheet.write_number(row, 3, customer["charges"])
     sheet.set_column(0, 3, 22)
+
+
+def _write_funds(sheet: Any, statement: Statement, lang: str, looks: _Looks) -> None:
+    """Write what is kept for the payee until it is claimed, month by month."""
+    names = ("fund-balance" if key == "balance" else key for key in FUND_COLUMNS)
+    _write_head(sheet, 0, ("month", "fund", *names), lang, looks)
+    for row, fund in enumerate(statement.funds, 1):
+        sheet.write_string(row, 0, str(fund["month"])[:7])
+        sheet.write_string(row, 1, guarded(fund["form"]))
+        for column, key in enumerate(FUND_COLUMNS, 2):
+            sheet.write_number(row, column, fund[key], looks.money)
+    sheet.set_column(0, len(FUND_COLUMNS) + 1, 16)
