@@ -14,7 +14,7 @@ from fenrun.tables.kept import sources_of
 
 Rows = list[dict[str, Any]]
 Keys = Mapping[str, Sequence[str]]
-"""By table the fields by which a later row replaces an earlier one; the first is a text."""
+"""By table the fields by which a later row replaces an earlier one."""
 
 
 def events_that_brought(
