@@ -18,7 +18,7 @@ from fenrun.charges.rows import focus_columns
 from fenrun.charges.stored import load_charges
 from fenrun.earn.rows import Earning
 from fenrun.engine.duckdb import DuckDB
-from fenrun.payout.rows import FundMonth, Payment, Payout
+from fenrun.payout.rows import FundMonth, Payment, Payout, Waiting
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import DATASETS, import_file
 from fenrun.settle.results import RESULT_TABLES
@@ -40,6 +40,7 @@ ROW_TYPES = {
     "payouts": Payout,
     "payments": Payment,
     "funds": FundMonth,
+    "waiting": Waiting,
     "credited": Credited,
     "team_credits": TeamCredit,
     "held_spend": HeldSpend,

@@ -64,6 +64,10 @@ class Answer:
     """By payee and month: due, brought, expired, drawn, recovered, balance, paid, carried."""
     payments: dict[tuple[str, date, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
     """By payee, month and form: amount, paid."""
+    waiting: dict[tuple[str, str, str], Decimal] = field(
+        default_factory=lambda: defaultdict(lambda: ZERO)
+    )
+    """By component, payee and unit: what is due and never paid up to the end of the period."""
     funds: dict[tuple[str, date, str], tuple[Decimal, ...]] = field(default_factory=dict)
     """By payee, month and form: brought, accrued, over, claimed, granted, lapsed, balance."""
 

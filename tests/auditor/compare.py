@@ -45,6 +45,7 @@ TABLES = (
     "payouts",
     "statement_credits",
     "statement_lines",
+    "waiting",
 )
 
 
@@ -152,6 +153,7 @@ def _differences(found: _Found, answer: Answer) -> list[str]:
         *_compare("payout", found.payouts(), answer.payouts),
         *_compare("payment", found.payments(), answer.payments),
         *_compare("fund", found.funds(), answer.funds),
+        *_compare("waiting", found.waiting(), {k: v for k, v in answer.waiting.items() if v}),
     ]
 
 
@@ -210,6 +212,10 @@ class _Found:
         columns = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
         rows = self._rows("payouts", "month")
         return {_key(row, ("payee", "month")): _key(row, columns) for row in rows}
+
+    def waiting(self) -> dict[Any, Any]:
+        keys = ("component", "payee", "unit")
+        return {_key(row, keys): row["amount"] for row in self._rows("waiting")}
 
     def funds(self) -> dict[Any, Any]:
         columns = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")

@@ -18,13 +18,13 @@ def pay_out(audit: Any) -> None:
     earned: dict[tuple[str, str, date], Decimal] = defaultdict(lambda: ZERO)
     for (component, payee, key, unit), (amount, _) in answer.own.items():
         for part in _instalments(audit, amount):
-            _due(audit, payee, unit, paid_month(audit, component, key), part, earned)
+            _due(audit, (component, payee, unit), paid_month(audit, component, key), part, earned)
     for (component, payee, key, reason), amount in answer.entries.items():
         if reason == "clawback":
             _clawed(audit, component, payee, key, earned)
             continue
         for part in _instalments(audit, amount):
-            _due(audit, payee, "", paid_month(audit, component, key), part, earned)
+            _due(audit, (component, payee, ""), paid_month(audit, component, key), part, earned)
     _first_in_scope(audit, earned)
     if audit.plan.pay:
         _walk(audit, earned)
@@ -88,14 +88,15 @@ def _instalments(audit: Any, amount: Decimal) -> list[tuple[int, Decimal]]:
 
 def _due(
     audit: Any,
-    payee: str,
-    unit: str,
+    whose: tuple[str, str, str],
     month: date,
     part: tuple[int, Decimal],
     earned: dict[Any, Decimal],
 ) -> None:
     """An instalment falls due, or waits until nothing freezes it."""
+    _, payee, unit = whose
     due = shifted(month, part[0])
+    can_be_due = due < audit.paid[1]
     earned[payee, unit, due] += ZERO
     rule = audit.plan.pay[0].freeze_rule if audit.plan.pay else ""
 
@@ -110,13 +111,15 @@ def _due(
     while frozen(due) and due < audit.paid[1]:
         due = shifted(due, 1)
     earned[payee, unit, due] += part[1]
+    if can_be_due and due >= audit.paid[1] and audit.plan.pay:
+        audit.answer.waiting[whose] += part[1]
 
 
 def _clawed(audit: Any, component: str, payee: str, key: str, earned: dict[Any, Decimal]) -> None:
     """Clawbacks are cut into instalments, and frozen, customer by customer."""
     for customer, amount in audit.clawed[component, payee, key].items():
         for part in _instalments(audit, -amount):
-            _due(audit, payee, customer, _month(key), part, earned)
+            _due(audit, (component, payee, customer), _month(key), part, earned)
 
 
 def _walk(audit: Any, earned: dict[tuple[str, str, date], Decimal]) -> None:

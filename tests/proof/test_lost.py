@@ -21,6 +21,7 @@ from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
+from fenrun.statement.formats.text import to_text
 from fenrun.statement.rows import statement_of
 from fenrun.statement.sentences import in_words
 from fenrun.store.facts import Store
@@ -94,6 +95,9 @@ def test_what_waits_for_an_invoice_is_earned_and_not_paid(store: Store) -> None:
     statement = statement_of(settle_workspace(store, MARCH).run, "P1")
     assert sum(line.earned for line in statement.lines) == Decimal("97.00")
     assert [payout["paid"] for payout in statement.payouts] == [Decimal("57.00")]
+    waits = [(row["component"], row["unit"], row["amount"]) for row in statement.waiting]
+    assert waits == [("paid", "INV-2", Decimal("50.00"))]
+    assert "INV-2" in to_text(statement, "zh-CN").decode()
 
 
 def test_the_bundle_holds_the_labels_of_own_orders(store: Store, tmp_path: Path) -> None:

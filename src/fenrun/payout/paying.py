@@ -40,6 +40,7 @@ _IN_SCOPE = """
           ON m.calendar = '1@1' AND m.period_from <= s.since AND s.since < m.period_to"""
 """Whoever is in scope is paid its draw from the month on in which it first is."""
 _HELD_BACK = ("plan", "payee", "month", "amount")
+_WAITING = ("plan", "payee", "component", "unit", "amount")
 
 
 class Paying:
@@ -144,6 +145,7 @@ class Paying:
                 runner.load("payouts", columns | dict.fromkeys(PAYOUTS[:3], NUMBER), rows)
                 if not pays:
                     runner.load("held_back", dict.fromkeys(_HELD_BACK, NUMBER), ())
+                    runner.load("waiting", dict.fromkeys(_WAITING, NUMBER), ())
             if pays or step.name == "payments":
                 runner.run(step, filled)
         columns = dict.fromkeys(FUNDS, AMOUNT) | dict.fromkeys(FUNDS[:4], NUMBER)

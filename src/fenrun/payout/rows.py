@@ -70,3 +70,18 @@ class FundMonth:
     """Lost, because it was not claimed in time."""
     balance: Decimal
     """brought + accrued - over - granted - lapsed."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An amount that is due and not paid, since its unit is frozen: a row of `waiting`; never 0.
+
+    As of the end of the settled period. Grain: plan, payee, component, unit.
+    """
+
+    plan_id: str
+    payee: str
+    component: str
+    unit: str
+    """The customer, order or invoice that is frozen."""
+    amount: Decimal

@@ -47,6 +47,17 @@ WHERE f.unit IS NULL
 GROUP BY a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
          a.due_month, a.amount
 
+-- step: waiting
+-- What is due by the end of the period and not paid, since something freezes it.
+SELECT a.plan, a.payee, a.component, a.unit, sum(a.amount) AS amount
+FROM payables AS a
+LEFT JOIN released AS r
+  ON r.plan = a.plan AND r.payee = a.payee AND r.component = a.component AND r.period = a.period
+ AND r.unit = a.unit AND r.step_no = a.step_no AND r.instalment_no = a.instalment_no
+WHERE r.plan IS NULL AND a.due_month < {paid_to}
+GROUP BY a.plan, a.payee, a.component, a.unit
+HAVING sum(a.amount) <> 0
+
 -- step: dues
 -- The amount due to each payee month by month, from its first to the last asked for.
 SELECT p.plan, p.payee, m.first_month AS month, coalesce(sum(r.amount), 0) AS due

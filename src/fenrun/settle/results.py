@@ -77,6 +77,7 @@ RESULT_TABLES = (
             "uncapped: uncapped; divisor: divisor; cap: limit; earned: money"
         ),
     ),
+    ResultTable("waiting", _columns("plan payee component unit: text; amount: money")),
     ResultTable("held_back", _columns("plan payee: text; month: month; amount: money")),
     ResultTable(
         "payouts",

@@ -81,6 +81,9 @@ class Statement:
     due becomes what is paid, where the plan says."""
     payments: tuple[dict[str, Any], ...] = ()
     """plan_id, month, form, amount, paid: what is paid out."""
+    waiting: tuple[dict[str, Any], ...] = ()
+    """plan_id, component, unit, amount: what is due at the period's end and not paid, since the
+    unit (a customer, an order, an invoice) is frozen."""
     funds: tuple[dict[str, Any], ...] = ()
     """plan_id, month, form, brought, accrued, over, claimed, granted, lapsed, balance: what is kept
     for the payee until it is claimed."""
@@ -151,6 +154,7 @@ class Statement:
             "lines": [line.as_json() for line in self.lines],
             "payouts": [_plain(p) for p in self.payouts],
             "payments": [_plain(p) for p in self.payments],
+            "waiting": [{**w, "amount": plain(w["amount"])} for w in self.waiting],
             "funds": [_plain(fund) for fund in self.funds],
             "differences": [d.as_json() for d in self.differences],
         }
@@ -196,6 +200,11 @@ SELECT payee, plan_id, month, form, amount, paid
 FROM payments
 WHERE payee = coalesce(?, payee) AND month >= ? AND month < ?
 ORDER BY payee, plan_id, month, form"""
+_WAITING = """
+SELECT payee, plan_id, component, unit, amount
+FROM waiting
+WHERE payee = coalesce(?, payee)
+ORDER BY payee, plan_id, component, unit"""
 _FUNDS = """
 SELECT payee, plan_id, month, form, brought, accrued, over, claimed, granted, lapsed, balance
 FROM funds
@@ -269,6 +278,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     lines = _by_payee(run, _LINES, [payee])
     payouts = _by_payee(run, _PAYOUTS, [payee, *months])
     payments = _by_payee(run, _PAYMENTS, [payee, *months])
+    waiting = _by_payee(run, _WAITING, [payee])
     funds = _by_payee(run, _FUNDS, [payee, *months])
     booked = _booked_by_payee(run, payee)
     names = _names(run, payee)
@@ -285,12 +295,13 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
             lines=tuple(_line(clauses, row) for row in lines.get(who, ())),
             payouts=payouts.get(who, ()),
             payments=payments.get(who, ()),
+            waiting=waiting.get(who, ()),
             funds=funds.get(who, ()),
             differences=tuple(booked.get(who, ())),
             titles=clause_titles,
             closed_at=run.closed_at,
         )
-        for who in sorted({*credits, *lines, *booked, *payouts, *payments, *funds})
+        for who in sorted({*credits, *lines, *booked, *payouts, *payments, *waiting, *funds})
     }
 
 

@@ -45,6 +45,8 @@ def statement_blocks(statement: Statement, lang: str) -> Blocks:
         blocks += _not_qualifying(statement, lang)
     if statement.payouts:
         blocks += _payouts(statement, lang)
+    if statement.waiting:
+        blocks += _waiting(statement, lang)
     if statement.funds:
         blocks += _funds(statement, lang)
     if statement.differences:
@@ -187,6 +189,16 @@ def _payouts(statement: Statement, lang: str) -> Blocks:
         forms = [[_month(p), p["form"], show(p["amount"]), show(p["paid"])] for p in payments]
         blocks.append(text_table(_columns(lang, ("month", "form"), ("amount", "paid")), forms))
     return blocks
+
+
+def _waiting(statement: Statement, lang: str) -> Blocks:
+    """Return what is due and not paid, by what it waits for."""
+    rows = [
+        [statement.titles[row["component"]][lang], row["unit"], show(row["amount"])]
+        for row in statement.waiting
+    ]
+    columns = _columns(lang, ("component", "unit"), ("amount",))
+    return [Text(say("waiting", lang), "bold"), text_table(columns, rows)]
 
 
 def _funds(statement: Statement, lang: str) -> Blocks:

@@ -24,7 +24,7 @@ _LINES_FROM = 5
 
 
 def to_xlsx(statement: Statement, lang: str) -> bytes:
-    """Return the statement as a workbook: sheets of lines, customers and funds."""
+    """Return the statement as a workbook: sheets of lines, customers, what waits and funds."""
     out = io.BytesIO()
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(out, options) as book:
@@ -37,6 +37,8 @@ def to_xlsx(statement: Statement, lang: str) -> bytes:
         for column, width in enumerate(_LINE_WIDTHS):
             lines.set_column(column, column, width)
         _write_customers(book.add_worksheet(say("customer", lang)), statement, lang, looks)
+        if statement.waiting:
+            _write_waiting(book.add_worksheet(say("waiting", lang)), statement, lang, looks)
         if statement.funds:
             _write_funds(book.add_worksheet(say("funds", lang)), statement, lang, looks)
     return out.getvalue()
@@ -123,6 +125,16 @@ def _write_customers(sheet: Any, statement: Statement, lang: str, looks: _Looks)
         sheet.write_number(row, 2, Decimal(customer["credited"]), looks.money)
         sheet.write_number(row, 3, customer["charges"])
     sheet.set_column(0, 3, 22)
+
+
+def _write_waiting(sheet: Any, statement: Statement, lang: str, looks: _Looks) -> None:
+    """Write what is due and not paid, by what it waits for."""
+    _write_head(sheet, 0, ("component", "unit", "amount"), lang, looks)
+    for row, found in enumerate(statement.waiting, 1):
+        sheet.write_string(row, 0, guarded(statement.titles[found["component"]][lang]))
+        sheet.write_string(row, 1, guarded(found["unit"]))
+        sheet.write_number(row, 2, found["amount"], looks.money)
+    sheet.set_column(0, 2, 30)
 
 
 def _write_funds(sheet: Any, statement: Statement, lang: str, looks: _Looks) -> None:
