@@ -266,6 +266,13 @@ def test_what_is_kept_aside_is_open_until_filled_or_left_out(deliveries: Deliver
     assert event.facts()["set"] == done.facts["set"] and event.facts()["replaces"] == [one]
 
 
+def test_what_rounding_put_on_is_said_in_every_settlement(deliveries: Deliveries) -> None:
+    deliveries.take("fine.csv", [MONTH[0] | {"BilledCost": "1.1234567890123456789"}], 1)
+    (problem,) = undecided(deliveries.store, KNOWN)
+    assert (problem.code, problem.severity) == ("billed-rounded", "note")
+    assert problem.values["amount"] == "0.0000000000000000001 USD"
+
+
 def test_every_file_of_a_folder_is_taken_or_named(tmp_path: Path) -> None:
     files = {
         "a.csv": _csv(MONTH),

@@ -1574,6 +1574,9 @@ GALLERY: dict[str, Shows] = {
     "dataset-value": settled(
         INVOICE.replace("2024-09-01", "soon"), act=_beside(INVOICE.replace("2024-09-01", "soon"))
     ),
+    "billed-rounded": settled(
+        "BilledCost: 1.1234567890123456789", content=_csv(BilledCost="1.1234567890123456789")
+    ),
     "kept-aside": settled(
         "a second charge without InvoiceIssuerName",
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",

@@ -97,7 +97,15 @@ def undecided(
     last = period.months[-1] if period else LAST_MONTH
     sums = cache and cache / "invoices"
     differing = unreconciled(charges, datasets, left_out, last, sums)
-    return in_order([*twice, *_beside(items, pairs), *_of_quarantine(items, left_out), *differing])
+    return in_order(
+        [
+            *twice,
+            *_beside(items, pairs),
+            *_of_quarantine(items, left_out),
+            *_of_rounding(items),
+            *differing,
+        ]
+    )
 
 
 def undecided_of(store: Store, known: datetime, done: Sequence[Imported]) -> list[Problem]:
@@ -168,6 +176,14 @@ def _of_quarantine(items: Iterable[Import], left_out: set[str]) -> Iterator[Prob
             billed = item.facts.get("billed_quarantined", {})
             values = {"amount": amounts(billed), "rows": rows, "id": short(item.id)}
             yield Problem(code, Place(item.source), values)
+
+
+def _of_rounding(items: Iterable[Import]) -> Iterator[Problem]:
+    """Yield each delivery whose costs had more decimals than are held, and what rounding put on."""
+    for item in items:
+        if rounded := item.facts.get("rounded"):
+            values = {"amount": amounts(rounded), "id": short(item.id)}
+            yield Problem("billed-rounded", Place(item.source), values)
 
 
 def amounts(billed: Mapping[str, str]) -> str:
