@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import io
 import json
 import sys
@@ -28,7 +29,10 @@ from fenrun.terms.read import LAYOUT as TERMS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs/reference"
-SCHEMA = ROOT / "src/fenrun/plan/schema.json"
+SCHEMAS = {
+    "en": ROOT / "src/fenrun/plan/schema.json",
+    "zh-CN": ROOT / "src/fenrun/plan/schema.zh-CN.json",
+}
 _BENCH_TABLE = ("<!-- measured -->", "<!-- end -->")
 _GENERATED = "Made by `make docs` from the code; a test holds them equal.\n"
 
@@ -78,23 +82,37 @@ def _parameter(param: click.Parameter) -> str:
 
 
 def plan_page() -> str:
-    """Return the page of every key of a plan."""
+    """Return the page of every key of a plan, in both languages."""
     return "\n".join([f"# Plan keys\n\n{_GENERATED}", *_keys_of(PlanText, "plan", set())])
 
 
 def _keys_of(model: type[BaseModel], path: str, seen: set[type]) -> list[str]:
     """Return the section of a part of the plan, then those of the parts below it, each once."""
     seen.add(model)
-    rows = [f"## {path}\n\n{(model.__doc__ or '').strip()}\n"]
+    said = catalogue("keys.yaml")[model.__name__]
+    rows = [f"## {path}\n\n{inspect.getdoc(model)}\n\n{said['zh-CN']}\n"]
     below: list[str] = []
     for name, field in model.model_fields.items():
         key = field.alias or name
         optional = "" if field.is_required() else " (may be left out)"
-        rows.append(f"- `{key}`{optional}: {field.description}")
+        lines = [f"- `{key}`{optional}: {field.description}", said["keys"][key]["zh-CN"]]
+        if examples := said["keys"][key].get("examples"):
+            lines.append(_joined(f"`{_written(example)}`" for example in examples))
+        rows.append("<br>".join(lines))
         for inner in _models_in(field.annotation):
-            if inner not in seen and inner.__name__ != "BandText":
+            if inner not in seen:
                 below += _keys_of(inner, f"{path} / {key}", seen)
     return ["\n".join(rows) + "\n", *below]
+
+
+def _written(example: Any, inside: bool = False) -> str:
+    """Return an example as it stands in a plan, on one line; `inside` a list or a mapping."""
+    if isinstance(example, dict):
+        pairs = (f"{key}: {_written(value, True)}" for key, value in example.items())
+        return "{" + _joined(pairs) + "}"
+    if isinstance(example, list):
+        return "[" + _joined(_written(item, True) for item in example) + "]"
+    return f'"{example}"' if inside and "," in example else str(example)
 
 
 def _models_in(hint: Any) -> list[type[BaseModel]]:
@@ -139,30 +157,45 @@ def _joined(texts: Iterable[str]) -> str:
     return ", ".join(texts)
 
 
-def schema() -> str:
-    """Return a JSON Schema that completes plans in an editor; values are text, as people write."""
-    made = _loosened(PlanText.model_json_schema(by_alias=True))
-    made["$defs"].pop("BandText", None)
-    made["properties"]["rounding"] = {
-        "type": "string",
-        "description": PlanText.model_fields["rounding"].description,
-    }
-    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+def schema(lang: str) -> str:
+    """Return a JSON Schema that completes plans in an editor, its descriptions in a language.
+
+    Values are text, as people write.
+    """
+    made = PlanText.model_json_schema(by_alias=True)
+    for name, said in catalogue("keys.yaml").items():
+        _describe(made if name == PlanText.__name__ else made["$defs"][name], said, lang)
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_loosened(made)}
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
+def _describe(part: dict[str, Any], said: dict[str, Any], lang: str) -> None:
+    """Put the examples of its keys into a part of the schema, and the words of a language."""
+    part["description"] = said.get(lang, part["description"])
+    for key, words in said["keys"].items():
+        node = part["properties"][key]
+        node["description"] = words.get(lang, node["description"])
+        if "examples" in words:
+            node["examples"] = words["examples"]
+
+
 def _loosened(node: Any) -> Any:
-    """Return a part of the schema in which a number or a band may be text."""
+    """Return a part of the schema in which whatever is text may be a number, and the reverse.
+
+    People write both bare. Titles and defaults are left out: they repeat the key, or are no text.
+    """
     if isinstance(node, list):
         return [_loosened(item) for item in node]
     if not isinstance(node, dict):
         return node
-    plain = {k: _loosened(v) for k, v in node.items() if k not in ("default", "format")}
-    is_band = plain.get("$ref", "").endswith("/BandText")
-    if plain.get("type") not in ("number", "integer") and not is_band:
-        return plain
-    said = {k: v for k, v in plain.items() if k in ("description", "title")}
-    return {"type": ["string", "number"], **said}
+    plain = {
+        key: value if key == "examples" else _loosened(value)
+        for key, value in node.items()
+        if key not in ("default", "format") and not (key == "title" and isinstance(value, str))
+    }
+    if plain.get("type") in ("string", "number", "integer"):
+        plain["type"] = ["string", "number"]
+    return plain
 
 
 def measured() -> dict[str, Any]:
@@ -252,7 +285,8 @@ def main() -> None:
     (REFERENCE / "bench.svg").write_text(chart(), "utf-8")
     for path, text in pages().items():
         (ROOT / "docs" / path).write_text(text, "utf-8")
-    SCHEMA.write_text(schema(), "utf-8")
+    for lang, path in SCHEMAS.items():
+        path.write_text(schema(lang), "utf-8")
     (REFERENCE / "errors.md").write_text(gallery.page(), "utf-8")
 
 

@@ -88,8 +88,8 @@ class Text(BaseModel):
 class Words(Text):
     """The same words in both languages."""
 
-    en: str
-    zh: str = Field(alias="zh-CN")
+    en: str = Field(description="In English.")
+    zh: str = Field(alias="zh-CN", description="In Chinese.")
 
 
 def _title_kind(value: Any) -> str:
