@@ -182,7 +182,8 @@ def _describe(part: dict[str, Any], said: dict[str, Any], lang: str) -> None:
 def _loosened(node: Any) -> Any:
     """Return a part of the schema in which whatever is text may be a number, and the reverse.
 
-    People write both bare. Titles and defaults are left out: they repeat the key, or are no text.
+    People write both bare. Titles, defaults and null are left out: they repeat the key, are no
+    text, or would be offered where something has yet to be written.
     """
     if isinstance(node, list):
         return [_loosened(item) for item in node]
@@ -195,6 +196,9 @@ def _loosened(node: Any) -> Any:
     }
     if plain.get("type") in ("string", "number", "integer"):
         plain["type"] = ["string", "number"]
+    match plain:
+        case {"anyOf": [only, {"type": "null"}], **rest}:
+            return {**only, **rest}
     return plain
 
 
