@@ -230,8 +230,6 @@ GROUP BY payee, component, rule
 HAVING sum(amount) <> 0
 ORDER BY payee, component, rule"""
 
-FUND_COLUMNS = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")
-"""The amounts of a month of a fund, in the order in which each follows from those before."""
 Clauses = Mapping[tuple[str, str], Rule]
 """Clauses by plan and rule."""
 
