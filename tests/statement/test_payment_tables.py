@@ -39,7 +39,7 @@ earn:
 """
 PAY = """
 pay:
-  instalments: [90 % at once, 10 % after 2 months]
+  instalments: [90 % at once, 10 % after 1 month]
   frozen: arrears = 'yes'
   forms: [60 % rebate, 40 % co-op]
   funds: [{form: co-op, claims: claims, cap: 30}]
@@ -68,6 +68,7 @@ TABLES = {
             ["2024-03", "co-op", "36.00", "36.00"],
             ["2024-03", "rebate", "54.00", "54.00"],
         ],
+        "Earned, and due later": [["Month", "Amount"], ["2024-04", "15.00"]],
         "Due, and waiting": [["Component", "Waits for", "Amount"], ["Commission", "K2", "45.00"]],
         "Funds": [
             ["Month", "Fund", "Accrued", "Above the cap", "Balance"],
@@ -82,6 +83,7 @@ TABLES = {
             ["2024-03", "co-op", "36.00", "36.00"],
             ["2024-03", "rebate", "54.00", "54.00"],
         ],
+        "应得未到期": [["月份", "金额"], ["2024-04", "15.00"]],
         "到期暂缓支付": [["项目", "所待事项", "金额"], ["佣金", "K2", "45.00"]],
         "基金": [
             ["月份", "基金", "计入", "超出上限", "余额"],
@@ -89,7 +91,7 @@ TABLES = {
         ],
     },
 }
-"""The tables by title, row by row: 150 earned, of which 45 wait and 15 fall due in May."""
+"""The tables by title, row by row: 150 earned, of which 45 wait and 15 fall due in April."""
 _PAGES = """
 import json
 from unittest import mock
@@ -179,3 +181,10 @@ def test_nothing_is_said_where_all_is_paid_at_once(tmp_path: Path) -> None:
     assert statement.payable == statement.earned == 150
     assert not payment_tables(statement.as_json(), statement.titles, "en")
     assert len(openpyxl.load_workbook(io.BytesIO(to_xlsx(statement, "en"))).sheetnames) == 2
+
+
+def test_what_is_all_due_later_is_said(tmp_path: Path) -> None:
+    plan = PLAN + "pay: {instalments: [100 % after 2 months]}"
+    statement = statement_of(settle_period(_workspace(tmp_path, plan), MARCH).run, "P1")
+    (table,) = payment_tables(statement.as_json(), statement.titles, "en")["due-later"]
+    assert table.rows == [(["2024-05"], [statement.earned])] and not statement.payouts

@@ -37,6 +37,8 @@ def payment_tables(
         payments = statement["payments"]
         if any(p["form"] != "cash" or Decimal(p["amount"]) != Decimal(p["paid"]) for p in payments):
             found["payout"].append(_table(("month", "form"), ("amount", "paid"), payments))
+    if due_later := statement["due_later"]:
+        found["due-later"] = [_table(("month",), ("amount",), due_later)]
     if waiting := statement["waiting"]:
         rows = [{**row, "component": titles[row["component"]][lang]} for row in waiting]
         found["waiting"] = [_table(("component", "unit"), ("amount",), rows)]
