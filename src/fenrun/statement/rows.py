@@ -81,6 +81,8 @@ class Statement:
     due becomes what is paid, where the plan says."""
     payments: tuple[dict[str, Any], ...] = ()
     """plan_id, month, form, amount, paid: what is paid out."""
+    due_later: tuple[dict[str, Any], ...] = ()
+    """plan_id, month, amount: what is earned by the period's end and falls due in later months."""
     waiting: tuple[dict[str, Any], ...] = ()
     """plan_id, component, unit, amount: what is due at the period's end and not paid, since the
     unit (a customer, an order, an invoice) is frozen."""
@@ -154,6 +156,7 @@ class Statement:
             "lines": [line.as_json() for line in self.lines],
             "payouts": [_plain(p) for p in self.payouts],
             "payments": [_plain(p) for p in self.payments],
+            "due_later": [_plain(row) for row in self.due_later],
             "waiting": [{**w, "amount": plain(w["amount"])} for w in self.waiting],
             "funds": [_plain(fund) for fund in self.funds],
             "differences": [d.as_json() for d in self.differences],
@@ -200,6 +203,13 @@ SELECT payee, plan_id, month, form, amount, paid
 FROM payments
 WHERE payee = coalesce(?, payee) AND month >= ? AND month < ?
 ORDER BY payee, plan_id, month, form"""
+_DUE_LATER = """
+SELECT payee, plan_id, month, -sum(amount) AS amount
+FROM held_back
+WHERE payee = coalesce(?, payee) AND month >= ?
+GROUP BY payee, plan_id, month
+HAVING sum(amount) <> 0
+ORDER BY payee, plan_id, month"""
 _WAITING = """
 SELECT payee, plan_id, component, unit, amount
 FROM waiting
@@ -230,8 +240,6 @@ GROUP BY payee, component, rule
 HAVING sum(amount) <> 0
 ORDER BY payee, component, rule"""
 
-FUND_COLUMNS = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")
-"""The amounts of a month of a fund, in the order in which each follows from those before."""
 Clauses = Mapping[tuple[str, str], Rule]
 """Clauses by plan and rule."""
 
@@ -278,6 +286,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     lines = _by_payee(run, _LINES, [payee])
     payouts = _by_payee(run, _PAYOUTS, [payee, *months])
     payments = _by_payee(run, _PAYMENTS, [payee, *months])
+    due_later = _by_payee(run, _DUE_LATER, [payee, run.period.span.end])
     waiting = _by_payee(run, _WAITING, [payee])
     funds = _by_payee(run, _FUNDS, [payee, *months])
     booked = _booked_by_payee(run, payee)
@@ -295,13 +304,16 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
             lines=tuple(_line(clauses, row) for row in lines.get(who, ())),
             payouts=payouts.get(who, ()),
             payments=payments.get(who, ()),
+            due_later=due_later.get(who, ()),
             waiting=waiting.get(who, ()),
             funds=funds.get(who, ()),
             differences=tuple(booked.get(who, ())),
             titles=clause_titles,
             closed_at=run.closed_at,
         )
-        for who in sorted({*credits, *lines, *booked, *payouts, *payments, *waiting, *funds})
+        for who in sorted(
+            {*credits, *lines, *booked, *payouts, *payments, *due_later, *waiting, *funds}
+        )
     }
 
 

@@ -311,20 +311,24 @@ def _statement(statement: Statement, rank: int, **more: Any) -> models.Statement
         body={
             **body,
             "customers": customers[:CUSTOMERS_SHOWN],
-            "titles": _titles_of_not_qualifying(statement),
+            "titles": _titles(statement),
             "before": None,
             **more,
         },
     )
 
 
-def _titles_of_not_qualifying(statement: Statement) -> dict[str, dict[str, str]]:
-    """Return the titles of the rules and components by which something is not counted."""
+def _titles(statement: Statement) -> dict[str, dict[str, str]]:
+    """Return the titles of what its page names beside its lines.
+
+    The rules and components by which something is not counted, and the components that wait.
+    """
     rows = statement.not_counted
     by_rule = {
         r["rule"]: statement.titles[r["rule"]] for r in rows if r["rule"] in statement.titles
     }
-    by_component = {row["component"]: statement.titles[row["component"]] for row in rows}
+    components = [row["component"] for row in (*rows, *statement.waiting)]
+    by_component = {component: statement.titles[component] for component in components}
     return by_rule | by_component
 
 

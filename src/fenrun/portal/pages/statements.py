@@ -34,6 +34,7 @@ from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
+from fenrun.statement.payment_tables import payment_tables
 from fenrun.statement.rows import statement_of
 from fenrun.statement.sentences import in_words
 
@@ -118,6 +119,7 @@ def _shown(statement: Statement) -> dict[str, Any]:
         "disputes": [{"id": number, "state": state} for number, state in disputes],
         "days": _days_left(statement),
         "formats": _OFFERED,
+        "payment_tables": payment_tables(statement.body, statement.body["titles"], lang()),
     }
 
 

@@ -13,14 +13,13 @@ from fenrun.base.screen import Column, Screen, text_table
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.statement.formats.cells import origin, outcome
-from fenrun.statement.rows import FUND_COLUMNS, Statement
+from fenrun.statement.payment_tables import payment_tables
+from fenrun.statement.rows import Statement
 from fenrun.statement.run import Difference, paid_by_cause, paid_in_all
 from fenrun.statement.sentences import role_words
 
 WIDTH = 100
 """Columns of a text in a file."""
-_PAYOUT_COLUMNS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
-_ALWAYS_SHOWN = ("due", "paid")
 _MOST_DIFFERENCES = 40
 
 Blocks = list[RenderableType]
@@ -43,12 +42,7 @@ def statement_blocks(statement: Statement, lang: str) -> Blocks:
         blocks.append(_lines(statement, lang))
     if statement.not_counted:
         blocks += _not_qualifying(statement, lang)
-    if statement.payouts:
-        blocks += _payouts(statement, lang)
-    if statement.waiting:
-        blocks += _waiting(statement, lang)
-    if statement.funds:
-        blocks += _funds(statement, lang)
+    blocks += _payments(statement, lang)
     if statement.differences:
         blocks += difference_blocks(statement.differences, say("differences-of-closed", lang), lang)
         paid, difference, payable = map(
@@ -172,50 +166,13 @@ def _not_qualifying(statement: Statement, lang: str) -> Blocks:
     return [Text(say("not-counted", lang), "bold"), text_table(columns, rows)]
 
 
-def _payouts(statement: Statement, lang: str) -> Blocks:
-    """Return how what is due becomes what is paid, and in which forms, where there are several."""
-    shown = [
-        key
-        for key in _PAYOUT_COLUMNS
-        if key in _ALWAYS_SHOWN or any(payout[key] for payout in statement.payouts)
-    ]
-    rows = [[_month(payout), *(show(payout[key]) for key in shown)] for payout in statement.payouts]
-    blocks: Blocks = [
-        Text(say("payout", lang), "bold"),
-        text_table(_columns(lang, ("month",), shown), rows),
-    ]
-    payments = statement.payments
-    if any(p["form"] != "cash" or p["amount"] != p["paid"] for p in payments):
-        forms = [[_month(p), p["form"], show(p["amount"]), show(p["paid"])] for p in payments]
-        blocks.append(text_table(_columns(lang, ("month", "form"), ("amount", "paid")), forms))
+def _payments(statement: Statement, lang: str) -> Blocks:
+    """Return how what is due becomes what is paid, what waits, and what funds hold."""
+    blocks: Blocks = []
+    tables = payment_tables(statement.as_json(), statement.titles, lang)
+    for title, of_title in tables.items():
+        blocks.append(Text(say(title, lang), "bold"))
+        for table in of_title:
+            rows = [[*texts, *map(show, amounts)] for texts, amounts in table.rows]
+            blocks.append(text_table(_columns(lang, table.texts, table.amounts), rows))
     return blocks
-
-
-def _waiting(statement: Statement, lang: str) -> Blocks:
-    """Return what is due and not paid, by what it waits for."""
-    rows = [
-        [statement.titles[row["component"]][lang], row["unit"], show(row["amount"])]
-        for row in statement.waiting
-    ]
-    columns = _columns(lang, ("component", "unit"), ("amount",))
-    return [Text(say("waiting", lang), "bold"), text_table(columns, rows)]
-
-
-def _funds(statement: Statement, lang: str) -> Blocks:
-    """Return what is kept for the payee until it is claimed, and what became of it."""
-    shown = [
-        key
-        for key in FUND_COLUMNS
-        if key in ("accrued", "balance") or any(fund[key] for fund in statement.funds)
-    ]
-    rows = [
-        [_month(fund), fund["form"], *(show(fund[key]) for key in shown)]
-        for fund in statement.funds
-    ]
-    names = ["fund-balance" if key == "balance" else key for key in shown]
-    columns = _columns(lang, ("month", "fund"), names)
-    return [Text(say("funds", lang), "bold"), text_table(columns, rows)]
-
-
-def _month(row: dict[str, object]) -> str:
-    return str(row["month"])[:7]

@@ -12,7 +12,8 @@ import xlsxwriter
 from fenrun.base.when import show_moment
 from fenrun.base.words import say
 from fenrun.statement.formats.cells import because, guarded, outcome
-from fenrun.statement.rows import FUND_COLUMNS, Statement
+from fenrun.statement.payment_tables import Table, payment_tables
+from fenrun.statement.rows import Statement
 
 _LINE_COLUMNS = ("component", "period", "measured", "outcome", "earned", "clause")
 _LINE_WIDTHS = (34, 10, 18, 44, 18, 44)
@@ -24,7 +25,7 @@ _LINES_FROM = 5
 
 
 def to_xlsx(statement: Statement, lang: str) -> bytes:
-    """Return the statement as a workbook: sheets of lines, customers, what waits and funds."""
+    """Return the statement as a workbook: sheets of lines, customers and how it is paid."""
     out = io.BytesIO()
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(out, options) as book:
@@ -37,10 +38,8 @@ def to_xlsx(statement: Statement, lang: str) -> bytes:
         for column, width in enumerate(_LINE_WIDTHS):
             lines.set_column(column, column, width)
         _write_customers(book.add_worksheet(say("customer", lang)), statement, lang, looks)
-        if statement.waiting:
-            _write_waiting(book.add_worksheet(say("waiting", lang)), statement, lang, looks)
-        if statement.funds:
-            _write_funds(book.add_worksheet(say("funds", lang)), statement, lang, looks)
+        for title, tables in payment_tables(statement.as_json(), statement.titles, lang).items():
+            _write_tables(book.add_worksheet(say(title, lang)), tables, lang, looks)
     return out.getvalue()
 
 
@@ -127,23 +126,15 @@ def _write_customers(sheet: Any, statement: Statement, lang: str, looks: _Looks)
     sheet.set_column(0, 3, 22)
 
 
-def _write_waiting(sheet: Any, statement: Statement, lang: str, looks: _Looks) -> None:
-    """Write what is due and not paid, by what it waits for."""
-    _write_head(sheet, 0, ("component", "unit", "amount"), lang, looks)
-    for row, found in enumerate(statement.waiting, 1):
-        sheet.write_string(row, 0, guarded(statement.titles[found["component"]][lang]))
-        sheet.write_string(row, 1, guarded(found["unit"]))
-        sheet.write_number(row, 2, found["amount"], looks.money)
-    sheet.set_column(0, 2, 30)
-
-
-def _write_funds(sheet: Any, statement: Statement, lang: str, looks: _Looks) -> None:
-    """Write what is kept for the payee until it is claimed, month by month."""
-    names = ("fund-balance" if key == "balance" else key for key in FUND_COLUMNS)
-    _write_head(sheet, 0, ("month", "fund", *names), lang, looks)
-    for row, fund in enumerate(statement.funds, 1):
-        sheet.write_string(row, 0, str(fund["month"])[:7])
-        sheet.write_string(row, 1, guarded(fund["form"]))
-        for column, key in enumerate(FUND_COLUMNS, 2):
-            sheet.write_number(row, column, fund[key], looks.money)
-    sheet.set_column(0, len(FUND_COLUMNS) + 1, 16)
+def _write_tables(sheet: Any, tables: list[Table], lang: str, looks: _Looks) -> None:
+    """Write tables one below the other."""
+    top = 0
+    for table in tables:
+        _write_head(sheet, top, (*table.texts, *table.amounts), lang, looks)
+        for row, (texts, amounts) in enumerate(table.rows, top + 1):
+            for column, text in enumerate(texts):
+                sheet.write_string(row, column, guarded(text))
+            for column, amount in enumerate(amounts, len(texts)):
+                sheet.write_number(row, column, amount, looks.money)
+        top += len(table.rows) + 2
+    sheet.set_column(0, max(len(table.texts) + len(table.amounts) for table in tables) - 1, 22)

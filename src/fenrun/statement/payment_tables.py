@@ -1,0 +1,64 @@
+"""Tables, for every format: how what is due becomes what is paid, what waits, what funds hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+_OF_PAYOUTS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
+_OF_FUNDS = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")
+"""The amounts of a month, in the order in which each follows from those before."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text and amounts; its columns' titles are keys of words."""
+
+    texts: tuple[str, ...]
+    """The columns of text, which come first."""
+    amounts: tuple[str, ...]
+    rows: list[tuple[list[str], list[Decimal]]]
+    """The text and the amounts of each row."""
+
+
+def payment_tables(
+    statement: Mapping[str, Any], titles: Mapping[str, Mapping[str, str]], lang: str
+) -> dict[str, list[Table]]:
+    """Return the tables of a statement's JSON under the keys of their titles, where any has rows.
+
+    Of a plan that pays all at once there are none. Needs the titles of components that wait.
+    """
+    found: dict[str, list[Table]] = {}
+    if payouts := statement["payouts"]:
+        shown = _columns(_OF_PAYOUTS, ("due", "paid"), payouts)
+        found["payout"] = [_table(("month",), shown, payouts)]
+        payments = statement["payments"]
+        if any(p["form"] != "cash" or Decimal(p["amount"]) != Decimal(p["paid"]) for p in payments):
+            found["payout"].append(_table(("month", "form"), ("amount", "paid"), payments))
+    if due_later := statement["due_later"]:
+        found["due-later"] = [_table(("month",), ("amount",), due_later)]
+    if waiting := statement["waiting"]:
+        rows = [{**row, "component": titles[row["component"]][lang]} for row in waiting]
+        found["waiting"] = [_table(("component", "unit"), ("amount",), rows)]
+    if rows := statement["funds"]:
+        funds = [{**row, "fund": row["form"], "fund-balance": row["balance"]} for row in rows]
+        names = tuple("fund-balance" if key == "balance" else key for key in _OF_FUNDS)
+        shown = _columns(names, ("accrued", "fund-balance"), funds)
+        found["funds"] = [_table(("month", "fund"), shown, funds)]
+    return found
+
+
+def _columns(
+    names: Sequence[str], always: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> tuple[str, ...]:
+    """Return the columns that are always shown, and those that are not zero in every row."""
+    return tuple(key for key in names if key in always or any(Decimal(row[key]) for row in rows))
+
+
+def _table(
+    texts: tuple[str, ...], amounts: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
+) -> Table:
+    cells = [([row[key] for key in texts], [Decimal(row[key]) for key in amounts]) for row in rows]
+    return Table(texts, amounts, cells)
