@@ -33,7 +33,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Problem:
-    """One problem. `values` fill the sentences of its code."""
+    """One problem. `values` fill the sentences of its code.
+
+    A message under `also_why` or `also_fix` is a further sentence, which holds of this case only.
+    """
 
     code: str
     place: Place
@@ -54,7 +57,11 @@ class Problem:
 
     def words(self, part: str, lang: str = "en") -> str:
         """Return the sentence `what`, `why` or `fix`."""
-        return filled(catalogue(_CATALOGUE)[self.code][part][lang], lang, self.values, "?")
+        said = filled(catalogue(_CATALOGUE)[self.code][part][lang], lang, self.values, "?")
+        also = self.values.get(f"also_{part}")
+        if not isinstance(also, Message):
+            return said
+        return said + ("" if lang == "zh-CN" else " ") + also.words(lang)
 
     def as_json(self, lang: str = "en") -> dict[str, Any]:
         """Return the problem as a JSON-ready mapping."""

@@ -21,6 +21,7 @@ from fenrun.base.money import COST_DIGITS, plain
 from fenrun.base.problem import Place, Problem
 from fenrun.base.words import visible
 from fenrun.charges.coded import Coded, Codes, Numbers, Truths
+from fenrun.charges.gaps import explained
 from fenrun.charges.rows import (
     COSTS,
     ESSENTIAL,
@@ -240,7 +241,8 @@ def _of_missing(staged: Staged) -> Iterator[Problem]:
             unreadable = staged.unreadable(name) if name in staged.moments else None
             if missing is not None and unreadable is not None:
                 missing = missing & ~unreadable
-            yield from _shown(staged, code, name, missing)
+            for problem in _shown(staged, code, name, missing):
+                yield explained(problem, staged, missing, *_providers(staged))
 
 
 def _of_ranges(staged: Staged) -> Iterator[Problem]:
@@ -441,7 +443,8 @@ def _left_empty(staged: Staged, counts: _Counts, names: Sequence[str]) -> Iterat
         for n in np.flatnonzero((used > 0) & (filled == 0)).tolist():
             place = Place(source.path.name, int(firsts[n]) + FIRST_ROW, column)
             values = {"column": column, "provider": names[n]}
-            yield Problem("column-empty", place, values, rows=int(used[n]))
+            problem = Problem("column-empty", place, values, rows=int(used[n]))
+            yield explained(problem, staged, counts.provider == n, counts.provider, names)
 
 
 def _missing(staged: Staged, column: str) -> Truths:
