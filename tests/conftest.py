@@ -14,7 +14,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
-_SHARED = ("engine/test_spark", "closing/test_closing", "statement/test_golden", "test_wheel")
+_SHARED = (
+    "engine/test_spark",
+    "closing/test_closing",
+    "portal/test_chain",
+    "statement/test_golden",
+    "test_wheel",
+)
 """Files whose tests share a fixture of the whole file."""
 
 
@@ -41,10 +47,12 @@ class _BySharedFixture(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition(".py::")
         file = file.removeprefix("tests/")
+        if file in _SHARED:
+            return file
         if file.startswith("portal/"):
             database = next((d for d in ("sqlite", "postgresql") if f"[{d}" in test), "")
             return f"portal on {database}" if database else nodeid
-        return file if file in _SHARED else nodeid
+        return nodeid
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -119,7 +119,9 @@ def test_a_close_is_done_where_the_anchor_cannot_be_written_and_that_is_said(
     address = f"file:{tmp_path}/disk/heads.jsonl"
     (tmp_path / "ws/signing.yaml").write_text(f"anchors: ['{address}']\n", "utf-8")
     said = fenrun("close", tmp_path / "ws", "--period", "2024-02", lang="zh-CN")
-    assert said.code == 0 and "anchor-unwritten" in said.err and "2024-02 已结账" in said.out
+    assert (
+        said.code == 0 and "anchor-unwritten" in said.err and said.out.startswith("2024-02 已于 ")
+    )
     assert fenrun("audit", "anchor", tmp_path / "ws").code == 1
     (tmp_path / "disk").mkdir()
     assert fenrun("audit", "anchor", tmp_path / "ws").code == 0
