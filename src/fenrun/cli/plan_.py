@@ -70,26 +70,28 @@ def check(plans: tuple[Path, ...], watch: bool, json_: bool) -> None:
     Split, merge, timing, transfer: can business be split, pooled, moved in time or relabelled so
     that it earns more? `proven` means never, all else being equal; `not examined` says why.
     """
+    seen = [_stamp(path) for path in plans]  # before they are read: what is saved meanwhile counts
     problems = _check(plans, json_)
     while watch:
-        _wait_for_change(plans)
+        seen = _wait_for_change(plans, seen)
         click.clear()
         problems = _check(plans, json_)
     exit_code(problems)
 
 
+_Stamp = tuple[int, int] | None
 _PAUSE = 0.3
 """Seconds between two looks at the files that are watched."""
 
 
-def _wait_for_change(paths: Sequence[Path]) -> None:
-    """Return when a file is another than it was, or has come or gone."""
-    before = [_stamp(path) for path in paths]
-    while [_stamp(path) for path in paths] == before:
+def _wait_for_change(paths: Sequence[Path], before: list[_Stamp]) -> list[_Stamp]:
+    """Return the stamps of files, once one is another than it was, or has come or gone."""
+    while (now := [_stamp(path) for path in paths]) == before:
         time.sleep(_PAUSE)
+    return now
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> _Stamp:
     """Return when a file was written and its size; None where there is none."""
     try:
         found = path.stat()
