@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import click
 
-from fenrun.base.money import minor_units, plain, show, show_rate
+from fenrun.base.money import plain, show_rate
 from fenrun.base.when import Period
 from fenrun.base.words import say
 from fenrun.cli.output import (
@@ -23,8 +23,9 @@ from fenrun.cli.output import (
     print_table,
     problems_as_json,
 )
+from fenrun.cli.rows_shown import in_minor_units
 from fenrun.pricing.breaches import Sale, StepTime, breaches_of
-from fenrun.pricing.lines import WIDE, ratio
+from fenrun.pricing.lines import ratio
 from fenrun.pricing.written import breaches_as_json
 from fenrun.store.facts import Store
 
@@ -92,9 +93,7 @@ def _rows(sale: Sale) -> str:
 
 
 def _amount(value: Decimal, currency: str) -> str:
-    places = minor_units(currency)
-    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
-    return f"{show(rounded, places)} {currency}"
+    return f"{in_minor_units(value, currency)} {currency}"
 
 
 def _rate(value: Decimal | None) -> str:

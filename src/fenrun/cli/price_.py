@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import click
 
-from fenrun.base.money import minor_units, plain, show, show_rate
+from fenrun.base.money import plain, show_rate
 from fenrun.base.when import Period
 from fenrun.base.words import say
 from fenrun.cli.output import (
@@ -23,8 +23,9 @@ from fenrun.cli.output import (
     print_table,
     problems_as_json,
 )
+from fenrun.cli.rows_shown import in_minor_units
 from fenrun.pricing.deals import Dispersion
-from fenrun.pricing.lines import WIDE, Lines, PriceLine, prices_of
+from fenrun.pricing.lines import Lines, PriceLine, prices_of
 from fenrun.pricing.written import chosen, prices_as_json
 from fenrun.store.facts import Store
 
@@ -90,8 +91,7 @@ def _number(line: PriceLine, name: str) -> str:
     if name == "per_unit":
         unit = f" / {line.unit}" if line.unit else ""
         return f"{plain(value, 0)}{unit}"
-    step = Decimal(1).scaleb(-minor_units(line.currency))
-    return show(value.quantize(step, ROUND_HALF_UP, WIDE), minor_units(line.currency))
+    return in_minor_units(value, line.currency)
 
 
 def _print_deals(deals: Sequence[Dispersion]) -> None:

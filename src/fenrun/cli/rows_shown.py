@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import click
 
+from fenrun.base.money import minor_units, show
 from fenrun.base.words import say
 from fenrun.cli.output import language, print_table
+from fenrun.pricing.lines import rounded
 from fenrun.tables.written import as_written
 
 _MOST_SHOWN = 200
+
+
+def in_minor_units(value: Decimal, currency: str) -> str:
+    """Return an amount as text, rounded half up to the minor units of its currency."""
+    places = minor_units(currency)
+    return show(rounded(value, places), places)
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

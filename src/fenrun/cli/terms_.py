@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 import click
 
-from fenrun.base.money import minor_units, show
 from fenrun.base.words import say
 from fenrun.cli.help import Group
 from fenrun.cli.output import (
@@ -23,10 +22,9 @@ from fenrun.cli.output import (
     print_table,
     problems_as_json,
 )
-from fenrun.cli.rows_shown import print_rows
+from fenrun.cli.rows_shown import in_minor_units, print_rows
 from fenrun.pricing.agreements import agreements_of
 from fenrun.pricing.coupons import coupons_of
-from fenrun.pricing.lines import WIDE
 from fenrun.pricing.written import agreements_as_json, coupons_as_json
 from fenrun.settle.terms_in_force import terms_in_force
 from fenrun.store.facts import Store
@@ -133,6 +131,4 @@ def agreements_(workspace: Store, on: date | None, known: datetime | None, json_
 
 
 def _amount(value: Decimal, currency: str) -> str:
-    places = minor_units(currency)
-    rounded = value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
-    return f"{show(rounded, places)} {currency}"
+    return f"{in_minor_units(value, currency)} {currency}"

@@ -58,6 +58,8 @@ _OPTIONAL = {
     "clawback_entries": (*_LINE, "unit"),
 }
 """The steps that not every plan needs, with the columns of the table that stands in for each."""
+_CHANGE_LINES = {"gate_entries", "less_entries", "best_entries"}
+"""Those that take something off lines of components."""
 _TOTALS_IN_SCOPE = """
   UNION ALL
   SELECT s.plan, s.component, s.payee, s.unit, s.calendar, s.period, s.period_from, s.period_to,
@@ -513,19 +515,13 @@ class Earning:
             found.add("ceiling_entries")
         if any(c.pays_on == "earned" for c in components):
             found.add("override_entries")
-        between = {"gate_entries", "less_entries", "best_entries"}
-        if found & (between | {"ceiling_entries", "override_entries"}):
+        if found & (_CHANGE_LINES | {"ceiling_entries", "override_entries"}):
             found |= {"component_lines", "gated_lines", "lessened_lines", "best_lines"}
         return found
 
     def _lines_change(self) -> bool:
         """Return whether gates on what is earned, deductions or groups change lines afterwards."""
-        return any(
-            plan.less
-            or any(g.subject == "earned" for g in plan.gates)
-            or any(g.kind == "max" for g in plan.groups)
-            for plan in self.plans
-        )
+        return bool(self._needed() & _CHANGE_LINES)
 
     def fragments(self) -> dict[str, str]:
         """Return what fills steps.sql."""

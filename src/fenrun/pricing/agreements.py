@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import minor_units
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import OPEN_END, Span
 from fenrun.pricing.charges import PricedCharges, charges_of
-from fenrun.pricing.lines import WIDE
+from fenrun.pricing.lines import WIDE, rounded
 from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_terms
 from fenrun.store.facts import Store
@@ -139,11 +139,9 @@ def _drawdown(row: Known, sums: Iterable[Mapping[str, Any]], after: date) -> Dra
 
 def part(amount: Decimal, over: int, under: int, places: int) -> Decimal:
     """Return an amount times a fraction, rounded once, half up."""
-    whole = WIDE.divide(WIDE.multiply(amount, Decimal(over)), Decimal(under))
-    return whole.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
+    return rounded(WIDE.divide(WIDE.multiply(amount, Decimal(over)), Decimal(under)), places)
 
 
 def _shortfall(amount: Decimal, drawn: Decimal, rate: Decimal, places: int) -> Decimal:
     missing = max(WIDE.subtract(amount, drawn), _NOTHING)
-    owed = WIDE.multiply(missing, rate)
-    return owed.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
+    return rounded(WIDE.multiply(missing, rate), places)

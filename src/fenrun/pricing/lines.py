@@ -85,11 +85,16 @@ _KEY = ("customer", "product", "sku", "unit", "month", "currency")
 _SUMS = [field.name for field in fields(PriceLine) if field.name not in _KEY]
 
 
+def rounded(value: Decimal, places: int) -> Decimal:
+    """Return an amount with so many decimals, rounded half up."""
+    return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
+
+
 def ratio(part: Decimal, whole: Decimal | None, places: int) -> Decimal | None:
     """Return a part of a whole, rounded half up; None where the whole is not above zero."""
     if whole is None or whole <= 0:
         return None
-    return WIDE.divide(part, whole).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, WIDE)
+    return rounded(WIDE.divide(part, whole), places)
 
 
 def added(lines: Iterable[PriceLine], **same: Any) -> PriceLine:

@@ -24,26 +24,37 @@ def events_that_brought(
 
     Two files may have one name, so the name does not say it.
     """
-    kinds = {item.kind for item in imports}
-    events = {event.seq: event for kind in kinds for event in store.log.events(kind)}
-    names = keys[table]
-    firsts = pa.array({row[names[0]] for row in rows}, pa.string())
-    found = dict[tuple[Any, ...], Event]()
-    for item, (_, _, tables) in zip(imports, sources_of(imports)):
-        if table in tables:
-            some = tables[table].select(names)
-            some = some.filter(pc.is_in(some[names[0]], firsts))
-            brought = zip(*(some[name].to_pylist() for name in names))
-            found |= dict.fromkeys(brought, events[item.seq])
-    return [found[tuple(row[name] for name in names)] for row in rows]
+    return _events_by_table(store, imports, {table: rows}, keys)[table]
 
 
 def add_who_brought(
     store: Store, imports: Sequence[Import], found: Mapping[str, Rows], keys: Keys
 ) -> None:
     """Add to each row, as `brought`, the last import that has it: who, when, why, its id."""
-    for table, rows in found.items():
-        events = events_that_brought(store, imports, table, rows, keys)
-        for row, event in zip(rows, events):
+    for table, events in _events_by_table(store, imports, found, keys).items():
+        for row, event in zip(found[table], events):
             row["brought"] = {"by": event.actor, "at": event.at, "reason": event.reason}
             row["brought"] |= {"import": event.subject}
+
+
+def _events_by_table(
+    store: Store, imports: Sequence[Import], wanted: Mapping[str, Rows], keys: Keys
+) -> dict[str, list[Event]]:
+    """Return the same of each row of several tables; the log and the files are read once."""
+    kinds = {item.kind for item in imports}
+    events = {event.seq: event for kind in kinds for event in store.log.events(kind)}
+    firsts = {
+        table: pa.array({row[keys[table][0]] for row in rows}, pa.string())
+        for table, rows in wanted.items()
+    }
+    found: dict[str, dict[tuple[Any, ...], Event]] = {table: {} for table in wanted}
+    for item, (_, _, tables) in zip(imports, sources_of(imports)):
+        for table in wanted.keys() & tables.keys():
+            some = tables[table].select(keys[table])
+            some = some.filter(pc.is_in(some[keys[table][0]], firsts[table]))
+            brought = zip(*(some[name].to_pylist() for name in keys[table]))
+            found[table] |= dict.fromkeys(brought, events[item.seq])
+    return {
+        table: [found[table][tuple(row[name] for name in keys[table])] for row in rows]
+        for table, rows in wanted.items()
+    }
