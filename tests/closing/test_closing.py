@@ -40,6 +40,7 @@ from fenrun.store.audit_log import Log
 from fenrun.store.facts import Store
 from fenrun.world.make import make_world
 from tests.command import fenrun
+from tests.proof.all_text import all_text
 
 PLAN = """
 plan: small
@@ -436,7 +437,7 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     """
     payee, path = july_bundle
     run = settle_period(demo, parse_period("2024-07")).run
-    text = _all_text(path, tmp_path / "out")
+    text = all_text(path)
     parties = {r["party"] for r in run.engine.table("parties").to_pylist()}
     own = {payee} | {p for p in parties if p in text and p.startswith("K")}
     credited = {
@@ -475,7 +476,7 @@ def test_a_bundle_does_not_say_to_whom_a_link_went(tmp_path: Path) -> None:
     year.close("2024-01", "2024-02-03")
     make_bundle(year.store, "P1", parse_period("2024-01"), tmp_path / "b.zip")
     assert verify(tmp_path / "b.zip").payable == 90
-    text = _all_text(tmp_path / "b.zip", tmp_path / "out")
+    text = all_text(tmp_path / "b.zip")
     assert "P2" not in text and "K2" not in text and "A2" not in text
 
 
@@ -488,25 +489,6 @@ def _once_credited(store: Store, payee: str) -> set[str]:
             "SELECT DISTINCT customer FROM credited WHERE payee = ?", [payee]
         ).to_pylist()
     }
-
-
-def _all_text(bundle: Path, folder: Path) -> str:
-    """Everything in a bundle as text: file names, JSON, YAML, the log's rows, every cell of every
-    table.
-    """
-    import pyarrow.parquet as pq
-
-    said = []
-    with zipfile.ZipFile(bundle) as parts:
-        parts.extractall(folder)
-    for path in sorted(f for f in folder.rglob("*") if f.is_file()):
-        said.append(str(path.relative_to(folder)))
-        if path.suffix == ".parquet":
-            said.append(str(pq.read_table(path).to_pylist()))
-            said.append(path.read_bytes().decode("latin-1"))
-        else:
-            said.append(path.read_bytes().decode("utf-8", "replace"))
-    return "\n".join(said)
 
 
 _HEADER, _ENTRY, _END = 30, 46, 22
