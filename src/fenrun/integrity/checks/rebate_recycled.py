@@ -1,0 +1,135 @@
+"""What a customer pays falls below the floor once the rebate is passed on: commission buys revenue.
+
+A fact against the terms: the list price, the floor, and what is passed on, which is a figure
+`passed-on` of the customer, or a payment (transfer or refund) from the partner. What is billed is
+at the floor or above it, else the sale is below the floor already (`dumping`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
+from decimal import Decimal
+
+from fenrun.base.words import Unreadable
+from fenrun.integrity.findings import Alert, Evidence, Outcome
+from fenrun.integrity.seen import Seen
+from fenrun.pricing.lines import PASSED_ON
+from fenrun.tables.latest import Known
+from fenrun.terms.limits import parse_limit
+
+_SUMS = """
+SELECT t.floor, s.customer, CAST(date_trunc('month', g.day) AS DATE) AS month, g.currency,
+       sum(CAST(g.list * s.share AS DOUBLE)) AS list,
+       sum(CAST(g.billed * s.share AS DOUBLE)) AS billed
+FROM met_groups AS g
+JOIN priced_shares AS s ON s.group_id = g.group_id
+JOIN (SELECT group_id, unnest(met) AS floor FROM met_groups) AS t ON t.group_id = g.group_id
+WHERE s.customer <> '' AND coalesce(g.category, 'Usage') NOT IN ('Credit', 'Tax')
+GROUP BY ALL
+ORDER BY ALL"""
+_SPENT = "SELECT customer, month, currency, sum(billed) AS billed FROM sold GROUP BY ALL"
+_BACK = ("transfer", "refund")
+Key = tuple[str, date, str]
+
+
+def look(seen: Seen) -> Outcome:
+    """Return the customers who pay less than a floor after what is passed on, month by month."""
+    floors = {row["floor"]: row for row in seen.terms.floors if _rate(row) is not None}
+    passed = _passed_on(seen)
+    if not floors or not passed:
+        return Outcome()
+    seen.charges.run(
+        *("met_groups", "priced_shares"),
+        terms={name: seen.charges.covers(row) for name, row in floors.items()},
+    )
+    spent = {
+        (row["customer"], row["month"], row["currency"]): row["billed"]
+        for row in seen.query(_SPENT)
+    }
+    sums = seen.query(_SUMS)
+    below = defaultdict[str, list[Known]](list)
+    for row in sums:
+        key = (row["customer"], row["month"], row["currency"])
+        if key in passed and _is_below(row, floors[row["floor"]], passed[key], spent.get(key, 0)):
+            below[row["customer"]].append(row)
+    alerts = [_alert(seen, customer, rows) for customer, rows in sorted(below.items())]
+    return Outcome(len({row["customer"] for row in sums}), alerts)
+
+
+def _rate(floor: Known) -> Decimal | None:
+    """Return the part of the list that a floor asks for; None where it asks for a price."""
+    try:
+        limit = parse_limit(floor["least"])
+    except Unreadable:
+        return None
+    return limit.rate if limit.basis == "list" else None
+
+
+def _passed_on(seen: Seen) -> dict[Key, tuple[float, float]]:
+    """Return what is passed on to customers by month: an amount, and a rate of what is billed."""
+    found = defaultdict[Key, list[float]](lambda: [0.0, 0.0])
+    months = {month: date.fromisoformat(f"{month}-01") for month in seen.period.months}
+    currencies = {row["currency"] for row in seen.query("SELECT DISTINCT currency FROM sold")}
+    for figure in seen.book.figures(figure=PASSED_ON):
+        month = months.get(figure["period"])
+        for currency in [figure["currency"]] if figure["currency"] else currencies:
+            if month:
+                at = 0 if figure["currency"] else 1
+                found[figure["party"], month, currency][at] += float(figure["amount"])
+    for paid in seen.payments:
+        month = months.get(f"{paid['day']:%Y-%m}")
+        holders = seen.sellers(paid["customer"], paid["day"])
+        if month and paid["kind"] in _BACK and paid["payer"] in holders:
+            found[paid["customer"], month, paid["currency"]][0] += float(abs(paid["amount"]))
+    return {key: (amount, rate) for key, (amount, rate) in found.items()}
+
+
+def _is_below(row: Known, floor: Known, passed: tuple[float, float], spent: float) -> bool:
+    """Return whether a month is at the floor as billed, and below it after what is passed on."""
+    least = float(_rate(floor) or 0) * row["list"]
+    amount, rate = passed
+    part = row["billed"] / spent if spent else 0.0
+    net = row["billed"] * (1 - rate) - amount * part
+    return bool(row["list"] > 0 and row["billed"] >= least - 0.005 and net < least - 0.005)
+
+
+def _alert(seen: Seen, customer: str, rows: Sequence[Known]) -> Alert:
+    months = sorted({row["month"] for row in rows})
+    sold = seen.query(
+        "SELECT group_id, partner, day FROM sold WHERE customer = ? AND month IN ("
+        + ", ".join(f"DATE '{month}'" for month in months)
+        + ") ORDER BY ALL",
+        [customer],
+    )
+    charges = seen.rows_of(row["group_id"] for row in sold)
+    return Alert(
+        parties=tuple(sorted({row["partner"] for row in sold} - {""})),
+        customers=(customer,),
+        start=min(row["day"] for row in sold),
+        end=max(row["day"] for row in sold),
+        evidence=(
+            *(Evidence("floor", "floors", floor) for floor in sorted({r["floor"] for r in rows})),
+            *_declared(seen, customer, months),
+            *seen.as_evidence(charges, "passed-below"),
+        ),
+        rows=charges,
+    )
+
+
+def _declared(seen: Seen, customer: str, months: Sequence[date]) -> Iterator[Evidence]:
+    """Yield the figures and payments by which something is passed on to a customer."""
+    keys = {f"{month:%Y-%m}" for month in months}
+    for figure in seen.book.figures(figure=PASSED_ON, party=customer):
+        if figure["period"] in keys:
+            key = f"{customer} {PASSED_ON} {figure['period']}"
+            yield Evidence("passed-on", "figures", key)
+    for paid in seen.payments:
+        if (
+            paid["customer"] == customer
+            and paid["kind"] in _BACK
+            and f"{paid['day']:%Y-%m}" in keys
+            and paid["payer"] in seen.sellers(customer, paid["day"])
+        ):
+            yield Evidence("passed-on", "payments", paid["payment"])
