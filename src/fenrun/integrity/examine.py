@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from fenrun.base.when import Period
 from fenrun.integrity.amounts import with_amounts
 from fenrun.integrity.checks import CHECKS, Check
-from fenrun.integrity.findings import Checked, Findings
-from fenrun.integrity.merging import cases_of
+from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.merging import cases_of, rows_of_both
 from fenrun.integrity.seen import Seen, see
 from fenrun.pricing.lines import PASSED_ON
 from fenrun.store.facts import Store
@@ -49,9 +50,17 @@ def findings_of(
         outcome = check.run(seen)
         looked.append((check, outcome))
         checks.append(Checked(check.name, check.scheme, outcome.tried))
-    cases = with_amounts(store, cases_of(looked), period, seen.known)
+    cases = [_with_rows(seen, case) for case in cases_of(looked)]
+    cases = with_amounts(store, cases, period, seen.known)
     cases.sort(key=lambda case: (-case.amount, case.id))
     return Findings(period.span.start, period.last_day, checks, cases)
+
+
+def _with_rows(seen: Seen, case: Case) -> Case:
+    """Return a case with the charges of its groups, the first of them as evidence."""
+    rows = seen.rows_of(case.groups)
+    evidence = (*case.evidence, *seen.as_evidence(rows, case.shows))
+    return replace(case, rows=rows_of_both(case.rows, rows), evidence=evidence)
 
 
 def _missing(seen: Seen, check: Check) -> tuple[str, ...]:

@@ -45,6 +45,10 @@ class Alert:
     parties have nothing to do with each other."""
     rows: Rows = field(default_factory=dict)
     """The charges without which the payees are settled again, to know what they earned by them."""
+    groups: tuple[int, ...] = ()
+    """The same as groups of `sold`, whose rows are looked up for cases only."""
+    shows: str = ""
+    """What charges of the groups show, as `Evidence.what`."""
     diverted: Mapping[str, Decimal] = field(default_factory=dict)
     """Money that went elsewhere, by currency, where that is the amount."""
 
@@ -75,6 +79,8 @@ class Case:
     p: float | None
     q: float | None
     rows: Rows
+    groups: tuple[int, ...]
+    shows: str
     diverted: Mapping[str, Decimal]
     amount: Decimal = Decimal(0)
     currency: str = ""

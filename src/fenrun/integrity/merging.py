@@ -87,6 +87,8 @@ def _case(check: Check, alert: Alert, q: float | None) -> Case:
         p=alert.p,
         q=q,
         rows=alert.rows,
+        groups=alert.groups,
+        shows=alert.shows,
         diverted=alert.diverted,
     )
 
@@ -123,7 +125,8 @@ def _joined(one: Case, other: Case) -> Case:
         start=min(one.start, other.start),
         end=max(one.end, other.end),
         evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
-        rows=_rows_of_both(one.rows, other.rows),
+        rows=rows_of_both(one.rows, other.rows),
+        groups=tuple(sorted({*one.groups, *other.groups})),
         diverted=_sums_of_both(one.diverted, other.diverted),
     )
 
@@ -132,7 +135,8 @@ def _both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted({*one, *other}))
 
 
-def _rows_of_both(one: Rows, other: Rows) -> Rows:
+def rows_of_both(one: Rows, other: Rows) -> Rows:
+    """Return the charges that one or the other names."""
     found = defaultdict[str, set[int]](set)
     for rows in (one, other):
         for import_id, numbers in rows.items():

@@ -89,6 +89,37 @@ class Seen:
         return next((r["value"] for r in rows if r["valid_from"] <= day < r["valid_to"]), "")
 
     @cached_property
+    def reps(self) -> set[str]:
+        """The parties that are reps of somebody."""
+        return {link["party"] for link in self.links if link["role"] == REP}
+
+    @cached_property
+    def _events(self) -> Mapping[str, Sequence[Known]]:
+        """The events by the customer that they are about."""
+        found: dict[str, list[Known]] = {}
+        for event in sorted(self.events, key=lambda row: (row["at"], row["event"])):
+            found.setdefault(event["customer"], []).append(event)
+        return found
+
+    def events_about(self, customer: str) -> Sequence[Known]:
+        """Return the events about a customer in their order."""
+        return self._events.get(customer, ())
+
+    @cached_property
+    def _registrations(self) -> Mapping[tuple[str, str], str]:
+        """The links of orders, by order and partner."""
+        return {
+            (link["subject"], link["party"]): link["link_id"]
+            for link in self.links
+            if link["of_kind"] == "order" and link["role"] == PARTNER
+        }
+
+    def registered(self, orders: Iterable[str], partner: str) -> tuple[Evidence, ...]:
+        """Return the links by which orders are registered for a partner."""
+        links = (self._registrations.get((order, partner)) for order in orders)
+        return tuple(Evidence("registered", "links", link) for link in links if link)
+
+    @cached_property
     def _held(self) -> Mapping[tuple[str, str, str], Sequence[Known]]:
         """The links by what is held, and in which role."""
         found: dict[tuple[str, str, str], list[Known]] = {}

@@ -1,9 +1,10 @@
 """A rep moves its own direct customers under a partner; they use what they used, both are paid.
 
-Mechanism: the rep keeps its credit and shares in the partner's rebate. What is compared: of all
-direct customers that came under a partner, whose went to this partner. Were they dealt again among
-the reps of a region, would one rep's go to one partner as often? Customers whose usage grows under
-the partner are left out: it sold something. A region with one rep says nothing.
+Mechanism: the rep keeps its credit and shares in the partner's rebate. What is compared: the
+partners that a rep's direct customers came under, with those of all customers of the region. Were
+they dealt again, would as many come under this one? Left out are customers whose usage grows under
+the partner, which sold something; who agreed; and whom the partner or the customer brought, where
+events say so.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ _DIRECT = timedelta(days=30)
 """How long a customer must have bought directly before."""
 _MOST_GROWTH = 1.25
 """Usage a day after, beside before, from which the partner sold something."""
-_FEWEST = 2
+_FEWEST = 3
+_AROUND = timedelta(days=30)
 
 
 @dataclass(frozen=True)
@@ -38,16 +40,15 @@ class HandedOver:
 
 def look(seen: Seen) -> Outcome:
     """Return each rep and partner, with how likely as many handovers are by chance."""
-    moved = [one for one in _handed_over(seen) if not _has_grown(seen, one)]
-    to_partner = Counter((one.region, one.partner) for one in moved)
-    in_region = Counter(one.region for one in moved)
+    moved = list(_handed_over(seen))
+    to_partner, in_region = _associations(seen, moved)
     of_rep = Counter((one.region, one.rep) for one in moved)
     pairs = defaultdict[tuple[str, str], list[HandedOver]](list)
     for one in moved:
         pairs[one.rep, one.partner].append(one)
     alerts = []
     for (rep, partner), ones in sorted(pairs.items()):
-        if len(ones) < _FEWEST:
+        if len(ones) < _FEWEST or _has_grown(seen, ones):
             continue
         found = Counter(one.region for one in ones)
         draws = [
@@ -56,6 +57,24 @@ def look(seen: Seen) -> Outcome:
         ]
         alerts.append(_alert(seen, rep, partner, ones, by_dealing(draws)))
     return Outcome(len(pairs), alerts)
+
+
+def _associations(
+    seen: Seen, moved: Sequence[HandedOver]
+) -> tuple[Counter[tuple[str, str]], Counter[str]]:
+    """Return the customers of each partner by region, and of each region: those that it has had,
+    and those that moved to it.
+    """
+    start = seen.period.span.start
+    pairs = Counter((one.region, one.partner) for one in moved)
+    for link in seen.links:
+        is_held = link["valid_from"] < start < link["valid_to"]
+        if link["of_kind"] == "customer" and link["role"] == PARTNER and is_held:
+            pairs[seen.label(link["subject"], "region", start), link["party"]] += 1
+    regions = Counter[str]()
+    for (region, _), count in pairs.items():
+        regions[region] += count
+    return pairs, regions
 
 
 def _handed_over(seen: Seen) -> Iterator[HandedOver]:
@@ -75,6 +94,8 @@ def _handed_over(seen: Seen) -> Iterator[HandedOver]:
         bought = first_bought.get(customer)
         if day not in seen.period.span or not bought or day - bought < _DIRECT:
             continue
+        if _was_agreed(seen, customer, str(first["party"]), day):
+            continue
         before = seen.holders("customer", customer, REP, day - timedelta(days=1))
         for rep in sorted(before & seen.holders("customer", customer, REP, day)):
             region = seen.label(customer, "region", day)
@@ -82,18 +103,33 @@ def _handed_over(seen: Seen) -> Iterator[HandedOver]:
             yield HandedOver(customer, rep, partner, region, day, link_id)
 
 
-def _has_grown(seen: Seen, one: HandedOver) -> bool:
-    """Return whether a customer spends clearly more a day under the partner than before."""
-    sql = """
+def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
+    """Return whether events say that the customer agreed, or who brought it was not the rep."""
+    for event in seen.events_about(customer):
+        happened = event["at"].date()
+        is_near = day - _AROUND <= happened <= day + _AROUND
+        if not is_near or event["party"] not in ("", partner):
+            continue
+        if event["kind"] == "consent":
+            return True
+        by_rep = event["actor"] in seen.reps
+        if event["kind"] in ("association", "registration") and not by_rep:
+            return True
+    return False
+
+
+def _has_grown(seen: Seen, ones: Sequence[HandedOver]) -> bool:
+    """Return whether customers spend clearly more a day under the partner than before, in all."""
+    before = after = 0.0
+    for one in ones:
+        sql = """
 SELECT sum(effective) FILTER (WHERE day < ?) AS before, min(day) AS first,
        sum(effective) FILTER (WHERE day >= ?) AS after, max(day) AS last
 FROM sold WHERE customer = ?"""
-    (row,) = seen.query(sql, [one.day, one.day, one.customer])
-    days_before, days_after = (one.day - row["first"]).days, (row["last"] - one.day).days + 1
-    before, after = row["before"] or 0.0, row["after"] or 0.0
-    if days_after < 1 or before <= 0:
-        return False
-    return bool(after / days_after > _MOST_GROWTH * before / days_before)
+        (row,) = seen.query(sql, [one.day, one.day, one.customer])
+        before += (row["before"] or 0.0) / (one.day - row["first"]).days
+        after += (row["after"] or 0.0) / max(1, (row["last"] - one.day).days + 1)
+    return after > _MOST_GROWTH * before
 
 
 def _alert(seen: Seen, rep: str, partner: str, ones: Sequence[HandedOver], chance: float) -> Alert:
@@ -103,13 +139,13 @@ def _alert(seen: Seen, rep: str, partner: str, ones: Sequence[HandedOver], chanc
         found = seen.query(sql, [one.customer, partner, one.day])
         groups += [row["group_id"] for row in found]
     links = [Evidence("handed-over", "links", one.link) for one in ones]
-    rows = seen.rows_of(groups)
     return Alert(
         parties=tuple(sorted((rep, partner))),
         customers=tuple(sorted(one.customer for one in ones)),
         start=min(one.day for one in ones),
         end=seen.period.last_day,
-        evidence=(*links, *seen.as_evidence(rows, "credited-after", 5)),
+        evidence=tuple(links),
         p=chance,
-        rows=rows,
+        groups=tuple(groups),
+        shows="credited-after",
     )

@@ -2,8 +2,8 @@
 
 Mechanism: a ring buys and sells the same goods so that its volume earns a rebate. What is compared:
 trades by serial number, else by item and quantity, which come back to their first seller through
-two others at least within half a year. Were the days of the trades of an item shuffled, would as
-many rings close? Goods that are sent back to whoever sold them are returns and no ring.
+two others at least within half a year. Were the buyers of an item dealt again among its trades,
+would as many rings close? Goods that are sent back to whoever sold them are returns and no ring.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from fenrun.integrity.chance import as_extreme, dealt_again
+from fenrun.integrity.chance import Floats, as_extreme, dealt_again
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
 from fenrun.tables.latest import Known
@@ -32,18 +32,25 @@ Ring = tuple[Known, ...]
 def look(seen: Seen) -> Outcome:
     """Return the rings of each group of parties, with how likely as many close by chance."""
     trades = [row for row in seen.trades if row["day"] in seen.period.span]
-    by_goods = defaultdict[tuple[str, ...], list[Known]](list)
-    for trade in sorted(trades, key=lambda row: (row["day"], row["trade"])):
-        by_goods[_goods(trade)].append(trade)
-    rings = defaultdict[frozenset[str], list[Ring]](list)
-    for of in by_goods.values():
-        for ring in _rings(of):
-            rings[frozenset(trade["seller"] for trade in ring)].append(ring)
-    by_chance = _by_chance(list(by_goods.values())) if rings else np.zeros(1)
+    trades.sort(key=lambda row: (row["day"], row["trade"]))
+    rings = _by_parties(trades)
+    by_chance = _by_chance(trades) if rings else np.zeros(0)
     alerts = []
     for parties, found in sorted(rings.items(), key=lambda item: sorted(item[0])):
         alerts.append(_alert(seen, parties, found, as_extreme(len(found), by_chance)))
-    return Outcome(len(by_goods), alerts)
+    return Outcome(len({trade["seller"] for trade in trades}), alerts)
+
+
+def _by_parties(trades: Sequence[Known]) -> dict[frozenset[str], list[Ring]]:
+    """Return the rings by the parties that they go through; trades are in the order of days."""
+    by_goods = defaultdict[tuple[str, ...], list[Known]](list)
+    for trade in trades:
+        by_goods[_goods(trade)].append(trade)
+    found = defaultdict[frozenset[str], list[Ring]](list)
+    for of in by_goods.values():
+        for ring in _rings(of):
+            found[frozenset(trade["seller"] for trade in ring)].append(ring)
+    return found
 
 
 def _goods(trade: Known) -> tuple[str, ...]:
@@ -90,21 +97,19 @@ def _way_back(trades: Sequence[Known], start: int, used: set[int]) -> list[int]:
     return []
 
 
-def _by_chance(goods: Sequence[Sequence[Known]]) -> np.ndarray:
-    """Return how many rings close for one group of parties at most, with the days shuffled."""
+def _by_chance(trades: Sequence[Known]) -> Floats:
+    """Return how many rings close for one group of parties at most, with the buyers dealt again."""
+    by_item = defaultdict[str, list[Known]](list)
+    for trade in trades:
+        by_item[trade["item"]].append(trade)
 
     def most(rng: np.random.Generator) -> float:
-        counts = defaultdict[frozenset[str], int](int)
-        for of in goods:
-            days = rng.permutation([trade["day"].toordinal() for trade in of])
-            dealt = [
-                trade | {"day": type(trade["day"]).fromordinal(int(day))}
-                for trade, day in zip(of, days)
-            ]
-            dealt.sort(key=lambda row: row["day"])
-            for ring in _rings(dealt):
-                counts[frozenset(trade["seller"] for trade in ring)] += 1
-        return float(max(counts.values(), default=0))
+        dealt = []
+        for of in by_item.values():
+            buyers = rng.permutation(np.array([trade["buyer"] for trade in of], dtype=object))
+            dealt += [trade | {"buyer": buyer} for trade, buyer in zip(of, buyers)]
+        found = _by_parties(dealt)
+        return float(max((len(rings) for rings in found.values()), default=0))
 
     return dealt_again(most, _TIMES, "rings")
 

@@ -3,8 +3,9 @@
 Mechanism: an operator of the customer enters a rival's id on some orders a month; the total falls
 too slowly for anybody to see. What is compared: the orders of one customer with each other. Were
 the rival's orders dealt again among the customer's orders of the same product, would as many come
-from one operator, and as late? A rival that sells one product has all orders of it: that says
-nothing.
+from one operator? That they are late as well makes it less likely still; late alone says nothing,
+for a second partner that the customer chose is late too. Nor does a rival that sells all of one
+product.
 """
 
 from __future__ import annotations
@@ -13,14 +14,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from fenrun.integrity.chance import as_extreme, dealt_again, together
-from fenrun.integrity.findings import Alert, Evidence, Outcome
-from fenrun.integrity.seen import PARTNER, Seen
+from fenrun.integrity.chance import Draw, by_dealing, together
+from fenrun.integrity.findings import Alert, Outcome
+from fenrun.integrity.seen import Seen
 
 Order = dict[str, Any]
-_TIMES = 2_000
 _FEWEST = 4
 _ORDERS = """
 SELECT customer, order_id, min(day) AS day, arg_max(operator, abs(effective)) AS operator,
@@ -49,55 +47,50 @@ def look(seen: Seen) -> Outcome:
         for rival, count in sorted(rivals.items()):
             tried += 1
             if count >= _FEWEST:
-                alerts.append(_alert(seen, customer, owner[0][0], rival, orders))
+                alerts.append(_alert(seen, customer, rival, orders))
     return Outcome(tried, alerts)
 
 
-def _alert(seen: Seen, customer: str, owner: str, rival: str, orders: Sequence[Order]) -> Alert:
+def _alert(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -> Alert:
     stolen = [order for order in orders if order["partner"] == rival]
-    rows = seen.rows_of(group for order in stolen for group in order["groups"])
-    links = {
-        link["subject"]: link["link_id"]
-        for link in seen.links
-        if link["of_kind"] == "order" and link["role"] == PARTNER and link["party"] == rival
-    }
-    names = [order["order_id"] for order in stolen]
-    registered = [Evidence("registered", "links", links[name]) for name in names if name in links]
+    names = sorted(order["order_id"] for order in stolen)
     return Alert(
         parties=(rival,),
         customers=(customer,),
-        orders=tuple(sorted(names)),
+        orders=tuple(names),
         start=min(order["day"] for order in stolen),
         end=max(order["day"] for order in stolen),
-        evidence=(*registered, *seen.as_evidence(rows, "rival-order", 5)),
-        p=_chance(customer, rival, orders),
-        rows=rows,
+        evidence=seen.registered(names, rival),
+        p=_chance(rival, orders),
+        groups=tuple(group for order in stolen for group in order["groups"]),
+        shows="rival-order",
     )
 
 
-def _chance(customer: str, rival: str, orders: Sequence[Order]) -> float:
-    """Return how likely a rival's orders come from one operator, and so late, by chance."""
-    marks = np.array([order["partner"] == rival for order in orders])
-    products = np.unique([order["product"] for order in orders], return_inverse=True)[1]
-    operators = np.unique([order["operator"] for order in orders], return_inverse=True)[1]
-    ranks = np.argsort(np.argsort([order["day"].toordinal() for order in orders], kind="stable"))
+def _chance(rival: str, orders: Sequence[Order]) -> float:
+    """Return how likely a rival's orders come from one operator, and so late, by chance.
 
-    def dealt(rng: np.random.Generator) -> np.ndarray:
-        found = marks.copy()
-        for product in np.unique(products):
-            among = np.flatnonzero(products == product)
-            found[among] = marks[rng.permutation(among)]
-        return found
+    Being late makes them less likely, but no finding where they come from many operators. As there
+    are several operators who could be the one, each of them counts.
+    """
+    operators = sorted({order["operator"] for order in orders})
+    least = min(_dealt(rival, orders, [o["operator"] == who for o in orders]) for who in operators)
+    by_operator = min(1.0, least * len(operators))
+    middle = sorted(order["day"] for order in orders)[len(orders) // 2]
+    by_day = _dealt(rival, orders, [order["day"] >= middle for order in orders])
+    return max(by_operator, together(by_operator, by_day))
 
-    def operator_share(of: np.ndarray) -> float:
-        return float(np.bincount(operators[of]).max())
 
-    def lateness(of: np.ndarray) -> float:
-        return float(ranks[of].sum())
+def _dealt(rival: str, orders: Sequence[Order], meant: Sequence[bool]) -> float:
+    """Return how likely as many of the orders that are meant are a rival's by chance.
 
-    names = (customer, rival)
-    by_operator = dealt_again(lambda rng: operator_share(dealt(rng)), _TIMES, "operator", *names)
-    by_day = dealt_again(lambda rng: lateness(dealt(rng)), _TIMES, "day", *names)
-    return together(
-        as_extreme(operator_share(marks), by_operator), as_extreme(lateness(marks), by_day)
-    )
+    Its orders are dealt again among those of the same product.
+    """
+    draws = []
+    for product in sorted({order["product"] for order in orders}):
+        of = [(o, is_meant) for o, is_meant in zip(orders, meant) if o["product"] == product]
+        drawn = [order for order, is_meant in of if is_meant]
+        marked = sum(order["partner"] == rival for order, _ in of)
+        found = sum(order["partner"] == rival for order in drawn)
+        draws.append(Draw(found, len(drawn), marked, len(of)))
+    return by_dealing(draws)

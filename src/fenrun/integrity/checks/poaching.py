@@ -64,15 +64,12 @@ def _month(one: Association) -> str:
 
 
 def _associations(seen: Seen) -> Iterator[Association]:
-    events = defaultdict[str, list[Known]](list)
-    for event in sorted(seen.events, key=lambda row: (row["at"], row["event"])):
-        events[event["customer"]].append(event)
     for link in seen.links:
         if link["of_kind"] != "customer" or link["role"] != PARTNER:
             continue
         if link["valid_from"] in seen.period.span:
             customer, partner, day = link["subject"], link["party"], link["valid_from"]
-            contact = _contact(events[customer], partner, day)
+            contact = _contact(seen.events_about(customer), partner, day)
             yield Association(customer, partner, day, link["link_id"], contact)
 
 
@@ -108,5 +105,6 @@ def _alert(seen: Seen, partner: str, ones: Sequence[Association], chance: float)
         end=seen.period.last_day,
         evidence=tuple(row for pair in pairs for row in pair),
         p=chance,
-        rows=seen.rows_of(groups),
+        groups=tuple(groups),
+        shows="credited-after",
     )

@@ -79,8 +79,6 @@ def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:
 
 
 def _alert(seen: Seen, paid: Known, agreement: Known | None, parties: Sequence[str]) -> Alert:
-    groups = _billed(seen, paid["customer"], paid["day"])
-    rows = seen.rows_of(groups)
     evidence = [Evidence("prepaid", "payments", paid["payment"])]
     if agreement:
         evidence.append(Evidence("agreed", "agreements", agreement["agreement"]))
@@ -89,14 +87,15 @@ def _alert(seen: Seen, paid: Known, agreement: Known | None, parties: Sequence[s
         customers=(paid["customer"],),
         start=paid["day"],
         end=paid["day"],
-        evidence=(*evidence, *seen.as_evidence(rows, "prepaid-charge")),
-        rows=rows,
+        evidence=tuple(evidence),
+        groups=_billed(seen, paid["customer"], paid["day"]),
+        shows="prepaid-charge",
     )
 
 
-def _billed(seen: Seen, customer: str, day: date) -> list[int]:
+def _billed(seen: Seen, customer: str, day: date) -> tuple[int, ...]:
     """Return the groups by which a prepayment is billed: purchases of the customer near its day."""
     sql = """
 SELECT group_id FROM sold WHERE customer = ? AND category = 'Purchase' AND day BETWEEN ? AND ?"""
     found = seen.query(sql, [customer, day - _NEAR, day + _NEAR])
-    return [row["group_id"] for row in found]
+    return tuple(row["group_id"] for row in found)

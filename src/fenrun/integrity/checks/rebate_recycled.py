@@ -26,7 +26,7 @@ SELECT t.floor, s.customer, CAST(date_trunc('month', g.day) AS DATE) AS month, g
 FROM met_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
 JOIN (SELECT group_id, unnest(met) AS floor FROM met_groups) AS t ON t.group_id = g.group_id
-WHERE s.customer <> '' AND coalesce(g.category, 'Usage') NOT IN ('Credit', 'Tax')
+WHERE s.customer <> ''
 GROUP BY ALL
 ORDER BY ALL"""
 _SPENT = "SELECT customer, month, currency, sum(billed) AS billed FROM sold GROUP BY ALL"
@@ -40,10 +40,9 @@ def look(seen: Seen) -> Outcome:
     passed = _passed_on(seen)
     if not floors or not passed:
         return Outcome()
-    seen.charges.run(
-        *("met_groups", "priced_shares"),
-        terms={name: seen.charges.covers(row) for name, row in floors.items()},
-    )
+    sale = f"coalesce({seen.charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
+    terms = {name: f"{sale} AND {seen.charges.covers(row)}" for name, row in floors.items()}
+    seen.charges.run("met_groups", "priced_shares", terms=terms)
     spent = {
         (row["customer"], row["month"], row["currency"]): row["billed"]
         for row in seen.query(_SPENT)
@@ -103,7 +102,6 @@ def _alert(seen: Seen, customer: str, rows: Sequence[Known]) -> Alert:
         + ") ORDER BY ALL",
         [customer],
     )
-    charges = seen.rows_of(row["group_id"] for row in sold)
     return Alert(
         parties=tuple(sorted({row["partner"] for row in sold} - {""})),
         customers=(customer,),
@@ -112,9 +110,9 @@ def _alert(seen: Seen, customer: str, rows: Sequence[Known]) -> Alert:
         evidence=(
             *(Evidence("floor", "floors", floor) for floor in sorted({r["floor"] for r in rows})),
             *_declared(seen, customer, months),
-            *seen.as_evidence(charges, "passed-below"),
         ),
-        rows=charges,
+        groups=tuple(row["group_id"] for row in sold),
+        shows="passed-below",
     )
 
 

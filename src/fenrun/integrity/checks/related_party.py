@@ -31,7 +31,11 @@ _SAME = {
 """How often parties that are one and the same share a kind of identity."""
 _MOST_SHARING = 50
 """Values that more parties have say nothing at all, and would make many pairs."""
-_LEAST = 0.9
+_SEEN, _LEAST = 0.05, 0.9
+"""How likely a tie must be by identities alone, and with the customers that followed."""
+_FOLLOW = 0.5
+"""How often a customer that leaves whom it was with follows to a party that is tied to that one."""
+_MOST_BY_FOLLOWING = 100.0
 Pair = tuple[str, str]
 
 
@@ -49,9 +53,10 @@ def look(seen: Seen) -> Outcome:
     ties |= _declared(seen)
     alerts = []
     for (partner, source), tie in sorted(_of_partners(seen, ties)):
-        if tie.posterior >= _LEAST:
-            followers = list(_followers(seen, partner, source))
-            if followers:
+        followers = list(_followers(seen, partner, source)) if tie.posterior >= _SEEN else []
+        if followers:
+            tie = _with_followers(seen, tie, partner, followers)
+            if tie.posterior >= _LEAST:
                 alerts.append(_alert(seen, partner, source, tie, followers))
     return Outcome(len(ties), alerts)
 
@@ -131,6 +136,22 @@ def _through(ties: Mapping[Pair, Tie], partners: set[str]) -> Iterator[tuple[str
                     yield partner, third, Tie(tie.posterior * more.posterior, evidence)
 
 
+def _with_followers(seen: Seen, tie: Tie, partner: str, followers: Sequence[Known]) -> Tie:
+    """Return a tie as it is after customers followed: what that says, identities alone do not.
+
+    By chance a customer comes to a partner as often as all customers do.
+    """
+    came = [
+        link["party"]
+        for link in seen.links
+        if link["of_kind"] == "customer" and link["role"] == PARTNER
+    ]
+    by_chance = (came.count(partner) - len(followers) + 1) / (len(came) + 1)
+    said = min(_MOST_BY_FOLLOWING, max(1.0, _FOLLOW / by_chance) ** len(followers))
+    odds = tie.posterior / max(1e-12, 1 - tie.posterior) * said
+    return Tie(odds / (1 + odds), tie.evidence)
+
+
 def _followers(seen: Seen, partner: str, source: str) -> Iterator[Known]:
     """Yield the links by which customers came under a partner from a rep or a rival."""
     for link in seen.links:
@@ -159,5 +180,6 @@ def _alert(seen: Seen, partner: str, source: str, tie: Tie, followers: Sequence[
         end=seen.period.last_day,
         evidence=(*tie.evidence, *followed),
         p=1 - tie.posterior,
-        rows=seen.rows_of(groups),
+        groups=tuple(groups),
+        shows="credited-after",
     )

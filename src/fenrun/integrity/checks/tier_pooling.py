@@ -15,8 +15,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from fenrun.integrity.chance import Draw, by_dealing
-from fenrun.integrity.findings import Alert, Evidence, Outcome
-from fenrun.integrity.seen import PARTNER, Seen
+from fenrun.integrity.findings import Alert, Outcome
+from fenrun.integrity.seen import Seen
 
 Order = dict[str, Any]
 _LAST_DAYS = 5
@@ -60,21 +60,16 @@ def _is_late(day: date) -> bool:
 
 
 def _alert(seen: Seen, partner: str, pooled: Sequence[Order], chance: float) -> Alert:
-    rows = seen.rows_of(group for order in pooled for group in order["groups"])
     names = sorted(order["order_id"] for order in pooled)
-    links = {
-        link["subject"]: link["link_id"]
-        for link in seen.links
-        if link["of_kind"] == "order" and link["role"] == PARTNER and link["party"] == partner
-    }
-    registered = [Evidence("registered", "links", links[name]) for name in names if name in links]
+    registered = seen.registered(names, partner)
     return Alert(
-        parties=tuple(sorted({partner, *(order["own"] for order in pooled)} - {""})),
+        parties=(partner,),
         customers=tuple(sorted({order["customer"] for order in pooled})),
         orders=tuple(names),
         start=min(order["day"] for order in pooled),
         end=max(order["day"] for order in pooled),
-        evidence=(*registered, *seen.as_evidence(rows, "pooled", 5)),
+        evidence=registered,
         p=chance,
-        rows=rows,
+        groups=tuple(group for order in pooled for group in order["groups"]),
+        shows="pooled",
     )

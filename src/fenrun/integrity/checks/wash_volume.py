@@ -20,8 +20,8 @@ from fenrun.integrity.seen import Seen
 Customer = dict[str, Any]
 _TIME_TO_USE = timedelta(days=60)
 _FEWEST = 2
-_BUSY = ("login", "order", "call")
-"""What people do at a customer that is alive."""
+_BUSY = ("login", "order")
+"""What people of a customer do that is alive."""
 _CUSTOMERS = """
 SELECT customer, arg_max(partner, abs(effective)) AS partner, min(day) AS first, max(day) AS last,
        sum(billed) AS billed, sum(used) AS used, list(DISTINCT group_id) AS groups
@@ -62,13 +62,13 @@ def look(seen: Seen) -> Outcome:
 
 
 def _alert(seen: Seen, partner: str, unused: Sequence[Customer], chance: float) -> Alert:
-    rows = seen.rows_of(group for row in unused for group in row["groups"])
     return Alert(
         parties=(partner,),
         customers=tuple(row["customer"] for row in unused),
         start=min(row["first"] for row in unused),
         end=max(row["last"] for row in unused),
-        evidence=seen.as_evidence(rows, "unused"),
+        evidence=(),
         p=chance,
-        rows=rows,
+        groups=tuple(group for row in unused for group in row["groups"]),
+        shows="unused",
     )
