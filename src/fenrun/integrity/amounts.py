@@ -1,4 +1,4 @@
-"""What a case earned its payees: settled by the engine with and without the rows it rests on."""
+"""Amounts of cases: what they earned their payees, by the engine with and without their rows."""
 
 from __future__ import annotations
 

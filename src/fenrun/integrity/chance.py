@@ -1,4 +1,4 @@
-"""How likely something is by chance: exact and permutation tests, and false discovery.
+"""Tests of how likely something is by chance: exact and permutation tests, and false discovery.
 
 No test here rests on a curve that counts are supposed to follow: chance is what the same facts look
 like when they are dealt again.
@@ -43,7 +43,8 @@ def by_dealing(draws: Sequence[Draw]) -> float:
     chances = np.ones(1)
     for draw in draws:
         chances = np.convolve(chances, _chances(draw))
-    return float(min(1.0, chances[found:].sum()))
+    chance: float = chances[found:].sum().item()
+    return min(1.0, chance)
 
 
 def _chances(draw: Draw) -> Floats:
@@ -71,7 +72,8 @@ def together(one: float, other: float) -> float:
 
 def as_extreme(found: float, by_chance: Floats) -> float:
     """Return the share of what chance gives that is as large as what was found, with itself."""
-    return float((1 + int((by_chance >= found - 1e-12).sum())) / (1 + len(by_chance)))
+    as_large: int = (by_chance >= found).sum().item()
+    return (1 + as_large) / (1 + len(by_chance))
 
 
 def dealt_again(

@@ -1,4 +1,4 @@
-"""What checks find: alerts with their evidence, and the cases that they make together."""
+"""Alerts of checks with their evidence, and the cases that they make together."""
 
 from __future__ import annotations
 
@@ -55,12 +55,14 @@ class Alert:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a check did."""
+    """The work of a check, and what came of it."""
 
     tried: int = 0
     """How many parties, pairs or rows it looked at."""
     alerts: Sequence[Alert] = ()
     """Of a statistical check: all that were tried, each with its p."""
+    adjusted: bool = False
+    """True if a p says already how likely it is of any that were tried."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Checked:
-    """Whether and how far a check ran."""
+    """A check that ran, or could not."""
 
     check: str
     scheme: str

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from math import inf
 
 from fenrun.integrity.chance import discoveries
 from fenrun.integrity.checks import Check
@@ -36,7 +37,8 @@ def cases_of(looked: Looked) -> list[Case]:
 def _within(outcome: Outcome) -> list[float]:
     """Return the q of each alert within its check: what was tried and is no alert has p = 1."""
     p = [1.0 if alert.p is None else alert.p for alert in outcome.alerts]
-    return discoveries([*p, *[1.0] * (outcome.tried - len(p))])[: len(p)]
+    others = 0 if outcome.adjusted else outcome.tried - len(p)
+    return discoveries([*p, *[1.0] * others])[: len(p)]
 
 
 def _among_checks(looked: Looked) -> float:
@@ -51,7 +53,7 @@ def _among_checks(looked: Looked) -> float:
         if check.kind not in (INVARIANT, LINK) and outcome.tried
     ]
     chosen = sum(q <= QUEUE for q in discoveries(families))
-    return len(families) / chosen if chosen else float("inf")
+    return len(families) / chosen if chosen else inf
 
 
 def _accepted(

@@ -1,4 +1,4 @@
-"""What the checks read of a workspace: charges of some months, book, terms, events."""
+"""The facts that checks read of a workspace: charges of some months, book, terms, events."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from fenrun.base.money import natural_type
 from fenrun.base.when import Period
 from fenrun.book.in_words import KnownBook
 from fenrun.engine.duckdb import DuckDB
@@ -212,12 +213,11 @@ def see(store: Store, period: Period, known: datetime | None = None) -> Seen:
 
 
 def _link_table(links: Sequence[Known]) -> pa.Table:
-    """Return links as the steps read them; shares are only compared."""
+    """Return links as the steps read them."""
     found: dict[str, Any] = {
         name: pa.array([link[name] for link in links], pa.string()) for name in _LINK
     }
     for name in ("valid_from", "valid_to"):
         found[name] = pa.array([link[name] for link in links], pa.date32())
-    return pa.table(
-        found | {"share": pa.array([float(link["share"]) for link in links], pa.float64())}
-    )
+    shares = [link["share"] for link in links]
+    return pa.table(found | {"share": pa.array(shares, natural_type(shares))})

@@ -42,11 +42,11 @@ SELECT g.group_id, g.order_id, g.operator, g.region, g.product, g.category, g.cu
        CAST(date_trunc('month', g.day) AS DATE) AS month, s.customer,
        coalesce(any_value(o.partner), arg_max(l.party, (l.share, l.party)), '') AS partner,
        coalesce(arg_max(l.party, (l.share, l.party)), '') AS own,
-       any_value(CAST(g.billed * s.share AS DOUBLE)) AS billed,
-       any_value(CAST(g.effective * s.share AS DOUBLE)) AS effective,
-       any_value(CAST(g.list * s.share AS DOUBLE)) AS list,
-       any_value(CAST(g.cost * s.share AS DOUBLE)) AS cost,
-       any_value(CAST(g.used * s.share AS DOUBLE)) AS used,
+       any_value(g.billed * s.share) AS billed,
+       any_value(g.effective * s.share) AS effective,
+       any_value(g.list * s.share) AS list,
+       any_value(g.cost * s.share) AS cost,
+       any_value(g.used * s.share) AS used,
        any_value(g.charges) AS charges
 FROM sold_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,7 @@ def _people(partners: int, seed: int) -> Market:
         region = market.one_of(REGIONS)
         market.region[customer] = region
         market.rep[customer] = market.one_of(reps[region])
-        market.size[customer] = float(rng.lognormal(8, 0.8))
+        market.size[customer] = rng.lognormal(8, 0.8)
         market.operators[customer] = [f"{customer}-U{n}" for n in range(1, rng.integers(3, 6))]
         if market.chance(0.65):
             market.partner[customer] = market.one_of(near[region])
@@ -169,8 +170,8 @@ def _honest_orders(market: Market) -> None:
                         "operator": market.one_of(market.operators[customer]),
                         "product": market.one_of(PRODUCTS),
                         "region": place,
-                        "list": round(market.size[customer] * float(market.rng.gamma(4, 0.25)), 2),
-                        "paid": float(market.rng.choice([1.0, 0.95, 0.9, 0.85, 0.8])),
+                        "list": round(market.size[customer] * market.rng.gamma(4, 0.25), 2),
+                        "paid": market.rng.choice([1.0, 0.95, 0.9, 0.85, 0.8]).item(),
                         "used": not idle,
                     }
                 )
@@ -230,6 +231,8 @@ def _honest_terms(market: Market) -> None:
         if partner and market.chance(0.2):
             for month in range(1, 13):
                 _pay(market, date(YEAR, month, 20), partner, customer, market.size[customer])
+        if partner and market.chance(0.05):  # a little of the rebate, far above the floor
+            _pay(market, date(YEAR, 4, 25), partner, customer, market.size[customer] / 10, "t")
         if partner and market.chance(0.02):
             day = day_of(market.rng.integers(30, 330))
             _prepay(market, customer, partner, day)
@@ -281,7 +284,7 @@ def _honest_trades(market: Market) -> None:
         day = day_of(market.rng.integers(0, 250))
         if market.chance(0.06):
             chain.append(chain[-2])
-        for at, (seller, buyer) in enumerate(zip(chain, chain[1:])):
+        for at, (seller, buyer) in enumerate(pairwise(chain)):
             if seller != buyer:
                 row = _trade(day + timedelta(days=7 * at), seller, buyer, f"D{number}", 90 + 9 * at)
                 market.add("trades", **row)
@@ -321,7 +324,7 @@ def _moves(market: Market, customer: str) -> bool:
     return any(row["customer"] == customer for row in market.tables.get("moves", ()))
 
 
-def _own(market: Market, level: int) -> None:
+def _tie(market: Market, level: int) -> None:
     """G02: a partner that is tied to a rep, whose customers come to it."""
     rep, partner = market.one_of(market.reps), market.one_of(market.partners)
     mine = [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
@@ -478,7 +481,7 @@ def _wash(market: Market, level: int) -> None:
 
 SCHEMES: Mapping[str, Callable[[Market, int], None]] = {
     "G01": _hand_over,
-    "G02": _own,
+    "G02": _tie,
     "G03": _steal,
     "G04": _shift,
     "G05": _recycle,

@@ -39,17 +39,17 @@ class Check:
 
 
 CHECKS = (
-    Check("book-handed-over", "G01", STATISTICAL, ("links",), book_handed_over.look),
-    Check("related-party", "G02", LINK, ("identities",), related_party.look),
-    Check("order-stealing", "G03", STATISTICAL, ("x_OrderId",), order_stealing.look),
-    Check("region-shifting", "G04", STATISTICAL, ("x_OrderId", "RegionId"), region_shifting.look),
-    Check("rebate-recycled", "G05", INVARIANT, ("floors", "passed-on"), rebate_recycled.look),
-    Check("circular-trade", "G06", STATISTICAL, ("trades",), circular_trade.look),
-    Check("coupon-diverted", "G07", INVARIANT, ("coupons", "x_CouponId"), coupon_diverted.look),
-    Check("prepay-fronted", "G08", INVARIANT, ("payments",), prepay_fronted.look),
-    Check("tier-pooling", "G09", STATISTICAL, ("x_OrderId",), tier_pooling.look),
-    Check("poaching", "G10", STATISTICAL, ("events",), poaching.look),
-    Check("dumping", "G11", INVARIANT, ("floors",), dumping.look),
-    Check("wash-volume", "G12", STATISTICAL, ("ConsumedQuantity",), wash_volume.look),
+    Check("book-handed-over", "G01", STATISTICAL, ("links",), book_handed_over.run),
+    Check("related-party", "G02", LINK, ("identities",), related_party.run),
+    Check("order-stealing", "G03", STATISTICAL, ("x_OrderId",), order_stealing.run),
+    Check("region-shifting", "G04", STATISTICAL, ("x_OrderId", "RegionId"), region_shifting.run),
+    Check("rebate-recycled", "G05", INVARIANT, ("floors", "passed-on"), rebate_recycled.run),
+    Check("circular-trade", "G06", STATISTICAL, ("trades",), circular_trade.run),
+    Check("coupon-diverted", "G07", INVARIANT, ("coupons", "x_CouponId"), coupon_diverted.run),
+    Check("prepay-fronted", "G08", INVARIANT, ("payments",), prepay_fronted.run),
+    Check("tier-pooling", "G09", STATISTICAL, ("x_OrderId",), tier_pooling.run),
+    Check("poaching", "G10", STATISTICAL, ("events",), poaching.run),
+    Check("dumping", "G11", INVARIANT, ("floors",), dumping.run),
+    Check("wash-volume", "G12", STATISTICAL, ("ConsumedQuantity",), wash_volume.run),
 )
 """All checks, in the order of their schemes."""

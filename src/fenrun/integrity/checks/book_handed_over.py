@@ -13,6 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from decimal import Decimal
 
 from fenrun.integrity.chance import Draw, by_dealing
 from fenrun.integrity.findings import Alert, Evidence, Outcome
@@ -20,7 +21,7 @@ from fenrun.integrity.seen import PARTNER, REP, Seen
 
 _DIRECT = timedelta(days=30)
 """How long a customer must have bought directly before."""
-_MOST_GROWTH = 1.25
+_MOST_GROWTH = Decimal("1.25")
 """Usage a day after, beside before, from which the partner sold something."""
 _FEWEST = 3
 _AROUND = timedelta(days=30)
@@ -38,7 +39,7 @@ class HandedOver:
     link: str
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return each rep and partner, with how likely as many handovers are by chance."""
     moved = list(_handed_over(seen))
     to_partner, in_region = _associations(seen, moved)
@@ -120,15 +121,15 @@ def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
 
 def _has_grown(seen: Seen, ones: Sequence[HandedOver]) -> bool:
     """Return whether customers spend clearly more a day under the partner than before, in all."""
-    before = after = 0.0
+    before = after = Decimal(0)
     for one in ones:
         sql = """
 SELECT sum(effective) FILTER (WHERE day < ?) AS before, min(day) AS first,
        sum(effective) FILTER (WHERE day >= ?) AS after, max(day) AS last
 FROM sold WHERE customer = ?"""
         (row,) = seen.query(sql, [one.day, one.day, one.customer])
-        before += (row["before"] or 0.0) / (one.day - row["first"]).days
-        after += (row["after"] or 0.0) / max(1, (row["last"] - one.day).days + 1)
+        before += (row["before"] or 0) / (one.day - row["first"]).days
+        after += (row["after"] or 0) / max(1, (row["last"] - one.day).days + 1)
     return after > _MOST_GROWTH * before
 
 

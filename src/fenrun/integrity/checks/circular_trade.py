@@ -24,12 +24,12 @@ _SPAN = timedelta(days=183)
 _LONGEST = 6
 _FEWEST_PARTIES = 3
 _TIMES = 400
-_MOST_ADDED = 1.02
+_MOST_ADDED = Decimal("1.02")
 """The price of the last trade beside the first from which value may have been added."""
 Ring = tuple[Known, ...]
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return the rings of each group of parties, with how likely as many close by chance."""
     trades = [row for row in seen.trades if row["day"] in seen.period.span]
     trades.sort(key=lambda row: (row["day"], row["trade"]))
@@ -38,7 +38,8 @@ def look(seen: Seen) -> Outcome:
     alerts = []
     for parties, found in sorted(rings.items(), key=lambda item: sorted(item[0])):
         alerts.append(_alert(seen, parties, found, as_extreme(len(found), by_chance)))
-    return Outcome(len({trade["seller"] for trade in trades}), alerts)
+    goods = {_goods(trade) for trade in trades}
+    return Outcome(len(goods), alerts, adjusted=True)
 
 
 def _by_parties(trades: Sequence[Known]) -> dict[frozenset[str], list[Ring]]:
@@ -72,7 +73,7 @@ def _rings(trades: Sequence[Known]) -> Iterator[Ring]:
             ring = tuple(trades[at] for at in path)
             price = ring[-1]["amount"] / ring[-1]["quantity"] if ring[-1]["quantity"] else None
             was = first["amount"] / first["quantity"] if first["quantity"] else None
-            if price is None or was is None or float(price) <= float(was) * _MOST_ADDED:
+            if price is None or was is None or price <= was * _MOST_ADDED:
                 yield ring
 
 
@@ -109,7 +110,7 @@ def _by_chance(trades: Sequence[Known]) -> Floats:
             buyers = rng.permutation(np.array([trade["buyer"] for trade in of], dtype=object))
             dealt += [trade | {"buyer": buyer} for trade, buyer in zip(of, buyers)]
         found = _by_parties(dealt)
-        return float(max((len(rings) for rings in found.values()), default=0))
+        return max((len(rings) for rings in found.values()), default=0)
 
     return dealt_again(most, _TIMES, "rings")
 

@@ -19,7 +19,7 @@ from fenrun.tables.latest import Known
 _DIVERTED = ("customer", "purpose")
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return the coupons that somebody else spent, or that were spent on something else."""
     coupons = {row["coupon"]: row for row in seen.terms.coupons}
     found: dict[tuple[str, str], list[Known]] = defaultdict(list)

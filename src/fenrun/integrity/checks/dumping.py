@@ -13,7 +13,7 @@ from fenrun.integrity.seen import Seen
 from fenrun.pricing.breaches import Sale, breaches_of
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return the sales below floors, by floor, customer and who sold."""
     found = breaches_of(seen.store, seen.period, seen.known)
     tried = len(found.breaches) + len(found.covered)

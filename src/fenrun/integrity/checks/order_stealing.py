@@ -31,7 +31,7 @@ GROUP BY customer, order_id
 ORDER BY customer, day, order_id"""
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return each customer and rival partner, with how likely such orders are by chance."""
     by_customer = defaultdict[str, list[Order]](list)
     for order in seen.query(_ORDERS):

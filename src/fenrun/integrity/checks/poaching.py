@@ -38,7 +38,7 @@ class Association:
     """The vendor's contact shortly before; empty for none."""
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return each partner, with how likely as many associations after a contact are by chance."""
     all_of = list(_associations(seen))
     in_month = Counter(_month(one) for one in all_of)

@@ -25,7 +25,7 @@ _NEAR = timedelta(days=45)
 _YEARS = Decimal("1.5")
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return the prepayments of years that partners paid for their customers."""
     paid = [row for row in seen.payments if row["kind"] == "prepay" and row["amount"] > 0]
     agreements = {row["agreement"]: row for row in seen.terms.agreements}
@@ -57,7 +57,7 @@ FROM sold WHERE customer = ? AND category <> 'Purchase'"""
     (row,) = seen.query(sql, [paid["customer"]])
     if not row["months"]:
         return False
-    year = Decimal(repr(row["used"] or 0.0)) / row["months"] * 12
+    year = (row["used"] or 0) / row["months"] * 12
     return bool(paid["amount"] > year * _YEARS)
 
 

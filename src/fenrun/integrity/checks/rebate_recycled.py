@@ -1,4 +1,4 @@
-"""What a customer pays falls below the floor once the rebate is passed on: commission buys revenue.
+"""Rebates that are passed on until a customer pays less than the floor: commission buys revenue.
 
 A fact against the terms: the list price, the floor, and what is passed on, which is a figure
 `passed-on` of the customer, or a payment (transfer or refund) from the partner. What is billed is
@@ -15,14 +15,14 @@ from decimal import Decimal
 from fenrun.base.words import Unreadable
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
-from fenrun.pricing.lines import PASSED_ON
+from fenrun.pricing.lines import PASSED_ON, WIDE
 from fenrun.tables.latest import Known
 from fenrun.terms.limits import parse_limit
 
 _SUMS = """
 SELECT t.floor, s.customer, CAST(date_trunc('month', g.day) AS DATE) AS month, g.currency,
-       sum(CAST(g.list * s.share AS DOUBLE)) AS list,
-       sum(CAST(g.billed * s.share AS DOUBLE)) AS billed
+       sum(g.list * s.share) AS list,
+       sum(g.billed * s.share) AS billed
 FROM met_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
 JOIN (SELECT group_id, unnest(met) AS floor FROM met_groups) AS t ON t.group_id = g.group_id
@@ -31,10 +31,13 @@ GROUP BY ALL
 ORDER BY ALL"""
 _SPENT = "SELECT customer, month, currency, sum(billed) AS billed FROM sold GROUP BY ALL"
 _BACK = ("transfer", "refund")
+_NOTHING = Decimal(0)
+_ROUNDED = Decimal("0.005")
+"""By how much rounding alone can bring a month below a floor."""
 Key = tuple[str, date, str]
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return the customers who pay less than a floor after what is passed on, month by month."""
     floors = {row["floor"]: row for row in seen.terms.floors if _rate(row) is not None}
     passed = _passed_on(seen)
@@ -51,7 +54,9 @@ def look(seen: Seen) -> Outcome:
     below = defaultdict[str, list[Known]](list)
     for row in sums:
         key = (row["customer"], row["month"], row["currency"])
-        if key in passed and _is_below(row, floors[row["floor"]], passed[key], spent.get(key, 0)):
+        if key in passed and _is_below(
+            row, floors[row["floor"]], passed[key], spent.get(key, _NOTHING)
+        ):
             below[row["customer"]].append(row)
     alerts = [_alert(seen, customer, rows) for customer, rows in sorted(below.items())]
     return Outcome(len({row["customer"] for row in sums}), alerts)
@@ -66,9 +71,9 @@ def _rate(floor: Known) -> Decimal | None:
     return limit.rate if limit.basis == "list" else None
 
 
-def _passed_on(seen: Seen) -> dict[Key, tuple[float, float]]:
+def _passed_on(seen: Seen) -> dict[Key, tuple[Decimal, Decimal]]:
     """Return what is passed on to customers by month: an amount, and a rate of what is billed."""
-    found = defaultdict[Key, list[float]](lambda: [0.0, 0.0])
+    found = defaultdict[Key, list[Decimal]](lambda: [_NOTHING, _NOTHING])
     months = {month: date.fromisoformat(f"{month}-01") for month in seen.period.months}
     currencies = {row["currency"] for row in seen.query("SELECT DISTINCT currency FROM sold")}
     for figure in seen.book.figures(figure=PASSED_ON):
@@ -76,22 +81,22 @@ def _passed_on(seen: Seen) -> dict[Key, tuple[float, float]]:
         for currency in [figure["currency"]] if figure["currency"] else currencies:
             if month:
                 at = 0 if figure["currency"] else 1
-                found[figure["party"], month, currency][at] += float(figure["amount"])
+                found[figure["party"], month, currency][at] += figure["amount"]
     for paid in seen.payments:
         month = months.get(f"{paid['day']:%Y-%m}")
         holders = seen.sellers(paid["customer"], paid["day"])
         if month and paid["kind"] in _BACK and paid["payer"] in holders:
-            found[paid["customer"], month, paid["currency"]][0] += float(abs(paid["amount"]))
+            found[paid["customer"], month, paid["currency"]][0] += abs(paid["amount"])
     return {key: (amount, rate) for key, (amount, rate) in found.items()}
 
 
-def _is_below(row: Known, floor: Known, passed: tuple[float, float], spent: float) -> bool:
+def _is_below(row: Known, floor: Known, passed: tuple[Decimal, Decimal], spent: Decimal) -> bool:
     """Return whether a month is at the floor as billed, and below it after what is passed on."""
-    least = float(_rate(floor) or 0) * row["list"]
+    least = (_rate(floor) or _NOTHING) * row["list"] - _ROUNDED
     amount, rate = passed
-    part = row["billed"] / spent if spent else 0.0
+    part = WIDE.divide(row["billed"], spent) if spent else _NOTHING
     net = row["billed"] * (1 - rate) - amount * part
-    return bool(row["list"] > 0 and row["billed"] >= least - 0.005 and net < least - 0.005)
+    return bool(row["list"] > 0 and row["billed"] >= least and net < least)
 
 
 def _alert(seen: Seen, customer: str, rows: Sequence[Known]) -> Alert:

@@ -32,7 +32,7 @@ GROUP BY order_id
 ORDER BY day, order_id"""
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return each branch, with how likely as many customers from elsewhere are by chance."""
     orders = [
         order | {"booked": booked}

@@ -47,7 +47,7 @@ class Tie:
     evidence: tuple[Evidence, ...]
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return the partners that are tied to whose customers follow to them."""
     ties = dict(_shared(seen))
     ties |= _declared(seen)

@@ -31,7 +31,7 @@ GROUP BY order_id
 ORDER BY day, order_id"""
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return each partner and month, with how likely as many late orders of others are."""
     orders = seen.query(_ORDERS)
     by_month = defaultdict[tuple[str, str], list[Order]](list)

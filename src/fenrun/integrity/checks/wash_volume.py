@@ -32,7 +32,7 @@ HAVING sum(billed) > 0
 ORDER BY customer"""
 
 
-def look(seen: Seen) -> Outcome:
+def run(seen: Seen) -> Outcome:
     """Return each partner, with how likely as many idle customers are by chance."""
     end = seen.period.last_day
     customers = [
