@@ -30,6 +30,7 @@ ROOMS = (
     "settle",
     "pricing",
     "whatif",
+    "integrity",
     "closing",
     "proof",
     "ledger",

@@ -34,6 +34,7 @@ COMMANDS = {
     "events": "Show what people did, who paid, and what was traded.",
     "price": "Show what each customer pays, from the list price down.",
     "breaches": "Show what was sold below a floor: breaches, and what an approval covers.",
+    "findings": "Show where somebody may be paid for what is not so, with the evidence.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",
