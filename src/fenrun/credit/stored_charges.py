@@ -844,7 +844,7 @@ class _Grouping:
             sums += f", sum({a}) AS s_{a}, sum(abs({a})) AS z_{a}"
             totals |= {f"s_{a}": "sum", f"z_{a}": "sum"}
         self._ask(_STEPS["month_totals"], {"month_sums": sums}, ["month"], totals)
-        rows = self.charges.engine.query("FROM month_totals ORDER BY month").to_pylist()
+        rows = self.charges.engine.rows("FROM month_totals ORDER BY month")
         found = [self._month(row) for row in rows]
         names = ("month", "first_day", "last_day")
         days = [(one.month, one.first_day, one.last_day) for one in found]
@@ -908,7 +908,7 @@ class _Grouping:
 
     def _packed(self, months: Sequence[Month]) -> dict[str, str]:
         """Return SQL that packs what tells groups apart into few numbers, and unpacks it."""
-        kinds = self.charges.engine.query("SELECT count(*) AS n FROM kinds").to_pylist()[0]["n"]
+        kinds = self.charges.engine.rows("SELECT count(*) AS n FROM kinds")[0]["n"]
         first = months[0].month if months else 0
         last = months[-1].month if months else 0
         parts = [

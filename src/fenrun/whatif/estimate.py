@@ -94,7 +94,7 @@ class Estimator:
                 detail.load_credits(plan.id, [payee])
                 found = engine.query(_SERVICES.format(**asked), months)
                 services |= dict.fromkeys(found["service"].to_pylist())
-                largest += engine.query(_LARGEST.format(**asked), months).to_pylist()
+                largest += engine.rows(_LARGEST.format(**asked), months)
         return _Sold(list(services), largest)
 
     def sell(self, payee: str, amount: Decimal, service: str | None = None) -> dict[str, Any]:
