@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,7 @@ class Estimator:
         self._folder = tempfile.TemporaryDirectory(prefix="fenrun-estimate-")
         self._count = 0
         self._sold_by = lru_cache(maxsize=64)(self._find_sold)
+        self._before = lru_cache(maxsize=64)(partial(_statement, self.run))
 
     def services(self, payee: str) -> list[str]:
         """Return the services that the payee is credited for in the period, most billed first."""
@@ -105,7 +106,7 @@ class Estimator:
         title, period, before, after, reason, band. Raises Refused where the payee is credited for
         no customer of its own.
         """
-        before = _statement(self.run, payee)
+        before = self._before(payee)
         like = self._largest_charge(payee, service)
         if not like or not before:
             values = {"payee": payee, "period": self.period.key, "service": service or "-"}
@@ -142,7 +143,8 @@ class Estimator:
         row |= dict.fromkeys(COSTS, amount)
         row["ChargeCategory"] = "Usage"
         folder = Path(self._folder.name)
-        path, store = folder / f"estimate-{self._count}.parquet", Store(folder / "store")
+        path = folder / f"estimate-{self._count}.parquet"
+        store = Store(folder / "store", is_scratch=True)
         pq.write_table(pa.Table.from_pylist([row]), path)
         done = import_file(store, path, self.known)
         return next(i for i in store.imports("charges") if i.id == done.id)
