@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.problem import Refused
-from fenrun.engine.duckdb import MEMORY, DuckDB
+from fenrun.engine.databases import MEMORY
+from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.steps import Step
 
 NUMBERS = pa.table({"n": pa.array([1, 2, 3], pa.int64())})

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from itertools import count
 from pathlib import Path
-from threading import Lock
 from typing import Any
-from weakref import finalize
 
 import duckdb
 import pyarrow as pa
 
 from fenrun.base.problem import Place, refused
 from fenrun.base.table import read_parquet
+from fenrun.engine.databases import new_database
 from fenrun.engine.dialect import literal, quoted, quoted_path, scan
 from fenrun.engine.questions import Parts, Question
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.engine.steps import Step
 
-MEMORY = "FENRUN_MEMORY"
-
-# In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a
-# settlement.
-SETTINGS = """
-SET TimeZone = 'UTC';
-SET enable_progress_bar = false;
-SET checkpoint_threshold = '1 TB'"""
 _SMALL_FILE = 1 << 18
 """The most bytes of a file of results that is read as it is first asked for."""
 _WORD = re.compile(r"\w+")
@@ -41,41 +27,6 @@ _FEW = 20
 _SAID = {pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.string(): "VARCHAR"}
 """The types that are said in SQL, as DuckDB calls them."""
 _NULL = "NULL"
-
-
-class _Databases:
-    """The DuckDB of a process, in which each engine has a database of its own.
-
-    To begin one in it takes half a millisecond, to start another DuckDB twenty.
-    """
-
-    def __init__(self, config: dict[str, Any]):
-        self._all = duckdb.connect(":memory:", config=config)
-        self._all.execute(SETTINGS)
-        self._lock, self._numbers = Lock(), count(1)
-        self._left: deque[str] = deque()
-        """The databases to which there is no connection any more."""
-
-    def begin(self) -> duckdb.DuckDBPyConnection:
-        """Return the only connection to a new database, which lasts as long as that does."""
-        with self._lock:
-            while self._left:
-                self._all.execute(f"DETACH {self._left.popleft()}")
-            connection, name = self._all.cursor(), f"engine_{next(self._numbers)}"
-        connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}; {SETTINGS}")
-        # Only noted: the garbage collector may come at any moment, in the midst of a query too.
-        finalize(connection, self._left.append, name).atexit = False
-        return connection
-
-
-@cache
-def _databases(process: int, spill: str, memory: str | None) -> _Databases:
-    """Return the DuckDB of a process with those settings. Raises duckdb.Error."""
-    return _Databases(_config(spill, memory))
-
-
-def _config(spill: str, memory: str | None) -> dict[str, Any]:
-    return {"temp_directory": spill} | ({"memory_limit": memory} if memory else {})
 
 
 class DuckDB:
@@ -90,20 +41,7 @@ class DuckDB:
     """True if questions of rows are answered elsewhere: in seconds, however few rows there are."""
 
     def __init__(self, spill: Path | None = None):
-        memory = os.environ.get(MEMORY)
-        try:
-            if spill:
-                config = _config(str(spill), memory)
-                self.connection = duckdb.connect(":memory:", config=config)
-                self.connection.execute(SETTINGS)
-            else:
-                usual = str(Path(tempfile.gettempdir()) / "fenrun-spill")
-                self.connection = _databases(os.getpid(), usual, memory or None).begin()
-        except duckdb.Error as error:
-            known = "2GB, 800MB"
-            raise refused(
-                "setting-unreadable", Place(MEMORY), name=MEMORY, value=memory, known=known
-            ) from error
+        self.connection = new_database(spill)
         self._shown: dict[str, pa.Table | Callable[[], pa.Table]] = {}
         """The tables that were made known, or what makes them when somebody asks."""
         self._unnamed: set[str] = set()

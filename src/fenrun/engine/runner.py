@@ -35,6 +35,7 @@ import pyarrow as pa
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import add_months
 from fenrun.engine.codes import day_number, day_of, month_of
+from fenrun.engine.databases import new_database
 from fenrun.engine.dialect import quoted, rounded_whole
 from fenrun.engine.steps import Step
 
@@ -228,7 +229,7 @@ class Bulk:
     is_narrow = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        self.connection = connection or duckdb.connect(":memory:")
+        self.connection = connection or new_database()
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(MACROS)
 
