@@ -186,7 +186,7 @@ def _statements(run: Run) -> list[dict[str, str]]:
         for row in credited
     ]
     span = run.period.span
-    paid = {row["payee"] for row in run.engine.query(_PAID_IN, [span.start, span.end]).to_pylist()}
+    paid = {row["payee"] for row in run.engine.rows(_PAID_IN, [span.start, span.end])}
     paid |= {difference.payee for difference in run.booked}
     only_paid = sorted(paid - {row["payee"] for row in credited})
     nothing = {"role": "", "plan": "", "credited": "0.00", "earned": "0.00"}

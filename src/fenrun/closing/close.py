@@ -216,7 +216,7 @@ def _facts_known(store: Store, known: datetime) -> dict[str, str]:
 def _totals(run: Run) -> dict[str, Any]:
     """Return what the period pays, and what its booked differences pay, as exact text."""
     span = run.period.span
-    (row,) = run.engine.query(_PAID, [span.start, span.end]).to_pylist()
+    (row,) = run.engine.rows(_PAID, [span.start, span.end])
     paid: Decimal = row["paid"]
     return {"paid": plain(paid), "differences": plain(paid_in_all(run.booked))}
 

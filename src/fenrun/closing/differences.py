@@ -277,13 +277,13 @@ def _settled(facts: Facts, period: Period, known: datetime) -> Amounts:
 
 def amounts(run: Run) -> Amounts:
     """Return what is earned and paid in a run's months."""
-    earned = run.engine.query(_EARNED)
+    earned = run.engine.rows(_EARNED)
     span, currency = run.period.span, run.plans[0].terms[0].currency
-    paid = run.engine.query(_PAID, [currency, span.start, span.end])
+    paid = run.engine.rows(_PAID, [currency, span.start, span.end])
     return {
         (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
             r["amount"],
             r["currency"],
         )
-        for r in earned.to_pylist() + paid.to_pylist()
+        for r in earned + paid
     }

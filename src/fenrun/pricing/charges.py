@@ -157,7 +157,7 @@ def _as_number(column: str, columns: Mapping[str, str]) -> str:
 def _offset(engine: DuckDB, zone: str) -> str:
     """Return SQL of what to add to a charge's UTC time for a time zone."""
     sql = "SELECT min(ChargePeriodStart) AS low, max(ChargePeriodStart) AS high FROM charges"
-    (row,) = engine.query(sql).to_pylist()
+    (row,) = engine.rows(sql)
     if row["low"] is None or zone == "UTC":
         return "INTERVAL 0 SECOND"
     *before, (last, _) = offset_changes(zone, row["low"], row["high"])

@@ -66,7 +66,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     Raises Refused where the run has no such line.
     """
     engine, as_of = run.engine, run.as_of
-    earnings = engine.query(_EARNINGS, [line_id]).to_pylist()
+    earnings = engine.rows(_EARNINGS, [line_id])
     if not earnings:
         raise refused("line-unknown", Place(line_id), line=line_id, period=run.period.key)
     line, clauses = earnings[0], clauses_of(run)
@@ -135,7 +135,7 @@ def _clause_if_any(clauses: Clauses, plan: str, rule: str) -> dict[str, Any] | N
 def _bands_by_unit(run: Run, line: Row) -> dict[str, list[dict[str, Any]]]:
     key = [line["plan_id"], line["component"], line["payee"], line["period"]]
     bands: dict[str, list[dict[str, Any]]] = {}
-    for tier in run.engine.query(_TIERS, key).to_pylist():
+    for tier in run.engine.rows(_TIERS, key):
         bands.setdefault(tier["unit"], []).append(_band(tier))
     return bands
 
@@ -287,7 +287,7 @@ def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
     if not is_of_close or not run.engine.has(LINE_CUSTOMERS.name):
         return None
     key = [line["plan_id"], line["component"], line["payee"], line["period"]]
-    return most_credited_first(run.engine.query(_RECORDED, key).to_pylist())
+    return most_credited_first(run.engine.rows(_RECORDED, key))
 
 
 def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, Any]]:
@@ -301,7 +301,7 @@ def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, 
         service="ServiceName" if "ServiceName" in present else "NULL",
     ).replace("s.NULL", "NULL")
     months = [month_number(start), month_number(end) - (end.day == 1)]
-    rows = engine.query(sql, [line["payee"], line["role"], *months, limit]).to_pylist()
+    rows = engine.rows(sql, [line["payee"], line["role"], *months, limit])
     return [_charge(run, row) for row in rows]
 
 

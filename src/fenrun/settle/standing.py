@@ -216,8 +216,8 @@ class Standing:
 
 def earned_by_payee(run: Run) -> dict[str, Decimal]:
     """Return what each payee earns in a run's period."""
-    found = run.engine.query("SELECT payee, sum(earned) AS earned FROM statements GROUP BY payee")
-    return {row["payee"]: row["earned"] for row in found.to_pylist()}
+    found = run.engine.rows("SELECT payee, sum(earned) AS earned FROM statements GROUP BY payee")
+    return {row["payee"]: row["earned"] for row in found}
 
 
 def _named(book: Sources) -> set[str]:

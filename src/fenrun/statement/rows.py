@@ -259,11 +259,11 @@ def title_of(clauses: Clauses, plan: str, rule: str) -> dict[str, str]:
 
 def payees(engine: DuckDB) -> list[dict[str, Any]]:
     """Return everybody with a statement: payee, role, plan_id, credited, earned; largest first."""
-    found: list[dict[str, Any]] = engine.query("""
+    found: list[dict[str, Any]] = engine.rows("""
         SELECT payee, role, plan_id, sum(credited) AS credited, sum(earned) AS earned
         FROM statements
         GROUP BY payee, role, plan_id
-        ORDER BY earned DESC, credited DESC, payee, role""").to_pylist()
+        ORDER BY earned DESC, credited DESC, payee, role""")
     return found
 
 
@@ -280,15 +280,15 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     months = [run.period.span.start, run.period.span.end]
     clauses = clauses_of(run)
     clause_titles = {rule: title_of(clauses, plan, rule) for plan, rule in clauses}
-    credits = _by_payee(run, _CREDITS, [payee])
-    customers = _by_payee(run, _CUSTOMERS, [payee, crediting_plans(run.plans)])
-    not_counted = _by_payee(run, _NOT_QUALIFYING, [payee])
-    lines = _by_payee(run, _LINES, [payee])
-    payouts = _by_payee(run, _PAYOUTS, [payee, *months])
-    payments = _by_payee(run, _PAYMENTS, [payee, *months])
-    due_later = _by_payee(run, _DUE_LATER, [payee, run.period.span.end])
-    waiting = _by_payee(run, _WAITING, [payee])
-    funds = _by_payee(run, _FUNDS, [payee, *months])
+    credits = _by_payee(run, "statement_credits", _CREDITS, [payee])
+    customers = _by_payee(run, "credited", _CUSTOMERS, [payee, crediting_plans(run.plans)])
+    not_counted = _by_payee(run, "not_counted", _NOT_QUALIFYING, [payee])
+    lines = _by_payee(run, "statement_lines", _LINES, [payee])
+    payouts = _by_payee(run, "payouts", _PAYOUTS, [payee, *months])
+    payments = _by_payee(run, "payments", _PAYMENTS, [payee, *months])
+    due_later = _by_payee(run, "held_back", _DUE_LATER, [payee, run.period.span.end])
+    waiting = _by_payee(run, "waiting", _WAITING, [payee])
+    funds = _by_payee(run, "funds", _FUNDS, [payee, *months])
     booked = _booked_by_payee(run, payee)
     names = _names(run, payee)
     return {
@@ -317,9 +317,14 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     }
 
 
-def _by_payee(run: Run, sql: str, values: list[Any]) -> dict[str, tuple[dict[str, Any], ...]]:
+def _by_payee(
+    run: Run, table: str, sql: str, values: list[Any]
+) -> dict[str, tuple[dict[str, Any], ...]]:
+    """Return the rows that a query finds, by payee; none where a table has none to begin with."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for row in run.engine.query(sql, values).to_pylist():
+    if run.engine.is_empty(table):
+        return {}
+    for row in run.engine.rows(sql, values):
         found.setdefault(row.pop("payee"), []).append(row)
     return {payee: tuple(rows) for payee, rows in found.items()}
 
@@ -334,7 +339,7 @@ def _booked_by_payee(run: Run, payee: str | None) -> dict[str, list[Difference]]
 
 def _names(run: Run, payee: str | None) -> dict[str, str]:
     sql = "SELECT party, name FROM parties WHERE party = coalesce(?, party)"
-    return {row["party"]: row["name"] for row in run.engine.query(sql, [payee]).to_pylist()}
+    return {row["party"]: row["name"] for row in run.engine.rows(sql, [payee])}
 
 
 def _line(clauses: Clauses, row: dict[str, Any]) -> Line:

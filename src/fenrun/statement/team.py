@@ -62,7 +62,7 @@ def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[s
 def _members(run: Run) -> dict[tuple[str, str, str], _Member]:
     """Return the members of all teams by payee, member and role."""
     members: dict[tuple[str, str, str], _Member] = {}
-    for row in run.engine.query(_MEMBERS).to_pylist():
+    for row in run.engine.rows(_MEMBERS):
         key = (row["payee"], row["member"], row["role"])
         members.setdefault(key, _Member(row["name"])).by_plan[row["plan_id"]] = row["amount"]
     return members

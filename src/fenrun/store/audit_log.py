@@ -86,8 +86,9 @@ ORDER BY seq"""
 class Log:
     """The log of a workspace."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, is_scratch: bool = False):
+        """Begin. A log that `is_scratch` need not be on the disk."""
+        self.path, self._synchronous = path, "OFF" if is_scratch else "FULL"
 
     def events(self, kind: str = "", subject: str = "") -> list[Event]:
         """Return the events in order: all, of a kind, or on one subject; none without a log.
@@ -154,7 +155,7 @@ class Log:
 
     def _open(self, patience: float = PATIENCE) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         if _has_table(connection, "acts"):
             _rename_table(connection)
         return connection

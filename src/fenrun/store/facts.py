@@ -142,6 +142,8 @@ class Store:
     reason: str = ""
     clock: Callable[[], datetime] | None = None
     """Tells the time (UTC) at which something is written; else `now`, or from when it is known."""
+    is_scratch: bool = False
+    """True of what nobody reads after the process: it need not be on the disk."""
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -154,7 +156,7 @@ class Store:
     @property
     def log(self) -> Log:
         """The log of all events."""
-        return Log(self.path / "log.db")
+        return Log(self.path / "log.db", self.is_scratch)
 
     def time(self, known: datetime) -> datetime:
         """Return when it is (UTC), for what is done now and known from a moment on."""
@@ -239,9 +241,11 @@ class Store:
             write(scratch)
             text = json.dumps(manifest, ensure_ascii=False, indent=1, default=str)
             (scratch / _MANIFEST).write_text(text + "\n", "utf-8")
-            _to_disk(scratch)
+            if not self.is_scratch:
+                _to_disk(scratch)
             os.replace(scratch, target)
-            _to_disk(target.parent, inside=False)
+            if not self.is_scratch:
+                _to_disk(target.parent, inside=False)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

@@ -80,5 +80,5 @@ def compare_plans(store: Store, plans: tuple[Plan, Plan], period: Period) -> lis
         as_other(plan, key, **always) for plan, key in zip(plans, ("one", "other"), strict=True)
     ]
     found: list[dict[str, Any]]
-    found = settle_plans(store, beside, period).engine.query(_DIFFERING).to_pylist()
+    found = settle_plans(store, beside, period).engine.rows(_DIFFERING)
     return found

@@ -173,7 +173,7 @@ def _load_links(store: Store, run: Run) -> None:
 def _credited_to_others(run: Run) -> dict[str, Rows]:
     """Return, by payee, what of its customers' spend is credited to others: never to whom."""
     found: defaultdict[str, Rows] = defaultdict(list)
-    for row in run.engine.query(_CREDITED_TO_OTHERS).to_pylist():
+    for row in run.engine.rows(_CREDITED_TO_OTHERS):
         payee = row.pop("payee")
         texts = _texts(row)
         for key in ("since", "until"):
@@ -276,7 +276,7 @@ def _empty_statements(run: Run, payees: Iterable[str]) -> dict[str, Statement]:
     missing = sorted(payees)
     if not missing:
         return {}
-    parties = run.engine.query("SELECT party, name FROM parties").to_pylist()
+    parties = run.engine.rows("SELECT party, name FROM parties")
     names = {row["party"]: row["name"] for row in parties}
     return {
         payee: Statement(
@@ -340,7 +340,7 @@ def _roles_of(statement: Statement) -> str:
 
 
 def _crediting(store: Store, run: Run) -> list[models.Crediting]:
-    rows = run.engine.query(_CREDITING).to_pylist()
+    rows = run.engine.rows(_CREDITING)
     linked = [row for row in rows if row["link_id"] is not None]
     imports = store.imports("book", run.as_of.known)
     events = events_that_brought(store, imports, "links", linked, KEYS)

@@ -27,6 +27,7 @@ from fenrun.portal.models import Period, Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
 from fenrun.settle.explain import explain
+from fenrun.settle.standing import Standing
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 from fenrun.whatif.estimate import Estimator
@@ -79,11 +80,17 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
     """
     more = _sale(amount)
     with standing_of(statement.period) as standing:
-        estimator = Estimator(standing)
+        estimator = _estimator(standing)
         return {
             **estimator.sell(statement.payee, more, service or None),
             "services": estimator.services(statement.payee),
         }
+
+
+@lru_cache(maxsize=1)
+def _estimator(standing: Standing) -> Estimator:
+    """Return the estimator of a standing period: what it has found of a payee serves again."""
+    return Estimator(standing)
 
 
 def _sale(text: str) -> Decimal:

@@ -156,7 +156,7 @@ def _flows(run: Run) -> Flows:
     comes in one way only has nothing to show.
     """
     by_role: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in run.engine.query(_FLOW).to_pylist():
+    for row in run.engine.rows(_FLOW):
         by_role[row["role"]].append(row)
     roles = sorted(by_role, key=lambda role: -_sum(row["amount"] for row in by_role[role]))
     return [
