@@ -9,20 +9,12 @@ Tests that share what is slow to build (a cluster, a database server) are one wo
 from __future__ import annotations
 
 import os
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
-
-_SHARED = (
-    "engine/test_spark",
-    "closing/test_closing",
-    "portal/test_chain",
-    "statement/test_golden",
-    "test_wheel",
-)
-"""Files whose tests share a fixture of the whole file."""
-
 
 _LONG = (
     "test_the_commands_of_closing_run",
@@ -37,6 +29,15 @@ _LONG = (
 """Tests of half a minute and more: begun last, they would keep one worker while others are idle."""
 
 
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def _shares_a_fixture(file: str) -> bool:
+    """Whether tests of a file share a fixture of the whole file."""
+    return 'scope="module"' in (_FOLDER / file).read_text("utf-8")
+
+
 class _BySharedFixture(LoadScopeScheduling):
     """Gives a worker one test after the other, but all that share a fixture to the same worker.
 
@@ -45,14 +46,13 @@ class _BySharedFixture(LoadScopeScheduling):
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, test = nodeid.partition(".py::")
+        file, _, test = nodeid.partition("::")
         file = file.removeprefix("tests/")
-        if file in _SHARED:
-            return file
         if file.startswith("portal/"):
             database = next((d for d in ("sqlite", "postgresql") if f"[{d}" in test), "")
-            return f"portal on {database}" if database else nodeid
-        return nodeid
+            if database:
+                return f"portal on {database}"
+        return file if _shares_a_fixture(file) else nodeid
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
