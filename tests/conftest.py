@@ -30,16 +30,18 @@ _LONG = (
 
 
 _FOLDER = Path(__file__).parent
+_SHARED = ("errors/test_gallery.py", "portal/test_running.py")
+"""Files whose tests share workspaces, or a portal in their own process, but no fixture."""
 
 
 @cache
-def _shares_a_fixture(file: str) -> bool:
-    """Whether tests of a file share a fixture of the whole file."""
-    return 'scope="module"' in (_FOLDER / file).read_text("utf-8")
+def _is_shared(file: str) -> bool:
+    """Whether tests of a file share what is slow to make."""
+    return file in _SHARED or 'scope="module"' in (_FOLDER / file).read_text("utf-8")
 
 
-class _BySharedFixture(LoadScopeScheduling):
-    """Gives a worker one test after the other, but all that share a fixture to the same worker.
+class _ByWhatIsShared(LoadScopeScheduling):
+    """Gives a worker one test after the other, but all that share something to the same worker.
 
     Marks of `--dist loadgroup` do nothing here: xdist 3.8 writes them into the node's id, which
     pytest 9.2 no longer reads from there.
@@ -52,7 +54,7 @@ class _BySharedFixture(LoadScopeScheduling):
             database = next((d for d in ("sqlite", "postgresql") if f"[{d}" in test), "")
             if database:
                 return f"portal on {database}"
-        return file if _shares_a_fixture(file) else nodeid
+        return file if _is_shared(file) else nodeid
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    return _BySharedFixture(config, log)
+    return _ByWhatIsShared(config, log)
 
 
 settings.register_profile(

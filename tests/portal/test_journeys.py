@@ -1,6 +1,7 @@
 """The main journeys in a real browser, in both languages.
 
-Each page is checked for accessibility, and its picture kept in test-output/ to be looked at.
+Each page is checked for accessibility. At night, or where FENRUN_TEST_OUTPUT names a folder, its
+picture is kept to be looked at.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from fenrun.store.facts import Store
 from tests.portal.served import Portal
 
 OUTPUT = Path(os.environ.get("FENRUN_TEST_OUTPUT", Path(__file__).parents[2] / "test-output"))
+PICTURES = not os.environ.keys().isdisjoint({"FENRUN_NIGHTLY", "FENRUN_TEST_OUTPUT"})
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="Chromium is not installed")
 AXE = Axe()
@@ -84,8 +86,9 @@ def signed_in(
 
 def looked_at(page: Page, name: str) -> None:
     """Keep the page's picture, and hold it to be accessible."""
-    OUTPUT.mkdir(exist_ok=True)
-    page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
+    if PICTURES:
+        OUTPUT.mkdir(exist_ok=True)
+        page.screenshot(path=OUTPUT / f"{name}.png", full_page=True)
     found = [
         (v["id"], v["impact"], [n["html"][:120] for n in v["nodes"][:3]])
         for v in AXE.run(page).response["violations"]

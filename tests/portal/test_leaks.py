@@ -184,18 +184,15 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
     What the engine answers is asked of the statements of `party`, and of some others.
     """
     statements = facts["statements"]
-    each = 3 if "FENRUN_NIGHTLY" in os.environ else 1
+    each, few = (3, 12) if "FENRUN_NIGHTLY" in os.environ else (1, 4)
     own = [s for s in statements if s["payee"] == party][-each:]
-    some = statements[:: max(1, len(statements) // 35)]
-    lines = [x for s in some for x in s["lines"]][:40] or ["x/y/z/P1"]
+    some = [*own, *statements[:: max(1, len(statements) // (3 * few))]]
+    numbers = dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"]]))
     values = {
         "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"],
-        "payee": [*sorted({s["payee"] for s in some})[:25], "nobody"],
-        "line": lines,
-        "number": [
-            *dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"][:6]])),
-            "999999",
-        ],
+        "payee": ["nobody", *sorted({s["payee"] for s in some})[:few]],
+        "line": [x for s in some for x in s["lines"]][:few] or ["x/y/z/P1"],
+        "number": ["999999", *[*numbers][:few]],
     }
     made = []
     for route in facts["routes"]:
@@ -221,12 +218,12 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
             options = [
                 re.sub(rf"<(?:\w+:)?{slot}>", v, o, count=1)
                 for o in options
-                for v in values.get(slot, ["x"])[:12]
+                for v in values.get(slot, ["x"])
             ]
         made += options
     asked_of_the_engine = [
         f"{start}statements/{s['period_id']}/{s['payee']}/{way}"
-        for s in [*own, *some[:6]]
+        for s in some[: each + few // 2]
         for start, way in (
             ("", "estimate/?amount=50000"),
             ("api/", "estimate?amount=50000"),
@@ -243,9 +240,9 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
         f"{a}?{q}={v}"
         for a in ("crediting/", "statements/", "api/crediting", "api/statements")
         for q, vs in (
-            ("customer", facts["customers"][:15]),
-            ("payee", values["payee"][:15]),
-            ("q", values["payee"][:5]),
+            ("customer", facts["customers"][:few]),
+            ("payee", values["payee"]),
+            ("q", values["payee"]),
         )
         for v in vs
     ]
