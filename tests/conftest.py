@@ -30,14 +30,14 @@ _LONG = (
 
 
 _FOLDER = Path(__file__).parent
-_SHARED = ("errors/test_gallery.py", "portal/test_running.py")
-"""Files whose tests share workspaces, or a portal in their own process, but no fixture."""
+_OF_THE_GALLERY = ("errors/test_gallery.py", "portal/test_running.py", "portal/test_budgets.py")
+"""Files whose tests share the gallery's workspaces, and its portal in their own process."""
 
 
 @cache
-def _is_shared(file: str) -> bool:
-    """Whether tests of a file share what is slow to make."""
-    return file in _SHARED or 'scope="module"' in (_FOLDER / file).read_text("utf-8")
+def _shares_a_fixture(file: str) -> bool:
+    """Whether tests of a file share a fixture of the whole file."""
+    return 'scope="module"' in (_FOLDER / file).read_text("utf-8")
 
 
 class _ByWhatIsShared(LoadScopeScheduling):
@@ -54,7 +54,9 @@ class _ByWhatIsShared(LoadScopeScheduling):
             database = next((d for d in ("sqlite", "postgresql") if f"[{d}" in test), "")
             if database:
                 return f"portal on {database}"
-        return file if _is_shared(file) else nodeid
+        if file in _OF_THE_GALLERY:
+            return "gallery"
+        return file if _shares_a_fixture(file) else nodeid
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
