@@ -17,16 +17,20 @@ from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
 _LONG = (
-    "test_the_commands_of_closing_run",
     "test_killed_at_any_point",
-    "test_what_is_kept_changes_nothing",
-    "test_parts_put_together_are_the_whole",
-    "test_closed_statements_and_their_differences",
     "test_engine_and_auditor_agree",
+    "test_the_commands_of_closing_run",
+    "test_what_must_hold_of_a_settlement",
+    "test_closed_statements_and_their_differences",
+    "test_more_facts_are_settled",
+    "test_made_up_requests",
+    "test_the_portal_shows",
+    "test_the_tutorial_runs",
     "test_no_job_takes_more_work",
-    "test_random_worlds",
+    "test_the_reference_names_everything",
+    "test_modules_are_tidy",
 )
-"""Tests of half a minute and more: begun last, they would keep one worker while others are idle."""
+"""Tests of ten seconds and more: begun last, they would keep one worker while others are idle."""
 
 
 _FOLDER = Path(__file__).parent
@@ -60,7 +64,8 @@ class _ByWhatIsShared(LoadScopeScheduling):
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.name.startswith(_LONG))
+    """Put what is long first, the longest before the others."""
+    items.sort(key=lambda item: [not item.name.startswith(name) for name in _LONG])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:

@@ -139,7 +139,7 @@ def _assert_shown(shown: str, printed: str) -> None:
 def test_the_commands_of_closing_run(tmp_path: Path) -> None:
     """Every shell line of the page, in its order, on a small demo world that is not settled yet."""
     store = Store(tmp_path / "demo-workspace")
-    for path, day in make_world(tmp_path / "files", 3_000, 1, late=True).files:
+    for path, day in make_world(tmp_path / "files", 6_000, 1, late=True).files:
         import_file(store, path, datetime.combine(day, time()))
     blocks = _texts(DOCS / "how-to/closing.md", "sh")
     assert len("".join(blocks).splitlines()) >= 10

@@ -320,7 +320,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The demo world, closed from January to July as a vendor would."""
     folder = tmp_path_factory.mktemp("demo")
     store = Store(folder / "ws", "ops")
-    for path, day in make_world(folder / "files", 20_000, 1, late=True).files:
+    for path, day in make_world(folder / "files", 7_000, 1, late=True).files:
         import_file(store, path, datetime.combine(day, time()))
     for month in range(1, 7):
         close(store, parse_period(f"2024-{month:02d}"), datetime(2024, month + 1, 5))

@@ -83,7 +83,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with _alone(folder):
         if not path.exists():
             made = folder / "portal-world-in-the-making"
-            done = fenrun("demo", made, "--rows", 4000)
+            done = fenrun("demo", made, "--rows", 7000)
             assert done.code == 0, done.err
             with served(made, "sqlite", in_place=True) as found:
                 found.python(_DUMP.format(rows=str(made / _ROWS)))

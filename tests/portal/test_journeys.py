@@ -268,7 +268,7 @@ def test_operations_look_before_they_change(browser: Browser, own: Portal, tmp_p
         text.fill(changed.replace("basis: billed", "basis: nothing"))
         expect(page.locator("#checked .error").first).to_be_visible(timeout=30_000)
         page.goto(f"{own.address}/book/?customer={own.parties['customer']}")
-        page.get_by_label("转给伙伴").fill("P00007")
+        page.get_by_label("转给伙伴").fill("P00012")
         page.get_by_label("自", exact=True).fill("2024-09-10")
         page.get_by_label("期间").select_option("2024-09")
         page.locator("section.note").get_by_role("button").click()
