@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from fenrun.book.read import COLUMNS, book_from
 from fenrun.cli import COMMANDS
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import load_plan, read_plan
+from fenrun.settle.imports import import_file
+from fenrun.store.facts import Store
 from fenrun.tables.records import read_tables, yaml_tables
 from fenrun.terms.read import LAYOUT as TERMS
 from fenrun.whatif.cases import Outcome, run_cases
+from fenrun.world.make import make_world
 from tests.command import fenrun
 
 ROOT = Path(__file__).parent.parent
@@ -133,8 +137,10 @@ def _assert_shown(shown: str, printed: str) -> None:
 
 
 def test_the_commands_of_closing_run(tmp_path: Path) -> None:
-    """Every shell line of the page, in its order, on a small demo workspace."""
-    assert fenrun("demo", tmp_path / "demo-workspace", "--rows", 6_000, "--json").code == 0
+    """Every shell line of the page, in its order, on a small demo world that is not settled yet."""
+    store = Store(tmp_path / "demo-workspace")
+    for path, day in make_world(tmp_path / "files", 6_000, 1, late=True).files:
+        import_file(store, path, datetime.combine(day, time()))
     blocks = _texts(DOCS / "how-to/closing.md", "sh")
     assert len("".join(blocks).splitlines()) >= 10
     for block in blocks:

@@ -114,8 +114,7 @@ parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 @cache
 def _portal() -> None:
     """Make the portal ready on a database of its own, once a process: Django takes one."""
-    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = _kept_folder()
     import_file(Store(folder), _written(folder, PLAN), KNOWN)
     from fenrun.portal import serve
 
@@ -514,30 +513,69 @@ def settled(
 ) -> Shows:
     """A workspace of one plan, one book and one file of charges, settled for a month."""
 
-    def find() -> list[Problem]:
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store(Path(folder) / "ws")
-            for name, text in (
-                ("plan.yaml", the_plan.encode()),
-                ("book.yaml", the_book.encode()),
-                ("charges.csv", content or _csv()),
-            ):
-                path = Path(folder) / name
-                path.write_bytes(text)
-                import_file(store, path, KNOWN)
-            if act:
-                return [
-                    replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
-                    for p in _said(lambda: act(store))
-                ]
-            return [
-                replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
-                for p in _said(
-                    lambda: list(settle_workspace(store, parse_period(period)).run.problems)
-                )
-            ]
+    def settle(store: Store) -> list[Problem]:
+        return list(settle_workspace(store, parse_period(period)).run.problems)
 
-    return Shows(told, find)
+    def ready() -> Path:
+        return _ready(the_plan, the_book, content or _csv())
+
+    return Shows(told, lambda: _on_a_copy(ready(), act or settle))
+
+
+def closed(told: str, act: Callable[[Store], list[Problem]]) -> Shows:
+    """The usual workspace, of which September is closed already."""
+    return Shows(told, lambda: _on_a_copy(_september_closed(), act))
+
+
+def _on_a_copy(ready: Path, act: Callable[[Store], list[Problem]]) -> list[Problem]:
+    """What is said of an act on a copy of a workspace."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / ready.name)
+        shutil.copytree(ready, store.path)
+        return [
+            replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
+            for p in _said(lambda: act(store))
+        ]
+
+
+@cache
+def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
+    """A workspace of a plan, a book and a file of charges, made once a process."""
+    folder = _kept_folder()
+    for name, text in (
+        ("plan.yaml", the_plan.encode()),
+        ("book.yaml", the_book.encode()),
+        ("charges.csv", content),
+    ):
+        (folder / name).write_bytes(text)
+        import_file(Store(folder / "ws"), folder / name, KNOWN)
+    return folder / "ws"
+
+
+@cache
+def _september_closed() -> Path:
+    """The usual workspace with September closed, made once a process, signed by the first key."""
+    made = _kept_folder() / "ws"
+    shutil.copytree(_ready(PLAN, BOOK, _csv()), made)
+    with _same_keys(1):
+        close(Store(made), SEPTEMBER)
+    return made
+
+
+@cache
+def _september_bundle() -> bytes:
+    """P1's bundle of the closed September, made once a process."""
+    path = _kept_folder() / "P1.zip"
+    make = _does(lambda store: make_bundle(store, "P1", SEPTEMBER, path))
+    _on_a_copy(_september_closed(), make)
+    return path.read_bytes()
+
+
+def _kept_folder() -> Path:
+    """A folder that stays until the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _sabotaged(store: Store) -> list[Problem]:
@@ -579,15 +617,13 @@ def _closing(*periods: str, known: datetime | None = None) -> Callable[[Store], 
     return act
 
 
-def _closed_then(
-    then: Callable[[Store], object], *periods: str
-) -> Callable[[Store], list[Problem]]:
-    def act(store: Store) -> list[Problem]:
-        _closing(*(periods or ("2024-09",)))(store)
-        then(store)
-        return []
+def _does(act: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    """Act where what is refused is what is shown."""
+    return lambda store: [act(store)][1:]  # type: ignore[return-value]
 
-    return act
+
+def _after_august(act: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    return lambda store: _closing("2024-08")(store) + _does(act)(store)
 
 
 def _busy(store: Store) -> list[Problem]:
@@ -643,8 +679,7 @@ def _facts_meanwhile(store: Store) -> list[Problem]:
 
 
 def _otherwise(store: Store) -> list[Problem]:
-    """September is closed; then a version that rounds otherwise looks at it."""
-    close(store, SEPTEMBER)
+    """A version that rounds otherwise looks at what is closed."""
     rows = again.signed_off_rows
 
     def otherwise(run: Any) -> Any:
@@ -685,15 +720,17 @@ def _key_file(store: Store) -> Path:
     return store.path / "signing-key.pem"
 
 
-def _same_keys() -> Any:
+def _same_keys(first: int) -> Any:
     """Make the same keys every time, one after the other: their fingerprints are on the page."""
-    made = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(1, 9))
+    made = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(first, 9))
     return mock.patch.object(keys, "_new_key", lambda: next(made))
 
 
 def _keyed(act: Callable[[Store], list[Problem]]) -> Callable[[Store], list[Problem]]:
+    """Act with the same further keys every time."""
+
     def keyed(store: Store) -> list[Problem]:
-        with _same_keys():
+        with _same_keys(2):
             return act(store)
 
     return keyed
@@ -709,7 +746,6 @@ def _with_another_key(store: Store) -> None:
 
 def _key_lost(store: Store) -> list[Problem]:
     """The key is lost and a new one made, which nobody signs."""
-    close(store, SEPTEMBER)
     _key_file(store).unlink()
     rotate(store, lost=True)
     return broken_keys(store)
@@ -758,12 +794,11 @@ def _nothing_to_publish(store: Store) -> list[Problem]:
 def _bundled(
     spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = ""
 ) -> Callable[[Store], list[Problem]]:
-    """Close September, write P1's bundle, spoil it or the workspace, and verify the bundle."""
+    """Take P1's bundle of September, spoil it or the workspace, and verify the bundle."""
 
     def act(store: Store) -> list[Problem]:
-        close(store, SEPTEMBER)
         path = store.path.parent / "P1.zip"
-        make_bundle(store, "P1", SEPTEMBER, path)
+        path.write_bytes(_september_bundle())
         spoil(path, store)
         verify(path, given_fingerprints(key) if key else [])
         return []
@@ -772,12 +807,11 @@ def _bundled(
 
 
 def _latest(write: Callable[[list[Head], Store], str]) -> Callable[[Store], list[Problem]]:
-    """Close September, write P1's bundle, and verify it beside some text of heads."""
+    """Verify P1's bundle of September beside some text of heads."""
 
     def act(store: Store) -> list[Problem]:
-        close(store, SEPTEMBER)
         path, heads = store.path.parent / "P1.zip", store.path / "heads.jsonl"
-        make_bundle(store, "P1", SEPTEMBER, path)
+        path.write_bytes(_september_bundle())
         heads.write_text(write(signed_heads(store), store), "utf-8")
         closed_since(str(heads), verify(path))
         return []
@@ -1602,9 +1636,9 @@ GALLERY: dict[str, Shows] = {
             import_file(store, _more(store), KNOWN, replaces=["march.csv"]).problems
         ),
     ),
-    "known-closed": settled(
+    "known-closed": closed(
         "fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01",
-        act=_closed_then(lambda store: import_file(store, _more(store), datetime(2024, 11, 30))),
+        act=_does(lambda store: import_file(store, _more(store), datetime(2024, 11, 30))),
     ),
     "known-future": settled(
         "fenrun import WORKSPACE more.csv --known 2094-01-01",
@@ -1613,9 +1647,9 @@ GALLERY: dict[str, Shows] = {
         ),
     ),
     "path-unusable": Shows("fenrun world a-file/inside", _unusable),
-    "period-partly-closed": settled(
+    "period-partly-closed": closed(
         "2024-09 closed, then fenrun settle WORKSPACE --period 2024-Q3",
-        act=_closed_then(lambda store: closing.settle_period(store, parse_period("2024-Q3"))),
+        act=_does(lambda store: closing.settle_period(store, parse_period("2024-Q3"))),
     ),
     "log-unreadable": settled(
         "log.db replaced by some text",
@@ -1635,7 +1669,7 @@ GALLERY: dict[str, Shows] = {
     "close-known": settled(
         "2024-08 closed, then fenrun close WORKSPACE --period 2024-09 --known 2024-10-01",
         content=TWO_MONTHS,
-        act=_closed_then(lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1)), "2024-08"),
+        act=_after_august(lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1))),
     ),
     "close-problems": settled(
         "fenrun close WORKSPACE --period 2024-09, with shares of 120 %",
@@ -1656,7 +1690,7 @@ GALLERY: dict[str, Shows] = {
     "close-facts-meanwhile": settled(
         "fenrun import while 2024-09 is being closed", act=_facts_meanwhile
     ),
-    "closed-otherwise": settled(
+    "closed-otherwise": closed(
         "fenrun audit verify WORKSPACE --recompute, by a version that was changed on purpose",
         act=_otherwise,
     ),
@@ -1817,36 +1851,36 @@ GALLERY: dict[str, Shows] = {
     ),
     "request-over": settled("in the portal, consenting to what was refused before", act=_requested),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
-    "key-unreadable": settled(
+    "key-unreadable": closed(
         "a signing-key.pem of one word",
-        act=_closed_then(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),
+        act=_does(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),
     ),
-    "key-missing": settled(
+    "key-missing": closed(
         "a bundle, or the next close, once signing-key.pem is gone",
-        act=_keyed(_closed_then(lambda store: (_key_file(store).unlink(), signing_key(store)))),
+        act=_does(lambda store: (_key_file(store).unlink(), signing_key(store))),
     ),
-    "key-exchanged": settled(
+    "key-exchanged": closed(
         "the same with the signing-key.pem of another workspace",
-        act=_keyed(_closed_then(_with_another_key)),
+        act=_keyed(_does(_with_another_key)),
     ),
-    "key-unsigned": settled(
+    "key-unsigned": closed(
         "fenrun audit verify WORKSPACE, after fenrun key rotate WORKSPACE --lost",
         act=_keyed(_key_lost),
     ),
     "key-none-yet": settled(
         "fenrun key publish WORKSPACE key.json, before anything is signed", act=_nothing_to_publish
     ),
-    "anchor-unreadable": settled(
+    "anchor-unreadable": closed(
         "fenrun audit verify WORKSPACE --anchor paper:heads",
-        act=_closed_then(lambda store: _raise(broken_anchors(store, ["paper:heads"]))),
+        act=_does(lambda store: _raise(broken_anchors(store, ["paper:heads"]))),
     ),
     "anchor-unwritten": settled(
         'a close, where signing.yaml says `anchors: ["file:/nowhere/heads.jsonl"]`',
         act=_anchored("file:/nowhere/heads.jsonl", lambda store: None),
     ),
-    "anchor-behind": settled(
+    "anchor-behind": closed(
         "fenrun audit verify WORKSPACE --anchor of a place that has no head of September",
-        act=_closed_then(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
+        act=_does(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
     ),
     "anchor-late": settled(
         "a close whose time stamp is a year younger",
@@ -1867,50 +1901,50 @@ GALLERY: dict[str, Shows] = {
         "fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close",
         act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip")),
     ),
-    "bundle-unsealed": settled(
+    "bundle-unsealed": closed(
         "a bundle of a statement that does not come out as it was closed", act=_bundled(_unsealed)
     ),
-    "bundle-underived": settled(
+    "bundle-underived": closed(
         "a bundle from which a charge of the payee is left out", act=_bundled(_underived)
     ),
-    "bundle-unreadable": settled(
+    "bundle-unreadable": closed(
         "a bundle cut in half",
         act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500])),
     ),
-    "bundle-signature": settled(
+    "bundle-signature": closed(
         "a bundle whose signature is of another text",
-        act=_keyed(_bundled(_repacked(lambda parts: parts.update(signature=b"0" * 64)))),
+        act=_bundled(_repacked(lambda parts: parts.update(signature=b"0" * 64))),
     ),
-    "bundle-key": settled(
-        "fenrun verify P1.zip --key of somebody else", act=_keyed(_bundled(key="00" * 32))
+    "bundle-key": closed(
+        "fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)
     ),
     "key-not-given": Shows(
         "fenrun verify P1.zip --key secret", lambda: (given_fingerprints("secret"), [])[1]
     ),
-    "latest-unreadable": settled(
+    "latest-unreadable": closed(
         "fenrun verify P1.zip --latest of a file without heads",
         act=_latest(lambda heads, store: "Our key: see above."),
     ),
-    "latest-key": settled(
+    "latest-key": closed(
         "fenrun verify P1.zip --latest of what another workspace published",
         act=_latest(lambda heads, store: heads_text([_signed_by_another(heads[0], store)])),
     ),
-    "latest-behind": settled(
+    "latest-behind": closed(
         "fenrun verify P1.zip --latest of a file from before the close",
         act=_latest(lambda heads, store: ""),
     ),
-    "latest-differs": settled(
+    "latest-differs": closed(
         "fenrun verify P1.zip --latest, where September is closed otherwise",
         act=_latest(lambda heads, store: heads_text([_closed_otherwise(heads[0], store)])),
     ),
-    "bundle-edited": settled(
+    "bundle-edited": closed(
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))
     ),
-    "bundle-seal": settled(
+    "bundle-seal": closed(
         "a bundle with another sign-off hash, signed again",
         act=_bundled(_repacked(_of_another_root, sign=True)),
     ),
-    "bundle-differs": settled(
+    "bundle-differs": closed(
         "earned 0.05 -> 0.50 in the bundle, sealed and signed again",
         act=_bundled(_repacked(_cheated, sign=True)),
     ),
