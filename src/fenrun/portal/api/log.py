@@ -49,10 +49,15 @@ def keys(request: HttpRequest) -> Any:
 
 @router.get("/log", response={200: list[dict[str, Any]], **ERRORS}, summary="The log of all events")
 def log(request: HttpRequest) -> Any:
-    """Return the log as `fenrun audit show --json` prints it; for operations and auditors."""
+    """Return the log as `fenrun audit show --json` prints it; for operations and auditors.
+
+    Its codes are those names that the portal knows.
+    """
     only_who_see_everything(request)
-    events = store_of(request).log.events()
-    return [{column: getattr(event, column) for column in _COLUMNS} for event in events]
+    store = store_of(request)
+    events = [{name: getattr(event, name) for name in _COLUMNS} for event in store.log.events()]
+    named = {name: store.names for name in ("actor", "reason")}
+    return [event | {name: of(event[name]) for name, of in named.items()} for event in events]
 
 
 @router.get(

@@ -264,13 +264,14 @@ def _held(book: KnownBook, request: models.Request) -> bool:
 def _enter(store: Store, request: models.Request, book: KnownBook) -> bool:
     """Enter a request's links into the book.
 
-    What was asked, and by whose consent, is the file's name and the log's reason. A request that
-    the book refuses stays, and operations see why in the event log. Returns whether it entered.
+    What was asked, and by whose consent, is the file's name and, by their codes, the log's reason.
+    A request that the book refuses stays, and operations see why in the event log. Returns whether
+    it entered.
     """
     text = yaml.safe_dump({"links": _links(request, book)}, allow_unicode=True, sort_keys=False)
-    reason = f"{request.kind} asked by {request.asked_by}, {request.state}"
+    reason = f"{request.kind} asked by {events.code_of(request.asked_by)}, {request.state}"
     if request.decided_by:
-        reason += f" by {request.decided_by}"
+        reason += f" by {events.code_of(request.decided_by)}"
     try:
         enter_text(store, f"request-{request.pk}.yaml", text, reason)
     except Refused as refused:

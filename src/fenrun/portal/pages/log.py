@@ -27,6 +27,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     page = Paginator(events[::-1], _SHOWN).get_page(request.GET.get("page"))
     shown = {
         "page": page,
+        "names": store.names,
         "of_portal": events_of([event.seq for event in page]),
         "head": events[-1].hash if events else "",
         "count": len(events),
