@@ -6,10 +6,8 @@ import gc
 import os
 import secrets
 import signal
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +19,7 @@ from django.conf import settings
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access.addresses import through_tls
+from fenrun.portal.alone import alone
 from fenrun.store.facts import Store
 
 if TYPE_CHECKING:
@@ -69,20 +68,10 @@ def _migrate(workspace: Path) -> None:
 
     from fenrun.portal.access import isolation
 
-    with _alone():
+    with alone("start"):  # others that start on the workspace wait
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", database="default", verbosity=0)
         isolation.install()
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Change the database inside; other processes that start on the workspace wait."""
-    settings.HOME.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(settings.HOME / "start.db", timeout=600, isolation_level=None)
-    with closing(lock):
-        lock.execute("BEGIN EXCLUSIVE")  # ends with the process, however that ends
-        yield
 
 
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> list[Problem]:
