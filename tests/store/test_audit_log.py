@@ -63,6 +63,7 @@ def test_the_last_event_is_found_without_reading_the_others(tmp_path: Path) -> N
     assert log.last(("book", "closes")) == 2 and log.last(("closes",)) == 0
     _execute(log, "UPDATE events SET after = 'no JSON' WHERE seq = 1")
     assert log.last(("book",)) == 2
+    assert [event.seq for event in log.events(after=1)] == [2] and not log.events(after=2)
     assert Log(tmp_path / "nowhere.db").last(("book",)) == 0
     log.path.write_bytes(b"no log" * 1000)
     with pytest.raises(Refused) as refused:

@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS events (
 _INSERT = f"INSERT INTO events VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _SELECT = f"""
 SELECT {", ".join(_COLUMNS)} FROM events
-WHERE (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject)
+WHERE (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject) AND seq > :after
 ORDER BY seq"""
 _LAST = "SELECT seq FROM events WHERE kind IN ({kinds}) ORDER BY seq DESC LIMIT 1"
 """Read from the end, so it costs no more where the log is long."""
@@ -92,12 +92,12 @@ class Log:
     def __init__(self, path: Path):
         self.path = path
 
-    def events(self, kind: str = "", subject: str = "") -> list[Event]:
-        """Return the events in order: all, of a kind, or on one subject; none without a log.
+    def events(self, kind: str = "", subject: str = "", after: int = 0) -> list[Event]:
+        """Return the events in order: all, of a kind, on one subject, or after a row.
 
-        Raises Refused where the log cannot be read.
+        None without a log. Raises Refused where it cannot be read.
         """
-        wanted = {"kind": kind, "subject": subject}
+        wanted = {"kind": kind, "subject": subject, "after": after}
         return self._read(lambda connection: map(_event, connection.execute(_SELECT, wanted)))
 
     def last(self, kinds: Sequence[str]) -> int:

@@ -13,6 +13,7 @@ from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import ERRORS, only_who_see_everything
 from fenrun.portal.commands.verifying import broken
 from fenrun.portal.language import lang
+from fenrun.portal.request_queue import outside_queue
 
 router = Router()
 _COLUMNS = ("seq", "at", "actor", "act", "kind", "subject", "reason", "previous", "hash")
@@ -55,7 +56,9 @@ def log(request: HttpRequest) -> Any:
     """
     only_who_see_everything(request)
     store = store_of(request)
-    events = [{name: getattr(event, name) for name in _COLUMNS} for event in store.log.events()]
+    with outside_queue():
+        found = store.log.events()
+    events = [{name: getattr(event, name) for name in _COLUMNS} for event in found]
     named = {name: store.names for name in ("actor", "reason")}
     return [event | {name: of(event[name]) for name, of in named.items()} for event in events]
 
