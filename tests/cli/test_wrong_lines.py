@@ -48,7 +48,7 @@ WRONG: dict[type[click.ParamType], tuple[str, ...]] = {
     DayType: ("2024-02-30", "31/02/2024", "0", "tomorrow"),
     click.IntRange: ("x", "-1", "1.5", "0x10", "9" * 400, "NaN"),
     click.types.IntParamType: ("x", "1.5", "9" * 5000),
-    click.Choice: ("purple", "", "CSV\0"[:3] + "!"),
+    click.Choice: ("purple", "", "CSV!"),
 }
 _STARTED = ("demo", "world", "serve", "mcp", "bench", "restore", "backup", "account", "database")
 """Commands that begin something long, or make something, where their words are right: of them only
@@ -120,6 +120,8 @@ def _lines() -> Iterator[list[str]]:
         for param in command.params:
             others = [word for one in needed if one is not param for word in _right(one)]
             for word in _wrong(param):
+                if path[0] in _STARTED and word.startswith("999"):
+                    continue  # which is right, and would take for ever
                 own = [param.opts[0], word] if isinstance(param, click.Option) else [word]
                 if path[0] not in _STARTED or isinstance(param, click.Option):
                     yield [*path, *own, *others]
@@ -161,9 +163,10 @@ def test_a_wrong_line_is_refused_in_words_and_changes_nothing(
             code, out, err = _said(words, lang)
         except Exception as error:
             pytest.fail(f"{words!r:.300}: {type(error).__name__}: {error}")
-        assert code in (1, 2) and err.strip(), (words, code, out[:300])
-        assert "Traceback" not in err and "\x1b[2J" not in out + err, words
-        assert lang == "en" or not err.isascii(), (words, err)
+        said = out + err
+        assert code in (1, 2) and said.strip(), (words, code, said[:300])
+        assert "Traceback" not in said and "\x1b[2J" not in said, words
+        assert lang == "en" or not said.isascii(), (words, said)
     assert _files(folder) == before
 
 
