@@ -147,7 +147,10 @@ def _said(words: list[str], lang: str) -> tuple[int, str, str]:
 
 
 def _files(folder: Path) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Return all files, but for what a settlement leaves: its period was asked for in earnest."""
+    found = (path for path in folder.rglob("*") if path.is_file())
+    settled = (folder / "ws" / "runs", folder / "ws" / "cache", folder / "ws" / "log.db")
+    return {path: path.read_bytes() for path in found if not any(map(path.is_relative_to, settled))}
 
 
 def test_a_wrong_line_is_refused_in_words_and_changes_nothing(
