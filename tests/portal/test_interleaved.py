@@ -1,12 +1,13 @@
 """Two processes import, settle, close, approve and consent at once: one after the other comes out.
 
-At night 25 pairs are held at 8 points each, on both databases; by day three, at one point each.
+At night 25 pairs are held at 8 points each, on both databases; by day one, at two points.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -20,7 +21,7 @@ from tests.portal.served import DATABASES, PG, environment, postgresql
 
 ROOT = Path(__file__).parents[2]
 NIGHTLY = "FENRUN_NIGHTLY" in os.environ
-EACH = 8 if NIGHTLY else 1
+EACH = 8 if NIGHTLY else 2
 
 
 @pytest.mark.parametrize("database", DATABASES if NIGHTLY else DATABASES[:1])
@@ -38,7 +39,7 @@ def test_two_acts_at_once_are_as_one_after_the_other(database: str, tmp_path: Pa
     tried = json.loads(done.stdout)
     (tmp_path / "tried.json").write_text(done.stdout, "utf-8")
     assert not [one for one in tried if one["wrong"]], [one for one in tried if one["wrong"]][:2]
-    unsaid = [one for one in tried for said in one["said"] if "Error" in said or "end" in said]
+    unsaid = [one for one in tried if re.search("Error|does not end", str(one["said"]))]
     assert not unsaid, unsaid[:2]
     pairs = Counter((one["held"], one["other"]) for one in tried)
     assert pairs.keys() == ({(a, b) for a in ACTS for b in ACTS} if NIGHTLY else set(BY_DAY))
