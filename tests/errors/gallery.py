@@ -45,6 +45,7 @@ from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
 from fenrun.closing.heads import Head, heads_text, signed_heads
 from fenrun.closing.keys import broken_keys, public_text, rotate, signing_key
+from fenrun.closing.shown import Shown, told
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -139,19 +140,20 @@ def _too_much_at_once() -> list[Problem]:
 
 def _checks_too_long() -> list[Problem]:
     plans = _command("plans")
-    with mock.patch.object(plans, "_LONGEST", 0):
+    with mock.patch.object(plans.worker, "longest", 0):
         plans._examined(read_plan(PLAN, "plan.yaml").plan)
     return []
 
 
-def _checker_ends() -> list[Problem]:
-    plans = _command("plans")
-    prover = plans._prover()
-    prover.submit(int).result(60)
-    for process in list(prover._processes.values()):
+def _worker_ends() -> list[Problem]:
+    """What follows is begun by the process that is to do it, or is told at once."""
+    worker = _command("plans").worker
+    worker.do(int)
+    pool = worker._pool
+    for process in list(pool._processes.values()):
         process.kill()
         process.join()
-    plans._examined(read_plan(PLAN, "plan.yaml").plan)
+    worker.do(int)
     return []
 
 
@@ -271,10 +273,8 @@ def _bench_missing() -> list[Problem]:
 
 def _shown_otherwise(store: Store) -> list[Problem]:
     """A page that stands on a run which the workspace does not give."""
-    statements = _command("statements")
-    shown = statements.Period(key="2024-09", run="another", known=KNOWN, booked="")
-    with mock.patch.object(statements.settings, "WORKSPACE", store.path), statements.run_of(shown):
-        return []
+    told(Shown(store.path, "2024-09", KNOWN, "another", ""), ())
+    return []
 
 
 def _reader() -> Any:
@@ -1801,8 +1801,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
     "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),
-    "plan-check-ended": Shows(
-        "in the portal, a plan's check, when the system has ended the checker", _checker_ends
+    "work-ended": Shows(
+        "in the portal, an estimate, when the system has ended the process that settles it",
+        _worker_ends,
     ),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(

@@ -11,6 +11,7 @@ text, and `problems` is a list with its length beside it under `problem_count`.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -136,6 +137,8 @@ def _group() -> None:
 
 def main() -> None:
     """Run a command; problems become messages, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot write is shown by its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _group(standalone_mode=False)
     except click.Abort:

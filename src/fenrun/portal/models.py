@@ -235,6 +235,13 @@ class Event(models.Model):
     )
 
 
+class LogName(models.Model):
+    """The name for which a code stands in the workspace's log, where no names stand."""
+
+    code = models.CharField(max_length=17, primary_key=True)
+    name = models.CharField(max_length=200)
+
+
 class Token(models.Model):
     """A token by which a program asks as its user, within its scopes. Only its digest is kept."""
 

@@ -6,13 +6,12 @@ import gc
 import os
 import secrets
 import signal
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from wsgiref.util import setup_testing_defaults
 
 import django
 from django.apps import apps
@@ -20,7 +19,11 @@ from django.conf import settings
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access.addresses import through_tls
+from fenrun.portal.alone import alone
 from fenrun.store.facts import Store
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 THREADS = 16
 """Requests that are taken in at once; they are answered in their order (request_queue.py),
@@ -65,20 +68,10 @@ def _migrate(workspace: Path) -> None:
 
     from fenrun.portal.access import isolation
 
-    with _alone():
+    with alone("start"):  # others that start on the workspace wait
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", database="default", verbosity=0)
         isolation.install()
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Change the database inside; other processes that start on the workspace wait."""
-    settings.HOME.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(settings.HOME / "start.db", timeout=600, isolation_level=None)
-    with closing(lock):
-        lock.execute("BEGIN EXCLUSIVE")  # ends with the process, however that ends
-        yield
 
 
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> list[Problem]:
@@ -176,13 +169,16 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     """
     from django.core.wsgi import get_wsgi_application
 
-    from fenrun.portal.commands import following, imports, plans, webhook_delivery
+    from fenrun.portal import workers
+    from fenrun.portal.commands import following, imports, webhook_delivery
     from fenrun.portal.edge import LIMITS, Server, framed
 
+    application = framed(get_wsgi_application())
+    _warm(application)
     webhook_delivery.start()
     following.start()
     server = Server(
-        framed(get_wsgi_application()),
+        application,
         host=host,
         port=port,
         threads=THREADS,
@@ -200,7 +196,17 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     try:
         server.run_until(stopped, imports.has_running_jobs)
     finally:
-        plans.stop_checker()
+        workers.stop_all()
+
+
+def _warm(application: WSGIApplication) -> None:
+    """Answer the sign-in page before anybody is let in: no one waits for what is read once."""
+    from django.db import connections
+
+    environ: dict[str, Any] = {"PATH_INFO": "/account/login/"}
+    setup_testing_defaults(environ)
+    list(application(environ, lambda status, headers, error=None: lambda data: None))
+    connections.close_all()  # of this thread, which answers nobody else
 
 
 def _stopped_by_signals(server: Any) -> threading.Event:

@@ -144,6 +144,10 @@ class Store:
     """Tells the time (UTC) at which something is written; else `now`, or from when it is known."""
     is_scratch: bool = False
     """True of what nobody reads after the process: it need not be on the disk."""
+    code: Callable[[str], str] = str
+    """Tells how the log names an actor."""
+    names: Callable[[str], str] = str
+    """Tells a text of the log with names in place of such codes."""
 
     @classmethod
     def open(cls, path: Path) -> Store:
@@ -182,7 +186,7 @@ class Store:
         is then as it was.
         """
         target = self.path / kind / short(content_id)
-        known = parse_moment(manifest["known"])
+        known, actor = parse_moment(manifest["known"]), self.code(self.actor)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._mark()
@@ -201,7 +205,7 @@ class Store:
                 after |= {name: facts[name] for name in _DECIDED if name in facts}
                 log.add(
                     at=self.time(known),
-                    actor=self.actor,
+                    actor=actor,
                     act=KINDS[kind],
                     kind=kind,
                     subject=content_id,

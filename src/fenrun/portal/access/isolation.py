@@ -52,6 +52,7 @@ INSIDE = frozenset(
         "portal_spent",
         "portal_failedsignin",
         "portal_importjob",
+        "portal_logname",
     }
 )
 """Tables that nobody is shown: commands alone read them, by `default`."""

@@ -15,12 +15,12 @@ from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
 from fenrun.book.write import ended_link
-from fenrun.portal.commands.standing import standing_of
+from fenrun.portal.commands.questions import ask_what_if
 from fenrun.portal.models import Period
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
-from fenrun.settle.standing import earned_by_payee
 from fenrun.store.facts import Store
+from fenrun.whatif.open_period import earned_with
 
 ROLE = "partner"
 """The role that requests and moves are about."""
@@ -76,25 +76,18 @@ def preview_move(
     if problems:
         raise Refused(problems)
     moved = ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)})
-    with standing_of(period) as standing:
-        change = standing.with_more(book=[moved])
-        before = earned_by_payee(standing.run)
-        concerned = {payee: e for payee, e in before.items() if change.concerns(payee)}
-        return _differences(concerned, change.earned())
+    return _differences(ask_what_if(period, earned_with, [moved]))
 
 
-def _differences(before: dict[str, Decimal], after: dict[str, Decimal]) -> list[dict[str, Any]]:
-    """Return the payees whose amounts differ, who loses most first."""
-    more = {
-        payee: after.get(payee, Decimal(0)) - before.get(payee, Decimal(0))
-        for payee in before.keys() | after.keys()
-    }
+def _differences(earned: dict[str, tuple[Decimal, Decimal]]) -> list[dict[str, Any]]:
+    """Return the payees whose amounts differ, before and after, who loses most first."""
+    more = {payee: after - before for payee, (before, after) in earned.items()}
     changed = sorted((difference, payee) for payee, difference in more.items() if difference)
     return [
         {
             "payee": payee,
-            "before": plain(before.get(payee, Decimal(0))),
-            "after": plain(after.get(payee, Decimal(0))),
+            "before": plain(earned[payee][0]),
+            "after": plain(earned[payee][1]),
             "more": plain(difference),
         }
         for difference, payee in changed

@@ -11,11 +11,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
+from fenrun.closing.shown import digest_of
 from fenrun.portal import models
 from fenrun.portal.commands import unsettled, webhooks
 from fenrun.portal.commands.book import book_of
@@ -25,7 +25,7 @@ from fenrun.settle.brought import events_that_brought
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
-from fenrun.statement.run import Difference, Run
+from fenrun.statement.run import Run
 from fenrun.statement.team import teams_of
 from fenrun.store.facts import Store
 from fenrun.whatif.period_to_date import settle_to_date
@@ -181,11 +181,6 @@ def _credited_to_others(run: Run) -> dict[str, Rows]:
                 texts[key] = str(texts[key])
         found[payee].append(texts)
     return found
-
-
-def digest_of(booked: Sequence[Difference]) -> str:
-    """Return a short name of the differences that a period books."""
-    return short(digest("posted", [repr(difference) for difference in booked]))
 
 
 def month_after(period: Period) -> Period:

@@ -35,7 +35,6 @@ from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
 from fenrun.statement.payment_tables import payment_tables
-from fenrun.statement.rows import statement_of
 from fenrun.statement.sentences import in_words
 
 _OFFERED = [found for found in FORMATS.values() if found.name != "json"]
@@ -154,9 +153,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
     written = next((found for found in _OFFERED if found.name == kind), None)
     if written is None:
         raise Http404
-    with statements.run_of(statement.period) as run:
-        full = statement_of(run, statement.payee)
-    content = written.write(full, lang())
+    content = statements.written(statement, written.name, lang())
     return _download(f"{name}.{written.extension}", content, written.media_type)
 
 
