@@ -19,13 +19,21 @@ from fenrun.base.ids import digest, short
 from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
+from fenrun.charges.aside import with_mended
 from fenrun.charges.delivered import months_of
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.read import import_named
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
+from fenrun.store.audit_log import Writer
 from fenrun.store.facts import DELIVERED, Import, Imported, Store, manifest
 
-QUARANTINE_CODES = ("row-quarantined", "date-out-of-range")
+QUARANTINE_CODES = (
+    "row-quarantined",
+    "date-out-of-range",
+    "date-unreadable",
+    "text-unfit",
+    "total-differs",
+)
 """The problems of rows that were kept aside."""
 
 
@@ -47,26 +55,43 @@ def decide(store: Store, name: str, decision: Decision, known: datetime) -> Impo
     """Enter a decision about the delivery of that name or id, known from a moment (UTC) on.
 
     Of another dataset than charges it is taken back or left out. Raises Refused where no delivery
-    in force, or more than one, has a name.
+    in force, or more than one, has a name, and where others decide about it meanwhile.
+    """
+    of, facts = decided(store, name, decision, known)
+    content = digest("deliveries", facts)
+    is_new = not store.has("deliveries", content)
+
+    def check_unchanged(log: Writer) -> None:
+        if decided(store, of.id, decision, known) != (of, facts):
+            raise refused("decided-meanwhile", Place(of.source), id=short(of.id))
+
+    said = manifest(of.source, known, facts, ())
+    store.add("deliveries", content, said, lambda folder: None, allowed=check_unchanged)
+    return Imported(of.source, content, is_new, facts, ())
+
+
+def decided(
+    store: Store, name: str, decision: Decision, known: datetime
+) -> tuple[Import, dict[str, Any]]:
+    """Return the delivery that a decision would be about, and what would be kept of it.
+
+    Raises Refused as `decide` does.
     """
     there, place = store.imports("charges", known), Place(str(store.path))
     beside = store.imports("datasets", known) if decision.void or decision.leave_out else []
     of = import_named([*there, *beside], place, name)
     facts: dict[str, Any] = {"of": of.id}
     if decision.void:
-        facts["replaces"] = [of.id]
+        facts["replaces"] = with_mended(store, [of.id])
     elif decision.leave_out:
         facts["left_out"] = True
     else:
         other = import_named(there, place, decision.replaces or decision.adds)
         if other.id == of.id:
             raise refused("delivery-itself", Place(of.source), name=short(of.id))
-        facts["replaces" if decision.replaces else "adds"] = [other.id]
-    content = digest("deliveries", facts)
-    is_new = not store.has("deliveries", content)
-    said = manifest(of.source, known, facts, ())
-    store.add("deliveries", content, said, lambda folder: None)
-    return Imported(of.source, content, is_new, facts, ())
+        ids = [other.id] if decision.adds else with_mended(store, [other.id])
+        facts["adds" if decision.adds else "replaces"] = ids
+    return of, facts
 
 
 def undecided(
@@ -101,7 +126,7 @@ def undecided(
         [
             *twice,
             *_beside(items, pairs),
-            *_of_quarantine(items, left_out),
+            *_of_quarantine(items, charges, left_out),
             *_of_rounding(items),
             *differing,
         ]
@@ -168,14 +193,45 @@ def _stays(one: Import, other: Import) -> Problem:
     return Problem("delivery-stays", Place(one.source), values, (Place(other.source),))
 
 
-def _of_quarantine(items: Iterable[Import], left_out: set[str]) -> Iterator[Problem]:
-    """Yield a problem for each delivery of which rows were kept aside."""
+def _of_quarantine(
+    items: Iterable[Import], in_force: Sequence[Import], left_out: set[str]
+) -> Iterator[Problem]:
+    """Yield a problem for each delivery of which rows are kept aside."""
+    for item, rows, billed in kept_aside(items, in_force):
+        code = "kept-aside-left-out" if item.id in left_out else "kept-aside"
+        values = {"amount": amounts(billed), "rows": rows, "id": short(item.id)}
+        yield Problem(code, Place(item.source), values)
+
+
+def kept_aside(
+    items: Iterable[Import], in_force: Sequence[Import]
+) -> Iterator[tuple[Import, int, dict[str, str]]]:
+    """Yield each delivery of which rows are kept aside: how many, what they bill by currency.
+
+    Rows that a delivery in force mends are none any more.
+    """
     for item in items:
-        if rows := item.facts["quarantined"]:
-            code = "kept-aside-left-out" if item.id in left_out else "kept-aside"
-            billed = item.facts.get("billed_quarantined", {})
-            values = {"amount": amounts(billed), "rows": rows, "id": short(item.id)}
-            yield Problem(code, Place(item.source), values)
+        rows = item.facts.get("quarantined", 0)
+        billed = {c: Decimal(a) for c, a in item.facts.get("billed_quarantined", {}).items()}
+        for one in mends_of(in_force, item.id):
+            rows -= len(one.facts["mends"]["rows"])
+            for currency, amount in one.facts["mends"]["billed"].items():
+                billed[currency] = billed.get(currency, Decimal(0)) - Decimal(amount)
+        if rows:
+            yield item, rows, {name: plain(billed[name]) for name in sorted(billed)}
+
+
+def mends_of(items: Iterable[Import], content: str) -> list[Import]:
+    """Return those of some imports that mend rows of an import."""
+    return [item for item in items if item.facts.get("mends", {}).get("of") == content]
+
+
+def settled_aside(items: Sequence[Import]) -> set[str]:
+    """Return the imports whose rows that were kept aside are all mended, or left out."""
+    open_ = {item.id for item, _, _ in kept_aside(items, items)}
+    left_out = {item.facts["of"] for item in items if item.facts.get("left_out")}
+    mended = {item.facts["mends"]["of"] for item in items if "mends" in item.facts}
+    return left_out | (mended - open_)
 
 
 def _of_rounding(items: Iterable[Import]) -> Iterator[Problem]:
@@ -191,15 +247,15 @@ def amounts(billed: Mapping[str, str]) -> str:
     return ", ".join(f"{show(Decimal(amount))} {name}" for name, amount in billed.items()) or "0.00"
 
 
-def quarantine_totals(imports: Iterable[Import], period: Period) -> dict[str, Any]:
-    """Return the rows that deliveries of a period or before kept aside, and what they bill.
+def quarantine_totals(imports: Sequence[Import], period: Period) -> dict[str, Any]:
+    """Return the rows that deliveries of a period or before keep aside, and what they bill.
 
     `rows` counts them, `billed` is exact text by currency.
     """
     rows, billed = 0, dict[str, Decimal]()
-    for item in imports:
-        if item.facts.get("quarantined") and _concerns(item, period):
-            rows += item.facts["quarantined"]
-            for currency, amount in item.facts.get("billed_quarantined", {}).items():
-                billed[currency] = billed.get(currency, Decimal(0)) + Decimal(amount)
+    concerned = [item for item in imports if _concerns(item, period)]
+    for _, count, of_one in kept_aside(concerned, imports):
+        rows += count
+        for currency, amount in of_one.items():
+            billed[currency] = billed.get(currency, Decimal(0)) + Decimal(amount)
     return {"rows": rows, "billed": {name: plain(billed[name]) for name in sorted(billed)}}

@@ -19,7 +19,7 @@ from fenrun.engine.runner import Runner
 from fenrun.events.as_of import events_of
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
-from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
+from fenrun.settle.deliveries import QUARANTINE_CODES, settled_aside, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
@@ -165,21 +165,21 @@ def known_book(store: Store, known: datetime | None = None) -> KnownBook:
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
     """Return every problem of the imports: of each file, and of book, terms and events as a whole.
 
-    What a later file mended is none any more, and of rows that were kept aside and are left out by
-    decision it is only said how many there are. With them go the files that are not what was
+    What was mended is none any more, and of rows that were kept aside and are left out by decision
+    it is only said how many there are. With them go the files that are not what was
     written.
     """
     moment = knowledge_time(store, known)
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
     if edited := store.edited():
         return in_order([problem for item in imports for problem in item.problems] + edited)
-    left_out = {i.facts["of"] for i in imports if i.facts.get("left_out")}
+    settled = settled_aside(imports)
     problems = [
         problem
         for item in imports
         if not _is_mended(item, imports)
         for problem in item.problems
-        if item.id not in left_out or problem.code not in QUARANTINE_CODES
+        if item.id not in settled or problem.code not in QUARANTINE_CODES
     ]
     problems += undecided(store, moment)
     book, terms, events = (
