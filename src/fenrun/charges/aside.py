@@ -7,10 +7,11 @@ row that is read again alone is read as it was in its file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from fenrun.base.problem import Place, refused
 from fenrun.charges.coded import Truths
 from fenrun.charges.rows import COSTS, ESSENTIAL
 from fenrun.charges.staged import FIRST_ROW, Staged
+from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Import, Store
 
 NAME = "aside.json"
@@ -44,6 +46,16 @@ class AsideRow:
         except InvalidOperation:
             amount = Decimal(0)
         return self.values.get("BillingCurrency", "") or "?", amount
+
+
+@dataclass(frozen=True)
+class Mended:
+    """The rows of an import that others come in for, as a person mended them."""
+
+    facts: Mapping[str, Any]
+    """The import that it is `of`, the numbers of its `rows`, and what these `billed`."""
+    check: Callable[[Writer], None]
+    """Raises Refused where they may no longer be mended; asked while nobody else can write."""
 
 
 def write_aside(staged: Staged, into: Path) -> None:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.charges import checks
-from fenrun.charges.aside import refuse_mended_meanwhile, with_mended, write_aside
+from fenrun.charges.aside import Mended, refuse_mended_meanwhile, with_mended, write_aside
 from fenrun.charges.delivered import (
     Delivery,
     months_of,
@@ -63,31 +63,29 @@ def stage_charges(
     known: datetime | None = None,
     delivery: Delivery | None = None,
     is_meant: bool = False,
-    mends: Mapping[str, Any] | None = None,
-    allowed: Callable[[Writer], None] = lambda log: None,
+    mended: Mended | None = None,
 ) -> Enter:
     """Read, check and write one FOCUS file to a scratch folder: all that nobody must wait for.
 
     `fills` gives, by column of text, what stands where the file says nothing, `known` from when it
     is known; as a `delivery` it takes the place of earlier ones of its source. What was replaced
     since comes back as an import of its own if that `is_meant`, or if it is a later version.
-    `mends` says of which import it mends which rows. What is returned enters it into the store; as
-    there, `allowed` is asked while nobody else can write. Both raise Refused; the store is then
-    untouched.
+    Its rows may be those of an import that were kept aside, `mended`. What is returned enters it
+    into the store. Both raise Refused; the store is then untouched.
     """
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
         source, seen = open_whole(path, Path(scratch.name), progress)
         unfilled = digest("charges", seen.digest)
         content = digest("charges", seen.digest, sorted(fills.items())) if fills else unfilled
-        content = digest("charges", seen.digest, mends) if mends else content
+        content = digest("charges", seen.digest, mended.facts) if mended else content
         ready = _Ready({}, [])
         files = Path(scratch.name, "files")
         files.mkdir()
-        comes_back = _comes_back(store, content, delivery, is_meant)
+        comes_back = _comes_back(store, content, delivery, is_meant or bool(mended))
         if comes_back or not store.has("charges", content):
             ready = _written(source, seen, files, fills or {}, known)
-        if mends and ready.facts.get("quarantined"):
+        if mended and ready.facts.get("quarantined"):
             raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
     except BaseException:
         scratch.cleanup()
@@ -109,14 +107,15 @@ def stage_charges(
             if "replaces" in facts:
                 facts["replaces"] = with_mended(store, facts["replaces"])
             facts |= {"again": content} if same else {}
-            facts |= {"mends": mends} if mends else {}
-            new = digest("charges", content, facts.get("replaces", [])) if same else content
+            facts |= {"mends": mended.facts} if mended else {}
+            new = digest("charges", content, _forms_of(store, content)) if same else content
             problems = in_order([*ready.problems, *more])
             said = manifest(path.name, known, facts, problems)
 
             def allow(log: Writer) -> None:
                 refuse_mended_meanwhile(store, place, facts.get("replaces", ()))
-                allowed(log)
+                if mended:
+                    mended.check(log)
 
             write = partial(move_files, files)
             store.add("charges", new, said, write, allowed=allow)
@@ -134,6 +133,12 @@ def _comes_back(store: Store, content: str, delivery: Delivery | None, is_meant:
     if {item.id for item in same} & {item.id for item in store.imports("charges")}:
         return False
     return is_meant or bool(delivery and delivery.version > max(map(version_of, same)))
+
+
+def _forms_of(store: Store, content: str) -> list[str]:
+    """Return the ids under which a content came in so far, in force or not."""
+    everything = store.imports_between("charges", datetime.min, datetime.max)
+    return [item.id for item in everything if _is(item, content)]
 
 
 def _is(item: Import, content: str) -> bool:

@@ -51,13 +51,22 @@ class Decision:
     """True where it is taken back: nothing takes its place."""
 
 
-def decide(store: Store, name: str, decision: Decision, known: datetime) -> Imported:
+def decide(
+    store: Store,
+    name: str,
+    decision: Decision,
+    known: datetime,
+    expected: Mapping[str, Any] | None = None,
+) -> Imported:
     """Enter a decision about the delivery of that name or id, known from a moment (UTC) on.
 
     Of another dataset than charges it is taken back or left out. Raises Refused where no delivery
-    in force, or more than one, has a name, and where others decide about it meanwhile.
+    in force, or more than one, has a name, where others decide about it meanwhile, and where what
+    would be kept of it is not what is `expected`.
     """
     of, facts = decided(store, name, decision, known)
+    if expected is not None and facts != expected:
+        raise refused("decided-meanwhile", Place(of.source), id=short(of.id))
     content = digest("deliveries", facts)
     is_new = not store.has("deliveries", content)
 

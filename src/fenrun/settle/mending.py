@@ -17,7 +17,7 @@ from pathlib import Path
 from fenrun.base.ids import short
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.charges.aside import AsideRow, read_aside
+from fenrun.charges.aside import AsideRow, Mended, read_aside
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.staged import FIRST_ROW
 from fenrun.settle.deliveries import mends_of
@@ -69,9 +69,9 @@ def mend(store: Store, name: str, changes: Changes, known: datetime) -> Imported
     with tempfile.TemporaryDirectory(prefix="fenrun-") as folder:
         path = Path(folder) / f"{Path(item.source).stem[:_LONGEST_STEM]}-mended.csv"
         _write(path, [{**row.values, **changes[row.row]} for row in rows])
-        how = {"known": known, "is_meant": True, "mends": mends, "allowed": check_unchanged}
+        mended = Mended(mends, check_unchanged)
         try:
-            return stage_charges(store, path, **how)(known, Replaced())
+            return stage_charges(store, path, known=known, mended=mended)(known, Replaced())
         except Refused as refusal:
             raise Refused(_in_the_file(one, item, rows) for one in refusal.problems) from refusal
 
@@ -88,7 +88,7 @@ def _chosen(store: Store, item: Import, changes: Changes, known: datetime) -> li
     rows = {row.row: row for row in rows_to_mend(store, item, known)}
     others = sorted(changes.keys() - rows.keys())
     if others or not changes:
-        said = ", ".join(map(str, others or ["-"]))
+        said = ", ".join(map(str, others)) or "-"
         raise refused("row-not-aside", Place(item.source), rows=said, id=short(item.id))
     chosen = [rows[number] for number in sorted(changes)]
     for row in chosen:
