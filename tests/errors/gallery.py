@@ -935,6 +935,13 @@ BILLING_PERIOD = (
 )
 
 
+def _billed_by_two(store: Store) -> list[Problem]:
+    path = store.path.parent / "marketplace.csv"
+    path.write_bytes(_csv(ResourceId="db-1", InvoiceIssuerName="Nanhai Marketplace"))
+    import_file(store, path, KNOWN)
+    return undecided(store, KNOWN)
+
+
 def _left_out(store: Store) -> list[Problem]:
     decide(store, "charges.csv", Decision(leave_out=True), KNOWN)
     return undecided(store, KNOWN)
@@ -1552,6 +1559,11 @@ GALLERY: dict[str, Shows] = {
                 decide(store, "more.csv", Decision(void=True), KNOWN),
             )
         ),
+    ),
+    "billed-by-two": settled(
+        "a marketplace's file in which it bills the charge of charges.csv too",
+        content=_csv(ResourceId="db-1"),
+        act=_billed_by_two,
     ),
     "delivery-itself": settled(
         "fenrun resolve WORKSPACE more.csv --replaces more.csv",

@@ -1,7 +1,8 @@
 """Deliveries: which imports of charges hold the same money, what was kept aside, and who decided.
 
 A delivery is an import of charges. What is open about it stands in every settlement, in `check` and
-in the portal, and stops a close: charges that two imports both hold, and rows that were kept aside.
+in the portal, and stops a close: charges that two imports both hold, sales that two issuers both
+bill, and rows that were kept aside.
 A decision is an import of its own kind, so that it has its moment, its person and its reason: one
 delivery replaces another (a void: nothing takes its place), both are meant, or what was kept aside
 is left out for good.
@@ -23,6 +24,7 @@ from fenrun.charges.aside import with_mended
 from fenrun.charges.delivered import months_of
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.read import import_named
+from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import DELIVERED, Import, Imported, Store, manifest
@@ -44,7 +46,8 @@ class Decision:
     replaces: str = ""
     """Name or id of the delivery whose place it takes."""
     adds: str = ""
-    """Name or id of the delivery beside which it is meant, equal charges included."""
+    """Name or id of the delivery beside which it is meant, equal charges included; its own, where
+    two issuers bill the same in it, and both are meant."""
     leave_out: bool = False
     """True where the rows that were kept aside are left out for good."""
     void: bool = False
@@ -96,7 +99,7 @@ def decided(
         facts["left_out"] = True
     else:
         other = import_named(there, place, decision.replaces or decision.adds)
-        if other.id == of.id:
+        if other.id == of.id and decision.replaces:
             raise refused("delivery-itself", Place(of.source), name=short(of.id))
         ids = [other.id] if decision.adds else with_mended(store, [other.id])
         facts["adds" if decision.adds else "replaces"] = ids
@@ -126,6 +129,11 @@ def undecided(
         for one in overlaps
         if {one.one, one.other} <= found.keys() and frozenset((one.one, one.other)) not in meant
     ]
+    sold = [
+        _sold_twice(one, found)
+        for one in find_sales(items, cache and cache / "sales")
+        if frozenset((one.one, one.other)) not in meant
+    ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
     datasets = store.imports("datasets", known)
     last = period.months[-1] if period else LAST_MONTH
@@ -134,6 +142,7 @@ def undecided(
     return in_order(
         [
             *twice,
+            *sold,
             *_beside(items, pairs),
             *_of_quarantine(items, charges, left_out),
             *_of_rounding(items),
@@ -171,6 +180,22 @@ def _twice(overlap: Overlap, found: Mapping[str, Import]) -> Problem:
     }
     also = (Place(other.source),)
     return Problem("charges-twice", Place(one.source), values, also)
+
+
+def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:
+    one, other = found[sale.one], found[sale.other]
+    values = {
+        "rows": sale.rows,
+        "amount": amounts(sale.billed),
+        "one": one.source,
+        "one_id": short(one.id),
+        "issuer": sale.issuer,
+        "other": other.source,
+        "other_id": short(other.id),
+        "other_issuer": sale.other_issuer,
+    }
+    also = (Place(other.source),) if other.id != one.id else ()
+    return Problem("billed-by-two", Place(one.source), values, also)
 
 
 def _beside(items: Iterable[Import], decided: set[frozenset[str]]) -> Iterator[Problem]:
