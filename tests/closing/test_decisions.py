@@ -46,10 +46,6 @@ def test_a_decision_after_a_close_is_due_in_the_next_period(tmp_path: Path) -> N
     _decide(year, "2024-02-02", "two.csv", Decision(adds="one.csv"))
     year.close("2024-01", "2024-02-03")
 
-    def stands(period: str) -> Decimal:
-        found = settle_period(year.store, parse_period(period)).run
-        return sum((line.earned for line in statement_of(found, "P1").lines), Decimal(0))
-
     def payable(period: str, name: str) -> Decimal:
         make_bundle(year.store, "P1", parse_period(period), tmp_path / name)
         return verify(tmp_path / name).payable
@@ -69,14 +65,12 @@ def test_a_decision_after_a_close_is_due_in_the_next_period(tmp_path: Path) -> N
         year.close("2024-02", "2024-03-01")
     _decide(year, "2024-02-16", "late.csv", Decision(leave_out=True))
 
-    assert stands("2024-01") == Decimal("41.00")
+    closed = settle_period(year.store, parse_period("2024-01")).run
+    assert [line.earned for line in statement_of(closed, "P1").lines] == [Decimal("41.00")]
     due = [("correction", -11), ("correction", -20), ("late charge", 5), ("late charge", 25)]
     expected = [("P1", cause, Decimal(amount)) for cause, amount in due]
     assert sorted(year.posted("2024-02")) == sorted(expected)
     year.close("2024-02", "2024-03-01")
-    assert sorted(year.posted("2024-02")) == sorted(expected) and stands("2024-02") == Decimal(
-        "0.10"
-    )
 
     # After that close: the mended row goes with its file, and what was accepted stays accepted.
     _decide(year, "2024-03-02", "late.csv", Decision(void=True))
