@@ -935,6 +935,13 @@ BILLING_PERIOD = (
 )
 
 
+def _by_list_cost(store: Store) -> list[Problem]:
+    path = store.path.parent / "plan.yaml"
+    path.write_text(PLAN.replace("basis: billed", "basis: list"))
+    import_file(store, path, KNOWN)
+    return check_workspace(store)
+
+
 def _billed_by_two(store: Store) -> list[Problem]:
     path = store.path.parent / "marketplace.csv"
     path.write_bytes(_csv(ResourceId="db-1", InvoiceIssuerName="Nanhai Marketplace"))
@@ -1559,6 +1566,11 @@ GALLERY: dict[str, Shows] = {
                 decide(store, "more.csv", Decision(void=True), KNOWN),
             )
         ),
+    ),
+    "basis-nothing": settled(
+        "a plan with basis: list, and ListCost: 0 where something is billed",
+        content=_csv(ListCost="0"),
+        act=_by_list_cost,
     ),
     "billed-by-two": settled(
         "a marketplace's file in which it bills the charge of charges.csv too",

@@ -15,6 +15,7 @@ from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
 from fenrun.settle.mending import mend, rows_to_mend
 from fenrun.store.facts import Store
+from tests.errors.gallery import PLAN
 
 HEAD = (
     "BilledCost;BillingAccountId;BillingCurrency;BillingPeriodStart;ChargePeriodStart;"
@@ -109,3 +110,20 @@ def test_what_is_left_out_is_not_mended(store: Store) -> None:
     assert _codes(store) == [] and len(read_aside(item)) == 3
     with pytest.raises(Refused):
         mend(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, 3))
+
+
+def test_costs_of_nothing_on_which_a_plan_counts_are_said(tmp_path: Path) -> None:
+    """30 of 100 billed has a list price; of the rest one cell is 0 and one is empty."""
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("basis: billed", "basis: list"))
+    head = "BilledCost,ListCost,ContractedCost,EffectiveCost,BillingAccountId,BillingCurrency,"
+    head += "BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName\n"
+    costs = ("30,40,35,0", "50,0,50,0", "20,,15,0", "0,0,0,0")
+    rows = [f"{one},A1,USD,2024-09-01T00:00:00Z,2024-09-02T00:00:00Z,Acme\n" for one in costs]
+    (tmp_path / "c.csv").write_text(head + "".join(rows))
+    store = Store(tmp_path / "ws")
+    for name in ("plan.yaml", "c.csv"):
+        import_file(store, tmp_path / name, datetime(2025, 1, 1))
+    found = [p for p in check_workspace(store) if p.code == "basis-nothing"]
+    assert [(p.place.column, p.values["rows"], p.values["amount"]) for p in found] == [
+        ("ListCost", 2, "70.00 USD")
+    ]

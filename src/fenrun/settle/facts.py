@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from fenrun.base.ids import short
-from fenrun.base.problem import Problem, in_order
+from fenrun.base.problem import Place, Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.book.in_words import KnownBook
+from fenrun.credit.crediting import bases_of, costs_of
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
@@ -19,7 +20,7 @@ from fenrun.engine.runner import Runner
 from fenrun.events.as_of import events_of
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
-from fenrun.settle.deliveries import QUARANTINE_CODES, settled_aside, undecided
+from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_aside, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
@@ -182,6 +183,7 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
         if item.id not in settled or problem.code not in QUARANTINE_CODES
     ]
     problems += undecided(store, moment)
+    problems += _without_basis(imports, [file.plan for file in plans_as_of(store, moment)])
     book, terms, events = (
         sources_of(item for item in imports if item.kind == kind) for kind in _TABLES
     )
@@ -195,6 +197,16 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
     return in_order(problems)
+
+
+def _without_basis(imports: Iterable[Import], plans: Sequence[Plan]) -> Iterator[Problem]:
+    """Yield each import in which charges bill something and have no cost on which plans count."""
+    used = {column for basis in bases_of(plans) for column in costs_of(basis)}
+    for item in imports:
+        for column, said in item.facts.get("nothing", {}).items():
+            if column in used:
+                values = {"column": column, "rows": said["rows"], "amount": amounts(said["billed"])}
+                yield Problem("basis-nothing", Place(item.source, 0, column), values)
 
 
 def _is_mended(item: Import, imports: Sequence[Import]) -> bool:
