@@ -33,7 +33,10 @@ VENDOR: Row = {
     "SkuId": "S1",
     "SkuPriceId": "",
     "SubAccountId": "",
+    "Id": "",
+    "seq": "",
 }
+"""A column may be named as anything: it must not be taken for what it is compared by."""
 MARKET: Row = VENDOR | {
     "BillingAccountId": "M-1",
     "InvoiceIssuerName": "Market",

@@ -14,7 +14,7 @@ from fenrun.closing.close import close, closes, settle_period
 from fenrun.proof.bundle import make_bundle
 from fenrun.proof.verify import verify
 from fenrun.settle.deliveries import Decision, decide
-from fenrun.settle.mending import mend
+from fenrun.settle.mending import mend_rows
 from fenrun.statement.rows import statement_of
 from tests.closing.test_closing import Year
 from tests.command import fenrun
@@ -60,7 +60,7 @@ def test_a_decision_after_a_close_is_due_in_the_next_period(tmp_path: Path) -> N
     late = HEAD + _row("50", "2024-01", "r3", issuer="") + _row("70", "2024-01", "r4", issuer="")
     year.know("2024-02-13", "late.csv", late)
     year.know("2024-02-14", "february.csv", HEAD + _row("1", "2024-02", "r1"))
-    mend(year.store, "late.csv", {2: {"InvoiceIssuerName": "Cloud"}}, datetime(2024, 2, 15))
+    mend_rows(year.store, "late.csv", {2: {"InvoiceIssuerName": "Cloud"}}, datetime(2024, 2, 15))
     with pytest.raises(Refused, match="Kept aside"):
         year.close("2024-02", "2024-03-01")
     _decide(year, "2024-02-16", "late.csv", Decision(leave_out=True))

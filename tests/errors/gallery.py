@@ -63,7 +63,7 @@ from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import files_in, import_file
-from fenrun.settle.mending import mend
+from fenrun.settle.mending import mend_rows
 from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
@@ -955,7 +955,7 @@ def _left_out(store: Store) -> list[Problem]:
 
 
 def _mended(store: Store, row: int) -> list[Problem]:
-    mend(store, "charges.csv", {row: {"InvoiceIssuerName": "Beichen Cloud"}}, KNOWN)
+    mend_rows(store, "charges.csv", {row: {"InvoiceIssuerName": "Beichen Cloud"}}, KNOWN)
     return []
 
 

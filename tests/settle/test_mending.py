@@ -9,11 +9,11 @@ import pytest
 
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
-from fenrun.charges.aside import read_aside
+from fenrun.charges.mendable import read_mendable
 from fenrun.settle.deliveries import Decision, decide, quarantine_totals, undecided
 from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
-from fenrun.settle.mending import mend, rows_to_mend
+from fenrun.settle.mending import mend_rows, rows_to_mend
 from fenrun.store.facts import Store
 from tests.errors.gallery import PLAN
 
@@ -66,21 +66,21 @@ def test_rows_are_mended_in_turn(store: Store) -> None:
 
     with pytest.raises(Refused) as refusal:  # one of two is still wrong: neither comes in
         wrong = {3: {"InvoiceIssuerName": "Acme"}, 4: {"ChargePeriodStart": "2024-09-31"}}
-        mend(store, item.id, wrong, datetime(2025, 1, 2))
+        mend_rows(store, item.id, wrong, datetime(2025, 1, 2))
     assert [(p.code, str(p.place)) for p in refusal.value.problems] == [
         ("date-unreadable", "june.csv:4:ChargePeriodStart")
     ]
     assert _aside(store) == (3, {"EUR": "1025.00"})
 
-    mend(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, 2))
+    mend_rows(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, 2))
     assert _aside(store) == (2, {"EUR": "1004.50"})
     assert "kept-aside" in _codes(store)
     rest = {4: {"ChargePeriodStart": "2024-09-30"}, 5: {"BillingAccountId": "A1"}}
-    mend(store, item.id, rest, datetime(2025, 1, 3))
+    mend_rows(store, item.id, rest, datetime(2025, 1, 3))
     assert _aside(store) == (0, {}) and _codes(store) == []
     for again in ({3: {"InvoiceIssuerName": "Acme"}}, {2: {"x_Note": "x"}}, {}):
         with pytest.raises(Refused) as refusal:
-            mend(store, item.id, again, datetime(2025, 1, 4))
+            mend_rows(store, item.id, again, datetime(2025, 1, 4))
         assert [p.code for p in refusal.value.problems] == ["row-not-aside"]
 
     # A mend that is taken back leaves its rows kept aside, to be mended again in the same way.
@@ -89,13 +89,13 @@ def test_rows_are_mended_in_turn(store: Store) -> None:
         (one,) = (i for i in in_force if i.facts.get("mends", {}).get("rows") == [3])
         decide(store, one.id, Decision(void=True), datetime(2025, 1, day))
         assert _aside(store) == (1, {"EUR": "20.50"}) and "kept-aside" in _codes(store)
-        mend(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, day + 1))
+        mend_rows(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, day + 1))
         assert _aside(store) == (0, {}) and _codes(store) == []
 
 
 def test_what_mends_rows_goes_with_their_file(store: Store, tmp_path: Path) -> None:
     (item,) = store.imports("charges")
-    mend(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, 2))
+    mend_rows(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, 2))
     assert len(store.imports("charges")) == 2
     path = tmp_path / "june-2.csv"
     path.write_text(HEAD + ROWS.splitlines(True)[0])
@@ -107,9 +107,9 @@ def test_what_mends_rows_goes_with_their_file(store: Store, tmp_path: Path) -> N
 def test_what_is_left_out_is_not_mended(store: Store) -> None:
     (item,) = store.imports("charges")
     decide(store, item.id, Decision(leave_out=True), datetime(2025, 1, 2))
-    assert _codes(store) == [] and len(read_aside(item)) == 3
+    assert _codes(store) == [] and len(read_mendable(item)) == 3
     with pytest.raises(Refused):
-        mend(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, 3))
+        mend_rows(store, item.id, {3: {"InvoiceIssuerName": "Acme"}}, datetime(2025, 1, 3))
 
 
 def test_costs_of_nothing_on_which_a_plan_counts_are_said(tmp_path: Path) -> None:

@@ -21,7 +21,6 @@ import pyarrow as pa
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.charges import checks
-from fenrun.charges.aside import Mended, refuse_mended_meanwhile, with_mended, write_aside
 from fenrun.charges.delivered import (
     Delivery,
     months_of,
@@ -35,6 +34,7 @@ from fenrun.charges.filled import fill
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
 from fenrun.charges.ids import with_tidy_ids
+from fenrun.charges.mendable import Mended, refuse_mended_meanwhile, with_mended, write_mendable
 from fenrun.charges.overlaps import write_digests
 from fenrun.charges.source import Content, Source, open_arrow, open_source, read_content
 from fenrun.charges.staged import Staged
@@ -201,7 +201,7 @@ def _written(
         write_charges(into, charges, source.path.name)
         write_digests(into, charges)
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
-        write_aside(staged, into)
+        write_mendable(staged, into)
     _archive(source, into)
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     facts |= {"set": filled} if filled else {}

@@ -33,12 +33,13 @@ CREATE TEMP TABLE sold AS
 SELECT *, row_number() OVER () AS number
 FROM (
   SELECT
-    id AS import_id, seq, is_asked, InvoiceIssuerName AS issuer, BillingCurrency AS currency,
-    BilledCost AS billed,
-    ChargePeriodStart AS starts, {ends} AS ends, {resource} AS resource, {price} AS price,
-    {account} AS account, list_sort(list_distinct([{providers}])) AS providers, count(*) AS rows
-  FROM stored JOIN compared USING (import_id)
-  WHERE BilledCost <> 0 AND InvoiceIssuerName IS NOT NULL
+    c.id AS import_id, c.seq, c.is_asked, s.InvoiceIssuerName AS issuer,
+    s.BillingCurrency AS currency, s.BilledCost AS billed, s.ChargePeriodStart AS starts,
+    {ends} AS ends,
+    {resource} AS resource, {price} AS price, {account} AS account,
+    list_sort(list_distinct([{providers}])) AS providers, count(*) AS rows
+  FROM stored AS s JOIN compared AS c ON c.import_id = s.import_id
+  WHERE s.BilledCost <> 0 AND s.InvoiceIssuerName IS NOT NULL
   GROUP BY ALL)
 """
 _SAME = """
@@ -141,12 +142,12 @@ def _found(imports: Sequence[Import], asked: Sequence[Import]) -> list[Sale]:
     there = engine.columns("stored")
 
     def first_of(*columns: str) -> str:
-        names = [name for name in columns if name in there]
+        names = [f"s.{name}" for name in columns if name in there]
         return f"coalesce({', '.join(names)})" if names else "NULL::VARCHAR"
 
-    providers = [f"lower({name})" for name in _PROVIDERS if name in there]
+    providers = [f"lower(s.{name})" for name in _PROVIDERS if name in there]
     sold = _SOLD.format(
-        ends="ChargePeriodEnd" if "ChargePeriodEnd" in there else "NULL::TIMESTAMP",
+        ends="s.ChargePeriodEnd" if "ChargePeriodEnd" in there else "NULL::TIMESTAMP",
         resource=first_of("ResourceId"),
         price=first_of("SkuPriceId", "SkuId"),
         account=first_of("SubAccountId", "BillingAccountId"),
@@ -173,7 +174,7 @@ def _summed(rows: Iterable[Mapping[str, Any]]) -> list[Sale]:
 
 @dataclass(frozen=True)
 class _Kept:
-    """What is kept of an import: with which others it was compared, and what was found."""
+    """The findings about an import, and the others with which it was compared."""
 
     seen: frozenset[str] = frozenset()
     sales: Sequence[Sale] = ()

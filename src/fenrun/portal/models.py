@@ -243,7 +243,7 @@ class DeliveryDecision(models.Model):
 
     @property
     def waits(self) -> bool:
-        """Whether it may still be approved."""
+        """True while it may still be approved."""
         return self.approved_at is None and self.ended_at is None
 
 

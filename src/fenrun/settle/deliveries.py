@@ -20,8 +20,8 @@ from fenrun.base.ids import digest, short
 from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
-from fenrun.charges.aside import with_mended
 from fenrun.charges.delivered import months_of
+from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.read import import_named
 from fenrun.charges.sales import Sale, find_sales
@@ -231,13 +231,13 @@ def _of_quarantine(
     items: Iterable[Import], in_force: Sequence[Import], left_out: set[str]
 ) -> Iterator[Problem]:
     """Yield a problem for each delivery of which rows are kept aside."""
-    for item, rows, billed in kept_aside(items, in_force):
+    for item, rows, billed in quarantined_rows(items, in_force):
         code = "kept-aside-left-out" if item.id in left_out else "kept-aside"
         values = {"amount": amounts(billed), "rows": rows, "id": short(item.id)}
         yield Problem(code, Place(item.source), values)
 
 
-def kept_aside(
+def quarantined_rows(
     items: Iterable[Import], in_force: Sequence[Import]
 ) -> Iterator[tuple[Import, int, dict[str, str]]]:
     """Yield each delivery of which rows are kept aside: how many, what they bill by currency.
@@ -260,9 +260,9 @@ def mends_of(items: Iterable[Import], content: str) -> list[Import]:
     return [item for item in items if item.facts.get("mends", {}).get("of") == content]
 
 
-def settled_aside(items: Sequence[Import]) -> set[str]:
+def settled_quarantine(items: Sequence[Import]) -> set[str]:
     """Return the imports whose rows that were kept aside are all mended, or left out."""
-    open_ = {item.id for item, _, _ in kept_aside(items, items)}
+    open_ = {item.id for item, _, _ in quarantined_rows(items, items)}
     left_out = {item.facts["of"] for item in items if item.facts.get("left_out")}
     mended = {item.facts["mends"]["of"] for item in items if "mends" in item.facts}
     return left_out | (mended - open_)
@@ -288,7 +288,7 @@ def quarantine_totals(imports: Sequence[Import], period: Period) -> dict[str, An
     """
     rows, billed = 0, dict[str, Decimal]()
     concerned = [item for item in imports if _concerns(item, period)]
-    for _, count, of_one in kept_aside(concerned, imports):
+    for _, count, of_one in quarantined_rows(concerned, imports):
         rows += count
         for currency, amount in of_one.items():
             billed[currency] = billed.get(currency, Decimal(0)) + Decimal(amount)

@@ -20,7 +20,7 @@ from fenrun.engine.runner import Runner
 from fenrun.events.as_of import events_of
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
-from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_aside, undecided
+from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quarantine, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
 from fenrun.statement.run import Run
@@ -174,7 +174,7 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
     if edited := store.edited():
         return in_order([problem for item in imports for problem in item.problems] + edited)
-    settled = settled_aside(imports)
+    settled = settled_quarantine(imports)
     problems = [
         problem
         for item in imports

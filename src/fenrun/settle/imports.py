@@ -73,12 +73,12 @@ class Seen:
 
     @cached_property
     def is_yaml(self) -> bool:
-        """Whether it is YAML, by its name."""
+        """True for YAML, by its name."""
         return self.path.suffix.lower() in YAML
 
     @cached_property
     def is_workbook(self) -> bool:
-        """Whether it is a workbook of Excel."""
+        """True for a workbook of Excel."""
         return is_workbook(self.path)
 
     @cached_property

@@ -17,7 +17,7 @@ from pathlib import Path
 from fenrun.base.ids import short
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.charges.aside import AsideRow, Mended, read_aside
+from fenrun.charges.mendable import MendableRow, Mended, read_mendable
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.staged import FIRST_ROW
 from fenrun.settle.deliveries import mends_of
@@ -29,7 +29,7 @@ Changes = Mapping[int, Mapping[str, str]]
 """What is to stand in which columns of which rows, by their numbers in the file."""
 
 
-def rows_to_mend(store: Store, item: Import, known: datetime) -> list[AsideRow]:
+def rows_to_mend(store: Store, item: Import, known: datetime) -> list[MendableRow]:
     """Return the rows of an import of charges that may be mended: kept aside, and not decided.
 
     Raises Refused for edited files.
@@ -40,10 +40,10 @@ def rows_to_mend(store: Store, item: Import, known: datetime) -> list[AsideRow]:
         return []
     mends = mends_of(store.imports("charges", known), item.id)
     mended = {row for one in mends for row in one.facts["mends"]["rows"]}
-    return [row for row in read_aside(item) if row.row not in mended]
+    return [row for row in read_mendable(item) if row.row not in mended]
 
 
-def mend(store: Store, name: str, changes: Changes, known: datetime) -> Imported:
+def mend_rows(store: Store, name: str, changes: Changes, known: datetime) -> Imported:
     """Import rows that were kept aside as they are mended, known from a moment (UTC) on.
 
     All or none: raises Refused where one of them would be kept aside again, is not kept aside, or
@@ -76,14 +76,14 @@ def mend(store: Store, name: str, changes: Changes, known: datetime) -> Imported
             raise Refused(_in_the_file(one, item, rows) for one in refusal.problems) from refusal
 
 
-def _in_the_file(problem: Problem, item: Import, rows: Sequence[AsideRow]) -> Problem:
+def _in_the_file(problem: Problem, item: Import, rows: Sequence[MendableRow]) -> Problem:
     """Return a problem of mended rows with its place in the file that they are of."""
     number = problem.place.row - FIRST_ROW if problem.place.row else -1
     row = rows[number].row if 0 <= number < len(rows) else 0
     return replace(problem, place=Place(item.source, row, problem.place.column))
 
 
-def _chosen(store: Store, item: Import, changes: Changes, known: datetime) -> list[AsideRow]:
+def _chosen(store: Store, item: Import, changes: Changes, known: datetime) -> list[MendableRow]:
     """Return the rows that are to be mended. Raises Refused where one may not be."""
     rows = {row.row: row for row in rows_to_mend(store, item, known)}
     others = sorted(changes.keys() - rows.keys())

@@ -153,7 +153,7 @@ class Store:
 
     @property
     def is_there(self) -> bool:
-        """Whether the folder is a workspace yet."""
+        """True once the folder is a workspace."""
         return (self.path / _MARKER).is_file()
 
     @property

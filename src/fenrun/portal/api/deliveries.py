@@ -112,8 +112,8 @@ def _as_json(one: commands.Delivery) -> dict[str, Any]:
         "billed": one.item.facts.get("billed", {}),
         "state": one.state,
         "by": one.by,
-        "kept_aside": one.aside,
-        "billed_aside": one.aside_billed or {},
+        "kept_aside": one.quarantined,
+        "billed_aside": one.billed_quarantined or {},
         "actor": one.event.actor,
         "at": one.event.at,
     }
@@ -140,7 +140,7 @@ def delivery(request: HttpRequest, delivery: str) -> Any:
     return {
         **_as_json(found),
         "problems": [problem.as_json(lang()) for problem in problems],
-        "rows_aside": [vars(row) for row in commands.rows_aside(store, found)],
+        "rows_aside": [vars(row) for row in commands.rows_to_mend(store, found)],
     }
 
 
@@ -168,7 +168,7 @@ def mend_rows(request: HttpRequest, delivery: str, said: MendIn) -> Any:
     """Import rows that were kept aside, with other values in some columns: all or none."""
     only_operations(request)
     changes = {one.row: one.values for one in said.rows}
-    done = commands.mend(store_of(request), clean(delivery), changes, clean(said.reason))
+    done = commands.mend_rows(store_of(request), clean(delivery), changes, clean(said.reason))
     return 201, {"id": done.id, "rows": done.facts["rows"], "billed": done.facts["billed"]}
 
 

@@ -11,15 +11,15 @@ from django.db import transaction
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.charges.aside import AsideRow
 from fenrun.charges.delivered import months_of
+from fenrun.charges.mendable import MendableRow
 from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.commands.imports import next_moment
 from fenrun.portal.events import enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle import mending
-from fenrun.settle.deliveries import Decision, amounts, decide, decided, kept_aside, undecided
+from fenrun.settle.deliveries import Decision, amounts, decide, decided, quarantined_rows, undecided
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import DELIVERED, Import, Imported, Store
 
@@ -38,9 +38,9 @@ class Delivery:
     """Id of the import that took its place, if one did."""
     event: Event
     """By which it came."""
-    aside: int = 0
+    quarantined: int = 0
     """Rows that are kept aside."""
-    aside_billed: Mapping[str, str] | None = None
+    billed_quarantined: Mapping[str, str] | None = None
     """What they bill by currency, as exact text."""
 
     @property
@@ -49,9 +49,9 @@ class Delivery:
         return short(self.item.id)
 
     @property
-    def aside_amount(self) -> str:
-        """What the rows that are kept aside bill, as it is shown."""
-        return amounts(self.aside_billed or {})
+    def quarantined_amount(self) -> str:
+        """The amount that the rows kept aside bill, as it is shown."""
+        return amounts(self.billed_quarantined or {})
 
     @property
     def months(self) -> str:
@@ -81,13 +81,15 @@ def deliveries(store: Store) -> list[Delivery]:
     gone = dict(_replaced(items, decisions))
     events = {event.subject: event for kind in DELIVERED for event in store.log.events(kind)}
     in_force = [item for item in items if item.id not in gone]
-    aside = {item.id: (rows, billed) for item, rows, billed in kept_aside(in_force, in_force)}
+    rows = {
+        item.id: (count, billed) for item, count, billed in quarantined_rows(in_force, in_force)
+    }
     found = [
         Delivery(
             item,
             *gone.get(item.id, (IN_FORCE, "")),
             events[item.id],
-            *aside.get(item.id, (0, None)),
+            *rows.get(item.id, (0, None)),
         )
         for item in items
     ]
@@ -258,20 +260,20 @@ def _over(
     return rows.get(pk=asked.pk)
 
 
-def rows_aside(store: Store, delivery: Delivery) -> list[AsideRow]:
+def rows_to_mend(store: Store, delivery: Delivery) -> list[MendableRow]:
     """Return the rows of a delivery in force that may be mended."""
     if delivery.item.kind != "charges" or delivery.state != IN_FORCE:
         return []
     return mending.rows_to_mend(store, delivery.item, next_moment(store))
 
 
-def mend(store: Store, name: str, changes: mending.Changes, reason: str) -> Imported:
+def mend_rows(store: Store, name: str, changes: mending.Changes, reason: str) -> Imported:
     """Import rows that were kept aside as they are mended. Raises Refused, or imports all."""
     if not reason.strip():
         raise Refused([Problem("reason-missing", Place(name))])
     store.reason = reason.strip()[:500]
     with outside_queue():
-        done = mending.mend(store, name, changes, next_moment(store))
+        done = mending.mend_rows(store, name, changes, next_moment(store))
     mended = {"rows": sorted(changes), "import": short(done.id), "reason": store.reason}
     record_event(store.actor, "mend rows", short(done.facts["mends"]["of"]), **mended)
     return done

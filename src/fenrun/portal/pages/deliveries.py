@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 from fenrun.base.ids import short
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.words import say
-from fenrun.charges.aside import AsideRow
 from fenrun.charges.delivered import share_months
+from fenrun.charges.mendable import MendableRow
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import deliveries
 from fenrun.portal.commands.deliveries import IN_FORCE, Delivery
@@ -85,7 +85,7 @@ def _shown(
     """Return the page of a delivery; after a refusal with what was typed."""
     store = store_of(request)
     asked = request.POST.get("page") if typed is not None else request.GET.get("page")
-    rows = Paginator(deliveries.rows_aside(store, found), _ROWS_SHOWN).get_page(asked)
+    rows = Paginator(deliveries.rows_to_mend(store, found), _ROWS_SHOWN).get_page(asked)
     problems = _in_words(refused)
     shown = {
         **_deciding(request, found.item.id),
@@ -115,7 +115,7 @@ def _beside(store: Any, found: Delivery) -> list[Delivery]:
     ]
 
 
-def _cells(row: AsideRow, typed: Mapping[str, str]) -> list[dict[str, Any]]:
+def _cells(row: MendableRow, typed: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the fields of a row, those at fault first: name, value, faulty, long."""
     is_this = typed.get("row") == str(row.row)
     values = {
@@ -142,16 +142,16 @@ def _as_shown(text: str) -> str:
 
 @require_POST
 @operations
-def mend(request: HttpRequest, delivery: str) -> HttpResponse:
+def mend_row(request: HttpRequest, delivery: str) -> HttpResponse:
     """Import a row that was kept aside as it is mended."""
     found = _found(request, delivery)
     typed = {name: request.POST.get(name, "") for name in request.POST}
-    rows = {str(row.row): row for row in deliveries.rows_aside(store_of(request), found)}
+    rows = {str(row.row): row for row in deliveries.rows_to_mend(store_of(request), found)}
     row = rows.get(typed.get("row", ""))
     number = int(typed["row"]) if re.fullmatch(r"[0-9]{1,9}", typed.get("row", "")) else 0
     changes = {} if row is None else _changed(row, typed)
     try:
-        deliveries.mend(
+        deliveries.mend_rows(
             store_of(request), found.item.id, {number: changes}, typed.get("reason", "")
         )
     except Refused as refused:
@@ -160,7 +160,7 @@ def mend(request: HttpRequest, delivery: str) -> HttpResponse:
     return redirect("delivery", delivery)
 
 
-def _changed(row: AsideRow, typed: Mapping[str, str]) -> dict[str, str]:
+def _changed(row: MendableRow, typed: Mapping[str, str]) -> dict[str, str]:
     """Return the columns of which a form says something else than the row."""
     found = {}
     for name, text in row.values.items():

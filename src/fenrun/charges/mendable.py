@@ -23,13 +23,13 @@ from fenrun.charges.staged import FIRST_ROW, Staged
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Import, Store
 
-NAME = "aside.json"
+NAME = "mendable.json"
 MOST = 500
 """Rows of a file that can be mended by hand; more are mended in the file, or by its provider."""
 
 
 @dataclass(frozen=True)
-class AsideRow:
+class MendableRow:
     """A row that was kept aside."""
 
     row: int
@@ -58,14 +58,14 @@ class Mended:
     """Raises Refused where they may no longer be mended; asked while nobody else can write."""
 
 
-def write_aside(staged: Staged, into: Path) -> None:
+def write_mendable(staged: Staged, into: Path) -> None:
     """Write the first MOST of the rows that are in quarantine, if there are any."""
     if staged.quarantined is None:
         return
     faults = list(_faults(staged))
     rows = np.flatnonzero(staged.quarantined)[:MOST].tolist()
     found = [
-        AsideRow(
+        MendableRow(
             row + FIRST_ROW,
             {name: _said(staged, name, row) for name in staged.source.names.values()},
             list(dict.fromkeys(name for name, where in faults if where[row])),
@@ -97,12 +97,12 @@ def _said(staged: Staged, name: str, row: int) -> str:
     return f"{text.replace(' ', 'T')}Z" if text else ""
 
 
-def read_aside(item: Import) -> list[AsideRow]:
+def read_mendable(item: Import) -> list[MendableRow]:
     """Return the rows of an import that were kept aside; none of one from before they were kept."""
     path = item.folder / NAME
     if not path.is_file():
         return []
-    return [AsideRow(**one) for one in json.loads(path.read_text("utf-8"))]
+    return [MendableRow(**one) for one in json.loads(path.read_text("utf-8"))]
 
 
 def with_mended(store: Store, ids: Sequence[str]) -> list[str]:
