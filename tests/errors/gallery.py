@@ -60,10 +60,11 @@ from fenrun.proof.latest import closed_since
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.proof.vouched import given_fingerprints
-from fenrun.settle.deliveries import Decision, decide, undecided
+from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import files_in, import_file
+from fenrun.settle.mending import mend_rows
 from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
@@ -968,9 +969,53 @@ BILLING_PERIOD = (
 )
 
 
+def _by_list_cost(store: Store) -> list[Problem]:
+    path = store.path.parent / "plan.yaml"
+    path.write_text(PLAN.replace("basis: billed", "basis: list"))
+    import_file(store, path, KNOWN)
+    return check_workspace(store)
+
+
+def _billed_by_two(store: Store) -> list[Problem]:
+    path = store.path.parent / "marketplace.csv"
+    path.write_bytes(_csv(ResourceId="db-1", InvoiceIssuerName="Nanhai Marketplace"))
+    import_file(store, path, KNOWN)
+    return undecided(store, KNOWN)
+
+
 def _left_out(store: Store) -> list[Problem]:
     decide(store, "charges.csv", Decision(leave_out=True), KNOWN)
     return undecided(store, KNOWN)
+
+
+def _mended(store: Store, row: int) -> list[Problem]:
+    mend_rows(store, "charges.csv", {row: {"InvoiceIssuerName": "Beichen Cloud"}}, KNOWN)
+    return []
+
+
+def _decided_meanwhile(store: Store) -> list[Problem]:
+    """A decision holds as the first has seen it; meanwhile a row of the delivery was mended."""
+    seen = decided(store, "charges.csv", Decision(void=True), KNOWN)[1]
+    _mended(store, 3)
+    decide(store, "charges.csv", Decision(void=True), KNOWN, expected=seen)
+    return []
+
+
+def _decision(store: Store, *by: str, kind: str = "void") -> list[Problem]:
+    """A decision about charges.csv that one asks for; `by`: who asks or approves next."""
+    deliveries, models = _command("deliveries"), importlib.import_module("fenrun.portal.models")
+    _account("one", "operations")
+    store.actor = "one"
+    (item,) = store.imports("charges")
+    try:
+        asked = deliveries.ask(store, item.id, kind, "", "It came twice.")
+        if by:
+            deliveries.approve(store, asked.pk)
+        deliveries.ask(store, item.id, kind, "", "It came twice.")
+    finally:
+        for kept in (models.DeliveryDecision, models.Grant):
+            kept.objects.using("default").all().delete()
+    return []
 
 
 def _passed_over() -> list[Problem]:
@@ -1556,6 +1601,16 @@ GALLERY: dict[str, Shows] = {
             )
         ),
     ),
+    "basis-nothing": settled(
+        "a plan with basis: list, and ListCost: 0 where something is billed",
+        content=_csv(ListCost="0"),
+        act=_by_list_cost,
+    ),
+    "billed-by-two": settled(
+        "a marketplace's file in which it bills the charge of charges.csv too",
+        content=_csv(ResourceId="db-1"),
+        act=_billed_by_two,
+    ),
     "delivery-itself": settled(
         "fenrun resolve WORKSPACE more.csv --replaces more.csv",
         act=_twice_then(
@@ -1619,6 +1674,16 @@ GALLERY: dict[str, Shows] = {
         "fenrun resolve WORKSPACE charges.csv --leave-out",
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=_left_out,
+    ),
+    "row-not-aside": settled(
+        "in the portal, mending row 2 of charges.csv, which is not kept aside",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=lambda store: _mended(store, 2),
+    ),
+    "decided-meanwhile": settled(
+        "in the portal, voiding charges.csv, of which somebody has mended a row meanwhile",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=_decided_meanwhile,
     ),
     "set-column": settled(
         "fenrun import WORKSPACE more.csv --set ListCost=1",
@@ -1710,6 +1775,17 @@ GALLERY: dict[str, Shows] = {
     "close-changed": settled(
         "in the portal, 2024-09 settled anew between asking and approving",
         act=lambda store: _by_two(store, _rerun),
+    ),
+    "decision-asked": settled(
+        "in the portal, asking a second time to void charges.csv", act=_decision
+    ),
+    "decision-alone": settled(
+        "in the portal, asking to void charges.csv and approving it oneself",
+        act=lambda store: _decision(store, "one"),
+    ),
+    "decision-wrong": settled(
+        "in the portal, that charges.csv replaces another delivery, without saying which",
+        act=lambda store: _decision(store, kind="replaces"),
     ),
     "approval-gone": settled(
         "in the portal, approving what somebody else has just approved",

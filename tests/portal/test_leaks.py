@@ -64,7 +64,7 @@ kinds = {
     kind._meta.db_table: kind
     for kind in (
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
-        models.Dispute, models.DisputeEntry, models.Approval, models.Event,
+        models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
     )
 }
 joined = (

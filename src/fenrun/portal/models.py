@@ -218,6 +218,35 @@ class Approval(models.Model):
     approved_at = models.DateTimeField(null=True)
 
 
+class DeliveryDecision(models.Model):
+    """A decision about a delivery that the first of two asks for; the other approves it."""
+
+    KINDS = ("void", "replaces", "adds", "leave-out")
+    delivery = models.CharField(
+        max_length=64, db_index=True, help_text="Id of the import it is about."
+    )
+    source = models.CharField(max_length=500, help_text="Its file name.")
+    kind = models.CharField(max_length=20, choices=[(k, k) for k in KINDS])
+    other = models.CharField(
+        max_length=64, blank=True, help_text="Id of the import that it replaces, or adds to."
+    )
+    other_source = models.CharField(max_length=500, blank=True)
+    facts = models.JSONField(help_text="What would be kept of it, as the first saw it.")
+    reason = models.CharField(max_length=500)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    authority = _authority()
+    approved_by = models.CharField(max_length=150, blank=True)
+    approved_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, help_text="Who withdrew or refused it.")
+    ended_at = models.DateTimeField(null=True)
+
+    @property
+    def waits(self) -> bool:
+        """True while it may still be approved."""
+        return self.approved_at is None and self.ended_at is None
+
+
 class Event(models.Model):
     """An act of somebody in the portal. The workspace's log has it too (events.py).
 

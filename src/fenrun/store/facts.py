@@ -37,7 +37,7 @@ DELIVERED = ("charges", "datasets")
 """Those that decisions are about."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
-_DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of")
+_DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of", "mends")
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
 _FORMAT = 3
@@ -152,10 +152,15 @@ class Store:
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open an existing workspace. Raises Refused where there is none."""
-        if not (path / _MARKER).is_file():
+        if not cls(path).is_there:
             raise refused("workspace-missing", Place(str(path)))
         _refuse_other_format(path / _MARKER)
         return cls(path)
+
+    @property
+    def is_there(self) -> bool:
+        """True once the folder is a workspace."""
+        return (self.path / _MARKER).is_file()
 
     @property
     def log(self) -> Log:

@@ -34,6 +34,7 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_dispute": {"party": (*_PAYEE, CUSTOMER)},
     "portal_disputeentry": {"party": (*_PAYEE, CUSTOMER)},
     "portal_approval": {"asked_by": ()},
+    "portal_deliverydecision": {"asked_by": ()},
     "portal_event": {"actor": ()},
 }
 """By table, the columns that name a party whom a row concerns, each with the roles in which a
