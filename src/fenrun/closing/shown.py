@@ -77,5 +77,5 @@ def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:
 def told(shown: Shown, queries: Sequence[str]) -> Told:
     """Return what the run says, and the rows of some queries over its tables. Raises Refused."""
     run = _run(shown)
-    rows = [run.engine.query(query).to_pylist() for query in queries]
+    rows = [run.engine.rows(query) for query in queries]
     return Told(tuple(run.problems), tuple(run.booked), rows)
