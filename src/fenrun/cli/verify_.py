@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from fenrun.base.ids import fingerprint
-from fenrun.base.money import plain, show
+from fenrun.base.money import plain, show_sums
 from fenrun.base.words import say
 from fenrun.cli.output import as_json, language, print_json, progress
 from fenrun.closing.heads import Head
@@ -48,7 +48,7 @@ def command(bundle: Path, key: str | None, latest: str | None, json_: bool) -> N
                 "period": done.period,
                 "rows": done.rows,
                 "attested": list(done.attested),
-                "payable": plain(done.payable),
+                "payable": {name: plain(paid) for name, paid in done.payable.items()},
                 "root": done.root,
                 "closed_at": done.closed_at,
                 "known": done.known,
@@ -81,7 +81,7 @@ def _show(done: Verified) -> None:
                 rows=", ".join(done.attested[:10]),
             )
         )
-    click.echo(say("verified-pays", lang, paid=show(done.payable)))
+    click.echo(say("verified-pays", lang, paid=show_sums(done.payable)))
     click.echo(say("verified-closed", lang, at=done.closed_at, known=done.known, seq=done.seq))
     click.echo(say("closed-root", lang, root=done.root))
     words = "verified-key" if done.is_vouched else "verified-unvouched"

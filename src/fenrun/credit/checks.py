@@ -30,6 +30,8 @@ LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_sums GROUP BY plan
   ON u.plan = s.plan
 WHERE s.total <> coalesce(v.amount, 0) + coalesce(u.amount, 0)"""
 _CURRENCIES = "SELECT currency, sum(amount) FROM foreign_sums GROUP BY currency"
+UNCOUNTED = "currency-not-in-plan"
+"""The problem of charges in a currency that no plan counts."""
 _LACKING = "SELECT account, month, charges FROM lacking_sums WHERE basis = ?"
 
 
@@ -44,27 +46,36 @@ def broken(runner: Runner, crediting: Crediting) -> list[str]:
 
 
 def find(
-    runner: Runner, crediting: Crediting, scales: tuple[int, int], present: Collection[str]
+    runner: Runner,
+    crediting: Crediting,
+    scales: tuple[int, int],
+    present: Collection[str],
+    counted: Collection[str],
 ) -> list[Problem]:
     """Return charges not settled, amounts credited to nobody, and columns that no file has.
 
-    `scales` are the decimals of a cost and of a credit, `present` the columns of the charges.
+    `scales` are the decimals of a cost and of a credit, `present` the columns of the charges,
+    `counted` the currencies that some plan counts.
     """
     cost, credit = scales
     return [
-        *_other_currencies(runner, crediting, cost),
+        *_other_currencies(runner, crediting, cost, counted),
         *_lacking(runner, crediting),
         *credited_to_nobody(runner, crediting, credit),
         *_absent(crediting, present),
     ]
 
 
-def _other_currencies(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Problem]:
-    wanted = crediting.plans[0].terms[0].currency
+def _other_currencies(
+    runner: Runner, crediting: Crediting, scale: int, counted: Collection[str]
+) -> Iterator[Problem]:
+    """Yield what is charged in each currency that no plan counts."""
+    wanted = ", ".join(sorted(counted))
     rows = runner.rows(_CURRENCIES)
     for currency, amount in sorted((str(crediting.codes.text(c)), a) for c, a in rows):
-        said = {"currency": currency, "wanted": wanted, "amount": _plain(amount, scale)}
-        yield Problem("currency-not-in-plan", Place("charges", 0, currency), said)
+        if currency not in counted:
+            said = {"currency": currency, "wanted": wanted, "amount": _plain(amount, scale)}
+            yield Problem(UNCOUNTED, Place("charges", 0, currency), said)
 
 
 def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:

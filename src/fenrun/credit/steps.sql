@@ -279,7 +279,8 @@ GROUP BY payee, member, role, plan
 
 -- step: held_spend
 -- Spend of a customer for whoever holds a role of it.
-SELECT payee, role, customer, party, via, link, sum(amount) AS amount, sum(charges) AS charges
+SELECT {currency} AS currency, payee, role, customer, party, via, link, sum(amount) AS amount,
+       sum(charges) AS charges
 FROM held_sums
 GROUP BY payee, role, customer, party, via, link
 

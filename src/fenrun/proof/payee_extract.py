@@ -31,7 +31,7 @@ from fenrun.charges.stored import move_files, read_charges, write_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import Plan
+from fenrun.plan.rows import Plan, settled_together
 from fenrun.proof.reading import Reading, is_override, plan_for
 from fenrun.settle.detail import detail_of
 from fenrun.settle.facts import Facts, in_force, plan_of
@@ -101,7 +101,12 @@ class PayeeExtract:
         self.roles |= set(held["role"].to_pylist())
         self.roles |= _roles_in_scope(book, plans, self.payee)
         below = with_those_below(book, {self.payee})
-        with detail_of(run, [self.payee]) as detail:
+        for group in settled_together(plans):
+            self._gather(run, group, below)
+
+    def _gather(self, run: Run, plans: Sequence[Plan], below: set[str]) -> None:
+        """Add what the payee, or those `below`, are credited by plans of one group."""
+        with detail_of(run, [self.payee], plans) as detail:
             for plan in plans:
                 detail.load_credits(plan.id, sorted(below))
                 rolls_up = any(is_override(c) and c.role in self.roles for c in plan.components)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.book.as_codes import issuer_and_subject
+from fenrun.book.as_of import with_common_decimals
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.readings import decimals_of
@@ -33,15 +34,47 @@ _FEWEST = 2
 _SAMPLE = 100
 
 
-def load_results(settlement: Settlement, engine: DuckDB, *only: str) -> None:
-    """Load the results of a settlement, as people read them, as tables of the engine's `main`.
+Results = Mapping[str, pa.Table]
+"""Result tables by name."""
+
+
+def results_of(settlement: Settlement, *only: str) -> Results:
+    """Return the results of a settlement as people read them.
 
     All that a run keeps, or `only` some of them and of those made on request.
     """
     decoder = _Decoder(settlement)
-    for table in (*RESULT_TABLES, *ON_REQUEST):
-        if table.name in (only or KEPT):
-            engine.show(table.name, decoder.table(table.name, table.columns))
+    return {
+        table.name: decoder.table(table.name, table.columns)
+        for table in (*RESULT_TABLES, *ON_REQUEST)
+        if table.name in (only or KEPT)
+    }
+
+
+def load_results(groups: Sequence[Results], engine: DuckDB) -> None:
+    """Load the results of groups of plans as tables of the engine's `main`, the rows of all in one.
+
+    Raises Refused where an amount does not fit the decimals of the others.
+    """
+    for name in groups[0]:
+        engine.show(name, _as_one(name, [results[name] for results in groups]))
+
+
+def _as_one(name: str, tables: Sequence[pa.Table]) -> pa.Table:
+    if len(tables) == 1:
+        return tables[0]
+    try:
+        found = pa.concat_tables(with_common_decimals([_as_text(table) for table in tables]))
+    except pa.ArrowInvalid as error:
+        raise refused("amount-too-large", Place(name)) from error
+    # Parties are the book's: each group of plans has them all.
+    return found.group_by(found.column_names).aggregate([]) if name == "parties" else found
+
+
+def _as_text(table: pa.Table) -> pa.Table:
+    """Return a table with texts in place of dictionaries, which differ from group to group."""
+    types = [pa.string() if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
+    return table.cast(pa.schema(list(zip(table.column_names, types))))
 
 
 class _Decoder:

@@ -22,6 +22,7 @@ from fenrun.earn.calendar import charged
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.plan.rows import Plan
 from fenrun.settle.decoded import as_amounts
 from fenrun.settle.more_facts import has_limits
 from fenrun.settle.settling import Settling, fitting
@@ -118,13 +119,14 @@ def most_credited_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
+def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterator[Detail]:
     """Run the steps of crediting and measuring again for some payees of a run.
 
+    Of the plans of one group, as they were settled together (see `settled_together`).
     As long as the block lasts, the run's engine has `near_charges`, the charges that can be
     theirs, and `coded_charges`, the same as codes. Raises Refused.
     """
-    engine, plans, book = run.engine, run.plans, book_of(run.book())
+    engine, book = run.engine, book_of(run.book())
     assert isinstance(engine, DuckDB)
     with engine.temporary_schema("detail"):
         charges = StoredCharges(

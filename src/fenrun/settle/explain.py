@@ -16,7 +16,7 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
-from fenrun.plan.rows import Component, Rule
+from fenrun.plan.rows import Component, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
 from fenrun.settle.results import LINE_CUSTOMERS
@@ -269,7 +269,8 @@ def _made_of(
     recorded = _recorded(run, line)
     if recorded is not None and not limit:
         return recorded, []
-    with detail_of(run, [payee]) as detail:
+    plans = next(group for group in settled_together(run.plans) if plan in {p.id for p in group})
+    with detail_of(run, [payee], plans) as detail:
         span = (line["period_from"], line["period_to"])
         customers = detail.customers(plan, line["component"], payee, *span)
         if recorded is not None and recorded != customers:

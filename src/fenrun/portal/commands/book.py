@@ -19,7 +19,7 @@ from fenrun.portal.commands.standing import standing_of
 from fenrun.portal.models import Period
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
-from fenrun.settle.standing import earned_by_payee
+from fenrun.settle.standing import Earned, earned_by_payee
 from fenrun.store.facts import Store
 
 ROLE = "partner"
@@ -66,7 +66,8 @@ def preview_move(
 ) -> list[dict[str, Any]]:
     """Return whose pay in a period differs if a customer is a partner's from a day on.
 
-    Settled by the same steps; nothing is kept. Rows: payee, before, after, more (exact text).
+    Settled by the same steps; nothing is kept. Rows: payee, currency, before, after, more (exact
+    text).
     Raises Refused for links that the book cannot hold.
     """
     known = period.known.replace(tzinfo=None)
@@ -79,23 +80,25 @@ def preview_move(
     with standing_of(period) as standing:
         change = standing.with_more(book=[moved])
         before = earned_by_payee(standing.run)
-        concerned = {payee: e for payee, e in before.items() if change.concerns(payee)}
+        concerned = {owner: e for owner, e in before.items() if change.concerns(owner[0])}
         return _differences(concerned, change.earned())
 
 
-def _differences(before: dict[str, Decimal], after: dict[str, Decimal]) -> list[dict[str, Any]]:
-    """Return the payees whose amounts differ, who loses most first."""
+def _differences(before: Earned, after: Earned) -> list[dict[str, Any]]:
+    """Return the payees whose amounts differ, who loses most of a currency first."""
+    nothing = Decimal(0)
     more = {
-        payee: after.get(payee, Decimal(0)) - before.get(payee, Decimal(0))
-        for payee in before.keys() | after.keys()
+        owner: after.get(owner, nothing) - before.get(owner, nothing)
+        for owner in before.keys() | after.keys()
     }
-    changed = sorted((difference, payee) for payee, difference in more.items() if difference)
+    changed = sorted((owner[1], less, owner) for owner, less in more.items() if less)
     return [
         {
-            "payee": payee,
-            "before": plain(before.get(payee, Decimal(0))),
-            "after": plain(after.get(payee, Decimal(0))),
+            "payee": owner[0],
+            "currency": currency,
+            "before": plain(before.get(owner, nothing)),
+            "after": plain(after.get(owner, nothing)),
             "more": plain(difference),
         }
-        for difference, payee in changed
+        for currency, difference, owner in changed
     ]
