@@ -61,8 +61,20 @@ def compile_plan(draft: Draft) -> Plan:
     return replace(rows, terms=(replace(rows.terms[0], money=money, words=words),))
 
 
+def _check_convert(draft: Draft) -> None:
+    """Note currencies that cannot be converted: the plan's own, and one named twice."""
+    named = draft.text.convert.currencies if draft.text.convert else []
+    for number, currency in enumerate(named):
+        path = ("convert", "from", number)
+        if currency == draft.text.currency:
+            draft.wrong_value(path, "convert-own-currency", "from", currency=currency)
+        elif currency in named[:number]:
+            draft.wrong_value(path, "convert-twice", "from", currency=currency)
+
+
 def _terms(draft: Draft) -> Terms:
     text = draft.text
+    _check_convert(draft)
     limits = text.limits or LimitText.model_validate({})
     title_en, title_zh = titles(text.title, text.plan)
     mode, decimals = text.rounded
@@ -75,6 +87,8 @@ def _terms(draft: Draft) -> Terms:
         valid_from=text.effective.start,
         valid_to=text.effective.end,
         currency=text.currency,
+        converts=",".join(text.convert.currencies) if text.convert else "",
+        converts_on=text.convert.on if text.convert else "",
         timezone=text.timezone,
         year_starts=text.year_starts,
         basis=text.basis,

@@ -30,6 +30,10 @@ class Terms:
     valid_to: date
     """Periods that start on this day or later earn nothing."""
     currency: str
+    converts: str
+    """The currencies whose charges are converted into it: `EUR,JPY`; none where it is empty."""
+    converts_on: str
+    """By the rate of the `month` of the bill, or of the `day` that says who is credited."""
     timezone: str
     """Decides on which day a charge falls."""
     year_starts: int
@@ -399,6 +403,8 @@ class Fund:
 
 _IN_COMMON = (
     "currency",
+    "converts",
+    "converts_on",
     "timezone",
     "as_of",
     "registration_days",
@@ -440,6 +446,11 @@ class Plan:
     def currency(self) -> str:
         """The currency in which the plan measures and pays."""
         return self.terms[0].currency
+
+    @property
+    def converts(self) -> tuple[str, ...]:
+        """The other currencies whose charges count, converted into the plan's."""
+        return tuple(filter(None, self.terms[0].converts.split(",")))
 
     @property
     def common_terms(self) -> tuple[object, ...]:

@@ -96,7 +96,7 @@ class Period(models.Model):
 
 
 class Statement(models.Model):
-    """A statement as its payee reads it, in one of its currencies. Grain: period, payee, currency."""
+    """A statement as its payee reads it, in one currency. Grain: period, payee, currency."""
 
     period = models.ForeignKey(Period, models.CASCADE)
     payee = models.CharField(max_length=200)

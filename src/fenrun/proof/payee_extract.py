@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial, reduce
@@ -70,6 +70,8 @@ class _Subjects:
     """Issuer and account."""
     named: dict[str, set[tuple[str, str]]]
     """Kind to issuer and id."""
+    currencies: set[str] = field(default_factory=set)
+    """In which they are."""
 
 
 class PayeeExtract:
@@ -250,6 +252,11 @@ class _BookOf:
         elif name == "parties":
             found = table.filter(_among(table["party"], self.ours))
             found = _constant(found, "name", "")
+        elif name == "rates":
+            found = table.filter(_among(table["currency"], self.subjects.currencies))
+            pairs = zip(found["currency"].to_pylist(), found["to_currency"].to_pylist())
+            found = found.filter(pa.array([p in reading.conversions for p in pairs], pa.bool_()))
+            found = found.filter(pc.less(found["valid_from"], pa.scalar(self.end)))
         elif name == "labels":
             found = _of(
                 table,
@@ -347,6 +354,7 @@ def _subjects_of(tables: Iterable[pa.Table]) -> _Subjects:
     found = _Subjects(set(), {kind: set() for kind in NAMED})
     for table in tables:
         issuers = table["InvoiceIssuerName"].to_pylist()
+        found.currencies.update(table["BillingCurrency"].unique().to_pylist())
         found.accounts.update(zip(issuers, table["BillingAccountId"].to_pylist()))
         for kind, column in _NAMES.items():
             if column in table.column_names:

@@ -5,7 +5,7 @@ A small world is settled in thousandths of a second, by the same steps as a larg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -20,7 +20,8 @@ from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_betwe
 from fenrun.credit.crediting import bases_of
 from fenrun.credit.stored_charges import Source, StoredCharges
 from fenrun.earn import checks as earn_checks
-from fenrun.earn.calendar import charged
+from fenrun.earn.calendar import charged, first_counted
+from fenrun.engine.codes import month_number
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.payout import checks as payout_checks
@@ -72,7 +73,7 @@ def settle(
     Refused where exact arithmetic does not fit, or where an invariant breaks.
     """
     plans = _as_known(plans, as_of)
-    counted = sorted({plan.currency for plan in plans})
+    counted = {c for plan in plans for c in (plan.currency, *plan.converts)}
     facts = book_of(book)
     problems: list[Problem] = []
 
@@ -163,9 +164,11 @@ def settle_in_memory(
         named = {(kind, code) for kind, _, _, code in named_subjects(book, crediting.codes)}
         Coded(crediting, named, settling.cost_scale).load(runner, charges)
         settling.load_plans()
-        settling.credit(FOR_READERS)
+        settling.credit(FOR_READERS - {"foreign_sums"})
         settling.earn(without=FOR_READERS | {"not_counted"})
         settling.pay()
+        since = month_number(first_counted(plans, period))
+        problems += credit_checks.without_rate(runner, crediting, settling.cost_scale, since)
         return settling.settled(problems)
 
     return fitting([make] if make else [SQLite, Bulk], settle_by)
@@ -228,12 +231,15 @@ def _refuse_broken(settling: Settling) -> None:
     )
 
 
-def _problems(settling: Settling, charges: StoredCharges, counted: Sequence[str]) -> list[Problem]:
+def _problems(
+    settling: Settling, charges: StoredCharges, counted: Collection[str]
+) -> list[Problem]:
     """Return the problems of a group of plans; `counted` are the currencies of all groups."""
     scales = (settling.cost_scale, settling.scales.credit)
+    since = month_number(first_counted(settling.plans, settling.period))
     runner, crediting = settling.runner, settling.crediting
     return [
-        *credit_checks.find(runner, crediting, scales, charges.present, counted),
+        *credit_checks.find(runner, crediting, scales, charges.present, counted, since),
         *earn_checks.find(runner, settling.earning),
         *payout_checks.find(runner, settling.paying),
     ]

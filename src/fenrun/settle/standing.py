@@ -145,6 +145,7 @@ class Standing:
         book, shares = book_of(added), self._like.shares
         more = shares_of(book)
         is_wider = more.customer > shares.customer or more.role > shares.role
+        is_wider |= shares.rate is not None and more.of_rates > shares.of_rates
         figures = (decimals(amount) for amount in book.figures["amount"].to_pylist())
         most = max(figures, default=0)
         return not is_wider and more.party <= shares.party and most <= self._like.scales.measure
@@ -219,6 +220,7 @@ class Standing:
             links.filter(pc.is_in(links["subject"], mine)),
             book.labels.filter(pc.is_in(book.labels["party"], parties)),
             book.figures.filter(pc.is_in(book.figures["party"], parties)),
+            book.rates,
         )
 
 

@@ -254,12 +254,10 @@ def _statements(
     to_date = settle_to_date(store, run)
     sections = [section for whole in statements_of(run).values() for section in whole.sections]
     statements = {(one.payee, one.currency): one for one in sections}
-    owners = {
-        (attainment.payee, currency_of[attainment.plan_id]) for attainment in to_date.values()
-    }
-    known = {payee for payee, _ in statements}
-    owners = {owner for owner in owners if owner[0] in known}
-    statements |= _empty_statements(run, (to_others.keys() | owners) - statements.keys())
+    payees = {payee for payee, _ in statements}
+    going_on = {(one.payee, currency_of[one.plan_id]) for one in to_date.values()}
+    named = to_others.keys() | {owner for owner in going_on if owner[0] in payees}
+    statements |= _empty_statements(run, named - statements.keys())
     teams = teams_of(run, attained | to_date)
     rules = clauses_of(run)
     to_date_by_owner: defaultdict[Owner, Rows] = defaultdict(list)
