@@ -443,7 +443,10 @@ _AS_OF = [{"when": "ServiceName = 'CDN'", "day": "BillingPeriodStart"}]
 @st.composite
 def shared_terms(draw: st.DrawFn) -> Item:
     """The terms that plans settled together have in common."""
-    terms: Item = {"timezone": draw(st.sampled_from(ZONES))}
+    terms: Item = {"timezone": draw(st.sampled_from(ZONES)), "currency": "CNY"}
+    if _one_in(draw, 3):
+        others = draw(st.sampled_from((["USD"], ["EUR", "USD"])))
+        terms["convert"] = {"from": others, "on": draw(st.sampled_from(("month", "day")))}
     return terms | ({"as of": _AS_OF} if _one_in(draw, 4) else {})
 
 
@@ -458,7 +461,6 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
         "source": "test",
         "published": "2023-01-01",
         "effective": {"from": draw(st.sampled_from(_STARTS))},
-        "currency": "CNY",
         "basis": draw(st.sampled_from(_BASES)),
         "mixed bases": "test",
         "rounding": draw(st.sampled_from(_ROUNDINGS)),
@@ -484,8 +486,13 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
 
 
 @st.composite
-def plans(draw: st.DrawFn, at_most: int) -> list[PlanFile]:
-    """One plan, or as many as can be settled together."""
+def plans(draw: st.DrawFn, at_most: int, together: bool = True) -> list[PlanFile]:
+    """One plan or several: of equal common terms, so that they are settled together, or of any."""
     shared = draw(shared_terms())
+    others = [] if together else [draw(shared_terms()), draw(shared_terms()) | {"currency": "USD"}]
+    for other in others:
+        if other["currency"] in other.get("convert", {}).get("from", ()):
+            other["convert"]["from"] = ["EUR", "CNY"]
     count = draw(st.sampled_from((1, at_most, at_most)))
-    return [draw(plan(f"random-{number}", shared)) for number in range(1, count + 1)]
+    terms = [shared, *others]
+    return [draw(plan(f"random-{n}", terms[n % len(terms)])) for n in range(1, count + 1)]
