@@ -145,8 +145,7 @@ class Identity:
 class Rate:
     """A conversion rate of a month or a day. Identity: currency, to_currency, period.
 
-    Who names a plan's currencies converts by it; no rate follows from another, nor from its
-    inverse.
+    Plans convert by it; no rate follows from another, nor from its inverse.
     """
 
     currency: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from fenrun.closing.heads import Head
 from fenrun.proof.latest import Latest, closed_since
 from fenrun.proof.verify import Verified, verify
 from fenrun.proof.vouched import given_fingerprints
+from fenrun.statement.run import by_currency
 
 UNVOUCHED = 3
 """The exit code where all follows, and nobody has said whose key it is."""
@@ -48,7 +50,10 @@ def command(bundle: Path, key: str | None, latest: str | None, json_: bool) -> N
                 "period": done.period,
                 "rows": done.rows,
                 "attested": list(done.attested),
-                "payable": {name: plain(paid) for name, paid in done.payable.items()},
+                **by_currency(
+                    list(done.payable) or [""],
+                    lambda currency: {"payable": plain(done.payable.get(currency, Decimal(0)))},
+                ),
                 "root": done.root,
                 "closed_at": done.closed_at,
                 "known": done.known,
