@@ -77,7 +77,7 @@ def settle(
     facts = book_of(book)
     problems: list[Problem] = []
 
-    def settle_by(runner: Runner, group: Sequence[Plan], stored: StoredCharges) -> Results:
+    def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
         progress("credit")
         settling = Settling(runner, group, period, facts, stored.scale, by_customer)
         found = settling.load_book()
@@ -120,7 +120,7 @@ def earn(
     plans = _as_known(plans, as_of)
     facts = book_of(book)
 
-    def settle_by(runner: Runner, group: Sequence[Plan], stored: StoredCharges) -> Results:
+    def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
         settling = Settling(runner, group, period, facts, stored.scale)
         settling.asked.add(result)
         problems = settling.load_book()
@@ -185,7 +185,7 @@ def _settle_groups(
     book: Book,
     plans: Sequence[Plan],
     period: Period,
-    settle_by: Callable[[Runner, Sequence[Plan], StoredCharges], Results],
+    settle_by: Callable[[Sequence[Plan], StoredCharges, Runner], Results],
     make: Callable[[], Runner] | None,
 ) -> None:
     """Settle each group of plans, and load the results of all into the engine.
@@ -199,8 +199,7 @@ def _settle_groups(
             # SQLite may refuse what it then has read.
             twice = _is_small(stored, book) and not engine.is_far
             makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
-            by = partial(settle_by, group=group, stored=stored)
-            found.append(fitting(makes, by))
+            found.append(fitting(makes, partial(settle_by, group, stored)))
     load_results(found, engine)
 
 
