@@ -234,7 +234,7 @@ def _rates(draw: st.DrawFn, mark: str) -> list[Row]:
         for month in ("2023-12", "2024-01", "2024-02", "2024-03", "2024-04", "2024-05"):
             for period in (month, f"{month}-01..{month}-15", f"{month}-13..{month}-28"):
                 if rng.randrange(8):
-                    rate = rng.choice(("7.1234", "0.14", "1", "120.5", "0.006667"))
+                    rate = rng.choice(("7.12", "0.14", "1", "120.5", "0.06"))
                     rows.append({**names, "period": period, "rate": rate})
     return rows
 
