@@ -68,7 +68,7 @@ def command(
             {
                 "period": period.key,
                 **moments,
-                **_sums(found),
+                **_paid_by_currency(found),
                 "differences": [one.as_json() for one in found],
             }
         )
@@ -77,7 +77,7 @@ def command(
     print_blocks(difference_blocks(found, title, lang))
 
 
-def _sums(found: Sequence[Difference]) -> dict[str, Any]:
+def _paid_by_currency(found: Sequence[Difference]) -> dict[str, Any]:
     """Return what differs of what is paid: in the first currency, and in each other."""
     paid = paid_in_all(found)
 

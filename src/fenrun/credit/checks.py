@@ -20,7 +20,7 @@ SELECT count(*) FROM (
 _LOST = """
 SELECT count(*)
 FROM (SELECT c.plan, sum({main_amount}) * {one} AS total
-      FROM counted AS g
+      FROM groups_in_currency AS g
       CROSS JOIN creditings AS c
       GROUP BY c.plan) AS s
 LEFT JOIN (SELECT plan, sum(credited) AS amount FROM charged_sums GROUP BY plan) AS v

@@ -372,13 +372,13 @@ class Crediting:
             "main_amount": self._amount(main),
             "asked_from": str(self.asked[0]),
             "asked_to": str(self.asked[1]),
-            "counted": self._counted(),
+            "groups_in_currency": self._groups_in_currency(),
             "foreign_sums": self._foreign_sums(),
             "performance_measures": self._performance_measures(),
             "lacking_sums": self._lacking_sums(),
         }
 
-    def _counted(self) -> str:
+    def _groups_in_currency(self) -> str:
         """Return SQL of the groups that count, converted where the plans say so."""
         names = ["group_id", "account", "sub_account", "order_id", "resource_id", "month", "day"]
         names += ["turned", *self.key_names(), "bought", "charges"]

@@ -9,22 +9,23 @@ SELECT row_number() OVER (ORDER BY account, sub_account, order_id, resource_id, 
 FROM charges
 GROUP BY account, sub_account, order_id, resource_id, month, day, currency{keys}
 
--- view: counted
--- The groups in the plans' currency; where they convert others, these too, each cost times its rate.
-{counted}
+-- view: groups_in_currency
+-- The groups in the plans' currency, and those that are converted into it: each cost times the
+-- rate.
+{groups_in_currency}
 
 -- step: situations
 -- Groups for which the book and the clauses say the same: of one account, order, resource and
 -- sub-account, between two days on which something changes. Credits are found once for each.
 SELECT min(group_id) AS situation, account, sub_account, order_id, resource_id, turned,
        min(month) AS month, min(day) AS day{clause_keys}, min(bought) AS bought
-FROM counted
+FROM groups_in_currency
 GROUP BY account, sub_account, order_id, resource_id, turned{month_key}{clause_keys}
 
 -- step: situated
 -- The groups, each with its situation.
 SELECT s.situation, g.group_id, g.account, g.month, g.day{group_keys}{group_amounts}, g.charges
-FROM counted AS g
+FROM groups_in_currency AS g
 JOIN situations AS s
   ON s.account = g.account AND s.turned = g.turned
  AND coalesce(s.sub_account, 0) = coalesce(g.sub_account, 0)

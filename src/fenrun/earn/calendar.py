@@ -63,7 +63,7 @@ def charged(plans: Sequence[Plan], period: Period) -> tuple[date, date]:
     return LONG_AGO if history_needed(plans) else first_charged(plans, period), period.span.end
 
 
-def first_counted(plans: Sequence[Plan], period: Period) -> date:
+def first_converted(plans: Sequence[Plan], period: Period) -> date:
     """First day of the months of charges of which something can count in what the period pays.
 
     The first of the programme's year, unless something is compared with months before it.

@@ -20,7 +20,7 @@ from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_betwe
 from fenrun.credit.crediting import bases_of
 from fenrun.credit.stored_charges import Source, StoredCharges
 from fenrun.earn import checks as earn_checks
-from fenrun.earn.calendar import charged, first_counted
+from fenrun.earn.calendar import charged, first_converted
 from fenrun.engine.codes import month_number
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
@@ -167,7 +167,7 @@ def settle_in_memory(
         settling.credit(FOR_READERS - {"foreign_sums"})
         settling.earn(without=FOR_READERS | {"not_counted"})
         settling.pay()
-        since = month_number(first_counted(plans, period))
+        since = month_number(first_converted(plans, period))
         problems += credit_checks.without_rate(runner, crediting, settling.cost_scale, since)
         return settling.settled(problems)
 
@@ -235,7 +235,7 @@ def _problems(
 ) -> list[Problem]:
     """Return the problems of a group of plans; `counted` are the currencies of all groups."""
     scales = (settling.cost_scale, settling.scales.credit)
-    since = month_number(first_counted(settling.plans, settling.period))
+    since = month_number(first_converted(settling.plans, settling.period))
     runner, crediting = settling.runner, settling.crediting
     return [
         *credit_checks.find(runner, crediting, scales, charges.present, counted, since),

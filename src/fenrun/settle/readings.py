@@ -17,7 +17,7 @@ _AMOUNTS = {
         "scanned groups: a#",
         "foreign_sums: amount",
     ),
-    "counted cost": ("counted situated: a#",),
+    "converted cost": ("groups_in_currency situated: a#",),
     "conversion": ("book_rates rates_as_of rates: rate",),
     "credit": (
         "credited_sums team_sums held_sums uncredited_sums: amount",
@@ -103,7 +103,7 @@ _CODES = frozenset(
         *("detail", "code", "year"),
     )
 )
-_NO_CODES = frozenset((name, "group_id") for name in ("groups", "counted", "situated"))
+_NO_CODES = frozenset((name, "group_id") for name in ("groups", "groups_in_currency", "situated"))
 """Columns that are numbered by themselves, and have the name of one of codes elsewhere."""
 _INTEGERS = ("INTEGER", "BIGINT", "HUGEINT")
 
@@ -126,7 +126,7 @@ def decimals_of(settlement: Settlement) -> dict[str, int]:
     claim = shares.customer + shares.role
     own = {
         "cost": settlement.cost_scale,
-        "counted cost": settlement.cost_scale + shares.of_rates,
+        "converted cost": settlement.cost_scale + shares.of_rates,
         "conversion": shares.of_rates,
         "cap rate": scales.limit - scales.measure,
         "slope": scales.rate + scales.part,
