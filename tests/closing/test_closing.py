@@ -478,7 +478,7 @@ def test_a_bundle_does_not_say_to_whom_a_link_went(tmp_path: Path) -> None:
     )
     year.close("2024-01", "2024-02-03")
     make_bundle(year.store, "P1", parse_period("2024-01"), tmp_path / "b.zip")
-    assert verify(tmp_path / "b.zip").payable == 90
+    assert verify(tmp_path / "b.zip").payable == {"CNY": 90}
     text = all_text(tmp_path / "b.zip")
     assert "K1" in text and not [name for name in names.values() if name in text]
 
@@ -883,7 +883,7 @@ def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
     said = fenrun("settle", year.store.path, "--period", "2024-02", "--json").json()
     assert said["closed"] and [s["payee"] for s in said["statements"]] == ["P1"]
     make_bundle(year.store, "P1", parse_period("2024-02"), tmp_path / "b.zip")
-    assert verify(tmp_path / "b.zip").payable == 3
+    assert verify(tmp_path / "b.zip").payable == {"CNY": 3}
 
 
 def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(

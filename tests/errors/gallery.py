@@ -75,7 +75,6 @@ from fenrun.store import facts
 from fenrun.store.backup import back_up, restore
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import refuse_failing_cases, run_cases
-from fenrun.whatif.compare import as_other, settle_plans
 from fenrun.whatif.estimate import Estimator
 
 KNOWN = datetime(2024, 12, 1)
@@ -1072,15 +1071,6 @@ def _unusable() -> list[Problem]:
         ]
 
 
-def _two_currencies(store: Store) -> list[Problem]:
-    one = read_plan(PLAN, "plan.yaml").plan
-    return list(
-        settle_plans(
-            store, [one, as_other(one, "other", currency="USD")], parse_period("2024-09")
-        ).problems
-    )
-
-
 def _sell_nothing(store: Store) -> list[Problem]:
     Estimator(Standing(facts_as_of(store, KNOWN), SEPTEMBER, KNOWN)).sell("P9", Decimal(100))
     return []
@@ -1361,6 +1351,11 @@ GALLERY: dict[str, Shows] = {
         "  - {party: P1, figure: task, period: 2024, amount: 1, currency: CNY}\n"
         "  - {party: P1, figure: task, period: 2024, amount: 2, currency: CNY}\n"
     ),
+    "rate-conflict": book(
+        "rates:\n"
+        "  - {from: EUR, to: CNY, period: 2024-03, rate: 7.8}\n"
+        "  - {from: EUR, to: CNY, period: 2024-03, rate: 7.9}\n"
+    ),
     "party-unknown": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"),
     "party-kind": book(
         "parties: [{party: P1, kind: customer}]\n"
@@ -1417,12 +1412,14 @@ GALLERY: dict[str, Shows] = {
     ),
     "case-failed": plan(more=CASE),
     "plan-missing": settled("fenrun settle WORKSPACE --period 2026-01", period="2026-01"),
-    "plans-differ": settled(
-        "one plan in CNY and one in USD, settled together", act=_two_currencies
-    ),
     "charges-missing": settled("fenrun settle WORKSPACE --period 2024-02", period="2024-02"),
     "currency-not-in-plan": settled(
         "BillingCurrency: USD", content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n"
+    ),
+    "rate-missing": settled(
+        "convert: {from: [USD], on: month}, and no rate",
+        PLAN + "convert: {from: [USD], on: month}\n",
+        content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n",
     ),
     "basis-missing": settled(
         "basis: x_Cash, and no such column", PLAN.replace("basis: billed", "basis: x_Cash")

@@ -139,7 +139,7 @@ def _assert_detailed(run: Run) -> None:
     """
     credited = run.engine.table("credited").to_pylist()
     for payee in sorted({row["payee"] for row in credited})[:2]:
-        with detail_of(run, [payee]) as detail:
+        with detail_of(run, [payee], run.plans) as detail:
             for plan in run.plans:
                 mine = [r for r in _of(plan, credited) if r["payee"] == payee]
                 assert _by_charge(run, detail, plan, payee) == {

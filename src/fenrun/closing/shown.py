@@ -42,6 +42,8 @@ class Told:
 
     problems: tuple[Problem, ...]
     booked: tuple[Difference, ...]
+    currency_of: dict[str, str]
+    """The currency of each plan."""
     rows: list[list[dict[str, Any]]]
     """Of each query, in their order."""
 
@@ -78,4 +80,4 @@ def told(shown: Shown, queries: Sequence[str]) -> Told:
     """Return what the run says, and the rows of some queries over its tables. Raises Refused."""
     run = _run(shown)
     rows = [run.engine.rows(query) for query in queries]
-    return Told(tuple(run.problems), tuple(run.booked), rows)
+    return Told(tuple(run.problems), tuple(run.booked), run.currency_of, rows)

@@ -248,8 +248,10 @@ class StoredCharges:
 
     @property
     def each_day(self) -> bool:
-        """True if each day of all charges is a group, as where a plan names the day that counts."""
-        return self.by_day or any(json.loads(plan.terms[0].as_of) for plan in self.plans)
+        """True if each day of all charges is a group: a plan names the day, or has a rate of it."""
+        terms = [plan.terms[0] for plan in self.plans]
+        by_rate = any(one.converts_on == "day" for one in terms)
+        return self.by_day or by_rate or any(json.loads(one.as_of) for one in terms)
 
     def groups(
         self,

@@ -87,21 +87,24 @@ class Period(models.Model):
     booked = models.CharField(
         max_length=64, help_text="Digest of the differences of closed periods that it holds."
     )
-    currency = models.CharField(max_length=10)
+    currency = models.CharField(
+        max_length=200, help_text="Those of its statements, in their order."
+    )
     state = models.IntegerField(
         default=0, help_text="The last event of the log that it rests on: a newer one replaces it."
     )
 
 
 class Statement(models.Model):
-    """A statement as its payee reads it. Grain: period, payee."""
+    """A statement as its payee reads it, in one currency. Grain: period, payee, currency."""
 
     period = models.ForeignKey(Period, models.CASCADE)
     payee = models.CharField(max_length=200)
+    currency = models.CharField(max_length=10, default="")
     name = models.CharField(max_length=500)
     role = models.CharField(max_length=60)
     rank = models.IntegerField(
-        help_text="Place among the period's statements by what is earned, then credited."
+        help_text="Place among the period's statements by currency, what is earned, and credited."
     )
     credited = models.CharField(max_length=60)
     earned = models.CharField(max_length=60)
@@ -115,7 +118,9 @@ class Statement(models.Model):
     )
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["payee", "period"], name="statement_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["payee", "period", "currency"], name="statement_once"),
+        )
         indexes = (models.Index(fields=["period", "rank"]),)
 
     def line_ids(self) -> set[str]:
@@ -126,10 +131,11 @@ class Statement(models.Model):
 class Crediting(models.Model):
     """A party credited for a customer's spend.
 
-    Grain: period, customer, role, party, way (`via`), link.
+    Grain: period, currency, customer, role, party, way (`via`), link.
     """
 
     period = models.ForeignKey(Period, models.CASCADE)
+    currency = models.CharField(max_length=10, default="")
     customer = models.CharField(max_length=200, db_index=True)
     role = models.CharField(max_length=60)
     party = models.CharField(max_length=200)

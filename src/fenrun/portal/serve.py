@@ -152,12 +152,12 @@ def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
     shown = Statement.objects.using("default").order_by("-period_id")
     latest = shown.values_list("period_id", flat=True).first()
     largest = shown.filter(period_id=latest, role="partner").order_by("rank")
-    payees = list(largest.values_list("payee", flat=True)[:count])
+    payees = list(dict.fromkeys(largest.values_list("payee", flat=True)))[:count]
     accounts = [(f"reader-{payee}", PARTNER, payee) for payee in payees]
     grants.give_to_invented("bench", accounts, "Invented by fenrun bench.", password)
     readers = []
     for name, _, payee in accounts:
-        periods = shown.filter(payee=payee).values_list("period_id", flat=True)
+        periods = shown.filter(payee=payee).values_list("period_id", flat=True).distinct()
         readers.append((name, [f"/statements/{period}/{payee}/" for period in periods]))
     return readers
 

@@ -50,7 +50,11 @@ def estimate(asked: Open, payee: str, amount: Decimal, service: str) -> dict[str
     return {**sold, "services": estimator.services(payee)}
 
 
-def earned_with(asked: Open, book: Sources) -> dict[str, tuple[Decimal, Decimal]]:
+EarnedWith = dict[tuple[str, str], tuple[Decimal, Decimal]]
+"""What is earned by payee and currency, without something and with it."""
+
+
+def earned_with(asked: Open, book: Sources) -> EarnedWith:
     """Return what each whom more of the book concerns earns, without it and with it.
 
     Raises Refused.
@@ -58,5 +62,6 @@ def earned_with(asked: Open, book: Sources) -> dict[str, tuple[Decimal, Decimal]
     standing = _standing(asked)
     change = standing.with_more(book=book)
     before, after = earned_by_payee(standing.run), change.earned()
-    payees, nothing = after.keys() | set(filter(change.concerns, before)), Decimal(0)
-    return {payee: (before.get(payee, nothing), after.get(payee, nothing)) for payee in payees}
+    concerned = {owner for owner in before if change.concerns(owner[0])}
+    owners, nothing = after.keys() | concerned, Decimal(0)
+    return {owner: (before.get(owner, nothing), after.get(owner, nothing)) for owner in owners}
