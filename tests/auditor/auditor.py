@@ -341,6 +341,8 @@ class Row:
     customer: str | None
     month: date
     column: int
+    weight: int = 0
+    """The number of its weight; 0: it counts once."""
     amount: Decimal = ZERO
     counted: Decimal = ZERO
     qualifies: bool = False
@@ -415,7 +417,12 @@ class _Audit:
         """Sum what is left out of, or below a baseline in, the periods that are earned for."""
         for component, rows in self.rows.items():
             for row in rows.values():
-                key = (component, row.payee, row.month, "baseline")
+                rules = [
+                    w.rule_id
+                    for w in self.plan.weights
+                    if (w.component, w.weight_no) == (component, row.weight)
+                ]
+                key = (component, row.payee, row.month, rules[0] if rules else "baseline")
                 self.left_out[key] += row.amount - row.counted
         spans = {
             (component, payee, span)
@@ -683,9 +690,10 @@ class _Audit:
                 else scene.charge.get(component.each) or ""
             )
             column = self._column(component, span_of(component.calendar, month).start, scene)
-            key = (payee, unit, scene.customer, month, column, based)
+            weight = self._weight(component, scene)
+            key = (payee, unit, scene.customer, month, column, based, weight)
             row = self.rows[component.rule_id].setdefault(
-                key, Row(payee, unit or "", scene.customer, month, column)
+                key, Row(payee, unit or "", scene.customer, month, column, weight)
             )
             amount = (self.amount(scene.charge, component.basis) or ZERO) * part
             row.amount += ZERO if out else amount
@@ -693,6 +701,12 @@ class _Audit:
             if out:
                 rule = outs[0][1] if outs else component.group_id
                 self.left_out[component.rule_id, payee, month, rule] += amount
+
+    def _weight(self, component: Component, scene: Scene) -> int:
+        """The number of the first weight whose condition holds; 0 where none does."""
+        mine = [w for w in self.plan.weights if w.component == component.rule_id]
+        numbers = [w.weight_no for w in mine if self.true(w.rule_id, scene)]
+        return min(numbers, default=0)
 
     def _column(self, component: Component, start: date, scene: Scene) -> int:
         """The column of the version of its table that was in force; 0 where there is none."""
@@ -721,8 +735,11 @@ class _Audit:
         spent: dict[tuple[Key, str | None], Decimal] = defaultdict(lambda: ZERO)
         met: dict[tuple[Key, bool], dict[int, Decimal]]
         met = defaultdict(lambda: defaultdict(lambda: ZERO))
-        for (*_, based), row in rows:
-            row.counted = row.amount
+        weights = {
+            w.weight_no: w.weight for w in self.plan.weights if w.component == component.rule_id
+        }
+        for (*_, based, _), row in rows:
+            row.counted = row.amount * weights.get(row.weight, 1)
             if based:
                 span = span_of(component.baseline_calendar, row.month).key
                 floor = (
@@ -947,6 +964,8 @@ class _Audit:
         )
         if any(subject == "figure" and numbers[name] is None for subject, name in read):
             return "no-figure"
+        if "rank" in subjects and numbers["rank"] is None:
+            return "no-place"
         return ""
 
     def _by_bands(
@@ -1019,6 +1038,7 @@ class _Audit:
             "by target": self._target_of(c.by_name, payee, span),
             "times other": self._other(c.times_name, payee, span),
             "times target": self._target_of(c.times_name, payee, span),
+            "rank": self._place(c, payee, span),
             "spend": base.spend,
             "spend before": before[0] if before else ZERO,
             "compared": over,
@@ -1043,6 +1063,40 @@ class _Audit:
             ),
             ZERO,
         )
+
+    def _place(self, c: Component, payee: str, span: Span) -> Decimal | None:
+        """The place of a payee among those of its label, by what the component measures."""
+        if not c.ties:
+            return None
+        amounts = {
+            other: base.amount
+            for (other, _, of), base in self.figured[c.rule_id].items()
+            if of == span and base.amount > 0 and self._is_ranked(c, other, span)
+        }
+        if payee not in amounts:
+            return None
+        among = [
+            amount
+            for other, amount in amounts.items()
+            if not c.ranks_among
+            or self.book.label(other, c.ranks_among, span.start)
+            == self.book.label(payee, c.ranks_among, span.start)
+        ]
+        if c.ties == "better place":
+            return Decimal(1 + sum(amount > amounts[payee] for amount in among))
+        return Decimal(sum(amount >= amounts[payee] for amount in among))
+
+    def _is_ranked(self, c: Component, payee: str, span: Span) -> bool:
+        """Whether a payee that is measured more than 0 has a place."""
+
+        class Payee:
+            text = staticmethod(lambda name: self.book.label(payee, name, span.start))
+
+        if c.scope in ("label", "figure") and (payee, "", span) not in self.scopes[c.rule_id]:
+            return False
+        if c.payee_rule and not holds(self.trees[c.payee_rule], Payee):
+            return False
+        return not c.ranks_among or self.book.label(payee, c.ranks_among, span.start) is not None
 
     def _other(self, name: str, payee: str, span: Span) -> Decimal:
         """What another component measures for a payee; nothing where it has no line."""

@@ -219,7 +219,29 @@ def _component(
     if not columns and each in _SCOPES and _one_in(draw, 4):
         found["for"] = draw(st.sampled_from(_SCOPES[each]))
     found |= draw(_beside(found, per, earlier))
-    return found | draw(_by_another(found, tables, earlier))
+    found |= draw(_by_another(found, tables, earlier))
+    return found | draw(_weighted_or_ranked(found, tables))
+
+
+@st.composite
+def _weighted_or_ranked(draw: st.DrawFn, component: Item, tables: Item) -> Item:
+    """Perhaps weights, or a place among the payees that picks the band."""
+    found: Item = {}
+    if "baseline" not in component and _one_in(draw, 5):
+        weights = st.sampled_from(("10", "50 %", "0", "1.5"))
+        found["weights"] = [
+            {"when": draw(credit_conditions), "weight": draw(weights)}
+            for _ in range(draw(st.integers(1, 2)))
+        ]
+    if component["each"] == "payee" and _one_in(draw, 5):
+        ties = draw(st.sampled_from(("better place", "worse place")))
+        among = draw(st.sampled_from(({}, {"among": "level"}, {"among": "region"})))
+        found["rank"] = {**among, "ties": ties}
+        if component["by"] == "amount" and tables[component["table"]][0]["kind"] == "all units":
+            found["by"] = "rank"
+        else:
+            found["gates"] = [*component.get("gates", []), "rank up to 2"]
+    return found
 
 
 @st.composite

@@ -27,7 +27,7 @@ from fenrun.plan.vocabulary import BASES
 STEPS = read_steps("fenrun.credit")
 _MEASURED = (
     *("plan", "component", "payee", "unit", "customer", "month", "column_no", "excluded_by"),
-    *("baselined", "amount", "charges"),
+    *("baselined", "weight_no", "amount", "charges"),
 )
 """The columns of `performance_measures`."""
 RESULTS = frozenset(("credited", "team_credits", "held_spend", "uncredited", "ledger"))
@@ -543,6 +543,7 @@ class Crediting:
             "column_no": self._column_no(plan, component),
             "excluded_by": self._excluded_by(plan, component),
             "baselined": self._baselined(plan, component),
+            "weight_no": self._weight_no(plan, component),
         }
         cost = f"g.a{self.bases.index(component.basis)}"
         amount = f"sum({cost} * c.share) * {10**self.to_measure}"
@@ -613,6 +614,12 @@ class Crediting:
         if not component.baseline_rule:
             return "1"
         return self._flag(self._rule(plan, component.baseline_rule))
+
+    def _weight_no(self, plan: Plan, component: Component) -> str:
+        """Return SQL of which weight of the component a credit has; 0 where it counts once."""
+        mine = (w for w in plan.weights if w.component == component.rule_id)
+        arms = [f"WHEN {self._rule(plan, w.rule_id)} THEN {w.weight_no}" for w in mine]
+        return f"CASE {' '.join(arms)} ELSE 0 END" if arms else "0"
 
     def _column_no(self, plan: Plan, component: Component) -> str:
         """Return SQL of the column of the table version in force that pays for a credit."""

@@ -120,6 +120,11 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
         for x in plan.columns
         if x.table_id == c.table_id
     ]
+    weights = [
+        (x.weight_no, x.rule_id, trees.get(x.rule_id), x.weight)
+        for x in plan.weights
+        if x.component == c.rule_id
+    ]
     versions = (
         sorted({(b.valid_from, b.valid_to) for b in plan.bands if b.table_id == c.table_id})
         if columns
@@ -136,4 +141,4 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
         c.baseline_calendar,
         trees.get(c.baseline_rule) if c.baseline_rule else None,
     )
-    return repr((crediting, own, what, outs, columns, versions, plan.terms[0].currency))
+    return repr((crediting, own, what, outs, columns, versions, weights, plan.terms[0].currency))

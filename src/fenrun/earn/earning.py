@@ -41,6 +41,7 @@ _OPTIONAL = {
     "payees_in_scope": (*_UNIT, "since"),
     "windowed": (*_UNIT, "amount"),
     "named_measures": ("plan", "component", "other", "payee", "period", "amount", "target"),
+    "ranked": ("plan", "component", "payee", "period", "place"),
     "gated": (*_UNIT, "gate_no", "words"),
     "mixed_columns": _UNIT,
     "factors": (*_UNIT, "factor", "words"),
@@ -98,6 +99,11 @@ def has_scope(plans: Sequence[Plan]) -> bool:
     return any(c.scope for plan in plans for c in plan.components)
 
 
+def reads_all_payees(plans: Sequence[Plan]) -> bool:
+    """Return whether what some payee earns depends on what all others measure."""
+    return any(c.ties for plan in plans for c in plan.components)
+
+
 @dataclass(frozen=True)
 class Scales:
     """The decimals of each kind of amount: it is a whole number of 10 to the minus that many."""
@@ -112,6 +118,8 @@ class Scales:
     portion: int
     factor: int
     """Of the rates of tables that multiply."""
+    weight: int
+    """Of what credits count as."""
     cap: int
     cap_rate: int
     money: int
@@ -178,15 +186,17 @@ def scales_of(plans: Sequence[Plan], figures: int, credit: int, party_share: int
     paid = (amount for plan in plans for pay in plan.pay for amount in (pay.draw, pay.minimum))
     floors = (form.floor for plan in plans for form in plan.forms)
     caps = (fund.cap for plan in plans for fund in plan.funds)
+    weight = most(*(one.weight for plan in plans for one in plan.weights))
     steps = (plan.terms[0].round_step for plan in plans)
     return Scales(
         credit=credit,
-        measure=max(credit, figures, most(*counted)),
+        measure=max(credit + weight, figures, most(*counted)),
         bound=most(*bounds),
         rate=most(*(rate for band in bands for rate in (band.rate, band.rate_to))),
         flat=most(*(band.flat for band in bands)),
         portion=most(*(component.portion for component in components)),
         factor=most(*(band.rate for band in bands if band.table_id in times)),
+        weight=weight,
         cap=most(
             *(amount for c in components for amount in (c.cap, c.floor, c.minimum)),
             *(g.cap for g in groups),
@@ -208,6 +218,7 @@ def _is_curved(plan: Plan) -> bool:
 
 _AMOUNTS = (
     *("lower", "upper", "rate", "rate_to", "factor", "flat", "cap", "cap_rate", "round_step"),
+    "weight",
 )
 
 
@@ -271,6 +282,16 @@ class Earning:
         runner.load("less", columns, rows)
         rows = [tuple(map(code, read)) for read in self._reads_others()]
         runner.load("reads_others", columns, rows)
+        rows = [
+            (
+                *(code(plan.id), code(row.component), row.weight_no, code(row.rule_id)),
+                maybe_scaled(row.weight, self.scales.weight),
+            )
+            for plan in self.plans
+            for row in plan.weights
+        ]
+        columns = _typed(("plan", "component", "weight_no", "rule", "weight"))
+        runner.load("weights", columns, rows)
 
     def _reads_others(self) -> list[tuple[str, str, str]]:
         """Return which components read what others measure: plan, component, other."""
@@ -364,12 +385,12 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            *("scope", "clawback_unit", "clawback_from", "window_calendar"),
+            *("scope", "clawback_unit", "clawback_from", "window_calendar", "ties"),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
             *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
-            "clawback_label",
+            *("clawback_label", "ranks_among"),
         )
         return {
             "rank": (NUMBER, int),
@@ -495,6 +516,8 @@ class Earning:
             found.add("windowed")
         if self._reads_others():
             found.add("named_measures")
+        if any(c.ties for c in components):
+            found.add("ranked")
         if any(plan.gates for plan in plans):
             found.add("gated")
         if any(plan.columns for plan in plans):
@@ -558,6 +581,7 @@ class Earning:
                 f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"
                 for role, kinds in ROLE_KINDS.items()
             ),
+            **self._weighted(),
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
@@ -568,6 +592,18 @@ class Earning:
             "kept_of_line": "b.earned" if self._lines_change() else "c.earned",
             "kept_lines": _KEPT_LINES if self._lines_change() else "",
         }
+
+    def _weighted(self) -> dict[str, str]:
+        """Return SQL of what an amount m counts as, and by which rule; with the join it needs."""
+        if not any(plan.weights for plan in self.plans):
+            return {"weighted": "m.amount", "weighted_by": "NULL", "weights": ""}
+        join = (
+            "\nLEFT JOIN weights AS w"
+            "\n  ON w.plan = m.plan AND w.component = m.component AND w.weight_no = m.weight_no"
+        )
+        one = 10**self.scales.weight
+        amount = f"whole(times(m.amount, coalesce(w.weight, {one})), {one})"
+        return {"weighted": amount, "weighted_by": "w.rule", "weights": join}
 
     def _payee_matches(self) -> str:
         asked = ((plan.id, c.payee_rule) for plan in self.plans for c in plan.components)

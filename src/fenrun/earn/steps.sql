@@ -21,15 +21,16 @@ SELECT plan, component, payee, unit, customer, month, column_no, period, baselin
 FROM spend
 
 -- step: qualifying_amounts
--- What counts, by payee, unit, customer and month; what is excluded counts 0.
-SELECT plan, component, payee, unit, customer, month, column_no, charges, amount,
-       CASE WHEN excluded_by IS NULL THEN amount ELSE 0 END AS counted,
-       excluded_by, CAST(NULL AS INTEGER) AS baseline_period, 0 AS baseline
-FROM performance_measures
-WHERE NOT (baselined = 1 AND excluded_by IS NULL)
+-- What counts, by payee, unit, customer and month: times its weight; what is excluded counts 0.
+SELECT m.plan, m.component, m.payee, m.unit, m.customer, m.month, m.column_no, m.charges, m.amount,
+       CASE WHEN m.excluded_by IS NULL THEN {weighted} ELSE 0 END AS counted,
+       m.excluded_by, {weighted_by} AS weighted_by, CAST(NULL AS INTEGER) AS baseline_period,
+       0 AS baseline
+FROM performance_measures AS m{weights}
+WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL)
 UNION ALL
 SELECT plan, component, payee, unit, customer, month, column_no, charges, amount, counted,
-       NULL, period, baseline
+       NULL, NULL, period, baseline
 FROM baselined
 
 -- step: qualifying_customers
@@ -264,6 +265,23 @@ LEFT JOIN payee_matches AS q
 WHERE b.last_month >= {earn_from} AND b.last_month < {paid_to}
   AND (b.scoped = 0 OR k.payee_test = 0 OR q.payee IS NOT NULL)
 
+-- step: ranked
+-- The places of payees by what they measure, among those of one value of a label: as if each of
+-- equals were first of them, or last. Who does not qualify, or measures nothing, has none.
+WITH ranking AS (
+  SELECT r.plan, r.component, r.payee, r.period, r.amount, k.ties, coalesce(l.value, 0) AS value
+  FROM referenced AS r
+  JOIN components AS k ON k.plan = r.plan AND k.component = r.component AND k.ties <> ''
+  LEFT JOIN labels AS l
+    ON l.party = r.payee AND l.label = k.ranks_among
+   AND l.valid_from <= r.period_from AND r.period_from < l.valid_to
+  WHERE r.qualifies = 1 AND r.in_scope = 1 AND r.amount > 0
+    AND (k.ranks_among = 0 OR l.value IS NOT NULL))
+SELECT plan, component, payee, period,
+       CASE ties WHEN 'better place' THEN rank() OVER w ELSE count(*) OVER w END * {one} AS place
+FROM ranking
+WINDOW w AS (PARTITION BY plan, component, period, value ORDER BY amount DESC)
+
 -- step: gated
 -- The first gate of a component that is shut; one whose number is missing is.
 SELECT s.plan, s.component, s.payee, s.unit, s.period, min(s.gate_no) AS gate_no,
@@ -278,6 +296,7 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
                             WHEN 'amount over' THEN r.windowed
                             WHEN 'amount of' THEN o.amount
                             WHEN 'attainment of' THEN o.amount
+                            WHEN 'rank' THEN n.place
                             WHEN 'figure' THEN coalesce(f.amount, r.absent_figure)
                             ELSE r.amount - r.compared END AS measure,
              CASE g.subject WHEN 'attainment' THEN r.target
@@ -292,7 +311,10 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
        AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, 0)
       LEFT JOIN named_measures AS o
         ON o.plan = g.plan AND o.component = g.component AND o.other = g.name
-       AND o.payee = r.payee AND o.period = r.period) AS s
+       AND o.payee = r.payee AND o.period = r.period
+      LEFT JOIN ranked AS n
+        ON n.plan = r.plan AND n.component = r.component AND n.payee = r.payee
+       AND n.period = r.period) AS s
 WHERE NOT coalesce(
   s.reference > 0
   AND lies_within(s.measure, {bound}, s.reference, s.lower, s.lower_in, s.upper, s.upper_in),
@@ -318,6 +340,7 @@ SELECT r.*, r.amount - r.compared AS increment,
                        WHEN 'amount over' THEN r.windowed
                        WHEN 'amount of' THEN r.by_other
                        WHEN 'attainment of' THEN r.by_other
+                       WHEN 'rank' THEN n.place
                        WHEN 'figure' THEN r.by_figure
                        ELSE r.amount - r.compared END AS measure,
        CASE r.reads_by WHEN 'attainment' THEN r.target
@@ -330,6 +353,7 @@ SELECT r.*, r.amount - r.compared AS increment,
                        WHEN 'amount over' THEN r.windowed
                        WHEN 'amount of' THEN r.times_other
                        WHEN 'attainment of' THEN r.times_other
+                       WHEN 'rank' THEN n.place
                        WHEN 'figure' THEN r.times_figure
                        ELSE r.amount - r.compared END AS times_measure,
        CASE r.times_by WHEN 'attainment' THEN r.target
@@ -351,10 +375,13 @@ SELECT r.*, r.amount - r.compared AS increment,
             WHEN (r.pays_on = 'figure' AND r.figure IS NULL)
               OR (r.reads_by = 'figure' AND r.by_figure IS NULL)
               OR (r.times_by = 'figure' AND r.times_figure IS NULL) THEN 'no-figure'
+            WHEN 'rank' IN (r.reads_by, r.times_by) AND n.place IS NULL THEN 'no-place'
             WHEN g.gate_no IS NOT NULL THEN 'gate'
             WHEN x.unit IS NOT NULL THEN 'two-columns' END AS hindrance,
        g.words AS gate
 FROM referenced AS r
+LEFT JOIN ranked AS n
+  ON n.plan = r.plan AND n.component = r.component AND n.payee = r.payee AND n.period = r.period
 LEFT JOIN mixed_columns AS x
   ON x.plan = r.like_plan AND x.component = r.like_component AND x.payee = r.payee
  AND x.unit = r.unit AND x.period = r.period AND r.pays_on <> 'amount'
@@ -791,8 +818,9 @@ GROUP BY e.plan, e.component, e.payee, e.period, c.customer, c.excluded_by, c.ba
 
 -- step: not_counted
 -- What is credited but does not count, for the lines that the period pays: by the rule that
--- excludes it, or below a baseline.
-SELECT e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline}) AS rule,
+-- excludes it, or below a baseline; below zero, what a weight counts besides.
+SELECT e.plan, e.component, e.payee,
+       coalesce(c.excluded_by, c.weighted_by, {baseline}) AS rule,
        sum(c.amount - c.counted) AS amount
 FROM (SELECT DISTINCT plan, component, payee, first_month, last_month
       FROM component_earnings
@@ -802,5 +830,5 @@ JOIN qualifying_amounts AS c
   ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
  AND c.month >= e.first_month AND c.month <= e.last_month
 WHERE c.amount <> c.counted
-GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline})
+GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, c.weighted_by, {baseline})
 HAVING sum(c.amount - c.counted) <> 0

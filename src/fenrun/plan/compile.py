@@ -47,6 +47,7 @@ def compile_plan(draft: Draft) -> Plan:
         roll_ups=tuple(credited.roll_ups),
         exclusions=tuple(exclusions),
         components=tuple(earned.components),
+        weights=tuple(earned.weights),
         groups=tuple(earned.groups),
         gates=tuple(earned.gates),
         less=tuple(earned.less),

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import decimals, plain
+from fenrun.base.words import LANGUAGES, say
 from fenrun.charges.rows import ORDER
 from fenrun.plan.draft import Draft, members_of
 from fenrun.plan.phrases import (
@@ -18,9 +19,9 @@ from fenrun.plan.phrases import (
     subject_of,
     window_of,
 )
-from fenrun.plan.rows import Component, Gate, Group, Less
+from fenrun.plan.rows import Component, Gate, Group, Less, Weight
 from fenrun.plan.source import Path_
-from fenrun.plan.text import EarnText, GroupText
+from fenrun.plan.text import EarnText, GroupText, Words
 from fenrun.plan.vocabulary import (
     COMPARED_READINGS,
     MONTHS_OF,
@@ -38,13 +39,14 @@ class Earned:
 
     groups: list[Group]
     components: list[Component]
+    weights: list[Weight]
     gates: list[Gate]
     less: list[Less]
 
 
 def compile_earn(draft: Draft) -> Earned:
     """Return the rows of all that is earned."""
-    earned = Earned([], [], [], [])
+    earned = Earned([], [], [], [], [])
     for number, item in enumerate(draft.text.earn.sum if draft.text.earn else []):
         if isinstance(item, GroupText):
             made = _group(draft, ("earn", "sum", number), _GROUPS_FROM + number, item)
@@ -57,6 +59,7 @@ def compile_earn(draft: Draft) -> Earned:
         _check_scope(draft, path, component)
         _check_cap(draft, path, component)
         _check_others(draft, path, component)
+        earned.weights += _weights(draft, path, component)
         earned.gates += _gates(draft, path, component)
         earned.less += [Less(draft.plan_id, component.id, other) for other in component.less]
     return earned
@@ -137,6 +140,8 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         compare_lag=(lag or 0) * MONTHS_OF[item.per],
         window_months=window_months,
         window_calendar=window_calendar,
+        ranks_among=(item.rank.among or "") if item.rank else "",
+        ties=item.rank.ties if item.rank else "",
         portion=item.portion.rate,
         portion_per=item.portion.per,
         baseline=item.baseline.figure if item.baseline else "",
@@ -213,6 +218,26 @@ def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
             claw, f"{item.id}.clawback", "clawback", clawback, "party", agreed
         ),
     }
+
+
+def _weights(draft: Draft, path: Path_, item: EarnText) -> Iterator[Weight]:
+    for number, weighted in enumerate(item.weights, 1):
+        at = (*path, "weights", number - 1)
+        title = {
+            lang: say("weight-title", lang, weight=plain(weighted.weight, 0)) for lang in LANGUAGES
+        }
+        rule = draft.rule(
+            at,
+            f"{item.id}.weights.{number}",
+            "measure",
+            weighted.when,
+            Words.model_validate(title),
+            item.source,
+        )
+        draft.condition((*at, "when"), rule, weighted.when, "credit")
+        yield Weight(draft.plan_id, item.id, number, rule, weighted.weight)
+    if item.weights and item.baseline:
+        draft.wrong_value((*path, "weights"), "weights-and-baseline", id=item.id)
 
 
 def _absent(word: str) -> Decimal | None:
@@ -309,6 +334,7 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
     needs = {
         "target": "attainment" in subjects,
         "compare": compares,
+        "rank": "rank" in subjects,
         "table": not _is_override(item),
         "by": not _is_override(item),
     }
@@ -317,7 +343,7 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
             draft.wrong_key(path, key, "key-needed", name=key, id=item.id)
     if _is_override(item):
         for key in _MEASURING:
-            if getattr(item, key) is not None:
+            if getattr(item, key) not in (None, []):
                 written = key.strip("_").replace("_", " ")
                 draft.wrong_value(path, "override-measures", written, id=item.id)
 
@@ -325,6 +351,7 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
 _MEASURING = (
     "who",
     "of",
+    "weights",
     "by",
     "table",
     "target",
@@ -332,6 +359,7 @@ _MEASURING = (
     "baseline",
     "up_to",
     "times",
+    "rank",
     "clawback",
     "for_",
     "absent",
@@ -350,6 +378,8 @@ def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
             draft.wrong_value(path, "figure-of-each", "each", id=item.id)
         elif item.clawback and item.clawback.within.start == "customer since":
             draft.wrong_value((*path, "clawback"), "clawback-of-each", "within", id=item.id)
+    if item.rank and item.each != "payee":
+        draft.wrong_value((*path, "rank"), "rank-of-payee", id=item.id)
     if item.counts.kind == "amount":
         return
     if item.each != "payee" or item.baseline or (item.up_to and item.compare):

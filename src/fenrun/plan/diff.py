@@ -21,6 +21,7 @@ _OWNER = {
     "roll_ups": "rule_id",
     "exclusions": "rule_id",
     "components": "rule_id",
+    "weights": "component",
     "groups": "rule_id",
     "gates": "component",
     "less": "component",

@@ -265,6 +265,14 @@ def read_cap(text: str) -> CapText:
     return CapText(amount=None if of else most, rate=most if of else None, of=of or "")
 
 
+def read_weight(text: str) -> Decimal:
+    """Read what an amount is multiplied with: `10`, or `50 %`."""
+    weight = parse_amount_or_rate(text)
+    if weight < 0:
+        raise Unreadable("below-zero", text=text)
+    return weight
+
+
 def read_bottom(text: str) -> Decimal:
     """Read an amount from zero up: `1,000`."""
     amount = parse_amount(text)

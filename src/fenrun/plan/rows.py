@@ -189,6 +189,10 @@ class Component:
     """Months up to the end of the period over which `amount over` sums; 0 where it does so ..."""
     window_calendar: str
     """... since a period of this calendar began, or nothing reads it."""
+    ranks_among: str
+    """Label whose payees of one value are ranked together; empty: all payees are."""
+    ties: str
+    """The place of equals, one of Ties; empty where nothing is ranked."""
     portion: Decimal
     """Part of the outcome that is paid ..."""
     portion_per: int
@@ -239,6 +243,18 @@ class Component:
     clawback_label: str
     pro_rata: bool
     """Whether only the part for the days that are left is clawed back."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """What credits count as in a component, by the first condition that holds."""
+
+    plan_id: str
+    component: str
+    weight_no: int
+    """From 1 on; what no condition holds of has 0, and counts once."""
+    rule_id: str
+    weight: Decimal
 
 
 @dataclass(frozen=True)
@@ -408,6 +424,7 @@ class Plan:
     roll_ups: tuple[RollUp, ...]
     exclusions: tuple[Exclusion, ...]
     components: tuple[Component, ...]
+    weights: tuple[Weight, ...]
     groups: tuple[Group, ...]
     gates: tuple[Gate, ...]
     less: tuple[Less, ...]
@@ -433,6 +450,7 @@ ROW_TYPES: dict[str, type] = {
     "roll_ups": RollUp,
     "exclusions": Exclusion,
     "components": Component,
+    "weights": Weight,
     "groups": Group,
     "gates": Gate,
     "less": Less,

@@ -32,12 +32,13 @@ from fenrun.plan.phrases import (
     Written,
     one_of,
 )
-from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, TierKind
+from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, TierKind, Ties
 
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
 Rate = Annotated[Decimal, Written(parse_rate)]
 Portion = Annotated[PortionText, Written(phrases.read_portion)]
+Weight = Annotated[Decimal, Written(phrases.read_weight)]
 Bottom = Annotated[Decimal, Written(phrases.read_bottom)]
 Id = Annotated[str, Written(phrases.read_id, {"type": "string", "pattern": f"^{phrases.NAME}$"})]
 Currency = Annotated[
@@ -260,6 +261,39 @@ class AbsentText(Text):
     )
 
 
+class WeightText(Text):
+    """What some of the credits count as."""
+
+    when: str = Field(description="Condition on the credit: what is weighted.")
+    weight: Weight = Field(
+        description=(
+            "What each amount is multiplied with before it is measured, as in: 10, or 50 %."
+        )
+    )
+
+
+class RankText(Text):
+    """The places of payees by what the component measures of them: the most has place 1.
+
+    Only who qualifies and measures more than 0 has a place.
+    """
+
+    among: Id | None = Field(
+        None,
+        description=(
+            "A label, as in: region. Places are those among the payees with the same value of it "
+            "on the first day of the period; who has none has no place. Among all payees of the "
+            "component, where it is left out."
+        ),
+    )
+    ties: Ties = Field(
+        description=(
+            "The place of payees who measure the same: of two who share the third place, "
+            "`better place` makes both third, `worse place` both fourth."
+        )
+    )
+
+
 class EarnText(Text):
     """A component: something a payee can earn, once a period."""
 
@@ -287,6 +321,13 @@ class EarnText(Text):
         description=(
             "Condition on the credit: what is measured; all credits of the role, where it is left "
             "out."
+        ),
+    )
+    weights: list[WeightText] = Field(
+        [],
+        description=(
+            "Products that count more or less than others; the first whose condition holds "
+            "decides, all else counts once. Rates, targets and bands are of the weighted amounts."
         ),
     )
     basis: Basis | None = Field(
@@ -328,7 +369,8 @@ class EarnText(Text):
             "What picks the band: amount, increment, attainment (of `target`), growth (over "
             "`compare`), amount to date, amount over 12 months (those up to the end of the "
             "period) or over year to date, figure NAME; amount of COMPONENT or attainment of "
-            "COMPONENT: what another measures for the payee in the same period, whatever it pays."
+            "COMPONENT: what another measures for the payee in the same period, whatever it pays; "
+            "rank: the payee's place (see `rank`)."
         ),
     )
     target: Figure | None = Field(
@@ -345,6 +387,9 @@ class EarnText(Text):
             "period or some periods before (2 periods before), what anybody was credited a year "
             "before for its customers, or a figure."
         ),
+    )
+    rank: RankText | None = Field(
+        None, description="The places that `by: rank`, or a gate on rank, reads."
     )
     portion: Portion = Field(
         PortionText(Decimal(1), 1),

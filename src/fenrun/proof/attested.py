@@ -118,11 +118,12 @@ def _clause_on_others(plan: Plan, component: Component, asking: Set[str]) -> str
     `asking` are the clauses whose condition does.
     """
     is_of_others = component.compare == "last year of its customers"
-    is_of_others |= component.counts == "new customers"
+    is_of_others |= component.counts == "new customers" or bool(component.ties)
     is_of_others |= component.clawback_from == "customer since"
     if is_of_others or is_override(component):
         return component.rule_id
     rules = {component.measure_rule, component.baseline_rule}
     rules |= {c.rule_id for c in plan.columns if c.table_id == component.table_id}
+    rules |= {w.rule_id for w in plan.weights if w.component == component.rule_id}
     rules |= {e.rule_id for e in plan.exclusions if e.component in ("", component.rule_id)}
     return min(rules & asking, default="")

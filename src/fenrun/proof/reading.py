@@ -76,6 +76,8 @@ class Reading:
                 self.scope_roles.add(component.role)
             elif component.scope == "label":
                 self.payee_labels.add(component.scope_name)
+            if component.ranks_among:
+                self.payee_labels.add(component.ranks_among)
         terms = plan.terms[0]
         self.limits |= bool(
             terms.registration_days

@@ -91,6 +91,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "credited": _sum(customers, "credited"),
         "counted": _sum(customers, "counted"),
         "excluded": _excluded(customers, clauses, plan),
+        "weights": _weights(run, line, clauses),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
         "reads_by": line["reads_by"],
         "reads_name": own.by_name if own else "",
@@ -245,6 +246,17 @@ def _excluded(customers: Sequence[Row], clauses: Clauses, plan: str) -> list[dic
     return [
         {**_clause(clauses[plan, rule]), "amount": plain(amount)}
         for rule, amount in sorted(amounts.items())
+    ]
+
+
+def _weights(run: Run, line: Row, clauses: Clauses) -> list[dict[str, Any]]:
+    """Return by which clauses what is credited counts more or less than once."""
+    plan, component = line["plan_id"], line["component"]
+    found = next(one for one in run.plans if one.id == plan).weights
+    return [
+        {**_clause(clauses[plan, one.rule_id]), "weight": plain(one.weight, 0)}
+        for one in found
+        if one.component == component
     ]
 
 

@@ -70,11 +70,15 @@ def depends_on_others(plan: Plan, c: Component) -> Message | None:
         is_bounded = group.cap is not None or group.cap_rate is not None
         if group.rule_id == c.group_id and (group.kind == "max" or is_bounded):
             return _why("group", name=group.rule_id)
+    if any(weight.component == c.rule_id for weight in plan.weights):
+        return _why("weights")
     if any(less.component == c.rule_id for less in plan.less):
         return _why("less")
     gates = [g for g in plan.gates if g.component == c.rule_id]
     read = [(c.reads_by, c.by_name), (c.times_by, c.times_name)]
     for subject, name in [*read, *((gate.subject, gate.name) for gate in gates)]:
+        if subject == "rank":
+            return _why("rank")
         if subject in OTHERS_READINGS:
             return _why("other", name=name)
     if any(gate.subject == "earned" for gate in gates):
