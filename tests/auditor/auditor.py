@@ -177,6 +177,11 @@ class Book:
         ]
         return values[0] if len(values) == 1 else None
 
+    def first_day(self, party: str | None, label: str) -> date | None:
+        """The first day of a label of a party, whatever its values."""
+        rows = self.by_party.get(party or "", [])
+        return min((x.valid_from for x in rows if x.label == label), default=None)
+
     def figure(self, party: str, name: str, period: str, *currencies: str) -> Decimal | None:
         found = self.by_figure.get((party, name, period), [])
         return found[0].amount if len(found) == 1 and found[0].currency in currencies else None
@@ -197,6 +202,8 @@ class Scene:
     link: Link | None = None
     first: date | None = None
     """First purchase under the link."""
+    bought: frozenset[date] = frozenset()
+    """The days on which the customer was charged anything."""
 
     def text(self, name: str) -> str | None:
         if name[0].isupper() or name.startswith("x_"):
@@ -223,8 +230,36 @@ class Scene:
             return self.day
         if name == "customer since":
             return self.since.get(self.customer)
-        assert self.link is not None
-        return self.book.since(self.link) if name == "association" else self.first
+        if name.startswith("x_"):
+            try:
+                return date.fromisoformat(self.charge.get(name) or "")
+            except ValueError:
+                return None
+        if name in ("association", "first purchase"):
+            assert self.link is not None
+            return self.book.since(self.link) if name == "association" else self.first
+        prefix, dot, label = name.partition(".")
+        if not dot:
+            return self.book.first_day(self.customer, prefix)
+        assert self.link is not None and prefix == "payee"
+        return self.book.first_day(self.link.party, label)
+
+
+@dataclass
+class Payee:
+    """What a condition on a payee looks at."""
+
+    book: Book
+    party: str
+    day: date
+
+    def text(self, name: str) -> str | None:
+        return self.book.label(self.party, name, self.day)
+
+    def when(self, name: str) -> date | None:
+        if name[0].isdigit():
+            return date.fromisoformat(name)
+        return self.day if name == "day" else self.book.first_day(self.party, name)
 
 
 def holds(tree: Any, scene: Any) -> bool:
@@ -248,20 +283,22 @@ def holds(tree: Any, scene: Any) -> bool:
     if kind == "compare":
         value = scene.charge.get(tree[1])
         return value is not None and compared(value, tree[2], Decimal(tree[3]))
+    if kind == "quiet":
+        end = scene.when(tree[-1])
+        return end is not None and not any(
+            before < end <= later(before, int(tree[1]), tree[2]) for before in scene.bought
+        )
     one, other = scene.when(tree[1]), scene.when(tree[-1])
     if one is None or other is None:
         return False
     if kind == "dated":
         return compared(one, tree[2], other)
-    return (
-        other
-        <= one
-        < (
-            other + timedelta(days=int(tree[2]))
-            if tree[3] == "day"
-            else shifted(other, int(tree[2]))
-        )
-    )
+    return bool(other <= one < later(other, int(tree[2]), tree[3]))
+
+
+def later(day: date, count: int, unit: str) -> date:
+    """The day so many days or months later."""
+    return day + timedelta(days=count) if unit == "day" else shifted(day, count)
 
 
 def compared(one: Any, sign: str, other: Any) -> bool:
@@ -376,6 +413,7 @@ class _Audit:
         self.zone = ZoneInfo(self.terms.timezone)
         self.answer = Answer()
         self.since: dict[str | None, date] = {}
+        self.bought: dict[str | None, set[date]] = defaultdict(set)
         self.first: dict[tuple[str | None, str, str, date], date] = {}
         # component -> (payee, unit, customer, month, column, set against a baseline) -> row
         self.rows: dict[str, dict[Any, Row]] = defaultdict(dict)
@@ -513,6 +551,7 @@ class _Audit:
             if customer is None:
                 continue
             self.since[customer] = min(day, self.since.get(customer, day))
+            self.bought[customer].add(day)
             for role in (held := self.roles(charge, customer, day)):
                 of_role = held[role]
                 links = of_role if of_role is not None else self._all(charge, customer, role, day)
@@ -555,6 +594,7 @@ class _Audit:
                 day,
                 month,
                 self.roles(charge, customer, day),
+                bought=frozenset(self.bought[customer]),
             )
             self.customers.add(customer)
             self._credit_customer(scene, share, best)
@@ -906,12 +946,11 @@ class _Audit:
         """What is earned by itself, exactly, and why."""
         nothing = Fraction(0)
 
-        class Payee:
-            text = staticmethod(lambda name: self.book.label(payee, name, span.start))
-
         if c.scope in ("label", "figure") and (payee, "", span) not in self.scopes[c.rule_id]:
             return nothing, "not-in-scope"
-        if c.payee_rule and not holds(self.trees[c.payee_rule], Payee):
+        if c.payee_rule and not holds(
+            self.trees[c.payee_rule], Payee(self.book, payee, span.start)
+        ):
             return nothing, "payee"
         if c.each != "payee" and not unit:
             return nothing, "no-unit"
@@ -1089,12 +1128,11 @@ class _Audit:
     def _is_ranked(self, c: Component, payee: str, span: Span) -> bool:
         """Whether a payee that is measured more than 0 has a place."""
 
-        class Payee:
-            text = staticmethod(lambda name: self.book.label(payee, name, span.start))
-
         if c.scope in ("label", "figure") and (payee, "", span) not in self.scopes[c.rule_id]:
             return False
-        if c.payee_rule and not holds(self.trees[c.payee_rule], Payee):
+        if c.payee_rule and not holds(
+            self.trees[c.payee_rule], Payee(self.book, payee, span.start)
+        ):
             return False
         return not c.ranks_among or self.book.label(payee, c.ranks_among, span.start) is not None
 

@@ -54,6 +54,9 @@ _LINK = (
     "previous.level = 'elite'",
     "association >= 2024-01-15",
     "payee.party = 'P1' or customer = 'K2'",
+    "day within 2 months of payee.level",
+    "payee.level < association",
+    "no purchase in the 20 days before association",
 )
 _DATED = (
     "day >= 2024-02-01",
@@ -61,6 +64,9 @@ _DATED = (
     "customer since < 2024-01-15",
     "closing.class = 'C'",
     "day within 1 month of customer since",
+    "day within 45 days of class",
+    "x_OrderDate < 2024-02-01 or day within 1 month of x_OrderDate",
+    "no purchase in the 1 month before",
 )
 customer_conditions = st.sampled_from((*_CONDITIONS, *_DATED))
 credit_conditions = st.sampled_from((*_CONDITIONS, *_DATED, *_LINK))
@@ -178,7 +184,7 @@ _OPTIONS = (
     ("portion", ("70 %", "1/3"), 4),
     ("floor", ("5", "33"), 8),
     ("minimum", ("2", "7.5"), 8),
-    ("who", ("level = 'elite'", "level is missing"), 7),
+    ("who", ("level = 'elite'", "level is missing", "day within 2 months of level"), 7),
     ("up to", ("250", "0.5"), 5),
     ("basis", ("x_Cash", "list"), 7),
 )

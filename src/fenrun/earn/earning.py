@@ -11,14 +11,21 @@ from typing import Any
 from fenrun.base.money import decimals
 from fenrun.base.when import Period, period_of
 from fenrun.book.rows import ROLE_KINDS
-from fenrun.credit.crediting import amount_to_date_needed, code_test, label_join, to_sql
+from fenrun.credit.crediting import (
+    amount_to_date_needed,
+    code_test,
+    date_test,
+    first_day_join,
+    label_join,
+    to_sql,
+)
 from fenrun.credit.shared_work import shared_work
 from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_summed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
-from fenrun.plan.conditions import Tree
+from fenrun.plan.conditions import DATED, Tree, labels_of_dates
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import OTHERS_READINGS
 
@@ -662,15 +669,24 @@ class Earning:
         """Return SQL of the rows for which a condition on a party holds on a day."""
         names: list[str] = []
 
+        joins: list[str] = []
+        party, day = whose
+
         def leaf(node: Tree) -> str:
+            if node[0] in DATED:
+                alias = f"d{len(joins)}_"
+                for name in labels_of_dates(node):
+                    joins.append(first_day_join(self.codes, alias + name, name, party))
+                dates = date_test(node, lambda n: day if n == "day" else f"{alias}{n}.day")
+                return f"coalesce({dates}, false)"
             if node[1] not in names:
                 names.append(node[1])
             return code_test(self.codes, node, f"q{names.index(node[1])}.value")
 
         condition = to_sql(tree, leaf) if tree[1] else "1 = 1"
-        party, day = whose
-        joins = "".join(
-            f"\n{label_join(self.codes, f'q{place}', name, party, day)}"
+        joins += [
+            label_join(self.codes, f"q{place}", name, party, day)
             for place, name in enumerate(names)
-        )
-        return f"{select}\nFROM {of}{joins}\nWHERE {condition}"
+        ]
+        joined = "".join(f"\n{join}" for join in joins)
+        return f"{select}\nFROM {of}{joined}\nWHERE {condition}"

@@ -184,6 +184,7 @@ def _pay(draft: Draft) -> _PayClause:
     rule = draft.rule(("pay",), "pay", "pay", _pay_words(item), item.title)
     freeze = draft.sub_rule(("pay", "frozen"), "pay.frozen", "freeze", item.frozen, "party")
     if freeze:
+        draft.refuse_days(("pay", "frozen"), freeze)
         _check_frozen(draft)
     if item.expires and item.minimum is None:
         draft.wrong_key(("pay",), "minimum", "expires-alone")

@@ -208,7 +208,7 @@ def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
     agreed = item.source
     who, of = (*path, "who"), (*path, "of")
     base, claw = (*path, "baseline", "when"), (*path, "clawback", "when")
-    return {
+    found = {
         "payee": draft.sub_rule(who, f"{item.id}.who", "payee", item.who, "party", agreed),
         "measure": draft.sub_rule(of, f"{item.id}.of", "measure", item.of, "credit", agreed),
         "baseline": draft.sub_rule(
@@ -218,6 +218,8 @@ def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
             claw, f"{item.id}.clawback", "clawback", clawback, "party", agreed
         ),
     }
+    draft.refuse_days(claw, found["clawback"])
+    return found
 
 
 def _weights(draft: Draft, path: Path_, item: EarnText) -> Iterator[Weight]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from fenrun.base.ids import digest
 from fenrun.closing.sign_off import Rows
-from fenrun.plan.conditions import Tree, walk
+from fenrun.plan.conditions import DATED, Tree, walk
 from fenrun.plan.rows import Component, Plan
 from fenrun.proof.reading import is_override
 
@@ -91,7 +91,9 @@ def _asks_others(tree: Tree) -> bool:
 
 def _is_of_others(node: Tree) -> bool:
     """Return whether a part of a condition reads what is not the payee's own."""
-    if node[0] in ("within", "dated"):
+    if node[0] == "quiet":
+        return True
+    if node[0] in DATED:
         return bool({node[1], node[-1]} & _OF_OTHERS)
     return node[0] == "held" or str(node[1]).startswith("previous.")
 

@@ -14,7 +14,7 @@ import yaml
 
 from fenrun.charges.rows import SHARED
 from fenrun.credit.crediting import bases_of, costs_of, since_needed, unit_columns
-from fenrun.plan.conditions import reads
+from fenrun.plan.conditions import columns_of, labels_of_dates, reads
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Component, Plan
 from fenrun.plan.source import read_source
@@ -107,6 +107,8 @@ class Reading:
                 kind, *words = json.loads(name)
                 costs = (words[0], words[2]) if kind == "below" else ()
                 self.columns |= {BASES[cost] for cost in costs} or {words[0]}
+            elif what in ("charge date", "date", "link date"):
+                self._add_dates(json.loads(name), labels)
             elif what == "held":
                 self.held_roles.add(name)
             elif what == "payee":
@@ -116,6 +118,13 @@ class Reading:
             elif what == "label":
                 labels.add(name)
             self.types |= what == "link"
+
+    def _add_dates(self, node: Any, labels: set[str]) -> None:
+        """Take the columns, and the labels whose first days, that compare dates."""
+        self.columns |= columns_of(node)
+        for name in labels_of_dates(node):
+            prefix, _, label = name.rpartition(".")
+            (self.credit_labels if prefix else labels).add(label)
 
 
 def figures_of(plan: Plan) -> Iterable[tuple[str, str]]:

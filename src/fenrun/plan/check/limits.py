@@ -20,7 +20,7 @@ from fenrun.plan.vocabulary import COMPARED_READINGS, OTHERS_READINGS, RATIO_REA
 
 QUESTIONS = ("split", "merge", "timing")
 """What is asked of the amounts of a component."""
-_CHARGED_DATES = ("first purchase", "customer since")
+_CHARGED_DATES = ("first purchase", "customer since", '"quiet"')
 """Dates that charges make: business that is divided has others."""
 
 
@@ -89,13 +89,15 @@ def depends_on_others(plan: Plan, c: Component) -> Message | None:
 def _of_rules(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]]:
     """Yield what conditions read that is not equal of business divided, merged or moved."""
     read = {rule: list(_read(plan, rule)) for rule in rules_of(plan, c)}
+    if any(what == "date" for what, _ in _read(plan, c.payee_rule)):
+        yield ("timing",), _why("date", name=c.payee_rule)
     unit = {"payee": ("payee", "party"), "customer": ("label", "customer")}
     own = unit.get(c.each, ("column", c.each))
     for rule, names in read.items():
         for what, name in names:
             if what == "number" and _is_of_size(name):
                 yield QUESTIONS, _why("size", name=rule)
-            elif what in ("date", "link date"):
+            elif what in ("date", "link date", "charge date"):
                 if any(charged in name for charged in _CHARGED_DATES):
                     yield QUESTIONS, _why("charged-date", name=rule)
                 yield ("timing",), _why("date", name=rule)
