@@ -395,6 +395,8 @@ class Base:
     to_date: Decimal = ZERO
     columns: dict[int, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     customers: set[str | None] = field(default_factory=set)
+    refunded: int = 0
+    """Customers that are taken off the count."""
     scoped: bool = False
     """Whether nothing is credited, and it stands for the payee's being in scope."""
 
@@ -800,7 +802,11 @@ class _Audit:
         for key in self.scopes[component.rule_id]:
             if key not in found:
                 found[key].scoped = True
+        self._count_for_months(component, [row for _, row in rows], found)
         for (key, customer), amount in spent.items():
+            found[key].refunded += bool(component.less_refunded and amount < 0)
+            if component.counts_months:
+                continue
             enough = (
                 amount > 0 if component.counts_from is None else amount >= component.counts_from
             )
@@ -809,7 +815,9 @@ class _Audit:
                 found[key].customers.add(customer)
         for base in found.values():
             base.amount = (
-                base.spend if component.counts == "amount" else Decimal(len(base.customers))
+                base.spend
+                if component.counts == "amount"
+                else Decimal(len(base.customers) - base.refunded)
             )
             self._bound(component, base)
         for payee, unit, span in found:
@@ -822,6 +830,30 @@ class _Audit:
                 ZERO,
             )
         return found
+
+    def _count_for_months(self, c: Component, rows: list[Row], found: dict[Key, Base]) -> None:
+        """Count the customers that are enough in each of some months."""
+        if not c.counts_months:
+            return
+        spent: dict[tuple[str, str, str | None], dict[date, Decimal]]
+        spent = defaultdict(lambda: defaultdict(lambda: ZERO))
+        for row in rows:
+            spent[row.payee, row.unit, row.customer][row.month] += row.counted
+        for (payee, unit, customer), by_month in spent.items():
+            for payee_of, unit_of, span in list(found):
+                if (payee_of, unit_of) != (payee, unit):
+                    continue
+                last = span.paid
+                if c.counts == "new customers":
+                    if customer not in self.since:
+                        continue
+                    last = shifted(self.since[customer].replace(day=1), c.counts_months - 1)
+                    if not span.start <= last < span.end:
+                        continue
+                amounts = [by_month.get(shifted(last, -n), ZERO) for n in range(c.counts_months)]
+                low = c.counts_from
+                if all(a > 0 if low is None else a >= low for a in amounts):
+                    found[payee, unit, span].customers.add(customer)
 
     def in_scope(self, c: Component) -> dict[Key, date]:
         """Who has a line without a credit, by unit and period; and since which day of it."""
@@ -1098,7 +1130,8 @@ class _Audit:
             (
                 b.amount
                 for (p, u, s), b in self.figured[c.rule_id].items()
-                if (p, u) == (payee, unit) and start <= s.start and s.end <= span.end
+                if (c.window_all or p == payee) and u == unit
+                if start <= s.start and s.end <= span.end
             ),
             ZERO,
         )

@@ -178,7 +178,14 @@ _SCOPES = {
     "payee": ("all", "all with level elite", "all with level", "all with figure task"),
     "customer": ("all",),
 }
-_COUNTS = ("customers", "customers from 100", "new customers", "new customers from 10")
+_COUNTS = (
+    "customers",
+    "customers from 100",
+    "new customers",
+    "new customers from 10",
+    "customers from 1 for 2 months less refunded",
+    "new customers for 2 months",
+)
 _OPTIONS = (
     ("cap", ("20", "33.33", "7.5 % of amount"), 4),
     ("portion", ("70 %", "1/3"), 4),
@@ -208,7 +215,8 @@ def _component(
     in_slices = kind == "marginal" and on == "figure pay"
     tables[f"t{number}"] = draw(_table(kind, unit, columns, per, in_slices))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
-    window = draw(st.sampled_from(("12 months", "year to date")))
+    windows = ("12 months", "year to date", "12 months of all channels")
+    window = draw(st.sampled_from(windows))
     by += f" {window}" if by == "amount over" else ""
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
     found["table"] = f"t{number}"

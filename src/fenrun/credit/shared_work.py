@@ -103,7 +103,8 @@ def _summing(c: Component) -> tuple[object, ...]:
     """Return what makes of months a measure of a period."""
     in_scope = (c.scope, c.scope_name, c.scope_value)
     of_customers = c.compare == "last year of its customers"
-    return c.calendar, c.counts, c.counts_from, c.up_to, of_customers, in_scope
+    counts = (c.counts, c.counts_from, c.counts_months, c.less_refunded)
+    return c.calendar, counts, c.up_to, of_customers, in_scope
 
 
 def _counting(plan: Plan, c: Component, crediting: str) -> str:

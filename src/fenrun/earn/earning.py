@@ -87,6 +87,53 @@ WHERE NOT EXISTS (SELECT 1 FROM reached AS t
 _TO_DATE = """sum(amount) OVER (PARTITION BY plan, component, payee, unit
                               ORDER BY period_from)"""
 """What was measured up to the end of a period, where some plan reads it."""
+_COUNTED_FOR_MONTHS = """
+  UNION ALL
+  SELECT k.plan, k.component, m.payee, m.unit, p.period, 1
+  FROM totals_of AS k
+  JOIN (SELECT plan, component, payee, unit, customer, month, sum(counted) AS amount
+        FROM qualifying_amounts
+        GROUP BY plan, component, payee, unit, customer, month) AS m
+    ON m.plan = k.counted_plan AND m.component = k.counted_component AND k.counts_months > 0
+  LEFT JOIN customer_since AS n ON n.customer = m.customer
+  LEFT JOIN periods AS b
+    ON b.calendar = '1@1' AND b.period_from <= n.day AND n.day < b.period_to
+  JOIN periods AS p
+    ON p.calendar = k.calendar
+   AND CASE k.counts WHEN 'customers' THEN m.month > p.last_month - k.counts_months
+                                       AND m.month <= p.last_month
+            ELSE m.month < b.first_month + k.counts_months
+             AND b.first_month + k.counts_months - 1 >= p.first_month
+             AND b.first_month + k.counts_months - 1 <= p.last_month END
+  WHERE CASE WHEN k.counts_from IS NULL THEN m.amount > 0 ELSE m.amount >= k.counts_from END
+  GROUP BY k.plan, k.component, k.counts_months, m.payee, m.unit, m.customer, p.period
+  HAVING count(*) = k.counts_months"""
+"""What is added to `qualifying_customers` where customers must be so for some months."""
+_REFUNDED = """
+  UNION ALL
+  SELECT plan, component, payee, unit, period, -1
+  FROM spent
+  WHERE less_refunded = 1 AND amount < 0"""
+"""What is taken off there."""
+_WINDOWED_BY_ALL = """
+UNION ALL
+SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount)
+FROM components AS k
+JOIN like_of AS l ON l.plan = k.plan AND l.component = k.component
+JOIN measures AS b
+  ON b.plan = l.like_plan AND b.component = l.like_component AND b.last_month >= {earn_from}
+LEFT JOIN periods AS p
+  ON p.calendar = k.window_calendar AND p.first_month <= b.first_month
+ AND b.last_month <= p.last_month
+JOIN (SELECT plan, component, unit, first_month, last_month, sum(amount) AS amount
+      FROM measures
+      GROUP BY plan, component, unit, first_month, last_month) AS o
+  ON o.plan = b.plan AND o.component = b.component AND o.unit = b.unit
+ AND o.last_month <= b.last_month
+ AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
+WHERE k.window_all = 1
+GROUP BY k.plan, k.component, b.payee, b.unit, b.period"""
+"""What is added to `windowed` where some plan sums what all payees together are measured."""
 _KEPT_LINES = """JOIN best_lines AS b
     ON b.plan = o.plan AND b.component = o.component AND b.payee = o.payee
    AND b.period = o.period"""
@@ -108,7 +155,7 @@ def has_scope(plans: Sequence[Plan]) -> bool:
 
 def reads_all_payees(plans: Sequence[Plan]) -> bool:
     """Return whether what some payee earns depends on what all others measure."""
-    return any(c.ties for plan in plans for c in plan.components)
+    return any(c.ties or c.window_all for plan in plans for c in plan.components)
 
 
 @dataclass(frozen=True)
@@ -405,6 +452,9 @@ class Earning:
             "pro_rata": (NUMBER, int),
             "compare_lag": (NUMBER, int),
             "window_months": (NUMBER, int),
+            "window_all": (NUMBER, int),
+            "counts_months": (NUMBER, int),
+            "less_refunded": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -588,6 +638,8 @@ class Earning:
                 f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"
                 for role, kinds in ROLE_KINDS.items()
             ),
+            "counted_otherwise": self._counted_otherwise(),
+            "windowed_by_all": self._windowed_by_all(),
             **self._weighted(),
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
@@ -599,6 +651,19 @@ class Earning:
             "kept_of_line": "b.earned" if self._lines_change() else "c.earned",
             "kept_lines": _KEPT_LINES if self._lines_change() else "",
         }
+
+    def _counted_otherwise(self) -> str:
+        """Return SQL of customers who count for some months, and of those taken off."""
+        components = [c for plan in self.plans for c in plan.components]
+        for_months = _COUNTED_FOR_MONTHS if any(c.counts_months for c in components) else ""
+        return for_months + (_REFUNDED if any(c.less_refunded for c in components) else "")
+
+    def _windowed_by_all(self) -> str:
+        """Return SQL of windows over what all payees together are measured, where there are any."""
+        if not any(c.window_all for plan in self.plans for c in plan.components):
+            return ""
+        first = month_number(first_needed(self.plans, self.period))
+        return _WINDOWED_BY_ALL.format(earn_from=first)
 
     def _weighted(self) -> dict[str, str]:
         """Return SQL of what an amount m counts as, and by which rule; with the join it needs."""

@@ -35,20 +35,27 @@ FROM baselined
 
 -- step: qualifying_customers
 -- Where customers are counted: how many reach what the component asks of each in a period.
-SELECT s.plan, s.component, s.payee, s.unit, s.period, count(*) * {one} AS customers
-FROM (SELECT k.plan, k.component, k.counts, k.counts_from, c.payee, c.unit, c.customer, p.period,
-             p.period_from, p.period_to, sum(c.counted) AS amount, min(n.day) AS since
-      FROM qualifying_amounts AS c
-      JOIN totals_of AS k
-        ON k.counted_plan = c.plan AND k.counted_component = c.component AND k.counts <> 'amount'
-      JOIN periods AS p
-        ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
-      LEFT JOIN customer_since AS n ON n.customer = c.customer
-      GROUP BY k.plan, k.component, k.counts, k.counts_from, c.payee, c.unit, c.customer, p.period,
-               p.period_from, p.period_to) AS s
-WHERE CASE WHEN s.counts_from IS NULL THEN s.amount > 0 ELSE s.amount >= s.counts_from END
-  AND (s.counts = 'customers' OR (s.since >= s.period_from AND s.since < s.period_to))
-GROUP BY s.plan, s.component, s.payee, s.unit, s.period
+WITH spent AS (
+  SELECT k.plan, k.component, k.counts, k.counts_from, k.counts_months, k.less_refunded, c.payee,
+         c.unit, c.customer, p.period, p.period_from, p.period_to, sum(c.counted) AS amount,
+         min(n.day) AS since
+  FROM qualifying_amounts AS c
+  JOIN totals_of AS k
+    ON k.counted_plan = c.plan AND k.counted_component = c.component AND k.counts <> 'amount'
+  JOIN periods AS p
+    ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
+  LEFT JOIN customer_since AS n ON n.customer = c.customer
+  GROUP BY k.plan, k.component, k.counts, k.counts_from, k.counts_months, k.less_refunded, c.payee,
+           c.unit, c.customer, p.period, p.period_from, p.period_to),
+counting AS (
+  SELECT plan, component, payee, unit, period, 1 AS one
+  FROM spent
+  WHERE counts_months = 0
+    AND CASE WHEN counts_from IS NULL THEN amount > 0 ELSE amount >= counts_from END
+    AND (counts = 'customers' OR (since >= period_from AND since < period_to)){counted_otherwise})
+SELECT plan, component, payee, unit, period, sum(one) * {one} AS customers
+FROM counting
+GROUP BY plan, component, payee, unit, period
 
 -- step: payees_in_scope
 -- Whose pay is looked at in which periods though nothing may be credited to it, by what the book
@@ -175,8 +182,8 @@ JOIN measures AS o
   ON o.plan = b.plan AND o.component = b.component AND o.payee = b.payee AND o.unit = b.unit
  AND o.last_month <= b.last_month
  AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
-WHERE k.window_months > 0 OR k.window_calendar <> ''
-GROUP BY k.plan, k.component, b.payee, b.unit, b.period
+WHERE k.window_all = 0 AND (k.window_months > 0 OR k.window_calendar <> '')
+GROUP BY k.plan, k.component, b.payee, b.unit, b.period{windowed_by_all}
 
 -- step: named_measures
 -- What other components measure for payees whose band or threshold it picks, with their targets;

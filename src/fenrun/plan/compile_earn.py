@@ -109,7 +109,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
     target = figure_of(item.target)
     lag = lag_of(item.compare)
     compare = ("periods before", "", "payee") if lag else subject_of(item.compare or "")
-    window_months, window_calendar = _window(draft, path, item)
+    window_months, window_calendar, window_all = _window(draft, path, item)
     times_table, times = _times(item)
     cap = item.cap or CapText(None, None, "")
     return Component(
@@ -124,6 +124,8 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         each=ORDER if item.each == "order" else item.each,
         counts=item.counts.kind,
         counts_from=item.counts.floor,
+        counts_months=item.counts.months,
+        less_refunded=item.counts.refunded,
         up_to=item.up_to,
         measure_rule=rules["measure"],
         pays_on=pays_on[0],
@@ -140,6 +142,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         compare_lag=(lag or 0) * MONTHS_OF[item.per],
         window_months=window_months,
         window_calendar=window_calendar,
+        window_all=window_all,
         ranks_among=(item.rank.among or "") if item.rank else "",
         ties=item.rank.ties if item.rank else "",
         portion=item.portion.rate,
@@ -188,17 +191,20 @@ def _readings(item: EarnText) -> list[tuple[str, str]]:
     ]
 
 
-def _window(draft: Draft, path: Path_, item: EarnText) -> tuple[int, str]:
-    """Return the window that `amount over` sums, as its months or the calendar of its period."""
+def _window(draft: Draft, path: Path_, item: EarnText) -> tuple[int, str, bool]:
+    """Return the window that `amount over` sums, as its months or the calendar of its period.
+
+    And whether it is over what all payees together are measured.
+    """
     names = {name for subject, name in _readings(item) if subject == "amount over"}
     if not names:
-        return 0, ""
+        return 0, "", False
     if len(names) > 1:
         draft.wrong_value(path, "windows-differ", "by", id=item.id)
-    months, period = window_of(min(names))
+    months, period, of_all = window_of(min(names))
     if (months or MONTHS_OF[period]) % MONTHS_OF[item.per]:
         draft.wrong_value(path, "window-no-whole", "by", window=min(names), per=item.per)
-    return months, _calendar(draft, period) if period else ""
+    return months, _calendar(draft, period) if period else "", of_all
 
 
 def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:

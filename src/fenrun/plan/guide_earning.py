@@ -225,7 +225,13 @@ def _counts(c: Component, lang: str) -> str:
     least = say("limit->", lang, bound="0")
     if c.counts_from is not None:
         least = say("limit->=", lang, bound=show(c.counts_from, 0))
-    return say(f"guide-counts-{c.counts.replace(' ', '-')}", lang, least=least, **values)
+    said = [say(f"guide-counts-{c.counts.replace(' ', '-')}", lang, least=least, **values)]
+    if c.counts_months:
+        key = "guide-counts-months" if c.counts == "customers" else "guide-counts-first-months"
+        said.append(say(key, lang, months=c.counts_months))
+    if c.less_refunded:
+        said.append(say("guide-counts-refunded", lang))
+    return say("guide-sentences", lang).join(said)
 
 
 def _compared(c: Component, lang: str) -> str:

@@ -161,7 +161,12 @@ class Component:
     counts: str
     """What is measured: one of COUNTS."""
     counts_from: Decimal | None
-    """A customer is counted whose amount reaches this; with none, exceeds 0."""
+    """A customer is counted whose amount reaches this; with none, exceeds 0 ..."""
+    counts_months: int
+    """... in each of so many months up to the end of the period, a new one in its first; 0: in the
+    period as a whole."""
+    less_refunded: bool
+    """Whether customers whose amount in the period is below zero are taken off the count."""
     up_to: Decimal | None
     """The most of the performance measure that counts."""
     measure_rule: str
@@ -189,6 +194,8 @@ class Component:
     """Months up to the end of the period over which `amount over` sums; 0 where it does so ..."""
     window_calendar: str
     """... since a period of this calendar began, or nothing reads it."""
+    window_all: bool
+    """Whether it sums what all payees together are measured, of the same unit."""
     ranks_among: str
     """Label whose payees of one value are ranked together; empty: all payees are."""
     ties: str

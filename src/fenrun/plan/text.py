@@ -347,10 +347,12 @@ class EarnText(Text):
         ),
     )
     counts: Counts = Field(
-        CountsText("amount", None),
+        CountsText("amount", None, 0, False),
         description=(
             "What is measured: the amount; or how many customers, or new customers (first charged "
-            "in the period), with an amount above 0, or from the amount given."
+            "in the period), with an amount above 0, or from the amount given; `for 3 months`: in "
+            "each of them up to the end of the period, new ones in their first three; `less "
+            "refunded`: less those whose amount in the period is below 0."
         ),
     )
     up_to: Amount | None = Field(
@@ -368,7 +370,8 @@ class EarnText(Text):
         description=(
             "What picks the band: amount, increment, attainment (of `target`), growth (over "
             "`compare`), amount to date, amount over 12 months (those up to the end of the "
-            "period) or over year to date, figure NAME; amount of COMPONENT or attainment of "
+            "period) or over year to date, with `of all channels` of all payees together, figure "
+            "NAME; amount of COMPONENT or attainment of "
             "COMPONENT: what another measures for the payee in the same period, whatever it pays; "
             "rank: the payee's place (see `rank`)."
         ),

@@ -121,6 +121,7 @@ def _clause_on_others(plan: Plan, component: Component, asking: Set[str]) -> str
     """
     is_of_others = component.compare == "last year of its customers"
     is_of_others |= component.counts == "new customers" or bool(component.ties)
+    is_of_others |= component.window_all
     is_of_others |= component.clawback_from == "customer since"
     if is_of_others or is_override(component):
         return component.rule_id

@@ -50,6 +50,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
     if c.counts != "amount":
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
+        if c.counts_months or c.less_refunded:
+            yield QUESTIONS, _why("counts-months")
         yield ("timing",), _why("counts")
     if "amount over" in subjects:
         yield QUESTIONS, _why("window")
@@ -70,6 +72,8 @@ def depends_on_others(plan: Plan, c: Component) -> Message | None:
         is_bounded = group.cap is not None or group.cap_rate is not None
         if group.rule_id == c.group_id and (group.kind == "max" or is_bounded):
             return _why("group", name=group.rule_id)
+    if c.window_all:
+        return _why("all-channels")
     if any(weight.component == c.rule_id for weight in plan.weights):
         return _why("weights")
     if any(less.component == c.rule_id for less in plan.less):
