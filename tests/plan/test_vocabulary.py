@@ -208,7 +208,7 @@ def _plan_with(table: str) -> Plan:
         return replace(plan, weights=(Weight(plan.id, rule, 1, rule, Decimal(2)),))
     if table == "instalments":
         plan = _plan_with("pay")
-        return replace(plan, instalments=(Instalment(plan.id, 0, Decimal(1), 0),))
+        return replace(plan, instalments=(Instalment(plan.id, 0, Decimal(1), 0, 0),))
     paths = sorted((ROOT / "programmes").glob("*.yaml"))
     return next(plan for path in paths if getattr(plan := load_plan(path).plan, table))
 

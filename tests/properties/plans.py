@@ -470,6 +470,17 @@ def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
     return said | ({"minimum": "20"} if "expires" in said and "minimum" not in said else {})
 
 
+@st.composite
+def _apart(draw: st.DrawFn, components: Sequence[str]) -> Item:
+    """Perhaps terms of their own for some components that stand in no group."""
+    if not components or not _one_in(draw, 3):
+        return {}
+    keys = ("instalments", "draw", "minimum")
+    found: Item = {key: draw(st.sampled_from(_PAY[key])) for key in keys if draw(st.booleans())}
+    found |= {"expires": "1 month"} if "minimum" in found and draw(st.booleans()) else {}
+    return {"apart": [{"components": [draw(st.sampled_from(components))], **found}]}
+
+
 _BASES = ("billed", *BASES, "lesser of billed and contracted")  # most plans say billed
 _ROUNDINGS = ("half up to 0.01", "half even to 0.01", "down to 0.01", "half up to 1")
 _STARTS = ("2023-01-01", "2024-01-01", "2024-02-01")
@@ -512,7 +523,8 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
     )
     pay = draw(_pay(by_customer)) if draw(st.booleans()) else {}
     if pay:
-        text["pay"] = pay
+        alone = [item["id"] for item in items if "pays" in item]
+        text["pay"] = pay | draw(_apart(alone))
     if text["rounding"] == "half up to 1":
         for limited in (*components, *items):
             limited.pop("cap", None)

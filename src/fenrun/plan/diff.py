@@ -28,6 +28,8 @@ _OWNER = {
     "columns": "table_id",
     "bands": "table_id",
     "pay": "rule_id",
+    "purses": "rule_id",
+    "paid_apart": "component",
 }
 
 

@@ -383,6 +383,29 @@ class Pay:
 
 
 @dataclass(frozen=True)
+class Purse:
+    """Terms by which some components are paid apart from the others."""
+
+    plan_id: str
+    purse_no: int
+    """From 1 on; what is not paid apart is in purse 0, by the terms of `Pay`."""
+    rule_id: str
+    draw: Decimal | None
+    recoverable: bool
+    minimum: Decimal | None
+    expires: int
+
+
+@dataclass(frozen=True)
+class PaidApart:
+    """A component, or the group whose ceiling makes a line, that is paid by a purse of its own."""
+
+    plan_id: str
+    component: str
+    purse_no: int
+
+
+@dataclass(frozen=True)
 class Instalment:
     """A part of each earning, and how many months later it is due."""
 
@@ -390,6 +413,8 @@ class Instalment:
     instalment_no: int
     share: Decimal
     months: int
+    purse_no: int
+    """Of what is paid by that purse."""
 
 
 @dataclass(frozen=True)
@@ -438,6 +463,8 @@ class Plan:
     columns: tuple[Column, ...]
     bands: tuple[Band, ...]
     pay: tuple[Pay, ...]
+    purses: tuple[Purse, ...]
+    paid_apart: tuple[PaidApart, ...]
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
     funds: tuple[Fund, ...]
@@ -464,6 +491,8 @@ ROW_TYPES: dict[str, type] = {
     "columns": Column,
     "bands": Band,
     "pay": Pay,
+    "purses": Purse,
+    "paid_apart": PaidApart,
     "instalments": Instalment,
     "forms": Form,
     "funds": Fund,

@@ -654,6 +654,30 @@ class FundText(Text):
     )
 
 
+class ApartText(Text):
+    """What is paid by terms of its own, beside what the plan pays otherwise.
+
+    Of components or of roles; what these keys do not say does not hold for it.
+    """
+
+    components: list[Id] = Field([], description="Components that are paid apart together.")
+    roles: list[Id] = Field(
+        [], description="Roles whose components, all that pay them, are paid apart together."
+    )
+    instalments: list[Instalment] = Field(
+        [], description="When each of their earnings is due, together 100 %."
+    )
+    draw: Draw | None = Field(
+        None, description="Paid at least each month on them, whatever the others pay."
+    )
+    minimum: Amount | None = Field(
+        None, description="Less than this of them together is carried forward."
+    )
+    expires: Months | None = Field(
+        None, description="An amount of them that is carried lapses after so many months."
+    )
+
+
 class PayText(Text):
     """When and how what is earned is paid.
 
@@ -691,6 +715,13 @@ class PayText(Text):
     )
     expires: Months | None = Field(
         None, description="A carried amount lapses after so many months."
+    )
+    apart: list[ApartText] = Field(
+        [],
+        description=(
+            "Components or roles with instalments, draw, minimum or expiry of their own; freeze, "
+            "forms and tax are the plan's."
+        ),
     )
     forms: list[FormOfPayment] = Field(
         [],
