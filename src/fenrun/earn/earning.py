@@ -237,7 +237,7 @@ def scales_of(plans: Sequence[Plan], figures: int, credit: int, party_share: int
     counted = (amount for c in components for amount in (c.up_to, c.counts_from))
     bounds = [bound for band in bands for bound in (band.lower, band.upper)]
     bounds += [bound for gate in gates for bound in (gate.lower, gate.upper)]
-    terms = [one for plan in plans for one in (*plan.pay, *plan.purses)]
+    terms = [one for plan in plans for one in plan.pay_terms]
     paid = (amount for one in terms for amount in (one.draw, one.minimum))
     floors = (form.floor for plan in plans for form in plan.forms)
     caps = (fund.cap for plan in plans for fund in plan.funds)

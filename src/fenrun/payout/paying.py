@@ -214,7 +214,7 @@ class Paying:
             (self.codes.of(plan.id), purse): self._rules(plan, terms)
             for plan in self.plans
             if plan.pay
-            for purse, terms in enumerate((plan.pay[0], *plan.purses))
+            for purse, terms in enumerate(plan.pay_terms)
         }
         whole: dict[tuple[int, int, int], list[int]] = {}
         for (plan, payee, purse), months in dues.items():

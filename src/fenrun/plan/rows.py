@@ -470,6 +470,11 @@ class Plan:
     funds: tuple[Fund, ...]
 
     @property
+    def pay_terms(self) -> tuple[Pay | Purse, ...]:
+        """The terms of what is paid apart and of the rest, by the number of the purse."""
+        return (*self.pay, *self.purses)
+
+    @property
     def id(self) -> str:
         """The plan's id."""
         return self.terms[0].plan_id

@@ -259,5 +259,5 @@ def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
             found += [c.cap, c.floor, c.minimum, c.up_to, c.counts_from, c.cap_rate]
             found.append(Decimal(c.portion_per))
         found += [group.cap for group in plan.groups]
-        found += [amount for pay in (*plan.pay, *plan.purses) for amount in (pay.draw, pay.minimum)]
+        found += [amount for pay in plan.pay_terms for amount in (pay.draw, pay.minimum)]
     return [abs(amount) for amount in found if amount is not None]
