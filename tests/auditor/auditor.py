@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, getcontext
@@ -86,7 +87,7 @@ class Book:
 
     def __init__(self, facts: list[tuple[datetime, Any]]):
         links = self._latest([(k, f) for k, f in facts if isinstance(f, Link)], lambda f: f.link_id)
-        self.links = [x for x in links if x.valid_from < x.valid_to]
+        self._hold([x for x in links if x.valid_from < x.valid_to])
         self.labels = self._latest(
             [(k, f) for k, f in facts if isinstance(f, Label)],
             lambda f: (f.party, f.label, f.valid_from),
@@ -99,15 +100,25 @@ class Book:
             [(k, f) for k, f in facts if isinstance(f, Party)], lambda f: f.party
         )
         self.kinds = {party.party: party.kind for party in parties}
-        self.by_subject: dict[tuple[str, str, str], list[Link]] = defaultdict(list)
-        for link in self.links:
-            self.by_subject[link.of_kind, link.issuer, link.subject].append(link)
         self.by_party: dict[str, list[Label]] = defaultdict(list)
         for label in self.labels:
             self.by_party[label.party].append(label)
         self.by_figure: dict[tuple[str, str, str], list[Figure]] = defaultdict(list)
         for figure in self.figures:
             self.by_figure[figure.party, figure.figure, figure.period].append(figure)
+
+    def _hold(self, links: list[Link]) -> None:
+        """Take the links."""
+        self.links = links
+        self.by_subject: dict[tuple[str, str, str], list[Link]] = defaultdict(list)
+        for link in links:
+            self.by_subject[link.of_kind, link.issuer, link.subject].append(link)
+
+    def with_links(self, links: list[Link]) -> Book:
+        """The same book with other links."""
+        found = copy(self)
+        found._hold(links)
+        return found
 
     @staticmethod
     def _latest(facts: list[tuple[datetime, Any]], identity: Any) -> list[Any]:
@@ -431,7 +442,10 @@ class _Audit:
 
     def run(self) -> Answer:
         from tests.auditor.entries import enter
+        from tests.auditor.limits import limited
         from tests.auditor.payouts import paid_month, pay_out
+
+        self.book = limited(self.book, self.terms)
 
         mine = [c for c in self.charges if c["BillingCurrency"] == self.currency]
         for charge in mine:

@@ -491,7 +491,20 @@ _AS_OF = [{"when": "ServiceName = 'CDN'", "day": "BillingPeriodStart"}]
 def shared_terms(draw: st.DrawFn) -> Item:
     """The terms that plans settled together have in common."""
     terms: Item = {"timezone": draw(st.sampled_from(ZONES))}
-    return terms | ({"as of": _AS_OF} if _one_in(draw, 4) else {})
+    terms |= {"as of": _AS_OF} if _one_in(draw, 4) else {}
+    return terms | ({"limits": draw(_limits())} if _one_in(draw, 4) else {})
+
+
+@st.composite
+def _limits(draw: st.DrawFn) -> Item:
+    """Some of the limits that a programme sets to the book."""
+    limits = (
+        ("registration lives", "20 days"),
+        ("open registrations", "1"),
+        ("claims", "first come"),
+        ("unbinding", "2 months"),
+    )
+    return dict(draw(st.lists(st.sampled_from(limits), min_size=1, unique=True)))
 
 
 @st.composite
