@@ -225,10 +225,8 @@ def _counts(c: Component, lang: str) -> str:
     least = say("limit->", lang, bound="0")
     if c.counts_from is not None:
         least = say("limit->=", lang, bound=show(c.counts_from, 0))
-    said = [say(f"guide-counts-{c.counts.replace(' ', '-')}", lang, least=least, **values)]
-    if c.counts_months:
-        key = "guide-counts-months" if c.counts == "customers" else "guide-counts-first-months"
-        said.append(say(key, lang, months=c.counts_months))
+    key = f"guide-counts-{c.counts.replace(' ', '-')}" + ("-for" if c.counts_months else "")
+    said = [say(key, lang, least=least, months=c.counts_months, **values)]
     if c.less_refunded:
         said.append(say("guide-counts-refunded", lang))
     return say("guide-sentences", lang).join(said)
