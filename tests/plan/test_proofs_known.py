@@ -118,6 +118,39 @@ KNOWN = [
         "split",
         {None, True},
     ),
+    # a place depends on what others sell, and who gives business away loses its own
+    (
+        "rank",
+        RATE,
+        ONE.replace("by: amount", "by: rank") + ", rank: {ties: better place}}",
+        "split",
+        {None},
+    ),
+    (
+        "all-channels",
+        RATE,
+        ONE.replace("by: amount", "by: amount over 12 months of all channels") + "}",
+        "transfer",
+        {None},
+    ),
+    ("weights", RATE, ONE + ", weights: [{when: class = 'C', weight: 10}]}", "transfer", {None}),
+    ("who-by-day", RATE, ONE + ", who: day within 6 months of hired}", "timing", {None}),
+    (
+        "first-day",
+        RATE,
+        ONE + ", of: day within 6 months of payee.hired}",
+        "transfer payee.hired",
+        {None},
+    ),
+    ("signed", RATE, ONE + ", of: day within 6 months of x_Signed}", "timing", {None}),
+    ("quiet", RATE, ONE + ", of: no purchase in the 30 days before}", "split", {None}),
+    (
+        "who-stays",
+        FLAT.replace("pays 80", "pays 80 each"),
+        ONE + ", counts: customers for 3 months}",
+        "merge",
+        {None},
+    ),
     # the slices of a figure are not modelled
     (
         "accelerator",
