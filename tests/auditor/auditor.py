@@ -746,17 +746,29 @@ class _Audit:
                 else scene.charge.get(component.each) or ""
             )
             column = self._column(component, span_of(component.calendar, month).start, scene)
+            counted = self._counted_with(component, scene)
+            if counted is None:
+                continue
             weight = self._weight(component, scene)
-            key = (payee, unit, scene.customer, month, column, based, weight)
+            key = (payee, unit, scene.customer, counted, column, based, weight)
             row = self.rows[component.rule_id].setdefault(
-                key, Row(payee, unit or "", scene.customer, month, column, weight)
+                key, Row(payee, unit or "", scene.customer, counted, column, weight)
             )
             amount = (self.amount(scene.charge, component.basis) or ZERO) * part
             row.amount += ZERO if out else amount
             row.qualifies |= not out
             if out:
                 rule = outs[0][1] if outs else component.group_id
-                self.left_out[component.rule_id, payee, month, rule] += amount
+                self.left_out[component.rule_id, payee, counted, rule] += amount
+
+    def _counted_with(self, c: Component, scene: Scene) -> date | None:
+        """The month with which a credit counts; None while its label has not come."""
+        if not c.counted_label:
+            return scene.month
+        named = scene.charge.get(c.counted_column)
+        first = self.book.first_day(named, c.counted_label)
+        is_there = first is not None and first < self.paid[1]
+        return max(scene.month, first.replace(day=1)) if first and is_there else None
 
     def _weight(self, component: Component, scene: Scene) -> int:
         """The number of the first weight whose condition holds; 0 where none does."""

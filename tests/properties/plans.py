@@ -247,6 +247,11 @@ def _weighted_or_ranked(draw: st.DrawFn, component: Item, tables: Item) -> Item:
             {"when": draw(credit_conditions), "weight": draw(weights)}
             for _ in range(draw(st.integers(1, 2)))
         ]
+    columns = any("columns" in version for version in tables[component["table"]])
+    of_customers = component.get("compare") == "last year of its customers"
+    fits = component["each"] in ("payee", "customer", "order") and "baseline" not in component
+    if fits and not columns and not of_customers and _one_in(draw, 5):
+        found["counted with"] = "label class of order"
     if component["each"] == "payee" and _one_in(draw, 5):
         ties = draw(st.sampled_from(("better place", "worse place")))
         among = draw(st.sampled_from(({}, {"among": "level"}, {"among": "region"})))

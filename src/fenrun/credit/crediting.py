@@ -45,7 +45,8 @@ def bases_of(plans: Sequence[Plan]) -> list[str]:
 
 def unit_columns(plans: Sequence[Plan]) -> list[str]:
     """Return the columns of the charge by which something is earned; `u0`, `u1` ... hold them."""
-    return sorted({c.each for p in plans for c in p.components} - {"payee", "customer"})
+    named = {name for p in plans for c in p.components for name in (c.each, c.counted_column)}
+    return sorted(named - {"payee", "customer", ""})
 
 
 def costs_of(basis: str) -> list[str]:
@@ -131,10 +132,14 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
 
 def sums_history(plans: Sequence[Plan]) -> bool:
-    """Return whether something sums or compares what was measured more than a year before."""
+    """Return whether something sums or compares what was measured more than a year before.
+
+    Or counts it now, since its label has only come.
+    """
     components = [c for plan in plans for c in plan.components]
     spans = [months for c in components for months in (c.window_months, c.compare_lag)]
-    return amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
+    is_late = any(c.counted_label for c in components)
+    return is_late or amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
 
 
 def amount_to_date_needed(plans: Sequence[Plan]) -> bool:
@@ -157,7 +162,8 @@ def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
 def _asks_customers(component: Component) -> bool:
     """Return whether what a component measures must be told apart by customer."""
     compares = component.compare == "last year of its customers"
-    return component.counts != "amount" or compares or bool(component.baseline)
+    is_unit = component.each == "customer" and bool(component.counted_label)
+    return component.counts != "amount" or compares or bool(component.baseline) or is_unit
 
 
 def code_test(codes: Codes, node: Tree, found: str) -> str:
@@ -561,8 +567,9 @@ class Crediting:
     def _measure(self, plan: Plan, component: Component) -> str:
         """Return SQL of what a component measures."""
         code = self.codes.of
-        unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
-        unit = unit or f"coalesce(g.u{self.units.index(component.each)}, 0)"
+        named = component.counted_column or component.each
+        unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(named, "")
+        unit = unit or f"coalesce(g.u{self.units.index(named)}, 0)"
         is_by_customer = (plan.id, component.rule_id) in self.by_customer
         customer = "c.customer" if is_by_customer else "CAST(NULL AS BIGINT)"
         columns = {

@@ -136,6 +136,8 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
         c.basis,
         c.calendar if columns else "",
         c.each,
+        c.counted_label,
+        c.counted_column,
         trees.get(c.measure_rule),
         c.pays_on == "earned",
         c.baseline,

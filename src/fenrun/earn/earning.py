@@ -115,6 +115,13 @@ _REFUNDED = """
   FROM spent
   WHERE less_refunded = 1 AND amount < 0"""
 """What is taken off there."""
+_COUNTED_LATER = """
+JOIN components AS y ON y.plan = m.plan AND y.component = m.component
+LEFT JOIN (SELECT party, label, min(valid_from) AS day FROM labels GROUP BY party, label) AS d
+  ON d.party = m.unit AND d.label = y.counted_label
+LEFT JOIN periods AS o
+  ON o.calendar = '1@1' AND o.period_from <= d.day AND d.day < o.period_to"""
+"""The month of the label with which an amount m counts, where some plan says so."""
 _WINDOWED_BY_ALL = """
 UNION ALL
 SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount)
@@ -445,7 +452,7 @@ class Earning:
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
             *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
-            *("clawback_label", "ranks_among"),
+            *("clawback_label", "ranks_among", "counted_label"),
         )
         return {
             "rank": (NUMBER, int),
@@ -642,6 +649,7 @@ class Earning:
             "counted_otherwise": self._counted_otherwise(),
             "windowed_by_all": self._windowed_by_all(),
             **self._weighted(),
+            **self._counted_later(),
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
@@ -651,6 +659,20 @@ class Earning:
             "loss_tests": self._loss_tests(),
             "kept_of_line": "b.earned" if self._lines_change() else "c.earned",
             "kept_lines": _KEPT_LINES if self._lines_change() else "",
+        }
+
+    def _counted_later(self) -> dict[str, str]:
+        """Return SQL of the unit and month by which an amount m counts; with the join it needs."""
+        if not any(c.counted_label for plan in self.plans for c in plan.components):
+            return {"unit": "m.unit", "month": "m.month", "counted_later": "", "counts_by_now": ""}
+        ends = day_number(self.period.span.end)
+        return {
+            "unit": """CASE WHEN y.counted_label = 0 OR y.each NOT IN ('payee', 'customer')
+            THEN m.unit WHEN y.each = 'payee' THEN 0 ELSE coalesce(m.customer, 0) END""",
+            "month": """CASE WHEN y.counted_label = 0 THEN m.month
+            ELSE greatest(m.month, coalesce(o.first_month, 0)) END""",
+            "counted_later": _COUNTED_LATER,
+            "counts_by_now": f" AND (y.counted_label = 0 OR d.day < {ends})",
         }
 
     def _counted_otherwise(self) -> str:
@@ -700,7 +722,7 @@ class Earning:
                 *(pay.freeze_rule for pay in plan.pay),
             )
         ]
-        sources = ["performance_measures"] + ["payees_in_scope"] * has_scope(self.plans)
+        sources = ["qualifying_amounts"] + ["payees_in_scope"] * has_scope(self.plans)
         names = ["unit"] + ["payee"] * self._payees_can_be_lost()
         units = " UNION ".join(
             f"SELECT DISTINCT {name} AS unit FROM {source} WHERE {name} <> 0"

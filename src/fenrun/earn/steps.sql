@@ -21,13 +21,15 @@ SELECT plan, component, payee, unit, customer, month, column_no, period, baselin
 FROM spend
 
 -- step: qualifying_amounts
--- What counts, by payee, unit, customer and month: times its weight; what is excluded counts 0.
-SELECT m.plan, m.component, m.payee, m.unit, m.customer, m.month, m.column_no, m.charges, m.amount,
+-- What counts, by payee, unit, customer and month: times its weight, with the month of its bill or
+-- of a label; what is excluded counts 0.
+SELECT m.plan, m.component, m.payee, {unit} AS unit, m.customer, {month} AS month, m.column_no,
+       m.charges, m.amount,
        CASE WHEN m.excluded_by IS NULL THEN {weighted} ELSE 0 END AS counted,
        m.excluded_by, {weighted_by} AS weighted_by, CAST(NULL AS INTEGER) AS baseline_period,
        0 AS baseline
-FROM performance_measures AS m{weights}
-WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL)
+FROM performance_measures AS m{weights}{counted_later}
+WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL){counts_by_now}
 UNION ALL
 SELECT plan, component, payee, unit, customer, month, column_no, charges, amount, counted,
        NULL, NULL, period, baseline

@@ -121,7 +121,9 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         basis=item.basis or draft.text.basis,
         per=item.per,
         calendar=_calendar(draft, item.per),
-        each=ORDER if item.each == "order" else item.each,
+        each=_column(item.each),
+        counted_label=item.counted_with.label if item.counted_with else "",
+        counted_column=_column(item.counted_with.column) if item.counted_with else "",
         counts=item.counts.kind,
         counts_from=item.counts.floor,
         counts_months=item.counts.months,
@@ -168,6 +170,11 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         clawback_rule=rules["clawback"],
         **_clawback(item),
     )
+
+
+def _column(unit: str) -> str:
+    """Return the column of a unit such as `order`; any other is what it is."""
+    return ORDER if unit == "order" else unit
 
 
 def _clawback(item: EarnText) -> dict[str, Any]:
@@ -360,6 +367,7 @@ _MEASURING = (
     "who",
     "of",
     "weights",
+    "counted_with",
     "by",
     "table",
     "target",
@@ -386,6 +394,12 @@ def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
             draft.wrong_value(path, "figure-of-each", "each", id=item.id)
         elif item.clawback and item.clawback.within.start == "customer since":
             draft.wrong_value((*path, "clawback"), "clawback-of-each", "within", id=item.id)
+    if item.counted_with:
+        if item.each not in ("payee", "customer", item.counted_with.column):
+            draft.wrong_value((*path, "counted with"), "counted-with-each", id=item.id)
+        has_columns = any(v.columns for v in draft.text.tables.get(item.table or "", []))
+        if has_columns or item.baseline or item.compare == "last year of its customers":
+            draft.wrong_value((*path, "counted with"), "counted-with-month", id=item.id)
     if item.rank and item.each != "payee":
         draft.wrong_value((*path, "rank"), "rank-of-payee", id=item.id)
     if item.counts.kind == "amount":

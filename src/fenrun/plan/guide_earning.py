@@ -74,6 +74,10 @@ def _measuring(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
     if c.measure_rule:
         words = condition_words(rules[c.measure_rule].words, lang)
         said.append(say("guide-of", lang, words=words))
+    if c.counted_label:
+        column = column_words(c.counted_column, lang)
+        column = say(f"each-{ORDER}", lang) if c.counted_column == ORDER else column.strip()
+        said.append(say("guide-counted-with", lang, label=c.counted_label, column=column))
     for weight in file.plan.weights:
         if weight.component == c.rule_id:
             words = condition_words(rules[weight.rule_id].words, lang)

@@ -130,6 +130,9 @@ _COUNTS = re.compile(
     r"(?P<kind>amount|(?:new )?customers)(?: from (?P<floor>[0-9][0-9,._]*))?"
     r"(?: for (?P<months>[2-9]|1[0-2]) months)?(?P<refunded> less refunded)?"
 )
+_COUNTED_WITH = re.compile(
+    rf"label (?P<label>{NAME}) of (?P<column>order|{_BLANKS['COLUMN']}|{_BLANKS['x_COLUMN']})"
+)
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
 _LAG = re.compile(r"([1-9]\d{0,2}) periods before")
 _MONTHS = re.compile(r"([1-9]\d{0,2}) months")
@@ -342,6 +345,23 @@ def read_counts(text: str) -> CountsText:
         raise Unreadable("not-one-of", text=text, allowed=", ".join(forms))
     floor = parse_amount(found["floor"]) if found["floor"] else None
     return CountsText(found["kind"], floor, int(found["months"] or 0), bool(found["refunded"]))
+
+
+@dataclass(frozen=True)
+class CountedWithText:
+    """The month with which something counts: that of the first day of a label."""
+
+    label: str
+    column: str
+    """The column of a charge that names what has the label."""
+
+
+def read_counted_with(text: str) -> CountedWithText:
+    """Read with which month something counts: `label paid of InvoiceId`."""
+    found = _COUNTED_WITH.fullmatch(one_space(text))
+    if not found:
+        raise Unreadable("not-a-counted-with", text=text)
+    return CountedWithText(found["label"], found["column"])
 
 
 def read_scope(text: str) -> ScopeText:

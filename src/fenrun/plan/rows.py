@@ -158,6 +158,10 @@ class Component:
     """The same as months and the month in which the year starts: `3@1`."""
     each: str
     """What is earned for separately: `payee`, `customer`, or a column of the charge."""
+    counted_label: str
+    """The label on whose first day it counts; empty: with the month of the bill."""
+    counted_column: str
+    """The column that names what has that label."""
     counts: str
     """What is measured: one of COUNTS."""
     counts_from: Decimal | None

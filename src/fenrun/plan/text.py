@@ -53,6 +53,7 @@ Months = Annotated[int, Written(phrases.read_months)]
 Days = Annotated[int, Written(phrases.read_days)]
 Window = Annotated[phrases.WindowText, Written(phrases.read_window)]
 Counts = Annotated[CountsText, Written(phrases.read_counts)]
+CountedWith = Annotated[phrases.CountedWithText, Written(phrases.read_counted_with)]
 Scope = Annotated[
     ScopeText, Written(phrases.read_scope, {"type": "string", "pattern": "^all( |$)"})
 ]
@@ -344,6 +345,16 @@ class EarnText(Text):
         description=(
             "What is earned for separately, each with its own band, caps and rounding: payee, "
             "customer, order, or a column of the charge."
+        ),
+    )
+    counted_with: CountedWith | None = Field(
+        None,
+        alias="counted with",
+        description=(
+            "The month with which it counts: that of the first day of a label of what a column "
+            "names, or that of the bill, whichever is later, as in: label paid of InvoiceId (the "
+            "month of payment). Without the label it does not count yet. The month of the bill, "
+            "where it is left out."
         ),
     )
     counts: Counts = Field(

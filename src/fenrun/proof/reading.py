@@ -76,6 +76,8 @@ class Reading:
                 self.scope_roles.add(component.role)
             elif component.scope == "label":
                 self.payee_labels.add(component.scope_name)
+            if component.counted_label:
+                self.unit_labels.add(component.counted_label)
             if component.ranks_among:
                 self.payee_labels.add(component.ranks_among)
         terms = plan.terms[0]

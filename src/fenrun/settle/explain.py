@@ -8,6 +8,7 @@ it is closed; elsewhere, and for single charges, the steps of crediting run agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -45,7 +46,7 @@ FROM coded_charges AS t
 JOIN groups AS g ON {same}
 JOIN detail_credits AS c ON c.group_id = g.group_id
 JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
-WHERE c.party = ? AND c.role = ? AND c.month >= ? AND c.month <= ?
+WHERE c.party = ? AND c.role = ? AND {counts}
 ORDER BY abs({amount}) DESC, t.import_id, t.row_no
 LIMIT ?"""
 _RECORDED = f"""
@@ -305,15 +306,25 @@ def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
 def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, Any]]:
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
     detail.load_credits(line["plan_id"], [line["payee"]])
-    present = engine.columns("near_charges")
+    present, own = engine.columns("near_charges"), _component(run, line)
+    months = [month_number(start), month_number(end) - (end.day == 1)]
+    counts, values = "c.month >= ? AND c.month <= ?", list[Any](months)
+    if own.counted_label:
+        named = own.counted_column if own.counted_column in present else "NULL"
+        counts = f"""s.{named} IN (SELECT unnest(?)) AND c.month <= ?
+  AND (c.month >= ? OR s.{named} IN (SELECT unnest(?)))"""
+        before, during = (
+            detail.labelled(own.counted_label, since, end) for since in (date.min, start)
+        )
+        values = [before, months[1], months[0], during]
     sql = _CHARGES.format(
         same=detail.same_group,
-        amount=f"t.a{detail.charges.bases.index(_component(run, line).basis)}",
+        amount=f"t.a{detail.charges.bases.index(own.basis)}",
+        counts=counts,
         order=ORDER if ORDER in present else "NULL",
         service="ServiceName" if "ServiceName" in present else "NULL",
     ).replace("s.NULL", "NULL")
-    months = [month_number(start), month_number(end) - (end.day == 1)]
-    rows = engine.query(sql, [line["payee"], line["role"], *months, limit]).to_pylist()
+    rows = engine.query(sql, [line["payee"], line["role"], *values, limit]).to_pylist()
     return [_charge(run, row) for row in rows]
 
 

@@ -47,6 +47,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
     subjects |= {g.subject for g in plan.gates if g.component == c.rule_id}
     if c.compare == "last year of its customers" and subjects & {"increment", "growth"}:
         yield QUESTIONS, _why("customers-year")
+    if c.counted_label:
+        yield QUESTIONS, _why("counted-with", label=c.counted_label)
     if c.counts != "amount":
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
