@@ -76,7 +76,7 @@ def _measuring(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
         said.append(say("guide-of", lang, words=words))
     if c.counted_label:
         column = column_words(c.counted_column, lang)
-        column = say(f"each-{ORDER}", lang) if c.counted_column == ORDER else column.strip()
+        column = say("unit-order", lang) if c.counted_column == ORDER else column
         said.append(say("guide-counted-with", lang, label=c.counted_label, column=column))
     for weight in file.plan.weights:
         if weight.component == c.rule_id:
