@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +19,7 @@ from fenrun.plan.conditions import READS
 from fenrun.plan.diff import diff
 from fenrun.plan.phrases import gate_words
 from fenrun.plan.read import load_plan
-from fenrun.plan.rows import ROW_TYPES, Instalment, Less, Plan, Weight
+from fenrun.plan.rows import ROW_TYPES, Plan
 from fenrun.plan.vocabulary import (
     BASES,
     COMPARISONS,
@@ -198,18 +197,9 @@ def _other(value: Any) -> Any:
 
 
 def _plan_with(table: str) -> Plan:
-    """A programme that has a row in a table; no small one has these two."""
-    if table == "less":
-        plan = _plan_with("components")
-        return replace(plan, less=(Less(plan.id, plan.components[0].rule_id, "other"),))
-    if table == "weights":
-        plan = _plan_with("components")
-        rule = plan.components[0].rule_id
-        return replace(plan, weights=(Weight(plan.id, rule, 1, rule, Decimal(2)),))
-    if table == "instalments":
-        plan = _plan_with("pay")
-        return replace(plan, instalments=(Instalment(plan.id, 0, Decimal(1), 0, 0),))
-    paths = sorted((ROOT / "programmes").glob("*.yaml"))
+    """A programme that has a row in a table; what none has stands in the plan of everything."""
+    whole = ROOT / "tests/plan/golden/whole.yaml"
+    paths = [*sorted((ROOT / "programmes").glob("*.yaml")), whole]
     return next(plan for path in paths if getattr(plan := load_plan(path).plan, table))
 
 

@@ -115,7 +115,7 @@ _REFUNDED = """
   FROM spent
   WHERE less_refunded = 1 AND amount < 0"""
 """What is taken off there."""
-_COUNTED_LATER = """
+_BY_LABEL = """
 JOIN components AS y ON y.plan = m.plan AND y.component = m.component
 LEFT JOIN (SELECT party, label, min(valid_from) AS day FROM labels GROUP BY party, label) AS d
   ON d.party = m.unit AND d.label = y.counted_label
@@ -646,10 +646,10 @@ class Earning:
                 f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"
                 for role, kinds in ROLE_KINDS.items()
             ),
-            "counted_otherwise": self._counted_otherwise(),
+            "more_customers": self._more_customers(),
             "windowed_by_all": self._windowed_by_all(),
             **self._weighted(),
-            **self._counted_later(),
+            **self._by_label(),
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
@@ -661,21 +661,21 @@ class Earning:
             "kept_lines": _KEPT_LINES if self._lines_change() else "",
         }
 
-    def _counted_later(self) -> dict[str, str]:
+    def _by_label(self) -> dict[str, str]:
         """Return SQL of the unit and month by which an amount m counts; with the join it needs."""
         if not any(c.counted_label for plan in self.plans for c in plan.components):
-            return {"unit": "m.unit", "month": "m.month", "counted_later": "", "counts_by_now": ""}
+            return {"unit": "m.unit", "month": "m.month", "by_label": "", "labelled": ""}
         ends = day_number(self.period.span.end)
         return {
             "unit": """CASE WHEN y.counted_label = 0 OR y.each NOT IN ('payee', 'customer')
             THEN m.unit WHEN y.each = 'payee' THEN 0 ELSE coalesce(m.customer, 0) END""",
             "month": """CASE WHEN y.counted_label = 0 THEN m.month
             ELSE greatest(m.month, coalesce(o.first_month, 0)) END""",
-            "counted_later": _COUNTED_LATER,
-            "counts_by_now": f" AND (y.counted_label = 0 OR d.day < {ends})",
+            "by_label": _BY_LABEL,
+            "labelled": f" AND (y.counted_label = 0 OR d.day < {ends})",
         }
 
-    def _counted_otherwise(self) -> str:
+    def _more_customers(self) -> str:
         """Return SQL of customers who count for some months, and of those taken off."""
         components = [c for plan in self.plans for c in plan.components]
         for_months = _COUNTED_FOR_MONTHS if any(c.counts_months for c in components) else ""

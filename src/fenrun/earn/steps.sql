@@ -28,8 +28,8 @@ SELECT m.plan, m.component, m.payee, {unit} AS unit, m.customer, {month} AS mont
        CASE WHEN m.excluded_by IS NULL THEN {weighted} ELSE 0 END AS counted,
        m.excluded_by, {weighted_by} AS weighted_by, CAST(NULL AS INTEGER) AS baseline_period,
        0 AS baseline
-FROM performance_measures AS m{weights}{counted_later}
-WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL){counts_by_now}
+FROM performance_measures AS m{weights}{by_label}
+WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL){labelled}
 UNION ALL
 SELECT plan, component, payee, unit, customer, month, column_no, charges, amount, counted,
        NULL, NULL, period, baseline
@@ -54,7 +54,7 @@ counting AS (
   FROM spent
   WHERE counts_months = 0
     AND CASE WHEN counts_from IS NULL THEN amount > 0 ELSE amount >= counts_from END
-    AND (counts = 'customers' OR (since >= period_from AND since < period_to)){counted_otherwise})
+    AND (counts = 'customers' OR (since >= period_from AND since < period_to)){more_customers})
 SELECT plan, component, payee, unit, period, sum(one) * {one} AS customers
 FROM counting
 GROUP BY plan, component, payee, unit, period

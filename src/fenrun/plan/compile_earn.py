@@ -122,12 +122,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         per=item.per,
         calendar=_calendar(draft, item.per),
         each=_column(item.each),
-        counted_label=item.counted_with.label if item.counted_with else "",
-        counted_column=_column(item.counted_with.column) if item.counted_with else "",
-        counts=item.counts.kind,
-        counts_from=item.counts.floor,
-        counts_months=item.counts.months,
-        less_refunded=item.counts.refunded,
+        **_counts(item),
         up_to=item.up_to,
         measure_rule=rules["measure"],
         pays_on=pays_on[0],
@@ -170,6 +165,19 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         clawback_rule=rules["clawback"],
         **_clawback(item),
     )
+
+
+def _counts(item: EarnText) -> dict[str, Any]:
+    """Return what is counted, and with which month."""
+    month, counts = item.counted_with, item.counts
+    return {
+        "counted_label": month.label if month else "",
+        "counted_column": _column(month.column) if month else "",
+        "counts": counts.kind,
+        "counts_from": counts.floor,
+        "counts_months": counts.months,
+        "less_refunded": counts.refunded,
+    }
 
 
 def _column(unit: str) -> str:

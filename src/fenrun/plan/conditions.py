@@ -68,11 +68,11 @@ _GRAMMAR = r"""
      | NAME "within" NUMBER UNIT "of" date -> window
      | QUIET NUMBER UNIT "before" -> quiet
      | QUIET NUMBER UNIT "before" date -> quiet
-     | known "within" NUMBER UNIT "of" date -> window
-     | known SIZE date -> dated
+     | fixed "within" NUMBER UNIT "of" date -> window
+     | fixed SIZE date -> dated
 value: TEXT | NUMBER | ISO
-date: known | NAME
-known: DAY | ASSOCIATION | FIRST | SINCE | ISO
+date: fixed | NAME
+fixed: DAY | ASSOCIATION | FIRST | SINCE | ISO
 TEXT: /'[^'\n]*'/
 SIZE: "<=" | ">=" | "<" | ">"
 RATE: /[0-9][0-9.]*\s*[%％]/
@@ -114,7 +114,7 @@ class _ToTree(Transformer[Token, Tree]):
     def value(self, items: list[Token]) -> str:
         return str(items[0])[1:-1] if items[0].type == "TEXT" else str(items[0])
 
-    def known(self, items: list[Token]) -> str:
+    def fixed(self, items: list[Token]) -> str:
         return " ".join(str(items[0]).split())
 
     def date(self, items: list[Any]) -> str:

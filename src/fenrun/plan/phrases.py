@@ -130,7 +130,7 @@ _COUNTS = re.compile(
     r"(?P<kind>amount|(?:new )?customers)(?: from (?P<floor>[0-9][0-9,._]*))?"
     r"(?: for (?P<months>[2-9]|1[0-2]) months)?(?P<refunded> less refunded)?"
 )
-_COUNTED_WITH = re.compile(
+_MONTH_OF = re.compile(
     rf"label (?P<label>{NAME}) of (?P<column>order|{_BLANKS['COLUMN']}|{_BLANKS['x_COLUMN']})"
 )
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
@@ -348,7 +348,7 @@ def read_counts(text: str) -> CountsText:
 
 
 @dataclass(frozen=True)
-class CountedWithText:
+class MonthText:
     """The month with which something counts: that of the first day of a label."""
 
     label: str
@@ -356,12 +356,12 @@ class CountedWithText:
     """The column of a charge that names what has the label."""
 
 
-def read_counted_with(text: str) -> CountedWithText:
+def read_month_of(text: str) -> MonthText:
     """Read with which month something counts: `label paid of InvoiceId`."""
-    found = _COUNTED_WITH.fullmatch(one_space(text))
+    found = _MONTH_OF.fullmatch(one_space(text))
     if not found:
         raise Unreadable("not-a-counted-with", text=text)
-    return CountedWithText(found["label"], found["column"])
+    return MonthText(found["label"], found["column"])
 
 
 def read_scope(text: str) -> ScopeText:

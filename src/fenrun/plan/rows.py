@@ -258,7 +258,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Weight:
-    """What credits count as in a component, by the first condition that holds."""
+    """A weight of some credits in a component; the first whose condition holds decides."""
 
     plan_id: str
     component: str

@@ -53,7 +53,7 @@ Months = Annotated[int, Written(phrases.read_months)]
 Days = Annotated[int, Written(phrases.read_days)]
 Window = Annotated[phrases.WindowText, Written(phrases.read_window)]
 Counts = Annotated[CountsText, Written(phrases.read_counts)]
-CountedWith = Annotated[phrases.CountedWithText, Written(phrases.read_counted_with)]
+MonthOf = Annotated[phrases.MonthText, Written(phrases.read_month_of)]
 Scope = Annotated[
     ScopeText, Written(phrases.read_scope, {"type": "string", "pattern": "^all( |$)"})
 ]
@@ -263,7 +263,7 @@ class AbsentText(Text):
 
 
 class WeightText(Text):
-    """What some of the credits count as."""
+    """A weight of some of the credits."""
 
     when: str = Field(description="Condition on the credit: what is weighted.")
     weight: Weight = Field(
@@ -347,7 +347,7 @@ class EarnText(Text):
             "customer, order, or a column of the charge."
         ),
     )
-    counted_with: CountedWith | None = Field(
+    counted_with: MonthOf | None = Field(
         None,
         alias="counted with",
         description=(
@@ -666,9 +666,9 @@ class FundText(Text):
 
 
 class ApartText(Text):
-    """What is paid by terms of its own, beside what the plan pays otherwise.
+    """Components or roles that are paid by terms of their own, beside all else.
 
-    Of components or of roles; what these keys do not say does not hold for it.
+    What these keys do not say does not hold for them.
     """
 
     components: list[Id] = Field([], description="Components that are paid apart together.")
