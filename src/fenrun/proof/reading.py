@@ -174,7 +174,9 @@ def plan_for(file: PlanFile, roles: Set[str], named: Sequence[str] = ()) -> Plan
     if earned:
         clauses = [_exclusion(clause, kept) for clause in data.get("exclude") or ()]
         cut["exclude"] = [clause for clause in clauses if clause]
-        cut |= {"earn": {"sum": earned}} | {k: data[k] for k in ("pay",) if k in data}
+        cut |= {"earn": {"sum": earned}}
+        if "pay" in data:
+            cut["pay"] = _pay_of(data["pay"], kept)
     text = yaml.safe_dump(cut, allow_unicode=True, sort_keys=False, width=100)
     return read_plan(text, file.source)
 
@@ -203,6 +205,21 @@ def _item_of(item: Mapping[str, Any], kept: Mapping[str, Component]) -> dict[str
         return dict(item) if item["id"] in kept else None
     members = [member for member in item[kind] if member["id"] in kept]
     return {**item, kind: members} if members else None
+
+
+def _pay_of(pay: Mapping[str, Any], kept: Mapping[str, Component]) -> dict[str, Any]:
+    """Return the terms of payment; what is paid apart as far as its components are kept."""
+    names = {"components": set(kept), "roles": {component.role for component in kept.values()}}
+    apart = []
+    for terms in pay.get("apart") or ():
+        mine = {
+            key: [one for one in terms[key] if one in known]
+            for key, known in names.items()
+            if terms.get(key)
+        }
+        if any(mine.values()):
+            apart.append({**terms, **mine})
+    return {**pay, "apart": apart} if "apart" in pay else dict(pay)
 
 
 def _exclusion(clause: Mapping[str, Any], kept: Mapping[str, Component]) -> dict[str, Any] | None:
