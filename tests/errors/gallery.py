@@ -1497,6 +1497,11 @@ GALLERY: dict[str, Shows] = {
         _csv() + _csv(ChargeCategory="Tax").splitlines()[1] + b"\n",
     ),
     "below-zero": settled("BilledCost: -1.00, and no other charge", content=_csv(BilledCost="-1")),
+    "refund-unplaced": settled(
+        "by: rank, rank: {ties: better place}, and BilledCost: -1.00",
+        PLAN.replace("by: amount", "by: rank, rank: {ties: better place}"),
+        content=_csv(BilledCost="-1"),
+    ),
     "figure-currency": settled(
         "baseline: {figure: base, per: month}, and that figure without a currency",
         PLAN.replace("table: rates", "table: rates, baseline: {figure: base, per: month}"),
