@@ -35,6 +35,7 @@ COMMANDS = {
     "price": "Show what each customer pays, from the list price down.",
     "breaches": "Show what was sold below a floor: breaches, and what an approval covers.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
+    "policy": "Check a policy: who may grant what is out of the ordinary.",
     "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",
     "plan": "Check, test, compare and explain plans.",
