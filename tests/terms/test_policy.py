@@ -82,7 +82,7 @@ def test_the_steps_by_depth_amount_and_product(asked: Asked, steps: str) -> None
 def test_due_times(step: int, since: str, due: str) -> None:
     policy = read_policy(POLICY, "policy.yaml")
     moment = datetime.fromisoformat(since).replace(tzinfo=UTC)
-    found = policy.due(policy.text.steps[step], moment)
+    found = policy.due(policy.text.steps[step].within, moment)
     assert found == datetime.fromisoformat(due).replace(tzinfo=UTC)
 
 

@@ -204,6 +204,37 @@ class Request(models.Model):
     )
 
 
+class Quote(models.Model):
+    """Something out of the ordinary that is asked for: a price, a coupon, an agreement.
+
+    It goes up the chain that the policy said when it was asked, one step after the other. Of one
+    that is granted, refused or lapsed each step is a row of the workspace's `approvals`.
+    """
+
+    STATES = ("open", "approved", "refused", "lapsed", "withdrawn")
+    kind = models.CharField(max_length=20)
+    customer = models.CharField(max_length=200)
+    partner = models.CharField(max_length=200, blank=True)
+    party = models.CharField(
+        max_length=200, blank=True, help_text="On whose behalf it is asked; empty: the vendor's."
+    )
+    product = models.CharField(max_length=200, blank=True)
+    row = models.JSONField(help_text="The columns of `approvals` that all its steps share.")
+    steps = models.JSONField(
+        help_text="The steps in order: who may decide and within what; once it is over who did, "
+        "for whom, when, why, and the working days and hours that it took."
+    )
+    policy = models.CharField(max_length=200)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    authority = _authority()
+    state = models.CharField(max_length=20, choices=[(s, s) for s in STATES], db_index=True)
+    due_at = models.DateTimeField(null=True, help_text="When its present step lapses.")
+    readers = models.TextField(help_text="Accounts that see it by their names, blanks around each.")
+    approval = models.CharField(max_length=60, blank=True, help_text="Its id in the workspace.")
+    entered_at = models.DateTimeField(null=True)
+
+
 class Approval(models.Model):
     """A close that the first of two asks for; the other approves what this one has seen (`run`)."""
 

@@ -67,12 +67,12 @@ class Policy:
             return False
         return when.products is None or asked.product in ("", *when.products)
 
-    def due(self, step: StepText, since: datetime) -> datetime:
+    def due(self, within: tuple[int, str], since: datetime) -> datetime:
         """Return the moment (UTC) by which a step is to be decided that came at another (UTC).
 
         Working days end at midnight of the policy's time zone.
         """
-        count, unit = step.within
+        count, unit = within
         if unit == "hour":
             return since + timedelta(hours=count)
         zone = ZoneInfo(self.text.timezone)
