@@ -15,6 +15,7 @@ from fenrun.portal.access.middleware import broken_database, error_response
 from fenrun.portal.api.app import api
 from fenrun.portal.pages import (
     access,
+    agreed,
     book,
     disputes,
     imports,
@@ -22,6 +23,7 @@ from fenrun.portal.pages import (
     log,
     periods,
     plans,
+    prices,
     quotes,
     requests,
     statements,
@@ -73,6 +75,10 @@ urlpatterns = [
     path("requests/", requests.listed, name="requests"),
     path("requests/ask/", requests.ask, name="ask"),
     path("requests/<int:number>/", requests.decide, name="decide"),
+    path("prices/", prices.listed, name="prices"),
+    path("breaches/", agreed.breaches, name="breaches"),
+    path("coupons/", agreed.coupons, name="coupons"),
+    path("agreements/", agreed.agreements, name="agreements"),
     path("quotes/", quotes.listed, name="quotes"),
     path("quotes/ask/", quotes.ask, name="ask-quote"),
     path("quotes/<int:number>/", quotes.decide, name="decide-quote"),

@@ -16,13 +16,14 @@ from django.templatetags.static import static
 from django.urls import reverse
 from markupsafe import Markup
 
-from fenrun.base.money import show
+from fenrun.base.money import minor_units, show, show_rate
 from fenrun.base.words import say
 from fenrun.plan.bands import band_words
 from fenrun.portal.access.permissions import grants_of
 from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
 from fenrun.portal.language import lang
 from fenrun.portal.pages import charts
+from fenrun.pricing.lines import rounded
 from fenrun.settle.imports import content_of
 from fenrun.statement.sentences import role_words, why
 
@@ -68,6 +69,10 @@ def environment(**options: Any) -> jinja2.Environment:
         reason=reason,
         percent=percent,
         content=content,
+        cents=cents,
+        signed=signed,
+        rate=rate,
+        exact=exact,
     )
     return made
 
@@ -84,6 +89,28 @@ def _url(name: str, *parts: Any) -> str:
 def money(text: str | None) -> str:
     """Return an exact amount with separators; nothing for none."""
     return "" if text is None else Markup(show(Decimal(text)))
+
+
+def cents(value: Decimal | None, currency: str) -> str:
+    """Return an amount rounded to the smallest of its currency; a dash where it is unknown."""
+    places = minor_units(currency)
+    return "–" if value is None else show(rounded(value, places), places)
+
+
+def signed(value: Decimal, currency: str, is_change: bool) -> str:
+    """Return an amount as `cents` does; one that changes another has its sign before it."""
+    sign = ("−" if value < 0 else "+") if is_change else ""
+    return sign + cents(abs(value) if is_change else value, currency)
+
+
+def rate(value: Decimal | None) -> str:
+    """Return a part as a percentage; a dash where it is unknown."""
+    return "–" if value is None else show_rate(value).replace("-", "−")
+
+
+def exact(value: Decimal | None) -> str:
+    """Return a number with all its decimals; a dash where it is unknown."""
+    return "–" if value is None else show(value.normalize(), 0).replace("-", "−")
 
 
 @jinja2.pass_context
