@@ -56,7 +56,7 @@ def within_words(within: tuple[int, str], lang: str) -> str:
 def took_words(days: int, hours: Decimal, lang: str) -> str:
     """Return how long a step took: working days, and hours in all."""
     worked = say("policy-working-days", lang, n=days)
-    return say("policy-took", lang, days=worked, hours=show(hours))
+    return say("policy-took", lang, days=worked, hours=show(hours, 1))
 
 
 def _when(reasons: Sequence[WhenText] | None, currency: str, lang: str) -> str:
@@ -70,13 +70,13 @@ def _reason(one: WhenText, currency: str, lang: str) -> str:
     parts = []
     if one.kinds:
         kinds = [say(f"policy-kind-{kind}", lang) for kind in one.kinds]
-        parts.append(say("policy-when-kinds", lang, kinds=say("list-comma", lang).join(kinds)))
+        parts.append(say("policy-when-kinds", lang, kinds=say("policy-either", lang).join(kinds)))
     if one.discount is not None:
         parts.append(say("policy-when-discount", lang, rate=show_rate(one.discount)))
     if one.amount is not None:
         amount = show(one.amount)
         parts.append(say("policy-when-amount", lang, amount=amount, currency=currency))
     if one.products:
-        products = say("list-comma", lang).join(one.products)
+        products = say("policy-either", lang).join(one.products)
         parts.append(say("policy-when-products", lang, products=products))
     return say("policy-and", lang).join(parts)

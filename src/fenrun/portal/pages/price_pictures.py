@@ -24,6 +24,8 @@ _QUARTERS = (0, 25, 50, 75, 100)
 _PLOT_WIDTH, _PLOT_HEIGHT = 340, 200
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 8, 12, 28
 """The margins of a plot, in its own units: as small as a phone, so that its words can be read."""
+_LETTERS = 16
+"""Two marks of an axis stand at least so far apart."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,12 @@ def summed(lines: Sequence[PriceLine]) -> PriceLine:
     return line if len(units) < 2 else replace(line, quantity=_ZERO, unit="")
 
 
-def waterfall_of(line: PriceLine) -> list[PriceStep]:
-    """Return the way of a price line from the list to the net.
+Axis = tuple[Decimal, Decimal]
+"""The least and the most of a picture, as parts of the list."""
+
+
+def waterfall_of(line: PriceLine) -> tuple[list[PriceStep], Axis]:
+    """Return the way of a price line from the list to the net, and the axis of its bars.
 
     Where the list price is unknown it begins with what was contracted. What changes nothing is left
     out, but for the net.
@@ -67,8 +73,9 @@ def waterfall_of(line: PriceLine) -> list[PriceStep]:
     if line.net != reached:
         rows.append(("to-net", reached, line.net))
     rows.append(("net", _ZERO, line.net))
-    at = _scale([_ZERO, *(level for _, _, level in rows)])
-    whole = line.list or line.contracted
+    reach = [_ZERO, *(level for _, _, level in rows)]
+    at, whole = _scale(reach), line.list or line.contracted
+    axis = [ratio_of(end, whole, 3) or _ZERO for end in (min(reach), max(reach))]
     grid = [at(whole * quarter / 100) for quarter in _QUARTERS]
     steps = []
     for name, before, level in rows:
@@ -76,7 +83,7 @@ def waterfall_of(line: PriceLine) -> list[PriceStep]:
         kind = ("less" if change < 0 else "more") if name.startswith("to-") else "total"
         parts = (change, ratio_of(change, line.list, 4), ratio_of(change, line.quantity, 8))
         steps.append(PriceStep(name, kind, *parts, _bar(kind, at(before), at(level), grid)))
-    return steps
+    return steps, (axis[0], axis[1])
 
 
 def ratio_of(part: Decimal, whole: Decimal | None, places: int) -> Decimal | None:
@@ -85,9 +92,9 @@ def ratio_of(part: Decimal, whole: Decimal | None, places: int) -> Decimal | Non
     return -found if found is not None and part < 0 else found
 
 
-def share_bar(share: Decimal | None, most: Decimal) -> Markup:
-    """Return the bar of what a deal pays of the list; `most` is the largest share of all."""
-    at = _scale([_ZERO, max(most, Decimal(1))])
+def share_bar(share: Decimal | None, axis: Axis) -> Markup:
+    """Return the bar of what a deal pays of the list, on the axis of all deals beside it."""
+    at = _scale([_ZERO, *axis])
     grid = [at(Decimal(quarter) / 100) for quarter in _QUARTERS]
     return _bar("total", at(_ZERO), at(share or _ZERO), grid)
 
@@ -130,6 +137,8 @@ def drawdown_plot(row: Drawdown, on: date, label: str) -> Markup:
     end = [reached[-1], (x(row.valid_to), y(row.forecast))]
     goal = y(row.amount)
     marks = [(y(row.amount * part / 100), f"{part} %") for part in (0, 50, 100)]
+    if abs(marks[0][0] - marks[1][0]) < _LETTERS:
+        del marks[1]
     axis = "".join(
         f'<line class="grid" x1="{_LEFT}" x2="{_PLOT_WIDTH - _RIGHT}" y1="{at}" y2="{at}"/>'
         f'<text x="{_LEFT - 6}" y="{at + 4}" text-anchor="end">{said}</text>'

@@ -50,7 +50,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "names": found.names if found else {},
         "products": sorted({line.product for line in found.lines}) if found and sees_all else [],
         "pictures": [
-            (currency, total := summed(of), waterfall_of(total))
+            (currency, total := summed(of), *waterfall_of(total))
             for currency, of in _by_currency(meant)
         ],
         "page": Paginator(lines, 50).get_page(request.GET.get("page")),
@@ -113,8 +113,8 @@ def _of_sku(one: Dispersion, mine: str) -> dict[str, Any]:
         ends = {deals[0].line.customer, deals[-1].line.customer}
         kept = near | ends if own else {deal.line.customer for deal in _spread(deals)}
         deals = [deal for deal in deals if deal.line.customer in kept]
-    most = max((deal.line.of_list or Decimal(0) for deal in one.deals), default=Decimal(0))
-    return {"sku": one, "deals": deals, "most": most, "count": len(one.deals), "mine": mine}
+    axis = (min(one.least or Decimal(0), Decimal(0)), max(one.most or Decimal(1), Decimal(1)))
+    return {"sku": one, "deals": deals, "axis": axis, "count": len(one.deals), "mine": mine}
 
 
 def _spread(deals: Sequence[Any]) -> list[Any]:
