@@ -34,6 +34,8 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_request": {"customer": (CUSTOMER,), "party": (PARTNER,)},
     "portal_dispute": {"party": (*_PAYEE, CUSTOMER)},
     "portal_disputeentry": {"party": (*_PAYEE, CUSTOMER)},
+    "portal_notice": {"reader": NAMED},
+    "portal_signuplink": {"party": (PARTNER,)},
     "portal_quote": {"party": _PAYEE, "readers": NAMED},
     "portal_approval": {"asked_by": ()},
     "portal_event": {"actor": ()},
@@ -55,6 +57,7 @@ INSIDE = frozenset(
         "portal_spent",
         "portal_failedsignin",
         "portal_importjob",
+        "portal_mailaddress",
     }
 )
 """Tables that nobody is shown: commands alone read them, by `default`."""

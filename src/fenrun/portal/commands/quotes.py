@@ -21,6 +21,7 @@ from fenrun.base.words import LANGUAGES, Message, Unreadable
 from fenrun.engine.dialect import literal
 from fenrun.portal import events, models
 from fenrun.portal.access import authority
+from fenrun.portal.commands import notices
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.terms_in_force import known_policy
@@ -108,7 +109,21 @@ def ask(store: Store, kind: str, product: str, said: Mapping[str, str], party: s
         quote.approval = f"ask-{quote.pk}-{digest(str(asked_at), store.actor, str(row))[:4]}"
         quote.save(using=_DB)
         events.record_event(store.actor, "ask approval", str(quote.pk), kind=kind, **row)
+    _tell(quote, policy)
     return quote
+
+
+def _tell(quote: models.Quote, policy: Policy | None) -> None:
+    """Tell who may decide the present step that it waits; once it is over, who asked."""
+    step = current(quote) if quote.state == "open" else None
+    if step is None:
+        notices.notify([quote.asked_by], "quote-over", str(quote.pk), quote.customer)
+        return
+    names = set(policy.deciding(step["approvers"], events.now())) if policy else set()
+    names |= set(notices.accounts_of(models.OPERATIONS)) if ROLE in names else set()
+    decided = {quote.asked_by, ROLE, *(one["by"] for one in quote.steps)}
+    subject = f"{quote.pk} {step['step']}"
+    notices.notify(names - decided, "quote-waits", subject, quote.customer)
 
 
 def _refuse_unreadable(kind: str, row: Mapping[str, str], asked_at: datetime) -> None:
@@ -216,6 +231,7 @@ def decide(
             _decide_step(quote, policy, store.actor, outcome, reason, roles)
         quote.save(using=_DB)
         events.record_event(store.actor, f"{outcome} approval", str(quote.pk), state=quote.state)
+    _tell(quote, policy)
     enter(store)
     return models.Quote.objects.using(_DB).get(pk=seen.pk)
 
@@ -274,6 +290,7 @@ def lapse(store: Store) -> None:
             quote.state, quote.due_at = "lapsed", None
             quote.save(using=_DB)
             events.record_event(_PORTAL, "lapsed approval", str(quote.pk), step=step["step"])
+        _tell(quote, policy)
     enter(store)
 
 

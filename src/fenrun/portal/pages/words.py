@@ -19,6 +19,7 @@ from markupsafe import Markup
 from fenrun.base.money import minor_units, show, show_rate
 from fenrun.base.words import say
 from fenrun.plan.bands import band_words
+from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.access.permissions import grants_of
 from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
 from fenrun.portal.language import lang
@@ -27,6 +28,7 @@ from fenrun.pricing.lines import rounded
 from fenrun.settle.imports import content_of
 from fenrun.statement.sentences import role_words, why
 
+_UNREAD = "SELECT count(reader) FROM portal_notice WHERE seen_at IS NULL AND reader = %s"
 _LIST = {"en": ", ", "zh-CN": "、"}
 
 
@@ -39,10 +41,17 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "home": reverse("home"),
         "who": user.get_username() if user and signed_in else "",
         "grants": grants_of(request) if signed_in else [],
+        "unread": _unread(user.get_username()) if user and signed_in else 0,
         "messages": get_messages(request),
         "csrf_input": csrf_input(request),
         "provider": settings.OIDC_NAME or settings.OIDC_URL,
     }
+
+
+def _unread(name: str) -> int:
+    """Return how many notices an account has not opened yet."""
+    ((count,),) = rows_seen(_UNREAD, f" {name} ")
+    return int(count)
 
 
 def environment(**options: Any) -> jinja2.Environment:
