@@ -379,6 +379,14 @@ def _quoted(
     return act
 
 
+def _signed_up(store: Store) -> list[Problem]:
+    """A customer that has a partner follows a sign-up link of another."""
+    sign_up, store.actor = _command("sign_up"), "K1"
+    link = sign_up.make_link("P2", "P2")
+    sign_up.accept(store, link, "K1")
+    return []
+
+
 def _disputed() -> list[Problem]:
     disputes = _command("disputes")
     dispute = disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing.")
@@ -1880,6 +1888,13 @@ GALLERY: dict[str, Shows] = {
     ),
     "quote-not-yours": settled(
         "in the portal, approving a step of somebody else's", act=_quoted(by="zhao")
+    ),
+    "address-wrong": Shows(
+        "in the portal, notices to the address somebody",
+        lambda: (_command("notices").set_address(None, "somebody"), [])[1],
+    ),
+    "sign-up-held": settled(
+        "in the portal, a sign-up link of P2 followed by a customer of P1", act=_signed_up
     ),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": settled(
