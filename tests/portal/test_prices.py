@@ -21,6 +21,8 @@ agreements:
      amount: 120000, currency: CNY, shortfall: 20 %}
   - {agreement: B2, kind: commit, customer: K2, from: 2024-01-01, to: 2025-01-01, amount: 1,
      currency: CNY}
+  - {agreement: L1, kind: marketplace, partner: P2, covers: ServiceName = 'CDN', from: 2024-01-01}
+  - {agreement: L2, kind: marketplace, partner: P9, from: 2024-01-01}
 """
 LINKS = """
   - {of: customer, subject: K1, role: partner, party: P1}
@@ -120,6 +122,9 @@ def test_breaches_coupons_and_agreements(pages: dict[str, Any]) -> None:
     _, page = pages["operations"]["agreements/?on=2024-09-29"]
     assert "Drawn 700.00 CNY" in _rows(page) and 'class="plot"' in page
     assert any(row.startswith("Expected to be owed 23,8") for row in _rows(page))
+    assert any(row.startswith("L1 marketplace") for row in _rows(page))
+    _, own = pages["partner"]["agreements/?on=2024-09-29"]
+    assert any("ServiceName = &#39;CDN&#39;" in row for row in _rows(own)), "in the open"
 
 
 def test_others_see_what_concerns_them_and_nothing_else(pages: dict[str, Any]) -> None:
@@ -132,8 +137,8 @@ def test_others_see_what_concerns_them_and_nothing_else(pages: dict[str, Any]) -
     assert statuses["customer"] == [200, 200, 200, 200, 404, 403, 200, 200, 404]
     assert statuses["partner"] == [*[403] * 5, 200, 403, 200, 404]
     assert statuses["rep"] == [*[403] * 5, 200, 403, 403, 403]
-    others = {"customer": ("K2", "K3", "K4", "P1", "P2", "B2", ".csv"), "rep": ("K3", "P2")}
-    others |= {"partner": ("K1", "K2", "K4", "P1", "B1", "B2", ".csv")}
+    others = {"customer": ("K2", "K3", "K4", "P1", "P2", "B2", "L1", ".csv"), "rep": ("K3", "P2")}
+    others |= {"partner": ("K1", "K2", "K4", "P1", "B1", "B2", "L2", ".csv")}
     for name, secrets in others.items():
         for page, (status, text) in pages[name].items():
             shown = " ".join(_rows(text))

@@ -37,13 +37,13 @@ from fenrun.world.make import make_world
 def command(folder: Path, rows: int, seed: int, late: bool, json_: bool) -> None:
     """Write an invented vendor to FOLDER.
 
-    Twelve months of FOCUS 1.2 charges (Parquet), a book (CSV) and a plan.
+    Twelve months of FOCUS 1.2 charges (Parquet), a book (CSV), terms, a policy and a plan.
     """
     if folder.exists() and any(folder.iterdir()):
         raise refused("target-exists", Place(str(folder)), path=folder)
     folder.mkdir(parents=True, exist_ok=True)
     with progress("world", rows) as step:
-        world = make_world(folder, rows, seed, step, late)
+        world = make_world(folder, rows, seed, step, late, terms=True)
     if not json_:
         click.echo(say("wrote", language(), path=folder))
         return

@@ -22,6 +22,7 @@ from fenrun.pricing.agreements import Agreements, Drawdown, agreements_of
 from fenrun.pricing.breaches import Breaches, Sale, breaches_of
 from fenrun.pricing.coupons import coupons_of
 from fenrun.pricing.lines import ratio
+from fenrun.settle.terms_in_force import terms_in_force
 
 _SHOWN = 200
 
@@ -106,21 +107,26 @@ def agreements(request: HttpRequest) -> HttpResponse:
     on, sees_all = _day(request), sees_everything(request)
     with outside_queue():
         found = agreements_of(store_of(request), on)
+        others = terms_in_force(store_of(request), on)["agreements"]
     shown = {
         "on": on,
         "sees_all": sees_all,
         "agreements": [(row, _plot(row, on)) for row in _agreed_with(request, found)[:_SHOWN]],
+        "others": [row for row in others if row["amount"] is None and _is_with(request, **row)],
         "problems": [p.as_json(lang()) for p in found.problems] if sees_all else [],
     }
     return render(request, "agreements.html", shown)
 
 
 def _agreed_with(request: HttpRequest, found: Agreements) -> list[Drawdown]:
-    """Return the agreements that the asker may see: all, or those with its own party."""
-    if sees_everything(request):
-        return list(found.rows)
-    customers, partners = parties_of(request, CUSTOMER), parties_of(request, PARTNER)
-    return [row for row in found.rows if row.customer in customers or row.partner in partners]
+    """Return the agreements that the asker may see."""
+    return [row for row in found.rows if _is_with(request, row.customer, row.partner)]
+
+
+def _is_with(request: HttpRequest, customer: str, partner: str, **_: Any) -> bool:
+    """Return whether the asker may see an agreement: any, or one that names its own party."""
+    own = customer in parties_of(request, CUSTOMER) or partner in parties_of(request, PARTNER)
+    return sees_everything(request) or own
 
 
 def _plot(row: Drawdown, on: date) -> Any:
