@@ -83,7 +83,11 @@ def _approvals() -> Iterator[dict[str, Any]]:
 
 def _coupons() -> Iterator[dict[str, Any]]:
     for number, amount, _ in _COUPONS:
-        said = {"coupon": f"C-{number + 1}", "customer": customer_id(number), "covers": _GPU}
+        said: dict[str, Any] = {
+            "coupon": f"C-{number + 1}",
+            "customer": customer_id(number),
+            "covers": _GPU,
+        }
         said |= {"amount": str(amount), "currency": "CNY", "from": date(YEAR, 8, 1)}
         said |= {"to": date(YEAR + 1, 2, 1), "granted_by": "operations"}
         yield said | {"approval": f"A-C{number + 1}"}

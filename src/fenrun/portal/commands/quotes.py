@@ -132,15 +132,17 @@ def _refuse_unreadable(kind: str, row: Mapping[str, str], asked_at: datetime) ->
     whole |= {"asked_by": "-", "asked_at": _moment(asked_at)}
     _, found = rows_from({"approvals": [(0, whole)]}, "approval", LAYOUT)
     wrong = {str(one.values["column"]): one.values["detail"] for one in found}
-    needed = {"kind": kind in KINDS, **{name: row[name] for name in ("customer", "from", "to")}}
+    needed: dict[str, Any] = {
+        "kind": kind in KINDS,
+        **{name: row[name] for name in ("customer", "from", "to")},
+    }
     empty = {name: Message("quote-needs") for name, there in needed.items() if not there}
     if kind == "discount" and row["grants"]:
         wrong |= _unreadable_limit(row)
-    problems = [
-        Problem("quote-value", Place("approval", 0, column), {"field": field, "detail": detail})
-        for column, detail in (empty | wrong).items()
-        for field in [Message(_LABELS.get(column, column))]
-    ]
+    problems = []
+    for column, detail in {**empty, **wrong}.items():
+        values = {"field": Message(_LABELS.get(column, column)), "detail": detail}
+        problems.append(Problem("quote-value", Place("approval", 0, column), values))
     if not row["reason"]:
         problems.append(Problem("reason-missing", _PLACE))
     if problems:
