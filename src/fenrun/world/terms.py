@@ -110,6 +110,7 @@ def _credits(path: Path) -> Path:
                     "ChargePeriodStart": f"{start:%Y-%m-%dT%H:%M:%SZ}",
                     "ChargePeriodEnd": f"{start + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}",
                     "ChargeCategory": "Credit",
+                    "ChargeClass": "",
                     "ChargeFrequency": "One-Time",
                     "ChargeDescription": f"Coupon C-{number + 1}",
                     "ServiceName": "GPU Cluster",
@@ -120,11 +121,14 @@ def _credits(path: Path) -> Path:
                     "ProviderName": ISSUER,
                     "PublisherName": ISSUER,
                     "InvoiceId": f"INV-{YEAR}11",
+                    "PricingQuantity": "",
+                    "PricingUnit": "",
                     "ListCost": "0",
                     "ContractedCost": "0",
                     "BilledCost": f"-{amount}",
                     "EffectiveCost": f"-{amount}",
                     "x_CouponId": f"C-{number + 1}",
+                    "x_OrderId": "",
                 }
             )
     with path.open("w", newline="", encoding="utf-8") as file:

@@ -25,6 +25,8 @@ from fenrun.pricing.lines import ratio
 from fenrun.settle.terms_in_force import terms_in_force
 
 _SHOWN = 200
+_REASONS = 3
+"""The approvals that are named which do not cover a breach."""
 
 
 @signed_in(OPERATIONS, AUDITOR, PARTNER, REP)
@@ -80,7 +82,10 @@ def _told(sale: Sale, sees_all: bool) -> Sale:
 
 def _why(sale: Sale) -> str:
     """Return why no approval covers a breach, in words."""
-    reasons = [f"{name}: {say(f'uncovered-{why}', lang())}" for name, why in sale.nearest]
+    nearest = sale.nearest[:_REASONS]
+    reasons = [f"{name}: {say(f'uncovered-{why}', lang())}" for name, why in nearest]
+    more = len(sale.nearest) - len(nearest)
+    reasons += [f"+{more}"] if more else []
     return say("list-comma", lang()).join(reasons) or say("uncovered-none", lang())
 
 
