@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from fenrun.base.problem import Problem
 from fenrun.base.words import Message, reason
-from fenrun.plan.source import Path_, Source
+from fenrun.plan.source import CODES, Path_, Source
 from fenrun.plan.text import PlanText
 
 _SHOWN = 60
@@ -33,18 +33,19 @@ _KIND_OF_ERROR = {
 """The message for each kind of pydantic's errors whose reason needs no more than the value."""
 
 
-def problem_of(
-    error: ErrorDetails, source: Source, model: type[BaseModel] = PlanText, kind: str = "plan"
-) -> Problem:
-    """Return one of pydantic's errors about a text of a model as a problem of a kind of file."""
+def problem_of(error: ErrorDetails, source: Source, model: type[BaseModel] = PlanText) -> Problem:
+    """Return one of pydantic's errors about a text of a model as a problem."""
+    kind = source.kind
     path = _written(error["loc"], source.data)
     place = source.place(path)
     key = place.column
     if error["type"] in ("extra_forbidden", "missing"):
         known = keys_at(path[:-1], source.data, model)
         said = _missing(key) if error["type"] == "missing" else _unknown(key, known)
-        return Problem(f"{kind}-key", place, {"detail": said, "known": ", ".join(known) or "-"})
-    return Problem(f"{kind}-value", place, {"key": key, "detail": _reason(error)})
+        return Problem(
+            CODES[kind]["key"], place, {"detail": said, "known": ", ".join(known) or "-"}
+        )
+    return Problem(CODES[kind]["value"], place, {"key": key, "detail": _reason(error)})
 
 
 def _missing(key: str) -> Message:

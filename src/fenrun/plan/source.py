@@ -15,6 +15,11 @@ Path_ = tuple[str | int, ...]
 """Keys and numbers of items, from the top: `("earn", "sum", 0, "cap")`."""
 
 _DEEPEST = 30
+CODES = {
+    "plan": {"text": "plan-text", "key": "plan-key", "value": "plan-value"},
+    "policy": {"text": "policy-text", "key": "policy-key", "value": "policy-value"},
+}
+"""The problems of a text that cannot be read, by what it is."""
 
 
 @dataclass
@@ -65,7 +70,7 @@ def read_source(content: str, name: str, kind: str = "plan") -> Source:
 
 def _refused(kind: str, name: str, line: int, why: str, **values: Any) -> Refused:
     said = {key: str(value) for key, value in values.items()}
-    return refused(f"{kind}-text", Place(name, line), detail=Message(why, said))
+    return refused(CODES[kind]["text"], Place(name, line), detail=Message(why, said))
 
 
 def _plain(source: Source, node: yaml.Node, path: Path_, above: frozenset[int]) -> Any:
@@ -105,4 +110,4 @@ def _mapping(
 def _key_twice(source: Source, path: Path_, name: str, line: int) -> Problem:
     values = {"detail": Message("key-twice", {"name": name}), "known": name}
     first = source.place((*path, name))
-    return Problem(f"{source.kind}-key", Place(source.name, line, name), values, (first,))
+    return Problem(CODES[source.kind]["key"], Place(source.name, line, name), values, (first,))

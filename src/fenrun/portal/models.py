@@ -234,7 +234,7 @@ class Notice(models.Model):
 
 
 class MailAddress(models.Model):
-    """Where the notices of an account are mailed, as it has said itself."""
+    """The address to which the notices of an account are mailed, as it has said itself."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
     address = models.CharField(max_length=254, blank=True)

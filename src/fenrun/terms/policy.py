@@ -25,7 +25,7 @@ _TENTH = Decimal("0.1")
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked for, as far as a policy reads it."""
+    """Something that is asked for, as far as a policy reads it."""
 
     kind: str
     discount: Decimal | None
@@ -50,10 +50,10 @@ class Policy:
         return [
             step
             for step in self.text.steps
-            if step.when is None or any(self._holds(when, asked) for when in step.when)
+            if step.when is None or any(self._applies(when, asked) for when in step.when)
         ]
 
-    def _holds(self, when: WhenText, asked: Asked) -> bool:
+    def _applies(self, when: WhenText, asked: Asked) -> bool:
         """Return whether a reason holds; what cannot be told counts as the most."""
         if when.kinds is not None and asked.kind not in when.kinds:
             return False
@@ -128,7 +128,7 @@ def read_policy(content: str, name: str) -> Policy:
     try:
         text = PolicyText.model_validate(written.data)
     except ValidationError as error:
-        found = [problem_of(one, written, PolicyText, "policy") for one in error.errors()]
+        found = [problem_of(one, written, PolicyText) for one in error.errors()]
         raise Refused(written.problems + found) from error
     problems = [*written.problems, *_wrong(text, written)]
     if problems:

@@ -100,7 +100,7 @@ class Outcome(Schema):
 )
 def quotes(request: HttpRequest, window: Query[Window], state: str = "") -> Any:
     """Return the quotes that the asker sees, latest first; `state` open, approved, refused ..."""
-    commands.lapse(store_of(request))
+    commands.end_overdue(store_of(request))
     found = Quote.objects.order_by("-id")
     page = page_of(found.filter(state=clean(state)) if state else found, window)
     return {**page, "rows": [_as_shown(request, quote) for quote in page["rows"]]}

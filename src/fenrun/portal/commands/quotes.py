@@ -221,7 +221,7 @@ def decide(
     policy, place = policy_of(store), _place(seen)
     if outcome == "refused" and not reason.strip():
         raise Refused([Problem("reason-missing", place)])
-    lapse(store)
+    end_overdue(store)
     with transaction.atomic(using=_DB):
         quote = models.Quote.objects.using(_DB).select_for_update().get(pk=seen.pk)
         if quote.state != "open":
@@ -285,7 +285,7 @@ def renew(quote: models.Quote) -> None:
     quote.save(using=_DB)
 
 
-def lapse(store: Store) -> None:
+def end_overdue(store: Store) -> None:
     """Let quotes lapse whose present step was due: nobody has decided it in time."""
     now = events.now()
     overdue = models.Quote.objects.using(_DB).filter(state="open", due_at__lte=now)

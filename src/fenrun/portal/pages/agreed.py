@@ -37,9 +37,9 @@ def breaches(request: HttpRequest) -> HttpResponse:
     sees_all = sees_everything(request)
     found = _breaches_of(request, text) if text else None
     sales = (
-        [_told(sale, sees_all) for sale in _concerning(request, found.breaches)] if found else []
+        [_shown(sale, sees_all) for sale in _concerning(request, found.breaches)] if found else []
     )
-    covered = [_told(s, sees_all) for s in _concerning(request, found.covered)] if found else []
+    covered = [_shown(s, sees_all) for s in _concerning(request, found.covered)] if found else []
     shown = {
         "period": text,
         "periods": keys,
@@ -73,7 +73,7 @@ def _concerning(request: HttpRequest, sales: Collection[Sale]) -> list[Sale]:
     return [sale for sale in sales if own & set(sale.sold_by)]
 
 
-def _told(sale: Sale, sees_all: bool) -> Sale:
+def _shown(sale: Sale, sees_all: bool) -> Sale:
     """Return a sale as it is told: to who sold it without the others, approvers, and files."""
     if sees_all:
         return sale

@@ -48,7 +48,7 @@ def _page(
 ) -> HttpResponse:
     """Show the page; `form` is what was typed and refused, with the `problems` of it."""
     store = store_of(request)
-    quotes.lapse(store)
+    quotes.end_overdue(store)
     policy = quotes.policy_of(store)
     found = list(Quote.objects.order_by("-pk")[:_SHOWN])
     rows = [_shown(request, quote, policy) for quote in found]
