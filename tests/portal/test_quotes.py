@@ -27,7 +27,7 @@ events.now = grants.now = lambda: clock["now"]
 accounts = [
     ("operations", "operations", ""), ("qian", "operations", ""),
     ("lin", "rep", "R1"), ("zhao", "rep", "R2"), ("wu", "rep", "R3"), ("seller", "rep", "R9"),
-    ("li_", "rep", "R8"), ("partner", "partner", "P1"), ("other", "partner", "P2"),
+    ("li", "rep", "R8"), ("partner", "partner", "P1"), ("other", "partner", "P2"),
 ]
 grants.give_to_invented("demo", accounts, "Invented.", "words that nobody guesses")
 settings.ALLOWED_HOSTS.append("testserver")
@@ -65,7 +65,7 @@ said["another's"] = ask("partner", party="P2")
 said["asked"] = ask("partner")
 said["seen"] = {name: seen(name) for name in clients}
 said["first"] = [
-    decide("2024-09-26T07:00", name) for name in ("partner", "zhao", "seller", "other", "li_")
+    decide("2024-09-26T07:00", name) for name in ("partner", "zhao", "seller", "other", "li")
 ]
 said["first"].append(decide("2024-09-26T08:00", "operations"))
 said["twice"] = decide("2024-09-26T08:10", "operations")
@@ -108,6 +108,10 @@ decide("2024-10-12T06:00", "lin", number=4)
 quotes = models.Quote.objects.using("default").order_by("pk")
 said["states"] = [[q.state, q.steps[-1]["for"]] for q in quotes]
 said["terms"] = terms()
+clock["now"] = datetime(2024, 10, 14, 3, tzinfo=UTC)
+ask("operations", party="", partner="P1", grants="90 % of list")
+said["own"] = decide("2024-10-14T04:00", "operations", number=6)
+said["second's"] = decide("2024-10-14T04:00", "qian", number=6)
 """
 
 
@@ -138,7 +142,7 @@ def test_a_chain_of_three_steps(workspace: Path) -> None:
     everybody = {name: [row[1] for row in rows] for name, rows in said["seen"].items()}
     assert everybody == {
         **{"operations": [True], "qian": [True], "lin": [True], "zhao": [False], "wu": [False]},
-        **{"partner": [False], "other": [], "seller": [], "li_": []},
+        **{"partner": [False], "other": [], "seller": [], "li": []},
     }
     assert said["first"] == ["quote-not-yours"] * 2 + ["missing"] * 3 + ["open"]
     assert said["twice"] == "quote-not-yours", "nobody decides two steps"
@@ -176,6 +180,7 @@ def test_refused_withdrawn_lapsed_delegated(workspace: Path, tmp_path: Path) -> 
     assert said["states"] == [
         ["refused", ""], ["withdrawn", ""], ["approved", "zhao"], ["lapsed", ""], ["lapsed", ""],
     ]  # fmt: skip
+    assert said["own"] == "quote-not-yours" and said["second's"] == "approved"
     ended = [(row[1], row[2], row[3], row[4]) for row in said["terms"]]
     assert ended == [
         ("1", "refused", "lin", "2024-10-09 05:00:00"),
@@ -187,3 +192,4 @@ def test_refused_withdrawn_lapsed_delegated(workspace: Path, tmp_path: Path) -> 
     ]
     shown = fenrun("terms", "show", tmp_path / "ws", "--on", "2024-11-01", "--json").json()
     assert {row["state"] for row in shown["approvals"]} == {"refused", "approved", "lapsed"}
+    assert [row["asked_by"] for row in shown["approvals"]].count("operations") == 1
