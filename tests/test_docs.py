@@ -22,6 +22,7 @@ from fenrun.plan.read import load_plan, read_plan
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from fenrun.tables.records import read_tables, yaml_tables
+from fenrun.terms.policy import read_policy
 from fenrun.terms.read import LAYOUT as TERMS
 from fenrun.whatif.cases import Outcome, run_cases
 from fenrun.world.make import make_world
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
-PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("book", "terms")]
+PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("approvals", "book", "terms")]
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,11 @@ def test_the_tables_of_the_terms_page_are_read(tmp_path: Path) -> None:
         (tmp_path / "rows.yaml").write_text(text, "utf-8")
         rows, problems = read_tables(tmp_path / "rows.yaml", layout)
         assert not problems and all(rows.values())
+
+
+def test_the_policy_of_the_approvals_page_is_read() -> None:
+    (text,) = _texts(DOCS / "how-to/approvals.md", "yaml")
+    assert len(read_policy(text, "approvals.md").text.steps) == 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

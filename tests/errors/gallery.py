@@ -74,6 +74,7 @@ from fenrun.store import audit_log as log
 from fenrun.store import facts
 from fenrun.store.backup import back_up, restore
 from fenrun.store.facts import Store
+from fenrun.terms.policy import read_policy
 from fenrun.whatif.cases import refuse_failing_cases, run_cases
 from fenrun.whatif.estimate import Estimator
 
@@ -353,6 +354,38 @@ def _wrongly_requested(store: Store) -> list[Problem]:
     return []
 
 
+def _quoted(
+    grants: str = "55 % of list", by: str = "lin", outcome: str = "", has_policy: bool = True
+) -> Callable[[Store], list[Problem]]:
+    """Return what asks for a special price, and has it decided if an outcome is said."""
+
+    def act(store: Store) -> list[Problem]:
+        quotes, store.actor = _command("quotes"), "ann"
+        if has_policy:
+            import_file(store, _written(store.path, POLICY), KNOWN)
+        said = {"customer": "K1", "grants": grants, "reason": "A tender."}
+        said |= {"from": "2024-10-01", "to": "2025-01-01"}
+        quote = quotes.ask(store, "discount", "", said, "")
+        try:
+            if outcome == "withdrawn":
+                quotes.decide(store, quote, outcome, "", {"operations"})
+            store.actor = by
+            quotes.decide(store, quote, "approved", "", {"operations"})
+        finally:
+            quote.delete(using="default")
+        return []
+
+    return act
+
+
+def _signed_up(store: Store) -> list[Problem]:
+    """A customer that has a partner follows a sign-up link of another."""
+    sign_up, store.actor = _command("sign_up"), "K1"
+    link = sign_up.make_link("P2", "P2")
+    sign_up.accept(store, link, "K1")
+    return []
+
+
 def _disputed() -> list[Problem]:
     disputes = _command("disputes")
     dispute = disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing.")
@@ -387,6 +420,26 @@ def plan(old: str = "", new: str = "", more: str = "", text: str = "") -> Shows:
         return examine(file.plan, "plan.yaml")[0] + run_cases(file)[1]
 
     return Shows(text or "\n".join(x for x in (f"{old} -> {new}" if old else "", more) if x), find)
+
+
+POLICY = """policy: special-prices
+currency: CNY
+steps:
+  - {step: lead, approvers: [lin], within: 2 working days}
+  - {step: pricing, approvers: [zhao], within: 24 hours, when: [{discount: 20 %}]}
+"""
+
+
+def policy(old: str = "", new: str = "", more: str = "") -> Shows:
+    """A policy: the usual one with some text replaced, or added."""
+    assert old in POLICY
+    whole = POLICY.replace(old, new) + more
+
+    def find() -> list[Problem]:
+        read_policy(whole, "policy.yaml")
+        return []
+
+    return Shows("\n".join(x for x in (f"{old} -> {new}" if old else "", more) if x), find)
 
 
 def charges(more: str = "", **cells: str | None) -> Shows:
@@ -1376,6 +1429,15 @@ GALLERY: dict[str, Shows] = {
         f"coupons:\n  - {COUPON}\napprovals:\n  - {(STEP % 1).replace('approved', 'refused')}\n"
     ),
     "approval-unknown": terms(f"coupons:\n  - {COUPON}\n"),
+    "policy-text": policy("policy: special-prices", "policy: ["),
+    "policy-key": policy(more="colour: red\n"),
+    "policy-value": policy("24 hours", "1 day"),
+    "policy-step-twice": policy("step: pricing", "step: lead"),
+    "policy-when-empty": policy("[{discount: 20 %}]", "[{}]"),
+    "policy-gap": policy("2 working days", "2 working days, when: [{discount: 5 %}]"),
+    "policy-stuck": policy("[zhao]", "[lin]"),
+    "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
+    "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
     "price-unlisted": priced(ListCost=""),
     "price-of-nobody": priced(BillingAccountId="A2"),
     "price-cost": priced(x_Cost="dear"),
@@ -1929,6 +1991,24 @@ GALLERY: dict[str, Shows] = {
         "in the portal, an order registration that names no order", act=_wrongly_requested
     ),
     "request-over": settled("in the portal, consenting to what was refused before", act=_requested),
+    "policy-missing": settled(
+        "in the portal, asking for approval where no policy was imported",
+        act=_quoted(has_policy=False),
+    ),
+    "quote-value": settled("in the portal, asking for 55 of list", act=_quoted("55 of list")),
+    "quote-over": settled(
+        "in the portal, approving what was withdrawn", act=_quoted(outcome="withdrawn")
+    ),
+    "quote-not-yours": settled(
+        "in the portal, approving a step of somebody else's", act=_quoted(by="zhao")
+    ),
+    "address-wrong": Shows(
+        "in the portal, notices to the address somebody",
+        lambda: (_command("notices").set_address(None, "somebody"), [])[1],
+    ),
+    "sign-up-held": settled(
+        "in the portal, a sign-up link of P2 followed by a customer of P1", act=_signed_up
+    ),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
     "key-unreadable": closed(
         "a signing-key.pem of one word",

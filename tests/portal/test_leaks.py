@@ -19,7 +19,7 @@ _FACTS = """
 import json
 from django.urls import get_resolver
 from fenrun.portal import events, models
-from fenrun.portal.commands import disputes
+from fenrun.portal.commands import disputes, notices
 db = "default"
 def walk(patterns, before=""):
     for p in patterns:
@@ -41,8 +41,19 @@ for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
             reason="A secret of " + party, asked_by="somebody", asked_at=events.now(),
             state="waiting",
         )
+        row = dict.fromkeys(("grants", "amount", "currency", "from", "to", "covers"), "")
+        models.Quote.objects.using(db).create(
+            kind="discount", customer="K-" + party, party=party, asked_by="somebody",
+            asked_at=events.now(), state="open", readers=" somebody r_p partne ", policy="p",
+            row={**row, "customer": "K-" + party, "reason": "A secret of " + party}, steps=[],
+        )
+        models.SignUpLink.objects.using(db).create(
+            code="code-" + party, party=party, made_by="somebody", made_at=events.now()
+        )
+        notices.notify(["somebody"], "request-asked", "A secret of " + party, party)
 credited = models.Crediting.objects.using(db)
 requests = models.Request.objects.using(db).values_list("pk", flat=True)
+quotes = models.Quote.objects.using(db).values_list("pk", flat=True)
 grants = models.Grant.objects.using(db).values_list("pk", flat=True)
 print(json.dumps({
     "routes": list(walk(get_resolver().url_patterns)),
@@ -50,7 +61,7 @@ print(json.dumps({
     "customers": sorted(set(credited.values_list("customer", flat=True))),
     "customer_of": list(credited.values_list("customer", "party", "name").distinct()),
     "disputes": list(models.Dispute.objects.using(db).values_list("pk", "party")),
-    "numbers": sorted({*requests, *grants}),
+    "numbers": sorted({*requests, *grants, *quotes}),
 }))
 """
 _PROBE = """
@@ -65,6 +76,7 @@ kinds = {
     for kind in (
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
         models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
+        models.Quote, models.Notice, models.SignUpLink,
     )
 }
 joined = (

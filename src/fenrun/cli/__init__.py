@@ -37,6 +37,7 @@ COMMANDS = {
     "breaches": "Show what was sold below a floor: breaches, and what an approval covers.",
     "findings": "Show where somebody may be paid for what is not so, with the evidence.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
+    "policy": "Check a policy: who may grant what is out of the ordinary.",
     "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",
     "plan": "Check, test, compare and explain plans.",

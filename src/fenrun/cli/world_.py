@@ -84,8 +84,8 @@ def command(
 ) -> None:
     """Write an invented vendor to FOLDER.
 
-    Twelve months of FOCUS 1.2 charges (Parquet), a book (CSV) and a plan. With --cheats: a market
-    in which some people cheat, all as CSV, and truth.json that says who.
+    Twelve months of FOCUS 1.2 charges (Parquet), a book (CSV), terms, a policy and a plan. With
+    --cheats: a market in which some people cheat, all as CSV, and truth.json that says who.
     """
     if folder.exists() and any(folder.iterdir()):
         raise refused("target-exists", Place(str(folder)), path=folder)
@@ -96,7 +96,7 @@ def command(
         _print_market(folder, seed, market, json_)
         return
     with progress("world", rows) as step:
-        world = make_world(folder, rows, seed, step, late)
+        world = make_world(folder, rows, seed, step, late, terms=True)
     if not json_:
         click.echo(say("wrote", language(), path=folder))
         return

@@ -26,7 +26,7 @@ from fenrun.base.words import reason
 from fenrun.store.audit_log import Event, Log, Writer
 from fenrun.store.digests import digests, digests_as_seen
 
-FACTS = ("charges", "book", "terms", "events", "plans", "deliveries", "datasets")
+FACTS = ("charges", "book", "terms", "events", "policies", "plans", "deliveries", "datasets")
 """The kinds of imports: a folder each.
 
 Of `deliveries` are decisions about imports of charges and of `datasets`, by which nobody is paid.

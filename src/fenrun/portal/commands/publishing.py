@@ -51,12 +51,12 @@ SELECT c.currency, c.customer, c.role, c.party, coalesce(p.name, c.party) AS nam
        CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
        max(c.amount) AS amount, max(c.charges) AS charges,
        l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source,
-       max(l.link_id) AS link_id
+       coalesce(l.type, '') AS type, max(l.link_id) AS link_id
 FROM direct AS c
 LEFT JOIN parties AS p ON p.party = c.party
 LEFT JOIN links_as_of AS l ON l.link_id = c.link_id
 GROUP BY c.currency, c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to,
-         l.source
+         l.source, l.type
 ORDER BY c.customer, c.currency, c.role, amount DESC, c.party
 """
 _CREDITED_TO_OTHERS = """

@@ -222,5 +222,13 @@ def crediting(request: HttpRequest) -> HttpResponse:
         "customers": customers,
         "months": dict(months),
         "parties": list(dict.fromkeys((row.party, row.name) for row in rows)),
+        "came_about": _came_about,
     }
     return render(request, "crediting.html", shown)
+
+
+def _came_about(row: Crediting) -> str:
+    """Return how a link came about: by a sign-up link, a consent, an order, or the vendor."""
+    if row.type in ("sign-up", "registration"):
+        return row.type
+    return "consent" if row.source.startswith("request-") else "entered"
