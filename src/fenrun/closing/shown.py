@@ -37,7 +37,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Told:
+class RunSummary:
     """What a run says besides its statements."""
 
     problems: tuple[Problem, ...]
@@ -76,8 +76,8 @@ def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:
     return FORMATS[form].write(statement_of(_run(shown), payee), lang)
 
 
-def told(shown: Shown, queries: Sequence[str]) -> Told:
+def summary_of(shown: Shown, queries: Sequence[str]) -> RunSummary:
     """Return what the run says, and the rows of some queries over its tables. Raises Refused."""
     run = _run(shown)
     rows = [run.engine.rows(query) for query in queries]
-    return Told(tuple(run.problems), tuple(run.booked), run.currency_of, rows)
+    return RunSummary(tuple(run.problems), tuple(run.booked), run.currency_of, rows)
