@@ -146,6 +146,12 @@ def late_arriving_facts(
             steps = _plan_steps(facts, item, event.known.date(), latest)
         elif item.kind == "book":
             steps = _book_steps(facts, item)
+        elif item.kind == "terms":
+            later = replace(facts, terms=[*facts.terms, *sources_of([item])])
+            if later.agreed_plans == facts.agreed_plans:
+                facts = later  # no plan reads them, or not yet
+                continue
+            steps = iter([(later, "terms change", item.source)])
         else:
             steps = _charge_steps(facts, item, replaced)
         for step, cause, source in steps:

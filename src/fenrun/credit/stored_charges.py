@@ -31,7 +31,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import Step, read_steps
-from fenrun.plan.conditions import Tree, number_sql, to_sql
+from fenrun.plan.conditions import Tree, columns_of, number_sql, to_sql
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
 from fenrun.store.facts import Import, verified
@@ -309,7 +309,7 @@ class _File:
 
     # --- columns ------------------------------------------------------------------------------
 
-    def is_of_cell(self, names: Sequence[str]) -> bool:
+    def is_of_cell(self, names: Iterable[str]) -> bool:
         """Return whether columns are held by cells, or are the same in all rows, or are not there.
 
         What is asked of them is then asked of cells.
@@ -338,6 +338,9 @@ class _File:
     def _reading(self, what: str, name: str) -> str:
         if what == "number":
             return number_sql(name, self.as_number)
+        if what == "date":
+            _, _, operator, day = json.loads(name)
+            return f"({self.day()} {operator} DATE {literal(day)})"
         return f"CAST({self.column(name)} AS VARCHAR)"
 
     def amount(self, basis: str) -> str:
@@ -632,7 +635,7 @@ class _Grouping:
     def _row(self, file: _File) -> dict[str, str]:
         """Return the columns of `charge_rows` in a file."""
         crediting, stored = self.crediting, file.stored
-        own = [n for n, leaf in enumerate(self._leaves) if not file.is_of_cell(_columns_of(leaf))]
+        own = [n for n, leaf in enumerate(self._leaves) if not file.is_of_cell(columns_of(leaf))]
         bits = [
             f"CASE WHEN {file.condition(self._leaves[n])} THEN {1 << n} ELSE 0 END" for n in own
         ]
@@ -719,7 +722,7 @@ class _Grouping:
         """Return the query of what is read of each cell of a file."""
         tests = [
             f"CASE WHEN {file.condition(leaf)} THEN 1 ELSE 0 END AS t{n}"
-            if file.is_of_cell(_columns_of(leaf))
+            if file.is_of_cell(columns_of(leaf))
             else f"0 AS t{n}"
             for n, leaf in enumerate(self._leaves)
         ]
@@ -968,13 +971,6 @@ class _Grouping:
 
 def _ends(row: Any) -> tuple[date, date]:
     return row.valid_from, row.valid_to
-
-
-def _columns_of(leaf: Tree) -> list[str]:
-    """Return the columns that a part of a condition on a charge reads."""
-    if leaf[0] == "below":
-        return [BASES[leaf[1]], BASES[leaf[3]]]
-    return [str(leaf[1])]
 
 
 _Part = tuple[str, str, int]

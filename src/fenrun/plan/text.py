@@ -668,6 +668,12 @@ class CaseGiven(Text):
     )
     labels: list[dict[str, str]] = Field([], description="As in a book file.")
     figures: list[dict[str, str]] = Field([], description="As in a book file.")
+    terms: dict[str, list[dict[str, str]]] = Field(
+        {},
+        description=(
+            "Tables as in a file of terms: agreements, floors, approvals, coupons, prices."
+        ),
+    )
     charges: list[dict[str, str]] = Field(
         description=(
             "customer; day (and month, where it is billed later), month or months (first..last); "

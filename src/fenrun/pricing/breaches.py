@@ -124,7 +124,7 @@ def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[
     asked = _ASKED.format_map(charges.fragments)
     for row in terms.floors:
         named = f"{_is_sold(charges)} AND {charges.covers(row)}"
-        least = _least(charges, parse_limit(row["least"]), row["currency"])
+        least = _least(charges, terms, parse_limit(row["least"]), row["currency"])
         found[_FLOOR + row["floor"]] = f"{named} AND coalesce({asked} < {least}, false)"
         found[_UNKNOWN + row["floor"]] = f"{named} AND ({least}) IS NULL"
     below = " OR ".join(f"({sql})" for term, sql in found.items() if term.startswith(_FLOOR))
@@ -132,7 +132,7 @@ def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[
         limit = _granted(chain)
         if limit:
             named = f"({below}) AND {charges.covers(chain.first)}"
-            least = _least(charges, limit, chain.first["currency"])
+            least = _least(charges, terms, limit, chain.first["currency"])
             found[_NAMED + chain.approval] = named
             found[_GRANTED + chain.approval] = f"{named} AND coalesce({asked} >= {least}, false)"
     return found
@@ -151,12 +151,29 @@ def _is_sold(charges: PricedCharges) -> str:
     return f"coalesce({charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
 
 
-def _least(charges: PricedCharges, limit: Limit, currency: str) -> str:
+def _least(charges: PricedCharges, terms: Terms, limit: Limit, currency: str) -> str:
     """Return SQL of the least that is to be asked for a charge; null where that is not known."""
+    if limit.on is not None:
+        return _least_as_listed(charges, terms, limit.on, limit.rate or Decimal(0))
     if limit.price is not None:
         of = f"abs({charges.fragments['quantity']}) * {_number(limit.price)}"
         return f"CASE WHEN BillingCurrency = {literal(currency)} THEN {of} END"
     return f"abs({charges.fragments[limit.basis]}) * {_number(limit.rate or Decimal(0))}"
+
+
+def _least_as_listed(charges: PricedCharges, terms: Terms, on: date, rate: Decimal) -> str:
+    """Return the same by the list prices of a day, by SkuPriceId, else SkuId."""
+    filled = charges.fragments
+    prices = terms.listed_on(on)
+    among = ", ".join(sorted({literal(row["sku"]) for row in prices})) or "NULL"
+    sku = f"CASE WHEN {filled['price_id']} IN ({among}) THEN {filled['price_id']} END"
+    arms = [
+        f"WHEN BillingCurrency = {literal(row['currency'])}"
+        f" AND coalesce({sku}, {filled['sku']}) = {literal(row['sku'])}"
+        f" THEN abs({filled['quantity']}) * {_number(row['price'] * rate)}"
+        for row in prices
+    ]
+    return f"CASE {' '.join(arms)} END" if arms else "CAST(NULL AS DECIMAL(38, 2))"
 
 
 def _number(value: Decimal) -> str:

@@ -91,7 +91,7 @@ class PayeeExtract:
 
     def gather(self, facts: Facts, period: Period, known: datetime) -> None:
         """Add what the payee is credited in the period by these facts."""
-        plans = in_force(facts.plans, period)
+        plans = in_force(facts.agreed_plans, period)
         if not plans:
             return
         source, as_of = Source(facts.charges, facts.only), AsOf(period.last_day, known)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Problem, in_order
@@ -26,6 +27,8 @@ from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
+from fenrun.terms.in_plans import in_plan, tables_read, unread
+from fenrun.terms.rows import TABLES as TERMS
 
 _TABLES = ("book", "terms", "events")
 """The kinds of imports that hold tables of dated facts."""
@@ -56,6 +59,12 @@ class Facts:
     """Of some imports of charges, by id, the condition on those rows that are meant."""
     kept: KeptMonths | None = None
     """Where months are kept from one settlement to the next."""
+    terms: Sources = ()
+
+    @cached_property
+    def agreed_plans(self) -> tuple[Plan, ...]:
+        """The plans with what the terms say in the place of what they ask of these."""
+        return with_terms(self.plans, self.terms)
 
     def settle(
         self,
@@ -76,8 +85,19 @@ class Facts:
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
-        facts = (engine, source, self.book, self.plans, period, as_of)
-        return settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
+        facts = (engine, source, self.book, self.agreed_plans, period, as_of)
+        run = settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
+        found = self._problems_of_terms()
+        return replace(run, problems=tuple(in_order([*run.problems, *found]))) if found else run
+
+    def _problems_of_terms(self) -> list[Problem]:
+        """Return what is wrong with those of the terms that the plans read."""
+        tables = tables_read(self.plans)
+        if not tables:
+            return []
+        found = terms_of(self.terms)
+        read = replace(found, **{name: () for name in TERMS if name not in tables})
+        return [*problems_of_terms(read, listed_parties(self.book)), *unread(self.plans, read)]
 
     def earn(self, period: Period, known: datetime, result: str = "earnings") -> Run:
         """Settle the period up to a result of earning, the only table of the run. Raises Refused.
@@ -85,7 +105,7 @@ class Facts:
         That is `earnings`, or `earned_sums`.
         """
         source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
-        facts = (new_engine(), source, self.book, self.plans, period, as_of)
+        facts = (new_engine(), source, self.book, self.agreed_plans, period, as_of)
         return earn(*facts, self.kept, result)
 
 
@@ -94,7 +114,21 @@ def facts_as_of(store: Store, known: datetime) -> Facts:
     charges = tuple(store.imports("charges", known))
     book = sources_of(verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
-    return Facts(charges, book, plans, kept=kept_months(store))
+    terms = sources_of(verified(store.imports("terms", known)))
+    return Facts(charges, book, plans, kept=kept_months(store), terms=terms)
+
+
+def terms_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Import, ...]:
+    """Return the imports of terms known at a moment, if some of the plans read any."""
+    return tuple(store.imports("terms", known)) if tables_read(plans) else ()
+
+
+def with_terms(plans: Sequence[Plan], terms: Sources) -> tuple[Plan, ...]:
+    """Return plans with what the terms say in the place of what they ask of these."""
+    if not tables_read(plans):
+        return tuple(plans)
+    found = terms_of(terms)
+    return tuple(in_plan(plan, found) for plan in plans)
 
 
 def kept_months(store: Store) -> KeptMonths:
@@ -185,16 +219,17 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     book, terms, events = (
         sources_of(item for item in imports if item.kind == kind) for kind in _TABLES
     )
-    listed = {
-        party
-        for _, _, tables in book
-        if "parties" in tables
-        for party in tables["parties"]["party"].to_pylist()
-    }
+    listed = listed_parties(book)
     first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
     return in_order(problems)
+
+
+def listed_parties(book: Sources) -> set[str]:
+    """Return the parties that a book lists."""
+    parties = (tables["parties"]["party"] for _, _, tables in book if "parties" in tables)
+    return {party for column in parties for party in column.to_pylist()}
 
 
 def _is_mended(item: Import, imports: Sequence[Import]) -> bool:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,15 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.deliveries import undecided
-from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, plans_as_of
+from fenrun.settle.facts import (
+    Facts,
+    in_force,
+    kept_months,
+    knowledge_time,
+    plans_as_of,
+    terms_read,
+    with_terms,
+)
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.settle.row_order import ordered
@@ -47,6 +55,8 @@ class _Basis:
     plans: tuple[Plan, ...]
     charges: tuple[Import, ...]
     book: tuple[Import, ...]
+    terms: tuple[Import, ...]
+    """Those of plans that read any; else none."""
     period: Period
     known: datetime
 
@@ -57,9 +67,24 @@ class _Basis:
             ENGINE_VERSION,
             self.period.key,
             [item.id for item in self.charges],
-            [(item.id, show_moment(item.known)) for item in self.book],
+            _ids(self.book),
             [_plan_key(plan) for plan in self.plans],
+            *([_ids(self.terms)] if self.terms else []),
         )
+
+    def facts(self) -> Facts:
+        """Return the same as facts, of which nothing is kept. Raises Refused for edited files."""
+        book, terms = (sources_of(verified(items)) for items in (self.book, self.terms))
+        return Facts(self.charges, book, self.plans, terms=terms)
+
+    @cached_property
+    def agreed_plans(self) -> tuple[Plan, ...]:
+        """The plans with what the terms say in the place of what they ask of these."""
+        return with_terms(self.plans, sources_of(self.terms))
+
+
+def _ids(items: Sequence[Import]) -> list[tuple[str, str]]:
+    return [(item.id, show_moment(item.known)) for item in items]
 
 
 def _plan_key(plan: Plan) -> tuple[object, ...]:
@@ -89,11 +114,16 @@ def settle_workspace(
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept and not inspection:
-        verified([kept, *basis.book, *billed_in(basis.charges, charged(basis.plans, period))])
+        verified(
+            [
+                kept,
+                *basis.book,
+                *basis.terms,
+                *billed_in(basis.charges, charged(basis.plans, period)),
+            ]
+        )
         return _with_open(store, Settled(short(run_id), _kept_run(kept, basis)))
-    facts = Facts(
-        basis.charges, sources_of(verified(basis.book)), basis.plans, kept=kept_months(store)
-    )
+    facts = replace(basis.facts(), kept=kept_months(store))
     settle = inspection.settle if inspection else Facts.settle
     run = settle(facts, period, basis.known, progress)
     if not without_charges:
@@ -128,8 +158,7 @@ def settle_for_good(
     """
     basis = _basis(store, period, known, ())
     run_id = basis.run_id()
-    facts = Facts(basis.charges, sources_of(verified(basis.book)), basis.plans)
-    run = facts.settle(period, known, progress, by_customer=True)
+    run = basis.facts().settle(period, known, progress, by_customer=True)
     if not without_charges:
         _refuse_without_business(store, run)
     with tempfile.TemporaryDirectory(prefix="fenrun-run-") as scratch:
@@ -172,7 +201,7 @@ def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -
         raise refused("plan-missing", Place(str(store.path)), period=period.key)
     charges = tuple(store.imports("charges", known))
     book = tuple(store.imports("book", known))
-    return _Basis(plans, charges, book, period, known)
+    return _Basis(plans, charges, book, terms_read(store, plans, known), period, known)
 
 
 def _said(basis: _Basis, run: Run) -> dict[str, Any]:
@@ -207,7 +236,7 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     sources = {short(item.id): item.source for item in basis.charges}
     return Run(
         engine,
-        basis.plans,
+        basis.agreed_plans,
         basis.period,
         as_of,
         kept.problems,

@@ -16,7 +16,10 @@ from fenrun.credit.stored_charges import Source
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.rows import Plan
 
-CAUSES = ("late charge", "correction", "book change", "order registration", "plan version")
+CAUSES = (
+    *("late charge", "correction", "book change", "order registration", "plan version"),
+    "terms change",
+)
 """Why the pay of a period can come to differ.
 
 A correction is a charge of FOCUS class Correction, or a file that replaces another.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, fields
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -77,6 +78,11 @@ class Terms:
                 rows[-1] = rows[-1] | {"valid_to": row["valid_from"]}
             rows.append(row)
         return found
+
+    def listed_on(self, day: date) -> list[Known]:
+        """Return the list prices of a day."""
+        rows = (row for of_sku in self.listed().values() for row in of_sku)
+        return [row for row in rows if row["valid_from"] <= day < row["valid_to"]]
 
 
 def terms_of(sources: Sources) -> Terms:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fenrun.base.money import natural_type, parse_amount, show
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
+from fenrun.base.table import from_rows
 from fenrun.base.when import OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
 from fenrun.book import checks as book_checks
@@ -30,8 +31,12 @@ from fenrun.payout import checks as payout_checks
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
+from fenrun.settle.facts import with_terms
 from fenrun.settle.pipeline import settle_in_memory
 from fenrun.settle.settling import Settlement
+from fenrun.tables.kept import Sources
+from fenrun.tables.records import rows_from
+from fenrun.terms.read import LAYOUT as TERMS
 
 ISSUER = "case"
 """InvoiceIssuerName of a case's charges."""
@@ -177,6 +182,7 @@ class _Case:
     def read(self) -> None:
         """Read the facts and the expectations. Raises Refused."""
         facts_of_case(self.file, self.case, self.line)
+        terms_of_case(self.file, self.case, self.line)
         for expect, line in self._expected():
             self._period(expect, line)
 
@@ -228,7 +234,8 @@ class _Case:
         if key not in self.runs:
             book, charges = facts_of_case(self.file, self.case, self.line)
             sources = sources_from(book, self.file.source, _KNOWN)
-            self.runs[key] = settle_in_memory([self.file.plan], sources, charges, years, known)
+            plans = with_terms([self.file.plan], terms_of_case(self.file, self.case, self.line))
+            self.runs[key] = settle_in_memory(plans, sources, charges, years, known)
         return self.runs[key]
 
 
@@ -320,6 +327,20 @@ def facts_of_case(file: PlanFile, case: CaseText, line: int) -> tuple[Book, list
     accounts = [(line, row) for row in _accounts(charges, case.given.links)]
     book.links += book_from({"links": accounts}, file.source)[0].links
     return book, charges
+
+
+def terms_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
+    """Return the terms of a case. Raises Refused where they cannot be read."""
+    given = case.given.terms
+    for table in given.keys() - TERMS.columns.keys():
+        detail = Message("book-table", {"text": table, "tables": ", ".join(TERMS.columns)})
+        raise refused("plan-value", Place(file.source, line, "terms"), key="terms", detail=detail)
+    rows = {table: [(line, row) for row in _spread(own)] for table, own in given.items()}
+    found, problems = rows_from(rows, file.source, TERMS)
+    if problems:
+        raise Refused(problems)
+    tables = {table: from_rows(TERMS.rows[table], own) for table, own in found.items()}
+    return [(file.source, _KNOWN, tables)]
 
 
 def _accounts(
