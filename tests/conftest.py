@@ -16,6 +16,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 _SHARED = (
     "engine/test_spark",
+    "closing/test_agreed",
     "closing/test_closing",
     "portal/test_chain",
     "statement/test_golden",

@@ -352,17 +352,16 @@ def columns_of(tree: Tree) -> set[str]:
         if what == "column":
             found.add(name)
         elif what == "number":
-            found |= set(_compared(json.loads(name)))
+            found |= {*_compared(json.loads(name))}
         elif what == "date":
             found.add("ChargePeriodStart")
     return found
 
 
-def _compared(node: Tree) -> Iterator[str]:
-    """Yield the columns of numbers that a part of a condition compares."""
-    yield BASES.get(node[1], node[1]) if node[0] == "below" else node[1]
-    if node[0] == "below":
-        yield BASES.get(node[3], node[3])
+def _compared(node: Tree) -> list[str]:
+    """Return the columns of numbers that a part of a condition compares."""
+    names = (node[1], node[3]) if node[0] == "below" else (node[1],)
+    return [BASES.get(name, name) for name in names]
 
 
 def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:

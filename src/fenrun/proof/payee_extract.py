@@ -33,14 +33,15 @@ from fenrun.engine.choose import new_engine
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Plan
 from fenrun.proof.reading import Reading, is_override, plan_for
+from fenrun.proof.terms_extract import MASKED, known_terms, terms_extract
 from fenrun.settle.detail import detail_of
-from fenrun.settle.facts import Facts, in_force, plan_of
+from fenrun.settle.facts import Facts, in_force, plan_of, with_terms
 from fenrun.settle.touched import with_those_below
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest, verified
+from fenrun.tables.kept import Sources
+from fenrun.terms.in_plans import tables_read
 
-MASKED = "-"
-"""Stands for a party or subject whom the statement does not concern."""
 _NO_DAY = date(1970, 1, 1)
 _FIRST_ROW = 2
 """Rows are numbered anew: from the row after the header."""
@@ -125,12 +126,16 @@ class PayeeExtract:
         them.
         """
         plans = self._plans(store, known, named)
-        reading = Reading()
-        for _, file in plans:
-            reading.add(file.plan)
         items = _anonymous(store, "charges", known, named, set(self.rows))
         credited = [(item, self.rows_of(item)) for item in items]
         charges = [(item, _charges_of(item, rows)) for item, rows in credited if rows]
+        terms = self._terms(store, known, named, [file.plan for _, file in plans], charges)
+        reading = Reading()
+        for sources in known_terms(terms):
+            for plan in with_terms([file.plan for _, file in plans], sources):
+                reading.add(plan)
+        for item, ((_, _, tables),) in terms:
+            _add_tables(into, item, tables)
         subjects = _subjects_of(table for _, table in charges)
         units = {unit for _, table in charges for unit in _units_of(table, reading.units)}
         book = _BookOf(self, reading, subjects, end, units)
@@ -143,6 +148,21 @@ class PayeeExtract:
         for item, file in plans:
             said = manifest(item.source, item.known, {"plan": file.plan.id}, ())
             into.add("plans", item.id, said, partial(_write_plan, text=file.content))
+
+    def _terms(
+        self,
+        store: Store,
+        known: datetime,
+        named: set[str],
+        plans: Sequence[Plan],
+        charges: Sequence[tuple[Import, pa.Table]],
+    ) -> list[tuple[Import, Sources]]:
+        """Return the terms that the clauses of some plans read of the charges."""
+        if not tables_read(plans):
+            return []
+        items = _anonymous(store, "terms", known, named)
+        rows = [row for _, table in charges for row in table.to_pylist()]
+        return terms_extract(items, plans, self.customers, self.parties, rows)
 
     def rows_of(self, item: Import) -> set[int]:
         """Return the rows of an import of charges that concern the payee."""
