@@ -29,6 +29,7 @@ from fenrun.statement.run import Run
 from fenrun.store.digests import digests
 from fenrun.store.facts import Import
 from fenrun.whatif.cases import charge_table
+from tests.auditor import agreed
 from tests.auditor.auditor import Answer, audit
 from tests.auditor.auditor import Book as Facts
 
@@ -115,11 +116,13 @@ def answers_for(
     plans: Sequence[Plan],
     period: str,
     known: datetime = KNOWN,
+    terms: agreed.Rows = (),
 ) -> dict[str, Answer]:
     """The auditor's answers to the same question, by plan."""
     span = parse_period(period).span
     book = Facts(
-        [(since, row) for since, one in books for rows in one.tables().values() for row in rows]
+        [(since, row) for since, one in books for rows in one.tables().values() for row in rows],
+        terms,
     )
     with localcontext(Context(prec=100)):  # whatever other tests of the process have set
         return {
