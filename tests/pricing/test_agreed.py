@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fenrun.pricing.agreements import Agreements, Drawdown, agreements_of
+from fenrun.pricing.breaches import breaches_of
 from fenrun.pricing.coupons import Coupons, coupons_of
 from tests.command import fenrun
-from tests.pricing.workspace import Charge, book, charge, workspace
+from tests.pricing.workspace import MONTH, Charge, book, charge, workspace
 
 COUPONS = """coupons:
   - {coupon: C1, customer: K1, covers: ServiceName = 'GPU', amount: 50000, currency: CNY,
@@ -80,6 +81,31 @@ def test_what_is_left_of_a_coupon_expires_with_its_days(tmp_path: Path) -> None:
     assert coupons_of(store, date(2024, 9, 1)).balances[0].spent == 0
 
 
+def test_what_is_left_of_a_coupon_is_issued_again_and_cannot_be_spent_twice(tmp_path: Path) -> None:
+    again = COUPONS + (
+        "  - {coupon: C3, customer: K1, amount: 20000, currency: CNY, from: 2024-09-10,"
+        " reissues: C1}\n"
+    )
+    later = {"ChargePeriodStart": "2024-09-12T00:00:00Z", "ChargePeriodEnd": "2024-09-13T00:00:00Z"}
+    charges = [_credit("A1", "C1", "25000"), _credit("A1", "C1", "6000", **later)]
+    charges.append(_credit("A1", "C3", "20000", ServiceName="CDN", **later))
+    store = workspace(tmp_path, charges, book("K1"), again)
+    found = coupons_of(store, END)
+    first, _, third = found.balances
+    assert (first.spent, first.diverted, first.reissued, first.expired) == (
+        25_000,
+        6000,
+        20_000,
+        -1000,
+    )
+    assert (third.granted, third.spent, third.left) == (20_000, 20_000, 0)
+    assert [(one.coupon, one.reason) for one in found.diverted] == [("C1", "amount")]
+    (problem,) = found.problems
+    assert (problem.code, problem.values["amount"]) == ("coupon-reissued", "1,000.00 CNY")
+    said = breaches_of(store, MONTH).diverted
+    assert [(one.coupon, one.amount, one.rows) for one in said] == [("C1", 6000, ["charges.csv:3"])]
+
+
 @given(
     st.lists(
         st.tuples(
@@ -97,7 +123,7 @@ def test_the_balances_of_coupons_conserve(
     charges = [_credit(a, c, str(amount), ServiceName=s) for a, c, amount, s in spent]
     found = _coupons(tmp_path_factory.mktemp("coupons"), [*charges, charge("A1", "1")])
     for one in found.balances:
-        assert one.granted == one.spent + one.diverted + one.left
+        assert one.granted == one.spent + one.diverted + one.reissued + one.left
         mine = [amount for _, coupon, amount, _ in spent if coupon == one.coupon]
         assert one.spent + one.diverted == sum(mine)
         assert one.spent <= one.granted

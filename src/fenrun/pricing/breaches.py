@@ -16,10 +16,11 @@ from typing import Any
 
 from fenrun.base.money import decimals
 from fenrun.base.problem import Place, Problem
-from fenrun.base.when import Period
+from fenrun.base.when import Period, Span
 from fenrun.base.words import Unreadable
 from fenrun.engine.dialect import literal
 from fenrun.pricing.charges import PricedCharges, charges_of
+from fenrun.pricing.coupons import Spent, coupons_of
 from fenrun.pricing.lines import WIDE
 from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_terms
@@ -88,33 +89,43 @@ class StepTime:
 
 @dataclass(frozen=True)
 class Breaches:
-    """The sales below floors of a period, and the approvals that were asked for."""
+    """The sales below floors and coupons diverted in a period, and the approvals asked for."""
 
     period: Period
     breaches: Sequence[Sale]
     covered: Sequence[Sale]
+    diverted: Sequence[Spent]
+    """What is spent of coupons otherwise than they were granted."""
     steps: Sequence[StepTime]
     problems: Sequence[Problem]
 
 
 def breaches_of(store: Store, period: Period, known: datetime | None = None) -> Breaches:
-    """Return what was sold below a floor in a period, as known at a moment or as last known."""
+    """Return what was sold below a floor in a period, as known at a moment or as last known.
+
+    An approval with an amount is used up by what came before the period, too.
+    """
     moment = knowledge_time(store, known)
-    terms, charges = known_terms(store, moment), charges_of(store, period.span, moment)
+    terms = known_terms(store, moment)
     chains = terms.chains()
+    is_used_up = any(chain.first["amount"] is not None for chain in chains)
+    start = date.min if is_used_up else period.span.start
+    charges = charges_of(store, Span(start, period.span.end), moment)
     met = _met(charges, terms, chains)
     steps = ("met_groups", "priced_shares", "met_rows")
     rows = charges.run(*steps, terms=met) if met else []
     sales = _Sales(terms, chains, charges)
     for row in rows:
-        sales.add(row)
+        sales.add(row, row["month"] >= period.span.start)
+    coupons = coupons_of(store, period.last_day, moment, since=period.span.start)
     found = sorted(sales.found.values(), key=lambda sale: (sale.floor, sale.customer, sale.sold_by))
     return Breaches(
         period,
         [sale for sale in found if not sale.approval],
         [sale for sale in found if sale.approval],
+        coupons.diverted,
         list(_step_times(chains, moment)),
-        [*terms.problems, *_unknown(rows, terms)],
+        [*terms.problems, *_unknown(rows, terms), *coupons.problems],
     )
 
 
@@ -192,14 +203,14 @@ class _Sales:
         """The amount that is billed under each approval so far."""
         self._links: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Take up a charge of a customer that is below floors."""
+    def add(self, row: Mapping[str, Any], is_asked: bool) -> None:
+        """Take up a charge of a customer that is below floors; if not asked, what it uses up."""
         floors = [term.removeprefix(_FLOOR) for term in row["met"] if term.startswith(_FLOOR)]
         if not floors:
             return
         sold_by = self._sold_by(row)
         approval, others = self._approval(row, sold_by)
-        for floor in sorted(floors):
+        for floor in sorted(floors) if is_asked else ():
             key = (floor, row["customer"], *sold_by, approval, row["currency"])
             if key not in self.found:
                 self.found[key] = self._sale(floor, row, sold_by, approval)

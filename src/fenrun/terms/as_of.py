@@ -139,6 +139,11 @@ def _of_coupons(terms: Terms) -> Iterator[Problem]:
             values = {"coupon": row["coupon"], "approval": row["approval"]}
             code = "coupon-unapproved" if state != "missing" else "approval-unknown"
             yield Problem(code, _place(row, "approval"), values)
+        before = {one["coupon"]: one for one in terms.coupons}.get(row.get("reissues") or "")
+        same = ("customer", "currency")
+        if row.get("reissues") and (not before or any(row[n] != before[n] for n in same)):
+            values = {"coupon": row["coupon"], "before": row["reissues"]}
+            yield Problem("coupon-of-another", _place(row, "reissues"), values)
 
 
 def _of_parties(terms: Terms, parties: Set[str]) -> Iterator[Problem]:

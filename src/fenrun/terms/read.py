@@ -81,6 +81,7 @@ COLUMNS = {
         "to": False,
         "granted_by": False,
         "approval": False,
+        "reissues": False,
     },
     "prices": {
         "sku": True,
@@ -208,6 +209,7 @@ def _coupon(row: Fields) -> list[Coupon]:
         valid_to=end,
         granted_by=row.text("granted_by", ""),
         approval=row.text("approval", ""),
+        reissues=row.text("reissues", ""),
         row_no=row.row_no,
     )
     return [made]

@@ -140,6 +140,8 @@ class Coupon:
     """Who granted it."""
     approval: str
     """The approval by which; empty for none."""
+    reissues: str
+    """The coupon of which this one grants what was left; empty for none."""
     row_no: int
     """Row or line in the source."""
 

@@ -36,6 +36,8 @@ from fenrun.settle.pipeline import settle_in_memory
 from fenrun.settle.settling import Settlement
 from fenrun.tables.kept import Sources
 from fenrun.tables.records import rows_from
+from fenrun.terms.as_of import terms_of
+from fenrun.terms.in_plans import unread
 from fenrun.terms.read import LAYOUT as TERMS
 
 ISSUER = "case"
@@ -196,6 +198,9 @@ class _Case:
                 if problem.severity == ERROR:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
+        said = terms_of(terms_of_case(self.file, self.case, self.line))
+        for problem in unread([self.file.plan], said):
+            found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
     def _expected(self) -> Iterator[tuple[CaseExpect, int]]:
