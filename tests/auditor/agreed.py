@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from fenrun.events.rows import Event
 from fenrun.plan.conditions import parse
 from fenrun.terms.rows import Agreement, Approval, Coupon, Floor, Price
 
@@ -21,11 +22,24 @@ def is_so(what: str, scene: Any) -> bool:
     if what == "floor breached":
         floors = (row for row in scene.book.terms if isinstance(row, Floor))
         return any(_is_breached(row, scene) for row in floors)
+    if what == "consented":
+        return _has_consented(scene)
     is_credit = scene.charge.get("ChargeCategory") == "Credit"
     spends = is_credit and scene.charge.get("x_CouponId") is not None
     coupons = (row for row in scene.book.terms if isinstance(row, Coupon))
     granted = spends and any(_is_granted(row, scene) for row in coupons)
     return granted if what == "coupon as granted" else spends and not granted
+
+
+def _has_consented(scene: Any) -> bool:
+    """Tell if the last that the customer said of the party by that day is its consent."""
+    said = [
+        (row.at, row.event, row.kind)
+        for row in scene.book.terms
+        if isinstance(row, Event) and row.at.date() <= scene.day
+        if (row.customer, row.party) == (scene.customer, scene.link.party)
+    ]
+    return bool(said) and max(said)[2] == "consent"
 
 
 def kinds(scene: Any) -> set[str]:

@@ -11,9 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fenrun.base.table import from_rows
+from fenrun.events.consents import as_labels
+from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.settle.facts import with_terms
 from fenrun.tables.kept import Sources
+from fenrun.tables.layout import Layout
 from fenrun.tables.records import rows_from
 from fenrun.terms.read import LAYOUT
 from tests.auditor.compare import answers_for, differences, run_engine
@@ -31,7 +34,10 @@ _ASKED = (
         "x_Owner != RegionId",
     ),
 )
-_OF_CREDITS = ("RegionId != payee.level", "x_Owner = payee.party", "x_Owner = previous.party")
+_OF_CREDITS = (
+    *("consented", "consented"),
+    *("RegionId != payee.level", "x_Owner = payee.party", "x_Owner = previous.party"),
+)
 Row = dict[str, str]
 
 
@@ -130,14 +136,32 @@ def charges(draw: st.DrawFn, mark: str) -> list[dict[str, Any]]:
     return found
 
 
-def read_terms(rows: dict[str, list[Row]]) -> tuple[list[Any], Sources]:
-    """Terms as rows, and as a settlement takes them."""
+@st.composite
+def events(draw: st.DrawFn, mark: str) -> list[Row]:
+    """What customers say of partners and reps."""
+    said = st.tuples(
+        worlds.days,
+        st.integers(0, 5),
+        st.sampled_from(("consent", "consent", "refusal", "association")),
+        st.sampled_from(worlds.CUSTOMERS),
+        st.sampled_from((*worlds.PARTNERS, *worlds.REPS)),
+    )
+    return [
+        {"event": f"{n}{mark}", "at": f"{day}T12:0{minute}", "kind": kind}
+        | {"customer": customer + mark, "party": party + mark}
+        for n, (day, minute, kind, customer, party) in enumerate(draw(st.lists(said, max_size=8)))
+    ]
+
+
+def read(rows: dict[str, list[Row]], layout: Layout) -> tuple[list[Any], Sources]:
+    """Terms or events as rows, and as a settlement takes them."""
     records = {name: list(enumerate(own, 2)) for name, own in rows.items()}
-    found, problems = rows_from(records, "terms", LAYOUT)
+    found, problems = rows_from(records, layout.kind, layout)
     assert not problems, problems
-    tables = {name: from_rows(LAYOUT.rows[name], own) for name, own in found.items()}
-    flat = [row for own in found.values() for row in own if row.valid_from < row.valid_to]
-    return flat, [("terms", datetime(2023, 1, 1), tables)]
+    tables = {name: from_rows(layout.rows[name], own) for name, own in found.items()}
+    flat = [row for own in found.values() for row in own]
+    kept = [row for row in flat if not hasattr(row, "valid_to") or row.valid_from < row.valid_to]
+    return kept, [(layout.kind, datetime(2023, 1, 1), tables)]
 
 
 @settings(max_examples=int(os.environ.get("FENRUN_EXAMPLES", "72")) // 6)
@@ -148,8 +172,10 @@ def test_engine_and_auditor_agree_on_terms(data: st.DataObject) -> None:
     for mark in MARKS:
         for name, own in data.draw(terms(mark)).items():
             said[name] += own
-    flat, sources = read_terms(said)
+    flat, sources = read(said, LAYOUT)
+    done, what = read({"events": [row for m in MARKS for row in data.draw(events(m))]}, EVENTS)
     books, plan = data.draw(worlds.books_of(MARKS)), data.draw(plans()).plan
     in_bulk, period = data.draw(st.booleans()), data.draw(worlds.periods)
-    run = run_engine(rows, books, with_terms([plan], sources), period, in_bulk)
-    assert not differences(run, answers_for(rows, books, [plan], period, terms=flat))
+    agreed = with_terms([plan], sources, what)
+    run = run_engine(rows, books, agreed, period, in_bulk, more=as_labels([plan], what))
+    assert not differences(run, answers_for(rows, books, [plan], period, terms=[*flat, *done]))

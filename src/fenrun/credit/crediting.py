@@ -107,12 +107,16 @@ def _kind(node: Tree) -> str:
         return "link" if {node[1], node[-1]} & set(LINK_DATES) else "customer"
     if node[0] in ("held", "paired"):
         return "customer"
+    if node[0] == "labelled":
+        return "link"
     prefixes = {name.partition(".")[0] for name in _names_in(node)}
     return "link" if prefixes & set(_LEAF_OF_LINK) else "customer"
 
 
 def _names_in(node: Tree) -> list[str]:
     """Return the names that a part of a condition reads, one or two."""
+    if node[0] == "labelled":
+        return []
     return node[1:] if node[0] in PAIRS else node[1:2]
 
 
@@ -525,6 +529,8 @@ class Crediting:
     def _link_fact(self, node: Tree) -> str:
         if node[0] in ("within", "dated"):
             return self._flag(f"coalesce({_dates(node, self._link_date)}, false)")
+        if node[0] == "labelled":
+            return self._flag(f"p{self.leaves.link.index(node)}.value IS NOT NULL")
         if node[0] in PAIRS:
             place = self.leaves.link.index(node)
             return self._flag(_pair(node, lambda n, i: self._of_link(n, f"p{place}_{i}")))
@@ -568,6 +574,8 @@ class Crediting:
             if node[0] in PAIRS:
                 for number, name in enumerate(node[1:]):
                     found += self._label_of_holder(name, f"p{place}_{number}")
+            elif node[0] == "labelled":
+                found.append(self._labelled(node, f"p{place}"))
             elif node[0] in ("in", "starts", "missing"):
                 found += self._label_of_holder(node[1], f"p{place}")
         if "first purchase" in dated:
@@ -580,6 +588,16 @@ class Crediting:
                 "LEFT JOIN customer_since AS claim_since ON claim_since.customer = d.customer"
             )
         return "".join(f"\n{join}" for join in found)
+
+    def _labelled(self, node: Tree, alias: str) -> str:
+        """Return the join that brings the customer's label that stands for a link's holder."""
+        code = self.codes.of
+        arms = " ".join(f"WHEN {code(party)} THEN {code(label)}" for party, label in node[1])
+        label = f"CASE h.party {arms} END" if arms else "0"
+        return (
+            f"LEFT JOIN labels AS {alias} ON {alias}.party = d.customer AND {alias}.label = {label}"
+            f" AND {alias}.valid_from <= d.day AND d.day < {alias}.valid_to"
+        )
 
     def _label_of_holder(self, name: str, alias: str) -> list[str]:
         """Return the join that brings a label of who holds a link, or held it before, if any."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from fenrun.base.money import show_rate
@@ -12,9 +12,10 @@ from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.plan.compile_earn import check_tables, compile_earn
 from fenrun.plan.compile_tables import compile_tables
 from fenrun.plan.draft import Draft, titles
-from fenrun.plan.meaning import digests
+from fenrun.plan.meaning import with_digests
 from fenrun.plan.phrases import DrawText, FormText, InstalmentText, TaxRate
 from fenrun.plan.rows import (
+    CountedFigure,
     CreditClause,
     CreditRole,
     Exclusion,
@@ -56,9 +57,9 @@ def compile_plan(draft: Draft) -> Plan:
         instalments=tuple(paid.instalments),
         forms=tuple(paid.forms),
         funds=tuple(paid.funds),
+        figures=tuple(_figures(draft)),
     )
-    money, words = digests(rows)
-    return replace(rows, terms=(replace(rows.terms[0], money=money, words=words),))
+    return with_digests(rows)
 
 
 def _terms(draft: Draft) -> Terms:
@@ -164,6 +165,14 @@ def _exclusions(draft: Draft) -> list[Exclusion]:
                 draft.unknown_name((*path, "applies to"), component, "no-component", components)
             found.append(Exclusion(draft.plan_id, rule, rank, component, start, end))
     return found
+
+
+def _figures(draft: Draft) -> Iterator[CountedFigure]:
+    """Yield the figures that are counted from agreements."""
+    for name, words in draft.text.figures.items():
+        rule = draft.rule(("figures", name), f"figures.{name}", "figure", words, name)
+        counts, _, kind = words.split()
+        yield CountedFigure(draft.plan_id, rule, name, counts, kind)
 
 
 @dataclass

@@ -19,6 +19,7 @@ What the terms say of a charge (`approved`, `agreement.kind` ...) is put in its 
 is credited (see terms/in_plans.py), by parts that no plan can write:
 
   ["charge", tree]  of the charge alone, asked as one; it can ask for the day
+  ["labelled", [[party, label]]]  of the customer, by the label that stands for who is credited
   ["held", role, party]  ["paired", column, [[text, customer]]]  ["below", cost, rate, column]
 """
 
@@ -49,6 +50,8 @@ PREFIXES = ("payee", "previous", "closing", "link", "agreement")
 """What can stand before a point."""
 AGREEMENT = "agreement.kind"
 """The kind of an agreement under which a charge is."""
+CONSENTED = "consented"
+"""That the customer has consented to who is credited."""
 LINK_DATES = ("association", "first purchase")
 """The day since which the credited party holds its role without a break; the first day after it on
 which the customer was charged anything."""
@@ -81,7 +84,7 @@ SIZE: "<=" | ">=" | "<" | ">"
 RATE: /[0-9][0-9.]*\s*[%％]/
 NUMBER: /-?[0-9][0-9,_]*(\.[0-9]+)?/
 UNIT: /(day|month)s?/
-TERM.4: /(approved|floor\s+breached|coupon\s+as\s+granted|coupon\s+diverted)\b__NOT_A_NAME__/
+TERM.4: /(approved|floor\s+breached|coupon\s+(as\s+granted|diverted)|consented)\b__NOT_A_NAME__/
 DAY: "day"
 ASSOCIATION: "association"
 FIRST.3: /first\s+purchase\b/
@@ -216,7 +219,7 @@ def _check(node: Tree, about: About) -> None:
     elif node[0] in ("same", "differ"):
         _check_pair(node)
     for what, name in reads(node):
-        if what not in READS[about]:
+        if what not in READS[about] or (name == CONSENTED and about != "credit"):
             raise ConditionError(repr(name), f"condition-of-{about}")
 
 
@@ -310,6 +313,8 @@ def reads(tree: Tree) -> set[tuple[str, str]]:
             found |= {_named(node[1]), _named("customer")}
         elif node[0] in ("same", "differ"):
             found |= {_named(node[1]), _named(node[2])}
+        elif node[0] == "labelled":
+            found.add(_named("payee.party"))
         elif node[0] not in ("all", "any", "not"):
             found.add(_read(node))
     return found

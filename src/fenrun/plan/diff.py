@@ -27,6 +27,7 @@ _OWNER = {
     "columns": "table_id",
     "bands": "table_id",
     "pay": "rule_id",
+    "figures": "rule_id",
 }
 
 

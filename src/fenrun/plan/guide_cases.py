@@ -72,7 +72,7 @@ def _facts(case: CaseText, currency: str, lang: str) -> Iterator[str]:
         values = {"party": _spread(row["party"], lang), "figure": row["figure"]}
         period = _spread(row["period"], lang)
         yield say("guide-fact-figure", lang, amount=amount, period=period, **values)
-    for table, rows in given.terms.items():
+    for table, rows in [*given.terms.items(), ("events", given.events)]:
         for row in rows:
             said = ", ".join(f"{name} {value}" for name, value in row.items())
             yield say("guide-fact-term", lang, table=table, said=said)

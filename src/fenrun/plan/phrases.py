@@ -27,8 +27,10 @@ from fenrun.base.money import (
 from fenrun.base.words import Unreadable, say
 from fenrun.plan.bands import BOUNDS, VALUE, Bounds, limit_words, one_space, read_bounds
 from fenrun.plan.vocabulary import (
+    AGREEMENT_KINDS,
     BASES,
     COMPARISONS,
+    COUNTED_FIGURES,
     COUNTS,
     DRAW_KINDS,
     MONTHS,
@@ -68,6 +70,7 @@ _BLANKS = {
     "TABLE": NAME,
     "NAME": NAME,
     "N": r"[1-9]\d{0,2}",
+    "KIND": f"(?:{'|'.join(AGREEMENT_KINDS)})",
 }
 """What may stand in the blanks of a form."""
 
@@ -100,6 +103,7 @@ _BLANKS_OF = {
 READING_FORMS = tuple(
     f"{reading} {form}".rstrip() for reading in READINGS for form in _BLANKS_OF.get(reading, ("",))
 )
+COUNTED_FORMS = tuple(f"{what} of KIND" for what in COUNTED_FIGURES)
 COMPARISON_FORMS = (
     *COMPARISONS[:3],
     "N periods before",

@@ -397,6 +397,19 @@ class Fund:
 
 
 @dataclass(frozen=True)
+class CountedFigure:
+    """A figure that is counted from agreements. Grain: plan, figure."""
+
+    plan_id: str
+    rule_id: str
+    figure: str
+    counts: str
+    """One of COUNTED_FIGURES."""
+    kind: str
+    """The kind of the agreements."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan as read: its tables."""
 
@@ -417,6 +430,7 @@ class Plan:
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
     funds: tuple[Fund, ...]
+    figures: tuple[CountedFigure, ...]
 
     @property
     def id(self) -> str:
@@ -442,5 +456,6 @@ ROW_TYPES: dict[str, type] = {
     "instalments": Instalment,
     "forms": Form,
     "funds": Fund,
+    "figures": CountedFigure,
 }
 """The row type of each of a plan's tables, in the order of Plan's fields."""

@@ -18,6 +18,7 @@ from fenrun.plan import phrases
 from fenrun.plan.bands import BandText, read_band
 from fenrun.plan.phrases import (
     COMPARISON_FORMS,
+    COUNTED_FORMS,
     FIGURE_FORMS,
     READING_FORMS,
     CapText,
@@ -75,6 +76,7 @@ PaysOn = Annotated[
     ),
 ]
 Comparison = Annotated[str, one_of(*COMPARISON_FORMS)]
+Counted = Annotated[str, one_of(*COUNTED_FORMS)]
 Times = Annotated[str, one_of(*(f"TABLE by {form}" for form in READING_FORMS))]
 ChargeDay = Annotated[str, one_of(*CHARGE_DAYS, "x_COLUMN")]
 
@@ -674,6 +676,9 @@ class CaseGiven(Text):
             "Tables as in a file of terms: agreements, floors, approvals, coupons, prices."
         ),
     )
+    events: list[dict[str, str]] = Field(
+        [], description="As in a file of events: consents and refusals."
+    )
     charges: list[dict[str, str]] = Field(
         description=(
             "customer; day (and month, where it is billed later), month or months (first..last); "
@@ -775,6 +780,15 @@ class PlanText(Text):
     )
     credit: CreditGroup = Field(description="Who is credited for what.")
     exclude: list[ExcludeText] = Field([], description="What does not count.")
+    figures: dict[Id, Counted] = Field(
+        {},
+        description=(
+            "Figures that are counted from agreements, not typed in the book, for the partner and "
+            "the customer of each: `renewed of subscription` (how much of what ends in the period "
+            "is agreed anew, for the same customer and charges, from the day on which it ends), "
+            "`recognised of prepay` (what of the amounts is for the days of the period)."
+        ),
+    )
     tables: dict[Id, list[TableText]] = Field(
         {}, description="Rate tables by id, each a list of dated versions."
     )

@@ -30,10 +30,11 @@ from fenrun.charges.rows import ORDER
 from fenrun.charges.stored import move_files, read_charges, write_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
+from fenrun.events.consents import asks_consent
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Plan
 from fenrun.proof.reading import Reading, is_override, plan_for
-from fenrun.proof.terms_extract import MASKED, known_terms, terms_extract
+from fenrun.proof.terms_extract import MASKED, consents_extract, known_terms, terms_extract
 from fenrun.settle.detail import detail_of
 from fenrun.settle.facts import Facts, in_force, plan_of, with_terms
 from fenrun.settle.touched import with_those_below
@@ -96,7 +97,8 @@ class PayeeExtract:
         if not plans:
             return
         source, as_of = Source(facts.charges, facts.only), AsOf(period.last_day, known)
-        run = Run(new_engine(), plans, period, as_of, (), source, lambda: facts.book)
+        whole = [*facts.agreed_book, *facts.figures(period)]
+        run = Run(new_engine(), plans, period, as_of, (), source, lambda: whole)
         book = book_of(facts.book)
         held = book.links.filter(pc.equal(book.links["party"], self.payee))
         self.roles |= set(held["role"].to_pylist())
@@ -136,6 +138,9 @@ class PayeeExtract:
                 reading.add(plan)
         for item, ((_, _, tables),) in terms:
             _add_tables(into, item, tables)
+        if asks_consent([file.plan for _, file in plans]):
+            for item in _anonymous(store, "events", known, named):
+                _add_tables(into, item, consents_extract(item, self.customers, self.parties))
         subjects = _subjects_of(table for _, table in charges)
         units = {unit for _, table in charges for unit in _units_of(table, reading.units)}
         book = _BookOf(self, reading, subjects, end, units)

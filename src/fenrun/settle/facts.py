@@ -14,10 +14,12 @@ from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.book.in_words import KnownBook
 from fenrun.credit.stored_charges import Source
+from fenrun.earn.calendar import charged
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
 from fenrun.events.as_of import events_of
+from fenrun.events.consents import as_labels, asks_consent, with_consents
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
 from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
@@ -27,6 +29,7 @@ from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
+from fenrun.terms.counted import counted_figures, uncounted
 from fenrun.terms.in_plans import in_plan, tables_read, unread
 from fenrun.terms.rows import TABLES as TERMS
 
@@ -60,11 +63,17 @@ class Facts:
     kept: KeptMonths | None = None
     """Where months are kept from one settlement to the next."""
     terms: Sources = ()
+    events: Sources = ()
 
     @cached_property
     def agreed_plans(self) -> tuple[Plan, ...]:
-        """The plans with what the terms say in the place of what they ask of these."""
-        return with_terms(self.plans, self.terms)
+        """The plans with what terms and events say in the place of what they ask of these."""
+        return with_terms(self.plans, self.terms, self.events)
+
+    @cached_property
+    def agreed_book(self) -> Sources:
+        """The book with what plans ask of events."""
+        return [*self.book, *as_labels(self.plans, self.events)]
 
     def settle(
         self,
@@ -85,10 +94,15 @@ class Facts:
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
-        facts = (engine, source, self.book, self.agreed_plans, period, as_of)
-        run = settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
+        facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
+        more = (inspect, by_customer, self.figures(period))
+        run = settle(*facts, progress, sources, make, self.kept, *more)
         found = self._problems_of_terms()
         return replace(run, problems=tuple(in_order([*run.problems, *found]))) if found else run
+
+    def figures(self, period: Period) -> Sources:
+        """Return the figures that the plans count from agreements, as a period needs them."""
+        return figures_counted(self.plans, self.terms, period)
 
     def _problems_of_terms(self) -> list[Problem]:
         """Return what is wrong with those of the terms that the plans read."""
@@ -97,7 +111,11 @@ class Facts:
             return []
         found = terms_of(self.terms)
         read = replace(found, **{name: () for name in TERMS if name not in tables})
-        return [*problems_of_terms(read, listed_parties(self.book)), *unread(self.plans, read)]
+        return [
+            *problems_of_terms(read, listed_parties(self.book)),
+            *unread(self.plans, read),
+            *uncounted(self.plans, read, self.book),
+        ]
 
     def earn(self, period: Period, known: datetime, result: str = "earnings") -> Run:
         """Settle the period up to a result of earning, the only table of the run. Raises Refused.
@@ -105,8 +123,8 @@ class Facts:
         That is `earnings`, or `earned_sums`.
         """
         source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
-        facts = (new_engine(), source, self.book, self.agreed_plans, period, as_of)
-        return earn(*facts, self.kept, result)
+        facts = (new_engine(), source, self.agreed_book, self.agreed_plans, period, as_of)
+        return earn(*facts, self.kept, result, self.figures(period))
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
@@ -114,8 +132,8 @@ def facts_as_of(store: Store, known: datetime) -> Facts:
     charges = tuple(store.imports("charges", known))
     book = sources_of(verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
-    terms = sources_of(verified(store.imports("terms", known)))
-    return Facts(charges, book, plans, kept=kept_months(store), terms=terms)
+    terms, events = (sources_of(verified(store.imports(k, known))) for k in ("terms", "events"))
+    return Facts(charges, book, plans, kept=kept_months(store), terms=terms, events=events)
 
 
 def terms_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Import, ...]:
@@ -123,10 +141,16 @@ def terms_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Im
     return tuple(store.imports("terms", known)) if tables_read(plans) else ()
 
 
-def with_terms(plans: Sequence[Plan], terms: Sources) -> tuple[Plan, ...]:
-    """Return plans with what the terms say in the place of what they ask of these."""
+def events_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Import, ...]:
+    """Return the imports of events known at a moment, if some of the plans read any."""
+    return tuple(store.imports("events", known)) if asks_consent(plans) else ()
+
+
+def with_terms(plans: Sequence[Plan], terms: Sources, events: Sources = ()) -> tuple[Plan, ...]:
+    """Return plans with what terms and events say in the place of what they ask of these."""
+    plans = tuple(with_consents(plan, events) for plan in plans)
     if not tables_read(plans):
-        return tuple(plans)
+        return plans
     found = terms_of(terms)
     return tuple(in_plan(plan, found) for plan in plans)
 
@@ -224,6 +248,14 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
     return in_order(problems)
+
+
+def figures_counted(plans: Sequence[Plan], terms: Sources, period: Period) -> Sources:
+    """Return the figures that plans count from agreements, as far as a period needs them."""
+    if not any(plan.figures for plan in plans):
+        return ()
+    first, _ = charged(plans, period)
+    return counted_figures(plans, terms_of(terms), first, period.span.end)
 
 
 def listed_parties(book: Sources) -> set[str]:

@@ -68,6 +68,7 @@ def settle(
     kept: KeptMonths | None = None,
     inspect: Inspect = lambda settling, charges: None,
     by_customer: bool = False,
+    figures: Sources = (),
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
@@ -75,13 +76,14 @@ def settle(
     of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
     unless that is quicker. `inspect` is shown the settlement while its tables are there.
-    `by_customer`, the engine also keeps what lines measure of each customer. Raises
-    Refused where the plans cannot be settled as one, where exact arithmetic does not fit, or where
-    an invariant breaks.
+    `by_customer`, the engine also keeps what lines measure of each customer. `figures` are those
+    that are counted: a part of the book on which no measure rests. Raises Refused where the plans
+    cannot be settled as one, where exact arithmetic does not fit, or where an invariant breaks.
     """
     plans = _as_known(plans, as_of)
     stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
-    facts = book_of(book)
+    whole = [*book, *figures]
+    facts = book_of(whole)
 
     def settle_by(runner: Runner) -> list[Problem]:
         progress("credit")
@@ -103,7 +105,7 @@ def settle(
         return problems
 
     problems = tuple(in_order(_in_schema(stored, facts, settle_by, make)))
-    return Run(engine, tuple(plans), period, as_of, problems, charges, lambda: book, sources or {})
+    return Run(engine, tuple(plans), period, as_of, problems, charges, lambda: whole, sources or {})
 
 
 def earn(
@@ -115,6 +117,7 @@ def earn(
     as_of: AsOf,
     kept: KeptMonths | None = None,
     result: str = "earnings",
+    figures: Sources = (),
 ) -> Run:
     """Settle as `settle` does, up to a `result` of earning: the engine keeps that table alone.
 
@@ -124,7 +127,8 @@ def earn(
     """
     plans = _as_known(plans, as_of)
     stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
-    facts = book_of(book)
+    whole = [*book, *figures]
+    facts = book_of(whole)
 
     def settle_by(runner: Runner) -> None:
         settling = Settling(runner, plans, period, facts, stored.scale)
@@ -140,7 +144,7 @@ def earn(
         load_results(settling.settled(problems), engine, result)
 
     _in_schema(stored, facts, settle_by, None)
-    return Run(engine, tuple(plans), period, as_of, (), charges, lambda: book)
+    return Run(engine, tuple(plans), period, as_of, (), charges, lambda: whole)
 
 
 def settle_in_memory(

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, in_order, refused
 from fenrun.base.when import AsOf, Period, show_moment
-from fenrun.book.as_of import sources_of
+from fenrun.book.as_of import Sources, sources_of
 from fenrun.credit.stored_charges import Source, billed_in
 from fenrun.earn.calendar import charged
 from fenrun.engine.duckdb import DuckDB
@@ -25,6 +25,7 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.deliveries import undecided
 from fenrun.settle.facts import (
     Facts,
+    events_read,
     in_force,
     kept_months,
     knowledge_time,
@@ -57,6 +58,8 @@ class _Basis:
     book: tuple[Import, ...]
     terms: tuple[Import, ...]
     """Those of plans that read any; else none."""
+    events: tuple[Import, ...]
+    """The same of events."""
     period: Period
     known: datetime
 
@@ -69,18 +72,19 @@ class _Basis:
             [item.id for item in self.charges],
             _ids(self.book),
             [_plan_key(plan) for plan in self.plans],
-            *([_ids(self.terms)] if self.terms else []),
+            *(_ids(items) for items in (self.terms, self.events) if items),
         )
 
     def facts(self) -> Facts:
         """Return the same as facts, of which nothing is kept. Raises Refused for edited files."""
-        book, terms = (sources_of(verified(items)) for items in (self.book, self.terms))
-        return Facts(self.charges, book, self.plans, terms=terms)
+        items = (self.book, self.terms, self.events)
+        book, terms, events = (sources_of(verified(one)) for one in items)
+        return Facts(self.charges, book, self.plans, terms=terms, events=events)
 
-    @cached_property
-    def agreed_plans(self) -> tuple[Plan, ...]:
-        """The plans with what the terms say in the place of what they ask of these."""
-        return with_terms(self.plans, sources_of(self.terms))
+    def whole_book(self) -> Sources:
+        """Return the book with what is counted from agreements, and what plans ask of events."""
+        facts = self.facts()
+        return [*facts.agreed_book, *facts.figures(self.period)]
 
 
 def _ids(items: Sequence[Import]) -> list[tuple[str, str]]:
@@ -114,18 +118,12 @@ def settle_workspace(
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept and not inspection:
-        verified(
-            [
-                kept,
-                *basis.book,
-                *basis.terms,
-                *billed_in(basis.charges, charged(basis.plans, period)),
-            ]
-        )
+        facts = (*basis.book, *basis.terms, *basis.events)
+        verified([kept, *facts, *billed_in(basis.charges, charged(basis.plans, period))])
         return _with_open(store, Settled(short(run_id), _kept_run(kept, basis)))
-    facts = replace(basis.facts(), kept=kept_months(store))
+    whole = replace(basis.facts(), kept=kept_months(store))
     settle = inspection.settle if inspection else Facts.settle
-    run = settle(facts, period, basis.known, progress)
+    run = settle(whole, period, basis.known, progress)
     if not without_charges:
         _refuse_without_business(store, run)
     if not kept:
@@ -201,7 +199,8 @@ def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -
         raise refused("plan-missing", Place(str(store.path)), period=period.key)
     charges = tuple(store.imports("charges", known))
     book = tuple(store.imports("book", known))
-    return _Basis(plans, charges, book, terms_read(store, plans, known), period, known)
+    terms, events = (read(store, plans, known) for read in (terms_read, events_read))
+    return _Basis(plans, charges, book, terms, events, period, known)
 
 
 def _said(basis: _Basis, run: Run) -> dict[str, Any]:
@@ -236,11 +235,11 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     sources = {short(item.id): item.source for item in basis.charges}
     return Run(
         engine,
-        basis.agreed_plans,
+        with_terms(basis.plans, sources_of(basis.terms), sources_of(basis.events)),
         basis.period,
         as_of,
         kept.problems,
         Source(basis.charges),
-        lambda: sources_of(verified(basis.book)),
+        basis.whole_book,
         sources,
     )

@@ -97,7 +97,7 @@ class Standing:
         """Settle with more of the book, or more charges. Raises Refused."""
         facts = self.facts
         more = replace(facts, book=[*facts.book, *book], charges=(*facts.charges, *charges))
-        whole = book_of(more.book) if book else self._like.book
+        whole = book_of(more.agreed_book) if book else self._like.book
         signed = self._signed(book, charges, whole)
         if signed is None:
             return Change(more, self.period, self.known, None, None)
@@ -121,6 +121,8 @@ class Standing:
             return None
         if has_scope(like.plans):
             return None  # payees without a sum of their own
+        if any(plan.figures for plan in like.plans):
+            return None  # of the figures that are counted, the book says nothing
         if book:
             return of_book(like, stored, (like.book, whole), book) if self._fits(book) else None
         span = (stored.start, stored.end)

@@ -18,7 +18,7 @@ from fenrun.plan.rows import Plan
 
 CAUSES = (
     *("late charge", "correction", "book change", "order registration", "plan version"),
-    "terms change",
+    *("terms change", "consent"),
 )
 """Why the pay of a period can come to differ.
 

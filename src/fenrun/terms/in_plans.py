@@ -17,7 +17,7 @@ from fenrun.base.problem import Place, Problem
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import Unreadable
 from fenrun.plan.conditions import AGREEMENT, Tree, parse, reads
-from fenrun.plan.meaning import digests
+from fenrun.plan.meaning import with_digests
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
 from fenrun.tables.latest import Known
@@ -39,10 +39,12 @@ _SELLER = "partner"
 
 
 def tables_read(plans: Iterable[Plan]) -> set[str]:
-    """Return the tables of the terms that some conditions of plans ask for."""
+    """Return the tables of the terms that some clauses of plans ask for."""
+    plans = list(plans)
     trees = (json.loads(c.tree) for plan in plans for c in plan.conditions)
     asked = (name for tree in trees for what, name in reads(tree) if what in ("term", "agreement"))
-    return {table for name in asked for table in _TABLES[name]}
+    found = {table for name in asked for table in _TABLES.get(name, ())}
+    return found | ({"agreements"} if any(plan.figures for plan in plans) else set())
 
 
 def in_plan(plan: Plan, terms: Terms) -> Plan:
@@ -57,9 +59,7 @@ def in_plan(plan: Plan, terms: Terms) -> Plan:
         replace(c, tree=json.dumps(said.put(json.loads(c.tree)), ensure_ascii=False))
         for c in plan.conditions
     )
-    found = replace(plan, conditions=conditions)
-    money, words = digests(found)
-    return replace(found, terms=(replace(found.terms[0], money=money, words=words),))
+    return with_digests(replace(plan, conditions=conditions))
 
 
 def unread(plans: Sequence[Plan], terms: Terms) -> Iterator[Problem]:
@@ -83,7 +83,7 @@ class _Said:
             return [tree[0], [self.put(part) for part in tree[1]]]
         if tree[0] == "not":
             return ["not", self.put(tree[1])]
-        if tree[0] == "term":
+        if tree[0] == "term" and tree[1] in _TABLES:
             found: dict[str, Callable[[], Tree]] = {
                 "approved": self._approved,
                 "floor breached": self._breached,

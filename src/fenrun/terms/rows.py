@@ -11,10 +11,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-AGREEMENT_KINDS = (
-    *("commit", "prepay", "subscription", "licence", "reservation", "project", "marketplace"),
-)
-"""The kinds of what is agreed with a customer or a partner."""
 OUTCOMES = ("approved", "refused", "lapsed")
 """How a step of an approval ends; one that has not ended has none."""
 

@@ -6,7 +6,7 @@ A case is a small book and a few charges, with the outcome that the plan promise
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -27,16 +27,20 @@ from fenrun.book.read import Book, book_from
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
+from fenrun.events.consents import as_labels
+from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.payout import checks as payout_checks
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
-from fenrun.settle.facts import with_terms
+from fenrun.settle.facts import figures_counted, with_terms
 from fenrun.settle.pipeline import settle_in_memory
 from fenrun.settle.settling import Settlement
 from fenrun.tables.kept import Sources
+from fenrun.tables.layout import Layout
 from fenrun.tables.records import rows_from
 from fenrun.terms.as_of import terms_of
+from fenrun.terms.counted import uncounted
 from fenrun.terms.in_plans import unread
 from fenrun.terms.read import LAYOUT as TERMS
 
@@ -185,6 +189,7 @@ class _Case:
         """Read the facts and the expectations. Raises Refused."""
         facts_of_case(self.file, self.case, self.line)
         terms_of_case(self.file, self.case, self.line)
+        events_of_case(self.file, self.case, self.line)
         for expect, line in self._expected():
             self._period(expect, line)
 
@@ -199,7 +204,10 @@ class _Case:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
         said = terms_of(terms_of_case(self.file, self.case, self.line))
-        for problem in unread([self.file.plan], said):
+        book, _ = facts_of_case(self.file, self.case, self.line)
+        sources = sources_from(book, self.file.source, _KNOWN)
+        plans = [self.file.plan]
+        for problem in [*unread(plans, said), *uncounted(plans, said, sources)]:
             found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
@@ -239,8 +247,12 @@ class _Case:
         if key not in self.runs:
             book, charges = facts_of_case(self.file, self.case, self.line)
             sources = sources_from(book, self.file.source, _KNOWN)
-            plans = with_terms([self.file.plan], terms_of_case(self.file, self.case, self.line))
-            self.runs[key] = settle_in_memory(plans, sources, charges, years, known)
+            terms = terms_of_case(self.file, self.case, self.line)
+            events = events_of_case(self.file, self.case, self.line)
+            more = [*as_labels([self.file.plan], events)]
+            plans = with_terms([self.file.plan], terms, events)
+            whole = [*sources, *more, *figures_counted(plans, terms, years)]
+            self.runs[key] = settle_in_memory(plans, whole, charges, years, known)
         return self.runs[key]
 
 
@@ -340,11 +352,22 @@ def terms_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
     for table in given.keys() - TERMS.columns.keys():
         detail = Message("book-table", {"text": table, "tables": ", ".join(TERMS.columns)})
         raise refused("plan-value", Place(file.source, line, "terms"), key="terms", detail=detail)
+    return _sources(given, file, line, TERMS)
+
+
+def events_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
+    """Return the events of a case. Raises Refused where they cannot be read."""
+    return _sources({"events": case.given.events}, file, line, EVENTS)
+
+
+def _sources(
+    given: Mapping[str, list[dict[str, str]]], file: PlanFile, line: int, layout: Layout
+) -> Sources:
     rows = {table: [(line, row) for row in _spread(own)] for table, own in given.items()}
-    found, problems = rows_from(rows, file.source, TERMS)
+    found, problems = rows_from(rows, file.source, layout)
     if problems:
         raise Refused(problems)
-    tables = {table: from_rows(TERMS.rows[table], own) for table, own in found.items()}
+    tables = {table: from_rows(layout.rows[table], own) for table, own in found.items()}
     return [(file.source, _KNOWN, tables)]
 
 
