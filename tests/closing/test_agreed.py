@@ -16,10 +16,12 @@ from fenrun.closing.close import close, settle_period
 from fenrun.engine.runner import Bulk, SQLite
 from fenrun.proof.bundle import make_bundle
 from fenrun.proof.verify import verify
+from fenrun.settle.explain import explain
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Store
+from tests.command import fenrun
 from tests.pricing.workspace import Charge, book, charge, workspace
 
 PLAN = """
@@ -118,6 +120,26 @@ def test_both_databases_settle_what_terms_say_alike(store: Store) -> None:
             "P2": Decimal(-2),  # what is diverted of a coupon takes off what it pays for
         }
         assert not run.problems
+
+
+def test_an_explanation_names_the_terms_that_are_about_a_charge(store: Store) -> None:
+    run = settle_workspace(store, SEPTEMBER, datetime(2024, 12, 1)).run
+    lines = run.engine.table("statement_lines").to_pylist()
+    line = next(row["line_id"] for row in lines if row["payee"] == "P1")
+    named = [
+        (charge["row_no"], [(one["table"], one["id"], one["says"]) for one in charge["terms"]])
+        for charge in explain(run, line)["charges"]
+    ]
+    assert named == [
+        (3, [("floors", "F1", "60 % of list")]),
+        (2, []),
+        (6, []),
+        (4, [("coupons", "C1", "")]),
+    ]
+    words = ("explain", store.path, line, "--period", "2024-09")
+    assert (
+        "F1 (60 % of list)" in fenrun(*words).out and "协议条款" in fenrun(*words, lang="zh-CN").out
+    )
 
 
 def test_closed_stays_closed_and_late_terms_make_differences(store: Store, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
 from fenrun.plan.rows import Component, Rule
 from fenrun.plan.vocabulary import RATIO_READINGS
+from fenrun.settle.deciding_terms import DecidingTerms
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
 from fenrun.settle.results import LINE_CUSTOMERS
 from fenrun.statement.rows import Clauses, clauses_of
@@ -48,6 +49,11 @@ JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
 WHERE c.party = ? AND c.role = ? AND c.month >= ? AND c.month <= ?
 ORDER BY abs({amount}) DESC, t.import_id, t.row_no
 LIMIT ?"""
+_WHOLE = """
+SELECT s.*
+FROM near_charges AS s
+JOIN (SELECT unnest(?) AS import_id, unnest(?) AS row_no) AS m
+  ON m.import_id = s.import_id AND m.row_no = s.row_no"""
 _RECORDED = f"""
 SELECT customer, excluded_by, baseline_period, baseline, credited, counted, charges
 FROM {LINE_CUSTOMERS.name}
@@ -302,7 +308,21 @@ def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, 
     ).replace("s.NULL", "NULL")
     months = [month_number(start), month_number(end) - (end.day == 1)]
     rows = engine.query(sql, [line["payee"], line["role"], *months, limit]).to_pylist()
+    if run.terms():
+        _add_terms(run, rows)
     return [_charge(run, row) for row in rows]
+
+
+def _add_terms(run: Run, rows: Sequence[Row]) -> None:
+    """Add to charges the terms that are about each, as far as the plans ask for them."""
+    terms = DecidingTerms(run)
+    keys = [[row[name] for row in rows] for name in ("import_id", "row_no")]
+    whole = {
+        (one["import_id"], one["row_no"]): one for one in run.engine.query(_WHOLE, keys).to_pylist()
+    }
+    for row in rows:
+        charge = whole[row["import_id"], row["row_no"]]
+        row["terms"] = terms.of(charge, row["day"], row["customer"] or "")
 
 
 def _component(run: Run, line: Row) -> Component:

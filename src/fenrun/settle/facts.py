@@ -22,6 +22,7 @@ from fenrun.events.as_of import events_of
 from fenrun.events.consents import as_labels, asks_consent, with_consents
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
+from fenrun.settle.deciding_terms import sources_read
 from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle
@@ -97,8 +98,10 @@ class Facts:
         facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period))
         run = settle(*facts, progress, sources, make, self.kept, *more)
-        found = self._problems_of_terms()
-        return replace(run, problems=tuple(in_order([*run.problems, *found]))) if found else run
+        problems = in_order([*run.problems, *self._problems_of_terms()])
+        return replace(
+            run, problems=tuple(problems), terms=lambda: sources_read(self.plans, self.terms)
+        )
 
     def figures(self, period: Period) -> Sources:
         """Return the figures that the plans count from agreements, as a period needs them."""

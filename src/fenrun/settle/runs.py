@@ -22,6 +22,7 @@ from fenrun.earn.calendar import charged
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
+from fenrun.settle.deciding_terms import sources_read
 from fenrun.settle.deliveries import undecided
 from fenrun.settle.facts import (
     Facts,
@@ -242,4 +243,5 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
         Source(basis.charges),
         basis.whole_book,
         sources,
+        terms=lambda: sources_read(basis.plans, sources_of(basis.terms)),
     )

@@ -77,7 +77,9 @@ class Change:
         engine, as_of = new_engine(), AsOf(self.period.last_day, self.known)
         load_results(self.settlement, engine)
         source = Source(facts.charges, facts.only)
-        return Run(engine, facts.agreed_plans, self.period, as_of, (), source, lambda: facts.book)
+        return Run(
+            engine, facts.agreed_plans, self.period, as_of, (), source, lambda: facts.agreed_book
+        )
 
 
 class Standing:

@@ -102,6 +102,8 @@ class Run:
     """Differences of closed periods that are booked in this one."""
     closed_at: datetime | None = None
     """When the period was closed (UTC), where it is."""
+    terms: Callable[[], Sources] = list
+    """The terms that the plans read."""
 
     @property
     def closed(self) -> bool:

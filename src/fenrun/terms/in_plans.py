@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
@@ -34,7 +34,7 @@ _TABLES = {
 """The tables of the terms that are read for what a condition asks."""
 _COUPON = "x_CouponId"
 _QUANTITY = "PricingQuantity"
-_SELLER = "partner"
+SELLER = "partner"
 """The role of a customer that an approval's or agreement's partner holds."""
 
 
@@ -71,6 +71,37 @@ def unread(plans: Sequence[Plan], terms: Terms) -> Iterator[Problem]:
                 yield Problem("approval-amount", place, {"approval": chain.approval})
 
 
+@dataclass(frozen=True)
+class Concerning:
+    """A row of the terms, with the condition on charges by which it is about one."""
+
+    table: str
+    id: str
+    says: str
+    """Its grant, least price or kind, as it is written; of coupons nothing."""
+    customer: str
+    """Empty for all."""
+    partner: str
+    """Empty for all."""
+    tree: Tree
+
+
+def concerning(terms: Terms) -> Iterator[Concerning]:
+    """Yield the rows of the terms that can decide about charges."""
+    said = _Said(terms)
+    for row, tree in said.approvals():
+        who = (row["customer"], row["partner"])
+        yield Concerning("approvals", row["approval"], row["grants"], *who, tree)
+    for row, tree in said.floors():
+        yield Concerning("floors", row["floor"], row["least"], "", "", tree)
+    for row in terms.coupons:
+        mine = _all(_spends(), ["in", _COUPON, [row["coupon"]]])
+        yield Concerning("coupons", row["coupon"], "", "", "", mine)
+    for row in terms.agreements:
+        who = (row["customer"], row["partner"])
+        yield Concerning("agreements", row["agreement"], row["kind"], *who, _covers(row))
+
+
 class _Said:
     """What the terms say, as conditions."""
 
@@ -95,24 +126,28 @@ class _Said:
 
     def _approved(self) -> Tree:
         """Return whether an approval that holds covers a charge at its price."""
-        found = []
+        return _of_parties(self.approvals())
+
+    def approvals(self) -> Iterator[tuple[Known, Tree]]:
+        """Yield the approvals of prices that hold, with whether each covers a charge."""
         for chain in self.terms.chains():
             limit, row = _granted(chain), chain.first
             if limit and chain.state == "approved" and row["amount"] is None:
                 priced = self._measured(limit, row["currency"])
                 kept = _any(_all(given, _not(below)) for given, below in priced)
-                found.append((row, _all(_covers(row), kept)))
-        return _of_parties(found)
+                yield row, _all(_covers(row), kept)
 
     def _breached(self) -> Tree:
         """Return whether a charge is a sale below a floor."""
+        return _charge(_any(tree for _, tree in self.floors()))
+
+    def floors(self) -> Iterator[tuple[Known, Tree]]:
+        """Yield the floors, with whether a charge is a sale below each."""
         sold = _not(["in", "ChargeCategory", ["Credit", "Tax"]])
-        found = []
         for row in self.terms.floors:
             priced = self._measured(parse_limit(row["least"]), row["currency"])
             below = _any(_all(given, below) for given, below in priced)
-            found.append(_all(sold, _covers(row), below))
-        return _charge(_any(found))
+            yield row, _all(sold, _covers(row), below)
 
     def _measured(self, limit: Limit, currency: str) -> Iterator[tuple[Tree, Tree]]:
         """Yield how a charge can be measured by a limit, and whether it is below it then.
@@ -197,7 +232,7 @@ def _any_of(parties: Iterable[tuple[str, str]]) -> Tree:
     found = []
     for partner, customers in sorted(by_partner.items()):
         mine: Tree = _all() if "" in customers else ["in", "customer", sorted(customers)]
-        found.append(_all(mine, ["held", _SELLER, partner]) if partner else mine)
+        found.append(_all(mine, ["held", SELLER, partner]) if partner else mine)
     return _any(found)
 
 
