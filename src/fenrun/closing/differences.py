@@ -149,8 +149,7 @@ def late_arriving_facts(
         elif item.kind == "book":
             steps = _book_steps(facts, item)
         elif item.kind in _READ_BY_PLANS:
-            more = [*getattr(facts, item.kind), *sources_of([item])]
-            later = replace(facts, **{item.kind: more})
+            later = _with_more(facts, item)
             if _says_the_same(facts, later, period):
                 facts = later  # no plan reads them, or not yet
                 continue
@@ -160,6 +159,14 @@ def late_arriving_facts(
         for step, cause, source in steps:
             yield LateArrivingFact(cause, source, event.known, facts, step)
             facts = step
+
+
+def _with_more(facts: Facts, item: Import) -> Facts:
+    """Return facts with an import of terms or events."""
+    more = sources_of([item])
+    if item.kind == "terms":
+        return replace(facts, terms=[*facts.terms, *more])
+    return replace(facts, events=[*facts.events, *more])
 
 
 def _says_the_same(facts: Facts, later: Facts, period: Period) -> bool:

@@ -365,8 +365,8 @@ def columns_of(tree: Tree) -> set[str]:
 
 def _compared(node: Tree) -> list[str]:
     """Return the columns of numbers that a part of a condition compares."""
-    names = (node[1], node[3]) if node[0] == "below" else (node[1],)
-    return [BASES.get(name, name) for name in names]
+    names: list[str] = [node[1], node[3]] if node[0] == "below" else [node[1]]
+    return [str(BASES.get(name, name)) for name in names]
 
 
 def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:

@@ -57,7 +57,7 @@ def terms_extract(
         name: {_key(name, row) for rows in found for row, concerns in rows if concerns}
         for name, found in read.items()
     }
-    extracts = []
+    extracts: list[tuple[Import, Sources]] = []
     for number, (item, (source, known, own)) in enumerate(tables):
         left = {}
         for name in asked & own.keys():

@@ -313,13 +313,12 @@ def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, 
     return [_charge(run, row) for row in rows]
 
 
-def _add_terms(run: Run, rows: Sequence[Row]) -> None:
+def _add_terms(run: Run, rows: Sequence[dict[str, Any]]) -> None:
     """Add to charges the terms that are about each, as far as the plans ask for them."""
     terms = DecidingTerms(run)
     keys = [[row[name] for row in rows] for name in ("import_id", "row_no")]
-    whole = {
-        (one["import_id"], one["row_no"]): one for one in run.engine.query(_WHOLE, keys).to_pylist()
-    }
+    found = run.engine.query(_WHOLE, keys).to_pylist()
+    whole = {(charge["import_id"], charge["row_no"]): charge for charge in found}
     for row in rows:
         charge = whole[row["import_id"], row["row_no"]]
         row["terms"] = terms.of(charge, row["day"], row["customer"] or "")

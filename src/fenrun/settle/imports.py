@@ -15,7 +15,7 @@ from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, say
 from fenrun.book.read import LAYOUT as BOOK
-from fenrun.charges.datasets import dataset_kind, import_dataset
+from fenrun.charges.datasets import COMMITMENTS, dataset_kind, import_dataset
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
@@ -28,6 +28,7 @@ from fenrun.tables.from_xlsx import headers_of, is_workbook
 from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout, table_of
 from fenrun.tables.records import YAML, yaml_keys
+from fenrun.terms.from_focus import read_commitments
 from fenrun.terms.read import LAYOUT as TERMS
 
 SUFFIXES = (".csv", ".parquet", ".xlsx", *YAML, ".gz", ".zst")
@@ -165,12 +166,21 @@ def _is_dataset(path: Path) -> bool:
     return not is_sheet and dataset_kind(read_header(path).columns) != ""
 
 
+def _is_commitment(path: Path) -> bool:
+    return _is_dataset(path) and dataset_kind(read_header(path).columns) == COMMITMENTS
+
+
+def _stage_commitments(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    return lambda known, replaces: import_tables(store, path, known, TERMS, read_commitments)
+
+
 def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     return import_dataset(store, path)
 
 
 DATASETS = (
     Dataset("plans", _is_plan, _stage_plan),
+    Dataset("terms", _is_commitment, _stage_commitments),
     Dataset("datasets", _is_dataset, _stage_dataset),
     *map(_tables, LAYOUTS.values()),
     Dataset("charges", lambda path: True, _stage_charges),
