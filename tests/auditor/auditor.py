@@ -760,9 +760,13 @@ class _Audit:
             new = customer in self.since and key[2].start <= self.since[customer] < key[2].end
             if enough and (component.counts == "customers" or new):
                 found[key].customers.add(customer)
-        for base in found.values():
+        for (payee, unit, span), base in found.items():
+            owner = unit if component.plus_of == "customer" else payee
+            plus = self.book.figure(owner, component.plus, span.key, self.currency) or ZERO
+            if plus:
+                base.columns = {0: base.columns.get(0, ZERO) + plus}
             base.amount = (
-                base.spend if component.counts == "amount" else Decimal(len(base.customers))
+                base.spend + plus if component.counts == "amount" else Decimal(len(base.customers))
             )
             self._bound(component, base)
         for payee, unit, span in found:

@@ -103,7 +103,7 @@ def _summing(c: Component) -> tuple[object, ...]:
     """Return what makes of months a measure of a period."""
     in_scope = (c.scope, c.scope_name, c.scope_value)
     of_customers = c.compare == "last year of its customers"
-    return c.calendar, c.counts, c.counts_from, c.up_to, of_customers, in_scope
+    return c.calendar, c.counts, c.counts_from, c.up_to, (c.plus, c.plus_of), of_customers, in_scope
 
 
 def _counting(plan: Plan, c: Component, crediting: str) -> str:

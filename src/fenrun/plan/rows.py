@@ -164,6 +164,10 @@ class Component:
     """A customer is counted whose amount reaches this; with none, exceeds 0."""
     up_to: Decimal | None
     """The most of the performance measure that counts."""
+    plus: str
+    """The figure that is measured besides what is credited; empty for none."""
+    plus_of: str
+    """Whose figure: `payee` or `customer`."""
     measure_rule: str
     """Rule of the condition on the credits it measures."""
     pays_on: str

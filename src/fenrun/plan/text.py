@@ -314,6 +314,14 @@ class EarnText(Text):
             "in the period), with an amount above 0, or from the amount given."
         ),
     )
+    plus: Figure | None = Field(
+        None,
+        description=(
+            "Figure of the payee (or `of customer`) for the period, in the plan's currency, that "
+            "is measured besides what is credited, as what is recognised of prepayments; nothing "
+            "where it is absent. Who is credited nothing is paid on it where `for` says so."
+        ),
+    )
     up_to: Amount | None = Field(
         None, alias="up to", description="What is measured counts up to this, before any rate."
     )

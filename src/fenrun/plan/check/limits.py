@@ -51,6 +51,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
         yield ("timing",), _why("counts")
+    if c.plus:
+        yield QUESTIONS, _why("plus")
     if "amount over" in subjects:
         yield QUESTIONS, _why("window")
     if c.compare_lag and subjects & set(COMPARED_READINGS):
