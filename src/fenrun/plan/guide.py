@@ -73,6 +73,10 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
         examples=examples(file, outcomes, lang),
         pay=_pay(file, lang),
         exclusions=_exclusions(file, rules, lang),
+        figures=[
+            say(f"guide-{f.counts}", lang, figure=f.figure, kind=say(f"agreed-{f.kind}", lang))
+            for f in plan.figures
+        ],
         components=[component(file, c, rules, lang) for c in plan.components],
         groups=[
             {
