@@ -20,7 +20,7 @@ from fenrun.plan.conditions import READS
 from fenrun.plan.diff import diff
 from fenrun.plan.phrases import gate_words
 from fenrun.plan.read import load_plan
-from fenrun.plan.rows import ROW_TYPES, Instalment, Less, Plan
+from fenrun.plan.rows import ROW_TYPES, DerivedFigure, Instalment, Less, Plan
 from fenrun.plan.vocabulary import (
     BASES,
     COMPARISONS,
@@ -187,6 +187,11 @@ def _plan_with(table: str) -> Plan:
     if table == "less":
         plan = _plan_with("components")
         return replace(plan, less=(Less(plan.id, plan.components[0].rule_id, "other"),))
+    if table == "figures":
+        plan = _plan_with("components")
+        rule = plan.components[0].rule_id
+        figure = DerivedFigure(plan.id, rule, "f", "renewed", "project")
+        return replace(plan, figures=(figure,))
     if table == "instalments":
         plan = _plan_with("pay")
         return replace(plan, instalments=(Instalment(plan.id, 0, Decimal(1), 0),))

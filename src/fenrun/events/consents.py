@@ -78,17 +78,17 @@ def with_consents(plan: Plan, sources: Sources) -> Plan:
     labels = consents(sources, plan.terms[0].timezone)
     parties = sorted({row.label.removeprefix(prefix) for row in labels})
     conditions = tuple(
-        replace(c, tree=json.dumps(_put(json.loads(c.tree), parties), ensure_ascii=False))
+        replace(c, tree=json.dumps(_with_parties(json.loads(c.tree), parties), ensure_ascii=False))
         for c in plan.conditions
     )
     return with_digests(replace(plan, conditions=conditions))
 
 
-def _put(tree: Tree, parties: Sequence[str]) -> Tree:
+def _with_parties(tree: Tree, parties: Sequence[str]) -> Tree:
     if tree[0] in ("all", "any"):
-        return [tree[0], [_put(part, parties) for part in tree[1]]]
+        return [tree[0], [_with_parties(part, parties) for part in tree[1]]]
     if tree[0] == "not":
-        return ["not", _put(tree[1], parties)]
+        return ["not", _with_parties(tree[1], parties)]
     if tree == ["term", CONSENTED]:
         return ["labelled", [[party, label_of(party)] for party in parties]]
     return tree

@@ -15,9 +15,9 @@ from fenrun.plan.draft import Draft, titles
 from fenrun.plan.meaning import with_digests
 from fenrun.plan.phrases import DrawText, FormText, InstalmentText, TaxRate
 from fenrun.plan.rows import (
-    CountedFigure,
     CreditClause,
     CreditRole,
+    DerivedFigure,
     Exclusion,
     Form,
     Fund,
@@ -167,12 +167,12 @@ def _exclusions(draft: Draft) -> list[Exclusion]:
     return found
 
 
-def _figures(draft: Draft) -> Iterator[CountedFigure]:
+def _figures(draft: Draft) -> Iterator[DerivedFigure]:
     """Yield the figures that are counted from agreements."""
     for name, words in draft.text.figures.items():
         rule = draft.rule(("figures", name), f"figures.{name}", "figure", words, name)
         counts, _, kind = words.split()
-        yield CountedFigure(draft.plan_id, rule, name, counts, kind)
+        yield DerivedFigure(draft.plan_id, rule, name, counts, kind)
 
 
 @dataclass

@@ -30,8 +30,8 @@ from fenrun.plan.vocabulary import (
     AGREEMENT_KINDS,
     BASES,
     COMPARISONS,
-    COUNTED_FIGURES,
     COUNTS,
+    DERIVED_FIGURES,
     DRAW_KINDS,
     MONTHS,
     MONTHS_OF,
@@ -103,7 +103,7 @@ _BLANKS_OF = {
 READING_FORMS = tuple(
     f"{reading} {form}".rstrip() for reading in READINGS for form in _BLANKS_OF.get(reading, ("",))
 )
-COUNTED_FORMS = tuple(f"{what} of KIND" for what in COUNTED_FIGURES)
+DERIVED_FORMS = tuple(f"{what} of KIND" for what in DERIVED_FIGURES)
 COMPARISON_FORMS = (
     *COMPARISONS[:3],
     "N periods before",

@@ -401,14 +401,14 @@ class Fund:
 
 
 @dataclass(frozen=True)
-class CountedFigure:
+class DerivedFigure:
     """A figure that is counted from agreements. Grain: plan, figure."""
 
     plan_id: str
     rule_id: str
     figure: str
     counts: str
-    """One of COUNTED_FIGURES."""
+    """One of DERIVED_FIGURES."""
     kind: str
     """The kind of the agreements."""
 
@@ -434,7 +434,7 @@ class Plan:
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
     funds: tuple[Fund, ...]
-    figures: tuple[CountedFigure, ...]
+    figures: tuple[DerivedFigure, ...]
 
     @property
     def id(self) -> str:
@@ -460,6 +460,6 @@ ROW_TYPES: dict[str, type] = {
     "instalments": Instalment,
     "forms": Form,
     "funds": Fund,
-    "figures": CountedFigure,
+    "figures": DerivedFigure,
 }
 """The row type of each of a plan's tables, in the order of Plan's fields."""

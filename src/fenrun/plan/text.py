@@ -18,7 +18,7 @@ from fenrun.plan import phrases
 from fenrun.plan.bands import BandText, read_band
 from fenrun.plan.phrases import (
     COMPARISON_FORMS,
-    COUNTED_FORMS,
+    DERIVED_FORMS,
     FIGURE_FORMS,
     READING_FORMS,
     CapText,
@@ -76,7 +76,7 @@ PaysOn = Annotated[
     ),
 ]
 Comparison = Annotated[str, one_of(*COMPARISON_FORMS)]
-Counted = Annotated[str, one_of(*COUNTED_FORMS)]
+Counted = Annotated[str, one_of(*DERIVED_FORMS)]
 Times = Annotated[str, one_of(*(f"TABLE by {form}" for form in READING_FORMS))]
 ChargeDay = Annotated[str, one_of(*CHARGE_DAYS, "x_COLUMN")]
 

@@ -119,7 +119,7 @@ AGREEMENT_KINDS: Final = (
     *("commit", "prepay", "subscription", "licence", "reservation", "project", "marketplace"),
 )
 """The kinds of what is agreed with a customer or a partner."""
-COUNTED_FIGURES: Final = ("renewed", "recognised")
+DERIVED_FIGURES: Final = ("renewed", "recognised")
 """What is counted of agreements of a kind: the part of those that end in a period which is renewed;
 what of their amounts is for the days of a period."""
 

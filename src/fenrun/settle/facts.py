@@ -30,7 +30,7 @@ from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
-from fenrun.terms.counted import counted_figures, uncounted
+from fenrun.terms.derived_figures import derived_figures, uncounted
 from fenrun.terms.in_plans import in_plan, tables_read, unread
 from fenrun.terms.rows import TABLES as TERMS
 
@@ -105,7 +105,7 @@ class Facts:
 
     def figures(self, period: Period) -> Sources:
         """Return the figures that the plans count from agreements, as a period needs them."""
-        return figures_counted(self.plans, self.terms, period)
+        return figures_derived(self.plans, self.terms, period)
 
     def _problems_of_terms(self) -> list[Problem]:
         """Return what is wrong with those of the terms that the plans read."""
@@ -253,12 +253,12 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     return in_order(problems)
 
 
-def figures_counted(plans: Sequence[Plan], terms: Sources, period: Period) -> Sources:
+def figures_derived(plans: Sequence[Plan], terms: Sources, period: Period) -> Sources:
     """Return the figures that plans count from agreements, as far as a period needs them."""
     if not any(plan.figures for plan in plans):
         return ()
     first, _ = charged(plans, period)
-    return counted_figures(plans, terms_of(terms), first, period.span.end)
+    return derived_figures(plans, terms_of(terms), first, period.span.end)
 
 
 def listed_parties(book: Sources) -> set[str]:

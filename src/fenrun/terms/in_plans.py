@@ -56,7 +56,7 @@ def in_plan(plan: Plan, terms: Terms) -> Plan:
         return plan
     said = _Said(terms)
     conditions = tuple(
-        replace(c, tree=json.dumps(said.put(json.loads(c.tree)), ensure_ascii=False))
+        replace(c, tree=json.dumps(said.replaced(json.loads(c.tree)), ensure_ascii=False))
         for c in plan.conditions
     )
     return with_digests(replace(plan, conditions=conditions))
@@ -103,17 +103,17 @@ def concerning(terms: Terms) -> Iterator[Concerning]:
 
 
 class _Said:
-    """What the terms say, as conditions."""
+    """The terms as conditions on charges."""
 
     def __init__(self, terms: Terms):
         self.terms = terms
 
-    def put(self, tree: Tree) -> Tree:
+    def replaced(self, tree: Tree) -> Tree:
         """Return a condition with what the terms say in place of each part that asks for it."""
         if tree[0] in ("all", "any"):
-            return [tree[0], [self.put(part) for part in tree[1]]]
+            return [tree[0], [self.replaced(part) for part in tree[1]]]
         if tree[0] == "not":
-            return ["not", self.put(tree[1])]
+            return ["not", self.replaced(tree[1])]
         if tree[0] == "term" and tree[1] in _TABLES:
             found: dict[str, Callable[[], Tree]] = {
                 "approved": self._approved,
@@ -133,7 +133,7 @@ class _Said:
         for chain in self.terms.chains():
             limit, row = _granted(chain), chain.first
             if limit and chain.state == "approved" and row["amount"] is None:
-                priced = self._measured(limit, row["currency"])
+                priced = self._comparisons(limit, row["currency"])
                 kept = _any(_all(given, _not(below)) for given, below in priced)
                 yield row, _all(_covers(row), kept)
 
@@ -145,11 +145,11 @@ class _Said:
         """Yield the floors, with whether a charge is a sale below each."""
         sold = _not(["in", "ChargeCategory", ["Credit", "Tax"]])
         for row in self.terms.floors:
-            priced = self._measured(parse_limit(row["least"]), row["currency"])
+            priced = self._comparisons(parse_limit(row["least"]), row["currency"])
             below = _any(_all(given, below) for given, below in priced)
             yield row, _all(sold, _covers(row), below)
 
-    def _measured(self, limit: Limit, currency: str) -> Iterator[tuple[Tree, Tree]]:
+    def _comparisons(self, limit: Limit, currency: str) -> Iterator[tuple[Tree, Tree]]:
         """Yield how a charge can be measured by a limit, and whether it is below it then.
 
         What is asked for a charge is the larger of billed and effective by size.

@@ -33,14 +33,14 @@ from fenrun.payout import checks as payout_checks
 from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
-from fenrun.settle.facts import figures_counted, with_terms
+from fenrun.settle.facts import figures_derived, with_terms
 from fenrun.settle.pipeline import settle_in_memory
 from fenrun.settle.settling import Settlement
 from fenrun.tables.kept import Sources
 from fenrun.tables.layout import Layout
 from fenrun.tables.records import rows_from
 from fenrun.terms.as_of import terms_of
-from fenrun.terms.counted import uncounted
+from fenrun.terms.derived_figures import uncounted
 from fenrun.terms.in_plans import unread
 from fenrun.terms.read import LAYOUT as TERMS
 
@@ -251,7 +251,7 @@ class _Case:
             events = events_of_case(self.file, self.case, self.line)
             more = [*as_labels([self.file.plan], events)]
             plans = with_terms([self.file.plan], terms, events)
-            whole = [*sources, *more, *figures_counted(plans, terms, years)]
+            whole = [*sources, *more, *figures_derived(plans, terms, years)]
             self.runs[key] = settle_in_memory(plans, whole, charges, years, known)
         return self.runs[key]
 

@@ -10,7 +10,7 @@ from fenrun.base.problem import Place, Problem
 from fenrun.base.table import from_rows
 from fenrun.base.when import OPEN_END, Period, period_of
 from fenrun.book.rows import Figure
-from fenrun.plan.rows import CountedFigure, Plan
+from fenrun.plan.rows import DerivedFigure, Plan
 from fenrun.tables.kept import Sources
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Terms
@@ -21,7 +21,7 @@ _KNOWN = datetime(9000, 1, 1)
 """After all that a book can say: what is counted is not typed."""
 
 
-def counted_figures(plans: Sequence[Plan], terms: Terms, first: date, end: date) -> Sources:
+def derived_figures(plans: Sequence[Plan], terms: Terms, first: date, end: date) -> Sources:
     """Return the figures that plans count, of periods of their components between two days."""
     rows: dict[tuple[str, str, str], Figure] = {}
     for plan in plans:
@@ -33,7 +33,7 @@ def counted_figures(plans: Sequence[Plan], terms: Terms, first: date, end: date)
     return [(_SOURCE, _KNOWN, {"figures": from_rows(Figure, rows.values())})] if rows else ()
 
 
-def _agreements(figure: CountedFigure, plan: Plan, terms: Terms) -> list[Known]:
+def _agreements(figure: DerivedFigure, plan: Plan, terms: Terms) -> list[Known]:
     """Return the agreements that a figure is of: what is recognised is in the plan's currency."""
     found = [row for row in terms.agreements if row["kind"] == figure.kind]
     if figure.counts == "renewed":
@@ -58,7 +58,7 @@ def _periods(plan: Plan, agreements: Iterable[Known], first: date, end: date) ->
 
 
 def _of_period(
-    figure: CountedFigure, agreements: Sequence[Known], period: Period
+    figure: DerivedFigure, agreements: Sequence[Known], period: Period
 ) -> Iterator[Figure]:
     """Yield a figure of each partner and customer that has agreements in a period."""
     span = period.span
@@ -102,7 +102,7 @@ def uncounted(plans: Sequence[Plan], terms: Terms, book: Sources) -> Iterator[Pr
                 yield Problem("figure-counted", typed[0], values, tuple(typed[1:]))
 
 
-def _left_out(figure: CountedFigure, plan: Plan, terms: Terms) -> Iterator[Problem]:
+def _left_out(figure: DerivedFigure, plan: Plan, terms: Terms) -> Iterator[Problem]:
     kept = _agreements(figure, plan, terms)
     for row in terms.agreements:
         if row["kind"] == figure.kind and row not in kept:
