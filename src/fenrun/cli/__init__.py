@@ -33,7 +33,7 @@ COMMANDS = {
     "terms": "Show the terms: agreements, floors, approvals, coupons and list prices.",
     "events": "Show what people did, who paid, and what was traded.",
     "price": "Show what each customer pays, from the list price down.",
-    "breaches": "Show what was sold below a floor, what of it an approval covers, and coupons diverted.",
+    "breaches": "Show sales below a floor, what approvals cover of them, and coupons diverted.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",

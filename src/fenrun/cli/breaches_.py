@@ -36,7 +36,7 @@ from fenrun.store.facts import Store
 @known_option
 @as_json
 def command(workspace: Store, period: Period, known: datetime | None, json_: bool) -> None:
-    """Show what was sold below a floor, what of it an approval covers, and coupons diverted.
+    """Show sales below a floor, what approvals cover of them, and coupons diverted.
 
     With who sold, the fine, who approved, and how long each step of an approval took. A charge is
     covered by an approval of its customer, partner, days and columns that is granted, not sold for
