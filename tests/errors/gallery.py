@@ -572,6 +572,14 @@ USED_UP = (
 )
 
 
+COUNTS = "figures: {prepaid: recognised of prepay}\n"
+TYPED = "figures: [{party: P1, figure: prepaid, period: 2024-09, amount: 1, currency: CNY}]\n"
+FOREIGN = (
+    "agreements: [{agreement: B1, kind: prepay, from: 2024-01-01, to: 2025-01-01, amount: 9,"
+    " currency: USD}]"
+)
+
+
 def _with_terms(text: str) -> Callable[[Store], list[Problem]]:
     """Settle with a file of terms besides."""
 
@@ -1339,6 +1347,16 @@ GALLERY: dict[str, Shows] = {
         f"{USED_UP}\nexclude: [{{id: cheap, when: not approved}}]\nfenrun settle WORKSPACE",
         ASKS_APPROVALS,
         act=_with_terms(USED_UP),
+    ),
+    "figure-counted": settled(
+        f"{TYPED}\n{COUNTS}\nfenrun settle WORKSPACE",
+        PLAN + COUNTS,
+        f"{BOOK}{TYPED}",
+    ),
+    "agreement-uncounted": settled(
+        f"{FOREIGN}\n{COUNTS}\nfenrun settle WORKSPACE",
+        PLAN + COUNTS,
+        act=_with_terms(FOREIGN),
     ),
     "coupon-of-another": terms(
         "coupons:\n  - {coupon: C2, customer: K1, amount: 5, currency: CNY, reissues: C1}\n"
