@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from fenrun.base.money import show_rate
-from fenrun.base.when import LONG_AGO, OPEN_END
+from fenrun.base.when import LONG_AGO, OPEN_END, parse_period
+from fenrun.base.words import Unreadable
 from fenrun.plan.compile_earn import check_tables, compile_earn
 from fenrun.plan.compile_tables import compile_tables
 from fenrun.plan.draft import Draft, titles
@@ -29,6 +30,7 @@ from fenrun.plan.rows import (
 )
 from fenrun.plan.source import Path_
 from fenrun.plan.text import CreditText, LimitText, PayText
+from fenrun.plan.vocabulary import SPEND
 
 
 def compile_plan(draft: Draft) -> Plan:
@@ -171,8 +173,14 @@ def _figures(draft: Draft) -> Iterator[DerivedFigure]:
     """Yield the figures that are counted from agreements."""
     for name, words in draft.text.figures.items():
         rule = draft.rule(("figures", name), f"figures.{name}", "figure", words, name)
-        counts, _, kind = words.split()
-        yield DerivedFigure(draft.plan_id, rule, name, counts, kind)
+        counts, *_, last = words.split()
+        of = f"{words.split()[1]}/{last}" if counts == SPEND else last
+        if counts == SPEND:
+            try:
+                parse_period(of)
+            except Unreadable:
+                draft.wrong_value(("figures", name), "not-a-span-of-spend", text=words)
+        yield DerivedFigure(draft.plan_id, rule, name, counts, of)
 
 
 @dataclass

@@ -39,6 +39,7 @@ from fenrun.plan.vocabulary import (
     READINGS,
     ROUNDING_MODES,
     ROUNDING_STEPS,
+    SPEND,
 )
 
 
@@ -70,6 +71,7 @@ _BLANKS = {
     "TABLE": NAME,
     "NAME": NAME,
     "N": r"[1-9]\d{0,2}",
+    "MONTH": r"\d{4}-\d{2}",
     "KIND": f"(?:{'|'.join(AGREEMENT_KINDS)})",
 }
 """What may stand in the blanks of a form."""
@@ -103,7 +105,7 @@ _BLANKS_OF = {
 READING_FORMS = tuple(
     f"{reading} {form}".rstrip() for reading in READINGS for form in _BLANKS_OF.get(reading, ("",))
 )
-DERIVED_FORMS = tuple(f"{what} of KIND" for what in DERIVED_FIGURES)
+DERIVED_FORMS = (*(f"{what} of KIND" for what in DERIVED_FIGURES), f"{SPEND} MONTH to MONTH")
 COMPARISON_FORMS = (
     *COMPARISONS[:3],
     "N periods before",

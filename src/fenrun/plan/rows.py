@@ -402,15 +402,15 @@ class Fund:
 
 @dataclass(frozen=True)
 class DerivedFigure:
-    """A figure that is counted from agreements. Grain: plan, figure."""
+    """A figure that is counted from agreements or charges. Grain: plan, figure."""
 
     plan_id: str
     rule_id: str
     figure: str
     counts: str
-    """One of DERIVED_FIGURES."""
-    kind: str
-    """The kind of the agreements."""
+    """One of DERIVED_FIGURES, or SPEND."""
+    of: str
+    """The kind of the agreements; of spend its months: `2023-07/2023-12`."""
 
 
 @dataclass(frozen=True)

@@ -791,10 +791,12 @@ class PlanText(Text):
     figures: dict[Id, Counted] = Field(
         {},
         description=(
-            "Figures that are counted from agreements, not typed in the book, for the partner and "
+            "Figures that are counted, not typed in the book. From agreements, for the partner and "
             "the customer of each: `renewed of subscription` (how much of what ends in the period "
             "is agreed anew, for the same customer and charges, from the day on which it ends), "
-            "`recognised of prepay` (what of the amounts is for the days of the period)."
+            "`recognised of prepay` (what of the amounts is for the days of the period). From "
+            "charges: `spend 2023-07 to 2023-12` (of each customer in those months, for every "
+            "period that begins after them, as a baseline needs it)."
         ),
     )
     tables: dict[Id, list[TableText]] = Field(

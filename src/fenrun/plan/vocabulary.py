@@ -122,6 +122,8 @@ AGREEMENT_KINDS: Final = (
 DERIVED_FIGURES: Final = ("renewed", "recognised")
 """What is counted of agreements of a kind: the part of those that end in a period which is renewed;
 what of their amounts is for the days of a period."""
+SPEND: Final = "spend"
+"""What is counted of charges: what was charged to a customer in some months before."""
 
 DRAW_KINDS: Final = ("recoverable", "guaranteed")
 """`recoverable`: what a draw adds is taken back from later earnings."""

@@ -46,7 +46,7 @@ def terms_extract(
     """
     plans = list(plans)
     asked = tables_read(plans)
-    kinds = {figure.kind for plan in plans for figure in plan.figures}
+    kinds = {figure.of for plan in plans for figure in plan.figures}
     of_figures = _OfFigures(kinds, parties)
     tables = [(item, source) for item in items for source in sources_of([item])]
     read = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
 
 from fenrun.base.ids import short
@@ -25,12 +26,12 @@ from fenrun.plan.rows import Component, Plan
 from fenrun.settle.deciding_terms import sources_read
 from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
 from fenrun.settle.kept_months import KeptMonths
-from fenrun.settle.pipeline import Inspect, earn, settle
+from fenrun.settle.pipeline import Inspect, earn, settle, spend
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
-from fenrun.terms.derived_figures import derived_figures, uncounted
+from fenrun.terms.derived_figures import Spend, derived_figures, uncounted
 from fenrun.terms.in_plans import in_plan, tables_read, unread
 from fenrun.terms.rows import TABLES as TERMS
 
@@ -104,8 +105,13 @@ class Facts:
         )
 
     def figures(self, period: Period) -> Sources:
-        """Return the figures that the plans count from agreements, as a period needs them."""
-        return figures_derived(self.plans, self.terms, period)
+        """Return the figures that the plans count, as far as a period needs them."""
+
+        def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
+            source = Source(self.charges, self.only)
+            return spend(new_engine(), source, self.agreed_book, plan, months)
+
+        return figures_derived(self.agreed_plans, self.terms, period, of_charges)
 
     def _problems_of_terms(self) -> list[Problem]:
         """Return what is wrong with those of the terms that the plans read."""
@@ -253,12 +259,14 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     return in_order(problems)
 
 
-def figures_derived(plans: Sequence[Plan], terms: Sources, period: Period) -> Sources:
-    """Return the figures that plans count from agreements, as far as a period needs them."""
+def figures_derived(
+    plans: Sequence[Plan], terms: Sources, period: Period, spend_of: Spend
+) -> Sources:
+    """Return the figures that plans count, as far as a period needs them."""
     if not any(plan.figures for plan in plans):
         return ()
     first, _ = charged(plans, period)
-    return derived_figures(plans, terms_of(terms), first, period.span.end)
+    return derived_figures(plans, terms_of(terms), first, period.span.end, spend_of)
 
 
 def listed_parties(book: Sources) -> set[str]:

@@ -182,6 +182,44 @@ def settle_in_memory(
     return fitting([make] if make else [SQLite, Bulk], settle_by)
 
 
+def spend(
+    engine: DuckDB, charges: Source, book: Sources, plan: Plan, months: Period
+) -> dict[str, Decimal]:
+    """Return what is charged to each customer in some months, in a plan's basis and currency.
+
+    Raises Refused where exact arithmetic does not fit.
+    """
+    days, bases = (months.span.start, months.span.end), bases_of([plan])
+    stored = StoredCharges(engine, charges, [plan], bases, days)
+
+    def ask(runner: Runner) -> dict[str, Decimal]:
+        settling = Settling(runner, [plan], months, book_of(book), stored.scale)
+        settling.load_book()
+        settling.group(stored)
+        return settling.spend()
+
+    return _in_schema(stored, book_of(book), ask, None)
+
+
+def spend_in_memory(
+    sources: Sources, charges: Sequence[Charge], plan: Plan, months: Period
+) -> dict[str, Decimal]:
+    """Return the same of charges in memory."""
+    bases, book = bases_of([plan]), book_of(sources)
+    some = list(billed_between(charges, months.span.start, months.span.end))
+    scale = cost_scale(some, bases)
+
+    def ask(runner: Runner) -> dict[str, Decimal]:
+        settling = Settling(runner, [plan], months, book, scale)
+        settling.load_book()
+        codes = settling.crediting.codes
+        named = {(kind, code) for kind, _, _, code in named_subjects(book, codes)}
+        Coded(settling.crediting, named, scale).load(runner, some)
+        return settling.spend(with_groups=True)
+
+    return fitting([SQLite, Bulk], ask)
+
+
 def _as_known(plans: Sequence[Plan], as_of: AsOf) -> list[Plan]:
     """Return the plans as they were known. Raises Refused where they cannot be settled as one."""
     for name in _IN_COMMON:

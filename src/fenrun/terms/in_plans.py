@@ -19,7 +19,7 @@ from fenrun.base.words import Unreadable
 from fenrun.plan.conditions import AGREEMENT, Tree, parse, reads
 from fenrun.plan.meaning import with_digests
 from fenrun.plan.rows import Plan
-from fenrun.plan.vocabulary import BASES
+from fenrun.plan.vocabulary import BASES, SPEND
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Chain, Terms
 from fenrun.terms.limits import Limit, parse_limit
@@ -44,7 +44,8 @@ def tables_read(plans: Iterable[Plan]) -> set[str]:
     trees = (json.loads(c.tree) for plan in plans for c in plan.conditions)
     asked = (name for tree in trees for what, name in reads(tree) if what in ("term", "agreement"))
     found = {table for name in asked for table in _TABLES.get(name, ())}
-    return found | ({"agreements"} if any(plan.figures for plan in plans) else set())
+    counts = {figure.counts for plan in plans for figure in plan.figures}
+    return found | ({"agreements"} if counts - {SPEND} else set())
 
 
 def in_plan(plan: Plan, terms: Terms) -> Plan:

@@ -31,10 +31,11 @@ from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.payout import checks as payout_checks
 from fenrun.plan.read import PlanFile
+from fenrun.plan.rows import Plan
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
 from fenrun.settle.facts import figures_derived, with_terms
-from fenrun.settle.pipeline import settle_in_memory
+from fenrun.settle.pipeline import settle_in_memory, spend_in_memory
 from fenrun.settle.settling import Settlement
 from fenrun.tables.kept import Sources
 from fenrun.tables.layout import Layout
@@ -251,7 +252,12 @@ class _Case:
             events = events_of_case(self.file, self.case, self.line)
             more = [*as_labels([self.file.plan], events)]
             plans = with_terms([self.file.plan], terms, events)
-            whole = [*sources, *more, *figures_derived(plans, terms, years)]
+            with_labels = [*sources, *more]
+
+            def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
+                return spend_in_memory(with_labels, charges, plan, months)
+
+            whole = [*with_labels, *figures_derived(plans, terms, years, of_charges)]
             self.runs[key] = settle_in_memory(plans, whole, charges, years, known)
         return self.runs[key]
 
