@@ -13,12 +13,15 @@ import pytest
 
 from fenrun.base.when import parse_period
 from fenrun.closing.close import close, settle_period
+from fenrun.credit.stored_charges import Source
+from fenrun.engine.choose import new_engine
 from fenrun.engine.runner import Bulk, SQLite
 from fenrun.proof.bundle import make_bundle
 from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
+from fenrun.settle.pipeline import spend
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Store
 from tests.command import fenrun
@@ -120,6 +123,13 @@ def test_both_databases_settle_what_terms_say_alike(store: Store) -> None:
             "P2": Decimal(-2),  # what is diverted of a coupon takes off what it pays for
         }
         assert not run.problems
+
+
+def test_what_is_charged_to_customers_is_counted_from_stored_charges(store: Store) -> None:
+    facts = facts_as_of(store, datetime(2024, 12, 1))
+    (plan,) = facts.agreed_plans
+    found = spend(new_engine(), Source(facts.charges), facts.agreed_book, plan, SEPTEMBER)
+    assert found == {"K1": Decimal(131_500), "K2": Decimal(80)}
 
 
 def test_an_explanation_names_the_terms_that_are_about_a_charge(store: Store) -> None:

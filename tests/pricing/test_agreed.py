@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fenrun.base.when import parse_period
+from fenrun.ledger.shortfalls import shortfalls
 from fenrun.pricing.agreements import Agreements, Drawdown, agreements_of
 from fenrun.pricing.breaches import breaches_of
 from fenrun.pricing.coupons import Coupons, coupons_of
+from fenrun.store.facts import Store
 from tests.command import fenrun
+from tests.errors.gallery import KNOWN
 from tests.pricing.workspace import MONTH, Charge, book, charge, workspace
 
 COUPONS = """coupons:
@@ -158,6 +162,13 @@ def test_a_commit_of_60_m_of_which_45_m_are_used_owes_3_m(tmp_path: Path) -> Non
     assert said["agreements"][0]["owed"] == "3000000.00"
     shown = fenrun("terms", "agreements", tmp_path / "ws", "--on", "2024-12-31", lang="zh-CN")
     assert shown.code == 0 and "3,000,000.00 CNY" in shown.out
+    store, known = Store(tmp_path / "ws"), KNOWN
+    assert not shortfalls(store, parse_period("2024-11"), known)
+    (entry,) = shortfalls(store, parse_period("2024-12"), known)
+    assert (entry.day, entry.kind, entry.payee, entry.what) == (YEAR_END, "shortfall", "K1", "B1")
+    assert entry.postings == (
+        ("Assets:Receivable:K1", 3_000_000), ("Income:Shortfall:B1", -3_000_000)
+    )  # fmt: skip
 
 
 def test_a_commit_of_which_nothing_is_used_owes_its_rate_of_all(tmp_path: Path) -> None:
