@@ -187,3 +187,28 @@ def test_closed_stays_closed_and_late_terms_make_differences(store: Store, tmp_p
     assert named == ["A1", "C1", "F1"], "rows of others, or that no clause asks for, stay"
     text = json.dumps(rows, default=str)
     assert not [word for word in ("secret", "someone", "private", 'li"', "500") if word in text]
+
+
+def test_a_hundred_customers_have_each_its_own_price(tmp_path: Path) -> None:
+    """What is asked of a charge by itself can be more than one number holds."""
+    count = 100
+    customers = [f"K{n}" for n in range(1, count + 1)]
+    steps = "".join(
+        f"  - {{approval: A{n}, step: 1, customer: K{n}, grants: {n}.5 % of list,"
+        " asked_by: ann, asked_at: 2024-08-01, decided_by: li, decided_at: 2024-08-02,"
+        " outcome: approved}\n"
+        for n in range(1, count + 1)
+    )
+    holders = "".join(
+        f"  - {{of: customer, subject: {customer}, role: partner, party: P1}}\n"
+        for customer in customers
+    )
+    (tmp_path / "plan.yaml").write_text(PLAN.replace("floor breached and not", "not"), "utf-8")
+    charges = [charge(f"A{n}", "1000", f"{500}") for n in range(1, count + 1)]
+    store = workspace(tmp_path, charges, book(*customers, more=holders), f"approvals:\n{steps}")
+    import_file(store, tmp_path / "plan.yaml", datetime(2024, 12, 1))
+    facts = facts_as_of(store, datetime(2024, 12, 1))
+    for make in (SQLite, Bulk):
+        run = facts.settle(SEPTEMBER, datetime(2024, 12, 1), make=make)
+        (line,) = run.engine.table("statement_lines").to_pylist()
+        assert line["earned"] == 49 * 50, "at 50 % of list: granted to K1 up to K49"

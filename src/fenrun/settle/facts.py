@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
+from typing import overload
+
+import pyarrow as pa
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Problem, in_order
@@ -34,6 +37,30 @@ from fenrun.terms.as_of import terms_of
 from fenrun.terms.derived_figures import Spend, derived_figures, uncounted
 from fenrun.terms.in_plans import in_plan, tables_read, unread
 from fenrun.terms.rows import TABLES as TERMS
+
+_Source = tuple[str, datetime, dict[str, pa.Table]]
+
+
+class SourcesRead(Sequence[_Source]):
+    """The tables of some imports, read when they are first asked for: few plans do."""
+
+    def __init__(self, imports: Sequence[Import]):
+        self._imports = imports
+
+    @cached_property
+    def _sources(self) -> Sources:
+        return sources_of(verified(self._imports))
+
+    @overload
+    def __getitem__(self, place: int) -> _Source: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[_Source]: ...
+    def __getitem__(self, place: int | slice) -> _Source | Sequence[_Source]:
+        return self._sources[place]
+
+    def __len__(self) -> int:
+        return len(self._imports)
+
 
 _TABLES = ("book", "terms", "events")
 """The kinds of imports that hold tables of dated facts."""
@@ -141,7 +168,7 @@ def facts_as_of(store: Store, known: datetime) -> Facts:
     charges = tuple(store.imports("charges", known))
     book = sources_of(verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
-    terms, events = (sources_of(verified(store.imports(k, known))) for k in ("terms", "events"))
+    terms, events = (SourcesRead(store.imports(kind, known)) for kind in ("terms", "events"))
     return Facts(charges, book, plans, kept=kept_months(store), terms=terms, events=events)
 
 
