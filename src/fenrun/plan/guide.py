@@ -75,7 +75,7 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
         pay=_pay(file, lang),
         exclusions=_exclusions(file, rules, lang),
         figures=[
-            say(f"guide-{f.counts}", lang, figure=f.figure, of=_counted_of(f, lang))
+            say(f"guide-{f.counts}", lang, figure=f.figure, of=_source_words(f, lang))
             for f in plan.figures
         ],
         components=[component(file, c, rules, lang) for c in plan.components],
@@ -123,7 +123,7 @@ def _as_of(file: PlanFile, lang: str) -> list[str]:
     return said
 
 
-def _counted_of(figure: DerivedFigure, lang: str) -> str:
+def _source_words(figure: DerivedFigure, lang: str) -> str:
     """Return of what a figure is counted: a kind of agreements, or months."""
     if figure.counts != SPEND:
         return say(f"agreed-{figure.of}", lang)
