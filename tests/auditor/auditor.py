@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from fenrun.book.rows import Figure, Label, Link, Party, Rate
 from fenrun.plan.rows import Band, Component, Gate, Plan
+from tests.auditor import agreed
 
 getcontext().prec = 100
 ZERO = Decimal(0)
@@ -85,7 +86,8 @@ class Tenure:
 class Book:
     """Facts as last known, looked up by walking over them."""
 
-    def __init__(self, facts: list[tuple[datetime, Any]]):
+    def __init__(self, facts: list[tuple[datetime, Any]], terms: agreed.Rows = ()):
+        self.terms = terms
         links = self._latest([(k, f) for k, f in facts if isinstance(f, Link)], lambda f: f.link_id)
         self._hold([x for x in links if x.valid_from < x.valid_to])
         self.labels = self._latest(
@@ -289,6 +291,14 @@ def holds(tree: Any, scene: Any) -> bool:
         return (all if kind == "all" else any)(holds(t, scene) for t in tree[1])
     if kind == "not":
         return not holds(tree[1], scene)
+    if kind == "term":
+        return agreed.is_so(tree[1], scene)
+    if tree[1] == "agreement.kind":
+        found = agreed.kinds(scene)
+        return not found if kind == "missing" else bool(found & set(tree[2]))
+    if kind in ("same", "differ"):
+        both = scene.text(tree[1]), scene.text(tree[2])
+        return None not in both and (both[0] == both[1]) == (kind == "same")
     if kind == "in":
         return scene.text(tree[1]) in tree[2]
     if kind == "starts":
@@ -860,9 +870,13 @@ class _Audit:
             new = customer in self.since and key[2].start <= self.since[customer] < key[2].end
             if enough and (component.counts == "customers" or new):
                 found[key].customers.add(customer)
-        for base in found.values():
+        for (payee, unit, span), base in found.items():
+            owner = unit if component.plus_of == "customer" else payee
+            plus = self.book.figure(owner, component.plus, span.key, self.currency) or ZERO
+            if plus:
+                base.columns = {0: base.columns.get(0, ZERO) + plus}
             base.amount = (
-                base.spend
+                base.spend + plus
                 if component.counts == "amount"
                 else Decimal(len(base.customers) - base.refunded)
             )

@@ -29,6 +29,7 @@ from fenrun.statement.run import Run
 from fenrun.store.digests import digests
 from fenrun.store.facts import Import
 from fenrun.whatif.cases import charge_table
+from tests.auditor import agreed
 from tests.auditor.auditor import Answer, audit
 from tests.auditor.auditor import Book as Facts
 
@@ -59,13 +60,14 @@ def run_engine(
     period: str,
     in_bulk: bool = False,
     engine: DuckDB | None = None,
+    more: Sources = (),
 ) -> Run:
     """Settle charges (mappings of FOCUS columns, with timestamps) under plans.
 
     By SQLite where it can, or by DuckDB `in_bulk`; in the engine given, or a new one.
     """
     with tempfile.TemporaryDirectory() as folder:
-        return run_in(Path(folder), charges, books, plans, period, in_bulk, engine)
+        return run_in(Path(folder), charges, books, plans, period, in_bulk, engine, more)
 
 
 def run_in(
@@ -76,6 +78,7 @@ def run_in(
     period: str,
     in_bulk: bool = False,
     engine: DuckDB | None = None,
+    more: Sources = (),
 ) -> Run:
     """Settle as run_engine does, over charges that are stored in a folder, as of two files."""
     engine, whole = engine or DuckDB(), parse_period(period)
@@ -84,7 +87,8 @@ def run_in(
     as_of = AsOf(whole.last_day, KNOWN)
     files = [stored(charges[n::2], folder / str(n), n) for n in range(2) if charges[n::2]]
     load_charges(engine, "charges", files)
-    return settle(engine, Source(files), sources_of(books), plans, whole, as_of, make=make)
+    book = [*sources_of(books), *more]
+    return settle(engine, Source(files), book, plans, whole, as_of, make=make)
 
 
 def stored(charges: list[dict[str, Any]], folder: Path, number: int) -> Import:
@@ -115,11 +119,13 @@ def answers_for(
     plans: Sequence[Plan],
     period: str,
     known: datetime = KNOWN,
+    terms: agreed.Rows = (),
 ) -> dict[str, Answer]:
     """The auditor's answers to the same question, by plan."""
     span = parse_period(period).span
     book = Facts(
-        [(since, row) for since, one in books for rows in one.tables().values() for row in rows]
+        [(since, row) for since, one in books for rows in one.tables().values() for row in rows],
+        terms,
     )
     with localcontext(Context(prec=100)):  # whatever other tests of the process have set
         return {

@@ -54,6 +54,7 @@ from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
 from fenrun.pricing.agreements import agreements_of
 from fenrun.pricing.breaches import breaches_of
+from fenrun.pricing.coupons import coupons_of
 from fenrun.pricing.lines import prices_of
 from fenrun.proof.bundle import make_bundle, write_archive
 from fenrun.proof.latest import closed_since
@@ -529,6 +530,20 @@ def sold_below(floor: str) -> Shows:
     return _charge_under(f"floors: [{floor}]\n", ask, "breaches WORKSPACE --period 2024-09")
 
 
+def reissued() -> Shows:
+    """A coupon of which more is issued again than was left, asked for what is left."""
+    rows = (
+        "  - {coupon: C1, customer: K1, amount: 50, currency: CNY}\n"
+        "  - {coupon: C2, customer: K1, amount: 60, currency: CNY, reissues: C1}\n"
+    )
+
+    def ask(store: Store) -> Any:
+        return coupons_of(store, date(2024, 12, 31))
+
+    words = "terms coupons WORKSPACE --on 2024-12-31"
+    return _charge_under(f"coupons:\n{rows}", ask, words)
+
+
 def agreed(agreement: str) -> Shows:
     """A charge and an agreement, asked for what is drawn."""
 
@@ -642,6 +657,32 @@ def _sabotaged(store: Store) -> list[Problem]:
 
 
 SEPTEMBER = parse_period("2024-09")
+ASKS_APPROVALS = PLAN + "exclude: [{id: cheap, when: not approved}]\n"
+USED_UP = (
+    f"approvals: [{(STEP % 1).replace('45', '40').replace('}', ', amount: 9, currency: CNY}')}]"
+)
+
+
+COUNTS = "figures: {prepaid: recognised of prepay}\n"
+TYPED = "figures: [{party: P1, figure: prepaid, period: 2024-09, amount: 1, currency: CNY}]\n"
+FOREIGN = (
+    "agreements: [{agreement: B1, kind: prepay, from: 2024-01-01, to: 2025-01-01, amount: 9,"
+    " currency: USD}]"
+)
+
+
+def _with_terms(text: str) -> Callable[[Store], list[Problem]]:
+    """Settle with a file of terms besides."""
+
+    def act(store: Store) -> list[Problem]:
+        path = store.path.parent / "terms.yaml"
+        path.write_text(text, "utf-8")
+        import_file(store, path, KNOWN)
+        return list(settle_workspace(store, SEPTEMBER).run.problems)
+
+    return act
+
+
 TWO_MONTHS = (
     _csv()
     + (
@@ -1438,6 +1479,25 @@ GALLERY: dict[str, Shows] = {
     "policy-stuck": policy("[zhao]", "[lin]"),
     "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
     "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
+    "approval-amount": settled(
+        f"{USED_UP}\nexclude: [{{id: cheap, when: not approved}}]\nfenrun settle WORKSPACE",
+        ASKS_APPROVALS,
+        act=_with_terms(USED_UP),
+    ),
+    "figure-counted": settled(
+        f"{TYPED}\n{COUNTS}\nfenrun settle WORKSPACE",
+        PLAN + COUNTS,
+        f"{BOOK}{TYPED}",
+    ),
+    "agreement-uncounted": settled(
+        f"{FOREIGN}\n{COUNTS}\nfenrun settle WORKSPACE",
+        PLAN + COUNTS,
+        act=_with_terms(FOREIGN),
+    ),
+    "coupon-of-another": terms(
+        "coupons:\n  - {coupon: C2, customer: K1, amount: 5, currency: CNY, reissues: C1}\n"
+    ),
+    "coupon-reissued": reissued(),
     "price-unlisted": priced(ListCost=""),
     "price-of-nobody": priced(BillingAccountId="A2"),
     "price-cost": priced(x_Cost="dear"),

@@ -124,6 +124,8 @@ def _names(plan: Plan) -> Iterator[str]:
     yield from (row.role for row in plan.credit_roles)
     yield from (row.to_role for row in plan.roll_ups)
     yield from (fund.claims for fund in plan.funds)
+    yield from (figure.figure for figure in plan.figures)
+    yield from (c.plus for c in plan.components)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

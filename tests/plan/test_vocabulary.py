@@ -19,7 +19,7 @@ from fenrun.plan.conditions import READS
 from fenrun.plan.diff import diff
 from fenrun.plan.phrases import gate_words
 from fenrun.plan.read import load_plan
-from fenrun.plan.rows import ROW_TYPES, Plan
+from fenrun.plan.rows import ROW_TYPES, DerivedFigure, Plan
 from fenrun.plan.vocabulary import (
     BASES,
     COMPARISONS,
@@ -198,6 +198,11 @@ def _other(value: Any) -> Any:
 
 def _plan_with(table: str) -> Plan:
     """A programme that has a row in a table; what none has stands in the plan of everything."""
+    if table == "figures":
+        plan = _plan_with("components")
+        rule = plan.components[0].rule_id
+        figure = DerivedFigure(plan.id, rule, "f", "renewed", "project")
+        return replace(plan, figures=(figure,))
     whole = ROOT / "tests/plan/golden/whole.yaml"
     paths = [*sorted((ROOT / "programmes").glob("*.yaml")), whole]
     return next(plan for path in paths if getattr(plan := load_plan(path).plan, table))

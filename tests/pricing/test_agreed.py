@@ -10,10 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fenrun.base.when import parse_period
+from fenrun.ledger.shortfalls import shortfalls
 from fenrun.pricing.agreements import Agreements, Drawdown, agreements_of
+from fenrun.pricing.breaches import breaches_of
 from fenrun.pricing.coupons import Coupons, coupons_of
+from fenrun.store.facts import Store
 from tests.command import fenrun
-from tests.pricing.workspace import Charge, book, charge, workspace
+from tests.errors.gallery import KNOWN
+from tests.pricing.workspace import MONTH, Charge, book, charge, workspace
 
 COUPONS = """coupons:
   - {coupon: C1, customer: K1, covers: ServiceName = 'GPU', amount: 50000, currency: CNY,
@@ -80,6 +85,31 @@ def test_what_is_left_of_a_coupon_expires_with_its_days(tmp_path: Path) -> None:
     assert coupons_of(store, date(2024, 9, 1)).balances[0].spent == 0
 
 
+def test_what_is_left_of_a_coupon_is_issued_again_and_cannot_be_spent_twice(tmp_path: Path) -> None:
+    again = COUPONS + (
+        "  - {coupon: C3, customer: K1, amount: 20000, currency: CNY, from: 2024-09-10,"
+        " reissues: C1}\n"
+    )
+    later = {"ChargePeriodStart": "2024-09-12T00:00:00Z", "ChargePeriodEnd": "2024-09-13T00:00:00Z"}
+    charges = [_credit("A1", "C1", "25000"), _credit("A1", "C1", "6000", **later)]
+    charges.append(_credit("A1", "C3", "20000", ServiceName="CDN", **later))
+    store = workspace(tmp_path, charges, book("K1"), again)
+    found = coupons_of(store, END)
+    first, _, third = found.balances
+    assert (first.spent, first.diverted, first.reissued, first.expired) == (
+        25_000,
+        6000,
+        20_000,
+        -1000,
+    )
+    assert (third.granted, third.spent, third.left) == (20_000, 20_000, 0)
+    assert [(one.coupon, one.reason) for one in found.diverted] == [("C1", "amount")]
+    (problem,) = found.problems
+    assert (problem.code, problem.values["amount"]) == ("coupon-reissued", "1,000.00 CNY")
+    said = breaches_of(store, MONTH).diverted
+    assert [(one.coupon, one.amount, one.rows) for one in said] == [("C1", 6000, ["charges.csv:3"])]
+
+
 @given(
     st.lists(
         st.tuples(
@@ -97,7 +127,7 @@ def test_the_balances_of_coupons_conserve(
     charges = [_credit(a, c, str(amount), ServiceName=s) for a, c, amount, s in spent]
     found = _coupons(tmp_path_factory.mktemp("coupons"), [*charges, charge("A1", "1")])
     for one in found.balances:
-        assert one.granted == one.spent + one.diverted + one.left
+        assert one.granted == one.spent + one.diverted + one.reissued + one.left
         mine = [amount for _, coupon, amount, _ in spent if coupon == one.coupon]
         assert one.spent + one.diverted == sum(mine)
         assert one.spent <= one.granted
@@ -132,6 +162,13 @@ def test_a_commit_of_60_m_of_which_45_m_are_used_owes_3_m(tmp_path: Path) -> Non
     assert said["agreements"][0]["owed"] == "3000000.00"
     shown = fenrun("terms", "agreements", tmp_path / "ws", "--on", "2024-12-31", lang="zh-CN")
     assert shown.code == 0 and "3,000,000.00 CNY" in shown.out
+    store, known = Store(tmp_path / "ws"), KNOWN
+    assert not shortfalls(store, parse_period("2024-11"), known)
+    (entry,) = shortfalls(store, parse_period("2024-12"), known)
+    assert (entry.day, entry.kind, entry.payee, entry.what) == (YEAR_END, "shortfall", "K1", "B1")
+    assert entry.postings == (
+        ("Assets:Receivable:K1", 3_000_000), ("Income:Shortfall:B1", -3_000_000)
+    )  # fmt: skip
 
 
 def test_a_commit_of_which_nothing_is_used_owes_its_rate_of_all(tmp_path: Path) -> None:

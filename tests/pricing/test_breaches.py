@@ -112,12 +112,45 @@ def test_an_approval_is_used_up_in_the_order_of_the_charges_and_a_refund_gives_b
     assert breach.nearest == (("A1", "amount"),)
 
 
+def test_an_approval_is_used_up_by_what_came_before_the_period(tmp_path: Path) -> None:
+    august = {
+        **{
+            "BillingPeriodStart": "2024-08-01T00:00:00Z",
+            "BillingPeriodEnd": "2024-09-01T00:00:00Z",
+        },
+        **{"ChargePeriodStart": "2024-08-02T00:00:00Z", "ChargePeriodEnd": "2024-08-03T00:00:00Z"},
+    }
+    step = STEP | {"amount": "1000", "currency": "CNY", "from": "2024-08-01"}
+    found = _found(tmp_path, [charge("A1", "1000", "550", **august), CHEAP], step)
+    assert not found.covered
+    (breach,) = found.breaches
+    assert (breach.billed, breach.nearest) == (550, (("A1", "amount"),))
+
+
 def test_usage_that_a_commitment_pays_for_is_not_cheap(tmp_path: Path) -> None:
     committed = {**charge("A1", "1000", "0"), "EffectiveCost": "700"}
     cheap = {**charge("A1", "1000", "0"), "EffectiveCost": "590"}
     credit = charge("A1", "100", "-1", ChargeCategory="Credit", x_CouponId="C1")
     found = _found(tmp_path, [committed, cheap, credit])
     assert [sale.rows for sale in found.breaches] == [["charges.csv:3"]]
+
+
+def test_a_floor_of_the_list_before_the_cut(tmp_path: Path) -> None:
+    """100 GB at 10 before the cut and 8 since: 60 % of 1,000, whatever the charge's own list is."""
+    prices = (
+        "prices:\n  - {sku: S1, price: 10, currency: CNY, from: 2024-01-01}\n"
+        "  - {sku: S1, price: 8, currency: CNY, from: 2024-07-01}\n"
+    )
+    floor = "{floor: F1, least: 60 % of list on 2024-06-30}"
+    charges = [
+        charge("A1", "800", "600"),
+        charge("A1", "800", "599"),
+        charge("A1", "8", SkuId="S2"),
+    ]
+    text = _terms(floor=floor) + prices
+    found = breaches_of(workspace(tmp_path, charges, book("K1", more=LINKS), text), MONTH)
+    assert [sale.rows for sale in found.breaches] == [["charges.csv:3"]]
+    assert [problem.code for problem in found.problems] == ["floor-unmeasured"]
 
 
 def test_a_floor_that_cannot_be_measured_is_said(tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ _SCOPES = {
     "payee": ("all", "all with level elite", "all with level", "all with figure task"),
     "customer": ("all",),
 }
+_PLUS = {"payee": "prior", "customer": "base of customer"}
+"""A figure that is measured besides credits."""
 _COUNTS = (
     "customers",
     "customers from 100",
@@ -233,6 +235,8 @@ def _component(
     found |= draw(_options(counting, each))
     if not columns and each in _SCOPES and _one_in(draw, 4):
         found["for"] = draw(st.sampled_from(_SCOPES[each]))
+    if not columns and not counting and each in _PLUS and _one_in(draw, 6):
+        found["plus"] = _PLUS[each]
     found |= draw(_beside(found, per, earlier))
     found |= draw(_by_another(found, tables, earlier))
     return found | draw(_weighted_or_ranked(found, tables))

@@ -19,6 +19,7 @@ from fenrun.charges.datasets import dataset_kind, rows_of
 from fenrun.settle.deliveries import Decision, decide, undecided
 from fenrun.settle.facts import check_workspace
 from fenrun.settle.imports import import_file
+from fenrun.settle.terms_in_force import known_terms
 from fenrun.store.facts import Store
 
 KNOWN = datetime(2025, 1, 1)
@@ -228,10 +229,14 @@ def test_an_invoice_that_cannot_be_compared_is_refused(
     assert (problem.code, problem.place.row) == (code, 3)
 
 
-def test_a_commitment_is_kept_and_charges_are_charges(workspace: Workspace) -> None:
+def test_a_commitment_is_an_agreement_and_charges_are_charges(workspace: Workspace) -> None:
     row = {"ContractCommitmentId": "C1", "ContractCommitmentPeriodStart": START, "ContractId": "K"}
+    row |= {"ContractCommitmentCategory": "Spend", "ContractCommitmentCost": "60"}
+    row |= {"ContractCommitmentPeriodEnd": "2030-01-01T00:00:00Z", "BillingCurrency": "CNY"}
     workspace.take("commitments.csv", row)
-    (item,) = workspace.store.imports("datasets")
-    assert item.facts == {"dataset": "ContractCommitment", "rows": 1} and rows_of(item) == [row]
+    assert not workspace.store.imports("datasets")
+    (made,) = known_terms(workspace.store).agreements
+    assert (made["agreement"], made["kind"], made["amount"]) == ("C1", "commit", 60)
+    assert (made["customer"], made["covers"]) == ("", "x_AgreementId = 'C1'")
     charges = [*_charge("1"), "InvoiceDetailId", "InvoiceIssueStatus"]
     assert dataset_kind(charges) == ""

@@ -310,10 +310,10 @@ def test_an_approval_holds_when_every_step_is_approved(
     assert (chain.state, chain.is_whole) == (state, is_whole)
 
 
-def test_what_becomes_known_of_terms_and_events_changes_no_settlement(
+def test_what_no_plan_reads_of_terms_and_events_changes_no_settlement(
     workspace: _Workspace,
 ) -> None:
-    """No plan reads them yet: neither a run nor a closed period is another by them."""
+    """Where no plan reads them: neither a run nor a closed period is another by them."""
     line = ",".join(ROW.values())
     workspace.take("charges.csv", f"{','.join(ROW)}\n{line}\n")
     workspace.take("book.yaml", BOOK)

@@ -1,8 +1,9 @@
 """The other datasets of FOCUS: what providers say beside their charges.
 
 `InvoiceDetail` says what was invoiced, `BillingPeriod` which months are closed (both of FOCUS 1.4),
-`ContractCommitment` what was agreed (1.3). Nobody is paid by them: rows are kept as they came, in
-`rows.parquet`, and what checks ask of them is in the facts of the import.
+`ContractCommitment` what was agreed (1.3), which becomes agreements of the terms. Nobody is paid by
+the others: rows are kept as they came, in `rows.parquet`, and what checks ask of them is in the
+facts of the import.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from fenrun.charges.written_moments import read_moments
 from fenrun.store.facts import Enter, Import, Imported, Replaced, Store, manifest
 
 ROWS = "rows.parquet"
+COMMITMENTS = "ContractCommitment"
 ISSUED, CLOSED = "Issued", "Closed"
 _MONTH = "BillingPeriodStart"
 Row = dict[str, str]
@@ -48,7 +50,7 @@ _INVOICE = ("InvoiceIssuerName", "InvoiceId", "BilledCost", "BillingCurrency", _
 KINDS = (
     _Kind("InvoiceDetail", ("InvoiceDetailId", "InvoiceIssueStatus"), _INVOICE),
     _Kind("BillingPeriod", ("BillingPeriodStatus",), ("InvoiceIssuerName", _MONTH)),
-    _Kind("ContractCommitment", ("ContractCommitmentId", "ContractCommitmentPeriodStart"), ()),
+    _Kind(COMMITMENTS, ("ContractCommitmentId", "ContractCommitmentPeriodStart"), ()),
 )
 _OF_CHARGES = "ChargePeriodStart"
 """A column of charges that no other dataset has: charges may name an InvoiceDetailId too."""

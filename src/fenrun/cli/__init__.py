@@ -34,7 +34,7 @@ COMMANDS = {
     "terms": "Show the terms: agreements, floors, approvals, coupons and list prices.",
     "events": "Show what people did, who paid, and what was traded.",
     "price": "Show what each customer pays, from the list price down.",
-    "breaches": "Show what was sold below a floor: breaches, and what an approval covers.",
+    "breaches": "Show sales below a floor, what approvals cover of them, and coupons diverted.",
     "findings": "Show where somebody may be paid for what is not so, with the evidence.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "policy": "Check a policy: who may grant what is out of the ordinary.",

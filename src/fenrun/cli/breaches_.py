@@ -23,7 +23,7 @@ from fenrun.cli.output import (
     print_table,
     problems_as_json,
 )
-from fenrun.cli.rows_shown import in_minor_units
+from fenrun.cli.rows_shown import in_minor_units, print_diverted
 from fenrun.pricing.breaches import Sale, StepTime, breaches_of
 from fenrun.pricing.lines import ratio
 from fenrun.pricing.written import breaches_as_json
@@ -36,7 +36,7 @@ from fenrun.store.facts import Store
 @known_option
 @as_json
 def command(workspace: Store, period: Period, known: datetime | None, json_: bool) -> None:
-    """Show what was sold below a floor: breaches, and what an approval covers.
+    """Show sales below a floor, what approvals cover of them, and coupons diverted.
 
     With who sold, the fine, who approved, and how long each step of an approval took. A charge is
     covered by an approval of its customer, partner, days and columns that is granted, not sold for
@@ -48,6 +48,8 @@ def command(workspace: Store, period: Period, known: datetime | None, json_: boo
     else:
         _print_sales("breaches-found", found.breaches, period)
         _print_sales("breaches-covered", found.covered, period)
+        if found.diverted:
+            print_diverted(found.diverted)
         _print_steps(found.steps)
         print_problems(found.problems)
     exit_code(found.problems)

@@ -136,7 +136,17 @@ def _show_charges(explained: dict[str, Any]) -> None:
         for charge in explained["charges"]
     ]
     title = say("charges-shown", lang, shown=len(rows), all=explained["charges_total"])
-    print_table(title, _titled(_CHARGE_COLUMNS), rows)
+    columns = _titled(_CHARGE_COLUMNS)
+    if any(charge.get("terms") for charge in explained["charges"]):
+        columns.append((say("by-terms", lang), False))
+        for row, charge in zip(rows, explained["charges"]):
+            row.append(", ".join(_term(one) for one in charge.get("terms", ())))
+    print_table(title, columns, rows)
+
+
+def _term(one: dict[str, str]) -> str:
+    """Return a row of the terms by its id, with what it grants, demands or is."""
+    return f"{one['id']} ({one['says']})" if one["says"] else one["id"]
 
 
 def _titled(columns: Columns) -> list[tuple[str, bool]]:

@@ -27,6 +27,7 @@ from fenrun.cli.output import (
 from fenrun.closing.close import settle_period
 from fenrun.ledger.entries import Entry, balances, entries
 from fenrun.ledger.revenue import Revenue, revenue
+from fenrun.ledger.shortfalls import shortfalls
 from fenrun.ledger.text import to_beancount, to_hledger
 from fenrun.store.facts import Store
 
@@ -62,11 +63,13 @@ def command(
     """Write what a PERIOD means for the books: entries, and revenue gross, net and recognised.
 
     Entries are balanced. Earnings are accrued; clawbacks, holdbacks, draws, breakage and payouts
-    move on from there; differences of closed periods are true-ups.
+    move on from there; differences of closed periods are true-ups. What customers owe of commits is
+    a shortfall, in which no payee has a part.
     """
     with progress("ledger") as step:
         run = settle_period(workspace, period, known, (), step).run
         made, sums = entries(run), revenue(run)
+        made += shortfalls(workspace, period, run.as_of.known)
     if kind in _PLAIN_TEXT:
         text = _PLAIN_TEXT[kind](made)
         if out:

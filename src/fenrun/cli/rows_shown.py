@@ -11,6 +11,7 @@ import click
 from fenrun.base.money import minor_units, show
 from fenrun.base.words import say
 from fenrun.cli.output import language, print_table
+from fenrun.pricing.coupons import Spent
 from fenrun.pricing.lines import rounded
 from fenrun.tables.written import as_written
 
@@ -21,6 +22,26 @@ def in_minor_units(value: Decimal, currency: str) -> str:
     """Return an amount as text, rounded half up to the minor units of its currency."""
     places = minor_units(currency)
     return show(rounded(value, places), places)
+
+
+def print_diverted(diverted: Sequence[Spent]) -> None:
+    """Print what is spent of coupons otherwise than they were granted."""
+    lang = language()
+    keys = ("coupon", "customer", "amount", "why")
+    columns = [(say(f"terms-{key}", lang), False) for key in keys]
+    rows = [
+        [
+            one.coupon,
+            one.customer,
+            f"{in_minor_units(one.amount, one.currency)} {one.currency}",
+            say(f"diverted-{one.reason}", lang),
+            one.rows[0] + (f" +{one.charges - 1}" if one.charges > 1 else ""),
+        ]
+        for one in diverted
+    ]
+    click.echo()
+    title = say("terms-diverted-in-all", lang, count=len(rows))
+    print_table(title, [*columns, (say("place", lang), False)], rows)
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ from fenrun.cli.output import (
     print_table,
     problems_as_json,
 )
-from fenrun.cli.rows_shown import in_minor_units, print_rows
+from fenrun.cli.rows_shown import in_minor_units, print_diverted, print_rows
 from fenrun.pricing.agreements import agreements_of
 from fenrun.pricing.coupons import coupons_of
 from fenrun.pricing.written import agreements_as_json, coupons_as_json
@@ -73,30 +73,21 @@ def coupons_(workspace: Store, on: date | None, known: datetime | None, json_: b
     """
     found = coupons_of(workspace, on or now().date(), known)
     if json_:
-        print_json(coupons_as_json(found))
+        print_json(coupons_as_json(found) | problems_as_json(found.problems))
+        exit_code(found.problems)
         return
     lang = language()
-    texts, numbers = ("coupon", "customer"), ("granted", "spent", "diverted", "left", "expired")
+    texts = ("coupon", "customer")
+    numbers = ("granted", "spent", "diverted", "reissued", "left", "expired")
     columns = [(say(f"terms-{key}", lang), key in numbers) for key in (*texts, *numbers)]
     rows = [
         [one.coupon, one.customer, *(_amount(getattr(one, n), one.currency) for n in numbers)]
         for one in found.balances
     ]
     print_table(say("terms-coupons", lang, count=len(rows), day=found.on), columns, rows)
-    columns = [(say(f"terms-{key}", lang), False) for key in (*texts, "amount", "why")]
-    rows = [
-        [
-            one.coupon,
-            one.customer,
-            _amount(one.amount, one.currency),
-            say(f"diverted-{one.reason}", lang),
-            one.rows[0] + (f" +{one.charges - 1}" if one.charges > 1 else ""),
-        ]
-        for one in found.diverted
-    ]
-    click.echo()
-    title = say("terms-diverted-in-all", lang, count=len(rows))
-    print_table(title, [*columns, (say("place", lang), False)], rows)
+    print_diverted(found.diverted)
+    print_problems(found.problems)
+    exit_code(found.problems)
 
 
 @command.command(name="agreements")

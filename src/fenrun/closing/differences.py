@@ -24,6 +24,8 @@ from fenrun.store.facts import SETTLED, Import, Store, verified
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
 _NOTHING = (Decimal(0), "")
+_READ_BY_PLANS = {"terms": "terms change", "events": "consent"}
+"""The kinds of imports of which a settlement reads what plans ask for, each with its cause."""
 _EARNED = """
 SELECT strftime(month, '%Y-%m') AS month, plan_id, payee, 'earned' AS what, component, period,
        earned AS amount
@@ -146,11 +148,38 @@ def late_arriving_facts(
             steps = _plan_steps(facts, item, event.known.date(), latest)
         elif item.kind == "book":
             steps = _book_steps(facts, item)
+        elif item.kind in _READ_BY_PLANS:
+            later = _with_more(facts, item)
+            if _says_the_same(facts, later, period):
+                facts = later  # no plan reads them, or not yet
+                continue
+            steps = iter([(later, _READ_BY_PLANS[item.kind], item.source)])
         else:
             steps = _charge_steps(facts, item, replaced)
         for step, cause, source in steps:
             yield LateArrivingFact(cause, source, event.known, facts, step)
             facts = step
+
+
+def _with_more(facts: Facts, item: Import) -> Facts:
+    """Return facts with an import of terms or events."""
+    more = sources_of([item])
+    if item.kind == "terms":
+        return replace(facts, terms=[*facts.terms, *more])
+    return replace(facts, events=[*facts.events, *more])
+
+
+def _says_the_same(facts: Facts, later: Facts, period: Period) -> bool:
+    """Return whether plans ask the same of charges and the book by later terms or events."""
+    both = [
+        (
+            one.agreed_plans,
+            one.agreed_book[len(one.book) :],
+            one.figures(period),
+        )
+        for one in (facts, later)
+    ]
+    return both[0] == both[1]
 
 
 @dataclass(frozen=True)

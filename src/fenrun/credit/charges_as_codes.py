@@ -55,6 +55,7 @@ class Coded:
         crediting, codes = self.crediting, self.crediting.codes
         order = self._named(charge, "order", ORDER)
         resource = self._named(charge, "resource", "ResourceId")
+        day = _day(crediting.plans[0], charge)
         if _is_loose_correction(charge):
             order, resource = inherited.get(_corrects(charge), (order, resource))
         return (
@@ -63,24 +64,24 @@ class Coded:
             order,
             resource,
             month_number((charge["BillingPeriodStart"] + timedelta(days=1)).date()),
-            day_number(_day(crediting.plans[0], charge)),
+            day_number(day),
             codes.of(charge["BillingCurrency"]),
             int(any((number_of(charge, name) or 0) > 0 for name in BASES.values())),
-            *(int(bool(self._is_met(node, charge))) for node in crediting.leaves.charge),
+            *(int(bool(self._is_met(node, charge, day))) for node in crediting.leaves.charge),
             *(codes.of(text_of(charge, name) or "") for name in crediting.units),
             *(maybe_scaled(basis_of(charge, b), self.scale) for b in crediting.bases),
         )
 
-    def _is_met(self, node: Tree, charge: Charge) -> bool | None:
+    def _is_met(self, node: Tree, charge: Charge, day: date) -> bool | None:
         """Return whether a part of a condition on a charge holds; a missing date is no date."""
         if node[0] not in DATED:
-            return is_met(node, charge)
+            return is_met(node, charge, day)
         plan = self.crediting.plans[0]
         zone = ZoneInfo(plan.terms[0].timezone)
 
         def read(name: str) -> date | None:
             if name == "day":
-                return _day(plan, charge)
+                return day
             return _named_day(charge, name, zone) if is_column(name) else parse_day(name)
 
         one, other = (read(name) for name in dates_of(node))
@@ -168,17 +169,27 @@ def number_of(charge: Charge, name: str) -> Decimal | None:
     return found.quantize(_LEAST_STEP) if decimals(found) > 15 else found
 
 
-def is_met(tree: Tree, charge: Charge) -> bool | None:
-    """Return whether a condition on a charge holds; a missing number compares to nothing."""
+def is_met(tree: Tree, charge: Charge, day: date | None = None) -> bool | None:
+    """Return whether a condition on a charge holds; a missing number compares to nothing.
+
+    `day` is the charge's, which what the terms say asks for.
+    """
     kind, *parts = tree
     if kind in ("all", "any"):
-        found = [bool(is_met(part, charge)) for part in parts[0]]
+        found = [bool(is_met(part, charge, day)) for part in parts[0]]
         return all(found) if kind == "all" else any(found)
     if kind == "not":
-        return not is_met(parts[0], charge)
+        return not is_met(parts[0], charge, day)
+    if kind == "charge":
+        return is_met(parts[0], charge, day)
+    if kind == "dated":
+        return day is not None and _is_so(day, parts[1], date.fromisoformat(parts[2]))
     if kind in ("compare", "below"):
         return _compares(kind, parts, charge)
     value = text_of(charge, parts[0])
+    if kind in ("same", "differ"):
+        other = text_of(charge, parts[1])
+        return None not in (value, other) and (value == other) == (kind == "same")
     if kind == "missing":
         return value is None
     if value is None:
@@ -188,17 +199,17 @@ def is_met(tree: Tree, charge: Charge) -> bool | None:
 
 def _compares(kind: str, parts: list[str], charge: Charge) -> bool | None:
     if kind == "compare":
-        value, bound = number_of(charge, parts[0]), Decimal(parts[2])
-        if value is None:
-            return None
-        return _is_so(value, parts[1], bound)
-    one, whole = (number_of(charge, BASES[parts[n]]) for n in (0, 2))
+        value = number_of(charge, parts[0])
+        return None if value is None else _is_so(value, parts[1], Decimal(parts[2]))
+    one, whole = (number_of(charge, BASES.get(parts[n], parts[n])) for n in (0, 2))
     return None if one is None or whole is None else abs(one) < abs(whole) * Decimal(parts[1])
 
 
-def _is_so(one: Any, size: str, other: Any) -> bool:
-    """Return whether `one size other`, as in: 1 < 2."""
-    return bool({"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[size])
+def _is_so(one: Any, operator: str, other: Any) -> bool:
+    """Return whether two days or numbers compare as an operator says."""
+    return bool(
+        {"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[operator]
+    )
 
 
 def _day(plan: Plan, charge: Charge) -> date:

@@ -20,7 +20,16 @@ from fenrun.engine.codes import Codes, day_number, month_number
 from fenrun.engine.dialect import literal, literals
 from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
-from fenrun.plan.conditions import DATED, Tree, is_column, labels_of_dates, reads, walk
+from fenrun.plan.conditions import (
+    DATED,
+    Tree,
+    combined,
+    is_column,
+    labels_of_dates,
+    of_charge,
+    reads,
+    walk,
+)
 from fenrun.plan.rows import Component, Exclusion, Plan
 from fenrun.plan.vocabulary import BASES
 
@@ -35,6 +44,10 @@ RESULTS = frozenset(("credited", "team_credits", "held_spend", "uncredited", "le
 _MONTHS_LOOKED_AT = 12
 """The months before its first earning that a settlement looks at in any case."""
 _LEAF_OF_LINK = ("payee", "previous", "link")
+PAIRS = ("same", "differ")
+"""The parts of conditions that compare two names."""
+_MOST_CODES = 1 << 31
+"""More than a settlement can have codes: two codes are one number."""
 
 
 def bases_of(plans: Sequence[Plan]) -> list[str]:
@@ -47,6 +60,17 @@ def unit_columns(plans: Sequence[Plan]) -> list[str]:
     """Return the columns of the charge by which something is earned; `u0`, `u1` ... hold them."""
     named = {name for p in plans for c in p.components for name in (c.each, c.counted_column)}
     return sorted(named - {"payee", "customer", ""})
+
+
+def compared_columns(plans: Sequence[Plan]) -> list[str]:
+    """Return the columns of the charge that conditions compare with what is of the book."""
+    leaves = leaves_of(plans)
+    pairs = [node for node in (*leaves.customer, *leaves.link) if node[0] in (*PAIRS, "paired")]
+    return sorted({name for node in pairs for name in node[1:] if _is_column(name)})
+
+
+def _is_column(name: object) -> bool:
+    return isinstance(name, str) and is_column(name)
 
 
 def costs_of(basis: str) -> list[str]:
@@ -91,16 +115,24 @@ class Leaves:
 
 def _kind(node: Tree) -> str:
     """Return in which list of Leaves a part of a condition stands."""
-    if node[0] in ("compare", "below"):
+    if of_charge(node):
         return "charge"
     if node[0] in DATED:
         ((what, _),) = reads(node)
-        return {"charge date": "charge", "link date": "link"}.get(what, "customer")
-    if node[0] == "held":
+        return "link" if what == "link date" else "customer"
+    if node[0] in ("held", "paired"):
         return "customer"
-    if is_column(node[1]):
-        return "charge"
-    return "link" if node[1].partition(".")[0] in _LEAF_OF_LINK else "customer"
+    if node[0] == "labelled":
+        return "link"
+    prefixes = {name.partition(".")[0] for name in _names_in(node)}
+    return "link" if prefixes & set(_LEAF_OF_LINK) else "customer"
+
+
+def _names_in(node: Tree) -> list[str]:
+    """Return the names that a part of a condition reads, one or two."""
+    if node[0] == "labelled":
+        return []
+    return node[1:] if node[0] in PAIRS else node[1:2]
 
 
 def leaves_of(plans: Sequence[Plan]) -> Leaves:
@@ -151,11 +183,8 @@ def amount_to_date_needed(plans: Sequence[Plan]) -> bool:
 
 def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
     """Return a condition as SQL that is never null, each part as `leaf` says."""
-    if tree[0] in ("all", "any"):
-        joint = " AND " if tree[0] == "all" else " OR "
-        return f"({joint.join(to_sql(part, leaf) for part in tree[1])})"
-    if tree[0] == "not":
-        return f"(NOT {to_sql(tree[1], leaf)})"
+    if tree[0] in ("all", "any", "not"):
+        return combined(tree, lambda part: to_sql(part, leaf))
     return leaf(tree)
 
 
@@ -219,7 +248,9 @@ class Crediting:
         }
         """The components that are measured; they serve all that measure alike."""
         self.credited = [plan for plan in plans if self.crediting[plan.id] == plan.id]
-        self.leaves, self.bases, self.units = leaves_of(plans), bases_of(plans), unit_columns(plans)
+        self.leaves, self.bases = leaves_of(plans), bases_of(plans)
+        self.units = sorted({*unit_columns(plans), *compared_columns(plans)})
+        """The columns of the charge whose texts are read: `u0`, `u1` ... hold their codes."""
         self.depth = max((len(plan.roll_ups) for plan in plans), default=0)
         self.to_measure = measure
         """The power of ten by which a credit becomes a measured amount."""
@@ -234,6 +265,7 @@ class Crediting:
         self.trees = {(plan.id, c.rule_id): c.tree for plan in plans for c in plan.conditions}
         clauses = [self._clause_trees(plan) for plan in self.credited]
         read = {name for trees in clauses for tree in trees for name in self._names(tree)}
+        read |= {f"u{self.units.index(name)}" for name in compared_columns(plans)}
         self.clause_keys = [key for key in self.key_names() if key in read]
         """The columns of charges that say by which clause these are credited."""
         on_credits = [c.tree for plan in plans for c in plan.conditions if c.about == "credit"]
@@ -312,7 +344,8 @@ class Crediting:
 
     def reads_holders(self) -> bool:
         """Return whether a condition reads since when a link is held, or who held it before."""
-        before = any(str(node[1]).startswith("previous.") for node in self.leaves.link)
+        names = [name for node in self.leaves.link for name in _names_in(node)]
+        before = any(name.startswith("previous.") for name in names)
         return before or any(node[0] in DATED for node in self.leaves.link)
 
     def reads_days(self) -> bool:
@@ -447,8 +480,8 @@ class Crediting:
 
     def _reads_month_ends(self) -> bool:
         """Return whether a condition reads a label at the end of the charge's month."""
-        asked = [str(node[1]) for node in self.leaves.customer if node[0] != "held"]
-        return any("." in name for name in asked)
+        asked = [node for node in self.leaves.customer if node[0] not in ("held", "paired")]
+        return any("." in name for node in asked for name in _names_in(node))
 
     def _same_situation(self) -> str:
         """Return SQL of what else a group g and its situation s have in common."""
@@ -508,6 +541,11 @@ class Crediting:
     def _fact(self, node: Tree) -> str:
         if node[0] == "held":
             return self._flag(f"h{self._place(node)}.owned_id IS NOT NULL")
+        if node[0] == "paired":
+            return self._flag(self._paired(node))
+        if node[0] in PAIRS:
+            place = self._place(node)
+            return self._flag(_pair(node, lambda n, i: self._of_customer(n, f"l{place}_{i}")))
         if node[0] in DATED:
             place = self._place(node)
             dates = date_test(node, lambda n: self._customer_date(n, f"f{place}"), "o.customer")
@@ -515,6 +553,23 @@ class Crediting:
         if node[1] == "customer":
             return self._flag(self._of_code(node, "o.customer"))
         return self._flag(self._of_code(node, f"l{self._place(node)}.value"))
+
+    def _paired(self, node: Tree) -> str:
+        """Return SQL of whether a text of the charge and its customer are one of some pairs."""
+        code = self.codes.of
+        pairs = (str(code(text) * _MOST_CODES + code(customer)) for text, customer in node[2])
+        both = f"CAST({self._unit(node[1], 'o')} AS BIGINT) * {_MOST_CODES} + o.customer"
+        return f"coalesce({both} IN ({', '.join(pairs)}), false)" if node[2] else "false"
+
+    def _unit(self, column: str, alias: str) -> str:
+        """Return SQL of the code of a column of the charge; null where it is missing."""
+        return f"nullif({alias}.u{self.units.index(column)}, 0)"
+
+    def _of_customer(self, name: str, alias: str) -> str:
+        """Return SQL of the code of a name in a condition on an owned situation o."""
+        if is_column(name):
+            return self._unit(name, "o")
+        return "o.customer" if name == "customer" else f"{alias}.value"
 
     def _place(self, node: Tree) -> int:
         return self.leaves.customer.index(node)
@@ -533,17 +588,27 @@ class Crediting:
             if node[0] == "held":
                 role = self.codes.of(node[1])
                 held = f"SELECT DISTINCT owned_id FROM holders WHERE sound = 1 AND role = {role}"
+                held += f" AND party = {self.codes.of(node[2])}" if node[2:] else ""
                 found.append(f"LEFT JOIN ({held}) AS h{place} ON h{place}.owned_id = o.owned_id")
             elif node[0] in DATED:
                 for name in labels_of_dates(node):
                     found.append(first_day_join(self.codes, f"f{place}_{name}", name, "o.customer"))
-            elif node[0] in ("in", "starts", "missing") and node[1] != "customer":
-                prefix, _, rest = node[1].partition(".")
-                day = "month_end(o.month)" if rest else "o.day"
-                found.append(self._label_join(f"l{place}", rest or prefix, "o.customer", day))
+            elif node[0] in PAIRS:
+                for number, name in enumerate(node[1:]):
+                    found += self._label_of_customer(name, f"l{place}_{number}")
+            elif node[0] in ("in", "starts", "missing"):
+                found += self._label_of_customer(node[1], f"l{place}")
         if self.leaves.uses("customer since"):
             found.append("LEFT JOIN customer_since AS since ON since.customer = o.customer")
         return "".join(f"\n{join}" for join in found)
+
+    def _label_of_customer(self, name: str, alias: str) -> list[str]:
+        """Return the join that brings a label of the customer; none for another name."""
+        if name == "customer" or is_column(name):
+            return []
+        prefix, _, rest = name.partition(".")
+        day = "month_end(o.month)" if rest else "o.day"
+        return [self._label_join(alias, rest or prefix, "o.customer", day)]
 
     def _label_join(self, alias: str, label: str, party: str, day: str) -> str:
         return label_join(self.codes, alias, label, party, day)
@@ -553,6 +618,11 @@ class Crediting:
             place = self.leaves.link.index(node)
             dates = date_test(node, lambda n: self._link_date(n, f"g{place}"), "d.customer")
             return self._flag(f"coalesce({dates}, false)")
+        if node[0] == "labelled":
+            return self._flag(f"p{self.leaves.link.index(node)}.value IS NOT NULL")
+        if node[0] in PAIRS:
+            place = self.leaves.link.index(node)
+            return self._flag(_pair(node, lambda n, i: self._of_link(n, f"p{place}_{i}")))
         prefix, _, name = node[1].partition(".")
         if prefix == "link" and name == "via":
             if node[0] == "missing":
@@ -567,6 +637,17 @@ class Crediting:
             return self._flag(self._of_code(node, who))
         return self._flag(self._of_code(node, f"p{self.leaves.link.index(node)}.value"))
 
+    def _of_link(self, name: str, alias: str) -> str:
+        """Return SQL of the code of a name in a condition on a claim, by its column or holder."""
+        if is_column(name):
+            return self._unit(name, "d")
+        prefix, _, label = name.partition(".")
+        if prefix == "link":
+            return "nullif(h.type, 0)"
+        if label == "party":
+            return "h.party" if prefix == "payee" else "h.previous"
+        return f"{alias}.value"
+
     @staticmethod
     def _link_date(name: str, alias: str) -> str:
         known = {
@@ -580,10 +661,13 @@ class Crediting:
     def _link_joins(self) -> str:
         found, dated = [], " ".join(json.dumps(node) for node in self.leaves.link)
         for place, node in enumerate(self.leaves.link):
-            prefix, _, name = str(node[1]).partition(".")
-            if node[0] in ("in", "starts", "missing") and prefix != "link" and name != "party":
-                who = "h.party" if prefix == "payee" else "h.previous"
-                found.append(self._label_join(f"p{place}", name, who, "d.day"))
+            if node[0] in PAIRS:
+                for number, name in enumerate(node[1:]):
+                    found += self._label_of_holder(name, f"p{place}_{number}")
+            elif node[0] == "labelled":
+                found.append(self._labelled(node, f"p{place}"))
+            elif node[0] in ("in", "starts", "missing"):
+                found += self._label_of_holder(node[1], f"p{place}")
             for dated_by in labels_of_dates(node) if node[0] in DATED else ():
                 of_payee = dated_by.startswith("payee.")
                 alias = f"g{place}_{dated_by.replace('.', '_')}"
@@ -601,6 +685,24 @@ class Crediting:
                 "LEFT JOIN customer_since AS claim_since ON claim_since.customer = d.customer"
             )
         return "".join(f"\n{join}" for join in found)
+
+    def _labelled(self, node: Tree, alias: str) -> str:
+        """Return the join that brings the customer's label that stands for a link's holder."""
+        code = self.codes.of
+        arms = " ".join(f"WHEN {code(party)} THEN {code(label)}" for party, label in node[1])
+        label = f"CASE h.party {arms} END" if arms else "0"
+        return (
+            f"LEFT JOIN labels AS {alias} ON {alias}.party = d.customer AND {alias}.label = {label}"
+            f" AND {alias}.valid_from <= d.day AND d.day < {alias}.valid_to"
+        )
+
+    def _label_of_holder(self, name: str, alias: str) -> list[str]:
+        """Return the join that brings a label of who holds a link, or held it before, if any."""
+        prefix, _, label = name.partition(".")
+        if prefix not in ("payee", "previous") or label == "party":
+            return []
+        who = "h.party" if prefix == "payee" else "h.previous"
+        return [self._label_join(alias, label, who, "d.day")]
 
     # --- what components measure --------------------------------------------------------------
 
@@ -726,6 +828,12 @@ class Crediting:
                 span = f"p.period_from >= {day_number(start)} AND p.period_from < {day_number(end)}"
                 arms.append(f"WHEN {span} THEN CASE {tests} ELSE 0 END")
         return f"CASE {' '.join(arms)} ELSE 0 END" if arms else "0"
+
+
+def _pair(node: Tree, named: Callable[[str, int], str]) -> str:
+    """Return SQL of a part of a condition that compares two names: false where one is missing."""
+    one, other = (named(name, number) for number, name in enumerate(node[1:]))
+    return f"coalesce({one} {'=' if node[0] == 'same' else '<>'} {other}, false)"
 
 
 def date_test(node: Tree, named: Callable[[str], str], customer: str = "") -> str:

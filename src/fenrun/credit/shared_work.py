@@ -104,7 +104,7 @@ def _summing(c: Component) -> tuple[object, ...]:
     """Return what makes of months a measure of a period."""
     in_scope = (c.scope, c.scope_name, c.scope_value)
     of_customers = c.compare == "last year of its customers"
-    counts = (c.counts, c.counts_from, c.counts_months, c.less_refunded)
+    counts = (c.counts, c.counts_from, c.counts_months, c.less_refunded, c.plus, c.plus_of)
     return c.calendar, counts, c.up_to, of_customers, in_scope
 
 

@@ -31,7 +31,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import Step, read_steps
-from fenrun.plan.conditions import DATED, Tree, dates_of, dates_sql, is_column, number_sql, to_sql
+from fenrun.plan.conditions import Tree, all_columns_of, dates_sql, number_sql, to_sql
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
 from fenrun.store.facts import Import, verified
@@ -51,6 +51,8 @@ _NAMED_COLUMNS = ("sub_account", "order_id", "resource_id")
 _NEVER = day_number(date.max)
 _FEW = 200_000
 """The most charges that are kept in memory while they are grouped."""
+_BITS_OF_WORD = 48
+"""How many questions asked of charges one number answers."""
 _MOST_PACKED = 1 << 62
 """What one packed number can tell apart."""
 
@@ -271,7 +273,7 @@ class StoredCharges:
 
     def same_group(self, crediting: Crediting) -> str:
         """Return SQL of whether a row t of `coded_charges` is in a group g (see `for_rows`)."""
-        names = [*_GROUP_NAMES, "kind", "bits", "day_key"]
+        names = [*_GROUP_NAMES, "kind", *_bit_names(crediting), "day_key"]
         names += [f"own_{unit}" for unit in crediting.unit_names()]
         return " AND ".join(f"g.{name} IS NOT DISTINCT FROM t.{name}" for name in names)
 
@@ -311,7 +313,7 @@ class _File:
 
     # --- columns ------------------------------------------------------------------------------
 
-    def is_of_cell(self, names: Sequence[str]) -> bool:
+    def is_of_cell(self, names: Iterable[str]) -> bool:
         """Return whether columns are held by cells, or are the same in all rows, or are not there.
 
         What is asked of them is then asked of cells.
@@ -340,7 +342,7 @@ class _File:
     def _reading(self, what: str, name: str) -> str:
         if what == "number":
             return number_sql(name, self.as_number)
-        if what == "charge date":
+        if what in ("charge date", "date"):
             return dates_sql(name, lambda one: self._named_day(one) or self.day())
         return f"CAST({self.column(name)} AS VARCHAR)"
 
@@ -609,7 +611,7 @@ class _Grouping:
         crediting = self.crediting
         rows = [file.query(self._row(file)) for file in self.charges.files]
         tests = [
-            f", d.t{n} | CAST((g.bits >> {n}) & 1 AS INTEGER) AS t{n}"
+            f", d.t{n} | CAST({_bit('g', n)} AS INTEGER) AS t{n}"
             for n in range(len(crediting.leaves.charge))
         ]
         units = [f", coalesce(g.own_u{n}, d.u{n}) AS u{n}" for n in range(len(crediting.units))]
@@ -646,10 +648,14 @@ class _Grouping:
     def _row(self, file: _File) -> dict[str, str]:
         """Return the columns of `charge_rows` in a file."""
         crediting, stored = self.crediting, file.stored
-        own = [n for n, leaf in enumerate(self._leaves) if not file.is_of_cell(_columns_of(leaf))]
-        bits = [
-            f"CASE WHEN {file.condition(self._leaves[n])} THEN {1 << n} ELSE 0 END" for n in own
+        own = [
+            n for n, leaf in enumerate(self._leaves) if not file.is_of_cell(all_columns_of(leaf))
         ]
+        words: dict[str, list[str]] = {name: [] for name in _bit_names(crediting)}
+        for n in own:
+            asked = file.condition(self._leaves[n])
+            one = f"CASE WHEN {asked} THEN {1 << n % _BITS_OF_WORD} ELSE 0 END"
+            words[_word(n)].append(one)
         bought = [f"coalesce({file.as_number(name)} > 0, false)" for name in BASES.values()]
         keys = {key: f"c.{key}" if key in stored.keys else _NONE for key in KEYS}
         amounts = {f"a{n}": file.amount(basis) for n, basis in enumerate(crediting.bases)}
@@ -668,7 +674,7 @@ class _Grouping:
             "started": file.column("ChargePeriodStart"),
             "month": file.month(),
             "own_day": f"date_diff('day', DATE '1970-01-01', {file.day()})",
-            "bits": f"CAST({' + '.join(bits) or 0} AS BIGINT)",
+            **{name: f"CAST({' + '.join(b) or 0} AS BIGINT)" for name, b in words.items()},
             "bought": " OR ".join(bought) if crediting.reads_purchases() else "false",
             **amounts,
             **units,
@@ -676,7 +682,8 @@ class _Grouping:
 
     def _no_rows(self) -> str:
         """Return the query of no rows at all, with the same columns."""
-        numbers = ("account_no", "cell_no", *KEYS, "month", "own_day", "bits")
+        bits = _bit_names(self.crediting)
+        numbers = ("account_no", "cell_no", *KEYS, "month", "own_day", *bits)
         found = [f"{_NONE} AS {name}" for name in numbers]
         found += ["'' AS import_id", "CAST(0 AS BIGINT) AS row_no", "false AS bought"]
         found += ["TIMESTAMP '1970-01-01' AS started"]
@@ -737,7 +744,7 @@ class _Grouping:
         """Return the query of what is read of each cell of a file."""
         tests = [
             f"CASE WHEN {file.condition(leaf)} THEN 1 ELSE 0 END AS t{n}"
-            if file.is_of_cell(_columns_of(leaf))
+            if file.is_of_cell(all_columns_of(leaf))
             else f"0 AS t{n}"
             for n, leaf in enumerate(self._leaves)
         ]
@@ -805,7 +812,8 @@ class _Grouping:
         more += [self._load_units(n) for n in range(len(self.crediting.units))]
         units = [f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))]
         row = ["c.import_id", "c.row_no", "a.code AS account", "c.month", "c.own_day", "k.kind"]
-        row += ["c.bits", "c.bought", *(f"c.{a}" for a in self.crediting.amount_names())]
+        row += [f"c.{name}" for name in _bit_names(self.crediting)]
+        row += ["c.bought", *(f"c.{a}" for a in self.crediting.amount_names())]
         filled = {
             "row": ", ".join(row) + "".join(units),
             "sub_account": codes["sub-account"],
@@ -842,7 +850,7 @@ class _Grouping:
         if all(file.is_of_cell(["ChargeClass"]) for file in self.charges.files):
             return "k.corrects"
         place = self._leaves.index(_CORRECTION)
-        return f"(k.corrects OR (c.bits >> {place}) & 1 = 1)"
+        return f"(k.corrects OR {_bit('c', place)} = 1)"
 
     def _load_units(self, n: int) -> str:
         """Load the codes of what something is earned for by itself; return the join."""
@@ -941,7 +949,7 @@ class _Grouping:
         last = months[-1].month if months else 0
         parts = [
             ("kind", "kind", max(1, kinds)),
-            ("bits", "bits", 1 << len(self._leaves)),
+            *self._bits(),
             ("month", f"(month - {first})", last - first + 1),
             ("account", "account", len(self.crediting.codes.texts) + 1),
         ]
@@ -970,9 +978,18 @@ class _Grouping:
             ),
         }
 
+    def _bits(self) -> Iterator[_Part]:
+        """Yield the columns of bits, with how many numbers each can hold."""
+        left = len(self._leaves)
+        for name in _bit_names(self.crediting):
+            size = max(0, min(left, _BITS_OF_WORD))
+            yield name, name, 1 << size
+            left -= size
+
     def _row_names(self) -> list[str]:
         """Return what tells charges apart besides what groups have anyway."""
-        return ["kind", "bits", *(n for n in self._key_columns() if n not in _GROUP_NAMES)]
+        told = [name for name in self._key_columns() if name not in _GROUP_NAMES]
+        return ["kind", *_bit_names(self.crediting), *told]
 
     def _key_columns(self) -> list[str]:
         """Return the columns that can be missing, by which groups are told apart."""
@@ -994,19 +1011,24 @@ class _Grouping:
         return "".join(found)
 
 
+def _word(place: int) -> str:
+    """Return the column that holds whether a charge meets the part of a condition at a place."""
+    number = place // _BITS_OF_WORD
+    return f"bits{number}" if number else "bits"
+
+
+def _bit_names(crediting: Crediting) -> list[str]:
+    """Return the columns that hold what is asked of charges, and whether they are corrections."""
+    return list(dict.fromkeys(_word(n) for n in range(len(crediting.leaves.charge) + 1)))
+
+
+def _bit(alias: str, place: int) -> str:
+    """Return SQL of one of these bits: 1 or 0."""
+    return f"(({alias}.{_word(place)} >> {place % _BITS_OF_WORD}) & 1)"
+
+
 def _ends(row: Any) -> tuple[date, date]:
     return row.valid_from, row.valid_to
-
-
-def _columns_of(leaf: Tree) -> list[str]:
-    """Return the columns that a part of a condition on a charge reads."""
-    if leaf[0] == "below":
-        return [BASES[leaf[1]], BASES[leaf[3]]]
-    if leaf[0] in DATED:
-        names = dates_of(leaf)
-        own = [name for name in names if is_column(name)]
-        return [*own, "ChargePeriodStart"] if "day" in names else own
-    return [str(leaf[1])]
 
 
 _Part = tuple[str, str, int]

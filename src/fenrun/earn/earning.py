@@ -78,12 +78,20 @@ _TOTALS_IN_SCOPE = """
                       AND t.unit = s.unit AND t.period = s.period)"""
 _COLUMNS_IN_SCOPE = """
 UNION ALL
-SELECT s.plan, s.component, s.payee, s.unit, s.period, 0, 1, 0
+SELECT s.plan, s.component, s.payee, s.unit, s.period, 0, 1, {none}
 FROM payees_in_scope AS s
 WHERE NOT EXISTS (SELECT 1 FROM reached AS t
                   WHERE t.plan = s.plan AND t.component = s.component AND t.payee = s.payee
                     AND t.unit = s.unit AND t.period = s.period)"""
 """What is added to `measures` and `column_measures` where some plan says who is in scope."""
+_PLUS = """ + coalesce((SELECT f.amount
+                 FROM totals_of AS k
+                 JOIN terms AS z ON z.plan = k.plan
+                 JOIN figures AS f
+                   ON f.figure = k.plus AND f.period = s.period AND f.currency = z.currency
+                  AND f.party = CASE k.plus_of WHEN 'customer' THEN s.unit ELSE s.payee END
+                 WHERE k.plan = s.plan AND k.component = s.component), 0)"""
+"""A figure that is measured besides what is credited, where some plan has that."""
 _TO_DATE = """sum(amount) OVER (PARTITION BY plan, component, payee, unit
                               ORDER BY period_from)"""
 """What was measured up to the end of a period, where some plan reads it."""
@@ -447,12 +455,12 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            *("scope", "clawback_unit", "clawback_from", "window_calendar", "ties"),
+            *("scope", "clawback_unit", "clawback_from", "window_calendar", "ties", "plus_of"),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
             *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
-            *("clawback_label", "ranks_among", "counted_label"),
+            *("clawback_label", "ranks_among", "counted_label", "plus"),
         )
         return {
             "rank": (NUMBER, int),
@@ -653,7 +661,8 @@ class Earning:
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
-            "columns_in_scope": _COLUMNS_IN_SCOPE if has_scope(self.plans) else "",
+            "columns_in_scope": self._columns_in_scope(),
+            "plus": self._plus(),
             "payee_matches": self._payee_matches(),
             "unit_tests": self._unit_tests(),
             "loss_tests": self._loss_tests(),
@@ -699,6 +708,16 @@ class Earning:
         one = 10**self.scales.weight
         amount = f"whole(times(m.amount, coalesce(w.weight, {one})), {one})"
         return {"weighted": amount, "weighted_by": "w.rule", "weights": join}
+
+    def _plus(self) -> str:
+        """Return SQL of what is measured besides credits of a payee, unit and period s."""
+        return _PLUS if any(c.plus for plan in self.plans for c in plan.components) else ""
+
+    def _columns_in_scope(self) -> str:
+        """Return SQL of the columns of who is in scope, though nothing is credited to it."""
+        plus = self._plus()
+        none = f"least(0{plus}, s.up_to)" if plus else "0"
+        return _COLUMNS_IN_SCOPE.format(none=none) if has_scope(self.plans) else ""
 
     def _payee_matches(self) -> str:
         asked = ((plan.id, c.payee_rule) for plan in self.plans for c in plan.components)

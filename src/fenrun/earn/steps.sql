@@ -114,8 +114,8 @@ totals AS (
 bounded AS (
   SELECT s.plan, s.component, s.payee, s.unit, s.calendar, s.period, s.period_from, s.period_to,
          s.first_month, s.last_month, s.amount AS spend, s.scoped,
-         least(CASE WHEN s.counts = 'amount' THEN s.amount ELSE coalesce(n.customers, 0) END,
-               s.up_to) AS amount
+         least(CASE WHEN s.counts = 'amount' THEN s.amount{plus}
+                    ELSE coalesce(n.customers, 0) END, s.up_to) AS amount
   FROM totals AS s
   LEFT JOIN qualifying_customers AS n
     ON n.plan = s.plan AND n.component = s.component AND n.payee = s.payee AND n.unit = s.unit
@@ -145,9 +145,9 @@ reached AS (
          count(*) OVER (PARTITION BY plan, component, payee, unit, period) AS columns
   FROM met AS s
   WHERE qualifying > 0 OR most_qualifying = 0)
-SELECT plan, component, payee, unit, period, column_no, columns,
-       least(reached, up_to) - least(reached - amount, up_to) AS amount
-FROM reached{columns_in_scope}
+SELECT s.plan, s.component, s.payee, s.unit, s.period, s.column_no, s.columns,
+       least(s.reached{plus}, s.up_to) - least(s.reached - s.amount, s.up_to) AS amount
+FROM reached AS s{columns_in_scope}
 
 -- step: customers_last_year
 -- What anybody was credited a year before for the customers that a payee has in a period.

@@ -22,7 +22,7 @@ from fenrun.statement.run import Difference, Run
 
 KINDS = (
     *("accrual", "clawback", "true-up", "holdback", "lapse", "draw", "recovery", "payout"),
-    *("claim", "fund lapse"),
+    *("claim", "fund lapse", "shortfall"),
 )
 
 
@@ -35,8 +35,9 @@ class Entry:
     kind: str
     """One of KINDS."""
     payee: str
+    """Who is paid; of a shortfall the customer, who owes it."""
     what: str
-    """What it is for: a line of the statement, a form of payment, a cause."""
+    """What it is for: a line of the statement, a form of payment, a cause, an agreement."""
     currency: str
     postings: tuple[tuple[str, Decimal], ...]
     """Account and amount; debits above zero. They sum to zero."""

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from fenrun.base.money import show_rate
-from fenrun.base.when import LONG_AGO, OPEN_END
+from fenrun.base.when import LONG_AGO, OPEN_END, parse_period
+from fenrun.base.words import Unreadable
 from fenrun.plan.compile_earn import check_tables, compile_earn
 from fenrun.plan.compile_tables import compile_tables
 from fenrun.plan.conditions import walk
 from fenrun.plan.draft import Draft, titles
-from fenrun.plan.meaning import digests
+from fenrun.plan.meaning import with_digests
 from fenrun.plan.phrases import DrawText, FormText, InstalmentText, TaxRate
 from fenrun.plan.rows import (
     CreditClause,
     CreditRole,
+    DerivedFigure,
     Exclusion,
     Form,
     Fund,
@@ -31,7 +33,7 @@ from fenrun.plan.rows import (
 )
 from fenrun.plan.source import Path_
 from fenrun.plan.text import CreditText, LimitText, PayText
-from fenrun.plan.vocabulary import BASES
+from fenrun.plan.vocabulary import BASES, SPEND
 
 
 def compile_plan(draft: Draft) -> Plan:
@@ -63,9 +65,9 @@ def compile_plan(draft: Draft) -> Plan:
         instalments=tuple(paid.instalments),
         forms=tuple(paid.forms),
         funds=tuple(paid.funds),
+        figures=tuple(_figures(draft)),
     )
-    money, words = digests(rows)
-    return replace(rows, terms=(replace(rows.terms[0], money=money, words=words),))
+    return with_digests(rows)
 
 
 def _check_convert(draft: Draft) -> None:
@@ -198,6 +200,20 @@ def _exclusions(draft: Draft) -> list[Exclusion]:
                 draft.unknown_name((*path, "applies to"), component, "no-component", components)
             found.append(Exclusion(draft.plan_id, rule, rank, component, start, end))
     return found
+
+
+def _figures(draft: Draft) -> Iterator[DerivedFigure]:
+    """Yield the figures that are counted from agreements."""
+    for name, words in draft.text.figures.items():
+        rule = draft.rule(("figures", name), f"figures.{name}", "figure", words, name)
+        counts, *_, last = words.split()
+        of = f"{words.split()[1]}/{last}" if counts == SPEND else last
+        if counts == SPEND:
+            try:
+                parse_period(of)
+            except Unreadable:
+                draft.wrong_value(("figures", name), "not-a-span-of-spend", text=words)
+        yield DerivedFigure(draft.plan_id, rule, name, counts, of)
 
 
 @dataclass

@@ -106,7 +106,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
     rules = _part_rules(draft, path, item)
     pays_on = subject_of(item.on.removesuffix(" below"))
     reads_by = subject_of(item.by or "")
-    target = figure_of(item.target)
+    target, plus = figure_of(item.target), figure_of(item.plus)
     lag = lag_of(item.compare)
     compare = ("periods before", "", "payee") if lag else subject_of(item.compare or "")
     window_months, window_calendar, window_all = _window(draft, path, item)
@@ -124,6 +124,8 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         each=_column(item.each),
         **_counts(item),
         up_to=item.up_to,
+        plus=plus[0],
+        plus_of=plus[1],
         measure_rule=rules["measure"],
         pays_on=pays_on[0],
         on_name=pays_on[1],
@@ -382,6 +384,7 @@ _MEASURING = (
     "compare",
     "baseline",
     "up_to",
+    "plus",
     "times",
     "rank",
     "clawback",
@@ -395,7 +398,7 @@ _MEASURING = (
 
 def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
     """Check that what is read and counted goes with what is earned for separately."""
-    read = [item.on, item.by, item.target, item.compare, item.times]
+    read = [item.on, item.by, item.target, item.compare, item.times, item.plus]
     read += [gate.words for gate in item.gates]
     if item.each != "customer":
         if any(words and " of customer" in words for words in read):
@@ -410,11 +413,15 @@ def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
             draft.wrong_value((*path, "counted with"), "counted-with-month", id=item.id)
     if item.rank and item.each != "payee":
         draft.wrong_value((*path, "rank"), "rank-of-payee", id=item.id)
+    has_columns = any(v.columns for v in draft.text.tables.get(item.table or "", []))
+    of = figure_of(item.plus)[1]
+    if item.plus and (item.counts.kind != "amount" or has_columns or item.each != of):
+        draft.wrong_value((*path, "plus"), "plus-of-amount", id=item.id)
     if item.counts.kind == "amount":
         return
     if item.each != "payee" or item.baseline or (item.up_to and item.compare):
         draft.wrong_value(path, "counts-of-payee", "counts", id=item.id)
-    if any(version.columns for version in draft.text.tables.get(item.table or "", [])):
+    if has_columns:
         draft.wrong_value((*path, "table"), "counts-no-columns", id=item.id)
 
 

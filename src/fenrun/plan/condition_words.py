@@ -65,7 +65,7 @@ class _Sayer:
 
     def _not(self, tree: Tree) -> str:
         """Return what does not hold; some of it has words of its own."""
-        if tree[0] in ("in", "missing"):
+        if tree[0] in ("in", "missing", "term"):
             return self._alone(tree, "not-")
         return self.say("not", words=self.said(tree))
 
@@ -79,6 +79,10 @@ class _Sayer:
             return self.say(kind, name=self._name(tree[1]), text=quoted(tree[2], self.lang))
         if kind == "missing":
             return self._missing(tree[1], negated)
+        if kind == "term":
+            return self.say(f"{negated}{tree[1].replace(' ', '-')}")
+        if kind in ("same", "differ"):
+            return self.say(kind, one=self._name(tree[1]), other=self._name(tree[2]))
         if kind == "held":
             return self.say(kind, name=tree[1])
         if kind == "compare":
@@ -110,10 +114,12 @@ class _Sayer:
         prefix, dot, label = name.partition(".")
         if dot and prefix in PREFIXES:
             key = f"{prefix}-party" if label == "party" else prefix
-            key = f"link-{label}" if prefix == "link" else key
+            key = f"{prefix}-{label}" if prefix in ("link", "agreement") else key
             return self.say(key, label=label)
         if name in focus_columns() or name.startswith("x_"):
             return self.say("column", column=column_words(name, self.lang))
+        if name == "customer":
+            return self.say("customer")
         return self.say(f"label-of-{self.of}", label=name)
 
     def _cost(self, name: str) -> str:

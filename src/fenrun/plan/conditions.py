@@ -4,16 +4,25 @@ lark parses them; a tree is plain JSON:
 
   ["all", [trees]]  ["any", [trees]]  ["not", tree]
   ["in", name, [texts]]  ["starts", name, text]  ["missing", name]  ["held", role]
+  ["same", name, name]  ["differ", name, name]
   ["compare", column, operator, number]  ["below", cost, rate, cost]
   ["within", date, count, unit, date]  ["dated", date, operator, date]
   ["quiet", count, unit, date]: no purchase in so long before the date
+  ["term", what]
 
 A FOCUS column, or a name that begins with x_, reads the charge. Another name, in lower case, reads
 the customer's label in the book. `payee.NAME` reads a label of the credited party, `previous.NAME`
 of who held its role before it, `closing.NAME` the customer's label on the last day of the billing
 month, `link.NAME` the link by which it is credited. Where a date stands, the name of a label is its
 first day, and an x_ column the date that it holds. A missing value is in no list and compares to
-nothing.
+nothing: two names are neither the same nor different where one is missing.
+
+What the terms say of a charge (`approved`, `agreement.kind` ...) is put in its place before anybody
+is credited (see terms/in_plans.py), by parts that no plan can write:
+
+  ["charge", tree]  of the charge alone, asked as one; it can ask for the day
+  ["labelled", [[party, label]]]  of the customer, by the label that stands for who is credited
+  ["held", role, party]  ["paired", column, [[text, customer]]]  ["below", cost, rate, column]
 """
 
 from __future__ import annotations
@@ -39,8 +48,12 @@ Tree = list[Any]
 LINK_NAMES = ("type", "via")
 """What can follow `link.`: its type in the book, and what it is a link of (`order`, `resource`,
 `customer` or `party`)."""
-PREFIXES = ("payee", "previous", "closing", "link")
+PREFIXES = ("payee", "previous", "closing", "link", "agreement")
 """What can stand before a point."""
+AGREEMENT = "agreement.kind"
+"""The kind of an agreement under which a charge is."""
+CONSENTED = "consented"
+"""That the customer has consented to who is credited."""
 LINK_DATES = ("association", "first purchase")
 """The day since which the credited party holds its role without a break; the first day after it on
 which the customer was charged anything."""
@@ -56,6 +69,9 @@ _GRAMMAR = r"""
      | "(" any ")"
      | NAME "=" value -> equal
      | NAME "!=" value -> unequal
+     | NAME "=" NAME -> same
+     | NAME "!=" NAME -> differ
+     | TERM -> term
      | NAME "in" "(" value ("," value)* ")" -> within
      | NAME "not" "in" "(" value ("," value)* ")" -> without
      | NAME "starts" "with" value -> starts
@@ -78,6 +94,7 @@ SIZE: "<=" | ">=" | "<" | ">"
 RATE: /[0-9][0-9.]*\s*[%％]/
 NUMBER: /-?[0-9][0-9,_]*(\.[0-9]+)?/
 UNIT: /(day|month)s?/
+TERM.4: /(approved|floor\s+breached|coupon\s+(as\s+granted|diverted)|consented)\b__NOT_A_NAME__/
 DAY: "day"
 ASSOCIATION: "association"
 FIRST.3: /first\s+purchase\b/
@@ -86,7 +103,7 @@ QUIET.3: /no\s+purchase\s+in\s+the\b/
 ISO.3: /[0-9]{4}-[0-9]{2}-[0-9]{2}/
 NAME: /[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?/
 %ignore /\s+/
-"""
+""".replace("__NOT_A_NAME__", r"(?!\s*([=!<>.]|in\b|not\b|starts\b|is\b|below\b|within\b))")
 _PARSER = Lark(_GRAMMAR, parser="lalr", maybe_placeholders=False)
 
 
@@ -126,6 +143,15 @@ class _ToTree(Transformer[Token, Tree]):
     def unequal(self, items: list[Any]) -> Tree:
         return ["not", self.equal(items)]
 
+    def same(self, items: list[Any]) -> Tree:
+        return ["same", str(items[0]), str(items[1])]
+
+    def differ(self, items: list[Any]) -> Tree:
+        return ["differ", str(items[0]), str(items[1])]
+
+    def term(self, items: list[Any]) -> Tree:
+        return ["term", " ".join(str(items[0]).split())]
+
     def within(self, items: list[Any]) -> Tree:
         return ["in", str(items[0]), sorted(set(items[1:]))]
 
@@ -163,7 +189,9 @@ class _ToTree(Transformer[Token, Tree]):
 
 
 _OF_CHARGE = ("column", "number")
-_OF_CUSTOMER = (*_OF_CHARGE, "charge date", "label", "closing", "held", "date")
+_OF_CUSTOMER = (
+    *(*_OF_CHARGE, "charge date", "label", "closing", "held", "date", "term", "agreement"),
+)
 READS: dict[About, tuple[str, ...]] = {
     "charge": _OF_CHARGE,
     "customer": _OF_CUSTOMER,
@@ -210,9 +238,21 @@ def _check(node: Tree, about: About) -> None:
     elif node[0] in DATED:
         _check_dates(node)
         _check_reader(node, about)
+    elif node[0] in ("same", "differ"):
+        _check_pair(node)
     for what, name in reads(node):
-        if what not in READS[about]:
+        if what not in READS[about] or (name == CONSENTED and about != "credit"):
             raise ConditionError(repr(name), f"condition-of-{about}")
+
+
+def _check_pair(node: Tree) -> None:
+    """Check that two names can be compared: one of them is of the charge."""
+    for name in node[1:]:
+        _check_name(name)
+        if name in ("link.via", AGREEMENT):
+            raise ConditionError(repr(name), "condition-pair-name", name=name)
+    if not any(is_column(name) for name in node[1:]):
+        raise ConditionError(repr(node[2]), "condition-pair")
 
 
 def _check_dates(node: Tree) -> None:
@@ -279,6 +319,8 @@ def _check_name(name: str) -> None:
     if dot and prefix == "link" and rest not in LINK_NAMES:
         known = ", ".join(f"link.{name}" for name in LINK_NAMES)
         raise ConditionError(repr(name), "condition-no-link", known)
+    if prefix == "agreement" and dot and name != AGREEMENT:
+        raise ConditionError(repr(name), "condition-no-agreement", AGREEMENT)
 
 
 def walk(tree: Tree) -> Iterator[Tree]:
@@ -309,20 +351,38 @@ def reads(tree: Tree) -> set[tuple[str, str]]:
 
     `column`; `number`, `charge date`, `date` or `link date`, whose name is the part of the
     condition that compares them, as JSON; `label`, `closing`, `payee`, `previous` with the label's
-    name; `link`; `held` with the role.
+    name; `link`; `held` with the role; `term` with what it says of a charge, and `agreement` with
+    `kind`.
     """
-    return {_read(node) for node in walk(tree) if node[0] not in ("all", "any", "not")}
+    found = set()
+    for node in walk(tree):
+        if node[0] == "charge":
+            found |= reads(node[1])
+        elif node[0] == "paired":
+            found |= {_named(node[1]), _named("customer")}
+        elif node[0] in ("same", "differ"):
+            found |= {_named(node[1]), _named(node[2])}
+        elif node[0] == "labelled":
+            found.add(_named("payee.party"))
+        elif node[0] not in ("all", "any", "not"):
+            found.add(_read(node))
+    return found
 
 
 def _read(node: Tree) -> tuple[str, str]:
-    """Return what a part of a condition without parts of its own reads."""
+    """Return what a part of a condition that reads one thing reads."""
     kind, name = node[0], node[1]
-    if kind == "held":
-        return "held", name
+    if kind in ("held", "term"):
+        return kind, name
     if kind in ("compare", "below"):
         return "number", json.dumps(node)
     if kind in DATED:
         return _kind_of_dates(node), json.dumps(node)
+    return _named(name)
+
+
+def _named(name: str) -> tuple[str, str]:
+    """Return what a name reads."""
     if is_column(name):
         return "column", name
     prefix, dot, rest = name.partition(".")
@@ -353,11 +413,43 @@ def columns_of(tree: Tree) -> set[str]:
     """Return the columns of a charge that a condition reads by their texts or dates."""
     found = set()
     for node in walk(tree):
-        if node[0] in DATED:
+        if node[0] == "charge":
+            found |= columns_of(node[1])
+        elif node[0] in DATED:
             found |= {name for name in dates_of(node) if is_column(name)}
-        elif node[0] in ("in", "starts", "missing") and is_column(node[1]):
+        elif node[0] in ("same", "differ"):
+            found |= {name for name in node[1:] if is_column(name)}
+        elif node[0] in ("in", "starts", "missing", "paired") and is_column(node[1]):
             found.add(node[1])
     return found
+
+
+def of_charge(node: Tree) -> bool:
+    """Return whether a part of a condition without parts of its own reads the charge alone."""
+    if node[0] in ("compare", "below", "charge"):
+        return True
+    if node[0] in ("same", "differ"):
+        return is_column(node[1]) and is_column(node[2])
+    if node[0] in DATED:
+        return _kind_of_dates(node) == "charge date"
+    return node[0] in ("in", "starts", "missing") and is_column(node[1])
+
+
+def all_columns_of(tree: Tree) -> set[str]:
+    """Return all columns of a charge that a condition reads; a day is that of its start."""
+    found = columns_of(tree)
+    for what, name in reads(tree):
+        if what == "number":
+            found |= {*_compared(json.loads(name))}
+        elif what in ("date", "charge date") and "day" in dates_of(json.loads(name)):
+            found.add("ChargePeriodStart")
+    return found
+
+
+def _compared(node: Tree) -> list[str]:
+    """Return the columns of numbers that a part of a condition compares."""
+    names: list[str] = [node[1], node[3]] if node[0] == "below" else [node[1]]
+    return [str(BASES.get(name, name)) for name in names]
 
 
 def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:
@@ -366,11 +458,13 @@ def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:
     `column` gives the SQL of what is read (see `reads`).
     """
     kind = tree[0]
-    if kind in ("all", "any"):
-        joint = " AND " if kind == "all" else " OR "
-        return f"({joint.join(to_sql(part, column) for part in tree[1])})"
-    if kind == "not":
-        return f"(NOT {to_sql(tree[1], column)})"
+    if kind in ("all", "any", "not"):
+        return combined(tree, lambda part: to_sql(part, column))
+    if kind == "charge":
+        return to_sql(tree[1], column)
+    if kind in ("same", "differ"):
+        one, other = (column(*_named(name)) for name in tree[1:])
+        return f"coalesce({one} {'=' if kind == 'same' else '<>'} {other}, false)"
     found = column(*_read(tree))
     if kind == "in":
         values = ", ".join(literal(value) for value in tree[2])
@@ -380,6 +474,17 @@ def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:
     if kind == "missing":
         return f"({found} IS NULL)"
     return f"coalesce({found}, false)"
+
+
+def combined(tree: Tree, part: Callable[[Tree], str]) -> str:
+    """Return a condition with parts of its own as SQL, each part as `part` says.
+
+    Without any part, all of them hold and none does.
+    """
+    if tree[0] == "not":
+        return f"(NOT {part(tree[1])})"
+    joint = " AND " if tree[0] == "all" else " OR "
+    return f"({joint.join(map(part, tree[1])) or ('true' if tree[0] == 'all' else 'false')})"
 
 
 def number_sql(text: str, column: Callable[[str], str]) -> str:
@@ -393,7 +498,8 @@ def number_sql(text: str, column: Callable[[str], str]) -> str:
         name, operator, number = rest
         return f"({column(name)} {operator} {_number(number)})"
     cost, rate, whole = rest
-    return f"(abs({column(BASES[cost])}) < abs({column(BASES[whole])}) * {_number(rate)})"
+    one, other = (column(BASES.get(name, name)) for name in (cost, whole))
+    return f"(abs({one}) < abs({other}) * {_number(rate)})"
 
 
 def dates_sql(text: str, date_: Callable[[str], str]) -> str:

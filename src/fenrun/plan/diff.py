@@ -30,6 +30,7 @@ _OWNER = {
     "pay": "rule_id",
     "purses": "rule_id",
     "paid_apart": "component",
+    "figures": "rule_id",
 }
 
 

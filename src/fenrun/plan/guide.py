@@ -21,8 +21,9 @@ from fenrun.plan.condition_words import column_words, condition_words
 from fenrun.plan.guide_cases import examples
 from fenrun.plan.guide_earning import basis, component, group, named, title
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import Fund, Pay, Plan, Purse, Rule
+from fenrun.plan.rows import DerivedFigure, Fund, Pay, Plan, Purse, Rule
 from fenrun.plan.text import LimitText
+from fenrun.plan.vocabulary import SPEND
 
 _STYLE = """\
 body{font:16px/1.6 system-ui,"PingFang SC","Microsoft YaHei",sans-serif;color:#1c2430;
@@ -74,6 +75,10 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
         examples=examples(file, outcomes, lang),
         pay=_pay(file, lang),
         exclusions=_exclusions(file, rules, lang),
+        figures=[
+            say(f"guide-{f.counts}", lang, figure=f.figure, of=_source_words(f, lang))
+            for f in plan.figures
+        ],
         components=[component(file, c, rules, lang) for c in plan.components],
         groups=[
             {
@@ -126,6 +131,14 @@ def _as_of(file: PlanFile, lang: str) -> list[str]:
     if not any(item.when is None for item in file.text.as_of):
         said.append(say("guide-as-of-else" if said else "guide-as-of-always", lang))
     return said
+
+
+def _source_words(figure: DerivedFigure, lang: str) -> str:
+    """Return of what a figure is counted: a kind of agreements, or months."""
+    if figure.counts != SPEND:
+        return say(f"agreed-{figure.of}", lang)
+    first, last = figure.of.split("/")
+    return say("guide-fact-range", lang, first=first, last=last)
 
 
 def _limits(limits: LimitText | None, lang: str) -> list[str]:

@@ -76,6 +76,10 @@ def _facts(case: CaseText, currency: str, lang: str) -> Iterator[str]:
         period = _spread(row["period"], lang)
         values = {"currency": row["from"], "into": row["to"], "rate": row["rate"]}
         yield say("guide-fact-rate", lang, period=period, **values)
+    for table, rows in [*given.terms.items(), ("events", given.events)]:
+        for row in rows:
+            said = ", ".join(f"{name} {value}" for name, value in row.items())
+            yield say("guide-fact-term", lang, table=table, said=said)
     for row in given.charges:
         yield _charge(row, row.get("currency", currency), lang)
     if not given.charges:

@@ -90,6 +90,9 @@ def _measuring(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
         if c.baseline_rule:
             words = condition_words(rules[c.baseline_rule].words, lang)
             said.append(say("guide-baseline-when", lang, words=words))
+    if c.plus:
+        whose = say(f"whose-{c.plus_of}", lang)
+        said.append(say("guide-plus", lang, figure=c.plus, whose=whose))
     if c.up_to is not None:
         amount = f"{show(c.up_to, 0)} {unit(file.plan, c, lang)}"
         said.append(say("guide-up-to", lang, amount=amount, of=_of_unit(c, lang)))

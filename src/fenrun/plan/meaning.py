@@ -6,6 +6,7 @@ The digests of a plan and `plan diff` both ask here, so that they cannot disagre
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from fenrun.base.ids import digest
@@ -41,6 +42,12 @@ def meanings(plan: Plan) -> Iterator[tuple[str, Any, dict[str, str], dict[str, s
                 if not is_placed(table, column):
                     (said if is_said(table, column) else money)[column] = str(value)
             yield table, row, money, said
+
+
+def with_digests(plan: Plan) -> Plan:
+    """Return a plan whose terms have the digests of its rows."""
+    money, words = digests(plan)
+    return replace(plan, terms=(replace(plan.terms[0], money=money, words=words),))
 
 
 def digests(plan: Plan) -> tuple[str, str]:

@@ -27,8 +27,10 @@ from fenrun.base.money import (
 from fenrun.base.words import Unreadable, say
 from fenrun.plan.bands import BOUNDS, VALUE, Bounds, limit_words, one_space, read_bounds
 from fenrun.plan.vocabulary import (
+    AGREEMENT_KINDS,
     BASES,
     COMPARISONS,
+    DERIVED_FIGURES,
     DRAW_KINDS,
     MONTHS,
     MONTHS_OF,
@@ -36,6 +38,7 @@ from fenrun.plan.vocabulary import (
     READINGS,
     ROUNDING_MODES,
     ROUNDING_STEPS,
+    SPEND,
 )
 
 
@@ -67,6 +70,8 @@ _BLANKS = {
     "TABLE": NAME,
     "NAME": NAME,
     "N": r"[1-9]\d{0,2}",
+    "MONTH": r"\d{4}-\d{2}",
+    "KIND": f"(?:{'|'.join(AGREEMENT_KINDS)})",
 }
 """What may stand in the blanks of a form."""
 
@@ -100,6 +105,7 @@ _BLANKS_OF = {
 READING_FORMS = tuple(
     f"{reading} {form}".rstrip() for reading in READINGS for form in _BLANKS_OF.get(reading, ("",))
 )
+DERIVED_FORMS = (*(f"{what} of KIND" for what in DERIVED_FIGURES), f"{SPEND} MONTH to MONTH")
 COMPARISON_FORMS = (
     *COMPARISONS[:3],
     "N periods before",

@@ -178,6 +178,10 @@ class Component:
     """Whether customers whose amount in the period is below zero are taken off the count."""
     up_to: Decimal | None
     """The most of the performance measure that counts."""
+    plus: str
+    """The figure that is measured besides what is credited; empty for none."""
+    plus_of: str
+    """Whose figure: `payee` or `customer`."""
     measure_rule: str
     """Rule of the condition on the credits it measures."""
     pays_on: str
@@ -468,6 +472,19 @@ _IN_COMMON = (
 
 
 @dataclass(frozen=True)
+class DerivedFigure:
+    """A figure that is counted from agreements or charges. Grain: plan, figure."""
+
+    plan_id: str
+    rule_id: str
+    figure: str
+    counts: str
+    """One of DERIVED_FIGURES, or SPEND."""
+    of: str
+    """The kind of the agreements; of spend its months: `2023-07/2023-12`."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A plan as read: its tables."""
 
@@ -491,6 +508,7 @@ class Plan:
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
     funds: tuple[Fund, ...]
+    figures: tuple[DerivedFigure, ...]
 
     @property
     def pay_terms(self) -> tuple[Pay | Purse, ...]:
@@ -539,6 +557,7 @@ ROW_TYPES: dict[str, type] = {
     "instalments": Instalment,
     "forms": Form,
     "funds": Fund,
+    "figures": DerivedFigure,
 }
 """The row type of each of a plan's tables, in the order of Plan's fields."""
 

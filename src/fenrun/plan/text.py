@@ -18,6 +18,7 @@ from fenrun.plan import phrases
 from fenrun.plan.bands import BandText, read_band
 from fenrun.plan.phrases import (
     COMPARISON_FORMS,
+    DERIVED_FORMS,
     FIGURE_FORMS,
     READING_FORMS,
     CapText,
@@ -77,6 +78,7 @@ PaysOn = Annotated[
     ),
 ]
 Comparison = Annotated[str, one_of(*COMPARISON_FORMS)]
+Counted = Annotated[str, one_of(*DERIVED_FORMS)]
 Times = Annotated[str, one_of(*(f"TABLE by {form}" for form in READING_FORMS))]
 ChargeDay = Annotated[str, one_of(*CHARGE_DAYS, "x_COLUMN")]
 
@@ -364,6 +366,14 @@ class EarnText(Text):
             "in the period), with an amount above 0, or from the amount given; `for 3 months`: in "
             "each of them up to the end of the period, new ones in their first three; `less "
             "refunded`: less those whose amount in the period is below 0."
+        ),
+    )
+    plus: Figure | None = Field(
+        None,
+        description=(
+            "Figure of the payee (or `of customer`) for the period, in the plan's currency, that "
+            "is measured besides what is credited, as what is recognised of prepayments; nothing "
+            "where it is absent. Who is credited nothing is paid on it where `for` says so."
         ),
     )
     up_to: Amount | None = Field(
@@ -759,6 +769,15 @@ class CaseGiven(Text):
     labels: list[dict[str, str]] = Field([], description="As in a book file.")
     figures: list[dict[str, str]] = Field([], description="As in a book file.")
     rates: list[dict[str, str]] = Field([], description="As in a book file.")
+    terms: dict[str, list[dict[str, str]]] = Field(
+        {},
+        description=(
+            "Tables as in a file of terms: agreements, floors, approvals, coupons, prices."
+        ),
+    )
+    events: list[dict[str, str]] = Field(
+        [], description="As in a file of events: consents and refusals."
+    )
     charges: list[dict[str, str]] = Field(
         description=(
             "customer; day (and month, where it is billed later), month or months (first..last); "
@@ -887,6 +906,17 @@ class PlanText(Text):
     )
     credit: CreditGroup = Field(description="Who is credited for what.")
     exclude: list[ExcludeText] = Field([], description="What does not count.")
+    figures: dict[Id, Counted] = Field(
+        {},
+        description=(
+            "Figures that are counted, not typed in the book. From agreements, for the partner and "
+            "the customer of each: `renewed of subscription` (how much of what ends in the period "
+            "is agreed anew, for the same customer and charges, from the day on which it ends), "
+            "`recognised of prepay` (what of the amounts is for the days of the period). From "
+            "charges: `spend 2023-07 to 2023-12` (of each customer in those months, for every "
+            "period that begins after them, as a baseline needs it)."
+        ),
+    )
     tables: dict[Id, list[TableText]] = Field(
         {}, description="Rate tables by id, each a list of dated versions."
     )

@@ -119,6 +119,16 @@ ROUNDING_MODES: Final = ("half up", "half even", "down")
 """`half up` is away from zero, `down` towards it."""
 ROUNDING_STEPS: Final = ("1", "0.1", "0.01", "0.001", "0.0001")
 
+AGREEMENT_KINDS: Final = (
+    *("commit", "prepay", "subscription", "licence", "reservation", "project", "marketplace"),
+)
+"""The kinds of what is agreed with a customer or a partner."""
+DERIVED_FIGURES: Final = ("renewed", "recognised")
+"""What is counted of agreements of a kind: the part of those that end in a period which is renewed;
+what of their amounts is for the days of a period."""
+SPEND: Final = "spend"
+"""What is counted of charges: what was charged to a customer in some months before."""
+
 DRAW_KINDS: Final = ("recoverable", "guaranteed")
 """`recoverable`: what a draw adds is taken back from later earnings."""
 
@@ -139,9 +149,10 @@ RuleKind = Literal[
     "column",
     "pay",
     "freeze",
+    "figure",
 ]
-"""The kinds of clauses; all but `credit`, `exclude`, `earn`, `group`, `table` and `pay` are parts
-of another."""
+"""The kinds of clauses; all but `credit`, `exclude`, `earn`, `group`, `table`, `pay` and `figure`
+are parts of another."""
 
 REASONS: Final = (
     "band",

@@ -22,6 +22,7 @@ from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_terms
 from fenrun.store.facts import Store
 from fenrun.tables.latest import Known
+from fenrun.terms.over_time import part, recognised_by
 
 _STEPS = ("met_groups", "priced_shares", "met_sums")
 _NOTHING = Decimal(0)
@@ -122,7 +123,7 @@ def _drawdown(row: Known, sums: Iterable[Mapping[str, Any]], after: date) -> Dra
     days, done = (end - start).days, (min(after, end) - start).days
     is_over, places = after >= end, minor_units(row["currency"])
     forecast = drawn if is_over else part(drawn, days, done, places)
-    recognised = part(amount, done, days, places) if row["kind"] == "prepay" else _NOTHING
+    recognised = recognised_by(row, after) if row["kind"] == "prepay" else _NOTHING
     rate = row["shortfall"] or _NOTHING
     return Drawdown(
         agreement=row["agreement"],
@@ -142,11 +143,6 @@ def _drawdown(row: Known, sums: Iterable[Mapping[str, Any]], after: date) -> Dra
         deferred=WIDE.subtract(amount, recognised) if row["kind"] == "prepay" else _NOTHING,
         months=dict(sorted(months.items())),
     )
-
-
-def part(amount: Decimal, over: int, under: int, places: int) -> Decimal:
-    """Return an amount times a fraction, rounded once, half up."""
-    return rounded(WIDE.divide(WIDE.multiply(amount, Decimal(over)), Decimal(under)), places)
 
 
 def _shortfall(amount: Decimal, drawn: Decimal, rate: Decimal, places: int) -> Decimal:

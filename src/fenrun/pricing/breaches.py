@@ -16,10 +16,11 @@ from typing import Any
 
 from fenrun.base.money import decimals
 from fenrun.base.problem import Place, Problem
-from fenrun.base.when import Period
+from fenrun.base.when import Period, Span
 from fenrun.base.words import Unreadable
 from fenrun.engine.dialect import literal
 from fenrun.pricing.charges import PricedCharges, charges_of
+from fenrun.pricing.coupons import Spent, coupons_of
 from fenrun.pricing.lines import WIDE
 from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_terms
@@ -90,33 +91,43 @@ class StepTime:
 
 @dataclass(frozen=True)
 class Breaches:
-    """The sales below floors of a period, and the approvals that were asked for."""
+    """The sales below floors and coupons diverted in a period, and the approvals asked for."""
 
     period: Period
     breaches: Sequence[Sale]
     covered: Sequence[Sale]
+    diverted: Sequence[Spent]
+    """What is spent of coupons otherwise than they were granted."""
     steps: Sequence[StepTime]
     problems: Sequence[Problem]
 
 
 def breaches_of(store: Store, period: Period, known: datetime | None = None) -> Breaches:
-    """Return what was sold below a floor in a period, as known at a moment or as last known."""
+    """Return what was sold below a floor in a period, as known at a moment or as last known.
+
+    An approval with an amount is used up by what came before the period, too.
+    """
     moment = knowledge_time(store, known)
-    terms, charges = known_terms(store, moment), charges_of(store, period.span, moment)
+    terms = known_terms(store, moment)
     chains = terms.chains()
+    is_used_up = any(chain.first["amount"] is not None for chain in chains)
+    start = date.min if is_used_up else period.span.start
+    charges = charges_of(store, Span(start, period.span.end), moment)
     met = _met(charges, terms, chains)
     steps = ("met_groups", "priced_shares", "met_rows")
     rows = charges.run(*steps, terms=met) if met else []
     sales = _Sales(terms, chains, charges)
     for row in rows:
-        sales.add(row)
+        sales.add(row, row["month"] >= period.span.start)
+    coupons = coupons_of(store, period.last_day, moment, since=period.span.start)
     found = sorted(sales.found.values(), key=lambda sale: (sale.floor, sale.customer, sale.sold_by))
     return Breaches(
         period,
         [sale for sale in found if not sale.approval],
         [sale for sale in found if sale.approval],
+        coupons.diverted,
         list(_step_times(chains, moment)),
-        [*terms.problems, *_unknown(rows, terms)],
+        [*terms.problems, *_unknown(rows, terms), *coupons.problems],
     )
 
 
@@ -126,7 +137,7 @@ def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[
     asked = _ASKED.format_map(charges.fragments)
     for row in terms.floors:
         named = f"{_is_sold(charges)} AND {charges.covers(row)}"
-        least = _least(charges, parse_limit(row["least"]), row["currency"])
+        least = _least(charges, terms, parse_limit(row["least"]), row["currency"])
         found[_FLOOR + row["floor"]] = f"{named} AND coalesce({asked} < {least}, false)"
         found[_UNKNOWN + row["floor"]] = f"{named} AND ({least}) IS NULL"
     below = " OR ".join(f"({sql})" for term, sql in found.items() if term.startswith(_FLOOR))
@@ -134,7 +145,7 @@ def _met(charges: PricedCharges, terms: Terms, chains: Iterable[Chain]) -> dict[
         limit = _granted(chain)
         if limit:
             named = f"({below}) AND {charges.covers(chain.first)}"
-            least = _least(charges, limit, chain.first["currency"])
+            least = _least(charges, terms, limit, chain.first["currency"])
             found[_NAMED + chain.approval] = named
             found[_GRANTED + chain.approval] = f"{named} AND coalesce({asked} >= {least}, false)"
     return found
@@ -153,12 +164,29 @@ def _is_sold(charges: PricedCharges) -> str:
     return f"coalesce({charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
 
 
-def _least(charges: PricedCharges, limit: Limit, currency: str) -> str:
+def _least(charges: PricedCharges, terms: Terms, limit: Limit, currency: str) -> str:
     """Return SQL of the least that is to be asked for a charge; null where that is not known."""
+    if limit.on is not None:
+        return _least_as_listed(charges, terms, limit.on, limit.rate or Decimal(0))
     if limit.price is not None:
         of = f"abs({charges.fragments['quantity']}) * {_number(limit.price)}"
         return f"CASE WHEN BillingCurrency = {literal(currency)} THEN {of} END"
     return f"abs({charges.fragments[limit.basis]}) * {_number(limit.rate or Decimal(0))}"
+
+
+def _least_as_listed(charges: PricedCharges, terms: Terms, on: date, rate: Decimal) -> str:
+    """Return the same by the list prices of a day, by SkuPriceId, else SkuId."""
+    filled = charges.fragments
+    prices = terms.listed_on(on)
+    among = ", ".join(sorted({literal(row["sku"]) for row in prices})) or "NULL"
+    sku = f"CASE WHEN {filled['price_id']} IN ({among}) THEN {filled['price_id']} END"
+    arms = [
+        f"WHEN BillingCurrency = {literal(row['currency'])}"
+        f" AND coalesce({sku}, {filled['sku']}) = {literal(row['sku'])}"
+        f" THEN abs({filled['quantity']}) * {_number(row['price'] * rate)}"
+        for row in prices
+    ]
+    return f"CASE {' '.join(arms)} END" if arms else "CAST(NULL AS DECIMAL(38, 2))"
 
 
 def _number(value: Decimal) -> str:
@@ -177,14 +205,14 @@ class _Sales:
         """The amount that is billed under each approval so far."""
         self._links: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Take up a charge of a customer that is below floors."""
+    def add(self, row: Mapping[str, Any], is_asked: bool) -> None:
+        """Take up a charge of a customer that is below floors; if not asked, what it uses up."""
         floors = [term.removeprefix(_FLOOR) for term in row["met"] if term.startswith(_FLOOR)]
         if not floors:
             return
         sold_by = self._sold_by(row)
         approval, others = self._approval(row, sold_by)
-        for floor in sorted(floors):
+        for floor in sorted(floors) if is_asked else ():
             key = (floor, row["customer"], *sold_by, approval, row["currency"])
             if key not in self.found:
                 self.found[key] = self._sale(floor, row, sold_by, approval)

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from fenrun.base.problem import Place, Problem
 from fenrun.base.when import OPEN_END, Span
 from fenrun.engine.dialect import literal
 from fenrun.pricing.charges import PricedCharges, charges_of
@@ -30,15 +31,15 @@ _STEPS = ("met_groups", "priced_shares", "met_rows")
 
 @dataclass
 class Spent:
-    """Credits by one coupon, of one customer, as granted or diverted for one reason."""
+    """Credits by one coupon, of one customer, diverted for one reason."""
 
     coupon: str
     customer: str
     """Who spent it; empty for accounts of no customer."""
     currency: str
     reason: str
-    """Empty for what is as granted; else what is not: `unknown` (no such coupon), `customer`,
-    `currency`, `days`, `purpose` or `amount`."""
+    """What is not as granted: `unknown` (no such coupon), `customer`, `currency`, `days`, `purpose`
+    or `amount`."""
     amount: Decimal = _NOTHING
     charges: int = 0
     rows: list[str] = field(default_factory=list)
@@ -59,8 +60,10 @@ class Balance:
     """As granted."""
     diverted: Decimal
     """Otherwise, in its currency."""
+    reissued: Decimal
+    """The part that is granted again by other coupons."""
     left: Decimal
-    """Granted less both: what can still be spent; nothing once the coupon has expired."""
+    """Granted less all these: what can still be spent; nothing once the coupon has expired."""
     expired: Decimal
     """The part that nobody spent in its span, once that is over."""
 
@@ -72,17 +75,24 @@ class Coupons:
     on: date
     balances: Sequence[Balance]
     diverted: Sequence[Spent]
+    problems: Sequence[Problem] = ()
 
 
-def coupons_of(store: Store, on: date, known: datetime | None = None) -> Coupons:
-    """Return the coupons at the end of a day, as known at a moment or as last known."""
+def coupons_of(
+    store: Store, on: date, known: datetime | None = None, since: date = date.min
+) -> Coupons:
+    """Return the coupons at the end of a day, as known at a moment or as last known.
+
+    What is diverted is that of the days `since` one.
+    """
     moment = knowledge_time(store, known)
     terms = known_terms(store, moment)
     charges = charges_of(store, Span(date.min, OPEN_END), moment)
     coupons = {row["coupon"]: row for row in terms.coupons if row["valid_from"] <= on}
-    found = _spent(charges, coupons, on)
-    balances = [_balance(row, found, on) for _, row in sorted(coupons.items())]
-    return Coupons(on, balances, [one for one in found if one.reason])
+    spent = uses(charges, coupons, on)
+    balances = [_balance(row, coupons, spent, on) for _, row in sorted(coupons.items())]
+    diverted = _diverted(charges, [row for row in spent if row["reason"] and row["day"] >= since])
+    return Coupons(on, balances, diverted, list(_reissued_wrongly(coupons, balances)))
 
 
 def _met(charges: PricedCharges, coupons: Iterable[Known]) -> dict[str, str]:
@@ -99,33 +109,59 @@ def _met(charges: PricedCharges, coupons: Iterable[Known]) -> dict[str, str]:
 
 def uses(
     charges: PricedCharges, coupons: Mapping[str, Known], on: date = OPEN_END
-) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield the credits by coupon up to a day, in their order, each with what is not as granted.
+) -> list[dict[str, Any]]:
+    """Return the credits by coupon up to a day, in their order, each with `amount` and `reason`.
 
     The reasons are those of `Spent`. A row has import_id, row_no, day, customer, coupon_id,
     currency, product and `billed`, below zero.
     """
+    rows = charges.run(*_STEPS, terms=_met(charges, coupons.values()))
+    return _with_reasons(coupons, [row for row in rows if row["day"] <= on])
+
+
+def _with_reasons(
+    coupons: Mapping[str, Known], rows: Iterable[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return credits with what each spends of its coupon, and the reason if that is diverted.
+
+    In the order in which they came: what is beyond the amount, less what is issued again, comes
+    last.
+    """
     used: dict[str, Decimal] = {}
-    for row in charges.run(*_STEPS, terms=_met(charges, coupons.values())):
-        if row["day"] > on:
-            continue
+    found = []
+    for row in rows:
         name, amount = row["coupon_id"], WIDE.minus(row["billed"])
         reason = _reason(coupons.get(name), row)
         so_far = WIDE.add(used.get(name, _NOTHING), amount)
-        if not reason and amount > 0 and so_far > coupons[name]["amount"]:
+        if not reason and amount > 0 and so_far > _most(coupons, name, row["day"]):
             reason = "amount"
         if not reason:
             used[name] = so_far
-        yield row, reason
+        found.append({**row, "amount": amount, "reason": reason})
+    return found
 
 
-def _spent(charges: PricedCharges, coupons: Mapping[str, Known], on: date) -> list[Spent]:
-    """Return the credits by coupon, customer and reason, in the order in which they came."""
+def _most(coupons: Mapping[str, Known], name: str, day: date) -> Decimal:
+    """Return the most that can be spent of a coupon by a day."""
+    return WIDE.subtract(coupons[name]["amount"], _reissued(coupons, name, day))
+
+
+def _reissued(coupons: Mapping[str, Known], name: str, day: date) -> Decimal:
+    """Return how much of a coupon was issued again, by others that begin by a day."""
+    total = _NOTHING
+    for row in coupons.values():
+        if row.get("reissues") == name and row["valid_from"] <= day:
+            total = WIDE.add(total, row["amount"])
+    return total
+
+
+def _diverted(charges: PricedCharges, rows: Iterable[Mapping[str, Any]]) -> list[Spent]:
+    """Return credits by coupon, customer, currency and reason."""
     found: dict[tuple[str, ...], Spent] = {}
-    for row, reason in uses(charges, coupons, on):
-        key = (row["coupon_id"], row["customer"], row["currency"], reason)
+    for row in rows:
+        key = (row["coupon_id"], row["customer"], row["currency"], row["reason"])
         one = found.setdefault(key, Spent(*key))
-        one.amount = WIDE.subtract(one.amount, row["billed"])
+        one.amount = WIDE.add(one.amount, row["amount"])
         one.charges += 1
         if len(one.rows) < _MOST_ROWS:
             one.rows.append(f"{charges.sources[row['import_id']]}:{row['row_no']}")
@@ -146,16 +182,20 @@ def _reason(coupon: Known | None, row: Mapping[str, Any]) -> str:
     return "" if _PURPOSE + name in row["met"] else "purpose"
 
 
-def _balance(coupon: Known, spent: Iterable[Spent], on: date) -> Balance:
-    """Return a coupon with what was spent of it."""
+def _balance(
+    coupon: Known, coupons: Mapping[str, Known], spent: Iterable[Mapping[str, Any]], on: date
+) -> Balance:
+    """Return a coupon with what was spent of it, and issued again, by the end of a day."""
     as_granted, diverted = _NOTHING, _NOTHING
-    for one in spent:
-        if (one.coupon, one.currency) == (coupon["coupon"], coupon["currency"]):
-            if one.reason:
-                diverted = WIDE.add(diverted, one.amount)
+    for row in spent:
+        if (row["coupon_id"], row["currency"]) == (coupon["coupon"], coupon["currency"]):
+            if row["reason"]:
+                diverted = WIDE.add(diverted, row["amount"])
             else:
-                as_granted = WIDE.add(as_granted, one.amount)
-    left = WIDE.subtract(coupon["amount"], WIDE.add(as_granted, diverted))
+                as_granted = WIDE.add(as_granted, row["amount"])
+    reissued = _reissued(coupons, coupon["coupon"], on)
+    gone = WIDE.add(WIDE.add(as_granted, diverted), reissued)
+    left = WIDE.subtract(coupon["amount"], gone)
     is_over = on >= coupon["valid_to"] - timedelta(days=1)
     return Balance(
         coupon=coupon["coupon"],
@@ -166,6 +206,19 @@ def _balance(coupon: Known, spent: Iterable[Spent], on: date) -> Balance:
         approval=coupon["approval"],
         spent=as_granted,
         diverted=diverted,
+        reissued=reissued,
         left=_NOTHING if is_over else left,
         expired=left if is_over else _NOTHING,
     )
+
+
+def _reissued_wrongly(
+    coupons: Mapping[str, Known], balances: Iterable[Balance]
+) -> Iterator[Problem]:
+    """Yield the coupons of which more was issued again than was left."""
+    for one in balances:
+        if one.reissued and WIDE.add(one.left, one.expired) < 0:
+            row = coupons[one.coupon]
+            more = WIDE.minus(WIDE.add(one.left, one.expired))
+            values = {"coupon": one.coupon, "amount": f"{more:,.2f} {one.currency}"}
+            yield Problem("coupon-reissued", Place(row["file"], row["row_no"], "amount"), values)

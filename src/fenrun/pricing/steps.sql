@@ -79,8 +79,8 @@ WHERE len(met) > 0
 
 -- step: met_rows
 -- The same row by row, with their customers.
-SELECT g.import_id, g.row_no, g.day, g.issuer, g.order_id, g.coupon_id, g.product, g.currency,
-       s.customer, g.billed * s.share AS billed, g.list * s.share AS list, g.met
+SELECT g.import_id, g.row_no, g.day, g.month, g.issuer, g.order_id, g.coupon_id, g.product,
+       g.currency, s.customer, g.billed * s.share AS billed, g.list * s.share AS list, g.met
 FROM met_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
 ORDER BY g.day, g.import_id, g.row_no, s.customer

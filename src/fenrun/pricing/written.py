@@ -83,6 +83,7 @@ def breaches_as_json(found: Breaches) -> dict[str, Any]:
         "period": found.period.key,
         "breaches": [_sale(sale) for sale in found.breaches],
         "covered": [_sale(sale) for sale in found.covered],
+        "diverted": [_plain(vars(one)) for one in found.diverted],
         "steps": [
             vars(step) | {"asked_at": show_moment(step.asked_at), "days": plain(step.days)}
             for step in found.steps

@@ -13,6 +13,7 @@ from fenrun.base.ids import digest
 from fenrun.closing.sign_off import Rows
 from fenrun.plan.conditions import DATED, Tree, walk
 from fenrun.plan.rows import Component, Plan
+from fenrun.plan.vocabulary import SPEND
 from fenrun.proof.reading import is_override
 
 Attested = list[dict[str, str]]
@@ -114,6 +115,18 @@ def _components(plan: Plan) -> dict[str, str]:
         found |= new
 
 
+def _spend_figures(plan: Plan) -> set[str]:
+    """Return the figures that are counted from charges, others' too."""
+    return {figure.figure for figure in plan.figures if figure.counts == SPEND}
+
+
+def _figures_read(plan: Plan, c: Component) -> set[str]:
+    """Return the figures that a component reads."""
+    gates = {gate.name for gate in plan.gates if gate.component == c.rule_id}
+    own = {c.baseline, c.plus, c.target, c.by_name, c.on_name, c.compare_name, c.times_name}
+    return own | gates
+
+
 def _clause_on_others(plan: Plan, component: Component, asking: Set[str]) -> str:
     """Return the clause by which a component rests on others by itself; nothing where none does.
 
@@ -123,6 +136,7 @@ def _clause_on_others(plan: Plan, component: Component, asking: Set[str]) -> str
     is_of_others |= component.counts == "new customers" or bool(component.ties)
     is_of_others |= component.window_all
     is_of_others |= component.clawback_from == "customer since"
+    is_of_others |= bool(_spend_figures(plan) & _figures_read(plan, component))
     if is_of_others or is_override(component):
         return component.rule_id
     rules = {component.measure_rule, component.baseline_rule}

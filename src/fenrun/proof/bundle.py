@@ -161,7 +161,8 @@ def _is_part(facts: Facts, later: Facts) -> bool:
     So it is where only charges came, and neither whom a correction corrects nor since when a
     customer buys can have changed by them.
     """
-    if later.book is not facts.book or later.plans != facts.plans or history_needed(facts.plans):
+    is_other = later.book is not facts.book or later.agreed_plans != facts.agreed_plans
+    if is_other or history_needed(facts.plans):
         return False
     charges, more = ({item.id for item in one.charges} for one in (facts, later))
     if charges == more:

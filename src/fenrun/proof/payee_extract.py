@@ -30,17 +30,19 @@ from fenrun.charges.rows import ORDER
 from fenrun.charges.stored import move_files, read_charges, write_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
+from fenrun.events.consents import asks_consent
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Plan, settled_together
 from fenrun.proof.reading import Reading, is_override, plan_for
+from fenrun.proof.terms_extract import MASKED, consents_extract, known_terms, terms_extract
 from fenrun.settle.detail import detail_of
-from fenrun.settle.facts import Facts, in_force, plan_of
+from fenrun.settle.facts import Facts, in_force, plan_of, with_terms
 from fenrun.settle.touched import with_those_below
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store, manifest, verified
+from fenrun.tables.kept import Sources
+from fenrun.terms.in_plans import tables_read
 
-MASKED = "-"
-"""Stands for a party or subject whom the statement does not concern."""
 _NO_DAY = date(1970, 1, 1)
 _FIRST_ROW = 2
 """Rows are numbered anew: from the row after the header."""
@@ -93,11 +95,12 @@ class PayeeExtract:
 
     def gather(self, facts: Facts, period: Period, known: datetime) -> None:
         """Add what the payee is credited in the period by these facts."""
-        plans = in_force(facts.plans, period)
+        plans = in_force(facts.agreed_plans, period)
         if not plans:
             return
         source, as_of = Source(facts.charges, facts.only), AsOf(period.last_day, known)
-        run = Run(new_engine(), plans, period, as_of, (), source, lambda: facts.book)
+        whole = [*facts.agreed_book, *facts.figures(period)]
+        run = Run(new_engine(), plans, period, as_of, (), source, lambda: whole)
         book = book_of(facts.book)
         held = book.links.filter(pc.equal(book.links["party"], self.payee))
         self.roles |= set(held["role"].to_pylist())
@@ -132,12 +135,19 @@ class PayeeExtract:
         them.
         """
         plans = self._plans(store, known, named)
-        reading = Reading()
-        for _, file in plans:
-            reading.add(file.plan)
         items = _anonymous(store, "charges", known, named, set(self.rows))
         credited = [(item, self.rows_of(item)) for item in items]
         charges = [(item, _charges_of(item, rows)) for item, rows in credited if rows]
+        terms = self._terms(store, known, named, [file.plan for _, file in plans], charges)
+        reading = Reading()
+        for sources in known_terms(terms):
+            for plan in with_terms([file.plan for _, file in plans], sources):
+                reading.add(plan)
+        for item, ((_, _, tables),) in terms:
+            _add_tables(into, item, tables)
+        if asks_consent([file.plan for _, file in plans]):
+            for item in _anonymous(store, "events", known, named):
+                _add_tables(into, item, consents_extract(item, self.customers, self.parties))
         subjects = _subjects_of(table for _, table in charges)
         units = {unit for _, table in charges for unit in _units_of(table, reading.units)}
         book = _BookOf(self, reading, subjects, end, units)
@@ -150,6 +160,21 @@ class PayeeExtract:
         for item, file in plans:
             said = manifest(item.source, item.known, {"plan": file.plan.id}, ())
             into.add("plans", item.id, said, partial(_write_plan, text=file.content))
+
+    def _terms(
+        self,
+        store: Store,
+        known: datetime,
+        named: set[str],
+        plans: Sequence[Plan],
+        charges: Sequence[tuple[Import, pa.Table]],
+    ) -> list[tuple[Import, Sources]]:
+        """Return the terms that the clauses of some plans read of the charges."""
+        if not tables_read(plans):
+            return []
+        items = _anonymous(store, "terms", known, named)
+        rows = [row for _, table in charges for row in table.to_pylist()]
+        return terms_extract(items, plans, self.customers, self.parties, rows)
 
     def rows_of(self, item: Import) -> set[int]:
         """Return the rows of an import of charges that concern the payee."""

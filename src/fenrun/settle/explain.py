@@ -19,6 +19,7 @@ from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
 from fenrun.plan.rows import Component, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
+from fenrun.settle.deciding_terms import DecidingTerms
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
 from fenrun.settle.results import LINE_CUSTOMERS
 from fenrun.statement.rows import Clauses, clauses_of
@@ -59,6 +60,11 @@ SELECT s.BillingCurrency AS currency, r.period, r.rate, r.given_by,
 {of_credits} AND r.rate IS NOT NULL
 GROUP BY ALL
 ORDER BY ALL"""
+_WHOLE = """
+SELECT s.*
+FROM near_charges AS s
+JOIN (SELECT unnest(?) AS import_id, unnest(?) AS row_no) AS m
+  ON m.import_id = s.import_id AND m.row_no = s.row_no"""
 _RECORDED = f"""
 SELECT customer, excluded_by, baseline_period, baseline, credited, counted, charges
 FROM {LINE_CUSTOMERS.name}
@@ -344,6 +350,8 @@ def _charges(
     rows = engine.rows(sql, [*asked, limit])
     converted = _CONVERTED.format(**filled)
     found = engine.rows(converted, asked) if plan.converts else []
+    if run.terms():
+        _add_terms(run, rows)
     return [_charge(run, row) for row in rows], [_conversion(row) for row in found]
 
 
@@ -372,6 +380,17 @@ def _conversion(row: dict[str, Any]) -> dict[str, Any]:
         "source": row["given_by"],
         "amount": plain(row["amount"]),
     }
+
+
+def _add_terms(run: Run, rows: Sequence[dict[str, Any]]) -> None:
+    """Add to charges the terms that are about each, as far as the plans ask for them."""
+    terms = DecidingTerms(run)
+    keys = [[row[name] for row in rows] for name in ("import_id", "row_no")]
+    found = run.engine.rows(_WHOLE, keys)
+    whole = {(charge["import_id"], charge["row_no"]): charge for charge in found}
+    for row in rows:
+        charge = whole[row["import_id"], row["row_no"]]
+        row["terms"] = terms.of(charge, row["day"], row["customer"] or "")
 
 
 def _component(run: Run, line: Row) -> Component:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from decimal import Decimal
+from functools import cached_property, lru_cache
+from typing import overload
+
+import pyarrow as pa
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, Problem, in_order
@@ -15,19 +19,49 @@ from fenrun.book.checks import problems_of
 from fenrun.book.in_words import KnownBook
 from fenrun.credit.crediting import bases_of, costs_of
 from fenrun.credit.stored_charges import Source
+from fenrun.earn.calendar import charged
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
 from fenrun.events.as_of import events_of
+from fenrun.events.consents import as_labels, asks_consent, with_consents
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
+from fenrun.settle.deciding_terms import sources_read
 from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quarantine, undecided
 from fenrun.settle.kept_months import KeptMonths
-from fenrun.settle.pipeline import Inspect, earn, settle
+from fenrun.settle.pipeline import Inspect, earn, settle, spend
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
+from fenrun.terms.derived_figures import Spend, derived_figures, uncounted
+from fenrun.terms.in_plans import in_plan, tables_read, unread
+from fenrun.terms.rows import TABLES as TERMS
+
+_Source = tuple[str, datetime, dict[str, pa.Table]]
+
+
+class SourcesRead(Sequence[_Source]):
+    """The tables of some imports, read when they are first asked for: few plans do."""
+
+    def __init__(self, imports: Sequence[Import]):
+        self._imports = imports
+
+    @cached_property
+    def _sources(self) -> Sources:
+        return sources_of(verified(self._imports))
+
+    @overload
+    def __getitem__(self, place: int) -> _Source: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[_Source]: ...
+    def __getitem__(self, place: int | slice) -> _Source | Sequence[_Source]:
+        return self._sources[place]
+
+    def __len__(self) -> int:
+        return len(self._imports)
+
 
 _TABLES = ("book", "terms", "events")
 """The kinds of imports that hold tables of dated facts."""
@@ -64,6 +98,18 @@ class Facts:
     """Of some imports of charges, by id, the condition on those rows that are meant."""
     kept: KeptMonths | None = None
     """Where months are kept from one settlement to the next."""
+    terms: Sources = ()
+    events: Sources = ()
+
+    @cached_property
+    def agreed_plans(self) -> tuple[Plan, ...]:
+        """The plans with what terms and events say in the place of what they ask of these."""
+        return with_terms(self.plans, self.terms, self.events)
+
+    @cached_property
+    def agreed_book(self) -> Sources:
+        """The book with what plans ask of events."""
+        return [*self.book, *as_labels(self.plans, self.events)]
 
     def settle(
         self,
@@ -84,8 +130,35 @@ class Facts:
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
-        facts = (engine, source, self.book, self.plans, period, as_of)
-        return settle(*facts, progress, sources, make, self.kept, inspect, by_customer)
+        facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
+        more = (inspect, by_customer, self.figures(period))
+        run = settle(*facts, progress, sources, make, self.kept, *more)
+        problems = in_order([*run.problems, *self._problems_of_terms()])
+        return replace(
+            run, problems=tuple(problems), terms=lambda: sources_read(self.plans, self.terms)
+        )
+
+    def figures(self, period: Period) -> Sources:
+        """Return the figures that the plans count, as far as a period needs them."""
+
+        def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
+            source = Source(self.charges, self.only)
+            return spend(new_engine(), source, self.agreed_book, plan, months)
+
+        return figures_derived(self.agreed_plans, self.terms, period, of_charges)
+
+    def _problems_of_terms(self) -> list[Problem]:
+        """Return what is wrong with those of the terms that the plans read."""
+        tables = tables_read(self.plans)
+        if not tables:
+            return []
+        found = terms_of(self.terms)
+        read = replace(found, **{name: () for name in TERMS if name not in tables})
+        return [
+            *problems_of_terms(read, listed_parties(self.book)),
+            *unread(self.plans, read),
+            *uncounted(self.plans, read, self.book),
+        ]
 
     def earn(self, period: Period, known: datetime, result: str = "earnings") -> Run:
         """Settle the period up to a result of earning, the only table of the run. Raises Refused.
@@ -93,8 +166,8 @@ class Facts:
         That is `earnings`, or `earned_sums`.
         """
         source, as_of = Source(self.charges, self.only), AsOf(period.last_day, known)
-        facts = (new_engine(), source, self.book, self.plans, period, as_of)
-        return earn(*facts, self.kept, result)
+        facts = (new_engine(), source, self.agreed_book, self.agreed_plans, period, as_of)
+        return earn(*facts, self.kept, result, self.figures(period))
 
 
 def facts_as_of(store: Store, known: datetime) -> Facts:
@@ -102,7 +175,27 @@ def facts_as_of(store: Store, known: datetime) -> Facts:
     charges = tuple(store.imports("charges", known))
     book = sources_of(verified(store.imports("book", known)))
     plans = tuple(plan_as_of(file.plan, known.date()) for file in plans_as_of(store, known))
-    return Facts(charges, book, plans, kept=kept_months(store))
+    terms, events = (SourcesRead(store.imports(kind, known)) for kind in ("terms", "events"))
+    return Facts(charges, book, plans, kept=kept_months(store), terms=terms, events=events)
+
+
+def terms_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Import, ...]:
+    """Return the imports of terms known at a moment, if some of the plans read any."""
+    return tuple(store.imports("terms", known)) if tables_read(plans) else ()
+
+
+def events_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Import, ...]:
+    """Return the imports of events known at a moment, if some of the plans read any."""
+    return tuple(store.imports("events", known)) if asks_consent(plans) else ()
+
+
+def with_terms(plans: Sequence[Plan], terms: Sources, events: Sources = ()) -> tuple[Plan, ...]:
+    """Return plans with what terms and events say in the place of what they ask of these."""
+    plans = tuple(with_consents(plan, events) for plan in plans)
+    if not tables_read(plans):
+        return plans
+    found = terms_of(terms)
+    return tuple(in_plan(plan, found) for plan in plans)
 
 
 def kept_months(store: Store) -> KeptMonths:
@@ -194,12 +287,7 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     book, terms, events = (
         sources_of(item for item in imports if item.kind == kind) for kind in _TABLES
     )
-    listed = {
-        party
-        for _, _, tables in book
-        if "parties" in tables
-        for party in tables["parties"]["party"].to_pylist()
-    }
+    listed = listed_parties(book)
     first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
@@ -214,6 +302,22 @@ def _without_basis(imports: Iterable[Import], plans: Sequence[Plan]) -> Iterator
             if column in used:
                 values = {"column": column, "rows": said["rows"], "amount": amounts(said["billed"])}
                 yield Problem("basis-nothing", Place(item.source, 0, column), values)
+
+
+def figures_derived(
+    plans: Sequence[Plan], terms: Sources, period: Period, spend_of: Spend
+) -> Sources:
+    """Return the figures that plans count, as far as a period needs them."""
+    if not any(plan.figures for plan in plans):
+        return ()
+    first, _ = charged(plans, period)
+    return derived_figures(plans, terms_of(terms), first, period.span.end, spend_of)
+
+
+def listed_parties(book: Sources) -> set[str]:
+    """Return the parties that a book lists."""
+    parties = (tables["parties"]["party"] for _, _, tables in book if "parties" in tables)
+    return {party for column in parties for party in column.to_pylist()}
 
 
 def _is_mended(item: Import, imports: Sequence[Import]) -> bool:

@@ -16,7 +16,7 @@ from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, say
 from fenrun.book.read import LAYOUT as BOOK
-from fenrun.charges.datasets import dataset_kind, import_dataset
+from fenrun.charges.datasets import COMMITMENTS, dataset_kind, import_dataset
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
@@ -29,6 +29,7 @@ from fenrun.tables.from_xlsx import headers_of, is_workbook
 from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout, table_of
 from fenrun.tables.records import YAML, yaml_keys
+from fenrun.terms.from_focus import read_commitments
 from fenrun.terms.policy import load_policy
 from fenrun.terms.read import LAYOUT as TERMS
 
@@ -205,6 +206,14 @@ def _is_dataset(seen: Seen) -> bool:
     return not is_sheet and dataset_kind(seen.columns) != ""
 
 
+def _is_commitment(seen: Seen) -> bool:
+    return _is_dataset(seen) and dataset_kind(seen.columns) == COMMITMENTS
+
+
+def _stage_commitments(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    return lambda known, replaces: import_tables(store, path, known, TERMS, read_commitments)
+
+
 def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     return import_dataset(store, path)
 
@@ -212,6 +221,7 @@ def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted)
 DATASETS = (
     Dataset("plans", _begins("plan"), _stage_plan),
     Dataset("policies", _begins("policy"), _stage_policy),
+    Dataset("terms", _is_commitment, _stage_commitments),
     Dataset("datasets", _is_dataset, _stage_dataset),
     *map(_tables, LAYOUTS.values()),
     Dataset("charges", lambda seen: True, _stage_charges),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from typing import TypeVar
 
 from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import AsOf, Period
@@ -41,6 +42,7 @@ from fenrun.settle.settling import (
 from fenrun.statement import checks as statement_checks
 from fenrun.statement.run import Run
 
+Found = TypeVar("Found")
 Inspect = Callable[[Settling, StoredCharges], None]
 _SMALL = 50_000
 """The most charges and links that SQLite takes."""
@@ -59,6 +61,7 @@ def settle(
     kept: KeptMonths | None = None,
     inspect: Inspect = lambda settling, charges: None,
     by_customer: bool = False,
+    figures: Sources = (),
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
@@ -69,12 +72,14 @@ def settle(
     of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
     unless that is quicker. `inspect` is shown the settlement of each group while its tables are
-    there. `by_customer`, the engine also keeps what lines measure of each customer. Raises
-    Refused where exact arithmetic does not fit, or where an invariant breaks.
+    there. `by_customer`, the engine also keeps what lines measure of each customer. `figures` are
+    those that are counted: a part of the book on which no measure rests. Raises Refused where
+    exact arithmetic does not fit, or where an invariant breaks.
     """
     plans = _as_known(plans, as_of)
     counted = {c for plan in plans for c in (plan.currency, *plan.converts)}
-    facts = book_of(book)
+    whole = [*book, *figures]
+    facts = book_of(whole)
     problems: list[Problem] = []
 
     def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
@@ -99,7 +104,7 @@ def settle(
 
     _settle_groups(engine, charges, facts, plans, period, settle_by, make)
     said = tuple(in_order(problems))
-    return Run(engine, tuple(plans), period, as_of, said, charges, lambda: book, sources or {})
+    return Run(engine, tuple(plans), period, as_of, said, charges, lambda: whole, sources or {})
 
 
 def earn(
@@ -111,6 +116,7 @@ def earn(
     as_of: AsOf,
     kept: KeptMonths | None = None,
     result: str = "earnings",
+    figures: Sources = (),
 ) -> Run:
     """Settle as `settle` does, up to a `result` of earning: the engine keeps that table alone.
 
@@ -118,7 +124,8 @@ def earn(
     is looked for. Raises Refused where exact arithmetic does not fit.
     """
     plans = _as_known(plans, as_of)
-    facts = book_of(book)
+    whole = [*book, *figures]
+    facts = book_of(whole)
 
     def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
         settling = Settling(runner, group, period, facts, stored.scale)
@@ -134,7 +141,7 @@ def earn(
         return results_of(settling.settled(problems), result)
 
     _settle_groups(engine, charges, facts, plans, period, settle_by, None)
-    return Run(engine, tuple(plans), period, as_of, (), charges, lambda: book)
+    return Run(engine, tuple(plans), period, as_of, (), charges, lambda: whole)
 
 
 def settle_in_memory(
@@ -174,6 +181,44 @@ def settle_in_memory(
     return fitting([make] if make else [SQLite, Bulk], settle_by)
 
 
+def spend(
+    engine: DuckDB, charges: Source, book: Sources, plan: Plan, months: Period
+) -> dict[str, Decimal]:
+    """Return what is charged to each customer in some months, in a plan's basis and currency.
+
+    Raises Refused where exact arithmetic does not fit.
+    """
+    days, bases = (months.span.start, months.span.end), bases_of([plan])
+    stored = StoredCharges(engine, charges, [plan], bases, days)
+
+    def ask(runner: Runner) -> dict[str, Decimal]:
+        settling = Settling(runner, [plan], months, book_of(book), stored.scale)
+        settling.load_book()
+        settling.group(stored)
+        return settling.spend()
+
+    return _in_schema(stored, book_of(book), ask)
+
+
+def spend_in_memory(
+    sources: Sources, charges: Sequence[Charge], plan: Plan, months: Period
+) -> dict[str, Decimal]:
+    """Return the same of charges in memory."""
+    bases, book = bases_of([plan]), book_of(sources)
+    some = list(billed_between(charges, months.span.start, months.span.end))
+    scale = cost_scale(some, bases)
+
+    def ask(runner: Runner) -> dict[str, Decimal]:
+        settling = Settling(runner, [plan], months, book, scale)
+        settling.load_book()
+        codes = settling.crediting.codes
+        named = {(kind, code) for kind, _, _, code in named_subjects(book, codes)}
+        Coded(settling.crediting, named, scale).load(runner, some)
+        return settling.spend(with_groups=True)
+
+    return fitting([SQLite, Bulk], ask)
+
+
 def _as_known(plans: Sequence[Plan], as_of: AsOf) -> list[Plan]:
     """Return the plans as they were known."""
     return [plan_as_of(plan, as_of.known.date()) for plan in plans]
@@ -188,19 +233,27 @@ def _settle_groups(
     settle_by: Callable[[Sequence[Plan], StoredCharges, Runner], Results],
     make: Callable[[], Runner] | None,
 ) -> None:
-    """Settle each group of plans, and load the results of all into the engine.
-
-    Each in a temporary schema of the engine, and in SQLite what is small.
-    """
+    """Settle each group of plans, and load the results of all into the engine."""
     found = []
     for group in settled_together(plans):
         stored = StoredCharges(engine, charges, group, bases_of(group), charged(group, period))
-        with engine.temporary_schema("settling"):
-            # SQLite may refuse what it then has read.
-            twice = _is_small(stored, book) and not engine.is_far
-            makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
-            found.append(fitting(makes, partial(settle_by, group, stored)))
+        found.append(_in_schema(stored, book, partial(settle_by, group, stored), make))
     load_results(found, engine)
+
+
+def _in_schema(
+    charges: StoredCharges,
+    book: Book,
+    settle_by: Callable[[Runner], Found],
+    make: Callable[[], Runner] | None = None,
+) -> Found:
+    """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
+    engine = charges.engine
+    with engine.temporary_schema("settling"):
+        # SQLite may refuse what it then has read.
+        twice = _is_small(charges, book) and not engine.is_far
+        makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
+        return fitting(makes, settle_by)
 
 
 def _is_said(problem: Problem, said: Sequence[Problem]) -> bool:

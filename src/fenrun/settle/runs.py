@@ -17,14 +17,24 @@ import pyarrow.parquet as pq
 from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, in_order, refused
 from fenrun.base.when import AsOf, Period, show_moment
-from fenrun.book.as_of import sources_of
+from fenrun.book.as_of import Sources, sources_of
 from fenrun.credit.stored_charges import Source, billed_in
 from fenrun.earn.calendar import charged
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
+from fenrun.settle.deciding_terms import sources_read
 from fenrun.settle.deliveries import undecided
-from fenrun.settle.facts import Facts, in_force, kept_months, knowledge_time, plans_as_of
+from fenrun.settle.facts import (
+    Facts,
+    events_read,
+    in_force,
+    kept_months,
+    knowledge_time,
+    plans_as_of,
+    terms_read,
+    with_terms,
+)
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
 from fenrun.settle.row_order import ordered
@@ -48,6 +58,10 @@ class _Basis:
     plans: tuple[Plan, ...]
     charges: tuple[Import, ...]
     book: tuple[Import, ...]
+    terms: tuple[Import, ...]
+    """Those of plans that read any; else none."""
+    events: tuple[Import, ...]
+    """The same of events."""
     period: Period
     known: datetime
 
@@ -58,9 +72,25 @@ class _Basis:
             ENGINE_VERSION,
             self.period.key,
             [item.id for item in self.charges],
-            [(item.id, show_moment(item.known)) for item in self.book],
+            _ids(self.book),
             [_plan_key(plan) for plan in self.plans],
+            *(_ids(items) for items in (self.terms, self.events) if items),
         )
+
+    def facts(self) -> Facts:
+        """Return the same as facts, of which nothing is kept. Raises Refused for edited files."""
+        items = (self.book, self.terms, self.events)
+        book, terms, events = (sources_of(verified(one)) for one in items)
+        return Facts(self.charges, book, self.plans, terms=terms, events=events)
+
+    def whole_book(self) -> Sources:
+        """Return the book with what is counted from agreements, and what plans ask of events."""
+        facts = self.facts()
+        return [*facts.agreed_book, *facts.figures(self.period)]
+
+
+def _ids(items: Sequence[Import]) -> list[tuple[str, str]]:
+    return [(item.id, show_moment(item.known)) for item in items]
 
 
 def _plan_key(plan: Plan) -> tuple[object, ...]:
@@ -90,13 +120,12 @@ def settle_workspace(
     run_id = basis.run_id()
     kept = store.find("runs", run_id)
     if kept and not inspection:
-        verified([kept, *basis.book, *billed_in(basis.charges, charged(basis.plans, period))])
+        facts = (*basis.book, *basis.terms, *basis.events)
+        verified([kept, *facts, *billed_in(basis.charges, charged(basis.plans, period))])
         return _with_open(store, Settled(short(run_id), _kept_run(kept, basis)))
-    facts = Facts(
-        basis.charges, sources_of(verified(basis.book)), basis.plans, kept=kept_months(store)
-    )
+    whole = replace(basis.facts(), kept=kept_months(store))
     settle = inspection.settle if inspection else Facts.settle
-    run = settle(facts, period, basis.known, progress)
+    run = settle(whole, period, basis.known, progress)
     if not without_charges:
         _refuse_without_business(store, run)
     if not kept:
@@ -129,8 +158,7 @@ def settle_for_good(
     """
     basis = _basis(store, period, known, ())
     run_id = basis.run_id()
-    facts = Facts(basis.charges, sources_of(verified(basis.book)), basis.plans)
-    run = facts.settle(period, known, progress, by_customer=True)
+    run = basis.facts().settle(period, known, progress, by_customer=True)
     if not without_charges:
         _refuse_without_business(store, run)
     with tempfile.TemporaryDirectory(prefix="fenrun-run-") as scratch:
@@ -173,7 +201,8 @@ def _basis(store: Store, period: Period, known: datetime, only: Sequence[str]) -
         raise refused("plan-missing", Place(str(store.path)), period=period.key)
     charges = tuple(store.imports("charges", known))
     book = tuple(store.imports("book", known))
-    return _Basis(plans, charges, book, period, known)
+    terms, events = (read(store, plans, known) for read in (terms_read, events_read))
+    return _Basis(plans, charges, book, terms, events, period, known)
 
 
 def _said(basis: _Basis, run: Run) -> dict[str, Any]:
@@ -219,11 +248,12 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     sources = {short(item.id): item.source for item in basis.charges}
     return Run(
         engine,
-        basis.plans,
+        with_terms(basis.plans, sources_of(basis.terms), sources_of(basis.events)),
         basis.period,
         as_of,
         kept.problems,
         Source(basis.charges),
-        lambda: sources_of(verified(basis.book)),
+        basis.whole_book,
         sources,
+        terms=lambda: sources_read(basis.plans, sources_of(basis.terms)),
     )

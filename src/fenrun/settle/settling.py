@@ -72,6 +72,14 @@ class Settlement:
         return unscaled(int(found), scale) or Decimal(0)
 
 
+_SPEND = """
+SELECT o.customer, sum(g.a{basis} * o.customer_share)
+FROM owned AS o
+JOIN situated AS g ON g.situation = o.situation
+WHERE o.customer IS NOT NULL
+GROUP BY o.customer"""
+
+
 class Settling:
     """A settlement under way: first the book, then charges, then stage by stage."""
 
@@ -163,6 +171,23 @@ class Settling:
         self.load_plans()
         self.credit(FOR_READERS | {"groups", "credited_sums"})
         self.earning.run(self.runner, last="qualifying_amounts")
+
+    def spend(self, with_groups: bool = False) -> dict[str, Decimal]:
+        """Return what is charged to each customer, in the basis of the first plan.
+
+        The table `groups` is there, or made `with_groups` of `charges`.
+        """
+        self.load_plans()
+        self.credit(
+            FOR_READERS | ({"credited_sums"} if with_groups else {"groups", "credited_sums"})
+        )
+        crediting, texts = self.crediting, self.codes.texts
+        basis = crediting.bases.index(self.plans[0].terms[0].basis)
+        scale = self.cost_scale + self.shares.customer
+        return {
+            texts[customer]: unscaled(int(amount), scale) or Decimal(0)
+            for customer, amount in self.runner.rows(_SPEND.format(basis=basis))
+        }
 
     def measure(self, charges: StoredCharges) -> None:
         """Run the steps from charges to the sums of months. Raises Refused where these are broken.

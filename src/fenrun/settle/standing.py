@@ -80,7 +80,9 @@ class Change:
         engine, as_of = new_engine(), AsOf(self.period.last_day, self.known)
         load_results([results_of(self.settlement)], engine)
         source = Source(facts.charges, facts.only)
-        return Run(engine, tuple(facts.plans), self.period, as_of, (), source, lambda: facts.book)
+        return Run(
+            engine, facts.agreed_plans, self.period, as_of, (), source, lambda: facts.agreed_book
+        )
 
 
 class Standing:
@@ -103,7 +105,7 @@ class Standing:
         """Settle with more of the book, or more charges. Raises Refused."""
         facts = self.facts
         more = replace(facts, book=[*facts.book, *book], charges=(*facts.charges, *charges))
-        whole = book_of(more.book) if book else self._like.book
+        whole = book_of(more.agreed_book) if book else self._like.book
         signed = self._signed(book, charges, whole)
         if signed is None:
             return Change(more, self.period, self.known, None, None)
@@ -129,6 +131,8 @@ class Standing:
             return None
         if has_scope(like.plans) or reads_all_payees(like.plans):
             return None  # payees without a sum of their own, or with a place among all
+        if any(plan.figures for plan in like.plans):
+            return None  # of the figures that are counted, the book says nothing
         if book:
             return of_book(like, stored, (like.book, whole), book) if self._fits(book) else None
         span = (stored.start, stored.end)

@@ -17,7 +17,10 @@ from fenrun.engine.dialect import literal
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.rows import Plan
 
-CAUSES = ("late charge", "correction", "book change", "order registration", "plan version")
+CAUSES = (
+    *("late charge", "correction", "book change", "order registration", "plan version"),
+    *("terms change", "consent"),
+)
 """Why the pay of a period can come to differ.
 
 A correction is a charge of FOCUS class Correction, or a file that replaces another.
@@ -114,6 +117,8 @@ class Run:
     """Differences of closed periods that are booked in this one."""
     closed_at: datetime | None = None
     """When the period was closed (UTC), where it is."""
+    terms: Callable[[], Sources] = list
+    """The terms that the plans read."""
 
     @property
     def closed(self) -> bool:

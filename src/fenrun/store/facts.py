@@ -31,7 +31,7 @@ FACTS = ("charges", "book", "terms", "events", "policies", "plans", "deliveries"
 
 Of `deliveries` are decisions about imports of charges and of `datasets`, by which nobody is paid.
 """
-SETTLED = ("charges", "book", "plans", "deliveries")
+SETTLED = ("charges", "book", "terms", "events", "plans", "deliveries")
 """The kinds of imports that a settlement reads."""
 DELIVERED = ("charges", "datasets")
 """Those that decisions are about."""

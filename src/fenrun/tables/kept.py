@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,13 +21,19 @@ Sources = Sequence[tuple[str, datetime, dict[str, pa.Table]]]
 """Tables by source: (source name, known from, tables by name)."""
 
 
-def import_tables(store: Store, path: Path, known: datetime, layout: Layout) -> Imported:
+Read = Callable[[Path, Layout], tuple[dict[str, list[Any]], list[Problem]]]
+"""Reads a file of a layout: typed rows by table, and what is wrong with others."""
+
+
+def import_tables(
+    store: Store, path: Path, known: datetime, layout: Layout, read: Read = read_tables
+) -> Imported:
     """Append a file's facts, known from a moment (UTC), to the store. Raises Refused."""
     content = digest(layout.kind, file_digest(path))
     there = store.find(layout.kind, content)
     if there:
         return Imported(path.name, content, False, there.facts, there.problems)
-    tables, problems = read_tables(path, layout)
+    tables, problems = read(path, layout)
     facts = {name: len(rows) for name, rows in tables.items() if rows}
     if not facts:
         raise Refused(problems or [Problem("file-empty", Place(path.name))])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, fields
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -78,6 +79,11 @@ class Terms:
             rows.append(row)
         return found
 
+    def listed_on(self, day: date) -> list[Known]:
+        """Return the list prices of a day."""
+        rows = (row for of_sku in self.listed().values() for row in of_sku)
+        return [row for row in rows if row["valid_from"] <= day < row["valid_to"]]
+
 
 def terms_of(sources: Sources) -> Terms:
     """Return the terms as last known by some sources."""
@@ -133,6 +139,11 @@ def _of_coupons(terms: Terms) -> Iterator[Problem]:
             values = {"coupon": row["coupon"], "approval": row["approval"]}
             code = "coupon-unapproved" if state != "missing" else "approval-unknown"
             yield Problem(code, _place(row, "approval"), values)
+        before = {one["coupon"]: one for one in terms.coupons}.get(row.get("reissues") or "")
+        same = ("customer", "currency")
+        if row.get("reissues") and (not before or any(row[n] != before[n] for n in same)):
+            values = {"coupon": row["coupon"], "before": row["reissues"]}
+            yield Problem("coupon-of-another", _place(row, "reissues"), values)
 
 
 def _of_parties(terms: Terms, parties: Set[str]) -> Iterator[Problem]:

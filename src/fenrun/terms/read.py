@@ -12,13 +12,13 @@ from fenrun.base.money import parse_amount, parse_rate
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import Unreadable
 from fenrun.plan.conditions import ConditionError, parse
+from fenrun.plan.vocabulary import AGREEMENT_KINDS
 from fenrun.store.facts import Imported, Store
 from fenrun.tables.fields import Fields
 from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout
 from fenrun.terms.limits import parse_limit
 from fenrun.terms.rows import (
-    AGREEMENT_KINDS,
     OUTCOMES,
     TABLES,
     Agreement,
@@ -81,6 +81,7 @@ COLUMNS = {
         "to": False,
         "granted_by": False,
         "approval": False,
+        "reissues": False,
     },
     "prices": {
         "sku": True,
@@ -208,6 +209,7 @@ def _coupon(row: Fields) -> list[Coupon]:
         valid_to=end,
         granted_by=row.text("granted_by", ""),
         approval=row.text("approval", ""),
+        reissues=row.text("reissues", ""),
         row_no=row.row_no,
     )
     return [made]

@@ -11,10 +11,6 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-AGREEMENT_KINDS = (
-    *("commit", "prepay", "subscription", "licence", "reservation", "project", "marketplace"),
-)
-"""The kinds of what is agreed with a customer or a partner."""
 OUTCOMES = ("approved", "refused", "lapsed")
 """How a step of an approval ends; one that has not ended has none."""
 
@@ -140,6 +136,8 @@ class Coupon:
     """Who granted it."""
     approval: str
     """The approval by which; empty for none."""
+    reissues: str
+    """The coupon of which this one grants what was left; empty for none."""
     row_no: int
     """Row or line in the source."""
 

@@ -6,7 +6,7 @@ A case is a small book and a few charges, with the outcome that the plan promise
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fenrun.base.money import natural_type, parse_amount, show
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
+from fenrun.base.table import from_rows
 from fenrun.base.when import OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
 from fenrun.book import checks as book_checks
@@ -26,13 +27,24 @@ from fenrun.book.read import Book, book_from
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
+from fenrun.events.consents import as_labels
+from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.payout import checks as payout_checks
 from fenrun.plan.phrases import read_currency
 from fenrun.plan.read import PlanFile
+from fenrun.plan.rows import Plan
 from fenrun.plan.text import CaseExpect, CaseText
 from fenrun.plan.vocabulary import BASES
-from fenrun.settle.pipeline import settle_in_memory
+from fenrun.settle.facts import figures_derived, with_terms
+from fenrun.settle.pipeline import settle_in_memory, spend_in_memory
 from fenrun.settle.settling import Settlement
+from fenrun.tables.kept import Sources
+from fenrun.tables.layout import Layout
+from fenrun.tables.records import rows_from
+from fenrun.terms.as_of import terms_of
+from fenrun.terms.derived_figures import uncounted
+from fenrun.terms.in_plans import unread
+from fenrun.terms.read import LAYOUT as TERMS
 
 ISSUER = "case"
 """InvoiceIssuerName of a case's charges."""
@@ -178,6 +190,8 @@ class _Case:
     def read(self) -> None:
         """Read the facts and the expectations. Raises Refused."""
         facts_of_case(self.file, self.case, self.line)
+        terms_of_case(self.file, self.case, self.line)
+        events_of_case(self.file, self.case, self.line)
         for expect, line in self._expected():
             self._period(expect, line)
 
@@ -192,6 +206,12 @@ class _Case:
                 if problem.severity == ERROR:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
+        said = terms_of(terms_of_case(self.file, self.case, self.line))
+        book, _ = facts_of_case(self.file, self.case, self.line)
+        sources = sources_from(book, self.file.source, _KNOWN)
+        plans = [self.file.plan]
+        for problem in [*unread(plans, said), *uncounted(plans, said, sources)]:
+            found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
     def _expected(self) -> Iterator[tuple[CaseExpect, int]]:
@@ -230,7 +250,17 @@ class _Case:
         if key not in self.runs:
             book, charges = facts_of_case(self.file, self.case, self.line)
             sources = sources_from(book, self.file.source, _KNOWN)
-            self.runs[key] = settle_in_memory([self.file.plan], sources, charges, years, known)
+            terms = terms_of_case(self.file, self.case, self.line)
+            events = events_of_case(self.file, self.case, self.line)
+            more = [*as_labels([self.file.plan], events)]
+            plans = with_terms([self.file.plan], terms, events)
+            with_labels = [*sources, *more]
+
+            def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
+                return spend_in_memory(with_labels, charges, plan, months)
+
+            whole = [*with_labels, *figures_derived(plans, terms, years, of_charges)]
+            self.runs[key] = settle_in_memory(plans, whole, charges, years, known)
         return self.runs[key]
 
 
@@ -322,6 +352,31 @@ def facts_of_case(file: PlanFile, case: CaseText, line: int) -> tuple[Book, list
     accounts = [(line, row) for row in _accounts(charges, case.given.links)]
     book.links += book_from({"links": accounts}, file.source)[0].links
     return book, charges
+
+
+def terms_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
+    """Return the terms of a case. Raises Refused where they cannot be read."""
+    given = case.given.terms
+    for table in given.keys() - TERMS.columns.keys():
+        detail = Message("book-table", {"text": table, "tables": ", ".join(TERMS.columns)})
+        raise refused("plan-value", Place(file.source, line, "terms"), key="terms", detail=detail)
+    return _sources(given, file, line, TERMS)
+
+
+def events_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
+    """Return the events of a case. Raises Refused where they cannot be read."""
+    return _sources({"events": case.given.events}, file, line, EVENTS)
+
+
+def _sources(
+    given: Mapping[str, list[dict[str, str]]], file: PlanFile, line: int, layout: Layout
+) -> Sources:
+    rows = {table: [(line, row) for row in _spread(own)] for table, own in given.items()}
+    found, problems = rows_from(rows, file.source, layout)
+    if problems:
+        raise Refused(problems)
+    tables = {table: from_rows(layout.rows[table], own) for table, own in found.items()}
+    return [(file.source, _KNOWN, tables)]
 
 
 def _accounts(

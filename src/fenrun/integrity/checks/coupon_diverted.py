@@ -24,9 +24,9 @@ def run(seen: Seen) -> Outcome:
     coupons = {row["coupon"]: row for row in seen.terms.coupons}
     found: dict[tuple[str, str], list[Known]] = defaultdict(list)
     tried = 0
-    for row, reason in uses(seen.charges, coupons):
+    for row in uses(seen.charges, coupons):
         tried += 1
-        if reason in _DIVERTED:
+        if row["reason"] in _DIVERTED:
             found[row["coupon_id"], row["customer"]].append(row)
     alerts = [_alert(seen, coupons[name], who, of) for (name, who), of in sorted(found.items())]
     return Outcome(tried, alerts)
@@ -36,7 +36,7 @@ def _alert(seen: Seen, coupon: Known, spender: str, uses_of: Sequence[Known]) ->
     rows, diverted = defaultdict[str, list[int]](list), defaultdict[str, Decimal](Decimal)
     for row in uses_of:
         rows[row["import_id"]].append(row["row_no"])
-        diverted[row["currency"]] = WIDE.subtract(diverted[row["currency"]], row["billed"])
+        diverted[row["currency"]] = WIDE.add(diverted[row["currency"]], row["amount"])
     days = [row["day"] for row in uses_of]
     sellers = seen.holders("customer", spender, PARTNER, min(days)) if spender else set()
     granted_by = {coupon["granted_by"]} & set(seen.kinds)

@@ -55,6 +55,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         if c.counts_months or c.less_refunded:
             yield QUESTIONS, _why("counts-months")
         yield ("timing",), _why("counts")
+    if c.plus:
+        yield QUESTIONS, _why("plus")
     if "amount over" in subjects:
         yield QUESTIONS, _why("window")
     if c.compare_lag and subjects & set(COMPARED_READINGS):

@@ -62,6 +62,12 @@ class World:
             )
         if kind == "held":
             return z3.Bool(f"{tree[1]} is held")
+        if kind == "term":
+            return z3.Bool(f"it is {tree[1]}")
+        if kind in ("same", "differ"):
+            same = z3.Bool(f"{tree[1]} = {tree[2]}")
+            known = z3.Bool(f"{tree[1]} and {tree[2]} are known")
+            return z3.And(known, same if kind == "same" else z3.Not(same))
         if kind == "compare":
             value = self._number(tree[1])
             return z3.And(
