@@ -9,6 +9,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -29,12 +30,14 @@ from fenrun.proof.bundle import make_bundle
 from fenrun.settle.explain import explain
 from fenrun.settle.standing import Standing
 from fenrun.statement.run import Run
-from fenrun.store.facts import Store
+from fenrun.store.facts import Store, verified
 from fenrun.whatif.estimate import Estimator
 
 _LARGEST_SALE = Decimal(10) ** 12
 _LARGEST_CHARGES = 20
 """Charges that an explanation names."""
+_MOST_EXPLAINED = 200
+"""Lines of a run of which the explanation is kept: who reads one opens it again, or the next."""
 _OF_THE_PAGE = ("titles", "before")
 """Keys of a statement's body that only its page needs."""
 
@@ -69,8 +72,15 @@ def find_line(period: str, line: str) -> Statement | None:
 
 def explained(statement: Statement, line: str) -> dict[str, Any]:
     """Return the explanation of a statement's line, as `fenrun explain --json` prints it."""
-    with run_of(statement.period) as run:
-        return explain(run, line, _LARGEST_CHARGES)
+    with _held(statement.period) as shown:
+        run, known = shown.run, shown.explanations
+        verified(run.charges.imports)
+        run.book()  # refused too where its files are not those that were written
+        if line not in known:
+            if len(known) >= _MOST_EXPLAINED:
+                known.clear()
+            known[line] = explain(run, line, _LARGEST_CHARGES)
+        return known[line]
 
 
 def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]:
@@ -103,12 +113,21 @@ def _sale(text: str) -> Decimal:
     return amount
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """The run that a period stands on, and what was explained of its lines."""
+
+    run: Run
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    explanations: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
 @lru_cache(maxsize=4)
-def _run(key: str, run: str, known: datetime, booked: str) -> tuple[Run, threading.Lock]:
+def _run(key: str, run: str, known: datetime, booked: str) -> _Shown:
     found = settle_period(Store.open(settings.WORKSPACE), parse_period(key), upto=known)
     if (found.run_id, digest_of(found.run.booked)) != (run, booked):
         raise Refused([Problem("shown-changed", Place(key), {"run": run})])
-    return found.run, threading.Lock()
+    return _Shown(found.run)
 
 
 @contextmanager
@@ -117,7 +136,13 @@ def run_of(period: Period) -> Iterator[Run]:
 
     Raises Refused where the workspace no longer gives what is shown.
     """
+    with _held(period) as shown:
+        yield shown.run
+
+
+@contextmanager
+def _held(period: Period) -> Iterator[_Shown]:
     with outside_queue():
-        run, lock = _run(period.key, period.run, period.known.replace(tzinfo=None), period.booked)
-        with lock:
-            yield run
+        shown = _run(period.key, period.run, period.known.replace(tzinfo=None), period.booked)
+        with shown.lock:
+            yield shown
