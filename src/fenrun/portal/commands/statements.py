@@ -22,6 +22,8 @@ from fenrun.base.money import parse_amount
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
+from fenrun.credit.stored_charges import billed_in
+from fenrun.earn.calendar import charged
 from fenrun.portal.commands.publishing import digest_of
 from fenrun.portal.commands.standing import standing_of
 from fenrun.portal.models import Period, Statement
@@ -74,8 +76,9 @@ def explained(statement: Statement, line: str) -> dict[str, Any]:
     """Return the explanation of a statement's line, as `fenrun explain --json` prints it."""
     with _held(statement.period) as shown:
         run, known = shown.run, shown.explanations
-        verified(run.charges.imports)
-        run.book()  # refused too where its files are not those that were written
+        # Refused where files are not those that were written, also of what was explained before.
+        verified(billed_in(run.charges.imports, charged(run.plans, run.period)))
+        run.book()
         if line not in known:
             if len(known) >= _MOST_EXPLAINED:
                 known.clear()
