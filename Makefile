@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 INSTALL ?= $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
-# Where Python keeps no compiled modules, each process of the tests compiles all that it imports.
+# Else each of the many processes compiles all modules anew, three seconds a process.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo serve test pytest nightly mutants lint lock docs clean

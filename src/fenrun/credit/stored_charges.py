@@ -31,7 +31,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import Step, read_steps
-from fenrun.plan.conditions import Tree, number_sql, to_sql
+from fenrun.plan.conditions import DATED, Tree, dates_of, dates_sql, is_column, number_sql, to_sql
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
 from fenrun.store.facts import Import, verified
@@ -248,8 +248,10 @@ class StoredCharges:
 
     @property
     def each_day(self) -> bool:
-        """True if each day of all charges is a group, as where a plan names the day that counts."""
-        return self.by_day or any(json.loads(plan.terms[0].as_of) for plan in self.plans)
+        """True if each day of all charges is a group: a plan names the day, or has a rate of it."""
+        terms = [plan.terms[0] for plan in self.plans]
+        by_rate = any(one.converts_on == "day" for one in terms)
+        return self.by_day or by_rate or any(json.loads(one.as_of) for one in terms)
 
     def groups(
         self,
@@ -338,6 +340,8 @@ class _File:
     def _reading(self, what: str, name: str) -> str:
         if what == "number":
             return number_sql(name, self.as_number)
+        if what == "charge date":
+            return dates_sql(name, lambda one: self._named_day(one) or self.day())
         return f"CAST({self.column(name)} AS VARCHAR)"
 
     def amount(self, basis: str) -> str:
@@ -998,6 +1002,10 @@ def _columns_of(leaf: Tree) -> list[str]:
     """Return the columns that a part of a condition on a charge reads."""
     if leaf[0] == "below":
         return [BASES[leaf[1]], BASES[leaf[3]]]
+    if leaf[0] in DATED:
+        names = dates_of(leaf)
+        own = [name for name in names if is_column(name)]
+        return [*own, "ChargePeriodStart"] if "day" in names else own
     return [str(leaf[1])]
 
 

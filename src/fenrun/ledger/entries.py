@@ -96,7 +96,7 @@ def _holdbacks(run: Run) -> Iterator[Entry]:
 
 def _recoverable(run: Run) -> set[str]:
     """Return the plans that take draws back."""
-    return {pay.plan_id for plan in run.plans for pay in plan.pay if pay.recoverable}
+    return {pay.plan_id for plan in run.plans for pay in plan.pay_terms if pay.recoverable}
 
 
 def _payouts(run: Run) -> Iterator[Entry]:

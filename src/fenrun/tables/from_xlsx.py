@@ -38,8 +38,8 @@ IDS = frozenset(
     )
 )
 """Columns of ids: what looks like a number or a day there is text that Excel changed."""
-_IDS_OF = {"identities": {"value"}}
-"""Further columns of ids, by the one table in which they are."""
+_IDS_OF = {"identities": {"value"}, "rates": {"period"}}
+"""Further columns of ids, by the one table in which they are: the period of a rate can be a day."""
 _DAYS, _MOMENTS, _PERIOD = {"from", "to", "day"}, {"at", "asked_at", "decided_at"}, "period"
 _DIGITS = 15
 """Digits of a number that Excel keeps."""
@@ -198,21 +198,21 @@ def _text(column: str, ids: Set[str], cell: Any, written: Any) -> str | Message:
     if isinstance(value, bool):
         return Message("cell-truth", {"text": str(value).upper()})
     if isinstance(value, (datetime, date)):
-        return _of_day(column, value)
+        return _of_day(column, value, column in ids)
     if isinstance(value, (int, float)):
         return _of_number(column in ids, value, cell.number_format or "")
     return value if isinstance(value, str) else Message("cell-time", {"text": value})
 
 
-def _of_day(column: str, value: datetime | date) -> str | Message:
-    """Return a day, or the month of which Excel made its first day."""
+def _of_day(column: str, value: datetime | date, is_id: bool) -> str | Message:
+    """Return a day, or the month of which Excel made its first day; of an id why it is none."""
     is_whole = not isinstance(value, datetime) or value.time() == time()
     day = value.date() if isinstance(value, datetime) else value
     if column in _DAYS:
         return str(day) if is_whole else f"{value:%Y-%m-%dT%H:%M}"
     if column in _MOMENTS:
         return _of_moment(value)
-    if column == _PERIOD and is_whole and day.day == 1:
+    if column == _PERIOD and not is_id and is_whole and day.day == 1:
         return f"{day:%Y-%m}"
     return Message("cell-day", {"text": str(day)})
 

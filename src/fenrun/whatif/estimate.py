@@ -16,11 +16,12 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.rows import COSTS, ESSENTIAL
 from fenrun.engine.codes import month_number
+from fenrun.plan.rows import settled_together
 from fenrun.settle.detail import detail_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.standing import Standing
 from fenrun.statement.rows import Statement, statements_of
-from fenrun.statement.run import Run
+from fenrun.statement.run import Run, by_currency
 from fenrun.store.facts import Import, Store
 
 _CREDITED = """
@@ -82,18 +83,19 @@ class Estimator:
         services: dict[str, None] = {}
         largest: list[dict[str, Any]] = []
         engine = self.run.engine
-        with detail_of(self.run, [payee]) as detail:
-            columns = engine.columns("near_charges")
-            named = {
-                name: f"s.{column}" if column in columns else "CAST(NULL AS VARCHAR)"
-                for name, column in (("service", "ServiceName"), ("category", "ChargeCategory"))
-            }
-            asked = {"same": detail.same_group, **named}
-            for plan in self.run.plans:
-                detail.load_credits(plan.id, [payee])
-                found = engine.query(_SERVICES.format(**asked), months)
-                services |= dict.fromkeys(found["service"].to_pylist())
-                largest += engine.rows(_LARGEST.format(**asked), months)
+        for group in settled_together(self.run.plans):
+            with detail_of(self.run, [payee], group) as detail:
+                columns = engine.columns("near_charges")
+                named = {
+                    name: f"s.{column}" if column in columns else "CAST(NULL AS VARCHAR)"
+                    for name, column in (("service", "ServiceName"), ("category", "ChargeCategory"))
+                }
+                asked = {"same": detail.same_group, **named}
+                for plan in group:
+                    detail.load_credits(plan.id, [payee])
+                    found = engine.query(_SERVICES.format(**asked), months)
+                    services |= dict.fromkeys(found["service"].to_pylist())
+                    largest += engine.rows(_LARGEST.format(**asked), months)
         return _Sold(list(services), largest)
 
     def sell(self, payee: str, amount: Decimal, service: str | None = None) -> dict[str, Any]:
@@ -120,10 +122,8 @@ class Estimator:
             "amount": plain(amount),
             "service": like["service"],
             "account": like["BillingAccountId"],
-            "before": plain(before.earned),
-            "after": plain(after.earned),
-            "more": plain(after.earned - before.earned),
-            "lines": _lines(before, after),
+            "charged_in": like["BillingCurrency"],
+            **_earned(before, after),
         }
 
     def _largest_charge(self, payee: str, service: str | None) -> dict[str, Any] | None:
@@ -155,9 +155,30 @@ def _statement(run: Run, payee: str) -> Statement | None:
     return statements_of(run, payee).get(payee)
 
 
-def _lines(before: Statement, after: Statement) -> list[dict[str, Any]]:
+def _earned(before: Statement, after: Statement) -> dict[str, Any]:
+    """Return what is earned before and after, currency by currency: first those that change."""
+    nothing = Decimal(0)
+    was = {section.currency: section for section in before.sections}
+    now = {section.currency: section for section in after.sections}
+
+    def earned(sections: dict[str, Statement], currency: str) -> Decimal:
+        return sections[currency].earned if currency in sections else nothing
+
+    def says(currency: str) -> dict[str, Any]:
+        one, other = earned(was, currency), earned(now, currency)
+        lines = _lines(was.get(currency), now[currency]) if currency in now else []
+        sums = {"before": plain(one), "after": plain(other), "more": plain(other - one)}
+        return {**sums, "lines": lines}
+
+    def is_same(currency: str) -> bool:
+        return earned(was, currency) == earned(now, currency)
+
+    return by_currency(sorted(was.keys() | now.keys(), key=lambda c: (is_same(c), c)), says)
+
+
+def _lines(before: Statement | None, after: Statement) -> list[dict[str, Any]]:
     """The lines of a statement after the additional sales, each with its amount before."""
-    earned_before = {line.line_id: line.earned for line in before.lines}
+    earned_before = {line.line_id: line.earned for line in before.lines} if before else {}
     return [
         {
             "line": line.line_id,
