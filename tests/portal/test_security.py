@@ -646,6 +646,11 @@ def test_what_is_explained_is_what_is_shown(own: Portal) -> None:
             == 200
         )
         assert len(list((own.workspace / "runs").iterdir())) == runs
+        assert client.get(f"/api/lines/{period}/{line}").json() == said, "however often it is read"
+        for file in (own.workspace / "charges").glob("*/charges.parquet"):
+            file.write_bytes(file.read_bytes()[:-1])
+        refused = client.get(f"/api/lines/{period}/{line}").json()
+        assert {problem["code"] for problem in refused["problems"]} == {"stored-edited"}
 
 
 def test_behind_tls_the_portal_knows_it(world: Path) -> None:

@@ -154,7 +154,7 @@ def _found(imports: Sequence[Import], asked: Sequence[Import]) -> list[Sale]:
         providers=", ".join(providers) or "NULL::VARCHAR",
     )
     engine.connection.execute(sold)
-    return _summed(engine.query(_PAIRS).to_pylist())
+    return _summed(engine.rows(_PAIRS))
 
 
 def _summed(rows: Iterable[Mapping[str, Any]]) -> list[Sale]:

@@ -53,6 +53,8 @@ _TAKEN = (*_OWN, "account_no", "cell_no", *KEYS)
 _MOST_VALUES = 4096
 _MOST_CELLS = 65_536
 _ROW_GROUP = 65_536
+_FEW_BYTES = 1 << 16
+"""The most bytes of a file of accounts that is kept once it was read."""
 _ORDER = b"fenrun.columns"
 """The key of a file's metadata under which the columns of the source stand in their order."""
 
@@ -250,6 +252,22 @@ def _schema_of(path: Path) -> pa.Schema:
     return pq.read_schema(path)
 
 
+@lru_cache(maxsize=4096)
+def _count_of(path: Path) -> int:
+    """Return how many rows such a file has."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def _read_accounts(path: Path) -> pa.Table:
+    table = read_parquet(path)
+    names = (table[name] for name in ("InvoiceIssuerName", "BillingAccountId"))
+    return table.append_column("subject", pc.binary_join_element_wise(*names, AT))
+
+
+_accounts_in = lru_cache(maxsize=512)(_read_accounts)
+"""The same of a file of few accounts: each settlement and explanation reads it."""
+
+
 class StoredFiles:
     """The files of one import, and where each column of its source stands."""
 
@@ -291,7 +309,7 @@ class StoredFiles:
     def counts(self) -> dict[str, int]:
         """Counts of the accounts and cells that the files have."""
         files = {"accounts": self.accounts, "cells": self.cells}
-        return {name: pq.read_metadata(file).num_rows for name, file in files.items()}
+        return {name: _count_of(file) for name, file in files.items()}
 
     @property
     def decimal_places(self) -> dict[str, int]:
@@ -302,9 +320,8 @@ class StoredFiles:
     @cached_property
     def all_accounts(self) -> pa.Table:
         """The accounts: account_no, InvoiceIssuerName, BillingAccountId, and `subject`: both."""
-        table = read_parquet(self.accounts)
-        names = (table[name] for name in ("InvoiceIssuerName", "BillingAccountId"))
-        return table.append_column("subject", pc.binary_join_element_wise(*names, AT))
+        few = self.accounts.stat().st_size <= _FEW_BYTES
+        return _accounts_in(self.accounts) if few else _read_accounts(self.accounts)
 
     def query(
         self,

@@ -13,14 +13,18 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
+from fenrun.credit.stored_charges import billed_in
+from fenrun.earn.calendar import charged
 from fenrun.settle.explain import explain
 from fenrun.statement.formats import FORMATS
 from fenrun.statement.rows import statement_of
 from fenrun.statement.run import Difference, Run
-from fenrun.store.facts import Store
+from fenrun.store.facts import Store, verified
 
 _OPEN = 4
 """Runs that stay open."""
+_EXPLAINED = 200
+"""Lines of which the explanation is kept: who reads one opens it again, or the page around it."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,18 @@ def _run(shown: Shown) -> Run:
 
 
 def explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
-    """Return the explanation of a line, as `fenrun explain --json` prints it. Raises Refused."""
+    """Return the explanation of a line, as `fenrun explain --json` prints it.
+
+    Raises Refused, also where a file that it rests on was edited since it was explained before.
+    """
+    run = _run(shown)
+    verified(billed_in(run.charges.imports, charged(run.plans, run.period)))
+    run.book()
+    return _explained(shown, line, charges)
+
+
+@lru_cache(maxsize=_EXPLAINED)
+def _explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
     return explain(_run(shown), line, charges)
 
 

@@ -497,7 +497,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Turning:
-    """Whether anything changes on a day after the first charge, and in a month that is charged."""
+    """The days on which something changes: if there are any, and if any is in a charged month."""
 
     on_days: bool
     in_months: bool
