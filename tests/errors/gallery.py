@@ -45,7 +45,7 @@ from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
 from fenrun.closing.heads import Head, heads_text, signed_heads
 from fenrun.closing.keys import broken_keys, public_text, rotate, signing_key
-from fenrun.closing.shown import Shown, told
+from fenrun.closing.shown import Shown, facts_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -274,7 +274,7 @@ def _bench_missing() -> list[Problem]:
 
 def _shown_otherwise(store: Store) -> list[Problem]:
     """A page that stands on a run which the workspace does not give."""
-    told(Shown(store.path, "2024-09", KNOWN, "another", ""), ())
+    facts_of(Shown(store.path, "2024-09", KNOWN, "another", ""), ())
     return []
 
 

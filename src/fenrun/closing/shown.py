@@ -37,8 +37,8 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What a run says besides its statements."""
+class RunFacts:
+    """Facts that a run states besides its statements."""
 
     problems: tuple[Problem, ...]
     booked: tuple[Difference, ...]
@@ -74,8 +74,8 @@ def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:
     return FORMATS[form].write(statement_of(_run(shown), payee), lang)
 
 
-def told(shown: Shown, queries: Sequence[str]) -> Told:
+def facts_of(shown: Shown, queries: Sequence[str]) -> RunFacts:
     """Return what the run says, and the rows of some queries over its tables. Raises Refused."""
     run = _run(shown)
     rows = [run.engine.query(query).to_pylist() for query in queries]
-    return Told(tuple(run.problems), tuple(run.booked), rows)
+    return RunFacts(tuple(run.problems), tuple(run.booked), rows)

@@ -18,7 +18,7 @@ from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
 from fenrun.closing.keys import known_keys
-from fenrun.closing.shown import told
+from fenrun.closing.shown import facts_of
 from fenrun.portal.access.authority import is_unchanged
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import closing, unsettled
@@ -131,7 +131,7 @@ def _totals_of(statements: list[Statement]) -> dict[str, Any]:
 
 def _of_run(shown: Period) -> dict[str, Any]:
     """Return what the run of a period says besides its statements."""
-    said = ask_run(shown, told, (_LEDGER, _FLOW))
+    said = ask_run(shown, facts_of, (_LEDGER, _FLOW))
     ledger, flows = said.rows
     return {
         "problems": _in_words(said.problems),
