@@ -422,4 +422,5 @@ if __name__ == "__main__":
     for name in ("closing", "requests", "publishing", "grants"):
         importlib.import_module(f"fenrun.portal.commands.{name}")  # once, not in each child
     by_day = "FENRUN_NIGHTLY" not in os.environ
-    print(json.dumps([asdict(one) for one in tried(made, int(sys.argv[2]), by_day)]))
+    for one in tried(made, int(sys.argv[2]), by_day):
+        print(json.dumps(asdict(one)), flush=True)
