@@ -37,11 +37,13 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class RunFacts:
-    """Facts that a run states besides its statements."""
+class RunSummary:
+    """What a run says besides its statements."""
 
     problems: tuple[Problem, ...]
     booked: tuple[Difference, ...]
+    currency_of: dict[str, str]
+    """The currency of each plan."""
     rows: list[list[dict[str, Any]]]
     """Of each query, in their order."""
 
@@ -74,8 +76,8 @@ def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:
     return FORMATS[form].write(statement_of(_run(shown), payee), lang)
 
 
-def facts_of(shown: Shown, queries: Sequence[str]) -> RunFacts:
+def summary_of(shown: Shown, queries: Sequence[str]) -> RunSummary:
     """Return what the run says, and the rows of some queries over its tables. Raises Refused."""
     run = _run(shown)
-    rows = [run.engine.query(query).to_pylist() for query in queries]
-    return RunFacts(tuple(run.problems), tuple(run.booked), rows)
+    rows = [run.engine.rows(query) for query in queries]
+    return RunSummary(tuple(run.problems), tuple(run.booked), run.currency_of, rows)

@@ -8,6 +8,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -111,7 +112,37 @@ def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
         if parties.get(name) or role in EVERYBODY
     ]
     grants.give_to_invented("demo", made, "Invented by fenrun demo.", password)
+    _demo_quotes({name for name, *_ in made})
     return password, made
+
+
+def _demo_quotes(names: set[str]) -> None:
+    """Ask, as the rep of a demo world, for two special prices, once; one of them is a step on.
+
+    Passwords are new at each start, by which what was asked before would lapse: it is taken up.
+    """
+    from fenrun.portal import events, models
+    from fenrun.portal.commands import quotes
+
+    found = models.Quote.objects.using("default")
+    if found.exists() or not {"rep", "manager"} <= names:
+        for quote in found.filter(state="open"):
+            quotes.renew(quote)
+        return
+    store = events.workspace("rep")
+    if not quotes.policy_of(store):
+        return
+    today = events.now().date()
+    said = {"currency": "CNY", "from": str(today), "to": str(today + timedelta(days=365))}
+    rep = models.Grant.objects.using("default").filter(user__username="rep", ended_at=None).first()
+    for customer, product, grants_, amount in (
+        ("K00009", "Object Storage", "55 % of list", "300000"),
+        ("K00012", "GPU Cluster", "72 % of list", "800000"),
+    ):
+        row = {**said, "customer": customer, "grants": grants_, "amount": amount}
+        row["reason"] = f"A tender of {customer}: another vendor offers as much."
+        quote = quotes.ask(store, "discount", product, row, rep.party if rep else "")
+    quotes.decide(events.workspace("manager"), quote, "approved", "A fair price.", {models.REP})
 
 
 def _demo_parties() -> dict[str, str]:
@@ -152,12 +183,12 @@ def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
     shown = Statement.objects.using("default").order_by("-period_id")
     latest = shown.values_list("period_id", flat=True).first()
     largest = shown.filter(period_id=latest, role="partner").order_by("rank")
-    payees = list(largest.values_list("payee", flat=True)[:count])
+    payees = list(dict.fromkeys(largest.values_list("payee", flat=True)))[:count]
     accounts = [(f"reader-{payee}", PARTNER, payee) for payee in payees]
     grants.give_to_invented("bench", accounts, "Invented by fenrun bench.", password)
     readers = []
     for name, _, payee in accounts:
-        periods = shown.filter(payee=payee).values_list("period_id", flat=True)
+        periods = shown.filter(payee=payee).values_list("period_id", flat=True).distinct()
         readers.append((name, [f"/statements/{period}/{payee}/" for period in periods]))
     return readers
 

@@ -89,8 +89,9 @@ _LAST = "SELECT seq FROM events WHERE kind IN ({kinds}) ORDER BY seq DESC LIMIT 
 class Log:
     """The log of a workspace."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, is_scratch: bool = False):
+        """Begin. A log that `is_scratch` need not be on the disk."""
+        self.path, self._synchronous = path, "OFF" if is_scratch else "FULL"
 
     def events(self, kind: str = "", subject: str = "", after: int = 0) -> list[Event]:
         """Return the events in order: all, of a kind, on one subject, or after a row.
@@ -161,7 +162,7 @@ class Log:
 
     def _open(self, patience: float = PATIENCE) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         if _has_table(connection, "acts"):
             _rename_table(connection)
         return connection

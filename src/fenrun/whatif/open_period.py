@@ -34,17 +34,27 @@ def _standing(asked: Open) -> Standing:
     return Standing(facts, parse_period(asked.period), asked.known)
 
 
+@lru_cache(maxsize=1)
+def _estimator(asked: Open) -> Estimator:
+    """Return the estimator of a period: what it has found of a payee serves again."""
+    return Estimator(_standing(asked))
+
+
 def estimate(asked: Open, payee: str, amount: Decimal, service: str) -> dict[str, Any]:
     """Return what a payee would earn with additional sales, and the `services` that it sells.
 
     `service` may be nothing: what it sells most. Raises Refused where nothing can be sold.
     """
-    estimator = Estimator(_standing(asked))
+    estimator = _estimator(asked)
     sold = estimator.sell(payee, amount, service or None)
     return {**sold, "services": estimator.services(payee)}
 
 
-def earned_with(asked: Open, book: Sources) -> dict[str, tuple[Decimal, Decimal]]:
+EarnedWith = dict[tuple[str, str], tuple[Decimal, Decimal]]
+"""What is earned by payee and currency, without something and with it."""
+
+
+def earned_with(asked: Open, book: Sources) -> EarnedWith:
     """Return what each whom more of the book concerns earns, without it and with it.
 
     Raises Refused.
@@ -52,5 +62,6 @@ def earned_with(asked: Open, book: Sources) -> dict[str, tuple[Decimal, Decimal]
     standing = _standing(asked)
     change = standing.with_more(book=book)
     before, after = earned_by_payee(standing.run), change.earned()
-    payees, nothing = after.keys() | set(filter(change.concerns, before)), Decimal(0)
-    return {payee: (before.get(payee, nothing), after.get(payee, nothing)) for payee in payees}
+    concerned = {owner for owner in before if change.concerns(owner[0])}
+    owners, nothing = after.keys() | concerned, Decimal(0)
+    return {owner: (before.get(owner, nothing), after.get(owner, nothing)) for owner in owners}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
@@ -20,7 +19,7 @@ from fenrun.portal.models import Period
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
 from fenrun.store.facts import Store
-from fenrun.whatif.open_period import earned_with
+from fenrun.whatif.open_period import EarnedWith, earned_with
 
 ROLE = "partner"
 """The role that requests and moves are about."""
@@ -66,7 +65,8 @@ def preview_move(
 ) -> list[dict[str, Any]]:
     """Return whose pay in a period differs if a customer is a partner's from a day on.
 
-    Settled by the same steps; nothing is kept. Rows: payee, before, after, more (exact text).
+    Settled by the same steps; nothing is kept. Rows: payee, currency, before, after, more (exact
+    text).
     Raises Refused for links that the book cannot hold.
     """
     known = period.known.replace(tzinfo=None)
@@ -79,16 +79,17 @@ def preview_move(
     return _differences(ask_what_if(period, earned_with, [moved]))
 
 
-def _differences(earned: dict[str, tuple[Decimal, Decimal]]) -> list[dict[str, Any]]:
-    """Return the payees whose amounts differ, before and after, who loses most first."""
-    more = {payee: after - before for payee, (before, after) in earned.items()}
-    changed = sorted((difference, payee) for payee, difference in more.items() if difference)
+def _differences(earned: EarnedWith) -> list[dict[str, Any]]:
+    """Return the payees whose amounts differ, who loses most of a currency first."""
+    more = {owner: after - before for owner, (before, after) in earned.items()}
+    changed = sorted((owner[1], less, owner) for owner, less in more.items() if less)
     return [
         {
-            "payee": payee,
-            "before": plain(earned[payee][0]),
-            "after": plain(earned[payee][1]),
+            "payee": owner[0],
+            "currency": currency,
+            "before": plain(earned[owner][0]),
+            "after": plain(earned[owner][1]),
             "more": plain(difference),
         }
-        for difference, payee in changed
+        for currency, difference, owner in changed
     ]

@@ -98,6 +98,7 @@ def _pay_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "payee": row["payee"],
         "role": row["role"],
+        "currency": row["currency"],
         "one": plain(row["one"]),
         "other": plain(row["other"]),
         "more": plain(row["other"] - row["one"]),

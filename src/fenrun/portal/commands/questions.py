@@ -30,7 +30,7 @@ def ask_what_if(
     **named: Given.kwargs,
 ) -> Result:
     """Return what would be so. Raises Refused."""
-    opened = Open(settings.WORKSPACE, period.key, _moment_of(period), period.run)
+    opened = Open(settings.WORKSPACE, period.key, _knowledge_time(period), period.run)
     with outside_queue():
         return what_if.do(question, opened, *given, **named)
 
@@ -45,10 +45,12 @@ def ask_run(
 
     Raises Refused, also where the workspace no longer gives what is shown.
     """
-    shown = Shown(settings.WORKSPACE, period.key, _moment_of(period), period.run, period.booked)
+    shown = Shown(
+        settings.WORKSPACE, period.key, _knowledge_time(period), period.run, period.booked
+    )
     with outside_queue():
         return of_run.do(question, shown, *given, **named)
 
 
-def _moment_of(period: Period) -> datetime:
+def _knowledge_time(period: Period) -> datetime:
     return period.known.replace(tzinfo=None)

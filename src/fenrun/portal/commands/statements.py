@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from django.http import Http404
+
 from fenrun.base.money import parse_amount
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
@@ -38,6 +40,23 @@ def as_json(statement: Statement) -> dict[str, Any]:
     return body | {"customers": statement.customers}
 
 
+def find(period: str, payee: str, currency: str = "") -> Statement:
+    """Return the statement of a payee in a currency, or in its first. Raises Http404."""
+    found = Statement.objects.select_related("period").filter(period_id=period, payee=payee)
+    wanted = found.filter(currency=currency) if currency else found.order_by("currency")
+    statement = wanted.first()
+    if statement is None:
+        raise Http404
+    return statement
+
+
+def with_others(statement: Statement) -> dict[str, Any]:
+    """Return a statement as JSON, with the payee's sections in other currencies."""
+    same = Statement.objects.filter(period_id=statement.period_id, payee=statement.payee)
+    others = [as_json(one) for one in same.exclude(pk=statement.pk).order_by("currency")]
+    return as_json(statement) | ({"other_currencies": others} if others else {})
+
+
 def signed_bundle(store: Store, statement: Statement) -> bytes:
     """Return the signed bundle of a closed statement, for `fenrun verify`.
 
@@ -53,8 +72,8 @@ def find_line(period: str, line: str) -> Statement | None:
     """Return the statement that has a line, if the asker sees it."""
     payee = line.rpartition("/")[2]
     statements = Statement.objects.select_related("period")
-    statement = statements.filter(period_id=period, payee=payee).first()
-    return statement if statement and line in statement.line_ids() else None
+    found = statements.filter(period_id=period, payee=payee)
+    return next((statement for statement in found if line in statement.line_ids()), None)
 
 
 def explained(statement: Statement, line: str) -> dict[str, Any]:
