@@ -44,6 +44,10 @@ _WATCHED = ("store/*.py", "closing/*.py", "settle/imports.py", "settle/runs.py")
 _WATCHED_TOO = ("portal/commands/*.py", "portal/events.py")
 
 
+Outcome = tuple[list[bool], str]
+"""Whether each of some acts was done, and what they left."""
+
+
 @dataclass(frozen=True)
 class Tried:
     """Two acts at once. Grain: which one is held, at which line, and which acts meanwhile."""
@@ -367,15 +371,16 @@ def tried(world: World, count: int, by_day: bool) -> Iterator[Tried]:
     """Try pairs of acts, each held at so many points while the other acts."""
     files = world.folder / "files"
     pairs = BY_DAY if by_day else [(a, b) for a in ACTS for b in ACTS]
-    after: dict[tuple[str, ...], str] = {}
+    after: dict[tuple[str, ...], Outcome] = {}
 
-    def serial(*acts: str) -> str:
-        """Return what some acts leave, one after the other."""
+    def serial(*acts: str) -> Outcome:
+        """Return what becomes of some acts, one after the other, and what they leave."""
         if acts not in after:
             world.put_back()
-            for act, name in zip(acts, ("two", "three")):
-                in_child(partial(_act, act, files, name))
-            after[acts] = _without_names(in_child(partial(left, world.workspace)))
+            names = ("two", "three")
+            said = [in_child(partial(_act, act, files, name)) for act, name in zip(acts, names)]
+            state = _without_names(in_child(partial(left, world.workspace)))
+            after[acts] = [one == "done" for one in said], state
         return after[acts]
 
     for held in dict.fromkeys(held for held, _ in pairs):
@@ -387,7 +392,7 @@ def tried(world: World, count: int, by_day: bool) -> Iterator[Tried]:
                 yield _one(world, serial, held, other, point)
 
 
-def _one(world: World, serial: Callable[..., str], held: str, other: str, point: int) -> Tried:
+def _one(world: World, serial: Callable[..., Outcome], held: str, other: str, point: int) -> Tried:
     files = world.folder / "files"
     first = Child(held, files, "two", point)
     place = first.held_at()
@@ -399,13 +404,21 @@ def _one(world: World, serial: Callable[..., str], held: str, other: str, point:
     state = in_child(partial(left, world.workspace))
     if not isinstance(state, dict):
         return Tried(held, other, place, said, waited, str(state))
-    allowed = [(held, other), (other, held)]
-    allowed += [(other,)] if said[0] != "done" else []
-    allowed += [(held,)] if said[1] != "done" else []
+    is_done = [one == "done" for one in said]
     wrong = "; ".join(state["wrong"])
-    if not wrong and _without_names(state) not in {serial(*acts) for acts in allowed}:
+    if not wrong and not _fits(serial, held, other, is_done, _without_names(state)):
         wrong = _without_names(state)
     return Tried(held, other, place, said, waited, wrong)
+
+
+def _fits(
+    serial: Callable[..., Outcome], held: str, other: str, is_done: list[bool], state: str
+) -> bool:
+    """Return whether both orders, or one act alone where the other was refused, come to this."""
+    if serial(held, other) == (is_done, state) or serial(other, held) == (is_done[::-1], state):
+        return True
+    alone = [act for act, done in zip((held, other), is_done) if done]
+    return len(alone) == 1 and serial(*alone)[1] == state
 
 
 if __name__ == "__main__":
@@ -422,4 +435,5 @@ if __name__ == "__main__":
     for name in ("closing", "requests", "publishing", "grants"):
         importlib.import_module(f"fenrun.portal.commands.{name}")  # once, not in each child
     by_day = "FENRUN_NIGHTLY" not in os.environ
-    print(json.dumps([asdict(one) for one in tried(made, int(sys.argv[2]), by_day)]))
+    for one in tried(made, int(sys.argv[2]), by_day):
+        print(json.dumps(asdict(one)), flush=True)

@@ -103,6 +103,20 @@ def _slowly(asker: str, until: threading.Event, told: Callable[[str], None]) -> 
     return thread
 
 
+def test_pages_are_answered_while_a_password_is_hashed() -> None:
+    done = threading.Event()
+
+    def page() -> None:
+        with request_queue.queued():
+            done.set()
+
+    with request_queue.queued(), request_queue.hashing():
+        threading.Thread(target=page, daemon=True).start()
+        assert done.wait(20)
+    with request_queue.hashing():
+        pass
+
+
 def test_slow_work_leaves_room_for_pages() -> None:
     until, said = threading.Event(), []
     threads = [_slowly("one", until, said.append) for _ in range(6)]

@@ -36,7 +36,7 @@ def test_two_acts_at_once_are_as_one_after_the_other(database: str, tmp_path: Pa
             words, cwd=ROOT, env=env, capture_output=True, text=True, timeout=7200, check=False
         )
     assert done.returncode == 0, done.stderr[-3000:]
-    tried = json.loads(done.stdout)
+    tried = [json.loads(line) for line in done.stdout.splitlines()]
     (tmp_path / "tried.json").write_text(done.stdout, "utf-8")
     assert not [one for one in tried if one["wrong"]], [one for one in tried if one["wrong"]][:2]
     unsaid = [one for one in tried if re.search("Error|does not end", str(one["said"]))]

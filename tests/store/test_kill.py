@@ -10,10 +10,17 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
+import pytest
+
+from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
+from fenrun.closing import close as closing
+from fenrun.closing.sign_off import Rows
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
+from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 from tests.store.harness import COMMANDS, KNOWN, write_files
 
@@ -90,6 +97,23 @@ def test_two_processes_that_write_at_once_wait_for_each_other(tmp_path: Path) ->
     assert settle_workspace(store, parse_period("2024-09")).run.engine.query(
         "SELECT sum(total) AS t FROM ledger"
     ).to_pylist()[0]["t"] == sum(range(50, 56))
+
+
+def test_who_closes_what_another_closes_meanwhile_is_told(tmp_path: Path) -> None:
+    store, rows = _ready(tmp_path), closing.signed_off_rows
+
+    def meanwhile(run: Run) -> dict[str, Rows]:
+        with mock.patch.object(closing, "signed_off_rows", rows):
+            closing.close(store, parse_period("2024-08"), KNOWN)
+        return rows(run)
+
+    with (
+        mock.patch.object(closing, "signed_off_rows", meanwhile),
+        pytest.raises(Refused) as refused,
+    ):
+        closing.close(store, parse_period("2024-08"), KNOWN)
+    assert [problem.code for problem in refused.value.problems] == ["close-meanwhile"]
+    assert len(store.log.events("closes")) == 1
 
 
 def test_two_processes_that_close_at_once_close_once(tmp_path: Path) -> None:

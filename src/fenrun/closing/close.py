@@ -182,7 +182,10 @@ def close(
     facts: dict[str, Any] = {"run": found.run_id, "engine": ENGINE_VERSION, "root": root}
     facts |= {"statements": len(leaves), **_totals(run)}
 
+    written: list[Path] = []
+
     def write(folder: Path) -> None:
+        written.append(folder)
         table = from_rows(Difference, run.booked)
         pq.write_table(table, folder / "differences.parquet", compression="zstd")
         (folder / "leaves.json").write_text(leaves_text(leaves), "utf-8")
@@ -205,6 +208,8 @@ def close(
     }
     item = manifest(period.key, moment, facts, ())
     store.add("closes", close_id, item, write, before, check_unchanged)
+    if not written:  # another has closed it meanwhile, as whatever that one saw
+        raise refused("close-meanwhile", Place(period.key))
     (event,) = store.log.events("closes", close_id)
     return Close(period, found.run_id, moment, parse_moment(event.at), root, close_id)
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from fenrun.base.problem import Place, refused
 
@@ -77,6 +78,7 @@ class _Places:
 
 
 _places = _Places()
+_hashing = threading.Semaphore(AT_ONCE)
 _lock = _FairLock()
 _thread = threading.local()
 
@@ -96,13 +98,27 @@ def queued() -> Iterator[None]:
 @contextmanager
 def outside_queue() -> Iterator[None]:
     """Do slow work inside: other requests are answered meanwhile. Raises Refused if too many do."""
+    with _outside(_places.occupied(getattr(_thread, "asker", ""))):
+        yield
+
+
+@contextmanager
+def hashing() -> Iterator[None]:
+    """Hash a password inside: that leaves the interpreter to others, who are answered meanwhile."""
+    with _outside(_hashing):
+        yield
+
+
+@contextmanager
+def _outside(place: AbstractContextManager[Any]) -> Iterator[None]:
+    """Leave the queue for a place, if this thread is in it."""
     if not getattr(_thread, "queued", False):
         yield
         return
     _thread.queued = False
     _lock.release()
     try:
-        with _places.occupied(getattr(_thread, "asker", "")):
+        with place:
             yield
     finally:
         _lock.acquire()

@@ -27,6 +27,7 @@ from fenrun.portal.access.encryption import decrypt, encrypt
 from fenrun.portal.access.middleware import error_response
 from fenrun.portal.events import now, record_event
 from fenrun.portal.models import Grant, Opening
+from fenrun.portal.request_queue import hashing
 
 _LONGEST_NAME = 150
 _failures = Failures()
@@ -50,7 +51,8 @@ class Accounts(DefaultAccountAdapter):  # type: ignore[misc]  # allauth has no t
         if _failures.wait(account, sender):
             journal.write_failure(request, account, "sign-in must wait")
             raise self.validation_error("too_many_login_attempts")
-        user: User | None = super().authenticate(request, **credentials)
+        with hashing():
+            user: User | None = super().authenticate(request, **credentials)
         if user:
             _failures.forget(account, sender)
         else:
