@@ -1294,6 +1294,7 @@ GALLERY: dict[str, Shows] = {
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
+    "currency-unknown": charges(BillingCurrency="RMB"),
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(

@@ -50,6 +50,8 @@ _ISO = r"\A(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)\z"
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
 _AFTER_DIGITS = ":"
 """No number begins with this character or a later one."""
+_NO_CODES = ("RMB", "CNH", "NTD", "NIS", "STG", "UKP")
+"""Names of currencies that look like codes of ISO 4217 and are none (CNY, TWD, ILS, GBP are)."""
 _MANY_DECIMALS = 6
 _LONGEST_EXAMPLE = 60
 _LIST_TOLERANCE = 0.000001
@@ -77,6 +79,7 @@ def find(staged: Staged) -> list[Problem]:
         *_of_charges(staged),
         *_of_names(staged),
         *_of_values(staged),
+        *_of_currencies(staged),
         *_of_tags(staged),
         *_of_missing(staged),
         *_of_ranges(staged),
@@ -220,6 +223,15 @@ def _of_values(staged: Staged) -> Iterator[Problem]:
             case, unknown = (_rows_of(column, is_other & k) for k in (is_known, ~is_known))
             yield from _shown(staged, "value-case", name, case, name)
             yield from _shown(staged, "value-unknown", name, unknown, name)
+
+
+def _of_currencies(staged: Staged) -> Iterator[Problem]:
+    """Yield the currencies that ISO 4217 does not have: nobody converts them."""
+    column = staged.texts["BillingCurrency"]
+    is_code = pc.match_substring_regex(column.values, r"\A[A-Z]{3}\z")
+    is_known = _truths(is_code) & ~_are_in(column.values, _NO_CODES)
+    odd = _rows_of(column, ~is_known)
+    yield from _shown(staged, "currency-unknown", "BillingCurrency", odd, "BillingCurrency")
 
 
 def _of_tags(staged: Staged) -> Iterator[Problem]:
