@@ -935,6 +935,11 @@ BILLING_PERIOD = (
 )
 
 
+def _voided_again(store: Store) -> list[Problem]:
+    decide(store, "charges.csv", Decision(void=True), KNOWN)
+    return list(import_file(store, store.path.parent / "charges.csv", KNOWN).problems)
+
+
 def _by_list_cost(store: Store) -> list[Problem]:
     path = store.path.parent / "plan.yaml"
     path.write_text(PLAN.replace("basis: billed", "basis: list"))
@@ -1641,6 +1646,9 @@ GALLERY: dict[str, Shows] = {
         "fenrun resolve WORKSPACE charges.csv --leave-out",
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=_left_out,
+    ),
+    "import-over": settled(
+        "fenrun import WORKSPACE charges.csv, which was voided before", act=_voided_again
     ),
     "row-not-aside": settled(
         "in the portal, mending row 2 of charges.csv, which is not kept aside",
