@@ -1299,6 +1299,7 @@ GALLERY: dict[str, Shows] = {
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
+    "id-shortened": charges(BillingAccountId="1.23457E+11"),
     "currency-unknown": charges(BillingCurrency="RMB"),
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),

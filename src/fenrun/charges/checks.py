@@ -22,6 +22,7 @@ from fenrun.base.problem import Place, Problem
 from fenrun.base.words import visible
 from fenrun.charges.coded import Coded, Codes, Numbers, Truths
 from fenrun.charges.gaps import explained
+from fenrun.charges.ids import IDS
 from fenrun.charges.rows import (
     COSTS,
     ESSENTIAL,
@@ -80,6 +81,7 @@ def find(staged: Staged) -> list[Problem]:
         *_of_names(staged),
         *_of_values(staged),
         *_of_currencies(staged),
+        *_of_shortened(staged),
         *_of_tags(staged),
         *_of_missing(staged),
         *_of_ranges(staged),
@@ -232,6 +234,13 @@ def _of_currencies(staged: Staged) -> Iterator[Problem]:
     is_known = _truths(is_code) & ~_are_in(column.values, _NO_CODES)
     odd = _rows_of(column, ~is_known)
     yield from _shown(staged, "currency-unknown", "BillingCurrency", odd, "BillingCurrency")
+
+
+def _of_shortened(staged: Staged) -> Iterator[Problem]:
+    """Yield the ids of which a spreadsheet has left the first digits alone: `1.23457E+11`."""
+    for name in (name for name in IDS if name in staged.texts):
+        odd = _matching(staged.texts[name], r"\A\d(\.\d+)?[eE]\+\d{1,3}\z")
+        yield from _shown(staged, "id-shortened", name, odd, name)
 
 
 def _of_tags(staged: Staged) -> Iterator[Problem]:
