@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shlex
@@ -45,8 +46,12 @@ class Block:
 
 
 def _blocks(page: Path) -> Iterator[Block]:
+    yield from _blocks_of(page.read_text("utf-8"))
+
+
+def _blocks_of(text: str) -> Iterator[Block]:
     fenced = r"^```(\w*)(?: title=\"(.*?)\")?\n(.*?)^```$"
-    for found in re.finditer(fenced, page.read_text("utf-8"), re.S | re.M):
+    for found in re.finditer(fenced, text, re.S | re.M):
         yield Block(*(part or "" for part in found.groups()))
 
 
@@ -135,6 +140,47 @@ def _assert_shown(shown: str, printed: str) -> None:
     for line in filter(str.strip, shown.splitlines()):
         wanted = re.escape(" ".join(line.split())).replace("…", ".*")
         assert any(re.fullmatch(wanted, found) for found in left), f"{line}\n\n{printed}"
+
+
+def test_the_way_from_a_real_export_to_a_statement_has_no_dead_end(tmp_path: Path) -> None:
+    """README's commands in their order, on two exports as providers send them.
+
+    AWS leaves an issuer empty, Microsoft has US dates and nothing in ListCost.
+    """
+    (tmp_path / "exports/aws").mkdir(parents=True)
+    head = "BilledCost,ListCost,BillingAccountId,BillingAccountName,BillingCurrency,"
+    head += "BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName,ProviderName,ResourceId\n"
+    days = "2024-09-01T00:00:00Z,2024-09-03T00:00:00Z"
+    aws = [
+        f"{cost},{cost},123456789012,Lake,USD,{days},{issuer},AWS,{resource}\n"
+        for cost, issuer, resource in [
+            ("100.10", '"Amazon Web Services, Inc."', "r1"),
+            ("40.00", "", "r2"),
+        ]
+    ]
+    (tmp_path / "exports/aws/data.csv.gz").write_bytes(
+        gzip.compress((head + "".join(aws)).encode())
+    )
+    (tmp_path / "exports/aws/manifest.json").write_text("{}")
+    microsoft = "7.5,0,7001,Forest,USD,9/1/2024 0:00,9/13/2024 0:00,Microsoft,Microsoft,r3\n"
+    (tmp_path / "exports/part.csv").write_text(head + microsoft, "utf-8-sig")
+    said, codes = {}, []
+    page = (ROOT / "README.md").read_text("utf-8")
+    start, end = page.index("## From a real export"), page.index("## With your own data")
+    for block in _blocks_of(page[start:end]):
+        if block.title:
+            _write(tmp_path, block)
+            continue
+        for line in block.text.splitlines():
+            words = shlex.split(line)
+            done = fenrun(*words[1:], folder=tmp_path)
+            assert done.code in (0, 1) and "Traceback" not in done.err, (line, done.err)
+            codes.append(done.code)
+            said[words[1]] = [*said.get(words[1], []), done.out + done.err]
+    assert codes == [1, 0, 1, 1, 1, 0, 0, 0, 0], "errors until the empty issuer is filled"
+    assert "Kept aside: 40.00 USD" in said["settle"][0]
+    assert "Credited to nobody: 7.50 USD" in said["settle"][0], "no partner is said for Forest"
+    assert "Earned: 5.01 USD" in said["settle"][0] and "Earned: 7.01 USD" in said["settle"][1]
 
 
 def test_the_commands_of_closing_run(tmp_path: Path) -> None:

@@ -1062,6 +1062,11 @@ BILLING_PERIOD = (
 )
 
 
+def _voided_again(store: Store) -> list[Problem]:
+    decide(store, "charges.csv", Decision(void=True), KNOWN)
+    return list(import_file(store, store.path.parent / "charges.csv", KNOWN).problems)
+
+
 def _by_list_cost(store: Store) -> list[Problem]:
     path = store.path.parent / "plan.yaml"
     path.write_text(PLAN.replace("basis: billed", "basis: list"))
@@ -1412,6 +1417,8 @@ GALLERY: dict[str, Shows] = {
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
+    "id-shortened": charges(BillingAccountId="1.23457E+11"),
+    "currency-unknown": charges(BillingCurrency="RMB"),
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
@@ -1798,6 +1805,9 @@ GALLERY: dict[str, Shows] = {
         "fenrun resolve WORKSPACE charges.csv --leave-out",
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=_left_out,
+    ),
+    "import-over": settled(
+        "fenrun import WORKSPACE charges.csv, which was voided before", act=_voided_again
     ),
     "row-not-aside": settled(
         "in the portal, mending row 2 of charges.csv, which is not kept aside",

@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 
 import pytest
 from click.testing import CliRunner
+from pyarrow import fs
 
 from fenrun.base.problem import Refused
 from fenrun.cli.import_ import command
-from fenrun.settle.objects import fetch_new
+from fenrun.settle.objects import fetch_new, public
 from fenrun.store.facts import Store
 from tests.errors.gallery import BOOK, ROW
 
@@ -108,3 +109,59 @@ def test_an_address_without_a_bucket_lists_nothing(tmp_path: Path) -> None:
         with pytest.raises(Refused) as refusal:
             fetch_new(Store(tmp_path), url, tmp_path / "none")
         assert "names no bucket" in refusal.value.problems[0].words("what")
+
+
+def test_azure_is_read_by_what_its_own_tools_read_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """How it is asked for; the service itself was tried by hand (docs/how-to/own-data.md)."""
+    exports = tmp_path / "exports" / "focus"
+    exports.mkdir(parents=True)
+    (exports / "part.csv").write_bytes(_charges("1"))
+    asked: list[Any] = []
+
+    def system(account: str, **how: str) -> Any:
+        asked.append((account, how))
+        return fs.SubTreeFileSystem(str(tmp_path), fs.LocalFileSystem())
+
+    monkeypatch.setattr(fs, "AzureFileSystem", system)
+    endpoint = "BlobEndpoint=http://127.0.0.1:10000/acme;"
+    by_text = {"AZURE_STORAGE_CONNECTION_STRING": f"AccountName=acme;AccountKey=k==;{endpoint}"}
+    by_key = {"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_KEY": "k=="}
+    signed = {"AZURE_STORAGE_SAS_TOKEN": "sig"}
+    near = {f"{one}_storage_authority": "127.0.0.1:10000" for one in ("blob", "dfs")}
+    near |= {f"{one}_storage_scheme": "http" for one in ("blob", "dfs")}
+    tried = [
+        (by_text, "abfs://exports/focus", ("acme", {"account_key": "k=="} | near)),
+        (by_key, "abfs://exports/focus", ("acme", {"account_key": "k=="})),
+        (signed, "abfss://exports@acme.dfs.core.windows.net/focus", ("acme", {"sas_token": "sig"})),
+    ]
+    for number, (said, url, expected) in enumerate(tried):
+        with monkeypatch.context() as environment:
+            for name, value in said.items():
+                environment.setenv(name, value)
+            found, known = fetch_new(Store(tmp_path / "ws"), url, tmp_path / f"to{number}")
+        assert asked.pop() == expected and known == 0
+        assert [one.path.read_bytes() for one in found] == [_charges("1")]
+        assert found[0].url.endswith("://exports/focus/part.csv")
+    with pytest.raises(Refused):  # neither account nor key
+        fetch_new(Store(tmp_path / "ws"), "abfs://exports/focus", tmp_path / "none")
+    assert not asked
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://files.example/a.csv?sig=secret", "https://files.example/a.csv"),
+        ("https://me:secret@files.example/a.csv", "https://me@files.example/a.csv"),
+        ("abfs://acme:secret@exports/focus", "abfs://acme@exports/focus"),
+        (
+            "abfss://exports@acme.dfs.core.windows.net/f",
+            "abfss://exports@acme.dfs.core.windows.net/f",
+        ),
+        ("s3://key:secret@exports/focus?region=x", "s3://key@exports/focus"),
+        ("gs://exports/a:b/c@d.csv", "gs://exports/a:b/c@d.csv"),
+    ],
+)
+def test_what_is_secret_in_an_address_is_not_shown(url: str, shown: str) -> None:
+    assert public(url) == shown

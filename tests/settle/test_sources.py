@@ -215,3 +215,19 @@ def test_a_file_of_two_sources_is_refused(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path, two)
     workspace.take({"acme/x.csv": _month(range(1, 3))})
     assert workspace.done == []
+
+
+def test_what_was_voided_comes_back_where_that_is_said(acme: Workspace) -> None:
+    """Twice; imported again by itself it is said to be over."""
+    content = {"acme/x.csv": _month(range(1, 3))}
+    acme.take(content)
+    for _ in range(2):
+        (item,) = acme.store.imports("charges")
+        acme.day += 1
+        decide(acme.store, item.id, Decision(void=True), datetime(2025, 1, acme.day))
+        acme.take(content)
+        assert acme.in_force == [] and not acme.done[0].new
+        (said,) = [p for p in acme.done[0].problems if p.code == "import-over"]
+        acme.take(content, replaces=(said.values["id"],))
+        assert acme.in_force == ["x.csv 204.00"] and acme.done[0].new
+    assert acme.open == []

@@ -22,6 +22,7 @@ from fenrun.base.problem import Place, Problem
 from fenrun.base.words import visible
 from fenrun.charges.coded import Coded, Codes, Numbers, Truths
 from fenrun.charges.gaps import explained
+from fenrun.charges.ids import IDS
 from fenrun.charges.rows import (
     COSTS,
     ESSENTIAL,
@@ -50,6 +51,8 @@ _ISO = r"\A(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)\z"
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
 _AFTER_DIGITS = ":"
 """No number begins with this character or a later one."""
+_NO_CODES = ("RMB", "CNH", "NTD", "NIS", "STG", "UKP")
+"""Names of currencies that look like codes of ISO 4217 and are none (CNY, TWD, ILS, GBP are)."""
 _MANY_DECIMALS = 6
 _LONGEST_EXAMPLE = 60
 _LIST_TOLERANCE = 0.000001
@@ -77,6 +80,8 @@ def find(staged: Staged) -> list[Problem]:
         *_of_charges(staged),
         *_of_names(staged),
         *_of_values(staged),
+        *_of_currencies(staged),
+        *_of_shortened(staged),
         *_of_tags(staged),
         *_of_missing(staged),
         *_of_ranges(staged),
@@ -220,6 +225,22 @@ def _of_values(staged: Staged) -> Iterator[Problem]:
             case, unknown = (_rows_of(column, is_other & k) for k in (is_known, ~is_known))
             yield from _shown(staged, "value-case", name, case, name)
             yield from _shown(staged, "value-unknown", name, unknown, name)
+
+
+def _of_currencies(staged: Staged) -> Iterator[Problem]:
+    """Yield the currencies that ISO 4217 does not have: nobody converts them."""
+    column = staged.texts["BillingCurrency"]
+    is_code = pc.match_substring_regex(column.values, r"\A[A-Z]{3}\z")
+    is_known = _truths(is_code) & ~_are_in(column.values, _NO_CODES)
+    odd = _rows_of(column, ~is_known)
+    yield from _shown(staged, "currency-unknown", "BillingCurrency", odd, "BillingCurrency")
+
+
+def _of_shortened(staged: Staged) -> Iterator[Problem]:
+    """Yield the ids of which a spreadsheet has left the first digits alone: `1.23457E+11`."""
+    for name in (name for name in IDS if name in staged.texts):
+        odd = _matching(staged.texts[name], r"\A\d(\.\d+)?[eE]\+\d{1,3}\z")
+        yield from _shown(staged, "id-shortened", name, odd, name)
 
 
 def _of_tags(staged: Staged) -> Iterator[Problem]:

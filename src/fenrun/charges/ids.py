@@ -1,7 +1,9 @@
-"""Ids of a charge file as they are meant: what nobody can see in them is taken out, and said."""
+"""Ids and currencies of a charge file as they are meant: what nobody sees is left out, and said."""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from dataclasses import replace
 
 import numpy as np
@@ -16,16 +18,18 @@ from fenrun.charges.staged import FIRST_ROW, Staged
 
 IDS = ("InvoiceIssuerName", "BillingAccountId", "SubAccountId", "ResourceId", ORDER)
 """The columns by which the book names what is charged."""
+_CURRENCY, _CODE = "BillingCurrency", r"\A[A-Z]{3}\z"
 
 
 def with_tidy_ids(staged: Staged) -> Staged:
     """Return a file with its ids as they are meant; what was taken out is among its problems.
 
-    Blanks around an id and unseen characters are left out, and accents are those of one character.
-    An id of which nothing is left is none. The archive of the import keeps the bytes as they came.
+    Blanks around an id and unseen characters are left out, and accents are those of one character;
+    a currency of three letters is in capitals, of one width. An id of which nothing is left is
+    none. The archive of the import keeps the bytes as they came.
     """
     texts, problems = dict(staged.texts), list(staged.odd)
-    for name in IDS:
+    for name in (*IDS, _CURRENCY):
         if name in texts:
             texts[name], said = _tidied(staged, name)
             problems += said
@@ -34,9 +38,10 @@ def with_tidy_ids(staged: Staged) -> Staged:
 
 def _tidied(staged: Staged, name: str) -> tuple[Coded, list[Problem]]:
     column = staged.texts[name]
-    is_plain = pc.match_substring_regex(column.values, PLAIN).to_numpy(zero_copy_only=False)
+    plain, read = (_CODE, _currency) if name == _CURRENCY else (PLAIN, tidy)
+    is_plain = pc.match_substring_regex(column.values, plain).to_numpy(zero_copy_only=False)
     odd = np.flatnonzero(~is_plain.astype(np.bool_))
-    meant = {int(place): tidy(column.values[int(place)].as_py()) for place in odd}
+    meant = {int(place): read(column.values[int(place)].as_py()) for place in odd}
     meant = {place: text for place, text in meant.items() if text != column.values[place].as_py()}
     if not meant:
         return column, []
@@ -48,6 +53,12 @@ def _tidied(staged: Staged, name: str) -> tuple[Coded, list[Problem]]:
     by = np.array([places.get(text, -1) for text in values], np.int32)
     found = Coded(replaced(column.codes, by), pa.array(unique, pa.string()))
     return found, [_said(staged, name, meant)]
+
+
+def _currency(text: str) -> str:
+    """Return a currency as it is meant: ` usd` and `ＵＳＤ` are USD."""
+    found = tidy(unicodedata.normalize("NFKC", text))
+    return found.upper() if re.fullmatch("[A-Za-z]{3}", found) else tidy(text)
 
 
 def _said(staged: Staged, name: str, meant: dict[int, str]) -> Problem:

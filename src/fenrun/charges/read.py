@@ -95,10 +95,10 @@ def stage_charges(
         with scratch:
             same = store.find("charges", content)  # from before, or entered meanwhile
             if same and not comes_back:
-                same = next((i for i in store.imports("charges") if _is(i, content)), same)
-                return Imported(path.name, same.id, False, same.facts, same.problems)
+                return _as_before(store, path.name, content, same)
             there, place = replaces.there, Place(path.name)
-            named = (import_named(there, place, name, ready.facts) for name in replaces.names)
+            names = _others(store, content, replaces) if same else replaces.names
+            named = (import_named(there, place, name, ready.facts) for name in names)
             replaced = [item.id for item in named]
             if fills and content != unfilled and store.has("charges", unfilled):
                 replaced.append(unfilled)  # the same bytes, before they were filled
@@ -122,6 +122,22 @@ def stage_charges(
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
+
+
+def _as_before(store: Store, file: str, content: str, same: Import) -> Imported:
+    """Return a file that came before as it is there; where it counts no longer, that is said."""
+    there = next((i for i in store.imports("charges") if _is(i, content)), None)
+    problems = list((there or same).problems)
+    if there is None:
+        problems.append(Problem("import-over", Place(file), {"id": short(same.id)}))
+    return Imported(file, (there or same).id, False, (there or same).facts, tuple(problems))
+
+
+def _others(store: Store, content: str, replaces: Replaced) -> list[str]:
+    """Return what a content that comes back replaces besides its own forms, which are over."""
+    own = {content, short(content), *_forms_of(store, content)}
+    own |= {short(id_) for id_ in own}
+    return [name for name in replaces.names if name not in own]
 
 
 def _comes_back(store: Store, content: str, delivery: Delivery | None, is_meant: bool) -> bool:

@@ -1,12 +1,15 @@
 """Objects of a store in the cloud, or on the web, as files to import: only those that are new.
 
 `s3://`, `gs://` and `abfs://` are read by pyarrow's file systems, with the credentials, region and
-endpoint that the environment says as for every tool of that cloud; `https://` is one file.
+endpoint that the environment says as for every tool of that cloud; `https://` is one file. Of an
+account's key in the environment pyarrow does not know for Azure: it is read here.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 import urllib.request
 from collections.abc import Iterable, Iterator
@@ -14,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
@@ -23,8 +27,10 @@ from fenrun.base.words import Unreadable, reason
 from fenrun.settle.imports import SUFFIXES
 from fenrun.store.facts import Store
 
-_BUCKETS = ("s3://", "gs://", "gcs://", "abfs://", "abfss://")
+_AZURE = ("abfs://", "abfss://")
+_BUCKETS = ("s3://", "gs://", "gcs://", *_AZURE)
 _WEB = "https://"
+_PASSWORD = re.compile(r":[^@]*@")
 _SEEN = "objects.json"
 _PATIENCE = 60
 """Seconds without a byte after which a file of the web is given up."""
@@ -48,8 +54,10 @@ def is_remote(text: str) -> bool:
 
 
 def public(url: str) -> str:
-    """Return an address without its query, in which signatures and keys stand."""
-    return url.partition("?")[0]
+    """Return an address without what is secret: its query, and a password or key before `@`."""
+    scheme, mark, rest = url.partition("?")[0].partition("://")
+    host, slash, path = rest.partition("/")
+    return scheme + mark + _PASSWORD.sub("@", host) + slash + path
 
 
 def fetch_new(store: Store, url: str, into: Path) -> tuple[list[Object], int]:
@@ -102,7 +110,9 @@ def _listed(url: str) -> Iterator[tuple[str, str, Any]]:
     scheme, _, rest = url.partition("://")
     if not rest.strip("/"):
         raise Unreadable("object-no-bucket")
-    system, start = fs.FileSystem.from_uri(url)
+    system, start = _azure(rest) if url.startswith(_AZURE) else (None, "")
+    if system is None:
+        system, start = fs.FileSystem.from_uri(url)
     here = system.get_file_info(start)
     infos = [here]
     if here.type != fs.FileType.File:
@@ -113,6 +123,33 @@ def _listed(url: str) -> Iterator[tuple[str, str, Any]]:
         if info is here or (name.lower().endswith(SUFFIXES) and not name.startswith(".")):
             mark = f"{info.size} {info.mtime_ns}"
             yield f"{scheme}://{info.path}", mark, _copying(system, info.path)
+
+
+def _azure(rest: str) -> tuple[fs.FileSystem | None, str]:
+    """Return Azure's file system by the key or signature that the environment says, and the path.
+
+    `rest` is `container/path`, or `container@account/path`. None where the environment says none,
+    or the address has its own: then pyarrow reads the address.
+    """
+    said = dict(
+        part.split("=", 1)
+        for part in os.environ.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";")
+        if "=" in part
+    )
+    key = said.get("AccountKey") or os.environ.get("AZURE_STORAGE_KEY")
+    signature = said.get("SharedAccessSignature") or os.environ.get("AZURE_STORAGE_SAS_TOKEN")
+    before, _, path = rest.partition("?")[0].partition("/")
+    container, _, host = before.partition("@")
+    named = host.partition(".")[0] or said.get("AccountName")
+    account = named or os.environ.get("AZURE_STORAGE_ACCOUNT")
+    if not (key or signature) or not account or ":" in before or "?" in rest:
+        return None, ""
+    how: dict[str, Any] = {"account_key": key} if key else {"sas_token": signature}
+    if endpoint := said.get("BlobEndpoint"):
+        parts = urlsplit(endpoint)
+        how |= {f"{kind}_storage_authority": parts.netloc for kind in ("blob", "dfs")}
+        how |= {f"{kind}_storage_scheme": parts.scheme for kind in ("blob", "dfs")}
+    return fs.AzureFileSystem(account, **how), f"{container}/{path}".rstrip("/")
 
 
 def _copying(system: fs.FileSystem, name: str) -> Any:
