@@ -59,6 +59,7 @@ OTHERWISE = {
     "minimum: 50\n  expires: 12 months": "minimum: 0",
     "  instalments: [90 % at once, 10 % after 12 months]\n": "",
     "added: figure tax": "added: 3 %",
+    "currency: CNY\ntimezone": "currency: CNY\nconvert: {from: [USD], on: day}\ntimezone",
     "as of:\n": "as of:\n  - {day: ChargePeriodEnd}\n",
     "previous.party is present": "previous.party is missing and day > 2024-01-01",
     "class in ('C', 'D') and": "class is present and day <= 2025-01-01 and",
