@@ -17,7 +17,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fenrun.book.rows import Figure, Label, Link, Party
+from fenrun.book.rows import Figure, Label, Link, Party, Rate
 from fenrun.plan.rows import Band, Component, Gate, Plan
 
 getcontext().prec = 100
@@ -95,6 +95,10 @@ class Book:
         self.figures = self._latest(
             [(k, f) for k, f in facts if isinstance(f, Figure)],
             lambda f: (f.party, f.figure, f.period),
+        )
+        self.rates = self._latest(
+            [(k, f) for k, f in facts if isinstance(f, Rate)],
+            lambda f: (f.currency, f.to_currency, f.period),
         )
         parties = self._latest(
             [(k, f) for k, f in facts if isinstance(f, Party)], lambda f: f.party
@@ -187,6 +191,11 @@ class Book:
             if x.label == label and x.valid_from <= day < x.valid_to
         ]
         return values[0] if len(values) == 1 else None
+
+    def rate(self, currency: str, to_currency: str, period: str) -> Decimal | None:
+        wanted = (currency, to_currency, period)
+        rates = {x.rate for x in self.rates if (x.currency, x.to_currency, x.period) == wanted}
+        return rates.pop() if len(rates) == 1 else None
 
     def first_day(self, party: str | None, label: str) -> date | None:
         """The first day of a label of a party, whatever its values."""
@@ -447,7 +456,7 @@ class _Audit:
 
         self.book = limited(self.book, self.terms)
 
-        mine = [c for c in self.charges if c["BillingCurrency"] == self.currency]
+        mine = [c for c in self.charges if self.rate(c) is not None]
         for charge in mine:
             self._purchase(charge)
         for charge in mine:
@@ -491,9 +500,21 @@ class _Audit:
 
     def amount(self, charge: dict[str, Any], basis: str) -> Decimal | None:
         costs = [charge.get(COST.get(word, word)) for word in basis.split("|")]
-        if any(c is None for c in costs):
+        rate = self.rate(charge)
+        if any(c is None for c in costs) or rate is None:
             return None
-        return min((Decimal(c) for c in costs if c is not None), key=abs)
+        return min((Decimal(c) for c in costs if c is not None), key=abs) * rate
+
+    def rate(self, charge: dict[str, Any]) -> Decimal | None:
+        """What one of the charge's currency is in the plan's; None where it does not count."""
+        currency = charge["BillingCurrency"]
+        if currency == self.currency:
+            return Decimal(1)
+        if currency not in self.terms.converts.split(","):
+            return None
+        day, month = self.when(charge)
+        period = str(day) if self.terms.converts_on == "day" else f"{month:%Y-%m}"
+        return self.book.rate(currency, self.currency, period)
 
     def when(self, charge: dict[str, Any]) -> tuple[date, date]:
         """Day of the charge and month of the bill."""

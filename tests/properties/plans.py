@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -495,7 +496,7 @@ _AS_OF = [{"when": "ServiceName = 'CDN'", "day": "BillingPeriodStart"}]
 @st.composite
 def shared_terms(draw: st.DrawFn) -> Item:
     """The terms that plans settled together have in common."""
-    terms: Item = {"timezone": draw(st.sampled_from(ZONES))}
+    terms: Item = {"timezone": draw(st.sampled_from(ZONES)), "currency": "CNY"}
     terms |= {"as of": _AS_OF} if _one_in(draw, 4) else {}
     return terms | ({"limits": draw(_limits())} if _one_in(draw, 4) else {})
 
@@ -523,7 +524,6 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
         "source": "test",
         "published": "2023-01-01",
         "effective": {"from": draw(st.sampled_from(_STARTS))},
-        "currency": "CNY",
         "basis": draw(st.sampled_from(_BASES)),
         "mixed bases": "test",
         "rounding": draw(st.sampled_from(_ROUNDINGS)),
@@ -550,8 +550,29 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
 
 
 @st.composite
-def plans(draw: st.DrawFn, at_most: int) -> list[PlanFile]:
-    """One plan, or as many as can be settled together."""
+def plans(draw: st.DrawFn, at_most: int, together: bool = True) -> list[PlanFile]:
+    """One plan or several: of equal common terms, so that they are settled together, or of any."""
     shared = draw(shared_terms())
+    others = [] if together else [draw(shared_terms()), draw(shared_terms()) | {"currency": "USD"}]
+    terms = [shared, *others]
+    converts = [draw(_conversions(one["currency"])) for one in terms]
     count = draw(st.sampled_from((1, at_most, at_most)))
-    return [draw(plan(f"random-{number}", shared)) for number in range(1, count + 1)]
+    files = []
+    for number in range(1, count + 1):
+        place = number % len(terms)
+        file = draw(plan(f"random-{number}", terms[place]))
+        if converts[place]:
+            # A condition may not hold a cost against an amount where there are several currencies.
+            text = re.sub(r"BilledCost\s+(>=|<)\s+\d+", "x_Cash is missing", file.content)
+            file = read_plan(text + yaml.safe_dump({"convert": converts[place]}), file.source)
+        files.append(file)
+    return files
+
+
+@st.composite
+def _conversions(draw: st.DrawFn, currency: str) -> Item:
+    """The currencies that are converted into one; mostly none."""
+    if not _one_in(draw, 3):
+        return {}
+    others = {"CNY": (["USD"], ["EUR", "USD"]), "USD": (["EUR"], ["EUR", "CNY"])}[currency]
+    return {"from": draw(st.sampled_from(others)), "on": draw(st.sampled_from(("month", "day")))}

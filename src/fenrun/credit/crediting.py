@@ -330,6 +330,16 @@ class Crediting:
 
     # --- fragments ----------------------------------------------------------------------------
 
+    @property
+    def converts(self) -> tuple[str, ...]:
+        """The currencies whose charges are converted into the plans'."""
+        return self.plans[0].converts
+
+    @property
+    def fragment_of_currency(self) -> str:
+        """The code of the plans' currency."""
+        return str(self.codes.of(self.plans[0].currency))
+
     def amount_names(self) -> list[str]:
         """Return the columns that hold the costs, in the order of `bases`."""
         return [f"a{n}" for n in range(len(self.bases))]
@@ -368,7 +378,7 @@ class Crediting:
             "one_party": str(10**shares.party),
             "one": str(10 ** (shares.customer + shares.role + shares.party * self.depth)),
             "lift": lift,
-            "currency": str(self.codes.of(self.plans[0].terms[0].currency)),
+            "currency": self.fragment_of_currency,
             "facts": "".join(
                 f", {self._fact(node)} AS {leaves.name(node)}" for node in leaves.customer
             ),
@@ -384,9 +394,49 @@ class Crediting:
             "main_amount": self._amount(main),
             "asked_from": str(self.asked[0]),
             "asked_to": str(self.asked[1]),
+            "groups_in_currency": self._groups_in_currency(),
+            "foreign_sums": self._foreign_sums(),
             "performance_measures": self._performance_measures(),
             "lacking_sums": self._lacking_sums(),
         }
+
+    def _groups_in_currency(self) -> str:
+        """Return SQL of the groups that count, converted where the plans say so."""
+        names = ["group_id", "account", "sub_account", "order_id", "resource_id", "month", "day"]
+        names += ["turned", *self.key_names(), "bought", "charges"]
+        named = ", ".join(f"g.{name}" for name in names)
+        own = f"g.currency = {self.fragment_of_currency}"
+        if not self.converts:
+            costs = "".join(f", g.{a}" for a in self.amount_names())
+            return f"SELECT {named}{costs}\nFROM groups AS g\nWHERE {own}"
+        one = 10**self.shares.of_rates
+        costs = "".join(f", g.{a} * coalesce(r.rate, {one}) AS {a}" for a in self.amount_names())
+        return f"SELECT {named}{costs}\n{self._with_rates()}\nWHERE {own} OR r.rate IS NOT NULL"
+
+    def _with_rates(self) -> str:
+        """Return SQL of all groups g, each with the rate r by which it is converted, if any."""
+        on = self.plans[0].terms[0].converts_on
+        among = ", ".join(str(self.codes.of(currency)) for currency in self.converts)
+        return (
+            f"FROM groups AS g\nLEFT JOIN rates AS r\n"
+            f"  ON r.currency = g.currency AND r.currency IN ({among})"
+            f" AND r.to_currency = {self.fragment_of_currency}"
+            f"\n AND r.per = {literal(on)} AND r.{on} = g.{on}"
+        )
+
+    def _foreign_sums(self) -> str:
+        """Return SQL of what is charged in other currencies and not converted."""
+        terms, found, day = self.plans[0].terms[0], "FROM groups AS g", "0"
+        where = f"g.currency <> {self.fragment_of_currency}"
+        if self.converts:
+            found, where = self._with_rates(), f"{where} AND r.rate IS NULL"
+        if terms.converts_on == "day":
+            among = ", ".join(str(self.codes.of(currency)) for currency in self.converts)
+            day = f"CASE WHEN g.currency IN ({among}) THEN g.day ELSE 0 END"
+        return (
+            f"SELECT g.month, g.currency, {day} AS day, sum(g.a0) AS amount,"
+            f" sum(g.charges) AS charges\n{found}\nWHERE {where}\nGROUP BY 1, 2, 3"
+        )
 
     def _lacking_sums(self) -> str:
         return "\nUNION ALL\n".join(

@@ -91,6 +91,7 @@ def _crediting(plan: Plan) -> str:
     bases = sorted({plan.terms[0].basis, *(c.basis for c in plan.components)})
     return repr(
         (
+            plan.common_terms,
             plan.terms[0].basis,
             bases,
             _rows(plan, ("credit_clauses", "credit_roles", "roll_ups")),
@@ -144,4 +145,4 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
         c.baseline_calendar,
         trees.get(c.baseline_rule) if c.baseline_rule else None,
     )
-    return repr((crediting, own, what, outs, columns, versions, weights, plan.terms[0].currency))
+    return repr((crediting, own, what, outs, columns, versions, weights))

@@ -11,6 +11,7 @@ from fenrun.base.money import show_rate
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.plan.compile_earn import check_tables, compile_earn
 from fenrun.plan.compile_tables import compile_tables
+from fenrun.plan.conditions import walk
 from fenrun.plan.draft import Draft, titles
 from fenrun.plan.meaning import digests
 from fenrun.plan.phrases import DrawText, FormText, InstalmentText, TaxRate
@@ -30,6 +31,7 @@ from fenrun.plan.rows import (
 )
 from fenrun.plan.source import Path_
 from fenrun.plan.text import CreditText, LimitText, PayText
+from fenrun.plan.vocabulary import BASES
 
 
 def compile_plan(draft: Draft) -> Plan:
@@ -66,8 +68,33 @@ def compile_plan(draft: Draft) -> Plan:
     return replace(rows, terms=(replace(rows.terms[0], money=money, words=words),))
 
 
+def _check_convert(draft: Draft) -> None:
+    """Note currencies that cannot be converted: the plan's own, and one named twice."""
+    named = draft.text.convert.currencies if draft.text.convert else []
+    for number, currency in enumerate(named):
+        path = ("convert", "from", number)
+        if currency == draft.text.currency:
+            draft.wrong_value(path, "convert-own-currency", "from", currency=currency)
+        elif currency in named[:number]:
+            draft.wrong_value(path, "convert-twice", "from", currency=currency)
+
+
+def _check_compared(draft: Draft) -> None:
+    """Note conditions that hold a cost against an amount, where costs are in several currencies."""
+    if draft.text.convert:
+        bases = {draft.text.basis, *(item.basis or "" for _, item, _ in draft.components())}
+        costs = {*BASES.values(), *(name for basis in bases for name in basis.split("|"))}
+        for condition in draft.conditions:
+            nodes = walk(json.loads(condition.tree))
+            for column in sorted({node[1] for node in nodes if node[0] == "compare"} & costs):
+                values = {"column": column, "rule": condition.rule_id}
+                draft.wrong_value(("convert",), "convert-compares", "convert", **values)
+
+
 def _terms(draft: Draft) -> Terms:
     text = draft.text
+    _check_convert(draft)
+    _check_compared(draft)
     limits = text.limits or LimitText.model_validate({})
     title_en, title_zh = titles(text.title, text.plan)
     mode, decimals = text.rounded
@@ -80,6 +107,8 @@ def _terms(draft: Draft) -> Terms:
         valid_from=text.effective.start,
         valid_to=text.effective.end,
         currency=text.currency,
+        converts=",".join(text.convert.currencies) if text.convert else "",
+        converts_on=text.convert.on if text.convert else "",
         timezone=text.timezone,
         year_starts=text.year_starts,
         basis=text.basis,

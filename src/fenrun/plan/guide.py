@@ -66,6 +66,7 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
             "step": plain(terms.round_step, 0),
             "currency": terms.currency,
         },
+        money=_currency(plan, lang),
         rules=plan.rules,
         as_of=_as_of(file, lang),
         clauses=_clauses(file, rules, lang),
@@ -84,6 +85,15 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
         ],
     )
     return "\n".join(_unblank(text.splitlines())) + "\n"
+
+
+def _currency(plan: Plan, lang: str) -> str:
+    """Return the plan's currency, and which others count."""
+    if not plan.converts:
+        return say("guide-currency", lang, currency=plan.currency)
+    others = ", ".join(plan.converts)
+    key = f"guide-convert-{plan.terms[0].converts_on}"
+    return say(key, lang, currency=plan.currency, others=others)
 
 
 def html(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:

@@ -6,6 +6,7 @@ line. In the engine the tables are named `plan_...`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -29,6 +30,10 @@ class Terms:
     valid_to: date
     """Periods that start on this day or later earn nothing."""
     currency: str
+    converts: str
+    """The currencies whose charges are converted into it: `EUR,JPY`; none where it is empty."""
+    converts_on: str
+    """By the rate of the `month` of the bill, or of the `day` that says who is credited."""
     timezone: str
     """Decides on which day a charge falls."""
     year_starts: int
@@ -448,6 +453,20 @@ class Fund:
     """What is not claimed so many months after it accrued is lost; 0: never."""
 
 
+_IN_COMMON = (
+    "currency",
+    "converts",
+    "converts_on",
+    "timezone",
+    "as_of",
+    "registration_days",
+    "open_registrations",
+    "first_come",
+    "cooldown_months",
+)
+"""The terms by which charges are told apart, and links refused: once for all plans of a group."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """A plan as read: its tables."""
@@ -483,6 +502,21 @@ class Plan:
         """The plan's id."""
         return self.terms[0].plan_id
 
+    @property
+    def currency(self) -> str:
+        """The currency in which the plan measures and pays."""
+        return self.terms[0].currency
+
+    @property
+    def converts(self) -> tuple[str, ...]:
+        """The other currencies whose charges count, converted into the plan's."""
+        return tuple(filter(None, self.terms[0].converts.split(",")))
+
+    @property
+    def common_terms(self) -> tuple[object, ...]:
+        """The terms that plans which are settled together have in common."""
+        return tuple(getattr(self.terms[0], name) for name in _IN_COMMON)
+
 
 ROW_TYPES: dict[str, type] = {
     "terms": Terms,
@@ -507,3 +541,11 @@ ROW_TYPES: dict[str, type] = {
     "funds": Fund,
 }
 """The row type of each of a plan's tables, in the order of Plan's fields."""
+
+
+def settled_together(plans: Iterable[Plan]) -> list[tuple[Plan, ...]]:
+    """Return the plans in groups of equal common terms: each group is settled for itself."""
+    groups: dict[tuple[object, ...], list[Plan]] = {}
+    for plan in plans:
+        groups.setdefault(plan.common_terms, []).append(plan)
+    return [tuple(group) for group in groups.values()]

@@ -758,9 +758,11 @@ class CaseGiven(Text):
     )
     labels: list[dict[str, str]] = Field([], description="As in a book file.")
     figures: list[dict[str, str]] = Field([], description="As in a book file.")
+    rates: list[dict[str, str]] = Field([], description="As in a book file.")
     charges: list[dict[str, str]] = Field(
         description=(
             "customer; day (and month, where it is billed later), month or months (first..last); "
+            "currency, where it is not the plan's; "
             "billed, list, contracted, effective (the first three default to each other); and any "
             "FOCUS or x_ column."
         )
@@ -814,6 +816,20 @@ class CaseText(Text):
         return self.says or ""
 
 
+class ConvertText(Text):
+    """Other currencies whose charges count: each is converted into the plan's, exactly."""
+
+    currencies: list[Currency] = Field(
+        min_length=1, alias="from", description="ISO codes of the other currencies."
+    )
+    on: Literal["month", "day"] = Field(
+        description=(
+            "By the rate of the month in which it is billed, or of the day that says who is "
+            "credited (see as of): as the table rates of the book has it."
+        )
+    )
+
+
 class PlanText(Text):
     """A plan."""
 
@@ -822,7 +838,19 @@ class PlanText(Text):
     source: str = Field(description="Where the terms are agreed.")
     published: Day = Field(description="When the terms were made known.")
     effective: Effective = Field(description="For which periods they hold.")
-    currency: Currency = Field(description="ISO code; charges in other currencies are not settled.")
+    currency: Currency = Field(
+        description=(
+            "ISO code of what is measured and paid; charges in other currencies do not count, "
+            "unless convert names them."
+        )
+    )
+    convert: ConvertText | None = Field(
+        None,
+        description=(
+            "Charges in other currencies that are converted into the plan's by dated rates; "
+            "nothing is rounded until the earning is."
+        ),
+    )
     timezone: Zone = Field(description="Decides on which day a charge falls.")
     year_starts: Month = Field(
         1,

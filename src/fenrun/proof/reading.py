@@ -48,6 +48,8 @@ class Reading:
     """Roles of a customer of which it is asked whether anybody holds them."""
     scope_roles: set[str] = field(default_factory=set)
     """Roles of which all who hold them have a line, also without a charge."""
+    conversions: set[tuple[str, str]] = field(default_factory=set)
+    """The currencies that are converted, each with what into."""
     types: bool = False
     """True if a condition reads the type of a link."""
     limits: bool = False
@@ -62,6 +64,7 @@ class Reading:
             self.columns.add(column)
             self._add_condition(tree, self.customer_labels)
         self.units |= set(unit_columns([plan]))
+        self.conversions |= {(currency, plan.currency) for currency in plan.converts}
         for condition in plan.conditions:
             tree = json.loads(condition.tree)
             if condition.about != "party":

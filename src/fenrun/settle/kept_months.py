@@ -52,7 +52,7 @@ SUMS = {
         "plan account: code; month: number; reason: word; amount charges: amount"
     ),
     "charged_sums": _columns("plan: code; month: number; total credited charges: amount"),
-    "foreign_sums": _columns("currency: code; month: number; amount charges: amount"),
+    "foreign_sums": _columns("currency: code; month day: number; amount charges: amount"),
     "lacking_sums": _columns("account: code; month basis: number; charges: amount"),
     "credited_sums": _columns(
         "plan payee role customer link: code; month: number; kind via: word; amount charges: amount"

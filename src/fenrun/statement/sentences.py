@@ -91,7 +91,19 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
         for clause in explained["excluded"]
         if Decimal(clause["amount"])
     ]
-    sentences = [credited, *excluded]
+    converted = [
+        say(
+            "says-converted",
+            lang,
+            charged=f"{show_text(one['charged'])} {one['currency']}",
+            rate=one["rate"],
+            period=one["period"],
+            source=say("says-rate-source", lang, source=one["source"]) if one["source"] else "",
+            amount=f"{show_text(one['amount'])} {explained['currency']}",
+        )
+        for one in explained.get("converted", ())
+    ]
+    sentences = [credited, *converted, *excluded]
     baselines = explained["baselines"]
     below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in baselines), Decimal(0))
     if below:
@@ -105,6 +117,13 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
     if explained["charges_differ"]:
         sentences.append(say("says-charges-differ", lang))
     return sentences
+
+
+def charged_text(charge: Json) -> str:
+    """Return the amount of a charge; of one that is converted its own, times the rate."""
+    if "rate" not in charge:
+        return show_text(charge["amount"])
+    return f"{show_text(charge['charged'])} {charge['currency']} × {charge['rate']}"
 
 
 def _units_words(explained: Json, lang: str, most: int) -> list[str]:

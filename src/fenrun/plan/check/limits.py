@@ -65,6 +65,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         yield QUESTIONS, _why("to-date-bound")
     if c.clawback_rule:
         yield ("timing",), _why("clawback", name=c.clawback_rule)
+    if plan.converts and c.counts == "amount":
+        yield ("timing",), _why("converted", currencies=", ".join(plan.converts))
     yield from _of_rules(plan, c)
 
 
