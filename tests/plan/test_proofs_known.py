@@ -249,6 +249,12 @@ def test_a_label_that_an_earlier_member_reads_decides_about_the_later() -> None:
     }
 
 
+def test_the_day_on_which_a_payee_is_asked_is_no_label() -> None:
+    proofs = _proofs(RATE, ONE + ", who: day within 6 months of hired}")
+    asked = {p.question for p in proofs if p.question.startswith("transfer")}
+    assert asked == {"transfer payee.hired"}
+
+
 def test_columns_of_equal_rates_need_no_label() -> None:
     table = (
         "[{from: 2024-01-01, source: Terms, kind: all units, columns: ["

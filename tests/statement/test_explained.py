@@ -108,5 +108,5 @@ def test_a_bundle_derives_all_but_the_place_among_others(store: Store, tmp_path:
     """50 % of 36 is due later, and the place of P1 rests on what P2 sold."""
     make_bundle(store, "P1", MARCH, tmp_path / "P1.zip")
     found = verify(tmp_path / "P1.zip")
-    assert found.payable == 3 + 16 + 18 + 10
+    assert found.payable == {"CNY": 3 + 16 + 18 + 10}
     assert {row.partition(" ")[2] for row in found.attested} == {"(counted/place)"}

@@ -22,6 +22,8 @@ from fenrun.plan.conditions import DATED, Tree, labels_of_dates, reads, walk
 from fenrun.plan.vocabulary import BASES
 
 _MISSING, _OTHER = 0, -1
+PAYEE_DAY = "payee.day"
+"""The day on which a payee is asked, beside labels that stand with the same prefix."""
 
 
 class World:
@@ -185,6 +187,7 @@ def labels_dated(trees: Iterable[str]) -> set[str]:
         for node in walk(json.loads(tree))
         if node[0] in DATED
         for name in labels_of_dates(node)
+        if name != PAYEE_DAY
     }
 
 

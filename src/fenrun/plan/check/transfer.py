@@ -16,7 +16,7 @@ import z3
 from fenrun.base.words import Message
 from fenrun.plan.check.effort import Effort
 from fenrun.plan.check.limits import depends_on_others, mates_of, rules_of
-from fenrun.plan.check.logic import World, labels_dated, labels_read
+from fenrun.plan.check.logic import PAYEE_DAY, World, labels_dated, labels_read
 from fenrun.plan.conditions import DATED, Tree, labels_of_dates
 from fenrun.plan.rows import Column, Component, Plan
 
@@ -174,6 +174,6 @@ def _renamed(tree: Tree) -> Tree:
     if tree[0] == "not":
         return ["not", _renamed(tree[1])]
     if tree[0] in DATED:
-        own = {name: f"payee.{name}" for name in ("day", *labels_of_dates(tree))}
+        own = {name: f"payee.{name}" for name in labels_of_dates(tree)} | {"day": PAYEE_DAY}
         return [own.get(part, part) for part in tree]
     return [tree[0], f"payee.{tree[1]}", *tree[2:]]
