@@ -207,11 +207,12 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     """
     from django.core.wsgi import get_wsgi_application
 
-    from fenrun.portal.commands import following, imports, plans, webhook_delivery
+    from fenrun.portal.commands import following, imports, notices, plans, webhook_delivery
     from fenrun.portal.edge import LIMITS, Server, framed
 
     webhook_delivery.start()
     following.start()
+    notices.start()
     server = Server(
         framed(get_wsgi_application()),
         host=host,
