@@ -108,7 +108,7 @@ def _deals(found: Prices, sought: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _of_sku(one: Dispersion, mine: str) -> dict[str, Any]:
-    deals = list(one.deals)
+    deals = sorted(one.deals, key=lambda deal: deal.line.of_list or Decimal(0))
     if len(deals) > _DEALS:
         own = [deal for deal in deals if deal.line.customer == mine]
         near = {mine, *(name for deal in own for name in deal.nearest)}
