@@ -48,7 +48,7 @@ print(json.dumps({
     "customer": customer,
     "state": request.state,
     "holds_from": str(request.holds_from),
-    "reason": log.reason,
+    "reason": events.with_names(log.reason),
     "source": log.facts()["source"],
     "actor": log.actor,
 }))

@@ -87,21 +87,24 @@ class Period(models.Model):
     booked = models.CharField(
         max_length=64, help_text="Digest of the differences of closed periods that it holds."
     )
-    currency = models.CharField(max_length=10)
+    currency = models.CharField(
+        max_length=200, help_text="Those of its statements, in their order."
+    )
     state = models.IntegerField(
         default=0, help_text="The last event of the log that it rests on: a newer one replaces it."
     )
 
 
 class Statement(models.Model):
-    """A statement as its payee reads it. Grain: period, payee."""
+    """A statement as its payee reads it, in one currency. Grain: period, payee, currency."""
 
     period = models.ForeignKey(Period, models.CASCADE)
     payee = models.CharField(max_length=200)
+    currency = models.CharField(max_length=10, default="")
     name = models.CharField(max_length=500)
     role = models.CharField(max_length=60)
     rank = models.IntegerField(
-        help_text="Place among the period's statements by what is earned, then credited."
+        help_text="Place among the period's statements by currency, what is earned, and credited."
     )
     credited = models.CharField(max_length=60)
     earned = models.CharField(max_length=60)
@@ -115,7 +118,9 @@ class Statement(models.Model):
     )
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["payee", "period"], name="statement_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["payee", "period", "currency"], name="statement_once"),
+        )
         indexes = (models.Index(fields=["period", "rank"]),)
 
     def line_ids(self) -> set[str]:
@@ -126,10 +131,11 @@ class Statement(models.Model):
 class Crediting(models.Model):
     """A party credited for a customer's spend.
 
-    Grain: period, customer, role, party, way (`via`), link.
+    Grain: period, currency, customer, role, party, way (`via`), link.
     """
 
     period = models.ForeignKey(Period, models.CASCADE)
+    currency = models.CharField(max_length=10, default="")
     customer = models.CharField(max_length=200, db_index=True)
     role = models.CharField(max_length=60)
     party = models.CharField(max_length=200)
@@ -296,6 +302,35 @@ class Approval(models.Model):
     approved_at = models.DateTimeField(null=True)
 
 
+class DeliveryDecision(models.Model):
+    """A decision about a delivery that the first of two asks for; the other approves it."""
+
+    KINDS = ("void", "replaces", "adds", "leave-out")
+    delivery = models.CharField(
+        max_length=64, db_index=True, help_text="Id of the import it is about."
+    )
+    source = models.CharField(max_length=500, help_text="Its file name.")
+    kind = models.CharField(max_length=20, choices=[(k, k) for k in KINDS])
+    other = models.CharField(
+        max_length=64, blank=True, help_text="Id of the import that it replaces, or adds to."
+    )
+    other_source = models.CharField(max_length=500, blank=True)
+    facts = models.JSONField(help_text="What would be kept of it, as the first saw it.")
+    reason = models.CharField(max_length=500)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    authority = _authority()
+    approved_by = models.CharField(max_length=150, blank=True)
+    approved_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, help_text="Who withdrew or refused it.")
+    ended_at = models.DateTimeField(null=True)
+
+    @property
+    def waits(self) -> bool:
+        """True while it may still be approved."""
+        return self.approved_at is None and self.ended_at is None
+
+
 class Event(models.Model):
     """An act of somebody in the portal. The workspace's log has it too (events.py).
 
@@ -311,6 +346,13 @@ class Event(models.Model):
     seq = models.IntegerField(
         null=True, db_index=True, help_text="Its row in the workspace's log; none: not yet there."
     )
+
+
+class LogName(models.Model):
+    """The name for which a code stands in the workspace's log, where no names stand."""
+
+    code = models.CharField(max_length=17, primary_key=True)
+    name = models.CharField(max_length=200)
 
 
 class Token(models.Model):

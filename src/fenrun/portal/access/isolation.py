@@ -38,6 +38,7 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_signuplink": {"party": (PARTNER,)},
     "portal_quote": {"party": _PAYEE, "readers": NAMED},
     "portal_approval": {"asked_by": ()},
+    "portal_deliverydecision": {"asked_by": ()},
     "portal_event": {"actor": ()},
 }
 """By table, the columns that name a party whom a row concerns, each with the roles in which a
@@ -57,6 +58,7 @@ INSIDE = frozenset(
         "portal_spent",
         "portal_failedsignin",
         "portal_importjob",
+        "portal_logname",
         "portal_mailaddress",
     }
 )

@@ -112,10 +112,10 @@ def owns(request: HttpRequest, party: str, period: str, line: str = "") -> bool:
     """
     if not any(g.party == party and g.role not in EVERYBODY for g in grants_of(request)):
         return False
-    statement = Statement.objects.filter(payee=party, period_id=period).first()
-    if not statement:
+    statements = list(Statement.objects.filter(payee=party, period_id=period))
+    if not statements:
         return not line and Crediting.objects.filter(customer=party, period_id=period).exists()
-    return not line or line in statement.line_ids()
+    return not line or any(line in statement.line_ids() for statement in statements)
 
 
 def may_ask(request: HttpRequest, kind: str, party: str) -> bool:

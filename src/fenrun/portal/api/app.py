@@ -19,6 +19,7 @@ from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.api import (
     book,
     crediting,
+    deliveries,
     disputes,
     grants,
     imports,
@@ -50,6 +51,7 @@ _RESOURCES = (
     log,
     plans,
     imports,
+    deliveries,
     book,
     prices,
     targets,

@@ -59,7 +59,7 @@ class Follower:
         if now == self._looked_at:
             return []
         store = workspace("portal")
-        events = [event for event in store.log.events() if event.seq > self.seen]
+        events = store.log.events(after=self.seen)
         changed: list[str] = []
         for key in dict.fromkeys(key for event in events for key in _not_shown(store, event)):
             with unsettled.noted(key):

@@ -5,7 +5,6 @@ What it consents to enters the book as any book file does.
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from copy import copy
 from datetime import date, timedelta
@@ -15,6 +14,7 @@ import yaml
 from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import show_moment
 from fenrun.base.words import Message
 from fenrun.book.in_words import KnownBook
 from fenrun.charges.stored import load_charges
@@ -22,6 +22,7 @@ from fenrun.credit.owners import owners_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.portal import events, models
 from fenrun.portal.access import authority
+from fenrun.portal.alone import alone
 from fenrun.portal.commands import notices
 from fenrun.portal.commands.book import ROLE, book_of, handed_over
 from fenrun.portal.commands.imports import enter_text
@@ -40,7 +41,6 @@ _ASKED = "request-asked"
 SIGN_UP = "sign-up"
 ASKED = tuple(kind for kind in models.Request.KINDS if kind != SIGN_UP)
 """The kinds of requests that are asked for; a sign-up comes of a partner's link alone."""
-_taking_up = threading.Lock()
 
 
 def ask(
@@ -254,9 +254,10 @@ def take_up(store: Store) -> None:
     """Enter into the book what was consented to, each request for itself.
 
     An order is entered once its charges are there and all the consenting customer's. One of
-    somebody else's is void.
+    somebody else's is void. What is in the log already is not entered again, whoever entered it
+    and however that ended.
     """
-    with outside_queue(), _taking_up:
+    with outside_queue(), alone("taking-up"):
         consented = models.Request.objects.using(_DB).filter(
             state__in=models.Request.CONSENT, entered_at=None
         )
@@ -266,7 +267,9 @@ def take_up(store: Store) -> None:
         book, charges = book_of(store), DuckDB()
         load_charges(charges, "charges", verified(store.imports("charges")))
         for request in waiting:
-            if _ready(request, book, charges) and _enter(store, request, book):
+            if _is_logged(store, request):
+                _note_entered(request)
+            elif _ready(request, book, charges) and _enter(store, request, book):
                 book = book_of(store)
 
 
@@ -304,23 +307,45 @@ def _held(book: KnownBook, request: models.Request) -> bool:
 def _enter(store: Store, request: models.Request, book: KnownBook) -> bool:
     """Enter a request's links into the book.
 
-    What was asked, and by whose consent, is the file's name and the log's reason. A request that
-    the book refuses stays, and operations see why in the event log. Returns whether it entered.
+    What was asked, and by whose consent, is the file's name and, by their codes, the log's reason.
+    A request that the book refuses stays, and operations see why in the event log. Returns whether
+    it entered.
     """
     text = yaml.safe_dump({"links": _links(request, book)}, allow_unicode=True, sort_keys=False)
-    reason = f"{request.kind} asked by {request.asked_by}, {request.state}"
-    if request.decided_by:
-        reason += f" by {request.decided_by}"
     try:
-        enter_text(store, f"request-{request.pk}.yaml", text, reason)
+        enter_text(store, _file_of(request), text, _reason_of(request))
     except Refused as refused:
         codes = [problem.code for problem in refused.problems]
         events.record_event(_PORTAL, "not entered", str(request.pk), problems=codes)
         return False
-    request.entered_at = events.now()
-    request.save(using=_DB, update_fields=["entered_at"])
+    _note_entered(request)
     _tell_others(store, request, "request-entered")
     return True
+
+
+def _is_logged(store: Store, request: models.Request) -> bool:
+    """Return whether a request's links are in the book already.
+
+    A database that was restored may give a number a second time: what is older is another's.
+    """
+    wanted = (_file_of(request), _reason_of(request))
+    decided = show_moment(request.decided_at.replace(tzinfo=None)) if request.decided_at else ""
+    later = (event for event in store.log.events("book") if event.at >= decided)
+    return any((event.facts()["source"], event.reason) == wanted for event in later)
+
+
+def _note_entered(request: models.Request) -> None:
+    request.entered_at = events.now()
+    request.save(using=_DB, update_fields=["entered_at"])
+
+
+def _file_of(request: models.Request) -> str:
+    return f"request-{request.pk}.yaml"
+
+
+def _reason_of(request: models.Request) -> str:
+    reason = f"{request.kind} asked by {events.code_of(request.asked_by)}, {request.state}"
+    return f"{reason} by {events.code_of(request.decided_by)}" if request.decided_by else reason
 
 
 def _links(request: models.Request, book: KnownBook) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ def _key() -> tuple[str, models.BigAutoField]:  # type: ignore[type-arg]
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("portal", "0008_quotes"),
+        ("portal", "0011_quotes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

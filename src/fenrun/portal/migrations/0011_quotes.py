@@ -6,7 +6,7 @@ _STATES = ("open", "approved", "refused", "lapsed", "withdrawn")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0007_events_in_the_log")]
+    dependencies = [("portal", "0010_currencies")]
 
     operations = [
         migrations.CreateModel(
