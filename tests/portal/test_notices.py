@@ -99,6 +99,17 @@ said["request"] = list(models.Request.objects.using("default").values_list(
     "kind", "asked_by", "decided_by", "state"))
 asks = {"kind": "sign-up", "customer": "K1", "party": "P2", "since": "2024-12-01", "reason": "x"}
 said["asked"] = clients["operations"].post("/requests/ask/", asks).status_code
+def api(name, path, **body):
+    return clients[name].post("/api/" + path, body, content_type="application/json")
+said["api"] = [
+    api("holder", "sign-up-links", party="P2").status_code,
+    api("gets", "sign-up-links", party="P2").status_code,
+    clients["new"].get(path).status_code,
+    api("new", "sign-ups", code=link.code, customer="K2").status_code,
+]
+path = "/join/%s/" % models.SignUpLink.objects.using("default").get(ended_at=None).code
+said["again"] = clients["new"].get(path).status_code
+said["notices"] = [n["kind"] for n in clients["holder"].get("/api/notices").json()["rows"]]
 gets = User.objects.get(username="gets")
 gets.set_password("other words that nobody guesses")
 gets.save()
@@ -173,4 +184,6 @@ def test_a_sign_up_link_makes_a_link_of_that_type(tmp_path: Path) -> None:
     assert said["links"] == [["P2", "sign-up", "2024-12-02"]]
     assert said["request"] == [["sign-up", "gets", "new", "consented"]]
     assert said["asked"] == 409, "a sign-up is never entered for somebody"
+    assert said["api"] == [403, 201, 404, 404] and said["again"] == 200, "the former link has ended"
+    assert said["notices"] == [], "who holds another customer is not told"
     assert said["lapsed"] == 404, "another password, another hand"

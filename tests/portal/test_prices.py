@@ -34,10 +34,11 @@ figures:
 """
 _PAGES = """
 import json
+from datetime import UTC, date, datetime
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from fenrun.portal import serve
+from fenrun.portal import models, serve
 from fenrun.portal.commands import grants
 serve._migrate(settings.WORKSPACE)
 accounts = [
@@ -46,6 +47,16 @@ accounts = [
 ]
 grants.give_to_invented("demo", accounts, "Invented.", "words that nobody guesses")
 settings.ALLOWED_HOSTS.append("testserver")
+period = models.Period.objects.using("default").create(
+    key="2024-09", run="r", known=datetime(2024, 10, 1, tzinfo=UTC), ends=date(2024, 9, 30),
+    closed=False, booked="", currency="CNY",
+)
+line = {"line": "p/cloud/2024-09/P2", "title": {"en": "Cloud sales", "zh-CN": "云市场销售"},
+        "reason": "gate", "band": "", "cap": None, "who": "", "detail": "spend from 20,000"}
+models.Statement.objects.using("default").create(
+    period=period, payee="P2", name="Second", role="partner", rank=1, credited="0", earned="0",
+    payable="0", body={"lines": [line]}, customers=[],
+)
 def pages(name, lang="en"):
     client = Client(headers={"Accept-Language": lang})
     client.force_login(User.objects.get(username=name))
@@ -125,6 +136,8 @@ def test_breaches_coupons_and_agreements(pages: dict[str, Any]) -> None:
     assert any(row.startswith("L1 marketplace") for row in _rows(page))
     _, own = pages["partner"]["agreements/?on=2024-09-29"]
     assert any("ServiceName = &#39;CDN&#39;" in row for row in _rows(own)), "in the open"
+    assert any("Cloud sales threshold not met: " in row for row in _rows(own)), "a gate, as such"
+    assert "Cloud sales" not in " ".join(_rows(pages["customer"]["agreements/?on=2024-09-29"][1]))
 
 
 def test_others_see_what_concerns_them_and_nothing_else(pages: dict[str, Any]) -> None:

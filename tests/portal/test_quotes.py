@@ -162,7 +162,8 @@ def test_a_chain_of_three_steps(workspace: Path) -> None:
     acts = [act for kind, act, *_ in said["log"] if kind == "portal"]
     assert acts == ["ask approval", *["approved approval"] * 3]
     assert all(actor.startswith("~") for kind, _, actor, _ in said["log"] if kind == "portal")
-    assert said["log"][-1] == ["terms", "import", "portal", f"{ids[0]}: approved"], "no name"
+    kind, act, _, reason = said["log"][-1]
+    assert (kind, act, reason) == ("terms", "import", f"{ids[0]}: approved"), "no name"
     assert said["broken"] == []
 
 

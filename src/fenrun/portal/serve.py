@@ -112,12 +112,20 @@ def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
         if parties.get(name) or role in EVERYBODY
     ]
     grants.give_to_invented("demo", made, "Invented by fenrun demo.", password)
-    _demo_quotes({name for name, *_ in made})
+    if parties.get("rep") and parties.get("manager"):
+        _demo_quotes(parties["rep"])
     return password, made
 
 
-def _demo_quotes(names: set[str]) -> None:
-    """Ask, as the rep of a demo world, for two special prices, once; one of them is a step on.
+_DEMO_QUOTES = (
+    ("Object Storage", "55 % of list", "300000"),
+    ("GPU Cluster", "72 % of list", "800000"),
+)
+"""The quotes of a demo world: product, price, and the most that is billed under it."""
+
+
+def _demo_quotes(party: str) -> None:
+    """Ask, as the rep of a demo world, for prices for its customers, once; the last is a step on.
 
     Passwords are new at each start, by which what was asked before would lapse: it is taken up.
     """
@@ -125,7 +133,7 @@ def _demo_quotes(names: set[str]) -> None:
     from fenrun.portal.commands import quotes
 
     found = models.Quote.objects.using("default")
-    if found.exists() or not {"rep", "manager"} <= names:
+    if found.exists():
         for quote in found.filter(state="open"):
             quotes.renew(quote)
         return
@@ -134,15 +142,15 @@ def _demo_quotes(names: set[str]) -> None:
         return
     today = events.now().date()
     said = {"currency": "CNY", "from": str(today), "to": str(today + timedelta(days=365))}
-    rep = models.Grant.objects.using("default").filter(user__username="rep", ended_at=None).first()
-    for customer, product, grants_, amount in (
-        ("K00009", "Object Storage", "55 % of list", "300000"),
-        ("K00012", "GPU Cluster", "72 % of list", "800000"),
-    ):
-        row = {**said, "customer": customer, "grants": grants_, "amount": amount}
+    shown = models.Statement.objects.using("default").filter(payee=party).order_by("-period_id")
+    held = [row["customer"] for row in shown[0].customers][:2] if shown else []
+    for customer, (product, asked, amount) in zip(held, _DEMO_QUOTES):
+        row = {**said, "customer": customer, "grants": asked, "amount": amount}
         row["reason"] = f"A tender of {customer}: another vendor offers as much."
-        quote = quotes.ask(store, "discount", product, row, rep.party if rep else "")
-    quotes.decide(events.workspace("manager"), quote, "approved", "A fair price.", {models.REP})
+        quote = quotes.ask(store, "discount", product, row, party)
+        if amount == _DEMO_QUOTES[-1][-1]:
+            manager = events.workspace("manager")
+            quotes.decide(manager, quote, "approved", "A fair price.", {models.REP})
 
 
 def _demo_parties() -> dict[str, str]:
@@ -201,13 +209,14 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     from django.core.wsgi import get_wsgi_application
 
     from fenrun.portal import workers
-    from fenrun.portal.commands import following, imports, webhook_delivery
+    from fenrun.portal.commands import following, imports, notices, webhook_delivery
     from fenrun.portal.edge import LIMITS, Server, framed
 
     application = framed(get_wsgi_application())
     _warm(application)
     webhook_delivery.start()
     following.start()
+    notices.start()
     server = Server(
         application,
         host=host,

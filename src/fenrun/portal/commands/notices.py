@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import smtplib
+import threading
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import close_old_connections, transaction
 from django.db.models import QuerySet
 
 from fenrun.base.problem import Place, Problem, Refused
@@ -29,7 +30,8 @@ from fenrun.portal.events import now, record_event
 _DB = "default"
 AGAIN = (1, 10, 60, 360, 1440)
 """Minutes after which a mail that no server took is tried again; then it is given up."""
-_TIMEOUT = 10
+_TIMEOUT, _EVERY = 10, 5
+"""Seconds: of one mail, and between two looks for what is due."""
 _AT_ONCE = 100
 _log = logging.getLogger(__name__)
 
@@ -97,6 +99,22 @@ def address_of(user: User) -> str:
     """Return where an account's notices are mailed; nothing where they are not."""
     found = models.MailAddress.objects.using(_DB).filter(user=user).first()
     return found.address if found else ""
+
+
+def start() -> None:
+    """Mail what is due in a thread of its own, until the process ends."""
+
+    def run() -> None:
+        while True:
+            threading.Event().wait(_EVERY)
+            try:
+                mail()
+            except Exception:  # whatever it is, the next time may be better
+                _log.exception("mailing notices")
+            close_old_connections()
+
+    if settings.SMTP_URL:
+        threading.Thread(target=run, daemon=True, name="notices").start()
 
 
 def mail() -> int:

@@ -15,7 +15,7 @@ from fenrun.base.words import Unreadable, say
 from fenrun.portal import events
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.language import lang
-from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Period
+from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, REP, Period, Statement
 from fenrun.portal.pages.price_pictures import coupon_bar, drawdown_plot
 from fenrun.portal.request_queue import outside_queue
 from fenrun.pricing.agreements import Agreements, Drawdown, agreements_of
@@ -25,6 +25,8 @@ from fenrun.pricing.lines import ratio
 from fenrun.settle.terms_in_force import terms_in_force
 
 _SHOWN = 200
+_LISTED = 50
+"""The partners with a listing of which thresholds are shown."""
 _REASONS = 3
 """The approvals that are named which do not cover a breach."""
 
@@ -113,11 +115,13 @@ def agreements(request: HttpRequest) -> HttpResponse:
     with outside_queue():
         found = agreements_of(store_of(request), on)
         others = terms_in_force(store_of(request), on)["agreements"]
+    listed = [row for row in others if row["amount"] is None and _is_with(request, **row)]
     shown = {
         "on": on,
         "sees_all": sees_all,
+        "gates": _gates_of({row["partner"] for row in listed if row["kind"] == "marketplace"}),
         "agreements": [(row, _plot(row, on)) for row in _agreed_with(request, found)[:_SHOWN]],
-        "others": [row for row in others if row["amount"] is None and _is_with(request, **row)],
+        "others": listed,
         "problems": [p.as_json(lang()) for p in found.problems] if sees_all else [],
     }
     return render(request, "agreements.html", shown)
@@ -132,6 +136,19 @@ def _is_with(request: HttpRequest, customer: str, partner: str, **_: Any) -> boo
     """Return whether the asker may see an agreement: any, or one that names its own party."""
     own = customer in parties_of(request, CUSTOMER) or partner in parties_of(request, PARTNER)
     return sees_everything(request) or own
+
+
+def _gates_of(partners: set[str]) -> list[tuple[Statement, dict[str, Any]]]:
+    """Return the lines of listed partners that earn nothing for a threshold, as statements say.
+
+    Of each partner those of its latest statement that the asker sees.
+    """
+    found = []
+    for partner in sorted(partners)[:_LISTED]:
+        latest = Statement.objects.filter(payee=partner).order_by("-period_id").first()
+        lines = latest.body["lines"] if latest else []
+        found += [(latest, line) for line in lines if latest and line["reason"] == "gate"]
+    return found
 
 
 def _plot(row: Drawdown, on: date) -> Any:

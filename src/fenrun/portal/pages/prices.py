@@ -26,7 +26,8 @@ from fenrun.pricing.waterfall import waterfall
 
 _DEALS = 12
 """The deals of a sku that are shown at most; a customer's own and those nearest are among them."""
-_SKUS = 10
+_SKUS, _SKUS_OF_ALL = 10, 3
+"""The skus that are shown: of a customer or product that is asked about, and without one."""
 
 
 @signed_in(OPERATIONS, AUDITOR, CUSTOMER)
@@ -102,11 +103,12 @@ def _deals(found: Prices, sought: dict[str, str]) -> list[dict[str, Any]]:
     sold = dispersion(lines)
     if mine:
         sold = [one for one in sold if mine in (deal.line.customer for deal in one.deals)]
-    return [_of_sku(one, mine) for one in sold[:_SKUS]]
+    most = _SKUS if mine or sought["product"] else _SKUS_OF_ALL
+    return [_of_sku(one, mine) for one in sold[:most]]
 
 
 def _of_sku(one: Dispersion, mine: str) -> dict[str, Any]:
-    deals = list(one.deals)
+    deals = sorted(one.deals, key=lambda deal: deal.line.of_list or Decimal(0))
     if len(deals) > _DEALS:
         own = [deal for deal in deals if deal.line.customer == mine]
         near = {mine, *(name for deal in own for name in deal.nearest)}
