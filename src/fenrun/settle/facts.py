@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, Problem, in_order
@@ -43,7 +44,13 @@ def plans_as_of(store: Store, known: datetime) -> list[PlanFile]:
 
 def plan_of(item: Import) -> PlanFile:
     """Return the plan that an import holds."""
-    return read_plan((item.folder / "plan.yaml").read_text("utf-8"), item.source)
+    return _read_once((item.folder / "plan.yaml").read_text("utf-8"), item.source)
+
+
+@lru_cache(maxsize=64)
+def _read_once(content: str, source: str) -> PlanFile:
+    """Read a plan, or take up what was read of the same text: nobody changes that."""
+    return read_plan(content, source)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from fenrun.tables.from_xlsx import headers_of, is_workbook
 from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout, table_of
 from fenrun.tables.records import YAML, yaml_keys
+from fenrun.terms.policy import load_policy
 from fenrun.terms.read import LAYOUT as TERMS
 
 SUFFIXES = (".csv", ".parquet", ".xlsx", *YAML, ".gz", ".zst")
@@ -115,27 +116,44 @@ class Dataset:
     """Reads a file, as far as nobody else must wait for it; raises Refused."""
 
 
-def _is_plan(seen: Seen) -> bool:
-    if not seen.is_yaml:
-        return False
-    return any(line.startswith("plan:") for line in read_text(seen.path).splitlines())
+def _begins(key: str) -> Callable[[Seen], bool]:
+    """Return what tells a YAML file by a key at the beginning of a line."""
+
+    def fits(seen: Seen) -> bool:
+        lines = read_text(seen.path).splitlines() if seen.is_yaml else []
+        return any(line.startswith(f"{key}:") for line in lines)
+
+    return fits
 
 
 def _stage_plan(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     file = load_plan(path)
     wanted.check_plan(file)
 
+    return _of_text(store, "plans", "plan", path.name, file.content, {"plan": file.plan.id})
+
+
+def _stage_policy(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    policy = load_policy(path)
+    facts = {"policy": policy.text.policy}
+    return _of_text(store, "policies", "policy", path.name, policy.content, facts)
+
+
+def _of_text(
+    store: Store, kind: str, name: str, source: str, text: str, facts: dict[str, Any]
+) -> Enter:
+    """Return what enters a text, known under its content, into the store."""
+
     def enter(known: datetime, replaces: Replaced) -> Imported:
-        content = digest("plan", file.content)
-        is_new = not store.has("plans", content)
-        facts = {"plan": file.plan.id}
-        said = manifest(path.name, known, facts, [])
+        content = digest(name, text)
+        is_new = not store.has(kind, content)
+        said = manifest(source, known, facts, [])
 
         def write(folder: Path) -> None:
-            (folder / "plan.yaml").write_text(file.content, "utf-8")
+            (folder / f"{name}.yaml").write_text(text, "utf-8")
 
-        store.add("plans", content, said, write)
-        return Imported(path.name, content, is_new, facts, ())
+        store.add(kind, content, said, write)
+        return Imported(source, content, is_new, facts, ())
 
     return enter
 
@@ -192,7 +210,8 @@ def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted)
 
 
 DATASETS = (
-    Dataset("plans", _is_plan, _stage_plan),
+    Dataset("plans", _begins("plan"), _stage_plan),
+    Dataset("policies", _begins("policy"), _stage_policy),
     Dataset("datasets", _is_dataset, _stage_dataset),
     *map(_tables, LAYOUTS.values()),
     Dataset("charges", lambda seen: True, _stage_charges),
@@ -317,7 +336,8 @@ def content_of(facts: Mapping[str, Any], lang: str) -> str:
         return say("content-decision", lang)
     if "dataset" in facts:
         return say("content-dataset", lang, count=facts["rows"], dataset=facts["dataset"])
-    if "plan" in facts:
-        return say("content-plan", lang, plan=facts["plan"])
+    for name in ("plan", "policy"):
+        if name in facts:
+            return say(f"content-{name}", lang, **facts)
     tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
     return say("content-joint", lang).join(tables)

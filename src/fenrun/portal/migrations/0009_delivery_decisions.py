@@ -6,7 +6,7 @@ _KINDS = ("void", "replaces", "adds", "leave-out")
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0007_events_in_the_log")]
+    dependencies = [("portal", "0008_names_of_the_log")]
 
     operations = [
         migrations.CreateModel(
