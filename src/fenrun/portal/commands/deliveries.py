@@ -16,7 +16,7 @@ from fenrun.charges.mendable import MendableRow
 from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.commands.imports import next_moment
-from fenrun.portal.events import enter_events, now, record_event
+from fenrun.portal.events import code_of, enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle import mending
 from fenrun.settle.deliveries import Decision, amounts, decide, decided, quarantined_rows, undecided
@@ -223,7 +223,8 @@ def approve(store: Store, number: int) -> models.DeliveryDecision:
         raise Refused([Problem("decision-alone", place, {"by": asked.asked_by})])
     authority.refuse_lapsed(asked.asked_by, asked.authority, place)
     authority.refuse_one_for_two(asked.asked_by, store.actor, place)
-    store.reason = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})"
+    asker, approver = code_of(asked.asked_by), code_of(store.actor)
+    store.reason = f"{asked.reason} (asked by {asker}, approved by {approver})"
     with outside_queue():
         enter_events()  # that it was asked for stands in the log before it
         decision = _decision(asked.kind, asked.other, place)
