@@ -87,6 +87,7 @@ def charge(draw: st.DrawFn, mark: str = "") -> dict[str, Any]:
         "ServiceName": draw(st.sampled_from(SERVICES)),
         "ResourceId": named(None, "vm-1"),
         "x_Cash": draw(st.sampled_from((str(cost), str(cost), str(cost - 7), None))),
+        "x_OrderDate": draw(st.sampled_from((None, "soon", str(day), "2024-01-15"))),
         "x_OrderId": named(None, None, *ORDERS),
         "SubAccountId": named(None, None, "S1"),
         "SkuPriceId": draw(st.sampled_from(("U1", "U1", None))),

@@ -196,7 +196,7 @@ class KnownBook:
 
 def link_table(links: Rows) -> pa.Table:
     """Return what reports read of links as a table."""
-    texts = ("link_id", "of_kind", "issuer", "subject", "role", "party", "source")
+    texts = ("link_id", "of_kind", "issuer", "subject", "role", "party", "type", "source")
     columns = {name: pa.array([link[name] for link in links], pa.string()) for name in texts}
     days = ("valid_from", "valid_to")
     return pa.table(

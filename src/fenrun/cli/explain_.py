@@ -88,7 +88,7 @@ def command(
 
 def _lines_of(run: Run, payee: str) -> list[str]:
     """Return the ids of a payee's lines. Raises Refused where it has none."""
-    rows = run.engine.query(_LINES, [payee]).to_pylist()
+    rows = run.engine.rows(_LINES, [payee])
     if not rows:
         raise refused("payee-unknown", Place(payee), payee=payee, period=run.period.key)
     return [row["line_id"] for row in rows]

@@ -196,7 +196,7 @@ def _statements(run: Run) -> list[dict[str, str]]:
     ]
     span = run.period.span
     listed.sort(key=lambda row: row["currency"])  # those of each in their order
-    found = run.engine.query(_PAID_IN, [span.start, span.end]).to_pylist()
+    found = run.engine.rows(_PAID_IN, [span.start, span.end])
     paid = {(row["payee"], run.currency_of[row["plan_id"]]) for row in found}
     paid |= {(difference.payee, difference.currency) for difference in run.booked}
     only_paid = sorted(paid - {(row["payee"], row["currency"]) for row in listed})

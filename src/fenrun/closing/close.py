@@ -222,7 +222,7 @@ def _totals(run: Run) -> dict[str, Any]:
     In its first currency, and in each other.
     """
     span = run.period.span
-    rows = run.engine.query(_PAID, [span.start, span.end]).to_pylist()
+    rows = run.engine.rows(_PAID, [span.start, span.end])
     paid = sums_of((run.currency_of[row["plan_id"]], row["paid"]) for row in rows)
     booked, none = paid_in_all(run.booked), Decimal(0)
     return by_currency(

@@ -277,13 +277,13 @@ def _settled(facts: Facts, period: Period, known: datetime) -> Amounts:
 
 def amounts(run: Run) -> Amounts:
     """Return what is earned and paid in a run's months."""
-    earned = run.engine.query(_EARNED)
+    earned = run.engine.rows(_EARNED)
     span, currency_of = run.period.span, run.currency_of
-    paid = run.engine.query(_PAID, [span.start, span.end])
+    paid = run.engine.rows(_PAID, [span.start, span.end])
     return {
         (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
             r["amount"],
             currency_of[r["plan_id"]],
         )
-        for r in earned.to_pylist() + paid.to_pylist()
+        for r in earned + paid
     }

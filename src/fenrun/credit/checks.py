@@ -12,7 +12,7 @@ from fenrun.credit.crediting import Crediting
 from fenrun.credit.nobody import credited_to_nobody
 from fenrun.engine.codes import day_of, month_of, unscaled
 from fenrun.engine.runner import Runner
-from fenrun.plan.conditions import reads
+from fenrun.plan.conditions import columns_of
 
 _OVER = """
 SELECT count(*) FROM (
@@ -114,8 +114,8 @@ def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:
 def _absent(crediting: Crediting, present: Collection[str]) -> Iterator[Problem]:
     for plan in crediting.plans:
         for condition in plan.conditions:
-            read = reads(json.loads(condition.tree))
-            for name in sorted(n for what, n in read if what == "column" and n not in present):
+            read = columns_of(json.loads(condition.tree))
+            for name in sorted(read - set(present)):
                 place = Place(plan.id, 0, condition.rule_id)
                 yield Problem("column-absent", place, {"column": name, "plan": plan.id})
 

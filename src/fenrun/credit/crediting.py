@@ -20,14 +20,14 @@ from fenrun.engine.codes import Codes, day_number, month_number
 from fenrun.engine.dialect import literal, literals
 from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
-from fenrun.plan.conditions import LINK_DATES, Tree, is_column, walk
+from fenrun.plan.conditions import DATED, Tree, is_column, labels_of_dates, reads, walk
 from fenrun.plan.rows import Component, Exclusion, Plan
 from fenrun.plan.vocabulary import BASES
 
 STEPS = read_steps("fenrun.credit")
 _MEASURED = (
     *("plan", "component", "payee", "unit", "customer", "month", "column_no", "excluded_by"),
-    *("baselined", "amount", "charges"),
+    *("baselined", "weight_no", "amount", "charges"),
 )
 """The columns of `performance_measures`."""
 RESULTS = frozenset(("credited", "team_credits", "held_spend", "uncredited", "ledger"))
@@ -45,7 +45,8 @@ def bases_of(plans: Sequence[Plan]) -> list[str]:
 
 def unit_columns(plans: Sequence[Plan]) -> list[str]:
     """Return the columns of the charge by which something is earned; `u0`, `u1` ... hold them."""
-    return sorted({c.each for p in plans for c in p.components} - {"payee", "customer"})
+    named = {name for p in plans for c in p.components for name in (c.each, c.counted_column)}
+    return sorted(named - {"payee", "customer", ""})
 
 
 def costs_of(basis: str) -> list[str]:
@@ -74,8 +75,12 @@ class Leaves:
 
     def uses(self, name: str) -> bool:
         """Return whether a part reads the date of a name."""
-        dated = [n for n in (*self.customer, *self.link) if n[0] in ("within", "dated")]
+        dated = [n for n in (*self.customer, *self.link) if n[0] in DATED]
         return any(name in (node[1], node[-1]) for node in dated)
+
+    def asks_purchases(self) -> bool:
+        """Return whether a part asks on which days a customer was charged anything."""
+        return any(node[0] == "quiet" for node in (*self.customer, *self.link))
 
     def name(self, node: Tree) -> str:
         """Return the column that holds whether the part is so, in the claims."""
@@ -88,8 +93,9 @@ def _kind(node: Tree) -> str:
     """Return in which list of Leaves a part of a condition stands."""
     if node[0] in ("compare", "below"):
         return "charge"
-    if node[0] in ("within", "dated"):
-        return "link" if {node[1], node[-1]} & set(LINK_DATES) else "customer"
+    if node[0] in DATED:
+        ((what, _),) = reads(node)
+        return {"charge date": "charge", "link date": "link"}.get(what, "customer")
     if node[0] == "held":
         return "customer"
     if is_column(node[1]):
@@ -113,7 +119,8 @@ def since_needed(plans: Sequence[Plan], leaves: Leaves | None = None) -> bool:
     components = [c for plan in plans for c in plan.components]
     counts = any(c.counts == "new customers" for c in components)
     counts |= any(c.clawback_from == "customer since" for c in components)
-    return counts or read.uses("first purchase") or read.uses("customer since")
+    dated = read.uses("first purchase") or read.uses("customer since")
+    return counts or dated or read.asks_purchases()
 
 
 def history_needed(plans: Sequence[Plan]) -> bool:
@@ -125,10 +132,14 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
 
 def sums_history(plans: Sequence[Plan]) -> bool:
-    """Return whether something sums or compares what was measured more than a year before."""
+    """Return whether something sums or compares what was measured more than a year before.
+
+    Or counts it now, since its label has only come.
+    """
     components = [c for plan in plans for c in plan.components]
     spans = [months for c in components for months in (c.window_months, c.compare_lag)]
-    return amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
+    is_late = any(c.counted_label for c in components)
+    return is_late or amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
 
 
 def amount_to_date_needed(plans: Sequence[Plan]) -> bool:
@@ -151,7 +162,8 @@ def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
 def _asks_customers(component: Component) -> bool:
     """Return whether what a component measures must be told apart by customer."""
     compares = component.compare == "last year of its customers"
-    return component.counts != "amount" or compares or bool(component.baseline)
+    is_unit = component.each == "customer" and bool(component.counted_label)
+    return component.counts != "amount" or compares or bool(component.baseline) or is_unit
 
 
 def code_test(codes: Codes, node: Tree, found: str) -> str:
@@ -172,6 +184,15 @@ def label_join(codes: Codes, alias: str, label: str, party: str, day: str) -> st
         f"LEFT JOIN labels AS {alias} ON {alias}.party = {party}"
         f" AND {alias}.label = {codes.of(label)}"
         f" AND {alias}.valid_from <= {day} AND {day} < {alias}.valid_to"
+    )
+
+
+def first_day_join(codes: Codes, alias: str, label: str, party: str) -> str:
+    """Return SQL of a join that brings the first day of a label of a party."""
+    days = "SELECT party, label, min(valid_from) AS day FROM labels GROUP BY party, label"
+    return (
+        f"LEFT JOIN ({days}) AS {alias} ON {alias}.party = {party}"
+        f" AND {alias}.label = {codes.of(label)}"
     )
 
 
@@ -276,6 +297,7 @@ class Crediting:
         So is what is `without`. The table `groups`, or `charges` that make it, is there.
         """
         left_out = set() if self.leaves.uses("first purchase") else {"first_purchases"}
+        left_out |= set() if self.leaves.asks_purchases() else {"purchases"}
         self._run(runner, left_out | without | RESULTS)
 
     def tell(self, runner: Runner, without: Set[str] = frozenset()) -> None:
@@ -291,11 +313,11 @@ class Crediting:
     def reads_holders(self) -> bool:
         """Return whether a condition reads since when a link is held, or who held it before."""
         before = any(str(node[1]).startswith("previous.") for node in self.leaves.link)
-        return before or any(node[0] in ("within", "dated") for node in self.leaves.link)
+        return before or any(node[0] in DATED for node in self.leaves.link)
 
     def reads_days(self) -> bool:
         """Return whether a condition reads the day of the charge, or another date."""
-        return any(n[0] in ("within", "dated") for n in (*self.leaves.customer, *self.leaves.link))
+        return any(n[0] in DATED for n in (*self.leaves.customer, *self.leaves.link))
 
     def reads_purchases(self) -> bool:
         """Return whether something reads the day on which a customer was first charged anything."""
@@ -486,8 +508,10 @@ class Crediting:
     def _fact(self, node: Tree) -> str:
         if node[0] == "held":
             return self._flag(f"h{self._place(node)}.owned_id IS NOT NULL")
-        if node[0] in ("within", "dated"):
-            return self._flag(f"coalesce({_dates(node, self._customer_date)}, false)")
+        if node[0] in DATED:
+            place = self._place(node)
+            dates = date_test(node, lambda n: self._customer_date(n, f"f{place}"), "o.customer")
+            return self._flag(f"coalesce({dates}, false)")
         if node[1] == "customer":
             return self._flag(self._of_code(node, "o.customer"))
         return self._flag(self._of_code(node, f"l{self._place(node)}.value"))
@@ -496,8 +520,9 @@ class Crediting:
         return self.leaves.customer.index(node)
 
     @staticmethod
-    def _customer_date(name: str) -> str:
-        return {"day": "o.day", "customer since": "since.day"}[name]
+    def _customer_date(name: str, alias: str) -> str:
+        known = {"day": "o.day", "customer since": "since.day"}
+        return known.get(name, f"{alias}_{name}.day")
 
     def _of_code(self, node: Tree, found: str) -> str:
         return code_test(self.codes, node, found)
@@ -509,6 +534,9 @@ class Crediting:
                 role = self.codes.of(node[1])
                 held = f"SELECT DISTINCT owned_id FROM holders WHERE sound = 1 AND role = {role}"
                 found.append(f"LEFT JOIN ({held}) AS h{place} ON h{place}.owned_id = o.owned_id")
+            elif node[0] in DATED:
+                for name in labels_of_dates(node):
+                    found.append(first_day_join(self.codes, f"f{place}_{name}", name, "o.customer"))
             elif node[0] in ("in", "starts", "missing") and node[1] != "customer":
                 prefix, _, rest = node[1].partition(".")
                 day = "month_end(o.month)" if rest else "o.day"
@@ -521,8 +549,10 @@ class Crediting:
         return label_join(self.codes, alias, label, party, day)
 
     def _link_fact(self, node: Tree) -> str:
-        if node[0] in ("within", "dated"):
-            return self._flag(f"coalesce({_dates(node, self._link_date)}, false)")
+        if node[0] in DATED:
+            place = self.leaves.link.index(node)
+            dates = date_test(node, lambda n: self._link_date(n, f"g{place}"), "d.customer")
+            return self._flag(f"coalesce({dates}, false)")
         prefix, _, name = node[1].partition(".")
         if prefix == "link" and name == "via":
             if node[0] == "missing":
@@ -538,13 +568,14 @@ class Crediting:
         return self._flag(self._of_code(node, f"p{self.leaves.link.index(node)}.value"))
 
     @staticmethod
-    def _link_date(name: str) -> str:
-        return {
+    def _link_date(name: str, alias: str) -> str:
+        known = {
             "day": "d.day",
             "customer since": "claim_since.day",
             "association": "h.since",
             "first purchase": "first.day",
-        }[name]
+        }
+        return known.get(name, f"{alias}_{name.replace('.', '_')}.day")
 
     def _link_joins(self) -> str:
         found, dated = [], " ".join(json.dumps(node) for node in self.leaves.link)
@@ -553,6 +584,13 @@ class Crediting:
             if node[0] in ("in", "starts", "missing") and prefix != "link" and name != "party":
                 who = "h.party" if prefix == "payee" else "h.previous"
                 found.append(self._label_join(f"p{place}", name, who, "d.day"))
+            for dated_by in labels_of_dates(node) if node[0] in DATED else ():
+                of_payee = dated_by.startswith("payee.")
+                alias = f"g{place}_{dated_by.replace('.', '_')}"
+                label, whose = dated_by.partition(".")[2], "h.party"
+                if not of_payee:
+                    label, whose = dated_by, "d.customer"
+                found.append(first_day_join(self.codes, alias, label, whose))
         if "first purchase" in dated:
             found.append(
                 "LEFT JOIN first_purchases AS first ON first.customer = d.customer"
@@ -579,8 +617,9 @@ class Crediting:
     def _measure(self, plan: Plan, component: Component) -> str:
         """Return SQL of what a component measures."""
         code = self.codes.of
-        unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
-        unit = unit or f"coalesce(g.u{self.units.index(component.each)}, 0)"
+        named = component.counted_column or component.each
+        unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(named, "")
+        unit = unit or f"coalesce(g.u{self.units.index(named)}, 0)"
         is_by_customer = (plan.id, component.rule_id) in self.by_customer
         customer = "c.customer" if is_by_customer else "CAST(NULL AS BIGINT)"
         columns = {
@@ -593,6 +632,7 @@ class Crediting:
             "column_no": self._column_no(plan, component),
             "excluded_by": self._excluded_by(plan, component),
             "baselined": self._baselined(plan, component),
+            "weight_no": self._weight_no(plan, component),
         }
         cost = f"g.a{self.bases.index(component.basis)}"
         amount = f"sum({cost} * c.share) * {10**self.to_measure}"
@@ -664,6 +704,12 @@ class Crediting:
             return "1"
         return self._flag(self._rule(plan, component.baseline_rule))
 
+    def _weight_no(self, plan: Plan, component: Component) -> str:
+        """Return SQL of which weight of the component a credit has; 0 where it counts once."""
+        mine = (w for w in plan.weights if w.component == component.rule_id)
+        arms = [f"WHEN {self._rule(plan, w.rule_id)} THEN {w.weight_no}" for w in mine]
+        return f"CASE {' '.join(arms)} ELSE 0 END" if arms else "0"
+
     def _column_no(self, plan: Plan, component: Component) -> str:
         """Return SQL of the column of the table version in force that pays for a credit."""
         columns = [c for c in plan.columns if c.table_id == component.table_id]
@@ -682,7 +728,7 @@ class Crediting:
         return f"CASE {' '.join(arms)} ELSE 0 END" if arms else "0"
 
 
-def _dates(node: Tree, named: Callable[[str], str]) -> str:
+def date_test(node: Tree, named: Callable[[str], str], customer: str = "") -> str:
     """Return SQL of a part of a condition that compares dates; null where one is missing."""
 
     def read(name: str) -> str:
@@ -690,6 +736,12 @@ def _dates(node: Tree, named: Callable[[str], str]) -> str:
 
     if node[0] == "dated":
         return f"({read(node[1])} {node[2]} {read(node[3])})"
+    if node[0] == "quiet":
+        day, count, unit = read(node[3]), int(node[1]), node[2]
+        over = f"p.day + {count}" if unit == "day" else f"months_later(p.day, {count})"
+        bought = f"p.customer = {customer} AND p.day < {day} AND {over} >= {day}"
+        found = f"NOT EXISTS (SELECT 1 FROM purchases AS p WHERE {bought})"
+        return f"({day} IS NOT NULL AND {found})"
     one, count, unit, other = read(node[1]), int(node[2]), node[3], read(node[4])
     end = f"{other} + {count}" if unit == "day" else f"months_later({other}, {count})"
     return f"({one} >= {other} AND {one} < {end})"

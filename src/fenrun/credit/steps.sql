@@ -68,6 +68,12 @@ FROM owned
 WHERE bought IS NOT NULL AND customer IS NOT NULL
 GROUP BY customer
 
+-- step: purchases
+-- The days on which each customer was charged anything: a charge with any cost above zero.
+SELECT DISTINCT customer, bought AS day
+FROM owned
+WHERE bought IS NOT NULL AND customer IS NOT NULL
+
 -- step: holders
 -- Who holds which role for each owned situation: by its registered order where that names the role,
 -- else by its resource, else by its customer.

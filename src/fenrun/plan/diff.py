@@ -21,12 +21,15 @@ _OWNER = {
     "roll_ups": "rule_id",
     "exclusions": "rule_id",
     "components": "rule_id",
+    "weights": "component",
     "groups": "rule_id",
     "gates": "component",
     "less": "component",
     "columns": "table_id",
     "bands": "table_id",
     "pay": "rule_id",
+    "purses": "rule_id",
+    "paid_apart": "component",
 }
 
 

@@ -163,10 +163,19 @@ class Component:
     """The same as months and the month in which the year starts: `3@1`."""
     each: str
     """What is earned for separately: `payee`, `customer`, or a column of the charge."""
+    counted_label: str
+    """The label on whose first day it counts; empty: with the month of the bill."""
+    counted_column: str
+    """The column that names what has that label."""
     counts: str
     """What is measured: one of COUNTS."""
     counts_from: Decimal | None
-    """A customer is counted whose amount reaches this; with none, exceeds 0."""
+    """A customer is counted whose amount reaches this; with none, exceeds 0 ..."""
+    counts_months: int
+    """... in each of so many months up to the end of the period, a new one in its first; 0: in the
+    period as a whole."""
+    less_refunded: bool
+    """Whether customers whose amount in the period is below zero are taken off the count."""
     up_to: Decimal | None
     """The most of the performance measure that counts."""
     measure_rule: str
@@ -194,6 +203,12 @@ class Component:
     """Months up to the end of the period over which `amount over` sums; 0 where it does so ..."""
     window_calendar: str
     """... since a period of this calendar began, or nothing reads it."""
+    window_all: bool
+    """Whether it sums what all payees together are measured, of the same unit."""
+    ranks_among: str
+    """Label whose payees of one value are ranked together; empty: all payees are."""
+    ties: str
+    """The place of equals, one of Ties; empty where nothing is ranked."""
     portion: Decimal
     """Part of the outcome that is paid ..."""
     portion_per: int
@@ -244,6 +259,18 @@ class Component:
     clawback_label: str
     pro_rata: bool
     """Whether only the part for the days that are left is clawed back."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight of some credits in a component; the first whose condition holds decides."""
+
+    plan_id: str
+    component: str
+    weight_no: int
+    """From 1 on; what no condition holds of has 0, and counts once."""
+    rule_id: str
+    weight: Decimal
 
 
 @dataclass(frozen=True)
@@ -365,6 +392,29 @@ class Pay:
 
 
 @dataclass(frozen=True)
+class Purse:
+    """Terms by which some components are paid apart from the others."""
+
+    plan_id: str
+    purse_no: int
+    """From 1 on; what is not paid apart is in purse 0, by the terms of `Pay`."""
+    rule_id: str
+    draw: Decimal | None
+    recoverable: bool
+    minimum: Decimal | None
+    expires: int
+
+
+@dataclass(frozen=True)
+class PaidApart:
+    """A component, or the group whose ceiling makes a line, that is paid by a purse of its own."""
+
+    plan_id: str
+    component: str
+    purse_no: int
+
+
+@dataclass(frozen=True)
 class Instalment:
     """A part of each earning, and how many months later it is due."""
 
@@ -372,6 +422,8 @@ class Instalment:
     instalment_no: int
     share: Decimal
     months: int
+    purse_no: int
+    """Of what is paid by that purse."""
 
 
 @dataclass(frozen=True)
@@ -427,15 +479,23 @@ class Plan:
     roll_ups: tuple[RollUp, ...]
     exclusions: tuple[Exclusion, ...]
     components: tuple[Component, ...]
+    weights: tuple[Weight, ...]
     groups: tuple[Group, ...]
     gates: tuple[Gate, ...]
     less: tuple[Less, ...]
     columns: tuple[Column, ...]
     bands: tuple[Band, ...]
     pay: tuple[Pay, ...]
+    purses: tuple[Purse, ...]
+    paid_apart: tuple[PaidApart, ...]
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
     funds: tuple[Fund, ...]
+
+    @property
+    def pay_terms(self) -> tuple[Pay | Purse, ...]:
+        """The terms of what is paid apart and of the rest, by the number of the purse."""
+        return (*self.pay, *self.purses)
 
     @property
     def id(self) -> str:
@@ -467,12 +527,15 @@ ROW_TYPES: dict[str, type] = {
     "roll_ups": RollUp,
     "exclusions": Exclusion,
     "components": Component,
+    "weights": Weight,
     "groups": Group,
     "gates": Gate,
     "less": Less,
     "columns": Column,
     "bands": Band,
     "pay": Pay,
+    "purses": Purse,
+    "paid_apart": PaidApart,
     "instalments": Instalment,
     "forms": Form,
     "funds": Fund,

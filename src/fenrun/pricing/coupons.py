@@ -7,7 +7,7 @@ money of the coupon all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -80,8 +80,7 @@ def coupons_of(store: Store, on: date, known: datetime | None = None) -> Coupons
     terms = known_terms(store, moment)
     charges = charges_of(store, Span(date.min, OPEN_END), moment)
     coupons = {row["coupon"]: row for row in terms.coupons if row["valid_from"] <= on}
-    rows = charges.run(*_STEPS, terms=_met(charges, coupons.values()))
-    found = _spent(charges, coupons, [row for row in rows if row["day"] <= on])
+    found = _spent(charges, coupons, on)
     balances = [_balance(row, found, on) for _, row in sorted(coupons.items())]
     return Coupons(on, balances, [one for one in found if one.reason])
 
@@ -98,13 +97,18 @@ def _met(charges: PricedCharges, coupons: Iterable[Known]) -> dict[str, str]:
     return found
 
 
-def _spent(
-    charges: PricedCharges, coupons: Mapping[str, Known], rows: Iterable[Mapping[str, Any]]
-) -> list[Spent]:
-    """Return the credits by coupon, customer and reason, in the order in which they came."""
-    found: dict[tuple[str, ...], Spent] = {}
+def uses(
+    charges: PricedCharges, coupons: Mapping[str, Known], on: date = OPEN_END
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the credits by coupon up to a day, in their order, each with what is not as granted.
+
+    The reasons are those of `Spent`. A row has import_id, row_no, day, customer, coupon_id,
+    currency, product and `billed`, below zero.
+    """
     used: dict[str, Decimal] = {}
-    for row in rows:
+    for row in charges.run(*_STEPS, terms=_met(charges, coupons.values())):
+        if row["day"] > on:
+            continue
         name, amount = row["coupon_id"], WIDE.minus(row["billed"])
         reason = _reason(coupons.get(name), row)
         so_far = WIDE.add(used.get(name, _NOTHING), amount)
@@ -112,9 +116,16 @@ def _spent(
             reason = "amount"
         if not reason:
             used[name] = so_far
-        key = (name, row["customer"], row["currency"], reason)
+        yield row, reason
+
+
+def _spent(charges: PricedCharges, coupons: Mapping[str, Known], on: date) -> list[Spent]:
+    """Return the credits by coupon, customer and reason, in the order in which they came."""
+    found: dict[tuple[str, ...], Spent] = {}
+    for row, reason in uses(charges, coupons, on):
+        key = (row["coupon_id"], row["customer"], row["currency"], reason)
         one = found.setdefault(key, Spent(*key))
-        one.amount = WIDE.add(one.amount, amount)
+        one.amount = WIDE.subtract(one.amount, row["billed"])
         one.charges += 1
         if len(one.rows) < _MOST_ROWS:
             one.rows.append(f"{charges.sources[row['import_id']]}:{row['row_no']}")

@@ -122,7 +122,7 @@ class PayeeExtract:
                     self.parties |= set(credited.column("party").to_pylist())
                     self.customers |= {c for c in credited.column("customer").to_pylist() if c}
                 sql = _CHARGES.format(same=detail.same_group)
-                for row in run.engine.query(sql, [meant]).to_pylist():
+                for row in run.engine.rows(sql, [meant]):
                     self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
 
     def copy(self, store: Store, known: datetime, end: date, into: Store, named: set[str]) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property, partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +36,9 @@ _FEWEST = 2
 _SAMPLE = 100
 
 
-Results = Mapping[str, pa.Table]
+Result: TypeAlias = "pa.Table | Callable[[], pa.Table]"
+"""A result table, or what makes it once somebody asks for it."""
+Results = Mapping[str, Result]
 """Result tables by name."""
 
 
@@ -43,12 +47,19 @@ def results_of(settlement: Settlement, *only: str) -> Results:
 
     All that a run keeps, or `only` some of them and of those made on request.
     """
-    decoder = _Decoder(settlement)
-    return {
-        table.name: decoder.table(table.name, table.columns)
-        for table in (*RESULT_TABLES, *ON_REQUEST)
-        if table.name in (only or KEPT)
-    }
+    decoder, runner = _Decoder(settlement), settlement.runner
+    results: dict[str, Result] = {}
+    for table in (*RESULT_TABLES, *ON_REQUEST):
+        if table.name in (only or KEPT):
+            found = runner.arrow(f"SELECT {', '.join(table.columns)} FROM {table.name}")
+            decode = partial(decoder.table, table.name, table.columns, found)
+            # What is wide may not fit, and is refused while the settlement can still be.
+            results[table.name] = decode if runner.is_narrow else decode()
+    return results
+
+
+_EMPTY: dict[str, pa.Table] = {}
+"""The result tables without rows, by name: always the same."""
 
 
 def load_results(groups: Sequence[Results], engine: DuckDB) -> None:
@@ -56,13 +67,16 @@ def load_results(groups: Sequence[Results], engine: DuckDB) -> None:
 
     Raises Refused where an amount does not fit the decimals of the others.
     """
-    for name in groups[0]:
-        engine.show(name, _as_one(name, [results[name] for results in groups]))
+    for name, result in groups[0].items():
+        one = len(groups) == 1
+        engine.show(name, result if one else _as_one(name, [_made(g[name]) for g in groups]))
+
+
+def _made(result: Result) -> pa.Table:
+    return result if isinstance(result, pa.Table) else result()
 
 
 def _as_one(name: str, tables: Sequence[pa.Table]) -> pa.Table:
-    if len(tables) == 1:
-        return tables[0]
     try:
         found = pa.concat_tables(with_common_decimals([_as_text(table) for table in tables]))
     except pa.ArrowInvalid as error:
@@ -81,20 +95,35 @@ class _Decoder:
     """The way back from codes and whole numbers."""
 
     def __init__(self, settlement: Settlement):
-        self.settlement = settlement
         self.codes: Codes = settlement.codes
-        texts = pa.array(self.codes.texts, pa.string())
-        order = pc.sort_indices(texts)
-        self.texts = texts.take(order)
-        """All texts in their order."""
-        self.places = np.empty(len(order), np.int32)
-        """The place there of the text of each code."""
-        self.places[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         self.scales = decimals_of(settlement)
 
-    def table(self, name: str, columns: Mapping[str, str]) -> pa.Table:
-        """Return a result table."""
-        found = self.settlement.runner.arrow(f"SELECT {', '.join(columns)} FROM {name}")
+    @cached_property
+    def _order(self) -> pa.Array:
+        """The codes in the order of their texts."""
+        return pc.sort_indices(pa.array(self.codes.texts, pa.string()))
+
+    @cached_property
+    def texts(self) -> pa.Array:
+        """All texts in their order."""
+        return pa.array(self.codes.texts, pa.string()).take(self._order)
+
+    @cached_property
+    def places(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """The place there of the text of each code."""
+        places = np.empty(len(self._order), np.int32)
+        places[self._order.to_numpy()] = np.arange(len(self._order), dtype=np.int32)
+        return places
+
+    def table(self, name: str, columns: Mapping[str, str], found: pa.Table) -> pa.Table:
+        """Return a result table, of which the columns were `found` as codes."""
+        if found.num_rows:
+            return self._table(name, columns, found)
+        if name not in _EMPTY:
+            _EMPTY[name] = self._table(name, columns, found)
+        return _EMPTY[name]
+
+    def _table(self, name: str, columns: Mapping[str, str], found: pa.Table) -> pa.Table:
         read = {
             column: self._read(kind, found.column(place).combine_chunks())
             for place, (column, kind) in enumerate(columns.items())

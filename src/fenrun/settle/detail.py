@@ -20,7 +20,7 @@ from fenrun.book.as_codes import book_of
 from fenrun.credit.crediting import bases_of
 from fenrun.credit.stored_charges import StoredCharges
 from fenrun.earn.calendar import charged
-from fenrun.engine.codes import month_number, unscaled
+from fenrun.engine.codes import day_number, month_number, unscaled
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.plan.rows import Plan
@@ -39,6 +39,7 @@ WHERE l.plan = ? AND l.component = ? AND c.payee = ? AND c.month >= ? AND c.mont
 GROUP BY c.customer, c.excluded_by, c.baseline_period"""
 _OF_RATE = ("currency", "month", "day", "rate", "period", "given_by")
 _RATES = "SELECT currency, per, month, day, rate, period, given_by FROM rates WHERE to_currency = ?"
+_FIRST_LABELLED = "SELECT party, min(valid_from) FROM labels WHERE label = ? GROUP BY party"
 _CREDITS = """
 SELECT g.group_id, c.party, c.role, c.kind, g.month, c.share, c.customer, c.clause, c.via,
        c.customer_link, c.link
@@ -82,6 +83,13 @@ class Detail:
             )
         ]
         return most_credited_first(rows)
+
+    def labelled(self, label: str, start: date, end: date) -> list[str]:
+        """Return what has a label for the first time from `start` up to, not including, `end`."""
+        rows = self.settling.runner.rows(_FIRST_LABELLED, [self.settling.codes.of(label)])
+        days = (day_number(start), day_number(end))
+        found = (self.settling.codes.text(one) for one, day in rows if days[0] <= day < days[1])
+        return sorted(name for name in found if name)
 
     def load_credits(self, plan: str, parties: Sequence[str]) -> None:
         """Make the tables `detail_credits`, what the parties are credited, and `detail_groups`.
@@ -159,7 +167,8 @@ def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterato
         near = near_accounts(charges, book, with_those_below(book, payees))
         charges = charges.of(near)
         charges.load("near_charges")
-        if not has_limits(plans):  # by which what one registers can refuse another's
+        by_label = any(c.counted_label for plan in plans for c in plan.components)
+        if not by_label and not has_limits(plans):  # by which one's links can refuse another's
             book = part_of_book(charges, book, near)
 
         def settle(runner: Runner) -> Detail:

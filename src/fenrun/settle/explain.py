@@ -8,6 +8,7 @@ it is closed; elsewhere, and for single charges, the steps of crediting run agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -49,7 +50,7 @@ _OF_CREDITS = """FROM coded_charges AS t
 JOIN groups AS g ON {same}
 JOIN detail_credits AS c ON c.group_id = g.group_id
 JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no{rates}
-WHERE c.party = ? AND c.role = ? AND c.month >= ? AND c.month <= ?"""
+WHERE c.party = ? AND c.role = ? AND {counts}"""
 _RATES = """
 LEFT JOIN detail_rates AS r ON r.currency = s.BillingCurrency AND r.{on} = g.{on}"""
 _CONVERTED = """
@@ -76,7 +77,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     Raises Refused where the run has no such line.
     """
     engine, as_of = run.engine, run.as_of
-    earnings = engine.query(_EARNINGS, [line_id]).to_pylist()
+    earnings = engine.rows(_EARNINGS, [line_id])
     if not earnings:
         raise refused("line-unknown", Place(line_id), line=line_id, period=run.period.key)
     line, clauses = earnings[0], clauses_of(run)
@@ -102,6 +103,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "counted": _sum(customers, "counted"),
         **({"converted": converted} if converted else {}),
         "excluded": _excluded(customers, clauses, plan),
+        "weights": _weights(run, line, clauses),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
         "reads_by": line["reads_by"],
         "reads_name": own.by_name if own else "",
@@ -146,7 +148,7 @@ def _clause_if_any(clauses: Clauses, plan: str, rule: str) -> dict[str, Any] | N
 def _bands_by_unit(run: Run, line: Row) -> dict[str, list[dict[str, Any]]]:
     key = [line["plan_id"], line["component"], line["payee"], line["period"]]
     bands: dict[str, list[dict[str, Any]]] = {}
-    for tier in run.engine.query(_TIERS, key).to_pylist():
+    for tier in run.engine.rows(_TIERS, key):
         bands.setdefault(tier["unit"], []).append(_band(tier))
     return bands
 
@@ -259,6 +261,17 @@ def _excluded(customers: Sequence[Row], clauses: Clauses, plan: str) -> list[dic
     ]
 
 
+def _weights(run: Run, line: Row, clauses: Clauses) -> list[dict[str, Any]]:
+    """Return by which clauses what is credited counts more or less than once."""
+    plan, component = line["plan_id"], line["component"]
+    found = next(one for one in run.plans if one.id == plan).weights
+    return [
+        {**_clause(clauses[plan, one.rule_id]), "weight": plain(one.weight, 0)}
+        for one in found
+        if one.component == component
+    ]
+
+
 def _baseline(row: Row) -> dict[str, Any]:
     return {
         "customer": row["customer"],
@@ -303,7 +316,7 @@ def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
     if not is_of_close or not run.engine.has(LINE_CUSTOMERS.name):
         return None
     key = [line["plan_id"], line["component"], line["payee"], line["period"]]
-    return most_credited_first(run.engine.query(_RECORDED, key).to_pylist())
+    return most_credited_first(run.engine.rows(_RECORDED, key))
 
 
 def _charges(
@@ -312,10 +325,11 @@ def _charges(
     """Return the charges of a line, largest first, and what of all of them is converted."""
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
     detail.load_credits(line["plan_id"], [line["payee"]])
-    present = engine.columns("near_charges")
-    charged = f"t.a{detail.charges.bases.index(_component(run, line).basis)}"
+    present, own = engine.columns("near_charges"), _component(run, line)
+    counts, values = _counting(detail, own, present, (start, end))
+    charged = f"t.a{detail.charges.bases.index(own.basis)}"
     plan = next(plan for plan in run.plans if plan.id == line["plan_id"])
-    filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": ""}
+    filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
     if plan.converts:
         detail.load_rates()
         filled |= {"amount": f"{charged} * coalesce(r.rate, 1)", "rate": "r.rate"}
@@ -326,12 +340,26 @@ def _charges(
         order=ORDER if ORDER in present else "NULL",
         service="ServiceName" if "ServiceName" in present else "NULL",
     ).replace("s.NULL", "NULL")
-    months = [month_number(start), month_number(end) - (end.day == 1)]
-    asked = [line["payee"], line["role"], *months]
-    rows = engine.query(sql, [*asked, limit]).to_pylist()
+    asked = [line["payee"], line["role"], *values]
+    rows = engine.rows(sql, [*asked, limit])
     converted = _CONVERTED.format(**filled)
-    found = engine.query(converted, asked).to_pylist() if plan.converts else []
+    found = engine.rows(converted, asked) if plan.converts else []
     return [_charge(run, row) for row in rows], [_conversion(row) for row in found]
+
+
+def _counting(
+    detail: Detail, own: Component, present: Mapping[str, str], span: tuple[date, date]
+) -> tuple[str, list[Any]]:
+    """Return SQL of whether a credit counts in a line, and its values."""
+    start, end = span
+    months = [month_number(start), month_number(end) - (end.day == 1)]
+    if not own.counted_label:
+        return "c.month >= ? AND c.month <= ?", list[Any](months)
+    named = own.counted_column if own.counted_column in present else "NULL"
+    counts = f"""s.{named} IN (SELECT unnest(?)) AND c.month <= ?
+  AND (c.month >= ? OR s.{named} IN (SELECT unnest(?)))"""
+    before, during = (detail.labelled(own.counted_label, since, end) for since in (date.min, start))
+    return counts, [before, months[1], months[0], during]
 
 
 def _conversion(row: dict[str, Any]) -> dict[str, Any]:

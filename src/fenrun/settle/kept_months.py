@@ -45,8 +45,8 @@ def _columns(text: str) -> dict[str, str]:
 
 SUMS = {
     "performance_measures": _columns(
-        "plan component payee unit customer excluded_by: code; month column_no baselined: number;"
-        "amount charges: amount"
+        "plan component payee unit customer excluded_by: code;"
+        "month column_no baselined weight_no: number; amount charges: amount"
     ),
     "uncredited_sums": _columns(
         "plan account: code; month: number; reason: word; amount charges: amount"

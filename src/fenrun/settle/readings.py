@@ -36,6 +36,7 @@ _AMOUNTS = {
         "referenced tested: spend spend_before windowed by_other by_other_target",
         "referenced tested: times_other times_other_target",
         "windowed: amount",
+        "ranked: place",
         "named_measures: amount target",
         "tested: increment base measure reference times_measure times_reference",
         "tier_portions: base",
@@ -46,6 +47,7 @@ _AMOUNTS = {
     "rate": ("bands: rate rate_to", "slices: rate"),
     "flat": ("bands slices: flat",),
     "factor": ("bands factors: factor",),
+    "weight": ("weights: weight",),
     "portion": ("components totals_of referenced tested component_earnings: portion",),
     "limit": (
         "components totals_of groups_of referenced tested component_earnings: cap",
@@ -97,6 +99,7 @@ _CODES = frozenset(
         *("to_currency", "given_by"),
         *("plan", "crediting", "clause", "component", "other", "cap_of", "group_id", "rule"),
         *("like_plan", "like_component", "counted_plan", "counted_component", "excluded_by"),
+        "weighted_by",
         *("baseline", "baseline_period", "table_id", "times_table", "on_name", "by_name"),
         *("target", "compare_name", "times_name", "clawback_label", "name"),
         *("tax_figure", "form", "otherwise", "words", "times_words", "gate"),

@@ -252,7 +252,8 @@ def _is_small(plans: Sequence[Plan], largest: Decimal, scales: Scales) -> bool:
     measured amounts, of what plans name, and of steps: amounts in units of their last decimal.
     Products are wide amounts there (see runner.py), whatever their size.
     """
-    measured = max(Decimal(1), largest) * 10**scales.measure
+    most = max((one.weight for plan in plans for one in plan.weights), default=Decimal(1))
+    measured = max(Decimal(1), largest * max(Decimal(1), most)) * 10**scales.measure
     named = max([Decimal(1), *_amounts(plans)]) * 10**scales.limit
     return bool(max(measured, named) * 8 < _SAFE)
 
@@ -265,5 +266,5 @@ def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
             found += [c.cap, c.floor, c.minimum, c.up_to, c.counts_from, c.cap_rate]
             found.append(Decimal(c.portion_per))
         found += [group.cap for group in plan.groups]
-        found += [amount for pay in plan.pay for amount in (pay.draw, pay.minimum)]
+        found += [amount for pay in plan.pay_terms for amount in (pay.draw, pay.minimum)]
     return [abs(amount) for amount in found if amount is not None]

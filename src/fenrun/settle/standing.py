@@ -16,7 +16,7 @@ from fenrun.base.when import AsOf, Period
 from fenrun.book.as_codes import Book, book_of, shares_of
 from fenrun.book.as_of import Sources
 from fenrun.credit.stored_charges import Source, StoredCharges
-from fenrun.earn.earning import has_scope
+from fenrun.earn.earning import has_scope, reads_all_payees
 from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.runner import NUMBER, Bulk, Runner, SQLite
@@ -127,8 +127,8 @@ class Standing:
             return None
         if like.crediting.reads_purchases() or stored.source.only or (book and charges):
             return None
-        if has_scope(like.plans):
-            return None  # payees without a sum of their own
+        if has_scope(like.plans) or reads_all_payees(like.plans):
+            return None  # payees without a sum of their own, or with a place among all
         if book:
             return of_book(like, stored, (like.book, whole), book) if self._fits(book) else None
         span = (stored.start, stored.end)
@@ -226,7 +226,7 @@ class Standing:
 
 def earned_by_payee(run: Run) -> Earned:
     """Return what each payee earns in a run's period, by currency."""
-    found = run.engine.query("SELECT payee, plan_id, earned FROM statements").to_pylist()
+    found = run.engine.rows("SELECT payee, plan_id, earned FROM statements")
     currency_of = run.currency_of
     return sums_of(((row["payee"], currency_of[row["plan_id"]]), row["earned"]) for row in found)
 

@@ -276,11 +276,11 @@ def title_of(clauses: Clauses, plan: str, rule: str) -> dict[str, str]:
 
 def payees(engine: DuckDB) -> list[dict[str, Any]]:
     """Return everybody with a statement: payee, role, plan_id, credited, earned; largest first."""
-    found: list[dict[str, Any]] = engine.query("""
+    found: list[dict[str, Any]] = engine.rows("""
         SELECT payee, role, plan_id, sum(credited) AS credited, sum(earned) AS earned
         FROM statements
         GROUP BY payee, role, plan_id
-        ORDER BY earned DESC, credited DESC, payee, role""").to_pylist()
+        ORDER BY earned DESC, credited DESC, payee, role""")
     return found
 
 
@@ -300,15 +300,15 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     months = [run.period.span.start, run.period.span.end]
     clauses = clauses_of(run)
     clause_titles = {rule: title_of(clauses, plan, rule) for plan, rule in clauses}
-    credits = _by_owner(run, _CREDITS, [payee])
-    customers = _by_owner(run, _CUSTOMERS, [payee, crediting_plans(run.plans)])
-    not_counted = _by_owner(run, _NOT_QUALIFYING, [payee])
-    lines = _by_owner(run, _LINES, [payee])
-    payouts = _by_owner(run, _PAYOUTS, [payee, *months])
-    payments = _by_owner(run, _PAYMENTS, [payee, *months])
-    due_later = _by_owner(run, _DUE_LATER, [payee, run.period.span.end])
-    waiting = _by_owner(run, _WAITING, [payee])
-    funds = _by_owner(run, _FUNDS, [payee, *months])
+    credits = _by_owner(run, "statement_credits", _CREDITS, [payee])
+    customers = _by_owner(run, "credited", _CUSTOMERS, [payee, crediting_plans(run.plans)])
+    not_counted = _by_owner(run, "not_counted", _NOT_QUALIFYING, [payee])
+    lines = _by_owner(run, "statement_lines", _LINES, [payee])
+    payouts = _by_owner(run, "payouts", _PAYOUTS, [payee, *months])
+    payments = _by_owner(run, "payments", _PAYMENTS, [payee, *months])
+    due_later = _by_owner(run, "held_back", _DUE_LATER, [payee, run.period.span.end])
+    waiting = _by_owner(run, "waiting", _WAITING, [payee])
+    funds = _by_owner(run, "funds", _FUNDS, [payee, *months])
     booked = _booked_by_owner(run, payee)
     names = _names(run, payee)
     found: dict[str, list[Statement]] = {}
@@ -342,11 +342,18 @@ Owner = tuple[str, str]
 """A payee and a currency."""
 
 
-def _by_owner(run: Run, sql: str, values: list[Any]) -> dict[Owner, tuple[dict[str, Any], ...]]:
-    """Return rows by payee and currency: their own, else that of their plan."""
+def _by_owner(
+    run: Run, table: str, sql: str, values: list[Any]
+) -> dict[Owner, tuple[dict[str, Any], ...]]:
+    """Return rows by payee and currency: their own, else that of their plan.
+
+    None where a table has none to begin with.
+    """
     found: dict[Owner, list[dict[str, Any]]] = {}
+    if run.engine.is_empty(table):
+        return {}
     filled, currency_of = sql.format(currencies=run.plan_currencies), run.currency_of
-    for row in run.engine.query(filled, values).to_pylist():
+    for row in run.engine.rows(filled, values):
         currency = row.pop("currency", None) or currency_of[row["plan_id"]]
         found.setdefault((row.pop("payee"), currency), []).append(row)
     return {owner: tuple(rows) for owner, rows in found.items()}
@@ -362,7 +369,7 @@ def _booked_by_owner(run: Run, payee: str | None) -> dict[Owner, list[Difference
 
 def _names(run: Run, payee: str | None) -> dict[str, str]:
     sql = "SELECT party, name FROM parties WHERE party = coalesce(?, party)"
-    return {row["party"]: row["name"] for row in run.engine.query(sql, [payee]).to_pylist()}
+    return {row["party"]: row["name"] for row in run.engine.rows(sql, [payee])}
 
 
 def _line(clauses: Clauses, row: dict[str, Any]) -> Line:

@@ -108,6 +108,10 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
     below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in baselines), Decimal(0))
     if below:
         sentences.append(say("says-baseline", lang, amount=show(below), customers=len(baselines)))
+    if explained["weights"] and explained["counted"] != explained["credited"]:
+        joint = say("comma-of-weights", lang)
+        said = (f"{w['weight']} × {w['words']}" for w in explained["weights"])
+        sentences.append(say("says-weights", lang, words=joint.join(said)))
     if explained["excluded"] or below or explained["counted"] != explained["credited"]:
         sentences.append(say("says-counted", lang, amount=show_text(explained["counted"])))
     if explained["charges_differ"]:
@@ -201,6 +205,8 @@ def _reference_words(explained: Json, unit: Json, lang: str) -> list[str]:
         if explained["reads_by"] == "amount over":
             name = reading_words("gate-", "amount over", name, lang)
         sentences.append(say(key, lang, name=name, percent=percent, **read))
+    if explained["reads_by"] == "rank" and unit["read"]:
+        sentences.append(say("says-rank", lang, place=show(Decimal(unit["read"]), 0)))
     if unit["compared"]:
         as_growth = explained["reads_by"] == "growth" and unit["ratio"]
         sentences.append(

@@ -65,7 +65,7 @@ def _members(run: Run) -> dict[tuple[str, str, str, str], _Member]:
     """Return the members of all teams by payee, currency, member and role."""
     members: dict[tuple[str, str, str, str], _Member] = {}
     currency_of = run.currency_of
-    for row in run.engine.query(_MEMBERS).to_pylist():
+    for row in run.engine.rows(_MEMBERS):
         key = (row["payee"], currency_of[row["plan_id"]], row["member"], row["role"])
         members.setdefault(key, _Member(row["name"])).by_plan[row["plan_id"]] = row["amount"]
     return members

@@ -82,5 +82,5 @@ def compare_plans(store: Store, plans: tuple[Plan, Plan], period: Period) -> lis
     ]
     found: list[dict[str, Any]]
     run = settle_plans(store, beside, period)
-    found = run.engine.query(_DIFFERING.format(currencies=run.plan_currencies)).to_pylist()
+    found = run.engine.rows(_DIFFERING.format(currencies=run.plan_currencies))
     return found

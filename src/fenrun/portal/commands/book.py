@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
@@ -15,12 +14,12 @@ from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
 from fenrun.book.write import ended_link
-from fenrun.portal.commands.standing import standing_of
+from fenrun.portal.commands.questions import ask_what_if
 from fenrun.portal.models import Period
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
-from fenrun.settle.standing import Earned, earned_by_payee
 from fenrun.store.facts import Store
+from fenrun.whatif.open_period import EarnedWith, earned_with
 
 ROLE = "partner"
 """The role that requests and moves are about."""
@@ -77,27 +76,19 @@ def preview_move(
     if problems:
         raise Refused(problems)
     moved = ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)})
-    with standing_of(period) as standing:
-        change = standing.with_more(book=[moved])
-        before = earned_by_payee(standing.run)
-        concerned = {owner: e for owner, e in before.items() if change.concerns(owner[0])}
-        return _differences(concerned, change.earned())
+    return _differences(ask_what_if(period, earned_with, [moved]))
 
 
-def _differences(before: Earned, after: Earned) -> list[dict[str, Any]]:
+def _differences(earned: EarnedWith) -> list[dict[str, Any]]:
     """Return the payees whose amounts differ, who loses most of a currency first."""
-    nothing = Decimal(0)
-    more = {
-        owner: after.get(owner, nothing) - before.get(owner, nothing)
-        for owner in before.keys() | after.keys()
-    }
+    more = {owner: after - before for owner, (before, after) in earned.items()}
     changed = sorted((owner[1], less, owner) for owner, less in more.items() if less)
     return [
         {
             "payee": owner[0],
             "currency": currency,
-            "before": plain(before.get(owner, nothing)),
-            "after": plain(after.get(owner, nothing)),
+            "before": plain(earned[owner][0]),
+            "after": plain(earned[owner][1]),
             "more": plain(difference),
         }
         for currency, difference, owner in changed

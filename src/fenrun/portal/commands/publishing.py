@@ -12,11 +12,11 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
+from fenrun.closing.shown import digest_of
 from fenrun.portal import models
 from fenrun.portal.commands import unsettled, webhooks
 from fenrun.portal.commands.book import book_of
@@ -26,7 +26,7 @@ from fenrun.settle.brought import events_that_brought
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
 from fenrun.statement.rows import Owner, Statement, clauses_of, statements_of, title_of
-from fenrun.statement.run import Difference, Run
+from fenrun.statement.run import Run
 from fenrun.statement.team import teams_of
 from fenrun.store.facts import Store
 from fenrun.whatif.period_to_date import settle_to_date
@@ -51,12 +51,12 @@ SELECT c.currency, c.customer, c.role, c.party, coalesce(p.name, c.party) AS nam
        CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
        max(c.amount) AS amount, max(c.charges) AS charges,
        l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source,
-       max(l.link_id) AS link_id
+       coalesce(l.type, '') AS type, max(l.link_id) AS link_id
 FROM direct AS c
 LEFT JOIN parties AS p ON p.party = c.party
 LEFT JOIN links_as_of AS l ON l.link_id = c.link_id
 GROUP BY c.currency, c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to,
-         l.source
+         l.source, l.type
 ORDER BY c.customer, c.currency, c.role, amount DESC, c.party
 """
 _CREDITED_TO_OTHERS = """
@@ -182,7 +182,7 @@ def _credited_to_others(run: Run) -> dict[Owner, Rows]:
     Never to whom.
     """
     found: defaultdict[Owner, Rows] = defaultdict(list)
-    for row in run.engine.query(_CREDITED_TO_OTHERS).to_pylist():
+    for row in run.engine.rows(_CREDITED_TO_OTHERS):
         owner = (row.pop("payee"), row.pop("currency"))
         texts = _texts(row)
         for key in ("since", "until"):
@@ -190,11 +190,6 @@ def _credited_to_others(run: Run) -> dict[Owner, Rows]:
                 texts[key] = str(texts[key])
         found[owner].append(texts)
     return found
-
-
-def digest_of(booked: Sequence[Difference]) -> str:
-    """Return a short name of the differences that a period books."""
-    return short(digest("posted", [repr(difference) for difference in booked]))
 
 
 def month_after(period: Period) -> Period:
@@ -293,7 +288,7 @@ def _empty_statements(run: Run, owners: Iterable[Owner]) -> dict[Owner, Statemen
     missing = sorted(owners)
     if not missing:
         return {}
-    parties = run.engine.query("SELECT party, name FROM parties").to_pylist()
+    parties = run.engine.rows("SELECT party, name FROM parties")
     names = {row["party"]: row["name"] for row in parties}
     return {
         (payee, currency): Statement(
@@ -358,7 +353,7 @@ def _roles_of(statement: Statement) -> str:
 
 
 def _crediting(store: Store, run: Run) -> list[models.Crediting]:
-    rows = run.engine.query(_CREDITING.format(currencies=run.plan_currencies)).to_pylist()
+    rows = run.engine.rows(_CREDITING.format(currencies=run.plan_currencies))
     linked = [row for row in rows if row["link_id"] is not None]
     imports = store.imports("book", run.as_of.known)
     events = events_that_brought(store, imports, "links", linked, KEYS)

@@ -18,21 +18,22 @@ from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
 from fenrun.closing.keys import known_keys
+from fenrun.closing.shown import summary_of
 from fenrun.portal.access.authority import is_unchanged
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import closing, unsettled
 from fenrun.portal.commands.publishing import months_of
-from fenrun.portal.commands.statements import run_of
+from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Period, Statement
 from fenrun.portal.pages.charts import Link
-from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
 TOP = 13
 """Payees that are shown one by one: so many of the largest a vendor knows by name."""
 _PAYEES_OF_FLOW = 9
 _DIFFERENCES_SHOWN = 200
+_LEDGER = "FROM ledger"
 _FLOW = """
 SELECT c.role, c.via, coalesce(p.name, c.payee) AS name, sum(c.amount) AS amount
 FROM credited AS c
@@ -152,17 +153,17 @@ def _totals_of(statements: list[Statement]) -> dict[str, Any]:
 
 def _of_run(shown: Period) -> dict[str, Any]:
     """Return what the run of a period says besides its statements."""
-    with run_of(shown) as run:
-        ledger = run.engine.table("ledger").to_pylist()
-        return {
-            "problems": _in_words(run.problems),
-            "booked": run.booked[:_DIFFERENCES_SHOWN],
-            "booked_count": len(run.booked),
-            "totals": [
-                {"currency": run.currency_of[row["plan_id"]]} | _with_texts(row) for row in ledger
-            ],
-            "flows": _flows(run),
-        }
+    said = ask_run(shown, summary_of, (_LEDGER, _FLOW))
+    ledger, flows = said.rows
+    return {
+        "problems": _in_words(said.problems),
+        "booked": said.booked[:_DIFFERENCES_SHOWN],
+        "booked_count": len(said.booked),
+        "totals": [
+            {"currency": said.currency_of[row["plan_id"]]} | _with_texts(row) for row in ledger
+        ],
+        "flows": _flows(flows),
+    }
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
@@ -173,14 +174,14 @@ def _with_texts(row: dict[str, Any]) -> dict[str, Any]:
     return {key: plain(v) if isinstance(v, Decimal) else v for key, v in row.items()}
 
 
-def _flows(run: Run) -> Flows:
+def _flows(rows: list[dict[str, Any]]) -> Flows:
     """Return, by role, through what the period's spend came to whom: largest role first.
 
     Association, registered order, resource; the largest payees one by one. A role to which spend
     comes in one way only has nothing to show.
     """
     by_role: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in run.engine.query(_FLOW).to_pylist():
+    for row in rows:
         by_role[row["role"]].append(row)
     roles = sorted(by_role, key=lambda role: -_sum(row["amount"] for row in by_role[role]))
     return [

@@ -35,7 +35,6 @@ from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
 from fenrun.statement.payment_tables import payment_tables
-from fenrun.statement.rows import statement_of
 from fenrun.statement.sentences import in_words
 
 _OFFERED = [found for found in FORMATS.values() if found.name != "json"]
@@ -161,9 +160,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
     written = next((found for found in _OFFERED if found.name == kind), None)
     if written is None:
         raise Http404
-    with statements.run_of(statement.period) as run:
-        full = statement_of(run, statement.payee)
-    content = written.write(full, lang())
+    content = statements.written(statement, written.name, lang())
     return _download(f"{name}.{written.extension}", content, written.media_type)
 
 
@@ -225,5 +222,13 @@ def crediting(request: HttpRequest) -> HttpResponse:
         "customers": customers,
         "months": dict(months),
         "parties": list(dict.fromkeys((row.party, row.name) for row in rows)),
+        "came_about": _came_about,
     }
     return render(request, "crediting.html", shown)
+
+
+def _came_about(row: Crediting) -> str:
+    """Return how a link came about: by a sign-up link, a consent, an order, or the vendor."""
+    if row.type in ("sign-up", "registration"):
+        return row.type
+    return "consent" if row.source.startswith("request-") else "entered"

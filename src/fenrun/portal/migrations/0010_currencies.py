@@ -16,7 +16,7 @@ def _of_period(apps: Any, editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("portal", "0007_events_in_the_log")]
+    dependencies = [("portal", "0009_delivery_decisions")]
 
     operations = [
         migrations.RemoveConstraint("Statement", "statement_once"),
