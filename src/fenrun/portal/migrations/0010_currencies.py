@@ -27,6 +27,14 @@ class Migration(migrations.Migration):
             "currency",
             models.CharField(max_length=200, help_text="Those of its statements, in their order."),
         ),
+        migrations.AlterField(
+            "Statement",
+            "rank",
+            models.IntegerField(
+                help_text="Place among the period's statements by currency, what is earned, and "
+                "credited."
+            ),
+        ),
         migrations.RunPython(_of_period, migrations.RunPython.noop),
         migrations.AddConstraint(
             "Statement",
