@@ -36,7 +36,7 @@ class NoticePage(Paged):
 
 
 class LinkIn(Schema):
-    """Whose sign-up link is made."""
+    """A partner of whom a sign-up link is made."""
 
     party: str = Field(max_length=200)
 
