@@ -42,7 +42,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a run says besides its statements."""
+    """The rest of what a run says, besides its statements."""
 
     problems: tuple[Problem, ...]
     booked: tuple[Difference, ...]
