@@ -10,4 +10,6 @@ is approved, and covers nothing that it does not name; a list price is one price
 - `from_focus`: agreements from the FOCUS dataset ContractCommitment.
 - `limits`: floors and grants as they are written: a part of another cost, or a price of one unit.
 - `as_of`: the terms as last known, and what is wrong with them as a whole.
+- `in_plans`: what plans ask of terms, as conditions; `derived_figures`: what they count from
+  agreements, by `over_time`.
 """
