@@ -5,6 +5,9 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 INSTALL ?= $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
+# Else each of the many processes compiles all modules anew, three seconds a process.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo serve test pytest nightly mutants lint lock docs clean
 
 # Python compiles a module when it is first read; most modules of the dependencies never are.

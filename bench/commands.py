@@ -21,6 +21,7 @@ from bench import (
     portal,
     portal_start,
     rate_variants,
+    signin,
     work,
     worlds,
 )
@@ -267,6 +268,40 @@ def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> N
     """
     steps = readers + 12
     _show(steps, json_, partial(portal.run_on, workspace.path, readers, seconds))
+
+
+@command.command(name="signin")
+@click.argument("workspace", type=WORKSPACE)
+@click.option(
+    "--askers",
+    type=click.IntRange(1, signin.MOST_ASKERS),
+    default=signin.MOST_ASKERS,
+    show_default=True,
+    help="How many partners estimate at once.",
+)
+@click.option(
+    "--idle",
+    type=click.IntRange(0, signin.MOST_IDLE),
+    default=signin.MOST_IDLE,
+    show_default=True,
+    help="How many connections ask for nothing.",
+)
+@click.option(
+    "--seconds",
+    type=click.IntRange(1, signin.MOST_SECONDS),
+    default=20,
+    show_default=True,
+    help="For how many seconds.",
+)
+@as_json
+def bench_signin(workspace: Store, askers: int, idle: int, seconds: int, json_: bool) -> None:
+    """Measure how long signing in takes while partners estimate additional sales.
+
+    A demo WORKSPACE (fenrun demo) is served on this machine. The floor is signing in while nobody
+    else asks.
+    """
+    work = partial(signin.run_on, workspace.path, askers, idle, seconds)
+    _show(14, json_, lambda step: work(step=step))
 
 
 @command.command(name="guard")

@@ -38,8 +38,8 @@ def run(rows: int, lines: int, step: Step = no_step) -> dict[str, Any]:
         store, _ = worlds.import_month(Path(scratch), rows)
         settle_period(store, worlds.PERIOD)
         took_up, settled = timing.timed(partial(settle_period, store, worlds.PERIOD))
-        listed = settled.run.engine.query(_LINES).to_pylist()
-        largest = settled.run.engine.query(_LARGEST).to_pylist()[0]["payee"]
+        listed = settled.run.engine.rows(_LINES)
+        largest = settled.run.engine.rows(_LARGEST)[0]["payee"]
         by_hand = DuckDB()
         load_charges(by_hand, "charges", store.imports("charges"))
         explained_line = partial(_explained, settled.run, by_hand)

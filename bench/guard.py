@@ -41,7 +41,7 @@ def run(rows: int, repeats: int = 0, step: Step = no_step) -> dict[str, dict[str
         facts, engine = facts_as_of(store, worlds.KNOWN), Counted(folder)
         settled = facts.settle(worlds.PERIOD, worlds.KNOWN, engine=engine)
         found["month"] = engine.work_done()
-        line = engine.query(_LINE).to_pylist()[0]["line_id"]
+        line = engine.rows(_LINE)[0]["line_id"]
         engine.work_done()
         explain(settled, line)
         found["explain"] = engine.work_done()

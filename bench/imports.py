@@ -81,7 +81,7 @@ def _import(path: str, small: str) -> Took:
             took, _ = timing.timed(partial(import_file, store, file, worlds.KNOWN))
         engine = DuckDB()
         load_charges(engine, "charges", store.imports("charges"))
-        (there,) = engine.query(_BILLED).to_pylist()
+        (there,) = engine.rows(_BILLED)
     if (there["rows"], there["billed"]) != _rows_and_billed(Path(path).with_suffix(".parquet")):
         raise AssertionError(f"{path} was imported with {there}")
     return took

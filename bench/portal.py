@@ -13,7 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -41,6 +42,16 @@ def run_on(workspace: Path, readers: int, seconds: int, step: Step = no_step) ->
 
     Returns what `run` does. Raises Refused for a workspace that is not a demo's.
     """
+    who = prepared(workspace, readers, step)
+    with served(workspace) as address:
+        return run(address, who, seconds, step)
+
+
+def prepared(workspace: Path, readers: int, step: Step = no_step) -> list[Reader]:
+    """Bring a demo workspace's portal up to date. Return its largest partners, with accounts.
+
+    Raises Refused for a workspace that is not a demo's.
+    """
     from fenrun.portal import serve
 
     if not (workspace / "demo.json").is_file():
@@ -48,6 +59,12 @@ def run_on(workspace: Path, readers: int, seconds: int, step: Step = no_step) ->
     password = secrets.token_urlsafe(12)
     serve.prepare(workspace, step)
     accounts = serve.reader_accounts(readers, password)
+    return [Reader(name, password, pages) for name, pages in accounts]
+
+
+@contextmanager
+def served(workspace: Path) -> Iterator[str]:
+    """Serve a workspace on this machine, in a process of its own. Gives its address."""
     with subprocess.Popen(
         [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", "0"],
         stdout=subprocess.PIPE,
@@ -60,8 +77,7 @@ def run_on(workspace: Path, readers: int, seconds: int, step: Step = no_step) ->
                 for line in server.stdout or ()
                 if (found := re.search(r"http://[\w.:]+", line))
             )
-            who = [Reader(name, password, pages) for name, pages in accounts]
-            return run(address, who, seconds, step)
+            yield address
         finally:
             server.terminate()
 
@@ -84,7 +100,7 @@ def run(
         )
     took: list[float] = []
     failed: list[int] = []
-    sessions = [_signed_in(where.hostname or "", where.port or 80, who) for who in readers]
+    sessions = [signed_in(where.hostname or "", where.port or 80, who) for who in readers]
     end = time.perf_counter() + seconds
 
     def read(who: Reader, cookie: str) -> None:
@@ -120,7 +136,7 @@ def run(
     }
 
 
-def _signed_in(host: str, port: int, who: Reader) -> str:
+def signed_in(host: str, port: int, who: Reader) -> str:
     """Sign in as a browser does; gives the session's cookie."""
     connection = HTTPConnection(host, port, timeout=60)
     connection.request("GET", "/account/login/")

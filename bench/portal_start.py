@@ -78,7 +78,7 @@ def _settle(workspace: str, months: int) -> tuple[Took, Decimal]:
     def settle() -> None:
         for month in parse_period(str(YEAR)).months[:months]:
             run = settle_workspace(store, parse_period(month)).run
-            earned.append(run.engine.query(_EARNED).to_pylist()[0]["earned"])
+            earned.append(run.engine.rows(_EARNED)[0]["earned"])
 
     took, _ = timing.timed(settle)
     return took, sum(earned, Decimal(0))

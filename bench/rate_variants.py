@@ -59,7 +59,7 @@ def run(rows: int, count: int, repeats: int = 1, step: Step = no_step) -> dict[s
         "rows": rows,
         "customers": Size.of(rows).customers,
         "variants": count,
-        "lines": together.engine.query(_LINES).to_pylist()[0]["lines"],
+        "lines": together.engine.rows(_LINES)[0]["lines"],
         **timing.medians("one_run", alone),
         **timing.medians("one_pass", passes),
         **timing.medians("pass_over_kept", again),
@@ -82,7 +82,7 @@ def variant(plan: Plan, number: int) -> Plan:
 
 def _earned(run: Run) -> dict[str, Decimal]:
     """Return what each plan earns."""
-    return {row["plan_id"]: row["earned"] for row in run.engine.query(_EARNED).to_pylist()}
+    return {row["plan_id"]: row["earned"] for row in run.engine.rows(_EARNED)}
 
 
 def _summed(table: pa.Table) -> dict[str, Decimal]:

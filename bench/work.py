@@ -58,9 +58,10 @@ class _Connection:
         self._connection, self._work = connection, work
 
     def execute(self, *given: Any) -> Any:
-        rows = self._connection.execute(*given).fetchall()  # only what is fetched has been read
-        self._count()
-        return _Result(rows=rows)
+        done = self._connection.execute(*given)
+        result = _Result(rows=done.fetchall(), description=done.description)
+        self._count()  # only what is fetched has been read
+        return result
 
     def sql(self, query: str, params: Any = None) -> Any:
         table = self._connection.sql(query, params=params or []).to_arrow_table()
@@ -80,6 +81,7 @@ class _Connection:
 @dataclass(frozen=True)
 class _Result:
     rows: Any = None
+    description: Any = None
     table: Any = None
 
     def fetchall(self) -> Any:

@@ -25,13 +25,17 @@ from fenrun.cli import COMMANDS, module_of
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.text import PlanText
 from fenrun.tables.layout import Layout
+from fenrun.terms.policy_text import PolicyText
 from fenrun.terms.read import LAYOUT as TERMS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs/reference"
+TEXTS = {"plan": PlanText, "terms": PolicyText}
+"""What people write in YAML, by the room that reads it."""
 SCHEMAS = {
-    "en": ROOT / "src/fenrun/plan/schema.json",
-    "zh-CN": ROOT / "src/fenrun/plan/schema.zh-CN.json",
+    (room, lang): ROOT / f"src/fenrun/{room}/{name}"
+    for room in TEXTS
+    for lang, name in (("en", "schema.json"), ("zh-CN", "schema.zh-CN.json"))
 }
 _BENCH_TABLE = ("<!-- measured -->", "<!-- end -->")
 _GENERATED = "Made by `make docs` from the code; a test holds them equal.\n"
@@ -41,7 +45,8 @@ def pages() -> dict[str, str]:
     """Return the pages made from the code alone, by their path below docs."""
     return {
         "reference/commands.md": commands_page(),
-        "reference/plan-keys.md": plan_page(),
+        "reference/plan-keys.md": keys_page(PlanText, "plan"),
+        "reference/policy-keys.md": keys_page(PolicyText, "policy"),
         "reference/columns.md": columns_page(),
     }
 
@@ -81,13 +86,14 @@ def _parameter(param: click.Parameter) -> str:
     return f"- `{param.human_readable_name}`"
 
 
-def plan_page() -> str:
-    """Return the page of every key of a plan, in both languages."""
-    return "\n".join([f"# Plan keys\n\n{_GENERATED}", *_keys_of(PlanText, "plan", set())])
+def keys_page(model: type[BaseModel], name: str) -> str:
+    """Return the page of every key of a plan or policy, in both languages."""
+    title = f"# {name.capitalize()} keys\n\n{_GENERATED}"
+    return "\n".join([title, *_keys_of(model, name, set())])
 
 
 def _keys_of(model: type[BaseModel], path: str, seen: set[type]) -> list[str]:
-    """Return the section of a part of the plan, then those of the parts below it, each once."""
+    """Return the section of a part of a text, then those of the parts below it, each once."""
     seen.add(model)
     said = catalogue("keys.yaml")[model.__name__]
     rows = [f"## {path}\n\n{inspect.getdoc(model)}\n\n{said['zh-CN']}\n"]
@@ -157,14 +163,15 @@ def _joined(texts: Iterable[str]) -> str:
     return ", ".join(texts)
 
 
-def schema(lang: str) -> str:
-    """Return a JSON Schema that completes plans in an editor, its descriptions in a language.
+def schema(room: str, lang: str) -> str:
+    """Return a JSON Schema that completes a room's text in an editor, described in a language.
 
     Values are text, as people write.
     """
-    made = PlanText.model_json_schema(by_alias=True)
-    for name, said in catalogue("keys.yaml").items():
-        _describe(made if name == PlanText.__name__ else made["$defs"][name], said, lang)
+    made = TEXTS[room].model_json_schema(by_alias=True)
+    said = catalogue("keys.yaml")
+    for name, part in {TEXTS[room].__name__: made, **made["$defs"]}.items():
+        _describe(part, said[name], lang)
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", **_loosened(made)}
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
@@ -289,8 +296,8 @@ def main() -> None:
     (REFERENCE / "bench.svg").write_text(chart(), "utf-8")
     for path, text in pages().items():
         (ROOT / "docs" / path).write_text(text, "utf-8")
-    for lang, path in SCHEMAS.items():
-        path.write_text(schema(lang), "utf-8")
+    for made_for, path in SCHEMAS.items():
+        path.write_text(schema(*made_for), "utf-8")
     (REFERENCE / "errors.md").write_text(gallery.page(), "utf-8")
 
 

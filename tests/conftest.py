@@ -9,59 +9,67 @@ Tests that share what is slow to build (a cluster, a database server) are one wo
 from __future__ import annotations
 
 import os
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
-_SHARED = (
-    "engine/test_spark",
-    "closing/test_agreed",
-    "closing/test_closing",
-    "portal/test_chain",
-    "statement/test_golden",
-    "test_wheel",
-)
-"""Files whose tests share a fixture of the whole file."""
-
-
 _LONG = (
-    "test_the_commands_of_closing_run",
     "test_killed_at_any_point",
-    "test_what_is_kept_changes_nothing",
-    "test_parts_put_together_are_the_whole",
-    "test_closed_statements_and_their_differences",
     "test_engine_and_auditor_agree",
+    "test_the_commands_of_closing_run",
+    "test_what_must_hold_of_a_settlement",
+    "test_closed_statements_and_their_differences",
+    "test_more_facts_are_settled",
+    "test_made_up_requests",
+    "test_the_portal_shows",
+    "test_the_tutorial_runs",
     "test_no_job_takes_more_work",
-    "test_random_worlds",
+    "test_the_reference_names_everything",
+    "test_modules_are_tidy",
 )
-"""Tests of half a minute and more: begun last, they would keep one worker while others are idle."""
+"""Tests of ten seconds and more: begun last, they would keep one worker while others are idle."""
 
 
-class _BySharedFixture(LoadScopeScheduling):
-    """Gives a worker one test after the other, but all that share a fixture to the same worker.
+_FOLDER = Path(__file__).parent
+_OF_THE_GALLERY = ("errors/test_gallery.py", "portal/test_running.py", "portal/test_budgets.py")
+"""Files whose tests share the gallery's workspaces, and its portal in their own process."""
+
+
+@cache
+def _shares_a_fixture(file: str) -> bool:
+    """Whether tests of a file share a fixture of the whole file."""
+    return 'scope="module"' in (_FOLDER / file).read_text("utf-8")
+
+
+class _ByWhatIsShared(LoadScopeScheduling):
+    """Gives a worker one test after the other, but all that share something to the same worker.
 
     Marks of `--dist loadgroup` do nothing here: xdist 3.8 writes them into the node's id, which
     pytest 9.2 no longer reads from there.
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, test = nodeid.partition(".py::")
+        file, _, test = nodeid.partition("::")
         file = file.removeprefix("tests/")
-        if file in _SHARED:
-            return file
         if file.startswith("portal/"):
             database = next((d for d in ("sqlite", "postgresql") if f"[{d}" in test), "")
-            return f"portal on {database}" if database else nodeid
-        return nodeid
+            if database:
+                return f"portal on {database}"
+        if file in _OF_THE_GALLERY:
+            return "gallery"
+        return file if _shares_a_fixture(file) else nodeid
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.name.startswith(_LONG))
+    """Put what is long first, the longest before the others."""
+    items.sort(key=lambda item: [not item.name.startswith(name) for name in _LONG])
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
-    return _BySharedFixture(config, log)
+    return _ByWhatIsShared(config, log)
 
 
 settings.register_profile(

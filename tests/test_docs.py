@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +19,20 @@ from fenrun.book.read import COLUMNS, book_from
 from fenrun.cli import COMMANDS
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import load_plan, read_plan
+from fenrun.settle.imports import import_file
+from fenrun.store.facts import Store
 from fenrun.tables.records import read_tables, yaml_tables
+from fenrun.terms.policy import read_policy
 from fenrun.terms.read import LAYOUT as TERMS
 from fenrun.whatif.cases import Outcome, run_cases
+from fenrun.world.make import make_world
 from tests.command import fenrun
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
-PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("book", "terms")]
+PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("approvals", "book", "terms")]
 
 
 @dataclass(frozen=True)
@@ -133,8 +138,10 @@ def _assert_shown(shown: str, printed: str) -> None:
 
 
 def test_the_commands_of_closing_run(tmp_path: Path) -> None:
-    """Every shell line of the page, in its order, on a small demo workspace."""
-    assert fenrun("demo", tmp_path / "demo-workspace", "--rows", 6_000, "--json").code == 0
+    """Every shell line of the page, in its order, on a small demo world that is not settled yet."""
+    store = Store(tmp_path / "demo-workspace")
+    for path, day in make_world(tmp_path / "files", 6_000, 1, late=True).files:
+        import_file(store, path, datetime.combine(day, time()))
     blocks = _texts(DOCS / "how-to/closing.md", "sh")
     assert len("".join(blocks).splitlines()) >= 10
     for block in blocks:
@@ -184,6 +191,11 @@ def test_the_tables_of_the_terms_page_are_read(tmp_path: Path) -> None:
         assert not problems and all(rows.values())
 
 
+def test_the_policy_of_the_approvals_page_is_read() -> None:
+    (text,) = _texts(DOCS / "how-to/approvals.md", "yaml")
+    assert len(read_policy(text, "approvals.md").text.steps) == 3
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_and_links_exist(page: Path) -> None:
     text = page.read_text("utf-8")
@@ -219,5 +231,5 @@ def test_a_message_that_names_a_page_finds_its_answer_there() -> None:
     known = {key for part in parts for key in part.get("properties", {})} - {"en", "zh-CN"}
     assert not {key for key in known if f"- `{key}`" not in keys}
     conditions = (DOCS / "how-to/conditions.md").read_text("utf-8")
-    forms = ("starts with", "is missing", "is present", "is held", "below", "within", "not in")
+    forms = ("starts with", "is missing", "is held", "below", "within", "not in", "no purchase in")
     assert not [form for form in forms if form not in conditions]

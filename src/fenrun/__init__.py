@@ -5,6 +5,7 @@ cent and explained to the line. Facts are never edited, so the same facts and pl
 same run. The names below are what other programs may rely on.
 """
 
+from decimal import DefaultContext, getcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,13 @@ __all__ = [
     "settle",
     "settle_workspace",
 ]
+
+DefaultContext.prec = getcontext().prec = 100
+"""Digits of a Decimal: sums of amounts stay exact, in threads that begin later too.
+
+By default what has over 28 digits is rounded, and a total of 11 digits before the point and 18
+after it has 29.
+"""
 
 _ROOMS = {
     "AsOf": "fenrun.base.when",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, getcontext
@@ -16,7 +17,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from fenrun.book.rows import Figure, Label, Link, Party
+from fenrun.book.rows import Figure, Label, Link, Party, Rate
 from fenrun.plan.rows import Band, Component, Gate, Plan
 from tests.auditor import agreed
 
@@ -88,7 +89,7 @@ class Book:
     def __init__(self, facts: list[tuple[datetime, Any]], terms: agreed.Rows = ()):
         self.terms = terms
         links = self._latest([(k, f) for k, f in facts if isinstance(f, Link)], lambda f: f.link_id)
-        self.links = [x for x in links if x.valid_from < x.valid_to]
+        self._hold([x for x in links if x.valid_from < x.valid_to])
         self.labels = self._latest(
             [(k, f) for k, f in facts if isinstance(f, Label)],
             lambda f: (f.party, f.label, f.valid_from),
@@ -97,19 +98,33 @@ class Book:
             [(k, f) for k, f in facts if isinstance(f, Figure)],
             lambda f: (f.party, f.figure, f.period),
         )
+        self.rates = self._latest(
+            [(k, f) for k, f in facts if isinstance(f, Rate)],
+            lambda f: (f.currency, f.to_currency, f.period),
+        )
         parties = self._latest(
             [(k, f) for k, f in facts if isinstance(f, Party)], lambda f: f.party
         )
         self.kinds = {party.party: party.kind for party in parties}
-        self.by_subject: dict[tuple[str, str, str], list[Link]] = defaultdict(list)
-        for link in self.links:
-            self.by_subject[link.of_kind, link.issuer, link.subject].append(link)
         self.by_party: dict[str, list[Label]] = defaultdict(list)
         for label in self.labels:
             self.by_party[label.party].append(label)
         self.by_figure: dict[tuple[str, str, str], list[Figure]] = defaultdict(list)
         for figure in self.figures:
             self.by_figure[figure.party, figure.figure, figure.period].append(figure)
+
+    def _hold(self, links: list[Link]) -> None:
+        """Take the links."""
+        self.links = links
+        self.by_subject: dict[tuple[str, str, str], list[Link]] = defaultdict(list)
+        for link in links:
+            self.by_subject[link.of_kind, link.issuer, link.subject].append(link)
+
+    def with_links(self, links: list[Link]) -> Book:
+        """The same book with other links."""
+        found = copy(self)
+        found._hold(links)
+        return found
 
     @staticmethod
     def _latest(facts: list[tuple[datetime, Any]], identity: Any) -> list[Any]:
@@ -179,6 +194,16 @@ class Book:
         ]
         return values[0] if len(values) == 1 else None
 
+    def rate(self, currency: str, to_currency: str, period: str) -> Decimal | None:
+        wanted = (currency, to_currency, period)
+        rates = {x.rate for x in self.rates if (x.currency, x.to_currency, x.period) == wanted}
+        return rates.pop() if len(rates) == 1 else None
+
+    def first_day(self, party: str | None, label: str) -> date | None:
+        """The first day of a label of a party, whatever its values."""
+        rows = self.by_party.get(party or "", [])
+        return min((x.valid_from for x in rows if x.label == label), default=None)
+
     def figure(self, party: str, name: str, period: str, *currencies: str) -> Decimal | None:
         found = self.by_figure.get((party, name, period), [])
         return found[0].amount if len(found) == 1 and found[0].currency in currencies else None
@@ -199,6 +224,8 @@ class Scene:
     link: Link | None = None
     first: date | None = None
     """First purchase under the link."""
+    bought: frozenset[date] = frozenset()
+    """The days on which the customer was charged anything."""
 
     def text(self, name: str) -> str | None:
         if name[0].isupper() or name.startswith("x_"):
@@ -225,8 +252,36 @@ class Scene:
             return self.day
         if name == "customer since":
             return self.since.get(self.customer)
-        assert self.link is not None
-        return self.book.since(self.link) if name == "association" else self.first
+        if name.startswith("x_"):
+            try:
+                return date.fromisoformat(self.charge.get(name) or "")
+            except ValueError:
+                return None
+        if name in ("association", "first purchase"):
+            assert self.link is not None
+            return self.book.since(self.link) if name == "association" else self.first
+        prefix, dot, label = name.partition(".")
+        if not dot:
+            return self.book.first_day(self.customer, prefix)
+        assert self.link is not None and prefix == "payee"
+        return self.book.first_day(self.link.party, label)
+
+
+@dataclass
+class Payee:
+    """What a condition on a payee looks at."""
+
+    book: Book
+    party: str
+    day: date
+
+    def text(self, name: str) -> str | None:
+        return self.book.label(self.party, name, self.day)
+
+    def when(self, name: str) -> date | None:
+        if name[0].isdigit():
+            return date.fromisoformat(name)
+        return self.day if name == "day" else self.book.first_day(self.party, name)
 
 
 def holds(tree: Any, scene: Any) -> bool:
@@ -258,20 +313,22 @@ def holds(tree: Any, scene: Any) -> bool:
     if kind == "compare":
         value = scene.charge.get(tree[1])
         return value is not None and compared(value, tree[2], Decimal(tree[3]))
+    if kind == "quiet":
+        end = scene.when(tree[-1])
+        return end is not None and not any(
+            before < end <= later(before, int(tree[1]), tree[2]) for before in scene.bought
+        )
     one, other = scene.when(tree[1]), scene.when(tree[-1])
     if one is None or other is None:
         return False
     if kind == "dated":
         return compared(one, tree[2], other)
-    return (
-        other
-        <= one
-        < (
-            other + timedelta(days=int(tree[2]))
-            if tree[3] == "day"
-            else shifted(other, int(tree[2]))
-        )
-    )
+    return bool(other <= one < later(other, int(tree[2]), tree[3]))
+
+
+def later(day: date, count: int, unit: str) -> date:
+    """The day so many days or months later."""
+    return day + timedelta(days=count) if unit == "day" else shifted(day, count)
 
 
 def compared(one: Any, sign: str, other: Any) -> bool:
@@ -351,6 +408,8 @@ class Row:
     customer: str | None
     month: date
     column: int
+    weight: int = 0
+    """The number of its weight; 0: it counts once."""
     amount: Decimal = ZERO
     counted: Decimal = ZERO
     qualifies: bool = False
@@ -366,6 +425,8 @@ class Base:
     to_date: Decimal = ZERO
     columns: dict[int, Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
     customers: set[str | None] = field(default_factory=set)
+    refunded: int = 0
+    """Customers that are taken off the count."""
     scoped: bool = False
     """Whether nothing is credited, and it stands for the payee's being in scope."""
 
@@ -384,6 +445,7 @@ class _Audit:
         self.zone = ZoneInfo(self.terms.timezone)
         self.answer = Answer()
         self.since: dict[str | None, date] = {}
+        self.bought: dict[str | None, set[date]] = defaultdict(set)
         self.first: dict[tuple[str | None, str, str, date], date] = {}
         # component -> (payee, unit, customer, month, column, set against a baseline) -> row
         self.rows: dict[str, dict[Any, Row]] = defaultdict(dict)
@@ -399,9 +461,12 @@ class _Audit:
 
     def run(self) -> Answer:
         from tests.auditor.entries import enter
+        from tests.auditor.limits import limited
         from tests.auditor.payouts import paid_month, pay_out
 
-        mine = [c for c in self.charges if c["BillingCurrency"] == self.currency]
+        self.book = limited(self.book, self.terms)
+
+        mine = [c for c in self.charges if self.rate(c) is not None]
         for charge in mine:
             self._purchase(charge)
         for charge in mine:
@@ -425,7 +490,12 @@ class _Audit:
         """Sum what is left out of, or below a baseline in, the periods that are earned for."""
         for component, rows in self.rows.items():
             for row in rows.values():
-                key = (component, row.payee, row.month, "baseline")
+                rules = [
+                    w.rule_id
+                    for w in self.plan.weights
+                    if (w.component, w.weight_no) == (component, row.weight)
+                ]
+                key = (component, row.payee, row.month, rules[0] if rules else "baseline")
                 self.left_out[key] += row.amount - row.counted
         spans = {
             (component, payee, span)
@@ -440,9 +510,21 @@ class _Audit:
 
     def amount(self, charge: dict[str, Any], basis: str) -> Decimal | None:
         costs = [charge.get(COST.get(word, word)) for word in basis.split("|")]
-        if any(c is None for c in costs):
+        rate = self.rate(charge)
+        if any(c is None for c in costs) or rate is None:
             return None
-        return min((Decimal(c) for c in costs if c is not None), key=abs)
+        return min((Decimal(c) for c in costs if c is not None), key=abs) * rate
+
+    def rate(self, charge: dict[str, Any]) -> Decimal | None:
+        """What one of the charge's currency is in the plan's; None where it does not count."""
+        currency = charge["BillingCurrency"]
+        if currency == self.currency:
+            return Decimal(1)
+        if currency not in self.terms.converts.split(","):
+            return None
+        day, month = self.when(charge)
+        period = str(day) if self.terms.converts_on == "day" else f"{month:%Y-%m}"
+        return self.book.rate(currency, self.currency, period)
 
     def when(self, charge: dict[str, Any]) -> tuple[date, date]:
         """Day of the charge and month of the bill."""
@@ -516,6 +598,7 @@ class _Audit:
             if customer is None:
                 continue
             self.since[customer] = min(day, self.since.get(customer, day))
+            self.bought[customer].add(day)
             for role in (held := self.roles(charge, customer, day)):
                 of_role = held[role]
                 links = of_role if of_role is not None else self._all(charge, customer, role, day)
@@ -558,6 +641,7 @@ class _Audit:
                 day,
                 month,
                 self.roles(charge, customer, day),
+                bought=frozenset(self.bought[customer]),
             )
             self.customers.add(customer)
             self._credit_customer(scene, share, best)
@@ -693,16 +777,35 @@ class _Audit:
                 else scene.charge.get(component.each) or ""
             )
             column = self._column(component, span_of(component.calendar, month).start, scene)
-            key = (payee, unit, scene.customer, month, column, based)
+            counted = self._counted_with(component, scene)
+            if counted is None:
+                continue
+            weight = self._weight(component, scene)
+            key = (payee, unit, scene.customer, counted, column, based, weight)
             row = self.rows[component.rule_id].setdefault(
-                key, Row(payee, unit or "", scene.customer, month, column)
+                key, Row(payee, unit or "", scene.customer, counted, column, weight)
             )
             amount = (self.amount(scene.charge, component.basis) or ZERO) * part
             row.amount += ZERO if out else amount
             row.qualifies |= not out
             if out:
                 rule = outs[0][1] if outs else component.group_id
-                self.left_out[component.rule_id, payee, month, rule] += amount
+                self.left_out[component.rule_id, payee, counted, rule] += amount
+
+    def _counted_with(self, c: Component, scene: Scene) -> date | None:
+        """The month with which a credit counts; None while its label has not come."""
+        if not c.counted_label:
+            return scene.month
+        named = scene.charge.get(c.counted_column)
+        first = self.book.first_day(named, c.counted_label)
+        is_there = first is not None and first < self.paid[1]
+        return max(scene.month, first.replace(day=1)) if first and is_there else None
+
+    def _weight(self, component: Component, scene: Scene) -> int:
+        """The number of the first weight whose condition holds; 0 where none does."""
+        mine = [w for w in self.plan.weights if w.component == component.rule_id]
+        numbers = [w.weight_no for w in mine if self.true(w.rule_id, scene)]
+        return min(numbers, default=0)
 
     def _column(self, component: Component, start: date, scene: Scene) -> int:
         """The column of the version of its table that was in force; 0 where there is none."""
@@ -731,8 +834,11 @@ class _Audit:
         spent: dict[tuple[Key, str | None], Decimal] = defaultdict(lambda: ZERO)
         met: dict[tuple[Key, bool], dict[int, Decimal]]
         met = defaultdict(lambda: defaultdict(lambda: ZERO))
-        for (*_, based), row in rows:
-            row.counted = row.amount
+        weights = {
+            w.weight_no: w.weight for w in self.plan.weights if w.component == component.rule_id
+        }
+        for (*_, based, _), row in rows:
+            row.counted = row.amount * weights.get(row.weight, 1)
             if based:
                 span = span_of(component.baseline_calendar, row.month).key
                 floor = (
@@ -753,7 +859,11 @@ class _Audit:
         for key in self.scopes[component.rule_id]:
             if key not in found:
                 found[key].scoped = True
+        self._count_for_months(component, [row for _, row in rows], found)
         for (key, customer), amount in spent.items():
+            found[key].refunded += bool(component.less_refunded and amount < 0)
+            if component.counts_months:
+                continue
             enough = (
                 amount > 0 if component.counts_from is None else amount >= component.counts_from
             )
@@ -766,7 +876,9 @@ class _Audit:
             if plus:
                 base.columns = {0: base.columns.get(0, ZERO) + plus}
             base.amount = (
-                base.spend + plus if component.counts == "amount" else Decimal(len(base.customers))
+                base.spend + plus
+                if component.counts == "amount"
+                else Decimal(len(base.customers) - base.refunded)
             )
             self._bound(component, base)
         for payee, unit, span in found:
@@ -779,6 +891,30 @@ class _Audit:
                 ZERO,
             )
         return found
+
+    def _count_for_months(self, c: Component, rows: list[Row], found: dict[Key, Base]) -> None:
+        """Count the customers that are enough in each of some months."""
+        if not c.counts_months:
+            return
+        spent: dict[tuple[str, str, str | None], dict[date, Decimal]]
+        spent = defaultdict(lambda: defaultdict(lambda: ZERO))
+        for row in rows:
+            spent[row.payee, row.unit, row.customer][row.month] += row.counted
+        for (payee, unit, customer), by_month in spent.items():
+            for payee_of, unit_of, span in list(found):
+                if (payee_of, unit_of) != (payee, unit):
+                    continue
+                last = span.paid
+                if c.counts == "new customers":
+                    if customer not in self.since:
+                        continue
+                    last = shifted(self.since[customer].replace(day=1), c.counts_months - 1)
+                    if not span.start <= last < span.end:
+                        continue
+                amounts = [by_month.get(shifted(last, -n), ZERO) for n in range(c.counts_months)]
+                low = c.counts_from
+                if all(a > 0 if low is None else a >= low for a in amounts):
+                    found[payee, unit, span].customers.add(customer)
 
     def in_scope(self, c: Component) -> dict[Key, date]:
         """Who has a line without a credit, by unit and period; and since which day of it."""
@@ -903,12 +1039,11 @@ class _Audit:
         """What is earned by itself, exactly, and why."""
         nothing = Fraction(0)
 
-        class Payee:
-            text = staticmethod(lambda name: self.book.label(payee, name, span.start))
-
         if c.scope in ("label", "figure") and (payee, "", span) not in self.scopes[c.rule_id]:
             return nothing, "not-in-scope"
-        if c.payee_rule and not holds(self.trees[c.payee_rule], Payee):
+        if c.payee_rule and not holds(
+            self.trees[c.payee_rule], Payee(self.book, payee, span.start)
+        ):
             return nothing, "payee"
         if c.each != "payee" and not unit:
             return nothing, "no-unit"
@@ -961,6 +1096,8 @@ class _Audit:
         )
         if any(subject == "figure" and numbers[name] is None for subject, name in read):
             return "no-figure"
+        if "rank" in subjects and numbers["rank"] is None:
+            return "no-place"
         return ""
 
     def _by_bands(
@@ -1033,6 +1170,7 @@ class _Audit:
             "by target": self._target_of(c.by_name, payee, span),
             "times other": self._other(c.times_name, payee, span),
             "times target": self._target_of(c.times_name, payee, span),
+            "rank": self._place(c, payee, span),
             "spend": base.spend,
             "spend before": before[0] if before else ZERO,
             "compared": over,
@@ -1053,10 +1191,44 @@ class _Audit:
             (
                 b.amount
                 for (p, u, s), b in self.figured[c.rule_id].items()
-                if (p, u) == (payee, unit) and start <= s.start and s.end <= span.end
+                if (c.window_all or p == payee) and u == unit
+                if start <= s.start and s.end <= span.end
             ),
             ZERO,
         )
+
+    def _place(self, c: Component, payee: str, span: Span) -> Decimal | None:
+        """The place of a payee among those of its label, by what the component measures."""
+        if not c.ties:
+            return None
+        amounts = {
+            other: base.amount
+            for (other, _, of), base in self.figured[c.rule_id].items()
+            if of == span and base.amount > 0 and self._is_ranked(c, other, span)
+        }
+        if payee not in amounts:
+            return None
+        among = [
+            amount
+            for other, amount in amounts.items()
+            if not c.ranks_among
+            or self.book.label(other, c.ranks_among, span.start)
+            == self.book.label(payee, c.ranks_among, span.start)
+        ]
+        if c.ties == "better place":
+            return Decimal(1 + sum(amount > amounts[payee] for amount in among))
+        return Decimal(sum(amount >= amounts[payee] for amount in among))
+
+    def _is_ranked(self, c: Component, payee: str, span: Span) -> bool:
+        """Whether a payee that is measured more than 0 has a place."""
+
+        if c.scope in ("label", "figure") and (payee, "", span) not in self.scopes[c.rule_id]:
+            return False
+        if c.payee_rule and not holds(
+            self.trees[c.payee_rule], Payee(self.book, payee, span.start)
+        ):
+            return False
+        return not c.ranks_among or self.book.label(payee, c.ranks_among, span.start) is not None
 
     def _other(self, name: str, payee: str, span: Span) -> Decimal:
         """What another component measures for a payee; nothing where it has no line."""

@@ -15,15 +15,15 @@ from tests.auditor.auditor import ZERO, holds, rounded, shifted, span_of
 def pay_out(audit: Any) -> None:
     """Fill the answer's payouts and payments."""
     answer = audit.answer
-    earned: dict[tuple[str, str, date], Decimal] = defaultdict(lambda: ZERO)
+    earned: dict[tuple[str, str, int, date], Decimal] = defaultdict(lambda: ZERO)
     for (component, payee, key, unit), (amount, _) in answer.own.items():
-        for part in _instalments(audit, amount):
+        for part in _instalments(audit, component, amount):
             _due(audit, (component, payee, unit), paid_month(audit, component, key), part, earned)
     for (component, payee, key, reason), amount in answer.entries.items():
         if reason == "clawback":
             _clawed(audit, component, payee, key, earned)
             continue
-        for part in _instalments(audit, amount):
+        for part in _instalments(audit, component, amount):
             _due(audit, (component, payee, ""), paid_month(audit, component, key), part, earned)
     _first_in_scope(audit, earned)
     if audit.plan.pay:
@@ -34,20 +34,27 @@ def pay_out(audit: Any) -> None:
             del answer.payments[key]
         return
     sums: dict[tuple[str, date], Decimal] = defaultdict(lambda: ZERO)
-    for (payee, _, month), amount in earned.items():
+    for (payee, _, _, month), amount in earned.items():
         sums[payee, month] += amount
     for (payee, month), amount in sums.items():
         if amount and audit.paid[0] <= month < audit.paid[1]:
             answer.payments[payee, month, "cash"] = (amount, amount)
 
 
-def _first_in_scope(audit: Any, earned: dict[tuple[str, str, date], Decimal]) -> None:
+def _purse(audit: Any, component: str) -> int:
+    """By which terms a component, or a group's ceiling, is paid; 0: by the plan's."""
+    apart = {row.component: row.purse_no for row in audit.plan.paid_apart}
+    return apart.get(component, 0)
+
+
+def _first_in_scope(audit: Any, earned: dict[tuple[str, str, int, date], Decimal]) -> None:
     """Whoever is in scope is paid its draw from the month on in which it first is."""
     for component in audit.plan.components:
         for (payee, unit, span), since in audit.scopes.get(component.rule_id, {}).items():
             own = audit.answer.own.get((component.rule_id, payee, span.key, unit))
             if own and own[1] != "payee":
-                earned[payee, "", since.replace(day=1)] += ZERO
+                purse = _purse(audit, component.rule_id)
+                earned[payee, "", purse, since.replace(day=1)] += ZERO
 
 
 def paid_month(audit: Any, component: str, key: str) -> date:
@@ -70,9 +77,10 @@ def _month(key: str) -> date:
     return date(int(key[:4]), int(key[5:7]), 1)
 
 
-def _instalments(audit: Any, amount: Decimal) -> list[tuple[int, Decimal]]:
+def _instalments(audit: Any, component: str, amount: Decimal) -> list[tuple[int, Decimal]]:
     """(months later, amount): earlier ones cut, the last takes the rest."""
-    parts = sorted(audit.plan.instalments, key=lambda p: p.instalment_no)
+    mine = [p for p in audit.plan.instalments if p.purse_no == _purse(audit, component)]
+    parts = sorted(mine, key=lambda p: p.instalment_no)
     found, gone, share = [], ZERO, Fraction(0)
     for part in parts:
         share += Fraction(part.share)
@@ -94,10 +102,11 @@ def _due(
     earned: dict[Any, Decimal],
 ) -> None:
     """An instalment falls due, or waits until nothing freezes it."""
-    _, payee, unit = whose
+    component, payee, unit = whose
+    purse = _purse(audit, component)
     due = shifted(month, part[0])
     can_be_due = due < audit.paid[1]
-    earned[payee, unit, due] += ZERO
+    earned[payee, unit, purse, due] += ZERO
     rule = audit.plan.pay[0].freeze_rule if audit.plan.pay else ""
 
     def frozen(at: date) -> bool:
@@ -110,7 +119,7 @@ def _due(
 
     while frozen(due) and due < audit.paid[1]:
         due = shifted(due, 1)
-    earned[payee, unit, due] += part[1]
+    earned[payee, unit, purse, due] += part[1]
     if can_be_due and due >= audit.paid[1] and audit.plan.pay:
         audit.answer.waiting[whose] += part[1]
 
@@ -118,52 +127,57 @@ def _due(
 def _clawed(audit: Any, component: str, payee: str, key: str, earned: dict[Any, Decimal]) -> None:
     """Clawbacks are cut into instalments, and frozen, customer by customer."""
     for customer, amount in audit.clawed[component, payee, key].items():
-        for part in _instalments(audit, -amount):
+        for part in _instalments(audit, component, -amount):
             _due(audit, (component, payee, customer), _month(key), part, earned)
 
 
-def _walk(audit: Any, earned: dict[tuple[str, str, date], Decimal]) -> None:
-    pay, terms = audit.plan.pay[0], audit.terms
-    for payee in sorted({p for p, _, _ in earned}):
-        first = min(m for p, _, m in earned if p == payee)
-        dues: list[Decimal] = []
-        carried = balance = ZERO
-        emptied, month = 0, first
-        while month < audit.paid[1]:
-            due = sum((v for (p, _, m), v in earned.items() if (p, m) == (payee, month)), ZERO)
-            dues.append(due)
-            number = len(dues)
-            old = number - pay.expires
-            expired = (
-                min(max(dues[old - 1], ZERO), max(carried, ZERO))
-                if pay.expires and old > emptied and old >= 1
-                else ZERO
-            )
-            net = carried - expired + due
-            drawn = max((pay.draw or ZERO) - net, ZERO) if pay.draw is not None else ZERO
-            recovered = (
-                min(balance, net - pay.draw)
-                if pay.draw is not None and pay.recoverable and net > pay.draw
-                else ZERO
-            )
-            owed = net + drawn - recovered
-            balance = balance + drawn - recovered if pay.recoverable else ZERO
-            paid = ZERO if pay.minimum is not None and owed < pay.minimum else owed
-            brought, carried = carried, owed - paid
-            emptied = number if carried == 0 else emptied
-            if audit.paid[0] <= month:
-                audit.answer.payouts[payee, month] = (
-                    due,
-                    brought,
-                    expired,
-                    drawn,
-                    recovered,
-                    balance,
-                    paid,
-                    carried,
-                )
-            _forms(audit, payee, month, paid, terms)
-            month = shifted(month, 1)
+def _walk(audit: Any, earned: dict[tuple[str, str, int, date], Decimal]) -> None:
+    """Each purse by its own terms; a month of a payee is the sum of its purses."""
+    terms = (audit.plan.pay[0], *audit.plan.purses)
+    months: dict[tuple[str, date], list[Decimal]] = {}
+    for payee, purse in sorted({(p, n) for p, _, n, _ in earned}):
+        mine: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        for (p, _, n, month), amount in earned.items():
+            if (p, n) == (payee, purse):
+                mine[month] += amount
+        for month, row in _months(audit, terms[purse], mine):
+            before = months.get((payee, month), [ZERO] * len(row))
+            months[payee, month] = [a + b for a, b in zip(before, row, strict=True)]
+    for (payee, month), row in sorted(months.items()):
+        if audit.paid[0] <= month:
+            audit.answer.payouts[payee, month] = tuple(row)
+        _forms(audit, payee, month, row[6], audit.terms)
+
+
+def _months(audit: Any, pay: Any, earned: dict[date, Decimal]) -> Iterator[Any]:
+    """A purse, filled and emptied every month: due, brought ... carried."""
+    dues: list[Decimal] = []
+    carried = balance = ZERO
+    emptied, month = 0, min(earned)
+    while month < audit.paid[1]:
+        due = earned[month]
+        dues.append(due)
+        number = len(dues)
+        old = number - pay.expires
+        expired = (
+            min(max(dues[old - 1], ZERO), max(carried, ZERO))
+            if pay.expires and old > emptied and old >= 1
+            else ZERO
+        )
+        net = carried - expired + due
+        drawn = max((pay.draw or ZERO) - net, ZERO) if pay.draw is not None else ZERO
+        recovered = (
+            min(balance, net - pay.draw)
+            if pay.draw is not None and pay.recoverable and net > pay.draw
+            else ZERO
+        )
+        owed = net + drawn - recovered
+        balance = balance + drawn - recovered if pay.recoverable else ZERO
+        paid = ZERO if pay.minimum is not None and owed < pay.minimum else owed
+        brought, carried = carried, owed - paid
+        emptied = number if carried == 0 else emptied
+        yield month, [due, brought, expired, drawn, recovered, balance, paid, carried]
+        month = shifted(month, 1)
 
 
 def _forms(audit: Any, payee: str, month: date, paid: Decimal, terms: Any) -> None:

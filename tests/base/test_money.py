@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import pytest
@@ -65,3 +66,11 @@ def test_decimals_of_many_digits_are_counted_exactly() -> None:
     """Ten digits before and thirty behind the point: Python rounds to 28 digits where not told."""
     assert decimals(Decimal("1234567890.000000000000000000000000000001")) == 30
     assert plain(Decimal("1234567890.000000000000000000000000000010")).endswith("001")
+
+
+def test_sums_of_more_than_28_digits_are_exact_in_every_thread() -> None:
+    amount = Decimal("999999999999.123456789012345678")
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(lambda: sum([amount] * 3, Decimal(0))).result()
+    assert found == sum([amount] * 3, Decimal(0)) == Decimal("2999999999997.370370367037037034")
+    assert amount.quantize(Decimal("1e-18")) == amount

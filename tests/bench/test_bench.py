@@ -97,6 +97,9 @@ def test_the_portal_is_read(tmp_path: Path) -> None:
     found = _figures("portal", store.path, "--readers", 1, "--seconds", 1)
     assert found.pop("requests") > 1
     assert found == {"readers": 1, "seconds": 1, "failed": 0}
+    found = _figures("signin", store.path, "--askers", 1, "--idle", 5, "--seconds", 1)
+    assert found.pop("estimates") >= 1
+    assert found == {"askers": 1, "idle": 5, "seconds": 1, "failed": 0}
 
 
 def test_runs_that_differ_are_found(tmp_path: Path) -> None:

@@ -52,6 +52,10 @@ ROWS: dict[str, list[dict[str, str]]] = {
     "identities": [
         {"party": "1e5", "kind": "phone", "value": "008613800001111", "from": "2024-01-01"},
     ],
+    "rates": [
+        {"from": "EUR", "to": "CNY", "period": "2024-09", "rate": "7.8211", "source": "Bank"},
+        {"from": "JPY", "to": "CNY", "period": "2024-09-01", "rate": "0.0496123456789"},
+    ],
 }  # fmt: skip
 
 
@@ -122,6 +126,12 @@ def test_a_month_of_which_excel_made_a_day_is_one(cell: Any, tmp_path: Path) -> 
     row = [*FIGURE[:2], cell, *FIGURE[3:]]
     book, problems = read_book(_workbook(tmp_path / "b.xlsx", "figures", row))
     assert not problems and book.figures[0].period == "2024-09"
+
+
+def test_the_day_of_a_rate_never_becomes_its_month(tmp_path: Path) -> None:
+    row = ["EUR", "CNY", date(2024, 9, 1), 7.8211, "Bank"]
+    book, (problem,) = read_book(_workbook(tmp_path / "b.xlsx", "rates", row))
+    assert not book.rates and "is the day 2024-09-01" in problem.words("what")
 
 
 REFUSED = {

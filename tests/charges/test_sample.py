@@ -81,6 +81,11 @@ def test_total_is_conserved_exactly(imported: tuple[Store, Imported]) -> None:
         "quarantined": 0,
         "billed": {"USD": "20.52022672899"},
         "billed_quarantined": {},
+        "nothing": {
+            "EffectiveCost": {"rows": 610, "billed": {"USD": "7.47754286713"}},
+            "ContractedCost": {"rows": 610, "billed": {"USD": "7.47754286713"}},
+            "ListCost": {"rows": 2, "billed": {"USD": "0.272"}},
+        },
         "scale": 11,
         "largest": "3.00",
         "accounts": 5,

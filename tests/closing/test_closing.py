@@ -9,6 +9,7 @@ import io
 import json
 import os
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -40,7 +41,9 @@ from fenrun.store.audit_log import Log
 from fenrun.store.facts import Store
 from fenrun.world.make import make_world
 from tests.command import fenrun
+from tests.proof.all_text import all_text
 
+NIGHTLY = "FENRUN_NIGHTLY" in os.environ
 PLAN = """
 plan: small
 title: Small
@@ -71,10 +74,10 @@ links:
 class Year:
     """A workspace that becomes known day by day."""
 
-    def __init__(self, folder: Path, plan: str = PLAN):
+    def __init__(self, folder: Path, plan: str = PLAN, book: str = BOOK):
         self.folder, self.store = folder, Store(folder / "ws")
         self.know("2024-01-01", "plan.yaml", plan)
-        self.know("2024-01-01", "book.yaml", BOOK)
+        self.know("2024-01-01", "book.yaml", book)
 
     def know(self, day: str, name: str, text: str) -> None:
         path = self.folder / name
@@ -318,7 +321,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """The demo world, closed from January to July as a vendor would."""
     folder = tmp_path_factory.mktemp("demo")
     store = Store(folder / "ws", "ops")
-    for path, day in make_world(folder / "files", 20_000, 1, late=True).files:
+    for path, day in make_world(folder / "files", 7_000, 1, late=True).files:
         import_file(store, path, datetime.combine(day, time()))
     for month in range(1, 7):
         close(store, parse_period(f"2024-{month:02d}"), datetime(2024, month + 1, 5))
@@ -436,7 +439,7 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
     """
     payee, path = july_bundle
     run = settle_period(demo, parse_period("2024-07")).run
-    text = _all_text(path, tmp_path / "out")
+    text = all_text(path)
     parties = {r["party"] for r in run.engine.table("parties").to_pylist()}
     own = {payee} | {p for p in parties if p in text and p.startswith("K")}
     credited = {
@@ -457,10 +460,11 @@ def test_a_bundle_holds_nobody_elses_data_and_verifies_elsewhere(
 
 
 def test_a_bundle_does_not_say_to_whom_a_link_went(tmp_path: Path) -> None:
-    """The link L1 was P1's and becomes P2's under the same id: P1 sees that it is no longer its
-    own, not whose it is.
+    """The link L1 was P1's and becomes another's under the same id: P1 sees that it is no longer
+    its own, not whose it is.
     """
-    year = Year(tmp_path)
+    names = {"P2": "PARTNER-2", "K2": "CUSTOMER-2", "A2": "ACCOUNT-2"}  # not met by chance
+    year = Year(tmp_path, book=re.sub("P2|K2|A2", lambda found: names[found[0]], BOOK))
     year.know(
         "2024-01-02",
         "link.yaml",
@@ -470,13 +474,13 @@ def test_a_bundle_does_not_say_to_whom_a_link_went(tmp_path: Path) -> None:
     year.know(
         "2024-02-02",
         "moved.yaml",
-        "links: [{id: L1, of: customer, subject: K1, role: helper, party: P2}]\n",
+        "links: [{id: L1, of: customer, subject: K1, role: helper, party: PARTNER-2}]\n",
     )
     year.close("2024-01", "2024-02-03")
     make_bundle(year.store, "P1", parse_period("2024-01"), tmp_path / "b.zip")
-    assert verify(tmp_path / "b.zip").payable == 90
-    text = _all_text(tmp_path / "b.zip", tmp_path / "out")
-    assert "P2" not in text and "K2" not in text and "A2" not in text
+    assert verify(tmp_path / "b.zip").payable == {"CNY": 90}
+    text = all_text(tmp_path / "b.zip")
+    assert "K1" in text and not [name for name in names.values() if name in text]
 
 
 def _once_credited(store: Store, payee: str) -> set[str]:
@@ -488,25 +492,6 @@ def _once_credited(store: Store, payee: str) -> set[str]:
             "SELECT DISTINCT customer FROM credited WHERE payee = ?", [payee]
         ).to_pylist()
     }
-
-
-def _all_text(bundle: Path, folder: Path) -> str:
-    """Everything in a bundle as text: file names, JSON, YAML, the log's rows, every cell of every
-    table.
-    """
-    import pyarrow.parquet as pq
-
-    said = []
-    with zipfile.ZipFile(bundle) as parts:
-        parts.extractall(folder)
-    for path in sorted(f for f in folder.rglob("*") if f.is_file()):
-        said.append(str(path.relative_to(folder)))
-        if path.suffix == ".parquet":
-            said.append(str(pq.read_table(path).to_pylist()))
-            said.append(path.read_bytes().decode("latin-1"))
-        else:
-            said.append(path.read_bytes().decode("utf-8", "replace"))
-    return "\n".join(said)
 
 
 _HEADER, _ENTRY, _END = 30, 46, 22
@@ -531,7 +516,7 @@ def test_any_byte_of_a_bundle_that_is_changed_is_found(
         *range(directory, directory + _ENTRY + len(first.filename)),
         *range(len(whole) - _END, len(whole)),
     ]
-    step = 1 if "FENRUN_NIGHTLY" in os.environ else 3
+    step = 1 if NIGHTLY else 3
     changed = [
         whole[:place] + bytes([whole[place] ^ (1 << rng.randrange(8))]) + whole[place + 1 :]
         for place in places[::step]
@@ -789,7 +774,7 @@ def test_a_replacement_may_move_charges_out_of_a_closed_month(tmp_path: Path) ->
     assert _whole(year, "2024-01", "2024-02") == (Decimal("10.10"), Decimal("10.10"))
 
 
-@pytest.mark.parametrize("cost", range(5))
+@pytest.mark.parametrize("cost", range(5 if NIGHTLY else 2))
 def test_a_file_and_its_replacement_may_become_known_at_once(tmp_path: Path, cost: int) -> None:
     year = Year(tmp_path)
     year.charge("2024-02-02", "january.csv", "A1 10 2024-01-10 2024-01")
@@ -898,7 +883,7 @@ def test_a_month_in_which_only_an_instalment_falls_due_is_settled_and_closed(
     said = fenrun("settle", year.store.path, "--period", "2024-02", "--json").json()
     assert said["closed"] and [s["payee"] for s in said["statements"]] == ["P1"]
     make_bundle(year.store, "P1", parse_period("2024-02"), tmp_path / "b.zip")
-    assert verify(tmp_path / "b.zip").payable == 3
+    assert verify(tmp_path / "b.zip").payable == {"CNY": 3}
 
 
 def test_rows_left_out_or_doubled_are_found_though_signed_and_sealed_anew(

@@ -149,7 +149,7 @@ def test_a_close_is_settled_from_the_facts_alone(year: Year) -> None:
 
     def one_payment_less(run: Any, folder: Path) -> None:
         write(run, folder)
-        run.engine.connection.execute(
+        run.engine.execute(
             f"COPY (FROM payments LIMIT 0) TO '{folder}/payments.parquet' (FORMAT parquet)"
         )
 

@@ -1,4 +1,8 @@
-"""The SQL that a settlement shows makes the same tables again, of the loaded ones alone."""
+"""The SQL that a settlement shows makes the same tables again, of the loaded ones alone.
+
+Here that of random worlds, at night; by day that of a demo world, in
+tests/cli/test_settle_inspected.py.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import pytest
 from hypothesis import given, settings
 
 from fenrun.base.when import parse_period
@@ -20,6 +25,7 @@ from tests.auditor.compare import KNOWN, sources_of, stored
 from tests.properties import worlds
 
 EXAMPLES = int(os.environ.get("FENRUN_EXAMPLES", "2"))
+AT_NIGHT = pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night")
 TABLES = ("credits", "earnings", "not_counted", "payments", "statement_lines", "ledger")
 COUNTS = {"charges", "rows", "lines", "label_load.held"}
 """Wide whole numbers that are no amounts."""
@@ -63,6 +69,7 @@ def without_decimals(file: Path) -> list[str]:
     return [f"{t}.{c}" for t, c in wide if not {c, f"{t}.{c}"} & COUNTS]
 
 
+@AT_NIGHT
 @settings(max_examples=EXAMPLES)
 @given(batch=worlds.batches())
 def test_random_worlds(batch: worlds.Batch) -> None:

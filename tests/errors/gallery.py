@@ -45,6 +45,7 @@ from fenrun.closing.anchors import ANCHORS, anchor_closes, broken_anchors
 from fenrun.closing.close import close
 from fenrun.closing.heads import Head, heads_text, signed_heads
 from fenrun.closing.keys import broken_keys, public_text, rotate, signing_key
+from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
@@ -60,10 +61,11 @@ from fenrun.proof.latest import closed_since
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.proof.vouched import given_fingerprints
-from fenrun.settle.deliveries import Decision, decide, undecided
+from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import files_in, import_file
+from fenrun.settle.mending import mend_rows
 from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
@@ -73,8 +75,8 @@ from fenrun.store import audit_log as log
 from fenrun.store import facts
 from fenrun.store.backup import back_up, restore
 from fenrun.store.facts import Store
+from fenrun.terms.policy import read_policy
 from fenrun.whatif.cases import refuse_failing_cases, run_cases
-from fenrun.whatif.compare import as_other, settle_plans
 from fenrun.whatif.estimate import Estimator
 
 KNOWN = datetime(2024, 12, 1)
@@ -115,8 +117,7 @@ parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 @cache
 def _portal() -> None:
     """Make the portal ready on a database of its own, once a process: Django takes one."""
-    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = _kept_folder()
     import_file(Store(folder), _written(folder, PLAN), KNOWN)
     from fenrun.portal import serve
 
@@ -141,19 +142,20 @@ def _too_much_at_once() -> list[Problem]:
 
 def _checks_too_long() -> list[Problem]:
     plans = _command("plans")
-    with mock.patch.object(plans, "_LONGEST", 0):
+    with mock.patch.object(plans.worker, "longest", 0):
         plans._examined(read_plan(PLAN, "plan.yaml").plan)
     return []
 
 
-def _checker_ends() -> list[Problem]:
-    plans = _command("plans")
-    prover = plans._prover()
-    prover.submit(int).result(60)
-    for process in list(prover._processes.values()):
+def _worker_ends() -> list[Problem]:
+    """What follows is begun by the process that is to do it, or is told at once."""
+    worker = _command("plans").worker
+    worker.do(int)
+    pool = worker._pool
+    for process in list(pool._processes.values()):
         process.kill()
         process.join()
-    plans._examined(read_plan(PLAN, "plan.yaml").plan)
+    worker.do(int)
     return []
 
 
@@ -273,10 +275,8 @@ def _bench_missing() -> list[Problem]:
 
 def _shown_otherwise(store: Store) -> list[Problem]:
     """A page that stands on a run which the workspace does not give."""
-    statements = _command("statements")
-    shown = statements.Period(key="2024-09", run="another", known=KNOWN, booked="")
-    with mock.patch.object(statements.settings, "WORKSPACE", store.path), statements.run_of(shown):
-        return []
+    summary_of(Shown(store.path, "2024-09", KNOWN, "another", ""), ())
+    return []
 
 
 def _reader() -> Any:
@@ -355,6 +355,38 @@ def _wrongly_requested(store: Store) -> list[Problem]:
     return []
 
 
+def _quoted(
+    grants: str = "55 % of list", by: str = "lin", outcome: str = "", has_policy: bool = True
+) -> Callable[[Store], list[Problem]]:
+    """Return what asks for a special price, and has it decided if an outcome is said."""
+
+    def act(store: Store) -> list[Problem]:
+        quotes, store.actor = _command("quotes"), "ann"
+        if has_policy:
+            import_file(store, _written(store.path, POLICY), KNOWN)
+        said = {"customer": "K1", "grants": grants, "reason": "A tender."}
+        said |= {"from": "2024-10-01", "to": "2025-01-01"}
+        quote = quotes.ask(store, "discount", "", said, "")
+        try:
+            if outcome == "withdrawn":
+                quotes.decide(store, quote, outcome, "", {"operations"})
+            store.actor = by
+            quotes.decide(store, quote, "approved", "", {"operations"})
+        finally:
+            quote.delete(using="default")
+        return []
+
+    return act
+
+
+def _signed_up(store: Store) -> list[Problem]:
+    """A customer that has a partner follows a sign-up link of another."""
+    sign_up, store.actor = _command("sign_up"), "K1"
+    link = sign_up.make_link("P2", "P2")
+    sign_up.accept(store, link, "K1")
+    return []
+
+
 def _disputed() -> list[Problem]:
     disputes = _command("disputes")
     dispute = disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing.")
@@ -389,6 +421,26 @@ def plan(old: str = "", new: str = "", more: str = "", text: str = "") -> Shows:
         return examine(file.plan, "plan.yaml")[0] + run_cases(file)[1]
 
     return Shows(text or "\n".join(x for x in (f"{old} -> {new}" if old else "", more) if x), find)
+
+
+POLICY = """policy: special-prices
+currency: CNY
+steps:
+  - {step: lead, approvers: [lin], within: 2 working days}
+  - {step: pricing, approvers: [zhao], within: 24 hours, when: [{discount: 20 %}]}
+"""
+
+
+def policy(old: str = "", new: str = "", more: str = "") -> Shows:
+    """A policy: the usual one with some text replaced, or added."""
+    assert old in POLICY
+    whole = POLICY.replace(old, new) + more
+
+    def find() -> list[Problem]:
+        read_policy(whole, "policy.yaml")
+        return []
+
+    return Shows("\n".join(x for x in (f"{old} -> {new}" if old else "", more) if x), find)
 
 
 def charges(more: str = "", **cells: str | None) -> Shows:
@@ -529,30 +581,69 @@ def settled(
 ) -> Shows:
     """A workspace of one plan, one book and one file of charges, settled for a month."""
 
-    def find() -> list[Problem]:
-        with tempfile.TemporaryDirectory() as folder:
-            store = Store(Path(folder) / "ws")
-            for name, text in (
-                ("plan.yaml", the_plan.encode()),
-                ("book.yaml", the_book.encode()),
-                ("charges.csv", content or _csv()),
-            ):
-                path = Path(folder) / name
-                path.write_bytes(text)
-                import_file(store, path, KNOWN)
-            if act:
-                return [
-                    replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
-                    for p in _said(lambda: act(store))
-                ]
-            return [
-                replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
-                for p in _said(
-                    lambda: list(settle_workspace(store, parse_period(period)).run.problems)
-                )
-            ]
+    def settle(store: Store) -> list[Problem]:
+        return list(settle_workspace(store, parse_period(period)).run.problems)
 
-    return Shows(told, find)
+    def ready() -> Path:
+        return _ready(the_plan, the_book, content or _csv())
+
+    return Shows(told, lambda: _on_a_copy(ready(), act or settle))
+
+
+def closed(told: str, act: Callable[[Store], list[Problem]]) -> Shows:
+    """The usual workspace, of which September is closed already."""
+    return Shows(told, lambda: _on_a_copy(_september_closed(), act))
+
+
+def _on_a_copy(ready: Path, act: Callable[[Store], list[Problem]]) -> list[Problem]:
+    """What is said of an act on a copy of a workspace."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(Path(folder) / ready.name)
+        shutil.copytree(ready, store.path)
+        return [
+            replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
+            for p in _said(lambda: act(store))
+        ]
+
+
+@cache
+def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
+    """A workspace of a plan, a book and a file of charges, made once a process."""
+    folder = _kept_folder()
+    for name, text in (
+        ("plan.yaml", the_plan.encode()),
+        ("book.yaml", the_book.encode()),
+        ("charges.csv", content),
+    ):
+        (folder / name).write_bytes(text)
+        import_file(Store(folder / "ws"), folder / name, KNOWN)
+    return folder / "ws"
+
+
+@cache
+def _september_closed() -> Path:
+    """The usual workspace with September closed, made once a process, signed by the first key."""
+    made = _kept_folder() / "ws"
+    shutil.copytree(_ready(PLAN, BOOK, _csv()), made)
+    with _same_keys(1):
+        close(Store(made), SEPTEMBER)
+    return made
+
+
+@cache
+def _september_bundle() -> bytes:
+    """P1's bundle of the closed September, made once a process."""
+    path = _kept_folder() / "P1.zip"
+    make = _does(lambda store: make_bundle(store, "P1", SEPTEMBER, path))
+    _on_a_copy(_september_closed(), make)
+    return path.read_bytes()
+
+
+def _kept_folder() -> Path:
+    """A folder that stays until the process ends."""
+    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _sabotaged(store: Store) -> list[Problem]:
@@ -620,15 +711,13 @@ def _closing(*periods: str, known: datetime | None = None) -> Callable[[Store], 
     return act
 
 
-def _closed_then(
-    then: Callable[[Store], object], *periods: str
-) -> Callable[[Store], list[Problem]]:
-    def act(store: Store) -> list[Problem]:
-        _closing(*(periods or ("2024-09",)))(store)
-        then(store)
-        return []
+def _does(act: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    """Act where what is refused is what is shown."""
+    return lambda store: [act(store)][1:]  # type: ignore[return-value]
 
-    return act
+
+def _after_august(act: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
+    return lambda store: _closing("2024-08")(store) + _does(act)(store)
 
 
 def _busy(store: Store) -> list[Problem]:
@@ -684,8 +773,7 @@ def _facts_meanwhile(store: Store) -> list[Problem]:
 
 
 def _otherwise(store: Store) -> list[Problem]:
-    """September is closed; then a version that rounds otherwise looks at it."""
-    close(store, SEPTEMBER)
+    """A version that rounds otherwise looks at what is closed."""
     rows = again.signed_off_rows
 
     def otherwise(run: Any) -> Any:
@@ -726,15 +814,17 @@ def _key_file(store: Store) -> Path:
     return store.path / "signing-key.pem"
 
 
-def _same_keys() -> Any:
+def _same_keys(first: int) -> Any:
     """Make the same keys every time, one after the other: their fingerprints are on the page."""
-    made = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(1, 9))
+    made = (Ed25519PrivateKey.from_private_bytes(bytes([n]) * 32) for n in range(first, 9))
     return mock.patch.object(keys, "_new_key", lambda: next(made))
 
 
 def _keyed(act: Callable[[Store], list[Problem]]) -> Callable[[Store], list[Problem]]:
+    """Act with the same further keys every time."""
+
     def keyed(store: Store) -> list[Problem]:
-        with _same_keys():
+        with _same_keys(2):
             return act(store)
 
     return keyed
@@ -750,7 +840,6 @@ def _with_another_key(store: Store) -> None:
 
 def _key_lost(store: Store) -> list[Problem]:
     """The key is lost and a new one made, which nobody signs."""
-    close(store, SEPTEMBER)
     _key_file(store).unlink()
     rotate(store, lost=True)
     return broken_keys(store)
@@ -799,12 +888,11 @@ def _nothing_to_publish(store: Store) -> list[Problem]:
 def _bundled(
     spoil: Callable[[Path, Store], object] = lambda path, store: None, key: str = ""
 ) -> Callable[[Store], list[Problem]]:
-    """Close September, write P1's bundle, spoil it or the workspace, and verify the bundle."""
+    """Take P1's bundle of September, spoil it or the workspace, and verify the bundle."""
 
     def act(store: Store) -> list[Problem]:
-        close(store, SEPTEMBER)
         path = store.path.parent / "P1.zip"
-        make_bundle(store, "P1", SEPTEMBER, path)
+        path.write_bytes(_september_bundle())
         spoil(path, store)
         verify(path, given_fingerprints(key) if key else [])
         return []
@@ -813,12 +901,11 @@ def _bundled(
 
 
 def _latest(write: Callable[[list[Head], Store], str]) -> Callable[[Store], list[Problem]]:
-    """Close September, write P1's bundle, and verify it beside some text of heads."""
+    """Verify P1's bundle of September beside some text of heads."""
 
     def act(store: Store) -> list[Problem]:
-        close(store, SEPTEMBER)
         path, heads = store.path.parent / "P1.zip", store.path / "heads.jsonl"
-        make_bundle(store, "P1", SEPTEMBER, path)
+        path.write_bytes(_september_bundle())
         heads.write_text(write(signed_heads(store), store), "utf-8")
         closed_since(str(heads), verify(path))
         return []
@@ -975,9 +1062,53 @@ BILLING_PERIOD = (
 )
 
 
+def _by_list_cost(store: Store) -> list[Problem]:
+    path = store.path.parent / "plan.yaml"
+    path.write_text(PLAN.replace("basis: billed", "basis: list"))
+    import_file(store, path, KNOWN)
+    return check_workspace(store)
+
+
+def _billed_by_two(store: Store) -> list[Problem]:
+    path = store.path.parent / "marketplace.csv"
+    path.write_bytes(_csv(ResourceId="db-1", InvoiceIssuerName="Nanhai Marketplace"))
+    import_file(store, path, KNOWN)
+    return undecided(store, KNOWN)
+
+
 def _left_out(store: Store) -> list[Problem]:
     decide(store, "charges.csv", Decision(leave_out=True), KNOWN)
     return undecided(store, KNOWN)
+
+
+def _mended(store: Store, row: int) -> list[Problem]:
+    mend_rows(store, "charges.csv", {row: {"InvoiceIssuerName": "Beichen Cloud"}}, KNOWN)
+    return []
+
+
+def _decided_meanwhile(store: Store) -> list[Problem]:
+    """A decision holds as the first has seen it; meanwhile a row of the delivery was mended."""
+    seen = decided(store, "charges.csv", Decision(void=True), KNOWN)[1]
+    _mended(store, 3)
+    decide(store, "charges.csv", Decision(void=True), KNOWN, expected=seen)
+    return []
+
+
+def _decision(store: Store, *by: str, kind: str = "void") -> list[Problem]:
+    """A decision about charges.csv that one asks for; `by`: who asks or approves next."""
+    deliveries, models = _command("deliveries"), importlib.import_module("fenrun.portal.models")
+    _account("one", "operations")
+    store.actor = "one"
+    (item,) = store.imports("charges")
+    try:
+        asked = deliveries.ask(store, item.id, kind, "", "It came twice.")
+        if by:
+            deliveries.approve(store, asked.pk)
+        deliveries.ask(store, item.id, kind, "", "It came twice.")
+    finally:
+        for kept in (models.DeliveryDecision, models.Grant):
+            kept.objects.using("default").all().delete()
+    return []
 
 
 def _passed_over() -> list[Problem]:
@@ -1032,15 +1163,6 @@ def _unusable() -> list[Problem]:
             replace(p, place=replace(p.place, source=p.place.source.replace(folder, "...")))
             for p in said
         ]
-
-
-def _two_currencies(store: Store) -> list[Problem]:
-    one = read_plan(PLAN, "plan.yaml").plan
-    return list(
-        settle_plans(
-            store, [one, as_other(one, "other", currency="USD")], parse_period("2024-09")
-        ).problems
-    )
 
 
 def _sell_nothing(store: Store) -> list[Problem]:
@@ -1323,6 +1445,11 @@ GALLERY: dict[str, Shows] = {
         "  - {party: P1, figure: task, period: 2024, amount: 1, currency: CNY}\n"
         "  - {party: P1, figure: task, period: 2024, amount: 2, currency: CNY}\n"
     ),
+    "rate-conflict": book(
+        "rates:\n"
+        "  - {from: EUR, to: CNY, period: 2024-03, rate: 7.8}\n"
+        "  - {from: EUR, to: CNY, period: 2024-03, rate: 7.9}\n"
+    ),
     "party-unknown": book("links:\n  - {of: customer, subject: K1, role: partner, party: P1}\n"),
     "party-kind": book(
         "parties: [{party: P1, kind: customer}]\n"
@@ -1362,6 +1489,15 @@ GALLERY: dict[str, Shows] = {
         "coupons:\n  - {coupon: C2, customer: K1, amount: 5, currency: CNY, reissues: C1}\n"
     ),
     "coupon-reissued": reissued(),
+    "policy-text": policy("policy: special-prices", "policy: ["),
+    "policy-key": policy(more="colour: red\n"),
+    "policy-value": policy("24 hours", "1 day"),
+    "policy-step-twice": policy("step: pricing", "step: lead"),
+    "policy-when-empty": policy("[{discount: 20 %}]", "[{}]"),
+    "policy-gap": policy("2 working days", "2 working days, when: [{discount: 5 %}]"),
+    "policy-stuck": policy("[zhao]", "[lin]"),
+    "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
+    "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
     "price-unlisted": priced(ListCost=""),
     "price-of-nobody": priced(BillingAccountId="A2"),
     "price-cost": priced(x_Cost="dear"),
@@ -1398,12 +1534,14 @@ GALLERY: dict[str, Shows] = {
     ),
     "case-failed": plan(more=CASE),
     "plan-missing": settled("fenrun settle WORKSPACE --period 2026-01", period="2026-01"),
-    "plans-differ": settled(
-        "one plan in CNY and one in USD, settled together", act=_two_currencies
-    ),
     "charges-missing": settled("fenrun settle WORKSPACE --period 2024-02", period="2024-02"),
     "currency-not-in-plan": settled(
         "BillingCurrency: USD", content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n"
+    ),
+    "rate-missing": settled(
+        "convert: {from: [USD], on: month}, and no rate",
+        PLAN + "convert: {from: [USD], on: month}\n",
+        content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n",
     ),
     "basis-missing": settled(
         "basis: x_Cash, and no such column", PLAN.replace("basis: billed", "basis: x_Cash")
@@ -1481,6 +1619,11 @@ GALLERY: dict[str, Shows] = {
         _csv() + _csv(ChargeCategory="Tax").splitlines()[1] + b"\n",
     ),
     "below-zero": settled("BilledCost: -1.00, and no other charge", content=_csv(BilledCost="-1")),
+    "refund-unplaced": settled(
+        "by: rank, rank: {ties: better place}, and BilledCost: -1.00",
+        PLAN.replace("by: amount", "by: rank, rank: {ties: better place}"),
+        content=_csv(BilledCost="-1"),
+    ),
     "figure-currency": settled(
         "baseline: {figure: base, per: month}, and that figure without a currency",
         PLAN.replace("table: rates", "table: rates, baseline: {figure: base, per: month}"),
@@ -1582,6 +1725,16 @@ GALLERY: dict[str, Shows] = {
             )
         ),
     ),
+    "basis-nothing": settled(
+        "a plan with basis: list, and ListCost: 0 where something is billed",
+        content=_csv(ListCost="0"),
+        act=_by_list_cost,
+    ),
+    "billed-by-two": settled(
+        "a marketplace's file in which it bills the charge of charges.csv too",
+        content=_csv(ResourceId="db-1"),
+        act=_billed_by_two,
+    ),
     "delivery-itself": settled(
         "fenrun resolve WORKSPACE more.csv --replaces more.csv",
         act=_twice_then(
@@ -1646,6 +1799,16 @@ GALLERY: dict[str, Shows] = {
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=_left_out,
     ),
+    "row-not-aside": settled(
+        "in the portal, mending row 2 of charges.csv, which is not kept aside",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=lambda store: _mended(store, 2),
+    ),
+    "decided-meanwhile": settled(
+        "in the portal, voiding charges.csv, of which somebody has mended a row meanwhile",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=_decided_meanwhile,
+    ),
     "set-column": settled(
         "fenrun import WORKSPACE more.csv --set ListCost=1",
         act=lambda store: list(
@@ -1662,9 +1825,9 @@ GALLERY: dict[str, Shows] = {
             import_file(store, _more(store), KNOWN, replaces=["march.csv"]).problems
         ),
     ),
-    "known-closed": settled(
+    "known-closed": closed(
         "fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01",
-        act=_closed_then(lambda store: import_file(store, _more(store), datetime(2024, 11, 30))),
+        act=_does(lambda store: import_file(store, _more(store), datetime(2024, 11, 30))),
     ),
     "known-future": settled(
         "fenrun import WORKSPACE more.csv --known 2094-01-01",
@@ -1673,9 +1836,9 @@ GALLERY: dict[str, Shows] = {
         ),
     ),
     "path-unusable": Shows("fenrun world a-file/inside", _unusable),
-    "period-partly-closed": settled(
+    "period-partly-closed": closed(
         "2024-09 closed, then fenrun settle WORKSPACE --period 2024-Q3",
-        act=_closed_then(lambda store: closing.settle_period(store, parse_period("2024-Q3"))),
+        act=_does(lambda store: closing.settle_period(store, parse_period("2024-Q3"))),
     ),
     "log-unreadable": settled(
         "log.db replaced by some text",
@@ -1695,7 +1858,7 @@ GALLERY: dict[str, Shows] = {
     "close-known": settled(
         "2024-08 closed, then fenrun close WORKSPACE --period 2024-09 --known 2024-10-01",
         content=TWO_MONTHS,
-        act=_closed_then(lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1)), "2024-08"),
+        act=_after_august(lambda store: close(store, SEPTEMBER, datetime(2024, 10, 1))),
     ),
     "close-problems": settled(
         "fenrun close WORKSPACE --period 2024-09, with shares of 120 %",
@@ -1716,7 +1879,7 @@ GALLERY: dict[str, Shows] = {
     "close-facts-meanwhile": settled(
         "fenrun import while 2024-09 is being closed", act=_facts_meanwhile
     ),
-    "closed-otherwise": settled(
+    "closed-otherwise": closed(
         "fenrun audit verify WORKSPACE --recompute, by a version that was changed on purpose",
         act=_otherwise,
     ),
@@ -1736,6 +1899,17 @@ GALLERY: dict[str, Shows] = {
     "close-changed": settled(
         "in the portal, 2024-09 settled anew between asking and approving",
         act=lambda store: _by_two(store, _rerun),
+    ),
+    "decision-asked": settled(
+        "in the portal, asking a second time to void charges.csv", act=_decision
+    ),
+    "decision-alone": settled(
+        "in the portal, asking to void charges.csv and approving it oneself",
+        act=lambda store: _decision(store, "one"),
+    ),
+    "decision-wrong": settled(
+        "in the portal, that charges.csv replaces another delivery, without saying which",
+        act=lambda store: _decision(store, kind="replaces"),
     ),
     "approval-gone": settled(
         "in the portal, approving what somebody else has just approved",
@@ -1827,8 +2001,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "portal-busy": Shows("in the portal, a fifth estimate while four run", _too_much_at_once),
     "plan-check-slow": Shows("in the portal, a plan of thousands of clauses", _checks_too_long),
-    "plan-check-ended": Shows(
-        "in the portal, a plan's check, when the system has ended the checker", _checker_ends
+    "work-ended": Shows(
+        "in the portal, an estimate, when the system has ended the process that settles it",
+        _worker_ends,
     ),
     "import-broken": Shows("in the portal, an import while the disk is full", _import_breaks),
     "reason-missing": Shows(
@@ -1876,37 +2051,55 @@ GALLERY: dict[str, Shows] = {
         "in the portal, an order registration that names no order", act=_wrongly_requested
     ),
     "request-over": settled("in the portal, consenting to what was refused before", act=_requested),
+    "policy-missing": settled(
+        "in the portal, asking for approval where no policy was imported",
+        act=_quoted(has_policy=False),
+    ),
+    "quote-value": settled("in the portal, asking for 55 of list", act=_quoted("55 of list")),
+    "quote-over": settled(
+        "in the portal, approving what was withdrawn", act=_quoted(outcome="withdrawn")
+    ),
+    "quote-not-yours": settled(
+        "in the portal, approving a step of somebody else's", act=_quoted(by="zhao")
+    ),
+    "address-wrong": Shows(
+        "in the portal, notices to the address somebody",
+        lambda: (_command("notices").set_address(None, "somebody"), [])[1],
+    ),
+    "sign-up-held": settled(
+        "in the portal, a sign-up link of P2 followed by a customer of P1", act=_signed_up
+    ),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
-    "key-unreadable": settled(
+    "key-unreadable": closed(
         "a signing-key.pem of one word",
-        act=_closed_then(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),
+        act=_does(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),
     ),
-    "key-missing": settled(
+    "key-missing": closed(
         "a bundle, or the next close, once signing-key.pem is gone",
-        act=_keyed(_closed_then(lambda store: (_key_file(store).unlink(), signing_key(store)))),
+        act=_does(lambda store: (_key_file(store).unlink(), signing_key(store))),
     ),
-    "key-exchanged": settled(
+    "key-exchanged": closed(
         "the same with the signing-key.pem of another workspace",
-        act=_keyed(_closed_then(_with_another_key)),
+        act=_keyed(_does(_with_another_key)),
     ),
-    "key-unsigned": settled(
+    "key-unsigned": closed(
         "fenrun audit verify WORKSPACE, after fenrun key rotate WORKSPACE --lost",
         act=_keyed(_key_lost),
     ),
     "key-none-yet": settled(
         "fenrun key publish WORKSPACE key.json, before anything is signed", act=_nothing_to_publish
     ),
-    "anchor-unreadable": settled(
+    "anchor-unreadable": closed(
         "fenrun audit verify WORKSPACE --anchor paper:heads",
-        act=_closed_then(lambda store: _raise(broken_anchors(store, ["paper:heads"]))),
+        act=_does(lambda store: _raise(broken_anchors(store, ["paper:heads"]))),
     ),
     "anchor-unwritten": settled(
         'a close, where signing.yaml says `anchors: ["file:/nowhere/heads.jsonl"]`',
         act=_anchored("file:/nowhere/heads.jsonl", lambda store: None),
     ),
-    "anchor-behind": settled(
+    "anchor-behind": closed(
         "fenrun audit verify WORKSPACE --anchor of a place that has no head of September",
-        act=_closed_then(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
+        act=_does(lambda store: _raise(broken_anchors(store, ["file:/nowhere/heads"]))),
     ),
     "anchor-late": settled(
         "a close whose time stamp is a year younger",
@@ -1927,50 +2120,50 @@ GALLERY: dict[str, Shows] = {
         "fenrun statement WORKSPACE P1 --period 2024-09 --bundle P1.zip, before the close",
         act=lambda store: list(make_bundle(store, "P1", SEPTEMBER, store.path / "P1.zip")),
     ),
-    "bundle-unsealed": settled(
+    "bundle-unsealed": closed(
         "a bundle of a statement that does not come out as it was closed", act=_bundled(_unsealed)
     ),
-    "bundle-underived": settled(
+    "bundle-underived": closed(
         "a bundle from which a charge of the payee is left out", act=_bundled(_underived)
     ),
-    "bundle-unreadable": settled(
+    "bundle-unreadable": closed(
         "a bundle cut in half",
         act=_bundled(lambda path, store: path.write_bytes(path.read_bytes()[:500])),
     ),
-    "bundle-signature": settled(
+    "bundle-signature": closed(
         "a bundle whose signature is of another text",
-        act=_keyed(_bundled(_repacked(lambda parts: parts.update(signature=b"0" * 64)))),
+        act=_bundled(_repacked(lambda parts: parts.update(signature=b"0" * 64))),
     ),
-    "bundle-key": settled(
-        "fenrun verify P1.zip --key of somebody else", act=_keyed(_bundled(key="00" * 32))
+    "bundle-key": closed(
+        "fenrun verify P1.zip --key of somebody else", act=_bundled(key="00" * 32)
     ),
     "key-not-given": Shows(
         "fenrun verify P1.zip --key secret", lambda: (given_fingerprints("secret"), [])[1]
     ),
-    "latest-unreadable": settled(
+    "latest-unreadable": closed(
         "fenrun verify P1.zip --latest of a file without heads",
         act=_latest(lambda heads, store: "Our key: see above."),
     ),
-    "latest-key": settled(
+    "latest-key": closed(
         "fenrun verify P1.zip --latest of what another workspace published",
         act=_latest(lambda heads, store: heads_text([_signed_by_another(heads[0], store)])),
     ),
-    "latest-behind": settled(
+    "latest-behind": closed(
         "fenrun verify P1.zip --latest of a file from before the close",
         act=_latest(lambda heads, store: ""),
     ),
-    "latest-differs": settled(
+    "latest-differs": closed(
         "fenrun verify P1.zip --latest, where September is closed otherwise",
         act=_latest(lambda heads, store: heads_text([_closed_otherwise(heads[0], store)])),
     ),
-    "bundle-edited": settled(
+    "bundle-edited": closed(
         "BilledCost 1.00 -> 10.00 in the bundle's charges", act=_bundled(_repacked(_edited))
     ),
-    "bundle-seal": settled(
+    "bundle-seal": closed(
         "a bundle with another sign-off hash, signed again",
         act=_bundled(_repacked(_of_another_root, sign=True)),
     ),
-    "bundle-differs": settled(
+    "bundle-differs": closed(
         "earned 0.05 -> 0.50 in the bundle, sealed and signed again",
         act=_bundled(_repacked(_cheated, sign=True)),
     ),

@@ -82,7 +82,7 @@ def _numbers(plan: Plan) -> Iterator[str]:
         yield from (show(c.cap) for _ in [0] if c.cap is not None)
         yield from (show_rate(c.cap_rate) for _ in [0] if c.cap_rate is not None)
         yield from (show(n) for n in (c.floor, c.minimum) if n is not None)
-        yield from (str(n) for n in (c.window_months,) if n)
+        yield from (str(n) for n in (c.window_months, c.counts_months) if n)
         if c.portion != c.portion_per:
             yield show_rate(c.portion) if c.portion_per == 1 else f"{c.portion}/{c.portion_per}"
         if c.clawback_rule:
@@ -97,7 +97,8 @@ def _numbers(plan: Plan) -> Iterator[str]:
         yield show(band.flat) if band.flat is not None else _rate(band.rate, band.words)
     for group in plan.groups:
         yield from (show(group.cap) for _ in [0] if group.cap is not None)
-    for pay in plan.pay:
+    yield from (show(one.weight, 0) for one in plan.weights)
+    for pay in plan.pay_terms:
         amounts = (pay.draw, pay.minimum or None)
         yield from (show(amount) for amount in amounts if amount is not None)
         yield from (str(pay.expires) for _ in [0] if pay.expires)
@@ -117,6 +118,7 @@ def _names(plan: Plan) -> Iterator[str]:
     for c in plan.components:
         by_name = "" if c.reads_by == "amount over" else c.by_name
         names = (c.role, c.target, c.compare_name, by_name, c.times_name, c.baseline)
+        yield from (name for name in (c.ranks_among,) if name)
         yield from (name for name in (*names, c.table_id) if name)
     yield from (str(band.valid_from) for band in plan.bands)
     yield from (row.role for row in plan.credit_roles)

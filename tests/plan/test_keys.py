@@ -1,4 +1,4 @@
-"""The help that an editor gives: each key of a plan in both languages, with examples that hold."""
+"""The help that an editor gives: each key of plans and policies, in both languages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from fenrun.base.words import catalogue
 from fenrun.plan import text
 from fenrun.plan.conditions import parse
 from fenrun.plan.vocabulary import About
+from fenrun.terms import policy_text
 
-PLAN = Path(text.__file__).parent
+ROOMS = Path(text.__file__).parents[1]
 PARTS = {
     name: part
-    for name, part in vars(text).items()
+    for module in (text, policy_text)
+    for name, part in vars(module).items()
     if isinstance(part, type) and issubclass(part, text.Text) and part is not text.Text
 }
 KEYS = [
@@ -101,13 +103,15 @@ def test_the_chinese_has_no_space_between_its_characters() -> None:
     assert len(texts) > 150 and not [text for text in texts if wide.search(text)]
 
 
-@pytest.mark.parametrize("name", ["schema.json", "schema.zh-CN.json"])
+@pytest.mark.parametrize(
+    "name", [f"{room}/schema{lang}.json" for room in ("plan", "terms") for lang in ("", ".zh-CN")]
+)
 def test_the_schema_takes_numbers_wherever_it_takes_text(name: str) -> None:
     """`billed: 3000`, `period: 2024` and `id: 2024` are text to fenrun, numbers to an editor.
 
     Nor is null offered, which would be taken as if the key were not there.
     """
-    nodes = [json.loads((PLAN / name).read_text("utf-8"))]
+    nodes = [json.loads((ROOMS / name).read_text("utf-8"))]
     kinds = []
     while nodes:
         node = nodes.pop()

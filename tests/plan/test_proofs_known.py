@@ -42,6 +42,16 @@ DAYS = (
     "[{from: 2024-01-01, source: Terms, kind: all units, columns: ["
     "{when: day >= 2024-06-15, bands: [pays 10 %]}, {bands: [pays 5 %]}]}]"
 )
+FACTORS = (
+    RATE + "\n  f: [{from: 2024-01-01, source: Terms, kind: all units, "
+    "bands: [below 100 % pays 50 %, from 100 % pays 110 %]}]"
+)
+MIXED = (
+    "[{from: 2024-01-01, source: Terms, kind: all units, columns: ["
+    "{when: class = 'C', bands: [pays 0 %]}, "
+    "{bands: [below 1000 pays 10 %, from 1000 pays 5 %]}]}]"
+)
+EXCLUDED = RATE + "\nexclude: [{id: out, when: class = 'C', since: 2024-03-01}]"
 NOTHING = (
     "[{from: 2024-01-01, source: Terms, kind: all units, bands: [below 1 pays 100, from 1 pays 0]}]"
 )
@@ -117,6 +127,50 @@ KNOWN = [
         + "}",
         "split",
         {None, True},
+    ),
+    # two of 500 are paid 50 each, one of 1,000 no more than 50
+    ("cap", RATE, ONE + ", cap: 50}", "split", {False}),
+    ("bound", RATE, ONE + ", up to: 500}", "split", {False}),
+    # two of 50 miss the target of 100, one of 100 meets it
+    ("multiplier", FACTORS, ONE + ", target: task, times: f by attainment}", "merge", {False}),
+    # who sells of both columns meets the lower rate of the second with what it sells of the first
+    ("two-columns", MIXED, ONE + "}", "split", {None, False}),
+    # two charges of 50 do not count, one of 100 does
+    ("size", RATE, ONE + ", of: BilledCost >= 100}", "merge", {None}),
+    # business of February counts, that of March does not
+    ("excluded-days", EXCLUDED, ONE + "}", "timing", {None}),
+    # a place depends on what others sell, and who gives business away loses its own
+    (
+        "rank",
+        RATE,
+        ONE.replace("by: amount", "by: rank") + ", rank: {ties: better place}}",
+        "split",
+        {None},
+    ),
+    (
+        "all-channels",
+        RATE,
+        ONE.replace("by: amount", "by: amount over 12 months of all channels") + "}",
+        "transfer",
+        {None},
+    ),
+    ("weights", RATE, ONE + ", weights: [{when: class = 'C', weight: 10}]}", "transfer", {None}),
+    ("who-by-day", RATE, ONE + ", who: day within 6 months of hired}", "timing", {None}),
+    (
+        "first-day",
+        RATE,
+        ONE + ", of: day within 6 months of payee.hired}",
+        "transfer payee.hired",
+        {None},
+    ),
+    ("signed", RATE, ONE + ", of: day within 6 months of x_Signed}", "timing", {None}),
+    ("quiet", RATE, ONE + ", of: no purchase in the 30 days before}", "split", {None}),
+    (
+        "who-stays",
+        FLAT.replace("pays 80", "pays 80 each"),
+        ONE + ", counts: customers for 3 months}",
+        "merge",
+        {None},
     ),
     # the slices of a figure are not modelled
     (

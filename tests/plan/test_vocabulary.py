@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from datetime import date
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +19,7 @@ from fenrun.plan.conditions import READS
 from fenrun.plan.diff import diff
 from fenrun.plan.phrases import gate_words
 from fenrun.plan.read import load_plan
-from fenrun.plan.rows import ROW_TYPES, DerivedFigure, Instalment, Less, Plan
+from fenrun.plan.rows import ROW_TYPES, Plan
 from fenrun.plan.vocabulary import (
     BASES,
     COMPARISONS,
@@ -150,6 +149,21 @@ def test_gates_are_said_in_both_languages(written: str, english: str, chinese: s
             "the day of the charge lies in the 30 days from the first day of the association on",
             "费用日在归属首日起（含当天）30 天内",
         ),
+        (
+            "day within 6 months of payee.hired",
+            "the day of the charge lies in the 6 months from the first day of the payee's hired on",
+            "费用日在收款方的 hired 首日起（含当天）6 个月内",
+        ),
+        (
+            "x_Signed >= 2024-01-01",
+            "the date in the x_Signed is on or after 2024-01-01",
+            " x_Signed 所载日期不早于 2024-01-01",
+        ),
+        (
+            "no purchase in the 12 months before",
+            "the customer purchased nothing in the 12 months before the day of the charge",
+            "客户在费用日之前 12 个月内没有购买",
+        ),
         ("payee.level = 'gold'", "the payee's level is “gold”", "收款方的 level 为“gold”"),
         ("x_Units >= 1000", "the x_Units is at least 1,000", " x_Units 不低于 1,000"),
         ("no condition at all", "no condition at all", "no condition at all"),
@@ -183,19 +197,9 @@ def _other(value: Any) -> Any:
 
 
 def _plan_with(table: str) -> Plan:
-    """A programme that has a row in a table; no small one has these two."""
-    if table == "less":
-        plan = _plan_with("components")
-        return replace(plan, less=(Less(plan.id, plan.components[0].rule_id, "other"),))
-    if table == "figures":
-        plan = _plan_with("components")
-        rule = plan.components[0].rule_id
-        figure = DerivedFigure(plan.id, rule, "f", "renewed", "project")
-        return replace(plan, figures=(figure,))
-    if table == "instalments":
-        plan = _plan_with("pay")
-        return replace(plan, instalments=(Instalment(plan.id, 0, Decimal(1), 0),))
-    paths = sorted((ROOT / "programmes").glob("*.yaml"))
+    """A programme that has a row in a table; what none has stands in the plan of everything."""
+    whole = ROOT / "tests/plan/golden/whole.yaml"
+    paths = [*sorted((ROOT / "programmes").glob("*.yaml")), whole]
     return next(plan for path in paths if getattr(plan := load_plan(path).plan, table))
 
 

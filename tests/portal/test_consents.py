@@ -14,11 +14,11 @@ from django.conf import settings
 from fenrun.base.when import parse_period
 from fenrun.store.facts import Store
 from fenrun.portal import events, models
-from fenrun.portal.commands import grants, imports, publishing, requests
+from fenrun.portal.commands import grants, imports, notices, publishing, requests
 store = Store.open(settings.WORKSPACE)
 store.actor = "operations"
-clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
-events.now = grants.now = lambda: clock["now"]
+clock = {"now": datetime(2024, 10, 2, 9, tzinfo=UTC)}
+events.now = grants.now = notices.now = lambda: clock["now"]
 october = parse_period("2024-10")
 def credited():
     publishing.publish(store, october)
@@ -32,6 +32,11 @@ if %(heard)r:
     grants.give_with_password("root", "heard", "customer", customer, "Answers.", password)
 wanted = ("transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
 request = requests.ask(store, *wanted)
+clock["now"] = datetime(2024, 10, 4, 9, tzinfo=UTC)
+if %(read)r:
+    notices.read("heard")
+requests.settle_silence(store)
+request = models.Request.objects.using("default").get(pk=request.pk)
 said = {"silent_on": str(request.silent_on), "before": before, "waiting": credited()}
 clock["now"] = datetime.fromisoformat(%(when)r).replace(tzinfo=UTC)
 %(then)s
@@ -43,15 +48,17 @@ print(json.dumps({
     "customer": customer,
     "state": request.state,
     "holds_from": str(request.holds_from),
-    "reason": log.reason,
+    "reason": events.with_names(log.reason),
     "source": log.facts()["source"],
     "actor": log.actor,
 }))
 """
 
 
-def _moved(own: Portal, when: str, then: str, heard: bool = True) -> dict[str, Any]:
-    return own.python(_MOVE % {"when": when, "then": then, "heard": heard})
+def _moved(
+    own: Portal, when: str, then: str, heard: bool = True, read: bool = True
+) -> dict[str, Any]:
+    return own.python(_MOVE % {"when": when, "then": then, "heard": heard, "read": read})
 
 
 def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
@@ -88,10 +95,12 @@ def test_a_refusal_credits_nothing(own: Portal) -> None:
 def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
     said = _moved(own, "2024-10-19T01:00", "requests.settle_silence(store)", heard=False)
     assert (
-        said["silent_on"] == "2024-10-18"
+        said["silent_on"] == "None"
         and said["after"] == said["before"]
         and said["state"] == "waiting"
     ), "who has no account cannot be heard, and is not silent"
+    said = _moved(own, "2024-12-19T01:00", "requests.settle_silence(store)", read=False)
+    assert said["silent_on"] == "None" and said["state"] == "waiting", "no notice was delivered"
     said = _moved(own, "2024-10-17T23:00", "requests.settle_silence(store)")
     assert (
         said["silent_on"] == "2024-10-18"

@@ -223,6 +223,34 @@ def test_each_status_is_framed() -> None:
                         assert connection.ask("GET", "/200")[2] == b"hello"
 
 
+_NEXT = b"GET /200 HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding:\tchunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
+        b"Content-Length: 0\r\nContent-Length: %d\r\n\r\n" % len(_NEXT),
+        b"Content-Length: +%d\r\n\r\n" % len(_NEXT),
+        b"Content-Length : %d\r\n\r\n" % len(_NEXT),
+        b"Transfer-Encoding: xchunked\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0;x=\n\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n5\r\nhelloXX0\r\n\r\n",
+        b"\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_body_whose_end_is_unclear_is_refused(said: bytes) -> None:
+    """Or a proxy that reads it otherwise hands on one's request as the beginning of another's."""
+    with _server() as address, _connected(address) as connection:
+        connection.send(b"POST /200 HTTP/1.1\r\nHost: x\r\n" + said + _NEXT)
+        answer = connection.stream.read()
+        assert answer.startswith((b"HTTP/1.0 4", b"HTTP/1.1 4", b"HTTP/1.1 501")), answer
+        assert answer.count(b"HTTP/1.") == 1 and b"hello" not in answer
+
+
 @pytest.mark.parametrize(
     ("begun", "patience", "idle"),
     [

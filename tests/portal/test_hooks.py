@@ -65,7 +65,7 @@ def receiver() -> Iterator[tuple[str, queue.Queue[Told]]]:
 @pytest.fixture
 def inside(world: Path, receiver: tuple[str, queue.Queue[Told]]) -> Iterator[Portal]:
     """A portal that may call the receiver, though it is on this machine."""
-    with served(world, "sqlite", FENRUN_HOOKS_INSIDE=receiver[0] + "/") as found:
+    with served(world, "sqlite", prepared=True, FENRUN_HOOKS_INSIDE=receiver[0] + "/") as found:
         yield found
 
 

@@ -19,7 +19,7 @@ _FACTS = """
 import json
 from django.urls import get_resolver
 from fenrun.portal import events, models
-from fenrun.portal.commands import disputes
+from fenrun.portal.commands import disputes, notices
 db = "default"
 def walk(patterns, before=""):
     for p in patterns:
@@ -41,8 +41,19 @@ for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
             reason="A secret of " + party, asked_by="somebody", asked_at=events.now(),
             state="waiting",
         )
+        row = dict.fromkeys(("grants", "amount", "currency", "from", "to", "covers"), "")
+        models.Quote.objects.using(db).create(
+            kind="discount", customer="K-" + party, party=party, asked_by="somebody",
+            asked_at=events.now(), state="open", readers=" somebody r_p partne ", policy="p",
+            row={**row, "customer": "K-" + party, "reason": "A secret of " + party}, steps=[],
+        )
+        models.SignUpLink.objects.using(db).create(
+            code="code-" + party, party=party, made_by="somebody", made_at=events.now()
+        )
+        notices.notify(["somebody"], "request-asked", "A secret of " + party, party)
 credited = models.Crediting.objects.using(db)
 requests = models.Request.objects.using(db).values_list("pk", flat=True)
+quotes = models.Quote.objects.using(db).values_list("pk", flat=True)
 grants = models.Grant.objects.using(db).values_list("pk", flat=True)
 print(json.dumps({
     "routes": list(walk(get_resolver().url_patterns)),
@@ -50,7 +61,7 @@ print(json.dumps({
     "customers": sorted(set(credited.values_list("customer", flat=True))),
     "customer_of": list(credited.values_list("customer", "party", "name").distinct()),
     "disputes": list(models.Dispute.objects.using(db).values_list("pk", "party")),
-    "numbers": sorted({*requests, *grants}),
+    "numbers": sorted({*requests, *grants, *quotes}),
 }))
 """
 _PROBE = """
@@ -64,7 +75,8 @@ kinds = {
     kind._meta.db_table: kind
     for kind in (
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
-        models.Dispute, models.DisputeEntry, models.Approval, models.Event,
+        models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
+        models.Quote, models.Notice, models.SignUpLink,
     )
 }
 joined = (
@@ -178,26 +190,24 @@ def _holds(page: str, secrets: dict[str, str]) -> list[str]:
     return sorted(text for text in secrets if text in words or (" " in text and text in page))
 
 
-def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
+def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, ...]]:
     """Every route with every kind of identifier: one's own, others', none that exists.
 
-    What the engine answers is asked of the statements of `party`, and of some others.
+    Each with the methods by which it is asked: by day two of each route with POST, too. What the
+    engine answers is asked of the statements of `party`, and of some others.
     """
     statements = facts["statements"]
-    each = 3 if "FENRUN_NIGHTLY" in os.environ else 1
+    each, few, posted = (3, 12, 999) if "FENRUN_NIGHTLY" in os.environ else (1, 4, 2)
     own = [s for s in statements if s["payee"] == party][-each:]
-    some = statements[:: max(1, len(statements) // 35)]
-    lines = [x for s in some for x in s["lines"]][:40] or ["x/y/z/P1"]
+    some = [*own, *statements[:: max(1, len(statements) // (3 * few))]]
+    numbers = dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"]]))
     values = {
         "period": [*sorted({s["period_id"] for s in statements})[-2:], "1999-01"],
-        "payee": [*sorted({s["payee"] for s in some})[:25], "nobody"],
-        "line": lines,
-        "number": [
-            *dict.fromkeys(map(str, [*(n for n, _ in facts["disputes"]), *facts["numbers"][:6]])),
-            "999999",
-        ],
+        "payee": ["nobody", *sorted({s["payee"] for s in some})[:few]],
+        "line": [x for s in some for x in s["lines"]][:few] or ["x/y/z/P1"],
+        "number": ["999999", *[*numbers][:few]],
     }
-    made = []
+    made: dict[str, tuple[str, ...]] = {}
     for route in facts["routes"]:
         plain = re.sub(r"[\^$]|\\Z", "", route)
         if "(" in plain.replace("<", ""):  # the sign-in library's own patterns
@@ -205,28 +215,28 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
         slots = re.findall(r"<(?:\w+:)?(\w+)>", plain)
         if slots == ["period", "payee"]:
             pairs = [(s["period_id"], s["payee"]) for s in some] + [("1999-01", "nobody")]
-            made += [
+            options = [
                 re.sub(r"<[^>]+payee>", b, re.sub(r"<[^>]+period>", a, plain)) for a, b in pairs
             ]
-            continue
-        if slots == ["period", "line"]:
-            made += [
+        elif slots == ["period", "line"]:
+            options = [
                 re.sub(r"<[^>]+line>", x, re.sub(r"<[^>]+period>", s["period_id"], plain))
                 for s in some
                 for x in s["lines"][:1]
             ]
-            continue
-        options = [plain]
-        for slot in slots:
-            options = [
-                re.sub(rf"<(?:\w+:)?{slot}>", v, o, count=1)
-                for o in options
-                for v in values.get(slot, ["x"])[:12]
-            ]
-        made += options
+        else:
+            options = [plain]
+            for slot in slots:
+                options = [
+                    re.sub(rf"<(?:\w+:)?{slot}>", v, o, count=1)
+                    for o in options
+                    for v in values.get(slot, ["x"])
+                ]
+        made = dict.fromkeys(options, ("GET",)) | made
+        made |= dict.fromkeys(options[:posted], ("GET", "POST"))
     asked_of_the_engine = [
         f"{start}statements/{s['period_id']}/{s['payee']}/{way}"
-        for s in [*own, *some[:6]]
+        for s in some[: each + few // 2]
         for start, way in (
             ("", "estimate/?amount=50000"),
             ("api/", "estimate?amount=50000"),
@@ -243,17 +253,14 @@ def _addresses(facts: dict[str, Any], party: str = "") -> list[str]:
         f"{a}?{q}={v}"
         for a in ("crediting/", "statements/", "api/crediting", "api/statements")
         for q, vs in (
-            ("customer", facts["customers"][:15]),
-            ("payee", values["payee"][:15]),
-            ("q", values["payee"][:5]),
+            ("customer", facts["customers"][:few]),
+            ("payee", values["payee"]),
+            ("q", values["payee"]),
         )
         for v in vs
     ]
-    return [
-        "/" + a.lstrip("/")
-        for a in dict.fromkeys(made + asked_of_the_engine + queries)
-        if "static" not in a
-    ]
+    made = dict.fromkeys([*asked_of_the_engine, *queries], ("GET",)) | made
+    return {"/" + a.lstrip("/"): methods for a, methods in made.items() if "static" not in a}
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)
@@ -266,10 +273,10 @@ def test_no_route_tells_what_does_not_concern_the_asker(
     shown = estimated = 0
     assert len(secrets) > 20
     with portal.sign_in(account) as client:
-        for address in _addresses(facts, portal.parties[account]):
+        for address, methods in _addresses(facts, portal.parties[account]).items():
             if "logout" in address:
                 continue
-            for method in ("GET",) if "?" in address else ("GET", "POST"):
+            for method in methods:
                 kept = httpx.Cookies(client.cookies)
                 answer = client.request(
                     method,
@@ -308,7 +315,7 @@ def test_what_is_one_s_own_is_seen(portal: Portal) -> None:
 def test_who_has_not_signed_in_sees_nothing(portal: Portal, facts: dict[str, Any]) -> None:
     secrets = {s["payee"]: "" for s in facts["statements"]}
     with httpx.Client(base_url=portal.address) as client:
-        for address in _addresses(facts)[:400]:
+        for address in [*_addresses(facts)][:400]:
             answer = client.get(address)
             assert answer.status_code in (302, 401, 403, 404, 405) or address.startswith(
                 ("/account/", "/api/openapi.json", "/language", "/trust/")

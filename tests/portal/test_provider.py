@@ -35,6 +35,7 @@ def provided(world: Path) -> Iterator[Portal]:
         served(
             world,
             "sqlite",
+            prepared=True,
             FENRUN_OIDC_URL=f"http://localhost:{server.server_port}",
             FENRUN_OIDC_CLIENT="fenrun",
             FENRUN_OIDC_SECRET="kept",

@@ -60,3 +60,72 @@ def test_a_newer_state_is_not_replaced_by_an_older_one(own: Portal) -> None:
 def test_two_that_show_the_same_at_once_show_it_once(own: Portal) -> None:
     said = _beside(own, "shown.all().delete(); publishing.publish(store, january)")
     assert said["same"] and not said["closed"] and said["state"] and said["statements"]
+
+
+_IN_DOLLARS = """
+import json
+from datetime import timedelta
+from pathlib import Path
+from django.conf import settings
+from fenrun.base.when import parse_period
+from fenrun.portal.commands import publishing
+from fenrun.settle.imports import import_file
+from fenrun.store.facts import Store
+store = Store.open(settings.WORKSPACE)
+known = store.last_knowledge_time() + timedelta(days=1)
+for name, text in %(files)r.items():
+    Path(name).write_text(text, "utf-8")
+    import_file(store, Path(name), known)
+print(json.dumps(publishing.publish(store, parse_period("2024-01"))))
+"""
+_DOLLARS = {
+    "dollars.yaml": (
+        "plan: dollars\ntitle: Dollars\nsource: Letter\npublished: 2023-12-01\n"
+        "effective: {from: 2024-01-01}\ncurrency: USD\ntimezone: America/New_York\nbasis: billed\n"
+        "credit: {first match: [{id: all, mode: single, roles: [partner]}]}\n"
+        "tables: {t: [{from: 2024-01-01, source: Letter, kind: all units, bands: [pays 3 %]}]}\n"
+        "earn: {sum: [{id: abroad, title: Abroad, pays: partner, per: month, on: amount, "
+        "by: amount, table: t}]}\n"
+    ),
+    "abroad.yaml": (
+        "parties: [{party: K-ABROAD, kind: customer}]\n"
+        "links:\n"
+        "  - {of: account, issuer: Abroad, subject: X1, role: customer, party: K-ABROAD}\n"
+        "  - {of: customer, subject: K-ABROAD, role: partner, party: %s}\n"
+    ),
+    "abroad.csv": (
+        "BilledCost,EffectiveCost,ContractedCost,ListCost,BillingAccountId,BillingCurrency,"
+        "BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName\n"
+        "1234.5,1234.5,1234.5,1234.5,X1,USD,2024-01-01T00:00:00Z,2024-01-15T00:00:00Z,Abroad\n"
+    ),
+}
+
+
+def test_statements_of_two_currencies_open_side_by_side(own: Portal) -> None:
+    """1,234.50 USD at 3 % are 37.04 USD: beside the yuan, and never added to them."""
+    payee = own.parties["partner"]
+    files = {name: text.replace("%s", payee) for name, text in _DOLLARS.items()}
+    with own.sign_in("partner") as client:
+        before = client.get(f"/statements/2024-01/{payee}/?format=json").json()
+    assert own.python(_IN_DOLLARS % {"files": files})
+    with own.sign_in("partner") as client:
+        page = client.get(f"/statements/2024-01/{payee}/").text
+        assert "?currency=" in page and "37.04 USD" in page
+        other = client.get(f"/statements/2024-01/{payee}/?currency=USD").text
+        assert "37.04 <small>USD</small>" in other
+        said = client.get(f"/statements/2024-01/{payee}/?format=json").json()
+        (dollars,) = said["other_currencies"]
+        assert (said["currency"], said["earned"]) == ("CNY", before["earned"])
+        assert (dollars["currency"], dollars["earned"]) == ("USD", "37.04")
+        line = client.get(f"/lines/2024-01/dollars/abroad/2024-01/{payee}/").text
+        assert "37.04 USD" in line
+        assert "USD" in client.get(f"/statements/2024-01/{payee}/?format=csv").text
+    with own.token("partner") as api:
+        rows = api.get("/api/statements", params={"period": "2024-01", "payee": payee}).json()
+        assert [row["currency"] for row in rows["rows"]] == ["CNY", "USD"]
+    with own.sign_in("operations") as client:
+        for address in ("/periods/", "/periods/2024-01/"):
+            text = client.get(address).text
+            assert "CNY" in text and "37.04" in text and "USD" in text
+        listed = client.get("/statements/", params={"period": "2024-01", "q": payee}).text
+        assert "currency=USD" in listed and "currency=CNY" in listed

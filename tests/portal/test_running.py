@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -17,14 +20,36 @@ from fenrun.plan.read import read_plan
 from tests.errors import gallery
 
 
-def test_a_checker_that_ended_is_started_again() -> None:
+def test_a_worker_that_ended_is_started_again() -> None:
     with pytest.raises(Refused, match="ended before it had an answer"):
-        gallery._checker_ends()
+        gallery._worker_ends()
     plans = gallery._command("plans")
     try:
         assert plans._examined(read_plan(gallery.PLAN, "plan.yaml").plan) is not None
     finally:
-        plans.stop_checker()
+        plans.worker.stop()
+
+
+_STARTS_ONE = """
+import os, time
+from fenrun.portal.workers import Worker
+worker = Worker()
+print(worker.do(os.getpid), flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_worker_ends_with_the_portal_however_that_ends() -> None:
+    with subprocess.Popen([sys.executable, "-c", _STARTS_ONE], stdout=subprocess.PIPE) as portal:
+        assert portal.stdout
+        pid = int(portal.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        portal.kill()
+    for _ in range(200):
+        if not Path(f"/proc/{pid}").exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it goes on")
 
 
 @pytest.fixture

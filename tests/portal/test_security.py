@@ -650,7 +650,7 @@ def test_what_is_explained_is_what_is_shown(own: Portal) -> None:
 
 def test_behind_tls_the_portal_knows_it(world: Path) -> None:
     with (
-        served(world, "sqlite", FENRUN_HOSTS="portal.example") as found,
+        served(world, "sqlite", prepared=True, FENRUN_HOSTS="portal.example") as found,
         httpx.Client(
             base_url=found.address,
             headers={

@@ -76,7 +76,7 @@ def test_a_row_that_rests_on_others_is_attested_with_its_clause(made: tuple[Stor
     """1,500 after 1,000 under P1 grows by half: 5 % of 500. P2 may not see the 1,000."""
     _, path = made
     found = verify(path)
-    assert found.payable == 150 + 25
+    assert found.payable == {"CNY": 150 + 25}
     clauses = {row.partition(" ")[2] for row in found.attested}
     tables = {row.partition(":")[0].partition("+")[0] for row in found.attested}
     assert clauses == {"(growing/growth)"}

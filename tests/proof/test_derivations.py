@@ -9,7 +9,6 @@ for, and how ids are made.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import zipfile
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from fenrun.proof.bundle import derive, make_bundle
 from fenrun.proof.verify import verify
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
+from tests.proof.all_text import all_text
 
 JANUARY = parse_period("2024-01")
 PAYEES = ("PART-1", "PART-2", "REPS-1", "REPS-2", "MGRS-1")
@@ -156,7 +156,7 @@ class Bundles:
         self.paths = {payee: folder / f"{payee}.zip" for payee in PAYEES}
         for payee, path in self.paths.items():
             make_bundle(self.store, payee, JANUARY, path)
-        self.texts = {payee: _all_text(path) for payee, path in self.paths.items()}
+        self.texts = {payee: all_text(path) for payee, path in self.paths.items()}
         self.said = {payee: _said(path) for payee, path in self.paths.items()}
         run = settle_period(self.store, JANUARY).run
         self.statements = signed_off_rows(run)
@@ -172,18 +172,6 @@ class Bundles:
 def _said(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as bundle:
         return dict(json.loads(bundle.read("bundle.json")))
-
-
-def _all_text(path: Path) -> str:
-    """Everything in a bundle: names, texts, the log, and every cell of every table."""
-    said = []
-    with zipfile.ZipFile(path) as bundle:
-        for name in bundle.namelist():
-            content = bundle.read(name)
-            said += [name, content.decode("latin-1"), content.decode("utf-8", "replace")]
-            if name.endswith(".parquet"):
-                said.append(str(pq.read_table(io.BytesIO(content)).to_pylist()))
-    return "\n".join(said)
 
 
 @pytest.fixture(scope="module")

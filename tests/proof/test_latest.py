@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -37,7 +38,9 @@ def year(tmp_path_factory: pytest.TempPathFactory) -> Year:
     return made
 
 
+@cache
 def _verified(year: Year, period: str = "2024-01") -> Verified:
+    """What the bundle of a period says, verified once."""
     return verify(year.folder / f"{period}.zip")
 
 

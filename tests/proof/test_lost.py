@@ -104,7 +104,7 @@ def test_the_bundle_holds_the_labels_of_own_orders(store: Store, tmp_path: Path)
     path = tmp_path / "p1.zip"
     make_bundle(store, "P1", MARCH, path)
     found = verify(path)
-    assert found.payable == Decimal("57.00") and not found.attested
+    assert found.payable == {"CNY": Decimal("57.00")} and not found.attested
     with zipfile.ZipFile(path) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("labels.parquet"))
         labels = pq.read_table(pa.BufferReader(archive.read(name)))

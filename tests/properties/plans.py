@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any
@@ -54,6 +55,9 @@ _LINK = (
     "previous.level = 'elite'",
     "association >= 2024-01-15",
     "payee.party = 'P1' or customer = 'K2'",
+    "day within 2 months of payee.level",
+    "payee.level < association",
+    "no purchase in the 20 days before association",
 )
 _DATED = (
     "day >= 2024-02-01",
@@ -61,6 +65,9 @@ _DATED = (
     "customer since < 2024-01-15",
     "closing.class = 'C'",
     "day within 1 month of customer since",
+    "day within 45 days of class",
+    "x_OrderDate < 2024-02-01 or day within 1 month of x_OrderDate",
+    "no purchase in the 1 month before",
 )
 customer_conditions = st.sampled_from((*_CONDITIONS, *_DATED))
 credit_conditions = st.sampled_from((*_CONDITIONS, *_DATED, *_LINK))
@@ -174,13 +181,20 @@ _SCOPES = {
 }
 _PLUS = {"payee": "prior", "customer": "base of customer"}
 """A figure that is measured besides credits."""
-_COUNTS = ("customers", "customers from 100", "new customers", "new customers from 10")
+_COUNTS = (
+    "customers",
+    "customers from 100",
+    "new customers",
+    "new customers from 10",
+    "customers from 1 for 2 months less refunded",
+    "new customers for 2 months",
+)
 _OPTIONS = (
     ("cap", ("20", "33.33", "7.5 % of amount"), 4),
     ("portion", ("70 %", "1/3"), 4),
     ("floor", ("5", "33"), 8),
     ("minimum", ("2", "7.5"), 8),
-    ("who", ("level = 'elite'", "level is missing"), 7),
+    ("who", ("level = 'elite'", "level is missing", "day within 2 months of level"), 7),
     ("up to", ("250", "0.5"), 5),
     ("basis", ("x_Cash", "list"), 7),
 )
@@ -204,7 +218,8 @@ def _component(
     in_slices = kind == "marginal" and on == "figure pay"
     tables[f"t{number}"] = draw(_table(kind, unit, columns, per, in_slices))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
-    window = draw(st.sampled_from(("12 months", "year to date")))
+    windows = ("12 months", "year to date", "12 months of all channels")
+    window = draw(st.sampled_from(windows))
     by += f" {window}" if by == "amount over" else ""
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
     found["table"] = f"t{number}"
@@ -223,7 +238,34 @@ def _component(
     if not columns and not counting and each in _PLUS and _one_in(draw, 6):
         found["plus"] = _PLUS[each]
     found |= draw(_beside(found, per, earlier))
-    return found | draw(_by_another(found, tables, earlier))
+    found |= draw(_by_another(found, tables, earlier))
+    return found | draw(_weighted_or_ranked(found, tables))
+
+
+@st.composite
+def _weighted_or_ranked(draw: st.DrawFn, component: Item, tables: Item) -> Item:
+    """Perhaps weights, or a place among the payees that picks the band."""
+    found: Item = {}
+    if "baseline" not in component and _one_in(draw, 5):
+        weights = st.sampled_from(("10", "50 %", "0", "1.5"))
+        found["weights"] = [
+            {"when": draw(credit_conditions), "weight": draw(weights)}
+            for _ in range(draw(st.integers(1, 2)))
+        ]
+    columns = any("columns" in version for version in tables[component["table"]])
+    of_customers = component.get("compare") == "last year of its customers"
+    fits = component["each"] in ("payee", "customer", "order") and "baseline" not in component
+    if fits and not columns and not of_customers and _one_in(draw, 5):
+        found["counted with"] = "label class of order"
+    if component["each"] == "payee" and _one_in(draw, 5):
+        ties = draw(st.sampled_from(("better place", "worse place")))
+        among = draw(st.sampled_from(({}, {"among": "level"}, {"among": "region"})))
+        found["rank"] = {**among, "ties": ties}
+        if component["by"] == "amount" and tables[component["table"]][0]["kind"] == "all units":
+            found["by"] = "rank"
+        else:
+            found["gates"] = [*component.get("gates", []), "rank up to 2"]
+    return found
 
 
 @st.composite
@@ -438,6 +480,17 @@ def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
     return said | ({"minimum": "20"} if "expires" in said and "minimum" not in said else {})
 
 
+@st.composite
+def _apart(draw: st.DrawFn, components: Sequence[str]) -> Item:
+    """Perhaps terms of their own for some components that stand in no group."""
+    if not components or not _one_in(draw, 3):
+        return {}
+    keys = ("instalments", "draw", "minimum")
+    found: Item = {key: draw(st.sampled_from(_PAY[key])) for key in keys if draw(st.booleans())}
+    found |= {"expires": "1 month"} if "minimum" in found and draw(st.booleans()) else {}
+    return {"apart": [{"components": [draw(st.sampled_from(components))], **found}]}
+
+
 _BASES = ("billed", *BASES, "lesser of billed and contracted")  # most plans say billed
 _ROUNDINGS = ("half up to 0.01", "half even to 0.01", "down to 0.01", "half up to 1")
 _STARTS = ("2023-01-01", "2024-01-01", "2024-02-01")
@@ -447,8 +500,21 @@ _AS_OF = [{"when": "ServiceName = 'CDN'", "day": "BillingPeriodStart"}]
 @st.composite
 def shared_terms(draw: st.DrawFn) -> Item:
     """The terms that plans settled together have in common."""
-    terms: Item = {"timezone": draw(st.sampled_from(ZONES))}
-    return terms | ({"as of": _AS_OF} if _one_in(draw, 4) else {})
+    terms: Item = {"timezone": draw(st.sampled_from(ZONES)), "currency": "CNY"}
+    terms |= {"as of": _AS_OF} if _one_in(draw, 4) else {}
+    return terms | ({"limits": draw(_limits())} if _one_in(draw, 4) else {})
+
+
+@st.composite
+def _limits(draw: st.DrawFn) -> Item:
+    """Some of the limits that a programme sets to the book."""
+    limits = (
+        ("registration lives", "20 days"),
+        ("open registrations", "1"),
+        ("claims", "first come"),
+        ("unbinding", "2 months"),
+    )
+    return dict(draw(st.lists(st.sampled_from(limits), min_size=1, unique=True)))
 
 
 @st.composite
@@ -462,7 +528,6 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
         "source": "test",
         "published": "2023-01-01",
         "effective": {"from": draw(st.sampled_from(_STARTS))},
-        "currency": "CNY",
         "basis": draw(st.sampled_from(_BASES)),
         "mixed bases": "test",
         "rounding": draw(st.sampled_from(_ROUNDINGS)),
@@ -480,7 +545,8 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
     )
     pay = draw(_pay(by_customer)) if draw(st.booleans()) else {}
     if pay:
-        text["pay"] = pay
+        alone = [item["id"] for item in items if "pays" in item]
+        text["pay"] = pay | draw(_apart(alone))
     if text["rounding"] == "half up to 1":
         for limited in (*components, *items):
             limited.pop("cap", None)
@@ -488,8 +554,29 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
 
 
 @st.composite
-def plans(draw: st.DrawFn, at_most: int) -> list[PlanFile]:
-    """One plan, or as many as can be settled together."""
+def plans(draw: st.DrawFn, at_most: int, together: bool = True) -> list[PlanFile]:
+    """One plan or several: of equal common terms, so that they are settled together, or of any."""
     shared = draw(shared_terms())
+    others = [] if together else [draw(shared_terms()), draw(shared_terms()) | {"currency": "USD"}]
+    terms = [shared, *others]
+    converts = [draw(_conversions(one["currency"])) for one in terms]
     count = draw(st.sampled_from((1, at_most, at_most)))
-    return [draw(plan(f"random-{number}", shared)) for number in range(1, count + 1)]
+    files = []
+    for number in range(1, count + 1):
+        place = number % len(terms)
+        file = draw(plan(f"random-{number}", terms[place]))
+        if converts[place]:
+            # A condition may not hold a cost against an amount where there are several currencies.
+            text = re.sub(r"BilledCost\s+(>=|<)\s+\d+", "x_Cash is missing", file.content)
+            file = read_plan(text + yaml.safe_dump({"convert": converts[place]}), file.source)
+        files.append(file)
+    return files
+
+
+@st.composite
+def _conversions(draw: st.DrawFn, currency: str) -> Item:
+    """The currencies that are converted into one; mostly none."""
+    if not _one_in(draw, 3):
+        return {}
+    others = {"CNY": (["USD"], ["EUR", "USD"]), "USD": (["EUR"], ["EUR", "CNY"])}[currency]
+    return {"from": draw(st.sampled_from(others)), "on": draw(st.sampled_from(("month", "day")))}

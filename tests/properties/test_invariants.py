@@ -100,9 +100,20 @@ def _by_plan(run: Run) -> dict[str, dict[Any, Decimal]]:
     return found
 
 
-@given(worlds.batches())
-def test_conservation_and_sums(batch: Batch) -> None:
-    run = _settled(batch)
+@given(worlds.batches(), st.integers(0, 99))
+def test_what_must_hold_of_a_settlement(batch: Batch, seed: int) -> None:
+    """Each is asked of the same settlement, which is most of the work."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = run_in(Path(folder), batch.charges, batch.books, batch.plans, batch.period)
+        _assert_conserved(run)
+        _assert_detailed(run)
+    _assert_order_does_not_matter(batch, run, random.Random(seed))
+    _assert_days_stand_for_others(batch, run)
+    _assert_rewording_restates_nobody(batch, run)
+
+
+def _assert_conserved(run: Run) -> None:
+    """What is credited and what is not sum to the charges, lines to earnings and statements."""
     engine, span = run.engine, run.period.span
     for row in engine.table("ledger").to_pylist():
         assert row["credited"] + row["uncredited"] == row["total"]
@@ -110,7 +121,7 @@ def test_conservation_and_sums(batch: Batch) -> None:
     statements = engine.table("statements").to_pylist()
     earnings = engine.table("earnings").to_pylist()
     credits = engine.table("statement_credits").to_pylist()
-    for plan in batch.plans:
+    for plan in run.plans:
         paid = [row for row in _of(plan, earnings) if span.start <= row["paid_month"] < span.end]
         by_line = sum(row["earned"] for row in _of(plan, lines))
         assert by_line == sum(row["earned"] for row in paid)
@@ -119,6 +130,51 @@ def test_conservation_and_sums(batch: Batch) -> None:
         assert by_role == sum(row["credited"] for row in _of(plan, statements))
         rules = {row["component"] for row in _of(plan, lines)}
         assert rules <= {rule.rule_id for rule in plan.rules}
+
+
+def _assert_detailed(run: Run) -> None:
+    """The charges found for some payees sum to what these are credited, link by link.
+
+    So do their customers to what their lines measure.
+    """
+    credited = run.engine.table("credited").to_pylist()
+    for payee in sorted({row["payee"] for row in credited})[:2]:
+        with detail_of(run, [payee], run.plans) as detail:
+            for plan in run.plans:
+                mine = [r for r in _of(plan, credited) if r["payee"] == payee]
+                assert _by_charge(run, detail, plan, payee) == {
+                    tuple(r[key] for key in LINK): (r["amount"], r["charges"]) for r in mine
+                }
+                for key, measured in _measured(run, plan, payee).items():
+                    customers = detail.customers(plan.id, key[0], payee, *key[1:])
+                    assert measured == sum(row["counted"] for row in customers)
+
+
+def _assert_order_does_not_matter(batch: Batch, run: Run, rng: random.Random) -> None:
+    """Another order of arrival gives the same run, as a run that is repeated does."""
+
+    def mixed(rows: list[Any]) -> list[Any]:
+        return rng.sample(rows, len(rows))
+
+    books = [(known, Book(*map(mixed, book.tables().values()))) for known, book in batch.books]
+    again = _settled(replace(batch, charges=mixed(batch.charges), books=mixed(books)))
+    assert _result(again) == _result(run)
+
+
+def _assert_days_stand_for_others(batch: Batch, by_span: Run) -> None:
+    """Charges are summed over the days between changes of the book. Day by day gives the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Crediting, "reads_days", lambda crediting: True)
+        by_day = _settled(batch)
+    assert _by_plan(by_span) == _by_plan(by_day)
+
+
+def _assert_rewording_restates_nobody(batch: Batch, run: Run) -> None:
+    reworded = [_reworded(file) for file in batch.files]
+    for plan, other in zip(batch.plans, reworded, strict=True):
+        assert plan.terms[0].money == other.terms[0].money
+        assert plan.terms[0].words != other.terms[0].words
+    assert _earned(_settled(batch, reworded)) == _earned(run)
 
 
 def _of(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -180,27 +236,6 @@ def _uncredited(run: Run) -> dict[Any, Decimal]:
     return {key: amount for key, amount in sums.items() if amount}
 
 
-@given(worlds.batches())
-def test_detail_is_what_was_settled(batch: Batch) -> None:
-    """The charges found for some payees sum to what these are credited, link by link.
-
-    So do their customers to what their lines measure.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        run = run_in(Path(folder), batch.charges, batch.books, batch.plans, batch.period)
-        credited = run.engine.table("credited").to_pylist()
-        for payee in sorted({row["payee"] for row in credited})[:2]:
-            with detail_of(run, [payee]) as detail:
-                for plan in run.plans:
-                    mine = [r for r in _of(plan, credited) if r["payee"] == payee]
-                    assert _by_charge(run, detail, plan, payee) == {
-                        tuple(r[key] for key in LINK): (r["amount"], r["charges"]) for r in mine
-                    }
-                    for key, measured in _measured(run, plan, payee).items():
-                        customers = detail.customers(plan.id, key[0], payee, *key[1:])
-                        assert measured == sum(row["counted"] for row in customers)
-
-
 def _by_charge(run: Run, detail: Detail, plan: Plan, payee: str) -> dict[Any, Any]:
     """Credits of the period found charge by charge: by link, their sum and how many."""
     detail.load_credits(plan.id, [payee])
@@ -235,21 +270,6 @@ def _measured(run: Run, plan: Plan, payee: str) -> dict[Any, Decimal]:
     return sums
 
 
-@given(worlds.batches(), st.integers(0, 99))
-def test_order_of_arrival_does_not_matter_and_a_run_repeats(batch: Batch, seed: int) -> None:
-    rng = random.Random(seed)
-
-    def mixed(rows: list[Any]) -> list[Any]:
-        return rng.sample(rows, len(rows))
-
-    books = [(known, Book(*map(mixed, book.tables().values()))) for known, book in batch.books]
-    first = _result(_settled(batch))
-    assert _result(_settled(batch)) == first
-    assert (
-        _result(_settled(replace(batch, charges=mixed(batch.charges), books=mixed(books)))) == first
-    )
-
-
 @given(worlds.batches(), worlds.charge())
 def test_a_refund_undoes_its_charge_exactly(batch: Batch, charge: dict[str, Any]) -> None:
     """A charge and its refund leave all that is earned as it was.
@@ -278,30 +298,11 @@ def _by_itself(run: Run) -> dict[Any, Decimal]:
 
 
 @given(worlds.batches())
-def test_a_day_that_stands_for_others_changes_nothing(batch: Batch) -> None:
-    """Charges are summed over the days between changes of the book. Day by day gives the same."""
-    by_span = _settled(batch)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Crediting, "reads_days", lambda crediting: True)
-        by_day = _settled(batch)
-    assert _by_plan(by_span) == _by_plan(by_day)
-
-
-@given(worlds.batches())
 def test_a_fact_said_again_changes_nothing(batch: Batch) -> None:
     _, book = batch.books[0]
     again = replace(batch, books=[(worlds.EARLY, book), (worlds.LATE, book)])
     once = replace(batch, books=[(worlds.LATE, book)])
     assert _result(_settled(again)) == _result(_settled(once))
-
-
-@given(worlds.batches())
-def test_rewording_restates_nobody(batch: Batch) -> None:
-    reworded = [_reworded(file) for file in batch.files]
-    for plan, other in zip(batch.plans, reworded, strict=True):
-        assert plan.terms[0].money == other.terms[0].money
-        assert plan.terms[0].words != other.terms[0].words
-    assert _earned(_settled(batch, reworded)) == _earned(_settled(batch))
 
 
 def _reworded(file: PlanFile) -> Plan:

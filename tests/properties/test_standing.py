@@ -68,9 +68,9 @@ def test_more_facts_are_settled_for_those_whom_they_concern(
         event(f"{'book' if is_book else 'charges'}: {'anew' if change.payees is None else 'some'}")
         anew = change.facts.settle(period, KNOWN)
         assert change.earned() == {
-            payee: earned
-            for payee, earned in earned_by_payee(anew).items()
-            if change.concerns(payee) and (earned or payee in change.earned())
+            owner: earned
+            for owner, earned in earned_by_payee(anew).items()
+            if change.concerns(owner[0]) and (earned or owner in change.earned())
         }
         if change.payees is None:
             return

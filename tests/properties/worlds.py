@@ -77,7 +77,7 @@ def charge(draw: st.DrawFn, mark: str = "") -> dict[str, Any]:
     return {
         "InvoiceIssuerName": draw(st.sampled_from(ISSUERS)),
         "BillingAccountId": named(*ACCOUNTS),
-        "BillingCurrency": draw(st.sampled_from(("CNY",) * 19 + ("USD",))),
+        "BillingCurrency": draw(st.sampled_from(("CNY",) * 17 + ("USD", "USD", "EUR"))),
         "ChargePeriodStart": start,
         "BillingPeriodStart": datetime.combine(month, datetime.min.time()),
         "BilledCost": cost,
@@ -87,6 +87,7 @@ def charge(draw: st.DrawFn, mark: str = "") -> dict[str, Any]:
         "ServiceName": draw(st.sampled_from(SERVICES)),
         "ResourceId": named(None, "vm-1"),
         "x_Cash": draw(st.sampled_from((str(cost), str(cost), str(cost - 7), None))),
+        "x_OrderDate": draw(st.sampled_from((None, "soon", str(day), "2024-01-15"))),
         "x_OrderId": named(None, None, *ORDERS),
         "SubAccountId": named(None, None, "S1"),
         "SkuPriceId": draw(st.sampled_from(("U1", "U1", None))),
@@ -223,9 +224,26 @@ def _figure_rows(party: str, name: str, seed: int) -> list[Row]:
 
 
 @st.composite
+def _rates(draw: st.DrawFn, mark: str) -> list[Row]:
+    """Rates of most months and days, some given twice; those of all worlds are the first's."""
+    if mark:
+        return []
+    rng = random.Random(draw(st.integers(0, 9999)))
+    rows: list[Row] = []
+    for pair in (("USD", "CNY"), ("EUR", "CNY"), ("CNY", "USD"), ("EUR", "USD")):
+        names = dict(zip(("from", "to"), pair))
+        for month in ("2023-12", "2024-01", "2024-02", "2024-03", "2024-04", "2024-05"):
+            for period in (month, f"{month}-01..{month}-15", f"{month}-13..{month}-28"):
+                if rng.randrange(8):
+                    rate = rng.choice(("7.12", "0.14", "1", "120.5", "0.06"))
+                    rows.append({**names, "period": period, "rate": rate})
+    return rows
+
+
+@st.composite
 def book(draw: st.DrawFn, marks: Sequence[str] = ("",)) -> Book:
     """The book of one world or several, which may contradict itself."""
-    tables = {"links": _links, "labels": _labels, "figures": _figures}
+    tables = {"links": _links, "labels": _labels, "figures": _figures, "rates": _rates}
     rows = {
         name: list(enumerate([row for mark in marks for row in draw(table(mark))], 2))
         for name, table in tables.items()
@@ -264,9 +282,11 @@ class Batch:
 
 
 @st.composite
-def batches(draw: st.DrawFn, plans_at_most: int = 5, worlds_at_most: int = 3) -> Batch:
-    """One world under one plan, or several under several."""
+def batches(
+    draw: st.DrawFn, plans_at_most: int = 5, worlds_at_most: int = 3, together: bool = True
+) -> Batch:
+    """One world under one plan, or several under several, settled `together` or in groups."""
     marks = ["", *(f".{n}" for n in range(2, worlds_at_most + 1))]
     marks = marks[: draw(st.sampled_from((1, worlds_at_most, worlds_at_most)))]
     rows = [row for mark in marks for row in draw(charges_of(mark))]
-    return Batch(rows, draw(books_of(marks)), draw(plans(plans_at_most)), draw(periods))
+    return Batch(rows, draw(books_of(marks)), draw(plans(plans_at_most, together)), draw(periods))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 from fenrun.base.when import parse_period
 from fenrun.book.write import write_yaml
+from fenrun.settle import imports
 from fenrun.settle.imports import import_file
 from fenrun.settle.previews import (
     accounts_of,
@@ -53,6 +56,23 @@ def test_charges_are_seen_by_account_month_and_currency(tmp_path: Path) -> None:
     assert "ServiceName" in found[0].charges.missing_columns
     assert found[0].facts["quarantined"] == 1 and found[0].facts["billed"]["CNY"] == "5.75"
     assert "row-quarantined" in {problem.code for problem in found[0].problems}
+    late = preview(_charges(tmp_path / "late.csv", {"ChargePeriodStart": "2027-01-01T00:00:00Z"}))
+    assert late.facts["quarantined"] == 0
+    late = preview(tmp_path / "late.csv", known=datetime(2024, 10, 1))
+    assert late.facts["quarantined"] == 1, "more than two years ahead, as an import would say"
+
+
+def test_a_workbook_is_opened_once_to_tell_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, opened = tmp_path / "terms.xlsx", []
+    book = openpyxl.Workbook()
+    book.active.append(["trade", "payer"])  # of the last kind of table that is tried
+    book.save(path)
+    read = imports.headers_of
+    monkeypatch.setattr(imports, "headers_of", lambda path: opened.append(path) or read(path))
+    imports.dataset_of(path)
+    assert opened == [path]
 
 
 def test_what_is_no_charges_is_seen_too(tmp_path: Path) -> None:

@@ -29,9 +29,10 @@ _KINDS: list[tuple[pa.DataType, list[Any]]] = [
     st.data(),
     st.lists(st.sampled_from(_KINDS), min_size=1, max_size=5),
     st.sampled_from([1, 8, 40, 2**62]),
+    st.sampled_from([0, 50]),
 )
 def test_rows_stand_as_python_sorts_them(
-    data: st.DataObject, kinds: list[tuple[pa.DataType, list[Any]]], most_packed: int
+    data: st.DataObject, kinds: list[tuple[pa.DataType, list[Any]]], most_packed: int, few: int
 ) -> None:
     row = st.tuples(*(st.sampled_from(values) for _, values in kinds))
     rows = data.draw(st.lists(row, max_size=9)) + data.draw(st.lists(row, min_size=4, max_size=9))
@@ -43,7 +44,8 @@ def test_rows_stand_as_python_sorts_them(
         else values
         for name, values in plain.items()
     }
-    with patch.object(row_order, "_MOST_PACKED", most_packed):
+    limits = {"_MOST_PACKED": most_packed, "_FEW": few}
+    with patch.multiple(row_order, **limits):
         found, same = ordered(pa.table(plain)), ordered(pa.table(coded))
     wanted = sorted(
         rows, key=lambda row: [(False, value) if value is not None else (True,) for value in row]

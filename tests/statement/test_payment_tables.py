@@ -188,3 +188,28 @@ def test_what_is_all_due_later_is_said(tmp_path: Path) -> None:
     statement = statement_of(settle_period(_workspace(tmp_path, plan), MARCH).run, "P1")
     (table,) = payment_tables(statement.as_json(), statement.titles, "en")["due-later"]
     assert table.rows == [(["2024-05"], [statement.earned])] and not statement.payouts
+
+
+def test_where_several_plans_pay_each_row_names_its_plan() -> None:
+    of = {"month": "2024-03", "form": "cash", "due": "1", "paid": "2", "amount": "1"}
+    payouts = [{"plan_id": plan, **of} for plan in ("one", "two")]
+    later = [{"plan_id": "one", "month": "2024-04", "amount": "3"}]
+    names = ("brought", "expired", "drawn", "recovered", "balance", "carried")
+    rows = [row | dict.fromkeys(names, "0") for row in payouts]
+    statement = {
+        "payouts": rows,
+        "payments": payouts,
+        "due_later": later,
+        "waiting": [],
+        "funds": [],
+    }
+    found = payment_tables(statement, {}, "en")
+    assert [table.texts for tables in found.values() for table in tables] == [
+        ("plan", "month"),
+        ("plan", "month", "form"),
+        ("plan", "month"),
+    ]
+    assert [texts for texts, _ in found["payout"][0].rows] == [
+        ["one", "2024-03"],
+        ["two", "2024-03"],
+    ]

@@ -75,10 +75,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Point:
-    """One kill. Grain: command, how many watched lines had run."""
+    """One kill. Grain: command, how many watched lines had run, by which signal."""
 
     command: str
     number: int
+    by: str
+    """The signal: SIGKILL, or SIGTERM, by which a system asks a process to end."""
     stands_for: int
     """How many lines, from this one on, find the same files: a kill there leaves the same."""
     place: str
@@ -192,7 +194,7 @@ def steps(run: Callable[[], Any], workspace: Path) -> list[list[str]]:
     return found
 
 
-def killed(run: Callable[[], Any], number: int) -> None:
+def killed(run: Callable[[], Any], number: int, by: signal.Signals) -> None:
     """Run until that many watched lines have been reached, and kill this process there."""
     reached = 0
 
@@ -200,7 +202,7 @@ def killed(run: Callable[[], Any], number: int) -> None:
         nonlocal reached
         reached += 1
         if reached == number:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), by)
 
     traced(run, visit)
 
@@ -284,19 +286,27 @@ def _points(
     if not isinstance(said, list) or after["wrong"] or after["seen"] == before["seen"]:
         raise AssertionError(f"{name}: {said} {after}")
     found = [Step(*step) for step in said]
-    for number in chosen(found, tried, NIGHTLY or name in THOROUGH):
+    numbers = chosen(found, tried, NIGHTLY or name in THOROUGH)
+    for number, by in _by_signals(numbers):
         copy = whole.with_name("copy")
         shutil.copytree(ready, copy)
         run = partial(command, copy)
-        error = in_child(partial(killed, run, number))
+        error = in_child(partial(killed, run, number, by))
         outcome = in_child(partial(_left_and_again, run, copy))
         left = f"not killed: {error}" if error else _named(outcome["left"], before, after)
         again = _named(outcome["again"], before, after)
         if again != "after":
             again = f"{again} ({outcome['error']})"
         place = found[number - 1].place
-        yield Point(name, number, standing_for(found, number), place, left, again)
+        yield Point(name, number, by.name, standing_for(found, number), place, left, again)
         shutil.rmtree(copy)
+
+
+def _by_signals(numbers: list[int]) -> Iterator[tuple[int, signal.Signals]]:
+    """Yield each point with both signals; by day with one after the other."""
+    both = (signal.SIGKILL, signal.SIGTERM)
+    for at, number in enumerate(numbers):
+        yield from ((number, by) for by in (both if NIGHTLY else both[at % 2 : at % 2 + 1]))
 
 
 def _left_and_again(command: Callable[[], Any], workspace: Path) -> dict[str, Any]:

@@ -58,6 +58,19 @@ def test_a_row_that_is_no_event_is_said_in_both_languages(tmp_path: Path) -> Non
     assert "第 2 行不是文本" in problem.words("what", "zh-CN")
 
 
+def test_the_last_event_is_found_without_reading_the_others(tmp_path: Path) -> None:
+    log = _log(tmp_path)
+    assert log.last(("book", "closes")) == 2 and log.last(("closes",)) == 0
+    _execute(log, "UPDATE events SET after = 'no JSON' WHERE seq = 1")
+    assert log.last(("book",)) == 2
+    assert [event.seq for event in log.events(after=1)] == [2] and not log.events(after=2)
+    assert Log(tmp_path / "nowhere.db").last(("book",)) == 0
+    log.path.write_bytes(b"no log" * 1000)
+    with pytest.raises(Refused) as refused:
+        log.last(("book",))
+    assert refused.value.problems[0].code == "log-unreadable"
+
+
 def test_events_that_are_not_committed_are_not_there(tmp_path: Path) -> None:
     log = _log(tmp_path)
     with pytest.raises(RuntimeError), log.writing() as writer:

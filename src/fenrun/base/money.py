@@ -7,13 +7,15 @@ plan says.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
+from typing import TypeVar
 
 import pyarrow as pa
 
 from fenrun.base.words import Unreadable
 
+Key = TypeVar("Key")
 COST_DECIMALS = 18
 """The most decimals of a cost that are held (FOCUS files in use carry up to 18)."""
 COST_DIGITS = 23
@@ -148,3 +150,16 @@ def show(value: Decimal, places: int = 2) -> str:
 def show_rate(value: Decimal) -> str:
     """Return a rate as people write it: 0.15 gives `15 %`."""
     return f"{plain(value.scaleb(2), 0)} %"
+
+
+def sums_of(amounts: Iterable[tuple[Key, Decimal]]) -> dict[Key, Decimal]:
+    """Return the sum of the amounts under each key, such as a currency, in the order of keys."""
+    found: dict[Key, Decimal] = {}
+    for key, amount in amounts:
+        found[key] = found.get(key, Decimal(0)) + amount
+    return dict(sorted(found.items(), key=lambda item: str(item[0])))
+
+
+def show_sums(sums: Mapping[str, Decimal]) -> str:
+    """Return sums by currency as people read them: `40.00 CNY, 1.00 USD`; `0.00` of none."""
+    return ", ".join(f"{show(amount)} {currency}" for currency, amount in sums.items()) or "0.00"

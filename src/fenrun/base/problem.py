@@ -84,6 +84,10 @@ class Refused(Exception):
         self.problems = in_order(problems)
         super().__init__("; ".join(f"{p.place}: {p.words('what')}" for p in self.problems))
 
+    def __reduce__(self) -> tuple[type[Refused], tuple[list[Problem]]]:
+        """Let another process be told of the problems, not of their words alone."""
+        return Refused, (self.problems,)
+
 
 def refused(code: str, place: Place, **values: Any) -> Refused:
     """Return what to raise for a single problem."""

@@ -101,8 +101,11 @@ def filled(text: str, lang: str, values: Mapping[str, Any], missing: str | None 
     return _Filler(lang, missing).vformat(text, (), values)
 
 
-UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""Characters that command a terminal, or turn the direction of what stands beside them."""
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that command a terminal, or turn the direction of what stands beside them; and bytes
+of a name that are no text, which nothing can write."""
 
 
 def visible(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -15,11 +16,21 @@ from fenrun.base.table import from_rows
 from fenrun.book.as_of import Sources, with_common_decimals
 from fenrun.book.limits import NO_LIMITS, Limits, within_limits
 from fenrun.book.rows import SETTLED, TABLES
-from fenrun.engine.codes import Codes, day_column, day_number, day_of, scaled_column
+from fenrun.engine.codes import (
+    Codes,
+    day_column,
+    day_number,
+    day_of,
+    month_number,
+    scaled_column,
+)
 from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
 
 STEPS = read_steps("fenrun.book")
+_FEW = 1000
+"""The most rows that are grouped here: to have pyarrow do it costs a process 30 ms of imports."""
+_EXACT = Context(prec=100)
 _LINKS = {
     "link": NUMBER,
     "of_kind": TEXT,
@@ -48,11 +59,18 @@ _WITH_ISSUER = (*_OF_ACCOUNT, "order", "resource")
 
 @dataclass(frozen=True)
 class Shares:
-    """The decimals of the shares of customers, of roles, and of roles of a party."""
+    """The decimals of the shares of customers, of roles, and of roles of a party; and of rates."""
 
     customer: int = 0
     role: int = 0
     party: int = 0
+    rate: int | None = None
+    """Of conversion rates; None where nothing is converted."""
+
+    @property
+    def of_rates(self) -> int:
+        """The decimals that a conversion adds to an amount."""
+        return self.rate or 0
 
     def of(self, kind: str) -> int:
         """Return the decimals of the shares in what stands under a kind of subject."""
@@ -72,6 +90,7 @@ class Book:
     links: pa.Table
     labels: pa.Table
     figures: pa.Table
+    rates: pa.Table
 
 
 def book_of(sources: Sources) -> Book:
@@ -96,20 +115,25 @@ def _stamped(table: pa.Table, source: str, known: int) -> pa.Table:
     return table.append_column("known", pa.repeat(pa.scalar(known, pa.int64()), size))
 
 
-def shares_of(book: Book) -> Shares:
-    """Return the decimals that the shares of all links need."""
+def shares_of(book: Book, with_rates: bool = True) -> Shares:
+    """Return the decimals that the shares of all links need, and those of rates `with_rates`."""
     found = {"customer": 0, "role": 0, "party": 0}
     for row in _distinct(book.links, "of_kind", "share"):
         group = "customer" if row["of_kind"] in _OF_ACCOUNT else "role"
         group = "party" if row["of_kind"] == _OF_PARTY else group
         found[group] = max(found[group], decimals(row["share"]))
-    return Shares(**found)
+    rates = book.rates["rate"].unique().to_pylist()
+    return Shares(**found, rate=max(map(decimals, rates), default=0) if with_rates else None)
 
 
 def _distinct(table: pa.Table, *names: str) -> list[dict[str, Any]]:
     """Return each tuple of some columns once."""
     found: list[dict[str, Any]]
-    found = table.select(names).group_by(list(names)).aggregate([]).to_pylist()
+    if table.num_rows <= _FEW:
+        rows = dict.fromkeys(zip(*(table[name].to_pylist() for name in names)))
+        found = [dict(zip(names, row)) for row in rows]
+    else:
+        found = table.select(names).group_by(list(names)).aggregate([]).to_pylist()
     return found
 
 
@@ -144,7 +168,7 @@ def load_book(
     figure_scale: int,
     with_tenures: bool = True,
 ) -> list[Problem]:
-    """Make the tables `parties`, `links`, `labels` and `figures`; return what the limits refuse.
+    """Make `parties`, `links`, `labels`, `figures` and `rates`; return what the limits refuse.
 
     Amounts of figures are whole numbers of 10 to the minus `figure_scale`. Since when a link is
     held, and who held it before, is worked out `with_tenures` alone.
@@ -153,6 +177,8 @@ def load_book(
     runner.load_table("book_links", _coded_links(book.links, codes, shares))
     runner.load_table("book_labels", _coded_labels(book.labels, codes))
     runner.load_table("book_figures", _coded_figures(book.figures, codes, figure_scale))
+    rates = book.rates if shares.rate is not None else book.rates.slice(0, 0)
+    runner.load_table("book_rates", _coded_rates(rates, codes, shares.of_rates))
     filled = {"one_of_kind": _one_of_kind(shares)}
     problems: list[Problem] = []
     left_out = set() if _may_clash(book.links) else {"link_load", "link_conflicts"}
@@ -174,6 +200,11 @@ def load_book(
 def _may_clash(links: pa.Table) -> bool:
     """Return whether some subject's role is given away more than once, whatever the days."""
     keys = ["of_kind", "issuer", "subject", "role"]
+    if links.num_rows <= _FEW:
+        given = dict[tuple[Any, ...], Decimal]()
+        for *key, share in zip(*(links[name].to_pylist() for name in (*keys, "share"))):
+            given[tuple(key)] = _EXACT.add(given.get(tuple(key), Decimal(0)), share or 0)
+        return any(share > 1 for share in given.values())
     held = links.group_by(keys).aggregate([("share", "sum")])["share_sum"]
     most = pc.max(held).as_py()
     return most is not None and most > 1
@@ -251,6 +282,23 @@ def _coded_figures(table: pa.Table, codes: Codes, scale: int) -> pa.Table:
         {
             **{name: codes.of_column(table[name]) for name in names},
             "amount": scaled_column(table["amount"], scale),
+            "row_no": table["row_no"],
+            "known": table["known"],
+        }
+    )
+
+
+def _coded_rates(table: pa.Table, codes: Codes, scale: int) -> pa.Table:
+    names = ("currency", "to_currency", "period", "given_by", "source")
+    is_day = pc.equal(pc.utf8_length(table["period"]), len("2026-03-05"))
+    months = [month_number(day) for day in table["valid_from"].to_pylist()]
+    return pa.table(
+        {
+            **{name: codes.of_column(table[name]) for name in names},
+            "per": pc.if_else(is_day, "day", "month"),
+            "month": pa.array(months, pa.int64()),
+            "day": day_column(table["valid_from"]),
+            "rate": scaled_column(table["rate"], scale),
             "row_no": table["row_no"],
             "known": table["known"],
         }

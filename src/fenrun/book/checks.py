@@ -1,7 +1,7 @@
 """Checks of the book as known.
 
-Nobody holds more than the whole of a role, a label has one value, a figure is given once, and
-parties are known and of the right kind.
+Nobody holds more than the whole of a role, a label has one value, a figure or rate is given once,
+and parties are known and of the right kind.
 """
 
 from __future__ import annotations
@@ -58,6 +58,14 @@ JOIN (SELECT party, figure, period
       GROUP BY party, figure, period
       HAVING count(*) > 1) AS d
   ON d.party = f.party AND d.figure = f.figure AND d.period = f.period"""
+_RATES = """
+SELECT r.currency, r.to_currency, r.period, r.source, r.row_no
+FROM rates_as_of AS r
+JOIN (SELECT currency, to_currency, period
+      FROM rates_as_of
+      GROUP BY currency, to_currency, period
+      HAVING count(*) > 1) AS d
+  ON d.currency = r.currency AND d.to_currency = r.to_currency AND d.period = r.period"""
 _UNKNOWN = """
 SELECT l.source, min(l.row_no) AS row_no, min_by(l.party, l.row_no) AS party, count(*) AS links
 FROM links_as_of AS l
@@ -90,6 +98,7 @@ def find(runner: Runner, codes: Codes, shares: Shares) -> list[Problem]:
         *_links(runner, codes, shares),
         *_labels(runner, codes),
         *_figures(runner, codes),
+        *_rates(runner, codes),
         *_unknown_parties(runner, codes),
         *_wrong_kinds(runner, codes),
     ]
@@ -174,6 +183,14 @@ def _figures(runner: Runner, codes: Codes) -> Iterator[Problem]:
         names = {"figure": figure, "party": party, "period": period}
         values = {name: codes.text(code) for name, code in names.items()}
         yield _placed("figure-conflict", places, str(codes.text(figure)), values)
+
+
+def _rates(runner: Runner, codes: Codes) -> Iterator[Problem]:
+    """Yield the rates that are given twice."""
+    for (currency, into, period), places in _by_place(runner.rows(_RATES), codes):
+        names = {"currency": currency, "into": into, "period": period}
+        values = {name: codes.text(code) for name, code in names.items()}
+        yield _placed("rate-conflict", places, "rate", values)
 
 
 def _unknown_parties(runner: Runner, codes: Codes) -> Iterator[Problem]:

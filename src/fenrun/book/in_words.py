@@ -35,6 +35,7 @@ _LINK = (
 )
 _LABEL = ("party", "label", "value", "valid_from", "valid_to", "source", "row_no")
 _FIGURE = ("party", "figure", "period", "amount", "currency", "source")
+_RATE = ("currency", "to_currency", "period", "given_by", "rate")
 _HOLDERS = """
 SELECT party, sound FROM links
 WHERE of_kind = ? AND subject = ? AND valid_from <= ? AND valid_to > ?"""
@@ -52,7 +53,7 @@ class KnownBook:
     type, source and row_no; a label one of party, label, value, valid_from, valid_to, source and
     row_no; a party one of party, kind and name; a figure one of party, figure, period, valid_to,
     amount, currency and source; an identity one of party, kind, value, valid_from, valid_to, source
-    and row_no.
+    and row_no; a rate one of from, to, period, rate and source (who published it), as files say it.
     """
 
     def __init__(self, sources: Sources):
@@ -178,6 +179,15 @@ class KnownBook:
         texts = {name: self._codes.texts[code] for name, code in found.items()}
         return {**texts, "amount": amount, "valid_to": ends[texts["period"]]}
 
+    def rates(self) -> Rows:
+        """Return the conversion rates."""
+        rows = self._runner.rows(f"SELECT {', '.join(_RATE)} FROM rates_as_of")
+        names, text = ("from", "to", "period", "source"), self._codes.text
+        return [
+            dict(zip(names, map(text, said))) | {"rate": unscaled(rate, self._shares.of_rates)}
+            for *said, rate in rows
+        ]
+
     def _ends(self) -> dict[str, date]:
         """Return the first day after each period that a figure is for."""
         periods = self._book.figures.select(["period", "valid_to"]).group_by(["period", "valid_to"])
@@ -186,7 +196,7 @@ class KnownBook:
 
 def link_table(links: Rows) -> pa.Table:
     """Return what reports read of links as a table."""
-    texts = ("link_id", "of_kind", "issuer", "subject", "role", "party", "source")
+    texts = ("link_id", "of_kind", "issuer", "subject", "role", "party", "type", "source")
     columns = {name: pa.array([link[name] for link in links], pa.string()) for name in texts}
     days = ("valid_from", "valid_to")
     return pa.table(

@@ -1,21 +1,23 @@
 """The reading of book files.
 
-CSV and Parquet hold one table each, YAML any of the five by name, a workbook one a sheet.
+CSV and Parquet hold one table each, YAML any of the six by name, a workbook one a sheet.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from fenrun.base.ids import digest
-from fenrun.base.money import parse_amount_or_rate, parse_share
+from fenrun.base.money import parse_amount, parse_amount_or_rate, parse_share
 from fenrun.base.problem import Problem
-from fenrun.base.when import parse_periods
+from fenrun.base.when import Span, parse_day, parse_periods
+from fenrun.base.words import Unreadable
 from fenrun.book.rows import (
     CLASSES,
     IDENTITY_KINDS,
@@ -27,6 +29,7 @@ from fenrun.book.rows import (
     Label,
     Link,
     Party,
+    Rate,
 )
 from fenrun.store.facts import Imported, Store
 from fenrun.tables.fields import Fields
@@ -34,6 +37,11 @@ from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout
 from fenrun.tables.records import Cells, Records, read_tables, rows_from
 
+_CURRENCY, _DAY, _MONTH = (
+    re.compile(pattern) for pattern in ("[A-Z]{3}", r"\d{4}-\d\d-\d\d", r"\d{4}-\d\d")
+)
+_MOST_DAYS = 366
+"""The most days of a range of a rate."""
 COLUMNS = {
     "parties": {"party": True, "kind": True, "name": False},
     "links": {
@@ -51,6 +59,7 @@ COLUMNS = {
     "labels": {"party": True, "label": True, "value": True, "from": False, "to": False},
     "figures": {"party": True, "figure": True, "period": True, "amount": True, "currency": False},
     "identities": {"party": True, "kind": True, "value": True, "from": False, "to": False},
+    "rates": {"from": True, "to": True, "period": True, "rate": True, "source": False},
 }
 """The columns of each table in files, and whether they must be there."""
 
@@ -64,6 +73,7 @@ class Book:
     labels: list[Label] = field(default_factory=list)
     figures: list[Figure] = field(default_factory=list)
     identities: list[Identity] = field(default_factory=list)
+    rates: list[Rate] = field(default_factory=list)
 
     def tables(self) -> dict[str, list[Any]]:
         """Return the rows by table name."""
@@ -153,12 +163,61 @@ def _identity(row: Fields) -> list[Identity]:
     return [Identity(row.text("party"), kind, row.text("value"), *row.days(), row.row_no)]
 
 
+def _rate(row: Fields) -> list[Rate]:
+    """Make a rate of each month or day that the row is for."""
+    one, other = (_currency(row, column) for column in ("from", "to"))
+    if one and one == other:
+        row.reject("to", "rate-into-itself", currency=one)
+    periods = row.read("period", _months_or_days, None) or []
+    rate = row.read("rate", _read_rate, None)
+    given_by = row.text("source", "")
+    return [
+        Rate(one, other, key, span.start, span.end, rate, given_by, row.row_no)
+        for key, span in periods
+    ]
+
+
+def _currency(row: Fields, column: str) -> str:
+    currency = row.text(column)
+    if currency and not _CURRENCY.fullmatch(currency):
+        row.reject(column, "not-a-currency", text=currency)
+    return currency
+
+
+def _read_rate(text: str) -> Decimal:
+    """Read a conversion rate. Raises Unreadable for what is none above zero."""
+    rate = parse_amount(text)
+    if rate <= 0:
+        raise Unreadable("rate-not-above-zero", text=text)
+    return rate
+
+
+def _months_or_days(text: str) -> list[tuple[str, Span]]:
+    """Read a month or a day, or a range of either: `2026-03-06..2026-03-08` is three days.
+
+    Each as its key and span. Raises Unreadable.
+    """
+    first, dots, last = (part.strip() for part in text.partition(".."))
+    if _DAY.fullmatch(first):
+        start, end = parse_day(first), parse_day(last) if dots else parse_day(first)
+        count = (end - start).days + 1
+        if not 0 < count <= _MOST_DAYS:
+            raise Unreadable("not-a-range", text=text)
+        days = [start + timedelta(days=number) for number in range(count)]
+        return [(str(day), Span(day, day + timedelta(days=1))) for day in days]
+    found = parse_periods(text)
+    if any(not _MONTH.fullmatch(period.key) for period in found):
+        raise Unreadable("not-a-month-or-day", text=text)
+    return [(period.key, period.span) for period in found]
+
+
 _MAKERS: dict[str, Callable[[Fields], list[Any]]] = {
     "parties": _party,
     "links": _link,
     "labels": _label,
     "figures": _figure,
     "identities": _identity,
+    "rates": _rate,
 }
 LAYOUT = Layout("book", COLUMNS, TABLES, _MAKERS)
 """The tables of a book file."""

@@ -1,4 +1,4 @@
-"""Facts of the book: parties, links, labels, figures and identities. Each row is one dated fact.
+"""Facts of the book: parties, links, labels, figures, identities, rates. A row is one dated fact.
 
 Facts are appended, never edited: a fact imported later under the same identity replaces the earlier
 one from the moment it was known. A span that is empty (`to` equal to `from`) withdraws a link or
@@ -141,15 +141,41 @@ class Identity:
     """Row or line in the source."""
 
 
+@dataclass(frozen=True)
+class Rate:
+    """A conversion rate of a month or a day. Identity: currency, to_currency, period.
+
+    Plans convert by it; no rate follows from another, nor from its inverse.
+    """
+
+    currency: str
+    """ISO code of what is converted: `from` in files."""
+    to_currency: str
+    """ISO code of what it becomes: `to` in files."""
+    period: str
+    """A month or a day: 2026-03, 2026-03-05."""
+    valid_from: date
+    """First day of the period."""
+    valid_to: date
+    """First day after the period."""
+    rate: Decimal
+    """How much of `to_currency` one of `currency` is; above 0."""
+    given_by: str
+    """Who published it; `source` in files, which may leave it out."""
+    row_no: int
+    """Row or line in the source."""
+
+
 TABLES: dict[str, type[Any]] = {
     "parties": Party,
     "links": Link,
     "labels": Label,
     "figures": Figure,
     "identities": Identity,
+    "rates": Rate,
 }
 """The book's tables by the name they have in files."""
 IDENTITY_KEY = ("party", "kind", "value", "valid_from")
 """The fields by which a later identity replaces an earlier one."""
-SETTLED = ("parties", "links", "labels", "figures")
+SETTLED = ("parties", "links", "labels", "figures", "rates")
 """The tables that a settlement reads."""

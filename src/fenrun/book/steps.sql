@@ -135,3 +135,19 @@ SELECT party, figure, period, min(amount) AS amount, min(currency) AS currency
 FROM figures_as_of
 GROUP BY party, figure, period
 HAVING count(*) = 1
+
+-- step: rates_as_of
+-- The conversion rates as last known, equal facts once.
+SELECT currency, to_currency, per, period, month, day, rate, min(given_by) AS given_by,
+       min_by(source, row_no) AS source, min(row_no) AS row_no
+FROM (SELECT *, max(known) OVER (PARTITION BY currency, to_currency, period) AS last_known
+      FROM book_rates) AS facts
+WHERE known = last_known
+GROUP BY currency, to_currency, per, period, month, day, rate
+
+-- step: rates
+-- The rates to convert by: none where one is given twice.
+SELECT currency, to_currency, per, period, month, day, min(rate) AS rate, min(given_by) AS given_by
+FROM rates_as_of
+GROUP BY currency, to_currency, per, period, month, day
+HAVING count(*) = 1

@@ -65,6 +65,7 @@ def rows_of(book: KnownBook) -> dict[str, list[Cells]]:
             {**{key: row[key] for key in ("party", "kind", "value")}, **_span(row)}
             for row in sorted(book.identities(), key=lambda row: _in_order(row, "party", "kind"))
         ],
+        "rates": sorted(book.rates(), key=lambda row: (row["from"], row["to"], row["period"])),
     }
 
 
@@ -100,7 +101,7 @@ def write_workbook(path: Path, tables: Mapping[str, Sequence[Cells]], lang: str)
 def _write_sheet(sheet: Any, table: str, rows: Sequence[Cells], forms: Mapping[str, Any]) -> None:
     sheet.freeze_panes(1, 0)
     for at, column in enumerate(COLUMNS[table]):
-        form = forms[_form(column)]
+        form = forms[_form(table, column)]
         sheet.set_column(at, at, _WIDTHS.get(column, 14), form)
         validation = _validation(table, column)
         if validation:
@@ -109,20 +110,22 @@ def _write_sheet(sheet: Any, table: str, rows: Sequence[Cells], forms: Mapping[s
         sheet.write_string(0, at, column, forms["head"])
     for number, row in enumerate(rows, 1):
         for at, column in enumerate(COLUMNS[table]):
-            _write_cell(sheet, number, at, row.get(column, ""), forms, column)
+            form = _form(table, column)
+            _write_cell(sheet, number, at, row.get(column, ""), forms, form)
 
 
-def _form(column: str) -> str:
+def _form(table: str, column: str) -> str:
+    """Return how the cells of a column are formatted."""
     if column in _DAYS:
-        return "day"
-    return {"share": "share", "amount": "number"}.get(column, "text")
+        return "text" if table == "rates" else "day"
+    return {"share": "share", "amount": "number", "rate": "number"}.get(column, "text")
 
 
 def _write_cell(
-    sheet: Any, number: int, at: int, value: Any, forms: Mapping[str, Any], column: str
+    sheet: Any, number: int, at: int, value: Any, forms: Mapping[str, Any], named: str
 ) -> None:
-    """Write a cell; what Excel would not keep exactly is text."""
-    form = forms[_form(column)]
+    """Write a cell of the form of that name; what Excel would not keep exactly is text."""
+    form = forms[named]
     if isinstance(value, date) and value >= _OLDEST:
         sheet.write_datetime(number, at, datetime.combine(value, time()), form)
     elif isinstance(value, Decimal) and Decimal(f"{value:.{_DIGITS}g}") == value:
@@ -141,6 +144,6 @@ def _validation(table: str, column: str) -> dict[str, Any]:
     if (table, column) in _PARTIES:
         parties = f"=parties!$A$2:$A${MOST_ROWS}"
         return {"validate": "list", "source": parties, "error_type": "warning"}
-    if column in _DAYS:
+    if _form(table, column) == "day":
         return {"validate": "date", "criteria": ">=", "value": _OLDEST, "error_type": "warning"}
     return {}

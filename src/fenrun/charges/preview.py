@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -78,20 +79,23 @@ class Preview:
         ]
 
 
-def preview_charges(path: Path, progress: Callable[[int], Any] = lambda n: None) -> Preview:
+def preview_charges(
+    path: Path, progress: Callable[[int], Any] = lambda n: None, known: datetime | None = None
+) -> Preview:
     """Read a file of charges and write nothing; one that is refused has only columns and problems.
 
-    `progress` is told of the bytes read. Raises Refused where not even a header can be read.
+    `progress` is told of the bytes read; `known` is from when it would be known. Raises Refused
+    where not even a header can be read.
     """
     header = read_header(path)
     form = f"{header.form.format}{_PACKED.get(header.form.packing, '')}"
-    known = {name.lower(): name for name in focus_columns()}
-    columns = tuple(known.get(name.strip().lower(), name.strip()) for name in header.columns)
+    spelt = {name.lower(): name for name in focus_columns()}
+    columns = tuple(spelt.get(name.strip().lower(), name.strip()) for name in header.columns)
     found = (path.name, form, version_of(set(columns)), columns)
     try:
         with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
             source, content = open_whole(path, Path(scratch), progress)
-            staged = read_staged(source, content, Path(scratch))
+            staged = replace(read_staged(source, content, Path(scratch)), known=known)
             problems = tuple(in_order(checks.find(staged)))
             return Preview(*found, staged.rows, tuple(_accounts(staged)), staged.facts(), problems)
     except Refused as refusal:

@@ -12,13 +12,14 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from fenrun.base.ids import digest, short
-from fenrun.base.problem import Place, Problem, Refused, in_order, refused
+from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.charges import checks
 from fenrun.charges.delivered import (
     Delivery,
@@ -33,11 +34,13 @@ from fenrun.charges.filled import fill
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
 from fenrun.charges.ids import with_tidy_ids
+from fenrun.charges.mendable import Mended, refuse_mended_meanwhile, with_mended, write_mendable
 from fenrun.charges.overlaps import write_digests
 from fenrun.charges.source import Content, Source, open_arrow, open_source, read_content
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
 from fenrun.charges.totals import without_totals
+from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Enter, Import, Imported, Replaced, Store, manifest
 
 _SUFFIXES = {"none": ".zst", "gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
@@ -60,25 +63,30 @@ def stage_charges(
     known: datetime | None = None,
     delivery: Delivery | None = None,
     is_meant: bool = False,
+    mended: Mended | None = None,
 ) -> Enter:
     """Read, check and write one FOCUS file to a scratch folder: all that nobody must wait for.
 
     `fills` gives, by column of text, what stands where the file says nothing, `known` from when it
     is known; as a `delivery` it takes the place of earlier ones of its source. What was replaced
-    since comes back as an import of its own if that `is_meant`, or if it is a later version. What
-    is returned enters it into the store. Both raise Refused; the store is then untouched.
+    since comes back as an import of its own if that `is_meant`, or if it is a later version.
+    Its rows may be those of an import that were kept aside, `mended`. What is returned enters it
+    into the store. Both raise Refused; the store is then untouched.
     """
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
         source, seen = open_whole(path, Path(scratch.name), progress)
         unfilled = digest("charges", seen.digest)
         content = digest("charges", seen.digest, sorted(fills.items())) if fills else unfilled
+        content = digest("charges", seen.digest, mended.facts) if mended else content
         ready = _Ready({}, [])
         files = Path(scratch.name, "files")
         files.mkdir()
-        comes_back = _comes_back(store, content, delivery, is_meant)
+        comes_back = _comes_back(store, content, delivery, is_meant or bool(mended))
         if comes_back or not store.has("charges", content):
             ready = _written(source, seen, files, fills or {}, known)
+        if mended and ready.facts.get("quarantined"):
+            raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
     except BaseException:
         scratch.cleanup()
         raise
@@ -92,15 +100,25 @@ def stage_charges(
             there, place = replaces.there, Place(path.name)
             named = (import_named(there, place, name, ready.facts) for name in replaces.names)
             replaced = [item.id for item in named]
-            if content != unfilled and store.has("charges", unfilled):
+            if fills and content != unfilled and store.has("charges", unfilled):
                 replaced.append(unfilled)  # the same bytes, before they were filled
             there = store.imports("charges", known) if delivery and delivery.version else there
             facts, more = _as_delivered(delivery, path.name, files, ready.facts, there, replaced)
+            if "replaces" in facts:
+                facts["replaces"] = with_mended(store, facts["replaces"])
             facts |= {"again": content} if same else {}
-            new = digest("charges", content, facts.get("replaces", [])) if same else content
+            facts |= {"mends": mended.facts} if mended else {}
+            new = digest("charges", content, _forms_of(store, content)) if same else content
             problems = in_order([*ready.problems, *more])
             said = manifest(path.name, known, facts, problems)
-            store.add("charges", new, said, lambda into: move_files(files, into))
+
+            def allow(log: Writer) -> None:
+                refuse_mended_meanwhile(store, place, facts.get("replaces", ()))
+                if mended:
+                    mended.check(log)
+
+            write = partial(move_files, files)
+            store.add("charges", new, said, write, allowed=allow)
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
@@ -115,6 +133,12 @@ def _comes_back(store: Store, content: str, delivery: Delivery | None, is_meant:
     if {item.id for item in same} & {item.id for item in store.imports("charges")}:
         return False
     return is_meant or bool(delivery and delivery.version > max(map(version_of, same)))
+
+
+def _forms_of(store: Store, content: str) -> list[str]:
+    """Return the ids under which a content came in so far, in force or not."""
+    everything = store.imports_between("charges", datetime.min, datetime.max)
+    return [item.id for item in everything if _is(item, content)]
 
 
 def _is(item: Import, content: str) -> bool:
@@ -177,6 +201,7 @@ def _written(
         write_charges(into, charges, source.path.name)
         write_digests(into, charges)
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
+        write_mendable(staged, into)
     _archive(source, into)
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     facts |= {"set": filled} if filled else {}

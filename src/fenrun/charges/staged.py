@@ -222,12 +222,14 @@ class Staged:
         """Return the counted rows and the control totals: exact BilledCost a currency.
 
         Totals and rows are of the whole file, those in quarantine included. `rounded` is what
-        rounding put on BilledCost, where it has more decimals than are held.
+        rounding put on BilledCost, where it has more decimals than are held; `nothing` says of each
+        other cost how many charges have 0 or nothing there, and what they bill.
         """
         odd = self.quarantined
         set_apart = np.zeros(self.rows, np.bool_) if odd is None else odd
         billed, billed_quarantined = {}, {}
-        for currency, of_currency in self._currencies().items():
+        currencies = self._currencies()
+        for currency, of_currency in currencies.items():
             if (total := self._billed(of_currency)) is not None:
                 billed[currency] = plain(total)
             if (set_apart & of_currency).any():
@@ -242,7 +244,20 @@ class Staged:
             "quarantined": int(np.count_nonzero(set_apart)),
             "billed": billed,
             "billed_quarantined": billed_quarantined,
-        } | ({"rounded": rounded} if rounded else {})
+            **({"rounded": rounded} if rounded else {}),
+            **self._nothing(~set_apart, currencies),
+        }
+
+    def _nothing(self, counted: Truths, currencies: Mapping[str, Truths]) -> dict[str, Any]:
+        """Return, by cost, the charges that bill something and have 0 or nothing there."""
+        found = {}
+        for name in (name for name in COSTS[1:] if name in self.numbers):
+            where = counted & self.numbers[COSTS[0]].other & ~self.numbers[name].other
+            if where.any():
+                sums = {c: self._billed(where & rows) for c, rows in currencies.items()}
+                billed = {c: plain(amount) for c, amount in sums.items() if amount}
+                found[name] = {"rows": int(np.count_nonzero(where)), "billed": billed}
+        return {"nothing": found} if found else {}
 
     def _currencies(self) -> dict[str, Truths]:
         """Return the rows of each currency, in the order of their names; `?` where none is said."""

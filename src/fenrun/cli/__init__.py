@@ -11,6 +11,7 @@ text, and `problems` is a list with its length beside it under `problem_count`.
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -34,7 +35,9 @@ COMMANDS = {
     "events": "Show what people did, who paid, and what was traded.",
     "price": "Show what each customer pays, from the list price down.",
     "breaches": "Show sales below a floor, what approvals cover of them, and coupons diverted.",
+    "findings": "Show where somebody may be paid for what is not so, with the evidence.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
+    "policy": "Check a policy: who may grant what is out of the ordinary.",
     "resolve": "Decide about charges that came twice, or were kept aside.",
     "check": "Show every problem of what is imported.",
     "plan": "Check, test, compare and explain plans.",
@@ -135,6 +138,8 @@ def _group() -> None:
 
 def main() -> None:
     """Run a command; problems become messages, never a traceback."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # what it cannot write is shown by its number
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _group(standalone_mode=False)
     except click.Abort:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 
 import click
 
 from fenrun.base.ids import short
-from fenrun.base.money import show
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.key_ import key_line
@@ -25,6 +23,7 @@ from fenrun.cli.output import (
 from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close
 from fenrun.closing.keys import known_keys
+from fenrun.statement.run import show_each
 from fenrun.store.facts import Store
 
 
@@ -85,8 +84,8 @@ def command(
             "closed-sums",
             lang,
             statements=facts["statements"],
-            paid=show(Decimal(facts["paid"])),
-            differences=show(Decimal(facts["differences"])),
+            paid=show_each(facts, "paid"),
+            differences=show_each(facts, "differences"),
         )
     )
     click.echo(say("closed-root", lang, root=done.root))

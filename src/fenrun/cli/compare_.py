@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 import click
 
@@ -22,7 +25,7 @@ from fenrun.cli.output import (
 from fenrun.closing.differences import differences
 from fenrun.settle.facts import knowledge_time
 from fenrun.statement.formats.text import difference_blocks
-from fenrun.statement.run import paid_by_cause, paid_in_all
+from fenrun.statement.run import Difference, by_currency, paid_by_cause, paid_in_all
 from fenrun.store.facts import Store
 
 
@@ -61,16 +64,28 @@ def command(
     found = [one for one in everybody if payee in (None, one.payee)]
     moments = {"known": show_moment(known), "and": show_moment(later)}
     if json_:
-        by_cause = {cause: plain(amount) for cause, amount in paid_by_cause(found).items()}
         print_json(
             {
                 "period": period.key,
                 **moments,
-                "difference": plain(paid_in_all(found)),
-                "by_cause": by_cause,
+                **_paid_by_currency(found),
                 "differences": [one.as_json() for one in found],
             }
         )
         return
     title = say("compared", lang, period=period.key, known=moments["known"], later=moments["and"])
     print_blocks(difference_blocks(found, title, lang))
+
+
+def _paid_by_currency(found: Sequence[Difference]) -> dict[str, Any]:
+    """Return what differs of what is paid: in the first currency, and in each other."""
+    paid = paid_in_all(found)
+
+    def says(currency: str) -> dict[str, Any]:
+        causes = paid_by_cause(found, currency).items()
+        return {
+            "difference": plain(paid.get(currency, Decimal(0))),
+            "by_cause": {cause: plain(amount) for cause, amount in causes},
+        }
+
+    return by_currency(sorted({one.currency for one in found}) or [""], says)

@@ -78,7 +78,7 @@ def _fill(store: Store, rows: int, seed: int) -> None:
     """Make the world and import its files, each when it became known."""
     with tempfile.TemporaryDirectory(prefix="fenrun-demo-") as scratch:
         with progress("world", rows) as step:
-            world = make_world(Path(scratch), rows, seed, step, late=True)
+            world = make_world(Path(scratch), rows, seed, step, late=True, terms=True)
         with progress("import", len(world.files)) as step:
             for path, day in world.files:
                 import_file(store, path, datetime.combine(day, time()))

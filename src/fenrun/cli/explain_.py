@@ -27,7 +27,7 @@ from fenrun.cli.output import (
 from fenrun.closing.close import settle_period
 from fenrun.settle.explain import explain
 from fenrun.statement.run import Run
-from fenrun.statement.sentences import in_words, show_text
+from fenrun.statement.sentences import charged_text, in_words, show_text
 from fenrun.store.facts import Store
 
 Columns = tuple[tuple[str, bool], ...]
@@ -88,7 +88,7 @@ def command(
 
 def _lines_of(run: Run, payee: str) -> list[str]:
     """Return the ids of a payee's lines. Raises Refused where it has none."""
-    rows = run.engine.query(_LINES, [payee]).to_pylist()
+    rows = run.engine.rows(_LINES, [payee])
     if not rows:
         raise refused("payee-unknown", Place(payee), payee=payee, period=run.period.key)
     return [row["line_id"] for row in rows]
@@ -127,7 +127,7 @@ def _show_charges(explained: dict[str, Any]) -> None:
             charge["day"],
             charge["service"] or "",
             charge["customer"] or "-",
-            show_text(charge["amount"]),
+            charged_text(charge),
             charge["share"],
             show_text(charge["credited"]),
             charge["clause"],

@@ -28,6 +28,7 @@ from fenrun.cli.output import (
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
 from fenrun.settle.objects import Object, fetch_new, is_remote, public, remember
+from fenrun.settle.passed_over import note_passed_over
 from fenrun.store.facts import Imported, Store
 from fenrun.whatif.cases import refuse_failing_cases
 
@@ -83,7 +84,8 @@ def command(
     moment = now()
     store = Store(workspace, actor(), moment, reason, now)
     done: list[Imported] = []
-    found = [files_in(Path(name)) for name in files if not is_remote(name)]
+    local = [Path(name) for name in files if not is_remote(name)]
+    found = [files_in(path) for path in local]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
     check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
     fills_read = _read_fills(fills)
@@ -100,6 +102,8 @@ def command(
                 if isinstance(outcome, Imported):
                     done.append(outcome)
                     remember(store, objects[number : number + 1])
+    for folder, (_, passed) in zip(local, found):
+        note_passed_over(store, folder.name, passed, moment)
     problems += undecided_of(store, known or moment, done)
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]

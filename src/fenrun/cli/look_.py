@@ -15,6 +15,7 @@ from fenrun.cli.output import (
     exit_code,
     labelled,
     language,
+    now,
     print_json,
     print_problems,
     print_table,
@@ -51,8 +52,9 @@ def command(files: tuple[Path, ...], make_book: Path | None, json_: bool) -> Non
     listed = [files_in(path) for path in files]
     paths = [file for taken, _ in listed for file in taken]
     size = sum(path.stat().st_size for path in paths if path.exists())
+    moment = now()
     with progress("import", size) as step:
-        found = [preview(path, step) for path in paths]
+        found = [preview(path, step, moment) for path in paths]
     accounts = accounts_of(found)
     problems = [problem for _, passed in listed for problem in passed]
     problems += [problem for one in found for problem in one.problems]

@@ -59,8 +59,12 @@ def now() -> datetime:
 
 
 def print_json(value: Any) -> None:
-    """Print JSON on standard output, with escapes for characters that would command a terminal."""
-    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    """Print JSON on standard output, with escapes for characters that would command a terminal.
+
+    And for all that are not ASCII, where the stream writes no Unicode.
+    """
+    is_unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(value, ensure_ascii=not is_unicode, indent=2, default=str)
     click.echo(UNSEEN.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
 
 

@@ -296,12 +296,13 @@ def _effect(change: Change, lang: str) -> str:
 
 def _print_payees(period: Period, payees: list[dict[str, Any]]) -> None:
     lang = language()
-    columns = [(say(key, lang), False) for key in ("payee", "role")]
+    columns = [(say(key, lang), False) for key in ("payee", "role", "currency")]
     columns += [(say(key, lang), True) for key in ("diff-before", "diff-after", "difference")]
     rows = [
         [
             row["payee"],
             row["role"],
+            row["currency"],
             *map(show, (row["one"], row["other"], row["other"] - row["one"])),
         ]
         for row in payees

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from fenrun.base.money import plain, show
+from fenrun.base.money import plain, show, sums_of
 from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.output import (
@@ -36,10 +36,10 @@ from fenrun.settle.inspection import Inspection
 from fenrun.settle.runs import Settled
 from fenrun.settle.script import script
 from fenrun.statement.rows import payees
-from fenrun.statement.run import Run, paid_in_all
+from fenrun.statement.run import Run, by_currency, paid_in_all, show_each
 from fenrun.store.facts import Store
 
-_PAID_IN = "SELECT DISTINCT payee FROM payments WHERE month >= ? AND month < ?"
+_PAID_IN = "SELECT DISTINCT payee, plan_id FROM payments WHERE month >= ? AND month < ?"
 
 
 @click.command(name="settle")
@@ -153,22 +153,30 @@ def summary(settled: Settled) -> dict[str, Any]:
     """Return what scripts rely on, ready for JSON; amounts are exact text."""
     run = settled.run
     ledger = run.engine.table("ledger").to_pylist()
-    of_first_plan = [row for row in ledger if row["plan_id"] == run.plans[0].id]
-    statements = _statements(run)
+    statements, booked = _statements(run), paid_in_all(run.booked)
+    earned = sums_of((one["currency"], Decimal(one["earned"])) for one in statements)
+
+    def says(currency: str) -> dict[str, Any]:
+        # Of the ledger that of one plan: others credit the same charges, or a part of them.
+        first = next((plan.id for plan in run.plans if plan.currency == currency), "")
+        billed = [row for row in ledger if row["plan_id"] == first]
+        return {
+            "credited": _total(row["credited"] for row in billed),
+            "earned": plain(earned.get(currency, Decimal(0))),
+            "uncredited": _total(row["uncredited"] for row in billed),
+            "differences": plain(booked.get(currency, Decimal(0))),
+        }
+
     return {
         "period": run.period.key,
-        "currency": run.plans[0].terms[0].currency,
+        **by_currency(run.currencies, says),
         "as_of": {"effective": str(run.as_of.effective), "known": show_moment(run.as_of.known)},
-        "credited": _total(row["credited"] for row in of_first_plan),
-        "earned": _total(Decimal(one["earned"]) for one in statements),
-        "uncredited": _total(row["uncredited"] for row in of_first_plan),
         "kept_aside": quarantine_totals(run.charges.imports, run.period),
         "statements": statements,
         **problems_as_json(run.problems),
         "run_id": settled.run_id,
         "closed": run.closed,
         "closed_at": show_moment(run.closed_at) if run.closed_at else None,
-        "differences": plain(paid_in_all(run.booked)),
     }
 
 
@@ -180,17 +188,23 @@ def _statements(run: Run) -> list[dict[str, str]]:
             "payee": row["payee"],
             "role": row["role"],
             "plan": row["plan_id"],
+            "currency": run.currency_of[row["plan_id"]],
             "credited": plain(row["credited"]),
             "earned": plain(row["earned"]),
         }
         for row in credited
     ]
     span = run.period.span
-    paid = {row["payee"] for row in run.engine.query(_PAID_IN, [span.start, span.end]).to_pylist()}
-    paid |= {difference.payee for difference in run.booked}
-    only_paid = sorted(paid - {row["payee"] for row in credited})
-    nothing = {"role": "", "plan": "", "credited": "0.00", "earned": "0.00"}
-    return listed + [{"payee": payee, **nothing} for payee in only_paid]
+    listed.sort(key=lambda row: row["currency"])  # those of each in their order
+    found = run.engine.rows(_PAID_IN, [span.start, span.end])
+    paid = {(row["payee"], run.currency_of[row["plan_id"]]) for row in found}
+    paid |= {(difference.payee, difference.currency) for difference in run.booked}
+    only_paid = sorted(paid - {(row["payee"], row["currency"]) for row in listed})
+    nothing = {"credited": "0.00", "earned": "0.00"}
+    return listed + [
+        {"payee": payee, "role": "", "plan": "", "currency": currency, **nothing}
+        for payee, currency in only_paid
+    ]
 
 
 def _total(amounts: Iterable[Decimal]) -> str:
@@ -200,20 +214,26 @@ def _total(amounts: Iterable[Decimal]) -> str:
 def show_summary(settled: Settled, most: int = 20) -> None:
     """Show the outcome as a table, with at most so many payees."""
     lang, said = language(), summary(settled)
-    currency = said["currency"]
+    sums = [said, *said.get("other_currencies", ())]
+    several = len(sums) > 1
     columns = [
         (say("payee", lang), False),
         (say("role", lang), False),
+        *([(say("currency", lang), False)] if several else []),
         (say("credited", lang), True),
         (say("earned", lang), True),
     ]
     rows = [
-        [one["payee"], one["role"], show(Decimal(one["credited"])), show(Decimal(one["earned"]))]
+        [
+            *(one["payee"], one["role"]),
+            *([one["currency"]] if several else []),
+            *(show(Decimal(one[key])) for key in ("credited", "earned")),
+        ]
         for one in said["statements"]
     ]
     title = [
         f"{say('period', lang)} {said['period']}",
-        currency,
+        ", ".join(one["currency"] for one in sums),
         f"{say('known', lang)} {said['as_of']['known']}",
         f"{say('run', lang)} {said['run_id']}",
     ]
@@ -223,14 +243,13 @@ def show_summary(settled: Settled, most: int = 20) -> None:
     if len(rows) > most:
         click.echo(f"... +{len(rows) - most}")
     for key in ("credited", "uncredited", "earned"):
-        click.echo(labelled(key, f"{show(Decimal(said[key]))} {currency}", lang))
+        click.echo(labelled(key, show_each(said, key), lang))
     aside = said["kept_aside"]
     if aside["rows"]:
         amount = amounts(aside["billed"])
         value = say("kept-aside-rows", lang, amount=amount, rows=aside["rows"])
         click.echo(labelled("kept-aside", value, lang))
-    differences = Decimal(said["differences"])
-    if differences:
-        click.echo(labelled("differences-of-closed", f"{show(differences)} {currency}", lang))
+    if any(Decimal(one["differences"]) for one in sums):
+        click.echo(labelled("differences-of-closed", show_each(said, "differences"), lang))
     counts = {"statements": len(rows), "problems": said["problem_count"]}
     click.echo("   ".join(labelled(key, str(count), lang) for key, count in counts.items()))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fenrun.base.ids import fingerprint
-from fenrun.base.money import plain, show
+from fenrun.base.money import plain, show_sums
 from fenrun.base.words import say
 from fenrun.cli.output import as_json, language, print_json, progress
 from fenrun.closing.heads import Head
 from fenrun.proof.latest import Latest, closed_since
 from fenrun.proof.verify import Verified, verify
 from fenrun.proof.vouched import given_fingerprints
+from fenrun.statement.run import by_currency
 
 UNVOUCHED = 3
 """The exit code where all follows, and nobody has said whose key it is."""
@@ -48,7 +50,10 @@ def command(bundle: Path, key: str | None, latest: str | None, json_: bool) -> N
                 "period": done.period,
                 "rows": done.rows,
                 "attested": list(done.attested),
-                "payable": plain(done.payable),
+                **by_currency(
+                    list(done.payable) or [""],
+                    lambda currency: {"payable": plain(done.payable.get(currency, Decimal(0)))},
+                ),
                 "root": done.root,
                 "closed_at": done.closed_at,
                 "known": done.known,
@@ -81,7 +86,7 @@ def _show(done: Verified) -> None:
                 rows=", ".join(done.attested[:10]),
             )
         )
-    click.echo(say("verified-pays", lang, paid=show(done.payable)))
+    click.echo(say("verified-pays", lang, paid=show_sums(done.payable)))
     click.echo(say("verified-closed", lang, at=done.closed_at, known=done.known, seq=done.seq))
     click.echo(say("closed-root", lang, root=done.root))
     words = "verified-key" if done.is_vouched else "verified-unvouched"

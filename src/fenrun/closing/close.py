@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest
-from fenrun.base.money import plain
+from fenrun.base.money import plain, sums_of
 from fenrun.base.problem import ERROR, Place, Problem, Refused, refused
 from fenrun.base.table import from_rows, read_parquet, to_rows
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period, show_moment
@@ -30,13 +30,16 @@ from fenrun.settle.facts import facts_as_of, in_force, knowledge_time
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, LINE_CUSTOMERS
 from fenrun.settle.runs import Settled, run_as_kept, settle_for_good, settle_workspace
-from fenrun.statement.run import Difference, Run, paid_in_all
+from fenrun.statement.run import Difference, Run, by_currency, paid_in_all
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import FACTS, Store, manifest, verified
 
 Progress = Callable[[str], None]
 _CUSTOMERS = f"{LINE_CUSTOMERS.name}.parquet"
-_PAID = "SELECT coalesce(sum(paid), 0) AS paid FROM payments WHERE month >= ? AND month < ?"
+_PAID = """
+SELECT plan_id, sum(paid) AS paid FROM payments
+WHERE month >= ? AND month < ?
+GROUP BY plan_id"""
 
 
 def closes(store: Store) -> list[Close]:
@@ -214,11 +217,21 @@ def _facts_known(store: Store, known: datetime) -> dict[str, str]:
 
 
 def _totals(run: Run) -> dict[str, Any]:
-    """Return what the period pays, and what its booked differences pay, as exact text."""
+    """Return what the period pays, and what its booked differences pay, as exact text.
+
+    In its first currency, and in each other.
+    """
     span = run.period.span
-    (row,) = run.engine.query(_PAID, [span.start, span.end]).to_pylist()
-    paid: Decimal = row["paid"]
-    return {"paid": plain(paid), "differences": plain(paid_in_all(run.booked))}
+    rows = run.engine.rows(_PAID, [span.start, span.end])
+    paid = sums_of((run.currency_of[row["plan_id"]], row["paid"]) for row in rows)
+    booked, none = paid_in_all(run.booked), Decimal(0)
+    return by_currency(
+        run.currencies,
+        lambda currency: {
+            "paid": plain(paid.get(currency, none)),
+            "differences": plain(booked.get(currency, none)),
+        },
+    )
 
 
 def _check_errors(found: Settled) -> None:

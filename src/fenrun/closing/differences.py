@@ -28,12 +28,12 @@ _READ_BY_PLANS = {"terms": "terms change", "events": "consent"}
 """The kinds of imports of which a settlement reads what plans ask for, each with its cause."""
 _EARNED = """
 SELECT strftime(month, '%Y-%m') AS month, plan_id, payee, 'earned' AS what, component, period,
-       earned AS amount, currency
+       earned AS amount
 FROM statement_lines
 WHERE earned <> 0"""
 _PAID = """
 SELECT strftime(p.month, '%Y-%m') AS month, p.plan_id, p.payee, p.what, p.component,
-       strftime(p.month, '%Y-%m') AS period, p.amount, ? AS currency
+       strftime(p.month, '%Y-%m') AS period, p.amount
 FROM (
   SELECT plan_id, payee, month, 'paid' AS what, form AS component, paid AS amount FROM payments
   UNION ALL SELECT plan_id, payee, month, 'tax', form, paid - amount FROM payments
@@ -306,13 +306,13 @@ def _settled(facts: Facts, period: Period, known: datetime) -> Amounts:
 
 def amounts(run: Run) -> Amounts:
     """Return what is earned and paid in a run's months."""
-    earned = run.engine.query(_EARNED)
-    span, currency = run.period.span, run.plans[0].terms[0].currency
-    paid = run.engine.query(_PAID, [currency, span.start, span.end])
+    earned = run.engine.rows(_EARNED)
+    span, currency_of = run.period.span, run.currency_of
+    paid = run.engine.rows(_PAID, [span.start, span.end])
     return {
         (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
             r["amount"],
-            r["currency"],
+            currency_of[r["plan_id"]],
         )
-        for r in earned.to_pylist() + paid.to_pylist()
+        for r in earned + paid
     }

@@ -131,7 +131,7 @@ def broken_keys(store: Store) -> list[Problem]:
                 values = {
                     "old": fingerprint(before),
                     "new": fingerprint(facts["public_key"]),
-                    "actor": event.actor,
+                    "actor": store.names(event.actor),
                     "at": event.at,
                 }
                 place = Place(store.log.path.name, event.seq)
@@ -151,7 +151,7 @@ def _enter(
     at = store.time(store.last_knowledge_time() or datetime.min)
     log.add(
         at=at,
-        actor=store.actor,
+        actor=store.code(store.actor),
         act="key",
         kind="key",
         subject=fingerprint(public_text(key)),

@@ -59,9 +59,10 @@ def signed_off_rows(run: Run, payee: str = "") -> dict[str, Rows]:
     """
     span = run.period.span
     found: dict[str, Rows] = {}
-    for name, (table, columns) in _SIGNED_OFF.items():
+    there = {n: of for n, of in _SIGNED_OFF.items() if not run.engine.is_empty(of[0])}
+    for name, (table, columns) in there.items():
         sql = _ROWS.format(columns=columns, table=table)
-        for row in run.engine.query(sql, [payee, payee, span.start, span.end]).to_pylist():
+        for row in run.engine.rows(sql, [payee, payee, span.start, span.end]):
             rows = found.setdefault(row.pop("payee"), {}).setdefault(name, [])
             rows.append({column: _text(value) for column, value in row.items()})
     for difference in run.booked:

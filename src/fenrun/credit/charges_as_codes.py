@@ -16,12 +16,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fenrun.base.money import decimals
+from fenrun.base.when import add_months, parse_day
 from fenrun.book.as_codes import subject_code
 from fenrun.charges.rows import ORDER
 from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number, month_of
 from fenrun.engine.runner import AMOUNT, NUMBER, Runner
-from fenrun.plan.conditions import Tree
+from fenrun.plan.conditions import DATED, Tree, dates_of, is_column
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
 
@@ -66,10 +67,31 @@ class Coded:
             day_number(day),
             codes.of(charge["BillingCurrency"]),
             int(any((number_of(charge, name) or 0) > 0 for name in BASES.values())),
-            *(int(bool(is_met(node, charge, day))) for node in crediting.leaves.charge),
+            *(int(bool(self._is_met(node, charge, day))) for node in crediting.leaves.charge),
             *(codes.of(text_of(charge, name) or "") for name in crediting.units),
             *(maybe_scaled(basis_of(charge, b), self.scale) for b in crediting.bases),
         )
+
+    def _is_met(self, node: Tree, charge: Charge, day: date) -> bool | None:
+        """Return whether a part of a condition on a charge holds; a missing date is no date."""
+        if node[0] not in DATED:
+            return is_met(node, charge, day)
+        plan = self.crediting.plans[0]
+        zone = ZoneInfo(plan.terms[0].timezone)
+
+        def read(name: str) -> date | None:
+            if name == "day":
+                return _day(plan, charge)
+            return _named_day(charge, name, zone) if is_column(name) else parse_day(name)
+
+        one, other = (read(name) for name in dates_of(node))
+        if one is None or other is None:
+            return None
+        if node[0] == "dated":
+            return _is_so(one, node[2], other)
+        count = int(node[2])
+        end = other + timedelta(count) if node[3] == "day" else add_months(other, count)
+        return other <= one < end
 
     def _named(self, charge: Charge, kind: str, column: str) -> int | None:
         """Return the code of what the book names in a column, or None."""
@@ -183,11 +205,9 @@ def _compares(kind: str, parts: list[str], charge: Charge) -> bool | None:
     return None if one is None or whole is None else abs(one) < abs(whole) * Decimal(parts[1])
 
 
-def _is_so(one: Any, operator: str, other: Any) -> bool:
-    """Return whether two days or numbers compare as an operator says."""
-    return bool(
-        {"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[operator]
-    )
+def _is_so(one: Any, size: str, other: Any) -> bool:
+    """Return whether `one size other`, as in: 1 < 2."""
+    return bool({"<": one < other, "<=": one <= other, ">": one > other, ">=": one >= other}[size])
 
 
 def _day(plan: Plan, charge: Charge) -> date:

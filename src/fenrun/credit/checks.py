@@ -10,9 +10,9 @@ from fenrun.base.problem import Place, Problem
 from fenrun.book.as_codes import issuer_and_subject
 from fenrun.credit.crediting import Crediting
 from fenrun.credit.nobody import credited_to_nobody
-from fenrun.engine.codes import month_of, unscaled
+from fenrun.engine.codes import day_of, month_of, unscaled
 from fenrun.engine.runner import Runner
-from fenrun.plan.conditions import reads
+from fenrun.plan.conditions import columns_of
 
 _OVER = """
 SELECT count(*) FROM (
@@ -20,9 +20,8 @@ SELECT count(*) FROM (
 _LOST = """
 SELECT count(*)
 FROM (SELECT c.plan, sum({main_amount}) * {one} AS total
-      FROM groups AS g
+      FROM groups_in_currency AS g
       CROSS JOIN creditings AS c
-      WHERE g.currency = {currency}
       GROUP BY c.plan) AS s
 LEFT JOIN (SELECT plan, sum(credited) AS amount FROM charged_sums GROUP BY plan) AS v
   ON v.plan = s.plan
@@ -30,6 +29,9 @@ LEFT JOIN (SELECT plan, sum(amount) AS amount FROM uncredited_sums GROUP BY plan
   ON u.plan = s.plan
 WHERE s.total <> coalesce(v.amount, 0) + coalesce(u.amount, 0)"""
 _CURRENCIES = "SELECT currency, sum(amount) FROM foreign_sums GROUP BY currency"
+_UNCONVERTED = "SELECT currency, month, day, sum(amount) FROM foreign_sums GROUP BY 1, 2, 3"
+UNCOUNTED = "currency-not-in-plan"
+"""The problem of charges in a currency that no plan counts."""
 _LACKING = "SELECT account, month, charges FROM lacking_sums WHERE basis = ?"
 
 
@@ -44,27 +46,59 @@ def broken(runner: Runner, crediting: Crediting) -> list[str]:
 
 
 def find(
-    runner: Runner, crediting: Crediting, scales: tuple[int, int], present: Collection[str]
+    runner: Runner,
+    crediting: Crediting,
+    scales: tuple[int, int],
+    present: Collection[str],
+    counted: Collection[str],
+    since: int,
 ) -> list[Problem]:
     """Return charges not settled, amounts credited to nobody, and columns that no file has.
 
-    `scales` are the decimals of a cost and of a credit, `present` the columns of the charges.
+    `scales` are the decimals of a cost and of a credit, `present` the columns of the charges,
+    `counted` the currencies that some plan counts; what is to be converted needs a rate in each
+    month `since` one.
     """
     cost, credit = scales
     return [
-        *_other_currencies(runner, crediting, cost),
+        *_other_currencies(runner, crediting, cost, counted),
+        *without_rate(runner, crediting, cost, since),
         *_lacking(runner, crediting),
         *credited_to_nobody(runner, crediting, credit),
         *_absent(crediting, present),
     ]
 
 
-def _other_currencies(runner: Runner, crediting: Crediting, scale: int) -> Iterator[Problem]:
-    wanted = crediting.plans[0].terms[0].currency
+def _other_currencies(
+    runner: Runner, crediting: Crediting, scale: int, counted: Collection[str]
+) -> Iterator[Problem]:
+    """Yield what is charged in each currency that no plan counts."""
+    wanted = ", ".join(sorted(counted))
     rows = runner.rows(_CURRENCIES)
     for currency, amount in sorted((str(crediting.codes.text(c)), a) for c, a in rows):
-        said = {"currency": currency, "wanted": wanted, "amount": _plain(amount, scale)}
-        yield Problem("currency-not-in-plan", Place("charges", 0, currency), said)
+        if currency not in counted:
+            said = {"currency": currency, "wanted": wanted, "amount": _plain(amount, scale)}
+            yield Problem(UNCOUNTED, Place("charges", 0, currency), said)
+
+
+def without_rate(runner: Runner, crediting: Crediting, scale: int, since: int) -> Iterator[Problem]:
+    """Yield what is to be converted and has no rate, by currency and month or day.
+
+    Of the months `since` which what the period pays is measured: before these nothing is missing.
+    """
+    terms = crediting.plans[0].terms[0]
+    found = []
+    for code, month, day, amount in runner.rows(_UNCONVERTED):
+        currency = str(crediting.codes.text(code))
+        if currency in crediting.converts and month >= since:
+            by_day = terms.converts_on == "day"
+            when = str(day_of(day)) if by_day else f"{month_of(month):%Y-%m}"
+            found.append((when, currency, amount))
+    for when, currency, amount in sorted(found):
+        said = {"currency": currency, "into": terms.currency, "period": when}
+        said["amount"] = _plain(amount, scale)
+        said["plans"] = ", ".join(plan.id for plan in crediting.plans)
+        yield Problem("rate-missing", Place("charges", 0, currency), said)
 
 
 def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:
@@ -80,8 +114,8 @@ def _lacking(runner: Runner, crediting: Crediting) -> Iterator[Problem]:
 def _absent(crediting: Crediting, present: Collection[str]) -> Iterator[Problem]:
     for plan in crediting.plans:
         for condition in plan.conditions:
-            read = reads(json.loads(condition.tree))
-            for name in sorted(n for what, n in read if what == "column" and n not in present):
+            read = columns_of(json.loads(condition.tree))
+            for name in sorted(read - set(present)):
                 place = Place(plan.id, 0, condition.rule_id)
                 yield Problem("column-absent", place, {"column": name, "plan": plan.id})
 

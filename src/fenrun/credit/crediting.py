@@ -20,14 +20,23 @@ from fenrun.engine.codes import Codes, day_number, month_number
 from fenrun.engine.dialect import literal, literals
 from fenrun.engine.runner import NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
-from fenrun.plan.conditions import LINK_DATES, Tree, combined, is_column, of_charge, walk
+from fenrun.plan.conditions import (
+    DATED,
+    Tree,
+    combined,
+    is_column,
+    labels_of_dates,
+    of_charge,
+    reads,
+    walk,
+)
 from fenrun.plan.rows import Component, Exclusion, Plan
 from fenrun.plan.vocabulary import BASES
 
 STEPS = read_steps("fenrun.credit")
 _MEASURED = (
     *("plan", "component", "payee", "unit", "customer", "month", "column_no", "excluded_by"),
-    *("baselined", "amount", "charges"),
+    *("baselined", "weight_no", "amount", "charges"),
 )
 """The columns of `performance_measures`."""
 RESULTS = frozenset(("credited", "team_credits", "held_spend", "uncredited", "ledger"))
@@ -49,7 +58,8 @@ def bases_of(plans: Sequence[Plan]) -> list[str]:
 
 def unit_columns(plans: Sequence[Plan]) -> list[str]:
     """Return the columns of the charge by which something is earned; `u0`, `u1` ... hold them."""
-    return sorted({c.each for p in plans for c in p.components} - {"payee", "customer"})
+    named = {name for p in plans for c in p.components for name in (c.each, c.counted_column)}
+    return sorted(named - {"payee", "customer", ""})
 
 
 def compared_columns(plans: Sequence[Plan]) -> list[str]:
@@ -89,8 +99,12 @@ class Leaves:
 
     def uses(self, name: str) -> bool:
         """Return whether a part reads the date of a name."""
-        dated = [n for n in (*self.customer, *self.link) if n[0] in ("within", "dated")]
+        dated = [n for n in (*self.customer, *self.link) if n[0] in DATED]
         return any(name in (node[1], node[-1]) for node in dated)
+
+    def asks_purchases(self) -> bool:
+        """Return whether a part asks on which days a customer was charged anything."""
+        return any(node[0] == "quiet" for node in (*self.customer, *self.link))
 
     def name(self, node: Tree) -> str:
         """Return the column that holds whether the part is so, in the claims."""
@@ -103,8 +117,9 @@ def _kind(node: Tree) -> str:
     """Return in which list of Leaves a part of a condition stands."""
     if of_charge(node):
         return "charge"
-    if node[0] in ("within", "dated"):
-        return "link" if {node[1], node[-1]} & set(LINK_DATES) else "customer"
+    if node[0] in DATED:
+        ((what, _),) = reads(node)
+        return {"charge date": "charge", "link date": "link"}.get(what, "customer")
     if node[0] in ("held", "paired"):
         return "customer"
     if node[0] == "labelled":
@@ -136,7 +151,8 @@ def since_needed(plans: Sequence[Plan], leaves: Leaves | None = None) -> bool:
     components = [c for plan in plans for c in plan.components]
     counts = any(c.counts == "new customers" for c in components)
     counts |= any(c.clawback_from == "customer since" for c in components)
-    return counts or read.uses("first purchase") or read.uses("customer since")
+    dated = read.uses("first purchase") or read.uses("customer since")
+    return counts or dated or read.asks_purchases()
 
 
 def history_needed(plans: Sequence[Plan]) -> bool:
@@ -148,10 +164,14 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 
 
 def sums_history(plans: Sequence[Plan]) -> bool:
-    """Return whether something sums or compares what was measured more than a year before."""
+    """Return whether something sums or compares what was measured more than a year before.
+
+    Or counts it now, since its label has only come.
+    """
     components = [c for plan in plans for c in plan.components]
     spans = [months for c in components for months in (c.window_months, c.compare_lag)]
-    return amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
+    is_late = any(c.counted_label for c in components)
+    return is_late or amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
 
 
 def amount_to_date_needed(plans: Sequence[Plan]) -> bool:
@@ -171,7 +191,8 @@ def to_sql(tree: Tree, leaf: Callable[[Tree], str]) -> str:
 def _asks_customers(component: Component) -> bool:
     """Return whether what a component measures must be told apart by customer."""
     compares = component.compare == "last year of its customers"
-    return component.counts != "amount" or compares or bool(component.baseline)
+    is_unit = component.each == "customer" and bool(component.counted_label)
+    return component.counts != "amount" or compares or bool(component.baseline) or is_unit
 
 
 def code_test(codes: Codes, node: Tree, found: str) -> str:
@@ -192,6 +213,15 @@ def label_join(codes: Codes, alias: str, label: str, party: str, day: str) -> st
         f"LEFT JOIN labels AS {alias} ON {alias}.party = {party}"
         f" AND {alias}.label = {codes.of(label)}"
         f" AND {alias}.valid_from <= {day} AND {day} < {alias}.valid_to"
+    )
+
+
+def first_day_join(codes: Codes, alias: str, label: str, party: str) -> str:
+    """Return SQL of a join that brings the first day of a label of a party."""
+    days = "SELECT party, label, min(valid_from) AS day FROM labels GROUP BY party, label"
+    return (
+        f"LEFT JOIN ({days}) AS {alias} ON {alias}.party = {party}"
+        f" AND {alias}.label = {codes.of(label)}"
     )
 
 
@@ -299,6 +329,7 @@ class Crediting:
         So is what is `without`. The table `groups`, or `charges` that make it, is there.
         """
         left_out = set() if self.leaves.uses("first purchase") else {"first_purchases"}
+        left_out |= set() if self.leaves.asks_purchases() else {"purchases"}
         self._run(runner, left_out | without | RESULTS)
 
     def tell(self, runner: Runner, without: Set[str] = frozenset()) -> None:
@@ -315,11 +346,11 @@ class Crediting:
         """Return whether a condition reads since when a link is held, or who held it before."""
         names = [name for node in self.leaves.link for name in _names_in(node)]
         before = any(name.startswith("previous.") for name in names)
-        return before or any(node[0] in ("within", "dated") for node in self.leaves.link)
+        return before or any(node[0] in DATED for node in self.leaves.link)
 
     def reads_days(self) -> bool:
         """Return whether a condition reads the day of the charge, or another date."""
-        return any(n[0] in ("within", "dated") for n in (*self.leaves.customer, *self.leaves.link))
+        return any(n[0] in DATED for n in (*self.leaves.customer, *self.leaves.link))
 
     def reads_purchases(self) -> bool:
         """Return whether something reads the day on which a customer was first charged anything."""
@@ -331,6 +362,16 @@ class Crediting:
         return month_number(self.period.span.start), month_number(self.period.last_day) + 1
 
     # --- fragments ----------------------------------------------------------------------------
+
+    @property
+    def converts(self) -> tuple[str, ...]:
+        """The currencies whose charges are converted into the plans'."""
+        return self.plans[0].converts
+
+    @property
+    def fragment_of_currency(self) -> str:
+        """The code of the plans' currency."""
+        return str(self.codes.of(self.plans[0].currency))
 
     def amount_names(self) -> list[str]:
         """Return the columns that hold the costs, in the order of `bases`."""
@@ -370,7 +411,7 @@ class Crediting:
             "one_party": str(10**shares.party),
             "one": str(10 ** (shares.customer + shares.role + shares.party * self.depth)),
             "lift": lift,
-            "currency": str(self.codes.of(self.plans[0].terms[0].currency)),
+            "currency": self.fragment_of_currency,
             "facts": "".join(
                 f", {self._fact(node)} AS {leaves.name(node)}" for node in leaves.customer
             ),
@@ -386,9 +427,49 @@ class Crediting:
             "main_amount": self._amount(main),
             "asked_from": str(self.asked[0]),
             "asked_to": str(self.asked[1]),
+            "groups_in_currency": self._groups_in_currency(),
+            "foreign_sums": self._foreign_sums(),
             "performance_measures": self._performance_measures(),
             "lacking_sums": self._lacking_sums(),
         }
+
+    def _groups_in_currency(self) -> str:
+        """Return SQL of the groups that count, converted where the plans say so."""
+        names = ["group_id", "account", "sub_account", "order_id", "resource_id", "month", "day"]
+        names += ["turned", *self.key_names(), "bought", "charges"]
+        named = ", ".join(f"g.{name}" for name in names)
+        own = f"g.currency = {self.fragment_of_currency}"
+        if not self.converts:
+            costs = "".join(f", g.{a}" for a in self.amount_names())
+            return f"SELECT {named}{costs}\nFROM groups AS g\nWHERE {own}"
+        one = 10**self.shares.of_rates
+        costs = "".join(f", g.{a} * coalesce(r.rate, {one}) AS {a}" for a in self.amount_names())
+        return f"SELECT {named}{costs}\n{self._with_rates()}\nWHERE {own} OR r.rate IS NOT NULL"
+
+    def _with_rates(self) -> str:
+        """Return SQL of all groups g, each with the rate r by which it is converted, if any."""
+        on = self.plans[0].terms[0].converts_on
+        among = ", ".join(str(self.codes.of(currency)) for currency in self.converts)
+        return (
+            f"FROM groups AS g\nLEFT JOIN rates AS r\n"
+            f"  ON r.currency = g.currency AND r.currency IN ({among})"
+            f" AND r.to_currency = {self.fragment_of_currency}"
+            f"\n AND r.per = {literal(on)} AND r.{on} = g.{on}"
+        )
+
+    def _foreign_sums(self) -> str:
+        """Return SQL of what is charged in other currencies and not converted."""
+        terms, found, day = self.plans[0].terms[0], "FROM groups AS g", "0"
+        where = f"g.currency <> {self.fragment_of_currency}"
+        if self.converts:
+            found, where = self._with_rates(), f"{where} AND r.rate IS NULL"
+        if terms.converts_on == "day":
+            among = ", ".join(str(self.codes.of(currency)) for currency in self.converts)
+            day = f"CASE WHEN g.currency IN ({among}) THEN g.day ELSE 0 END"
+        return (
+            f"SELECT g.month, g.currency, {day} AS day, sum(g.a0) AS amount,"
+            f" sum(g.charges) AS charges\n{found}\nWHERE {where}\nGROUP BY 1, 2, 3"
+        )
 
     def _lacking_sums(self) -> str:
         return "\nUNION ALL\n".join(
@@ -465,8 +546,10 @@ class Crediting:
         if node[0] in PAIRS:
             place = self._place(node)
             return self._flag(_pair(node, lambda n, i: self._of_customer(n, f"l{place}_{i}")))
-        if node[0] in ("within", "dated"):
-            return self._flag(f"coalesce({_dates(node, self._customer_date)}, false)")
+        if node[0] in DATED:
+            place = self._place(node)
+            dates = date_test(node, lambda n: self._customer_date(n, f"f{place}"), "o.customer")
+            return self._flag(f"coalesce({dates}, false)")
         if node[1] == "customer":
             return self._flag(self._of_code(node, "o.customer"))
         return self._flag(self._of_code(node, f"l{self._place(node)}.value"))
@@ -492,8 +575,9 @@ class Crediting:
         return self.leaves.customer.index(node)
 
     @staticmethod
-    def _customer_date(name: str) -> str:
-        return {"day": "o.day", "customer since": "since.day"}[name]
+    def _customer_date(name: str, alias: str) -> str:
+        known = {"day": "o.day", "customer since": "since.day"}
+        return known.get(name, f"{alias}_{name}.day")
 
     def _of_code(self, node: Tree, found: str) -> str:
         return code_test(self.codes, node, found)
@@ -506,6 +590,9 @@ class Crediting:
                 held = f"SELECT DISTINCT owned_id FROM holders WHERE sound = 1 AND role = {role}"
                 held += f" AND party = {self.codes.of(node[2])}" if node[2:] else ""
                 found.append(f"LEFT JOIN ({held}) AS h{place} ON h{place}.owned_id = o.owned_id")
+            elif node[0] in DATED:
+                for name in labels_of_dates(node):
+                    found.append(first_day_join(self.codes, f"f{place}_{name}", name, "o.customer"))
             elif node[0] in PAIRS:
                 for number, name in enumerate(node[1:]):
                     found += self._label_of_customer(name, f"l{place}_{number}")
@@ -527,8 +614,10 @@ class Crediting:
         return label_join(self.codes, alias, label, party, day)
 
     def _link_fact(self, node: Tree) -> str:
-        if node[0] in ("within", "dated"):
-            return self._flag(f"coalesce({_dates(node, self._link_date)}, false)")
+        if node[0] in DATED:
+            place = self.leaves.link.index(node)
+            dates = date_test(node, lambda n: self._link_date(n, f"g{place}"), "d.customer")
+            return self._flag(f"coalesce({dates}, false)")
         if node[0] == "labelled":
             return self._flag(f"p{self.leaves.link.index(node)}.value IS NOT NULL")
         if node[0] in PAIRS:
@@ -560,13 +649,14 @@ class Crediting:
         return f"{alias}.value"
 
     @staticmethod
-    def _link_date(name: str) -> str:
-        return {
+    def _link_date(name: str, alias: str) -> str:
+        known = {
             "day": "d.day",
             "customer since": "claim_since.day",
             "association": "h.since",
             "first purchase": "first.day",
-        }[name]
+        }
+        return known.get(name, f"{alias}_{name.replace('.', '_')}.day")
 
     def _link_joins(self) -> str:
         found, dated = [], " ".join(json.dumps(node) for node in self.leaves.link)
@@ -578,6 +668,13 @@ class Crediting:
                 found.append(self._labelled(node, f"p{place}"))
             elif node[0] in ("in", "starts", "missing"):
                 found += self._label_of_holder(node[1], f"p{place}")
+            for dated_by in labels_of_dates(node) if node[0] in DATED else ():
+                of_payee = dated_by.startswith("payee.")
+                alias = f"g{place}_{dated_by.replace('.', '_')}"
+                label, whose = dated_by.partition(".")[2], "h.party"
+                if not of_payee:
+                    label, whose = dated_by, "d.customer"
+                found.append(first_day_join(self.codes, alias, label, whose))
         if "first purchase" in dated:
             found.append(
                 "LEFT JOIN first_purchases AS first ON first.customer = d.customer"
@@ -622,8 +719,9 @@ class Crediting:
     def _measure(self, plan: Plan, component: Component) -> str:
         """Return SQL of what a component measures."""
         code = self.codes.of
-        unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(component.each, "")
-        unit = unit or f"coalesce(g.u{self.units.index(component.each)}, 0)"
+        named = component.counted_column or component.each
+        unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(named, "")
+        unit = unit or f"coalesce(g.u{self.units.index(named)}, 0)"
         is_by_customer = (plan.id, component.rule_id) in self.by_customer
         customer = "c.customer" if is_by_customer else "CAST(NULL AS BIGINT)"
         columns = {
@@ -636,6 +734,7 @@ class Crediting:
             "column_no": self._column_no(plan, component),
             "excluded_by": self._excluded_by(plan, component),
             "baselined": self._baselined(plan, component),
+            "weight_no": self._weight_no(plan, component),
         }
         cost = f"g.a{self.bases.index(component.basis)}"
         amount = f"sum({cost} * c.share) * {10**self.to_measure}"
@@ -707,6 +806,12 @@ class Crediting:
             return "1"
         return self._flag(self._rule(plan, component.baseline_rule))
 
+    def _weight_no(self, plan: Plan, component: Component) -> str:
+        """Return SQL of which weight of the component a credit has; 0 where it counts once."""
+        mine = (w for w in plan.weights if w.component == component.rule_id)
+        arms = [f"WHEN {self._rule(plan, w.rule_id)} THEN {w.weight_no}" for w in mine]
+        return f"CASE {' '.join(arms)} ELSE 0 END" if arms else "0"
+
     def _column_no(self, plan: Plan, component: Component) -> str:
         """Return SQL of the column of the table version in force that pays for a credit."""
         columns = [c for c in plan.columns if c.table_id == component.table_id]
@@ -731,7 +836,7 @@ def _pair(node: Tree, named: Callable[[str, int], str]) -> str:
     return f"coalesce({one} {'=' if node[0] == 'same' else '<>'} {other}, false)"
 
 
-def _dates(node: Tree, named: Callable[[str], str]) -> str:
+def date_test(node: Tree, named: Callable[[str], str], customer: str = "") -> str:
     """Return SQL of a part of a condition that compares dates; null where one is missing."""
 
     def read(name: str) -> str:
@@ -739,6 +844,12 @@ def _dates(node: Tree, named: Callable[[str], str]) -> str:
 
     if node[0] == "dated":
         return f"({read(node[1])} {node[2]} {read(node[3])})"
+    if node[0] == "quiet":
+        day, count, unit = read(node[3]), int(node[1]), node[2]
+        over = f"p.day + {count}" if unit == "day" else f"months_later(p.day, {count})"
+        bought = f"p.customer = {customer} AND p.day < {day} AND {over} >= {day}"
+        found = f"NOT EXISTS (SELECT 1 FROM purchases AS p WHERE {bought})"
+        return f"({day} IS NOT NULL AND {found})"
     one, count, unit, other = read(node[1]), int(node[2]), node[3], read(node[4])
     end = f"{other} + {count}" if unit == "day" else f"months_later({other}, {count})"
     return f"({one} >= {other} AND {one} < {end})"

@@ -91,6 +91,7 @@ def _crediting(plan: Plan) -> str:
     bases = sorted({plan.terms[0].basis, *(c.basis for c in plan.components)})
     return repr(
         (
+            plan.common_terms,
             plan.terms[0].basis,
             bases,
             _rows(plan, ("credit_clauses", "credit_roles", "roll_ups")),
@@ -103,7 +104,8 @@ def _summing(c: Component) -> tuple[object, ...]:
     """Return what makes of months a measure of a period."""
     in_scope = (c.scope, c.scope_name, c.scope_value)
     of_customers = c.compare == "last year of its customers"
-    return c.calendar, c.counts, c.counts_from, c.up_to, (c.plus, c.plus_of), of_customers, in_scope
+    counts = (c.counts, c.counts_from, c.counts_months, c.less_refunded, c.plus, c.plus_of)
+    return c.calendar, counts, c.up_to, of_customers, in_scope
 
 
 def _counting(plan: Plan, c: Component, crediting: str) -> str:
@@ -120,6 +122,11 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
         for x in plan.columns
         if x.table_id == c.table_id
     ]
+    weights = [
+        (x.weight_no, x.rule_id, trees.get(x.rule_id), x.weight)
+        for x in plan.weights
+        if x.component == c.rule_id
+    ]
     versions = (
         sorted({(b.valid_from, b.valid_to) for b in plan.bands if b.table_id == c.table_id})
         if columns
@@ -130,10 +137,12 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
         c.basis,
         c.calendar if columns else "",
         c.each,
+        c.counted_label,
+        c.counted_column,
         trees.get(c.measure_rule),
         c.pays_on == "earned",
         c.baseline,
         c.baseline_calendar,
         trees.get(c.baseline_rule) if c.baseline_rule else None,
     )
-    return repr((crediting, own, what, outs, columns, versions, plan.terms[0].currency))
+    return repr((crediting, own, what, outs, columns, versions, weights))

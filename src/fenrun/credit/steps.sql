@@ -9,25 +9,28 @@ SELECT row_number() OVER (ORDER BY account, sub_account, order_id, resource_id, 
 FROM charges
 GROUP BY account, sub_account, order_id, resource_id, month, day, currency{keys}
 
+-- view: groups_in_currency
+-- The groups in the plans' currency, and those that are converted into it: each cost times the
+-- rate.
+{groups_in_currency}
+
 -- step: situations
 -- Groups for which the book and the clauses say the same: of one account, order, resource and
 -- sub-account, between two days on which something changes. Credits are found once for each.
 SELECT min(group_id) AS situation, account, sub_account, order_id, resource_id, turned,
        min(month) AS month, min(day) AS day{clause_keys}, min(bought) AS bought
-FROM groups
-WHERE currency = {currency}
+FROM groups_in_currency
 GROUP BY account, sub_account, order_id, resource_id, turned{month_key}{clause_keys}
 
 -- step: situated
 -- The groups, each with its situation.
 SELECT s.situation, g.group_id, g.account, g.month, g.day{group_keys}{group_amounts}, g.charges
-FROM groups AS g
+FROM groups_in_currency AS g
 JOIN situations AS s
   ON s.account = g.account AND s.turned = g.turned
  AND coalesce(s.sub_account, 0) = coalesce(g.sub_account, 0)
  AND coalesce(s.order_id, 0) = coalesce(g.order_id, 0)
  AND coalesce(s.resource_id, 0) = coalesce(g.resource_id, 0){same_situation}
-WHERE g.currency = {currency}
 
 -- step: customers
 -- The customer of each situation on its day: by its sub-account where the book names that, else by
@@ -64,6 +67,12 @@ SELECT customer, min(bought) AS day
 FROM owned
 WHERE bought IS NOT NULL AND customer IS NOT NULL
 GROUP BY customer
+
+-- step: purchases
+-- The days on which each customer was charged anything: a charge with any cost above zero.
+SELECT DISTINCT customer, bought AS day
+FROM owned
+WHERE bought IS NOT NULL AND customer IS NOT NULL
 
 -- step: holders
 -- Who holds which role for each owned situation: by its registered order where that names the role,
@@ -255,11 +264,9 @@ LEFT JOIN coverage AS v ON v.plan = c.plan AND v.situation = g.situation
 GROUP BY c.plan, g.month
 
 -- step: foreign_sums
--- What is charged in a month in other currencies than the plans'.
-SELECT month, currency, sum(a0) AS amount, sum(charges) AS charges
-FROM groups
-WHERE currency <> {currency}
-GROUP BY month, currency
+-- What is charged in a month in other currencies than the plans', and not converted: of those that
+-- are to be by the rate of a day, on which.
+{foreign_sums}
 
 -- step: lacking_sums
 -- How many charges of an account have no cost in a basis.
@@ -279,7 +286,8 @@ GROUP BY payee, member, role, plan
 
 -- step: held_spend
 -- Spend of a customer for whoever holds a role of it.
-SELECT payee, role, customer, party, via, link, sum(amount) AS amount, sum(charges) AS charges
+SELECT {currency} AS currency, payee, role, customer, party, via, link, sum(amount) AS amount,
+       sum(charges) AS charges
 FROM held_sums
 GROUP BY payee, role, customer, party, via, link
 

@@ -31,7 +31,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.questions import Part, Question
 from fenrun.engine.runner import NUMBER, Runner
 from fenrun.engine.steps import Step, read_steps
-from fenrun.plan.conditions import Tree, columns_of, number_sql, to_sql
+from fenrun.plan.conditions import Tree, charge_columns, dates_sql, number_sql, to_sql
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES
 from fenrun.store.facts import Import, verified
@@ -250,8 +250,10 @@ class StoredCharges:
 
     @property
     def each_day(self) -> bool:
-        """True if each day of all charges is a group, as where a plan names the day that counts."""
-        return self.by_day or any(json.loads(plan.terms[0].as_of) for plan in self.plans)
+        """True if each day of all charges is a group: a plan names the day, or has a rate of it."""
+        terms = [plan.terms[0] for plan in self.plans]
+        by_rate = any(one.converts_on == "day" for one in terms)
+        return self.by_day or by_rate or any(json.loads(one.as_of) for one in terms)
 
     def groups(
         self,
@@ -340,9 +342,8 @@ class _File:
     def _reading(self, what: str, name: str) -> str:
         if what == "number":
             return number_sql(name, self.as_number)
-        if what == "date":
-            _, _, operator, day = json.loads(name)
-            return f"({self.day()} {operator} DATE {literal(day)})"
+        if what in ("charge date", "date"):
+            return dates_sql(name, lambda one: self._named_day(one) or self.day())
         return f"CAST({self.column(name)} AS VARCHAR)"
 
     def amount(self, basis: str) -> str:
@@ -495,6 +496,14 @@ class _File:
 
 
 @dataclass(frozen=True)
+class _Turning:
+    """Whether anything changes on a day after the first charge, and in a month that is charged."""
+
+    on_days: bool
+    in_months: bool
+
+
+@dataclass(frozen=True)
 class _Grouping:
     """One way from charges to groups."""
 
@@ -511,10 +520,11 @@ class _Grouping:
         self._make_rows(filled)
         months = self._load_months(runner)
         check(months)
-        filled |= self._distinguishing(runner)
+        turning = self._load_turning(runner)
+        filled |= self._distinguishing(turning)
         if self._inherits and not elsewhere:
             self._load_corrected(filled)
-        filled |= self._packed(months)
+        filled |= self._packed(months, int(filled["kinds"]), turning)
         engine.run(_STEPS["coded_charges"], filled)
         self._scan(filled)
         engine.run(_STEPS["groups"], filled)
@@ -597,7 +607,7 @@ class _Grouping:
 
     def _fragments(self) -> dict[str, str]:
         self._load_accounts()
-        self._load_kinds()
+        kinds = self._load_kinds()
         crediting = self.crediting
         rows = [file.query(self._row(file)) for file in self.charges.files]
         tests = [
@@ -608,6 +618,7 @@ class _Grouping:
         return {
             "charge_rows": "\nUNION ALL\n".join(rows) or self._no_rows(),
             **self._correcting(),
+            "kinds": str(kinds),
             "tests": "".join(tests),
             "units": "".join(units),
         }
@@ -637,7 +648,9 @@ class _Grouping:
     def _row(self, file: _File) -> dict[str, str]:
         """Return the columns of `charge_rows` in a file."""
         crediting, stored = self.crediting, file.stored
-        own = [n for n, leaf in enumerate(self._leaves) if not file.is_of_cell(columns_of(leaf))]
+        own = [
+            n for n, leaf in enumerate(self._leaves) if not file.is_of_cell(charge_columns(leaf))
+        ]
         words: dict[str, list[str]] = {name: [] for name in _bit_names(crediting)}
         for n in own:
             asked = file.condition(self._leaves[n])
@@ -697,8 +710,11 @@ class _Grouping:
         arrays = {"account_no": pa.chunked_array(numbers), "code": codes}
         self.charges.engine.load("accounts", pa.table(arrays))
 
-    def _load_kinds(self) -> None:
-        """Load `kinds`, what is read of cells, and `cell_kinds`, the kind of each cell."""
+    def _load_kinds(self) -> int:
+        """Load `kinds`, what is read of cells, and `cell_kinds`, the kind of each cell.
+
+        Return how many kinds there are.
+        """
         engine, crediting = self.charges.engine, self.crediting
         tests = [f"t{n}" for n in range(len(self._leaves))]
         units = crediting.unit_names()
@@ -722,12 +738,13 @@ class _Grouping:
             coded = _codes(crediting.codes, table[name])
             table = table.set_column(place, name, coded)
         engine.load("kinds", table)
+        return int(table.num_rows)
 
     def _facts_of_cells(self, file: _File) -> str:
         """Return the query of what is read of each cell of a file."""
         tests = [
             f"CASE WHEN {file.condition(leaf)} THEN 1 ELSE 0 END AS t{n}"
-            if file.is_of_cell(columns_of(leaf))
+            if file.is_of_cell(charge_columns(leaf))
             else f"0 AS t{n}"
             for n, leaf in enumerate(self._leaves)
         ]
@@ -775,9 +792,10 @@ class _Grouping:
         }
         self.charges.engine.load("named", pa.table(arrays))
 
-    def _distinguishing(self, runner: Runner) -> dict[str, str]:
+    def _distinguishing(self, turning: _Turning) -> dict[str, str]:
         """Return SQL of what the book names and of the days told apart, with the joins."""
-        self._load_named()
+        if self._named or self._inherits:
+            self._load_named()
         joins = []
         aliases = {"sub-account": "s", "order": "o", "resource": "r"}
         codes = {"sub-account": _NONE, "order": _NONE, "resource": _NONE}
@@ -790,7 +808,7 @@ class _Grouping:
             )
             codes[kind] = f"{alias}.code"
             own.append(f"{alias}.code IS NOT NULL")
-        told, more = self._day_key(runner, own)
+        told, more = self._day_key(turning, own)
         more += [self._load_units(n) for n in range(len(self.crediting.units))]
         units = [f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))]
         row = ["c.import_id", "c.row_no", "a.code AS account", "c.month", "c.own_day", "k.kind"]
@@ -853,7 +871,7 @@ class _Grouping:
             sums += f", sum({a}) AS s_{a}, sum(abs({a})) AS z_{a}"
             totals |= {f"s_{a}": "sum", f"z_{a}": "sum"}
         self._ask(_STEPS["month_totals"], {"month_sums": sums}, ["month"], totals)
-        rows = self.charges.engine.query("FROM month_totals ORDER BY month").to_pylist()
+        rows = self.charges.engine.rows("FROM month_totals ORDER BY month")
         found = [self._month(row) for row in rows]
         names = ("month", "first_day", "last_day")
         days = [(one.month, one.first_day, one.last_day) for one in found]
@@ -868,20 +886,12 @@ class _Grouping:
         totals, sizes = (tuple(row[f"{s}_{a}"] or Decimal(0) for a in names) for s in "sz")
         return Month(row["month"], row["first_day"], row["last_day"], row["rows"], totals, sizes)
 
-    def _day_key(self, runner: Runner, own: list[str]) -> tuple[str, list[str]]:
+    def _day_key(self, turning: _Turning, own: list[str]) -> tuple[str, list[str]]:
         """Return SQL of the day where days are told apart, and the joins that it needs."""
         if self._is_by_day:
             return "c.own_day", []
-        engine = self.charges.engine
-        runner.run(_STEPS["turning_days"], {"depth": str(self.crediting.depth)})
-        if not runner.shares(engine.connection):
-            rows = runner.rows("SELECT account, day FROM turning_days")
-            columns = [pa.array([row[n] for row in rows], pa.int64()) for n in range(2)]
-            engine.load("turning_days", pa.table(columns, ["account", "day"]))
-        for name in ("turning", "turned"):
-            engine.run(_STEPS[name], {})
         joins = []
-        if engine.query("FROM turning LIMIT 1").num_rows:
+        if turning.in_months:
             joins.append("\nLEFT JOIN turning AS t ON t.account = a.code AND t.month = c.month")
             own = [*own, "t.account IS NOT NULL"]
         dates = {d for p in self.charges.plans for x in p.exclusions for d in _ends(x)}
@@ -890,12 +900,30 @@ class _Grouping:
         arms += [f"WHEN c.own_day >= {day} THEN {day}" for day in inside]
         return f"CASE {' '.join(arms)} END" if arms else _NONE, joins
 
+    def _load_turning(self, runner: Runner) -> _Turning:
+        """Load the days on which something changes, where any are, and the months of these."""
+        if self._is_by_day:
+            return _Turning(False, False)
+        engine = self.charges.engine
+        runner.run(_STEPS["turning_days"], {"depth": str(self.crediting.depth)})
+        is_there = runner.shares(engine.connection)
+        sql = "SELECT account, day FROM turning_days"
+        rows = runner.rows(f"{sql} LIMIT 1" if is_there else sql)
+        if not rows:
+            return _Turning(False, False)
+        if not is_there:
+            columns = [pa.array([row[n] for row in rows], pa.int64()) for n in range(2)]
+            engine.load("turning_days", pa.table(columns, ["account", "day"]))
+        for name in ("turning", "turned"):
+            engine.run(_STEPS[name], {})
+        return _Turning(True, bool(engine.rows("FROM turning LIMIT 1")))
+
     @property
     def _is_by_day(self) -> bool:
         """True if each day is told apart whatever changes on it."""
         return self.crediting.reads_days() or self.charges.each_day
 
-    def _turned(self) -> dict[str, str]:
+    def _turned(self, turning: _Turning) -> dict[str, str]:
         """Return SQL of the last day on which something changed for a group's account.
 
         Of what the book names, and where each day is told apart, that is the day itself.
@@ -904,20 +932,19 @@ class _Grouping:
         if self._is_by_day:
             return {"turned": day, "turned_join": ""}
         named = [f"g.{name} IS NOT NULL" for name in self._key_columns() if name in _NAMED_COLUMNS]
-        found = "coalesce(w.day, 0)"
+        found = "coalesce(w.day, 0)" if turning.on_days else "0"
         if named:
             found = f"CASE WHEN {' OR '.join(named)} THEN {day} ELSE {found} END"
         join = (
             f"\nLEFT JOIN turned AS w ON w.account = g.account AND w.day <= {day}"
             f" AND {day} < coalesce(w.next_day, {_NEVER})"
         )
-        return {"turned": found, "turned_join": join}
+        return {"turned": found, "turned_join": join if turning.on_days else ""}
 
     # --- packing ------------------------------------------------------------------------------
 
-    def _packed(self, months: Sequence[Month]) -> dict[str, str]:
+    def _packed(self, months: Sequence[Month], kinds: int, turning: _Turning) -> dict[str, str]:
         """Return SQL that packs what tells groups apart into few numbers, and unpacks it."""
-        kinds = self.charges.engine.query("SELECT count(*) AS n FROM kinds").to_pylist()[0]["n"]
         first = months[0].month if months else 0
         last = months[-1].month if months else 0
         parts = [
@@ -940,7 +967,7 @@ class _Grouping:
             "keys": ", ".join(str(n + 1) for n in range(len(packed) + len(told))),
             "key_columns": "".join(f", {name}" for name in told),
             "unpacked": ", ".join(unpacked),
-            **self._turned(),
+            **self._turned(turning),
             "group_named": ", ".join(
                 f"g.{name}" if name in told else f"{_NONE} AS {name}" for name in named
             ),

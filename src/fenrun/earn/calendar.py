@@ -61,3 +61,16 @@ def charged(plans: Sequence[Plan], period: Period) -> tuple[date, date]:
     From one day up to, not including, another.
     """
     return LONG_AGO if history_needed(plans) else first_charged(plans, period), period.span.end
+
+
+def first_converted(plans: Sequence[Plan], period: Period) -> date:
+    """First day of the months of charges of which something can count in what the period pays.
+
+    The first of the programme's year, unless something is compared with months before it.
+    """
+    components = [c for plan in plans for c in plan.components]
+    if history_needed(plans) or any(c.compare or c.window_months for c in components):
+        return charged(plans, period)[0]
+    year_starts = {plan.terms[0].year_starts for plan in plans}
+    first = first_needed(plans, period)
+    return min(period_of(first, 12, month).span.start for month in year_starts)

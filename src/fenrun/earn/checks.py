@@ -62,10 +62,12 @@ SELECT component, payee, unit, period, pays_on, plan
 FROM component_earnings
 WHERE reason = 'two-columns' AND last_month >= {paid_from}"""
 _BELOW = """
-SELECT component, payee, unit, period, amount, plan
+SELECT component, payee, unit, period, amount, reason, plan
 FROM component_earnings
-WHERE reason = 'no-band' AND amount < 0 AND last_month >= {paid_from}
-  AND reads_by IN ('amount', 'amount to date', 'amount over', 'attainment')"""
+WHERE amount < 0 AND last_month >= {paid_from}
+  AND (reason = 'no-place'
+       OR (reason = 'no-band'
+           AND reads_by IN ('amount', 'amount to date', 'amount over', 'attainment')))"""
 _UNLIKE = """
 SELECT DISTINCT f.figure, f.party, f.period, f.currency, k.component, z.currency AS wanted, k.plan
 FROM component_earnings AS e
@@ -167,10 +169,10 @@ def _mixed(runner: Runner, earning: Earning) -> Iterator[Problem]:
 
 
 def _below(runner: Runner, earning: Earning) -> Iterator[Problem]:
-    for component, payee, unit, period, amount, plan in _of_period(runner, earning, _BELOW):
-        values = _of_line(earning, component, payee, unit, period)
-        values["amount"] = _shown(amount, earning)
-        yield Problem("below-zero", _place(earning, plan, component), values)
+    for component, *line, amount, reason, plan in _of_period(runner, earning, _BELOW):
+        values = _of_line(earning, component, *line) | {"amount": _shown(amount, earning)}
+        code = "refund-unplaced" if reason == "no-place" else "below-zero"
+        yield Problem(code, _place(earning, plan, component), values)
 
 
 def _unlike(runner: Runner, earning: Earning) -> Iterator[Problem]:

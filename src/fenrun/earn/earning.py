@@ -11,14 +11,21 @@ from typing import Any
 from fenrun.base.money import decimals
 from fenrun.base.when import Period, period_of
 from fenrun.book.rows import ROLE_KINDS
-from fenrun.credit.crediting import amount_to_date_needed, code_test, label_join, to_sql
+from fenrun.credit.crediting import (
+    amount_to_date_needed,
+    code_test,
+    date_test,
+    first_day_join,
+    label_join,
+    to_sql,
+)
 from fenrun.credit.shared_work import shared_work
 from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_summed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
-from fenrun.plan.conditions import Tree
+from fenrun.plan.conditions import DATED, Tree, labels_of_dates
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import OTHERS_READINGS
 
@@ -41,6 +48,7 @@ _OPTIONAL = {
     "payees_in_scope": (*_UNIT, "since"),
     "windowed": (*_UNIT, "amount"),
     "named_measures": ("plan", "component", "other", "payee", "period", "amount", "target"),
+    "ranked": ("plan", "component", "payee", "period", "place"),
     "gated": (*_UNIT, "gate_no", "words"),
     "mixed_columns": _UNIT,
     "factors": (*_UNIT, "factor", "words"),
@@ -87,6 +95,60 @@ _PLUS = """ + coalesce((SELECT f.amount
 _TO_DATE = """sum(amount) OVER (PARTITION BY plan, component, payee, unit
                               ORDER BY period_from)"""
 """What was measured up to the end of a period, where some plan reads it."""
+_COUNTED_FOR_MONTHS = """
+  UNION ALL
+  SELECT k.plan, k.component, m.payee, m.unit, p.period, 1
+  FROM totals_of AS k
+  JOIN (SELECT plan, component, payee, unit, customer, month, sum(counted) AS amount
+        FROM qualifying_amounts
+        GROUP BY plan, component, payee, unit, customer, month) AS m
+    ON m.plan = k.counted_plan AND m.component = k.counted_component AND k.counts_months > 0
+  LEFT JOIN customer_since AS n ON n.customer = m.customer
+  LEFT JOIN periods AS b
+    ON b.calendar = '1@1' AND b.period_from <= n.day AND n.day < b.period_to
+  JOIN periods AS p
+    ON p.calendar = k.calendar
+   AND CASE k.counts WHEN 'customers' THEN m.month > p.last_month - k.counts_months
+                                       AND m.month <= p.last_month
+            ELSE m.month < b.first_month + k.counts_months
+             AND b.first_month + k.counts_months - 1 >= p.first_month
+             AND b.first_month + k.counts_months - 1 <= p.last_month END
+  WHERE CASE WHEN k.counts_from IS NULL THEN m.amount > 0 ELSE m.amount >= k.counts_from END
+  GROUP BY k.plan, k.component, k.counts_months, m.payee, m.unit, m.customer, p.period
+  HAVING count(*) = k.counts_months"""
+"""What is added to `qualifying_customers` where customers must be so for some months."""
+_REFUNDED = """
+  UNION ALL
+  SELECT plan, component, payee, unit, period, -1
+  FROM spent
+  WHERE less_refunded = 1 AND amount < 0"""
+"""What is taken off there."""
+_BY_LABEL = """
+JOIN components AS y ON y.plan = m.plan AND y.component = m.component
+LEFT JOIN (SELECT party, label, min(valid_from) AS day FROM labels GROUP BY party, label) AS d
+  ON d.party = m.unit AND d.label = y.counted_label
+LEFT JOIN periods AS o
+  ON o.calendar = '1@1' AND o.period_from <= d.day AND d.day < o.period_to"""
+"""The month of the label with which an amount m counts, where some plan says so."""
+_WINDOWED_BY_ALL = """
+UNION ALL
+SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount)
+FROM components AS k
+JOIN like_of AS l ON l.plan = k.plan AND l.component = k.component
+JOIN measures AS b
+  ON b.plan = l.like_plan AND b.component = l.like_component AND b.last_month >= {earn_from}
+LEFT JOIN periods AS p
+  ON p.calendar = k.window_calendar AND p.first_month <= b.first_month
+ AND b.last_month <= p.last_month
+JOIN (SELECT plan, component, unit, first_month, last_month, sum(amount) AS amount
+      FROM measures
+      GROUP BY plan, component, unit, first_month, last_month) AS o
+  ON o.plan = b.plan AND o.component = b.component AND o.unit = b.unit
+ AND o.last_month <= b.last_month
+ AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
+WHERE k.window_all = 1
+GROUP BY k.plan, k.component, b.payee, b.unit, b.period"""
+"""What is added to `windowed` where some plan sums what all payees together are measured."""
 _KEPT_LINES = """JOIN best_lines AS b
     ON b.plan = o.plan AND b.component = o.component AND b.payee = o.payee
    AND b.period = o.period"""
@@ -106,6 +168,11 @@ def has_scope(plans: Sequence[Plan]) -> bool:
     return any(c.scope for plan in plans for c in plan.components)
 
 
+def reads_all_payees(plans: Sequence[Plan]) -> bool:
+    """Return whether what some payee earns depends on what all others measure."""
+    return any(c.ties or c.window_all for plan in plans for c in plan.components)
+
+
 @dataclass(frozen=True)
 class Scales:
     """The decimals of each kind of amount: it is a whole number of 10 to the minus that many."""
@@ -120,6 +187,8 @@ class Scales:
     portion: int
     factor: int
     """Of the rates of tables that multiply."""
+    weight: int
+    """Of what credits count as."""
     cap: int
     cap_rate: int
     money: int
@@ -183,18 +252,21 @@ def scales_of(plans: Sequence[Plan], figures: int, credit: int, party_share: int
     counted = (amount for c in components for amount in (c.up_to, c.counts_from))
     bounds = [bound for band in bands for bound in (band.lower, band.upper)]
     bounds += [bound for gate in gates for bound in (gate.lower, gate.upper)]
-    paid = (amount for plan in plans for pay in plan.pay for amount in (pay.draw, pay.minimum))
+    terms = [one for plan in plans for one in plan.pay_terms]
+    paid = (amount for one in terms for amount in (one.draw, one.minimum))
     floors = (form.floor for plan in plans for form in plan.forms)
     caps = (fund.cap for plan in plans for fund in plan.funds)
+    weight = most(*(one.weight for plan in plans for one in plan.weights))
     steps = (plan.terms[0].round_step for plan in plans)
     return Scales(
         credit=credit,
-        measure=max(credit, figures, most(*counted)),
+        measure=max(credit + weight, figures, most(*counted)),
         bound=most(*bounds),
         rate=most(*(rate for band in bands for rate in (band.rate, band.rate_to))),
         flat=most(*(band.flat for band in bands)),
         portion=most(*(component.portion for component in components)),
         factor=most(*(band.rate for band in bands if band.table_id in times)),
+        weight=weight,
         cap=most(
             *(amount for c in components for amount in (c.cap, c.floor, c.minimum)),
             *(g.cap for g in groups),
@@ -216,6 +288,7 @@ def _is_curved(plan: Plan) -> bool:
 
 _AMOUNTS = (
     *("lower", "upper", "rate", "rate_to", "factor", "flat", "cap", "cap_rate", "round_step"),
+    "weight",
 )
 
 
@@ -279,6 +352,16 @@ class Earning:
         runner.load("less", columns, rows)
         rows = [tuple(map(code, read)) for read in self._reads_others()]
         runner.load("reads_others", columns, rows)
+        rows = [
+            (
+                *(code(plan.id), code(row.component), row.weight_no, code(row.rule_id)),
+                maybe_scaled(row.weight, self.scales.weight),
+            )
+            for plan in self.plans
+            for row in plan.weights
+        ]
+        columns = _typed(("plan", "component", "weight_no", "rule", "weight"))
+        runner.load("weights", columns, rows)
 
     def _reads_others(self) -> list[tuple[str, str, str]]:
         """Return which components read what others measure: plan, component, other."""
@@ -372,12 +455,12 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            *("scope", "clawback_unit", "clawback_from", "window_calendar", "plus_of"),
+            *("scope", "clawback_unit", "clawback_from", "window_calendar", "ties", "plus_of"),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
             *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
-            *("clawback_label", "plus"),
+            *("clawback_label", "ranks_among", "counted_label", "plus"),
         )
         return {
             "rank": (NUMBER, int),
@@ -385,6 +468,9 @@ class Earning:
             "pro_rata": (NUMBER, int),
             "compare_lag": (NUMBER, int),
             "window_months": (NUMBER, int),
+            "window_all": (NUMBER, int),
+            "counts_months": (NUMBER, int),
+            "less_refunded": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -503,6 +589,8 @@ class Earning:
             found.add("windowed")
         if self._reads_others():
             found.add("named_measures")
+        if any(c.ties for c in components):
+            found.add("ranked")
         if any(plan.gates for plan in plans):
             found.add("gated")
         if any(plan.columns for plan in plans):
@@ -566,6 +654,10 @@ class Earning:
                 f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"
                 for role, kinds in ROLE_KINDS.items()
             ),
+            "more_customers": self._more_customers(),
+            "windowed_by_all": self._windowed_by_all(),
+            **self._weighted(),
+            **self._by_label(),
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
@@ -587,6 +679,45 @@ class Earning:
         plus = self._plus()
         none = f"least(0{plus}, s.up_to)" if plus else "0"
         return _COLUMNS_IN_SCOPE.format(none=none) if has_scope(self.plans) else ""
+
+    def _by_label(self) -> dict[str, str]:
+        """Return SQL of the unit and month by which an amount m counts; with the join it needs."""
+        if not any(c.counted_label for plan in self.plans for c in plan.components):
+            return {"unit": "m.unit", "month": "m.month", "by_label": "", "labelled": ""}
+        ends = day_number(self.period.span.end)
+        return {
+            "unit": """CASE WHEN y.counted_label = 0 OR y.each NOT IN ('payee', 'customer')
+            THEN m.unit WHEN y.each = 'payee' THEN 0 ELSE coalesce(m.customer, 0) END""",
+            "month": """CASE WHEN y.counted_label = 0 THEN m.month
+            ELSE greatest(m.month, coalesce(o.first_month, 0)) END""",
+            "by_label": _BY_LABEL,
+            "labelled": f" AND (y.counted_label = 0 OR d.day < {ends})",
+        }
+
+    def _more_customers(self) -> str:
+        """Return SQL of customers who count for some months, and of those taken off."""
+        components = [c for plan in self.plans for c in plan.components]
+        for_months = _COUNTED_FOR_MONTHS if any(c.counts_months for c in components) else ""
+        return for_months + (_REFUNDED if any(c.less_refunded for c in components) else "")
+
+    def _windowed_by_all(self) -> str:
+        """Return SQL of windows over what all payees together are measured, where there are any."""
+        if not any(c.window_all for plan in self.plans for c in plan.components):
+            return ""
+        first = month_number(first_needed(self.plans, self.period))
+        return _WINDOWED_BY_ALL.format(earn_from=first)
+
+    def _weighted(self) -> dict[str, str]:
+        """Return SQL of what an amount m counts as, and by which rule; with the join it needs."""
+        if not any(plan.weights for plan in self.plans):
+            return {"weighted": "m.amount", "weighted_by": "NULL", "weights": ""}
+        join = (
+            "\nLEFT JOIN weights AS w"
+            "\n  ON w.plan = m.plan AND w.component = m.component AND w.weight_no = m.weight_no"
+        )
+        one = 10**self.scales.weight
+        amount = f"whole(times(m.amount, coalesce(w.weight, {one})), {one})"
+        return {"weighted": amount, "weighted_by": "w.rule", "weights": join}
 
     def _payee_matches(self) -> str:
         asked = ((plan.id, c.payee_rule) for plan in self.plans for c in plan.components)
@@ -610,7 +741,7 @@ class Earning:
                 *(pay.freeze_rule for pay in plan.pay),
             )
         ]
-        sources = ["performance_measures"] + ["payees_in_scope"] * has_scope(self.plans)
+        sources = ["qualifying_amounts"] + ["payees_in_scope"] * has_scope(self.plans)
         names = ["unit"] + ["payee"] * self._payees_can_be_lost()
         units = " UNION ".join(
             f"SELECT DISTINCT {name} AS unit FROM {source} WHERE {name} <> 0"
@@ -645,15 +776,24 @@ class Earning:
         """Return SQL of the rows for which a condition on a party holds on a day."""
         names: list[str] = []
 
+        joins: list[str] = []
+        party, day = whose
+
         def leaf(node: Tree) -> str:
+            if node[0] in DATED:
+                alias = f"d{len(joins)}_"
+                for name in labels_of_dates(node):
+                    joins.append(first_day_join(self.codes, alias + name, name, party))
+                dates = date_test(node, lambda n: day if n == "day" else f"{alias}{n}.day")
+                return f"coalesce({dates}, false)"
             if node[1] not in names:
                 names.append(node[1])
             return code_test(self.codes, node, f"q{names.index(node[1])}.value")
 
         condition = to_sql(tree, leaf) if tree[1] else "1 = 1"
-        party, day = whose
-        joins = "".join(
-            f"\n{label_join(self.codes, f'q{place}', name, party, day)}"
+        joins += [
+            label_join(self.codes, f"q{place}", name, party, day)
             for place, name in enumerate(names)
-        )
-        return f"{select}\nFROM {of}{joins}\nWHERE {condition}"
+        ]
+        joined = "".join(f"\n{join}" for join in joins)
+        return f"{select}\nFROM {of}{joined}\nWHERE {condition}"

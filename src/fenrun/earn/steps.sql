@@ -21,33 +21,43 @@ SELECT plan, component, payee, unit, customer, month, column_no, period, baselin
 FROM spend
 
 -- step: qualifying_amounts
--- What counts, by payee, unit, customer and month; what is excluded counts 0.
-SELECT plan, component, payee, unit, customer, month, column_no, charges, amount,
-       CASE WHEN excluded_by IS NULL THEN amount ELSE 0 END AS counted,
-       excluded_by, CAST(NULL AS INTEGER) AS baseline_period, 0 AS baseline
-FROM performance_measures
-WHERE NOT (baselined = 1 AND excluded_by IS NULL)
+-- What counts, by payee, unit, customer and month: times its weight, with the month of its bill or
+-- of a label; what is excluded counts 0.
+SELECT m.plan, m.component, m.payee, {unit} AS unit, m.customer, {month} AS month, m.column_no,
+       m.charges, m.amount,
+       CASE WHEN m.excluded_by IS NULL THEN {weighted} ELSE 0 END AS counted,
+       m.excluded_by, {weighted_by} AS weighted_by, CAST(NULL AS INTEGER) AS baseline_period,
+       0 AS baseline
+FROM performance_measures AS m{weights}{by_label}
+WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL){labelled}
 UNION ALL
 SELECT plan, component, payee, unit, customer, month, column_no, charges, amount, counted,
-       NULL, period, baseline
+       NULL, NULL, period, baseline
 FROM baselined
 
 -- step: qualifying_customers
 -- Where customers are counted: how many reach what the component asks of each in a period.
-SELECT s.plan, s.component, s.payee, s.unit, s.period, count(*) * {one} AS customers
-FROM (SELECT k.plan, k.component, k.counts, k.counts_from, c.payee, c.unit, c.customer, p.period,
-             p.period_from, p.period_to, sum(c.counted) AS amount, min(n.day) AS since
-      FROM qualifying_amounts AS c
-      JOIN totals_of AS k
-        ON k.counted_plan = c.plan AND k.counted_component = c.component AND k.counts <> 'amount'
-      JOIN periods AS p
-        ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
-      LEFT JOIN customer_since AS n ON n.customer = c.customer
-      GROUP BY k.plan, k.component, k.counts, k.counts_from, c.payee, c.unit, c.customer, p.period,
-               p.period_from, p.period_to) AS s
-WHERE CASE WHEN s.counts_from IS NULL THEN s.amount > 0 ELSE s.amount >= s.counts_from END
-  AND (s.counts = 'customers' OR (s.since >= s.period_from AND s.since < s.period_to))
-GROUP BY s.plan, s.component, s.payee, s.unit, s.period
+WITH spent AS (
+  SELECT k.plan, k.component, k.counts, k.counts_from, k.counts_months, k.less_refunded, c.payee,
+         c.unit, c.customer, p.period, p.period_from, p.period_to, sum(c.counted) AS amount,
+         min(n.day) AS since
+  FROM qualifying_amounts AS c
+  JOIN totals_of AS k
+    ON k.counted_plan = c.plan AND k.counted_component = c.component AND k.counts <> 'amount'
+  JOIN periods AS p
+    ON p.calendar = k.calendar AND p.first_month <= c.month AND c.month <= p.last_month
+  LEFT JOIN customer_since AS n ON n.customer = c.customer
+  GROUP BY k.plan, k.component, k.counts, k.counts_from, k.counts_months, k.less_refunded, c.payee,
+           c.unit, c.customer, p.period, p.period_from, p.period_to),
+counting AS (
+  SELECT plan, component, payee, unit, period, 1 AS one
+  FROM spent
+  WHERE counts_months = 0
+    AND CASE WHEN counts_from IS NULL THEN amount > 0 ELSE amount >= counts_from END
+    AND (counts = 'customers' OR (since >= period_from AND since < period_to)){more_customers})
+SELECT plan, component, payee, unit, period, sum(one) * {one} AS customers
+FROM counting
+GROUP BY plan, component, payee, unit, period
 
 -- step: payees_in_scope
 -- Whose pay is looked at in which periods though nothing may be credited to it, by what the book
@@ -174,8 +184,8 @@ JOIN measures AS o
   ON o.plan = b.plan AND o.component = b.component AND o.payee = b.payee AND o.unit = b.unit
  AND o.last_month <= b.last_month
  AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
-WHERE k.window_months > 0 OR k.window_calendar <> ''
-GROUP BY k.plan, k.component, b.payee, b.unit, b.period
+WHERE k.window_all = 0 AND (k.window_months > 0 OR k.window_calendar <> '')
+GROUP BY k.plan, k.component, b.payee, b.unit, b.period{windowed_by_all}
 
 -- step: named_measures
 -- What other components measure for payees whose band or threshold it picks, with their targets;
@@ -264,6 +274,23 @@ LEFT JOIN payee_matches AS q
 WHERE b.last_month >= {earn_from} AND b.last_month < {paid_to}
   AND (b.scoped = 0 OR k.payee_test = 0 OR q.payee IS NOT NULL)
 
+-- step: ranked
+-- The places of payees by what they measure, among those of one value of a label: as if each of
+-- equals were first of them, or last. Who does not qualify, or measures nothing, has none.
+WITH ranking AS (
+  SELECT r.plan, r.component, r.payee, r.period, r.amount, k.ties, coalesce(l.value, 0) AS value
+  FROM referenced AS r
+  JOIN components AS k ON k.plan = r.plan AND k.component = r.component AND k.ties <> ''
+  LEFT JOIN labels AS l
+    ON l.party = r.payee AND l.label = k.ranks_among
+   AND l.valid_from <= r.period_from AND r.period_from < l.valid_to
+  WHERE r.qualifies = 1 AND r.in_scope = 1 AND r.amount > 0
+    AND (k.ranks_among = 0 OR l.value IS NOT NULL))
+SELECT plan, component, payee, period,
+       CASE ties WHEN 'better place' THEN rank() OVER w ELSE count(*) OVER w END * {one} AS place
+FROM ranking
+WINDOW w AS (PARTITION BY plan, component, period, value ORDER BY amount DESC)
+
 -- step: gated
 -- The first gate of a component that is shut; one whose number is missing is.
 SELECT s.plan, s.component, s.payee, s.unit, s.period, min(s.gate_no) AS gate_no,
@@ -278,6 +305,7 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
                             WHEN 'amount over' THEN r.windowed
                             WHEN 'amount of' THEN o.amount
                             WHEN 'attainment of' THEN o.amount
+                            WHEN 'rank' THEN n.place
                             WHEN 'figure' THEN coalesce(f.amount, r.absent_figure)
                             ELSE r.amount - r.compared END AS measure,
              CASE g.subject WHEN 'attainment' THEN r.target
@@ -292,7 +320,10 @@ FROM (SELECT r.plan, r.component, r.payee, r.unit, r.period, g.gate_no, g.words,
        AND f.figure = g.name AND f.period = r.period AND f.currency IN (r.currency, 0)
       LEFT JOIN named_measures AS o
         ON o.plan = g.plan AND o.component = g.component AND o.other = g.name
-       AND o.payee = r.payee AND o.period = r.period) AS s
+       AND o.payee = r.payee AND o.period = r.period
+      LEFT JOIN ranked AS n
+        ON n.plan = r.plan AND n.component = r.component AND n.payee = r.payee
+       AND n.period = r.period) AS s
 WHERE NOT coalesce(
   s.reference > 0
   AND lies_within(s.measure, {bound}, s.reference, s.lower, s.lower_in, s.upper, s.upper_in),
@@ -318,6 +349,7 @@ SELECT r.*, r.amount - r.compared AS increment,
                        WHEN 'amount over' THEN r.windowed
                        WHEN 'amount of' THEN r.by_other
                        WHEN 'attainment of' THEN r.by_other
+                       WHEN 'rank' THEN n.place
                        WHEN 'figure' THEN r.by_figure
                        ELSE r.amount - r.compared END AS measure,
        CASE r.reads_by WHEN 'attainment' THEN r.target
@@ -330,6 +362,7 @@ SELECT r.*, r.amount - r.compared AS increment,
                        WHEN 'amount over' THEN r.windowed
                        WHEN 'amount of' THEN r.times_other
                        WHEN 'attainment of' THEN r.times_other
+                       WHEN 'rank' THEN n.place
                        WHEN 'figure' THEN r.times_figure
                        ELSE r.amount - r.compared END AS times_measure,
        CASE r.times_by WHEN 'attainment' THEN r.target
@@ -351,10 +384,13 @@ SELECT r.*, r.amount - r.compared AS increment,
             WHEN (r.pays_on = 'figure' AND r.figure IS NULL)
               OR (r.reads_by = 'figure' AND r.by_figure IS NULL)
               OR (r.times_by = 'figure' AND r.times_figure IS NULL) THEN 'no-figure'
+            WHEN 'rank' IN (r.reads_by, r.times_by) AND n.place IS NULL THEN 'no-place'
             WHEN g.gate_no IS NOT NULL THEN 'gate'
             WHEN x.unit IS NOT NULL THEN 'two-columns' END AS hindrance,
        g.words AS gate
 FROM referenced AS r
+LEFT JOIN ranked AS n
+  ON n.plan = r.plan AND n.component = r.component AND n.payee = r.payee AND n.period = r.period
 LEFT JOIN mixed_columns AS x
   ON x.plan = r.like_plan AND x.component = r.like_component AND x.payee = r.payee
  AND x.unit = r.unit AND x.period = r.period AND r.pays_on <> 'amount'
@@ -791,8 +827,9 @@ GROUP BY e.plan, e.component, e.payee, e.period, c.customer, c.excluded_by, c.ba
 
 -- step: not_counted
 -- What is credited but does not count, for the lines that the period pays: by the rule that
--- excludes it, or below a baseline.
-SELECT e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline}) AS rule,
+-- excludes it, or below a baseline; below zero, what a weight counts besides.
+SELECT e.plan, e.component, e.payee,
+       coalesce(c.excluded_by, c.weighted_by, {baseline}) AS rule,
        sum(c.amount - c.counted) AS amount
 FROM (SELECT DISTINCT plan, component, payee, first_month, last_month
       FROM component_earnings
@@ -802,5 +839,5 @@ JOIN qualifying_amounts AS c
   ON c.plan = l.counted_plan AND c.component = l.counted_component AND c.payee = e.payee
  AND c.month >= e.first_month AND c.month <= e.last_month
 WHERE c.amount <> c.counted
-GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, {baseline})
+GROUP BY e.plan, e.component, e.payee, coalesce(c.excluded_by, c.weighted_by, {baseline})
 HAVING sum(c.amount - c.counted) <> 0

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,70 +12,89 @@ import duckdb
 import pyarrow as pa
 
 from fenrun.base.problem import Place, refused
-from fenrun.engine.dialect import quoted, quoted_path, scan
+from fenrun.base.table import read_parquet
+from fenrun.engine.databases import new_database
+from fenrun.engine.dialect import literal, quoted, quoted_path, scan
 from fenrun.engine.questions import Parts, Question
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.engine.steps import Step
 
-MEMORY = "FENRUN_MEMORY"
-
-# In memory nothing needs a checkpoint, and DuckDB 2.0 makes one all the same, in the middle of a
-# settlement.
-SETTINGS = """
-SET TimeZone = 'UTC';
-SET enable_progress_bar = false;
-SET checkpoint_threshold = '1 TB'"""
+_SMALL_FILE = 1 << 18
+"""The most bytes of a file of results that is read as it is first asked for."""
+_WORD = re.compile(r"\w+")
+_FEW = 20
+"""The most rows that are said in SQL."""
+_SAID = {pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.string(): "VARCHAR"}
+"""The types that are said in SQL, as DuckDB calls them."""
+_NULL = "NULL"
 
 
 class DuckDB:
     """An embedded DuckDB in memory.
 
-    It takes most of the machine's memory, or FENRUN_MEMORY such as `2GB`. What does not fit spills
-    to the folder that is given, or to the system's temporary one. Raises Refused where
-    FENRUN_MEMORY is no size.
+    All of a process together take most of the machine's memory, or FENRUN_MEMORY such as `2GB`.
+    What does not fit spills to the system's temporary folder. With a folder to `spill` to, an
+    engine has all of that for itself. Raises Refused where FENRUN_MEMORY is no size.
     """
 
     is_far = False
     """True if questions of rows are answered elsewhere: in seconds, however few rows there are."""
 
     def __init__(self, spill: Path | None = None):
-        config = {"temp_directory": str(spill or Path(tempfile.gettempdir()) / "fenrun-spill")}
-        memory = os.environ.get(MEMORY)
-        if memory:
-            config["memory_limit"] = memory
-        try:
-            self.connection = duckdb.connect(":memory:", config=dict(config))
-        except duckdb.Error as error:
-            known = "2GB, 800MB"
-            raise refused(
-                "setting-unreadable", Place(MEMORY), name=MEMORY, value=memory, known=known
-            ) from error
-        self.connection.execute(SETTINGS)
-        self._shown: dict[str, pa.Table] = {}
+        self.connection = new_database(spill)
+        self._shown: dict[str, pa.Table | Callable[[], pa.Table]] = {}
+        """The tables that were made known, or what makes them when somebody asks."""
+        self._unnamed: set[str] = set()
+        """Those of them that no SQL has named yet."""
 
     def load(self, name: str, table: pa.Table) -> None:
+        said = _said(table)
+        if said:
+            self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS {said}")
+            return
         arrow = quoted(f"arrow_{name}")
         self.connection.register(f"arrow_{name}", table)
         self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS SELECT * FROM {arrow}")
         self.connection.unregister(f"arrow_{name}")
 
-    def show(self, name: str, table: pa.Table) -> None:
-        """Make an arrow table known under a name, in whatever schema, without copying it."""
-        self.connection.register(name, table)
+    def show(self, name: str, table: pa.Table | Callable[[], pa.Table]) -> None:
+        """Make an arrow table known under a name, in whatever schema, without copying it.
+
+        It can also be what makes it, once, when somebody asks for it.
+        """
         self._shown[name] = table
+        self._unnamed.add(name)
 
     def shown(self, name: str) -> pa.Table:
         """Return the arrow table that was made known under a name: texts can be dictionaries."""
-        return self._shown[name]
+        table = self._shown[name]
+        if not isinstance(table, pa.Table):
+            table = self._shown[name] = table()
+        return table
+
+    def is_empty(self, name: str) -> bool:
+        """Return whether a table is known to have no rows, without asking DuckDB."""
+        return name in self._shown and not self.shown(name).num_rows
+
+    def _meet(self, sql: str) -> str:
+        """Tell DuckDB of the tables that were made known and that SQL names; return that."""
+        if self._unnamed:
+            for name in self._unnamed.intersection(_WORD.findall(sql)):
+                self.connection.register(name, self.shown(name))
+                self._unnamed.discard(name)
+        return sql
 
     def load_file(self, name: str, path: Path) -> None:
-        self.view(name, f"FROM {self.file(path)}")
+        if path.stat().st_size <= _SMALL_FILE:
+            self.show(name, lambda: read_parquet(path))
+        else:
+            self.view(name, f"FROM {self.file(path)}")
 
     def file(self, path: Path) -> str:
         return scan("read_parquet", path)
 
     def view(self, name: str, sql: str) -> None:
-        self.connection.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
+        self.execute(f"CREATE OR REPLACE VIEW {quoted(name)} AS {sql}")
 
     @contextmanager
     def temporary_schema(self, name: str) -> Iterator[None]:
@@ -95,11 +113,12 @@ class DuckDB:
 
     def has(self, name: str) -> bool:
         """Return whether there is a table or view of the name."""
-        sql = "SELECT 1 FROM information_schema.tables WHERE table_name = ?"
-        return bool(self.connection.execute(sql, [name]).fetchall())
+        own = "table_catalog IN (current_database(), 'temp') AND table_name = ?"
+        sql = f"SELECT 1 FROM information_schema.tables WHERE {own}"
+        return name in self._shown or bool(self.connection.execute(sql, [name]).fetchall())
 
     def columns(self, name: str) -> dict[str, str]:
-        described = self.connection.execute(
+        described = self.execute(
             f"SELECT column_name, column_type FROM (DESCRIBE {quoted_path(name)})"
         )
         return dict(described.fetchall())
@@ -114,7 +133,7 @@ class DuckDB:
         Raises Refused where exact arithmetic does not fit.
         """
         try:
-            self.connection.execute(f"CREATE OR REPLACE {kind} {quoted(name)} AS {sql}")
+            self.execute(f"CREATE OR REPLACE {kind} {quoted(name)} AS {sql}")
         except duckdb.Error as error:
             if not is_too_large(error):
                 raise
@@ -137,10 +156,58 @@ class DuckDB:
         return Bulk(self.connection)
 
     def table(self, name: str) -> pa.Table:
+        if name in self._shown:
+            return _plain(self.shown(name))
         return self.connection.sql(f"FROM {quoted(name)}").to_arrow_table()
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> pa.Table:
-        return self.connection.sql(sql, params=list(values)).to_arrow_table()
+        """Return what a query finds; each `?` stands for one of the values."""
+        return self.connection.sql(self._meet(sql), params=list(values)).to_arrow_table()
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return the rows that a query finds: of few rows in half of the time."""
+        found = self.execute(sql, values)
+        names = [name for name, *_ in found.description]
+        return [dict(zip(names, row)) for row in found.fetchall()]
+
+    def execute(self, sql: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
+        """Run SQL; the connection that is returned has its result."""
+        return self.connection.execute(self._meet(sql), list(values))
+
+
+def _said(table: pa.Table) -> str:
+    """Return the query that says the rows of a table: of few whole numbers and texts, else none.
+
+    That takes half the time of showing them to DuckDB and copying them from there.
+    """
+    kinds = [_SAID.get(kind) for kind in table.schema.types]
+    if table.num_rows > _FEW or not all(kinds):
+        return ""
+    columns = [
+        [_NULL if value is None else _literal(value) for value in column.to_pylist()]
+        for column in table.columns
+    ]
+    rows = ", ".join(f"({', '.join(row)})" for row in zip(*columns))
+    names = [f"c{n}" for n in range(len(columns))]
+    typed = ", ".join(
+        f"CAST({name} AS {kind}) AS {quoted(column)}"
+        for name, kind, column in zip(names, kinds, table.column_names)
+    )
+    rows = f"VALUES {rows}" if rows else f"SELECT {', '.join([_NULL] * len(names))} WHERE false"
+    return f"SELECT {typed} FROM ({rows}) AS said({', '.join(names)})"
+
+
+def _literal(value: int | str) -> str:
+    return literal(value) if isinstance(value, str) else str(value)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return a table in which texts are no dictionaries."""
+    columns = {
+        name: column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+        for name, column in zip(table.column_names, table.columns)
+    }
+    return pa.table(columns)
 
 
 def is_too_large(error: duckdb.Error) -> bool:

@@ -26,6 +26,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Protocol
 
 import duckdb
@@ -34,6 +35,7 @@ import pyarrow as pa
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import add_months
 from fenrun.engine.codes import day_number, day_of, month_of
+from fenrun.engine.databases import new_database
 from fenrun.engine.dialect import quoted, rounded_whole
 from fenrun.engine.steps import Step
 
@@ -103,25 +105,21 @@ class SQLite:
         self.connection.create_aggregate("largest", 1, _Largest)  # type: ignore[arg-type]
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
-        declared = ", ".join(
-            f"{quoted(column)} {'TEXT' if kind == TEXT else 'INTEGER'}"
-            for column, kind in columns.items()
-        )
         self._make_room(name)
-        self.connection.execute(f"CREATE TABLE {quoted(name)} ({declared})")
-        self._insert(name, list(columns), rows)
+        self.connection.execute(_created(name, tuple(columns.items())))
+        self._insert(name, tuple(columns), rows)
 
-    def _insert(self, name: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
-        named, marks = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
-        sql = f"INSERT INTO {quoted(name)} ({named}) VALUES ({marks})"
+    def _insert(self, name: str, columns: tuple[str, ...], rows: Iterable[Row]) -> None:
+        if rows == []:
+            return
         try:
-            self.connection.executemany(sql, rows)
+            self.connection.executemany(_inserted(name, columns), rows)
         except OverflowError as error:
             raise refused("amount-too-large", Place(name)) from error
 
     def append(self, name: str, table: pa.Table) -> None:
         lists = [_python_values(column) for column in table.columns]
-        self._insert(name, table.column_names, zip(*lists))
+        self._insert(name, tuple(table.column_names), zip(*lists))
 
     def load_table(self, name: str, table: pa.Table) -> None:
         columns = {c.name: TEXT if pa.types.is_string(c.type) else NUMBER for c in table.schema}
@@ -163,9 +161,23 @@ class SQLite:
     def arrow(self, sql: str) -> pa.Table:
         found = self.connection.execute(_held(sql))
         names = [column for column, *_ in found.description]
-        columns = list(zip(*found.fetchall())) or [()] * len(names)
-        arrays = [_plain_array(values) for values in columns]
+        columns = list(zip(*found.fetchall()))
+        arrays = [_plain_array(values) for values in columns] or [pa.nulls(0)] * len(names)
         return pa.Table.from_arrays(arrays, names)
+
+
+@lru_cache(maxsize=1000)
+def _created(name: str, columns: tuple[tuple[str, str], ...]) -> str:
+    """Return the SQL that makes a table of columns, each with its type."""
+    declared = (f"{quoted(c)} {'TEXT' if kind == TEXT else 'INTEGER'}" for c, kind in columns)
+    return f"CREATE TABLE {quoted(name)} ({', '.join(declared)})"
+
+
+@lru_cache(maxsize=1000)
+def _inserted(name: str, columns: tuple[str, ...]) -> str:
+    """Return the SQL that puts a row into a table."""
+    named, marks = ", ".join(map(quoted, columns)), ", ".join("?" * len(columns))
+    return f"INSERT INTO {quoted(name)} ({named}) VALUES ({marks})"
 
 
 def _held(sql: str, place: str = "sqlite") -> str:
@@ -217,7 +229,7 @@ class Bulk:
     is_narrow = False
 
     def __init__(self, connection: duckdb.DuckDBPyConnection | None = None) -> None:
-        self.connection = connection or duckdb.connect(":memory:")
+        self.connection = connection or new_database()
         self.connection.execute("SET enable_progress_bar = false")
         self.connection.execute(MACROS)
 

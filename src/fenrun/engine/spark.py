@@ -30,8 +30,9 @@ from fenrun.base.table import read_parquet
 from fenrun.base.words import Message
 from fenrun.engine import duckdb as here
 from fenrun.engine.choose import ENGINE
+from fenrun.engine.databases import SETTINGS
 from fenrun.engine.dialect import quoted
-from fenrun.engine.duckdb import SETTINGS, DuckDB, is_too_large
+from fenrun.engine.duckdb import DuckDB, is_too_large
 from fenrun.engine.questions import ROWS, Part, Parts, Question
 
 _SETTINGS = {

@@ -77,7 +77,7 @@ def entries(run: Run) -> list[Entry]:
 def _rows(run: Run, sql: str) -> list[dict[str, Any]]:
     """The rows of a query of the run's period, each with its plan's currency."""
     currencies = {plan.id: plan.terms[0].currency for plan in run.plans}
-    rows = run.engine.query(sql, [run.period.span.start, run.period.span.end]).to_pylist()
+    rows = run.engine.rows(sql, [run.period.span.start, run.period.span.end])
     return [{"currency": currencies[row["plan_id"]]} | row for row in rows]
 
 
@@ -97,7 +97,7 @@ def _holdbacks(run: Run) -> Iterator[Entry]:
 
 def _recoverable(run: Run) -> set[str]:
     """Return the plans that take draws back."""
-    return {pay.plan_id for plan in run.plans for pay in plan.pay if pay.recoverable}
+    return {pay.plan_id for plan in run.plans for pay in plan.pay_terms if pay.recoverable}
 
 
 def _payouts(run: Run) -> Iterator[Entry]:

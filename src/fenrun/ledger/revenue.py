@@ -66,7 +66,7 @@ def revenue(run: Run) -> list[Revenue]:
     run.charges.load(engine, "charges")
     long: list[dict[str, Any]] = []
     if "ChargePeriodEnd" in engine.columns("charges"):
-        long = engine.query(_LONG, [span.end]).to_pylist()
+        long = engine.rows(_LONG, [span.end])
     gross = _by_currency(run, _BILLED, span.start, span.end)
     earned = _by_currency(run, _EARNED)
     billed_long = _by_currency(run, _BILLED_LONG, span.start, span.end) if long else {}
@@ -84,7 +84,7 @@ def revenue(run: Run) -> list[Revenue]:
 
 
 def _by_currency(run: Run, sql: str, *values: date) -> dict[str, Decimal]:
-    rows = run.engine.query(sql, values).to_pylist()
+    rows = run.engine.rows(sql, values)
     return {row["currency"]: row["amount"] for row in rows}
 
 

@@ -19,7 +19,7 @@ from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, sca
 from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.funds import FUNDS, FundRules, walk_fund
-from fenrun.plan.rows import Form, Fund, Instalment, Plan
+from fenrun.plan.rows import Form, Fund, Instalment, Pay, Plan, Purse
 
 STEPS = read_steps("fenrun.payout")
 PAYOUTS = (
@@ -29,16 +29,20 @@ PAYOUTS = (
 """The columns of `payouts`."""
 _IN_SCOPE = """
         UNION ALL
-        SELECT e.plan, e.payee, m.first_month
-        FROM payees_in_scope AS s
-        JOIN like_of AS l ON l.like_plan = s.plan AND l.like_component = s.component
+        SELECT e.plan, e.payee, {purse}, m.first_month
+        FROM payees_in_scope AS i
+        JOIN like_of AS l ON l.like_plan = i.plan AND l.like_component = i.component
         JOIN component_earnings AS e
-          ON e.plan = l.plan AND e.component = l.component AND e.payee = s.payee
-         AND e.unit = s.unit AND e.period = s.period AND e.reason <> 'payee'
+          ON e.plan = l.plan AND e.component = l.component AND e.payee = i.payee
+         AND e.unit = i.unit AND e.period = i.period AND e.reason <> 'payee'
         JOIN pay AS y ON y.plan = e.plan
         JOIN periods AS m
-          ON m.calendar = '1@1' AND m.period_from <= s.since AND s.since < m.period_to"""
+          ON m.calendar = '1@1' AND m.period_from <= i.since
+         AND i.since < m.period_to{paid_apart}"""
 """Whoever is in scope is paid its draw from the month on in which it first is."""
+_PAID_APART = """
+LEFT JOIN paid_apart AS s ON s.plan = e.plan AND s.component = e.component"""
+"""By which purse an earning e is paid, where some plan pays anything apart."""
 _HELD_BACK = ("plan", "payee", "month", "amount")
 _WAITING = ("plan", "payee", "component", "unit", "amount")
 
@@ -89,12 +93,20 @@ class Paying:
         names = ("plan", "freeze_test", "tax_included", "tax_added", "tax_figure")
         runner.load("pay", dict.fromkeys(names, NUMBER), rows)
         rows = [
-            (code(plan.id), row.instalment_no, row.months, *reached)
+            (code(plan.id), purse, row.instalment_no, row.months, *reached)
             for plan in self.plans
-            for row, reached in zip(plan.instalments, self._reached(plan.instalments))
+            for purse in range(len(plan.purses) + 1)
+            for mine in ([row for row in plan.instalments if row.purse_no == purse],)
+            for row, reached in zip(mine, self._reached(mine))
         ]
-        columns = ("plan", "instalment_no", "months", "before", "upto")
+        columns = ("plan", "purse", "instalment_no", "months", "before", "upto")
         runner.load("instalments", dict.fromkeys(columns, NUMBER), rows)
+        rows = [
+            (code(plan.id), code(row.component), row.purse_no)
+            for plan in self.plans
+            for row in plan.paid_apart
+        ]
+        runner.load("paid_apart", dict.fromkeys(("plan", "component", "purse"), NUMBER), rows)
         rows = [
             (
                 *(code(plan.id), row.form_no, code(row.form)),
@@ -121,9 +133,12 @@ class Paying:
 
     def fragments(self) -> dict[str, str]:
         """Return what fills steps.sql."""
-        scales = self.scales
+        scales, apart = self.scales, {"purse": "0", "paid_apart": ""}
+        if any(plan.purses for plan in self.plans):
+            apart = {"purse": "coalesce(s.purse, 0)", "paid_apart": _PAID_APART}
         return {
-            "payees_in_scope": _IN_SCOPE if has_scope(self.plans) else "",
+            "payees_in_scope": _IN_SCOPE.format(**apart) if has_scope(self.plans) else "",
+            **apart,
             "whole_share": str(10**self.share),
             "cut": str(10 ** (self.share + scales.money)),
             "whole_tax": str(10**self.tax),
@@ -184,26 +199,38 @@ class Paying:
     def _payouts(self, runner: Runner) -> Iterator[Row]:
         """Yield month after month what is carried, expires, is drawn, recovered and paid.
 
+        Each purse is walked by its own terms; a payee's row is the sum of all its purses.
+
         Raises Refused where a due is no whole number any more.
         """
         # Loaded again, a float that is a whole number would pass for one.
         runner.refuse_floats(["payables", "dues"])
-        dues: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-        sql = "SELECT plan, payee, month, due FROM dues ORDER BY plan, payee, month"
-        for plan, payee, month, due in runner.rows(sql):
-            dues[plan, payee].append((month, due))
-        rules = {self.codes.of(plan.id): self._rules(plan) for plan in self.plans if plan.pay}
-        for (plan, payee), months in dues.items():
-            for row in walk(rules[plan], months):
-                yield (plan, payee, *row)
+        dues: dict[tuple[int, int, int], list[tuple[int, int]]] = defaultdict(list)
+        sql = "SELECT plan, payee, purse, month, due FROM dues ORDER BY plan, payee, purse, month"
+        for *whose, month, due in runner.rows(sql):
+            plan, payee, purse = whose
+            dues[plan, payee, purse].append((month, due))
+        rules = {
+            (self.codes.of(plan.id), purse): self._rules(plan, terms)
+            for plan in self.plans
+            if plan.pay
+            for purse, terms in enumerate(plan.pay_terms)
+        }
+        whole: dict[tuple[int, int, int], list[int]] = {}
+        for (plan, payee, purse), months in dues.items():
+            for month, *amounts in walk(rules[plan, purse], months):
+                before = whole.get((plan, payee, month), [0] * len(amounts))
+                whole[plan, payee, month] = [a + b for a, b in zip(before, amounts)]
+        for key in sorted(whole):
+            yield (*key, *whole[key])
 
-    def _rules(self, plan: Plan) -> PayRules:
-        pay, money, end = plan.pay[0], self.scales.money, plan.terms[0].valid_to
+    def _rules(self, plan: Plan, terms: Pay | Purse) -> PayRules:
+        money, end = self.scales.money, plan.terms[0].valid_to
         return PayRules(
-            maybe_scaled(pay.draw, money),
-            pay.recoverable,
-            maybe_scaled(pay.minimum, money),
-            pay.expires,
+            maybe_scaled(terms.draw, money),
+            terms.recoverable,
+            maybe_scaled(terms.minimum, money),
+            terms.expires,
             month_number(end) + (end.day > 1),
         )
 

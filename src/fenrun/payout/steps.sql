@@ -1,7 +1,7 @@
 -- step: payables
 -- Each earning cut into its instalments, with the month in which each is due.
 -- Earlier instalments are rounded down, the last takes the rest.
-SELECT e.plan, e.payee, e.component, e.period, e.unit, e.step_no,
+SELECT e.plan, e.payee, e.component, e.period, e.unit, e.step_no, {purse} AS purse,
        coalesce(p.instalment_no, 0) AS instalment_no,
        e.last_month + coalesce(p.months, 0) AS due_month,
        CASE WHEN coalesce(p.upto, {whole_share}) = {whole_share} THEN e.earned
@@ -10,8 +10,8 @@ SELECT e.plan, e.payee, e.component, e.period, e.unit, e.step_no,
          * z.round_step AS amount
 FROM earnings AS e
 JOIN terms AS z ON z.plan = e.plan
-JOIN pay AS y ON y.plan = e.plan
-LEFT JOIN instalments AS p ON p.plan = e.plan
+JOIN pay AS y ON y.plan = e.plan{paid_apart}
+LEFT JOIN instalments AS p ON p.plan = e.plan AND p.purse = {purse}
 
 -- step: held_back
 -- What is earned in a month and due later (above zero), and what falls due of earlier months
@@ -36,7 +36,7 @@ WITH frozen AS (
   SELECT y.plan, t.unit, t.month
   FROM pay AS y
   JOIN unit_tests AS t ON t.test = y.freeze_test)
-SELECT a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
+SELECT a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.purse, a.instalment_no,
        a.due_month, a.amount, min(m.first_month) AS month
 FROM payables AS a
 JOIN periods AS m
@@ -44,7 +44,7 @@ JOIN periods AS m
 LEFT JOIN frozen AS f
   ON f.plan = a.plan AND f.unit = a.unit AND f.month = m.first_month
 WHERE f.unit IS NULL
-GROUP BY a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.instalment_no,
+GROUP BY a.plan, a.payee, a.component, a.period, a.unit, a.step_no, a.purse, a.instalment_no,
          a.due_month, a.amount
 
 -- step: waiting
@@ -59,16 +59,18 @@ GROUP BY a.plan, a.payee, a.component, a.unit
 HAVING sum(a.amount) <> 0
 
 -- step: dues
--- The amount due to each payee month by month, from its first to the last asked for.
-SELECT p.plan, p.payee, m.first_month AS month, coalesce(sum(r.amount), 0) AS due
+-- The amount due to each payee month by month, from its first to the last asked for; apart what is
+-- paid apart.
+SELECT p.plan, p.payee, p.purse, m.first_month AS month, coalesce(sum(r.amount), 0) AS due
 FROM (
-  SELECT plan, payee, min(due_month) AS first_month
-  FROM (SELECT plan, payee, due_month FROM payables{payees_in_scope}) AS due_months
-  GROUP BY plan, payee) AS p
+  SELECT plan, payee, purse, min(due_month) AS first_month
+  FROM (SELECT plan, payee, purse, due_month FROM payables{payees_in_scope}) AS due_months
+  GROUP BY plan, payee, purse) AS p
 JOIN periods AS m
   ON m.calendar = '1@1' AND m.first_month >= p.first_month AND m.last_month < {paid_to}
-LEFT JOIN released AS r ON r.plan = p.plan AND r.payee = p.payee AND r.month = m.first_month
-GROUP BY p.plan, p.payee, m.first_month
+LEFT JOIN released AS r
+  ON r.plan = p.plan AND r.payee = p.payee AND r.purse = p.purse AND r.month = m.first_month
+GROUP BY p.plan, p.payee, p.purse, m.first_month
 
 -- step: payments
 -- What is paid out, by form; a plan that says nothing about it pays what is earned, at once.

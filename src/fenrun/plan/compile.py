@@ -12,6 +12,7 @@ from fenrun.base.when import LONG_AGO, OPEN_END, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.plan.compile_earn import check_tables, compile_earn
 from fenrun.plan.compile_tables import compile_tables
+from fenrun.plan.conditions import walk
 from fenrun.plan.draft import Draft, titles
 from fenrun.plan.meaning import with_digests
 from fenrun.plan.phrases import DrawText, FormText, InstalmentText, TaxRate
@@ -23,14 +24,16 @@ from fenrun.plan.rows import (
     Form,
     Fund,
     Instalment,
+    PaidApart,
     Pay,
     Plan,
+    Purse,
     RollUp,
     Terms,
 )
 from fenrun.plan.source import Path_
 from fenrun.plan.text import CreditText, LimitText, PayText
-from fenrun.plan.vocabulary import SPEND
+from fenrun.plan.vocabulary import BASES, SPEND
 
 
 def compile_plan(draft: Draft) -> Plan:
@@ -50,12 +53,15 @@ def compile_plan(draft: Draft) -> Plan:
         roll_ups=tuple(credited.roll_ups),
         exclusions=tuple(exclusions),
         components=tuple(earned.components),
+        weights=tuple(earned.weights),
         groups=tuple(earned.groups),
         gates=tuple(earned.gates),
         less=tuple(earned.less),
         columns=tuple(columns),
         bands=tuple(bands),
         pay=tuple(paid.pay),
+        purses=tuple(paid.purses),
+        paid_apart=tuple(paid.paid_apart),
         instalments=tuple(paid.instalments),
         forms=tuple(paid.forms),
         funds=tuple(paid.funds),
@@ -64,8 +70,33 @@ def compile_plan(draft: Draft) -> Plan:
     return with_digests(rows)
 
 
+def _check_convert(draft: Draft) -> None:
+    """Note currencies that cannot be converted: the plan's own, and one named twice."""
+    named = draft.text.convert.currencies if draft.text.convert else []
+    for number, currency in enumerate(named):
+        path = ("convert", "from", number)
+        if currency == draft.text.currency:
+            draft.wrong_value(path, "convert-own-currency", "from", currency=currency)
+        elif currency in named[:number]:
+            draft.wrong_value(path, "convert-twice", "from", currency=currency)
+
+
+def _check_compared(draft: Draft) -> None:
+    """Note conditions that hold a cost against an amount, where costs are in several currencies."""
+    if draft.text.convert:
+        bases = {draft.text.basis, *(item.basis or "" for _, item, _ in draft.components())}
+        costs = {*BASES.values(), *(name for basis in bases for name in basis.split("|"))}
+        for condition in draft.conditions:
+            nodes = walk(json.loads(condition.tree))
+            for column in sorted({node[1] for node in nodes if node[0] == "compare"} & costs):
+                values = {"column": column, "rule": condition.rule_id}
+                draft.wrong_value(("convert",), "convert-compares", "convert", **values)
+
+
 def _terms(draft: Draft) -> Terms:
     text = draft.text
+    _check_convert(draft)
+    _check_compared(draft)
     limits = text.limits or LimitText.model_validate({})
     title_en, title_zh = titles(text.title, text.plan)
     mode, decimals = text.rounded
@@ -78,6 +109,8 @@ def _terms(draft: Draft) -> Terms:
         valid_from=text.effective.start,
         valid_to=text.effective.end,
         currency=text.currency,
+        converts=",".join(text.convert.currencies) if text.convert else "",
+        converts_on=text.convert.on if text.convert else "",
         timezone=text.timezone,
         year_starts=text.year_starts,
         basis=text.basis,
@@ -188,6 +221,8 @@ class _PayClause:
     """The rows of when and how what is earned is paid."""
 
     pay: list[Pay]
+    purses: list[Purse]
+    paid_apart: list[PaidApart]
     instalments: list[Instalment]
     forms: list[Form]
     funds: list[Fund]
@@ -196,15 +231,16 @@ class _PayClause:
 def _pay(draft: Draft) -> _PayClause:
     plan, item = draft.plan_id, draft.text.pay
     if item is None:
-        return _PayClause([], [], [], [])
+        return _PayClause([], [], [], [], [], [])
     rule = draft.rule(("pay",), "pay", "pay", _pay_words(item), item.title)
     freeze = draft.sub_rule(("pay", "frozen"), "pay.frozen", "freeze", item.frozen, "party")
     if freeze:
+        draft.refuse_days(("pay", "frozen"), freeze)
         _check_frozen(draft)
     if item.expires and item.minimum is None:
         draft.wrong_key(("pay",), "minimum", "expires-alone")
-    _check_whole(draft, "instalments", item.instalments)
-    _check_whole(draft, "forms", item.forms)
+    _check_whole(draft, ("pay", "instalments"), item.instalments)
+    _check_whole(draft, ("pay", "forms"), item.forms)
     draw = item.draw or DrawText(None, "")
     tax = item.tax.added if item.tax else TaxRate(Decimal(0), "")
     pay = Pay(
@@ -219,12 +255,58 @@ def _pay(draft: Draft) -> _PayClause:
         tax_added=tax.rate,
         tax_figure=tax.figure,
     )
-    instalments = [Instalment(plan, n, p.share, p.months) for n, p in enumerate(item.instalments)]
+    purses, paid_apart = _apart(draft, item)
+    by_purse = enumerate((item.instalments, *(one.instalments for one in item.apart)))
+    instalments = [
+        Instalment(plan, n, p.share, p.months, purse)
+        for purse, parts in by_purse
+        for n, p in enumerate(parts)
+    ]
     forms = [
         Form(plan, n, part.form, part.share, part.floor, part.otherwise)
         for n, part in enumerate(item.forms)
     ]
-    return _PayClause([pay], instalments, forms, _funds(draft, item))
+    return _PayClause([pay], purses, paid_apart, instalments, forms, _funds(draft, item))
+
+
+def _apart(draft: Draft, item: PayText) -> tuple[list[Purse], list[PaidApart]]:
+    """Return what is paid apart: the terms of each purse, and what it pays."""
+    purses, found = [], dict[str, int]()
+    components = {c.id: (c.pays, group) for _, c, group in draft.components()}
+    roles = {role for role, _ in components.values()}
+    for number, one in enumerate(item.apart, 1):
+        at: Path_ = ("pay", "apart", number - 1)
+        if bool(one.components) == bool(one.roles):
+            draft.wrong_key(at, "components", "apart-of-either")
+        for key, names, known in (
+            ("components", one.components, set(components)),
+            ("roles", one.roles, roles),
+        ):
+            for name in sorted(set(names) - known):
+                draft.unknown_name((*at, key), name, "apart-of-none", sorted(known))
+        mine = {
+            c for c, (role, _) in components.items() if c in one.components or role in one.roles
+        }
+        for component in sorted(mine & set(found)):
+            draft.wrong_value(at, "apart-twice", "apart", name=component)
+        found |= dict.fromkeys(sorted(mine), number)
+        if one.expires and one.minimum is None:
+            draft.wrong_key(at, "minimum", "expires-alone")
+        _check_whole(draft, (*at, "instalments"), one.instalments)
+        draw = one.draw or DrawText(None, "")
+        rule = draft.rule(at, f"pay.apart.{number}", "pay", ", ".join(sorted(mine)) or "pay")
+        recoverable, expires = draw.kind == "recoverable", one.expires or 0
+        terms = (draw.amount, recoverable, one.minimum, expires)
+        purses.append(Purse(draft.plan_id, number, rule, *terms))
+    groups = {group.id for _, group in components.values() if group}
+    for name in sorted(groups):
+        members = [c for c, (_, group) in components.items() if group and group.id == name]
+        used = {found.get(member, 0) for member in members}
+        if len(used) > 1:
+            draft.wrong_value(("pay", "apart"), "apart-splits", name=name)
+        elif used != {0}:
+            found[name] = min(used)
+    return purses, [PaidApart(draft.plan_id, name, purse) for name, purse in found.items()]
 
 
 def _funds(draft: Draft, item: PayText) -> list[Fund]:
@@ -263,9 +345,9 @@ def _check_frozen(draft: Draft) -> None:
 
 
 def _check_whole(
-    draft: Draft, key: str, parts: Sequence[InstalmentText] | Sequence[FormText]
+    draft: Draft, path: Path_, parts: Sequence[InstalmentText] | Sequence[FormText]
 ) -> None:
     """Check that the parts make a whole."""
     total = sum((part.share for part in parts), Decimal(0))
     if parts and total != 1:
-        draft.wrong_value(("pay", key), "parts-no-whole", total=show_rate(total))
+        draft.wrong_value(path, "parts-no-whole", total=show_rate(total))

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import decimals, plain
+from fenrun.base.words import LANGUAGES, say
 from fenrun.charges.rows import ORDER
 from fenrun.plan.draft import Draft, members_of
 from fenrun.plan.phrases import (
@@ -18,9 +19,9 @@ from fenrun.plan.phrases import (
     subject_of,
     window_of,
 )
-from fenrun.plan.rows import Component, Gate, Group, Less
+from fenrun.plan.rows import Component, Gate, Group, Less, Weight
 from fenrun.plan.source import Path_
-from fenrun.plan.text import EarnText, GroupText
+from fenrun.plan.text import EarnText, GroupText, Words
 from fenrun.plan.vocabulary import (
     COMPARED_READINGS,
     MONTHS_OF,
@@ -38,13 +39,14 @@ class Earned:
 
     groups: list[Group]
     components: list[Component]
+    weights: list[Weight]
     gates: list[Gate]
     less: list[Less]
 
 
 def compile_earn(draft: Draft) -> Earned:
     """Return the rows of all that is earned."""
-    earned = Earned([], [], [], [])
+    earned = Earned([], [], [], [], [])
     for number, item in enumerate(draft.text.earn.sum if draft.text.earn else []):
         if isinstance(item, GroupText):
             made = _group(draft, ("earn", "sum", number), _GROUPS_FROM + number, item)
@@ -57,6 +59,7 @@ def compile_earn(draft: Draft) -> Earned:
         _check_scope(draft, path, component)
         _check_cap(draft, path, component)
         _check_others(draft, path, component)
+        earned.weights += _weights(draft, path, component)
         earned.gates += _gates(draft, path, component)
         earned.less += [Less(draft.plan_id, component.id, other) for other in component.less]
     return earned
@@ -106,7 +109,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
     target, plus = figure_of(item.target), figure_of(item.plus)
     lag = lag_of(item.compare)
     compare = ("periods before", "", "payee") if lag else subject_of(item.compare or "")
-    window_months, window_calendar = _window(draft, path, item)
+    window_months, window_calendar, window_all = _window(draft, path, item)
     times_table, times = _times(item)
     cap = item.cap or CapText(None, None, "")
     return Component(
@@ -118,9 +121,8 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         basis=item.basis or draft.text.basis,
         per=item.per,
         calendar=_calendar(draft, item.per),
-        each=ORDER if item.each == "order" else item.each,
-        counts=item.counts.kind,
-        counts_from=item.counts.floor,
+        each=_column(item.each),
+        **_counts(item),
         up_to=item.up_to,
         plus=plus[0],
         plus_of=plus[1],
@@ -139,6 +141,9 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         compare_lag=(lag or 0) * MONTHS_OF[item.per],
         window_months=window_months,
         window_calendar=window_calendar,
+        window_all=window_all,
+        ranks_among=(item.rank.among or "") if item.rank else "",
+        ties=item.rank.ties if item.rank else "",
         portion=item.portion.rate,
         portion_per=item.portion.per,
         baseline=item.baseline.figure if item.baseline else "",
@@ -164,6 +169,24 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
     )
 
 
+def _counts(item: EarnText) -> dict[str, Any]:
+    """Return what is counted, and with which month."""
+    month, counts = item.counted_with, item.counts
+    return {
+        "counted_label": month.label if month else "",
+        "counted_column": _column(month.column) if month else "",
+        "counts": counts.kind,
+        "counts_from": counts.floor,
+        "counts_months": counts.months,
+        "less_refunded": counts.refunded,
+    }
+
+
+def _column(unit: str) -> str:
+    """Return the column of a unit such as `order`; any other is what it is."""
+    return ORDER if unit == "order" else unit
+
+
 def _clawback(item: EarnText) -> dict[str, Any]:
     """Return how long, and which part of, what was paid can be taken back."""
     window = item.clawback.within if item.clawback else WindowText(0, "month", "", "")
@@ -185,17 +208,20 @@ def _readings(item: EarnText) -> list[tuple[str, str]]:
     ]
 
 
-def _window(draft: Draft, path: Path_, item: EarnText) -> tuple[int, str]:
-    """Return the window that `amount over` sums, as its months or the calendar of its period."""
+def _window(draft: Draft, path: Path_, item: EarnText) -> tuple[int, str, bool]:
+    """Return the window that `amount over` sums, as its months or the calendar of its period.
+
+    And whether it is over what all payees together are measured.
+    """
     names = {name for subject, name in _readings(item) if subject == "amount over"}
     if not names:
-        return 0, ""
+        return 0, "", False
     if len(names) > 1:
         draft.wrong_value(path, "windows-differ", "by", id=item.id)
-    months, period = window_of(min(names))
+    months, period, of_all = window_of(min(names))
     if (months or MONTHS_OF[period]) % MONTHS_OF[item.per]:
         draft.wrong_value(path, "window-no-whole", "by", window=min(names), per=item.per)
-    return months, _calendar(draft, period) if period else ""
+    return months, _calendar(draft, period) if period else "", of_all
 
 
 def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
@@ -205,7 +231,7 @@ def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
     agreed = item.source
     who, of = (*path, "who"), (*path, "of")
     base, claw = (*path, "baseline", "when"), (*path, "clawback", "when")
-    return {
+    found = {
         "payee": draft.sub_rule(who, f"{item.id}.who", "payee", item.who, "party", agreed),
         "measure": draft.sub_rule(of, f"{item.id}.of", "measure", item.of, "credit", agreed),
         "baseline": draft.sub_rule(
@@ -215,6 +241,28 @@ def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:
             claw, f"{item.id}.clawback", "clawback", clawback, "party", agreed
         ),
     }
+    draft.refuse_days(claw, found["clawback"])
+    return found
+
+
+def _weights(draft: Draft, path: Path_, item: EarnText) -> Iterator[Weight]:
+    for number, weighted in enumerate(item.weights, 1):
+        at = (*path, "weights", number - 1)
+        title = {
+            lang: say("weight-title", lang, weight=plain(weighted.weight, 0)) for lang in LANGUAGES
+        }
+        rule = draft.rule(
+            at,
+            f"{item.id}.weights.{number}",
+            "measure",
+            weighted.when,
+            Words.model_validate(title),
+            item.source,
+        )
+        draft.condition((*at, "when"), rule, weighted.when, "credit")
+        yield Weight(draft.plan_id, item.id, number, rule, weighted.weight)
+    if item.weights and item.baseline:
+        draft.wrong_value((*path, "weights"), "weights-and-baseline", id=item.id)
 
 
 def _absent(word: str) -> Decimal | None:
@@ -311,6 +359,7 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
     needs = {
         "target": "attainment" in subjects,
         "compare": compares,
+        "rank": "rank" in subjects,
         "table": not _is_override(item),
         "by": not _is_override(item),
     }
@@ -319,7 +368,7 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
             draft.wrong_key(path, key, "key-needed", name=key, id=item.id)
     if _is_override(item):
         for key in _MEASURING:
-            if getattr(item, key) is not None:
+            if getattr(item, key) not in (None, []):
                 written = key.strip("_").replace("_", " ")
                 draft.wrong_value(path, "override-measures", written, id=item.id)
 
@@ -327,6 +376,8 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
 _MEASURING = (
     "who",
     "of",
+    "weights",
+    "counted_with",
     "by",
     "table",
     "target",
@@ -335,6 +386,7 @@ _MEASURING = (
     "up_to",
     "plus",
     "times",
+    "rank",
     "clawback",
     "for_",
     "absent",
@@ -357,6 +409,13 @@ def _check_units(draft: Draft, path: Path_, item: EarnText) -> None:
     of = figure_of(item.plus)[1]
     if item.plus and (item.counts.kind != "amount" or has_columns or item.each != of):
         draft.wrong_value((*path, "plus"), "plus-of-amount", id=item.id)
+    if item.counted_with:
+        if item.each not in ("payee", "customer", item.counted_with.column):
+            draft.wrong_value((*path, "counted with"), "counted-with-each", id=item.id)
+        if has_columns or item.baseline or item.compare == "last year of its customers":
+            draft.wrong_value((*path, "counted with"), "counted-with-month", id=item.id)
+    if item.rank and item.each != "payee":
+        draft.wrong_value((*path, "rank"), "rank-of-payee", id=item.id)
     if item.counts.kind == "amount":
         return
     if item.each != "payee" or item.baseline or (item.up_to and item.compare):

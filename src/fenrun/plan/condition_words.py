@@ -9,7 +9,7 @@ from decimal import Decimal
 from fenrun.base.money import show, show_rate
 from fenrun.base.words import say
 from fenrun.charges.rows import focus_columns
-from fenrun.plan.conditions import PREFIXES, ConditionError, Tree, parse_form
+from fenrun.plan.conditions import PREFIXES, ConditionError, Tree, is_column, parse_form
 from fenrun.plan.vocabulary import BASES
 
 _NUMBER = re.compile(r"-?[0-9.]+")
@@ -91,6 +91,8 @@ class _Sayer:
         if kind == "below":
             one, other = self._cost(tree[1]), self._cost(tree[3])
             return self.say("below-cost", cost=one, rate=show_rate(Decimal(tree[2])), whole=other)
+        if kind == "quiet":
+            return self.say(f"quiet-{tree[2]}", count=tree[1], date=self._date(tree[3]))
         one, other = self._date(tree[1]), self._date(tree[-1])
         if kind == "dated":
             return self.say(f"dated-{tree[2]}", one=one, other=other)
@@ -124,6 +126,11 @@ class _Sayer:
         return say(f"basis-{name}", self.lang) if name in BASES else name
 
     def _date(self, name: str) -> str:
+        if name == "day" and self.of == "payee":
+            return say("date-asked", self.lang)
         if name in _DATES:
             return say(f"date-{name.replace(' ', '-')}", self.lang)
-        return self.say("date", day=name)
+        if name[0].isdigit():
+            return self.say("date", day=name)
+        key = "date-of-column" if is_column(name) else "date-of-label"
+        return say(key, self.lang, name=self._name(name).strip())

@@ -7,12 +7,14 @@ lark parses them; a tree is plain JSON:
   ["same", name, name]  ["differ", name, name]
   ["compare", column, operator, number]  ["below", cost, rate, cost]
   ["within", date, count, unit, date]  ["dated", date, operator, date]
+  ["quiet", count, unit, date]: no purchase in so long before the date
   ["term", what]
 
 A FOCUS column, or a name that begins with x_, reads the charge. Another name, in lower case, reads
 the customer's label in the book. `payee.NAME` reads a label of the credited party, `previous.NAME`
 of who held its role before it, `closing.NAME` the customer's label on the last day of the billing
-month, `link.NAME` the link by which it is credited. A missing value is in no list and compares to
+month, `link.NAME` the link by which it is credited. Where a date stands, the name of a label is its
+first day, and an x_ column the date that it holds. A missing value is in no list and compares to
 nothing: two names are neither the same nor different where one is missing.
 
 What the terms say of a charge (`approved`, `agreement.kind` ...) is put in its place before anybody
@@ -55,6 +57,9 @@ CONSENTED = "consented"
 LINK_DATES = ("association", "first purchase")
 """The day since which the credited party holds its role without a break; the first day after it on
 which the customer was charged anything."""
+DATED = ("within", "dated", "quiet")
+"""The parts of a condition that compare dates."""
+_NAMED_DATES = ("day", "customer since", *LINK_DATES)
 
 _GRAMMAR = r"""
 ?start: any
@@ -74,11 +79,16 @@ _GRAMMAR = r"""
      | NAME "is" "present" -> present
      | NAME "is" "held" -> held
      | NAME SIZE NUMBER -> compare
+     | NAME SIZE date -> dated
      | NAME "below" RATE "of" NAME -> below
-     | date "within" NUMBER UNIT "of" date -> window
-     | date SIZE date -> dated
+     | NAME "within" NUMBER UNIT "of" date -> window
+     | QUIET NUMBER UNIT "before" -> quiet
+     | QUIET NUMBER UNIT "before" date -> quiet
+     | fixed "within" NUMBER UNIT "of" date -> window
+     | fixed SIZE date -> dated
 value: TEXT | NUMBER | ISO
-date: DAY | ASSOCIATION | FIRST | SINCE | ISO
+date: fixed | NAME
+fixed: DAY | ASSOCIATION | FIRST | SINCE | ISO
 TEXT: /'[^'\n]*'/
 SIZE: "<=" | ">=" | "<" | ">"
 RATE: /[0-9][0-9.]*\s*[%％]/
@@ -89,6 +99,7 @@ DAY: "day"
 ASSOCIATION: "association"
 FIRST.3: /first\s+purchase\b/
 SINCE.3: /customer\s+since\b/
+QUIET.3: /no\s+purchase\s+in\s+the\b/
 ISO.3: /[0-9]{4}-[0-9]{2}-[0-9]{2}/
 NAME: /[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?/
 %ignore /\s+/
@@ -120,8 +131,11 @@ class _ToTree(Transformer[Token, Tree]):
     def value(self, items: list[Token]) -> str:
         return str(items[0])[1:-1] if items[0].type == "TEXT" else str(items[0])
 
-    def date(self, items: list[Token]) -> str:
+    def fixed(self, items: list[Token]) -> str:
         return " ".join(str(items[0]).split())
+
+    def date(self, items: list[Any]) -> str:
+        return str(items[0])
 
     def equal(self, items: list[Any]) -> Tree:
         return ["in", str(items[0]), [items[1]]]
@@ -163,19 +177,27 @@ class _ToTree(Transformer[Token, Tree]):
         return ["below", str(items[0]), str(parse_rate(str(items[1]))), str(items[2])]
 
     def window(self, items: list[Any]) -> Tree:
-        return ["within", items[0], str(items[1]), str(items[2]).removesuffix("s"), items[3]]
+        one, count, unit, other = items
+        return ["within", str(one), str(count), str(unit).removesuffix("s"), other]
 
     def dated(self, items: list[Any]) -> Tree:
-        return ["dated", items[0], str(items[1]), items[2]]
+        return ["dated", str(items[0]), str(items[1]), items[2]]
+
+    def quiet(self, items: list[Any]) -> Tree:
+        _, count, unit, *dates = items
+        return ["quiet", str(count), str(unit).removesuffix("s"), dates[0] if dates else "day"]
 
 
 _OF_CHARGE = ("column", "number")
-_OF_CUSTOMER = (*_OF_CHARGE, "label", "closing", "held", "date", "term", "agreement")
+_OF_CUSTOMER = (
+    *(*_OF_CHARGE, "charge date", "label", "closing", "held", "date"),
+    *("term", "agreement"),
+)
 READS: dict[About, tuple[str, ...]] = {
     "charge": _OF_CHARGE,
     "customer": _OF_CUSTOMER,
     "credit": (*_OF_CUSTOMER, "payee", "previous", "link", "link date"),
-    "party": ("label",),
+    "party": ("label", "date"),
 }
 """What a condition may read (see `reads`), by what it decides about."""
 
@@ -214,8 +236,9 @@ def _check(node: Tree, about: About) -> None:
         for cost in (node[1], node[3]):
             if cost not in BASES:
                 raise ConditionError(repr(cost), "condition-below", ", ".join(BASES))
-    elif node[0] in ("within", "dated"):
+    elif node[0] in DATED:
         _check_dates(node)
+        _check_reader(node, about)
     elif node[0] in ("same", "differ"):
         _check_pair(node)
     for what, name in reads(node):
@@ -234,15 +257,41 @@ def _check_pair(node: Tree) -> None:
 
 
 def _check_dates(node: Tree) -> None:
-    for name in (node[1], node[-1]):
+    for name in dates_of(node):
         if _is_day(name):
             try:
                 parse_day(name)
             except Unreadable as error:
                 why, values = error.message.key, error.message.values
                 raise ConditionError(repr(name), why, **values) from error
-    if node[0] == "within" and not (node[2].isdigit() and 0 < int(node[2]) < 10000):
-        raise ConditionError(repr(node[2]), "condition-window")
+        elif name not in _NAMED_DATES:
+            _check_named_date(name)
+    count = {"within": node[2], "quiet": node[1]}.get(node[0], "1")
+    if not (count.isdigit() and 0 < int(count) < 10000):
+        raise ConditionError(repr(count), "condition-window")
+
+
+def _check_named_date(name: str) -> None:
+    """Check that a date has the name of an x_ column, or of a label of customer or payee."""
+    _check_name(name)
+    prefix, dot, label = name.partition(".")
+    if name in focus_columns():
+        raise ConditionError(repr(name), "condition-no-date", "day, x_" + name)
+    if (dot and prefix != "payee") or "party" in (name, label) or name == "customer":
+        known = "day, customer since, association, first purchase, LABEL, payee.LABEL"
+        raise ConditionError(repr(name), "condition-no-date", known)
+
+
+def _check_reader(node: Tree, about: About) -> None:
+    """Check that what compares dates is known where the condition is decided."""
+    names = dates_of(node)
+    if about == "party" and (node[0] == "quiet" or "customer since" in names):
+        raise ConditionError(repr(node[-1]), "condition-of-party")
+    of_charge = [name for name in names if is_column(name)]
+    if of_charge and not all(is_column(n) or n == "day" or _is_day(n) for n in names):
+        raise ConditionError(repr(of_charge[0]), "condition-charge-date")
+    if of_charge and node[0] == "quiet":
+        raise ConditionError(repr(of_charge[0]), "condition-charge-date")
 
 
 def _check_number(name: str) -> None:
@@ -301,9 +350,10 @@ def _is_day(name: str) -> bool:
 def reads(tree: Tree) -> set[tuple[str, str]]:
     """Return what the condition reads, as (what, name).
 
-    `column`; `number`, `date` or `link date`, whose name is the part of the condition that compares
-    them, as JSON; `label`, `closing`, `payee`, `previous` with the label's name; `link`; `held`
-    with the role; `term` with what it says of a charge, and `agreement` with `kind`.
+    `column`; `number`, `charge date`, `date` or `link date`, whose name is the part of the
+    condition that compares them, as JSON; `label`, `closing`, `payee`, `previous` with the label's
+    name; `link`; `held` with the role; `term` with what it says of a charge, and `agreement` with
+    `kind`.
     """
     found = set()
     for node in walk(tree):
@@ -327,9 +377,8 @@ def _read(node: Tree) -> tuple[str, str]:
         return kind, name
     if kind in ("compare", "below"):
         return "number", json.dumps(node)
-    if kind in ("within", "dated"):
-        of_link = {name, node[-1]} & set(LINK_DATES)
-        return ("link date" if of_link else "date"), json.dumps(node)
+    if kind in DATED:
+        return _kind_of_dates(node), json.dumps(node)
     return _named(name)
 
 
@@ -345,21 +394,25 @@ def of_charge(node: Tree) -> bool:
     """Return whether a part of a condition without parts of its own reads the charge alone."""
     if node[0] in ("compare", "below", "charge"):
         return True
+    if node[0] in DATED:
+        return _kind_of_dates(node) == "charge date"
     if node[0] in ("same", "differ"):
         return is_column(node[1]) and is_column(node[2])
     return node[0] in ("in", "starts", "missing") and is_column(node[1])
 
 
-def columns_of(tree: Tree) -> set[str]:
-    """Return the columns of a charge that a condition reads; a day is that of its start."""
+def charge_columns(tree: Tree) -> set[str]:
+    """Return all columns of a charge that a condition reads; a day is that of its start."""
     found = set()
     for what, name in reads(tree):
         if what == "column":
             found.add(name)
         elif what == "number":
             found |= {*_compared(json.loads(name))}
-        elif what == "date":
-            found.add("ChargePeriodStart")
+        elif what in ("charge date", "date"):
+            names = dates_of(json.loads(name))
+            found |= {one for one in names if is_column(one)}
+            found |= {"ChargePeriodStart"} if "day" in names else set()
     return found
 
 
@@ -367,6 +420,41 @@ def _compared(node: Tree) -> list[str]:
     """Return the columns of numbers that a part of a condition compares."""
     names: list[str] = [node[1], node[3]] if node[0] == "below" else [node[1]]
     return [str(BASES.get(name, name)) for name in names]
+
+
+def dates_of(node: Tree) -> list[str]:
+    """Return the dates that a part of a condition compares."""
+    return [node[-1]] if node[0] == "quiet" else [node[1], node[-1]]
+
+
+def _kind_of_dates(node: Tree) -> str:
+    """Return of what the dates are that a part of a condition compares."""
+    names = dates_of(node)
+    if any(is_column(name) for name in names):
+        return "charge date"
+    of_link = any(name in LINK_DATES or name.startswith("payee.") for name in names)
+    return "link date" if of_link else "date"
+
+
+def labels_of_dates(node: Tree) -> list[str]:
+    """Return the labels, perhaps with a prefix, whose first days a part of a condition compares."""
+    named = (name for name in dates_of(node) if name not in _NAMED_DATES)
+    return [name for name in named if not is_column(name) and not _is_day(name)]
+
+
+def columns_of(tree: Tree) -> set[str]:
+    """Return the columns of a charge that a condition reads by their texts or dates."""
+    found = set()
+    for node in walk(tree):
+        if node[0] in DATED:
+            found |= {name for name in dates_of(node) if is_column(name)}
+        elif node[0] == "charge":
+            found |= charge_columns(node[1])
+        elif node[0] in ("same", "differ"):
+            found |= {name for name in node[1:] if is_column(name)}
+        elif node[0] in ("in", "starts", "missing", "paired") and is_column(node[1]):
+            found.add(node[1])
+    return found
 
 
 def to_sql(tree: Tree, column: Callable[[str, str], str]) -> str:
@@ -417,6 +505,22 @@ def number_sql(text: str, column: Callable[[str], str]) -> str:
     cost, rate, whole = rest
     one, other = (column(BASES.get(name, name)) for name in (cost, whole))
     return f"(abs({one}) < abs({other}) * {_number(rate)})"
+
+
+def dates_sql(text: str, date_: Callable[[str], str]) -> str:
+    """Return the part of a condition that compares dates of a charge, as SQL over DATE columns.
+
+    It is null where a date is missing.
+    """
+    node = json.loads(text)
+
+    def read(name: str) -> str:
+        return f"DATE {literal(str(parse_day(name)))}" if _is_day(name) else date_(name)
+
+    one, other = read(node[1]), read(node[-1])
+    if node[0] == "dated":
+        return f"({one} {node[2]} {other})"
+    return f"({one} >= {other} AND {one} < {other} + INTERVAL {int(node[2])} {node[3]})"
 
 
 def _number(text: str) -> str:

@@ -21,6 +21,7 @@ _OWNER = {
     "roll_ups": "rule_id",
     "exclusions": "rule_id",
     "components": "rule_id",
+    "weights": "component",
     "groups": "rule_id",
     "gates": "component",
     "less": "component",
@@ -28,6 +29,8 @@ _OWNER = {
     "bands": "table_id",
     "pay": "rule_id",
     "figures": "rule_id",
+    "purses": "rule_id",
+    "paid_apart": "component",
 }
 
 
@@ -99,7 +102,9 @@ def _clauses(plan: Plan) -> dict[str, dict[str, Any]]:
         clause["words"].append(said)
     terms = plan.terms[0]
     rounding = f"{terms.round_mode} {plain(terms.round_step, 0)}"
-    parts = (f"{terms.valid_from}..{terms.valid_to}", terms.basis, terms.currency, terms.timezone)
+    parts = [f"{terms.valid_from}..{terms.valid_to}", terms.basis, terms.currency, terms.timezone]
+    if plan.converts:
+        parts.append(f"convert {terms.converts} on {terms.converts_on}")
     found["plan"]["said"] = ", ".join([*parts, rounding])
     return found
 

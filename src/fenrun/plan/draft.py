@@ -10,7 +10,7 @@ from typing import Any
 
 from fenrun.base.problem import Place, Problem
 from fenrun.base.words import Message
-from fenrun.plan.conditions import ConditionError, Tree, parse
+from fenrun.plan.conditions import DATED, ConditionError, Tree, parse, walk
 from fenrun.plan.rows import Condition, Rule
 from fenrun.plan.source import Path_, Source
 from fenrun.plan.text import EarnText, GroupText, PlanText, Title
@@ -95,6 +95,12 @@ class Draft:
             }
             self.problems.append(Problem(code, self.source.place(path), values))
             return None
+
+    def refuse_days(self, path: Path_, rule_id: str) -> None:
+        """Note that a condition on a party compares days, where labels alone begin what it says."""
+        trees = [json.loads(c.tree) for c in self.conditions if c.rule_id == rule_id]
+        if any(node[0] in DATED for tree in trees for node in walk(tree)):
+            self.wrong_value(path, "labels-alone")
 
     def components(self) -> Iterator[tuple[Path_, EarnText, GroupText | None]]:
         """Yield every component with its path, and the group it stands in."""

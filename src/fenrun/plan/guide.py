@@ -21,7 +21,7 @@ from fenrun.plan.condition_words import column_words, condition_words
 from fenrun.plan.guide_cases import examples
 from fenrun.plan.guide_earning import basis, component, group, named, title
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import DerivedFigure, Fund, Rule
+from fenrun.plan.rows import DerivedFigure, Fund, Pay, Plan, Purse, Rule
 from fenrun.plan.text import LimitText
 from fenrun.plan.vocabulary import SPEND
 
@@ -67,6 +67,7 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
             "step": plain(terms.round_step, 0),
             "currency": terms.currency,
         },
+        money=_currency(plan, lang),
         rules=plan.rules,
         as_of=_as_of(file, lang),
         clauses=_clauses(file, rules, lang),
@@ -89,6 +90,15 @@ def markdown(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -
         ],
     )
     return "\n".join(_unblank(text.splitlines())) + "\n"
+
+
+def _currency(plan: Plan, lang: str) -> str:
+    """Return the plan's currency, and which others count."""
+    if not plan.converts:
+        return say("guide-currency", lang, currency=plan.currency)
+    others = ", ".join(plan.converts)
+    key = f"guide-convert-{plan.terms[0].converts_on}"
+    return say(key, lang, currency=plan.currency, others=others)
 
 
 def html(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
@@ -205,27 +215,18 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
         return [say("pay-whole", lang)]
     pay, words = plan.pay[0], {r.rule_id: r.words for r in plan.rules}
     currency = plan.terms[0].currency
-    said = []
-    if plan.instalments:
-        parts = [
-            say("pay-part" if p.months else "pay-part-now", lang, share=share, months=p.months)
-            for p in plan.instalments
-            for share in (show_rate(p.share),)
-        ]
-        said.append(say("pay-instalments", lang, parts=say("guide-comma", lang).join(parts)))
-    else:
-        said.append(say("pay-whole", lang))
+    said = [_instalments(plan, 0, lang)]
     if pay.freeze_rule:
         frozen = condition_words(words[pay.freeze_rule], lang)
         said.append(say("pay-frozen", lang, words=frozen))
-    if pay.expires:
-        said.append(say("pay-expires", lang, months=pay.expires))
-    if pay.draw is not None:
-        amount = f"{show(pay.draw)} {currency}"
-        said.append(say("pay-draw" if pay.recoverable else "pay-guaranteed", lang, amount=amount))
-    if pay.minimum is not None:
-        key = "pay-minimum" if pay.minimum else "pay-below-zero"
-        said.append(say(key, lang, amount=f"{show(pay.minimum)} {currency}"))
+    said += _carried(pay, currency, lang)
+    for purse in plan.purses:
+        mine = [c.component for c in plan.paid_apart if c.purse_no == purse.purse_no]
+        rules = {r.rule_id: r for r in plan.rules}
+        names = say("guide-comma", lang).join(named(one, rules, lang) for one in mine)
+        own = [_instalments(plan, purse.purse_no, lang), *_carried(purse, currency, lang)]
+        terms = say("guide-sentences", lang).join(own)
+        said.append(say("pay-apart", lang, names=names, terms=terms))
     for form in plan.forms:
         part = say("pay-form", lang, share=show_rate(form.share), form=form.form)
         if form.floor is not None:
@@ -238,6 +239,34 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
         if pay.tax_figure:
             added = say("pay-tax-figure", lang, name=pay.tax_figure)
         said.append(say("pay-tax", lang, included=show_rate(pay.tax_included), added=added))
+    return said
+
+
+def _instalments(plan: Plan, purse: int, lang: str) -> str:
+    """Return when an earning is due that a purse pays."""
+    mine = [p for p in plan.instalments if p.purse_no == purse]
+    if not mine:
+        return say("pay-whole", lang)
+    parts = [
+        say("pay-part" if p.months else "pay-part-now", lang, share=share, months=p.months)
+        for p in mine
+        for share in (show_rate(p.share),)
+    ]
+    return say("pay-instalments", lang, parts=say("guide-comma", lang).join(parts))
+
+
+def _carried(terms: Pay | Purse, currency: str, lang: str) -> list[str]:
+    """Return what is carried, what of it lapses, and what is paid in advance."""
+    said = []
+    if terms.expires:
+        said.append(say("pay-expires", lang, months=terms.expires))
+    if terms.draw is not None:
+        amount = f"{show(terms.draw)} {currency}"
+        key = "pay-draw" if terms.recoverable else "pay-guaranteed"
+        said.append(say(key, lang, amount=amount))
+    if terms.minimum is not None:
+        key = "pay-minimum" if terms.minimum else "pay-below-zero"
+        said.append(say(key, lang, amount=f"{show(terms.minimum)} {currency}"))
     return said
 
 

@@ -13,7 +13,7 @@ from fenrun.plan.read import PlanFile
 from fenrun.plan.text import CaseText
 from fenrun.plan.vocabulary import BASES
 
-_SAID = ("customer", "account", "day", "month", "months", *BASES)
+_SAID = ("customer", "account", "day", "month", "months", "currency", *BASES)
 """What a charge of a case says in words of its own; all else are columns."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 
@@ -76,8 +76,12 @@ def _facts(case: CaseText, currency: str, lang: str) -> Iterator[str]:
         for row in rows:
             said = ", ".join(f"{name} {value}" for name, value in row.items())
             yield say("guide-fact-term", lang, table=table, said=said)
+    for row in given.rates:
+        period = _spread(row["period"], lang)
+        values = {"currency": row["from"], "into": row["to"], "rate": row["rate"]}
+        yield say("guide-fact-rate", lang, period=period, **values)
     for row in given.charges:
-        yield _charge(row, currency, lang)
+        yield _charge(row, row.get("currency", currency), lang)
     if not given.charges:
         yield say("guide-fact-no-charge", lang)
 

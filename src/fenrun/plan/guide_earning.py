@@ -74,6 +74,14 @@ def _measuring(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
     if c.measure_rule:
         words = condition_words(rules[c.measure_rule].words, lang)
         said.append(say("guide-of", lang, words=words))
+    if c.counted_label:
+        column = column_words(c.counted_column, lang)
+        column = say("unit-order", lang) if c.counted_column == ORDER else column
+        said.append(say("guide-counted-with", lang, label=c.counted_label, column=column))
+    for weight in file.plan.weights:
+        if weight.component == c.rule_id:
+            words = condition_words(rules[weight.rule_id].words, lang)
+            said.append(say("guide-weight", lang, words=words, weight=show(weight.weight, 0)))
     if c.each != "payee":
         said.append(say("guide-each", lang, each=_of_unit(c, lang)))
     if c.baseline:
@@ -104,6 +112,10 @@ def _paying(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str) 
         said.append(say("guide-increment", lang, compare=compare))
         if "growth" in subjects:
             said.append(say("guide-growth", lang))
+    if c.ties and "rank" in subjects:
+        ties = say(f"guide-ties-{c.ties.replace(' ', '-')}", lang)
+        key = "guide-rank-among" if c.ranks_among else "guide-rank-all"
+        said.append(say(key, lang, label=c.ranks_among, ties=ties))
     if "amount to date" in subjects:
         said.append(say("guide-to-date", lang))
     if "figure" in subjects or "attainment" in subjects or c.compare == "figure":
@@ -220,7 +232,11 @@ def _counts(c: Component, lang: str) -> str:
     least = say("limit->", lang, bound="0")
     if c.counts_from is not None:
         least = say("limit->=", lang, bound=show(c.counts_from, 0))
-    return say(f"guide-counts-{c.counts.replace(' ', '-')}", lang, least=least, **values)
+    key = f"guide-counts-{c.counts.replace(' ', '-')}" + ("-for" if c.counts_months else "")
+    said = [say(key, lang, least=least, months=c.counts_months, **values)]
+    if c.less_refunded:
+        said.append(say("guide-counts-refunded", lang))
+    return say("guide-sentences", lang).join(said)
 
 
 def _compared(c: Component, lang: str) -> str:

@@ -54,7 +54,7 @@ def _measure(plan: Plan, c: Component, table: str, reads: str, lang: str) -> str
     """Return the heading of the bounds: what is compared with them, and its unit."""
     name = c.times_name if table == c.times_table else c.by_name
     said = capital(reading(reads, name, c.target, lang).strip(), lang)
-    if reads in RATIO_READINGS or reads in ("figure", "amount of"):
+    if reads in RATIO_READINGS or reads in ("figure", "amount of", "rank"):
         return said
     return say("guide-in-unit", lang, what=said, unit=unit(plan, c, lang))
 

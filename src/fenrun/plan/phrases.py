@@ -30,7 +30,6 @@ from fenrun.plan.vocabulary import (
     AGREEMENT_KINDS,
     BASES,
     COMPARISONS,
-    COUNTS,
     DERIVED_FIGURES,
     DRAW_KINDS,
     MONTHS,
@@ -96,8 +95,9 @@ def one_of(*forms: str) -> Written:
 
 FIGURE_FORMS = ("NAME", "NAME of customer")
 _TO_DATE = ("quarter to date", "half year to date", "year to date")
+_OF_ALL = " of all channels"
 _BLANKS_OF = {
-    "amount over": ("N months", *_TO_DATE),
+    "amount over": tuple(window + of for window in ("N months", *_TO_DATE) for of in ("", _OF_ALL)),
     "figure": FIGURE_FORMS,
     **dict.fromkeys(OTHERS_READINGS, ("COMPONENT",)),
 }
@@ -132,13 +132,19 @@ _FORM = re.compile(
     rf"(?P<share>{VALUE})\s+(?P<form>[a-z][a-z-]*)"
     rf"(?:\s+from\s+(?P<floor>{VALUE})\s+else\s+(?P<otherwise>[a-z][a-z-]*))?"
 )
-_COUNTS = re.compile(rf"({'|'.join(COUNTS)})|((?:new )?customers) from ([0-9][0-9,._]*)")
+_COUNTS = re.compile(
+    r"(?P<kind>amount|(?:new )?customers)(?: from (?P<floor>[0-9][0-9,._]*))?"
+    r"(?: for (?P<months>[2-9]|1[0-2]) months)?(?P<refunded> less refunded)?"
+)
+_MONTH_OF = re.compile(
+    rf"label (?P<label>{NAME}) of (?P<column>order|{_BLANKS['COLUMN']}|{_BLANKS['x_COLUMN']})"
+)
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
 _LAG = re.compile(r"([1-9]\d{0,2}) periods before")
 _MONTHS = re.compile(r"([1-9]\d{0,2}) months")
 _READING = (
     "|".join(reading for reading in READINGS if reading not in _BLANKS_OF)
-    + rf"|amount over (?:{_MONTHS.pattern}|{'|'.join(_TO_DATE)})"
+    + rf"|amount over (?:{_MONTHS.pattern}|{'|'.join(_TO_DATE)})(?:{_OF_ALL})?"
     + rf"|(?:{'|'.join(OTHERS_READINGS)}) {NAME}|figure {NAME}(?: of customer)?"
 )
 _SUBJECT = rf"(?P<subject>{_READING}|spend|spend before|earned [a-z0-9-]+)"
@@ -271,6 +277,14 @@ def read_cap(text: str) -> CapText:
     return CapText(amount=None if of else most, rate=most if of else None, of=of or "")
 
 
+def read_weight(text: str) -> Decimal:
+    """Read what an amount is multiplied with: `10`, or `50 %`."""
+    weight = parse_amount_or_rate(text)
+    if weight < 0:
+        raise Unreadable("below-zero", text=text)
+    return weight
+
+
 def read_bottom(text: str) -> Decimal:
     """Read an amount from zero up: `1,000`."""
     amount = parse_amount(text)
@@ -321,15 +335,39 @@ class CountsText:
 
     kind: str
     floor: Decimal | None
+    months: int
+    """In how many months each customer must have it; 0: in the period as a whole."""
+    refunded: bool
+    """Whether customers whose amount in the period is below zero are taken off."""
 
 
 def read_counts(text: str) -> CountsText:
-    """Read what is measured: `amount`, `customers`, `new customers from 1,000`."""
-    found = _COUNTS.fullmatch(text)
-    if not found:
-        forms = [*COUNTS, *(f"{kind} from 1,000" for kind in COUNTS if kind != "amount")]
+    """Read what is measured: `amount`, `new customers from 1,000 for 3 months less refunded`."""
+    words = one_space(text)
+    found = _COUNTS.fullmatch(words)
+    if not found or (found["kind"] == "amount" and words != "amount"):
+        of = ("customers", "new customers")
+        forms = ["amount", *of, *(f"{kind} from 1,000 for 3 months less refunded" for kind in of)]
         raise Unreadable("not-one-of", text=text, allowed=", ".join(forms))
-    return CountsText(found[1] or found[2], parse_amount(found[3]) if found[3] else None)
+    floor = parse_amount(found["floor"]) if found["floor"] else None
+    return CountsText(found["kind"], floor, int(found["months"] or 0), bool(found["refunded"]))
+
+
+@dataclass(frozen=True)
+class MonthText:
+    """The month with which something counts: that of the first day of a label."""
+
+    label: str
+    column: str
+    """The column of a charge that names what has the label."""
+
+
+def read_month_of(text: str) -> MonthText:
+    """Read with which month something counts: `label paid of InvoiceId`."""
+    found = _MONTH_OF.fullmatch(one_space(text))
+    if not found:
+        raise Unreadable("not-a-counted-with", text=text)
+    return MonthText(found["label"], found["column"])
 
 
 def read_scope(text: str) -> ScopeText:
@@ -366,18 +404,24 @@ def lag_of(words: str | None) -> int | None:
     return int(found[1]) if found else None
 
 
-def window_of(words: str) -> tuple[int, str]:
-    """Return a window such as `12 months` or `year to date` as (months, the period begun)."""
-    found = _MONTHS.fullmatch(words)
-    return (int(found[1]), "") if found else (0, words.removesuffix(" to date"))
+def window_of(words: str) -> tuple[int, str, bool]:
+    """Return a window such as `12 months` or `year to date of all channels`.
+
+    As (months, the period begun, whether it is of all payees together).
+    """
+    window = words.removesuffix(_OF_ALL)
+    found = _MONTHS.fullmatch(window)
+    months, period = (int(found[1]), "") if found else (0, window.removesuffix(" to date"))
+    return months, period, window != words
 
 
 def reading_words(beginning: str, subject: str, name: str, lang: str, **values: str) -> str:
     """Return a reading in a language, by words whose key begins so: `reading-`, or `gate-`."""
     if subject == "amount over":
-        months, period = window_of(name)
+        months, period, of_all = window_of(name)
         key = f"window-{period.replace(' ', '-')}" if period else "window-months"
         name = say(key, lang, months=months)
+        name = say("window-of-all", lang, window=name) if of_all else name
     return say(beginning + subject.replace(" ", "-"), lang, name=name, **values)
 
 

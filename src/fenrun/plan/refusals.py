@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from fenrun.base.problem import Problem
 from fenrun.base.words import Message, reason
-from fenrun.plan.source import Path_, Source
+from fenrun.plan.source import CODES, Path_, Source
 from fenrun.plan.text import PlanText
 
 _SHOWN = 60
@@ -33,16 +33,19 @@ _KIND_OF_ERROR = {
 """The message for each kind of pydantic's errors whose reason needs no more than the value."""
 
 
-def problem_of(error: ErrorDetails, source: Source) -> Problem:
-    """Return one of pydantic's errors as a problem."""
+def problem_of(error: ErrorDetails, source: Source, model: type[BaseModel] = PlanText) -> Problem:
+    """Return one of pydantic's errors about a text of a model as a problem."""
+    kind = source.kind
     path = _written(error["loc"], source.data)
     place = source.place(path)
     key = place.column
     if error["type"] in ("extra_forbidden", "missing"):
-        known = keys_at(path[:-1], source.data)
+        known = keys_at(path[:-1], source.data, model)
         said = _missing(key) if error["type"] == "missing" else _unknown(key, known)
-        return Problem("plan-key", place, {"detail": said, "known": ", ".join(known) or "-"})
-    return Problem("plan-value", place, {"key": key, "detail": _reason(error)})
+        return Problem(
+            CODES[kind]["key"], place, {"detail": said, "known": ", ".join(known) or "-"}
+        )
+    return Problem(CODES[kind]["value"], place, {"key": key, "detail": _reason(error)})
 
 
 def _missing(key: str) -> Message:
@@ -86,9 +89,9 @@ def _written(location: Sequence[str | int], data: Any) -> Path_:
     return tuple(path)
 
 
-def keys_at(path: Path_, data: Any) -> list[str]:
-    """Return the keys that a plan may have at a path of its data; none where it has names."""
-    hint, here = _plain(PlanText, data), data
+def keys_at(path: Path_, data: Any, model: type[BaseModel] = PlanText) -> list[str]:
+    """Return the keys that a model may have at a path of its data; none where it has names."""
+    hint, here = _plain(model, data), data
     for part in path:
         here = here[part]
         hint = _plain(_below(hint, part), here)

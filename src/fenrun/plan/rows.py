@@ -6,6 +6,7 @@ line. In the engine the tables are named `plan_...`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -29,6 +30,10 @@ class Terms:
     valid_to: date
     """Periods that start on this day or later earn nothing."""
     currency: str
+    converts: str
+    """The currencies whose charges are converted into it: `EUR,JPY`; none where it is empty."""
+    converts_on: str
+    """By the rate of the `month` of the bill, or of the `day` that says who is credited."""
     timezone: str
     """Decides on which day a charge falls."""
     year_starts: int
@@ -158,10 +163,19 @@ class Component:
     """The same as months and the month in which the year starts: `3@1`."""
     each: str
     """What is earned for separately: `payee`, `customer`, or a column of the charge."""
+    counted_label: str
+    """The label on whose first day it counts; empty: with the month of the bill."""
+    counted_column: str
+    """The column that names what has that label."""
     counts: str
     """What is measured: one of COUNTS."""
     counts_from: Decimal | None
-    """A customer is counted whose amount reaches this; with none, exceeds 0."""
+    """A customer is counted whose amount reaches this; with none, exceeds 0 ..."""
+    counts_months: int
+    """... in each of so many months up to the end of the period, a new one in its first; 0: in the
+    period as a whole."""
+    less_refunded: bool
+    """Whether customers whose amount in the period is below zero are taken off the count."""
     up_to: Decimal | None
     """The most of the performance measure that counts."""
     plus: str
@@ -193,6 +207,12 @@ class Component:
     """Months up to the end of the period over which `amount over` sums; 0 where it does so ..."""
     window_calendar: str
     """... since a period of this calendar began, or nothing reads it."""
+    window_all: bool
+    """Whether it sums what all payees together are measured, of the same unit."""
+    ranks_among: str
+    """Label whose payees of one value are ranked together; empty: all payees are."""
+    ties: str
+    """The place of equals, one of Ties; empty where nothing is ranked."""
     portion: Decimal
     """Part of the outcome that is paid ..."""
     portion_per: int
@@ -243,6 +263,18 @@ class Component:
     clawback_label: str
     pro_rata: bool
     """Whether only the part for the days that are left is clawed back."""
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight of some credits in a component; the first whose condition holds decides."""
+
+    plan_id: str
+    component: str
+    weight_no: int
+    """From 1 on; what no condition holds of has 0, and counts once."""
+    rule_id: str
+    weight: Decimal
 
 
 @dataclass(frozen=True)
@@ -364,6 +396,29 @@ class Pay:
 
 
 @dataclass(frozen=True)
+class Purse:
+    """Terms by which some components are paid apart from the others."""
+
+    plan_id: str
+    purse_no: int
+    """From 1 on; what is not paid apart is in purse 0, by the terms of `Pay`."""
+    rule_id: str
+    draw: Decimal | None
+    recoverable: bool
+    minimum: Decimal | None
+    expires: int
+
+
+@dataclass(frozen=True)
+class PaidApart:
+    """A component, or the group whose ceiling makes a line, that is paid by a purse of its own."""
+
+    plan_id: str
+    component: str
+    purse_no: int
+
+
+@dataclass(frozen=True)
 class Instalment:
     """A part of each earning, and how many months later it is due."""
 
@@ -371,6 +426,8 @@ class Instalment:
     instalment_no: int
     share: Decimal
     months: int
+    purse_no: int
+    """Of what is paid by that purse."""
 
 
 @dataclass(frozen=True)
@@ -400,6 +457,20 @@ class Fund:
     """What is not claimed so many months after it accrued is lost; 0: never."""
 
 
+_IN_COMMON = (
+    "currency",
+    "converts",
+    "converts_on",
+    "timezone",
+    "as_of",
+    "registration_days",
+    "open_registrations",
+    "first_come",
+    "cooldown_months",
+)
+"""The terms by which charges are told apart, and links refused: once for all plans of a group."""
+
+
 @dataclass(frozen=True)
 class DerivedFigure:
     """A figure that is counted from agreements or charges. Grain: plan, figure."""
@@ -425,21 +496,44 @@ class Plan:
     roll_ups: tuple[RollUp, ...]
     exclusions: tuple[Exclusion, ...]
     components: tuple[Component, ...]
+    weights: tuple[Weight, ...]
     groups: tuple[Group, ...]
     gates: tuple[Gate, ...]
     less: tuple[Less, ...]
     columns: tuple[Column, ...]
     bands: tuple[Band, ...]
     pay: tuple[Pay, ...]
+    purses: tuple[Purse, ...]
+    paid_apart: tuple[PaidApart, ...]
     instalments: tuple[Instalment, ...]
     forms: tuple[Form, ...]
     funds: tuple[Fund, ...]
     figures: tuple[DerivedFigure, ...]
 
     @property
+    def pay_terms(self) -> tuple[Pay | Purse, ...]:
+        """The terms of what is paid apart and of the rest, by the number of the purse."""
+        return (*self.pay, *self.purses)
+
+    @property
     def id(self) -> str:
         """The plan's id."""
         return self.terms[0].plan_id
+
+    @property
+    def currency(self) -> str:
+        """The currency in which the plan measures and pays."""
+        return self.terms[0].currency
+
+    @property
+    def converts(self) -> tuple[str, ...]:
+        """The other currencies whose charges count, converted into the plan's."""
+        return tuple(filter(None, self.terms[0].converts.split(",")))
+
+    @property
+    def common_terms(self) -> tuple[object, ...]:
+        """The terms that plans which are settled together have in common."""
+        return tuple(getattr(self.terms[0], name) for name in _IN_COMMON)
 
 
 ROW_TYPES: dict[str, type] = {
@@ -451,15 +545,26 @@ ROW_TYPES: dict[str, type] = {
     "roll_ups": RollUp,
     "exclusions": Exclusion,
     "components": Component,
+    "weights": Weight,
     "groups": Group,
     "gates": Gate,
     "less": Less,
     "columns": Column,
     "bands": Band,
     "pay": Pay,
+    "purses": Purse,
+    "paid_apart": PaidApart,
     "instalments": Instalment,
     "forms": Form,
     "funds": Fund,
     "figures": DerivedFigure,
 }
 """The row type of each of a plan's tables, in the order of Plan's fields."""
+
+
+def settled_together(plans: Iterable[Plan]) -> list[tuple[Plan, ...]]:
+    """Return the plans in groups of equal common terms: each group is settled for itself."""
+    groups: dict[tuple[object, ...], list[Plan]] = {}
+    for plan in plans:
+        groups.setdefault(plan.common_terms, []).append(plan)
+    return [tuple(group) for group in groups.values()]

@@ -1,4 +1,4 @@
-"""A plan's file as plain data whose scalars are all text, with the line of everything in it."""
+"""A plan's or policy's file as plain data whose scalars are all text, with the line of each."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ Path_ = tuple[str | int, ...]
 """Keys and numbers of items, from the top: `("earn", "sum", 0, "cap")`."""
 
 _DEEPEST = 30
+CODES = {
+    "plan": {"text": "plan-text", "key": "plan-key", "value": "plan-value"},
+    "policy": {"text": "policy-text", "key": "policy-key", "value": "policy-value"},
+}
+"""The problems of a text that cannot be read, by what it is."""
 
 
 @dataclass
 class Source:
-    """A plan's file as it stands, before any key is known."""
+    """A file as it stands, before any key is known."""
 
     name: str
     """File name."""
+    kind: str = "plan"
+    """What it is; its problems are called after it."""
     data: Any = None
     """Mappings, lists, text and None."""
     lines: dict[Path_, int] = field(default_factory=dict)
@@ -41,29 +48,29 @@ class Source:
         return Place(self.name, self.line(path), key or last)
 
 
-def read_source(content: str, name: str) -> Source:
-    """Read a plan's YAML. Raises Refused where it is none, or no mapping."""
+def read_source(content: str, name: str, kind: str = "plan") -> Source:
+    """Read the YAML of a plan or policy. Raises Refused where it is none, or no mapping."""
     try:
         node = compose(content)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _refused(name, line, "yaml-broken", said=error.problem) from error
+        raise _refused(kind, name, line, "yaml-broken", said=error.problem) from error
     except yaml.reader.ReaderError as error:
-        raise _refused(name, 1, "yaml-broken", said=error.reason) from error
+        raise _refused(kind, name, 1, "yaml-broken", said=error.reason) from error
     except Overgrown as error:
-        raise _refused(name, 1, "yaml-bomb", said=error.message) from error
+        raise _refused(kind, name, 1, "yaml-bomb", said=error.message) from error
     except yaml.YAMLError as error:
-        raise _refused(name, 1, "yaml-broken", said=error) from error
+        raise _refused(kind, name, 1, "yaml-broken", said=error) from error
     if not isinstance(node, yaml.MappingNode):
-        raise _refused(name, 1, "yaml-no-mapping")
-    source = Source(name)
+        raise _refused(kind, name, 1, "yaml-no-mapping")
+    source = Source(name, kind)
     source.data = _plain(source, node, (), frozenset())
     return source
 
 
-def _refused(name: str, line: int, why: str, **values: Any) -> Refused:
+def _refused(kind: str, name: str, line: int, why: str, **values: Any) -> Refused:
     said = {key: str(value) for key, value in values.items()}
-    return refused("plan-text", Place(name, line), detail=Message(why, said))
+    return refused(CODES[kind]["text"], Place(name, line), detail=Message(why, said))
 
 
 def _plain(source: Source, node: yaml.Node, path: Path_, above: frozenset[int]) -> Any:
@@ -71,7 +78,7 @@ def _plain(source: Source, node: yaml.Node, path: Path_, above: frozenset[int]) 
     line = node.start_mark.line + 1
     source.lines.setdefault(path, line)
     if id(node) in above or len(above) > _DEEPEST:
-        raise _refused(source.name, line, "yaml-endless")
+        raise _refused(source.kind, source.name, line, "yaml-endless")
     above = above | {id(node)}
     if isinstance(node, yaml.SequenceNode):
         return [_plain(source, item, (*path, n), above) for n, item in enumerate(node.value)]
@@ -103,4 +110,4 @@ def _mapping(
 def _key_twice(source: Source, path: Path_, name: str, line: int) -> Problem:
     values = {"detail": Message("key-twice", {"name": name}), "known": name}
     first = source.place((*path, name))
-    return Problem("plan-key", Place(source.name, line, name), values, (first,))
+    return Problem(CODES[source.kind]["key"], Place(source.name, line, name), values, (first,))

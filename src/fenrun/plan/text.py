@@ -33,12 +33,13 @@ from fenrun.plan.phrases import (
     Written,
     one_of,
 )
-from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, TierKind
+from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, TierKind, Ties
 
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
 Rate = Annotated[Decimal, Written(parse_rate)]
 Portion = Annotated[PortionText, Written(phrases.read_portion)]
+Weight = Annotated[Decimal, Written(phrases.read_weight)]
 Bottom = Annotated[Decimal, Written(phrases.read_bottom)]
 Id = Annotated[str, Written(phrases.read_id, {"type": "string", "pattern": f"^{phrases.NAME}$"})]
 Currency = Annotated[
@@ -53,6 +54,7 @@ Months = Annotated[int, Written(phrases.read_months)]
 Days = Annotated[int, Written(phrases.read_days)]
 Window = Annotated[phrases.WindowText, Written(phrases.read_window)]
 Counts = Annotated[CountsText, Written(phrases.read_counts)]
+MonthOf = Annotated[phrases.MonthText, Written(phrases.read_month_of)]
 Scope = Annotated[
     ScopeText, Written(phrases.read_scope, {"type": "string", "pattern": "^all( |$)"})
 ]
@@ -262,6 +264,39 @@ class AbsentText(Text):
     )
 
 
+class WeightText(Text):
+    """A weight of some of the credits."""
+
+    when: str = Field(description="Condition on the credit: what is weighted.")
+    weight: Weight = Field(
+        description=(
+            "What each amount is multiplied with before it is measured, as in: 10, or 50 %."
+        )
+    )
+
+
+class RankText(Text):
+    """The places of payees by what the component measures of them: the most has place 1.
+
+    Only who qualifies and measures more than 0 has a place.
+    """
+
+    among: Id | None = Field(
+        None,
+        description=(
+            "A label, as in: region. Places are those among the payees with the same value of it "
+            "on the first day of the period; who has none has no place. Among all payees of the "
+            "component, where it is left out."
+        ),
+    )
+    ties: Ties = Field(
+        description=(
+            "The place of payees who measure the same: of two who share the third place, "
+            "`better place` makes both third, `worse place` both fourth."
+        )
+    )
+
+
 class EarnText(Text):
     """A component: something a payee can earn, once a period."""
 
@@ -291,6 +326,13 @@ class EarnText(Text):
             "out."
         ),
     )
+    weights: list[WeightText] = Field(
+        [],
+        description=(
+            "Products that count more or less than others; the first whose condition holds "
+            "decides, all else counts once. Rates, targets and bands are of the weighted amounts."
+        ),
+    )
     basis: Basis | None = Field(
         None, description="The cost it measures, where that is not the plan's."
     )
@@ -307,11 +349,23 @@ class EarnText(Text):
             "customer, order, or a column of the charge."
         ),
     )
+    counted_with: MonthOf | None = Field(
+        None,
+        alias="counted with",
+        description=(
+            "The month with which it counts: that of the first day of a label of what a column "
+            "names, or that of the bill, whichever is later, as in: label paid of InvoiceId (the "
+            "month of payment). Without the label it does not count yet. The month of the bill, "
+            "where it is left out."
+        ),
+    )
     counts: Counts = Field(
-        CountsText("amount", None),
+        CountsText("amount", None, 0, False),
         description=(
             "What is measured: the amount; or how many customers, or new customers (first charged "
-            "in the period), with an amount above 0, or from the amount given."
+            "in the period), with an amount above 0, or from the amount given; `for 3 months`: in "
+            "each of them up to the end of the period, new ones in their first three; `less "
+            "refunded`: less those whose amount in the period is below 0."
         ),
     )
     plus: Figure | None = Field(
@@ -337,8 +391,10 @@ class EarnText(Text):
         description=(
             "What picks the band: amount, increment, attainment (of `target`), growth (over "
             "`compare`), amount to date, amount over 12 months (those up to the end of the "
-            "period) or over year to date, figure NAME; amount of COMPONENT or attainment of "
-            "COMPONENT: what another measures for the payee in the same period, whatever it pays."
+            "period) or over year to date, with `of all channels` of all payees together, figure "
+            "NAME; amount of COMPONENT or attainment of "
+            "COMPONENT: what another measures for the payee in the same period, whatever it pays; "
+            "rank: the payee's place (see `rank`)."
         ),
     )
     target: Figure | None = Field(
@@ -355,6 +411,9 @@ class EarnText(Text):
             "period or some periods before (2 periods before), what anybody was credited a year "
             "before for its customers, or a figure."
         ),
+    )
+    rank: RankText | None = Field(
+        None, description="The places that `by: rank`, or a gate on rank, reads."
     )
     portion: Portion = Field(
         PortionText(Decimal(1), 1),
@@ -616,6 +675,30 @@ class FundText(Text):
     )
 
 
+class ApartText(Text):
+    """Components or roles that are paid by terms of their own, beside all else.
+
+    What these keys do not say does not hold for them.
+    """
+
+    components: list[Id] = Field([], description="Components that are paid apart together.")
+    roles: list[Id] = Field(
+        [], description="Roles whose components, all that pay them, are paid apart together."
+    )
+    instalments: list[Instalment] = Field(
+        [], description="When each of their earnings is due, together 100 %."
+    )
+    draw: Draw | None = Field(
+        None, description="Paid at least each month on them, whatever the others pay."
+    )
+    minimum: Amount | None = Field(
+        None, description="Less than this of them together is carried forward."
+    )
+    expires: Months | None = Field(
+        None, description="An amount of them that is carried lapses after so many months."
+    )
+
+
 class PayText(Text):
     """When and how what is earned is paid.
 
@@ -654,6 +737,13 @@ class PayText(Text):
     expires: Months | None = Field(
         None, description="A carried amount lapses after so many months."
     )
+    apart: list[ApartText] = Field(
+        [],
+        description=(
+            "Components or roles with instalments, draw, minimum or expiry of their own; freeze, "
+            "forms and tax are the plan's."
+        ),
+    )
     forms: list[FormOfPayment] = Field(
         [],
         description=(
@@ -687,9 +777,11 @@ class CaseGiven(Text):
     events: list[dict[str, str]] = Field(
         [], description="As in a file of events: consents and refusals."
     )
+    rates: list[dict[str, str]] = Field([], description="As in a book file.")
     charges: list[dict[str, str]] = Field(
         description=(
             "customer; day (and month, where it is billed later), month or months (first..last); "
+            "currency, where it is not the plan's; "
             "billed, list, contracted, effective (the first three default to each other); and any "
             "FOCUS or x_ column."
         )
@@ -743,6 +835,20 @@ class CaseText(Text):
         return self.says or ""
 
 
+class ConvertText(Text):
+    """Other currencies whose charges count: each is converted into the plan's, exactly."""
+
+    currencies: list[Currency] = Field(
+        min_length=1, alias="from", description="ISO codes of the other currencies."
+    )
+    on: Literal["month", "day"] = Field(
+        description=(
+            "By the rate of the month in which it is billed, or of the day that says who is "
+            "credited (see as of): as the table rates of the book has it."
+        )
+    )
+
+
 class PlanText(Text):
     """A plan."""
 
@@ -751,7 +857,19 @@ class PlanText(Text):
     source: str = Field(description="Where the terms are agreed.")
     published: Day = Field(description="When the terms were made known.")
     effective: Effective = Field(description="For which periods they hold.")
-    currency: Currency = Field(description="ISO code; charges in other currencies are not settled.")
+    currency: Currency = Field(
+        description=(
+            "ISO code of what is measured and paid; charges in other currencies do not count, "
+            "unless convert names them."
+        )
+    )
+    convert: ConvertText | None = Field(
+        None,
+        description=(
+            "Charges in other currencies that are converted into the plan's by dated rates; "
+            "nothing is rounded until the earning is."
+        ),
+    )
     timezone: Zone = Field(description="Decides on which day a charge falls.")
     year_starts: Month = Field(
         1,

@@ -57,9 +57,13 @@ READINGS: Final = (
     "amount over",
     "amount of",
     "attainment of",
+    "rank",
     "figure",
 )
-"""What picks a band: `amount over` a window of months, `... of` another component."""
+"""What picks a band: `amount over` a window of months, `... of` another component, `rank` among the
+payees."""
+Ties = Literal["better place", "worse place"]
+"""The place of payees who measure the same: as if each were first of them, or last."""
 OTHERS_READINGS: Final = ("amount of", "attainment of")
 """Readings of what another component measures."""
 RATIO_READINGS: Final = ("attainment", "growth", "attainment of")
@@ -160,6 +164,7 @@ REASONS: Final = (
     "no-target",
     "no-comparison",
     "no-figure",
+    "no-place",
     "no-band",
     "two-columns",
     "units",

@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.server import TcpWSGIServer
 
 UPLOADS = ("/import/start/", "/api/import")
@@ -100,7 +100,10 @@ class _Request(HTTPRequestParser):  # type: ignore[misc]  # waitress has no type
         self._small.max_request_body_size = MOST_BODY
 
     def parse_header(self, head: bytes) -> None:
+        """Read the head. Raises ParsingError, also where two headers say where the body ends."""
         super().parse_header(head)
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length beside Transfer-Encoding")
         if not self.path.endswith(UPLOADS):
             self.adj = self._small
 

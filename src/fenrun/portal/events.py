@@ -2,14 +2,15 @@
 
 Of an act the log has when it was done, its kind, a code for whoever did it and a digest; names and
 words stay in the portal's database, which the digest holds to what they were. The digest is salted:
-nobody finds out by trying what it is of.
+nobody finds out by trying what it is of. What is imported, settled or closed from the portal names
+its actor by the same code; which name a code stands for is known to the portal alone.
 """
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -26,14 +27,19 @@ from fenrun.store.audit_log import PATIENCE, Writer
 from fenrun.store.facts import Store
 
 _DB = "default"
+_CODE = re.compile(r"~[0-9a-f]{16}")
+_names: dict[str, str] = {}
+"""Names by code, as far as this process has read them."""
 KIND = "portal"
 """What the log calls an act in the portal."""
 _OF_ACCOUNTS = ("grant", "approve grant", "first link", "end ways")
 """Acts whose subject is an account, which the log has by its code."""
 _AS_IT_IS = re.compile(
     r"settle|(ask|approve) close|not anchored|(open|answer) dispute|not entered"
+    r"|(ask|approve|end) decision|mend rows"
     r"|end (grant|session|token|webhook|connection)"
-    r"|(ask|consented|silent|refused|withdrawn|void) (association|transfer|registration)"
+    r"|(ask|approved|refused|lapsed|withdrawn) approval"
+    r"|(ask|consented|silent|refused|withdrawn|void) (association|transfer|registration|sign-up)"
 )
 """Acts whose subject, a period or a number, the log has as it is; of others it has none."""
 
@@ -44,9 +50,10 @@ def now() -> datetime:
 
 
 def workspace(actor: str) -> Store:
-    """Return the workspace; what is written to it names the actor, and when that was."""
+    """Return the workspace; what is written to it says who the actor is, by code, and when."""
     store = Store.open(settings.WORKSPACE)
     store.actor, store.clock = actor, lambda: now().replace(tzinfo=None)
+    store.code, store.names = code_of, with_names
     return store
 
 
@@ -67,8 +74,26 @@ def record_event(actor: str, act: str, subject: str, **detail: Any) -> None:
 
 
 def code_of(name: str) -> str:
-    """Return the code that stands for an account, or another actor, in the log."""
-    return f"~{salted_hmac('fenrun.portal.events', name).hexdigest()[:16]}"
+    """Return the code that stands for an account, or another actor, in the log; nothing for none.
+
+    The portal keeps what it stands for: with another secret a name has another code.
+    """
+    if not name:
+        return ""
+    code = f"~{salted_hmac('fenrun.portal.events', name).hexdigest()[:16]}"
+    if code not in _names:
+        models.LogName.objects.using(_DB).get_or_create(code=code, defaults={"name": name})
+        _names[code] = name
+    return code
+
+
+def with_names(text: str) -> str:
+    """Return a text of the log with names in place of codes, as far as the portal knows them."""
+    codes = set(_CODE.findall(text))
+    if not codes <= _names.keys():
+        known = models.LogName.objects.using(_DB).filter(code__in=codes)
+        _names.update(known.values_list("code", "name"))
+    return _CODE.sub(lambda found: _names.get(found.group(), found.group()), text)
 
 
 def _enter_at_once() -> None:
@@ -84,20 +109,28 @@ def enter_events(patience: float = PATIENCE) -> None:
     waiting = list(models.Event.objects.using(_DB).filter(seq=None).order_by("pk"))
     if not waiting:
         return
+    codes = {name: code_of(name) for event in waiting for name in _accounts_of(event)}
     with workspace("").log.writing(patience) as log:
         # Another process may have been faster, or this one cut off before it noted the row.
-        rows = [log.row_of(KIND, digest_of(event)) or _enter(log, event) for event in waiting]
+        rows = [
+            log.row_of(KIND, digest_of(event)) or _enter(log, event, codes) for event in waiting
+        ]
     for event, row in zip(waiting, rows):
         models.Event.objects.using(_DB).filter(pk=event.pk).update(seq=row)
 
 
-def _enter(log: Writer, event: models.Event) -> int:
+def _accounts_of(event: models.Event) -> tuple[str, ...]:
+    """Return the accounts that the log has by their codes."""
+    return (event.actor, event.subject) if event.act in _OF_ACCOUNTS else (event.actor,)
+
+
+def _enter(log: Writer, event: models.Event, codes: Mapping[str, str]) -> int:
     subject = event.subject if _AS_IT_IS.fullmatch(event.act) else ""
     if event.act in _OF_ACCOUNTS:
-        subject = code_of(event.subject)
+        subject = codes[event.subject]
     entered = log.add(
         at=event.at.replace(tzinfo=None),
-        actor=code_of(event.actor),
+        actor=codes[event.actor],
         act=event.act,
         kind=KIND,
         subject=digest_of(event),

@@ -87,21 +87,24 @@ class Period(models.Model):
     booked = models.CharField(
         max_length=64, help_text="Digest of the differences of closed periods that it holds."
     )
-    currency = models.CharField(max_length=10)
+    currency = models.CharField(
+        max_length=200, help_text="Those of its statements, in their order."
+    )
     state = models.IntegerField(
         default=0, help_text="The last event of the log that it rests on: a newer one replaces it."
     )
 
 
 class Statement(models.Model):
-    """A statement as its payee reads it. Grain: period, payee."""
+    """A statement as its payee reads it, in one currency. Grain: period, payee, currency."""
 
     period = models.ForeignKey(Period, models.CASCADE)
     payee = models.CharField(max_length=200)
+    currency = models.CharField(max_length=10, default="")
     name = models.CharField(max_length=500)
     role = models.CharField(max_length=60)
     rank = models.IntegerField(
-        help_text="Place among the period's statements by what is earned, then credited."
+        help_text="Place among the period's statements by currency, what is earned, and credited."
     )
     credited = models.CharField(max_length=60)
     earned = models.CharField(max_length=60)
@@ -115,7 +118,9 @@ class Statement(models.Model):
     )
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=["payee", "period"], name="statement_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=["payee", "period", "currency"], name="statement_once"),
+        )
         indexes = (models.Index(fields=["period", "rank"]),)
 
     def line_ids(self) -> set[str]:
@@ -126,10 +131,11 @@ class Statement(models.Model):
 class Crediting(models.Model):
     """A party credited for a customer's spend.
 
-    Grain: period, customer, role, party, way (`via`), link.
+    Grain: period, currency, customer, role, party, way (`via`), link.
     """
 
     period = models.ForeignKey(Period, models.CASCADE)
+    currency = models.CharField(max_length=10, default="")
     customer = models.CharField(max_length=200, db_index=True)
     role = models.CharField(max_length=60)
     party = models.CharField(max_length=200)
@@ -140,6 +146,9 @@ class Crediting(models.Model):
     charges = models.BigIntegerField()
     since = models.DateField(null=True)
     until = models.DateField(null=True)
+    type = models.CharField(
+        max_length=200, blank=True, default="", help_text="The kind of the link: sign-up ..."
+    )
     source = models.CharField(max_length=500, blank=True, help_text="File that brought the link.")
     actor = models.CharField(max_length=200, blank=True, help_text="Who entered it into the book.")
     known = models.DateTimeField(null=True)
@@ -175,7 +184,7 @@ class Request(models.Model):
     for silence.
     """
 
-    KINDS = ("association", "transfer", "registration")
+    KINDS = ("association", "transfer", "registration", "sign-up")
     CONSENT = ("consented", "silent")
     STATES = ("waiting", *CONSENT, "refused", "withdrawn", "void")
     kind = models.CharField(max_length=20, choices=[(k, k) for k in KINDS])
@@ -190,9 +199,13 @@ class Request(models.Model):
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField()
     authority = _authority()
+    silence_days = models.IntegerField(
+        default=0, help_text="Of silence that are consent, as the plan said; 0: none are."
+    )
     silent_on = models.DateField(
         null=True,
-        help_text="Silence up to and with the day before is consent; none: only consent is.",
+        help_text="Silence up to and with the day before is consent. None: no notice was delivered "
+        "yet, or only consent is.",
     )
     state = models.CharField(max_length=20, choices=[(s, s) for s in STATES])
     decided_by = models.CharField(max_length=150, blank=True)
@@ -202,6 +215,77 @@ class Request(models.Model):
         null=True,
         help_text="When it came into the book; an order only once it is seen whose it is.",
     )
+
+
+class Notice(models.Model):
+    """Something that an account is told, in the portal and by mail.
+
+    Grain: reader, kind, subject.
+    """
+
+    reader = models.CharField(max_length=152, help_text="The account's name, blanks around it.")
+    kind = models.CharField(max_length=40, help_text="Of its words, and of the page it leads to.")
+    subject = models.CharField(max_length=60, help_text="Number or id of what it is about.")
+    party = models.CharField(max_length=200, blank=True, help_text="Whom it is about.")
+    at = models.DateTimeField()
+    seen_at = models.DateTimeField(null=True, help_text="When the account was shown it.")
+    mailed_at = models.DateTimeField(null=True, help_text="When a mail server took it.")
+    tried = models.IntegerField(default=0, help_text="Mails that were tried.")
+    next_at = models.DateTimeField(null=True, db_index=True, help_text="When a mail is tried.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["reader", "kind", "subject"], name="told_once"),
+        )
+
+
+class MailAddress(models.Model):
+    """The address to which the notices of an account are mailed, as it has said itself."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
+    address = models.CharField(max_length=254, blank=True)
+
+
+class SignUpLink(models.Model):
+    """A link that a partner hands on: a customer that consents by it is the partner's from then."""
+
+    code = models.CharField(max_length=64, unique=True)
+    party = models.CharField(max_length=200)
+    made_by = models.CharField(max_length=150)
+    made_at = models.DateTimeField()
+    authority = _authority()
+    ended_at = models.DateTimeField(null=True)
+
+
+class Quote(models.Model):
+    """Something out of the ordinary that is asked for: a price, a coupon, an agreement.
+
+    It goes up the chain that the policy said when it was asked, one step after the other. Of one
+    that is granted, refused or lapsed each step is a row of the workspace's `approvals`.
+    """
+
+    STATES = ("open", "approved", "refused", "lapsed", "withdrawn")
+    kind = models.CharField(max_length=20)
+    customer = models.CharField(max_length=200)
+    partner = models.CharField(max_length=200, blank=True)
+    party = models.CharField(
+        max_length=200, blank=True, help_text="On whose behalf it is asked; empty: the vendor's."
+    )
+    product = models.CharField(max_length=200, blank=True)
+    row = models.JSONField(help_text="The columns of `approvals` that all its steps share.")
+    steps = models.JSONField(
+        help_text="The steps in order: who may decide and within what; once it is over who did, "
+        "for whom, when, why, and the working days and hours that it took."
+    )
+    policy = models.CharField(max_length=200)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    authority = _authority()
+    state = models.CharField(max_length=20, choices=[(s, s) for s in STATES], db_index=True)
+    due_at = models.DateTimeField(null=True, help_text="When its present step lapses.")
+    readers = models.TextField(help_text="Accounts that see it by their names, blanks around each.")
+    approval = models.CharField(max_length=60, blank=True, help_text="Its id in the workspace.")
+    entered_at = models.DateTimeField(null=True)
 
 
 class Approval(models.Model):
@@ -216,6 +300,35 @@ class Approval(models.Model):
     authority = _authority()
     approved_by = models.CharField(max_length=150, blank=True)
     approved_at = models.DateTimeField(null=True)
+
+
+class DeliveryDecision(models.Model):
+    """A decision about a delivery that the first of two asks for; the other approves it."""
+
+    KINDS = ("void", "replaces", "adds", "leave-out")
+    delivery = models.CharField(
+        max_length=64, db_index=True, help_text="Id of the import it is about."
+    )
+    source = models.CharField(max_length=500, help_text="Its file name.")
+    kind = models.CharField(max_length=20, choices=[(k, k) for k in KINDS])
+    other = models.CharField(
+        max_length=64, blank=True, help_text="Id of the import that it replaces, or adds to."
+    )
+    other_source = models.CharField(max_length=500, blank=True)
+    facts = models.JSONField(help_text="What would be kept of it, as the first saw it.")
+    reason = models.CharField(max_length=500)
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    authority = _authority()
+    approved_by = models.CharField(max_length=150, blank=True)
+    approved_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, help_text="Who withdrew or refused it.")
+    ended_at = models.DateTimeField(null=True)
+
+    @property
+    def waits(self) -> bool:
+        """True while it may still be approved."""
+        return self.approved_at is None and self.ended_at is None
 
 
 class Event(models.Model):
@@ -233,6 +346,13 @@ class Event(models.Model):
     seq = models.IntegerField(
         null=True, db_index=True, help_text="Its row in the workspace's log; none: not yet there."
     )
+
+
+class LogName(models.Model):
+    """The name for which a code stands in the workspace's log, where no names stand."""
+
+    code = models.CharField(max_length=17, primary_key=True)
+    name = models.CharField(max_length=200)
 
 
 class Token(models.Model):

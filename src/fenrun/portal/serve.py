@@ -6,13 +6,13 @@ import gc
 import os
 import secrets
 import signal
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from wsgiref.util import setup_testing_defaults
 
 import django
 from django.apps import apps
@@ -20,7 +20,11 @@ from django.conf import settings
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access.addresses import through_tls
+from fenrun.portal.alone import alone
 from fenrun.store.facts import Store
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
 
 THREADS = 16
 """Requests that are taken in at once; they are answered in their order (request_queue.py),
@@ -65,20 +69,10 @@ def _migrate(workspace: Path) -> None:
 
     from fenrun.portal.access import isolation
 
-    with _alone():
+    with alone("start"):  # others that start on the workspace wait
         call_command("migrate", interactive=False, verbosity=0)
         call_command("createcachetable", database="default", verbosity=0)
         isolation.install()
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Change the database inside; other processes that start on the workspace wait."""
-    settings.HOME.mkdir(parents=True, exist_ok=True)
-    lock = sqlite3.connect(settings.HOME / "start.db", timeout=600, isolation_level=None)
-    with closing(lock):
-        lock.execute("BEGIN EXCLUSIVE")  # ends with the process, however that ends
-        yield
 
 
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> list[Problem]:
@@ -118,7 +112,37 @@ def demo_accounts() -> tuple[str, list[tuple[str, str, str]]]:
         if parties.get(name) or role in EVERYBODY
     ]
     grants.give_to_invented("demo", made, "Invented by fenrun demo.", password)
+    _demo_quotes({name for name, *_ in made})
     return password, made
+
+
+def _demo_quotes(names: set[str]) -> None:
+    """Ask, as the rep of a demo world, for two special prices, once; one of them is a step on.
+
+    Passwords are new at each start, by which what was asked before would lapse: it is taken up.
+    """
+    from fenrun.portal import events, models
+    from fenrun.portal.commands import quotes
+
+    found = models.Quote.objects.using("default")
+    if found.exists() or not {"rep", "manager"} <= names:
+        for quote in found.filter(state="open"):
+            quotes.renew(quote)
+        return
+    store = events.workspace("rep")
+    if not quotes.policy_of(store):
+        return
+    today = events.now().date()
+    said = {"currency": "CNY", "from": str(today), "to": str(today + timedelta(days=365))}
+    rep = models.Grant.objects.using("default").filter(user__username="rep", ended_at=None).first()
+    for customer, product, grants_, amount in (
+        ("K00009", "Object Storage", "55 % of list", "300000"),
+        ("K00012", "GPU Cluster", "72 % of list", "800000"),
+    ):
+        row = {**said, "customer": customer, "grants": grants_, "amount": amount}
+        row["reason"] = f"A tender of {customer}: another vendor offers as much."
+        quote = quotes.ask(store, "discount", product, row, rep.party if rep else "")
+    quotes.decide(events.workspace("manager"), quote, "approved", "A fair price.", {models.REP})
 
 
 def _demo_parties() -> dict[str, str]:
@@ -159,12 +183,12 @@ def reader_accounts(count: int, password: str) -> list[tuple[str, list[str]]]:
     shown = Statement.objects.using("default").order_by("-period_id")
     latest = shown.values_list("period_id", flat=True).first()
     largest = shown.filter(period_id=latest, role="partner").order_by("rank")
-    payees = list(largest.values_list("payee", flat=True)[:count])
+    payees = list(dict.fromkeys(largest.values_list("payee", flat=True)))[:count]
     accounts = [(f"reader-{payee}", PARTNER, payee) for payee in payees]
     grants.give_to_invented("bench", accounts, "Invented by fenrun bench.", password)
     readers = []
     for name, _, payee in accounts:
-        periods = shown.filter(payee=payee).values_list("period_id", flat=True)
+        periods = shown.filter(payee=payee).values_list("period_id", flat=True).distinct()
         readers.append((name, [f"/statements/{period}/{payee}/" for period in periods]))
     return readers
 
@@ -176,13 +200,16 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     """
     from django.core.wsgi import get_wsgi_application
 
-    from fenrun.portal.commands import following, imports, plans, webhook_delivery
+    from fenrun.portal import workers
+    from fenrun.portal.commands import following, imports, webhook_delivery
     from fenrun.portal.edge import LIMITS, Server, framed
 
+    application = framed(get_wsgi_application())
+    _warm(application)
     webhook_delivery.start()
     following.start()
     server = Server(
-        framed(get_wsgi_application()),
+        application,
         host=host,
         port=port,
         threads=THREADS,
@@ -200,7 +227,17 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
     try:
         server.run_until(stopped, imports.has_running_jobs)
     finally:
-        plans.stop_checker()
+        workers.stop_all()
+
+
+def _warm(application: WSGIApplication) -> None:
+    """Answer the sign-in page before anybody is let in: no one waits for what is read once."""
+    from django.db import connections
+
+    environ: dict[str, Any] = {"PATH_INFO": "/account/login/"}
+    setup_testing_defaults(environ)
+    list(application(environ, lambda status, headers, error=None: lambda data: None))
+    connections.close_all()  # of this thread, which answers nobody else
 
 
 def _stopped_by_signals(server: Any) -> threading.Event:

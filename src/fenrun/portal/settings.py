@@ -49,6 +49,10 @@ ALLOWED_HOSTS = [*HOSTS, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in HOSTS]
 BEHIND_TLS = bool(HOSTS)
 """A portal that is reached by a name is reached through TLS."""
+SMTP_URL = os.environ.get("FENRUN_SMTP_URL", "")
+"""The server that mails notices: `smtp://`, `smtp+starttls://` or `smtps://`, with user and
+password where it asks for them; nothing: notices are in the portal alone."""
+MAIL_FROM = os.environ.get("FENRUN_MAIL_FROM", "fenrun@localhost")
 ROOT_URLCONF = "fenrun.portal.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
@@ -162,6 +166,8 @@ DATABASE_ROUTERS = ["fenrun.portal.access.isolation.Router"]
 ROOT_PATH = "/".join(("", *filter(None, os.environ.get("FENRUN_ROOT_PATH", "").split("/"))))
 """The path under which the portal is reached, such as `/fenrun`; nothing: it has its host alone."""
 FORCE_SCRIPT_NAME = ROOT_PATH or None
+PORTAL_URL = f"https://{HOSTS[0]}{ROOT_PATH}" if HOSTS else ROOT_PATH
+"""Where mails say that the portal is."""
 STATIC_URL = f"{ROOT_PATH}/static/"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = LANGUAGE_COOKIE_PATH = f"{ROOT_PATH}/"
 WHITENOISE_USE_FINDERS = True

@@ -8,7 +8,7 @@ over, also where nothing was bought. Of a prepay each day of the span recognises
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -54,6 +54,8 @@ class Drawdown:
     """Of a prepay: the part of its amount that is for the days so far."""
     deferred: Decimal
     """Of a prepay: the part that is for the days after."""
+    months: Mapping[str, Decimal] = field(default_factory=dict)
+    """What is drawn, by month of use."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +112,14 @@ def _in_other_currencies(row: Known, sums: Iterable[Mapping[str, Any]]) -> list[
 def _drawdown(row: Known, sums: Iterable[Mapping[str, Any]], after: date) -> Drawdown:
     """Return an agreement with what is drawn of it before a day."""
     start, end, amount = row["valid_from"], row["valid_to"], row["amount"]
-    drawn = _NOTHING
+    months: dict[str, Decimal] = {}
     for one in _mine(row, sums):
         if one["currency"] == row["currency"]:
-            drawn = WIDE.add(drawn, one["billed"])
+            month = f"{one['month']:%Y-%m}"
+            months[month] = WIDE.add(months.get(month, _NOTHING), one["billed"])
+    drawn = _NOTHING
+    for amount_drawn in months.values():
+        drawn = WIDE.add(drawn, amount_drawn)
     days, done = (end - start).days, (min(after, end) - start).days
     is_over, places = after >= end, minor_units(row["currency"])
     forecast = drawn if is_over else part(drawn, days, done, places)
@@ -135,6 +141,7 @@ def _drawdown(row: Known, sums: Iterable[Mapping[str, Any]], after: date) -> Dra
         expected=_shortfall(amount, forecast, rate, places),
         recognised=recognised,
         deferred=WIDE.subtract(amount, recognised) if row["kind"] == "prepay" else _NOTHING,
+        months=dict(sorted(months.items())),
     )
 
 

@@ -66,6 +66,8 @@ class Sale:
     charges: int = 0
     rows: list[str] = field(default_factory=list)
     """The first of the charges, as file and row."""
+    row_nos: dict[str, list[int]] = field(default_factory=dict)
+    """All of the charges, by import."""
     nearest: Reasons = ()
     """Of a breach: the approvals that are of these charges and do not cover them, each with the
     reason: `customer`, `partner`, `price`, `amount` or `currency` is another; `steps` are no chain;
@@ -232,6 +234,7 @@ class _Sales:
         sale.first_day = min(sale.first_day, row["day"])
         sale.last_day = max(sale.last_day, row["day"])
         sale.charges += 1
+        sale.row_nos.setdefault(row["import_id"], []).append(row["row_no"])
         if len(sale.rows) < _MOST_ROWS:
             sale.rows.append(f"{self._charges.sources[row['import_id']]}:{row['row_no']}")
         sale.nearest = tuple(sorted({*sale.nearest, *others}))

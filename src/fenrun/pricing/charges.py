@@ -76,10 +76,17 @@ class PricedCharges:
         return f"{day} >= DATE {start} AND {day} < DATE {end}"
 
     def _reading(self, what: str, name: str) -> str:
-        return number_sql(name, self._number) if what == "number" else _as_text(name, self.columns)
+        return (
+            number_sql(name, self.number) if what == "number" else text_column(name, self.columns)
+        )
 
-    def _number(self, name: str) -> str:
+    def number(self, name: str) -> str:
+        """Return SQL of a column as a number; null where it is none, or is not there."""
         return _as_number(name, self.columns)
+
+    def share_out(self, groups: str) -> None:
+        """Make the table `priced_shares`, the customers of each group of a table on its day."""
+        self.engine.run(_STEPS["priced_shares"], {**self.fragments, "groups": groups})
 
     def run(self, *steps: str, terms: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
         """Run some steps over the charges, each of which has the `terms` that it meets.
@@ -125,14 +132,15 @@ def _owners(book: KnownBook) -> pa.Table:
 
 def _fragments(columns: Mapping[str, str], span: Span) -> dict[str, str]:
     """Return the SQL of what steps read, also where charges do not have it."""
-    found = {name: _as_text(column, columns) for name, column in _TEXTS.items()}
+    found = {name: text_column(column, columns) for name, column in _TEXTS.items()}
     found |= {name: _as_number(column, columns) for name, column in _NUMBERS.items()}
     days = {"first": span.start, "after": span.end}
     found |= {name: f"TIMESTAMP {literal(str(day))}" for name, day in days.items()}
     return found | {"terms": "CAST([] AS VARCHAR[])", "groups": "priced_groups"}
 
 
-def _as_text(column: str, columns: Mapping[str, str]) -> str:
+def text_column(column: str, columns: Mapping[str, str]) -> str:
+    """Return SQL of a column of charges as text; null where they do not have it."""
     return f"CAST({quoted(column) if column in columns else 'NULL'} AS VARCHAR)"
 
 
@@ -149,7 +157,7 @@ def _as_number(column: str, columns: Mapping[str, str]) -> str:
 def _offset(engine: DuckDB, zone: str) -> str:
     """Return SQL of what to add to a charge's UTC time for a time zone."""
     sql = "SELECT min(ChargePeriodStart) AS low, max(ChargePeriodStart) AS high FROM charges"
-    (row,) = engine.query(sql).to_pylist()
+    (row,) = engine.rows(sql)
     if row["low"] is None or zone == "UTC":
         return "INTERVAL 0 SECOND"
     *before, (last, _) = offset_changes(zone, row["low"], row["high"])

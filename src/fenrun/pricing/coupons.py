@@ -89,8 +89,10 @@ def coupons_of(
     terms = known_terms(store, moment)
     charges = charges_of(store, Span(date.min, OPEN_END), moment)
     coupons = {row["coupon"]: row for row in terms.coupons if row["valid_from"] <= on}
-    rows = charges.run(*_STEPS, terms=_met(charges, coupons.values()))
-    spent = _with_reasons(coupons, [row for row in rows if row["day"] <= on])
+    spent = [
+        {**row, "amount": WIDE.minus(row["billed"]), "reason": reason}
+        for row, reason in uses(charges, coupons, on)
+    ]
     balances = [_balance(row, coupons, spent, on) for _, row in sorted(coupons.items())]
     diverted = _diverted(charges, [row for row in spent if row["reason"] and row["day"] >= since])
     return Coupons(on, balances, diverted, list(_reissued_wrongly(coupons, balances)))
@@ -108,17 +110,18 @@ def _met(charges: PricedCharges, coupons: Iterable[Known]) -> dict[str, str]:
     return found
 
 
-def _with_reasons(
-    coupons: Mapping[str, Known], rows: Iterable[Mapping[str, Any]]
-) -> list[dict[str, Any]]:
-    """Return credits with what each spends of its coupon, and the reason if that is diverted.
+def uses(
+    charges: PricedCharges, coupons: Mapping[str, Known], on: date = OPEN_END
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the credits by coupon up to a day, in their order, each with what is not as granted.
 
-    In the order in which they came: what is beyond the amount, less what is issued again, comes
-    last.
+    The reasons are those of `Spent`. A row has import_id, row_no, day, customer, coupon_id,
+    currency, product and `billed`, below zero.
     """
     used: dict[str, Decimal] = {}
-    found = []
-    for row in rows:
+    for row in charges.run(*_STEPS, terms=_met(charges, coupons.values())):
+        if row["day"] > on:
+            continue
         name, amount = row["coupon_id"], WIDE.minus(row["billed"])
         reason = _reason(coupons.get(name), row)
         so_far = WIDE.add(used.get(name, _NOTHING), amount)
@@ -126,8 +129,7 @@ def _with_reasons(
             reason = "amount"
         if not reason:
             used[name] = so_far
-        found.append({**row, "amount": amount, "reason": reason})
-    return found
+        yield row, reason
 
 
 def _most(coupons: Mapping[str, Known], name: str, day: date) -> Decimal:

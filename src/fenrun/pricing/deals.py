@@ -68,17 +68,29 @@ def _width(one: Dispersion) -> tuple[Decimal, str, str]:
 
 def _of_sku(key: tuple[str, ...], lines: Lines) -> Dispersion:
     in_order = sorted(lines, key=lambda line: (line.per_unit or Decimal(0), line.customer))
-    deals = [Deal(line, _nearest(line, lines)) for line in in_order]
+    nearest = _nearest(lines)
+    deals = [Deal(line, nearest[line.customer]) for line in in_order]
     product, sku, unit, currency = key
     return Dispersion(product, sku, unit, currency, deals)
 
 
-def _nearest(line: PriceLine, lines: Lines) -> list[str]:
-    """Return the customers with the quantities nearest to a line's, by how many times it is."""
+def _nearest(lines: Lines) -> dict[str, list[str]]:
+    """Return by customer those with the quantities nearest to its own, by how many times it is.
 
-    def times(other: PriceLine) -> tuple[Decimal, str]:
-        low, high = sorted((abs(line.quantity), abs(other.quantity)))
-        return WIDE.divide(high, low), other.customer
-
-    others = sorted((one for one in lines if one.customer != line.customer), key=times)
-    return [one.customer for one in others[:_NEAREST]]
+    They stand beside each other in the order of quantities: there alone they are looked for.
+    """
+    by_size: dict[Decimal, list[str]] = {}
+    for line in sorted(lines, key=lambda line: line.customer):
+        by_size.setdefault(abs(line.quantity), []).append(line.customer)
+    sizes = sorted(by_size)
+    found = {}
+    for at, size in enumerate(sizes):
+        near = [
+            (WIDE.divide(max(size, other), min(size, other)), name)
+            for other in sizes[max(at - _NEAREST, 0) : at + _NEAREST + 1]
+            for name in by_size[other][: _NEAREST + 1]
+        ]
+        first = sorted(near)[: _NEAREST + 1]
+        for name in by_size[size]:
+            found[name] = [other for _, other in first if other != name][:_NEAREST]
+    return found

@@ -86,9 +86,10 @@ JOIN priced_shares AS s ON s.group_id = g.group_id
 ORDER BY g.day, g.import_id, g.row_no, s.customer
 
 -- step: met_sums
--- The same summed by term, customer and currency.
-SELECT t.term, s.customer, g.currency, min(g.day) AS first_day, max(g.day) AS last_day,
-       count(*) AS charges, sum(g.billed * s.share) AS billed
+-- The same summed by term, customer, currency and month of use.
+SELECT t.term, s.customer, g.currency, CAST(date_trunc('month', g.day) AS DATE) AS month,
+       min(g.day) AS first_day, max(g.day) AS last_day, count(*) AS charges,
+       sum(g.billed * s.share) AS billed
 FROM met_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
 JOIN (SELECT group_id, unnest(met) AS term FROM met_groups) AS t ON t.group_id = g.group_id

@@ -114,11 +114,12 @@ def agreements_as_json(found: Agreements) -> dict[str, Any]:
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return fields with amounts and days as text."""
-    return {
-        name: plain(value)
-        if isinstance(value, Decimal)
-        else str(value)
-        if isinstance(value, date)
-        else value
-        for name, value in fields.items()
-    }
+    return {name: _as_text(value) for name, value in fields.items()}
+
+
+def _as_text(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return _plain(value)
+    if isinstance(value, Decimal):
+        return plain(value)
+    return str(value) if isinstance(value, date) else value

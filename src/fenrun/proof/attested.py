@@ -11,7 +11,7 @@ from typing import Any
 
 from fenrun.base.ids import digest
 from fenrun.closing.sign_off import Rows
-from fenrun.plan.conditions import Tree, walk
+from fenrun.plan.conditions import DATED, Tree, walk
 from fenrun.plan.rows import Component, Plan
 from fenrun.plan.vocabulary import SPEND
 from fenrun.proof.reading import is_override
@@ -92,7 +92,9 @@ def _asks_others(tree: Tree) -> bool:
 
 def _is_of_others(node: Tree) -> bool:
     """Return whether a part of a condition reads what is not the payee's own."""
-    if node[0] in ("within", "dated"):
+    if node[0] == "quiet":
+        return True
+    if node[0] in DATED:
         return bool({node[1], node[-1]} & _OF_OTHERS)
     return node[0] == "held" or str(node[1]).startswith("previous.")
 
@@ -131,12 +133,14 @@ def _clause_on_others(plan: Plan, component: Component, asking: Set[str]) -> str
     `asking` are the clauses whose condition does.
     """
     is_of_others = component.compare == "last year of its customers"
-    is_of_others |= component.counts == "new customers"
+    is_of_others |= component.counts == "new customers" or bool(component.ties)
+    is_of_others |= component.window_all
     is_of_others |= component.clawback_from == "customer since"
     is_of_others |= bool(_spend_figures(plan) & _figures_read(plan, component))
     if is_of_others or is_override(component):
         return component.rule_id
     rules = {component.measure_rule, component.baseline_rule}
     rules |= {c.rule_id for c in plan.columns if c.table_id == component.table_id}
+    rules |= {w.rule_id for w in plan.weights if w.component == component.rule_id}
     rules |= {e.rule_id for e in plan.exclusions if e.component in ("", component.rule_id)}
     return min(rules & asking, default="")

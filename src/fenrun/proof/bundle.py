@@ -85,7 +85,7 @@ def make_bundle(
     key = signing_key(store)
     with tempfile.TemporaryDirectory(prefix="fenrun-bundle-") as scratch:
         folder = Path(scratch)
-        own = Store(folder / "facts", "fenrun")
+        own = Store(folder / "facts", "fenrun", is_scratch=True)
         named = {d["source"] for d in rows.get("differences", [])}
         extract.copy(store, close.known, period.span.end, own, named)
         progress("derive")

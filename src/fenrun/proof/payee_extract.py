@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial, reduce
@@ -32,7 +32,7 @@ from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.events.consents import asks_consent
 from fenrun.plan.read import PlanFile
-from fenrun.plan.rows import Plan
+from fenrun.plan.rows import Plan, settled_together
 from fenrun.proof.reading import Reading, is_override, plan_for
 from fenrun.proof.terms_extract import MASKED, consents_extract, known_terms, terms_extract
 from fenrun.settle.detail import detail_of
@@ -72,6 +72,8 @@ class _Subjects:
     """Issuer and account."""
     named: dict[str, set[tuple[str, str]]]
     """Kind to issuer and id."""
+    currencies: set[str] = field(default_factory=set)
+    """In which they are."""
 
 
 class PayeeExtract:
@@ -104,7 +106,12 @@ class PayeeExtract:
         self.roles |= set(held["role"].to_pylist())
         self.roles |= _roles_in_scope(book, plans, self.payee)
         below = with_those_below(book, {self.payee})
-        with detail_of(run, [self.payee]) as detail:
+        for group in settled_together(plans):
+            self._gather(run, group, below)
+
+    def _gather(self, run: Run, plans: Sequence[Plan], below: set[str]) -> None:
+        """Add what the payee, or those `below`, are credited by plans of one group."""
+        with detail_of(run, [self.payee], plans) as detail:
             for plan in plans:
                 detail.load_credits(plan.id, sorted(below))
                 rolls_up = any(is_override(c) and c.role in self.roles for c in plan.components)
@@ -118,7 +125,7 @@ class PayeeExtract:
                     self.parties |= set(credited.column("party").to_pylist())
                     self.customers |= {c for c in credited.column("customer").to_pylist() if c}
                 sql = _CHARGES.format(same=detail.same_group)
-                for row in run.engine.query(sql, [meant]).to_pylist():
+                for row in run.engine.rows(sql, [meant]):
                     self.rows.setdefault(row["import_id"], set()).add(row["row_no"])
 
     def copy(self, store: Store, known: datetime, end: date, into: Store, named: set[str]) -> None:
@@ -270,6 +277,11 @@ class _BookOf:
         elif name == "parties":
             found = table.filter(_among(table["party"], self.ours))
             found = _constant(found, "name", "")
+        elif name == "rates":
+            found = table.filter(_among(table["currency"], self.subjects.currencies))
+            pairs = zip(found["currency"].to_pylist(), found["to_currency"].to_pylist())
+            found = found.filter(pa.array([p in reading.conversions for p in pairs], pa.bool_()))
+            found = found.filter(pc.less(found["valid_from"], pa.scalar(self.end)))
         elif name == "labels":
             found = _of(
                 table,
@@ -367,6 +379,7 @@ def _subjects_of(tables: Iterable[pa.Table]) -> _Subjects:
     found = _Subjects(set(), {kind: set() for kind in NAMED})
     for table in tables:
         issuers = table["InvoiceIssuerName"].to_pylist()
+        found.currencies.update(table["BillingCurrency"].unique().to_pylist())
         found.accounts.update(zip(issuers, table["BillingAccountId"].to_pylist()))
         for kind, column in _NAMES.items():
             if column in table.column_names:

@@ -14,7 +14,7 @@ import yaml
 
 from fenrun.charges.rows import SHARED
 from fenrun.credit.crediting import bases_of, costs_of, since_needed, unit_columns
-from fenrun.plan.conditions import reads
+from fenrun.plan.conditions import columns_of, labels_of_dates, reads
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Component, Plan
 from fenrun.plan.source import read_source
@@ -48,6 +48,8 @@ class Reading:
     """Roles of a customer of which it is asked whether anybody holds them."""
     scope_roles: set[str] = field(default_factory=set)
     """Roles of which all who hold them have a line, also without a charge."""
+    conversions: set[tuple[str, str]] = field(default_factory=set)
+    """The currencies that are converted, each with what into."""
     types: bool = False
     """True if a condition reads the type of a link."""
     limits: bool = False
@@ -62,6 +64,7 @@ class Reading:
             self.columns.add(column)
             self._add_condition(tree, self.customer_labels)
         self.units |= set(unit_columns([plan]))
+        self.conversions |= {(currency, plan.currency) for currency in plan.converts}
         for condition in plan.conditions:
             tree = json.loads(condition.tree)
             if condition.about != "party":
@@ -76,6 +79,10 @@ class Reading:
                 self.scope_roles.add(component.role)
             elif component.scope == "label":
                 self.payee_labels.add(component.scope_name)
+            if component.counted_label:
+                self.unit_labels.add(component.counted_label)
+            if component.ranks_among:
+                self.payee_labels.add(component.ranks_among)
         terms = plan.terms[0]
         self.limits |= bool(
             terms.registration_days
@@ -105,6 +112,8 @@ class Reading:
                 kind, *words = json.loads(name)
                 costs = (words[0], words[2]) if kind == "below" else ()
                 self.columns |= {BASES[cost] for cost in costs} or {words[0]}
+            elif what in ("charge date", "date", "link date"):
+                self._add_dates(json.loads(name), labels)
             elif what == "held":
                 self.held_roles.add(name)
             elif what == "payee":
@@ -114,6 +123,13 @@ class Reading:
             elif what == "label":
                 labels.add(name)
             self.types |= what == "link"
+
+    def _add_dates(self, node: Any, labels: set[str]) -> None:
+        """Take the columns, and the labels whose first days, that compare dates."""
+        self.columns |= columns_of(node)
+        for name in labels_of_dates(node):
+            prefix, _, label = name.rpartition(".")
+            (self.credit_labels if prefix else labels).add(label)
 
 
 def figures_of(plan: Plan) -> Iterable[tuple[str, str]]:
@@ -161,7 +177,9 @@ def plan_for(file: PlanFile, roles: Set[str], named: Sequence[str] = ()) -> Plan
     if earned:
         clauses = [_exclusion(clause, kept) for clause in data.get("exclude") or ()]
         cut["exclude"] = [clause for clause in clauses if clause]
-        cut |= {"earn": {"sum": earned}} | {k: data[k] for k in ("pay",) if k in data}
+        cut |= {"earn": {"sum": earned}}
+        if "pay" in data:
+            cut["pay"] = _pay_of(data["pay"], kept)
     text = yaml.safe_dump(cut, allow_unicode=True, sort_keys=False, width=100)
     return read_plan(text, file.source)
 
@@ -190,6 +208,21 @@ def _item_of(item: Mapping[str, Any], kept: Mapping[str, Component]) -> dict[str
         return dict(item) if item["id"] in kept else None
     members = [member for member in item[kind] if member["id"] in kept]
     return {**item, kind: members} if members else None
+
+
+def _pay_of(pay: Mapping[str, Any], kept: Mapping[str, Component]) -> dict[str, Any]:
+    """Return the terms of payment; what is paid apart as far as its components are kept."""
+    names = {"components": set(kept), "roles": {component.role for component in kept.values()}}
+    apart = []
+    for terms in pay.get("apart") or ():
+        mine = {
+            key: [one for one in terms[key] if one in known]
+            for key, known in names.items()
+            if terms.get(key)
+        }
+        if any(mine.values()):
+            apart.append({**terms, **mine})
+    return {**pay, "apart": apart} if "apart" in pay else dict(pay)
 
 
 def _exclusion(clause: Mapping[str, Any], kept: Mapping[str, Component]) -> dict[str, Any] | None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from fenrun.base.bounds import refuse_swollen
 from fenrun.base.ids import file_digest, fingerprint
+from fenrun.base.money import sums_of
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.stored import read_charges
 from fenrun.closing.heads import read_head
@@ -61,8 +62,8 @@ class Verified:
     attested: tuple[str, ...]
     """Rows that rest on what is not the payee's to see, each with the clause by which it does:
     signed, not derived."""
-    payable: Decimal
-    """What the statement pays."""
+    payable: dict[str, Decimal]
+    """What the statement pays, by currency."""
 
 
 def verify(
@@ -116,14 +117,18 @@ def _follow(
         raise Refused([_differs(path, 0, source, "charges", source) for source in unfounded])
     progress("derive")
     derived = derive(facts, payee, chain)
-    found, attested = differing(rows, derived, plans_of(facts)), said["attested"]
+    plans = plans_of(facts)
+    found, attested = differing(rows, derived, plans), said["attested"]
     refuted = [one for one in found if not one["clause"] or one not in attested]
     refuted += [one for one in attested if one not in found]
     if refuted or found != attested:
         raise Refused(_differing(path, rows, derived, [one["row"] for one in refuted or found]))
     _check_head(path, said)
-    paid = [Decimal(row["paid"]) for row in rows.get("payments", [])]
-    paid += [Decimal(d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"]
+    currency_of = {plan.id: plan.currency for plan in plans}
+    paid = [(currency_of[row["plan_id"]], row["paid"]) for row in rows.get("payments", [])]
+    paid += [
+        (d["currency"], d["amount"]) for d in rows.get("differences", []) if d["what"] == "paid"
+    ]
     count = sum(map(len, rows.values()))
     return Verified(
         payee,
@@ -139,7 +144,7 @@ def _follow(
         said["seal"]["log"]["hash"],
         count - sum(":" in one["row"] for one in attested),
         tuple(f"{one['row']} ({one['clause']})" for one in attested),
-        sum(paid, Decimal(0)),
+        sums_of((currency, Decimal(amount)) for currency, amount in paid),
     )
 
 

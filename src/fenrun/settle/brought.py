@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +23,8 @@ def events_that_brought(
 ) -> list[Event]:
     """Return the event of the last of some imports that brought each row of a table.
 
-    Two files may have one name, so the name does not say it.
+    It names people, as far as the store knows them. Two files may have one name, so the name does
+    not say it.
     """
     return _events_by_table(store, imports, {table: rows}, keys)[table]
 
@@ -43,6 +45,7 @@ def _events_by_table(
     """Return the same of each row of several tables; the log and the files are read once."""
     kinds = {item.kind for item in imports}
     events = {event.seq: event for kind in kinds for event in store.log.events(kind)}
+    events = {item.seq: _with_names(store, events[item.seq]) for item in imports}
     firsts = {
         table: pa.array({row[keys[table][0]] for row in rows}, pa.string())
         for table, rows in wanted.items()
@@ -58,3 +61,7 @@ def _events_by_table(
         table: [found[table][tuple(row[name] for name in keys[table])] for row in rows]
         for table, rows in wanted.items()
     }
+
+
+def _with_names(store: Store, event: Event) -> Event:
+    return replace(event, actor=store.names(event.actor), reason=store.names(event.reason))

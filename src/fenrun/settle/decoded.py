@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import cached_property, partial
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pyarrow.compute as pc
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.book.as_codes import issuer_and_subject
+from fenrun.book.as_of import with_common_decimals
 from fenrun.engine.codes import Codes, month_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.settle.readings import decimals_of
@@ -33,35 +36,94 @@ _FEWEST = 2
 _SAMPLE = 100
 
 
-def load_results(settlement: Settlement, engine: DuckDB, *only: str) -> None:
-    """Load the results of a settlement, as people read them, as tables of the engine's `main`.
+Result: TypeAlias = "pa.Table | Callable[[], pa.Table]"
+"""A result table, or what makes it once somebody asks for it."""
+Results = Mapping[str, Result]
+"""Result tables by name."""
+
+
+def results_of(settlement: Settlement, *only: str) -> Results:
+    """Return the results of a settlement as people read them.
 
     All that a run keeps, or `only` some of them and of those made on request.
     """
-    decoder = _Decoder(settlement)
+    decoder, runner = _Decoder(settlement), settlement.runner
+    results: dict[str, Result] = {}
     for table in (*RESULT_TABLES, *ON_REQUEST):
         if table.name in (only or KEPT):
-            engine.show(table.name, decoder.table(table.name, table.columns))
+            found = runner.arrow(f"SELECT {', '.join(table.columns)} FROM {table.name}")
+            decode = partial(decoder.table, table.name, table.columns, found)
+            # What is wide may not fit, and is refused while the settlement can still be.
+            results[table.name] = decode if runner.is_narrow else decode()
+    return results
+
+
+_EMPTY: dict[str, pa.Table] = {}
+"""The result tables without rows, by name: always the same."""
+
+
+def load_results(groups: Sequence[Results], engine: DuckDB) -> None:
+    """Load the results of groups of plans as tables of the engine's `main`, the rows of all in one.
+
+    Raises Refused where an amount does not fit the decimals of the others.
+    """
+    for name, result in groups[0].items():
+        one = len(groups) == 1
+        engine.show(name, result if one else _as_one(name, [_made(g[name]) for g in groups]))
+
+
+def _made(result: Result) -> pa.Table:
+    return result if isinstance(result, pa.Table) else result()
+
+
+def _as_one(name: str, tables: Sequence[pa.Table]) -> pa.Table:
+    try:
+        found = pa.concat_tables(with_common_decimals([_as_text(table) for table in tables]))
+    except pa.ArrowInvalid as error:
+        raise refused("amount-too-large", Place(name)) from error
+    # Parties are the book's: each group of plans has them all.
+    return found.group_by(found.column_names).aggregate([]) if name == "parties" else found
+
+
+def _as_text(table: pa.Table) -> pa.Table:
+    """Return a table with texts in place of dictionaries, which differ from group to group."""
+    types = [pa.string() if pa.types.is_dictionary(kind) else kind for kind in table.schema.types]
+    return table.cast(pa.schema(list(zip(table.column_names, types))))
 
 
 class _Decoder:
     """The way back from codes and whole numbers."""
 
     def __init__(self, settlement: Settlement):
-        self.settlement = settlement
         self.codes: Codes = settlement.codes
-        texts = pa.array(self.codes.texts, pa.string())
-        order = pc.sort_indices(texts)
-        self.texts = texts.take(order)
-        """All texts in their order."""
-        self.places = np.empty(len(order), np.int32)
-        """The place there of the text of each code."""
-        self.places[order.to_numpy()] = np.arange(len(order), dtype=np.int32)
         self.scales = decimals_of(settlement)
 
-    def table(self, name: str, columns: Mapping[str, str]) -> pa.Table:
-        """Return a result table."""
-        found = self.settlement.runner.arrow(f"SELECT {', '.join(columns)} FROM {name}")
+    @cached_property
+    def _order(self) -> pa.Array:
+        """The codes in the order of their texts."""
+        return pc.sort_indices(pa.array(self.codes.texts, pa.string()))
+
+    @cached_property
+    def texts(self) -> pa.Array:
+        """All texts in their order."""
+        return pa.array(self.codes.texts, pa.string()).take(self._order)
+
+    @cached_property
+    def places(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """The place there of the text of each code."""
+        places = np.empty(len(self._order), np.int32)
+        places[self._order.to_numpy()] = np.arange(len(self._order), dtype=np.int32)
+        return places
+
+    def table(self, name: str, columns: Mapping[str, str], found: pa.Table) -> pa.Table:
+        """Return a result table, of which the columns were `found` as codes."""
+        if found.num_rows:
+            return self._table(name, columns, found)
+        if name not in _EMPTY:
+            _EMPTY[name] = self._table(name, columns, found)
+        return _EMPTY[name]
+
+    def _table(self, name: str, columns: Mapping[str, str], found: pa.Table) -> pa.Table:
         read = {
             column: self._read(kind, found.column(place).combine_chunks())
             for place, (column, kind) in enumerate(columns.items())

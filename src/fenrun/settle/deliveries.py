@@ -1,7 +1,8 @@
 """Deliveries: which imports of charges hold the same money, what was kept aside, and who decided.
 
 A delivery is an import of charges. What is open about it stands in every settlement, in `check` and
-in the portal, and stops a close: charges that two imports both hold, and rows that were kept aside.
+in the portal, and stops a close: charges that two imports both hold, sales that two issuers both
+bill, and rows that were kept aside.
 A decision is an import of its own kind, so that it has its moment, its person and its reason: one
 delivery replaces another (a void: nothing takes its place), both are meant, or what was kept aside
 is left out for good.
@@ -20,12 +21,21 @@ from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
 from fenrun.charges.delivered import months_of
+from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
 from fenrun.charges.read import import_named
+from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
+from fenrun.store.audit_log import Writer
 from fenrun.store.facts import DELIVERED, Import, Imported, Store, manifest
 
-QUARANTINE_CODES = ("row-quarantined", "date-out-of-range")
+QUARANTINE_CODES = (
+    "row-quarantined",
+    "date-out-of-range",
+    "date-unreadable",
+    "text-unfit",
+    "total-differs",
+)
 """The problems of rows that were kept aside."""
 
 
@@ -36,37 +46,64 @@ class Decision:
     replaces: str = ""
     """Name or id of the delivery whose place it takes."""
     adds: str = ""
-    """Name or id of the delivery beside which it is meant, equal charges included."""
+    """Name or id of the delivery beside which it is meant, equal charges included; its own, where
+    two issuers bill the same in it, and both are meant."""
     leave_out: bool = False
     """True where the rows that were kept aside are left out for good."""
     void: bool = False
     """True where it is taken back: nothing takes its place."""
 
 
-def decide(store: Store, name: str, decision: Decision, known: datetime) -> Imported:
+def decide(
+    store: Store,
+    name: str,
+    decision: Decision,
+    known: datetime,
+    expected: Mapping[str, Any] | None = None,
+) -> Imported:
     """Enter a decision about the delivery of that name or id, known from a moment (UTC) on.
 
     Of another dataset than charges it is taken back or left out. Raises Refused where no delivery
-    in force, or more than one, has a name.
+    in force, or more than one, has a name, where others decide about it meanwhile, and where what
+    would be kept of it is not what is `expected`.
+    """
+    of, facts = decided(store, name, decision, known)
+    if expected is not None and facts != expected:
+        raise refused("decided-meanwhile", Place(of.source), id=short(of.id))
+    content = digest("deliveries", facts)
+    is_new = not store.has("deliveries", content)
+
+    def check_unchanged(log: Writer) -> None:
+        if decided(store, of.id, decision, known) != (of, facts):
+            raise refused("decided-meanwhile", Place(of.source), id=short(of.id))
+
+    said = manifest(of.source, known, facts, ())
+    store.add("deliveries", content, said, lambda folder: None, allowed=check_unchanged)
+    return Imported(of.source, content, is_new, facts, ())
+
+
+def decided(
+    store: Store, name: str, decision: Decision, known: datetime
+) -> tuple[Import, dict[str, Any]]:
+    """Return the delivery that a decision would be about, and what would be kept of it.
+
+    Raises Refused as `decide` does.
     """
     there, place = store.imports("charges", known), Place(str(store.path))
     beside = store.imports("datasets", known) if decision.void or decision.leave_out else []
     of = import_named([*there, *beside], place, name)
     facts: dict[str, Any] = {"of": of.id}
     if decision.void:
-        facts["replaces"] = [of.id]
+        facts["replaces"] = with_mended(store, [of.id])
     elif decision.leave_out:
         facts["left_out"] = True
     else:
         other = import_named(there, place, decision.replaces or decision.adds)
-        if other.id == of.id:
+        if other.id == of.id and decision.replaces:
             raise refused("delivery-itself", Place(of.source), name=short(of.id))
-        facts["replaces" if decision.replaces else "adds"] = [other.id]
-    content = digest("deliveries", facts)
-    is_new = not store.has("deliveries", content)
-    said = manifest(of.source, known, facts, ())
-    store.add("deliveries", content, said, lambda folder: None)
-    return Imported(of.source, content, is_new, facts, ())
+        ids = [other.id] if decision.adds else with_mended(store, [other.id])
+        facts["adds" if decision.adds else "replaces"] = ids
+    return of, facts
 
 
 def undecided(
@@ -92,6 +129,11 @@ def undecided(
         for one in overlaps
         if {one.one, one.other} <= found.keys() and frozenset((one.one, one.other)) not in meant
     ]
+    sold = [
+        _sold_twice(one, found)
+        for one in find_sales(items, cache and cache / "sales")
+        if frozenset((one.one, one.other)) not in meant
+    ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
     datasets = store.imports("datasets", known)
     last = period.months[-1] if period else LAST_MONTH
@@ -100,8 +142,9 @@ def undecided(
     return in_order(
         [
             *twice,
+            *sold,
             *_beside(items, pairs),
-            *_of_quarantine(items, left_out),
+            *_of_quarantine(items, charges, left_out),
             *_of_rounding(items),
             *differing,
         ]
@@ -139,6 +182,22 @@ def _twice(overlap: Overlap, found: Mapping[str, Import]) -> Problem:
     return Problem("charges-twice", Place(one.source), values, also)
 
 
+def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:
+    one, other = found[sale.one], found[sale.other]
+    values = {
+        "rows": sale.rows,
+        "amount": amounts(sale.billed),
+        "one": one.source,
+        "one_id": short(one.id),
+        "issuer": sale.issuer,
+        "other": other.source,
+        "other_id": short(other.id),
+        "other_issuer": sale.other_issuer,
+    }
+    also = (Place(other.source),) if other.id != one.id else ()
+    return Problem("billed-by-two", Place(one.source), values, also)
+
+
 def _beside(items: Iterable[Import], decided: set[frozenset[str]]) -> Iterator[Problem]:
     """Yield each delivery that stays beside a later one of its source and month.
 
@@ -168,14 +227,45 @@ def _stays(one: Import, other: Import) -> Problem:
     return Problem("delivery-stays", Place(one.source), values, (Place(other.source),))
 
 
-def _of_quarantine(items: Iterable[Import], left_out: set[str]) -> Iterator[Problem]:
-    """Yield a problem for each delivery of which rows were kept aside."""
+def _of_quarantine(
+    items: Iterable[Import], in_force: Sequence[Import], left_out: set[str]
+) -> Iterator[Problem]:
+    """Yield a problem for each delivery of which rows are kept aside."""
+    for item, rows, billed in quarantined_rows(items, in_force):
+        code = "kept-aside-left-out" if item.id in left_out else "kept-aside"
+        values = {"amount": amounts(billed), "rows": rows, "id": short(item.id)}
+        yield Problem(code, Place(item.source), values)
+
+
+def quarantined_rows(
+    items: Iterable[Import], in_force: Sequence[Import]
+) -> Iterator[tuple[Import, int, dict[str, str]]]:
+    """Yield each delivery of which rows are kept aside: how many, what they bill by currency.
+
+    Rows that a delivery in force mends are none any more.
+    """
     for item in items:
-        if rows := item.facts["quarantined"]:
-            code = "kept-aside-left-out" if item.id in left_out else "kept-aside"
-            billed = item.facts.get("billed_quarantined", {})
-            values = {"amount": amounts(billed), "rows": rows, "id": short(item.id)}
-            yield Problem(code, Place(item.source), values)
+        rows = item.facts.get("quarantined", 0)
+        billed = {c: Decimal(a) for c, a in item.facts.get("billed_quarantined", {}).items()}
+        for one in mends_of(in_force, item.id):
+            rows -= len(one.facts["mends"]["rows"])
+            for currency, amount in one.facts["mends"]["billed"].items():
+                billed[currency] = billed.get(currency, Decimal(0)) - Decimal(amount)
+        if rows:
+            yield item, rows, {name: plain(billed[name]) for name in sorted(billed)}
+
+
+def mends_of(items: Iterable[Import], content: str) -> list[Import]:
+    """Return those of some imports that mend rows of an import."""
+    return [item for item in items if item.facts.get("mends", {}).get("of") == content]
+
+
+def settled_quarantine(items: Sequence[Import]) -> set[str]:
+    """Return the imports whose rows that were kept aside are all mended, or left out."""
+    open_ = {item.id for item, _, _ in quarantined_rows(items, items)}
+    left_out = {item.facts["of"] for item in items if item.facts.get("left_out")}
+    mended = {item.facts["mends"]["of"] for item in items if "mends" in item.facts}
+    return left_out | (mended - open_)
 
 
 def _of_rounding(items: Iterable[Import]) -> Iterator[Problem]:
@@ -191,15 +281,15 @@ def amounts(billed: Mapping[str, str]) -> str:
     return ", ".join(f"{show(Decimal(amount))} {name}" for name, amount in billed.items()) or "0.00"
 
 
-def quarantine_totals(imports: Iterable[Import], period: Period) -> dict[str, Any]:
-    """Return the rows that deliveries of a period or before kept aside, and what they bill.
+def quarantine_totals(imports: Sequence[Import], period: Period) -> dict[str, Any]:
+    """Return the rows that deliveries of a period or before keep aside, and what they bill.
 
     `rows` counts them, `billed` is exact text by currency.
     """
     rows, billed = 0, dict[str, Decimal]()
-    for item in imports:
-        if item.facts.get("quarantined") and _concerns(item, period):
-            rows += item.facts["quarantined"]
-            for currency, amount in item.facts.get("billed_quarantined", {}).items():
-                billed[currency] = billed.get(currency, Decimal(0)) + Decimal(amount)
+    concerned = [item for item in imports if _concerns(item, period)]
+    for _, count, of_one in quarantined_rows(concerned, imports):
+        rows += count
+        for currency, amount in of_one.items():
+            billed[currency] = billed.get(currency, Decimal(0)) + Decimal(amount)
     return {"rows": rows, "billed": {name: plain(billed[name]) for name in sorted(billed)}}

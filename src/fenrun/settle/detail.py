@@ -15,13 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from fenrun.base.money import natural_type
 from fenrun.book.as_codes import book_of
 from fenrun.credit.crediting import bases_of
 from fenrun.credit.stored_charges import StoredCharges
 from fenrun.earn.calendar import charged
-from fenrun.engine.codes import month_number, unscaled
+from fenrun.engine.codes import day_number, month_number, unscaled
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.plan.rows import Plan
 from fenrun.settle.decoded import as_amounts
 from fenrun.settle.more_facts import has_limits
 from fenrun.settle.settling import Settling, fitting
@@ -35,6 +37,9 @@ FROM qualifying_amounts AS c
 JOIN qualifying_of AS l ON l.counted_plan = c.plan AND l.counted_component = c.component
 WHERE l.plan = ? AND l.component = ? AND c.payee = ? AND c.month >= ? AND c.month <= ?
 GROUP BY c.customer, c.excluded_by, c.baseline_period"""
+_OF_RATE = ("currency", "month", "day", "rate", "period", "given_by")
+_RATES = "SELECT currency, per, month, day, rate, period, given_by FROM rates WHERE to_currency = ?"
+_FIRST_LABELLED = "SELECT party, min(valid_from) FROM labels WHERE label = ? GROUP BY party"
 _CREDITS = """
 SELECT g.group_id, c.party, c.role, c.kind, g.month, c.share, c.customer, c.clause, c.via,
        c.customer_link, c.link
@@ -79,6 +84,13 @@ class Detail:
         ]
         return most_credited_first(rows)
 
+    def labelled(self, label: str, start: date, end: date) -> list[str]:
+        """Return what has a label for the first time from `start` up to, not including, `end`."""
+        rows = self.settling.runner.rows(_FIRST_LABELLED, [self.settling.codes.of(label)])
+        days = (day_number(start), day_number(end))
+        found = (self.settling.codes.text(one) for one, day in rows if days[0] <= day < days[1])
+        return sorted(name for name in found if name)
+
     def load_credits(self, plan: str, parties: Sequence[str]) -> None:
         """Make the tables `detail_credits`, what the parties are credited, and `detail_groups`.
 
@@ -104,6 +116,27 @@ class Detail:
                 columns[name] = texts.take(values.cast(pa.int64()))
         engine.load("detail_credits", pa.table(columns))
 
+    def load_rates(self) -> None:
+        """Make the table `detail_rates`: by which rates charges in other currencies are converted.
+
+        Columns: currency, month and day (numbers), rate, period, given_by (texts). Empty where the
+        plans convert nothing.
+        """
+        crediting, codes = self.settling.crediting, self.settling.codes
+        text = codes.text
+        found = self.settling.runner.rows(_RATES, [codes.of(crediting.plans[0].currency)])
+        on = crediting.plans[0].terms[0].converts_on
+        scale = crediting.shares.of_rates
+        rows = [
+            (text(currency), month, day, unscaled(rate, scale), text(period), text(given_by) or "")
+            for currency, per, month, day, rate, period, given_by in found
+            if per == on and text(currency) in crediting.converts
+        ]
+        columns = list(zip(*rows)) or [()] * len(_OF_RATE)
+        types = (pa.string(), pa.int64(), pa.int64(), natural_type(columns[3]), *[pa.string()] * 2)
+        arrays = (pa.array(values, kind) for values, kind in zip(columns, types))
+        self.charges.engine.load("detail_rates", pa.table(dict(zip(_OF_RATE, arrays))))
+
     @property
     def same_group(self) -> str:
         """SQL of whether a row t of `coded_charges` is in a group g of `groups`."""
@@ -118,13 +151,14 @@ def most_credited_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
+def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterator[Detail]:
     """Run the steps of crediting and measuring again for some payees of a run.
 
+    Of the plans of one group, as they were settled together (see `settled_together`).
     As long as the block lasts, the run's engine has `near_charges`, the charges that can be
     theirs, and `coded_charges`, the same as codes. Raises Refused.
     """
-    engine, plans, book = run.engine, run.plans, book_of(run.book())
+    engine, book = run.engine, book_of(run.book())
     assert isinstance(engine, DuckDB)
     with engine.temporary_schema("detail"):
         charges = StoredCharges(
@@ -133,7 +167,8 @@ def detail_of(run: Run, payees: Sequence[str]) -> Iterator[Detail]:
         near = near_accounts(charges, book, with_those_below(book, payees))
         charges = charges.of(near)
         charges.load("near_charges")
-        if not has_limits(plans):  # by which what one registers can refuse another's
+        by_label = any(c.counted_label for plan in plans for c in plan.components)
+        if not by_label and not has_limits(plans):  # by which one's links can refuse another's
             book = part_of_book(charges, book, near)
 
         def settle(runner: Runner) -> Detail:

@@ -8,6 +8,7 @@ it is closed; elsewhere, and for single charges, the steps of crediting run agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.engine.codes import month_number
-from fenrun.plan.rows import Component, Rule
+from fenrun.plan.rows import Component, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.deciding_terms import DecidingTerms
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
@@ -41,12 +42,9 @@ SELECT t.import_id, t.row_no, DATE '1970-01-01' + CAST(t.own_day AS INTEGER) AS 
        s.InvoiceIssuerName AS issuer, s.BillingAccountId AS account, s.{order} AS order_id,
        {amount} AS amount, c.share,
        {amount} * c.share AS credited,
-       c.customer, c.clause, c.via, c.customer_link, c.link AS link_id, s.{service} AS service
-FROM coded_charges AS t
-JOIN groups AS g ON {same}
-JOIN detail_credits AS c ON c.group_id = g.group_id
-JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no
-WHERE c.party = ? AND c.role = ? AND c.month >= ? AND c.month <= ?
+       c.customer, c.clause, c.via, c.customer_link, c.link AS link_id, s.{service} AS service,
+       {charged} AS charged, s.BillingCurrency AS currency, {rate} AS rate
+{of_credits}
 ORDER BY abs({amount}) DESC, t.import_id, t.row_no
 LIMIT ?"""
 _WHOLE = """
@@ -54,6 +52,19 @@ SELECT s.*
 FROM near_charges AS s
 JOIN (SELECT unnest(?) AS import_id, unnest(?) AS row_no) AS m
   ON m.import_id = s.import_id AND m.row_no = s.row_no"""
+_OF_CREDITS = """FROM coded_charges AS t
+JOIN groups AS g ON {same}
+JOIN detail_credits AS c ON c.group_id = g.group_id
+JOIN near_charges AS s ON s.import_id = t.import_id AND s.row_no = t.row_no{rates}
+WHERE c.party = ? AND c.role = ? AND {counts}"""
+_RATES = """
+LEFT JOIN detail_rates AS r ON r.currency = s.BillingCurrency AND r.{on} = g.{on}"""
+_CONVERTED = """
+SELECT s.BillingCurrency AS currency, r.period, r.rate, r.given_by,
+       sum({charged} * c.share) AS charged, sum({amount} * c.share) AS amount
+{of_credits} AND r.rate IS NOT NULL
+GROUP BY ALL
+ORDER BY ALL"""
 _RECORDED = f"""
 SELECT customer, excluded_by, baseline_period, baseline, credited, counted, charges
 FROM {LINE_CUSTOMERS.name}
@@ -72,7 +83,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     Raises Refused where the run has no such line.
     """
     engine, as_of = run.engine, run.as_of
-    earnings = engine.query(_EARNINGS, [line_id]).to_pylist()
+    earnings = engine.rows(_EARNINGS, [line_id])
     if not earnings:
         raise refused("line-unknown", Place(line_id), line=line_id, period=run.period.key)
     line, clauses = earnings[0], clauses_of(run)
@@ -80,7 +91,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     units = [row for row in earnings if row["step_no"] == 0]
     entries = [row for row in earnings if row["step_no"]]
     bands = _bands_by_unit(run, line)
-    customers, listed = _made_of(run, line, charges) if units else ([], [])
+    customers, listed, converted = _made_of(run, line, charges) if units else ([], [], [])
     charges_differ, listed = listed is None, listed or []
     own = _component(run, line) if units else None
     per = own.portion_per if own else 1
@@ -96,7 +107,9 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "who": _clause_if_any(clauses, plan, f"{component}.who"),
         "credited": _sum(customers, "credited"),
         "counted": _sum(customers, "counted"),
+        **({"converted": converted} if converted else {}),
         "excluded": _excluded(customers, clauses, plan),
+        "weights": _weights(run, line, clauses),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
         "reads_by": line["reads_by"],
         "reads_name": own.by_name if own else "",
@@ -141,7 +154,7 @@ def _clause_if_any(clauses: Clauses, plan: str, rule: str) -> dict[str, Any] | N
 def _bands_by_unit(run: Run, line: Row) -> dict[str, list[dict[str, Any]]]:
     key = [line["plan_id"], line["component"], line["payee"], line["period"]]
     bands: dict[str, list[dict[str, Any]]] = {}
-    for tier in run.engine.query(_TIERS, key).to_pylist():
+    for tier in run.engine.rows(_TIERS, key):
         bands.setdefault(tier["unit"], []).append(_band(tier))
     return bands
 
@@ -254,6 +267,17 @@ def _excluded(customers: Sequence[Row], clauses: Clauses, plan: str) -> list[dic
     ]
 
 
+def _weights(run: Run, line: Row, clauses: Clauses) -> list[dict[str, Any]]:
+    """Return by which clauses what is credited counts more or less than once."""
+    plan, component = line["plan_id"], line["component"]
+    found = next(one for one in run.plans if one.id == plan).weights
+    return [
+        {**_clause(clauses[plan, one.rule_id]), "weight": plain(one.weight, 0)}
+        for one in found
+        if one.component == component
+    ]
+
+
 def _baseline(row: Row) -> dict[str, Any]:
     return {
         "customer": row["customer"],
@@ -266,21 +290,26 @@ def _baseline(row: Row) -> dict[str, Any]:
 
 def _made_of(
     run: Run, line: Row, limit: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None]:
-    """Return what a line measures by customer, and its charges, largest first, at most `limit`.
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None, list[dict[str, Any]]]:
+    """Return what a line measures by customer, its charges, and what of them is converted.
 
-    None for charges, where they would not sum to what is recorded.
+    Charges are listed largest first, at most `limit`; None for them, where they would not sum to
+    what is recorded.
     """
     plan, payee = line["plan_id"], line["payee"]
     recorded = _recorded(run, line)
-    if recorded is not None and not limit:
-        return recorded, []
-    with detail_of(run, [payee]) as detail:
+    converts = any(one.converts for one in run.plans if one.id == plan)
+    if recorded is not None and not limit and not converts:
+        return recorded, [], []
+    plans = next(group for group in settled_together(run.plans) if plan in {p.id for p in group})
+    with detail_of(run, [payee], plans) as detail:
         span = (line["period_from"], line["period_to"])
         customers = detail.customers(plan, line["component"], payee, *span)
         if recorded is not None and recorded != customers:
-            return recorded, None
-        return customers, _charges(run, detail, line, limit) if limit else []
+            return recorded, None, []
+        if not limit and not converts:
+            return customers, [], []
+        return customers, *_charges(run, detail, line, limit)
 
 
 def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
@@ -293,24 +322,64 @@ def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
     if not is_of_close or not run.engine.has(LINE_CUSTOMERS.name):
         return None
     key = [line["plan_id"], line["component"], line["payee"], line["period"]]
-    return most_credited_first(run.engine.query(_RECORDED, key).to_pylist())
+    return most_credited_first(run.engine.rows(_RECORDED, key))
 
 
-def _charges(run: Run, detail: Detail, line: Row, limit: int) -> list[dict[str, Any]]:
+def _charges(
+    run: Run, detail: Detail, line: Row, limit: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the charges of a line, largest first, and what of all of them is converted."""
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
     detail.load_credits(line["plan_id"], [line["payee"]])
-    present = engine.columns("near_charges")
+    present, own = engine.columns("near_charges"), _component(run, line)
+    counts, values = _counting(detail, own, present, (start, end))
+    charged = f"t.a{detail.charges.bases.index(own.basis)}"
+    plan = next(plan for plan in run.plans if plan.id == line["plan_id"])
+    filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
+    if plan.converts:
+        detail.load_rates()
+        filled |= {"amount": f"{charged} * coalesce(r.rate, 1)", "rate": "r.rate"}
+        filled["rates"] = _RATES.format(on=plan.terms[0].converts_on)
+    filled["of_credits"] = _OF_CREDITS.format(same=detail.same_group, **filled)
     sql = _CHARGES.format(
-        same=detail.same_group,
-        amount=f"t.a{detail.charges.bases.index(_component(run, line).basis)}",
+        **filled,
         order=ORDER if ORDER in present else "NULL",
         service="ServiceName" if "ServiceName" in present else "NULL",
     ).replace("s.NULL", "NULL")
-    months = [month_number(start), month_number(end) - (end.day == 1)]
-    rows = engine.query(sql, [line["payee"], line["role"], *months, limit]).to_pylist()
+    asked = [line["payee"], line["role"], *values]
+    rows = engine.rows(sql, [*asked, limit])
+    converted = _CONVERTED.format(**filled)
+    found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
         _add_terms(run, rows)
-    return [_charge(run, row) for row in rows]
+    return [_charge(run, row) for row in rows], [_conversion(row) for row in found]
+
+
+def _counting(
+    detail: Detail, own: Component, present: Mapping[str, str], span: tuple[date, date]
+) -> tuple[str, list[Any]]:
+    """Return SQL of whether a credit counts in a line, and its values."""
+    start, end = span
+    months = [month_number(start), month_number(end) - (end.day == 1)]
+    if not own.counted_label:
+        return "c.month >= ? AND c.month <= ?", list[Any](months)
+    named = own.counted_column if own.counted_column in present else "NULL"
+    counts = f"""s.{named} IN (SELECT unnest(?)) AND c.month <= ?
+  AND (c.month >= ? OR s.{named} IN (SELECT unnest(?)))"""
+    before, during = (detail.labelled(own.counted_label, since, end) for since in (date.min, start))
+    return counts, [before, months[1], months[0], during]
+
+
+def _conversion(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what is converted at one rate: of a currency, for a month or day."""
+    return {
+        "currency": row["currency"],
+        "charged": plain(row["charged"]),
+        "period": row["period"],
+        "rate": plain(row["rate"], 0),
+        "source": row["given_by"],
+        "amount": plain(row["amount"]),
+    }
 
 
 def _add_terms(run: Run, rows: Sequence[dict[str, Any]]) -> None:
@@ -336,6 +405,10 @@ def _component(run: Run, line: Row) -> Component:
 
 
 def _charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a charge as it is listed; one that is converted with its own amount and the rate."""
+    currency, charged, rate = (row.pop(name) for name in ("currency", "charged", "rate"))
+    if rate is not None:
+        row |= {"currency": currency, "charged": plain(charged), "rate": plain(rate, 0)}
     return {
         **row,
         "file": run.sources.get(row["import_id"], row["import_id"]),

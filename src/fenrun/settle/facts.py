@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import overload
 
 import pyarrow as pa
 
 from fenrun.base.ids import short
-from fenrun.base.problem import Problem, in_order
+from fenrun.base.problem import Place, Problem, in_order
 from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.book.in_words import KnownBook
+from fenrun.credit.crediting import bases_of, costs_of
 from fenrun.credit.stored_charges import Source
 from fenrun.earn.calendar import charged
 from fenrun.engine.choose import new_engine
@@ -27,7 +28,7 @@ from fenrun.events.consents import as_labels, asks_consent, with_consents
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
 from fenrun.settle.deciding_terms import sources_read
-from fenrun.settle.deliveries import QUARANTINE_CODES, undecided
+from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quarantine, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle, spend
 from fenrun.statement.run import Run
@@ -77,7 +78,13 @@ def plans_as_of(store: Store, known: datetime) -> list[PlanFile]:
 
 def plan_of(item: Import) -> PlanFile:
     """Return the plan that an import holds."""
-    return read_plan((item.folder / "plan.yaml").read_text("utf-8"), item.source)
+    return _read_once((item.folder / "plan.yaml").read_text("utf-8"), item.source)
+
+
+@lru_cache(maxsize=64)
+def _read_once(content: str, source: str) -> PlanFile:
+    """Read a plan, or take up what was read of the same text: nobody changes that."""
+    return read_plan(content, source)
 
 
 @dataclass(frozen=True)
@@ -259,23 +266,24 @@ def known_book(store: Store, known: datetime | None = None) -> KnownBook:
 def check_workspace(store: Store, known: datetime | None = None) -> list[Problem]:
     """Return every problem of the imports: of each file, and of book, terms and events as a whole.
 
-    What a later file mended is none any more, and of rows that were kept aside and are left out by
-    decision it is only said how many there are. With them go the files that are not what was
+    What was mended is none any more, and of rows that were kept aside and are left out by decision
+    it is only said how many there are. With them go the files that are not what was
     written.
     """
     moment = knowledge_time(store, known)
     imports = [item for kind in FACTS for item in store.imports(kind, moment)]
     if edited := store.edited():
         return in_order([problem for item in imports for problem in item.problems] + edited)
-    left_out = {i.facts["of"] for i in imports if i.facts.get("left_out")}
+    settled = settled_quarantine(imports)
     problems = [
         problem
         for item in imports
         if not _is_mended(item, imports)
         for problem in item.problems
-        if item.id not in left_out or problem.code not in QUARANTINE_CODES
+        if item.id not in settled or problem.code not in QUARANTINE_CODES
     ]
     problems += undecided(store, moment)
+    problems += _without_basis(imports, [file.plan for file in plans_as_of(store, moment)])
     book, terms, events = (
         sources_of(item for item in imports if item.kind == kind) for kind in _TABLES
     )
@@ -300,6 +308,16 @@ def listed_parties(book: Sources) -> set[str]:
     """Return the parties that a book lists."""
     parties = (tables["parties"]["party"] for _, _, tables in book if "parties" in tables)
     return {party for column in parties for party in column.to_pylist()}
+
+
+def _without_basis(imports: Iterable[Import], plans: Sequence[Plan]) -> Iterator[Problem]:
+    """Yield each import in which charges bill something and have no cost on which plans count."""
+    used = {column for basis in bases_of(plans) for column in costs_of(basis)}
+    for item in imports:
+        for column, said in item.facts.get("nothing", {}).items():
+            if column in used:
+                values = {"column": column, "rows": said["rows"], "amount": amounts(said["billed"])}
+                yield Problem("basis-nothing", Place(item.source, 0, column), values)
 
 
 def _is_mended(item: Import, imports: Sequence[Import]) -> bool:

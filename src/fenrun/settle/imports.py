@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from fenrun.tables.kept import import_tables
 from fenrun.tables.layout import Layout, table_of
 from fenrun.tables.records import YAML, yaml_keys
 from fenrun.terms.from_focus import read_commitments
+from fenrun.terms.policy import load_policy
 from fenrun.terms.read import LAYOUT as TERMS
 
 SUFFIXES = (".csv", ".parquet", ".xlsx", *YAML, ".gz", ".zst")
@@ -65,56 +67,94 @@ class Wanted:
     check_plan: CheckPlan = lambda file: None
 
 
+class Seen:
+    """A file as far as its kind must be told by what it holds: each part is read once."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @cached_property
+    def is_yaml(self) -> bool:
+        """True for YAML, by its name."""
+        return self.path.suffix.lower() in YAML
+
+    @cached_property
+    def is_workbook(self) -> bool:
+        """True for a workbook of Excel."""
+        return is_workbook(self.path)
+
+    @cached_property
+    def columns(self) -> Sequence[str]:
+        """The columns of its header; it is neither YAML nor a workbook. Raises Refused."""
+        return read_header(self.path).columns
+
+    @cached_property
+    def layout(self) -> Layout | None:
+        """The layout of the file: that of its first table; None where it has none.
+
+        A YAML file or workbook without one is read as a book, which says what it lacks. Raises
+        Refused.
+        """
+        if self.is_yaml:
+            tables = [key for key in yaml_keys(self.path) if key in _COLUMNS] or [*BOOK.columns]
+        elif self.is_workbook:
+            found = (table_of(filter(None, row), _COLUMNS) for row in headers_of(self.path))
+            tables = [table for table in found if table] or [*BOOK.columns]
+        else:
+            tables = [table for table in [table_of(self.columns, _COLUMNS)] if table]
+        return next((one for one in LAYOUTS.values() if tables and tables[0] in one.columns), None)
+
+
 @dataclass(frozen=True)
 class Dataset:
     """A kind of file that a workspace takes."""
 
     kind: str
     """The kind of import that it becomes: one of FACTS in the store."""
-    fits: Callable[[Path], bool]
+    fits: Callable[[Seen], bool]
     """Tells the kind by what a file holds. May raise Refused."""
     stage: Callable[[Store, Path, Progress, Wanted], Enter]
     """Reads a file, as far as nobody else must wait for it; raises Refused."""
 
 
-def _is_yaml(path: Path) -> bool:
-    return path.suffix.lower() in YAML
+def _begins(key: str) -> Callable[[Seen], bool]:
+    """Return what tells a YAML file by a key at the beginning of a line."""
 
+    def fits(seen: Seen) -> bool:
+        lines = read_text(seen.path).splitlines() if seen.is_yaml else []
+        return any(line.startswith(f"{key}:") for line in lines)
 
-def _is_plan(path: Path) -> bool:
-    return _is_yaml(path) and any(line.startswith("plan:") for line in read_text(path).splitlines())
-
-
-def _layout_of(path: Path) -> Layout | None:
-    """Return the layout of a file: that of its first table; None where it has none.
-
-    A YAML file or workbook without one is read as a book, which says what it lacks.
-    """
-    if _is_yaml(path):
-        tables = [key for key in yaml_keys(path) if key in _COLUMNS] or [*BOOK.columns]
-    elif is_workbook(path):
-        found = (table_of(filter(None, names), _COLUMNS) for names in headers_of(path))
-        tables = [table for table in found if table] or [*BOOK.columns]
-    else:
-        tables = [table for table in [table_of(read_header(path).columns, _COLUMNS)] if table]
-    return next((one for one in LAYOUTS.values() if tables and tables[0] in one.columns), None)
+    return fits
 
 
 def _stage_plan(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     file = load_plan(path)
     wanted.check_plan(file)
 
+    return _of_text(store, "plans", "plan", path.name, file.content, {"plan": file.plan.id})
+
+
+def _stage_policy(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    policy = load_policy(path)
+    facts = {"policy": policy.text.policy}
+    return _of_text(store, "policies", "policy", path.name, policy.content, facts)
+
+
+def _of_text(
+    store: Store, kind: str, name: str, source: str, text: str, facts: dict[str, Any]
+) -> Enter:
+    """Return what enters a text, known under its content, into the store."""
+
     def enter(known: datetime, replaces: Replaced) -> Imported:
-        content = digest("plan", file.content)
-        is_new = not store.has("plans", content)
-        facts = {"plan": file.plan.id}
-        said = manifest(path.name, known, facts, [])
+        content = digest(name, text)
+        is_new = not store.has(kind, content)
+        said = manifest(source, known, facts, [])
 
         def write(folder: Path) -> None:
-            (folder / "plan.yaml").write_text(file.content, "utf-8")
+            (folder / f"{name}.yaml").write_text(text, "utf-8")
 
-        store.add("plans", content, said, write)
-        return Imported(path.name, content, is_new, facts, ())
+        store.add(kind, content, said, write)
+        return Imported(source, content, is_new, facts, ())
 
     return enter
 
@@ -125,7 +165,7 @@ def _tables(layout: Layout) -> Dataset:
     def stage(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
         return lambda known, replaces: import_tables(store, path, known, layout)
 
-    return Dataset(layout.kind, lambda path: _layout_of(path) is layout, stage)
+    return Dataset(layout.kind, lambda seen: seen.layout is layout, stage)
 
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
@@ -161,13 +201,13 @@ def _replace_late(
             decide(store, content, Decision(replaces=other.id), known)
 
 
-def _is_dataset(path: Path) -> bool:
-    is_sheet = _is_yaml(path) or is_workbook(path)
-    return not is_sheet and dataset_kind(read_header(path).columns) != ""
+def _is_dataset(seen: Seen) -> bool:
+    is_sheet = seen.is_yaml or seen.is_workbook
+    return not is_sheet and dataset_kind(seen.columns) != ""
 
 
-def _is_commitment(path: Path) -> bool:
-    return _is_dataset(path) and dataset_kind(read_header(path).columns) == COMMITMENTS
+def _is_commitment(seen: Seen) -> bool:
+    return _is_dataset(seen) and dataset_kind(seen.columns) == COMMITMENTS
 
 
 def _stage_commitments(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
@@ -179,11 +219,12 @@ def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted)
 
 
 DATASETS = (
-    Dataset("plans", _is_plan, _stage_plan),
+    Dataset("plans", _begins("plan"), _stage_plan),
+    Dataset("policies", _begins("policy"), _stage_policy),
     Dataset("terms", _is_commitment, _stage_commitments),
     Dataset("datasets", _is_dataset, _stage_dataset),
     *map(_tables, LAYOUTS.values()),
-    Dataset("charges", lambda path: True, _stage_charges),
+    Dataset("charges", lambda seen: True, _stage_charges),
 )
 """All kinds of files, in the order in which they are tried.
 
@@ -288,7 +329,8 @@ def dataset_of(path: Path) -> Dataset:
     if shown != str(path):
         place = Place(Path(shown).name)
         raise refused("file-unreadable", place, detail=Message("file-name-not-text"))
-    return next(dataset for dataset in DATASETS if dataset.fits(path))
+    seen = Seen(path)
+    return next(dataset for dataset in DATASETS if dataset.fits(seen))
 
 
 def _staged(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
@@ -304,7 +346,8 @@ def content_of(facts: Mapping[str, Any], lang: str) -> str:
         return say("content-decision", lang)
     if "dataset" in facts:
         return say("content-dataset", lang, count=facts["rows"], dataset=facts["dataset"])
-    if "plan" in facts:
-        return say("content-plan", lang, plan=facts["plan"])
+    for name in ("plan", "policy"):
+        if name in facts:
+            return say(f"content-{name}", lang, **facts)
     tables = [say(f"content-{table}", lang, count=count) for table, count in facts.items()]
     return say("content-joint", lang).join(tables)

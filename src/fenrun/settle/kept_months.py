@@ -45,14 +45,14 @@ def _columns(text: str) -> dict[str, str]:
 
 SUMS = {
     "performance_measures": _columns(
-        "plan component payee unit customer excluded_by: code; month column_no baselined: number;"
-        "amount charges: amount"
+        "plan component payee unit customer excluded_by: code;"
+        "month column_no baselined weight_no: number; amount charges: amount"
     ),
     "uncredited_sums": _columns(
         "plan account: code; month: number; reason: word; amount charges: amount"
     ),
     "charged_sums": _columns("plan: code; month: number; total credited charges: amount"),
-    "foreign_sums": _columns("currency: code; month: number; amount charges: amount"),
+    "foreign_sums": _columns("currency: code; month day: number; amount charges: amount"),
     "lacking_sums": _columns("account: code; month basis: number; charges: amount"),
     "credited_sums": _columns(
         "plan payee role customer link: code; month: number; kind via: word; amount charges: amount"

@@ -196,7 +196,6 @@ def _key_of_measures(settling: Settling, inherits: bool) -> str:
     filled: dict[str, Any] = plain.fragments()
     for name in ("asked_from", "asked_to"):
         del filled[name]
-    terms = [plan.terms[0] for plan in settling.plans]
     return digest(
         ENGINE_VERSION,
         [step.sql for step in (*GROUP_STEPS, *STEPS)],
@@ -204,6 +203,6 @@ def _key_of_measures(settling: Settling, inherits: bool) -> str:
         [*plain.table_rows()],
         [(plan.conditions, plan.exclusions, plan.columns) for plan in settling.plans],
         [(plain.bases, plain.units, plain.leaves.charge), plain.codes.texts, inherits],
-        [(t.timezone, t.as_of, t.currency, t.basis) for t in terms],
+        [(plan.common_terms, plan.terms[0].basis) for plan in settling.plans],
         (settling.cost_scale, settling.scales.measure),
     )

@@ -33,6 +33,8 @@ def of_book(
     """
     if has_limits(like.plans):
         return None  # what one registers can refuse another's
+    if like.plans[0].converts and any("rates" in tables for _, _, tables in added):
+        return None  # a rate concerns whatever is charged in its currency
     touched = touched_accounts(charges, books[1], added)
     if len(touched) * _MOST_TOUCHED > charges.count_accounts():
         return None

@@ -5,11 +5,12 @@ A small world is settled in thousandths of a second, by the same steps as a larg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import partial
 
-from fenrun.base.problem import Place, Problem, in_order, refused
+from fenrun.base.problem import Problem, in_order
 from fenrun.base.when import AsOf, Period
 from fenrun.book import checks as book_checks
 from fenrun.book.as_codes import Book, book_of, named_subjects
@@ -19,19 +20,19 @@ from fenrun.credit.charges_as_codes import Charge, Coded, basis_of, billed_betwe
 from fenrun.credit.crediting import bases_of
 from fenrun.credit.stored_charges import Source, StoredCharges
 from fenrun.earn import checks as earn_checks
-from fenrun.earn.calendar import charged
+from fenrun.earn.calendar import charged, first_converted
+from fenrun.engine.codes import month_number
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.payout import checks as payout_checks
 from fenrun.plan.read import plan_as_of
-from fenrun.plan.rows import Plan
-from fenrun.settle.decoded import load_results
+from fenrun.plan.rows import Plan, settled_together
+from fenrun.settle.decoded import Results, load_results, results_of
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.months import Months
 from fenrun.settle.results import KEPT
 from fenrun.settle.settling import (
     FOR_READERS,
-    Result,
     Settlement,
     Settling,
     fitting,
@@ -43,16 +44,6 @@ from fenrun.statement.run import Run
 Inspect = Callable[[Settling, StoredCharges], None]
 _SMALL = 50_000
 """The most charges and links that SQLite takes."""
-_IN_COMMON = (
-    "currency",
-    "timezone",
-    "as_of",
-    "registration_days",
-    "open_registrations",
-    "first_come",
-    "cooldown_months",
-)
-"""The terms in which plans that are settled together agree."""
 
 
 def settle(
@@ -72,24 +63,28 @@ def settle(
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
+    Plans of other currencies, time zones and the like are settled in groups, one after the other:
+    nothing of one group is added to another's.
+
     `as_of` says up to which moment the facts were known, `sources` from which file each import
     of charges came; `progress` is told the name of each stage. SQLite runs what is small and DuckDB
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
-    unless that is quicker. `inspect` is shown the settlement while its tables are there.
-    `by_customer`, the engine also keeps what lines measure of each customer. `figures` are those
-    that are counted: a part of the book on which no measure rests. Raises Refused where the plans
-    cannot be settled as one, where exact arithmetic does not fit, or where an invariant breaks.
+    unless that is quicker. `inspect` is shown the settlement of each group while its tables are
+    there. `by_customer`, the engine also keeps what lines measure of each customer. `figures` are
+    those that are counted: a part of the book on which no measure rests. Raises Refused where exact
+    arithmetic does not fit, or where an invariant breaks.
     """
     plans = _as_known(plans, as_of)
-    stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
+    counted = {c for plan in plans for c in (plan.currency, *plan.converts)}
     whole = [*book, *figures]
     facts = book_of(whole)
+    problems: list[Problem] = []
 
-    def settle_by(runner: Runner) -> list[Problem]:
+    def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
         progress("credit")
-        settling = Settling(runner, plans, period, facts, stored.scale, by_customer)
-        problems = settling.load_book()
-        problems += book_checks.find(runner, settling.codes, settling.shares)
+        settling = Settling(runner, group, period, facts, stored.scale, by_customer)
+        found = settling.load_book()
+        found += book_checks.find(runner, settling.codes, settling.shares)
         settling.load_plans()
         if kept and (make or not _is_small(stored, facts)):
             Months(settling, kept, stored, book).measure()
@@ -99,13 +94,15 @@ def settle(
         settling.pay()
         settling.run_statements()
         _refuse_broken(settling)
-        problems += _problems(settling, stored)
+        found += _problems(settling, stored, counted)
         inspect(settling, stored)
-        load_results(settling.settled(problems), engine, *KEPT, *settling.asked)
-        return problems
+        results = results_of(settling.settled(found), *KEPT, *settling.asked)
+        problems.extend(problem for problem in found if not _is_said(problem, problems))
+        return results
 
-    problems = tuple(in_order(_in_schema(stored, facts, settle_by, make)))
-    return Run(engine, tuple(plans), period, as_of, problems, charges, lambda: whole, sources or {})
+    _settle_groups(engine, charges, facts, plans, period, settle_by, make)
+    said = tuple(in_order(problems))
+    return Run(engine, tuple(plans), period, as_of, said, charges, lambda: whole, sources or {})
 
 
 def earn(
@@ -122,16 +119,14 @@ def earn(
     """Settle as `settle` does, up to a `result` of earning: the engine keeps that table alone.
 
     For who asks how far lines have come, or what many plans earn: nothing is paid, and no problem
-    is looked for. Raises Refused where the plans cannot be settled as one, or exact arithmetic does
-    not fit.
+    is looked for. Raises Refused where exact arithmetic does not fit.
     """
     plans = _as_known(plans, as_of)
-    stored = StoredCharges(engine, charges, plans, bases_of(plans), charged(plans, period))
     whole = [*book, *figures]
     facts = book_of(whole)
 
-    def settle_by(runner: Runner) -> None:
-        settling = Settling(runner, plans, period, facts, stored.scale)
+    def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
+        settling = Settling(runner, group, period, facts, stored.scale)
         settling.asked.add(result)
         problems = settling.load_book()
         settling.load_plans()
@@ -141,9 +136,9 @@ def earn(
             settling.group(stored)
             settling.credit(FOR_READERS | {"groups", "credited_sums"})
         settling.earn(without=FOR_READERS | {"credited", "not_counted"})
-        load_results(settling.settled(problems), engine, result)
+        return results_of(settling.settled(problems), result)
 
-    _in_schema(stored, facts, settle_by, None)
+    _settle_groups(engine, charges, facts, plans, period, settle_by, None)
     return Run(engine, tuple(plans), period, as_of, (), charges, lambda: whole)
 
 
@@ -174,9 +169,11 @@ def settle_in_memory(
         named = {(kind, code) for kind, _, _, code in named_subjects(book, crediting.codes)}
         Coded(crediting, named, settling.cost_scale).load(runner, charges)
         settling.load_plans()
-        settling.credit(FOR_READERS)
+        settling.credit(FOR_READERS - {"foreign_sums"})
         settling.earn(without=FOR_READERS | {"not_counted"})
         settling.pay()
+        since = month_number(first_converted(plans, period))
+        problems += credit_checks.without_rate(runner, crediting, settling.cost_scale, since)
         return settling.settled(problems)
 
     return fitting([make] if make else [SQLite, Bulk], settle_by)
@@ -198,7 +195,9 @@ def spend(
         settling.group(stored)
         return settling.spend()
 
-    return _in_schema(stored, book_of(book), ask, None)
+    with engine.temporary_schema("spend"):
+        is_near = _is_small(stored, book_of(book)) and not engine.is_far
+        return fitting([engine.small, engine.bulk] if is_near else [engine.bulk], ask)
 
 
 def spend_in_memory(
@@ -221,28 +220,42 @@ def spend_in_memory(
 
 
 def _as_known(plans: Sequence[Plan], as_of: AsOf) -> list[Plan]:
-    """Return the plans as they were known. Raises Refused where they cannot be settled as one."""
-    for name in _IN_COMMON:
-        found = {plan.id: getattr(plan.terms[0], name) for plan in plans}
-        if len(set(found.values())) > 1:
-            detail = ", ".join(f"{plan}: {value}" for plan, value in found.items())
-            raise refused("plans-differ", Place(name), detail=detail)
+    """Return the plans as they were known."""
     return [plan_as_of(plan, as_of.known.date()) for plan in plans]
 
 
-def _in_schema(
-    charges: StoredCharges,
+def _settle_groups(
+    engine: DuckDB,
+    charges: Source,
     book: Book,
-    settle_by: Callable[[Runner], Result],
+    plans: Sequence[Plan],
+    period: Period,
+    settle_by: Callable[[Sequence[Plan], StoredCharges, Runner], Results],
     make: Callable[[], Runner] | None,
-) -> Result:
-    """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
-    engine = charges.engine
-    with engine.temporary_schema("settling"):
-        # SQLite may refuse what it then has read.
-        twice = _is_small(charges, book) and not engine.is_far
-        makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
-        return fitting(makes, settle_by)
+) -> None:
+    """Settle each group of plans, and load the results of all into the engine.
+
+    Each in a temporary schema of the engine, and in SQLite what is small.
+    """
+    found = []
+    for group in settled_together(plans):
+        stored = StoredCharges(engine, charges, group, bases_of(group), charged(group, period))
+        with engine.temporary_schema("settling"):
+            # SQLite may refuse what it then has read.
+            twice = _is_small(stored, book) and not engine.is_far
+            makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
+            found.append(fitting(makes, partial(settle_by, group, stored)))
+    load_results(found, engine)
+
+
+def _is_said(problem: Problem, said: Sequence[Problem]) -> bool:
+    """Return whether a problem is said already: what another group of plans met, too.
+
+    Of charges that no plan counts each group says how many it looked at: the first is enough.
+    """
+    if problem.code == credit_checks.UNCOUNTED:
+        return any((one.code, one.place) == (problem.code, problem.place) for one in said)
+    return problem in said
 
 
 def _is_small(charges: StoredCharges, book: Book) -> bool:
@@ -262,11 +275,15 @@ def _refuse_broken(settling: Settling) -> None:
     )
 
 
-def _problems(settling: Settling, charges: StoredCharges) -> list[Problem]:
+def _problems(
+    settling: Settling, charges: StoredCharges, counted: Collection[str]
+) -> list[Problem]:
+    """Return the problems of a group of plans; `counted` are the currencies of all groups."""
     scales = (settling.cost_scale, settling.scales.credit)
+    since = month_number(first_converted(settling.plans, settling.period))
     runner, crediting = settling.runner, settling.crediting
     return [
-        *credit_checks.find(runner, crediting, scales, charges.present),
+        *credit_checks.find(runner, crediting, scales, charges.present, counted, since),
         *earn_checks.find(runner, settling.earning),
         *payout_checks.find(runner, settling.paying),
     ]

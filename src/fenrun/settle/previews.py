@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,17 @@ def _account_as_json(one: Account) -> dict[str, Any]:
     return vars(one) | {"billed": plain(one.billed), "sub_accounts": sorted(one.sub_accounts)}
 
 
-def preview(path: Path, progress: Callable[[int], Any] = lambda n: None) -> Found:
-    """Read a file and write nothing. What is wrong with it is among its problems."""
+def preview(
+    path: Path, progress: Callable[[int], Any] = lambda n: None, known: datetime | None = None
+) -> Found:
+    """Read a file and write nothing. What is wrong with it is among its problems.
+
+    `known` is from when it would be known if it was imported.
+    """
     try:
         kind = dataset_of(path).kind
         if kind == "charges":
-            found = preview_charges(path, progress)
+            found = preview_charges(path, progress, known)
             return Found(path.name, kind, _facts(found), found, found.problems)
         if kind in LAYOUTS:
             tables, problems = read_tables(path, LAYOUTS[kind])

@@ -14,9 +14,11 @@ SHARE_OF_KIND = "share of its kind"
 _SHARE_BY_KIND = ("customer share", "role share", "party share")
 _AMOUNTS = {
     "cost": (
-        "scanned groups situated: a#",
+        "scanned groups: a#",
         "foreign_sums: amount",
     ),
+    "converted cost": ("groups_in_currency situated: a#",),
+    "conversion": ("book_rates rates_as_of rates: rate",),
     "credit": (
         "credited_sums team_sums held_sums uncredited_sums: amount",
         "charged_sums: total credited",
@@ -34,6 +36,7 @@ _AMOUNTS = {
         "referenced tested: spend spend_before windowed by_other by_other_target",
         "referenced tested: times_other times_other_target",
         "windowed: amount",
+        "ranked: place",
         "named_measures: amount target",
         "tested: increment base measure reference times_measure times_reference",
         "tier_portions: base",
@@ -44,6 +47,7 @@ _AMOUNTS = {
     "rate": ("bands: rate rate_to", "slices: rate"),
     "flat": ("bands slices: flat",),
     "factor": ("bands factors: factor",),
+    "weight": ("weights: weight",),
     "portion": ("components totals_of referenced tested component_earnings: portion",),
     "limit": (
         "components totals_of groups_of referenced tested component_earnings: cap",
@@ -92,15 +96,17 @@ _CODES = frozenset(
         *("account", "sub_account", "order_id", "resource_id", "subject", "party", "customer"),
         *("payee", "member", "previous", "unit", "role", "to_role", "member_role", "link"),
         *("customer_link", "type", "source", "label", "value", "figure", "period", "currency"),
+        *("to_currency", "given_by"),
         *("plan", "crediting", "clause", "component", "other", "cap_of", "group_id", "rule"),
         *("like_plan", "like_component", "counted_plan", "counted_component", "excluded_by"),
+        "weighted_by",
         *("baseline", "baseline_period", "table_id", "times_table", "on_name", "by_name"),
         *("target", "compare_name", "times_name", "clawback_label", "name"),
         *("tax_figure", "form", "otherwise", "words", "times_words", "gate"),
         *("detail", "code", "year"),
     )
 )
-_NO_CODES = frozenset((name, "group_id") for name in (*("groups", "situated"),))
+_NO_CODES = frozenset((name, "group_id") for name in ("groups", "groups_in_currency", "situated"))
 """Columns that are numbered by themselves, and have the name of one of codes elsewhere."""
 _INTEGERS = ("INTEGER", "BIGINT", "HUGEINT")
 
@@ -123,6 +129,8 @@ def decimals_of(settlement: Settlement) -> dict[str, int]:
     claim = shares.customer + shares.role
     own = {
         "cost": settlement.cost_scale,
+        "converted cost": settlement.cost_scale + shares.of_rates,
+        "conversion": shares.of_rates,
         "cap rate": scales.limit - scales.measure,
         "slope": scales.rate + scales.part,
         "override base": scales.money + scales.party_share,

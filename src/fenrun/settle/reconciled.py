@@ -203,7 +203,7 @@ def _charged_by(item: Import, cache: Path | None) -> list[list[Any]]:
     engine = DuckDB()
     load_charges(engine, "charges", verified([item]))
     invoice = "coalesce(InvoiceId, '')" if "InvoiceId" in engine.columns("charges") else "''"
-    found = [list(row.values()) for row in engine.query(_SUMS.format(invoice=invoice)).to_pylist()]
+    found = [list(row.values()) for row in engine.rows(_SUMS.format(invoice=invoice))]
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = path.with_suffix(f".{os.getpid()}")

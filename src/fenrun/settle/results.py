@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ENGINE_VERSION = "11"
+ENGINE_VERSION = "12"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise, or a run
 keeps other tables."""
 TEXT, DAY, MONTH, COUNT, AS_IT_IS = "text", "day", "month", "count", "as it is"
@@ -46,7 +46,7 @@ RESULT_TABLES = (
     ResultTable(
         "held_spend",
         _columns(
-            "payee role customer party: text; via: as it is; link: text; amount: credit;"
+            "currency payee role customer party: text; via: as it is; link: text; amount: credit;"
             "charges: count"
         ),
     ),

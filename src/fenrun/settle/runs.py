@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
@@ -224,7 +225,18 @@ def _write(run: Run, folder: Path) -> None:
     """Write the tables that are kept, their rows in order: the same run gives the same bytes."""
     for name in KEPT:
         table, path = ordered(run.engine.shown(name)), folder / f"{name}.parquet"
-        pq.write_table(table, path, compression="zstd", store_schema=False)
+        if table.num_rows:
+            pq.write_table(table, path, compression="zstd", store_schema=False)
+        else:
+            path.write_bytes(_file_without_rows(table.schema))
+
+
+@cache
+def _file_without_rows(schema: pa.Schema) -> bytes:
+    """Return the file of a table without rows: many tables of a run have none."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(schema.empty_table(), sink, compression="zstd", store_schema=False)
+    return bytes(sink.getvalue())
 
 
 def _kept_run(kept: Import, basis: _Basis) -> Run:

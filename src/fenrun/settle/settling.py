@@ -54,7 +54,7 @@ class Settlement:
     cost_scale: int
     """Decimals of the costs."""
     problems: tuple[Problem, ...]
-    """What the plan's limits refused of the book."""
+    """What the plan's limits refused of the book, and other problems that were found on the way."""
 
     @property
     def codes(self) -> Codes:
@@ -102,7 +102,8 @@ class Settling:
         self.runner, self.plans, self.period, self.book = runner, plans, period, book
         self.months: Sequence[Month] = ()
         self.cost_scale, codes = cost_scale, like.codes if like else Codes()
-        self.shares: Shares = like.shares if like else shares_of(book)
+        converts = bool(plans[0].converts)
+        self.shares: Shares = like.shares if like else shares_of(book, with_rates=converts)
         self.scales: Scales = like.scales if like else _scales(plans, book, self.shares, cost_scale)
         lift = self.scales.measure - self.scales.credit
         self.crediting = Crediting(plans, period, codes, self.shares, lift, by_customer)
@@ -121,11 +122,16 @@ class Settling:
         """
         if not self.runner.is_narrow:
             return
-        total = sum(sizes, Decimal(0))
+        total = sum(sizes, Decimal(0)) * max([Decimal(1), *self._rates()])
         ends = pc.min_max(self.book.figures["amount"]).as_py().values()
         figures = [abs(amount) for amount in ends if amount is not None]
         if not _is_small(self.plans, max([total, *figures]), self.scales):
             raise refused("amount-too-large", Place("sqlite"))
+
+    def _rates(self) -> list[Decimal]:
+        """Return the rates by which something can be converted."""
+        found: list[Decimal] = self.book.rates["rate"].unique().to_pylist()
+        return found if self.crediting.converts else []
 
     def group(self, charges: StoredCharges, for_rows: bool = False) -> None:
         """Make groups of charges. Raises Refused where SQLite may not hold what they give."""
@@ -259,7 +265,8 @@ def _lost(settling: Settling) -> list[str]:
 
 def _scales(plans: Sequence[Plan], book: Book, shares: Shares, cost_scale: int) -> Scales:
     depth = max((len(plan.roll_ups) for plan in plans), default=0)
-    credit = cost_scale + shares.customer + shares.role + shares.party * depth
+    share = shares.customer + shares.role + shares.party * depth
+    credit = cost_scale + shares.of_rates + share
     return scales_of(plans, places_of(book.figures["amount"]), credit, shares.party)
 
 
@@ -270,7 +277,8 @@ def _is_small(plans: Sequence[Plan], largest: Decimal, scales: Scales) -> bool:
     measured amounts, of what plans name, and of steps: amounts in units of their last decimal.
     Products are wide amounts there (see runner.py), whatever their size.
     """
-    measured = max(Decimal(1), largest) * 10**scales.measure
+    most = max((one.weight for plan in plans for one in plan.weights), default=Decimal(1))
+    measured = max(Decimal(1), largest * max(Decimal(1), most)) * 10**scales.measure
     named = max([Decimal(1), *_amounts(plans)]) * 10**scales.limit
     return bool(max(measured, named) * 8 < _SAFE)
 
@@ -283,5 +291,5 @@ def _amounts(plans: Sequence[Plan]) -> list[Decimal]:
             found += [c.cap, c.floor, c.minimum, c.up_to, c.counts_from, c.cap_rate]
             found.append(Decimal(c.portion_per))
         found += [group.cap for group in plan.groups]
-        found += [amount for pay in plan.pay for amount in (pay.draw, pay.minimum)]
+        found += [amount for pay in plan.pay_terms for amount in (pay.draw, pay.minimum)]
     return [abs(amount) for amount in found if amount is not None]

@@ -37,6 +37,8 @@ class Source:
     """A source of charges."""
 
     name: str
+    files: tuple[str, ...]
+    """What its files fit, as sources.yaml says."""
     patterns: tuple[re.Pattern[str], ...]
     overwrites: bool
     fills: Mapping[str, str]
@@ -99,7 +101,7 @@ def _source(said: Any) -> Source:
     if not isinstance(fills, dict) or not _are_texts([*fills, *fills.values()]):
         raise _unreadable("sources-set", name=name)
     patterns = tuple(_pattern(name, text) for text in files)
-    return Source(name, patterns, _DELIVERS[delivers], fills)
+    return Source(name, tuple(files), patterns, _DELIVERS[delivers], fills)
 
 
 def _are_texts(values: Sequence[Any]) -> bool:

@@ -11,16 +11,17 @@ from functools import cached_property
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.base.money import decimals
+from fenrun.base.money import decimals, sums_of
 from fenrun.base.when import AsOf, Period
 from fenrun.book.as_codes import Book, book_of, shares_of
 from fenrun.book.as_of import Sources
 from fenrun.credit.stored_charges import Source, StoredCharges
-from fenrun.earn.earning import has_scope
+from fenrun.earn.earning import has_scope, reads_all_payees
 from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.runner import NUMBER, Bulk, Runner, SQLite
-from fenrun.settle.decoded import load_results
+from fenrun.plan.rows import settled_together
+from fenrun.settle.decoded import load_results, results_of
 from fenrun.settle.facts import Facts
 from fenrun.settle.kept_months import SUMS, Tables, added_up, difference
 from fenrun.settle.more_facts import Signed, all_sums, of_book, of_charges
@@ -31,12 +32,14 @@ from fenrun.store.facts import Import
 
 _OF_PAYEES = ("performance_measures", "credited_sums", "team_sums", "held_sums")
 """The sums that say whose they are."""
+Earned = dict[tuple[str, str], Decimal]
+"""What is earned, by payee and currency."""
 _LAST_YEAR = "last year of its customers"
 _EARNED = """
-SELECT payee, sum(earned)
+SELECT payee, currency, sum(earned)
 FROM earnings
 WHERE last_month >= ? AND last_month <= ?
-GROUP BY payee"""
+GROUP BY payee, currency"""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Change:
         """Return whether a payee's results may differ."""
         return self.payees is None or payee in self.payees
 
-    def earned(self) -> dict[str, Decimal]:
+    def earned(self) -> Earned:
         """Return what each of the payees earns in the period; who earns nothing may be missing."""
         if self.settlement is None:
             return earned_by_payee(self.run)
@@ -63,10 +66,10 @@ class Change:
         months = (month_number(span.start), month_number(self.period.last_day))
         scale = self.settlement.scales.money
         found = {
-            codes.texts[payee]: unscaled(int(earned), scale) or Decimal(0)
-            for payee, earned in self.settlement.runner.rows(_EARNED, months)
+            (codes.texts[payee], codes.texts[currency]): unscaled(int(earned), scale) or Decimal(0)
+            for payee, currency, earned in self.settlement.runner.rows(_EARNED, months)
         }
-        return {payee: earned for payee, earned in found.items() if self.concerns(payee)}
+        return {owner: earned for owner, earned in found.items() if self.concerns(owner[0])}
 
     @cached_property
     def run(self) -> Run:
@@ -75,7 +78,7 @@ class Change:
         if self.settlement is None:
             return facts.settle(self.period, self.known)
         engine, as_of = new_engine(), AsOf(self.period.last_day, self.known)
-        load_results(self.settlement, engine)
+        load_results([results_of(self.settlement)], engine)
         source = Source(facts.charges, facts.only)
         return Run(
             engine, facts.agreed_plans, self.period, as_of, (), source, lambda: facts.agreed_book
@@ -91,7 +94,10 @@ class Standing:
         self.run = facts.settle(period, known, inspect=self._take)
 
     def _take(self, settling: Settling, charges: StoredCharges) -> None:
-        """Take what a settlement has measured, while its tables are there."""
+        """Take what a settlement has measured, while its tables are there.
+
+        Of several groups of plans that of the last: with more facts all are settled anew.
+        """
         self._like, self._charges = settling, charges
         self._sums = all_sums(settling.runner)
 
@@ -119,10 +125,12 @@ class Standing:
         None, where payees cannot be told apart, or settling all anew is less work.
         """
         like, stored = self._like, self._charges
+        if len(settled_together(self.run.plans)) > 1:
+            return None
         if like.crediting.reads_purchases() or stored.source.only or (book and charges):
             return None
-        if has_scope(like.plans):
-            return None  # payees without a sum of their own
+        if has_scope(like.plans) or reads_all_payees(like.plans):
+            return None  # payees without a sum of their own, or with a place among all
         if any(plan.figures for plan in like.plans):
             return None  # of the figures that are counted, the book says nothing
         if book:
@@ -141,6 +149,7 @@ class Standing:
         book, shares = book_of(added), self._like.shares
         more = shares_of(book)
         is_wider = more.customer > shares.customer or more.role > shares.role
+        is_wider |= shares.rate is not None and more.of_rates > shares.of_rates
         figures = (decimals(amount) for amount in book.figures["amount"].to_pylist())
         most = max(figures, default=0)
         return not is_wider and more.party <= shares.party and most <= self._like.scales.measure
@@ -215,13 +224,15 @@ class Standing:
             links.filter(pc.is_in(links["subject"], mine)),
             book.labels.filter(pc.is_in(book.labels["party"], parties)),
             book.figures.filter(pc.is_in(book.figures["party"], parties)),
+            book.rates,
         )
 
 
-def earned_by_payee(run: Run) -> dict[str, Decimal]:
-    """Return what each payee earns in a run's period."""
-    found = run.engine.query("SELECT payee, sum(earned) AS earned FROM statements GROUP BY payee")
-    return {row["payee"]: row["earned"] for row in found.to_pylist()}
+def earned_by_payee(run: Run) -> Earned:
+    """Return what each payee earns in a run's period, by currency."""
+    found = run.engine.rows("SELECT payee, plan_id, earned FROM statements")
+    currency_of = run.currency_of
+    return sums_of(((row["payee"], currency_of[row["plan_id"]]), row["earned"]) for row in found)
 
 
 def _named(book: Sources) -> set[str]:

@@ -13,6 +13,7 @@ from fenrun.settle.facts import knowledge_time
 from fenrun.store.facts import Store, verified
 from fenrun.tables.kept import sources_of
 from fenrun.terms.as_of import Terms, terms_of
+from fenrun.terms.policy import Policy, read_policy
 from fenrun.terms.rows import KEYS as TERMS_KEYS
 
 _NAMING = (
@@ -25,6 +26,17 @@ _NAMING = (
 def known_terms(store: Store, known: datetime | None = None) -> Terms:
     """Return the terms as known at a moment, or as last known. Raises Refused for edited files."""
     return terms_of(sources_of(verified(store.imports("terms", knowledge_time(store, known)))))
+
+
+def known_policy(store: Store, known: datetime | None = None) -> Policy | None:
+    """Return the policy as known at a moment, or as last known: the latest; None without one.
+
+    Raises Refused for an edited file.
+    """
+    items = store.imports("policies", knowledge_time(store, known))
+    for item in verified(items[-1:]):
+        return read_policy((item.folder / "policy.yaml").read_text("utf-8"), item.source)
+    return None
 
 
 def terms_in_force(

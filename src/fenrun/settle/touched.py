@@ -165,7 +165,7 @@ def part_of_book(charges: StoredCharges, book: Book, accounts: Set[Account]) -> 
     labels, figures = (
         table.filter(pc.is_in(table["party"], parties)) for table in (book.labels, book.figures)
     )
-    return Book(book.parties.slice(0, 0), pa.concat_tables(found), labels, figures)
+    return Book(book.parties.slice(0, 0), pa.concat_tables(found), labels, figures, book.rates)
 
 
 def links_of_kind(links: pa.Table, kind: str, also: pa.ChunkedArray | None = None) -> pa.Table:

@@ -84,7 +84,7 @@ def attainments(
         for band in plan.bands:
             tables.setdefault((band.plan_id, band.table_id, band.valid_from), []).append(band)
     begins_by, ends_after = (of.span.start, of.span.end) if of else (date.max, date.min)
-    rows = run.engine.query(_SINGLE_UNIT_LINES, [payee, begins_by, ends_after]).to_pylist()
+    rows = run.engine.rows(_SINGLE_UNIT_LINES, [payee, begins_by, ends_after])
     found = {}
     for row in rows:
         bands = tables.get((row["plan_id"], row["table_id"], row["table_from"]), [])

@@ -28,25 +28,29 @@ def payment_tables(
 ) -> dict[str, list[Table]]:
     """Return the tables of a statement's JSON under the keys of their titles, where any has rows.
 
-    Of a plan that pays all at once there are none. Needs the titles of components that wait.
+    Of a plan that pays all at once there are none; where several plans pay, each row names its own.
+    Needs the titles of components that wait.
     """
     found: dict[str, list[Table]] = {}
+    of_pay = (statement[name] for name in ("payouts", "payments", "due_later", "waiting", "funds"))
+    several = len({row["plan_id"] for rows in of_pay for row in rows}) > 1
+    plan = ("plan",) if several else ()
     if payouts := statement["payouts"]:
         shown = _columns(_OF_PAYOUTS, ("due", "paid"), payouts)
-        found["payout"] = [_table(("month",), shown, payouts)]
+        found["payout"] = [_table((*plan, "month"), shown, payouts)]
         payments = statement["payments"]
         if any(p["form"] != "cash" or Decimal(p["amount"]) != Decimal(p["paid"]) for p in payments):
-            found["payout"].append(_table(("month", "form"), ("amount", "paid"), payments))
+            found["payout"].append(_table((*plan, "month", "form"), ("amount", "paid"), payments))
     if due_later := statement["due_later"]:
-        found["due-later"] = [_table(("month",), ("amount",), due_later)]
+        found["due-later"] = [_table((*plan, "month"), ("amount",), due_later)]
     if waiting := statement["waiting"]:
         rows = [{**row, "component": titles[row["component"]][lang]} for row in waiting]
-        found["waiting"] = [_table(("component", "unit"), ("amount",), rows)]
+        found["waiting"] = [_table((*plan, "component", "unit"), ("amount",), rows)]
     if rows := statement["funds"]:
         funds = [{**row, "fund": row["form"], "fund-balance": row["balance"]} for row in rows]
         names = tuple("fund-balance" if key == "balance" else key for key in _OF_FUNDS)
         shown = _columns(names, ("accrued", "fund-balance"), funds)
-        found["funds"] = [_table(("month", "fund"), shown, funds)]
+        found["funds"] = [_table((*plan, "month", "fund"), shown, funds)]
     return found
 
 
@@ -60,5 +64,6 @@ def _columns(
 def _table(
     texts: tuple[str, ...], amounts: tuple[str, ...], rows: Sequence[Mapping[str, Any]]
 ) -> Table:
-    cells = [([row[key] for key in texts], [Decimal(row[key]) for key in amounts]) for row in rows]
+    named = ({**row, "plan": row["plan_id"]} for row in rows)
+    cells = [([row[key] for key in texts], [Decimal(row[key]) for key in amounts]) for row in named]
     return Table(texts, amounts, cells)

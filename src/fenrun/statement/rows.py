@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -62,7 +62,11 @@ class Line:
 
 @dataclass(frozen=True)
 class Statement:
-    """A statement: what one payee is credited and paid for a period, as known at a moment."""
+    """A statement: what one payee is credited and paid for a period, as known at a moment.
+
+    In one currency; what the payee has in `others` are sections of the same statement. Nothing of
+    one currency is ever added to another.
+    """
 
     payee: str
     name: str
@@ -96,6 +100,13 @@ class Statement:
     """Titles of the clauses named, by language."""
     closed_at: datetime | None = None
     """When the period was closed (UTC), where it is: the statement is final."""
+    others: tuple[Statement, ...] = ()
+    """The payee's sections in other currencies, in their order."""
+
+    @property
+    def sections(self) -> tuple[Statement, ...]:
+        """The statement in each of its currencies."""
+        return self, *self.others
 
     @property
     def closed(self) -> bool:
@@ -120,7 +131,7 @@ class Statement:
     @property
     def difference(self) -> Decimal:
         """The amount that is paid, or taken back, for closed periods."""
-        return paid_in_all(self.differences)
+        return paid_in_all(self.differences).get(self.currency, Decimal(0))
 
     @property
     def paid_differences(self) -> list[Difference]:
@@ -160,6 +171,7 @@ class Statement:
             "waiting": [{**w, "amount": plain(w["amount"])} for w in self.waiting],
             "funds": [_plain(fund) for fund in self.funds],
             "differences": [d.as_json() for d in self.differences],
+            **({"other_currencies": [s.as_json() for s in self.others]} if self.others else {}),
         }
 
 
@@ -175,7 +187,7 @@ def _json_value(name: str, value: Any) -> Any:
 
 _LINES = """
 SELECT l.payee, l.line_id, l.plan_id, l.component, l.role, l.period, l.measured, l.reason,
-       l.detail, l.earned, l.currency, e.cap, s.words
+       l.detail, l.earned, e.cap, s.words
 FROM statement_lines AS l
 LEFT JOIN (
   SELECT plan_id, component, payee, period, max(cap) AS cap
@@ -221,22 +233,27 @@ FROM funds
 WHERE payee = coalesce(?, payee) AND month >= ? AND month < ?
 ORDER BY payee, plan_id, month, form"""
 _CREDITS = """
-SELECT payee, role, kind, sum(credited) AS credited, CAST(sum(charges) AS BIGINT) AS charges
+SELECT payee, currency, role, kind, sum(credited) AS credited,
+       CAST(sum(charges) AS BIGINT) AS charges
 FROM statement_credits
+JOIN {currencies} USING (plan_id)
 WHERE payee = coalesce(?, payee)
-GROUP BY payee, role, kind
+GROUP BY payee, currency, role, kind
 ORDER BY payee, role, kind"""
 _CUSTOMERS = """
-SELECT payee, role, customer, sum(amount) AS credited, CAST(sum(charges) AS BIGINT) AS charges
+SELECT payee, currency, role, customer, sum(amount) AS credited,
+       CAST(sum(charges) AS BIGINT) AS charges
 FROM credited
+JOIN {currencies} USING (plan_id)
 WHERE payee = coalesce(?, payee) AND plan_id IN (SELECT unnest(?))
-GROUP BY payee, role, customer
+GROUP BY payee, currency, role, customer
 ORDER BY payee, credited DESC, customer"""
 _NOT_QUALIFYING = """
-SELECT payee, component, rule, sum(amount) AS amount
+SELECT payee, currency, component, rule, sum(amount) AS amount
 FROM not_counted
+JOIN {currencies} USING (plan_id)
 WHERE payee = coalesce(?, payee)
-GROUP BY payee, component, rule
+GROUP BY payee, currency, component, rule
 HAVING sum(amount) <> 0
 ORDER BY payee, component, rule"""
 
@@ -259,11 +276,11 @@ def title_of(clauses: Clauses, plan: str, rule: str) -> dict[str, str]:
 
 def payees(engine: DuckDB) -> list[dict[str, Any]]:
     """Return everybody with a statement: payee, role, plan_id, credited, earned; largest first."""
-    found: list[dict[str, Any]] = engine.query("""
+    found: list[dict[str, Any]] = engine.rows("""
         SELECT payee, role, plan_id, sum(credited) AS credited, sum(earned) AS earned
         FROM statements
         GROUP BY payee, role, plan_id
-        ORDER BY earned DESC, credited DESC, payee, role""").to_pylist()
+        ORDER BY earned DESC, credited DESC, payee, role""")
     return found
 
 
@@ -276,65 +293,83 @@ def statement_of(run: Run, payee: str) -> Statement:
 
 
 def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
-    """Return the statements of a run by payee: of everybody, or of one."""
+    """Return the statements of a run by payee: of everybody, or of one.
+
+    Each is that of the payee's first currency, with its sections in others.
+    """
     months = [run.period.span.start, run.period.span.end]
     clauses = clauses_of(run)
     clause_titles = {rule: title_of(clauses, plan, rule) for plan, rule in clauses}
-    credits = _by_payee(run, _CREDITS, [payee])
-    customers = _by_payee(run, _CUSTOMERS, [payee, crediting_plans(run.plans)])
-    not_counted = _by_payee(run, _NOT_QUALIFYING, [payee])
-    lines = _by_payee(run, _LINES, [payee])
-    payouts = _by_payee(run, _PAYOUTS, [payee, *months])
-    payments = _by_payee(run, _PAYMENTS, [payee, *months])
-    due_later = _by_payee(run, _DUE_LATER, [payee, run.period.span.end])
-    waiting = _by_payee(run, _WAITING, [payee])
-    funds = _by_payee(run, _FUNDS, [payee, *months])
-    booked = _booked_by_payee(run, payee)
+    credits = _by_owner(run, "statement_credits", _CREDITS, [payee])
+    customers = _by_owner(run, "credited", _CUSTOMERS, [payee, crediting_plans(run.plans)])
+    not_counted = _by_owner(run, "not_counted", _NOT_QUALIFYING, [payee])
+    lines = _by_owner(run, "statement_lines", _LINES, [payee])
+    payouts = _by_owner(run, "payouts", _PAYOUTS, [payee, *months])
+    payments = _by_owner(run, "payments", _PAYMENTS, [payee, *months])
+    due_later = _by_owner(run, "held_back", _DUE_LATER, [payee, run.period.span.end])
+    waiting = _by_owner(run, "waiting", _WAITING, [payee])
+    funds = _by_owner(run, "funds", _FUNDS, [payee, *months])
+    booked = _booked_by_owner(run, payee)
     names = _names(run, payee)
-    return {
-        who: Statement(
+    found: dict[str, list[Statement]] = {}
+    owners = {*credits, *lines, *booked, *payouts, *payments, *due_later, *waiting, *funds}
+    for owner in sorted(owners):
+        who, currency = owner
+        statement = Statement(
             payee=who,
             name=names.get(who) or who,
             period=run.period,
             as_of=run.as_of,
-            currency=run.plans[0].terms[0].currency,
-            credits=credits.get(who, ()),
-            customers=customers.get(who, ()),
-            not_counted=not_counted.get(who, ()),
-            lines=tuple(_line(clauses, row) for row in lines.get(who, ())),
-            payouts=payouts.get(who, ()),
-            payments=payments.get(who, ()),
-            due_later=due_later.get(who, ()),
-            waiting=waiting.get(who, ()),
-            funds=funds.get(who, ()),
-            differences=tuple(booked.get(who, ())),
+            currency=currency,
+            credits=credits.get(owner, ()),
+            customers=customers.get(owner, ()),
+            not_counted=not_counted.get(owner, ()),
+            lines=tuple(_line(clauses, row) for row in lines.get(owner, ())),
+            payouts=payouts.get(owner, ()),
+            payments=payments.get(owner, ()),
+            due_later=due_later.get(owner, ()),
+            waiting=waiting.get(owner, ()),
+            funds=funds.get(owner, ()),
+            differences=tuple(booked.get(owner, ())),
             titles=clause_titles,
             closed_at=run.closed_at,
         )
-        for who in sorted(
-            {*credits, *lines, *booked, *payouts, *payments, *due_later, *waiting, *funds}
-        )
-    }
+        found.setdefault(who, []).append(statement)
+    return {who: replace(first, others=tuple(rest)) for who, (first, *rest) in found.items()}
 
 
-def _by_payee(run: Run, sql: str, values: list[Any]) -> dict[str, tuple[dict[str, Any], ...]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in run.engine.query(sql, values).to_pylist():
-        found.setdefault(row.pop("payee"), []).append(row)
-    return {payee: tuple(rows) for payee, rows in found.items()}
+Owner = tuple[str, str]
+"""A payee and a currency."""
 
 
-def _booked_by_payee(run: Run, payee: str | None) -> dict[str, list[Difference]]:
-    found: dict[str, list[Difference]] = {}
-    for difference in run.booked:
-        if payee in (None, difference.payee):
-            found.setdefault(difference.payee, []).append(difference)
+def _by_owner(
+    run: Run, table: str, sql: str, values: list[Any]
+) -> dict[Owner, tuple[dict[str, Any], ...]]:
+    """Return rows by payee and currency: their own, else that of their plan.
+
+    None where a table has none to begin with.
+    """
+    found: dict[Owner, list[dict[str, Any]]] = {}
+    if run.engine.is_empty(table):
+        return {}
+    filled, currency_of = sql.format(currencies=run.plan_currencies), run.currency_of
+    for row in run.engine.rows(filled, values):
+        currency = row.pop("currency", None) or currency_of[row["plan_id"]]
+        found.setdefault((row.pop("payee"), currency), []).append(row)
+    return {owner: tuple(rows) for owner, rows in found.items()}
+
+
+def _booked_by_owner(run: Run, payee: str | None) -> dict[Owner, list[Difference]]:
+    found: dict[Owner, list[Difference]] = {}
+    for one in run.booked:
+        if payee in (None, one.payee):
+            found.setdefault((one.payee, one.currency), []).append(one)
     return found
 
 
 def _names(run: Run, payee: str | None) -> dict[str, str]:
     sql = "SELECT party, name FROM parties WHERE party = coalesce(?, party)"
-    return {row["party"]: row["name"] for row in run.engine.query(sql, [payee]).to_pylist()}
+    return {row["party"]: row["name"] for row in run.engine.rows(sql, [payee])}
 
 
 def _line(clauses: Clauses, row: dict[str, Any]) -> Line:

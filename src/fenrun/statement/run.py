@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from fenrun.base.money import plain
+from fenrun.base.money import plain, show_sums, sums_of
 from fenrun.base.problem import Problem
 from fenrun.base.when import AsOf, Period, show_moment
 from fenrun.book.as_of import Sources
 from fenrun.credit.stored_charges import Source
+from fenrun.engine.dialect import literal
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.rows import Plan
 
@@ -24,6 +25,7 @@ CAUSES = (
 
 A correction is a charge of FOCUS class Correction, or a file that replaces another.
 """
+_NOTHING = Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -69,18 +71,31 @@ class Difference:
         }
 
 
-def paid_in_all(differences: Sequence[Difference]) -> Decimal:
-    """Return the sum of what is paid, or taken back, with the differences."""
-    return sum((found.amount for found in differences if found.what == "paid"), Decimal(0))
+def paid_in_all(differences: Iterable[Difference]) -> dict[str, Decimal]:
+    """Return the sums of what is paid, or taken back, with the differences, by currency."""
+    return sums_of((found.currency, found.amount) for found in differences if found.what == "paid")
 
 
-def paid_by_cause(differences: Sequence[Difference]) -> dict[str, Decimal]:
-    """Return the sums of what is paid, or taken back, by cause."""
-    causes = sorted({found.cause for found in differences})
-    return {
-        cause: paid_in_all([found for found in differences if found.cause == cause])
-        for cause in causes
-    }
+def paid_by_cause(differences: Sequence[Difference], currency: str) -> dict[str, Decimal]:
+    """Return the sums of what is paid, or taken back, in a currency by cause."""
+    mine = [found for found in differences if found.currency == currency]
+    paid = ((found.cause, found.amount if found.what == "paid" else _NOTHING) for found in mine)
+    return sums_of(paid)
+
+
+def by_currency(currencies: Sequence[str], says: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Return what is said of the first currency, and of each other under `other_currencies`.
+
+    Without others that key is missing: a JSON-ready mapping of one currency stays plain.
+    """
+    first, *others = ({"currency": currency} | says(currency) for currency in currencies)
+    return first | ({"other_currencies": others} if others else {})
+
+
+def show_each(said: Mapping[str, Any], key: str) -> str:
+    """Return an amount of what `by_currency` returned, in each currency, as people read it."""
+    sections = (said, *said.get("other_currencies", ()))
+    return show_sums({one["currency"]: Decimal(one[key]) for one in sections})
 
 
 @dataclass(frozen=True)
@@ -109,3 +124,20 @@ class Run:
     def closed(self) -> bool:
         """True where the period is closed."""
         return self.closed_at is not None
+
+    @property
+    def currency_of(self) -> dict[str, str]:
+        """The currency of each plan, by its id."""
+        return {plan.id: plan.currency for plan in self.plans}
+
+    @property
+    def currencies(self) -> list[str]:
+        """The currencies of the plans, and of what is booked, in their order."""
+        booked = {difference.currency for difference in self.booked}
+        return sorted({*self.currency_of.values(), *booked})
+
+    @property
+    def plan_currencies(self) -> str:
+        """SQL of a table z of the plans and their currencies: `plan_id`, `currency`."""
+        rows = (f"({literal(plan)}, {literal(c)})" for plan, c in self.currency_of.items())
+        return f"(VALUES {', '.join(rows)}) AS z(plan_id, currency)"

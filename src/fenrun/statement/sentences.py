@@ -91,16 +91,39 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
         for clause in explained["excluded"]
         if Decimal(clause["amount"])
     ]
-    sentences = [credited, *excluded]
+    converted = [
+        say(
+            "says-converted",
+            lang,
+            charged=f"{show_text(one['charged'])} {one['currency']}",
+            rate=one["rate"],
+            period=one["period"],
+            source=say("says-rate-source", lang, source=one["source"]) if one["source"] else "",
+            amount=f"{show_text(one['amount'])} {explained['currency']}",
+        )
+        for one in explained.get("converted", ())
+    ]
+    sentences = [credited, *converted, *excluded]
     baselines = explained["baselines"]
     below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in baselines), Decimal(0))
     if below:
         sentences.append(say("says-baseline", lang, amount=show(below), customers=len(baselines)))
+    if explained["weights"] and explained["counted"] != explained["credited"]:
+        joint = say("comma-of-weights", lang)
+        said = (f"{w['weight']} × {w['words']}" for w in explained["weights"])
+        sentences.append(say("says-weights", lang, words=joint.join(said)))
     if explained["excluded"] or below or explained["counted"] != explained["credited"]:
         sentences.append(say("says-counted", lang, amount=show_text(explained["counted"])))
     if explained["charges_differ"]:
         sentences.append(say("says-charges-differ", lang))
     return sentences
+
+
+def charged_text(charge: Json) -> str:
+    """Return the amount of a charge; of one that is converted its own, times the rate."""
+    if "rate" not in charge:
+        return show_text(charge["amount"])
+    return f"{show_text(charge['charged'])} {charge['currency']} × {charge['rate']}"
 
 
 def _units_words(explained: Json, lang: str, most: int) -> list[str]:
@@ -182,6 +205,8 @@ def _reference_words(explained: Json, unit: Json, lang: str) -> list[str]:
         if explained["reads_by"] == "amount over":
             name = reading_words("gate-", "amount over", name, lang)
         sentences.append(say(key, lang, name=name, percent=percent, **read))
+    if explained["reads_by"] == "rank" and unit["read"]:
+        sentences.append(say("says-rank", lang, place=show(Decimal(unit["read"]), 0)))
     if unit["compared"]:
         as_growth = explained["reads_by"] == "growth" and unit["ratio"]
         sentences.append(

@@ -57,9 +57,11 @@ class HeldSpend:
     """Spend of a customer that a payee holds a role of on the charge's day: a row of `held_spend`.
 
     It is credited to `party`, who may be the payee or another. Direct credits of all plans that
-    are credited themselves. Grain: payee, role, customer, party, via, link.
+    are credited themselves, of one currency. Grain: currency, payee, role, customer, party, via,
+    link; once more where plans of other terms (a time zone) have the same currency.
     """
 
+    currency: str
     payee: str
     role: str
     customer: str

@@ -30,8 +30,10 @@ class _Member:
         return max(self.by_plan.values())
 
 
-def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[str, Any]]]:
-    """Return the members of each payee's team, largest first.
+def teams_of(
+    run: Run, stand: Mapping[str, Attainment]
+) -> dict[tuple[str, str], list[dict[str, Any]]]:
+    """Return the members of each payee's team by payee and currency, largest first.
 
     A member is member, name, role, credited (what of it is rolled up, exact text), and targets:
     component, period, measure, target. `stand` is the attainment of lines; of a member those are
@@ -40,14 +42,14 @@ def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[s
     """
     targets = _targets(stand)
     members = _members(run)
-    teams: dict[str, list[dict[str, Any]]] = {}
-    for key in sorted(members, key=lambda key: (key[0], -members[key].credited, key)):
-        payee, party, role = key
+    teams: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for key in sorted(members, key=lambda key: (*key[:2], -members[key].credited, key)):
+        payee, currency, party, role = key
         member = members[key]
         own_targets = [
             target for plan in sorted(member.by_plan) for target in targets.get((plan, party), ())
         ]
-        teams.setdefault(payee, []).append(
+        teams.setdefault((payee, currency), []).append(
             {
                 "member": party,
                 "name": member.name,
@@ -59,11 +61,12 @@ def teams_of(run: Run, stand: Mapping[str, Attainment]) -> dict[str, list[dict[s
     return teams
 
 
-def _members(run: Run) -> dict[tuple[str, str, str], _Member]:
-    """Return the members of all teams by payee, member and role."""
-    members: dict[tuple[str, str, str], _Member] = {}
-    for row in run.engine.query(_MEMBERS).to_pylist():
-        key = (row["payee"], row["member"], row["role"])
+def _members(run: Run) -> dict[tuple[str, str, str, str], _Member]:
+    """Return the members of all teams by payee, currency, member and role."""
+    members: dict[tuple[str, str, str, str], _Member] = {}
+    currency_of = run.currency_of
+    for row in run.engine.rows(_MEMBERS):
+        key = (row["payee"], currency_of[row["plan_id"]], row["member"], row["role"])
         members.setdefault(key, _Member(row["name"])).by_plan[row["plan_id"]] = row["amount"]
     return members
 

@@ -11,18 +11,19 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fenrun.base.ids import digest
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import parse_moment, show_moment
 from fenrun.base.words import Unreadable, catalogue, reason, say
 
+Row = TypeVar("Row")
 NOTHING = "0" * 64
 """What the first row has in place of the hash before it."""
 PATIENCE = 60
@@ -38,7 +39,7 @@ class Event:
     at: str
     """When it was done (UTC)."""
     actor: str
-    """By whom."""
+    """By whom: as the command line was told; of the portal, a code that stands for an account."""
     act: str
     """import, settle, close or key; of the portal, what was done there."""
     kind: str
@@ -79,39 +80,46 @@ CREATE TABLE IF NOT EXISTS events (
 _INSERT = f"INSERT INTO events VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _SELECT = f"""
 SELECT {", ".join(_COLUMNS)} FROM events
-WHERE (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject)
+WHERE (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject) AND seq > :after
 ORDER BY seq"""
+_LAST = "SELECT seq FROM events WHERE kind IN ({kinds}) ORDER BY seq DESC LIMIT 1"
+"""Read from the end, so it costs no more where the log is long."""
 
 
 class Log:
     """The log of a workspace."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, is_scratch: bool = False):
+        """Begin. A log that `is_scratch` need not be on the disk."""
+        self.path, self._synchronous = path, "OFF" if is_scratch else "FULL"
 
-    def events(self, kind: str = "", subject: str = "") -> list[Event]:
-        """Return the events in order: all, of a kind, or on one subject; none without a log.
+    def events(self, kind: str = "", subject: str = "", after: int = 0) -> list[Event]:
+        """Return the events in order: all, of a kind, on one subject, or after a row.
 
-        Raises Refused where the log cannot be read.
+        None without a log. Raises Refused where it cannot be read.
         """
-        if not self.path.exists():
-            return []
-        try:
-            with closing(self._open()) as connection:
-                if not _has_table(connection, "events"):
-                    return []
-                wanted = {"kind": kind, "subject": subject}
-                return [_event(row) for row in connection.execute(_SELECT, wanted)]
-        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
-            place = Place(self.path.name)
-            raise refused("log-unreadable", place, detail=reason(error)) from error
+        wanted = {"kind": kind, "subject": subject, "after": after}
+        return self._read(lambda connection: map(_event, connection.execute(_SELECT, wanted)))
 
     def last(self, kinds: Sequence[str]) -> int:
         """Return the number of the last event of some kinds; 0, where there is none.
 
         Raises Refused where the log cannot be read.
         """
-        return max((event.seq for event in self.events() if event.kind in kinds), default=0)
+        last = _LAST.format(kinds=", ".join("?" * len(kinds)))
+        found = self._read(lambda connection: connection.execute(last, list(kinds)))
+        return next((int(seq) for (seq,) in found), 0)
+
+    def _read(self, ask: Callable[[sqlite3.Connection], Iterable[Row]]) -> list[Row]:
+        """Return what is asked of the log; nothing without a log. Raises Refused."""
+        if not self.path.exists():
+            return []
+        try:
+            with closing(self._open()) as connection:
+                return list(ask(connection)) if _has_table(connection, "events") else []
+        except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+            place = Place(self.path.name)
+            raise refused("log-unreadable", place, detail=reason(error)) from error
 
     @contextmanager
     def writing(self, patience: float = PATIENCE) -> Iterator[Writer]:
@@ -154,7 +162,7 @@ class Log:
 
     def _open(self, patience: float = PATIENCE) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=patience, isolation_level=None)
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         if _has_table(connection, "acts"):
             _rename_table(connection)
         return connection

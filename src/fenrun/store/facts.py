@@ -26,7 +26,7 @@ from fenrun.base.words import reason
 from fenrun.store.audit_log import Event, Log, Writer
 from fenrun.store.digests import digests, digests_as_seen
 
-FACTS = ("charges", "book", "terms", "events", "plans", "deliveries", "datasets")
+FACTS = ("charges", "book", "terms", "events", "policies", "plans", "deliveries", "datasets")
 """The kinds of imports: a folder each.
 
 Of `deliveries` are decisions about imports of charges and of `datasets`, by which nobody is paid.
@@ -37,7 +37,7 @@ DELIVERED = ("charges", "datasets")
 """Those that decisions are about."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
-_DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of")
+_DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of", "mends")
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
 _FORMAT = 3
@@ -142,19 +142,30 @@ class Store:
     reason: str = ""
     clock: Callable[[], datetime] | None = None
     """Tells the time (UTC) at which something is written; else `now`, or from when it is known."""
+    is_scratch: bool = False
+    """True of what nobody reads after the process: it need not be on the disk."""
+    code: Callable[[str], str] = str
+    """Tells how the log names an actor."""
+    names: Callable[[str], str] = str
+    """Tells a text of the log with names in place of such codes."""
 
     @classmethod
     def open(cls, path: Path) -> Store:
         """Open an existing workspace. Raises Refused where there is none."""
-        if not (path / _MARKER).is_file():
+        if not cls(path).is_there:
             raise refused("workspace-missing", Place(str(path)))
         _refuse_other_format(path / _MARKER)
         return cls(path)
 
     @property
+    def is_there(self) -> bool:
+        """True once the folder is a workspace."""
+        return (self.path / _MARKER).is_file()
+
+    @property
     def log(self) -> Log:
         """The log of all events."""
-        return Log(self.path / "log.db")
+        return Log(self.path / "log.db", self.is_scratch)
 
     def time(self, known: datetime) -> datetime:
         """Return when it is (UTC), for what is done now and known from a moment on."""
@@ -180,7 +191,7 @@ class Store:
         is then as it was.
         """
         target = self.path / kind / short(content_id)
-        known = parse_moment(manifest["known"])
+        known, actor = parse_moment(manifest["known"]), self.code(self.actor)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._mark()
@@ -199,7 +210,7 @@ class Store:
                 after |= {name: facts[name] for name in _DECIDED if name in facts}
                 log.add(
                     at=self.time(known),
-                    actor=self.actor,
+                    actor=actor,
                     act=KINDS[kind],
                     kind=kind,
                     subject=content_id,
@@ -239,9 +250,11 @@ class Store:
             write(scratch)
             text = json.dumps(manifest, ensure_ascii=False, indent=1, default=str)
             (scratch / _MANIFEST).write_text(text + "\n", "utf-8")
-            _to_disk(scratch)
+            if not self.is_scratch:
+                _to_disk(scratch)
             os.replace(scratch, target)
-            _to_disk(target.parent, inside=False)
+            if not self.is_scratch:
+                _to_disk(target.parent, inside=False)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 

@@ -17,9 +17,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from openpyxl import load_workbook
-from openpyxl.utils import get_column_letter
-
 from fenrun.base.bounds import most_unpacked, refuse_unpacked, too_large
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message
@@ -41,8 +38,8 @@ IDS = frozenset(
     )
 )
 """Columns of ids: what looks like a number or a day there is text that Excel changed."""
-_IDS_OF = {"identities": {"value"}}
-"""Further columns of ids, by the one table in which they are."""
+_IDS_OF = {"identities": {"value"}, "rates": {"period"}}
+"""Further columns of ids, by the one table in which they are: the period of a rate can be a day."""
 _DAYS, _MOMENTS, _PERIOD = {"from", "to", "day"}, {"at", "asked_at", "decided_at"}, "period"
 _DIGITS = 15
 """Digits of a number that Excel keeps."""
@@ -63,9 +60,24 @@ class Sheet:
     """The number of each row, and its cells by column: text, or a Message why it cannot be one."""
 
 
+def _workbook(path: Path, data_only: bool = True) -> Any:
+    """Open a workbook, of which the values alone are read, or what was written."""
+    from openpyxl import load_workbook  # a sixth of a command's start: few read workbooks
+
+    return load_workbook(path, read_only=True, data_only=data_only)
+
+
+def _letter(place: int) -> str:
+    """Return the letter of a column, the first of which is 0."""
+    from openpyxl.utils import get_column_letter
+
+    letter: str = get_column_letter(place + 1)
+    return letter
+
+
 def headers_of(path: Path) -> list[list[str]]:
     """Return the rows of all sheets in which a header may stand, as names. Raises Refused."""
-    with _guarded(path), closing(load_workbook(path, read_only=True, data_only=True)) as book:
+    with _guarded(path), closing(_workbook(path)) as book:
         sheets = [sheet for sheet in book.worksheets if sheet.title != HINTS]
         rows = (sheet.iter_rows(max_row=_HEAD_ROWS, max_col=_MOST_COLUMNS) for sheet in sheets)
         return [[_name(cell) for cell in row] for found in rows for row in found]
@@ -102,8 +114,8 @@ def read_sheets(path: Path, table_of: TableOf, tables: Iterable[str]) -> list[Sh
         with zipfile.ZipFile(path) as file:
             if sum(part.file_size for part in file.infolist()) > most_unpacked(path):
                 refuse_unpacked(path)
-        kept = load_workbook(path, read_only=True, data_only=True)
-        written = load_workbook(path, read_only=True)
+        kept = _workbook(path)
+        written = _workbook(path, data_only=False)
         with closing(kept), closing(written):
             pairs = zip(kept.worksheets, written.worksheets)
             names = ", ".join(tables)
@@ -150,7 +162,7 @@ class _Reader:
         found = []
         for number, cells, written in chain(below, rows):
             texts = {
-                names[at] if at < len(names) and names[at] else get_column_letter(at + 1): text
+                names[at] if at < len(names) and names[at] else _letter(at): text
                 for at, (cell, other) in enumerate(zip(cells, written))
                 if (text := _text(names[at] if at < len(names) else "", ids, cell, other)) != ""
             }
@@ -158,7 +170,7 @@ class _Reader:
                 found.append((number, texts))
             if len(found) > MOST_ROWS:
                 raise too_large(self._path, "too-many-rows", most=MOST_ROWS)
-        letters = {name: get_column_letter(at + 1) for at, name in enumerate(names) if name}
+        letters = {name: _letter(at) for at, name in enumerate(names) if name}
         return Sheet(self._kept.title, table, letters, found)
 
     def _rows(self) -> Iterator[tuple[int, Any, Any]]:
@@ -186,21 +198,21 @@ def _text(column: str, ids: Set[str], cell: Any, written: Any) -> str | Message:
     if isinstance(value, bool):
         return Message("cell-truth", {"text": str(value).upper()})
     if isinstance(value, (datetime, date)):
-        return _of_day(column, value)
+        return _of_day(column, value, column in ids)
     if isinstance(value, (int, float)):
         return _of_number(column in ids, value, cell.number_format or "")
     return value if isinstance(value, str) else Message("cell-time", {"text": value})
 
 
-def _of_day(column: str, value: datetime | date) -> str | Message:
-    """Return a day, or the month of which Excel made its first day."""
+def _of_day(column: str, value: datetime | date, is_id: bool) -> str | Message:
+    """Return a day, or the month of which Excel made its first day; of an id why it is none."""
     is_whole = not isinstance(value, datetime) or value.time() == time()
     day = value.date() if isinstance(value, datetime) else value
     if column in _DAYS:
         return str(day) if is_whole else f"{value:%Y-%m-%dT%H:%M}"
     if column in _MOMENTS:
         return _of_moment(value)
-    if column == _PERIOD and is_whole and day.day == 1:
+    if column == _PERIOD and not is_id and is_whole and day.day == 1:
         return f"{day:%Y-%m}"
     return Message("cell-day", {"text": str(day)})
 

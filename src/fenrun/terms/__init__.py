@@ -9,6 +9,8 @@ is approved, and covers nothing that it does not name; a list price is one price
 - `rows`: the five kinds of facts; `read`: from files to rows.
 - `from_focus`: agreements from the FOCUS dataset ContractCommitment.
 - `limits`: floors and grants as they are written: a part of another cost, or a price of one unit.
+- `policy`: who grants what is out of the ordinary, step by step; `policy_text` has its keys,
+  `policy_words` its steps as people read them.
 - `as_of`: the terms as last known, and what is wrong with them as a whole.
 - `in_plans`: what plans ask of terms, as conditions; `derived_figures`: what they count from
   agreements, by `over_time`.

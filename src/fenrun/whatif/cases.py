@@ -30,6 +30,7 @@ from fenrun.engine.codes import day_number, month_number
 from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.payout import checks as payout_checks
+from fenrun.plan.phrases import read_currency
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Plan
 from fenrun.plan.text import CaseExpect, CaseText
@@ -60,7 +61,7 @@ _SET = (
     *BASES.values(),
 )
 """The columns that are set here, so that a case may not."""
-_SHORT = ("customer", "account", "day", "month", "months", *BASES)
+_SHORT = ("customer", "account", "day", "month", "months", "currency", *BASES)
 """The words of a case for those columns."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _MOST_ROWS = 100_000
@@ -199,6 +200,7 @@ class _Case:
         found: dict[str, Problem] = {}
         for run in self.runs.values():
             shown = book_checks.find(run.runner, run.codes, run.crediting.shares)
+            shown += [problem for problem in run.problems if problem.code == "rate-missing"]
             shown += earn_checks.find(run.runner, run.earning)
             for problem in [*shown, *payout_checks.find(run.runner, run.paying)]:
                 if problem.severity == ERROR:
@@ -335,7 +337,7 @@ def facts_of_case(file: PlanFile, case: CaseText, line: int) -> tuple[Book, list
     """Return the book and the charges of a case. Raises Refused where they cannot be read."""
     tables = {
         name: [(line, row) for row in _spread(getattr(case.given, name))]
-        for name in ("parties", "links", "labels", "figures")
+        for name in ("parties", "links", "labels", "figures", "rates")
     }
     book, problems = book_from(tables, file.source)
     charges: list[dict[str, Any]] = []
@@ -405,12 +407,13 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
             raise Unreadable("case-no-column", column=column)
     if not costs or "customer" not in row:
         raise Unreadable("case-no-cost")
+    currency = read_currency(row.get("currency", file.text.currency))
     default = costs.get("BilledCost", next(iter(costs.values())))
     for day, month in days:
         yield {
             "InvoiceIssuerName": ISSUER,
             "BillingAccountId": row.get("account", row["customer"]),
-            "BillingCurrency": file.text.currency,
+            "BillingCurrency": currency,
             "ChargePeriodStart": _noon(day, file.text.timezone),
             "BillingPeriodStart": datetime.combine(month, time()),
             **{column: costs.get(column, default) for column in BASES.values()},

@@ -18,12 +18,13 @@ from fenrun.store.facts import Store
 
 _DIFFERING = """
 WITH earned AS (
-  SELECT payee, role,
+  SELECT payee, role, currency,
          coalesce(sum(earned) FILTER (WHERE plan_id = 'one'), 0) AS one,
          coalesce(sum(earned) FILTER (WHERE plan_id = 'other'), 0) AS other
-  FROM statements GROUP BY payee, role)
-SELECT payee, role, one, other FROM earned WHERE one <> other
-ORDER BY other - one, payee, role"""
+  FROM statements JOIN {currencies} USING (plan_id)
+  GROUP BY payee, role, currency)
+SELECT payee, role, currency, one, other FROM earned WHERE one <> other
+ORDER BY currency, other - one, payee, role"""
 
 
 def settle_plans(
@@ -66,8 +67,8 @@ def as_other(plan: Plan, plan_id: str, **terms: Any) -> Plan:
 def compare_plans(store: Store, plans: tuple[Plan, Plan], period: Period) -> list[dict[str, Any]]:
     """Find the payees whose pay differs between two plans. Raises Refused.
 
-    Grain: payee, role; `one` and `other` are what each plan earns in the period, as if each had
-    been in force all along.
+    Grain: payee, role, currency; `one` and `other` are what each plan earns in the period, as if
+    each had been in force all along: in another currency the one or the other is nothing.
     """
     terms = [plan.terms[0] for plan in plans]
     start = min(term.valid_from for term in terms)
@@ -80,5 +81,6 @@ def compare_plans(store: Store, plans: tuple[Plan, Plan], period: Period) -> lis
         as_other(plan, key, **always) for plan, key in zip(plans, ("one", "other"), strict=True)
     ]
     found: list[dict[str, Any]]
-    found = settle_plans(store, beside, period).engine.query(_DIFFERING).to_pylist()
+    run = settle_plans(store, beside, period)
+    found = run.engine.rows(_DIFFERING.format(currencies=run.plan_currencies))
     return found

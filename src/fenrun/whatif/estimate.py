@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,13 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.rows import COSTS, ESSENTIAL
 from fenrun.engine.codes import month_number
+from fenrun.plan.rows import settled_together
 from fenrun.settle.detail import detail_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.standing import Standing
 from fenrun.statement.rows import Statement, statements_of
-from fenrun.statement.run import Run
-from fenrun.store.facts import Store
+from fenrun.statement.run import Run, by_currency
+from fenrun.store.facts import Import, Store
 
 _CREDITED = """
 FROM coded_charges AS t
@@ -70,9 +71,8 @@ class Estimator:
     def __init__(self, standing: Standing):
         self.standing, self.run = standing, standing.run
         self.period, self.known = standing.period, standing.known
-        self._folder = tempfile.TemporaryDirectory(prefix="fenrun-estimate-")
-        self._count = 0
         self._sold_by = lru_cache(maxsize=64)(self._find_sold)
+        self._before = lru_cache(maxsize=64)(partial(_statement, self.run))
 
     def services(self, payee: str) -> list[str]:
         """Return the services that the payee is credited for in the period, most billed first."""
@@ -83,18 +83,19 @@ class Estimator:
         services: dict[str, None] = {}
         largest: list[dict[str, Any]] = []
         engine = self.run.engine
-        with detail_of(self.run, [payee]) as detail:
-            columns = engine.columns("near_charges")
-            named = {
-                name: f"s.{column}" if column in columns else "CAST(NULL AS VARCHAR)"
-                for name, column in (("service", "ServiceName"), ("category", "ChargeCategory"))
-            }
-            asked = {"same": detail.same_group, **named}
-            for plan in self.run.plans:
-                detail.load_credits(plan.id, [payee])
-                found = engine.query(_SERVICES.format(**asked), months)
-                services |= dict.fromkeys(found["service"].to_pylist())
-                largest += engine.query(_LARGEST.format(**asked), months).to_pylist()
+        for group in settled_together(self.run.plans):
+            with detail_of(self.run, [payee], group) as detail:
+                columns = engine.columns("near_charges")
+                named = {
+                    name: f"s.{column}" if column in columns else "CAST(NULL AS VARCHAR)"
+                    for name, column in (("service", "ServiceName"), ("category", "ChargeCategory"))
+                }
+                asked = {"same": detail.same_group, **named}
+                for plan in group:
+                    detail.load_credits(plan.id, [payee])
+                    found = engine.query(_SERVICES.format(**asked), months)
+                    services |= dict.fromkeys(found["service"].to_pylist())
+                    largest += engine.rows(_LARGEST.format(**asked), months)
         return _Sold(list(services), largest)
 
     def sell(self, payee: str, amount: Decimal, service: str | None = None) -> dict[str, Any]:
@@ -105,13 +106,15 @@ class Estimator:
         title, period, before, after, reason, band. Raises Refused where the payee is credited for
         no customer of its own.
         """
-        before = _statement(self.run, payee)
+        before = self._before(payee)
         like = self._largest_charge(payee, service)
         if not like or not before:
             values = {"payee": payee, "period": self.period.key, "service": service or "-"}
             raise Refused([Problem("estimate-nothing", Place(payee), values)])
-        change = self.standing.with_more(charges=[self._charge(like, amount)])
-        after = _statement(change.run, payee) if change.concerns(payee) else before
+        with tempfile.TemporaryDirectory(prefix="fenrun-estimate-") as scratch:
+            charge = self._charge(like, amount, Path(scratch))
+            change = self.standing.with_more(charges=[charge])
+            after = _statement(change.run, payee) if change.concerns(payee) else before
         after = after or before
         return {
             "payee": payee,
@@ -119,10 +122,8 @@ class Estimator:
             "amount": plain(amount),
             "service": like["service"],
             "account": like["BillingAccountId"],
-            "before": plain(before.earned),
-            "after": plain(after.earned),
-            "more": plain(after.earned - before.earned),
-            "lines": _lines(before, after),
+            "charged_in": like["BillingCurrency"],
+            **_earned(before, after),
         }
 
     def _largest_charge(self, payee: str, service: str | None) -> dict[str, Any] | None:
@@ -135,14 +136,16 @@ class Estimator:
         found.sort(key=lambda row: (-row["BilledCost"], row["import_id"], row["row_no"]))
         return found[0] if found else None
 
-    def _charge(self, like: dict[str, Any], amount: Decimal) -> Any:
-        """Import one charge like another, of another amount, without its order and resource."""
-        self._count += 1
+    def _charge(self, like: dict[str, Any], amount: Decimal, folder: Path) -> Import:
+        """Import one charge like another, of another amount, without its order and resource.
+
+        It is kept in a folder.
+        """
         row = {k: like[k] for k in (*ESSENTIAL, *_KEPT) if like.get(k) is not None}
         row |= dict.fromkeys(COSTS, amount)
         row["ChargeCategory"] = "Usage"
-        folder = Path(self._folder.name)
-        path, store = folder / f"estimate-{self._count}.parquet", Store(folder / "store")
+        path = folder / "estimate.parquet"
+        store = Store(folder / "store", is_scratch=True)
         pq.write_table(pa.Table.from_pylist([row]), path)
         done = import_file(store, path, self.known)
         return next(i for i in store.imports("charges") if i.id == done.id)
@@ -152,9 +155,30 @@ def _statement(run: Run, payee: str) -> Statement | None:
     return statements_of(run, payee).get(payee)
 
 
-def _lines(before: Statement, after: Statement) -> list[dict[str, Any]]:
+def _earned(before: Statement, after: Statement) -> dict[str, Any]:
+    """Return what is earned before and after, currency by currency: first those that change."""
+    nothing = Decimal(0)
+    was = {section.currency: section for section in before.sections}
+    now = {section.currency: section for section in after.sections}
+
+    def earned(sections: dict[str, Statement], currency: str) -> Decimal:
+        return sections[currency].earned if currency in sections else nothing
+
+    def says(currency: str) -> dict[str, Any]:
+        one, other = earned(was, currency), earned(now, currency)
+        lines = _lines(was.get(currency), now[currency]) if currency in now else []
+        sums = {"before": plain(one), "after": plain(other), "more": plain(other - one)}
+        return {**sums, "lines": lines}
+
+    def is_same(currency: str) -> bool:
+        return earned(was, currency) == earned(now, currency)
+
+    return by_currency(sorted(was.keys() | now.keys(), key=lambda c: (is_same(c), c)), says)
+
+
+def _lines(before: Statement | None, after: Statement) -> list[dict[str, Any]]:
     """The lines of a statement after the additional sales, each with its amount before."""
-    earned_before = {line.line_id: line.earned for line in before.lines}
+    earned_before = {line.line_id: line.earned for line in before.lines} if before else {}
     return [
         {
             "line": line.line_id,

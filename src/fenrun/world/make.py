@@ -1,4 +1,4 @@
-"""A world on disk: `charges/`, `book/`, `plan.yaml` and `world.json`.
+"""A world on disk: `charges/`, `book/`, `terms/`, `plan.yaml` and `world.json`.
 
 `world.json` says from when each file is known.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from fenrun.world.charges import write_late, write_month
 from fenrun.world.people import YEAR, Size, people, write_book, write_changes
+from fenrun.world.terms import write_terms
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,12 @@ def make_world(
     seed: int,
     progress: Callable[[int], None] = lambda n: None,
     late: bool = False,
+    terms: bool = False,
 ) -> World:
     """Write a world of about `rows` charges. The same seed and size give the same bytes.
 
-    `late` adds what becomes known of June in August: late charges, corrections, other links,
-    registered orders.
+    `terms` adds what was agreed, and a policy. `late` adds what becomes known of June in August:
+    late charges, corrections, other links, registered orders.
     """
     size = Size.of(rows)
     world = people(size, seed)
@@ -57,6 +59,8 @@ def make_world(
             (write_late(folder / "charges", world, seed), date(YEAR, 8, 12)),
             (write_changes(folder / "book", world), date(YEAR, 8, 20)),
         ]
+    if terms:
+        files += write_terms(folder / "terms", world)
     said = {
         "note": "Invented by fenrun world: no real party.",
         "seed": seed,

@@ -131,7 +131,7 @@ def _readings(plan: Plan, source: str) -> Iterator[Problem]:
                         "%"
                         if ratio
                         else plan.terms[0].currency
-                        if component.counts == "amount"
+                        if component.counts == "amount" and reads_by != "rank"
                         else "1"
                     )
                     values = {

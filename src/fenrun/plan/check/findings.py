@@ -112,7 +112,9 @@ def _transferred(
 def _of_pay(plan: Plan) -> list[Proof]:
     """Return that terms of payment are not examined, where they depend on how much is due."""
     floors = any(form.floor is not None for form in plan.forms)
-    if not floors and not any(p.draw or p.minimum or p.freeze_rule for p in plan.pay):
+    terms = plan.pay_terms
+    draws = any(one.draw or one.minimum for one in terms)
+    if not floors and not draws and not any(pay.freeze_rule for pay in plan.pay):
         return []
     why, start = Message("unexamined-pay"), plan.terms[0].valid_from
     return [

@@ -20,7 +20,7 @@ from fenrun.plan.vocabulary import COMPARED_READINGS, OTHERS_READINGS, RATIO_REA
 
 QUESTIONS = ("split", "merge", "timing")
 """What is asked of the amounts of a component."""
-_CHARGED_DATES = ("first purchase", "customer since")
+_CHARGED_DATES = ("first purchase", "customer since", '"quiet"')
 """Dates that charges make: business that is divided has others."""
 
 
@@ -47,9 +47,13 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
     subjects |= {g.subject for g in plan.gates if g.component == c.rule_id}
     if c.compare == "last year of its customers" and subjects & {"increment", "growth"}:
         yield QUESTIONS, _why("customers-year")
+    if c.counted_label:
+        yield QUESTIONS, _why("counted-with", label=c.counted_label)
     if c.counts != "amount":
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
+        if c.counts_months or c.less_refunded:
+            yield QUESTIONS, _why("counts-months")
         yield ("timing",), _why("counts")
     if c.plus:
         yield QUESTIONS, _why("plus")
@@ -63,6 +67,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         yield QUESTIONS, _why("to-date-bound")
     if c.clawback_rule:
         yield ("timing",), _why("clawback", name=c.clawback_rule)
+    if plan.converts and c.counts == "amount":
+        yield ("timing",), _why("converted", currencies=", ".join(plan.converts))
     yield from _of_rules(plan, c)
 
 
@@ -72,11 +78,17 @@ def depends_on_others(plan: Plan, c: Component) -> Message | None:
         is_bounded = group.cap is not None or group.cap_rate is not None
         if group.rule_id == c.group_id and (group.kind == "max" or is_bounded):
             return _why("group", name=group.rule_id)
+    if c.window_all:
+        return _why("all-channels")
+    if any(weight.component == c.rule_id for weight in plan.weights):
+        return _why("weights")
     if any(less.component == c.rule_id for less in plan.less):
         return _why("less")
     gates = [g for g in plan.gates if g.component == c.rule_id]
     read = [(c.reads_by, c.by_name), (c.times_by, c.times_name)]
     for subject, name in [*read, *((gate.subject, gate.name) for gate in gates)]:
+        if subject == "rank":
+            return _why("rank")
         if subject in OTHERS_READINGS:
             return _why("other", name=name)
     if any(gate.subject == "earned" for gate in gates):
@@ -87,13 +99,15 @@ def depends_on_others(plan: Plan, c: Component) -> Message | None:
 def _of_rules(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]]:
     """Yield what conditions read that is not equal of business divided, merged or moved."""
     read = {rule: list(_read(plan, rule)) for rule in rules_of(plan, c)}
+    if any(what == "date" for what, _ in _read(plan, c.payee_rule)):
+        yield ("timing",), _why("date", name=c.payee_rule)
     unit = {"payee": ("payee", "party"), "customer": ("label", "customer")}
     own = unit.get(c.each, ("column", c.each))
     for rule, names in read.items():
         for what, name in names:
             if what == "number" and _is_of_size(name):
                 yield QUESTIONS, _why("size", name=rule)
-            elif what in ("date", "link date"):
+            elif what in ("date", "link date", "charge date"):
                 if any(charged in name for charged in _CHARGED_DATES):
                     yield QUESTIONS, _why("charged-date", name=rule)
                 yield ("timing",), _why("date", name=rule)

@@ -18,7 +18,7 @@ from typing import Any
 import z3
 
 from fenrun.plan.check.effort import Effort
-from fenrun.plan.conditions import Tree, reads, walk
+from fenrun.plan.conditions import DATED, Tree, labels_of_dates, reads, walk
 from fenrun.plan.vocabulary import BASES
 
 _MISSING, _OTHER = 0, -1
@@ -86,6 +86,8 @@ class World:
                 self._given(other),
                 self._size(one) < self._size(other) * z3.RealVal(tree[2]),
             )
+        if kind == "quiet":
+            return z3.Bool(json.dumps(tree))
         return self._dates(tree)
 
     def _text(self, name: str) -> Any:
@@ -111,7 +113,7 @@ class World:
             [
                 z3.Bool(f"{n} is known")
                 for n in (tree[1], tree[-1])
-                if n in ("first purchase", "customer since")
+                if n not in ("day", "association") and not n[0].isdigit()
             ]
             or [z3.BoolVal(True)]
         )
@@ -140,7 +142,8 @@ class World:
             z3.Int("first purchase") >= z3.Int("association"),
             z3.Int("customer since") <= z3.Int("day"),
         ]
-        return z3.Int(name)
+        known = ("day", "association", "first purchase", "customer since")
+        return z3.Int(name if name in known else f"date of {name}")
 
     def possible(self, effort: Effort, *formulas: Any) -> bool:
         """Return whether the formulas can hold together; true also where nobody knows."""
@@ -172,6 +175,17 @@ def together(one: str | None, other: str | None, effort: Effort | None = None) -
     world = World(c for c in (one, other) if c)
     formulas = [world.formula(json.loads(c)) for c in (one, other) if c]
     return world.possible(effort or Effort(), *formulas)
+
+
+def labels_dated(trees: Iterable[str]) -> set[str]:
+    """Return the labels, perhaps with a prefix, whose first days conditions read."""
+    return {
+        name
+        for tree in trees
+        for node in walk(json.loads(tree))
+        if node[0] in DATED
+        for name in labels_of_dates(node)
+    }
 
 
 def labels_read(trees: Iterable[str]) -> set[str]:

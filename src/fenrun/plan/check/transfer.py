@@ -16,8 +16,8 @@ import z3
 from fenrun.base.words import Message
 from fenrun.plan.check.effort import Effort
 from fenrun.plan.check.limits import depends_on_others, mates_of, rules_of
-from fenrun.plan.check.logic import World, labels_read
-from fenrun.plan.conditions import Tree
+from fenrun.plan.check.logic import World, labels_dated, labels_read
+from fenrun.plan.conditions import DATED, Tree, labels_of_dates
 from fenrun.plan.rows import Column, Component, Plan
 
 _SCOPE = " scope"
@@ -42,6 +42,8 @@ def transfers(plan: Plan, component: Component, effort: Effort | None = None) ->
         return
     deciding = _Deciding(plan, component, effort or Effort())
     answers = [deciding.answer(name) for name in sorted(labels_read(deciding.trees))]
+    dated = labels_dated(deciding.trees)
+    answers += [Transfer(n, None, why=Message("unexamined-label-day")) for n in sorted(dated)]
     if not any(answer.proven is False for answer in answers):
         why = depends_on_others(plan, component) or _unseen(plan)
         if why:
@@ -171,4 +173,7 @@ def _renamed(tree: Tree) -> Tree:
         return [tree[0], [_renamed(part) for part in tree[1]]]
     if tree[0] == "not":
         return ["not", _renamed(tree[1])]
+    if tree[0] in DATED:
+        own = {name: f"payee.{name}" for name in ("day", *labels_of_dates(tree))}
+        return [own.get(part, part) for part in tree]
     return [tree[0], f"payee.{tree[1]}", *tree[2:]]

@@ -25,6 +25,7 @@ from fenrun.portal.access import reader
 from fenrun.portal.models import CUSTOMER, EVERYBODY, PARTNER, REP
 
 _PAYEE = (PARTNER, REP)
+NAMED = ("an account that is named",)
 SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_period": {"key": None},
     "portal_grant": {"user_id": ()},
@@ -33,14 +34,19 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_request": {"customer": (CUSTOMER,), "party": (PARTNER,)},
     "portal_dispute": {"party": (*_PAYEE, CUSTOMER)},
     "portal_disputeentry": {"party": (*_PAYEE, CUSTOMER)},
+    "portal_notice": {"reader": NAMED},
+    "portal_signuplink": {"party": (PARTNER,)},
+    "portal_quote": {"party": _PAYEE, "readers": NAMED},
     "portal_approval": {"asked_by": ()},
+    "portal_deliverydecision": {"asked_by": ()},
     "portal_event": {"actor": ()},
 }
 """By table, the columns that name a party whom a row concerns, each with the roles in which a
 grant for that party shows the row.
 
 `()`: only those who see everything see the row, and of a grant the one who has it. `None`:
-everybody who has signed in. Those who see everything see all rows.
+everybody who has signed in. `NAMED`: the accounts whose names stand in the column, with blanks
+around each. Those who see everything see all rows.
 """
 INSIDE = frozenset(
     {
@@ -52,6 +58,8 @@ INSIDE = frozenset(
         "portal_spent",
         "portal_failedsignin",
         "portal_importjob",
+        "portal_logname",
+        "portal_mailaddress",
     }
 )
 """Tables that nobody is shown: commands alone read them, by `default`."""
@@ -123,8 +131,8 @@ def _set_asker(user: int | None) -> None:
             )
 
 
-def _predicate(table: str, grants: str, sees_all: str) -> str:
-    """Return the condition on the rows of a table that the asker may see."""
+def _predicate(table: str, grants: str, sees_all: str, name: str) -> str:
+    """Return the condition on the rows of a table that the asker, of that name, may see."""
     if table == "portal_grant":
         return f"user_id = asker() OR {sees_all}"
     shown = []
@@ -133,6 +141,9 @@ def _predicate(table: str, grants: str, sees_all: str) -> str:
             # SQLite counts rows on a view's behalf only where the view reads a column of text.
             condition = "asker() IS NOT NULL" if roles is None else sees_all
             return f"{column} > '' AND {condition}"
+        if roles is NAMED:
+            shown.append(f"replace({column}, ' ' || {name} || ' ', '') <> {column}")
+            continue
         shown.append(
             f"{column} IN (SELECT party FROM {grants}"
             f" WHERE user_id = asker() AND {_IN_FORCE}"
@@ -158,6 +169,11 @@ _ASKER_FUNCTION = """
 CREATE OR REPLACE FUNCTION asker() RETURNS bigint
 LANGUAGE sql STABLE
 AS $$ SELECT nullif(current_setting('fenrun.asker', true), '')::bigint $$
+"""
+_NAME_FUNCTION = """
+CREATE OR REPLACE FUNCTION asker_name() RETURNS text
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+AS $$ SELECT username FROM auth_user WHERE id = asker() AND is_active $$
 """
 _SEES_ALL_FUNCTION = f"""
 CREATE OR REPLACE FUNCTION asker_sees_all() RETURNS boolean
@@ -185,12 +201,17 @@ def install() -> None:
         cursor.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}")
         cursor.execute(_ASKER_FUNCTION)
         cursor.execute(_SEES_ALL_FUNCTION)
+        cursor.execute(_NAME_FUNCTION)
         for table in SEEN_BY:
-            seen = _predicate(table, "portal_grant", "(SELECT asker_sees_all())")
+            who = ("(SELECT asker_sees_all())", "(SELECT asker_name())")
+            seen = _predicate(table, "portal_grant", *who)
             cursor.execute(f"GRANT SELECT ON {table} TO {role}")
             cursor.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             cursor.execute(f"DROP POLICY IF EXISTS seen ON {table}")
             cursor.execute(f"CREATE POLICY seen ON {table} FOR SELECT TO {role} USING ({seen})")
+
+
+_NAME = "(SELECT username FROM main.auth_user WHERE id = asker() AND is_active)"
 
 
 def _shadow(connection: Any, **_: Any) -> None:
@@ -207,7 +228,7 @@ def _shadow(connection: Any, **_: Any) -> None:
     raw.create_function("asker", 0, lambda: getattr(_thread, "user", None), deterministic=True)
     for table in SEEN_BY:
         if raw.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
-            seen = _predicate(table, "main.portal_grant", _sees_all("main.portal_grant"))
+            seen = _predicate(table, "main.portal_grant", _sees_all("main.portal_grant"), _NAME)
             raw.execute(
                 f"CREATE TEMP VIEW {inner}{table} AS SELECT * FROM main.{table} WHERE {seen}"
             )

@@ -22,6 +22,7 @@ from fenrun.portal.models import (
     EVERYBODY,
     OPERATIONS,
     PARTNER,
+    REP,
     Crediting,
     Grant,
     Request,
@@ -111,10 +112,10 @@ def owns(request: HttpRequest, party: str, period: str, line: str = "") -> bool:
     """
     if not any(g.party == party and g.role not in EVERYBODY for g in grants_of(request)):
         return False
-    statement = Statement.objects.filter(payee=party, period_id=period).first()
-    if not statement:
+    statements = list(Statement.objects.filter(payee=party, period_id=period))
+    if not statements:
         return not line and Crediting.objects.filter(customer=party, period_id=period).exists()
-    return not line or line in statement.line_ids()
+    return not line or any(line in statement.line_ids() for statement in statements)
 
 
 def may_ask(request: HttpRequest, kind: str, party: str) -> bool:
@@ -124,6 +125,19 @@ def may_ask(request: HttpRequest, kind: str, party: str) -> bool:
     """
     own_order = kind == "registration" and party in parties_of(request, PARTNER)
     return is_operations(request) or own_order
+
+
+def may_quote(request: HttpRequest, party: str) -> bool:
+    """Return whether the asker may ask for something out of the ordinary on a party's behalf.
+
+    Partners and reps on their own, operations on nobody's: it is the vendor's.
+    """
+    return party in parties_of(request, PARTNER, REP) if party else is_operations(request)
+
+
+def is_of_vendor(request: HttpRequest) -> bool:
+    """Return whether the asker is of the vendor: sees everything, or sells for it."""
+    return sees_everything(request) or REP in roles_of(request)
 
 
 def may_decide(request: HttpRequest, found: Request, state: str) -> bool:

@@ -40,6 +40,7 @@ class Moved(Schema):
     """A payee whose pay would differ."""
 
     payee: str
+    currency: str
     before: str
     after: str
     more: str

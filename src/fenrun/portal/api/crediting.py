@@ -19,6 +19,7 @@ class CreditingOut(Schema):
 
     period: str = Field(alias="period_id")
     customer: str
+    currency: str
     role: str
     party: str
     name: str

@@ -13,6 +13,7 @@ from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import ERRORS, only_who_see_everything
 from fenrun.portal.commands.verifying import broken
 from fenrun.portal.language import lang
+from fenrun.portal.request_queue import outside_queue
 
 router = Router()
 _COLUMNS = ("seq", "at", "actor", "act", "kind", "subject", "reason", "previous", "hash")
@@ -49,10 +50,17 @@ def keys(request: HttpRequest) -> Any:
 
 @router.get("/log", response={200: list[dict[str, Any]], **ERRORS}, summary="The log of all events")
 def log(request: HttpRequest) -> Any:
-    """Return the log as `fenrun audit show --json` prints it; for operations and auditors."""
+    """Return the log as `fenrun audit show --json` prints it; for operations and auditors.
+
+    Its codes are those names that the portal knows.
+    """
     only_who_see_everything(request)
-    events = store_of(request).log.events()
-    return [{column: getattr(event, column) for column in _COLUMNS} for event in events]
+    store = store_of(request)
+    with outside_queue():
+        found = store.log.events()
+    events = [{name: getattr(event, name) for name in _COLUMNS} for event in found]
+    named = {name: store.names for name in ("actor", "reason")}
+    return [event | {name: of(event[name]) for name, of in named.items()} for event in events]
 
 
 @router.get(

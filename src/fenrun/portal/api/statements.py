@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Router, Schema
 
 from fenrun.portal.access.permissions import store_of
@@ -18,11 +17,12 @@ _ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 
 
 class StatementHead(Schema):
-    """A statement without its lines."""
+    """A statement without its lines, in one of the payee's currencies."""
 
     period: str = Field(alias="period_id")
     payee: str
     name: str
+    currency: str
     role: str
     credited: str
     earned: str
@@ -36,8 +36,7 @@ class StatementPage(Paged):
 
 
 def _find(period: str, payee: str) -> Statement:
-    found = Statement.objects.select_related("period")
-    return get_object_or_404(found, period_id=clean(period), payee=clean(payee))
+    return commands.find(clean(period), clean(payee))
 
 
 @router.get("/statements", response={200: StatementPage, **ERRORS}, summary="Statements")
@@ -59,9 +58,10 @@ def statement(request: HttpRequest, period: str, payee: str) -> Any:
 
     Under `attained` how far each line has come in its table; under `under_way` how far the
     quarters and years that go on, to date; under `elsewhere` what of its customers' spend is
-    credited to others (how much and since when, never to whom).
+    credited to others (how much and since when, never to whom). What the payee has in other
+    currencies stands under `other_currencies`, each like this.
     """
-    return commands.as_json(_find(period, payee))
+    return commands.with_others(_find(period, payee))
 
 
 @router.get(

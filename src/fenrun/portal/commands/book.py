@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
@@ -15,12 +14,12 @@ from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
 from fenrun.book.write import ended_link
-from fenrun.portal.commands.standing import standing_of
+from fenrun.portal.commands.questions import ask_what_if
 from fenrun.portal.models import Period
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
-from fenrun.settle.standing import earned_by_payee
 from fenrun.store.facts import Store
+from fenrun.whatif.open_period import EarnedWith, earned_with
 
 ROLE = "partner"
 """The role that requests and moves are about."""
@@ -66,7 +65,8 @@ def preview_move(
 ) -> list[dict[str, Any]]:
     """Return whose pay in a period differs if a customer is a partner's from a day on.
 
-    Settled by the same steps; nothing is kept. Rows: payee, before, after, more (exact text).
+    Settled by the same steps; nothing is kept. Rows: payee, currency, before, after, more (exact
+    text).
     Raises Refused for links that the book cannot hold.
     """
     known = period.known.replace(tzinfo=None)
@@ -76,26 +76,20 @@ def preview_move(
     if problems:
         raise Refused(problems)
     moved = ("what-if", known + timedelta(seconds=1), {"links": from_rows(Link, book.links)})
-    with standing_of(period) as standing:
-        change = standing.with_more(book=[moved])
-        before = earned_by_payee(standing.run)
-        concerned = {payee: e for payee, e in before.items() if change.concerns(payee)}
-        return _differences(concerned, change.earned())
+    return _differences(ask_what_if(period, earned_with, [moved]))
 
 
-def _differences(before: dict[str, Decimal], after: dict[str, Decimal]) -> list[dict[str, Any]]:
-    """Return the payees whose amounts differ, who loses most first."""
-    more = {
-        payee: after.get(payee, Decimal(0)) - before.get(payee, Decimal(0))
-        for payee in before.keys() | after.keys()
-    }
-    changed = sorted((difference, payee) for payee, difference in more.items() if difference)
+def _differences(earned: EarnedWith) -> list[dict[str, Any]]:
+    """Return the payees whose amounts differ, who loses most of a currency first."""
+    more = {owner: after - before for owner, (before, after) in earned.items()}
+    changed = sorted((owner[1], less, owner) for owner, less in more.items() if less)
     return [
         {
-            "payee": payee,
-            "before": plain(before.get(payee, Decimal(0))),
-            "after": plain(after.get(payee, Decimal(0))),
+            "payee": owner[0],
+            "currency": currency,
+            "before": plain(earned[owner][0]),
+            "after": plain(earned[owner][1]),
             "more": plain(difference),
         }
-        for difference, payee in changed
+        for currency, difference, owner in changed
     ]

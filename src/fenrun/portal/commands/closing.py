@@ -11,7 +11,7 @@ from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.commands import publishing, requests, unsettled
-from fenrun.portal.events import enter_events, now, record_event
+from fenrun.portal.events import code_of, enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
 
@@ -70,7 +70,8 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     """
     asked = _asked_for(store, number, period)
     closed = parse_period(asked.period)
-    store.reason = f"{asked.reason} (asked by {asked.asked_by}, approved by {store.actor})"
+    asker, approver = code_of(asked.asked_by), code_of(store.actor)
+    store.reason = f"{asked.reason} (asked by {asker}, approved by {approver})"
     # Outside any transaction, which would keep others waiting; of two at once the store refuses
     # the second.
     with outside_queue():

@@ -17,7 +17,7 @@ from django.db.models import Max
 from fenrun.base.ids import short
 from fenrun.base.when import parse_period
 from fenrun.portal import models
-from fenrun.portal.commands import publishing, unsettled
+from fenrun.portal.commands import notices, publishing, unsettled
 from fenrun.portal.events import enter_events, workspace
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
@@ -38,6 +38,7 @@ def start() -> None:
             try:
                 enter_events(patience=_EVERY)
                 follower.follow()
+                notices.mail()
             except Exception:  # whatever it is, the next look may find better
                 _log.exception("following the log")
             close_old_connections()
@@ -59,7 +60,7 @@ class Follower:
         if now == self._looked_at:
             return []
         store = workspace("portal")
-        events = [event for event in store.log.events() if event.seq > self.seen]
+        events = store.log.events(after=self.seen)
         changed: list[str] = []
         for key in dict.fromkeys(key for event in events for key in _not_shown(store, event)):
             with unsettled.noted(key):

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -212,15 +212,21 @@ def enter_text(store: Store, name: str, text: str, reason: str) -> None:
     """Import a text as a file of that name, known from now on, with the reason in the log.
 
     The moment is written into the file, since a text that was known before would otherwise count
-    as known already. Of two texts in one second the later is known a second later. Raises Refused.
+    as known already. Raises Refused.
     """
     store.reason = reason
-    moment = events.now().replace(tzinfo=None)
-    last = store.last_knowledge_time()
-    if last and last >= moment:
-        moment = last + timedelta(seconds=1)
+    moment = next_moment(store)
     with tempfile.TemporaryDirectory(prefix="fenrun-enter-") as folder:
         path = Path(folder) / name
         body = _ENTERED.sub("", text).rstrip()
         path.write_text(f"{body}\n# entered {moment:%Y-%m-%d %H:%M:%S}\n", "utf-8")
         import_file(store, path, moment)
+
+
+def next_moment(store: Store) -> datetime:
+    """Return from when something is known (UTC) that is entered now.
+
+    Of two in one second the later is known a second later.
+    """
+    moment, last = events.now().replace(tzinfo=None), store.last_knowledge_time()
+    return last + timedelta(seconds=1) if last and last >= moment else moment

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from fenrun.base.money import plain
@@ -19,14 +15,15 @@ from fenrun.plan.rows import Plan
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
+from fenrun.portal.workers import Worker
 from fenrun.settle.facts import knowledge_time, plans_as_of
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import refuse_failing_cases, run_cases
 from fenrun.whatif.compare import compare_plans
 
 _FILE = "plan.yaml"
-_LONGEST = 60
-"""Seconds that the prover may take: it serves one plan at a time."""
+worker = Worker(longest=60)
+"""The process of the prover: it serves one thread, and lets nothing of it be freed by another."""
 
 
 @dataclass
@@ -42,22 +39,6 @@ class Checked:
     """The period of `payees`."""
     payees: list[dict[str, Any]] | None = None
     """Whose pay differs: payee, role, one (before), other (after), more; exact text."""
-
-
-@cache
-def _prover() -> ProcessPoolExecutor:
-    """Return the process of the checker.
-
-    Its prover serves one thread, and lets nothing of it be freed by another.
-    """
-    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
-
-
-def stop_checker() -> None:
-    """End the checker's process, if it was started."""
-    if _prover.cache_info().currsize:
-        _prover().shutdown(cancel_futures=True)
-        _prover.cache_clear()
 
 
 def current_plans(store: Store) -> dict[str, PlanFile]:
@@ -105,21 +86,11 @@ def _check(store: Store, text: str, period: str, checked: Checked) -> None:
 
 
 def _examined(plan: Plan) -> list[Problem]:
-    """Return what the prover finds. Raises Refused where it takes too long, or ended itself.
-
-    The next plan gets a new one then.
-    """
-    prover = _prover()
+    """Return what the prover finds. Raises Refused where it takes too long, or its process ends."""
     try:
-        found, _ = prover.submit(examine, plan, _FILE).result(_LONGEST)
-    except BrokenProcessPool as error:
-        _prover.cache_clear()
-        raise refused("plan-check-ended", Place(_FILE)) from error
+        found, _ = worker.do(examine, plan, _FILE)
     except TimeoutError as error:
-        _prover.cache_clear()
-        for process in list((prover._processes or {}).values()):
-            process.kill()
-        raise refused("plan-check-slow", Place(_FILE), seconds=_LONGEST) from error
+        raise refused("plan-check-slow", Place(_FILE), seconds=worker.longest) from error
     return list(found)
 
 
@@ -127,6 +98,7 @@ def _pay_of(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "payee": row["payee"],
         "role": row["role"],
+        "currency": row["currency"],
         "one": plain(row["one"]),
         "other": plain(row["other"]),
         "more": plain(row["other"] - row["one"]),

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from fenrun.base.ids import digest, short
 from fenrun.base.money import plain
 from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
+from fenrun.closing.shown import digest_of
 from fenrun.portal import models
 from fenrun.portal.commands import unsettled, webhooks
 from fenrun.portal.commands.book import book_of
@@ -24,8 +25,8 @@ from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
-from fenrun.statement.rows import Statement, clauses_of, statements_of, title_of
-from fenrun.statement.run import Difference, Run
+from fenrun.statement.rows import Owner, Statement, clauses_of, statements_of, title_of
+from fenrun.statement.run import Run
 from fenrun.statement.team import teams_of
 from fenrun.store.facts import Store
 from fenrun.whatif.period_to_date import settle_to_date
@@ -39,34 +40,39 @@ _OTHERS = "…"
 
 _CREDITING = """
 WITH direct AS (
-  SELECT plan_id, customer, role, payee AS party, via, link_id,
+  SELECT plan_id, currency, customer, role, payee AS party, via, link_id,
          sum(amount) AS amount, CAST(sum(charges) AS BIGINT) AS charges
   FROM credited
+  JOIN {currencies} USING (plan_id)
   WHERE kind = 'direct' AND customer IS NOT NULL
   GROUP BY ALL
 )
-SELECT c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via,
+SELECT c.currency, c.customer, c.role, c.party, coalesce(p.name, c.party) AS name, c.via,
        CASE WHEN l.of_kind IN ('order', 'resource') THEN l.subject ELSE '' END AS "order",
        max(c.amount) AS amount, max(c.charges) AS charges,
        l.valid_from AS since, l.valid_to AS until, coalesce(l.source, '') AS source,
-       max(l.link_id) AS link_id
+       coalesce(l.type, '') AS type, max(l.link_id) AS link_id
 FROM direct AS c
 LEFT JOIN parties AS p ON p.party = c.party
 LEFT JOIN links_as_of AS l ON l.link_id = c.link_id
-GROUP BY c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to, l.source
-ORDER BY c.customer, c.role, amount DESC, c.party
+GROUP BY c.currency, c.customer, c.role, c.party, p.name, c.via, "order", l.valid_from, l.valid_to,
+         l.source, l.type
+ORDER BY c.customer, c.currency, c.role, amount DESC, c.party
 """
 _CREDITED_TO_OTHERS = """
 WITH totals AS (
-  SELECT payee, customer, sum(amount) AS amount FROM held_spend GROUP BY payee, customer
+  SELECT payee, currency, customer, sum(amount) AS amount
+  FROM held_spend
+  GROUP BY payee, currency, customer
 )
-SELECT s.payee, s.customer, s.via, sum(s.amount) AS amount, max(t.amount) AS "of",
+SELECT s.payee, s.currency, s.customer, s.via, sum(s.amount) AS amount, max(t.amount) AS "of",
        CAST(sum(s.charges) AS BIGINT) AS charges, l.valid_from AS since, l.valid_to AS until
 FROM held_spend AS s
-JOIN totals AS t ON t.payee = s.payee AND t.customer = s.customer
+JOIN totals AS t
+  ON t.payee = s.payee AND t.currency = s.currency AND t.customer = s.customer
 LEFT JOIN links_as_of AS l ON l.link_id = s.link_id
 WHERE s.party <> s.payee
-GROUP BY s.payee, s.customer, s.via, l.valid_from, l.valid_to
+GROUP BY s.payee, s.currency, s.customer, s.via, l.valid_from, l.valid_to
 ORDER BY s.payee, amount DESC, s.customer
 """
 
@@ -154,7 +160,7 @@ def _head(settled: Settled, period: Period, state: int) -> models.Period:
         closed=run.closed,
         closed_at=_aware(run.closed_at),
         booked=digest_of(run.booked),
-        currency=run.plans[0].terms[0].currency,
+        currency=", ".join(run.currencies),
         state=state,
     )
 
@@ -170,22 +176,20 @@ def _load_links(store: Store, run: Run) -> None:
     run.engine.load("links_as_of", link_table(links))
 
 
-def _credited_to_others(run: Run) -> dict[str, Rows]:
-    """Return, by payee, what of its customers' spend is credited to others: never to whom."""
-    found: defaultdict[str, Rows] = defaultdict(list)
-    for row in run.engine.query(_CREDITED_TO_OTHERS).to_pylist():
-        payee = row.pop("payee")
+def _credited_to_others(run: Run) -> dict[Owner, Rows]:
+    """Return, by payee and currency, what of its customers' spend is credited to others.
+
+    Never to whom.
+    """
+    found: defaultdict[Owner, Rows] = defaultdict(list)
+    for row in run.engine.rows(_CREDITED_TO_OTHERS):
+        owner = (row.pop("payee"), row.pop("currency"))
         texts = _texts(row)
         for key in ("since", "until"):
             if texts[key] is not None:
                 texts[key] = str(texts[key])
-        found[payee].append(texts)
+        found[owner].append(texts)
     return found
-
-
-def digest_of(booked: Sequence[Difference]) -> str:
-    """Return a short name of the differences that a period books."""
-    return short(digest("posted", [repr(difference) for difference in booked]))
 
 
 def month_after(period: Period) -> Period:
@@ -202,9 +206,10 @@ def _compare_with_month_before(period: Period, statements: Sequence[models.State
     """Put what changed since the month before, by customer, into a month's statements."""
     shown = models.Statement.objects.using("default")
     last_month = f"{period.span.start - timedelta(days=1):%Y-%m}"
-    before = {s.payee: s for s in shown.filter(period_id=last_month).defer("body")}
+    earlier_ones = shown.filter(period_id=last_month).defer("body")
+    before = {(s.payee, s.currency): s for s in earlier_ones}
     for statement in statements:
-        earlier = before.get(statement.payee)
+        earlier = before.get((statement.payee, statement.currency))
         statement.body["before"] = _change_since(earlier, statement) if earlier else None
 
 
@@ -233,28 +238,35 @@ def _changes(before: Rows, after: Rows) -> list[tuple[str, str]]:
 
 
 def _statements(
-    store: Store, settled: Settled, to_others: Mapping[str, Rows]
+    store: Store, settled: Settled, to_others: Mapping[Owner, Rows]
 ) -> list[models.Statement]:
-    """Return the statements of a run, best earner first.
+    """Return the statements of a run, each in one currency; of each currency best earner first.
 
     Whoever earns nothing because all is credited to others has one too, that says so.
     """
-    run = settled.run
+    run, currency_of = settled.run, settled.run.currency_of
     attained = attainments(run)
     to_date = settle_to_date(store, run)
-    statements = statements_of(run)
-    statements |= _empty_statements(run, to_others.keys() - statements.keys())
+    sections = [section for whole in statements_of(run).values() for section in whole.sections]
+    statements = {(one.payee, one.currency): one for one in sections}
+    payees = {payee for payee, _ in statements}
+    going_on = {(one.payee, currency_of[one.plan_id]) for one in to_date.values()}
+    named = to_others.keys() | {owner for owner in going_on if owner[0] in payees}
+    statements |= _empty_statements(run, named - statements.keys())
     teams = teams_of(run, attained | to_date)
     rules = clauses_of(run)
-    to_date_by_payee: defaultdict[str, Rows] = defaultdict(list)
+    to_date_by_owner: defaultdict[Owner, Rows] = defaultdict(list)
     for line, attainment in sorted(to_date.items()):
         head = {
             "line": line,
             "title": title_of(rules, attainment.plan_id, attainment.component),
             "period": attainment.period,
         }
-        to_date_by_payee[attainment.payee].append(head | attainment.as_json())
-    ranked = sorted(statements.values(), key=lambda s: (-s.earned, -s.credited, s.payee))
+        owner = (attainment.payee, currency_of[attainment.plan_id])
+        to_date_by_owner[owner].append(head | attainment.as_json())
+    ranked = sorted(
+        statements.items(), key=lambda one: (one[0][1], -one[1].earned, -one[1].credited, one[0])
+    )
     return [
         _statement(
             statement,
@@ -264,43 +276,44 @@ def _statements(
                 for line in statement.lines
                 if line.line_id in attained
             },
-            under_way=to_date_by_payee.get(statement.payee, []),
-            elsewhere=to_others.get(statement.payee, []),
-            team=teams.get(statement.payee, []),
+            under_way=to_date_by_owner.get(owner, []),
+            elsewhere=to_others.get(owner, []),
+            team=teams.get(owner, []),
         )
-        for rank, statement in enumerate(ranked, 1)
+        for rank, (owner, statement) in enumerate(ranked, 1)
     ]
 
 
-def _empty_statements(run: Run, payees: Iterable[str]) -> dict[str, Statement]:
-    missing = sorted(payees)
+def _empty_statements(run: Run, owners: Iterable[Owner]) -> dict[Owner, Statement]:
+    missing = sorted(owners)
     if not missing:
         return {}
-    parties = run.engine.query("SELECT party, name FROM parties").to_pylist()
+    parties = run.engine.rows("SELECT party, name FROM parties")
     names = {row["party"]: row["name"] for row in parties}
     return {
-        payee: Statement(
+        (payee, currency): Statement(
             payee,
             names.get(payee) or payee,
             run.period,
             run.as_of,
-            run.plans[0].terms[0].currency,
+            currency,
             (),
             (),
             (),
             (),
             closed_at=run.closed_at,
         )
-        for payee in missing
+        for payee, currency in missing
     }
 
 
 def _statement(statement: Statement, rank: int, **more: Any) -> models.Statement:
     """Return a statement as it is shown; `more` are keys of its body besides its JSON."""
-    body = statement.as_json()
+    body = replace(statement, others=()).as_json()
     customers = body["customers"]
     return models.Statement(
         payee=statement.payee,
+        currency=statement.currency,
         name=statement.name,
         role=_roles_of(statement),
         rank=rank,
@@ -340,7 +353,7 @@ def _roles_of(statement: Statement) -> str:
 
 
 def _crediting(store: Store, run: Run) -> list[models.Crediting]:
-    rows = run.engine.query(_CREDITING).to_pylist()
+    rows = run.engine.rows(_CREDITING.format(currencies=run.plan_currencies))
     linked = [row for row in rows if row["link_id"] is not None]
     imports = store.imports("book", run.as_of.known)
     events = events_that_brought(store, imports, "links", linked, KEYS)

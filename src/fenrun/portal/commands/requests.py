@@ -5,7 +5,6 @@ What it consents to enters the book as any book file does.
 
 from __future__ import annotations
 
-import threading
 from contextlib import suppress
 from copy import copy
 from datetime import date, timedelta
@@ -15,6 +14,7 @@ import yaml
 from django.db import transaction
 
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import show_moment
 from fenrun.base.words import Message
 from fenrun.book.in_words import KnownBook
 from fenrun.charges.stored import load_charges
@@ -22,6 +22,8 @@ from fenrun.credit.owners import owners_of
 from fenrun.engine.duckdb import DuckDB
 from fenrun.portal import events, models
 from fenrun.portal.access import authority
+from fenrun.portal.alone import alone
+from fenrun.portal.commands import notices
 from fenrun.portal.commands.book import ROLE, book_of, handed_over
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.request_queue import outside_queue
@@ -34,7 +36,11 @@ _PORTAL = "portal"
 _EARLIEST = date(1990, 1, 1)
 _DAYS_AHEAD = 366
 """The days that may be asked for: from _EARLIEST on, and up to so many days ahead."""
-_taking_up = threading.Lock()
+_ASKED = "request-asked"
+"""The notice that somebody's consent is asked for."""
+SIGN_UP = "sign-up"
+ASKED = tuple(kind for kind in models.Request.KINDS if kind != SIGN_UP)
+"""The kinds of requests that are asked for; a sign-up comes of a partner's link alone."""
 
 
 def ask(
@@ -53,48 +59,77 @@ def ask(
     exists, or has an account, since a partner could find out by asking.
     """
     customer, party, order, issuer = (text.strip() for text in (customer, party, order, issuer))
-    problems = []
+    problems: list[Problem] = []
     if not _complete(kind, customer, party, order, issuer) or not _may_begin(since):
-        values = {"kind": kind, "known": ", ".join(models.Request.KINDS)}
+        values = {"kind": kind, "known": ", ".join(ASKED)}
         problems.append(Problem("request-wrong", Place(kind), values))
     if not reason.strip():
         problems.append(Problem("reason-missing", Place(kind)))
     if problems:
         raise Refused(problems)
-    asked_at = events.now()
-    days = silence(store)
+    return new_request(
+        store,
+        kind=kind,
+        customer=customer,
+        party=party,
+        order=order,
+        issuer=issuer,
+        since=since,
+        reason=reason.strip()[:1000],
+        asked_by=store.actor,
+        authority=authority.authority_named(store.actor),
+    )
+
+
+def new_request(store: Store, **columns: Any) -> models.Request:
+    """Note a request, and tell whom it concerns: who may answer, who holds the customer, who gets
+    it.
+    """
     with transaction.atomic(using=_DB):
         request = models.Request.objects.using(_DB).create(
-            kind=kind,
-            customer=customer,
-            party=party,
-            order=order,
-            issuer=issuer,
-            since=since,
-            reason=reason.strip()[:1000],
-            asked_by=store.actor,
-            asked_at=asked_at,
-            authority=authority.authority_named(store.actor),
-            silent_on=asked_at.date() + timedelta(days=days) if days else None,
-            state="waiting",
+            asked_at=events.now(), silence_days=silence(store), state="waiting", **columns
         )
         events.record_event(
             store.actor,
-            f"ask {kind}",
+            f"ask {request.kind}",
             str(request.pk),
-            customer=customer,
-            party=party,
-            order=order,
-            since=str(since),
+            customer=request.customer,
+            party=request.party,
+            order=request.order,
+            since=str(request.since),
         )
+    _tell_asked(request)
+    _tell_others(store, request, "request-others")
     return request
+
+
+def _tell_asked(request: models.Request) -> list[str]:
+    """Tell the accounts that may answer for the customer. Returns them."""
+    accounts = notices.accounts_of(models.CUSTOMER, request.customer)
+    notices.notify(accounts, _ASKED, str(request.pk), request.customer)
+    return accounts
+
+
+def _tell_others(store: Store, request: models.Request, kind: str) -> None:
+    """Tell who holds the customer or did up to today, who is to be credited, and operations."""
+    held = book_of(store).links_of("customer", request.customer)
+    on = events.now().date()
+    holders = {
+        link["party"]
+        for link in held
+        if link["role"] == ROLE and link["valid_from"] <= on <= link["valid_to"]
+    }
+    accounts = notices.accounts_of(models.PARTNER, *holders, request.party)
+    accounts += notices.accounts_of(models.OPERATIONS)
+    others = set(accounts) - {store.actor}
+    notices.notify(others, kind, str(request.pk), request.customer)
 
 
 def _complete(kind: str, customer: str, party: str, order: str, issuer: str) -> bool:
     """Return whether a request names all that its kind needs, and nothing else."""
     names_order = bool(order and issuer)
     return (
-        kind in models.Request.KINDS
+        kind in ASKED
         and bool(customer and party)
         and names_order == (kind == "registration")
         and (customer + party + order + issuer).isprintable()
@@ -105,26 +140,27 @@ def _may_begin(since: date) -> bool:
     return _EARLIEST <= since <= events.now().date() + timedelta(days=_DAYS_AHEAD)
 
 
-def _was_heard(request: models.Request) -> bool:
-    """Return whether somebody could answer for the customer since it was asked.
+def _count_silence(request: models.Request) -> bool:
+    """Let silence count from when a notice of a request was delivered to who may answer now.
 
-    Nobody else is taken to be silent.
+    Nobody else is taken to be silent. Returns whether anybody was told.
     """
-    grants = models.Grant.objects.using(_DB).filter(role=models.CUSTOMER, party=request.customer)
-    return grants.filter(holds_at__lte=request.asked_at, ended_at=None).exists()
+    told = notices.delivered(_ASKED, str(request.pk), _tell_asked(request))
+    if told and not request.silent_on:
+        request.silent_on = told.date() + timedelta(days=request.silence_days)
+        request.save(using=_DB, update_fields=["silent_on"])
+    return told is not None
 
 
 def as_shown(request: models.Request, to_partner: bool) -> models.Request:
     """Return a request as it is told, not to be saved.
 
     A partner is not told of a silence, or of an order that is somebody else's, before its own is
-    in the book: both would tell who is a customer, and whose an order is. To others a customer who
-    cannot be heard is never silent.
+    in the book: both would tell who is a customer, and whose an order is.
     """
     if not to_partner:
-        if request.state == "waiting" and request.silent_on and not _was_heard(request):
-            request.silent_on = None
         return request
+    request.silent_on = None
     if request.state in ("silent", "void") and not request.entered_at:
         request.state = "consented" if request.decided_by else "waiting"
         if not request.decided_by:
@@ -155,6 +191,8 @@ def decide(store: Store, seen: models.Request, state: str) -> models.Request:
         raise Refused([_over(seen, seen.state)])
     _decide(seen, state, store.actor, events.now().date())
     take_up(store)
+    if state != "withdrawn":
+        _tell_others(store, seen, "request-decided")
     return models.Request.objects.using(_DB).get(pk=seen.pk)
 
 
@@ -164,8 +202,10 @@ def settle_silence(store: Store) -> None:
     Not where nobody could be heard; and where who asked may no longer ask, it is void.
     """
     today = events.now().date()
-    waiting = models.Request.objects.using(_DB).filter(state="waiting", silent_on__lte=today)
-    for request in filter(_was_heard, waiting.order_by("id")):
+    waiting = models.Request.objects.using(_DB).filter(state="waiting", silence_days__gt=0)
+    for request in filter(_count_silence, waiting.order_by("id")):
+        if request.silent_on is None or request.silent_on > today:
+            continue
         asks_still = authority.is_unchanged(request.asked_by, request.authority)
         with suppress(Refused):  # decided meanwhile
             state = "silent" if asks_still else "void"
@@ -214,9 +254,10 @@ def take_up(store: Store) -> None:
     """Enter into the book what was consented to, each request for itself.
 
     An order is entered once its charges are there and all the consenting customer's. One of
-    somebody else's is void.
+    somebody else's is void. What is in the log already is not entered again, whoever entered it
+    and however that ended.
     """
-    with outside_queue(), _taking_up:
+    with outside_queue(), alone("taking-up"):
         consented = models.Request.objects.using(_DB).filter(
             state__in=models.Request.CONSENT, entered_at=None
         )
@@ -226,7 +267,9 @@ def take_up(store: Store) -> None:
         book, charges = book_of(store), DuckDB()
         load_charges(charges, "charges", verified(store.imports("charges")))
         for request in waiting:
-            if _ready(request, book, charges) and _enter(store, request, book):
+            if _is_logged(store, request):
+                _note_entered(request)
+            elif _ready(request, book, charges) and _enter(store, request, book):
                 book = book_of(store)
 
 
@@ -264,29 +307,54 @@ def _held(book: KnownBook, request: models.Request) -> bool:
 def _enter(store: Store, request: models.Request, book: KnownBook) -> bool:
     """Enter a request's links into the book.
 
-    What was asked, and by whose consent, is the file's name and the log's reason. A request that
-    the book refuses stays, and operations see why in the event log. Returns whether it entered.
+    What was asked, and by whose consent, is the file's name and, by their codes, the log's reason.
+    A request that the book refuses stays, and operations see why in the event log. Returns whether
+    it entered.
     """
     text = yaml.safe_dump({"links": _links(request, book)}, allow_unicode=True, sort_keys=False)
-    reason = f"{request.kind} asked by {request.asked_by}, {request.state}"
-    if request.decided_by:
-        reason += f" by {request.decided_by}"
     try:
-        enter_text(store, f"request-{request.pk}.yaml", text, reason)
+        enter_text(store, _file_of(request), text, _reason_of(request))
     except Refused as refused:
         codes = [problem.code for problem in refused.problems]
         events.record_event(_PORTAL, "not entered", str(request.pk), problems=codes)
         return False
+    _note_entered(request)
+    _tell_others(store, request, "request-entered")
+    return True
+
+
+def _is_logged(store: Store, request: models.Request) -> bool:
+    """Return whether a request's links are in the book already.
+
+    A database that was restored may give a number a second time: what is older is another's.
+    """
+    wanted = (_file_of(request), _reason_of(request))
+    decided = show_moment(request.decided_at.replace(tzinfo=None)) if request.decided_at else ""
+    later = (event for event in store.log.events("book") if event.at >= decided)
+    return any((event.facts()["source"], event.reason) == wanted for event in later)
+
+
+def _note_entered(request: models.Request) -> None:
     request.entered_at = events.now()
     request.save(using=_DB, update_fields=["entered_at"])
-    return True
+
+
+def _file_of(request: models.Request) -> str:
+    return f"request-{request.pk}.yaml"
+
+
+def _reason_of(request: models.Request) -> str:
+    reason = f"{request.kind} asked by {events.code_of(request.asked_by)}, {request.state}"
+    return f"{reason} by {events.code_of(request.decided_by)}" if request.decided_by else reason
 
 
 def _links(request: models.Request, book: KnownBook) -> list[dict[str, Any]]:
     """Return the links of a request: the new one and, but for an order, the ends of the present."""
     start = _start(request)
     if request.kind != "registration":
-        return handed_over(book, request.customer, request.party, start)
+        new, *ended = handed_over(book, request.customer, request.party, start)
+        typed = {"type": request.kind} if request.kind == SIGN_UP else {}
+        return [new | typed, *ended]
     return [
         {
             "of": "order",

@@ -6,30 +6,23 @@ Each is asked of a statement that the asker sees, so nobody is told of another's
 from __future__ import annotations
 
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
+from django.http import Http404
 
 from fenrun.base.money import parse_amount
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
-from fenrun.closing.close import settle_period
-from fenrun.portal.commands.publishing import digest_of
-from fenrun.portal.commands.standing import standing_of
-from fenrun.portal.models import Period, Statement
+from fenrun.closing.shown import explained as explain_line
+from fenrun.closing.shown import written as write_statement
+from fenrun.portal.commands.questions import ask_run, ask_what_if
+from fenrun.portal.models import Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
-from fenrun.settle.explain import explain
-from fenrun.statement.run import Run
 from fenrun.store.facts import Store
-from fenrun.whatif.estimate import Estimator
+from fenrun.whatif.open_period import estimate
 
 _LARGEST_SALE = Decimal(10) ** 12
 _LARGEST_CHARGES = 20
@@ -47,6 +40,23 @@ def as_json(statement: Statement) -> dict[str, Any]:
     return body | {"customers": statement.customers}
 
 
+def find(period: str, payee: str, currency: str = "") -> Statement:
+    """Return the statement of a payee in a currency, or in its first. Raises Http404."""
+    found = Statement.objects.select_related("period").filter(period_id=period, payee=payee)
+    wanted = found.filter(currency=currency) if currency else found.order_by("currency")
+    statement = wanted.first()
+    if statement is None:
+        raise Http404
+    return statement
+
+
+def with_others(statement: Statement) -> dict[str, Any]:
+    """Return a statement as JSON, with the payee's sections in other currencies."""
+    same = Statement.objects.filter(period_id=statement.period_id, payee=statement.payee)
+    others = [as_json(one) for one in same.exclude(pk=statement.pk).order_by("currency")]
+    return as_json(statement) | ({"other_currencies": others} if others else {})
+
+
 def signed_bundle(store: Store, statement: Statement) -> bytes:
     """Return the signed bundle of a closed statement, for `fenrun verify`.
 
@@ -62,14 +72,18 @@ def find_line(period: str, line: str) -> Statement | None:
     """Return the statement that has a line, if the asker sees it."""
     payee = line.rpartition("/")[2]
     statements = Statement.objects.select_related("period")
-    statement = statements.filter(period_id=period, payee=payee).first()
-    return statement if statement and line in statement.line_ids() else None
+    found = statements.filter(period_id=period, payee=payee)
+    return next((statement for statement in found if line in statement.line_ids()), None)
 
 
 def explained(statement: Statement, line: str) -> dict[str, Any]:
     """Return the explanation of a statement's line, as `fenrun explain --json` prints it."""
-    with run_of(statement.period) as run:
-        return explain(run, line, _LARGEST_CHARGES)
+    return ask_run(statement.period, explain_line, line, _LARGEST_CHARGES)
+
+
+def written(statement: Statement, form: str, lang: str) -> bytes:
+    """Return a statement in full, in one of the formats, in a language. Raises Refused."""
+    return ask_run(statement.period, write_statement, statement.payee, form, lang)
 
 
 def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]:
@@ -78,12 +92,7 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
     Raises Refused for what is no amount, or where nothing can be sold.
     """
     more = _sale(amount)
-    with standing_of(statement.period) as standing:
-        estimator = Estimator(standing)
-        return {
-            **estimator.sell(statement.payee, more, service or None),
-            "services": estimator.services(statement.payee),
-        }
+    return ask_what_if(statement.period, estimate, statement.payee, more, service)
 
 
 def _sale(text: str) -> Decimal:
@@ -94,23 +103,3 @@ def _sale(text: str) -> Decimal:
     if not 0 < amount < _LARGEST_SALE:
         raise Refused([Problem("estimate-amount", Place("amount"), {"amount": text})])
     return amount
-
-
-@lru_cache(maxsize=4)
-def _run(key: str, run: str, known: datetime, booked: str) -> tuple[Run, threading.Lock]:
-    found = settle_period(Store.open(settings.WORKSPACE), parse_period(key), upto=known)
-    if (found.run_id, digest_of(found.run.booked)) != (run, booked):
-        raise Refused([Problem("shown-changed", Place(key), {"run": run})])
-    return found.run, threading.Lock()
-
-
-@contextmanager
-def run_of(period: Period) -> Iterator[Run]:
-    """Give the run that a period stands on, to one thread at a time: an engine serves one.
-
-    Raises Refused where the workspace no longer gives what is shown.
-    """
-    with outside_queue():
-        run, lock = _run(period.key, period.run, period.known.replace(tzinfo=None), period.booked)
-        with lock:
-            yield run

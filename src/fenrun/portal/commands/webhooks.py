@@ -82,7 +82,7 @@ def notify_statements(period: str, closed: bool) -> None:
     for hook in _subscribed("statement"):
         with asking(hook.user_id):
             statements = models.Statement.objects.filter(period_id=period).order_by("payee")
-            payees = list(statements.values_list("payee", flat=True)[:_MOST_PAYEES])
+            payees = list(statements.values_list("payee", flat=True).distinct()[:_MOST_PAYEES])
         if payees:
             _enqueue(
                 hook, {"event": "statement", "period": period, "closed": closed, "payees": payees}

@@ -12,6 +12,7 @@ from fenrun.portal.commands.verifying import broken
 from fenrun.portal.events import events_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS
+from fenrun.portal.request_queue import outside_queue
 
 _SHOWN = 50
 
@@ -20,13 +21,15 @@ _SHOWN = 50
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the workspace's log, verified on request; of what was done in the portal, by whom."""
     store = store_of(request)
-    events = store.log.events()
+    with outside_queue():
+        events = store.log.events()
     problems = None
     if "verify" in request.GET:
         problems = [problem.as_json(lang()) for problem in broken(store)]
     page = Paginator(events[::-1], _SHOWN).get_page(request.GET.get("page"))
     shown = {
         "page": page,
+        "names": store.names,
         "of_portal": events_of([event.seq for event in page]),
         "head": events[-1].hash if events else "",
         "count": len(events),

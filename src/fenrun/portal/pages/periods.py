@@ -12,27 +12,28 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from fenrun.base.money import plain
+from fenrun.base.money import plain, sums_of
 from fenrun.base.problem import Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
 from fenrun.closing.keys import known_keys
+from fenrun.closing.shown import summary_of
 from fenrun.portal.access.authority import is_unchanged
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import closing, unsettled
 from fenrun.portal.commands.publishing import months_of
-from fenrun.portal.commands.statements import run_of
+from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Period, Statement
 from fenrun.portal.pages.charts import Link
-from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
 TOP = 13
 """Payees that are shown one by one: so many of the largest a vendor knows by name."""
 _PAYEES_OF_FLOW = 9
 _DIFFERENCES_SHOWN = 200
+_LEDGER = "FROM ledger"
 _FLOW = """
 SELECT c.role, c.via, coalesce(p.name, c.payee) AS name, sum(c.amount) AS amount
 FROM credited AS c
@@ -41,6 +42,8 @@ WHERE c.kind = 'direct' AND c.plan_id = (SELECT min(plan_id) FROM credited)
 GROUP BY ALL
 ORDER BY ALL
 """
+Amounts = list[tuple[str, Decimal]]
+"""Amounts, each with its currency."""
 Flows = list[tuple[str, list[Link]]]
 
 
@@ -48,14 +51,15 @@ Flows = list[tuple[str, list[Link]]]
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the months of the workspace, settled or not, with their totals."""
     shown = {period.key: period for period in Period.objects.all()}
-    earned: defaultdict[str, list[Decimal]] = defaultdict(list)
-    for key, amount in Statement.objects.values_list("period_id", "earned"):
-        earned[key].append(Decimal(amount))
+    earned: defaultdict[str, Amounts] = defaultdict(list)
+    names = ("period_id", "currency", "earned")
+    for key, currency, amount in Statement.objects.values_list(*names):
+        earned[key].append((currency, Decimal(amount)))
     rows: list[dict[str, Any]] = [
         {
             "key": month.key,
             "period": shown.get(month.key),
-            "earned": plain(_sum(earned[month.key])),
+            "earned": sums_of(earned[month.key]),
             "statements": len(earned[month.key]),
             "problems": _in_words(unsettled.problems_of(month.key)),
         }
@@ -64,11 +68,21 @@ def listed(request: HttpRequest) -> HttpResponse:
     page = {
         "rows": rows,
         "waiting": {a.period: a for a in _waiting()},
-        "trend": [(row["key"][2:], row["earned"]) for row in reversed(rows) if row["period"]],
+        "trends": _trends(row for row in reversed(rows) if row["period"]),
         "may_act": is_operations(request),
         "problems": _in_words(unsettled.problems_of(unsettled.ALL)),
     }
     return render(request, "periods.html", page)
+
+
+def _trends(rows: Iterable[dict[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+    """Return what is earned month by month, by currency."""
+    shown = list(rows)
+    nothing = Decimal(0)
+    return {
+        currency: [(row["key"][2:], plain(row["earned"].get(currency, nothing))) for row in shown]
+        for currency in sorted({currency for row in shown for currency in row["earned"]})
+    }
 
 
 def _in_words(problems: Iterable[Problem]) -> list[dict[str, Any]]:
@@ -85,7 +99,8 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
     approvals = Approval.objects.filter(period=period)
     page = {
         "period": shown,
-        **_totals_of(statements),
+        "currencies": _by_currency(statements),
+        "count": len(statements),
         **_of_run(shown),
         "earlier": _earlier(store_of(request), shown),
         "asked": next((a for a in _waiting() if a.period == period), None),
@@ -111,8 +126,16 @@ def _earlier(store: Store, shown: Period) -> str:
     return earliest_before(store, parse_period(shown.key), shown.known.replace(tzinfo=None))
 
 
+def _by_currency(statements: list[Statement]) -> dict[str, dict[str, Any]]:
+    """Return what a period's statements of each currency add up to."""
+    found: defaultdict[str, list[Statement]] = defaultdict(list)
+    for statement in statements:
+        found[statement.currency].append(statement)
+    return {currency: _totals_of(found[currency]) for currency in sorted(found)}
+
+
 def _totals_of(statements: list[Statement]) -> dict[str, Any]:
-    """Return what a period's statements, best earner first, add up to."""
+    """Return what statements of one currency, best earner first, add up to."""
     earning = [s for s in statements if Decimal(s.earned)]
     amounts = [Decimal(s.earned) for s in earning]
     a_fifth = max(1, len(earning) // 5)
@@ -130,15 +153,17 @@ def _totals_of(statements: list[Statement]) -> dict[str, Any]:
 
 def _of_run(shown: Period) -> dict[str, Any]:
     """Return what the run of a period says besides its statements."""
-    with run_of(shown) as run:
-        ledger = run.engine.table("ledger").to_pylist()
-        return {
-            "problems": _in_words(run.problems),
-            "booked": run.booked[:_DIFFERENCES_SHOWN],
-            "booked_count": len(run.booked),
-            "totals": [_with_texts(row) for row in ledger],
-            "flows": _flows(run),
-        }
+    said = ask_run(shown, summary_of, (_LEDGER, _FLOW))
+    ledger, flows = said.rows
+    return {
+        "problems": _in_words(said.problems),
+        "booked": said.booked[:_DIFFERENCES_SHOWN],
+        "booked_count": len(said.booked),
+        "totals": [
+            {"currency": said.currency_of[row["plan_id"]]} | _with_texts(row) for row in ledger
+        ],
+        "flows": _flows(flows),
+    }
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:
@@ -149,14 +174,14 @@ def _with_texts(row: dict[str, Any]) -> dict[str, Any]:
     return {key: plain(v) if isinstance(v, Decimal) else v for key, v in row.items()}
 
 
-def _flows(run: Run) -> Flows:
+def _flows(rows: list[dict[str, Any]]) -> Flows:
     """Return, by role, through what the period's spend came to whom: largest role first.
 
     Association, registered order, resource; the largest payees one by one. A role to which spend
     comes in one way only has nothing to show.
     """
     by_role: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in run.engine.query(_FLOW).to_pylist():
+    for row in rows:
         by_role[row["role"]].append(row)
     roles = sorted(by_role, key=lambda role: -_sum(row["amount"] for row in by_role[role]))
     return [

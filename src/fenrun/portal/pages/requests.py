@@ -20,11 +20,14 @@ from fenrun.portal.access.permissions import (
     signed_in,
     store_of,
 )
-from fenrun.portal.commands import requests
+from fenrun.portal.commands import notices, requests
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, CUSTOMER, OPERATIONS, PARTNER, Request
+from fenrun.portal.pages.notices import own_links
 
 _SHOWN = 200
+_NOTICES = ("request-asked", "request-others", "request-decided", "request-entered")
+"""The notices that this page delivers."""
 _LONGEST = 200
 _FIELDS = ("kind", "customer", "party", "order", "issuer", "since")
 
@@ -43,8 +46,11 @@ def listed(request: HttpRequest) -> HttpResponse:
         "today": events.now().date(),
         "silence": requests.silence(store_of(request)),
         "me": request.user.get_username(),
+        "sign_up": own_links(request),
     }
-    return render(request, "requests.html", shown)
+    response = render(request, "requests.html", shown)
+    notices.read(request.user.get_username(), *_NOTICES)
+    return response
 
 
 @require_POST

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 
 from fenrun.base.problem import Refused
@@ -35,15 +35,19 @@ from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
 from fenrun.statement.payment_tables import payment_tables
-from fenrun.statement.rows import statement_of
 from fenrun.statement.sentences import in_words
 
 _OFFERED = [found for found in FORMATS.values() if found.name != "json"]
 """The formats that are written from the run; JSON is what the page itself is made of."""
 _MONTHS = """
 SELECT period_id, earned, credited FROM portal_statement
-WHERE payee = %s
+WHERE payee = %s AND currency = %s
 ORDER BY period_id
+"""
+_SECTIONS = """
+SELECT currency, payable FROM portal_statement
+WHERE payee = %s AND period_id = %s
+ORDER BY currency
 """
 _DISPUTES = """
 SELECT id, state FROM portal_dispute
@@ -92,21 +96,22 @@ def listed(request: HttpRequest) -> HttpResponse:
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """Show a statement as a page; with ?format= hand out JSON, CSV, XLSX, PDF or a bundle."""
-    statement = _find(period, payee)
+    statement = _find(request, period, payee)
     if kind := request.GET.get("format"):
         return _file(request, statement, kind)
     return render(request, "statement.html", _shown(statement))
 
 
-def _find(period: str, payee: str) -> Statement:
-    found = Statement.objects.select_related("period").defer("customers")
-    return get_object_or_404(found, period_id=period, payee=payee)
+def _find(request: HttpRequest, period: str, payee: str) -> Statement:
+    """Return the statement in the currency that is asked for, or in the payee's first."""
+    return statements.find(period, payee, request.GET.get("currency", ""))
 
 
 def _shown(statement: Statement) -> dict[str, Any]:
     """Return what a statement's page shows."""
     payee, period = statement.payee, statement.period_id
-    months = rows_seen(_MONTHS, payee)
+    months = rows_seen(_MONTHS, payee, statement.currency)
+    sections = rows_seen(_SECTIONS, payee, period)
     earns = any(Decimal(earned) for _, earned, _ in months)
     disputes = rows_seen(_DISPUTES, payee, period)
     return {
@@ -115,6 +120,7 @@ def _shown(statement: Statement) -> dict[str, Any]:
         "via": lambda name: say(f"via-{name}", lang()),
         "trend": [(key[2:], earned if earns else credited) for key, earned, credited in months],
         "trend_of": "earned" if earns else "credited",
+        "sections": [dict(zip(("currency", "payable"), row)) for row in sections],
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
         "days": _days_left(statement),
@@ -142,7 +148,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
     """Return a statement as a file of a kind."""
     name = f"{statement.payee}-{statement.period_id}"
     if kind == "json":
-        text = json.dumps(statements.as_json(statement), ensure_ascii=False, indent=2)
+        text = json.dumps(statements.with_others(statement), ensure_ascii=False, indent=2)
         return HttpResponse(text, content_type="application/json")
     if kind == "pdf":
         page = render_to_string("statement.html", _shown(statement), request)
@@ -154,9 +160,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
     written = next((found for found in _OFFERED if found.name == kind), None)
     if written is None:
         raise Http404
-    with statements.run_of(statement.period) as run:
-        full = statement_of(run, statement.payee)
-    content = written.write(full, lang())
+    content = statements.written(statement, written.name, lang())
     return _download(f"{name}.{written.extension}", content, written.media_type)
 
 
@@ -186,7 +190,7 @@ def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def estimate(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """Show what additional sales would earn, line by line."""
-    statement = _find(period, payee)
+    statement = _find(request, period, payee)
     amount, service = request.GET.get("amount", ""), request.GET.get("service", "")
     shown: dict[str, Any] = {
         "statement": statement,
@@ -218,5 +222,13 @@ def crediting(request: HttpRequest) -> HttpResponse:
         "customers": customers,
         "months": dict(months),
         "parties": list(dict.fromkeys((row.party, row.name) for row in rows)),
+        "came_about": _came_about,
     }
     return render(request, "crediting.html", shown)
+
+
+def _came_about(row: Crediting) -> str:
+    """Return how a link came about: by a sign-up link, a consent, an order, or the vendor."""
+    if row.type in ("sign-up", "registration"):
+        return row.type
+    return "consent" if row.source.startswith("request-") else "entered"

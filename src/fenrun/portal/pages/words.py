@@ -16,16 +16,19 @@ from django.templatetags.static import static
 from django.urls import reverse
 from markupsafe import Markup
 
-from fenrun.base.money import show
+from fenrun.base.money import minor_units, show, show_rate
 from fenrun.base.words import say
 from fenrun.plan.bands import band_words
+from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.access.permissions import grants_of
 from fenrun.portal.commands.publishing import CUSTOMERS_SHOWN
 from fenrun.portal.language import lang
 from fenrun.portal.pages import charts
+from fenrun.pricing.lines import rounded
 from fenrun.settle.imports import content_of
 from fenrun.statement.sentences import role_words, why
 
+_UNREAD = "SELECT count(reader) FROM portal_notice WHERE seen_at IS NULL AND reader = %s"
 _LIST = {"en": ", ", "zh-CN": "、"}
 
 
@@ -38,10 +41,17 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "home": reverse("home"),
         "who": user.get_username() if user and signed_in else "",
         "grants": grants_of(request) if signed_in else [],
+        "unread": _unread(user.get_username()) if user and signed_in else 0,
         "messages": get_messages(request),
         "csrf_input": csrf_input(request),
         "provider": settings.OIDC_NAME or settings.OIDC_URL,
     }
+
+
+def _unread(name: str) -> int:
+    """Return how many notices an account has not opened yet."""
+    ((count,),) = rows_seen(_UNREAD, f" {name} ")
+    return int(count)
 
 
 def environment(**options: Any) -> jinja2.Environment:
@@ -68,6 +78,10 @@ def environment(**options: Any) -> jinja2.Environment:
         reason=reason,
         percent=percent,
         content=content,
+        cents=cents,
+        signed=signed,
+        rate=rate,
+        exact=exact,
     )
     return made
 
@@ -84,6 +98,28 @@ def _url(name: str, *parts: Any) -> str:
 def money(text: str | None) -> str:
     """Return an exact amount with separators; nothing for none."""
     return "" if text is None else Markup(show(Decimal(text)))
+
+
+def cents(value: Decimal | None, currency: str) -> str:
+    """Return an amount rounded to the smallest of its currency; a dash where it is unknown."""
+    places = minor_units(currency)
+    return "–" if value is None else show(rounded(value, places), places)
+
+
+def signed(value: Decimal, currency: str, is_change: bool) -> str:
+    """Return an amount as `cents` does; one that changes another has its sign before it."""
+    sign = ("−" if value < 0 else "+") if is_change else ""
+    return sign + cents(abs(value) if is_change else value, currency)
+
+
+def rate(value: Decimal | None) -> str:
+    """Return a part as a percentage; a dash where it is unknown."""
+    return "–" if value is None else show_rate(value).replace("-", "−")
+
+
+def exact(value: Decimal | None) -> str:
+    """Return a number with all its decimals; a dash where it is unknown."""
+    return "–" if value is None else show(value.normalize(), 0).replace("-", "−")
 
 
 @jinja2.pass_context

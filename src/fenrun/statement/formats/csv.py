@@ -28,15 +28,18 @@ COLUMNS = (
 def to_csv(statement: Statement, lang: str) -> bytes:
     """Return the lines, then what is paid for closed periods, with a header in the language.
 
+    So currency by currency, which each row names.
+
     Amounts are plain decimals. The text begins with the mark by which spreadsheets know UTF-8.
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow([say(column, lang) for column in COLUMNS])
-    for line in statement.lines:
-        writer.writerow(_line_cells(statement, line, lang))
-    for difference in statement.paid_differences:
-        writer.writerow(_difference_cells(statement, difference, lang))
+    for section in statement.sections:
+        for line in section.lines:
+            writer.writerow(_line_cells(section, line, lang))
+        for difference in section.paid_differences:
+            writer.writerow(_difference_cells(section, difference, lang))
     return out.getvalue().encode("utf-8-sig")
 
 

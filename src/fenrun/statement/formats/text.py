@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from decimal import Decimal
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -15,7 +16,7 @@ from fenrun.base.words import say
 from fenrun.statement.formats.cells import origin, outcome
 from fenrun.statement.payment_tables import payment_tables
 from fenrun.statement.rows import Statement
-from fenrun.statement.run import Difference, paid_by_cause, paid_in_all
+from fenrun.statement.run import Difference, paid_by_cause
 from fenrun.statement.sentences import role_words
 
 WIDTH = 100
@@ -36,8 +37,18 @@ def to_text(statement: Statement, lang: str) -> bytes:
 
 
 def statement_blocks(statement: Statement, lang: str) -> Blocks:
-    """Return the statement as lines and tables."""
-    blocks = [*_head(statement, lang), _credits(statement, lang)]
+    """Return the statement as lines and tables: one section a currency."""
+    blocks = _head(statement, lang)
+    for section in statement.sections:
+        if statement.others:
+            blocks.append(Text(f"\n{_labelled('currency', section.currency, lang)}\n", "bold"))
+        blocks += _section(section, lang)
+    return blocks
+
+
+def _section(statement: Statement, lang: str) -> Blocks:
+    """Return what a statement says in one currency."""
+    blocks: Blocks = [_credits(statement, lang)]
     if statement.lines:
         blocks.append(_lines(statement, lang))
     if statement.not_counted:
@@ -56,7 +67,22 @@ def statement_blocks(statement: Statement, lang: str) -> Blocks:
 def difference_blocks(
     differences: Sequence[Difference], title: str, lang: str, most: int = _MOST_DIFFERENCES
 ) -> Blocks:
-    """Return differences of what is earned, at most so many, and sums of what is paid by cause."""
+    """Return differences of what is earned, at most so many, and sums of what is paid by cause.
+
+    Those of each currency for themselves.
+    """
+    currencies = sorted({found.currency for found in differences})
+    if len(currencies) > 1:
+        return [
+            block
+            for currency in currencies
+            for block in difference_blocks(
+                [found for found in differences if found.currency == currency],
+                f"{title}, {currency}",
+                lang,
+                most,
+            )
+        ]
     if not differences:
         return [Text(title), Text(say("no-difference", lang))]
     earned = [found for found in differences if found.what == "earned"]
@@ -81,15 +107,13 @@ def difference_blocks(
     blocks: Blocks = [Text(title, "bold"), text_table(columns, rows)]
     if len(earned) > most:
         blocks.append(Text(f"... +{len(earned) - most}"))
-    return blocks + _sums_by_cause(differences, lang)
+    return blocks + _sums_by_cause(differences, currencies[0], lang)
 
 
-def _sums_by_cause(differences: Sequence[Difference], lang: str) -> Blocks:
-    sums = [
-        [say(f"cause-{cause}", lang), show(amount)]
-        for cause, amount in paid_by_cause(differences).items()
-    ]
-    total = [say("total", lang), show(paid_in_all(differences))]
+def _sums_by_cause(differences: Sequence[Difference], currency: str, lang: str) -> Blocks:
+    paid = paid_by_cause(differences, currency)
+    sums = [[say(f"cause-{cause}", lang), show(amount)] for cause, amount in paid.items()]
+    total = [say("total", lang), show(sum(paid.values(), Decimal(0)))]
     columns = _columns(lang, ("cause",), ("difference",))
     return [Text(say("paid-by-cause", lang), "bold"), text_table(columns, [*sums, total])]
 
@@ -112,8 +136,10 @@ def _head(statement: Statement, lang: str) -> Blocks:
     payee = statement.name
     if statement.name != statement.payee:
         payee += f" ({statement.payee})"
-    currency = _labelled("currency", statement.currency, lang)
-    return [title, Text(f"{_labelled('payee', payee, lang)}   {currency}\n")]
+    said = _labelled("payee", payee, lang)
+    if not statement.others:
+        said += f"   {_labelled('currency', statement.currency, lang)}\n"
+    return [title, Text(said)]
 
 
 def _labelled(key: str, value: str, lang: str) -> str:

@@ -25,22 +25,34 @@ _LINES_FROM = 5
 
 
 def to_xlsx(statement: Statement, lang: str) -> bytes:
-    """Return the statement as a workbook: sheets of lines, customers and how it is paid."""
+    """Return the statement as a workbook: sheets of lines, customers and how it is paid.
+
+    So currency by currency: the names of further sheets end with theirs.
+    """
     out = io.BytesIO()
     options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
     with xlsxwriter.Workbook(out, options) as book:
         looks = _Looks.of(book)
-        lines = book.add_worksheet(say("statement", lang))
-        _write_facts(lines, statement, lang, looks)
-        end = _write_lines(lines, statement, lang, looks)
-        if statement.differences:
-            _write_differences(lines, end + 2, statement, lang, looks)
-        for column, width in enumerate(_LINE_WIDTHS):
-            lines.set_column(column, column, width)
-        _write_customers(book.add_worksheet(say("customer", lang)), statement, lang, looks)
-        for title, tables in payment_tables(statement.as_json(), statement.titles, lang).items():
-            _write_tables(book.add_worksheet(say(title, lang)), tables, lang, looks)
+        for section in statement.sections:
+            name = f" {section.currency}" if statement.others else ""
+            _write_section(book, section, name, lang, looks)
     return out.getvalue()
+
+
+def _write_section(
+    book: xlsxwriter.Workbook, statement: Statement, name: str, lang: str, looks: _Looks
+) -> None:
+    """Write a statement's sheets of one currency; each ends with a `name`."""
+    lines = book.add_worksheet(say("statement", lang) + name)
+    _write_facts(lines, statement, lang, looks)
+    end = _write_lines(lines, statement, lang, looks)
+    if statement.differences:
+        _write_differences(lines, end + 2, statement, lang, looks)
+    for column, width in enumerate(_LINE_WIDTHS):
+        lines.set_column(column, column, width)
+    _write_customers(book.add_worksheet(say("customer", lang) + name), statement, lang, looks)
+    for title, tables in payment_tables(statement.as_json(), statement.titles, lang).items():
+        _write_tables(book.add_worksheet(say(title, lang) + name), tables, lang, looks)
 
 
 @dataclass(frozen=True)

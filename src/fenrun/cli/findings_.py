@@ -1,0 +1,95 @@
+"""fenrun findings"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import click
+
+from fenrun.base.when import Period, parse_period
+from fenrun.base.words import Unreadable, say
+from fenrun.cli.output import (
+    WORKSPACE,
+    PeriodType,
+    as_json,
+    known_option,
+    language,
+    print_json,
+    print_table,
+    progress,
+)
+from fenrun.cli.rows_shown import in_minor_units
+from fenrun.integrity.examine import findings_of
+from fenrun.integrity.findings import Case, Findings
+from fenrun.integrity.written import findings_as_json, skipped
+from fenrun.store.facts import Store
+
+
+@click.command(name="findings")
+@click.argument("workspace", type=WORKSPACE)
+@click.option("--from", "first", type=PeriodType(), required=True, help="The first month: 2024-01.")
+@click.option("--to", "last", type=PeriodType(), required=True, help="The last month: 2024-12.")
+@known_option
+@as_json
+def command(
+    workspace: Store, first: Period, last: Period, known: datetime | None, json_: bool
+) -> None:
+    """Show where somebody may be paid for what is not so, with the evidence.
+
+    Each case says what is unusual, what it earned more, which rows say so, and the best innocent
+    explanation. People decide. A check that could not run says what it lacks.
+    """
+    period = _months(first, last)
+    with progress("findings") as step:
+        found = findings_of(workspace, period, known, step)
+    if json_:
+        print_json(findings_as_json(found, language()))
+    else:
+        _print(found)
+
+
+def _months(first: Period, last: Period) -> Period:
+    """Return the months from one period to another, which is said to be wrong if it ends before."""
+    one, other = first.months[0], last.months[-1]
+    try:
+        return parse_period(one if one == other else f"{one}/{other}")
+    except Unreadable as error:
+        raise click.BadParameter(error.message.words(language()), param_hint="--to") from error
+
+
+def _print(found: Findings) -> None:
+    lang = language()
+    for case in found.cases:
+        _print_case(case)
+    if not found.cases:
+        click.echo(say("findings-none", lang))
+    columns = [(say(key, lang), key == "finding-tried") for key in _CHECK_COLUMNS]
+    rows = [
+        [one.check, one.scheme, str(one.tried), skipped(one).words(lang) if one.skipped else ""]
+        for one in found.checks
+    ]
+    print_table(say("findings-checks", lang), columns, rows)
+
+
+_CHECK_COLUMNS = ("finding-check", "finding-scheme", "finding-tried", "finding-skipped")
+
+
+def _print_case(case: Case) -> None:
+    """Print a case: who, how much, what is unusual, the evidence, what may explain it."""
+    lang = language()
+    who = ", ".join((*case.parties, *case.customers))
+    amount = (
+        f"{in_minor_units(case.amount, case.currency)} {case.currency}" if case.currency else ""
+    )
+    click.echo(f"{case.check} ({case.scheme})  {case.start} - {case.end}  {amount}")
+    click.echo(f"  {who}")
+    click.echo(f"  {say(f'unusual-{case.check}', lang)}")
+    if case.q is not None:
+        click.echo("  " + say("finding-chance", lang, p=f"{case.p:.2g}", q=f"{case.q:.2g}"))
+    for row in case.evidence[:8]:
+        click.echo(f"    {row.table} {row.key}: {say(f'evidence-{row.what}', lang)}")
+    if len(case.evidence) > 8:
+        click.echo("    " + say("finding-more", lang, count=len(case.evidence) - 8))
+    click.echo("  " + say("finding-innocent", lang, text=say(f"innocent-{case.check}", lang)))
+    click.echo("  " + say("finding-confirm", lang, text=say(f"confirm-{case.check}", lang)))
+    click.echo()

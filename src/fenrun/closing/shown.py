@@ -1,0 +1,83 @@
+"""Questions to a period as it was shown: its run stays open until others are asked about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from fenrun.base.ids import digest, short
+from fenrun.base.problem import Place, Problem, refused
+from fenrun.base.when import parse_period
+from fenrun.closing.close import settle_period
+from fenrun.settle.explain import explain
+from fenrun.statement.formats import FORMATS
+from fenrun.statement.rows import statement_of
+from fenrun.statement.run import Difference, Run
+from fenrun.store.facts import Store
+
+_OPEN = 4
+"""Runs that stay open."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A period of a workspace, as it was shown."""
+
+    workspace: Path
+    period: str
+    known: datetime
+    """What was known then (UTC)."""
+    run: str
+    booked: str
+    """What `digest_of` gives for the differences that it books."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run says besides its statements."""
+
+    problems: tuple[Problem, ...]
+    booked: tuple[Difference, ...]
+    currency_of: dict[str, str]
+    """The currency of each plan."""
+    rows: list[list[dict[str, Any]]]
+    """Of each query, in their order."""
+
+
+def digest_of(booked: Sequence[Difference]) -> str:
+    """Return a short name of the differences that a period books."""
+    return short(digest("posted", [repr(difference) for difference in booked]))
+
+
+@lru_cache(maxsize=_OPEN)
+def _run(shown: Shown) -> Run:
+    """Return the run that a period was shown by.
+
+    Raises Refused where the workspace gives another by now.
+    """
+    period = parse_period(shown.period)
+    found = settle_period(Store.open(shown.workspace), period, upto=shown.known)
+    if (found.run_id, digest_of(found.run.booked)) != (shown.run, shown.booked):
+        raise refused("shown-changed", Place(shown.period), run=shown.run)
+    return found.run
+
+
+def explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
+    """Return the explanation of a line, as `fenrun explain --json` prints it. Raises Refused."""
+    return explain(_run(shown), line, charges)
+
+
+def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:
+    """Return a payee's statement in one of FORMATS, in a language. Raises Refused."""
+    return FORMATS[form].write(statement_of(_run(shown), payee), lang)
+
+
+def summary_of(shown: Shown, queries: Sequence[str]) -> RunSummary:
+    """Return what the run says, and the rows of some queries over its tables. Raises Refused."""
+    run = _run(shown)
+    rows = [run.engine.rows(query) for query in queries]
+    return RunSummary(tuple(run.problems), tuple(run.booked), run.currency_of, rows)

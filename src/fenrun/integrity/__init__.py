@@ -1,0 +1,17 @@
+"""Integrity: where the facts say that somebody may be paid for what is not so, with evidence.
+
+In: charges, the book with identities, terms, events, payments and trades of some months. Out:
+cases: who, in which scheme, when, what it earned more, which rows say so, and the best innocent
+explanation.
+
+What must be true: a check that cannot run says why; broken facts, statistics and links are never
+mixed; every row of evidence exists; amounts are settled with and without the rows that a case
+rests on. No finding says that anybody did wrong: people decide.
+
+- `seen`: all that checks read, in one pass over the charges; `steps.sql` are its sums.
+- `findings`: alerts, cases and their evidence; `checks`: one file a check, `CHECKS` lists them.
+- `chance`: exact and permutation tests, and the control of false discovery.
+- `merging`: alerts of one scheme about the same parties become one case.
+- `amounts`: what a case earned, by the engine; `examine`: all of it over a workspace.
+- `written`: findings as JSON.
+"""

@@ -1,0 +1,97 @@
+"""Amounts of cases: what they earned their payees, by the engine with and without their rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from fenrun.base.ids import short
+from fenrun.base.when import Period
+from fenrun.integrity.findings import INVARIANT, Case, Rows
+from fenrun.settle.facts import Facts, facts_as_of, in_force
+from fenrun.settle.results import EARNED_SUMS
+from fenrun.store.facts import Store
+
+Earned = Mapping[tuple[str, str], Decimal]
+"""What is earned, by payee and currency."""
+
+
+@dataclass(frozen=True)
+class Amounts:
+    """The engine, ready to settle a period without some charges."""
+
+    facts: Facts
+    period: Period
+    known: datetime
+    base: Earned
+
+    def without(self, rows: Rows) -> Earned:
+        """Return what is earned in the period without some charges."""
+        only = {}
+        for item in self.facts.charges:
+            numbers = rows.get(short(item.id))
+            if numbers:
+                only[item.id] = f"row_no NOT IN ({', '.join(map(str, numbers))})"
+        return _earned(replace(self.facts, only=only), self.period, self.known)
+
+
+def with_amounts(
+    store: Store,
+    cases: Sequence[Case],
+    period: Period,
+    known: datetime,
+    step: Callable[[int], None] = lambda n: None,
+) -> list[Case]:
+    """Return the cases with their amounts; without those that gained nobody anything.
+
+    A broken fact remains a case, whatever it earned. Where no plan is in force nothing is known of
+    amounts, and every case remains.
+    """
+    facts = facts_as_of(store, known)
+    facts = replace(facts, plans=in_force(facts.plans, period))
+    if not facts.plans:
+        return [_diverted(case) for case in cases]
+    settling = Amounts(facts, period, known, _earned(facts, period, known))
+    found = []
+    for case in cases:
+        case = _diverted(case) if case.diverted else _settled(settling, case)
+        step(1)
+        if case.amount > 0 or case.kind == INVARIANT:
+            found.append(case)
+    return found
+
+
+def _earned(facts: Facts, period: Period, known: datetime) -> Earned:
+    run = facts.earn(period, known, EARNED_SUMS.name)
+    found = defaultdict[tuple[str, str], Decimal](Decimal)
+    for row in run.engine.table(EARNED_SUMS.name).to_pylist():
+        found[row["payee"], row["currency"]] += row["earned"]
+    return found
+
+
+def _settled(settling: Amounts, case: Case) -> Case:
+    """Return a case with what its payees earned more by its rows."""
+    if not case.rows:
+        return case
+    without = settling.without(case.rows)
+    sums = defaultdict[str, Decimal](Decimal)
+    for payee, currency in {*settling.base, *without}:
+        if payee in case.parties:
+            key = (payee, currency)
+            sums[currency] += settling.base.get(key, Decimal(0)) - without.get(key, Decimal(0))
+    return _with_largest(case, sums)
+
+
+def _diverted(case: Case) -> Case:
+    return _with_largest(case, case.diverted)
+
+
+def _with_largest(case: Case, sums: Mapping[str, Decimal]) -> Case:
+    """Return a case with the largest of its amounts in several currencies."""
+    if not sums:
+        return case
+    currency = max(sorted(sums), key=lambda name: sums[name])
+    return replace(case, amount=sums[currency], currency=currency)

@@ -1,0 +1,55 @@
+"""The checks: one file each, which says the mechanism, what it compares with, and its limits.
+
+A check looks at all that was seen and says what is unusual. `needs` are the tables and columns
+without which it cannot: a table of the terms, the events or the identities, or a column of charges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fenrun.integrity.checks import (
+    book_handed_over,
+    circular_trade,
+    coupon_diverted,
+    dumping,
+    order_stealing,
+    poaching,
+    prepay_fronted,
+    rebate_recycled,
+    region_shifting,
+    related_party,
+    tier_pooling,
+    wash_volume,
+)
+from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Outcome
+from fenrun.integrity.seen import Seen
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check."""
+
+    name: str
+    scheme: str
+    kind: str
+    needs: tuple[str, ...]
+    run: Callable[[Seen], Outcome]
+
+
+CHECKS = (
+    Check("book-handed-over", "G01", STATISTICAL, ("links",), book_handed_over.run),
+    Check("related-party", "G02", LINK, ("identities",), related_party.run),
+    Check("order-stealing", "G03", STATISTICAL, ("x_OrderId",), order_stealing.run),
+    Check("region-shifting", "G04", STATISTICAL, ("x_OrderId", "RegionId"), region_shifting.run),
+    Check("rebate-recycled", "G05", INVARIANT, ("floors", "passed-on"), rebate_recycled.run),
+    Check("circular-trade", "G06", STATISTICAL, ("trades",), circular_trade.run),
+    Check("coupon-diverted", "G07", INVARIANT, ("coupons", "x_CouponId"), coupon_diverted.run),
+    Check("prepay-fronted", "G08", INVARIANT, ("payments",), prepay_fronted.run),
+    Check("tier-pooling", "G09", STATISTICAL, ("x_OrderId",), tier_pooling.run),
+    Check("poaching", "G10", STATISTICAL, ("events",), poaching.run),
+    Check("dumping", "G11", INVARIANT, ("floors",), dumping.run),
+    Check("wash-volume", "G12", STATISTICAL, ("ConsumedQuantity",), wash_volume.run),
+)
+"""All checks, in the order of their schemes."""

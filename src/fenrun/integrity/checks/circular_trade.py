@@ -1,0 +1,137 @@
+"""Goods return to where they came from, at a loss or without value added.
+
+Mechanism: a ring buys and sells the same goods so that its volume earns a rebate. What is compared:
+trades by serial number, else by item and quantity, which come back to their first seller through
+two others at least within half a year. Were the buyers of an item dealt again among its trades,
+would as many rings close? Goods that are sent back to whoever sold them are returns and no ring.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+
+from fenrun.integrity.chance import Floats, as_extreme, dealt_again
+from fenrun.integrity.findings import Alert, Evidence, Outcome
+from fenrun.integrity.seen import Seen
+from fenrun.tables.latest import Known
+
+_SPAN = timedelta(days=183)
+_LONGEST = 6
+_FEWEST_PARTIES = 3
+_TIMES = 400
+_MOST_ADDED = Decimal("1.02")
+"""The price of the last trade beside the first from which value may have been added."""
+Ring = tuple[Known, ...]
+
+
+def run(seen: Seen) -> Outcome:
+    """Return the rings of each group of parties, with how likely as many close by chance."""
+    trades = [row for row in seen.trades if row["day"] in seen.period.span]
+    trades.sort(key=lambda row: (row["day"], row["trade"]))
+    rings = _by_parties(trades)
+    by_chance = _by_chance(trades) if rings else np.zeros(0)
+    alerts = []
+    for parties, found in sorted(rings.items(), key=lambda item: sorted(item[0])):
+        alerts.append(_alert(seen, parties, found, as_extreme(len(found), by_chance)))
+    goods = {_goods(trade) for trade in trades}
+    return Outcome(len(goods), alerts, adjusted=True)
+
+
+def _by_parties(trades: Sequence[Known]) -> dict[frozenset[str], list[Ring]]:
+    """Return the rings by the parties that they go through; trades are in the order of days."""
+    by_goods = defaultdict[tuple[str, ...], list[Known]](list)
+    for trade in trades:
+        by_goods[_goods(trade)].append(trade)
+    found = defaultdict[frozenset[str], list[Ring]](list)
+    for of in by_goods.values():
+        for ring in _rings(of):
+            found[frozenset(trade["seller"] for trade in ring)].append(ring)
+    return found
+
+
+def _goods(trade: Known) -> tuple[str, ...]:
+    """Return what tells goods apart: their serial number, else item, quantity and project."""
+    if trade["serial"]:
+        return (trade["item"], trade["serial"])
+    return (trade["item"], str(trade["quantity"]), trade["currency"], "")
+
+
+def _rings(trades: Sequence[Known]) -> Iterator[Ring]:
+    """Yield the ways of some goods back to their first seller; no trade is in two of them."""
+    used: set[int] = set()
+    for start, first in enumerate(trades):
+        if start in used:
+            continue
+        path = _way_back(trades, start, used)
+        if path:
+            used |= set(path)
+            ring = tuple(trades[at] for at in path)
+            price = ring[-1]["amount"] / ring[-1]["quantity"] if ring[-1]["quantity"] else None
+            was = first["amount"] / first["quantity"] if first["quantity"] else None
+            if price is None or was is None or price <= was * _MOST_ADDED:
+                yield ring
+
+
+def _way_back(trades: Sequence[Known], start: int, used: set[int]) -> list[int]:
+    """Return the trades by which goods come back to their first seller, the earliest way."""
+    first = trades[start]
+    paths = [[start]]
+    while paths:
+        path = paths.pop(0)
+        last = trades[path[-1]]
+        seen = {trades[at]["seller"] for at in path}
+        for at in range(path[-1] + 1, len(trades)):
+            trade = trades[at]
+            if trade["day"] - first["day"] > _SPAN:
+                break
+            if at in used or trade["seller"] != last["buyer"] or trade["day"] < last["day"]:
+                continue
+            if trade["buyer"] == first["seller"] and len(path) + 1 >= _FEWEST_PARTIES:
+                return [*path, at]
+            if trade["buyer"] not in seen and len(path) < _LONGEST - 1:
+                paths.append([*path, at])
+    return []
+
+
+def _by_chance(trades: Sequence[Known]) -> Floats:
+    """Return how many rings close for one group of parties at most, with the buyers dealt again."""
+    by_item = defaultdict[str, list[Known]](list)
+    for trade in trades:
+        by_item[trade["item"]].append(trade)
+
+    def most(rng: np.random.Generator) -> float:
+        dealt = []
+        for of in by_item.values():
+            buyers = rng.permutation(np.array([trade["buyer"] for trade in of], dtype=object))
+            dealt += [trade | {"buyer": buyer} for trade, buyer in zip(of, buyers)]
+        found = _by_parties(dealt)
+        return max((len(rings) for rings in found.values()), default=0)
+
+    return dealt_again(most, _TIMES, "rings")
+
+
+def _alert(seen: Seen, parties: frozenset[str], rings: Sequence[Ring], chance: float) -> Alert:
+    trades = [trade for ring in rings for trade in ring]
+    known = {party for party in parties if seen.kinds.get(party) != "customer"}
+    return Alert(
+        parties=tuple(sorted(known)),
+        customers=tuple(sorted(parties - known)),
+        start=min(trade["day"] for trade in trades),
+        end=max(trade["day"] for trade in trades),
+        evidence=tuple(Evidence("traded", "trades", trade["trade"]) for trade in trades[:30]),
+        p=chance,
+        diverted=_moved(rings),
+    )
+
+
+def _moved(rings: Sequence[Ring]) -> dict[str, Decimal]:
+    """Return what was paid for goods as they began their way, by currency."""
+    found = defaultdict[str, Decimal](Decimal)
+    for first, *_ in rings:
+        found[first["currency"]] += first["amount"]
+    return dict(found)

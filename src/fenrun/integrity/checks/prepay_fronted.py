@@ -1,0 +1,101 @@
+"""A partner pays a customer's prepayment of years, so that all of it counts now.
+
+A fact against the payments: who paid is not who bought, but is paid for the sale, itself or by its
+owner. A partner that resells pays its vendor's invoices month by month: no prepayment. One that the
+customer pays back in time has only sent the money on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+
+from fenrun.base.when import OPEN_END
+from fenrun.integrity.findings import Alert, Evidence, Outcome
+from fenrun.integrity.seen import Seen
+from fenrun.tables.latest import Known
+
+_LONG = timedelta(days=550)
+"""An agreement of more than a year and a half is one of years."""
+_BEFORE, _AFTER = timedelta(days=30), timedelta(days=60)
+"""When the customer pays back a partner that only sent its money on."""
+_NEAR = timedelta(days=45)
+"""How far from its payment a prepayment is billed."""
+_YEARS = Decimal("1.5")
+
+
+def run(seen: Seen) -> Outcome:
+    """Return the prepayments of years that partners paid for their customers."""
+    paid = [row for row in seen.payments if row["kind"] == "prepay" and row["amount"] > 0]
+    agreements = {row["agreement"]: row for row in seen.terms.agreements}
+    agreements |= {row["reference"]: row for row in seen.terms.agreements if row["reference"]}
+    tried = [row for row in paid if row["day"] in seen.period.span]
+    alerts = []
+    for row in tried:
+        agreement = agreements.get(row["reference"])
+        sellers = seen.sellers(row["customer"], row["day"])
+        payers = sellers & ({row["payer"]} | seen.owned_by(row["payer"], row["day"]))
+        if (
+            row["payer"] != row["customer"]
+            and payers
+            and _is_of_years(seen, row, agreement)
+            and not _is_paid_back(row, seen.payments)
+        ):
+            alerts.append(_alert(seen, row, agreement, sorted(payers)))
+    return Outcome(len(tried), alerts)
+
+
+def _is_of_years(seen: Seen, paid: Known, agreement: Known | None) -> bool:
+    """Return whether a payment is for years: by its agreement, else beside what is used a year."""
+    if agreement:
+        end = agreement["valid_to"]
+        return bool(end != OPEN_END and end - agreement["valid_from"] >= _LONG)
+    sql = """
+SELECT sum(effective) AS used, count(DISTINCT month) AS months
+FROM sold WHERE customer = ? AND category <> 'Purchase'"""
+    (row,) = seen.query(sql, [paid["customer"]])
+    if not row["months"]:
+        return False
+    year = (row["used"] or 0) / row["months"] * 12
+    return bool(paid["amount"] > year * _YEARS)
+
+
+def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:
+    """Return whether the customer pays as much to whoever paid for it, near that day."""
+    first, last = paid["day"] - _BEFORE, paid["day"] + _AFTER
+    back = sum(
+        (
+            row["amount"]
+            for row in payments
+            if row["payer"] == paid["customer"]
+            and row["currency"] == paid["currency"]
+            and row["kind"] == "transfer"
+            and first <= row["day"] <= last
+        ),
+        Decimal(0),
+    )
+    return bool(back >= paid["amount"] * Decimal("0.95"))
+
+
+def _alert(seen: Seen, paid: Known, agreement: Known | None, parties: Sequence[str]) -> Alert:
+    evidence = [Evidence("prepaid", "payments", paid["payment"])]
+    if agreement:
+        evidence.append(Evidence("agreed", "agreements", agreement["agreement"]))
+    return Alert(
+        parties=tuple(sorted({*parties, paid["payer"]} & set(seen.kinds))),
+        customers=(paid["customer"],),
+        start=paid["day"],
+        end=paid["day"],
+        evidence=tuple(evidence),
+        groups=_billed(seen, paid["customer"], paid["day"]),
+        shows="prepaid-charge",
+    )
+
+
+def _billed(seen: Seen, customer: str, day: date) -> tuple[int, ...]:
+    """Return the groups by which a prepayment is billed: purchases of the customer near its day."""
+    sql = """
+SELECT group_id FROM sold WHERE customer = ? AND category = 'Purchase' AND day BETWEEN ? AND ?"""
+    found = seen.query(sql, [customer, day - _NEAR, day + _NEAR])
+    return tuple(row["group_id"] for row in found)

@@ -1,0 +1,97 @@
+"""Growth is booked in the region that pays best, against where it is used.
+
+Mechanism: a group registers orders of a customer, which one of its branches sold to, for the branch
+with the lowest threshold. What is compared: customers that another partner was booked for first,
+and the region of the branch that their orders are now booked for with that in which they are used.
+A region of use belongs to the region of branches that most of its orders are sold from, so that a
+data centre that serves the whole country fits everybody alike. Were the customers that do not fit
+dealt again among all that were booked anew, would this branch have as many? Only branches of one
+group, parent or owner can shift; what comes from strangers is another scheme.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from fenrun.integrity.chance import Draw, by_dealing
+from fenrun.integrity.findings import Alert, Outcome
+from fenrun.integrity.seen import GROUP, OWNER, Seen
+
+Order = dict[str, Any]
+_FEWEST = 2
+_ABOVE = (GROUP, "parent", OWNER)
+_ORDERS = """
+SELECT order_id, min(day) AS day, arg_max(customer, abs(effective)) AS customer,
+       arg_max(partner, abs(effective)) AS partner, arg_max(region, abs(effective)) AS region,
+       list(DISTINCT group_id) AS groups
+FROM sold
+WHERE order_id <> '' AND partner <> '' AND region <> '' AND category <> 'Credit'
+GROUP BY order_id
+ORDER BY day, order_id"""
+
+
+def run(seen: Seen) -> Outcome:
+    """Return each branch, with how likely as many customers from elsewhere are by chance."""
+    orders = [
+        order | {"booked": booked}
+        for order in seen.query(_ORDERS)
+        if (booked := seen.label(order["partner"], "region", order["day"]))
+    ]
+    anew, home = list(_booked_anew(orders)), _home_of(orders)
+    moved = [order for order in anew if _is_moved(seen, order, home)]
+    among = {(order["customer"], order["partner"]) for order in anew}
+    marked = {(order["customer"], order["partner"]) for order in moved}
+    drawn = Counter(partner for _, partner in among)
+    found = Counter(partner for _, partner in marked)
+    alerts = []
+    for partner, count in sorted(found.items()):
+        if count >= _FEWEST:
+            mine = [order for order in moved if order["partner"] == partner]
+            chance = by_dealing([Draw(count, drawn[partner], len(marked), len(among))])
+            alerts.append(_alert(seen, partner, mine, chance))
+    return Outcome(len(drawn), alerts)
+
+
+def _booked_anew(orders: Iterable[Order]) -> Iterator[Order]:
+    """Yield the orders of customers that another partner was booked for first, with that one."""
+    first: dict[str, str] = {}
+    for order in orders:
+        before = first.setdefault(order["customer"], order["partner"])
+        if before != order["partner"]:
+            yield order | {"before": before}
+
+
+def _home_of(orders: Iterable[Order]) -> Mapping[str, str]:
+    """Return the region of branches from which most orders of each region of use are sold."""
+    counts = defaultdict[str, Counter[str]](Counter)
+    for order in orders:
+        counts[order["region"]][order["booked"]] += 1
+    return {region: max(sorted(of), key=of.__getitem__) for region, of in counts.items()}
+
+
+def _is_moved(seen: Seen, order: Order, home: Mapping[str, str]) -> bool:
+    """Return whether an order went to a branch of the same group in another region than its use."""
+    above = [
+        {above for role in _ABOVE for above in seen.holders("party", who, role, order["day"])}
+        | {who}
+        for who in (order["before"], order["partner"])
+    ]
+    return bool(above[0] & above[1]) and home[order["region"]] != order["booked"]
+
+
+def _alert(seen: Seen, partner: str, moved: Sequence[Order], chance: float) -> Alert:
+    names = sorted(order["order_id"] for order in moved)
+    day = min(order["day"] for order in moved)
+    return Alert(
+        parties=tuple(sorted({partner, *(order["before"] for order in moved)})),
+        customers=tuple(sorted({order["customer"] for order in moved})),
+        orders=tuple(names),
+        start=day,
+        end=max(order["day"] for order in moved),
+        evidence=seen.registered(names, partner),
+        p=chance,
+        groups=tuple(group for order in moved for group in order["groups"]),
+        shows="used-elsewhere",
+    )

@@ -1,0 +1,75 @@
+"""Volume under one partner, at the end of a period, that makes a tier and is not its own.
+
+Mechanism: orders of others' customers are registered for the partner that is short of a tier. Many
+orders at the end are no sign by themselves: bonuses raise effort. What is compared: orders of
+customers that are another partner's or nobody's, with all orders. Were they dealt again over the
+days, would as many fall into the last days of a month? The amount then says whether they made the
+tier.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from fenrun.integrity.chance import Draw, by_dealing
+from fenrun.integrity.findings import Alert, Outcome
+from fenrun.integrity.seen import Seen
+
+Order = dict[str, Any]
+_LAST_DAYS = 5
+_FEWEST = 3
+_ORDERS = """
+SELECT order_id, min(day) AS day, arg_max(customer, abs(effective)) AS customer,
+       arg_max(partner, abs(effective)) AS partner, arg_max(own, abs(effective)) AS own,
+       sum(effective) AS effective, list(DISTINCT group_id) AS groups
+FROM sold
+WHERE order_id <> '' AND partner <> '' AND category <> 'Credit'
+GROUP BY order_id
+ORDER BY day, order_id"""
+
+
+def run(seen: Seen) -> Outcome:
+    """Return each partner and month, with how likely as many late orders of others are."""
+    orders = seen.query(_ORDERS)
+    by_month = defaultdict[tuple[str, str], list[Order]](list)
+    for order in orders:
+        by_month[order["partner"], f"{order['day']:%Y-%m}"].append(order)
+    late, total = Counter[bool](), Counter[bool]()
+    for order in orders:
+        total[_is_foreign(order)] += 1
+        late[_is_foreign(order)] += _is_late(order["day"])
+    alerts = []
+    for (partner, _), mine in sorted(by_month.items()):
+        foreign = [order for order in mine if _is_foreign(order)]
+        pooled = [order for order in foreign if _is_late(order["day"])]
+        if len(pooled) >= _FEWEST:
+            everyone = Draw(len(pooled), len(foreign), sum(late.values()), len(orders))
+            alerts.append(_alert(seen, partner, pooled, by_dealing([everyone])))
+    return Outcome(len(by_month), alerts)
+
+
+def _is_foreign(order: Order) -> bool:
+    return bool(order["own"] != order["partner"])
+
+
+def _is_late(day: date) -> bool:
+    return (day + timedelta(days=_LAST_DAYS)).month != day.month
+
+
+def _alert(seen: Seen, partner: str, pooled: Sequence[Order], chance: float) -> Alert:
+    names = sorted(order["order_id"] for order in pooled)
+    registered = seen.registered(names, partner)
+    return Alert(
+        parties=(partner,),
+        customers=tuple(sorted({order["customer"] for order in pooled})),
+        orders=tuple(names),
+        start=min(order["day"] for order in pooled),
+        end=max(order["day"] for order in pooled),
+        evidence=registered,
+        p=chance,
+        groups=tuple(group for order in pooled for group in order["groups"]),
+        shows="pooled",
+    )

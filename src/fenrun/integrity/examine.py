@@ -1,0 +1,72 @@
+"""All checks over a workspace: what each did, and the cases that its alerts make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from fenrun.base.when import Period
+from fenrun.integrity.amounts import with_amounts
+from fenrun.integrity.checks import CHECKS, Check
+from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.merging import cases_of, rows_of_both
+from fenrun.integrity.seen import Seen, see
+from fenrun.pricing.lines import PASSED_ON
+from fenrun.store.facts import Store
+
+_PRESENT: Mapping[str, Callable[[Seen], Any]] = {
+    "links": lambda seen: seen.links,
+    "identities": lambda seen: seen.identities,
+    "coupons": lambda seen: seen.terms.coupons,
+    "floors": lambda seen: seen.terms.floors,
+    "events": lambda seen: seen.events,
+    "payments": lambda seen: seen.payments,
+    "trades": lambda seen: seen.trades,
+    PASSED_ON: lambda seen: seen.payments or seen.book.figures(figure=PASSED_ON),
+}
+"""Whether there is a row of what a check needs; anything else is a column of charges."""
+
+
+def findings_of(
+    store: Store,
+    period: Period,
+    known: datetime | None = None,
+    progress: Callable[[str], None] = lambda name: None,
+) -> Findings:
+    """Return what the checks find in a period, as known at a moment or as last known.
+
+    Cases are in the order of their amounts. Raises Refused for files that were edited.
+    """
+    seen = see(store, period, known)
+    looked, checks = [], []
+    for check in CHECKS:
+        progress(check.name)
+        missing = _missing(seen, check)
+        if missing:
+            checks.append(Checked(check.name, check.scheme, 0, missing))
+            continue
+        outcome = check.run(seen)
+        looked.append((check, outcome))
+        checks.append(Checked(check.name, check.scheme, outcome.tried))
+    cases = [_with_rows(seen, case) for case in cases_of(looked)]
+    cases = with_amounts(store, cases, period, seen.known)
+    cases.sort(key=lambda case: (-case.amount, case.id))
+    return Findings(period.span.start, period.last_day, checks, cases)
+
+
+def _with_rows(seen: Seen, case: Case) -> Case:
+    """Return a case with the charges of its groups, the first of them as evidence."""
+    rows = seen.rows_of(case.groups)
+    evidence = (*case.evidence, *seen.as_evidence(rows, case.shows))
+    return replace(case, rows=rows_of_both(case.rows, rows), evidence=evidence)
+
+
+def _missing(seen: Seen, check: Check) -> tuple[str, ...]:
+    """Return what a check needs and the workspace does not have."""
+    return tuple(
+        name
+        for name in check.needs
+        if not (_PRESENT[name](seen) if name in _PRESENT else seen.has(name))
+    )

@@ -1,0 +1,116 @@
+"""Alerts of checks with their evidence, and the cases that they make together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+INVARIANT, STATISTICAL, LINK = "invariant", "statistical", "link"
+"""The kinds of findings: a fact against book or terms; a p-value; shared identities."""
+
+
+@dataclass(frozen=True, order=True)
+class Evidence:
+    """A row that a finding rests on."""
+
+    what: str
+    """The message that says what it shows: `evidence-` and this, in `problems.yaml`."""
+    table: str
+    """`charges`, or a table of the book, the terms or the events."""
+    key: str
+    """Of a charge its file and row; of another row its key."""
+
+
+Rows = Mapping[str, Sequence[int]]
+"""Rows of charges by the id of their import."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Something unusual that one check saw."""
+
+    parties: tuple[str, ...]
+    """The payees concerned, in order."""
+    customers: tuple[str, ...]
+    start: date
+    """The first day of it."""
+    end: date
+    """The last day of it."""
+    evidence: tuple[Evidence, ...]
+    orders: tuple[str, ...] = ()
+    p: float | None = None
+    """Of a statistical check: how likely as much is by chance alone; of a link: how likely the
+    parties have nothing to do with each other."""
+    rows: Rows = field(default_factory=dict)
+    """The charges without which the payees are settled again, to know what they earned by them."""
+    groups: tuple[int, ...] = ()
+    """The same as groups of `sold`, whose rows are looked up for cases only."""
+    shows: str = ""
+    """What charges of the groups show, as `Evidence.what`."""
+    diverted: Mapping[str, Decimal] = field(default_factory=dict)
+    """Money that went elsewhere, by currency, where that is the amount."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The work of a check, and what came of it."""
+
+    tried: int = 0
+    """How many parties, pairs or rows it looked at."""
+    alerts: Sequence[Alert] = ()
+    """Of a statistical check: all that were tried, each with its p."""
+    adjusted: bool = False
+    """True if a p says already how likely it is of any that were tried."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One coalition in one scheme over one window."""
+
+    check: str
+    scheme: str
+    kind: str
+    parties: tuple[str, ...]
+    customers: tuple[str, ...]
+    orders: tuple[str, ...]
+    start: date
+    end: date
+    evidence: tuple[Evidence, ...]
+    p: float | None
+    q: float | None
+    rows: Rows
+    groups: tuple[int, ...]
+    shows: str
+    diverted: Mapping[str, Decimal]
+    amount: Decimal = Decimal(0)
+    currency: str = ""
+
+    @property
+    def id(self) -> str:
+        """A name that stays the same as long as the case does."""
+        who = "+".join((*self.parties, *self.customers)[:2]) or "nobody"
+        return f"{self.scheme}-{self.start:%Y%m%d}-{who}"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A check that ran, or could not."""
+
+    check: str
+    scheme: str
+    tried: int
+    skipped: tuple[str, ...] = ()
+    """The tables or columns that are missing, for which it could not run."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that the checks found in a span of months."""
+
+    start: date
+    end: date
+    """The last day."""
+    checks: Sequence[Checked]
+    cases: Sequence[Case]

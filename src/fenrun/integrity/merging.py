@@ -1,0 +1,154 @@
+"""Alerts become cases: false discovery is controlled, and what overlaps is one case.
+
+Of statistical checks, checks are chosen first by their best evidence, then alerts within those
+chosen, so that many checks that find nothing do not make one of them find something.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from math import inf
+
+from fenrun.integrity.chance import discoveries
+from fenrun.integrity.checks import Check
+from fenrun.integrity.findings import INVARIANT, LINK, Alert, Case, Outcome, Rows
+from fenrun.pricing.lines import WIDE
+
+QUEUE = 0.10
+"""The false share of the cases that are put before people."""
+Looked = Sequence[tuple[Check, Outcome]]
+
+
+def cases_of(looked: Looked) -> list[Case]:
+    """Return the cases that the alerts of all checks make."""
+    factor = _among_checks(looked)
+    found: list[Case] = []
+    for check, outcome in looked:
+        cases = [
+            _case(check, alert, q) for alert, q in _accepted(check, outcome, factor) if alert.start
+        ]
+        found += _merged(cases)
+    return found
+
+
+def _within(outcome: Outcome) -> list[float]:
+    """Return the q of each alert within its check: what was tried and is no alert has p = 1."""
+    p = [1.0 if alert.p is None else alert.p for alert in outcome.alerts]
+    others = 0 if outcome.adjusted else outcome.tried - len(p)
+    return discoveries([*p, *[1.0] * others])[: len(p)]
+
+
+def _among_checks(looked: Looked) -> float:
+    """Return by how much a q within a check grows for the checks that were looked at and not
+    chosen.
+
+    Benjamini and Bogomolov, "Selective inference on multiple families of hypotheses" (2014).
+    """
+    families = [
+        min(_within(outcome), default=1.0)
+        for check, outcome in looked
+        if check.kind not in (INVARIANT, LINK) and outcome.tried
+    ]
+    chosen = sum(q <= QUEUE for q in discoveries(families))
+    return len(families) / chosen if chosen else inf
+
+
+def _accepted(
+    check: Check, outcome: Outcome, factor: float
+) -> Iterator[tuple[Alert, float | None]]:
+    """Yield the alerts that are put before people, with their q."""
+    if check.kind == INVARIANT:
+        yield from ((alert, None) for alert in outcome.alerts)
+    elif check.kind == LINK:
+        total = 0.0
+        ranked = sorted(outcome.alerts, key=lambda one: one.p or 0.0)
+        for count, alert in enumerate(ranked, 1):
+            total += alert.p or 0.0
+            if total / count <= QUEUE:
+                yield alert, total / count
+    else:
+        for alert, q in zip(outcome.alerts, _within(outcome)):
+            if q * factor <= QUEUE:
+                yield alert, q * factor
+
+
+def _case(check: Check, alert: Alert, q: float | None) -> Case:
+    return Case(
+        check=check.name,
+        scheme=check.scheme,
+        kind=check.kind,
+        parties=alert.parties,
+        customers=alert.customers,
+        orders=alert.orders,
+        start=alert.start,
+        end=alert.end,
+        evidence=alert.evidence,
+        p=alert.p,
+        q=q,
+        rows=alert.rows,
+        groups=alert.groups,
+        shows=alert.shows,
+        diverted=alert.diverted,
+    )
+
+
+def _merged(cases: Sequence[Case]) -> list[Case]:
+    """Return cases of one check, those of the same people at the same time as one."""
+    found: list[Case] = []
+    for case in cases:
+        same = [other for other in found if _are_one(case, other)]
+        for other in same:
+            found.remove(other)
+            case = _joined(other, case)
+        found.append(case)
+    return found
+
+
+def _are_one(one: Case, other: Case) -> bool:
+    """Return whether cases share payees, or customers where one has no payee, and days."""
+    overlap = one.start <= other.end and other.start <= one.end
+    payees = set(one.parties) & set(other.parties)
+    customers = set(one.customers) & set(other.customers)
+    nobody = not one.parties or not other.parties
+    return overlap and bool(payees or (nobody and customers))
+
+
+def _joined(one: Case, other: Case) -> Case:
+    least = [case for case in (one, other) if case.q is not None]
+    best = min(least, key=lambda case: case.q or 0.0, default=one)
+    return replace(
+        best,
+        parties=_both(one.parties, other.parties),
+        customers=_both(one.customers, other.customers),
+        orders=_both(one.orders, other.orders),
+        start=min(one.start, other.start),
+        end=max(one.end, other.end),
+        evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
+        rows=rows_of_both(one.rows, other.rows),
+        groups=tuple(sorted({*one.groups, *other.groups})),
+        diverted=_sums_of_both(one.diverted, other.diverted),
+    )
+
+
+def _both(one: Sequence[str], other: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted({*one, *other}))
+
+
+def rows_of_both(one: Rows, other: Rows) -> Rows:
+    """Return the charges that one or the other names."""
+    found = defaultdict[str, set[int]](set)
+    for rows in (one, other):
+        for import_id, numbers in rows.items():
+            found[import_id] |= set(numbers)
+    return {import_id: sorted(numbers) for import_id, numbers in found.items()}
+
+
+def _sums_of_both(
+    one: Mapping[str, Decimal], other: Mapping[str, Decimal]
+) -> Mapping[str, Decimal]:
+    zero = Decimal(0)
+    names = {*one, *other}
+    return {name: WIDE.add(one.get(name, zero), other.get(name, zero)) for name in names}

@@ -1,0 +1,223 @@
+"""The facts that checks read of a workspace: charges of some months, book, terms, events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+
+from fenrun.base.money import natural_type
+from fenrun.base.when import Period
+from fenrun.book.in_words import KnownBook
+from fenrun.engine.duckdb import DuckDB
+from fenrun.engine.steps import read_steps
+from fenrun.events.as_of import events_of
+from fenrun.integrity.findings import Evidence, Rows
+from fenrun.pricing.charges import PricedCharges, charges_of, text_column
+from fenrun.settle.facts import knowledge_time
+from fenrun.settle.terms_in_force import known_terms
+from fenrun.store.facts import Store, verified
+from fenrun.tables.kept import sources_of
+from fenrun.tables.latest import Known
+from fenrun.terms.as_of import Terms
+
+PARTNER, REP = "partner", "rep"
+"""The roles of who sells."""
+OWNER, EMPLOYER, GROUP = "owner", "employer", "group"
+"""The roles of who owns a party, employs a person, and of the group that a party declares."""
+OPERATOR = "x_Operator"
+"""The column of charges that says who ordered for the customer."""
+_STEPS = {step.name: step for step in read_steps("fenrun.integrity")}
+_LINK = ("of_kind", "issuer", "subject", "role", "party", "type", "link_id")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """All that checks read of a span of months, as known at a moment.
+
+    The engine has the tables `sold` (steps.sql), and `links` of the book.
+    """
+
+    store: Store
+    period: Period
+    known: datetime
+    charges: PricedCharges
+    terms: Terms
+    events: Sequence[Known]
+    payments: Sequence[Known]
+    trades: Sequence[Known]
+
+    @property
+    def engine(self) -> DuckDB:
+        """The engine that has the charges."""
+        return self.charges.engine
+
+    @property
+    def book(self) -> KnownBook:
+        """The book."""
+        return self.charges.book
+
+    @cached_property
+    def links(self) -> Sequence[Known]:
+        """The links of the book."""
+        return self.book.links()
+
+    @cached_property
+    def identities(self) -> Sequence[Known]:
+        """The identities of the book."""
+        return self.book.identities()
+
+    @cached_property
+    def kinds(self) -> Mapping[str, str]:
+        """The kind of each party."""
+        return {row["party"]: row["kind"] for row in self.book.parties()}
+
+    @cached_property
+    def labels(self) -> Mapping[tuple[str, str], Sequence[Known]]:
+        """The labels of the book, by party and label."""
+        found: dict[tuple[str, str], list[Known]] = {}
+        for row in self.book.labels():
+            found.setdefault((row["party"], row["label"]), []).append(row)
+        return found
+
+    def label(self, party: str, label: str, day: date) -> str:
+        """Return the value that a party has under a label on a day; empty for none."""
+        rows = self.labels.get((party, label), ())
+        return next((r["value"] for r in rows if r["valid_from"] <= day < r["valid_to"]), "")
+
+    @cached_property
+    def reps(self) -> set[str]:
+        """The parties that are reps of somebody."""
+        return {link["party"] for link in self.links if link["role"] == REP}
+
+    @cached_property
+    def _events(self) -> Mapping[str, Sequence[Known]]:
+        """The events by the customer that they are about."""
+        found: dict[str, list[Known]] = {}
+        for event in sorted(self.events, key=lambda row: (row["at"], row["event"])):
+            found.setdefault(event["customer"], []).append(event)
+        return found
+
+    def events_about(self, customer: str) -> Sequence[Known]:
+        """Return the events about a customer in their order."""
+        return self._events.get(customer, ())
+
+    @cached_property
+    def _registrations(self) -> Mapping[tuple[str, str], str]:
+        """The links of orders, by order and partner."""
+        return {
+            (link["subject"], link["party"]): link["link_id"]
+            for link in self.links
+            if link["of_kind"] == "order" and link["role"] == PARTNER
+        }
+
+    def registered(self, orders: Iterable[str], partner: str) -> tuple[Evidence, ...]:
+        """Return the links by which orders are registered for a partner."""
+        links = (self._registrations.get((order, partner)) for order in orders)
+        return tuple(Evidence("registered", "links", link) for link in links if link)
+
+    @cached_property
+    def _held(self) -> Mapping[tuple[str, str, str], Sequence[Known]]:
+        """The links by what is held, and in which role."""
+        found: dict[tuple[str, str, str], list[Known]] = {}
+        for link in self.links:
+            key = (link["of_kind"], link["subject"], link["role"])
+            found.setdefault(key, []).append(link)
+        return found
+
+    def holders(self, kind: str, subject: str, role: str, day: date) -> set[str]:
+        """Return who holds a role of something on a day."""
+        rows = self._held.get((kind, subject, role), ())
+        return {link["party"] for link in rows if link["valid_from"] <= day < link["valid_to"]}
+
+    def sellers(self, customer: str, day: date) -> set[str]:
+        """Return the partners of a customer on a day."""
+        return self.holders("customer", customer, PARTNER, day)
+
+    def owned_by(self, party: str, day: date) -> set[str]:
+        """Return the parties that a party owns on a day, by the book."""
+        return {
+            link["subject"]
+            for link in self.links
+            if link["of_kind"] == "party"
+            and link["role"] == OWNER
+            and link["party"] == party
+            and link["valid_from"] <= day < link["valid_to"]
+        }
+
+    def has(self, column: str) -> bool:
+        """Return whether the charges have a column."""
+        return column in self.charges.columns
+
+    def query(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Return the rows of a query over the tables."""
+        rows: list[dict[str, Any]] = self.engine.query(sql, values).to_pylist()
+        return rows
+
+    def rows_of(self, groups: Iterable[int]) -> Rows:
+        """Return the charges of some groups of `sold`, by the id of their import."""
+        wanted = sorted(set(groups))
+        if not wanted:
+            return {}
+        self.engine.load("wanted", pa.table({"group_id": pa.array(wanted, pa.int64())}))
+        names = (
+            *("issuer", "account", "sub_account", "order_id", "operator", "region", "product"),
+            *("category", "currency", "day"),
+        )
+        found: dict[str, list[int]] = {}
+        for row in self.query(
+            f"SELECT r.import_id, r.row_no FROM wanted AS w JOIN sold_groups AS g USING (group_id)"
+            f" JOIN sold_rows AS r USING ({', '.join(names)}) ORDER BY ALL"
+        ):
+            found.setdefault(row["import_id"], []).append(row["row_no"])
+        return found
+
+    def as_evidence(self, rows: Rows, what: str, most: int = 20) -> tuple[Evidence, ...]:
+        """Return some rows of charges as evidence, the first of them."""
+        keys = [
+            f"{self.charges.sources[import_id]}:{row_no}"
+            for import_id, numbers in rows.items()
+            for row_no in numbers
+        ]
+        return tuple(Evidence(what, "charges", key) for key in keys[:most])
+
+
+def see(store: Store, period: Period, known: datetime | None = None) -> Seen:
+    """Return what checks read of a period, as known at a moment or as last known.
+
+    Raises Refused for files that were edited.
+    """
+    moment = knowledge_time(store, known)
+    charges = charges_of(store, period.span, moment)
+    events = events_of(sources_of(verified(store.imports("events", moment))))
+    tables = {name: events[name].rows for name in ("events", "payments", "trades")}
+    seen = Seen(store, period, moment, charges, known_terms(store, moment), **tables)
+    seen.engine.load("links", _link_table(seen.links))
+    fragments = {
+        **charges.fragments,
+        "groups": "sold_groups",
+        "operator": text_column(OPERATOR, charges.columns),
+        "region": text_column("RegionId", charges.columns),
+        "used": charges.number("ConsumedQuantity"),
+    }
+    for name in ("sold_rows", "sold_groups"):
+        seen.engine.run(_STEPS[name], fragments)
+    charges.share_out("sold_groups")
+    for name in ("order_partners", "sold"):
+        seen.engine.run(_STEPS[name], fragments)
+    return seen
+
+
+def _link_table(links: Sequence[Known]) -> pa.Table:
+    """Return links as the steps read them."""
+    found: dict[str, Any] = {
+        name: pa.array([link[name] for link in links], pa.string()) for name in _LINK
+    }
+    for name in ("valid_from", "valid_to"):
+        found[name] = pa.array([link[name] for link in links], pa.date32())
+    shares = [link["share"] for link in links]
+    return pa.table(found | {"share": pa.array(shares, natural_type(shares))})

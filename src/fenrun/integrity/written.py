@@ -1,0 +1,58 @@
+"""Findings as JSON: amounts are exact text; p and q are null for a broken fact."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fenrun.base.money import plain
+from fenrun.base.words import Message, say
+from fenrun.integrity.findings import Case, Checked, Findings
+
+
+def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
+    """Return the checks and cases of a span of months, first and last of which are said."""
+    return {
+        "from": f"{found.start:%Y-%m}",
+        "to": f"{found.end:%Y-%m}",
+        "checks": [
+            {
+                "check": one.check,
+                "scheme": one.scheme,
+                "tried": one.tried,
+                "skipped": skipped(one).words(lang) if one.skipped else None,
+            }
+            for one in found.checks
+        ],
+        "cases": [case_as_json(case, lang) for case in found.cases],
+    }
+
+
+def skipped(one: Checked) -> Message:
+    """Return why a check could not run."""
+    return Message("check-skipped", {"missing": ", ".join(one.skipped)})
+
+
+def case_as_json(case: Case, lang: str) -> dict[str, Any]:
+    """Return a case; its first and last day are said."""
+    return {
+        "id": case.id,
+        "check": case.check,
+        "scheme": case.scheme,
+        "kind": case.kind,
+        "parties": list(case.parties),
+        "customers": list(case.customers),
+        "orders": list(case.orders),
+        "from": str(case.start),
+        "to": str(case.end),
+        "amount": plain(case.amount, 2),
+        "currency": case.currency,
+        "p": case.p,
+        "q": case.q,
+        "evidence": [
+            {"what": say(f"evidence-{row.what}", lang), "table": row.table, "key": row.key}
+            for row in case.evidence
+        ],
+        "unusual": say(f"unusual-{case.check}", lang),
+        "innocent": say(f"innocent-{case.check}", lang),
+        "confirm": say(f"confirm-{case.check}", lang),
+    }

@@ -1,0 +1,85 @@
+"""Notices: what one was told; and sign-up by a partner's link."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from fenrun.base.words import say
+from fenrun.portal.access.permissions import parties_of, signed_in, store_of, user_of
+from fenrun.portal.commands import notices, sign_up
+from fenrun.portal.commands.book import book_of
+from fenrun.portal.language import lang
+from fenrun.portal.models import CUSTOMER, PARTNER, Notice, SignUpLink
+
+PAGES = {"request": "requests", "quote": "quotes"}
+"""The page that a notice leads to, by the beginning of its kind."""
+
+
+@signed_in()
+def listed(request: HttpRequest) -> HttpResponse:
+    """Show one's own notices, latest first; they are delivered by it."""
+    user = user_of(request)
+    own = Notice.objects.filter(reader=f" {user.get_username()} ").order_by("-at", "-pk")
+    page = Paginator(own, 50).get_page(request.GET.get("page"))
+    shown = {
+        "rows": [(row, PAGES[row.kind.split("-")[0]]) for row in page],
+        "page": page,
+        "address": notices.address_of(user),
+    }
+    response = render(request, "notices.html", shown)
+    notices.read(user.get_username())
+    return response
+
+
+@require_POST
+@signed_in()
+def address(request: HttpRequest) -> HttpResponse:
+    """Say where one's own notices are mailed, or that they are not."""
+    notices.set_address(user_of(request), request.POST.get("address", ""))
+    messages.success(request, say("portal-address-set", lang()))
+    return redirect("notices")
+
+
+@require_POST
+@signed_in(PARTNER)
+def make_link(request: HttpRequest) -> HttpResponse:
+    """Make the partner's sign-up link; an earlier one of the same account ends."""
+    party = request.POST.get("party", "")
+    if party not in parties_of(request, PARTNER):
+        raise PermissionDenied
+    sign_up.make_link(request.user.get_username(), party)
+    return redirect("requests")
+
+
+@signed_in(CUSTOMER)
+def join(request: HttpRequest, code: str) -> HttpResponse:
+    """Show a customer whose link it followed and what its consent means; take its consent."""
+    link = sign_up.link_of(code)
+    own = parties_of(request, CUSTOMER)
+    if not link:
+        raise Http404
+    store = store_of(request)
+    if request.method == "POST":
+        customer = request.POST.get("customer", "")
+        if customer not in own:
+            raise PermissionDenied
+        sign_up.accept(store, link, customer)
+        messages.success(request, say("portal-decided", lang()))
+        return redirect("requests")
+    name = book_of(store).names().get(link.party, link.party)
+    return render(request, "join.html", {"link": link, "name": name, "customers": own})
+
+
+def own_links(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return the sign-up links of one's own parties that are in force: party and address."""
+    links = SignUpLink.objects.filter(ended_at=None, party__in=parties_of(request, PARTNER))
+    return [
+        (link.party, request.build_absolute_uri(reverse("join", args=[link.code])))
+        for link in links.order_by("pk")
+    ]

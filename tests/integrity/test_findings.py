@@ -1,0 +1,201 @@
+"""Findings: a market's schemes are found, with rows that exist; an honest one is left be."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fenrun.closing.close import settle_period
+from fenrun.integrity.checks import CHECKS
+from fenrun.integrity.examine import findings_of
+from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Case, Findings
+from fenrun.integrity.seen import Seen, see
+from fenrun.store.facts import Store
+from fenrun.world.schemes import SCHEMES, Market, make_market
+from tests.command import fenrun
+from tests.integrity.markets import YEAR, found, imported, is_about, market_of
+from tests.pricing.workspace import book, charge, workspace
+
+IS_NIGHT = "FENRUN_NIGHTLY" in os.environ
+Looked = tuple[Market, Store, Findings]
+
+
+@pytest.fixture(scope="module")
+def cheated() -> Looked:
+    """A market in which every scheme is plain."""
+    return market_of(30, 1, 0, *SCHEMES)
+
+
+@pytest.fixture(scope="module")
+def honest() -> Looked:
+    """A market in which nobody cheats, and much looks like it."""
+    return market_of(30, 1, 0)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_plain_scheme_is_found(cheated: Looked, scheme: str) -> None:
+    market, _, findings = cheated
+    rows = [row for row in market.truth if row["scheme"] == scheme]
+    assert rows and all(found(findings.cases, row) for row in rows)
+    kinds = {check.scheme: check.kind for check in CHECKS}
+    cases = [case for case in findings.cases if case.scheme == scheme]
+    assert {case.kind for case in cases} == {kinds[scheme]}
+    has_q = kinds[scheme] != INVARIANT
+    assert all((case.q is not None) == has_q and (case.p is not None) == has_q for case in cases)
+    assert all(case.amount > 0 and case.currency == "CNY" for case in cases)
+
+
+def test_an_honest_market_is_left_be(honest: Looked) -> None:
+    """Though approvals, coupons, rings of returns, second partners, calls and prepayments are
+    there.
+    """
+    market, _, findings = honest
+    for table in ("approvals", "coupons", "trades", "events", "payments", "identities"):
+        assert market.tables[table]
+    assert {row["kind"] for row in market.tables["payments"]} == {"invoice", "prepay", "transfer"}
+    assert not findings.cases and all(check.tried for check in findings.checks)
+
+
+def test_every_row_of_evidence_exists(cheated: Looked) -> None:
+    _, store, findings = cheated
+    keys = _keys(see(store, YEAR))
+    lines = (store.path.parent / "files/charges.csv").read_text("utf-8").splitlines()
+    for case in findings.cases:
+        assert case.evidence
+        for row in case.evidence:
+            if row.table == "charges":
+                name, _, number = row.key.rpartition(":")
+                assert name == "charges.csv" and 2 <= int(number) <= len(lines)
+            else:
+                assert row.key in keys[row.table], row
+
+
+def _keys(seen: Seen) -> Mapping[str, set[str]]:
+    """Return the keys of the rows that are there, by table."""
+    rows: Mapping[str, tuple[Any, Callable[[Any], str]]] = {
+        "links": (seen.links, lambda row: row["link_id"]),
+        "identities": (seen.identities, lambda r: f"{r['party']} {r['kind']} {r['value']}"),
+        "events": (seen.events, lambda row: row["event"]),
+        "payments": (seen.payments, lambda row: row["payment"]),
+        "trades": (seen.trades, lambda row: row["trade"]),
+        "approvals": (seen.terms.approvals, lambda row: row["approval"]),
+        "coupons": (seen.terms.coupons, lambda row: row["coupon"]),
+        "floors": (seen.terms.floors, lambda row: row["floor"]),
+    }
+    return {name: {key(row) for row in of} for name, (of, key) in rows.items()}
+
+
+def test_the_amount_is_what_is_earned_less_without_the_rows(
+    cheated: Looked, tmp_path: Path
+) -> None:
+    """The same market is imported without the stolen orders: its payee earns so much less."""
+    market, store, findings = cheated
+    (truth,) = (row for row in market.truth if row["scheme"] == "G03")
+    (case,) = (case for case in findings.cases if is_about(case, truth))
+    without = make_market(30, 1, 0, SCHEMES)
+    without.orders = [o for o in without.orders if o["order"] not in case.orders]
+    (rival,) = case.parties
+    before, after = (_earned(one, rival) for one in (store, imported(tmp_path, without)))
+    assert case.amount == before - after > 0
+
+
+def _earned(store: Store, payee: str) -> Decimal:
+    rows = settle_period(store, YEAR).run.engine.query(
+        "SELECT sum(earned) AS earned FROM statements WHERE payee = ?", [payee]
+    )
+    return Decimal(rows.to_pylist()[0]["earned"] or 0)
+
+
+@pytest.mark.skipif(not IS_NIGHT, reason="two more markets, by night")
+def test_names_and_the_order_of_rows_move_no_finding(cheated: Looked, tmp_path: Path) -> None:
+    market, _, findings = cheated
+    other = make_market(30, 1, 0, SCHEMES)
+    other.orders.reverse()
+    for rows in other.tables.values():
+        rows.reverse()
+    again = findings_of(imported(tmp_path, other), YEAR)
+    assert sorted(map(_said, again.cases)) == sorted(map(_said, findings.cases))
+    assert market.truth
+
+
+def _said(case: Case) -> tuple[object, ...]:
+    return (case.id, case.parties, case.customers, case.orders, case.amount, case.p, case.q)
+
+
+@pytest.mark.skipif(not IS_NIGHT, reason="many markets, by night")
+def test_chance_alone_makes_few_small_p() -> None:
+    """In honest markets a tenth of the p at most is below a tenth: what is found is rare."""
+    checks = [check for check in CHECKS if check.kind == STATISTICAL]
+    tried, small, cases = 0, 0, 0
+    for seed in range(10, 20):
+        _, store, findings = market_of(60, seed, 0)
+        cases += len(findings.cases)
+        seen = see(store, YEAR)
+        for check in checks:
+            outcome = check.run(seen)
+            tried += outcome.tried
+            small += sum((alert.p or 1.0) <= 0.1 for alert in outcome.alerts)
+    assert small <= 0.1 * tried
+    assert cases <= 60 * 12 * 10 / 1000
+
+
+def test_a_check_that_cannot_run_says_what_it_lacks(tmp_path: Path) -> None:
+    store = workspace(tmp_path, [charge("A1", "10")], book("K1"))
+    said = fenrun("findings", store.path, "--from", "2024-09", "--to", "2024-09", "--json").json()
+    lacks = {one["check"]: one["skipped"] for one in said["checks"]}
+    assert len(lacks) == len(CHECKS) and said["cases"] == []
+    assert "identities" in lacks["related-party"] and "trades" in lacks["circular-trade"]
+    assert "x_OrderId" in lacks["order-stealing"]
+    shown = fenrun("findings", store.path, "--from", "2024-09", "--to", "2024-09", lang="zh-CN")
+    assert shown.code == 0 and "没有案例" in shown.out and "未执行" in shown.out
+
+
+COUPON = """coupons:
+  - {coupon: C1, customer: K1, covers: ServiceName = 'GPU', amount: 50000, currency: CNY,
+     from: 2024-09-01, to: 2024-10-01, granted_by: li}
+"""
+
+
+def test_a_case_is_said_with_its_rows_and_both_sides(tmp_path: Path) -> None:
+    """20,000 of a coupon of K1 is spent by K2: an amount without statistics, and two questions."""
+    spent = {"ChargeCategory": "Credit", "x_CouponId": "C1", "ServiceName": "GPU"}
+    charges = [charge("A1", "0", "-30000", **spent), charge("A2", "0", "-20000", **spent)]
+    store = workspace(tmp_path, charges, book("K1", "K2"), COUPON)
+    words = ("findings", store.path, "--from", "2024-09", "--to", "2024-09")
+    (case,) = fenrun(*words, "--json").json()["cases"]
+    assert (case["check"], case["scheme"], case["kind"]) == ("coupon-diverted", "G07", "invariant")
+    assert (case["amount"], case["currency"], case["p"], case["q"]) == (
+        "20000.00",
+        "CNY",
+        None,
+        None,
+    )
+    assert case["customers"] == ["K1", "K2"] and case["from"] == "2024-09-02"
+    keys = [(row["table"], row["key"]) for row in case["evidence"]]
+    assert keys == [("coupons", "C1"), ("charges", "charges.csv:3")]
+    shown = fenrun(*words, lang="zh-CN")
+    assert "20,000.00 CNY" in shown.out and "也可能是" in shown.out
+
+
+def test_months_that_end_before_they_begin_are_wrong_usage(tmp_path: Path) -> None:
+    store = workspace(tmp_path, [charge("A1", "10")], book("K1"))
+    wrong = fenrun("findings", store.path, "--from", "2024-09", "--to", "2024-08")
+    assert wrong.code == 2 and "--to" in wrong.err
+
+
+def test_a_market_says_its_truth(tmp_path: Path) -> None:
+    made = fenrun("world", tmp_path / "m", "--cheats", "G07,G11", "--rows", "1000", "--json").json()
+    assert made["schemes"] == ["G07", "G11"]
+    assert (tmp_path / "m/truth.json").is_file() and (tmp_path / "m/charges.csv").is_file()
+    wrong = fenrun("world", tmp_path / "n", "--cheats", "G99")
+    assert wrong.code == 2 and "G99" in wrong.err
+
+
+def test_kinds_are_never_mixed() -> None:
+    assert {check.kind for check in CHECKS} == {INVARIANT, STATISTICAL, LINK}
+    assert [check.scheme for check in CHECKS] == sorted(SCHEMES)

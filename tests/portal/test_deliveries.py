@@ -1,0 +1,171 @@
+"""Deliveries in the portal: decided by two, rows mended, all of it in the log and in the API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command import fenrun
+from tests.portal.served import beside, environment
+
+_HEAD = (
+    "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,"
+    "InvoiceIssuerName,ResourceId,Tags\n"
+)
+_START = "2024-09-01T00:00:00Z,2024-09-02T00:00:00Z"
+_FILES = {
+    "in/june.csv": f'10,A1,USD,{_START},Acme,r1,"{{""a"": ""1""}}"\n'
+    f'20.5,A1,USD,{_START},,r2,"{{""a"":\n""2""}}"\n'
+    f"4,A1,USD,{_START},,r3,\n",
+    "in/june-again.csv": f'10,A1,USD,{_START},Acme,r1,"{{""a"": ""1""}}"\n',
+}
+_WALK = """
+import json
+from pathlib import Path
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from fenrun.portal import models, serve
+from fenrun.portal.commands import grants
+from fenrun.store.facts import Store
+serve._migrate(Path(settings.WORKSPACE))
+made = [("ops-1", "operations", ""), ("ops-2", "operations", ""), ("auditor", "auditor", "")]
+made.append(("partner", "partner", "P1"))
+grants.give_to_invented("test", made, "Invented.", "a password of many words")
+who = {}
+for name, _, _ in made:
+    who[name] = Client(headers={"Accept-Language": "en"}, SERVER_NAME="localhost")
+    who[name].force_login(User.objects.get(username=name))
+store = Store.open(settings.WORKSPACE)
+ids = {i.source: i.id[:12] for i in store.imports("charges")}
+said = {}
+def get(name, address):
+    return who[name].get(address)
+def post(name, address, **data):
+    return who[name].post(address, data)
+def api(name, address, **data):
+    return who[name].post(address, json.dumps(data), content_type="application/json")
+BODY
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("deliveries")
+    (folder / "in").mkdir()
+    for name, rows in _FILES.items():
+        (folder / name).write_text(_HEAD + rows)
+    (folder / "in" / "notes.txt").write_text("no charges here")
+    workspace = folder / "ws"
+    done = fenrun("import", workspace, folder / "in")
+    assert done.code == 1 and "charges-twice" in done.err + done.out
+    return workspace
+
+
+def _walk(workspace: Path, body: str) -> Any:
+    return beside(workspace, environment(workspace), _WALK.replace("BODY", body))
+
+
+def test_deliveries_are_seen_mended_and_decided_by_two(workspace: Path) -> None:
+    said = _walk(
+        workspace,
+        """
+page = get("auditor", "/deliveries/").content.decode()
+said["listed"] = [t for t in ("june.csv", "june-again.csv", "notes.txt", "charges-twice",
+    "kept-aside", "24.50 USD") if t not in page]
+one = f"/deliveries/{ids['june.csv']}/"
+page = get("auditor", one).content.decode()
+said["auditor sees no form"] = "/rows/" not in page and "r2" in page
+said["others"] = [get("partner", a).status_code for a in ("/deliveries/", one,
+    "/api/deliveries", f"/api{one[:-1]}", "/api/decisions")]
+zh = Client(headers={"Accept-Language": "zh-CN"}, SERVER_NAME="localhost")
+zh.force_login(User.objects.get(username="ops-1"))
+said["chinese"] = ["交付" in (t := zh.get(a).content.decode()) and "Deliver" not in t
+    for a in ("/deliveries/", one)]
+said["nowhere"] = get("ops-1", "/deliveries/nowhere/").status_code
+page = get("ops-1", one).content.decode()
+said["form"] = page.count("aria-invalid") , "textarea" in page
+
+# A row without what it lacks is refused, with what was typed; then mended.
+cells = {"cell-InvoiceIssuerName": "", "cell-ResourceId": "typed", "row": "3", "reason": "So."}
+answer = post("ops-1", one + "rows/", **cells)
+said["refused"] = answer.status_code, b'value="typed"' in answer.content
+said["no reason"] = post("ops-1", one + "rows/", row="3", reason=" ").status_code
+said["not by auditors"] = post("auditor", one + "rows/", **cells).status_code
+cells = {"cell-InvoiceIssuerName": "Acme", "row": "3", "reason": "The invoice says so.",
+    "cell-Tags": '{"a":\\r\\n"2"}'}
+said["mended"] = post("ops-1", one + "rows/", **cells).status_code
+said["api"] = api("ops-1", f"/api{one}rows", reason="As well.",
+    rows=[{"row": 4, "values": {"InvoiceIssuerName": "Acme"}}]).json()
+said["again"] = api("ops-1", f"/api{one}rows", reason="As well.",
+    rows=[{"row": 4, "values": {"InvoiceIssuerName": "Acme"}}]).json()["problems"][0]["code"]
+mends = [i.facts["mends"] for i in store.imports("charges") if "mends" in i.facts]
+said["mends"] = sorted((m["rows"], m["billed"]) for m in mends)
+from fenrun.charges.stored import charges_of, read_charges
+mended = next(i for i in store.imports("charges") if i.facts.get("mends", {}).get("rows") == [3])
+tags = charges_of(read_charges(mended.folder, mended.id)).columns["Tags"]
+said["tags"] = tags.plain().to_pylist()
+
+# A void: asked by one, approved by another, not by the same and not twice.
+again = f"/deliveries/{ids['june-again.csv']}/"
+void = {"kind": "void", "reason": "It came twice."}
+said["asked"] = post("ops-1", again + "decisions/", **void).status_code
+said["asked twice"] = post("ops-1", again + "decisions/", **void).status_code
+said["no kind"] = post("ops-1", again + "decisions/", kind="adds", reason="x").status_code
+number = models.DeliveryDecision.objects.using("default").get().pk
+said["still there"] = len(store.imports("charges"))
+said["alone"] = post("ops-1", f"/decisions/{number}/", state="approved").status_code
+said["auditor decides"] = post("auditor", f"/decisions/{number}/", state="approved").status_code
+page = get("ops-2", again).content.decode()
+said["second sees"] = "It came twice." in page and "Approve this decision" in page
+said["approved"] = post("ops-2", f"/decisions/{number}/", state="approved").status_code
+said["gone"] = post("ops-2", f"/decisions/{number}/", state="approved").status_code
+said["in force"] = sorted(i.source for i in store.imports("charges"))
+event = store.log.events("deliveries")[-1]
+said["log"] = [event.actor, event.reason]
+said["acts"] = [e.act for e in store.log.events("portal") if "decision" in e.act or "mend" in e.act]
+
+# One that is withdrawn changes nothing; one whose delivery changes meanwhile is refused.
+said["api asks"] = api("ops-1", f"/api{one}decisions", decision="void", reason="Wrong.").json()
+number = said["api asks"]["id"]
+said["waits"] = [d["id"] for d in get("auditor", "/api/decisions").json()] == [number]
+row = next(i for i in store.imports("charges") if i.facts.get("mends", {}).get("rows") == [4])
+undo = api("ops-1", f"/api/deliveries/{row.id[:12]}/decisions", decision="void", reason="No.")
+api("ops-2", f"/api/decisions/{undo.json()['id']}")
+changed = api("ops-2", f"/api/decisions/{number}")
+said["changed"] = changed.status_code, changed.json()["problems"][0]["code"]
+said["ended"] = api("ops-2", f"/api/decisions/{number}/end").json()["ended_by"]
+said["api asks"] = api("ops-1", f"/api{one}decisions", decision="void", reason="Wrong.").json()
+api("ops-2", f"/api/decisions/{said['api asks']['id']}")
+said["states"] = {d["file"]: d["state"] for d in get("auditor", "/api/deliveries").json()}
+said["left"] = [i.source for i in store.imports("charges")]
+log = get("auditor", "/log/")
+said["log page"] = log.status_code, b"delivery decided" in log.content
+""",
+    )
+    assert said["listed"] == [] and said["auditor sees no form"]
+    assert said["chinese"] == [True, True]
+    assert said["others"] == [403] * 5 and said["nowhere"] == 404
+    assert said["form"] == [2, True]
+    assert said["refused"] == [409, True] and said["no reason"] == 409
+    assert said["not by auditors"] == 403 and said["mended"] == 302
+    assert said["api"]["billed"] == {"USD": "4.00"} and said["again"] == "row-not-aside"
+    assert said["mends"] == [[[3], {"USD": "20.50"}], [[4], {"USD": "4.00"}]]
+    assert (said["asked"], said["asked twice"], said["no kind"]) == (302, 409, 409)
+    assert said["still there"] == 4 and said["alone"] == 409 and said["auditor decides"] == 403
+    assert said["second sees"] and (said["approved"], said["gone"]) == (302, 409)
+    assert said["in force"] == ["june-mended.csv", "june-mended.csv", "june.csv"]
+    assert said["log"] == ["ops-2", "It came twice. (asked by ops-1, approved by ops-2)"]
+    assert said["acts"] == ["mend rows", "mend rows", "ask decision", "approve decision"]
+    assert said["waits"] and said["changed"] == [409, "decided-meanwhile"]
+    assert said["ended"] == "ops-2" and said["left"] == []
+    assert said["states"] == {
+        "june.csv": "void",
+        "june-again.csv": "void",
+        "june-mended.csv": "void",
+    }
+    assert said["log page"] == [200, True]
+    assert said["tags"] == ['{"a":\n"2"}'], "what nobody changed in the form is as it came"
