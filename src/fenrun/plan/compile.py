@@ -44,6 +44,7 @@ def compile_plan(draft: Draft) -> Plan:
     columns, bands = compile_tables(draft)
     check_tables(draft)
     paid = _pay(draft)
+    counted = list(_figures(draft))
     rows = Plan(
         terms=(_terms(draft),),
         rules=tuple(draft.rules),
@@ -65,7 +66,7 @@ def compile_plan(draft: Draft) -> Plan:
         instalments=tuple(paid.instalments),
         forms=tuple(paid.forms),
         funds=tuple(paid.funds),
-        figures=tuple(_figures(draft)),
+        figures=tuple(counted),
     )
     return with_digests(rows)
 
