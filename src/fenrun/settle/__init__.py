@@ -7,7 +7,8 @@ What must be true: the same facts, plans and period give the same run, byte for 
 whose invariants do not hold leaves no run.
 
 - `imports`: DATASETS, the kinds of files that a workspace takes.
-- `facts`: the charges, the book and the plans as known at a moment.
+- `facts`: the charges, the book and the plans as known at a moment, and what the plans ask of terms
+  and events.
 - `settling`: runs the stages; `pipeline`: settles plans over facts by it, with their checks.
 - `kept_months`: the sums of months, kept in a workspace; `months`: reads them, brings them up or
   measures; `touched`: the accounts that a change of the book may concern.
@@ -17,5 +18,5 @@ whose invariants do not hold leaves no run.
   people read them.
 - `runs`: settles a period of a workspace, or takes up the run that did so before.
 - `detail`: some payees' credits charge by charge, by the same steps; `explain`: why a line of a
-  statement is what it is, down to charges and clauses.
+  statement is what it is, down to charges and clauses; `deciding_terms`: the terms about a charge.
 """

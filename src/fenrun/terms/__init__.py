@@ -12,4 +12,6 @@ is approved, and covers nothing that it does not name; a list price is one price
 - `policy`: who grants what is out of the ordinary, step by step; `policy_text` has its keys,
   `policy_words` its steps as people read them.
 - `as_of`: the terms as last known, and what is wrong with them as a whole.
+- `in_plans`: what plans ask of terms, as conditions; `derived_figures`: what they count from
+  agreements, by `over_time`.
 """
