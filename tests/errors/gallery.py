@@ -1064,7 +1064,9 @@ BILLING_PERIOD = (
 
 def _voided_again(store: Store) -> list[Problem]:
     decide(store, "charges.csv", Decision(void=True), KNOWN)
-    return list(import_file(store, store.path.parent / "charges.csv", KNOWN).problems)
+    path = store.path.parent / "charges.csv"
+    path.write_bytes(_csv())
+    return list(import_file(store, path, KNOWN).problems)
 
 
 def _by_list_cost(store: Store) -> list[Problem]:
