@@ -48,7 +48,7 @@ def test_a_decision_after_a_close_is_due_in_the_next_period(tmp_path: Path) -> N
 
     def payable(period: str, name: str) -> Decimal:
         make_bundle(year.store, "P1", parse_period(period), tmp_path / name)
-        return verify(tmp_path / name).payable
+        return verify(tmp_path / name).payable["CNY"]
 
     assert payable("2024-01", "before.zip") == Decimal("41.00")
 
@@ -77,7 +77,7 @@ def test_a_decision_after_a_close_is_due_in_the_next_period(tmp_path: Path) -> N
     year.know("2024-03-03", "march.csv", HEAD + _row("1", "2024-03", "r1"))
     assert year.posted("2024-03") == [("P1", "correction", Decimal("-5.00"))]
     year.close("2024-03", "2024-04-01")
-    assert verify(tmp_path / "before.zip").payable == Decimal("41.00")
+    assert verify(tmp_path / "before.zip").payable == {"CNY": Decimal("41.00")}
     amounts = {month: payable(f"2024-{month}", f"{month}.zip") for month in ("02", "03")}
     assert amounts == {"02": Decimal("-0.90"), "03": Decimal("-4.90")}
 

@@ -80,7 +80,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def test_all_in_scope_are_stated_and_explained(store: Store) -> None:
     run = settle_workspace(store, MARCH).run
     earned = {"P1": Decimal(500), "P2": Decimal(450), "P3": Decimal(40)}
-    assert earned_by_payee(run) == earned
+    assert earned_by_payee(run) == {(payee, "CNY"): amount for payee, amount in earned.items()}
     for payee, amount in earned.items():
         assert sum(line.earned for line in statement_of(run, payee).lines) == amount
     said = "\n".join(in_words(explain(run, "salaries/shortfall/2024-03/P2"), "en"))
@@ -93,7 +93,8 @@ def test_months_that_are_kept_know_who_is_in_scope(store: Store) -> None:
     facts = facts_as_of(store, KNOWN)
     for _ in range(2):
         run = facts.settle(MARCH, KNOWN, make=Bulk)
-        assert earned_by_payee(run) == {"P1": 500, "P2": 450, "P3": 40}
+        earned = earned_by_payee(run)
+        assert earned == {("P1", "CNY"): 500, ("P2", "CNY"): 450, ("P3", "CNY"): 40}
 
 
 @pytest.mark.parametrize(("payee", "payable"), [("P1", 500), ("P2", 450), ("P3", 40)])
@@ -114,4 +115,4 @@ def test_more_of_the_book_brings_more_payees(store: Store) -> None:
     assert not problems
     change = standing.with_more(sources_from(more, "more", KNOWN))
     found = earned_by_payee(change.run)
-    assert (found["P3"], found["P4"]) == (Decimal(35), Decimal(500))
+    assert (found["P3", "CNY"], found["P4", "CNY"]) == (Decimal(35), Decimal(500))

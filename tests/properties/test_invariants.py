@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fenrun.base.problem import Problem
+from fenrun.base.problem import Problem, Refused
 from fenrun.book.as_of import sources_from
 from fenrun.book.checks import problems_of
 from fenrun.book.read import Book, book_from
@@ -104,12 +104,21 @@ def _by_plan(run: Run) -> dict[str, dict[Any, Decimal]]:
 def test_what_must_hold_of_a_settlement(batch: Batch, seed: int) -> None:
     """Each is asked of the same settlement, which is most of the work."""
     with tempfile.TemporaryDirectory() as folder:
-        run = run_in(Path(folder), batch.charges, batch.books, batch.plans, batch.period)
+        run = _settled(Path(folder), batch)
         _assert_conserved(run)
         _assert_detailed(run)
     _assert_order_does_not_matter(batch, run, random.Random(seed))
     _assert_days_stand_for_others(batch, run)
     _assert_rewording_restates_nobody(batch, run)
+
+
+def _settled(folder: Path, batch: Batch) -> Run:
+    """The settlement of a batch; of one whose amounts pass 38 digits, which is refused, none."""
+    try:
+        return run_in(folder, batch.charges, batch.books, batch.plans, batch.period)
+    except Refused as refused:
+        assume([problem.code for problem in refused.problems] != ["amount-too-large"])
+        raise
 
 
 def _assert_conserved(run: Run) -> None:

@@ -92,6 +92,7 @@ class SQLite:
         self.connection = sqlite3.connect(":memory:", isolation_level=None)
         self.connection.execute("PRAGMA journal_mode = OFF")
         self._names: set[str] = set()
+        self._views: set[str] = set()
         for count in (2, 3):
             self.connection.create_function("least", count, _least, deterministic=True)
             self.connection.create_function("greatest", count, _greatest, deterministic=True)
@@ -136,12 +137,16 @@ class SQLite:
             if not isinstance(error, OverflowError) and not _is_overflow(str(error)):
                 raise
             raise refused("amount-too-large", Place(step.name)) from error
+        if step.view:
+            self._views.add(step.name)
 
     def _make_room(self, name: str) -> None:
         """Drop what has the name; asking first is cheaper than a drop that finds nothing."""
         if name in self._names:
-            self.connection.execute(f"DROP TABLE IF EXISTS {quoted(name)}")
+            kind = "VIEW" if name in self._views else "TABLE"
+            self.connection.execute(f"DROP {kind} IF EXISTS {quoted(name)}")
         self._names.add(name)
+        self._views.discard(name)
 
     def refuse_floats(self, tables: Iterable[str]) -> None:
         """Raise Refused where a number of the tables became a float."""

@@ -159,7 +159,7 @@ def _demo_parties() -> dict[str, str]:
 
     shown = Statement.objects.using("default").order_by("-period_id", "rank")
     shown = shown.only("payee")
-    partners = shown.filter(role="partner")
+    partners = shown.filter(role="partner").exclude(body__attained={})
     registered = Crediting.objects.using("default").exclude(order="").order_by("customer").first()
     found = {
         "partner": partners.exclude(body__elsewhere=[]).first() or partners.first(),

@@ -73,7 +73,8 @@ def coupons(request: HttpRequest, on: date) -> Any:
     """Return what `fenrun terms coupons --json` prints; for operations and auditors."""
     only_who_see_everything(request)
     with outside_queue():
-        return coupons_as_json(coupons_of(store_of(request), on))
+        found = coupons_of(store_of(request), on)
+    return _with_problems(coupons_as_json(found), found.problems)
 
 
 @router.get(
