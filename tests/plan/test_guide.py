@@ -172,7 +172,10 @@ def test_every_sentence_of_the_guide_is_said(monkeypatch: pytest.MonkeyPatch) ->
     for old, new in OTHERWISE.items():
         text = WHOLE.read_text("utf-8")
         assert old in text
-        _guide(read_plan(text.replace(old, new), "whole.yaml"), "en")
+        text = text.replace(old, new)
+        if "convert:" in new:  # which is not said beside spend that is counted
+            text = text.replace(", existing: spend 2023-07 to 2023-12", "")
+        _guide(read_plan(text, "whole.yaml"), "en")
     source = (ROOT / "src/fenrun/plan/conditions.py").read_text("utf-8")
     refusals = {
         key for key in whole if f'"{key}"' in source or re.match("condition-of-|gate-needs-", key)

@@ -276,3 +276,13 @@ def test_a_range_of_days_is_a_rate_of_each() -> None:
     made, problems = book_from({"rates": [(2, row)]}, "rates.csv")
     assert not problems
     assert [rate.period for rate in made.rates] == ["2024-03-01", "2024-03-02", "2024-03-03"]
+
+
+def test_spend_is_not_counted_where_charges_are_converted() -> None:
+    """It counts one currency: a baseline without the others would pay what is not growth."""
+    whole = (Path(__file__).parent.parent / "plan/golden/whole.yaml").read_text("utf-8")
+    text = whole.replace("currency: CNY\n", "currency: CNY\nconvert: {from: [USD], on: day}\n", 1)
+    with pytest.raises(Refused) as refused:
+        read_plan(text, "whole.yaml")
+    (problem,) = refused.value.problems
+    assert problem.code == "plan-value" and "one currency only" in problem.words("what", "en")

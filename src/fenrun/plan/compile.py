@@ -209,7 +209,9 @@ def _figures(draft: Draft) -> Iterator[DerivedFigure]:
         rule = draft.rule(("figures", name), f"figures.{name}", "figure", words, name)
         counts, *_, last = words.split()
         of = f"{words.split()[1]}/{last}" if counts == SPEND else last
-        if counts == SPEND:
+        if counts == SPEND and draft.text.convert:
+            draft.wrong_value(("figures", name), "convert-spend", text=words)
+        elif counts == SPEND:
             try:
                 parse_period(of)
             except Unreadable:
