@@ -3,7 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-SCRATCH := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
+FREE    := $(shell df --output=avail /dev/shm 2>/dev/null | tail -1)
+SCRATCH := $(shell test "$(FREE)" -gt 4000000 2>/dev/null && echo /dev/shm || echo $${TMPDIR:-/tmp})
 INSTALL ?= $(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check
 
 # Else each of the many processes compiles all modules anew, three seconds a process.
