@@ -61,6 +61,7 @@ print(json.dumps({
     "customers": sorted(set(credited.values_list("customer", flat=True))),
     "customer_of": list(credited.values_list("customer", "party", "name").distinct()),
     "disputes": list(models.Dispute.objects.using(db).values_list("pk", "party")),
+    "asked": list(models.Request.objects.using(db).values_list("customer", "party").distinct()),
     "numbers": sorted({*requests, *grants, *quotes}),
 }))
 """
@@ -178,6 +179,9 @@ def _secrets(facts: dict[str, Any], portal: Portal, account: str) -> dict[str, s
     allowed = {c for c, p, _ in facts["customer_of"] if p == party} | {
         party
     }  # its own customers, by their ids
+    if account in ("partner", "customer"):  # who asks and who is asked know of each other
+        mine |= {p for c, p in facts["asked"] if c == party}
+        allowed |= {c for c, p in facts["asked"] if p == party}
     found = {text: p for p, n in names.items() if p not in mine for text in (p, n)}
     found |= {c: c for c in facts["customers"] if c not in allowed}
     found |= {f"A secret of {p}": p for _, p in facts["disputes"] if p != party}

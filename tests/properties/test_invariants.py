@@ -104,7 +104,7 @@ def _by_plan(run: Run) -> dict[str, dict[Any, Decimal]]:
 def test_what_must_hold_of_a_settlement(batch: Batch, seed: int) -> None:
     """Each is asked of the same settlement, which is most of the work."""
     with tempfile.TemporaryDirectory() as folder:
-        run = _settled(Path(folder), batch)
+        run = _run_of(Path(folder), batch)
         _assert_conserved(run)
         _assert_detailed(run)
     _assert_order_does_not_matter(batch, run, random.Random(seed))
@@ -112,7 +112,7 @@ def test_what_must_hold_of_a_settlement(batch: Batch, seed: int) -> None:
     _assert_rewording_restates_nobody(batch, run)
 
 
-def _settled(folder: Path, batch: Batch) -> Run:
+def _run_of(folder: Path, batch: Batch) -> Run:
     """The settlement of a batch; of one whose amounts pass 38 digits, which is refused, none."""
     try:
         return run_in(folder, batch.charges, batch.books, batch.plans, batch.period)
