@@ -8,7 +8,8 @@ what it stands for. Ids are numbers in an order that is known anyway.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -44,6 +45,8 @@ from fenrun.tables.kept import Sources
 from fenrun.terms.in_plans import tables_read
 
 _NO_DAY = date(1970, 1, 1)
+_GIVEN = ("of_kind", "issuer", "subject", "role")
+"""What is given away by links, of which there is one whole."""
 _FIRST_ROW = 2
 """Rows are numbered anew: from the row after the header."""
 _NAMES = dict(zip(NAMED, (ORDER, "ResourceId", "SubAccountId")))
@@ -211,6 +214,8 @@ class _BookOf:
         """The number of each link that stays, by its id."""
         self.scope: set[tuple[str, str]] = set()
         """Customers by a link to whom a payee is in scope, each with the role of the link."""
+        self.over: set[str] = set()
+        """Links by which, together, more than the whole of something was ever given away."""
 
     def copy(self, imports: Sequence[Import], into: Store) -> dict[str, set[tuple[str, str]]]:
         """Write the rows into another store.
@@ -224,6 +229,10 @@ class _BookOf:
             for link in links
             if link["role"] in self.reading.scope_roles and link["party"] in self.extract.paying
         }
+        self.over = _given_too_often(
+            [(item.known, own["links"].to_pylist()) for item, own in tables if "links" in own],
+            self._is_charged,
+        )
         for link in links:
             if self._concerns(link):
                 self.ids.setdefault(link["link_id"], f"link-{len(self.ids) + 1}")
@@ -240,6 +249,8 @@ class _BookOf:
         """Return whether a charge is credited by way of the link, or it can refuse one that is."""
         kind, subject, party = link["of_kind"], link["subject"], link["party"]
         extract, named = self.extract, (link["issuer"], link["subject"])
+        if link["link_id"] in self.over:
+            return True
         if kind == "account":
             return party in extract.customers and named in self.subjects.accounts
         if kind == "sub-account":
@@ -258,11 +269,23 @@ class _BookOf:
             return subject in extract.customers
         return subject in extract.parties if kind == "party" else named in self.subjects.named[kind]
 
-    def _is_held(self, link: Mapping[str, Any]) -> bool:
-        """Return whether it matters that anybody holds the link: it is asked, or puts in scope.
+    def _is_charged(self, link: Mapping[str, Any]) -> bool:
+        """Return whether the link is of what a charge that stays is credited by."""
+        kind, subject = link["of_kind"], link["subject"]
+        if kind == "account":
+            return (link["issuer"], subject) in self.subjects.accounts
+        if kind in self.subjects.named:
+            return (link["issuer"], subject) in self.subjects.named[kind]
+        return subject in (self.extract.parties if kind == "party" else self.extract.customers)
 
-        Who has more than 100 % of a customer with others is not in scope by it.
+    def _is_held(self, link: Mapping[str, Any]) -> bool:
+        """Return whether it matters that anybody holds the link.
+
+        It does where it is asked, where it puts in scope, and where more than the whole is given
+        away: that is nobody's, and puts nobody in scope.
         """
+        if link["link_id"] in self.over:
+            return True
         if link["of_kind"] != "customer":
             return False
         is_asked = link["role"] in self.reading.held_roles
@@ -319,6 +342,38 @@ class _BookOf:
                 row["valid_from"] = row["valid_to"] = _NO_DAY
                 row["subject"], row["share"] = MASKED, Decimal(1)
         return pa.Table.from_pylist(rows, table.schema)
+
+
+def _given_too_often(
+    imports: Sequence[tuple[datetime, Sequence[Mapping[str, Any]]]],
+    is_charged: Callable[[Mapping[str, Any]], bool],
+) -> set[str]:
+    """Return the links by which more than the whole of something is given away, at some moment.
+
+    Of what no charge is credited by, none are named.
+    """
+    of: dict[tuple[str, ...], list[tuple[datetime, Mapping[str, Any]]]] = defaultdict(list)
+    for known, links in imports:
+        for link in links:
+            if is_charged(link):
+                of[tuple(link[name] for name in _GIVEN)].append((known, link))
+    found: set[str] = set()
+    for facts in of.values():
+        for moment in {known for known, _ in facts}:
+            found |= _over([fact for fact in facts if fact[0] <= moment])
+    return found
+
+
+def _over(facts: Sequence[tuple[datetime, Mapping[str, Any]]]) -> set[str]:
+    """Return the links of one role of one thing that are more than the whole, as last known."""
+    last = {link["link_id"]: known for known, link in sorted(facts, key=lambda fact: fact[0])}
+    rows = [link for known, link in facts if known == last[link["link_id"]]]
+    found = set()
+    for day in {row["valid_from"] for row in rows}:
+        held = [row for row in rows if row["valid_from"] <= day < (row["valid_to"] or date.max)]
+        if sum(row["share"] for row in held) > 1:
+            found |= {row["link_id"] for row in held}
+    return found
 
 
 def _roles_in_scope(book: Book, plans: Sequence[Plan], payee: str) -> set[str]:
