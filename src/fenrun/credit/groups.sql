@@ -95,10 +95,6 @@ GROUP BY month
 -- The values of a column, where something is earned for each of them by itself.
 SELECT DISTINCT {unit} AS unit FROM charge_rows WHERE {unit} IS NOT NULL
 
--- view: placed_charges
--- The charges with the code of their account and what their cell says.
-{placed_charges}
-
 -- step: correcting
 -- Accounts with charges of a named order or resource, and the corrections that name neither. Asked
 -- one by one, each reads few columns, and few rows are left to be joined.
@@ -114,7 +110,7 @@ JOIN named AS n ON n.of_kind = 'resource' AND n.named_key = c.resource_key
 JOIN accounts AS a ON a.account_no = c.account_no
 UNION
 SELECT c.account, c.price_key, c.started, true
-FROM placed_charges AS c
+FROM ({placed_charges}) AS c
 WHERE {is_open}
 
 -- step: originals
@@ -123,7 +119,7 @@ WHERE {is_open}
 SELECT i.account, i.price_key, i.started, min(o.code) AS order_id, min(r.code) AS resource_id,
        min(coalesce(o.code, 0)) AS least_order, max(coalesce(o.code, 0)) AS most_order,
        min(coalesce(r.code, 0)) AS least_resource, max(coalesce(r.code, 0)) AS most_resource
-FROM placed_charges AS c
+FROM ({placed_charges}) AS c
 JOIN correcting AS i
   ON i.account = c.account AND i.price_key = c.price_key AND i.started = c.started
 {named_joins}
@@ -145,7 +141,7 @@ WHERE least_order = most_order AND least_resource = most_resource
 -- has those of what it corrects.
 SELECT {row}, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
        {day_key} AS day_key
-FROM placed_charges AS c{joins}
+FROM ({placed_charges}) AS c{joins}
 
 -- step: scanned
 -- The charges summed by all that tells them apart, packed into as few numbers as hold it.

@@ -539,8 +539,8 @@ class _Grouping:
         if not runner.shares(engine.connection):
             runner.load_table("groups", engine.table("groups"))
 
-    def _make_rows(self, filled: Mapping[str, str]) -> None:
-        """Make `charge_rows` and `placed_charges`.
+    def _make_rows(self, filled: dict[str, str]) -> None:
+        """Make `charge_rows`; add the query of these with the accounts and cells to `filled`.
 
         Where there are several files each is joined with its own accounts and cells: with few of
         them, which stay at hand.
@@ -549,9 +549,9 @@ class _Grouping:
         kind = "TABLE" if self._is_small else "VIEW"
         engine.make(kind, step.name, step.filled(filled), step.about)
         placed = _PLACED_AT_ONCE
-        if len(self.charges.files) > 1 and not self._is_small:
+        if len(self.charges.files) > 1 and not self._is_small and not engine.is_far:
             placed = "\nUNION ALL\n".join(map(self._placed, self.charges.files))
-        engine.run(_STEPS["placed_charges"], {"placed_charges": placed})
+        filled["placed_charges"] = placed
 
     def _placed(self, file: _File) -> str:
         """Return the query of a file's charges with their accounts and cells, which it loads.
@@ -596,10 +596,7 @@ class _Grouping:
     ) -> None:
         """Run a step that asks the rows: by keys, with totals, by way of views."""
         sql = step.filled(filled)
-        read = dict(views or {})
-        if "placed_charges" in "\n".join([*read.values(), sql]):
-            read = {"placed_charges": _PLACED_AT_ONCE} | read
-        question = Question(step.name, sql, keys, totals or {}, read, step.about)
+        question = Question(step.name, sql, keys, totals or {}, views or {}, step.about)
         self.charges.engine.answer(question, self._rows_by_file)
 
     def _grouping_of_corrected(self) -> _Grouping | None:
