@@ -10,6 +10,7 @@ chosen         the parties that a patch is about
 book_patch     labels, links, figures and rates otherwise than they are
 charge_patch   charges otherwise than they are: prices, usage, customers won
 plan_patch     plans otherwise than they are
+patched        the facts of a workspace as a scenario has them
 run            scenarios settled beside what is
 answers        what differs: by payee, line, label and customer, and in all
 drafts         a scenario's facts and plans as files, to be imported the usual way

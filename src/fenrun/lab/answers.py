@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from fenrun.base.money import natural_type
+from fenrun.base.money import natural_type, sums_of
 from fenrun.credit.shared_work import crediting_plans
 from fenrun.lab.chosen import BookRows
 from fenrun.statement.run import Run
@@ -125,6 +125,11 @@ def _earned(run: Run) -> Rows:
     return rows
 
 
+def earned_in_all(run: Run) -> dict[str, Decimal]:
+    """Return what all payees of a run earn in its period, by currency."""
+    return sums_of((line["currency"], line["earned"]) for line in _earned(run))
+
+
 def _plans(before: Run, after: Run) -> Rows:
     """Return what each plan credits and earns."""
     found = []
@@ -139,7 +144,7 @@ def _plans(before: Run, after: Run) -> Rows:
         for row in rows.values():
             row["net"] = row.get("credited", _NOTHING) - row.get("earned", _NOTHING)
         found.append(list(rows.values()))
-    return _beside(*found, ("charged", "credited", "uncredited", "earned", "net"))
+    return _beside(found[0], found[1], ("charged", "credited", "uncredited", "earned", "net"))
 
 
 def _payees(before: Run, after: Run) -> Rows:
@@ -155,7 +160,7 @@ def _payees(before: Run, after: Run) -> Rows:
         for one in rows.values():
             one["net"] = one["credited"] - one["earned"]
         found.append(list(rows.values()))
-    return _beside(*found, ("credited", "earned", "net"))
+    return _beside(found[0], found[1], ("credited", "earned", "net"))
 
 
 def _by_label(day: date, *sides: tuple[BookRows, Run]) -> Rows:
@@ -173,7 +178,7 @@ def _by_label(day: date, *sides: tuple[BookRows, Run]) -> Rows:
                 one = rows.setdefault(key, named | {"credited": _NOTHING, "earned": _NOTHING})
                 one[name] += row[name]
         found.append(list(rows.values()))
-    return _beside(*found, ("credited", "earned"))
+    return _beside(found[0], found[1], ("credited", "earned"))
 
 
 def _beside(before: Rows, after: Rows, amounts: Sequence[str]) -> Rows:

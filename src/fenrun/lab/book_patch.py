@@ -103,8 +103,8 @@ class BookPatch:
             return
         self.links += 1
         made = f"{self.scenario.id}-{self.links}"
-        more = {"party": party, "share": share, "valid_from": start, "valid_to": end}
-        self.book.put("links", replace(link, link_id=made, row_no=0, **more))
+        new = replace(link, link_id=made, party=party, share=share, row_no=0)
+        self.book.put("links", replace(new, valid_from=start, valid_to=end))
 
     def _figures(self, patch: FigureText, path: Path_) -> int:
         """Change figures; return how many."""

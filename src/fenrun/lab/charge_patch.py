@@ -213,7 +213,9 @@ class ChargePatch:
         """Note how much is billed above its list price."""
         if "ListCost" not in table.column_names:
             return
-        above = pc.greater(pc.abs(table["BilledCost"]), pc.abs(table["ListCost"]))
+        billed, listed = (pc.abs(table[name]) for name in ("BilledCost", "ListCost"))
+        wide = pa.decimal256(2 * _DIGITS, max(billed.type.scale, listed.type.scale))
+        above = pc.greater(billed.cast(wide), listed.cast(wide))
         some = table.filter(above.fill_null(False))
         if some.num_rows:
             sums: dict[str, Decimal] = {}

@@ -8,6 +8,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 
+import yaml
 from pydantic import ValidationError
 
 from fenrun.base.bounds import read_text
@@ -59,6 +60,14 @@ class Scenario:
     def place(self, path: Path_) -> Place:
         """Return where a path is written."""
         return self.written.place(path)
+
+    def words(self, path: Path_) -> str:
+        """Return what the patch at a path says, as it is written, on one line."""
+        said = self.written.data[path[0]][path[1]]
+        text: str = yaml.safe_dump(
+            said, allow_unicode=True, sort_keys=False, width=10_000, default_flow_style=True
+        )
+        return text.strip()
 
     def day(self, start: date | None) -> date:
         """Return the day from which a patch holds."""

@@ -1,4 +1,4 @@
-"""A plan's, policy's or scenario's file as plain data whose scalars are all text, with the line of each."""
+"""The file of a plan, policy or scenario as plain data: all text, with the line of each."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Source:
 
 
 def read_source(content: str, name: str, kind: str = "plan") -> Source:
-    """Read the YAML of a plan, policy or scenario. Raises Refused where it is none, or no mapping."""
+    """Read YAML as plain data. Raises Refused where it is none, or no mapping."""
     try:
         node = compose(content)
     except yaml.MarkedYAMLError as error:
