@@ -86,9 +86,7 @@ def _usage(draw: st.DrawFn) -> str:
 
 @st.composite
 def _prices(draw: st.DrawFn) -> str:
-    how = draw(
-        st.sampled_from(("list: -20 %", "list: -20 %, keep: price", "contracted: -12.5 %"))
-    )
+    how = draw(st.sampled_from(("list: -20 %", "list: -20 %, keep: price", "contracted: -12.5 %")))
     where = f"where: \"ServiceName = '{draw(services)}'\""
     return f"prices: [{{{how}, from: 2020-01-01, {where}}}]"
 

@@ -1,4 +1,4 @@
-"""What would happen: a scenario's facts and plans settled beside those that are.
+"""Scenarios and their outcomes: a scenario's facts and plans settled beside those that are.
 
 In: a store and scenarios written as text. Out: what everybody would be credited and earn, before,
 after and the difference. Must be true: nothing of a scenario ever enters a store, and it settles to

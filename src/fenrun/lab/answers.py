@@ -1,4 +1,4 @@
-"""What differs between two settlements of one period: in sales as well as in pay.
+"""Differences between two settlements of one period: in sales as well as in pay.
 
 Amounts are exact. `before` is what is, `after` what would be, and a row that says both says `more`,
 their difference. Sales are what is credited; `net` is what is left of them after what they earn.
@@ -53,7 +53,7 @@ GROUP BY ALL"""
 
 @dataclass(frozen=True)
 class Answer:
-    """What differs, as rows of several grains."""
+    """The differences, as rows of several grains."""
 
     plans: Rows
     """Grain: plan. Charged, credited, uncredited, earned, net."""

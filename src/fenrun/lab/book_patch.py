@@ -22,27 +22,27 @@ ACCOUNT_OF = "{account}+{customer}"
 
 
 class BookPatch:
-    """The book with the patches of a scenario, put in one after the other."""
+    """The book with the patches of a scenario, applied one after the other."""
 
     def __init__(self, scenario: Scenario, chooser: Chooser, book: BookRows):
-        """`chooser` asks what is; `book` is what the patches are put into."""
+        """`chooser` asks what is; `book` is what they are applied to."""
         self.scenario, self.chooser, self.book = scenario, chooser, book
         self.links = 0
         self.problems: list[Problem] = []
         """Patches that change nothing."""
 
-    def put(self, path: Path_) -> None:
-        """Put the patch in that stands at a path. Raises Refused for unknown parties."""
+    def apply(self, path: Path_) -> None:
+        """Apply the patch that stands at a path. Raises Refused for unknown parties."""
         kind, number = path
         patch = getattr(self.scenario.text, str(kind))[number]
-        puts: dict[str, Callable[[Any, Path_], int]] = {
+        apply: dict[str, Callable[[Any, Path_], int]] = {
             "labels": self._relabel,
             "moves": self._move,
             "figures": self._figures,
             "rates": self._rates,
             "won": self._won,
         }
-        if not puts[str(kind)](patch, path):
+        if not apply[str(kind)](patch, path):
             self.problems.append(Problem("scenario-nothing", self.scenario.place(path)))
 
     def _relabel(self, patch: RelabelText, path: Path_) -> int:
@@ -60,10 +60,10 @@ class BookPatch:
             ]:
                 continue
             for row in old:
-                self.book.put("labels", replace(row, valid_to=max(day, row.valid_from)))
+                self.book.enter("labels", replace(row, valid_to=max(day, row.valid_from)))
             if patch.value is not None:
                 new = Label(party, patch.label, patch.value, day, OPEN_END, 0)
-                self.book.put("labels", new)
+                self.book.enter("labels", new)
             changed += bool(old) or patch.value is not None
         return changed
 
@@ -91,7 +91,7 @@ class BookPatch:
         until = min(max(start, patch.until or start), link.valid_to)
         keeps = _WHOLE if patch.keeps is None else patch.keeps
         whole_until = until if keeps == _WHOLE else start
-        self.book.put("links", replace(link, valid_to=max(link.valid_from, whole_until)))
+        self.book.enter("links", replace(link, valid_to=max(link.valid_from, whole_until)))
         if whole_until < until:
             self._add(link, link.party, link.share * keeps, start, until)
             self._add(link, patch.to, link.share * (_WHOLE - keeps), start, until)
@@ -104,7 +104,7 @@ class BookPatch:
         self.links += 1
         made = f"{self.scenario.id}-{self.links}"
         new = replace(link, link_id=made, party=party, share=share, row_no=0)
-        self.book.put("links", replace(new, valid_from=start, valid_to=end))
+        self.book.enter("links", replace(new, valid_from=start, valid_to=end))
 
     def _figures(self, patch: FigureText, path: Path_) -> int:
         """Change figures; return how many."""
@@ -115,7 +115,7 @@ class BookPatch:
             is_meant = row.figure == patch.figure and row.party in chosen
             if is_meant and _within(row.valid_from, patch.within):
                 amount = patch.to if patch.to is not None else row.amount * (patch.by or _WHOLE)
-                self.book.put("figures", replace(row, amount=amount))
+                self.book.enter("figures", replace(row, amount=amount))
                 changed += amount != row.amount
         return changed
 
@@ -126,7 +126,7 @@ class BookPatch:
             is_meant = (row.currency, row.to_currency) == (patch.currency, patch.to_currency)
             if is_meant and _within(row.valid_from, patch.within):
                 rate = patch.rate if patch.rate is not None else row.rate * (patch.by or _WHOLE)
-                self.book.put("rates", replace(row, rate=rate))
+                self.book.enter("rates", replace(row, rate=rate))
                 changed += rate != row.rate
         return changed
 
@@ -136,7 +136,7 @@ class BookPatch:
         self._refuse_unknown([patch.like, *patch.holders.values()], path)
         if any(row.party == patch.customer for row in self.book.of("parties")):
             raise self._refused("scenario-there", path, party=patch.customer)
-        self.book.put("parties", Party(patch.customer, "customer", patch.customer, 0))
+        self.book.enter("parties", Party(patch.customer, "customer", patch.customer, 0))
         return sum(1 for _ in self._given(patch, day))
 
     def _given(self, patch: WonText, day: date) -> Iterator[None]:
@@ -144,7 +144,7 @@ class BookPatch:
         for row in self.book.of("labels"):
             if row.party == patch.like and row.valid_to > day:
                 start = max(day, row.valid_from)
-                self.book.put("labels", replace(row, party=patch.customer, valid_from=start))
+                self.book.enter("labels", replace(row, party=patch.customer, valid_from=start))
                 yield
         roles = set()
         for link in self.book.of("links"):

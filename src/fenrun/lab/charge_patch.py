@@ -71,7 +71,7 @@ _SHARED = "SELECT DISTINCT party FROM owned WHERE share < 1 AND party IN ({parti
 
 @dataclass
 class _Change:
-    """What patches do to some charges."""
+    """The effect of patches on some charges."""
 
     factors: dict[str, Decimal] = field(
         default_factory=lambda: dict.fromkeys((_LIST, _PRICE, _USAGE), _WHOLE)
@@ -98,15 +98,15 @@ class ChargePatch:
         self.problems: list[Problem] = []
         """Patches that change nothing, and what is billed above its list price."""
 
-    def put(self, imports: Sequence[Import], paths: Sequence[Path_]) -> tuple[Import, ...]:
+    def apply(self, imports: Sequence[Import], paths: Sequence[Path_]) -> tuple[Import, ...]:
         """Return imports, those that change written anew. Raises Refused.
 
-        `paths` are those of the patches that are put in.
+        `paths` are those of the patches to apply.
         """
         if not imports or not paths:
             return tuple(imports)
         priced = charges_of(self.store, Span(*DAYS))
-        self._own(priced)
+        self._load_owned(priced)
         hits = {f"hit_{n}": self._hit(priced, path) for n, path in enumerate(paths)}
         flags = ", ".join(f"{sql} AS {name}" for name, sql in hits.items())
         sql = f"SELECT c.*, {flags} FROM charges AS c"
@@ -118,7 +118,7 @@ class ChargePatch:
             for item in imports
         )
 
-    def _own(self, priced: PricedCharges) -> None:
+    def _load_owned(self, priced: PricedCharges) -> None:
         """Make the table `owned`, whose the charges are."""
         sub = "c.SubAccountId" if "SubAccountId" in priced.columns else "CAST(NULL AS VARCHAR)"
         day = _DAY.format(offset=priced.fragments["offset"])

@@ -34,10 +34,10 @@ class BookRows:
     rows: dict[str, dict[Key, Any]] = field(default_factory=lambda: {n: {} for n in IDENTITIES})
     """By table, each row by its identity."""
     changed: dict[str, dict[Key, Any]] = field(default_factory=lambda: {n: {} for n in IDENTITIES})
-    """Those that were put in."""
+    """Those that were entered."""
 
-    def put(self, table: str, row: Any) -> None:
-        """Put a row in, in the place of one with its identity."""
+    def enter(self, table: str, row: Any) -> None:
+        """Enter a row in the place of one with its identity."""
         key = _key(table, row)
         self.rows[table][key] = self.changed[table][key] = row
 
@@ -107,7 +107,7 @@ class Chooser:
             found = {
                 party
                 for party in found
-                if holds(
+                if meets(
                     tree,
                     {**labels.get(party, {}), "party": party, "kind": listed.get(party, "")},
                 )
@@ -131,15 +131,15 @@ class Chooser:
         }
 
 
-def holds(tree: Tree, labels: dict[str, str]) -> bool:
+def meets(tree: Tree, labels: dict[str, str]) -> bool:
     """Return whether a condition on the labels of a party holds."""
     kind = tree[0]
     if kind == "all":
-        return all(holds(part, labels) for part in tree[1])
+        return all(meets(part, labels) for part in tree[1])
     if kind == "any":
-        return any(holds(part, labels) for part in tree[1])
+        return any(meets(part, labels) for part in tree[1])
     if kind == "not":
-        return not holds(tree[1], labels)
+        return not meets(tree[1], labels)
     value = labels.get(tree[1])
     if kind == "missing":
         return value is None

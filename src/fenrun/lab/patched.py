@@ -116,12 +116,12 @@ class Lab:
         of_book = BookPatch(scenario, self.chooser, book)
         for path in paths:
             if path[0] in _OF_BOOK:
-                of_book.put(path)
+                of_book.apply(path)
         plans = self._plans(scenario, [path for path in paths if path[0] == "plans"])
         with tempfile.TemporaryDirectory(prefix="fenrun-lab-") as scratch:
             of_charges = ChargePatch(scenario, self.chooser, self.store, Path(scratch) / "store")
             mine = [path for path in paths if path[0] in _OF_CHARGES]
-            charges = of_charges.put(self.facts.charges, mine)
+            charges = of_charges.apply(self.facts.charges, mine)
             day = self.known.date()
             facts = replace(
                 self.facts,

@@ -28,8 +28,8 @@ def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
         else:
             data = deepcopy(read_source(file.content, file.source).data)
             data.pop("cases", None)
-            for key, value in (patch.put or {}).items():
-                _put(data, key, value, scenario.place((*path, "set", key)))
+            for key, value in (patch.changes or {}).items():
+                _change(data, key, value, scenario.place((*path, "set", key)))
             text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=100)
             found = read_plan(text, f"{patch.plan}.yaml")
     except Refused as refusal:
@@ -40,7 +40,7 @@ def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
     return found
 
 
-def _put(data: Any, key: str, value: Any, place: Place) -> None:
+def _change(data: Any, key: str, value: Any, place: Place) -> None:
     """Put a value where a key like `credit.first match.all.mode` stands. Raises Refused."""
     *parts, last = key.split(".")
     here = data

@@ -49,7 +49,7 @@ class Scenario:
 
     @property
     def paths(self) -> list[Path_]:
-        """Where each patch stands, in the order in which they hold."""
+        """The place of each patch, in the order in which they hold."""
         return [(kind, n) for kind in PATCHES for n in range(len(getattr(self.text, kind)))]
 
     @cached_property

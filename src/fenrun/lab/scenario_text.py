@@ -111,7 +111,7 @@ class PlanPatchText(Text):
 
     plan: Id = Field(description="Id of the plan.")
     file: str | None = Field(None, description="Its new text, a file beside the scenario.")
-    put: dict[str, Any] | None = Field(
+    changes: dict[str, Any] | None = Field(
         None,
         alias="set",
         description=(

@@ -1,4 +1,4 @@
-"""What would happen, as scripts get it: amounts are exact text, shares are of one."""
+"""Outcomes as scripts get them: amounts are exact text, shares are of one."""
 
 from __future__ import annotations
 
