@@ -141,7 +141,7 @@ def _rows(run: Run) -> dict[str, Counter[str]]:
     }
 
 
-@settings(max_examples=max(5, int(os.environ.get("FENRUN_EXAMPLES", "15")) // 2))
+@settings(max_examples=max(4, int(os.environ.get("FENRUN_EXAMPLES", "12")) // 3))
 @given(data=st.data(), text=scenarios(), period=st.sampled_from(PERIODS))
 def test_a_scenario_is_what_the_same_facts_would_be(
     data: st.DataObject, text: str, period: str
