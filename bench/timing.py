@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import pyarrow as pa
+
 Result = TypeVar("Result")
 Step = Callable[[int], Any]
 """Told of each step that is done, for a progress bar."""
@@ -46,9 +48,14 @@ def timed(work: Callable[[], Result]) -> tuple[Took, Result]:
 
 
 def apart(work: Callable[..., Result], *given: Any) -> Result:
-    """Do some work in a new process. Return its result."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
+    """Do some work in a new process, in which libraries are loaded. Return its result."""
+    with multiprocessing.get_context("spawn").Pool(1, _load_libraries) as pool:
         return pool.apply(work, given)
+
+
+def _load_libraries() -> None:
+    """Have pyarrow load pandas, where that is installed, as its first array of objects does."""
+    pa.array([0])
 
 
 def in_turns(

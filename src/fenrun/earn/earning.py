@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -297,6 +297,11 @@ def _typed(names: Sequence[str]) -> dict[str, str]:
     return {name: AMOUNT if name in _AMOUNTS else NUMBER for name in names}
 
 
+_Row = tuple[Any, ...]
+_READ_ONCE = frozenset(
+    ("tier_portions", "slices", "tier_earnings", "component_earnings", "earnings")
+)
+"""The steps that are read once where lines are summed and not shown."""
 _EVERYBODY = '["all", []]'
 """What a rule without a condition asks."""
 
@@ -341,7 +346,7 @@ class Earning:
         self._load_bands(runner)
         code = self.codes.of
         roles = sorted({c.role for plan in self.plans for c in plan.components})
-        rows: list[tuple[Any, ...]] = [(code(role), place) for place, role in enumerate(roles)]
+        rows: list[_Row] = [(code(role), place) for place, role in enumerate(roles)]
         runner.load("role_order", {"role": NUMBER, "place": NUMBER}, rows)
         rows = [
             (code(plan.id), code(row.component), code(row.other))
@@ -400,21 +405,23 @@ class Earning:
         runner.load("periods", {"calendar": TEXT, **dict.fromkeys(numbers, NUMBER)}, rows)
 
     def _load_terms(self, runner: Runner) -> None:
+        names = ("plan", "currency", "valid_from", "valid_to", "round_step", "round_per")
+        runner.load("terms", {**_typed(names), "round_mode": TEXT}, self._term_rows())
+
+    def _term_rows(self) -> list[_Row]:
         code, scales = self.codes.of, self.scales
-        rows = []
+        rows: list[_Row] = []
         for plan in self.plans:
             t = plan.terms[0]
             step = maybe_scaled(t.round_step, scales.money)
             days = (day_number(t.valid_from), day_number(t.valid_to))
             rows.append((code(plan.id), code(t.currency), *days, step, t.round_per, t.round_mode))
-        names = ("plan", "currency", "valid_from", "valid_to", "round_step", "round_per")
-        columns = _typed(names)
-        runner.load("terms", {**columns, "round_mode": TEXT}, rows)
+        return rows
 
     def _load_components(self, runner: Runner) -> None:
         names = ("plan", "component", "payee_test", "clawback_test")
         columns = _typed(names)
-        rows: list[tuple[Any, ...]] = []
+        rows: list[_Row] = []
         kinds = self._kinds_of_component()
         columns |= {name: kind for name, (kind, _) in kinds.items()}
         totals, like, qualifying_of = [], [], []
@@ -438,10 +445,11 @@ class Earning:
         runner.load("components", columns, rows)
         served_by = {"counted_plan": NUMBER, "counted_component": NUMBER}
         runner.load("totals_of", {**columns, **served_by}, totals)
-        names = ("plan", "component", "like_plan", "like_component")
-        runner.load("like_of", dict.fromkeys(names, NUMBER), like)
-        names = ("plan", "component", "counted_plan", "counted_component")
-        runner.load("qualifying_of", dict.fromkeys(names, NUMBER), qualifying_of)
+        tested_as = self._tested_as(rows, like)
+        columns = _typed(("plan", "component", "like_plan", "like_component", "tested_plan"))
+        runner.load("like_of", columns, [(*row, tested_as[row[0]]) for row in like])
+        columns = dict.fromkeys(("plan", "component", "counted_plan", "counted_component"), NUMBER)
+        runner.load("qualifying_of", columns, qualifying_of)
 
     def _kinds_of_component(self) -> dict[str, tuple[str, Callable[[Any], Any]]]:
         """Return, by column, its type and how its value is coded."""
@@ -489,7 +497,7 @@ class Earning:
         """Load `bands`, `gates` and `groups_of`."""
         code, scales = self.codes.of, self.scales
         bound = scales.bound
-        rows: list[tuple[Any, ...]] = []
+        rows: list[_Row] = []
         for plan in self.plans:
             times = {c.times_table for c in plan.components} - {""}
             for b in plan.bands:
@@ -519,20 +527,10 @@ class Earning:
             *("lower_in", "upper", "upper_in", "rate", "rate_to", "factor", "flat", "words"),
         )
         runner.load("bands", {**_typed(names), "kind": TEXT}, rows)
-        rows = [
-            (
-                *(code(plan.id), code(g.component), g.gate_no, code(g.name)),
-                *(maybe_scaled(g.lower, bound), int(g.lower_in)),
-                *(maybe_scaled(g.upper, bound), int(g.upper_in)),
-                *(code(g.words), g.subject, g.of),
-            )
-            for plan in self.plans
-            for g in plan.gates
-        ]
         bounds = ("lower", "lower_in", "upper", "upper_in")
         numbers = _typed(("plan", "component", "gate_no", "name", *bounds, "words"))
         columns = {**numbers, "subject": TEXT, "whose": TEXT}
-        runner.load("gates", columns, rows)
+        runner.load("gates", columns, self._gate_rows())
         rows = [
             (
                 *(code(plan.id), code(g.rule_id), g.rank, maybe_scaled(g.cap, scales.limit)),
@@ -546,14 +544,49 @@ class Earning:
         columns = {**numbers, "kind": TEXT, "calendar": TEXT}
         runner.load("groups_of", columns, rows)
 
+    def _gate_rows(self) -> list[_Row]:
+        code, bound = self.codes.of, self.scales.bound
+        return [
+            (
+                *(code(plan.id), code(g.component), g.gate_no, code(g.name)),
+                *(maybe_scaled(g.lower, bound), int(g.lower_in)),
+                *(maybe_scaled(g.upper, bound), int(g.upper_in)),
+                *(code(g.words), g.subject, g.of),
+            )
+            for plan in self.plans
+            for g in plan.gates
+        ]
+
+    def _tested_as(self, components: Sequence[_Row], like: Sequence[_Row]) -> dict[int, int]:
+        """Return by plan the first plan of which all is the same but what tables pay.
+
+        What is measured and tested of that one serves the other as well.
+        """
+        code = self.codes.of
+        others = [(code(plan), code(own), code(name)) for plan, own, name in self._reads_others()]
+        said: dict[int, list[_Row]] = {code(plan.id): [] for plan in self.plans}
+        for rows in (components, like, self._term_rows(), self._gate_rows(), others):
+            for plan, *row in rows:
+                said[plan].append(tuple(row))
+        first: dict[str, int] = {}
+        return {plan: first.setdefault(repr(rows), plan) for plan, rows in said.items()}
+
     # --- fragments ----------------------------------------------------------------------------
 
-    def run(self, runner: Runner, without: Set[str] = frozenset(), last: str = "") -> None:
+    def run(
+        self,
+        runner: Runner,
+        without: Set[str] = frozenset(),
+        last: str = "",
+        for_sums: bool = False,
+    ) -> None:
         """Run the steps, or those up to the `last`.
 
-        One that no plan needs leaves an empty table, one `without` none.
+        One that no plan needs leaves an empty table, one `without` none. `for_sums`, no line is
+        made: the steps that are read once are views, of which only what is summed is worked out.
         """
         filled, needed = self.fragments(), self._needed()
+        views = _READ_ONCE if for_sums and not runner.is_narrow else frozenset()
         if "baselined" in needed:
             self._load_unit_order(runner)
         for step in STEPS:
@@ -561,7 +594,7 @@ class Earning:
                 columns = _OPTIONAL[step.name]
                 runner.load(step.name, dict.fromkeys(columns, NUMBER), [])
             elif step.name not in without:
-                runner.run(step, filled)
+                runner.run(replace(step, view=True) if step.name in views else step, filled)
             if step.name == last:
                 return
 

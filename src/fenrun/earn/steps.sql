@@ -208,7 +208,7 @@ GROUP BY q.plan, q.component, q.other, b.payee, b.period
 
 -- step: referenced
 -- Each base beside what it is measured against: figures of the book, or the measure of an earlier
--- period.
+-- period. Plans that differ in their tables alone have one in common.
 SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.payee, b.unit, k.each,
        k.per, b.period, b.period_from, b.period_to, b.first_month, b.last_month, z.currency,
        b.amount, b.to_date, k.pays_on, k.reads_by, k.times_by, k.times_table, k.portion,
@@ -229,7 +229,8 @@ SELECT k.plan, k.component, l.like_plan, l.like_component, k.rank, k.role, b.pay
        CASE WHEN k.payee_test = 0 OR q.payee IS NOT NULL THEN 1 ELSE 0 END AS qualifies,
        {is_in_scope} AS in_scope
 FROM measures AS b
-JOIN like_of AS l ON l.like_plan = b.plan AND l.like_component = b.component
+JOIN like_of AS l
+  ON l.like_plan = b.plan AND l.like_component = b.component AND l.tested_plan = l.plan
 JOIN components AS k ON k.plan = l.plan AND k.component = l.component
 JOIN terms AS z
   ON z.plan = k.plan AND z.valid_from <= b.period_from AND b.period_from < z.valid_to
@@ -414,7 +415,7 @@ WHERE t.hindrance IS NULL
 -- is applied to as much of it as the slice is of the reference: the slice times the rate is the
 -- slope, the reference the divisor.
 WITH reached AS (
-  SELECT t.plan, t.component, t.payee, t.unit, t.period, t.measure, t.reference, p.base,
+  SELECT a.plan, t.component, t.payee, t.unit, t.period, t.measure, t.reference, p.base,
          n.valid_from AS table_from, n.column_no, n.kind, n.band_no, n.words, n.rate, n.rate_to,
          n.flat, n.lower, n.upper,
          CASE WHEN n.kind <> 'marginal' THEN 'whole'
@@ -426,8 +427,9 @@ WITH reached AS (
   JOIN tier_portions AS p
     ON p.plan = t.plan AND p.component = t.component AND p.payee = t.payee
    AND p.unit = t.unit AND p.period = t.period
+  JOIN like_of AS a ON a.tested_plan = t.plan AND a.component = t.component
   JOIN bands AS n
-    ON n.plan = t.plan AND n.table_id = t.table_id
+    ON n.plan = a.plan AND n.table_id = t.table_id
    AND n.column_no = p.column_no AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
   WHERE t.hindrance IS NULL
     AND lies_within(t.measure, {bound}, t.reference, n.lower, n.lower_in,
@@ -461,22 +463,23 @@ GROUP BY plan, component, payee, unit, period
 
 -- step: factors
 -- The rate of the second table that the outcome is multiplied with.
-SELECT t.plan, t.component, t.payee, t.unit, t.period, max(n.factor) AS factor,
+SELECT a.plan, t.component, t.payee, t.unit, t.period, max(n.factor) AS factor,
        max(n.words) AS words
 FROM tested AS t
+JOIN like_of AS a ON a.tested_plan = t.plan AND a.component = t.component
 JOIN bands AS n
-  ON n.plan = t.plan AND n.table_id = t.times_table
+  ON n.plan = a.plan AND n.table_id = t.times_table
  AND n.valid_from <= t.period_from AND t.period_from < n.valid_to
 WHERE t.hindrance IS NULL
   AND lies_within(t.times_measure, {bound}, t.times_reference,
                   n.lower, n.lower_in, n.upper, n.upper_in)
-GROUP BY t.plan, t.component, t.payee, t.unit, t.period
+GROUP BY a.plan, t.component, t.payee, t.unit, t.period
 
 -- step: component_earnings
 -- What is earned by itself: portion and multiplier, then cap, floor or minimum, then rounding,
 -- once.
 WITH factored AS (
-  SELECT t.*, s.table_from, s.bands,
+  SELECT t.*, a.plan AS paying_plan, s.table_from, s.bands,
          times(coalesce(s.divisor, {divisor_one}), t.portion_per) AS divisor,
          f.words AS times_words,
          CASE WHEN t.times_table <> 0 AND f.factor IS NULL THEN 0
@@ -485,11 +488,12 @@ WITH factored AS (
          CASE WHEN t.times_table <> 0 AND f.factor IS NULL THEN NULL ELSE s.bands END AS reached,
          coalesce(t.cap, CASE WHEN t.amount >= 0 THEN times(t.amount, t.cap_rate) END) AS ceiling
   FROM tested AS t
+  JOIN like_of AS a ON a.tested_plan = t.plan AND a.component = t.component
   LEFT JOIN tier_totals AS s
-    ON s.plan = t.plan AND s.component = t.component
+    ON s.plan = a.plan AND s.component = t.component
    AND s.payee = t.payee AND s.unit = t.unit AND s.period = t.period
   LEFT JOIN factors AS f
-    ON f.plan = t.plan AND f.component = t.component
+    ON f.plan = a.plan AND f.component = t.component
    AND f.payee = t.payee AND f.unit = t.unit AND f.period = t.period),
 bounded AS (
   SELECT f.*, times(times(ceiling, divisor), {ceiling_lift}) AS most,
@@ -512,8 +516,8 @@ exact AS (
                            ELSE lesser(uncapped, most) END, round_per) AS top,
          times(divisor, {unit_of_uncapped}) AS bottom
   FROM with_reason AS b)
-SELECT plan, component, rank, role, payee, unit, per, period, period_from, period_to, first_month,
-       last_month, currency, amount, target, compared, base, measure, reference,
+SELECT paying_plan AS plan, component, rank, role, payee, unit, per, period, period_from, period_to,
+       first_month, last_month, currency, amount, target, compared, base, measure, reference,
        pays_on, reads_by, portion, table_id, table_from, uncapped, divisor, ceiling AS cap, reason,
        gate, times_words, rounded(top, bottom, round_mode, round_step) AS earned
 FROM exact

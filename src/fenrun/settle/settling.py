@@ -23,7 +23,7 @@ from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.paying import Paying
 from fenrun.plan.rows import Plan
-from fenrun.settle.results import LINE_CUSTOMERS, ON_REQUEST
+from fenrun.settle.results import EARNED_SUMS, LINE_CUSTOMERS, ON_REQUEST
 
 Result = TypeVar("Result")
 _SAFE = 1 << 62
@@ -208,7 +208,7 @@ class Settling:
         """Run the steps from the sums of months to earnings."""
         without |= {table.name for table in ON_REQUEST} - self.asked
         self.crediting.tell(self.runner, without)
-        self.earning.run(self.runner, without)
+        self.earning.run(self.runner, without, for_sums=EARNED_SUMS.name in self.asked)
         self.runner.refuse_floats(_EARNED)
 
     def pay(self) -> None:
