@@ -113,6 +113,7 @@ class Chooser:
                 )
             }
         if text.spend is not None:
+            found = {party for party in found if listed.get(party) == "customer"}
             found &= self._spending(text.spend, found)
         return found
 

@@ -100,7 +100,7 @@ class Lab:
         """Settle facts of the period. Raises Refused where there is no plan."""
         plans = in_force(facts.plans, self.period)
         if not plans:
-            raise refused("no-plan", Place(self.period.key), period=self.period.key)
+            raise refused("plan-missing", Place(str(self.store.path)), period=self.period.key)
         return replace(facts, plans=plans).settle(self.period, self.known)
 
     @contextmanager
@@ -119,18 +119,19 @@ class Lab:
                 of_book.apply(path)
         plans = self._plans(scenario, [path for path in paths if path[0] == "plans"])
         with tempfile.TemporaryDirectory(prefix="fenrun-lab-") as scratch:
-            of_charges = ChargePatch(scenario, self.chooser, self.store, Path(scratch) / "store")
-            mine = [path for path in paths if path[0] in _OF_CHARGES]
-            charges = of_charges.apply(self.facts.charges, mine)
             day = self.known.date()
+            counting = [
+                plan_as_of(plans[plan.id].plan, day) if plan.id in plans else plan
+                for plan in self.facts.plans
+            ]
+            of_charges = ChargePatch(scenario, self.chooser, counting, Path(scratch) / "store")
+            mine = [path for path in paths if path[0] in _OF_CHARGES]
+            charges = of_charges.apply(self.store, self.known, self.facts.charges, mine)
             facts = replace(
                 self.facts,
                 book=[*self.facts.book, *self._sources(scenario, book)],
                 charges=charges,
-                plans=tuple(
-                    plan_as_of(plans[plan.id].plan, day) if plan.id in plans else plan
-                    for plan in self.facts.plans
-                ),
+                plans=tuple(counting),
             )
             new = tuple(item for item in charges if item not in self.facts.charges)
             problems = in_order([*of_book.problems, *of_charges.problems])
