@@ -22,7 +22,7 @@ from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import Codes
 from fenrun.lab.book_patch import BookPatch
 from fenrun.lab.charge_patch import ChargePatch
-from fenrun.lab.chosen import BookRows, Chooser, book_rows
+from fenrun.lab.chosen import BookRows, Chooser
 from fenrun.lab.plan_patch import patched_plan
 from fenrun.lab.scenario import Scenario
 from fenrun.plan.read import PlanFile, plan_as_of
@@ -112,7 +112,7 @@ class Lab:
         Raises Refused.
         """
         paths = scenario.paths if paths is None else paths
-        book = book_rows(self.facts.book)
+        book = self.chooser.book.as_known()
         of_book = BookPatch(scenario, self.chooser, book)
         for path in paths:
             if path[0] in _OF_BOOK:
