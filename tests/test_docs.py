@@ -62,7 +62,7 @@ def _texts(page: Path, language: str) -> list[str]:
 
 
 def _outcomes(plan: dict[str, Any], name: str) -> tuple[list[Outcome], list[Problem]]:
-    text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(plan, sort_keys=False, allow_unicode=True, Dumper=yaml.CSafeDumper)
     return run_cases(read_plan(text, name))
 
 
@@ -122,7 +122,7 @@ def _write(folder: Path, block: Block) -> None:
     if keys:
         plan = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
         plan |= yaml.load(text, yaml.BaseLoader)
-        text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(plan, sort_keys=False, allow_unicode=True, Dumper=yaml.CSafeDumper)
     path.write_text(text, "utf-8")
 
 
