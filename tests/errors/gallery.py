@@ -1465,14 +1465,24 @@ GALLERY: dict[str, Shows] = {
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
-        "a cost of 14 decimals, shares and rates of 6 and 8",
+        "a cost of 18 decimals and 12 digits, shares of 6",
         PLAN.replace("5 %", "5.123456 %").replace(
             "on: amount,", "on: amount, portion: 33.333333 %,"
         ),
         BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
             "party: P1}\n", "party: P1, share: 33.3333 %}\n"
         ),
-        _csv(BilledCost="1.00000000000001"),
+        _csv(BilledCost="123456789012.012264277499950943"),
+    ),
+    "measures-rounded": settled(
+        "a cost of 18 decimals, shares and rates of 6 and 8",
+        PLAN.replace("5 %", "5.123456 %").replace(
+            "on: amount,", "on: amount, portion: 33.333333 %,"
+        ),
+        BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
+            "party: P1}\n", "party: P1, share: 33.3333 %}\n"
+        ),
+        _csv(BilledCost="100.012264277499950943"),
     ),
     "book-key": book(
         "links:\n  - {of: customer, subject: K1, role: partner, party: P1, colour: red}\n"
