@@ -33,17 +33,24 @@ class DecidingTerms:
     """The terms that a run read, asked which of them are about a charge."""
 
     def __init__(self, run: Run):
-        self._rows = list(concerning(terms_of(run.terms())))
-        self._book = KnownBook(run.book()) if any(row.partner for row in self._rows) else None
+        self.rows = list(concerning(terms_of(run.terms())))
+        """The rows of the terms that can decide about charges."""
+        self.names_partners = any(row.partner for row in self.rows)
+        """True if it matters who sold a charge."""
+        self._book = KnownBook(run.book()) if self.names_partners else None
 
     def of(self, charge: Charge, day: date, customer: str) -> list[Named]:
         """Return those that are about a charge of a customer, which has a day."""
-        found = (row for row in self._rows if is_met(row.tree, charge, day))
+        found = (row for row in self.rows if is_met(row.tree, charge, day))
         return [
             {"table": row.table, "id": row.id, "says": row.says}
             for row in found
-            if row.customer in ("", customer) and self._is_sold_by(row, charge, day, customer)
+            if self.concerns(row, charge, day, customer)
         ]
+
+    def concerns(self, row: Concerning, charge: Charge, day: date, customer: str) -> bool:
+        """Return whether the customer and seller of a charge are those that a row names, if any."""
+        return row.customer in ("", customer) and self._is_sold_by(row, charge, day, customer)
 
     def _is_sold_by(self, row: Concerning, charge: Charge, day: date, customer: str) -> bool:
         """Return whether the partner that a row names holds the role of one, if it names any."""
