@@ -366,6 +366,11 @@ class _File:
         }
 
     def _reading(self, what: str, name: str) -> str:
+        if what == "until":
+            day, rows = json.loads(name)[1:]
+            mine = [str(row) for of, row in rows if of == short(self.stored.item.id)]
+            own = f" OR c.row_no IN ({', '.join(mine)})" if mine else ""
+            return f"({self.day()} < DATE '{day}'{own})"
         if what == "number":
             return number_sql(name, self.as_number)
         if what in ("charge date", "date"):

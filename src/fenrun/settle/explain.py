@@ -15,7 +15,7 @@ from fenrun.base.money import plain, show_rate
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
-from fenrun.plan.rows import Component, Rule, settled_together
+from fenrun.plan.rows import Component, Plan, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.deciding_terms import DecidingTerms
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
@@ -349,7 +349,7 @@ def _charges(
     converted = _CONVERTED.format(**filled)
     found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
-        _add_terms(run, rows)
+        _add_terms(run, plan, rows)
     return [_charge(run, row) for row in rows], [_conversion(row) for row in found]
 
 
@@ -365,9 +365,9 @@ def _conversion(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _add_terms(run: Run, rows: Sequence[dict[str, Any]]) -> None:
+def _add_terms(run: Run, plan: Plan, rows: Sequence[dict[str, Any]]) -> None:
     """Add to charges the terms that are about each, as far as the plans ask for them."""
-    terms = DecidingTerms(run)
+    terms = DecidingTerms(run, plan)
     keys = [[row[name] for row in rows] for name in ("import_id", "row_no")]
     found = run.engine.rows(_WHOLE, keys)
     whole = {(charge["import_id"], charge["row_no"]): charge for charge in found}

@@ -71,21 +71,29 @@ def _naming(statement: Statement, named: Named) -> Statement:
 
 def _terms_of_lines(run: Run, payees: Sequence[str]) -> Named:
     """Return the terms that are about the charges of each line of some payees."""
-    deciding = DecidingTerms(run)
     lines = run.engine.rows(_LINES, [payees])
     found: Named = {}
     for plans in settled_together(run.plans):
         mine = [line for line in lines if line["plan_id"] in {plan.id for plan in plans}]
-        if mine and deciding.rows:
+        if mine:
             with detail_of(run, payees, plans) as detail:
-                _load_met(detail, deciding)
                 for plan in plans:
-                    detail.load_credits(plan.id, payees)
-                    if plan.converts:
-                        detail.load_rates()
-                    for line in (line for line in mine if line["plan_id"] == plan.id):
-                        found[line["line_id"]] = _of_line(detail, plan, line, deciding)
+                    of_plan = [line for line in mine if line["plan_id"] == plan.id]
+                    found |= _of_plan(detail, plan, of_plan, payees)
     return found
+
+
+def _of_plan(
+    detail: Detail, plan: Plan, lines: Sequence[dict[str, Any]], payees: Sequence[str]
+) -> Named:
+    deciding = DecidingTerms(detail.run, plan)
+    if not lines or not deciding.rows:
+        return {}
+    _load_met(detail, deciding)
+    detail.load_credits(plan.id, payees)
+    if plan.converts:
+        detail.load_rates()
+    return {line["line_id"]: _of_line(detail, plan, line, deciding) for line in lines}
 
 
 def _load_met(detail: Detail, deciding: DecidingTerms) -> None:
