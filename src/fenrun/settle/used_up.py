@@ -1,4 +1,4 @@
-"""Where the charges of a workspace use up the amounts of approvals and coupons."""
+"""Uses of approvals and coupons with amounts: by which charges of a workspace."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _uses(using: Sequence[Concerning], met: Iterable[_Met], book: Sources) -> It
 
 @dataclass
 class Owners:
-    """Who owns accounts and holds roles, by day."""
+    """Owners of accounts and holders of roles, by day."""
 
     book: KnownBook
     _links: dict[tuple[str, str, str], list[dict[str, Any]]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What is used of amounts: of approvals by what is billed under them, of coupons by what they pay.
+"""Uses of amounts: of approvals by what is billed under them, of coupons by what they pay.
 
 Charges come by day, then import and row. One that no longer fits is not covered, in whole, and
 takes nothing; a smaller one after it still may. A refund gives back at most what was used.
@@ -26,7 +26,7 @@ Row = tuple[str, int]
 
 @dataclass
 class Purse:
-    """What is used so far of each amount."""
+    """Amounts, with the part of each that is used so far."""
 
     used: dict[str, Decimal] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Cut:
-    """Where the amount of an approval or coupon is used up."""
+    """The day on which the amount of an approval or coupon is used up."""
 
     day: date = OPEN_END
     """Charges of days before are covered."""
