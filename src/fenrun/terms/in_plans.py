@@ -157,7 +157,7 @@ class _Said:
 
     @cached_property
     def in_need(self) -> Tree:
-        """Whether a charge needs an approval: it is below a floor, or there are none."""
+        """The condition by which a charge needs an approval: below a floor, or there are none."""
         return _any(tree for _, tree in self.floors()) if self.terms.floors else _all()
 
     def _left(self, table: str, name: str) -> Tree:
