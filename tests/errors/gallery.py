@@ -698,10 +698,6 @@ def _sabotaged(store: Store) -> list[Problem]:
 
 
 SEPTEMBER = parse_period("2024-09")
-ASKS_APPROVALS = PLAN + "exclude: [{id: cheap, when: not approved}]\n"
-USED_UP = (
-    f"approvals: [{(STEP % 1).replace('45', '40').replace('}', ', amount: 9, currency: CNY}')}]"
-)
 
 
 COUNTS = "figures: {prepaid: recognised of prepay}\n"
@@ -1566,11 +1562,6 @@ GALLERY: dict[str, Shows] = {
     "policy-stuck": policy("[zhao]", "[lin]"),
     "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
     "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
-    "approval-amount": settled(
-        f"{USED_UP}\nexclude: [{{id: cheap, when: not approved}}]\nfenrun settle WORKSPACE",
-        ASKS_APPROVALS,
-        act=_with_terms(USED_UP),
-    ),
     "figure-counted": settled(
         f"{TYPED}\n{COUNTS}\nfenrun settle WORKSPACE",
         PLAN + COUNTS,
