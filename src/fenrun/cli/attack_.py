@@ -31,11 +31,11 @@ from fenrun.store.facts import Store
 @click.argument("workspace", type=WORKSPACE)
 @period_option
 @known_option
-@click.option("--most", type=click.IntRange(1, 100), default=5, help="Show so many at most.")
+@click.option("--most", type=click.IntRange(1, 100), default=3, help="Show so many at most.")
 @click.option(
     "--largest",
     type=click.IntRange(1, 1000),
-    default=6,
+    default=4,
     help="Try the moves with so many of the largest partners and reps.",
 )
 @click.option(

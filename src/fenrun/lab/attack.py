@@ -98,8 +98,8 @@ def attack(
     store: Store | Path | str,
     period: Period,
     known: datetime | None = None,
-    most: int = 5,
-    largest: int = 6,
+    most: int = 3,
+    largest: int = 4,
     progress: Callable[[str], None] = lambda name: None,
 ) -> Attack:
     """Return what the moves of the catalogue would gain in a period, with nothing sold.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-
-import pyarrow as pa
 
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
@@ -28,7 +26,7 @@ from fenrun.lab.scenario import Scenario
 from fenrun.plan.read import PlanFile, plan_as_of
 from fenrun.plan.source import Path_
 from fenrun.settle.facts import Facts, facts_as_of, in_force, knowledge_time, plans_as_of
-from fenrun.settle.kept_months import KeptMonth, KeptMonths
+from fenrun.settle.kept_months import KeptMonth, KeptMonths, Tables
 from fenrun.settle.pipeline import spend
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store
@@ -41,7 +39,7 @@ class _ReadMonths(KeptMonths):
     """The months that a workspace keeps, to which a scenario adds none."""
 
     def keep(
-        self, measured_by: str, one: KeptMonth, sums: Mapping[str, pa.Table], codes: Codes
+        self, measured_by: str, months: Iterable[tuple[KeptMonth, Tables]], codes: Codes
     ) -> None:
         """Keep nothing: a scenario leaves no trace in a workspace."""
 
