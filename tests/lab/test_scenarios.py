@@ -128,18 +128,24 @@ def test_figures_change(tmp_path: Path) -> None:
 
 
 def test_nothing_of_a_scenario_is_in_the_workspace(store: Store, tmp_path: Path) -> None:
-    """Not a file, nor a row of the log: what the workspace knows is what it knew."""
+    """Not a file, nor a row of the log: what the workspace knows is what it knew.
+
+    What it caches, such as that a file is what was written, is no knowledge; months are not kept.
+    """
 
     def files() -> dict[str, bytes]:
         return {
             str(path): path.read_bytes()
             for path in sorted(store.path.rglob("*"))
-            if path.is_file() and not path.name.startswith("log.db-")
+            if path.is_file()
+            and not path.name.startswith("log.db-")
+            and "cache" not in path.relative_to(store.path).parts
         }
 
     before = files()
     _outcome(store, "labels: [{label: region, value: north}]\nprices: [{list: -10 %}]")
     assert files() == before
+    assert not list(store.path.glob("cache/**/*.parquet"))
 
 
 @pytest.mark.parametrize(
