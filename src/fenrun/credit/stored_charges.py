@@ -279,6 +279,21 @@ class StoredCharges:
         """
         _Grouping(self, crediting, book, for_rows).run(runner, check)
 
+    def meeting(self, trees: Sequence[Tree], names: Sequence[str] = ()) -> str:
+        """Return the query of the charges that meet conditions, one row for each that is met.
+
+        Columns: import_id, row_no, own_day (a number), place (that of the condition among `trees`),
+        and columns of the charge as text.
+        """
+        parts = [file.query(file.meeting(trees, names)) for file in self.files]
+        more = "".join(f", {name}" for name in names)
+        if not parts or not trees:
+            nothing = "".join(f", '' AS {name}" for name in names)
+            return f"SELECT '' AS import_id, 0 AS row_no, 0 AS own_day, 0 AS place{nothing} LIMIT 0"
+        met = f"SELECT *, unnest(places) AS place FROM ({' UNION ALL '.join(parts)})"
+        named = f"import_id, row_no, own_day, place{more}"
+        return f"SELECT {named} FROM ({met}) WHERE place IS NOT NULL"
+
     def same_group(self, crediting: Crediting) -> str:
         """Return SQL of whether a row t of `coded_charges` is in a group g (see `for_rows`)."""
         names = [*_GROUP_NAMES, "kind", *_bit_names(crediting), "day_key"]
@@ -347,7 +362,23 @@ class _File:
         """Return SQL of whether a condition on a charge holds."""
         return to_sql(tree, self._reading)
 
+    def meeting(self, trees: Sequence[Tree], names: Sequence[str]) -> dict[str, str]:
+        """Return SQL of which conditions a charge meets, and of columns of it, by name."""
+        met = (f"CASE WHEN {self.condition(t)} THEN {n} END" for n, t in enumerate(trees))
+        return {
+            "import_id": literal(short(self.stored.item.id)),
+            "row_no": "c.row_no",
+            "own_day": f"date_diff('day', DATE '1970-01-01', {self.day()})",
+            "places": f"[{', '.join(met)}]",
+            **{name: f"CAST({self.column(name)} AS VARCHAR)" for name in names},
+        }
+
     def _reading(self, what: str, name: str) -> str:
+        if what == "until":
+            day, rows = json.loads(name)[1:]
+            mine = [str(row) for of, row in rows if of == short(self.stored.item.id)]
+            own = f" OR c.row_no IN ({', '.join(mine)})" if mine else ""
+            return f"({self.day()} < DATE '{day}'{own})"
         if what == "number":
             return number_sql(name, self.as_number)
         if what in ("charge date", "date"):

@@ -35,7 +35,6 @@ from fenrun.settle.facts import (
     knowledge_time,
     plans_as_of,
     terms_read,
-    with_terms,
 )
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
@@ -255,16 +254,17 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     engine = DuckDB()
     for name in KEPT:
         engine.load_file(name, kept.folder / f"{name}.parquet")
-    as_of = AsOf(basis.period.last_day, basis.known)
+    as_of, facts = AsOf(basis.period.last_day, basis.known), basis.facts()
     sources = {short(item.id): item.source for item in basis.charges}
     return Run(
         engine,
-        with_terms(basis.plans, sources_of(basis.terms), sources_of(basis.events)),
+        facts.agreed_plans,
         basis.period,
         as_of,
         kept.problems,
         Source(basis.charges),
         basis.whole_book,
         sources,
-        terms=lambda: sources_read(basis.plans, sources_of(basis.terms)),
+        terms=lambda: sources_read(basis.plans, facts.terms),
+        cuts=facts.cuts,
     )
