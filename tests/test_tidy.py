@@ -32,6 +32,7 @@ ROOMS = (
     "pricing",
     "whatif",
     "integrity",
+    "lab",
     "closing",
     "proof",
     "ledger",
