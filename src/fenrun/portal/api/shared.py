@@ -56,7 +56,7 @@ ERRORS: dict[Any, Any] = dict.fromkeys((400, 401, 403, 404, 409, 422), Refusal)
 
 
 class _Refused(Schema):
-    """A refusal as ninja holds what an operation answers."""
+    """A refusal, as ninja holds what an operation answers."""
 
     response: Refusal
 
