@@ -328,8 +328,9 @@ def _points(found: list[list[str]], count: int) -> list[int]:
     """
     changed = [n for n, step in enumerate(found, 1) if n > 1 and step[1] != found[n - 2][1]]
     some = {changed[len(changed) * k // (count // 2)] for k in range(count // 2) if changed}
-    rest = count - len(some)
-    return sorted(some | {1 + len(found) * (2 * k + 1) // (2 * rest) for k in range(rest)})
+    others = [n for n in range(1, len(found) + 1) if n not in some]
+    rest = min(count - len(some), len(others))
+    return sorted(some | {others[len(others) * (2 * k + 1) // (2 * rest)] for k in range(rest)})
 
 
 # --- all of it --------------------------------------------------------------------------------
