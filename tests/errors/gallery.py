@@ -49,6 +49,7 @@ from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
+from fenrun.lab import attack as attacks
 from fenrun.lab import whatif
 from fenrun.lab.scenario import read_scenario
 from fenrun.plan.check.findings import examine
@@ -463,6 +464,26 @@ def scenario(text: str, *plans: str, the_book: str = BOOK, **files: str) -> Show
     return replace(settled("", the_book=the_book, act=act), told=text.strip() or SCENARIO)
 
 
+def _off(store: Store) -> list[Problem]:
+    """An attack whose prediction is off by a cent."""
+    links = (
+        "parties: [{party: K2, kind: customer}, {party: P2, kind: partner}]\nlinks:\n"
+        "  - {of: account, issuer: Beichen Cloud, subject: A2, role: customer, party: K2}\n"
+        "  - {of: customer, subject: K2, role: partner, party: P2}\n"
+    )
+    import_file(store, _written(store.path, links, "more.yaml"), KNOWN)
+    tiers = PLAN.replace("from 0 pays 5 %", "below 100 pays 5 %, from 100 pays 9 %")
+    import_file(store, _written(store.path, tiers, "tiers.yaml"), KNOWN)
+    predicted = attacks.predicted
+
+    def off(*facts: Any) -> Any:
+        return {who: amount + 1 for who, amount in predicted(*facts).items()}
+
+    with mock.patch.object(attacks, "predicted", off):
+        attacks.attack(store, parse_period("2024-09"))
+    return []
+
+
 def charges(more: str = "", **cells: str | None) -> Shows:
     """A FOCUS file of one or two rows: the usual one with some cells changed.
 
@@ -677,10 +698,6 @@ def _sabotaged(store: Store) -> list[Problem]:
 
 
 SEPTEMBER = parse_period("2024-09")
-ASKS_APPROVALS = PLAN + "exclude: [{id: cheap, when: not approved}]\n"
-USED_UP = (
-    f"approvals: [{(STEP % 1).replace('45', '40').replace('}', ', amount: 9, currency: CNY}')}]"
-)
 
 
 COUNTS = "figures: {prepaid: recognised of prepay}\n"
@@ -1535,6 +1552,7 @@ GALLERY: dict[str, Shows] = {
     ),
     "scenario-nothing": scenario("usage: [{by: -10 %, where: ServiceName = 'Video'}]"),
     "scenario-above-list": scenario("prices: [{list: -90 %, keep: price}]"),
+    "attack-differs": settled("a fault of fenrun: a prediction that is off by a cent", act=_off),
     "policy-text": policy("policy: special-prices", "policy: ["),
     "policy-key": policy(more="colour: red\n"),
     "policy-value": policy("24 hours", "1 day"),
@@ -1544,11 +1562,6 @@ GALLERY: dict[str, Shows] = {
     "policy-stuck": policy("[zhao]", "[lin]"),
     "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
     "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
-    "approval-amount": settled(
-        f"{USED_UP}\nexclude: [{{id: cheap, when: not approved}}]\nfenrun settle WORKSPACE",
-        ASKS_APPROVALS,
-        act=_with_terms(USED_UP),
-    ),
     "figure-counted": settled(
         f"{TYPED}\n{COUNTS}\nfenrun settle WORKSPACE",
         PLAN + COUNTS,

@@ -708,7 +708,7 @@ class Crediting:
 
     @property
     def rounds(self) -> bool:
-        """True where what is measured has fewer decimals than what is credited."""
+        """True if what is measured has fewer decimals than what is credited."""
         return self.to_measure < 0
 
     def measures_exactly(self) -> str:
