@@ -220,7 +220,7 @@ def test_what_does_not_say_its_form_is_refused(name: str, tmp_path: Path) -> Non
 
 def test_a_book_has_the_same_forms(tmp_path: Path) -> None:
     """`table_text` is what a book's file is read from."""
-    plain = "party,kind\n北辰,partner\n"
+    plain = "party,kind\n北辰云,partner\n"
     for content in (
         plain.encode("utf-16"),
         plain.encode("gbk"),

@@ -53,6 +53,10 @@ _ASKED = """
 wanted = ("transfer", "K1", "P2", date(2024, 12, 1), "They asked for it.")
 asked = requests.ask(store, *wanted)
 said["told"] = told()
+def waits(name):
+    count = "<strong>(1)" in clients[name].get("/", follow=True).content.decode()
+    return [count, [n["over_at"] for n in clients[name].get("/api/notices").json()["rows"]][-1]]
+said["waits"] = waits("second")
 clock["now"] += timedelta(days=30)
 said["nobody"] = silent()
 page = clients["customer"].post("/notices/address/", {"address": "not one"}).status_code
@@ -71,6 +75,10 @@ said["before"] = silent()
 clock["now"] += timedelta(days=1)
 said["after"] = silent()
 said["told after"] = told()
+over = models.Notice.objects.using("default").exclude(over_at=None)
+said["over"] = sorted(over.values_list("reader", "kind"))
+home = clients["holder"].get("/", follow=True).content.decode()
+said["holder's unread"] = home.count("<strong>(1)")
 said["holder's page"] = clients["holder"].get("/notices/").content.decode()
 said["links"] = [
     [link["party"], str(link["valid_from"]), str(link["valid_to"])]
@@ -166,6 +174,9 @@ def test_nobodys_silence_counts_before_a_notice_was_delivered(tmp_path: Path) ->
     assert said["mailed"] == ["waiting", "2025-01-15"] and said["partner sees"] is None
     assert said["before"] == ["waiting", "2025-01-15"]
     assert said["after"] == ["silent", "2025-01-15"]
+    assert said["over"] == [[f" {name} ", kind] for name, kind in said["told"]]
+    assert said["waits"] == [True, None]
+    assert said["holder's unread"] == 1, "of two notices one is decided"
     entered = [name for name, kind in said["told after"] if kind == "request-entered"]
     assert entered == ["gets", "holder", "second"]
     assert "Another partner than before" in said["holder's page"]

@@ -188,6 +188,29 @@ def test_what_the_command_line_does_is_shown_by_both(both: Both, tmp_path: Path)
         assert re.search(r"closed\s*</span>\s*on 20", client.get("/periods/2024-01/").text)
 
 
+def test_two_who_give_the_same_grant_at_once_give_one(both: Both) -> None:
+    names = [f"new{number}" for number in range(6)]
+    start = threading.Barrier(2)
+
+    def give(client: httpx.Client) -> None:
+        for name in names:
+            start.wait(60)
+            said = {"user": name, "role": "partner", "party": "P1", "reason": "At once."}
+            assert client.post("/api/grants", json=said).status_code == 201
+
+    with (
+        both.one.token("operations", "read act") as here,
+        both.other.token("second", "read act") as there,
+    ):
+        threads = [threading.Thread(target=give, args=(client,)) for client in (here, there)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        given = [row for row in here.get("/api/grants").json() if row["reason"] == "At once."]
+        assert len(given) == len(names)
+
+
 def test_one_that_is_stopped_finishes_its_close(both: Both) -> None:
     one, other, _ = both
     with (

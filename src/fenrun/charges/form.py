@@ -13,7 +13,6 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -22,8 +21,9 @@ from typing import IO, NamedTuple, cast
 import pyarrow as pa
 
 from fenrun.base.bounds import MOST_TEXT, most_unpacked, read_text, refuse_unpacked, too_large
-from fenrun.base.problem import Place, refused
+from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message
+from fenrun.charges.encodings import encoding_of
 
 HEAD = 4 << 20
 """Bytes in which the header of a text must end."""
@@ -52,18 +52,8 @@ _MAGIC = {
 }
 """The first bytes by which a file is told."""
 _PACKINGS = ("gzip", "zstd", "zip")
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-"""The marks at the beginning of a text by which its encoding is told; the longer ones first."""
 DELIMITERS = ",;\t|"
 _SHOWN_AS = {"\t": "\\t"}
-_LIKELY = 0.9
-"""The part of characters beyond ASCII that is common Chinese where a text is GB18030."""
 _SHOWN = 40
 
 
@@ -102,10 +92,11 @@ class Form(NamedTuple):
         return self.is_wider or not all(map(str.strip, self.columns))
 
 
-def form_of(path: Path, is_thorough: bool = False) -> Form:
+def form_of(path: Path, is_thorough: bool = False, given: str = "") -> Form:
     """Return the form of a file. Raises Refused where it is none that is read.
 
-    The encoding is told by the beginning; by all lines beyond ASCII, if the asker wants that.
+    The encoding is `given`, or told by the beginning; by all lines beyond ASCII, if the asker wants
+    that.
     """
     packing = packing_of(path)
     with open_packed(path, packing) as file:
@@ -117,8 +108,8 @@ def form_of(path: Path, is_thorough: bool = False) -> Form:
         inner = _kind_of(head[:4])
         if inner:
             raise refused("file-not-table", Place(path.name), kind=Message(f"kind-{inner}"))
-        odd = _odd_lines(file, head) if is_thorough else head
-    encoding, guessed = _encoding(path, head, odd)
+        odd = _odd_lines(path, file, head) if is_thorough else head
+    encoding, guessed = encoding_of(path, head, odd, given)
     text = _decoded(head, encoding)
     if text.lstrip()[:1] in ("{", "["):
         return Form("json", packing, encoding, guessed=guessed)
@@ -166,7 +157,9 @@ def _open_member(path: Path) -> IO[bytes]:
             shown = ", ".join(sorted(names)[:5])
             raise refused("zip-contents", Place(path.name), count=len(names), names=shown or "-")
         return archive.open(names[0])
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError) as error:
+    except Refused:
+        raise
+    except Exception as error:  # of a damaged archive, whichever its reader meets
         detail = Message("compressed-data-breaks-off")
         raise refused("file-truncated", Place(path.name), detail=detail) from error
 
@@ -175,7 +168,7 @@ def guarded(path: Path, read: Callable[[], bytes]) -> bytes:
     """Read, and say where a compressed stream breaks off. Raises Refused."""
     try:
         return read()
-    except (EOFError, OSError, zlib.error, zipfile.BadZipFile, pa.ArrowException) as error:
+    except Exception as error:  # of a damaged archive, whichever its reader meets
         detail = Message("compressed-data-breaks-off")
         raise refused("file-truncated", Place(path.name), detail=detail) from error
 
@@ -191,7 +184,7 @@ def blocks(path: Path, packing: str) -> Iterator[bytes]:
             yield block
 
 
-def _odd_lines(file: IO[bytes], head: bytes) -> bytes:
+def _odd_lines(path: Path, file: IO[bytes], head: bytes) -> bytes:
     """Return lines beyond ASCII from all over a text."""
     found, size, left = [], 0, b""
     block = head
@@ -200,56 +193,8 @@ def _odd_lines(file: IO[bytes], head: bytes) -> bytes:
         odd = [line for line in lines if not line.isascii()]
         found += odd
         size += sum(map(len, odd))
-        block = file.read(_BLOCK)
+        block = guarded(path, lambda: file.read(_BLOCK))
     return b"\n".join([*found, left])
-
-
-def _encoding(path: Path, head: bytes, odd: bytes) -> tuple[str, str]:
-    """Return the encoding of a text, and words by which it is guessed. Raises Refused."""
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return encoding, ""
-    zeros = [head[place:2000:2].count(0) for place in (0, 1)]
-    most = len(head[:2000]) // 2
-    for place, encoding in enumerate(("utf-16-be", "utf-16-le")):
-        if zeros[place] > 0.8 * most and zeros[1 - place] < 0.2 * most:
-            return encoding, ""
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(odd)
-        return "utf-8", ""
-    except UnicodeDecodeError:
-        return _guessed(path, odd)
-
-
-def _guessed(path: Path, odd: bytes) -> tuple[str, str]:
-    """Return the encoding of a text that is not UTF-8. Raises Refused where it is not likely."""
-    row, line = next((n, one) for n, one in enumerate(odd.split(b"\n"), 1) if not one.isascii())
-    latin = _words(line.decode("cp1252", "replace"))
-    try:
-        text = codecs.getincrementaldecoder("gb18030")().decode(odd)
-    except UnicodeDecodeError:
-        raise refused("file-encoding", Place(path.name, row)) from None
-    beyond = re.findall(r"[^\x00-\x7f]", text)
-    common = sum(1 for character in beyond if _is_common(character))
-    words = _words(line.decode("gb18030", "replace"))
-    if common < _LIKELY * len(beyond):
-        values = {"line": row, "first": words, "second": latin}
-        raise refused("encoding-unclear", Place(path.name, row), **values)
-    return "gb18030", words
-
-
-def _words(text: str) -> str:
-    """Return the first words beyond ASCII of a line."""
-    found = re.search(r"\w*[^\x00-\x7f]+\w*", text)
-    return found[0][:_SHOWN] if found else text[:_SHOWN]
-
-
-def _is_common(character: str) -> bool:
-    """Return whether a character is one of GB 2312."""
-    try:
-        return len(character.encode("gb2312")) == 2
-    except UnicodeEncodeError:
-        return False
 
 
 def _decoded(head: bytes, encoding: str) -> str:

@@ -97,7 +97,7 @@ def explained(
         value = _filling(staged, column, gap, provider == n)
         if value:
             command = shlex.join(["--set", f"{column}={value}"])
-            file = shlex.quote(visible(staged.source.path.name))
+            file = shlex.quote(visible(staged.source.called or staged.source.origin.name))
             said = {"value": visible(value), "file": file, "set": visible(command)}
             also["also_fix"] = Message("gap-fill", said)
         return replace(problem, values={**problem.values, **also})

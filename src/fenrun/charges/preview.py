@@ -80,21 +80,25 @@ class Preview:
 
 
 def preview_charges(
-    path: Path, progress: Callable[[int], Any] = lambda n: None, known: datetime | None = None
+    path: Path,
+    progress: Callable[[int], Any] = lambda n: None,
+    known: datetime | None = None,
+    encoding: str = "",
 ) -> Preview:
     """Read a file of charges and write nothing; one that is refused has only columns and problems.
 
-    `progress` is told of the bytes read; `known` is from when it would be known. Raises Refused
+    `progress` is told of the bytes read; `known` is from when it would be known, `encoding` what
+    it is in, where that is said. Raises Refused
     where not even a header can be read.
     """
-    header = read_header(path)
+    header = read_header(path, encoding=encoding)
     form = f"{header.form.format}{_PACKED.get(header.form.packing, '')}"
     spelt = {name.lower(): name for name in focus_columns()}
     columns = tuple(spelt.get(name.strip().lower(), name.strip()) for name in header.columns)
     found = (path.name, form, version_of(set(columns)), columns)
     try:
         with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-            source, content = open_whole(path, Path(scratch), progress)
+            source, content = open_whole(path, Path(scratch), progress, encoding)
             staged = replace(read_staged(source, content, Path(scratch)), known=known)
             problems = tuple(in_order(checks.find(staged)))
             return Preview(*found, staged.rows, tuple(_accounts(staged)), staged.facts(), problems)

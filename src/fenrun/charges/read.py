@@ -64,21 +64,24 @@ def stage_charges(
     delivery: Delivery | None = None,
     is_meant: bool = False,
     mended: Mended | None = None,
+    encoding: str = "",
+    called: str = "",
 ) -> Enter:
     """Read, check and write one FOCUS file to a scratch folder: all that nobody must wait for.
 
-    `fills` gives, by column of text, what stands where the file says nothing, `known` from when it
-    is known; as a `delivery` it takes the place of earlier ones of its source. What was replaced
-    since comes back as an import of its own if that `is_meant`, or if it is a later version.
-    Its rows may be those of an import that were kept aside, `mended`. What is returned enters it
-    into the store. Both raise Refused; the store is then untouched.
+    `fills` gives, by column of text, what stands where the file says nothing, `encoding` in which
+    it is, `known` from when it is known; `called` is how commands name it, where it has a folder.
+    As a `delivery` it takes the place of earlier ones of its source. What was replaced since comes
+    back as an import of its own if that `is_meant`, or if it is a later version. Its rows may be
+    those of an import that were kept aside, `mended`. What is returned enters it into the store.
+    Both raise Refused; the store is then untouched.
     """
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
-        source, seen = open_whole(path, Path(scratch.name), progress)
+        source, seen = open_whole(path, Path(scratch.name), progress, encoding)
+        source = replace(source, called=called or path.name)
         unfilled = digest("charges", seen.digest)
-        content = digest("charges", seen.digest, sorted(fills.items())) if fills else unfilled
-        content = digest("charges", seen.digest, mended.facts) if mended else content
+        content = _content_of(seen.digest, fills, encoding, mended)
         ready = _Ready({}, [])
         files = Path(scratch.name, "files")
         files.mkdir()
@@ -100,8 +103,8 @@ def stage_charges(
             names = _others(store, content, replaces) if same else replaces.names
             named = (import_named(there, place, name, ready.facts) for name in names)
             replaced = [item.id for item in named]
-            if fills and content != unfilled and store.has("charges", unfilled):
-                replaced.append(unfilled)  # the same bytes, before they were filled
+            if content != unfilled and not mended and store.has("charges", unfilled):
+                replaced.append(unfilled)  # the same bytes, before more was said of them
             there = store.imports("charges", known) if delivery and delivery.version else there
             facts, more = _as_delivered(delivery, path.name, files, ready.facts, there, replaced)
             if "replaces" in facts:
@@ -122,6 +125,16 @@ def stage_charges(
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
+
+
+def _content_of(
+    bytes_: str, fills: Mapping[str, str] | None, encoding: str, mended: Mended | None
+) -> str:
+    """Return the id of what a file of some bytes says, with all that is said of it."""
+    if mended:
+        return digest("charges", bytes_, mended.facts)
+    said = digest("charges", bytes_, *([sorted(fills.items())] if fills else []))
+    return digest("charges", said, encoding) if encoding else said
 
 
 def _as_before(store: Store, file: str, content: str, same: Import) -> Imported:
@@ -186,16 +199,18 @@ def _as_delivered(
     return found | ({"replaces": ids} if ids else {}), notes
 
 
-def open_whole(path: Path, scratch: Path, progress: Callable[[int], Any]) -> tuple[Source, Content]:
+def open_whole(
+    path: Path, scratch: Path, progress: Callable[[int], Any], encoding: str = ""
+) -> tuple[Source, Content]:
     """Open a file and read its content once. Raises Refused.
 
     Where its beginning is UTF-8 and a later line is not, the encoding is told by all such lines.
     """
-    source = open_source(path, scratch)
+    source = open_source(path, scratch, encoding=encoding)
     try:
         return source, read_content(source, progress)
     except Refused as refusal:
-        if source.path != path or refusal.problems[0].code != "file-encoding":
+        if encoding or source.path != path or refusal.problems[0].code != "file-encoding":
             raise
     source = open_source(path, scratch, is_thorough=True)
     return source, read_content(source, progress)

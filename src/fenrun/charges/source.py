@@ -71,6 +71,8 @@ class Source:
     """Whether `1.234` may be a number of thousands: semicolons stand between its cells."""
     floats: frozenset[str] = frozenset()
     """The columns that came as binary floats, by their names in the store."""
+    called: str = ""
+    """How a command names it; empty where that is by its name alone."""
     said: tuple[Problem, ...] = ()
     """How the file was read, where that is not plain."""
 
@@ -80,13 +82,15 @@ class Source:
         return set(self.names.values())
 
 
-def open_source(path: Path, scratch: Path | None = None, is_thorough: bool = False) -> Source:
+def open_source(
+    path: Path, scratch: Path | None = None, is_thorough: bool = False, encoding: str = ""
+) -> Source:
     """Read a file's head. Raises Refused where it is not a FOCUS file.
 
     A file that is not of plain form is written as one into the scratch folder, if there is one. The
-    encoding is told by its beginning; by all of it, if the asker wants that.
+    encoding is given, or told by its beginning; by all of it, if the asker wants that.
     """
-    header = read_header(path, is_thorough)
+    header = read_header(path, is_thorough, encoding)
     names = names_of(header.columns)
     problems = _header_problems(path, [names[spelt] for spelt in header.columns if spelt in names])
     if problems:
@@ -164,14 +168,14 @@ def _header_problems(path: Path, columns: list[str]) -> list[Problem]:
     return problems
 
 
-def read_header(path: Path, is_thorough: bool = False) -> Header:
+def read_header(path: Path, is_thorough: bool = False, encoding: str = "") -> Header:
     """Read the head of a table file. Raises Refused where it has none.
 
-    The encoding is told by its beginning; by all of it, if the asker wants that.
+    The encoding is given, or told by its beginning; by all of it, if the asker wants that.
     """
     if packing_of(path) == "parquet":
         return Header("parquet", _parquet_columns(path), Form("parquet"))
-    form = form_of(path, is_thorough)
+    form = form_of(path, is_thorough, encoding)
     if form.format == "csv":
         _check_columns(path, form.columns)
         return Header("csv", list(form.columns), form)
@@ -191,7 +195,9 @@ def _parquet_columns(path: Path) -> list[str]:
     try:
         refuse_swollen(path)
         return list(pq.read_schema(path).names)
-    except (pa.ArrowException, OSError) as error:
+    except Refused:
+        raise
+    except Exception as error:  # of a damaged file, whichever its reader meets
         detail = Message("parquet-footer-broken")
         raise refused("file-truncated", Place(path.name), detail=detail) from error
 

@@ -13,6 +13,7 @@ import click
 from fenrun.base.problem import Problem
 from fenrun.base.words import say
 from fenrun.cli.output import (
+    EncodingType,
     MomentType,
     actor,
     as_json,
@@ -54,6 +55,12 @@ from fenrun.whatif.cases import refuse_failing_cases
     help="COLUMN=VALUE: what stands in a column of charges where a file leaves it empty.",
 )
 @click.option(
+    "--encoding",
+    type=EncodingType(),
+    default="",
+    help="In which encoding texts of charges are (cp949, big5, windows-1252); else told by bytes.",
+)
+@click.option(
     "--even-if-cases-fail", is_flag=True, help="Import a plan though its own cases do not hold."
 )
 @click.option("--reason", default="", help="Why, for the log.")
@@ -65,6 +72,7 @@ def command(
     replaces: tuple[str, ...],
     adds: tuple[str, ...],
     fills: tuple[str, ...],
+    encoding: str,
     even_if_cases_fail: bool,
     reason: str,
     json_: bool,
@@ -90,10 +98,13 @@ def command(
     check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
     fills_read = _read_fills(fills)
     with TemporaryDirectory(prefix="fenrun-") as scratch:
-        objects = _fetched(store, files, Path(scratch))
+        objects = _fetched(store, files, Path(scratch), bool(fills or encoding))
         paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
         addresses = {one.path: one.url for one in objects}
-        wanted = Wanted(replaces, adds, fills_read, addresses, check_plan=check_plan)
+        called = {path: str(path) for path in paths}
+        called |= {path: public(url) for path, url in addresses.items()}
+        how = (replaces, adds, fills_read, addresses, called)
+        wanted = Wanted(*how, encoding=encoding, check_plan=check_plan)
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
             outcomes = import_files(store, paths, known or moment, step, wanted)
@@ -114,11 +125,11 @@ def command(
     exit_code(problems)
 
 
-def _fetched(store: Store, names: Sequence[str], into: Path) -> list[Object]:
-    """Fetch what is new at the addresses among the names, and say how much is not."""
+def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> list[Object]:
+    """Fetch what is new, or all, at the addresses among the names; say how much is not."""
     found: list[Object] = []
     for number, url in enumerate(name for name in names if is_remote(name)):
-        objects, known = fetch_new(store, url, into / str(number))
+        objects, known = fetch_new(store, url, into / str(number), is_all)
         found += objects
         if known:
             click.echo(say("objects-known", language(), count=known, url=public(url)), err=True)

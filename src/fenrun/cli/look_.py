@@ -11,6 +11,7 @@ from fenrun.base.money import plain, show
 from fenrun.base.words import say
 from fenrun.charges.preview import Account
 from fenrun.cli.output import (
+    EncodingType,
     as_json,
     exit_code,
     labelled,
@@ -42,8 +43,14 @@ _MOST_SHOWN = 20
     type=click.Path(path_type=Path),
     help="Write a book to start from, with a customer for each account (.yaml or .xlsx).",
 )
+@click.option(
+    "--encoding",
+    type=EncodingType(),
+    default="",
+    help="In which encoding texts of charges are (cp949, big5, windows-1252); else told by bytes.",
+)
 @as_json
-def command(files: tuple[Path, ...], make_book: Path | None, json_: bool) -> None:
+def command(files: tuple[Path, ...], make_book: Path | None, encoding: str, json_: bool) -> None:
     """Show what FILES, or folders of them, hold, before there is any workspace.
 
     Of charges: issuers, accounts, months, currencies, totals, columns, and what is odd about them.
@@ -54,7 +61,7 @@ def command(files: tuple[Path, ...], make_book: Path | None, json_: bool) -> Non
     size = sum(path.stat().st_size for path in paths if path.exists())
     moment = now()
     with progress("import", size) as step:
-        found = [preview(path, step, moment) for path in paths]
+        found = [preview(path, step, moment, encoding) for path in paths]
     accounts = accounts_of(found)
     problems = [problem for _, passed in listed for problem in passed]
     problems += [problem for one in found for problem in one.problems]

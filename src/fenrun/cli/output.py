@@ -22,6 +22,7 @@ from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
 from fenrun.base.screen import Screen, text_table
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period
 from fenrun.base.words import UNSEEN, Unreadable, say, visible
+from fenrun.charges.encodings import is_encoding
 from fenrun.store.facts import Store
 
 _LOCALES = ("FENRUN_LANG", "LC_ALL", "LANG")
@@ -180,6 +181,17 @@ class DayType(click.ParamType[date]):
             return value if isinstance(value, date) else parse_day(value)
         except Unreadable as error:
             self.fail(error.message.words(language()), param, ctx)
+
+
+class EncodingType(click.ParamType[str]):
+    """An encoding of texts, by any of its names."""
+
+    name = "ENCODING"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value or is_encoding(value):
+            return str(value)
+        self.fail(say("no-encoding", language(), value=value), param, ctx)
 
 
 class WorkspaceType(click.ParamType[Store]):

@@ -230,6 +230,7 @@ class Notice(models.Model):
     at = models.DateTimeField()
     seen_at = models.DateTimeField(null=True, help_text="When the account was shown it.")
     mailed_at = models.DateTimeField(null=True, help_text="When a mail server took it.")
+    over_at = models.DateTimeField(null=True, help_text="When what it is about was decided.")
     tried = models.IntegerField(default=0, help_text="Mails that were tried.")
     next_at = models.DateTimeField(null=True, db_index=True, help_text="When a mail is tried.")
 

@@ -17,6 +17,7 @@ from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, say
 from fenrun.book.read import LAYOUT as BOOK
 from fenrun.charges.datasets import COMMITMENTS, dataset_kind, import_dataset
+from fenrun.charges.delivered import Delivery
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
 from fenrun.charges.source import read_header
@@ -60,18 +61,32 @@ class Wanted:
     """By column of charges what stands in its empty cells."""
     addresses: Mapping[Path, str] = field(default_factory=dict)
     """Whence files were fetched, of those that were."""
+    called: Mapping[Path, str] = field(default_factory=dict)
+    """How commands name files, where that is not by their names alone."""
     sources: Sequence[Source] = ()
     """How files come, as the workspace says."""
+    encoding: str = ""
+    """In which encoding texts of charges are, if that is said."""
     known: datetime | None = None
     """From when the files are known, if that is said."""
     check_plan: CheckPlan = lambda file: None
+
+    def source_of(self, path: Path) -> tuple[Source, Delivery] | tuple[None, None]:
+        """Return the source of a file, and the file as its delivery. Raises Refused."""
+        address = self.addresses.get(path) or path.absolute().as_posix()
+        return source_of(self.sources, address) or (None, None)
+
+    def encoding_of(self, path: Path) -> str:
+        """Return in which encoding a file is, if that is said. Raises Refused."""
+        source, _ = (None, None) if self.encoding or not self.sources else self.source_of(path)
+        return source.encoding if source else self.encoding
 
 
 class Seen:
     """A file as far as its kind must be told by what it holds: each part is read once."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, encoding: str = ""):
+        self.path, self.encoding = path, encoding
 
     @cached_property
     def is_yaml(self) -> bool:
@@ -86,7 +101,7 @@ class Seen:
     @cached_property
     def columns(self) -> Sequence[str]:
         """The columns of its header; it is neither YAML nor a workbook. Raises Refused."""
-        return read_header(self.path).columns
+        return read_header(self.path, encoding=self.encoding).columns
 
     @cached_property
     def layout(self) -> Layout | None:
@@ -169,11 +184,11 @@ def _tables(layout: Layout) -> Dataset:
 
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
-    address = wanted.addresses.get(path) or path.absolute().as_posix()
-    source, delivery = source_of(wanted.sources, address) or (None, None)
+    source, delivery = wanted.source_of(path)
     fills = {**(source.fills if source else {}), **wanted.fills}
     how = (fills, wanted.known, delivery, bool(wanted.replaces))
-    enter_charges = stage_charges(store, path, progress, *how)
+    called, encoding = wanted.called.get(path, ""), wanted.encoding_of(path)
+    enter_charges = stage_charges(store, path, progress, *how, encoding=encoding, called=called)
 
     def enter(known: datetime, replaces: Replaced) -> Imported:
         done = enter_charges(known, replaces)
@@ -321,7 +336,7 @@ def import_files(
                 yield problems
 
 
-def dataset_of(path: Path) -> Dataset:
+def dataset_of(path: Path, encoding: str = "") -> Dataset:
     """Return what kind of file this is. Raises Refused where it cannot be read."""
     if not path.is_file():
         raise refused("file-unreadable", Place(path.name), detail=Message("no-such-file"))
@@ -329,13 +344,13 @@ def dataset_of(path: Path) -> Dataset:
     if shown != str(path):
         place = Place(Path(shown).name)
         raise refused("file-unreadable", place, detail=Message("file-name-not-text"))
-    seen = Seen(path)
+    seen = Seen(path, encoding)
     return next(dataset for dataset in DATASETS if dataset.fits(seen))
 
 
 def _staged(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     """Read a file, as far as nobody else must wait for it. Raises Refused."""
-    return dataset_of(path).stage(store, path, progress, wanted)
+    return dataset_of(path, wanted.encoding_of(path)).stage(store, path, progress, wanted)
 
 
 def content_of(facts: Mapping[str, Any], lang: str) -> str:

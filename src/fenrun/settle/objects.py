@@ -60,13 +60,13 @@ def public(url: str) -> str:
     return scheme + mark + _PASSWORD.sub("@", host) + slash + path
 
 
-def fetch_new(store: Store, url: str, into: Path) -> tuple[list[Object], int]:
-    """Fetch the objects below an address that were not imported as they are now.
+def fetch_new(store: Store, url: str, into: Path, is_all: bool = False) -> tuple[list[Object], int]:
+    """Fetch the objects below an address that were not imported as they are now, or `is_all`.
 
     Returns them in the order of their names, and how many were passed over as known. Raises Refused
     where the address cannot be read.
     """
-    seen = _seen(store)
+    seen = {} if is_all else _seen(store)
     found, known = [], 0
     with _guarded(url):
         for number, (address, mark, copy) in enumerate(_listed(url)):

@@ -53,16 +53,20 @@ def _account_as_json(one: Account) -> dict[str, Any]:
 
 
 def preview(
-    path: Path, progress: Callable[[int], Any] = lambda n: None, known: datetime | None = None
+    path: Path,
+    progress: Callable[[int], Any] = lambda n: None,
+    known: datetime | None = None,
+    encoding: str = "",
 ) -> Found:
     """Read a file and write nothing. What is wrong with it is among its problems.
 
-    `known` is from when it would be known if it was imported.
+    `known` is from when it would be known if it was imported, `encoding` what a text of charges is
+    in, where that is said.
     """
     try:
-        kind = dataset_of(path).kind
+        kind = dataset_of(path, encoding).kind
         if kind == "charges":
-            found = preview_charges(path, progress, known)
+            found = preview_charges(path, progress, known, encoding)
             return Found(path.name, kind, _facts(found), found, found.problems)
         if kind in LAYOUTS:
             tables, problems = read_tables(path, LAYOUTS[kind])

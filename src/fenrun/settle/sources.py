@@ -24,9 +24,10 @@ import yaml
 from fenrun.base.problem import Place, refused
 from fenrun.base.words import Message
 from fenrun.charges.delivered import Delivery
+from fenrun.charges.encodings import is_encoding
 
 NAME = "sources.yaml"
-_KEYS = ("source", "files", "delivers", "set")
+_KEYS = ("source", "files", "delivers", "set", "encoding")
 _DELIVERS = {"overwrite": True, "append": False}
 """FOCUS DeliveryHandling: whether each delivery is the whole month so far, or adds to it."""
 _VERSION = "{version}"
@@ -43,6 +44,8 @@ class Source:
     overwrites: bool
     fills: Mapping[str, str]
     """By column what stands in cells that it leaves empty."""
+    encoding: str
+    """In which encoding its texts are; empty where that is told by their bytes."""
 
     def delivery(self, address: str) -> Delivery | None:
         """Return a file as a delivery of this source; None where it is of another."""
@@ -100,8 +103,11 @@ def _source(said: Any) -> Source:
         raise _unreadable("sources-delivers", name=name, known=", ".join(_DELIVERS))
     if not isinstance(fills, dict) or not _are_texts([*fills, *fills.values()]):
         raise _unreadable("sources-set", name=name)
+    encoding = said.get("encoding", "")
+    if encoding != "" and not (isinstance(encoding, str) and is_encoding(encoding)):
+        raise _unreadable("sources-encoding", name=name)
     patterns = tuple(_pattern(name, text) for text in files)
-    return Source(name, tuple(files), patterns, _DELIVERS[delivers], fills)
+    return Source(name, tuple(files), patterns, _DELIVERS[delivers], fills, encoding)
 
 
 def _are_texts(values: Sequence[Any]) -> bool:

@@ -97,7 +97,7 @@ def is_workbook(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as parts:
             return "xl/workbook.xml" in parts.namelist()
-    except zipfile.BadZipFile:
+    except Exception:  # of a damaged archive, whichever its reader meets: it is no workbook
         return False
 
 

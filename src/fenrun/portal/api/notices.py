@@ -27,6 +27,8 @@ class NoticeOut(Schema):
     at: datetime
     seen_at: datetime | None
     mailed_at: datetime | None
+    over_at: datetime | None
+    """When what it is about was decided: it waits for nobody then."""
 
 
 class NoticePage(Paged):

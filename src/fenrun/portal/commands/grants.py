@@ -80,8 +80,9 @@ def _give(
     problems = _problems_of(name, role, party, reason)
     if problems:
         raise Refused(problems)
+    # Two who ask for the same grant at once would find none each, and leave two.
     grant, _ = models.Grant.objects.using(_DB).get_or_create(
-        user=_account(name),
+        user=_locked(_account(name)),
         role=role,
         party=party,
         ended_at=None,

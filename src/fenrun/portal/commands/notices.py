@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import close_old_connections, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import LANGUAGES, say
@@ -49,6 +49,13 @@ def notify(accounts: Iterable[str], kind: str, subject: str, party: str = "") ->
             subject=subject,
             defaults={"party": party, "at": now(), "next_at": now() if settings.SMTP_URL else None},
         )
+
+
+def over(kinds: Iterable[str], subject: str, but: str = "") -> None:
+    """Note that a subject, or its steps `but` one, is decided: its notices wait for nobody."""
+    about = Q(subject=subject) | Q(subject__startswith=f"{subject} ")
+    rows = models.Notice.objects.using(_DB).filter(about, kind__in=[*kinds], over_at=None)
+    rows.exclude(subject=but).update(over_at=now(), next_at=None)
 
 
 def _named(name: str) -> str:

@@ -116,13 +116,14 @@ def ask(store: Store, kind: str, product: str, said: Mapping[str, str], party: s
 def _tell(quote: models.Quote, policy: Policy | None) -> None:
     """Tell who may decide the present step that it waits; once it is over, who asked."""
     step = current(quote) if quote.state == "open" else None
+    subject = f"{quote.pk} {step['step']}" if step else ""
+    notices.over(("quote-waits",), str(quote.pk), but=subject)
     if step is None:
         notices.notify([quote.asked_by], "quote-over", str(quote.pk), quote.customer)
         return
     names = set(policy.deciding(step["approvers"], events.now())) if policy else set()
     names |= set(notices.accounts_of(models.OPERATIONS)) if ROLE in names else set()
     decided = {quote.asked_by, ROLE, *(one["by"] for one in quote.steps)}
-    subject = f"{quote.pk} {step['step']}"
     notices.notify(names - decided, "quote-waits", subject, quote.customer)
 
 

@@ -36,7 +36,7 @@ _PORTAL = "portal"
 _EARLIEST = date(1990, 1, 1)
 _DAYS_AHEAD = 366
 """The days that may be asked for: from _EARLIEST on, and up to so many days ahead."""
-_ASKED = "request-asked"
+_ASKED, _OTHERS = "request-asked", "request-others"
 """The notice that somebody's consent is asked for."""
 SIGN_UP = "sign-up"
 ASKED = tuple(kind for kind in models.Request.KINDS if kind != SIGN_UP)
@@ -99,7 +99,7 @@ def new_request(store: Store, **columns: Any) -> models.Request:
             since=str(request.since),
         )
     _tell_asked(request)
-    _tell_others(store, request, "request-others")
+    _tell_others(store, request, _OTHERS)
     return request
 
 
@@ -190,6 +190,7 @@ def decide(store: Store, seen: models.Request, state: str) -> models.Request:
     if state not in ("consented", "refused", "withdrawn"):
         raise Refused([_over(seen, seen.state)])
     _decide(seen, state, store.actor, events.now().date())
+    notices.over((_ASKED, _OTHERS), str(seen.pk))
     take_up(store)
     if state != "withdrawn":
         _tell_others(store, seen, "request-decided")
@@ -210,6 +211,7 @@ def settle_silence(store: Store) -> None:
         with suppress(Refused):  # decided meanwhile
             state = "silent" if asks_still else "void"
             _decide(request, state, "", request.silent_on or today)
+            notices.over((_ASKED,), str(request.pk))
     take_up(store)
 
 
@@ -319,6 +321,7 @@ def _enter(store: Store, request: models.Request, book: KnownBook) -> bool:
         events.record_event(_PORTAL, "not entered", str(request.pk), problems=codes)
         return False
     _note_entered(request)
+    notices.over((_ASKED, _OTHERS), str(request.pk))
     _tell_others(store, request, "request-entered")
     return True
 

@@ -28,7 +28,8 @@ from fenrun.pricing.lines import rounded
 from fenrun.settle.imports import content_of
 from fenrun.statement.sentences import role_words, why
 
-_UNREAD = "SELECT count(reader) FROM portal_notice WHERE seen_at IS NULL AND reader = %s"
+_UNREAD = """
+SELECT count(reader) FROM portal_notice WHERE seen_at IS NULL AND over_at IS NULL AND reader = %s"""
 _LIST = {"en": ", ", "zh-CN": "、"}
 
 
@@ -49,7 +50,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _unread(name: str) -> int:
-    """Return how many notices an account has not opened yet."""
+    """Return how many notices an account has not opened yet, and still should."""
     ((count,),) = rows_seen(_UNREAD, f" {name} ")
     return int(count)
 
