@@ -19,6 +19,7 @@ from fenrun.base.problem import Problem
 from fenrun.book.read import COLUMNS, book_from
 from fenrun.cli import COMMANDS
 from fenrun.events.read import LAYOUT as EVENTS
+from fenrun.lab.scenario import read_scenario
 from fenrun.plan.read import load_plan, read_plan
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -28,12 +29,13 @@ from fenrun.terms.read import LAYOUT as TERMS
 from fenrun.whatif.cases import Outcome, run_cases
 from fenrun.world.make import make_world
 from tests.command import fenrun
+from tests.lab.worlds import PAYS, charge, owned, plan, workspace
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
-PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("approvals", "book", "terms")]
+PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("approvals", "book", "terms", "whatif")]
 
 
 @dataclass(frozen=True)
@@ -240,6 +242,22 @@ def test_the_tables_of_the_terms_page_are_read(tmp_path: Path) -> None:
 def test_the_policy_of_the_approvals_page_is_read() -> None:
     (text,) = _texts(DOCS / "how-to/approvals.md", "yaml")
     assert len(read_policy(text, "approvals.md").text.steps) == 3
+
+
+def test_the_scenario_of_the_how_to_page_is_read_and_its_notebook_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (text,) = _texts(DOCS / "how-to/whatif.md", "yaml")
+    assert len(read_scenario(text, "whatif.md").paths) == 4
+    rates = plan(PAYS, "kind: all units, bands: [pays 10 %]")
+    store = workspace(tmp_path, owned(K1={"partner": "P1"}), [charge("A1", 100)], rates)
+    store.path.rename(tmp_path / "my-workspace")
+    dearer = "scenario: dearer\nfrom: 2024-01-01\nprices: [{contracted: +10 %}]\n"
+    (tmp_path / "scenario.yaml").write_text(dearer, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec("\n".join(_texts(DOCS / "how-to/whatif.md", "python")), found)
+    assert [row["earned_more"] for row in found["payees"].to_pylist()] == [1]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -49,6 +49,8 @@ from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
+from fenrun.lab import whatif
+from fenrun.lab.scenario import read_scenario
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
@@ -159,8 +161,8 @@ def _worker_ends() -> list[Problem]:
     return []
 
 
-def _written(folder: Path, text: str) -> Path:
-    path = folder / "plan-text.yaml"
+def _written(folder: Path, text: str, name: str = "plan-text.yaml") -> Path:
+    path = folder / name
     path.write_text(text, "utf-8")
     return path
 
@@ -441,6 +443,24 @@ def policy(old: str = "", new: str = "", more: str = "") -> Shows:
         return []
 
     return Shows("\n".join(x for x in (f"{old} -> {new}" if old else "", more) if x), find)
+
+
+SCENARIO = "scenario: tried\nfrom: 2024-01-01\n"
+
+
+def scenario(text: str, *plans: str, the_book: str = BOOK, **files: str) -> Shows:
+    """A scenario, settled beside the usual workspace for September."""
+
+    def act(store: Store) -> list[Problem]:
+        for number, plan_text in enumerate(plans):
+            import_file(store, _written(store.path, plan_text, f"plan-{number}.yaml"), KNOWN)
+        for name, content in files.items():
+            _written(store.path, content, f"{name}.yaml")
+        read = read_scenario(SCENARIO + text, "scenario.yaml", store.path)
+        (outcome,) = whatif(store, [read], parse_period("2024-09")).outcomes
+        return list(outcome.problems)
+
+    return replace(settled("", the_book=the_book, act=act), told=text.strip() or SCENARIO)
 
 
 def charges(more: str = "", **cells: str | None) -> Shows:
@@ -1475,6 +1495,32 @@ GALLERY: dict[str, Shows] = {
         f"coupons:\n  - {COUPON}\napprovals:\n  - {(STEP % 1).replace('approved', 'refused')}\n"
     ),
     "approval-unknown": terms(f"coupons:\n  - {COUPON}\n"),
+    "scenario-text": scenario("prices: ["),
+    "scenario-key": scenario("colour: red"),
+    "scenario-value": scenario("usage: [{by: -120 %}]"),
+    "scenario-condition": scenario("labels: [{label: class, where: class is red}]"),
+    "scenario-empty": scenario(""),
+    "scenario-one-of": scenario("prices: [{keep: price}]"),
+    "scenario-transition": scenario("moves: [{role: partner, to: P1, keeps: 50 %}]"),
+    "scenario-of-ids": scenario("moves: [{of: order, role: partner, where: class = 'C'}]"),
+    "scenario-party": scenario("moves: [{role: partner, to: P9}]"),
+    "scenario-there": scenario("won: [{customer: K1, like: K1}]"),
+    "scenario-plan": scenario("plans: [{plan: tried, set: {basis: weight}}]"),
+    "scenario-plan-id": scenario(
+        "plans: [{plan: tried, file: other.yaml}]", other=PLAN.replace("tried", "other")
+    ),
+    "scenario-no-plan": scenario("plans: [{plan: other, set: {basis: list}}]"),
+    "scenario-nowhere": scenario("plans: [{plan: tried, set: {tables.tiers.bands: []}}]"),
+    "scenario-shared": scenario(
+        "usage: [{by: -100 %, customers: {parties: [K1]}}]",
+        the_book=BOOK.replace("party: K1}", "party: K1, share: 50 %}", 1),
+    ),
+    "scenario-spend": scenario(
+        "labels: [{label: class, value: E, spend: {in: 2024, below: 100}}]",
+        PLAN.replace("plan: tried", "plan: list").replace("basis: billed", "basis: list"),
+    ),
+    "scenario-nothing": scenario("usage: [{by: -10 %, where: ServiceName = 'Video'}]"),
+    "scenario-above-list": scenario("prices: [{list: -90 %, keep: price}]"),
     "policy-text": policy("policy: special-prices", "policy: ["),
     "policy-key": policy(more="colour: red\n"),
     "policy-value": policy("24 hours", "1 day"),

@@ -47,6 +47,8 @@ COMMANDS = {
     "close": "Close a period for good.",
     "key": "Show, rotate and publish the key that signs closes and bundles.",
     "compare": "Say why a period's pay differs between two moments.",
+    "whatif": "Settle a period as it would be under scenarios: sales, pay, and who gains.",
+    "scenario": "Check a scenario: facts and plans otherwise than they are.",
     "verify": "Verify a statement's bundle, anywhere.",
     "ledger": "Write what a period means for the books.",
     "serve": "Open the portal on a workspace.",
