@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
-PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("approvals", "book", "terms", "whatif")]
+_NO_PLANS = ("approvals", "book", "terms", "whatif", "whatif.zh-CN")
+PLAN_PAGES = [page for page in HOW_TO if page.stem not in _NO_PLANS]
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _texts(page: Path, language: str) -> list[str]:
 
 
 def _outcomes(plan: dict[str, Any], name: str) -> tuple[list[Outcome], list[Problem]]:
-    text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(plan, sort_keys=False, allow_unicode=True, Dumper=yaml.CSafeDumper)
     return run_cases(read_plan(text, name))
 
 
@@ -122,7 +123,7 @@ def _write(folder: Path, block: Block) -> None:
     if keys:
         plan = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
         plan |= yaml.load(text, yaml.BaseLoader)
-        text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(plan, sort_keys=False, allow_unicode=True, Dumper=yaml.CSafeDumper)
     path.write_text(text, "utf-8")
 
 
@@ -258,6 +259,17 @@ def test_the_scenario_of_the_how_to_page_is_read_and_its_notebook_runs(
     found: dict[str, Any] = {}
     exec("\n".join(_texts(DOCS / "how-to/whatif.md", "python")), found)
     assert [row["earned_more"] for row in found["payees"].to_pylist()] == [1]
+
+
+TWINS = [page for page in sorted(DOCS.rglob("*.zh-CN.md")) if page.stem != "index.zh-CN"]
+"""The pages in Chinese, but for the first one, which says what there is."""
+
+
+@pytest.mark.parametrize("page", TWINS, ids=lambda page: page.stem)
+def test_a_page_in_chinese_has_the_examples_of_its_twin(page: Path) -> None:
+    twin = page.with_name(page.name.replace(".zh-CN", ""))
+    blocks = [replace(b, text=b.text.replace("--lang zh-CN ", "")) for b in _blocks(page)]
+    assert blocks == list(_blocks(twin))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -930,15 +930,22 @@ class _Audit:
                     found[payee, unit, span].customers.add(customer)
 
     def in_scope(self, c: Component) -> dict[Key, date]:
-        """Who has a line without a credit, by unit and period; and since which day of it."""
+        """Who has a line without a credit, by unit and period; and since which day of it.
+
+        Links begin and end on some days, labels and figures are those of the period: on the others
+        it is as on the day before.
+        """
         found: dict[Key, date] = {}
-        day = date(self.paid[0].year - 3, 1, 1)
+        turns = {day for x in self.book.links for day in (x.valid_from, x.valid_to)}
+        if c.scope != "holders":
+            turns = set()
+        day, before = date(self.paid[0].year - 3, 1, 1), None
         while c.scope and day < self.paid[1]:
             span = span_of(c.calendar, day)
-            if span.paid < self.paid[1]:
+            if span.paid < self.paid[1] and (span != before or day in turns):
                 for payee, unit in self._in_scope_on(c, day, span):
                     found.setdefault((payee, unit, span), day)
-            day += timedelta(days=1)
+            day, before = day + timedelta(days=1), span
         return found
 
     def _in_scope_on(self, c: Component, day: date, span: Span) -> set[tuple[str, str]]:

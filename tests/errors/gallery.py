@@ -49,6 +49,7 @@ from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
+from fenrun.lab import attack as attacks
 from fenrun.lab import whatif
 from fenrun.lab.scenario import read_scenario
 from fenrun.plan.check.findings import examine
@@ -461,6 +462,26 @@ def scenario(text: str, *plans: str, the_book: str = BOOK, **files: str) -> Show
         return list(outcome.problems)
 
     return replace(settled("", the_book=the_book, act=act), told=text.strip() or SCENARIO)
+
+
+def _off(store: Store) -> list[Problem]:
+    """An attack whose prediction is off by a cent."""
+    links = (
+        "parties: [{party: K2, kind: customer}, {party: P2, kind: partner}]\nlinks:\n"
+        "  - {of: account, issuer: Beichen Cloud, subject: A2, role: customer, party: K2}\n"
+        "  - {of: customer, subject: K2, role: partner, party: P2}\n"
+    )
+    import_file(store, _written(store.path, links, "more.yaml"), KNOWN)
+    tiers = PLAN.replace("from 0 pays 5 %", "below 100 pays 5 %, from 100 pays 9 %")
+    import_file(store, _written(store.path, tiers, "tiers.yaml"), KNOWN)
+    predicted = attacks.predicted
+
+    def off(*facts: Any) -> Any:
+        return {who: amount + 1 for who, amount in predicted(*facts).items()}
+
+    with mock.patch.object(attacks, "predicted", off):
+        attacks.attack(store, parse_period("2024-09"))
+    return []
 
 
 def charges(more: str = "", **cells: str | None) -> Shows:
@@ -1440,14 +1461,24 @@ GALLERY: dict[str, Shows] = {
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
-        "a cost of 14 decimals, shares and rates of 6 and 8",
+        "a cost of 18 decimals and 12 digits, shares of 6",
         PLAN.replace("5 %", "5.123456 %").replace(
             "on: amount,", "on: amount, portion: 33.333333 %,"
         ),
         BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
             "party: P1}\n", "party: P1, share: 33.3333 %}\n"
         ),
-        _csv(BilledCost="1.00000000000001"),
+        _csv(BilledCost="123456789012.012264277499950943"),
+    ),
+    "measures-rounded": settled(
+        "a cost of 18 decimals, shares and rates of 6 and 8",
+        PLAN.replace("5 %", "5.123456 %").replace(
+            "on: amount,", "on: amount, portion: 33.333333 %,"
+        ),
+        BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
+            "party: P1}\n", "party: P1, share: 33.3333 %}\n"
+        ),
+        _csv(BilledCost="100.012264277499950943"),
     ),
     "book-key": book(
         "links:\n  - {of: customer, subject: K1, role: partner, party: P1, colour: red}\n"
@@ -1521,6 +1552,7 @@ GALLERY: dict[str, Shows] = {
     ),
     "scenario-nothing": scenario("usage: [{by: -10 %, where: ServiceName = 'Video'}]"),
     "scenario-above-list": scenario("prices: [{list: -90 %, keep: price}]"),
+    "attack-differs": settled("a fault of fenrun: a prediction that is off by a cent", act=_off),
     "policy-text": policy("policy: special-prices", "policy: ["),
     "policy-key": policy(more="colour: red\n"),
     "policy-value": policy("24 hours", "1 day"),

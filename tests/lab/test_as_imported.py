@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
+from fenrun.credit.crediting import bases_of
 from fenrun.lab.patched import Lab
 from fenrun.lab.run import whatif
 from fenrun.lab.scenario import read_scenario
@@ -101,7 +102,9 @@ def scenarios(draw: st.DrawFn) -> str:
     return "\n".join(["scenario: s", "from: 2024-02-01", *(draw(KINDS[kind]) for kind in kinds)])
 
 
-def _repriced(rows: list[dict[str, Any]], data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _repriced(
+    rows: list[dict[str, Any]], data: Mapping[str, Any], counts_cash: bool
+) -> list[dict[str, Any]]:
     """The charges as a scenario has them, worked out row by row."""
 
     def rate(text: str) -> Decimal:
@@ -124,6 +127,9 @@ def _repriced(rows: list[dict[str, Any]], data: Mapping[str, Any]) -> list[dict[
         for cost in COSTS:
             if row[cost] is not None:
                 new[cost] = row[cost] * factors["price"] * factors["usage"]
+        if row["x_Cash"] is not None and counts_cash:
+            cash = Decimal(row["x_Cash"]) * factors["price"] * factors["usage"]
+            new["x_Cash"] = format(cash, "f")
         if row["ListCost"] is not None:
             new["ListCost"] = row["ListCost"] * factors["list"] * factors["usage"]
         found.append(new)
@@ -158,7 +164,8 @@ def test_a_scenario_is_what_the_same_facts_would_be(
             for number, file in enumerate(files):
                 load_plan_text(one, file, KNOWN, f"plan-{number}.yaml")
         load_charges(store, rows, KNOWN, "charges.csv")
-        changed = _repriced(rows, scenario.written.data)
+        bases = bases_of([file.plan for file in files])
+        changed = _repriced(rows, scenario.written.data, any("x_Cash" in b for b in bases))
         if changed:
             load_charges(copy, changed, KNOWN, "charges.csv")
         span = parse_period(period)

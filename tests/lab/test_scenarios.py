@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from fenrun.base.problem import Refused
 from fenrun.base.when import parse_period
 from fenrun.lab import whatif
 from fenrun.lab.run import Outcome
+from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
-from tests.lab.worlds import PAYS, charge, of, owned, plan, scenario, workspace
+from tests.lab.worlds import KNOWN, PAYS, charge, of, owned, plan, scenario, workspace
 
 YEAR = parse_period("2024")
 BANDS = "kind: all units, bands: [pays 10 %]"
@@ -86,6 +88,35 @@ def test_each_patch_does_what_it_says(
     assert [found["P1"], found["P2"]] == [Decimal(amount) for amount in earned]
 
 
+def test_costs_of_a_provider_s_own_change_where_a_plan_counts_them(tmp_path: Path) -> None:
+    """The plan counts x_Cash, written as text: half as much usage is half of it."""
+    text = plan(PAYS, BANDS).replace("basis: billed", "basis: x_Cash")
+    rows = [f"{charge('A1', 1000).strip()},700\n"]
+    store = workspace(tmp_path, BOOK, rows, text, more_columns=",x_Cash")
+    assert _earned(store, "usage: [{by: -50 %}]")["P1"] == 35
+
+
+def test_who_spent_nothing_is_a_customer_that_spent_little(store: Store) -> None:
+    """Partners spend nothing either, and are not meant where spend chooses."""
+    text = "labels: [{label: size, value: small, spend: {in: 2024, below: 1550}}]"
+    rows = _outcome(store, text).answer.labels
+    assert [row["value"] for row in rows if row["label"] == "size"] == ["small"]
+    assert of(rows, label="size", value="small")["earned_after"] == 0
+
+
+def test_only_what_was_known_at_the_moment_changes(store: Store, tmp_path: Path) -> None:
+    """A later file is not in the answer about an earlier moment."""
+    late = tmp_path / "late.csv"
+    header = (tmp_path / "charges.csv").read_text("utf-8").splitlines()[0]
+    late.write_text(f"{header}\n{charge('A1', 9000, 5)}", "utf-8")
+    import_file(store, late, KNOWN + timedelta(days=1))
+    dearer = scenario("prices: [{contracted: +10 %}]")
+    (then,) = whatif(store, [dearer], YEAR, KNOWN).outcomes
+    assert of(then.answer.payees, payee="P1")["earned_after"] == 165
+    (now,) = whatif(store, [dearer], YEAR).outcomes
+    assert of(now.answer.payees, payee="P1")["earned_after"] == 1155
+
+
 def test_figures_change(tmp_path: Path) -> None:
     """P1 reaches 150 % of its quota of 1,000; of 2,000 it would be 75 %."""
     bands = "kind: all units, bands: [below 100 % pays 5 %, from 100 % pays 10 %]"
@@ -97,18 +128,24 @@ def test_figures_change(tmp_path: Path) -> None:
 
 
 def test_nothing_of_a_scenario_is_in_the_workspace(store: Store, tmp_path: Path) -> None:
-    """Not a file, nor a row of the log: what the workspace knows is what it knew."""
+    """Not a file, nor a row of the log: what the workspace knows is what it knew.
+
+    What it caches, such as that a file is what was written, is no knowledge; months are not kept.
+    """
 
     def files() -> dict[str, bytes]:
         return {
             str(path): path.read_bytes()
             for path in sorted(store.path.rglob("*"))
-            if path.is_file() and not path.name.startswith("log.db-")
+            if path.is_file()
+            and not path.name.startswith("log.db-")
+            and "cache" not in path.relative_to(store.path).parts
         }
 
     before = files()
     _outcome(store, "labels: [{label: region, value: north}]\nprices: [{list: -10 %}]")
     assert files() == before
+    assert not list(store.path.glob("cache/**/*.parquet"))
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,15 @@ def charge(
     return f"{costs},{account},CNY,{start},{day},Cloud,{service},{region}\n"
 
 
-def workspace(folder: Path, book: str, charges: Iterable[str], *plans: str) -> Store:
+def workspace(
+    folder: Path, book: str, charges: Iterable[str], *plans: str, more_columns: str = ""
+) -> Store:
     """Import a book, charges and plans into a new workspace."""
     store = Store(folder / "ws")
-    files = {"book.yaml": book, "charges.csv": _HEADER + "".join(charges)}
+    files = {
+        "book.yaml": book,
+        "charges.csv": _HEADER.replace("\n", more_columns + "\n") + "".join(charges),
+    }
     files |= {f"plan-{number}.yaml": plan for number, plan in enumerate(plans)}
     for name, text in files.items():
         (folder / name).write_text(text, "utf-8")

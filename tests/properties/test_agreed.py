@@ -72,7 +72,7 @@ def plans(draw: st.DrawFn) -> PlanFile:
         "tables": {"ten": [table]},
         "earn": {"sum": [{"id": "partners", "pays": "partner", **earn}, rep]},
     }
-    return read_plan(yaml.safe_dump(text, sort_keys=False), "agreed.yaml")
+    return read_plan(yaml.dump(text, sort_keys=False, Dumper=yaml.CSafeDumper), "agreed.yaml")
 
 
 @st.composite

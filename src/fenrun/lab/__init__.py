@@ -12,6 +12,7 @@ charge_patch   charges otherwise than they are: prices, usage, customers won
 plan_patch     plans otherwise than they are
 patched        the facts of a workspace as a scenario has them
 run            scenarios settled beside what is
+attack         moves that would pay somebody more, with nothing sold
 answers        what differs: by payee, line, label and customer, and in all
 drafts         a scenario's facts and plans as files, to be imported the usual way
 """

@@ -87,7 +87,7 @@ def _column(values: Sequence[Any]) -> pa.Array:
 def answer(old_book: BookRows, before: Run, new_book: BookRows, after: Run) -> Answer:
     """Return what differs between two runs of one period, each by its own book."""
     day = before.period.last_day
-    lines = _beside(_earned(before), _earned(after), ("measured", "earned"))
+    lines = _beside(component_earned(before), component_earned(after), ("measured", "earned"))
     by_customer = _beside(_credited(before, True), _credited(after, True), ("credited",))
     payees = _payees(before, after)
     return Answer(
@@ -120,14 +120,15 @@ def _credited(run: Run, by_customer: bool = False) -> Rows:
     return rows
 
 
-def _earned(run: Run) -> Rows:
+def component_earned(run: Run) -> Rows:
+    """Return what is measured and earned, by plan, component, role, payee, unit, period."""
     rows: Rows = run.engine.rows(_EARNED, _months(run))
     return rows
 
 
 def earned_in_all(run: Run) -> dict[str, Decimal]:
     """Return what all payees of a run earn in its period, by currency."""
-    return sums_of((line["currency"], line["earned"]) for line in _earned(run))
+    return sums_of((line["currency"], line["earned"]) for line in component_earned(run))
 
 
 def _plans(before: Run, after: Run) -> Rows:
@@ -138,7 +139,7 @@ def _plans(before: Run, after: Run) -> Rows:
         for plan, currency in run.currency_of.items():
             row = rows.setdefault(plan, {"plan_id": plan})
             row["currency"] = currency
-        for line in _earned(run):
+        for line in component_earned(run):
             row = rows[line["plan_id"]]
             row["earned"] = row.get("earned", _NOTHING) + line["earned"]
         for row in rows.values():
@@ -152,7 +153,7 @@ def _payees(before: Run, after: Run) -> Rows:
     found = []
     for run in (before, after):
         rows: dict[tuple[str, ...], dict[str, Any]] = {}
-        for row in [*_credited(run), *_earned(run)]:
+        for row in [*_credited(run), *component_earned(run)]:
             key = (row["payee"], row["role"], row["currency"])
             one = rows.setdefault(key, dict(zip(("payee", "role", "currency"), key)))
             for name in ("credited", "earned"):
@@ -170,7 +171,7 @@ def _by_label(day: date, *sides: tuple[BookRows, Run]) -> Rows:
         labels = book.labels(day)
         rows: dict[tuple[str, ...], dict[str, Any]] = {}
         sums = [(row["customer"] or "", row, "credited") for row in _credited(run, True)]
-        sums += [(row["payee"], row, "earned") for row in _earned(run)]
+        sums += [(row["payee"], row, "earned") for row in component_earned(run)]
         for party, row, name in sums:
             for label, value in labels.get(party, {}).items():
                 key = (label, value, row["role"], row["currency"])

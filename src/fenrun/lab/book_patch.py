@@ -13,7 +13,14 @@ from fenrun.base.when import OPEN_END, Period
 from fenrun.book.rows import Label, Link, Party
 from fenrun.lab.chosen import BookRows, Chooser
 from fenrun.lab.scenario import Scenario
-from fenrun.lab.scenario_text import FigureText, MoveText, RatePatchText, RelabelText, WonText
+from fenrun.lab.scenario_text import (
+    NOBODY,
+    FigureText,
+    MoveText,
+    RatePatchText,
+    RelabelText,
+    WonText,
+)
 from fenrun.plan.source import Path_
 
 _WHOLE = Decimal(1)
@@ -71,6 +78,8 @@ class BookPatch:
         """Give a role to somebody else; return how many links change."""
         day, changed = self.scenario.day(patch.start), 0
         self._refuse_unknown([patch.to] if patch.to else [], path)
+        if patch.holder == NOBODY:
+            return self._give(patch, day)
         chosen = self._subjects(patch, day)
         for link in self.book.of("links"):
             is_meant = (link.of_kind, link.role) == (patch.of, patch.role)
@@ -79,6 +88,24 @@ class BookPatch:
                 self._hand_over(link, patch, max(day, link.valid_from))
                 changed += 1
         return changed
+
+    def _give(self, patch: MoveText, day: date) -> int:
+        """Give a role that nobody holds on a day, until somebody does; return how many links."""
+        kinds = ("customer",) if patch.of == "customer" else ()
+        ends: dict[str, list[tuple[date, date]]] = {}
+        for link in self.book.of("links"):
+            if (link.of_kind, link.role) == (patch.of, patch.role) and link.valid_to > day:
+                ends.setdefault(link.subject, []).append((link.valid_from, link.valid_to))
+        free = {
+            subject
+            for subject in self.chooser.choose(patch, day, kinds)
+            if all(start > day for start, end in ends.get(subject, ()) if start < end)
+        }
+        for subject in sorted(free):
+            end = min((start for start, _ in ends.get(subject, ())), default=OPEN_END)
+            blank = Link("", patch.of, "", subject, patch.role, "", _WHOLE, day, day, 0)
+            self._add(blank, patch.to, _WHOLE, day, end)
+        return len(free)
 
     def _subjects(self, patch: MoveText, day: date) -> set[str]:
         if patch.of in ("customer", "party"):

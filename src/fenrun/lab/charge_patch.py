@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,13 @@ from fenrun.base.when import OPEN_END, Span
 from fenrun.charges.facts import billing_facts, stored_facts
 from fenrun.charges.rows import COSTS, DAYS, ORDER
 from fenrun.charges.stored import move_files, write_charges
+from fenrun.credit.crediting import bases_of, costs_of
 from fenrun.engine.dialect import literal, literals
 from fenrun.lab.book_patch import ACCOUNT_OF
 from fenrun.lab.chosen import Chooser
 from fenrun.lab.scenario import Scenario
 from fenrun.lab.scenario_text import ChosenText, PriceText, UsageText, WonText
+from fenrun.plan.rows import Plan
 from fenrun.plan.source import Path_
 from fenrun.pricing.charges import PricedCharges, charges_of
 from fenrun.store.facts import Import, Store, manifest
@@ -80,10 +82,10 @@ class _Change:
     def times(self, name: str, factor: Decimal) -> None:
         self.factors[name] *= factor
 
-    def of(self, column: str) -> Decimal:
-        """Return what a column changes by."""
+    def of(self, names: Sequence[str]) -> Decimal:
+        """Return what a column changes by that changes by all of these."""
         found = _WHOLE
-        for name in _FACTORS[column]:
+        for name in names:
             found *= self.factors[name]
         return found
 
@@ -91,21 +93,28 @@ class _Change:
 class ChargePatch:
     """The charges of a workspace with the patches of a scenario."""
 
-    def __init__(self, scenario: Scenario, chooser: Chooser, store: Store, scratch: Path):
-        """Imports that stand in for those of the store are written to a folder."""
-        self.scenario, self.chooser, self.store = scenario, chooser, store
+    def __init__(self, scenario: Scenario, chooser: Chooser, plans: Sequence[Plan], scratch: Path):
+        """Imports that stand in for others are written to a folder.
+
+        Costs of their own that the plans count change as the billed cost does.
+        """
+        self.scenario, self.chooser = scenario, chooser
+        own = {name for basis in bases_of(plans) for name in costs_of(basis)} - set(COSTS)
+        self.factors = {**_FACTORS, **dict.fromkeys(sorted(own), (_PRICE, _USAGE))}
         self.scratch = Store(scratch, is_scratch=True)
         self.problems: list[Problem] = []
         """Patches that change nothing, and what is billed above its list price."""
 
-    def apply(self, imports: Sequence[Import], paths: Sequence[Path_]) -> tuple[Import, ...]:
-        """Return imports, those that change written anew. Raises Refused.
+    def apply(
+        self, store: Store, known: datetime, imports: Sequence[Import], paths: Sequence[Path_]
+    ) -> tuple[Import, ...]:
+        """Return the imports of a store known at a moment, those that change written anew.
 
-        `paths` are those of the patches to apply.
+        `paths` are those of the patches to apply. Raises Refused.
         """
         if not imports or not paths:
             return tuple(imports)
-        priced = charges_of(self.store, Span(*DAYS))
+        priced = charges_of(store, Span(*DAYS), known)
         self._load_owned(priced)
         hits = {f"hit_{n}": self._hit(priced, path) for n, path in enumerate(paths)}
         flags = ", ".join(f"{sql} AS {name}" for name, sql in hits.items())
@@ -178,10 +187,10 @@ class ChargePatch:
             some = plain.take(rows)
             change = self._change([path for path, is_hit in zip(paths, hit) if is_hit])
             if change.factors[_USAGE]:
-                parts.append(_times(some, change))
+                parts.append(self._times(some, change))
             for path, is_hit in zip(paths, hit):
                 if is_hit and path[0] == "won":
-                    won.append(_won(_times(some, change), self._patch(path)))
+                    won.append(self._won(self._times(some, change), self._patch(path)))
         whole = pa.concat_tables([*parts, *won], promote_options="permissive")
         if not won:
             whole = whole.sort_by("row_no")
@@ -208,6 +217,31 @@ class ChargePatch:
                 usage = _WHOLE + (patch.elasticity or _NOTHING) * (price - _WHOLE)
                 found.times(_USAGE, max(usage, _NOTHING))
         return found
+
+    def _times(self, table: pa.Table, change: _Change) -> pa.Table:
+        """Return charges with each column times what it changes by."""
+        for column in self.factors.keys() & set(table.column_names):
+            factor = change.of(self.factors[column])
+            if factor == _WHOLE:
+                continue
+            place = table.schema.get_field_index(column)
+            table = table.set_column(place, column, _product(table[column], factor, column))
+        return table
+
+    def _won(self, table: pa.Table, patch: WonText) -> pa.Table:
+        """Return charges like those of another customer, of the account of one that is won."""
+        accounts = [
+            ACCOUNT_OF.format(account=account, customer=patch.customer)
+            for account in table["BillingAccountId"].to_pylist()
+        ]
+        place = table.schema.get_field_index("BillingAccountId")
+        table = table.set_column(place, "BillingAccountId", pa.array(accounts, pa.string()))
+        for column in set(_OWN) & set(table.column_names):
+            place = table.schema.get_field_index(column)
+            table = table.set_column(place, column, pa.nulls(table.num_rows, pa.string()))
+        change = _Change()
+        change.times(_USAGE, patch.times)
+        return self._times(table, change)
 
     def _note_above_list(self, table: pa.Table, item: Import) -> None:
         """Note how much is billed above its list price."""
@@ -255,17 +289,6 @@ def _by_flags(table: pa.Table, flags: Sequence[str]) -> Iterator[tuple[tuple[boo
         yield tuple(row[flag] for flag in flags), pa.array(row["place_list"], pa.int64())
 
 
-def _times(table: pa.Table, change: _Change) -> pa.Table:
-    """Return charges with each column times what it changes by."""
-    for column in _FACTORS.keys() & set(table.column_names):
-        factor = change.of(column)
-        if factor == _WHOLE:
-            continue
-        place = table.schema.get_field_index(column)
-        table = table.set_column(place, column, _product(table[column], factor, column))
-    return table
-
-
 def _product(column: pa.ChunkedArray, factor: Decimal, name: str) -> pa.ChunkedArray:
     """Return a column of decimals, or of numbers written as text, times a factor, exactly."""
     if not pa.types.is_decimal(column.type):
@@ -286,19 +309,3 @@ def _text(value: str | None, factor: Decimal) -> str | None:
         return None if value is None else format(Decimal(value) * factor, "f")
     except ArithmeticError:
         return value
-
-
-def _won(table: pa.Table, patch: WonText) -> pa.Table:
-    """Return charges like those of another customer, of the account of one that is won."""
-    accounts = [
-        ACCOUNT_OF.format(account=account, customer=patch.customer)
-        for account in table["BillingAccountId"].to_pylist()
-    ]
-    place = table.schema.get_field_index("BillingAccountId")
-    table = table.set_column(place, "BillingAccountId", pa.array(accounts, pa.string()))
-    for column in set(_OWN) & set(table.column_names):
-        place = table.schema.get_field_index(column)
-        table = table.set_column(place, column, pa.nulls(table.num_rows, pa.string()))
-    change = _Change()
-    change.times(_USAGE, patch.times)
-    return _times(table, change)

@@ -36,6 +36,10 @@ class BookRows:
     changed: dict[str, dict[Key, Any]] = field(default_factory=lambda: {n: {} for n in IDENTITIES})
     """Those that were entered."""
 
+    def as_known(self) -> BookRows:
+        """Return the rows in a book of their own, of which none is changed yet."""
+        return BookRows({name: dict(rows) for name, rows in self.rows.items()})
+
     def enter(self, table: str, row: Any) -> None:
         """Enter a row in the place of one with its identity."""
         key = _key(table, row)
@@ -113,6 +117,7 @@ class Chooser:
                 )
             }
         if text.spend is not None:
+            found = {party for party in found if listed.get(party) == "customer"}
             found &= self._spending(text.spend, found)
         return found
 

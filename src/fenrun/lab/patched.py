@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-
-import pyarrow as pa
 
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
@@ -22,13 +20,13 @@ from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import Codes
 from fenrun.lab.book_patch import BookPatch
 from fenrun.lab.charge_patch import ChargePatch
-from fenrun.lab.chosen import BookRows, Chooser, book_rows
+from fenrun.lab.chosen import BookRows, Chooser
 from fenrun.lab.plan_patch import patched_plan
 from fenrun.lab.scenario import Scenario
 from fenrun.plan.read import PlanFile, plan_as_of
 from fenrun.plan.source import Path_
 from fenrun.settle.facts import Facts, facts_as_of, in_force, knowledge_time, plans_as_of
-from fenrun.settle.kept_months import KeptMonth, KeptMonths
+from fenrun.settle.kept_months import KeptMonth, KeptMonths, Tables
 from fenrun.settle.pipeline import spend
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store
@@ -41,7 +39,7 @@ class _ReadMonths(KeptMonths):
     """The months that a workspace keeps, to which a scenario adds none."""
 
     def keep(
-        self, measured_by: str, one: KeptMonth, sums: Mapping[str, pa.Table], codes: Codes
+        self, measured_by: str, months: Iterable[tuple[KeptMonth, Tables]], codes: Codes
     ) -> None:
         """Keep nothing: a scenario leaves no trace in a workspace."""
 
@@ -100,7 +98,7 @@ class Lab:
         """Settle facts of the period. Raises Refused where there is no plan."""
         plans = in_force(facts.plans, self.period)
         if not plans:
-            raise refused("no-plan", Place(self.period.key), period=self.period.key)
+            raise refused("plan-missing", Place(str(self.store.path)), period=self.period.key)
         return replace(facts, plans=plans).settle(self.period, self.known)
 
     @contextmanager
@@ -112,25 +110,26 @@ class Lab:
         Raises Refused.
         """
         paths = scenario.paths if paths is None else paths
-        book = book_rows(self.facts.book)
+        book = self.chooser.book.as_known()
         of_book = BookPatch(scenario, self.chooser, book)
         for path in paths:
             if path[0] in _OF_BOOK:
                 of_book.apply(path)
         plans = self._plans(scenario, [path for path in paths if path[0] == "plans"])
         with tempfile.TemporaryDirectory(prefix="fenrun-lab-") as scratch:
-            of_charges = ChargePatch(scenario, self.chooser, self.store, Path(scratch) / "store")
-            mine = [path for path in paths if path[0] in _OF_CHARGES]
-            charges = of_charges.apply(self.facts.charges, mine)
             day = self.known.date()
+            counting = [
+                plan_as_of(plans[plan.id].plan, day) if plan.id in plans else plan
+                for plan in self.facts.plans
+            ]
+            of_charges = ChargePatch(scenario, self.chooser, counting, Path(scratch) / "store")
+            mine = [path for path in paths if path[0] in _OF_CHARGES]
+            charges = of_charges.apply(self.store, self.known, self.facts.charges, mine)
             facts = replace(
                 self.facts,
                 book=[*self.facts.book, *self._sources(scenario, book)],
                 charges=charges,
-                plans=tuple(
-                    plan_as_of(plans[plan.id].plan, day) if plan.id in plans else plan
-                    for plan in self.facts.plans
-                ),
+                plans=tuple(counting),
             )
             new = tuple(item for item in charges if item not in self.facts.charges)
             problems = in_order([*of_book.problems, *of_charges.problems])

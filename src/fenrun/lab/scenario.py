@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from fenrun.base.bounds import read_text
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message
-from fenrun.lab.scenario_text import ChosenText, ScenarioText
+from fenrun.lab.scenario_text import NOBODY, ChosenText, ScenarioText
 from fenrun.plan.conditions import DATED, ConditionError, parse, walk
 from fenrun.plan.refusals import problem_of
 from fenrun.plan.source import Path_, Source, read_source
@@ -116,6 +116,8 @@ def _wrong(text: ScenarioText, written: Source) -> Iterator[Problem]:
         if move.until and (move.until <= start or move.to is None):
             missing = "to" if move.to is None else f"until > {start}"
             yield Problem("scenario-transition", place, {"missing": missing})
+        if move.holder == NOBODY and (move.to is None or move.of not in ("customer", "party")):
+            yield Problem("scenario-transition", place, {"missing": "to"})
         if move.of not in ("customer", "party") and (move.where or move.spend):
             yield Problem("scenario-of-ids", place, {"of": move.of})
     yield from _wrong_conditions(text, written)

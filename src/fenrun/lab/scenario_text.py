@@ -20,6 +20,8 @@ from fenrun.plan.phrases import Written, one_of
 from fenrun.plan.text import Currency, Id, Rate, Text, Title
 
 _CHANGE = re.compile(r"([+-]?)\s*(.+)")
+NOBODY = "nobody"
+"""Stands for a holder where there is none."""
 KEPT = ("discount", "price")
 """What stays as it is where a list price changes."""
 
@@ -93,7 +95,13 @@ class MoveText(ChosenText):
         ),
     )
     role: str = Field(description="The role: partner, rep, manager ...")
-    holder: str | None = Field(None, description="Who holds it; left out, whoever does.")
+    holder: str | None = Field(
+        None,
+        description=(
+            "Who holds it; left out, whoever does. `nobody`: of customers or parties of whom nobody"
+            " holds it on the first day."
+        ),
+    )
     to: str | None = Field(None, description="Who holds it then; left out, nobody.")
     start: Day | None = Field(
         None, alias="from", description="First day; else the scenario's own `from`."

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -228,12 +230,21 @@ def _refuse_without_business(store: Store, run: Run) -> None:
 
 def _write(run: Run, folder: Path) -> None:
     """Write the tables that are kept, their rows in order: the same run gives the same bytes."""
+    with_rows = {}
     for name in KEPT:
-        table, path = ordered(run.engine.shown(name)), folder / f"{name}.parquet"
+        table = run.engine.shown(name)
         if table.num_rows:
-            pq.write_table(table, path, compression="zstd", store_schema=False)
+            with_rows[folder / f"{name}.parquet"] = table
         else:
-            path.write_bytes(_file_without_rows(table.schema))
+            empty = _file_without_rows(ordered(table).schema)
+            (folder / f"{name}.parquet").write_bytes(empty)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_write_table, with_rows.items()))
+
+
+def _write_table(path_and_table: tuple[Path, pa.Table]) -> None:
+    path, table = path_and_table
+    pq.write_table(ordered(table), path, compression="zstd", store_schema=False)
 
 
 @cache

@@ -133,6 +133,8 @@ class Standing:
             return None
         if has_scope(like.plans) or reads_all_payees(like.plans):
             return None  # payees without a sum of their own, or with a place among all
+        if like.crediting.rounds:
+            return None  # what is rounded is not what its parts, rounded each, sum to
         if any(plan.figures for plan in like.plans):
             return None  # of the figures that are counted, the book says nothing
         if more.agreed_plans != self.facts.agreed_plans:
