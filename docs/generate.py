@@ -8,6 +8,7 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, get_args
 
@@ -24,6 +25,7 @@ from fenrun.charges.rows import COSTS, ESSENTIAL, focus_columns
 from fenrun.cli import COMMANDS, module_of
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.lab.scenario_text import ScenarioText
+from fenrun.plan.read import load_plan
 from fenrun.plan.text import PlanText
 from fenrun.tables.layout import Layout
 from fenrun.terms.policy_text import PolicyText
@@ -38,6 +40,7 @@ SCHEMAS = {
     for room in TEXTS
     for lang, name in (("en", "schema.json"), ("zh-CN", "schema.zh-CN.json"))
 }
+_OFFERINGS = sorted((ROOT / "offerings").glob("*.yaml"))
 _BENCH_TABLE = ("<!-- measured -->", "<!-- end -->")
 _GENERATED = "Made by `make docs` from the code; a test holds them equal.\n"
 
@@ -50,7 +53,47 @@ def pages() -> dict[str, str]:
         "reference/policy-keys.md": keys_page(PolicyText, "policy"),
         "reference/scenario-keys.md": keys_page(ScenarioText, "scenario"),
         "reference/columns.md": columns_page(),
+        "offerings/index.md": offerings_page(),
+        **{f"offerings/{path.stem}.md": offering_page(path) for path in _OFFERINGS},
     }
+
+
+def offerings_page() -> str:
+    """Return the page that lists what is sold, each with how it is settled."""
+    rows = []
+    for path in _OFFERINGS:
+        en, zh = (_titled(load_plan(path).text, lang) for lang in ("en", "zh-CN"))
+        rows.append(f"| [{en}]({path.stem}.md) | {zh} | {_introduction(path)} |")
+    head = ["| sold | 中文 | how it is settled |", "| --- | --- | --- |"]
+    about = "A small plan for each way of selling a cloud; its cases bring charges, book and terms."
+    return "\n".join(["# What is sold\n", _GENERATED, f"{about}\n", *head, *rows, ""])
+
+
+def offering_page(path: Path) -> str:
+    """Return the page of a plan for something that is sold."""
+    plan = load_plan(path).text
+    lines = [
+        f"# {_titled(plan, 'en')} · {_titled(plan, 'zh-CN')}\n",
+        _GENERATED,
+        f"{_introduction(path)}\n",
+    ]
+    for case in plan.cases:
+        lines += [f"- **{case.case}**: {case.said('en')} {case.said('zh-CN')}"]
+    text = path.read_text("utf-8")
+    body = text[text.index("plan:") :].rstrip()
+    return "\n".join([*lines, "", f"```yaml\n{body}\n```", ""])
+
+
+def _titled(plan: PlanText, lang: str) -> str:
+    """Return the title of a plan in a language."""
+    title = plan.title
+    return title if isinstance(title, str) else title.zh if lang == "zh-CN" else title.en
+
+
+def _introduction(path: Path) -> str:
+    """Return the comment with which a file begins."""
+    lines = path.read_text("utf-8").splitlines()
+    return " ".join(line[1:].strip() for line in takewhile(lambda x: x.startswith("#"), lines))
 
 
 def commands_page() -> str:

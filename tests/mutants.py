@@ -77,7 +77,7 @@ def main() -> int:
 
 
 def _copy_tree(copy: Path) -> None:
-    for name in ("src", "tests", "bench", "programmes", "docs"):
+    for name in ("src", "tests", "bench", "programmes", "offerings", "docs"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, copy / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "Makefile"):

@@ -16,6 +16,7 @@ from fenrun.plan.vocabulary import TIERS
 from fenrun.whatif.cases import run_cases
 
 PROGRAMMES = Path(__file__).parents[2] / "programmes"
+OFFERINGS = PROGRAMMES.parent / "offerings"
 PLAN = """
 plan: tried
 title: Tried
@@ -281,7 +282,11 @@ def test_the_published_fault_of_fees_that_fall() -> None:
     ] == [("1,000,000.00", "30,000.00", "20,000.00"), ("10,000,000.00", "200,000.00", "150,000.00")]
 
 
-@pytest.mark.parametrize("path", sorted(PROGRAMMES.glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(PROGRAMMES.glob("*.yaml")), *sorted(OFFERINGS.glob("*.yaml"))],
+    ids=lambda p: p.stem,
+)
 def test_programmes_have_no_errors_and_every_refutation_holds(path: Path) -> None:
     """An example that refutes is one by the numbers, too."""
     file = load_plan(path)

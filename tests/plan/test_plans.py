@@ -18,7 +18,11 @@ from fenrun.whatif.cases import run_cases
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
-PLANS = [*sorted((ROOT / "programmes").glob("*.yaml")), ROOT / "src/fenrun/world/plan.yaml"]
+PLANS = [
+    *sorted((ROOT / "programmes").glob("*.yaml")),
+    *sorted((ROOT / "offerings").glob("*.yaml")),
+    ROOT / "src/fenrun/world/plan.yaml",
+]
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda p: p.stem)

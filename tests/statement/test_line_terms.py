@@ -130,6 +130,26 @@ def test_what_is_said_of_terms_is_all_that_is_added(run: Run) -> None:
         assert said == plain
 
 
+def test_what_is_converted_is_named_as_it_is_credited(tmp_path: Path) -> None:
+    """100 EUR under an approval of EUR are 110 CNY; 50 more no longer fit."""
+    plan = PLAN.replace("currency: CNY", "currency: CNY\nconvert: {from: [EUR], on: month}")
+    terms = TERMS.replace("55 % of list", "10 % of list, amount: 120, currency: EUR")
+    (tmp_path / "plan.yaml").write_text(plan, "utf-8")
+    rate = "rates:\n  - {from: EUR, to: CNY, period: 2024-09, rate: 1.1, source: bank}\n"
+    charges = [
+        charge("A1", "200", "100", BillingCurrency="EUR"),
+        charge("A1", "200", "50", BillingCurrency="EUR"),
+    ]
+    store = workspace(tmp_path, charges, book("K1", more=MORE + rate), terms)
+    import_file(store, tmp_path / "plan.yaml", KNOWN)
+    statement = statement_naming_terms(settle_workspace(store, SEPTEMBER, KNOWN).run, "P1")
+    assert statement.earned == Decimal("11.00")
+    assert _named(statement) == [
+        ("floors", "F1", "60 % of list", 2, Decimal(165)),
+        ("approvals", "A1", "10 % of list", 1, Decimal(110)),
+    ]
+
+
 def test_closed_statements_name_them_too(tmp_path: Path) -> None:
     store = _workspace(tmp_path)
     close(store, SEPTEMBER, KNOWN)

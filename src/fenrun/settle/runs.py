@@ -35,6 +35,7 @@ from fenrun.settle.facts import (
     knowledge_time,
     plans_as_of,
     terms_read,
+    with_terms,
 )
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
@@ -42,6 +43,7 @@ from fenrun.settle.row_order import ordered
 from fenrun.statement.run import Run
 from fenrun.store.digests import digests
 from fenrun.store.facts import Import, Store, manifest, verified
+from fenrun.terms.used_up import Cuts
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,10 @@ class _Basis:
         items = (self.book, self.terms, self.events)
         book, terms, events = (sources_of(verified(one)) for one in items)
         return Facts(self.charges, book, self.plans, terms=terms, events=events)
+
+    def cuts(self, plan: Plan) -> Cuts:
+        """Return where charges use up amounts of terms. Raises Refused for edited files."""
+        return self.facts().cuts(plan)
 
     def whole_book(self) -> Sources:
         """Return the book with what is counted from agreements, and what plans ask of events."""
@@ -254,17 +260,18 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     engine = DuckDB()
     for name in KEPT:
         engine.load_file(name, kept.folder / f"{name}.parquet")
-    as_of, facts = AsOf(basis.period.last_day, basis.known), basis.facts()
+    as_of = AsOf(basis.period.last_day, basis.known)
+    terms, events = sources_of(basis.terms), sources_of(basis.events)
     sources = {short(item.id): item.source for item in basis.charges}
     return Run(
         engine,
-        facts.agreed_plans,
+        with_terms(basis.plans, terms, events, basis.cuts),
         basis.period,
         as_of,
         kept.problems,
         Source(basis.charges),
         basis.whole_book,
         sources,
-        terms=lambda: sources_read(basis.plans, facts.terms),
-        cuts=facts.cuts,
+        terms=lambda: sources_read(basis.plans, terms),
+        cuts=basis.cuts,
     )
