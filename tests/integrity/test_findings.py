@@ -16,7 +16,8 @@ from fenrun.integrity.examine import findings_of
 from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Case, Findings
 from fenrun.integrity.seen import Seen, see
 from fenrun.store.facts import Store
-from fenrun.world.schemes import SCHEMES, Market, make_market
+from fenrun.world.market import Market
+from fenrun.world.schemes import SCHEMES, make_market
 from tests.command import fenrun
 from tests.integrity.markets import YEAR, found, imported, is_about, market_of
 from tests.pricing.workspace import book, charge, workspace
@@ -57,7 +58,8 @@ def test_an_honest_market_is_left_be(honest: Looked) -> None:
     market, _, findings = honest
     for table in ("approvals", "coupons", "trades", "events", "payments", "identities"):
         assert market.tables[table]
-    assert {row["kind"] for row in market.tables["payments"]} == {"invoice", "prepay", "transfer"}
+    kinds = {row["kind"] for row in market.tables["payments"]}
+    assert kinds == {"invoice", "prepay", "transfer", "refund"}
     assert not findings.cases and all(check.tried for check in findings.checks)
 
 

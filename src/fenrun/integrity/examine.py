@@ -58,7 +58,7 @@ def findings_of(
 
 def _with_rows(seen: Seen, case: Case) -> Case:
     """Return a case with the charges of its groups, the first of them as evidence."""
-    rows = seen.rows_of(case.groups)
+    rows = seen.rows_of((*case.groups, *seen.groups_of(case.sales)))
     evidence = (*case.evidence, *seen.as_evidence(rows, case.shows))
     return replace(case, rows=rows_of_both(case.rows, rows), evidence=evidence)
 

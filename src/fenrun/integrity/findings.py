@@ -25,6 +25,8 @@ class Evidence:
 
 Rows = Mapping[str, Sequence[int]]
 """Rows of charges by the id of their import."""
+Sale = tuple[str, str, date]
+"""A customer, the partner that is credited for it, and from which day on."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,10 @@ class Alert:
     """The charges without which the payees are settled again, to know what they earned by them."""
     groups: tuple[int, ...] = ()
     """The same as groups of `sold`, whose rows are looked up for cases only."""
+    sales: tuple[Sale, ...] = ()
+    """The same as what a partner is credited for a customer from a day on."""
     shows: str = ""
-    """What charges of the groups show, as `Evidence.what`."""
+    """What charges of the groups and sales show, as `Evidence.what`."""
     diverted: Mapping[str, Decimal] = field(default_factory=dict)
     """Money that went elsewhere, by currency, where that is the amount."""
 
@@ -82,6 +86,7 @@ class Case:
     q: float | None
     rows: Rows
     groups: tuple[int, ...]
+    sales: tuple[Sale, ...]
     shows: str
     diverted: Mapping[str, Decimal]
     amount: Decimal = Decimal(0)
