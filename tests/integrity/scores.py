@@ -19,7 +19,7 @@ from fenrun.world.schemes import SCHEMES
 from tests.integrity.markets import Row, found, is_about, market_of
 
 SIZES, LEVELS = (30, 60, 120), (0, 1, 2, 3)
-_SEEDS = {30: (101, 102, 103), 60: (101, 102), 120: (101,)}
+_SEEDS = {30: (101, 102), 60: (101,), 120: (101,)}
 _PAGE = Path(__file__).parents[2] / "docs/reference/findings-scores.md"
 _KINDS = {check.scheme: check.kind for check in CHECKS}
 
@@ -143,7 +143,7 @@ def page(total: Scores) -> str:
     lines = [
         "# How well findings meet the truth of invented markets",
         "",
-        "Written by `python -m tests.integrity.scores`. Markets of "
+        "Written by `python -m tests.integrity.scores`. Markets of",
         f"{', '.join(map(str, SIZES))} partners for twelve months, in which every scheme is played",
         "once (coupons up to three times) at four levels of concealment, beside festivals, price",
         "rises, mergers, bookkeepers, departments with a partner of their own, specialists, closed",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from fenrun.integrity.life import Decision
+
 INVARIANT, STATISTICAL, LINK = "invariant", "statistical", "link"
 """The kinds of findings: a fact against book or terms; a p-value; shared identities."""
 
@@ -91,6 +93,10 @@ class Case:
     diverted: Mapping[str, Decimal]
     amount: Decimal = Decimal(0)
     currency: str = ""
+    clause: str = ""
+    """The plan and component by which the payees earned most of it; empty for none."""
+    decision: Decision | None = None
+    """The last step of its life; None where nobody has decided anything."""
 
     @property
     def id(self) -> str:
@@ -108,6 +114,11 @@ class Checked:
     tried: int
     skipped: tuple[str, ...] = ()
     """The tables or columns that are missing, for which it could not run."""
+    seconds: float = 0.0
+    """Processor time that it took."""
+    confirmed: int = 0
+    decided: int = 0
+    """Cases of it that people confirmed, of those that they explained or confirmed."""
 
 
 @dataclass(frozen=True)

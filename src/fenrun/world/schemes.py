@@ -188,7 +188,8 @@ def _divert(market: Market, level: int) -> None:
 
 def _front(market: Market, level: int) -> None:
     """G08: a partner pays three years of its customer."""
-    customer = market.one_of(sorted(market.partner))
+    merged = {row["old"] for row in market.tables.get("mergers", ())}
+    customer = market.one_of(sorted(set(market.partner) - merged))
     partner = market.partner[customer]
     prepay(market, customer, partner, date(YEAR, 11, 20))
     _tell(market, "G08", level, parties=[partner], customers=[customer])

@@ -34,6 +34,8 @@ SELECT customer, min(day) AS first, max(day) AS last,
 FROM sold JOIN since USING (customer)
 GROUP BY customer"""
 _AROUND = timedelta(days=30)
+_WON = timedelta(days=14)
+"""How long after a contact a customer is one that somebody has just won."""
 
 
 @dataclass(frozen=True)
@@ -144,13 +146,17 @@ def _handed_over(seen: Seen) -> Iterator[HandedOver]:
 def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
     """Return whether events say that the customer agreed, or who brought it was not the rep.
 
-    Nor is it the rep where somebody else of the vendor calls about the partner: a lead is given.
+    Nor is it the rep where somebody else has just won the customer, whom a partner may then poach,
+    or calls about the partner: a lead is given.
     """
     for event in seen.events_about(customer):
         happened = event["at"].date()
         is_near = day - _AROUND <= happened <= day + _AROUND
         if not is_near or event["party"] not in ("", partner):
             continue
+        is_won = event["kind"] in ("sign-up", "call") and day - _WON <= happened <= day
+        if is_won and event["actor"] not in seen.reps:
+            return True
         if event["kind"] == "consent":
             return True
         by_rep = event["actor"] in seen.reps

@@ -8,7 +8,7 @@ finding only where customers followed.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -147,17 +147,23 @@ def _through(ties: Mapping[Pair, Tie], partners: set[str]) -> Iterator[tuple[str
 def _with_followers(seen: Seen, tie: Tie, partner: str, followers: Sequence[Known]) -> Tie:
     """Return a tie as it is after customers followed: what that says, identities alone do not.
 
-    By chance a customer comes to a partner as often as all customers do.
+    By chance a customer comes to a partner as often as all customers of its region do.
     """
-    came = [
-        link["party"]
-        for link in seen.links
-        if link["of_kind"] == "customer" and link["role"] == PARTNER
-    ]
-    by_chance = (came.count(partner) - len(followers) + 1) / (len(came) + 1)
-    said = min(_MOST_BY_FOLLOWING, max(1.0, _FOLLOW / by_chance) ** len(followers))
+    came = defaultdict[str, list[str]](list)
+    for link in seen.links:
+        if link["of_kind"] == "customer" and link["role"] == PARTNER:
+            came[_region(seen, link)].append(link["party"])
+    said = 1.0
+    for region, count in Counter(_region(seen, link) for link in followers).items():
+        by_chance = (came[region].count(partner) - count + 1) / (len(came[region]) + 1)
+        said *= max(1.0, _FOLLOW / by_chance) ** count
+    said = min(_MOST_BY_FOLLOWING, said)
     odds = tie.posterior / max(1e-12, 1 - tie.posterior) * said
     return Tie(odds / (1 + odds), tie.evidence)
+
+
+def _region(seen: Seen, link: Known) -> str:
+    return seen.label(link["subject"], "region", link["valid_from"])
 
 
 def _followers(seen: Seen, partner: str, source: str) -> Iterator[Known]:
