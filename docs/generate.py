@@ -23,6 +23,7 @@ from fenrun.book.read import LAYOUT as BOOK
 from fenrun.charges.rows import COSTS, ESSENTIAL, focus_columns
 from fenrun.cli import COMMANDS, module_of
 from fenrun.events.read import LAYOUT as EVENTS
+from fenrun.lab.scenario_text import ScenarioText
 from fenrun.plan.text import PlanText
 from fenrun.tables.layout import Layout
 from fenrun.terms.policy_text import PolicyText
@@ -30,7 +31,7 @@ from fenrun.terms.read import LAYOUT as TERMS
 
 ROOT = Path(__file__).parent.parent
 REFERENCE = ROOT / "docs/reference"
-TEXTS = {"plan": PlanText, "terms": PolicyText}
+TEXTS = {"plan": PlanText, "terms": PolicyText, "lab": ScenarioText}
 """What people write in YAML, by the room that reads it."""
 SCHEMAS = {
     (room, lang): ROOT / f"src/fenrun/{room}/{name}"
@@ -47,6 +48,7 @@ def pages() -> dict[str, str]:
         "reference/commands.md": commands_page(),
         "reference/plan-keys.md": keys_page(PlanText, "plan"),
         "reference/policy-keys.md": keys_page(PolicyText, "policy"),
+        "reference/scenario-keys.md": keys_page(ScenarioText, "scenario"),
         "reference/columns.md": columns_page(),
     }
 
@@ -87,7 +89,7 @@ def _parameter(param: click.Parameter) -> str:
 
 
 def keys_page(model: type[BaseModel], name: str) -> str:
-    """Return the page of every key of a plan or policy, in both languages."""
+    """Return the page of every key of a plan, policy or scenario, in both languages."""
     title = f"# {name.capitalize()} keys\n\n{_GENERATED}"
     return "\n".join([title, *_keys_of(model, name, set())])
 

@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from fenrun.base.problem import Problem
 from fenrun.book.read import COLUMNS, book_from
 from fenrun.cli import COMMANDS
 from fenrun.events.read import LAYOUT as EVENTS
+from fenrun.lab.scenario import read_scenario
 from fenrun.plan.read import load_plan, read_plan
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -28,12 +29,14 @@ from fenrun.terms.read import LAYOUT as TERMS
 from fenrun.whatif.cases import Outcome, run_cases
 from fenrun.world.make import make_world
 from tests.command import fenrun
+from tests.lab.worlds import PAYS, charge, owned, plan, workspace
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
 HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
-PLAN_PAGES = [page for page in HOW_TO if page.stem not in ("approvals", "book", "terms")]
+_NO_PLANS = ("approvals", "book", "terms", "whatif", "whatif.zh-CN")
+PLAN_PAGES = [page for page in HOW_TO if page.stem not in _NO_PLANS]
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def _texts(page: Path, language: str) -> list[str]:
 
 
 def _outcomes(plan: dict[str, Any], name: str) -> tuple[list[Outcome], list[Problem]]:
-    text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(plan, sort_keys=False, allow_unicode=True, Dumper=yaml.CSafeDumper)
     return run_cases(read_plan(text, name))
 
 
@@ -120,7 +123,7 @@ def _write(folder: Path, block: Block) -> None:
     if keys:
         plan = yaml.load(path.read_text("utf-8"), yaml.BaseLoader)
         plan |= yaml.load(text, yaml.BaseLoader)
-        text = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(plan, sort_keys=False, allow_unicode=True, Dumper=yaml.CSafeDumper)
     path.write_text(text, "utf-8")
 
 
@@ -240,6 +243,33 @@ def test_the_tables_of_the_terms_page_are_read(tmp_path: Path) -> None:
 def test_the_policy_of_the_approvals_page_is_read() -> None:
     (text,) = _texts(DOCS / "how-to/approvals.md", "yaml")
     assert len(read_policy(text, "approvals.md").text.steps) == 3
+
+
+def test_the_scenario_of_the_how_to_page_is_read_and_its_notebook_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (text,) = _texts(DOCS / "how-to/whatif.md", "yaml")
+    assert len(read_scenario(text, "whatif.md").paths) == 4
+    rates = plan(PAYS, "kind: all units, bands: [pays 10 %]")
+    store = workspace(tmp_path, owned(K1={"partner": "P1"}), [charge("A1", 100)], rates)
+    store.path.rename(tmp_path / "my-workspace")
+    dearer = "scenario: dearer\nfrom: 2024-01-01\nprices: [{contracted: +10 %}]\n"
+    (tmp_path / "scenario.yaml").write_text(dearer, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    found: dict[str, Any] = {}
+    exec("\n".join(_texts(DOCS / "how-to/whatif.md", "python")), found)
+    assert [row["earned_more"] for row in found["payees"].to_pylist()] == [1]
+
+
+TWINS = [page for page in sorted(DOCS.rglob("*.zh-CN.md")) if page.stem != "index.zh-CN"]
+"""The pages in Chinese, but for the first one, which says what there is."""
+
+
+@pytest.mark.parametrize("page", TWINS, ids=lambda page: page.stem)
+def test_a_page_in_chinese_has_the_examples_of_its_twin(page: Path) -> None:
+    twin = page.with_name(page.name.replace(".zh-CN", ""))
+    blocks = [replace(b, text=b.text.replace("--lang zh-CN ", "")) for b in _blocks(page)]
+    assert blocks == list(_blocks(twin))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

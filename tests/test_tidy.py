@@ -31,6 +31,7 @@ ROOMS = (
     "pricing",
     "whatif",
     "integrity",
+    "lab",
     "closing",
     "proof",
     "ledger",

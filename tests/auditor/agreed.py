@@ -56,6 +56,55 @@ def _chains(terms: Rows) -> list[list[Approval]]:
     return list(found.values())
 
 
+def use_up(audit: Any) -> None:
+    """Walk over all charges, by day, import and row, and note what amounts cover of them."""
+    book, used = audit.book, defaultdict[Any, Decimal](Decimal)
+    book.covered = set()
+    chains = sorted(_chains(book.terms), key=lambda steps: steps[0].approval)
+    coupons = [row for row in book.terms if isinstance(row, Coupon)]
+    for charge in sorted(audit.charges, key=lambda c: _order(audit, c)):
+        billed, owned = charge.get("BilledCost") or Decimal(0), audit.scenes(charge)
+        open_ = {scene.customer: (scene, share) for scene, share in owned if scene.customer}
+        for steps in chains:
+            first = steps[0]
+            mine = [who for who, (scene, _) in open_.items() if _is_needed(steps, scene)]
+            part = sum((billed * open_[who][1] for who in mine), Decimal(0))
+            if mine and _fits(used, ("approval", first.approval), part, first.amount):
+                book.covered.add((first.approval, id(charge)))
+                open_ = {who: of for who, of in open_.items() if who not in mine}
+        for row in coupons:
+            for scene, share in owned:
+                again = (c.amount for c in coupons if c.reissues == row.coupon
+                         and c.valid_from <= scene.day)  # fmt: skip
+                most = row.amount - sum(again, Decimal(0))
+                if _is_named(row, scene) and _fits(used, row.coupon, -billed * share, most):
+                    book.covered.add((row, id(charge)))
+
+
+def _order(audit: Any, charge: dict[str, Any]) -> tuple[Any, ...]:
+    return audit.when(charge)[0], charge.get("import_id", ""), charge.get("row_no", 0)
+
+
+def _fits(used: dict[Any, Decimal], key: Any, amount: Decimal, most: Decimal | None) -> bool:
+    total = used[key] + amount
+    if most is not None and (total > most if amount > 0 else total < 0):
+        return False
+    used[key] = total
+    return True
+
+
+def _is_needed(steps: list[Approval], scene: Any) -> bool:
+    """Tell if an approval is of a charge that needs one, and in its currency."""
+    first = steps[0]
+    same = first.amount is None or scene.charge["BillingCurrency"] == first.currency
+    return same and _allows(steps, scene) and _needs(scene)
+
+
+def _needs(scene: Any) -> bool:
+    floors = [row for row in scene.book.terms if isinstance(row, Floor)]
+    return not floors or any(_is_breached(row, scene) for row in floors)
+
+
 def _covers(row: Any, scene: Any) -> bool:
     from tests.auditor.auditor import holds
 
@@ -98,6 +147,13 @@ def _asked(scene: Any) -> Decimal:
 
 def _is_approved(steps: list[Approval], scene: Any) -> bool:
     first = steps[0]
+    if first.amount is None or not _needs(scene):
+        return _allows(steps, scene)
+    return _is_needed(steps, scene) and (first.approval, id(scene.charge)) in scene.book.covered
+
+
+def _allows(steps: list[Approval], scene: Any) -> bool:
+    first = steps[0]
     is_whole = sorted(step.step for step in steps) == list(range(1, len(steps) + 1))
     if not is_whole or any(step.outcome != "approved" for step in steps):
         return False
@@ -113,7 +169,13 @@ def _is_breached(row: Floor, scene: Any) -> bool:
 
 
 def _is_granted(row: Coupon, scene: Any) -> bool:
-    named = (row.coupon, row.customer, row.currency)
+    return _is_named(row, scene) and (row, id(scene.charge)) in scene.book.covered
+
+
+def _is_named(row: Coupon, scene: Any) -> bool:
     charge = scene.charge
+    if charge.get("ChargeCategory") != "Credit":
+        return False
+    named = (row.coupon, row.customer, row.currency)
     mine = (charge.get("x_CouponId"), scene.customer, charge["BillingCurrency"])
     return named == mine and _covers(row, scene)

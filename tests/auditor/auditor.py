@@ -88,6 +88,8 @@ class Book:
 
     def __init__(self, facts: list[tuple[datetime, Any]], terms: agreed.Rows = ()):
         self.terms = terms
+        self.covered: set[Any] = set()
+        """The charges that an approval or coupon with an amount covers (see `agreed.use_up`)."""
         links = self._latest([(k, f) for k, f in facts if isinstance(f, Link)], lambda f: f.link_id)
         self._hold([x for x in links if x.valid_from < x.valid_to])
         self.labels = self._latest(
@@ -465,6 +467,7 @@ class _Audit:
         from tests.auditor.payouts import paid_month, pay_out
 
         self.book = limited(self.book, self.terms)
+        agreed.use_up(self)
 
         mine = [c for c in self.charges if self.rate(c) is not None]
         for charge in mine:
@@ -627,26 +630,36 @@ class _Audit:
         return []
 
     def _credit(self, charge: dict[str, Any]) -> None:
-        day, month = self.when(charge)
+        _, month = self.when(charge)
         amount, best = (
             self.amount(charge, self.terms.basis) or ZERO,
             defaultdict[str, Decimal](lambda: ZERO),
         )
-        for customer, share in self.owners(charge, day):
-            scene = Scene(
-                self.book,
-                self.since,
-                charge,
-                customer,
-                day,
-                month,
-                self.roles(charge, customer, day),
-                bought=frozenset(self.bought[customer]),
-            )
-            self.customers.add(customer)
+        for scene, share in self.scenes(charge):
+            self.customers.add(scene.customer)
             self._credit_customer(scene, share, best)
         if self.paid[0] <= month < self.paid[1]:
             self.answer.uncredited[month] += amount * (1 - max(best.values(), default=ZERO))
+
+    def scenes(self, charge: dict[str, Any]) -> list[tuple[Scene, Decimal]]:
+        """What there is to see of a charge by customer, each with its share."""
+        day, month = self.when(charge)
+        return [
+            (
+                Scene(
+                    self.book,
+                    self.since,
+                    charge,
+                    customer,
+                    day,
+                    month,
+                    self.roles(charge, customer, day),
+                    bought=frozenset(self.bought[customer]),
+                ),
+                share,
+            )
+            for customer, share in self.owners(charge, day)
+        ]
 
     def true(self, rule: str, scene: Scene) -> bool:
         return not rule or rule not in self.trees or holds(self.trees[rule], scene)
@@ -917,15 +930,22 @@ class _Audit:
                     found[payee, unit, span].customers.add(customer)
 
     def in_scope(self, c: Component) -> dict[Key, date]:
-        """Who has a line without a credit, by unit and period; and since which day of it."""
+        """Who has a line without a credit, by unit and period; and since which day of it.
+
+        Links begin and end on some days, labels and figures are those of the period: on the others
+        it is as on the day before.
+        """
         found: dict[Key, date] = {}
-        day = date(self.paid[0].year - 3, 1, 1)
+        turns = {day for x in self.book.links for day in (x.valid_from, x.valid_to)}
+        if c.scope != "holders":
+            turns = set()
+        day, before = date(self.paid[0].year - 3, 1, 1), None
         while c.scope and day < self.paid[1]:
             span = span_of(c.calendar, day)
-            if span.paid < self.paid[1]:
+            if span.paid < self.paid[1] and (span != before or day in turns):
                 for payee, unit in self._in_scope_on(c, day, span):
                     found.setdefault((payee, unit, span), day)
-            day += timedelta(days=1)
+            day, before = day + timedelta(days=1), span
         return found
 
     def _in_scope_on(self, c: Component, day: date, span: Span) -> set[tuple[str, str]]:

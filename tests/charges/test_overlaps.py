@@ -161,6 +161,13 @@ def test_what_comes_again_is_counted(name: str, imports: dict[str, Import]) -> N
         assert found.billed == {"USD": str(sum(Decimal(row["BilledCost"]) for row in MONTH))}
 
 
+def test_many_files_are_compared_as_each_pair_is(imports: dict[str, Import]) -> None:
+    files = sorted(imports.values(), key=lambda item: item.seq)
+    pairs = [one for item in files for one in find_overlaps([item], files)]
+    assert find_overlaps(files, files) == pairs
+    assert len({one.one for one in pairs}) > len(AGAIN) // 2
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_what_is_not_the_same_is_not_counted(name: str, imports: dict[str, Import]) -> None:
     assert not find_overlaps([imports[name]], [imports["month.csv"]])

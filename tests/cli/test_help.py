@@ -17,7 +17,8 @@ from fenrun.cli import _group as fenrun_group
 from fenrun.cli.help import folded, paragraphs
 from tests.command import fenrun
 
-ENTRIES = yaml.safe_load((resources.files("fenrun.cli") / "help.yaml").read_text("utf-8"))
+_TEXT = (resources.files("fenrun.cli") / "help.yaml").read_text("utf-8")
+ENTRIES = yaml.load(_TEXT, yaml.CSafeLoader)
 CHINESE = {" ".join(entry["en"].split()): entry["zh-CN"] for entry in ENTRIES}
 ENGLISH_WORD = re.compile(r"[A-Za-z]*[a-z]{3,}")
 """A word of English, not a key of a plan or the name of a file."""

@@ -212,3 +212,81 @@ def test_a_hundred_customers_have_each_its_own_price(tmp_path: Path) -> None:
         run = facts.settle(SEPTEMBER, datetime(2024, 12, 1), make=make)
         (line,) = run.engine.table("statement_lines").to_pylist()
         assert line["earned"] == 49 * 50, "at 50 % of list: granted to K1 up to K49"
+
+
+USED_UP = """
+floors:
+  - {floor: F1, covers: ServiceName = 'Storage', least: 60 % of list, from: 2024-01-01}
+approvals:
+  - {approval: A1, step: 1, grants: 50 % of list, amount: 1000, currency: CNY,
+     asked_by: ann, asked_at: "2024-08-01", decided_by: li, decided_at: "2024-08-02",
+     outcome: approved}
+"""
+
+
+def _on(day: int, account: str, billed: str, list_: str = "1000") -> Charge:
+    start, end = (f"2024-09-{one:02d}T00:00:00Z" for one in (day, day + 1))
+    days = {"ChargePeriodStart": start, "ChargePeriodEnd": end}
+    return charge(account, list_, billed, RegionId="north", **days)
+
+
+def test_a_bundle_attests_what_the_sales_of_others_use_up(tmp_path: Path) -> None:
+    """1,000 for all customers: 550 of K1, then 550 of K2 is too much, then 450 of K1 fits."""
+    charges = [_on(3, "A1", "550"), _on(5, "A2", "550"), _on(7, "A1", "500")]
+    charges.insert(2, _on(6, "A1", "450", "900"))
+    (tmp_path / "plan.yaml").write_text(PLAN, "utf-8")
+    more = MORE.removeprefix("\nlinks:\n").replace("labels:", "labels:\n" + NORTH)
+    store = workspace(tmp_path, charges, book("K1", "K2", more=more), USED_UP)
+    import_file(store, tmp_path / "plan.yaml", datetime(2024, 12, 1))
+    assert _earned(store, datetime(2024, 12, 1)) == {"P1": 100, "P2": 0}
+    close(store, SEPTEMBER, datetime(2024, 12, 2), first=True)
+    for payee in ("P1", "P2"):
+        bundle = tmp_path / f"{payee}.zip"
+        make_bundle(store, payee, SEPTEMBER, bundle)
+        attested = verify(bundle).attested
+        assert attested and all("(small/cheap)" in row for row in attested)
+    kept = settle_workspace(store, SEPTEMBER, datetime(2024, 12, 2)).run
+    line = next(
+        row["line_id"]
+        for row in kept.engine.table("statement_lines").to_pylist()
+        if row["payee"] == "P1"
+    )
+    named = {
+        charge["row_no"]: [one["id"] for one in charge["terms"]]
+        for charge in explain(kept, line)["charges"]
+    }
+    assert named == {2: ["A1", "F1"], 4: ["A1", "F1"], 5: ["F1"]}
+
+
+NORTH = "  - {party: P2, label: region, value: north}"
+
+
+def test_what_uses_up_an_approval_late_makes_a_difference_for_others(tmp_path: Path) -> None:
+    """A late charge of K2, of an earlier day, uses up what covered a charge of K1."""
+    (tmp_path / "plan.yaml").write_text(PLAN, "utf-8")
+    more = MORE.removeprefix("\nlinks:\n").replace("labels:", "labels:\n" + NORTH)
+    store = workspace(tmp_path, [_on(5, "A1", "550")], book("K1", "K2", more=more), USED_UP)
+    import_file(store, tmp_path / "plan.yaml", datetime(2024, 12, 1))
+    late = workspace(tmp_path / "late", [_on(3, "A2", "550")], "", "")
+    close(store, SEPTEMBER, datetime(2024, 12, 2), first=True)
+    import_file(store, late.path.parent / "charges.csv", datetime(2024, 12, 3))
+    assert _earned(store) == {"P1": 0, "P2": 55}
+    differences = late_differences(store)
+    assert differences == {("P1", Decimal(-55)), ("P2", Decimal(55))}
+
+
+def late_differences(store: Store) -> set[tuple[str, Decimal]]:
+    """What October books for September, as earned."""
+    october = [charge("A1", "1000", ServiceName="Compute", RegionId="north", **OCTOBERS)]
+    more = workspace(store.path.parent / "october", october, "", "")
+    import_file(store, more.path.parent / "charges.csv", datetime(2024, 12, 4))
+    booked = settle_period(store, OCTOBER).run.booked
+    return {(one.payee, one.amount) for one in booked if one.what == "earned"}
+
+
+OCTOBERS = {
+    "BillingPeriodStart": "2024-10-01T00:00:00Z",
+    "BillingPeriodEnd": "2024-11-01T00:00:00Z",
+    "ChargePeriodStart": "2024-10-02T00:00:00Z",
+    "ChargePeriodEnd": "2024-10-03T00:00:00Z",
+}

@@ -50,6 +50,9 @@ from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
 from fenrun.integrity.life import decide as decide_case
+from fenrun.lab import attack as attacks
+from fenrun.lab import whatif
+from fenrun.lab.scenario import read_scenario
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.portal import assistant, request_queue
@@ -160,8 +163,8 @@ def _worker_ends() -> list[Problem]:
     return []
 
 
-def _written(folder: Path, text: str) -> Path:
-    path = folder / "plan-text.yaml"
+def _written(folder: Path, text: str, name: str = "plan-text.yaml") -> Path:
+    path = folder / name
     path.write_text(text, "utf-8")
     return path
 
@@ -444,6 +447,44 @@ def policy(old: str = "", new: str = "", more: str = "") -> Shows:
     return Shows("\n".join(x for x in (f"{old} -> {new}" if old else "", more) if x), find)
 
 
+SCENARIO = "scenario: tried\nfrom: 2024-01-01\n"
+
+
+def scenario(text: str, *plans: str, the_book: str = BOOK, **files: str) -> Shows:
+    """A scenario, settled beside the usual workspace for September."""
+
+    def act(store: Store) -> list[Problem]:
+        for number, plan_text in enumerate(plans):
+            import_file(store, _written(store.path, plan_text, f"plan-{number}.yaml"), KNOWN)
+        for name, content in files.items():
+            _written(store.path, content, f"{name}.yaml")
+        read = read_scenario(SCENARIO + text, "scenario.yaml", store.path)
+        (outcome,) = whatif(store, [read], parse_period("2024-09")).outcomes
+        return list(outcome.problems)
+
+    return replace(settled("", the_book=the_book, act=act), told=text.strip() or SCENARIO)
+
+
+def _off(store: Store) -> list[Problem]:
+    """An attack whose prediction is off by a cent."""
+    links = (
+        "parties: [{party: K2, kind: customer}, {party: P2, kind: partner}]\nlinks:\n"
+        "  - {of: account, issuer: Beichen Cloud, subject: A2, role: customer, party: K2}\n"
+        "  - {of: customer, subject: K2, role: partner, party: P2}\n"
+    )
+    import_file(store, _written(store.path, links, "more.yaml"), KNOWN)
+    tiers = PLAN.replace("from 0 pays 5 %", "below 100 pays 5 %, from 100 pays 9 %")
+    import_file(store, _written(store.path, tiers, "tiers.yaml"), KNOWN)
+    predicted = attacks.predicted
+
+    def off(*facts: Any) -> Any:
+        return {who: amount + 1 for who, amount in predicted(*facts).items()}
+
+    with mock.patch.object(attacks, "predicted", off):
+        attacks.attack(store, parse_period("2024-09"))
+    return []
+
+
 def charges(more: str = "", **cells: str | None) -> Shows:
     """A FOCUS file of one or two rows: the usual one with some cells changed.
 
@@ -658,10 +699,6 @@ def _sabotaged(store: Store) -> list[Problem]:
 
 
 SEPTEMBER = parse_period("2024-09")
-ASKS_APPROVALS = PLAN + "exclude: [{id: cheap, when: not approved}]\n"
-USED_UP = (
-    f"approvals: [{(STEP % 1).replace('45', '40').replace('}', ', amount: 9, currency: CNY}')}]"
-)
 
 
 COUNTS = "figures: {prepaid: recognised of prepay}\n"
@@ -1425,14 +1462,24 @@ GALLERY: dict[str, Shows] = {
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
-        "a cost of 14 decimals, shares and rates of 6 and 8",
+        "a cost of 18 decimals and 12 digits, shares of 6",
         PLAN.replace("5 %", "5.123456 %").replace(
             "on: amount,", "on: amount, portion: 33.333333 %,"
         ),
         BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
             "party: P1}\n", "party: P1, share: 33.3333 %}\n"
         ),
-        _csv(BilledCost="1.00000000000001"),
+        _csv(BilledCost="123456789012.012264277499950943"),
+    ),
+    "measures-rounded": settled(
+        "a cost of 18 decimals, shares and rates of 6 and 8",
+        PLAN.replace("5 %", "5.123456 %").replace(
+            "on: amount,", "on: amount, portion: 33.333333 %,"
+        ),
+        BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
+            "party: P1}\n", "party: P1, share: 33.3333 %}\n"
+        ),
+        _csv(BilledCost="100.012264277499950943"),
     ),
     "book-key": book(
         "links:\n  - {of: customer, subject: K1, role: partner, party: P1, colour: red}\n"
@@ -1480,6 +1527,33 @@ GALLERY: dict[str, Shows] = {
         f"coupons:\n  - {COUPON}\napprovals:\n  - {(STEP % 1).replace('approved', 'refused')}\n"
     ),
     "approval-unknown": terms(f"coupons:\n  - {COUPON}\n"),
+    "scenario-text": scenario("prices: ["),
+    "scenario-key": scenario("colour: red"),
+    "scenario-value": scenario("usage: [{by: -120 %}]"),
+    "scenario-condition": scenario("labels: [{label: class, where: class is red}]"),
+    "scenario-empty": scenario(""),
+    "scenario-one-of": scenario("prices: [{keep: price}]"),
+    "scenario-transition": scenario("moves: [{role: partner, to: P1, keeps: 50 %}]"),
+    "scenario-of-ids": scenario("moves: [{of: order, role: partner, where: class = 'C'}]"),
+    "scenario-party": scenario("moves: [{role: partner, to: P9}]"),
+    "scenario-there": scenario("won: [{customer: K1, like: K1}]"),
+    "scenario-plan": scenario("plans: [{plan: tried, set: {basis: weight}}]"),
+    "scenario-plan-id": scenario(
+        "plans: [{plan: tried, file: other.yaml}]", other=PLAN.replace("tried", "other")
+    ),
+    "scenario-no-plan": scenario("plans: [{plan: other, set: {basis: list}}]"),
+    "scenario-nowhere": scenario("plans: [{plan: tried, set: {tables.tiers.bands: []}}]"),
+    "scenario-shared": scenario(
+        "usage: [{by: -100 %, customers: {parties: [K1]}}]",
+        the_book=BOOK.replace("party: K1}", "party: K1, share: 50 %}", 1),
+    ),
+    "scenario-spend": scenario(
+        "labels: [{label: class, value: E, spend: {in: 2024, below: 100}}]",
+        PLAN.replace("plan: tried", "plan: list").replace("basis: billed", "basis: list"),
+    ),
+    "scenario-nothing": scenario("usage: [{by: -10 %, where: ServiceName = 'Video'}]"),
+    "scenario-above-list": scenario("prices: [{list: -90 %, keep: price}]"),
+    "attack-differs": settled("a fault of fenrun: a prediction that is off by a cent", act=_off),
     "policy-text": policy("policy: special-prices", "policy: ["),
     "policy-key": policy(more="colour: red\n"),
     "policy-value": policy("24 hours", "1 day"),
@@ -1489,11 +1563,6 @@ GALLERY: dict[str, Shows] = {
     "policy-stuck": policy("[zhao]", "[lin]"),
     "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
     "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
-    "approval-amount": settled(
-        f"{USED_UP}\nexclude: [{{id: cheap, when: not approved}}]\nfenrun settle WORKSPACE",
-        ASKS_APPROVALS,
-        act=_with_terms(USED_UP),
-    ),
     "figure-counted": settled(
         f"{TYPED}\n{COUNTS}\nfenrun settle WORKSPACE",
         PLAN + COUNTS,

@@ -1,4 +1,4 @@
-"""The help that an editor gives: each key of plans and policies, in both languages."""
+"""The help that an editor gives: each key of plans, policies and scenarios, in both languages."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from fenrun.base.words import catalogue
+from fenrun.lab import scenario_text
 from fenrun.plan import text
 from fenrun.plan.conditions import parse
 from fenrun.plan.vocabulary import About
@@ -21,7 +22,7 @@ from fenrun.terms import policy_text
 ROOMS = Path(text.__file__).parents[1]
 PARTS = {
     name: part
-    for module in (text, policy_text)
+    for module in (scenario_text, text, policy_text)
     for name, part in vars(module).items()
     if isinstance(part, type) and issubclass(part, text.Text) and part is not text.Text
 }
@@ -41,6 +42,9 @@ CONDITIONS: dict[tuple[str, str], About] = {
     ("ColumnText", "when"): "credit",
     ("AsOfText", "when"): "charge",
     ("PayText", "frozen"): "party",
+    **{(f"{kind}Text", "where"): "party" for kind in ("Chosen", "Relabel", "Move", "Figure")},
+    ("PriceText", "where"): "charge",
+    ("UsageText", "where"): "charge",
 }
 
 
@@ -104,7 +108,8 @@ def test_the_chinese_has_no_space_between_its_characters() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [f"{room}/schema{lang}.json" for room in ("plan", "terms") for lang in ("", ".zh-CN")]
+    "name",
+    [f"{room}/schema{lang}.json" for room in ("plan", "terms", "lab") for lang in ("", ".zh-CN")],
 )
 def test_the_schema_takes_numbers_wherever_it_takes_text(name: str) -> None:
     """`billed: 3000`, `period: 2024` and `id: 2024` are text to fenrun, numbers to an editor.

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import pytest
@@ -15,13 +16,15 @@ from fenrun.base.problem import Refused
 from fenrun.portal import assistant
 from tests.portal.served import Portal
 
-mcp = pytest.importorskip("mcp")
+# Reading it takes two seconds, which only the worker that asks it should spend.
+WITH_MCP = pytest.mark.skipif(find_spec("mcp") is None, reason="mcp is not installed")
 
 
 def _asked(
     portal: Portal, token: str, *calls: tuple[str, dict[str, Any]]
 ) -> tuple[list[str], list[Any]]:
     """The names of the tools, and what each call answers."""
+    import mcp
     from mcp.client.stdio import stdio_client
 
     async def talk() -> tuple[list[str], list[Any]]:
@@ -57,6 +60,7 @@ class _LeadsOn(BaseHTTPRequestHandler):
         pass
 
 
+@WITH_MCP
 def test_the_token_is_sent_to_the_portal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     with HTTPServer(("127.0.0.1", 0), _LeadsOn) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -69,6 +73,7 @@ def test_the_token_is_sent_to_the_portal_alone(monkeypatch: pytest.MonkeyPatch) 
     assert _LeadsOn.came == [("/api/me", "Bearer secret")]
 
 
+@WITH_MCP
 def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
     party = portal.parties["partner"]
     with portal.token("partner") as mine, portal.token("auditor") as auditor:

@@ -9,7 +9,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
-import oidc_provider_mock
 import pytest
 
 from tests.command import fenrun
@@ -24,6 +23,8 @@ PEOPLE = {"1": "newcomer", "2": "operations", "3": "nobody", "4": "watcher", "5"
 
 @pytest.fixture(scope="module")
 def provided(world: Path) -> Iterator[Portal]:
+    import oidc_provider_mock  # in the one worker that asks it
+
     users = [
         oidc_provider_mock.User(
             sub=sub, claims={"preferred_username": name, "email": f"{name}@example.com"}

@@ -203,7 +203,7 @@ def test_what_is_below_a_floor_is_covered_or_a_breach_and_nothing_else(
     for account, part, sign in sold:
         if part < 60:
             is_covered = account == "A1" and part >= granted
-            is_covered &= sign < 0 or used + part <= amount
+            is_covered &= used - part >= 0 if sign < 0 else used + part <= amount
             used += part * sign if is_covered else 0
             covered += part * sign if is_covered else 0
             breached += 0 if is_covered else part * sign

@@ -550,7 +550,7 @@ def plan(draw: st.DrawFn, plan_id: str = "random", shared: Item | None = None) -
     if text["rounding"] == "half up to 1":
         for limited in (*components, *items):
             limited.pop("cap", None)
-    return read_plan(yaml.safe_dump(text, sort_keys=False), f"{plan_id}.yaml")
+    return read_plan(yaml.dump(text, sort_keys=False, Dumper=yaml.CSafeDumper), f"{plan_id}.yaml")
 
 
 @st.composite
@@ -568,7 +568,9 @@ def plans(draw: st.DrawFn, at_most: int, together: bool = True) -> list[PlanFile
         if converts[place]:
             # A condition may not hold a cost against an amount where there are several currencies.
             text = re.sub(r"BilledCost\s+(>=|<)\s+\d+", "x_Cash is missing", file.content)
-            file = read_plan(text + yaml.safe_dump({"convert": converts[place]}), file.source)
+            file = read_plan(
+                text + yaml.dump({"convert": converts[place]}, Dumper=yaml.CSafeDumper), file.source
+            )
         files.append(file)
     return files
 

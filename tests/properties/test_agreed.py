@@ -10,16 +10,21 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fenrun.base.ids import digest, short
 from fenrun.base.table import from_rows
 from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import PlanFile, read_plan
+from fenrun.plan.rows import Plan
 from fenrun.settle.facts import with_terms
+from fenrun.settle.used_up import cuts_in_memory
 from fenrun.tables.kept import Sources
 from fenrun.tables.layout import Layout
 from fenrun.tables.records import rows_from
+from fenrun.terms.as_of import terms_of
 from fenrun.terms.read import LAYOUT
-from tests.auditor.compare import answers_for, differences, run_engine
+from fenrun.terms.used_up import Cuts
+from tests.auditor.compare import answers_for, differences, run_engine, sources_of
 from tests.properties import worlds
 
 MARKS = ("", ".2")
@@ -67,7 +72,7 @@ def plans(draw: st.DrawFn) -> PlanFile:
         "tables": {"ten": [table]},
         "earn": {"sum": [{"id": "partners", "pays": "partner", **earn}, rep]},
     }
-    return read_plan(yaml.safe_dump(text, sort_keys=False), "agreed.yaml")
+    return read_plan(yaml.dump(text, sort_keys=False, Dumper=yaml.CSafeDumper), "agreed.yaml")
 
 
 @st.composite
@@ -94,7 +99,8 @@ def terms(draw: st.DrawFn, mark: str) -> dict[str, list[Row]]:
         kind = draw(st.sampled_from(("subscription", "project", "licence")))
         rows["agreements"].append({**draw(_covering(mark)), "agreement": name, "kind": kind})
         coupon = {"coupon": draw(st.sampled_from(("C1", "C2"))) + mark, **of_all}
-        coupon |= {"customer": draw(st.sampled_from(worlds.CUSTOMERS)) + mark, "amount": "1"}
+        most = draw(st.sampled_from(("1", "150", "1000000")))
+        coupon |= {"customer": draw(st.sampled_from(worlds.CUSTOMERS)) + mark, "amount": most}
         if coupon["coupon"] not in [row["coupon"] for row in rows["coupons"]]:
             rows["coupons"].append(coupon | {"currency": "CNY"})
         rows["approvals"] += draw(_chain(name, mark))
@@ -108,6 +114,8 @@ def terms(draw: st.DrawFn, mark: str) -> dict[str, list[Row]]:
 @st.composite
 def _chain(draw: st.DrawFn, name: str, mark: str) -> list[Row]:
     own = draw(_covering(mark)) | {"grants": draw(st.sampled_from(GRANTS)), "currency": "CNY"}
+    most = draw(st.sampled_from(("", "", "0", "120", "100000")))
+    own |= {"amount": most} if most else {}
     asked = {"asked_by": "ann", "asked_at": "2023-01-01", "decided_by": "li"}
     asked |= {"decided_at": "2023-01-02"}
     numbers = draw(st.sampled_from(("1", "12", "2")))
@@ -168,6 +176,8 @@ def read(rows: dict[str, list[Row]], layout: Layout) -> tuple[list[Any], Sources
 @given(st.data())
 def test_engine_and_auditor_agree_on_terms(data: st.DataObject) -> None:
     rows = [row for mark in MARKS for row in data.draw(charges(mark))]
+    for number, row in enumerate(rows):  # as `run_in` stores them
+        row |= {"import_id": short(digest("charges", number % 2)), "row_no": 2 + number // 2}
     said: dict[str, list[Row]] = {name: [] for name in LAYOUT.columns}
     for mark in MARKS:
         for name, own in data.draw(terms(mark)).items():
@@ -176,6 +186,11 @@ def test_engine_and_auditor_agree_on_terms(data: st.DataObject) -> None:
     done, what = read({"events": [row for m in MARKS for row in data.draw(events(m))]}, EVENTS)
     books, plan = data.draw(worlds.books_of(MARKS)), data.draw(plans()).plan
     in_bulk, period = data.draw(st.booleans()), data.draw(worlds.periods)
-    agreed = with_terms([plan], sources, what)
+    book = sources_of(books)
+
+    def used_up(plan: Plan) -> Cuts:
+        return cuts_in_memory(rows, book, plan, terms_of(sources))
+
+    agreed = with_terms([plan], sources, what, used_up)
     run = run_engine(rows, books, agreed, period, in_bulk, more=as_labels([plan], what))
     assert not differences(run, answers_for(rows, books, [plan], period, terms=[*flat, *done]))

@@ -70,7 +70,7 @@ def _plan() -> Plan:
             ]
         },
     }
-    return read_plan(yaml.safe_dump(text), "lost.yaml").plan
+    return read_plan(yaml.dump(text, Dumper=yaml.CSafeDumper), "lost.yaml").plan
 
 
 def _charge(number: int, month: int, day: int) -> dict[str, Any]:

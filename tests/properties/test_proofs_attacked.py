@@ -56,7 +56,7 @@ def _plan(said: dict[str, Any]) -> PlanFile:
         items = [said["group"] | {kind: components}]
     text = _HEAD | {"tables": tables, "earn": {"sum": items}, "exclude": said.get("exclude", [])}
     text["credit"] = {"first match": said.get("credit", _ALL)}
-    return read_plan(yaml.safe_dump(text, sort_keys=False), "attacked.yaml")
+    return read_plan(yaml.dump(text, sort_keys=False, Dumper=yaml.CSafeDumper), "attacked.yaml")
 
 
 def _trials(file: PlanFile) -> list[Trial]:

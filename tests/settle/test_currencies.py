@@ -71,8 +71,10 @@ def _know(store: Store, name: str, text: str, known: datetime = KNOWN) -> None:
 def _world(folder: Path, *currencies: str) -> Store:
     store = Store(folder / "ws")
     for plan in PLANS:
-        _know(store, f"{plan['plan']}.yaml", yaml.safe_dump(plan, sort_keys=False))
-    _know(store, "book.yaml", yaml.safe_dump(WORLD["book"], sort_keys=False))
+        _know(
+            store, f"{plan['plan']}.yaml", yaml.dump(plan, sort_keys=False, Dumper=yaml.CSafeDumper)
+        )
+    _know(store, "book.yaml", yaml.dump(WORLD["book"], sort_keys=False, Dumper=yaml.CSafeDumper))
     _know(store, "charges.csv", _csv(*currencies))
     return store
 
@@ -196,7 +198,9 @@ def test_a_user_reads_a_statement_in_two_currencies(store: Store, lang: str) -> 
 
 
 def test_plans_of_two_currencies_are_compared_currency_by_currency(store: Store) -> None:
-    yuan, euro, _ = (read_plan(yaml.safe_dump(plan), "plan.yaml").plan for plan in PLANS)
+    yuan, euro, _ = (
+        read_plan(yaml.dump(plan, Dumper=yaml.CSafeDumper), "plan.yaml").plan for plan in PLANS
+    )
     keys = ("payee", "currency", "one", "other")
     found = [[row[key] for key in keys] for row in compare_plans(store, (yuan, euro), JANUARY)]
     assert found == [
@@ -219,9 +223,11 @@ def test_a_rate_that_is_missing_stops_the_close_and_one_that_changes_is_a_differ
     """February without yen: said with currency, month and amount; January does not need them."""
     store = Store(tmp_path / "ws")
     for plan in (PLANS[0], PLANS[2]):
-        _know(store, f"{plan['plan']}.yaml", yaml.safe_dump(plan, sort_keys=False))
+        _know(
+            store, f"{plan['plan']}.yaml", yaml.dump(plan, sort_keys=False, Dumper=yaml.CSafeDumper)
+        )
     rates = [rate for rate in WORLD["book"]["rates"] if rate["from"] == "EUR"]
-    _know(store, "book.yaml", yaml.safe_dump(WORLD["book"] | {"rates": rates}))
+    _know(store, "book.yaml", yaml.dump(WORLD["book"] | {"rates": rates}, Dumper=yaml.CSafeDumper))
     _know(store, "charges.csv", _csv())
     with pytest.raises(Refused) as refused:
         close(store, FEBRUARY, KNOWN, first=True)

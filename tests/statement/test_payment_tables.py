@@ -202,6 +202,7 @@ def test_where_several_plans_pay_each_row_names_its_plan() -> None:
         "due_later": later,
         "waiting": [],
         "funds": [],
+        "lines": [],
     }
     found = payment_tables(statement, {}, "en")
     assert [table.texts for tables in found.values() for table in tables] == [

@@ -187,18 +187,43 @@ def find_overlaps(
     found: dict[str, list[Overlap]] = {item.id: [] for item in missing}
     if missing:
         everything = sorted({i.id: i for i in (*before, *imports)}.values(), key=lambda i: i.seq)
-        loaded: dict[str, Numbers] = {}
-        for one, other in _candidates(missing, everything):
-            pair = [loaded.setdefault(i.id, _digests_once(loaded, i)) for i in (one, other)]
-            if _share(*pair) and (overlap := _compared(one, other)):
+        pairs = list(_candidates(missing, everything))
+        ids = dict.fromkeys(item.id for pair in pairs for item in pair)
+        of_id = {item.id: item for item in everything}
+        digests = {name: _distinct(_kept_digests(of_id[name])) for name in ids}
+        if len(missing) > 1:  # of many files each is sorted once, instead of with every other
+            digests = _in_several(digests)
+        for one, other in pairs:
+            if _share(digests[one.id], digests[other.id]) and (overlap := _compared(one, other)):
                 found[one.id].append(overlap)
         for item in missing:
             _write(cache, item, found[item.id])
     return [one for item in imports for one in (kept[item.id] or found.get(item.id, []))]
 
 
-def _digests_once(loaded: Mapping[str, Numbers], item: Import) -> Numbers:
-    return loaded[item.id] if item.id in loaded else _kept_digests(item)
+def _distinct(numbers: Numbers) -> Numbers:
+    """Return each of some sorted numbers once."""
+    return numbers[np.append(True, numbers[1:] != numbers[:-1])] if len(numbers) else numbers
+
+
+def _in_several(lists: Mapping[str, Numbers]) -> dict[str, Numbers]:
+    """Return what is left of lists without those numbers that one alone has.
+
+    Each list is sorted and has a number once.
+    """
+    every = np.concatenate([*lists.values(), np.empty(0, np.int64)])
+    every.sort()
+    several = _distinct(every[1:][every[1:] == every[:-1]])
+    return {name: several[_among(several, numbers)] for name, numbers in lists.items()}
+
+
+def _among(some: Numbers, numbers: Numbers) -> npt.NDArray[np.bool_]:
+    """Return which of some numbers are among sorted ones."""
+    if not len(numbers):
+        return np.zeros(len(some), bool)
+    places = np.searchsorted(numbers, some)
+    found: npt.NDArray[np.bool_] = numbers[np.minimum(places, len(numbers) - 1)] == some
+    return found
 
 
 def _candidates(
@@ -225,16 +250,15 @@ def _can_share(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _share(one: Numbers, other: Numbers) -> bool:
-    """Return whether two sorted lists have a number in common."""
+    """Return whether two sorted lists, each of which has a number once, have one in common."""
     few, many = sorted((one, other), key=len)
     if not len(few) or few[-1] < many[0] or many[-1] < few[0]:
         return False
     if len(many) < 20 * len(few):
-        both = np.concatenate((np.unique(few), np.unique(many)))
+        both = np.concatenate((few, many))
         both.sort(kind="stable")  # two runs are merged
         return bool((both[1:] == both[:-1]).any())
-    places = np.searchsorted(many, few)
-    return bool((many[np.minimum(places, len(many) - 1)] == few).any())
+    return bool(_among(few, many).any())
 
 
 def comes_again(item: Import, folder: Path, one_in: int) -> bool:

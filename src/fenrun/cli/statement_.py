@@ -21,9 +21,10 @@ from fenrun.cli.output import (
 )
 from fenrun.closing.close import settle_period
 from fenrun.proof.bundle import make_bundle
+from fenrun.settle.line_terms import statement_naming_terms
 from fenrun.statement.formats import FORMATS
 from fenrun.statement.formats.text import statement_blocks
-from fenrun.statement.rows import Statement, statement_of
+from fenrun.statement.rows import Statement
 from fenrun.store.facts import Store
 
 
@@ -69,7 +70,7 @@ def command(
         raise click.UsageError(say("format-needs-out", language(), format=kind))
     with progress("settle") as step:
         run = settle_period(workspace, period, known, (), step).run
-    statement = statement_of(run, payee)
+    statement = statement_naming_terms(run, payee)
     if out:
         out.write_bytes(chosen.write(statement, language()))
         click.echo(say("wrote", language(), path=out), err=True)

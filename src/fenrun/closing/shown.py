@@ -16,8 +16,8 @@ from fenrun.closing.close import settle_period
 from fenrun.credit.stored_charges import billed_in
 from fenrun.earn.calendar import charged
 from fenrun.settle.explain import explain
+from fenrun.settle.line_terms import statement_naming_terms
 from fenrun.statement.formats import FORMATS
-from fenrun.statement.rows import statement_of
 from fenrun.statement.run import Difference, Run
 from fenrun.store.facts import Store, verified
 
@@ -88,7 +88,7 @@ def _explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
 
 def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:
     """Return a payee's statement in one of FORMATS, in a language. Raises Refused."""
-    return FORMATS[form].write(statement_of(_run(shown), payee), lang)
+    return FORMATS[form].write(statement_naming_terms(_run(shown), payee), lang)
 
 
 def summary_of(shown: Shown, queries: Sequence[str]) -> RunSummary:

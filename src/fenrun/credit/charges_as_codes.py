@@ -55,7 +55,7 @@ class Coded:
         crediting, codes = self.crediting, self.crediting.codes
         order = self._named(charge, "order", ORDER)
         resource = self._named(charge, "resource", "ResourceId")
-        day = _day(crediting.plans[0], charge)
+        day = day_of_charge(crediting.plans[0], charge)
         if _is_loose_correction(charge):
             order, resource = inherited.get(_corrects(charge), (order, resource))
         return (
@@ -184,6 +184,9 @@ def is_met(tree: Tree, charge: Charge, day: date | None = None) -> bool | None:
         return is_met(parts[0], charge, day)
     if kind == "dated":
         return day is not None and _is_so(day, parts[1], date.fromisoformat(parts[2]))
+    if kind == "until":
+        is_before = day is not None and day < date.fromisoformat(parts[0])
+        return is_before or [charge.get("import_id"), charge.get("row_no")] in parts[1]
     if kind in ("compare", "below"):
         return _compares(kind, parts, charge)
     value = text_of(charge, parts[0])
@@ -212,7 +215,7 @@ def _is_so(one: Any, operator: str, other: Any) -> bool:
     )
 
 
-def _day(plan: Plan, charge: Charge) -> date:
+def day_of_charge(plan: Plan, charge: Charge) -> date:
     """Return the day of a charge that says who is credited, in the plan's time zone."""
     terms = plan.terms[0]
     zone = ZoneInfo(terms.timezone)

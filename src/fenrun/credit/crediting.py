@@ -253,7 +253,7 @@ class Crediting:
         """The columns of the charge whose texts are read: `u0`, `u1` ... hold their codes."""
         self.depth = max((len(plan.roll_ups) for plan in plans), default=0)
         self.to_measure = measure
-        """The power of ten by which a credit becomes a measured amount."""
+        """The power of ten by which a credit becomes a measured amount; below 0 it is rounded."""
         by_rule = {(p.id, c.rule_id): c for p in plans for c in p.components}
         self.by_customer = {
             (one.counted_plan, one.counted_component)
@@ -706,9 +706,18 @@ class Crediting:
 
     # --- what components measure --------------------------------------------------------------
 
-    def _performance_measures(self) -> str:
+    @property
+    def rounds(self) -> bool:
+        """True if what is measured has fewer decimals than what is credited."""
+        return self.to_measure < 0
+
+    def measures_exactly(self) -> str:
+        """Return SQL of `performance_measures` with all decimals of credits."""
+        return self._performance_measures(exactly=True)
+
+    def _performance_measures(self, exactly: bool = False) -> str:
         found = [
-            self._measure(plan, component)
+            self._measure(plan, component, exactly)
             for plan in self.plans
             for component in plan.components
             if (plan.id, component.rule_id) in self.measured and component.pays_on != "earned"
@@ -716,8 +725,8 @@ class Crediting:
         columns = ", ".join(f"0 AS {name}" for name in _MEASURED)
         return "\nUNION ALL\n".join(found) or f"SELECT {columns} WHERE 1 = 0"
 
-    def _measure(self, plan: Plan, component: Component) -> str:
-        """Return SQL of what a component measures."""
+    def _measure(self, plan: Plan, component: Component, exactly: bool = False) -> str:
+        """Return SQL of what a component measures; `exactly`, with all decimals of credits."""
         code = self.codes.of
         named = component.counted_column or component.each
         unit = {"payee": "0", "customer": "coalesce(c.customer, 0)"}.get(named, "")
@@ -737,7 +746,11 @@ class Crediting:
             "weight_no": self._weight_no(plan, component),
         }
         cost = f"g.a{self.bases.index(component.basis)}"
-        amount = f"sum({cost} * c.share) * {10**self.to_measure}"
+        credited = f"sum({cost} * c.share)"
+        if exactly or self.to_measure >= 0:
+            amount = f"{credited} * {10 ** max(0, self.to_measure)}"
+        else:
+            amount = f"rounded({credited}, {10**-self.to_measure}, 'half even', 1)"
         where = [f"c.role = {code(component.role)}", f"c.plan = {code(self.crediting[plan.id])}"]
         where += self._condition_of(plan, component)
         joins = "\nJOIN situated AS g ON g.situation = c.situation"

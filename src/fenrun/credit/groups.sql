@@ -109,10 +109,8 @@ FROM charge_rows AS c
 JOIN named AS n ON n.of_kind = 'resource' AND n.named_key = c.resource_key
 JOIN accounts AS a ON a.account_no = c.account_no
 UNION
-SELECT a.code, c.price_key, c.started, true
-FROM charge_rows AS c
-JOIN cell_kinds AS k ON k.cell_no = c.cell_no
-JOIN accounts AS a ON a.account_no = c.account_no
+SELECT c.account, c.price_key, c.started, true
+FROM ({placed_charges}) AS c
 WHERE {is_open}
 
 -- step: originals
@@ -121,11 +119,9 @@ WHERE {is_open}
 SELECT i.account, i.price_key, i.started, min(o.code) AS order_id, min(r.code) AS resource_id,
        min(coalesce(o.code, 0)) AS least_order, max(coalesce(o.code, 0)) AS most_order,
        min(coalesce(r.code, 0)) AS least_resource, max(coalesce(r.code, 0)) AS most_resource
-FROM charge_rows AS c
-JOIN accounts AS a ON a.account_no = c.account_no
-JOIN cell_kinds AS k ON k.cell_no = c.cell_no
+FROM ({placed_charges}) AS c
 JOIN correcting AS i
-  ON i.account = a.code AND i.price_key = c.price_key AND i.started = c.started
+  ON i.account = c.account AND i.price_key = c.price_key AND i.started = c.started
 {named_joins}
 WHERE i.is_open AND NOT {is_correction}
   AND i.account IN (SELECT account FROM correcting WHERE NOT is_open)
@@ -141,12 +137,11 @@ WHERE least_order = most_order AND least_resource = most_resource
 -- view: coded_charges
 -- The charges with codes, with only those orders, resources and sub-accounts that the book names.
 -- Where a day tells charges apart it is theirs: those of an account in a month in which something
--- changes for it, and those of a named order, resource or sub-account.
+-- changes for it, and those of a named order, resource or sub-account. A correction that names none
+-- has those of what it corrects.
 SELECT {row}, {sub_account} AS sub_account, {order_id} AS order_id, {resource_id} AS resource_id,
        {day_key} AS day_key
-FROM charge_rows AS c
-JOIN accounts AS a ON a.account_no = c.account_no
-JOIN cell_kinds AS k ON k.cell_no = c.cell_no{joins}{inheriting}
+FROM ({placed_charges}) AS c{joins}
 
 -- step: scanned
 -- The charges summed by all that tells them apart, packed into as few numbers as hold it.

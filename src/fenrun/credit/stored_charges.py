@@ -55,6 +55,14 @@ _BITS_OF_WORD = 48
 """How many questions asked of charges one number answers."""
 _MOST_PACKED = 1 << 62
 """What one packed number can tell apart."""
+_PLACED = """
+SELECT c.*, a.code AS account, k.kind, k.corrects
+FROM {rows} AS c
+JOIN {accounts} AS a ON a.account_no = c.account_no
+JOIN {cells} AS k ON k.cell_no = c.cell_no""".strip()
+_BESIDE_ROWS = (("accounts", "accounts", "account_no"), ("cells", "cell_kinds", "cell_no"))
+"""What rows are joined with: as files count them, the table of all files, and its key."""
+_PLACED_AT_ONCE = _PLACED.format(rows="charge_rows", accounts="accounts", cells="cell_kinds")
 
 
 @dataclass(frozen=True)
@@ -271,6 +279,21 @@ class StoredCharges:
         """
         _Grouping(self, crediting, book, for_rows).run(runner, check)
 
+    def meeting(self, trees: Sequence[Tree], names: Sequence[str] = ()) -> str:
+        """Return the query of the charges that meet conditions, one row for each that is met.
+
+        Columns: import_id, row_no, own_day (a number), place (that of the condition among `trees`),
+        and columns of the charge as text.
+        """
+        parts = [file.query(file.meeting(trees, names)) for file in self.files]
+        more = "".join(f", {name}" for name in names)
+        if not parts or not trees:
+            nothing = "".join(f", '' AS {name}" for name in names)
+            return f"SELECT '' AS import_id, 0 AS row_no, 0 AS own_day, 0 AS place{nothing} LIMIT 0"
+        met = f"SELECT *, unnest(places) AS place FROM ({' UNION ALL '.join(parts)})"
+        named = f"import_id, row_no, own_day, place{more}"
+        return f"SELECT {named} FROM ({met}) WHERE place IS NOT NULL"
+
     def same_group(self, crediting: Crediting) -> str:
         """Return SQL of whether a row t of `coded_charges` is in a group g (see `for_rows`)."""
         names = [*_GROUP_NAMES, "kind", *_bit_names(crediting), "day_key"]
@@ -339,7 +362,23 @@ class _File:
         """Return SQL of whether a condition on a charge holds."""
         return to_sql(tree, self._reading)
 
+    def meeting(self, trees: Sequence[Tree], names: Sequence[str]) -> dict[str, str]:
+        """Return SQL of which conditions a charge meets, and of columns of it, by name."""
+        met = (f"CASE WHEN {self.condition(t)} THEN {n} END" for n, t in enumerate(trees))
+        return {
+            "import_id": literal(short(self.stored.item.id)),
+            "row_no": "c.row_no",
+            "own_day": f"date_diff('day', DATE '1970-01-01', {self.day()})",
+            "places": f"[{', '.join(met)}]",
+            **{name: f"CAST({self.column(name)} AS VARCHAR)" for name in names},
+        }
+
     def _reading(self, what: str, name: str) -> str:
+        if what == "until":
+            day, rows = json.loads(name)[1:]
+            mine = [str(row) for of, row in rows if of == short(self.stored.item.id)]
+            own = f" OR c.row_no IN ({', '.join(mine)})" if mine else ""
+            return f"({self.day()} < DATE '{day}'{own})"
         if what == "number":
             return number_sql(name, self.as_number)
         if what in ("charge date", "date"):
@@ -531,10 +570,33 @@ class _Grouping:
         if not runner.shares(engine.connection):
             runner.load_table("groups", engine.table("groups"))
 
-    def _make_rows(self, filled: Mapping[str, str]) -> None:
-        step = _STEPS["charge_rows"]
+    def _make_rows(self, filled: dict[str, str]) -> None:
+        """Make `charge_rows`; add the query of these with the accounts and cells to `filled`.
+
+        Where there are several files each is joined with its own accounts and cells: with few of
+        them, which stay at hand.
+        """
+        engine, step = self.charges.engine, _STEPS["charge_rows"]
         kind = "TABLE" if self._is_small else "VIEW"
-        self.charges.engine.make(kind, step.name, step.filled(filled), step.about)
+        engine.make(kind, step.name, step.filled(filled), step.about)
+        placed = _PLACED_AT_ONCE
+        if len(self.charges.files) > 1 and not self._is_small and not engine.is_far:
+            placed = "\nUNION ALL\n".join(map(self._placed, self.charges.files))
+        filled["placed_charges"] = placed
+
+    def _placed(self, file: _File) -> str:
+        """Return the query of a file's charges with their accounts and cells, which it loads.
+
+        These are tables, since of a part of one DuckDB does not know how small it is.
+        """
+        own = {}
+        for what, table, number in _BESIDE_ROWS:
+            first, name = self._first(what, file), f"{what}_{file.number}"
+            last = first + file.stored.counts[what] - 1
+            sql = f"SELECT * FROM {table} WHERE {number} BETWEEN {first} AND {last}"
+            self.charges.engine.make("TABLE", name, sql)
+            own[what] = name
+        return _PLACED.format(rows=f"({file.query(self._row(file))})", **own)
 
     @property
     def _is_small(self) -> bool:
@@ -631,11 +693,9 @@ class _Grouping:
             f" AND {alias}.named_key = c.{kind}_key"
             for alias, kind in kinds.items()
         ]
-        is_correction = self._is_correction if self._inherits else "false"
-        is_open = f"({is_correction} AND c.order_key IS NULL AND c.resource_key IS NULL)"
         return {
-            "is_correction": is_correction,
-            "is_open": is_open,
+            "is_correction": self._is_correction if self._inherits else "false",
+            "is_open": self._is_open if self._inherits else "false",
             "named_joins": "\n".join(joins),
         }
 
@@ -811,7 +871,7 @@ class _Grouping:
         told, more = self._day_key(turning, own)
         more += [self._load_units(n) for n in range(len(self.crediting.units))]
         units = [f", w{n}.code AS own_u{n}" for n in range(len(self.crediting.units))]
-        row = ["c.import_id", "c.row_no", "a.code AS account", "c.month", "c.own_day", "k.kind"]
+        row = ["c.import_id", "c.row_no", "c.account", "c.month", "c.own_day", "c.kind"]
         row += [f"c.{name}" for name in _bit_names(self.crediting)]
         row += ["c.bought", *(f"c.{a}" for a in self.crediting.amount_names())]
         filled = {
@@ -821,36 +881,38 @@ class _Grouping:
             "resource_id": codes["resource"],
             "day_key": told,
             "joins": "".join([*joins, *more]),
-            "inheriting": "",
         }
         return filled | (self._inheriting(filled) if self._inherits else {})
 
     def _inheriting(self, filled: Mapping[str, str]) -> dict[str, str]:
-        """Return SQL that takes corrections by themselves: few rows may inherit an order."""
-        is_correction = self._is_correction
-        inherits = (
-            "\nLEFT JOIN corrected AS i ON i.account = a.code AND i.started = c.started"
-            " AND i.price_key = c.price_key AND c.order_key IS NULL AND c.resource_key IS NULL"
+        """Return SQL of what a correction that names nothing inherits, and of its day.
+
+        The start of all other charges is missing in the join: what is missing is not looked up.
+        """
+        join = (
+            "\nLEFT JOIN corrected AS i ON i.account = c.account AND i.price_key = c.price_key"
+            f" AND i.started = CASE WHEN {self._is_open} THEN c.started END"
         )
-        order = f"coalesce({filled['order_id']}, i.order_id)"
-        resource = f"coalesce({filled['resource_id']}, i.resource_id)"
-        told = f"CASE WHEN i.account IS NOT NULL THEN c.own_day ELSE {filled['day_key']} END"
-        rows = (
-            f"\nUNION ALL\nSELECT {filled['row']}, {filled['sub_account']}, {order}, {resource},"
-            f" {told}\nFROM charge_rows AS c"
-            "\nJOIN accounts AS a ON a.account_no = c.account_no"
-            f"\nJOIN cell_kinds AS k ON k.cell_no = c.cell_no{filled['joins']}{inherits}"
-            f"\nWHERE {is_correction}"
-        )
-        return {"inheriting": f"\nWHERE NOT {is_correction}{rows}"}
+        day_key = f"CASE WHEN i.account IS NOT NULL THEN c.own_day ELSE {filled['day_key']} END"
+        return {
+            "order_id": f"coalesce({filled['order_id']}, i.order_id)",
+            "resource_id": f"coalesce({filled['resource_id']}, i.resource_id)",
+            "day_key": day_key,
+            "joins": filled["joins"] + join,
+        }
 
     @property
     def _is_correction(self) -> str:
-        """SQL of whether a charge c of a cell k is a correction."""
+        """SQL of whether a charge c is a correction."""
         if all(file.is_of_cell(["ChargeClass"]) for file in self.charges.files):
-            return "k.corrects"
+            return "c.corrects"
         place = self._leaves.index(_CORRECTION)
-        return f"(k.corrects OR {_bit('c', place)} = 1)"
+        return f"(c.corrects OR {_bit('c', place)} = 1)"
+
+    @property
+    def _is_open(self) -> str:
+        """SQL of whether a charge c is a correction that names neither order nor resource."""
+        return f"({self._is_correction} AND c.order_key IS NULL AND c.resource_key IS NULL)"
 
     def _load_units(self, n: int) -> str:
         """Load the codes of what something is earned for by itself; return the join."""
@@ -892,10 +954,11 @@ class _Grouping:
             return "c.own_day", []
         joins = []
         if turning.in_months:
-            joins.append("\nLEFT JOIN turning AS t ON t.account = a.code AND t.month = c.month")
+            joins.append("\nLEFT JOIN turning AS t ON t.account = c.account AND t.month = c.month")
             own = [*own, "t.account IS NOT NULL"]
         dates = {d for p in self.charges.plans for x in p.exclusions for d in _ends(x)}
-        inside = sorted((day_number(d) for d in dates if d.year > 1), reverse=True)
+        never = (date.min, date.max)
+        inside = sorted((day_number(d) for d in dates if d not in never), reverse=True)
         arms = [f"WHEN {' OR '.join(own)} THEN c.own_day"] if own else []
         arms += [f"WHEN c.own_day >= {day} THEN {day}" for day in inside]
         return f"CASE {' '.join(arms)} END" if arms else _NONE, joins

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from fenrun.base.money import plain
-from fenrun.base.problem import Place, Problem
+from fenrun.base.problem import Place, Problem, in_order
 from fenrun.credit.crediting import Crediting
-from fenrun.earn.earning import Earning
+from fenrun.earn.earning import Earning, Scales
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.runner import Runner
 
@@ -20,9 +21,17 @@ _MEASURED = """
 SELECT (SELECT coalesce(sum(g.{amount} * c.share), 0) * {lift}
         FROM credits AS c
         JOIN situated AS g ON g.situation = c.situation
-        WHERE c.plan = {crediting} AND c.role = {role})
-    <> (SELECT coalesce(sum(amount), 0) FROM performance_measures
-        WHERE plan = {plan} AND component = {component})"""
+        WHERE c.plan = {crediting} AND c.role = {role}),
+       coalesce(sum(amount), 0) * {cut}, count(*) * {cut} * {rounds}
+FROM performance_measures
+WHERE plan = {plan} AND component = {component}"""
+_ROUNDED = """
+SELECT e.plan, e.component, max(e.amount), max(e.number), sum(m.amount)
+FROM (SELECT plan, component, sum(amount) AS amount, count(*) AS number
+      FROM ({exactly}) AS x
+      GROUP BY plan, component) AS e
+JOIN performance_measures AS m ON m.plan = e.plan AND m.component = e.component
+GROUP BY e.plan, e.component"""
 _OVER_CAP = """
 SELECT count(*)
 FROM component_earnings AS e
@@ -120,7 +129,9 @@ def broken_measures(runner: Runner, crediting: Crediting) -> list[str]:
     asked = [
         _MEASURED.format(
             amount=f"a{crediting.bases.index(component.basis)}",
-            lift=10**crediting.to_measure,
+            lift=10 ** max(0, crediting.to_measure),
+            cut=10 ** max(0, -crediting.to_measure),
+            rounds=int(crediting.rounds),
             crediting=code(crediting.crediting[plan.id]),
             role=code(component.role),
             plan=code(plan.id),
@@ -131,8 +142,34 @@ def broken_measures(runner: Runner, crediting: Crediting) -> list[str]:
         if (plan.id, component.rule_id) in crediting.measured
         and not (component.measure_rule or component.group_id or component.pays_on == "earned")
     ]
-    is_broken = any(runner.rows(sql)[0][0] for sql in asked)
+    sums = (map(int, runner.rows(sql)[0]) for sql in asked)
+    # Each row is rounded by half of its last decimal at most.
+    is_broken = any(2 * abs(credited - measured) > most for credited, measured, most in sums)
     return ["what is measured does not sum to what is credited"] if is_broken else []
+
+
+def rounded_measures(runner: Runner, crediting: Crediting, scales: Scales) -> list[Problem]:
+    """Return by how much what each component measures differs from what is credited.
+
+    Nothing, but where 38 digits cannot hold what is earned on all decimals of the credits.
+    """
+    if not crediting.rounds:
+        return []
+    text, found = crediting.codes.text, []
+    for plan, component, *sums in runner.rows(
+        _ROUNDED.format(exactly=crediting.measures_exactly())
+    ):
+        credited, number, measured = map(int, sums)
+        exact, kept = unscaled(credited, scales.credit), unscaled(measured, scales.measure)
+        said = {"component": text(component), "decimals": scales.measure, "amounts": number}
+        said |= {"credited": _plain(exact), "measured": _plain(kept)}
+        said["rest"] = _plain(
+            unscaled(credited - measured * 10**-crediting.to_measure, scales.credit)
+        )
+        found.append(
+            Problem("measures-rounded", Place(str(text(plan)), 0, str(text(component))), said)
+        )
+    return in_order(found)
 
 
 def find(runner: Runner, earning: Earning) -> list[Problem]:
@@ -207,5 +244,8 @@ def _place(earning: Earning, plan: int, component: int) -> Place:
 
 
 def _shown(amount: int, earning: Earning) -> str:
-    measured = unscaled(int(amount), earning.scales.measure)
-    return "" if measured is None else plain(measured)
+    return _plain(unscaled(int(amount), earning.scales.measure))
+
+
+def _plain(amount: Decimal | None) -> str:
+    return "" if amount is None else plain(amount)

@@ -234,11 +234,14 @@ class Scales:
         return max(self.money + self.party_share + self.portion, self.limit)
 
 
-def scales_of(plans: Sequence[Plan], figures: int, credit: int, party_share: int) -> Scales:
+def scales_of(
+    plans: Sequence[Plan], figures: int, credit: int, party_share: int, measured: int | None = None
+) -> Scales:
     """Return the decimals that hold every amount exactly.
 
     `figures`, `credit` and `party_share` are the decimals of the book's figures, of a credit and of
-    a share in a party.
+    a share in a party. With `measured`, no more of what is measured are kept than those: the rest
+    is rounded off there, and nowhere else.
     """
 
     def most(*values: Decimal | None) -> int:
@@ -260,7 +263,10 @@ def scales_of(plans: Sequence[Plan], figures: int, credit: int, party_share: int
     steps = (plan.terms[0].round_step for plan in plans)
     return Scales(
         credit=credit,
-        measure=max(credit + weight, figures, most(*counted)),
+        measure=max(
+            credit + weight if measured is None else min(credit + weight, measured),
+            *(figures, most(*counted)),
+        ),
         bound=most(*bounds),
         rate=most(*(rate for band in bands for rate in (band.rate, band.rate_to))),
         flat=most(*(band.flat for band in bands)),
@@ -706,7 +712,7 @@ class Earning:
             "\n  ON w.plan = m.plan AND w.component = m.component AND w.weight_no = m.weight_no"
         )
         one = 10**self.scales.weight
-        amount = f"whole(times(m.amount, coalesce(w.weight, {one})), {one})"
+        amount = f"rounded(times(m.amount, coalesce(w.weight, {one})), {one}, 'half even', 1)"
         return {"weighted": amount, "weighted_by": "w.rule", "weights": join}
 
     def _plus(self) -> str:

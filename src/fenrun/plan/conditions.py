@@ -23,6 +23,7 @@ is credited (see terms/in_plans.py), by parts that no plan can write:
   ["charge", tree]  of the charge alone, asked as one; it can ask for the day
   ["labelled", [[party, label]]]  of the customer, by the label that stands for who is credited
   ["held", role, party]  ["paired", column, [[text, customer]]]  ["below", cost, rate, column]
+  ["until", day, [[import, row]]]  before a day, or one of some charges
 """
 
 from __future__ import annotations
@@ -352,7 +353,7 @@ def reads(tree: Tree) -> set[tuple[str, str]]:
     `column`; `number`, `charge date`, `date` or `link date`, whose name is the part of the
     condition that compares them, as JSON; `label`, `closing`, `payee`, `previous` with the label's
     name; `link`; `held` with the role; `term` with what it says of a charge, and `agreement` with
-    `kind`.
+    `kind`; `until` with that part as JSON.
     """
     found = set()
     for node in walk(tree):
@@ -374,6 +375,8 @@ def _read(node: Tree) -> tuple[str, str]:
     kind, name = node[0], node[1]
     if kind in ("held", "term"):
         return kind, name
+    if kind == "until":
+        return kind, json.dumps(node)
     if kind in ("compare", "below"):
         return "number", json.dumps(node)
     if kind in DATED:
@@ -443,7 +446,8 @@ def all_columns_of(tree: Tree) -> set[str]:
             found |= {*_compared(json.loads(name))}
         elif what in ("date", "charge date") and "day" in dates_of(json.loads(name)):
             found.add("ChargePeriodStart")
-    return found
+    asks_for_day = any(what == "until" for what, _ in reads(tree))
+    return found | {"ChargePeriodStart"} if asks_for_day else found
 
 
 def _compared(node: Tree) -> list[str]:

@@ -1,4 +1,4 @@
-"""A plan's or policy's file as plain data whose scalars are all text, with the line of each."""
+"""The file of a plan, policy or scenario as plain data: all text, with the line of each."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ _DEEPEST = 30
 CODES = {
     "plan": {"text": "plan-text", "key": "plan-key", "value": "plan-value"},
     "policy": {"text": "policy-text", "key": "policy-key", "value": "policy-value"},
+    "scenario": {"text": "scenario-text", "key": "scenario-key", "value": "scenario-value"},
 }
 """The problems of a text that cannot be read, by what it is."""
 
@@ -49,7 +50,7 @@ class Source:
 
 
 def read_source(content: str, name: str, kind: str = "plan") -> Source:
-    """Read the YAML of a plan or policy. Raises Refused where it is none, or no mapping."""
+    """Read YAML as plain data. Raises Refused where it is none, or no mapping."""
     try:
         node = compose(content)
     except yaml.MarkedYAMLError as error:

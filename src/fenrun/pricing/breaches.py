@@ -27,6 +27,7 @@ from fenrun.settle.terms_in_force import known_terms
 from fenrun.store.facts import Store
 from fenrun.terms.as_of import Chain, Terms
 from fenrun.terms.limits import Limit, parse_limit
+from fenrun.terms.used_up import Purse
 
 _FLOOR, _UNKNOWN, _NAMED, _GRANTED = "floor ", "unknown ", "named ", "granted "
 """What a charge can be to a term: below a floor; not comparable with it; of what an approval is
@@ -201,8 +202,7 @@ class _Sales:
         self._floors = {row["floor"]: row for row in terms.floors}
         self._chains = {chain.approval: chain for chain in chains}
         self._charges = charges
-        self._used: dict[str, Decimal] = {}
-        """The amount that is billed under each approval so far."""
+        self._purse = Purse()
         self._links: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
 
     def add(self, row: Mapping[str, Any], is_asked: bool) -> None:
@@ -246,16 +246,13 @@ class _Sales:
         for name in sorted(names):
             why = self._why_not(self._chains[name], row, sold_by)
             if not why:
-                used = self._used.get(name, Decimal(0))
-                self._used[name] = WIDE.add(used, row["billed"] or Decimal(0))
                 return name, ()
             others.append((name, why))
         return "", tuple(others)
 
     def _why_not(self, chain: Chain, row: Mapping[str, Any], sold_by: tuple[str, ...]) -> str:
-        """Return why an approval does not cover a charge; nothing where it does."""
+        """Return why an approval does not cover a charge; nothing where it does, and is used."""
         said, billed = chain.first, row["billed"] or Decimal(0)
-        used = WIDE.add(self._used.get(chain.approval, Decimal(0)), billed)
         if said["customer"] not in ("", row["customer"]):
             return "customer"
         if said["partner"] and f"partner {said['partner']}" not in sold_by:
@@ -266,11 +263,9 @@ class _Sales:
             return chain.state
         if _GRANTED + chain.approval not in row["met"]:
             return "price"
-        if said["amount"] is None:
-            return ""
-        if said["currency"] != row["currency"]:
+        if said["amount"] is not None and said["currency"] != row["currency"]:
             return "currency"
-        return "amount" if billed > 0 and used > said["amount"] else ""
+        return "" if self._purse.takes(chain.approval, billed, said["amount"]) else "amount"
 
     def _sold_by(self, row: Mapping[str, Any]) -> tuple[str, ...]:
         """Return who sold a charge: the holders of its order, else of its customer, by role."""

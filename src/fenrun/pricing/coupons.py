@@ -22,6 +22,7 @@ from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_terms
 from fenrun.store.facts import Store
 from fenrun.tables.latest import Known
+from fenrun.terms.used_up import Purse, most_of, reissued
 
 _ANY, _PURPOSE, _DAYS = "any", "purpose ", "days "
 _MOST_ROWS = 20
@@ -127,32 +128,14 @@ def _with_reasons(
     In the order in which they came: what is beyond the amount, less what is issued again, comes
     last.
     """
-    used: dict[str, Decimal] = {}
-    found = []
+    purse, found = Purse(), []
     for row in rows:
         name, amount = row["coupon_id"], WIDE.minus(row["billed"])
         reason = _reason(coupons.get(name), row)
-        so_far = WIDE.add(used.get(name, _NOTHING), amount)
-        if not reason and amount > 0 and so_far > _most(coupons, name, row["day"]):
+        if not reason and not purse.takes(name, amount, most_of(coupons, name, row["day"])):
             reason = "amount"
-        if not reason:
-            used[name] = so_far
         found.append({**row, "amount": amount, "reason": reason})
     return found
-
-
-def _most(coupons: Mapping[str, Known], name: str, day: date) -> Decimal:
-    """Return the most that can be spent of a coupon by a day."""
-    return WIDE.subtract(coupons[name]["amount"], _reissued(coupons, name, day))
-
-
-def _reissued(coupons: Mapping[str, Known], name: str, day: date) -> Decimal:
-    """Return how much of a coupon was issued again, by others that begin by a day."""
-    total = _NOTHING
-    for row in coupons.values():
-        if row.get("reissues") == name and row["valid_from"] <= day:
-            total = WIDE.add(total, row["amount"])
-    return total
 
 
 def _diverted(charges: PricedCharges, rows: Iterable[Mapping[str, Any]]) -> list[Spent]:
@@ -193,8 +176,8 @@ def _balance(
                 diverted = WIDE.add(diverted, row["amount"])
             else:
                 as_granted = WIDE.add(as_granted, row["amount"])
-    reissued = _reissued(coupons, coupon["coupon"], on)
-    gone = WIDE.add(WIDE.add(as_granted, diverted), reissued)
+    again = reissued(coupons, coupon["coupon"], on)
+    gone = WIDE.add(WIDE.add(as_granted, diverted), again)
     left = WIDE.subtract(coupon["amount"], gone)
     is_over = on >= coupon["valid_to"] - timedelta(days=1)
     return Balance(
@@ -206,7 +189,7 @@ def _balance(
         approval=coupon["approval"],
         spent=as_granted,
         diverted=diverted,
-        reissued=reissued,
+        reissued=again,
         left=_NOTHING if is_over else left,
         expired=left if is_over else _NOTHING,
     )

@@ -92,6 +92,8 @@ def _asks_others(tree: Tree) -> bool:
 
 def _is_of_others(node: Tree) -> bool:
     """Return whether a part of a condition reads what is not the payee's own."""
+    if node[0] == "charge":
+        return any(part[0] == "until" for part in walk(node[1]))
     if node[0] == "quiet":
         return True
     if node[0] in DATED:

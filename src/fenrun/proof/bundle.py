@@ -44,8 +44,9 @@ from fenrun.credit.crediting import history_needed
 from fenrun.plan.rows import Plan
 from fenrun.proof.attested import differing, short_digest
 from fenrun.proof.payee_extract import PayeeExtract
-from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of
+from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of, with_terms
 from fenrun.store.facts import Store, verified
+from fenrun.tables.kept import sources_of
 
 FORMAT = 4
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
@@ -176,8 +177,9 @@ def _kinds_of(links: pa.Table) -> list[str]:
 
 
 def plans_of(facts: Store) -> list[Plan]:
-    """Return all plans of a bundle, in every text."""
-    return [plan_of(item).plan for item in facts.imports("plans")]
+    """Return all plans of a bundle, in every text, with what its terms say."""
+    plans = [plan_of(item).plan for item in facts.imports("plans")]
+    return list(with_terms(plans, sources_of(facts.imports("terms"))))
 
 
 def _leaves(store: Store, close: Close) -> dict[str, Leaf]:

@@ -23,6 +23,7 @@ from fenrun.store.facts import Import
 from fenrun.tables.kept import Sources, sources_of
 from fenrun.terms.in_plans import tables_read
 from fenrun.terms.rows import KEYS
+from fenrun.terms.used_up import UNTOLD
 
 MASKED = "-"
 """Stands for a party or subject whom the statement does not concern, and for who decided."""
@@ -118,6 +119,8 @@ def _shown(
     shown = {**row, **dict.fromkeys((n for n in _SAID if n in row), "")}
     amounts = ("fine", "shortfall") if of_figures.has(row) else ("amount", "fine", "shortfall")
     shown |= {n: Decimal(0) for n in amounts if row.get(n) is not None}
+    if "agreement" not in row and row.get("amount") is not None:
+        shown["amount"] = UNTOLD
     if "decided_by" in row:
         shown["decided_by"] = MASKED if row["decided_by"] else ""
     if row.get("partner") and row["partner"] not in parties:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
 
 from fenrun.book.in_words import KnownBook
-from fenrun.charges.rows import ORDER
 from fenrun.credit.charges_as_codes import Charge, is_met
 from fenrun.plan.rows import Plan
+from fenrun.settle.used_up import Owners
 from fenrun.statement.run import Run
 from fenrun.tables.kept import Sources
 from fenrun.terms.as_of import terms_of
-from fenrun.terms.in_plans import SELLER, Concerning, concerning, tables_read
+from fenrun.terms.in_plans import Concerning, concerning, tables_read
 
 Named = dict[str, str]
 """A row of the terms: its `table`, its `id`, and what it `says`."""
@@ -30,39 +29,27 @@ def sources_read(plans: Sequence[Plan], terms: Sources) -> Sources:
 
 
 class DecidingTerms:
-    """The terms that a run read, asked which of them are about a charge."""
+    """The terms that a plan of a run read, asked which of them are about a charge."""
 
-    def __init__(self, run: Run):
-        self._rows = list(concerning(terms_of(run.terms())))
-        self._book = KnownBook(run.book()) if any(row.partner for row in self._rows) else None
+    def __init__(self, run: Run, plan: Plan):
+        self.rows = list(concerning(terms_of(run.terms()), run.cuts(plan)))
+        """The rows of the terms that can decide about charges."""
+        self.names_partners = any(row.partner for row in self.rows)
+        """True if it matters who sold a charge."""
+        self._owners = Owners(KnownBook(run.book())) if self.names_partners else None
 
     def of(self, charge: Charge, day: date, customer: str) -> list[Named]:
         """Return those that are about a charge of a customer, which has a day."""
-        found = (row for row in self._rows if is_met(row.tree, charge, day))
+        found = (row for row in self.rows if is_met(row.tree, charge, day))
         return [
             {"table": row.table, "id": row.id, "says": row.says}
             for row in found
-            if row.customer in ("", customer) and self._is_sold_by(row, charge, day, customer)
+            if self.concerns(row, charge, day, customer)
         ]
 
-    def _is_sold_by(self, row: Concerning, charge: Charge, day: date, customer: str) -> bool:
-        """Return whether the partner that a row names holds the role of one, if it names any."""
-        if not row.partner or not self._book:
-            return True
-        issuer = charge["InvoiceIssuerName"]
-        named = ((ORDER, "order"), ("ResourceId", "resource"))
-        subjects = [(kind, charge.get(column), issuer) for column, kind in named]
-        for kind, subject, of in (*subjects, ("customer", customer, "")):
-            links = self._book.links_of(kind, subject, of) if subject else ()
-            holders = _holders(links, day)
-            if holders:
-                return row.partner in holders
-        return False
-
-
-def _holders(links: Iterable[dict[str, Any]], day: date) -> set[str]:
-    return {
-        link["party"]
-        for link in links
-        if link["role"] == SELLER and link["valid_from"] <= day < link["valid_to"]
-    }
+    def concerns(self, row: Concerning, charge: Charge, day: date, customer: str) -> bool:
+        """Return whether the customer and seller of a charge are those that a row names, if any."""
+        if row.customer not in ("", customer):
+            return False
+        sellers = self._owners and row.partner and self._owners.sellers(charge, customer, day)
+        return not row.partner or row.partner in (sellers or ())

@@ -7,7 +7,7 @@ those below them, ever held a role of, with all other charges of these customers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -23,7 +23,7 @@ from fenrun.earn.calendar import charged
 from fenrun.engine.codes import day_number, month_number, unscaled
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Bulk, Runner, SQLite
-from fenrun.plan.rows import Plan
+from fenrun.plan.rows import Component, Plan
 from fenrun.settle.decoded import as_amounts
 from fenrun.settle.more_facts import has_limits
 from fenrun.settle.settling import Settling, fitting
@@ -67,7 +67,7 @@ class Detail:
         code, text = self.settling.codes.of, self.settling.codes.text
         scale = self.settling.scales.measure
         key = [code(plan), code(component), code(payee)]
-        months = [month_number(start), month_number(end) - (end.day == 1)]
+        months = _months(start, end)
         rows = [
             {
                 "customer": text(customer),
@@ -90,6 +90,29 @@ class Detail:
         days = (day_number(start), day_number(end))
         found = (self.settling.codes.text(one) for one, day in rows if days[0] <= day < days[1])
         return sorted(name for name in found if name)
+
+    def counting(
+        self, own: Component, present: Container[str], span: tuple[date, date]
+    ) -> tuple[str, list[Any]]:
+        """Return SQL of whether a credit c of a charge s counts in a component's line, and values.
+
+        `present` are the columns that s has, `span` is the line's period.
+        """
+        start, end = span
+        months = _months(start, end)
+        if not own.counted_label:
+            return "c.month >= ? AND c.month <= ?", list[Any](months)
+        named = f"s.{own.counted_column}" if own.counted_column in present else "NULL"
+        counts = f"""{named} IN (SELECT unnest(?)) AND c.month <= ?
+  AND (c.month >= ? OR {named} IN (SELECT unnest(?)))"""
+        spans = ((date.min, end), (start, end))
+        before, during = (self.labelled(own.counted_label, *days) for days in spans)
+        return counts, [before, months[1], months[0], during]
+
+    @property
+    def plans(self) -> Sequence[Plan]:
+        """The plans that are settled together."""
+        return self.settling.plans
 
     def load_credits(self, plan: str, parties: Sequence[str]) -> None:
         """Make the tables `detail_credits`, what the parties are credited, and `detail_groups`.
@@ -141,6 +164,12 @@ class Detail:
     def same_group(self) -> str:
         """SQL of whether a row t of `coded_charges` is in a group g of `groups`."""
         return self.charges.same_group(self.settling.crediting)
+
+
+def _months(start: date, end: date) -> list[int]:
+    """Return the first and the last month of a span."""
+    months = [month_number(start), month_number(end) - (end.day == 1)]
+    return months
 
 
 def most_credited_first(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ it is closed; elsewhere, and for single charges, the steps of crediting run agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -16,8 +15,7 @@ from fenrun.base.money import plain, show_rate
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import show_moment
 from fenrun.charges.rows import ORDER
-from fenrun.engine.codes import month_number
-from fenrun.plan.rows import Component, Rule, settled_together
+from fenrun.plan.rows import Component, Plan, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.deciding_terms import DecidingTerms
 from fenrun.settle.detail import Detail, detail_of, most_credited_first
@@ -332,7 +330,7 @@ def _charges(
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
     detail.load_credits(line["plan_id"], [line["payee"]])
     present, own = engine.columns("near_charges"), _component(run, line)
-    counts, values = _counting(detail, own, present, (start, end))
+    counts, values = detail.counting(own, present, (start, end))
     charged = f"t.a{detail.charges.bases.index(own.basis)}"
     plan = next(plan for plan in run.plans if plan.id == line["plan_id"])
     filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
@@ -351,23 +349,8 @@ def _charges(
     converted = _CONVERTED.format(**filled)
     found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
-        _add_terms(run, rows)
+        _add_terms(run, plan, rows)
     return [_charge(run, row) for row in rows], [_conversion(row) for row in found]
-
-
-def _counting(
-    detail: Detail, own: Component, present: Mapping[str, str], span: tuple[date, date]
-) -> tuple[str, list[Any]]:
-    """Return SQL of whether a credit counts in a line, and its values."""
-    start, end = span
-    months = [month_number(start), month_number(end) - (end.day == 1)]
-    if not own.counted_label:
-        return "c.month >= ? AND c.month <= ?", list[Any](months)
-    named = own.counted_column if own.counted_column in present else "NULL"
-    counts = f"""s.{named} IN (SELECT unnest(?)) AND c.month <= ?
-  AND (c.month >= ? OR s.{named} IN (SELECT unnest(?)))"""
-    before, during = (detail.labelled(own.counted_label, since, end) for since in (date.min, start))
-    return counts, [before, months[1], months[0], during]
 
 
 def _conversion(row: dict[str, Any]) -> dict[str, Any]:
@@ -382,9 +365,9 @@ def _conversion(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _add_terms(run: Run, rows: Sequence[dict[str, Any]]) -> None:
+def _add_terms(run: Run, plan: Plan, rows: Sequence[dict[str, Any]]) -> None:
     """Add to charges the terms that are about each, as far as the plans ask for them."""
-    terms = DecidingTerms(run)
+    terms = DecidingTerms(run, plan)
     keys = [[row[name] for row in rows] for name in ("import_id", "row_no")]
     found = run.engine.rows(_WHOLE, keys)
     whole = {(charge["import_id"], charge["row_no"]): charge for charge in found}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import overload
 
 import pyarrow as pa
@@ -31,13 +31,15 @@ from fenrun.settle.deciding_terms import sources_read
 from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quarantine, undecided
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle, spend
+from fenrun.settle.used_up import stored_cuts
 from fenrun.statement.run import Run
 from fenrun.store.facts import FACTS, Import, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
 from fenrun.terms.derived_figures import Spend, derived_figures, uncounted
-from fenrun.terms.in_plans import in_plan, tables_read, unread
+from fenrun.terms.in_plans import in_plan, tables_read
 from fenrun.terms.rows import TABLES as TERMS
+from fenrun.terms.used_up import Cuts
 
 _Source = tuple[str, datetime, dict[str, pa.Table]]
 
@@ -65,6 +67,8 @@ class SourcesRead(Sequence[_Source]):
 
 _TABLES = ("book", "terms", "events")
 """The kinds of imports that hold tables of dated facts."""
+_WITH_AMOUNTS = {"approvals", "coupons"}
+"""The tables of terms whose amounts charges use up."""
 _BEFORE_ALL = datetime(1970, 1, 1)
 """The knowledge time of a workspace that knows nothing."""
 
@@ -104,7 +108,12 @@ class Facts:
     @cached_property
     def agreed_plans(self) -> tuple[Plan, ...]:
         """The plans with what terms and events say in the place of what they ask of these."""
-        return with_terms(self.plans, self.terms, self.events)
+        return with_terms(self.plans, self.terms, self.events, self.cuts)
+
+    def cuts(self, plan: Plan) -> Cuts:
+        """Return where charges use up the amounts of approvals and coupons."""
+        source = Source(self.charges, self.only)
+        return stored_cuts(source, self.book, plan, terms_of(self.terms))
 
     @cached_property
     def agreed_book(self) -> Sources:
@@ -134,9 +143,8 @@ class Facts:
         more = (inspect, by_customer, self.figures(period))
         run = settle(*facts, progress, sources, make, self.kept, *more)
         problems = in_order([*run.problems, *self._problems_of_terms()])
-        return replace(
-            run, problems=tuple(problems), terms=lambda: sources_read(self.plans, self.terms)
-        )
+        terms = partial(sources_read, self.plans, self.terms)
+        return replace(run, problems=tuple(problems), terms=terms, cuts=self.cuts)
 
     def figures(self, period: Period) -> Sources:
         """Return the figures that the plans count, as far as a period needs them."""
@@ -156,7 +164,6 @@ class Facts:
         read = replace(found, **{name: () for name in TERMS if name not in tables})
         return [
             *problems_of_terms(read, listed_parties(self.book)),
-            *unread(self.plans, read),
             *uncounted(self.plans, read, self.book),
         ]
 
@@ -189,13 +196,24 @@ def events_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[I
     return tuple(store.imports("events", known)) if asks_consent(plans) else ()
 
 
-def with_terms(plans: Sequence[Plan], terms: Sources, events: Sources = ()) -> tuple[Plan, ...]:
-    """Return plans with what terms and events say in the place of what they ask of these."""
+def with_terms(
+    plans: Sequence[Plan],
+    terms: Sources,
+    events: Sources = (),
+    cuts: Callable[[Plan], Cuts] = lambda plan: {},
+) -> tuple[Plan, ...]:
+    """Return plans with what terms and events say in the place of what they ask of these.
+
+    `cuts` tells where charges use up amounts, by the days of a plan.
+    """
     plans = tuple(with_consents(plan, events) for plan in plans)
     if not tables_read(plans):
         return plans
     found = terms_of(terms)
-    return tuple(in_plan(plan, found) for plan in plans)
+    return tuple(
+        in_plan(plan, found, cuts(plan) if tables_read([plan]) & _WITH_AMOUNTS else {})
+        for plan in plans
+    )
 
 
 def kept_months(store: Store) -> KeptMonths:

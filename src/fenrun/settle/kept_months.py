@@ -14,6 +14,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -118,23 +119,30 @@ class KeptMonths:
             for name, columns in SUMS.items()
         }
 
-    def keep(self, measured_by: str, one: KeptMonth, sums: Tables, codes: Codes) -> None:
-        """Keep the sums of a month; what was kept of the same before gives way.
+    def keep(
+        self, measured_by: str, months: Iterable[tuple[KeptMonth, Tables]], codes: Codes
+    ) -> None:
+        """Keep the sums of months, side by side; what was kept of the same before gives way.
 
         Where nothing can be written, nothing is kept.
         """
-        with suppress(OSError):
-            self._write(measured_by, one, sums, codes)
+        texts = pa.array(codes.texts, pa.string())
 
-    def _write(self, measured_by: str, one: KeptMonth, sums: Tables, codes: Codes) -> None:
+        def keep_one(month: tuple[KeptMonth, Tables]) -> None:
+            with suppress(OSError):
+                self._write(measured_by, *month, texts)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(keep_one, months))
+
+    def _write(self, measured_by: str, one: KeptMonth, sums: Tables, texts: pa.Array) -> None:
         target = self._path(measured_by, one)
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".", dir=target.parent))
-        occurs = _occurring(sums, len(codes.texts))
+        occurs = _occurring(sums, len(texts))
         own = pa.array(np.cumsum(occurs, dtype=np.int32) - 1)
         try:
-            texts = [codes.texts[code] for code in np.flatnonzero(occurs)]
-            _write_table(pa.table({"text": pa.array(texts, pa.string())}), scratch, _TEXTS, [])
+            _write_table(pa.table({"text": texts.filter(pa.array(occurs))}), scratch, _TEXTS, [])
             for name, columns in SUMS.items():
                 words = [column for column, how in columns.items() if how == WORD]
                 table = _narrowed(_recoded(sums[name], columns, own))

@@ -115,8 +115,8 @@ class Months:
             self.settling.runner.load_table(name, pa.concat_tables(parts))
 
     def _keep(self, months: Sequence[int], sums: Tables) -> None:
-        for month, own in zip(months, by_month(sums, months)):
-            self.kept.keep(self.measured_by, self._month(month), own, self.settling.codes)
+        parts = zip(map(self._month, months), by_month(sums, months))
+        self.kept.keep(self.measured_by, parts, self.settling.codes)
 
     def _append(self, given: Sequence[Tables]) -> None:
         """Add the sums of other months to those in the runner."""

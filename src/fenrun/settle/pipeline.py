@@ -37,6 +37,7 @@ from fenrun.settle.settling import (
     Settlement,
     Settling,
     fitting,
+    fitting_or_rounded,
     refuse_broken,
 )
 from fenrun.statement import checks as statement_checks
@@ -82,13 +83,18 @@ def settle(
     facts = book_of(whole)
     problems: list[Problem] = []
 
-    def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
+    def settle_by(
+        group: Sequence[Plan], stored: StoredCharges, runner: Runner, measured: int | None
+    ) -> Results:
         progress("credit")
-        settling = Settling(runner, group, period, facts, stored.scale, by_customer)
+        settling = Settling(
+            runner, group, period, facts, stored.scale, by_customer, measured=measured
+        )
         found = settling.load_book()
         found += book_checks.find(runner, settling.codes, settling.shares)
         settling.load_plans()
-        if kept and (make or not _is_small(stored, facts)):
+        # What is rounded is not what its parts, rounded each, sum to.
+        if kept and not settling.crediting.rounds and (make or not _is_small(stored, facts)):
             Months(settling, kept, stored, book).measure()
         else:
             settling.measure(stored)
@@ -127,12 +133,14 @@ def earn(
     whole = [*book, *figures]
     facts = book_of(whole)
 
-    def settle_by(group: Sequence[Plan], stored: StoredCharges, runner: Runner) -> Results:
-        settling = Settling(runner, group, period, facts, stored.scale)
+    def settle_by(
+        group: Sequence[Plan], stored: StoredCharges, runner: Runner, measured: int | None
+    ) -> Results:
+        settling = Settling(runner, group, period, facts, stored.scale, measured=measured)
         settling.asked.add(result)
         problems = settling.load_book()
         settling.load_plans()
-        if kept and not _is_small(stored, facts):
+        if kept and not settling.crediting.rounds and not _is_small(stored, facts):
             Months(settling, kept, stored, book).measure()
         else:
             settling.group(stored)
@@ -163,8 +171,9 @@ def settle_in_memory(
     costs = (basis_of(charge, basis) for charge in charges for basis in bases)
     total = sum((abs(cost) for cost in costs if cost is not None), Decimal(0))
 
-    def settle_by(runner: Runner) -> Settlement:
-        settling = Settling(runner, plans, period, book, cost_scale(charges, bases))
+    def settle_by(runner: Runner, measured: int | None) -> Settlement:
+        scale = cost_scale(charges, bases)
+        settling = Settling(runner, plans, period, book, scale, measured=measured)
         settling.refuse_large([total])
         problems = settling.load_book()
         crediting = settling.crediting
@@ -176,9 +185,9 @@ def settle_in_memory(
         settling.pay()
         since = month_number(first_converted(plans, period))
         problems += credit_checks.without_rate(runner, crediting, settling.cost_scale, since)
-        return settling.settled(problems)
+        return settling.settled(problems + settling.rounded_measures())
 
-    return fitting([make] if make else [SQLite, Bulk], settle_by)
+    return fitting_or_rounded([make] if make else [SQLite, Bulk], settle_by)
 
 
 def spend(
@@ -191,8 +200,8 @@ def spend(
     days, bases = (months.span.start, months.span.end), bases_of([plan])
     stored = StoredCharges(engine, charges, [plan], bases, days)
 
-    def ask(runner: Runner) -> dict[str, Decimal]:
-        settling = Settling(runner, [plan], months, book_of(book), stored.scale)
+    def ask(runner: Runner, measured: int | None) -> dict[str, Decimal]:
+        settling = Settling(runner, [plan], months, book_of(book), stored.scale, measured=measured)
         settling.load_book()
         settling.group(stored)
         return settling.spend()
@@ -230,7 +239,7 @@ def _settle_groups(
     book: Book,
     plans: Sequence[Plan],
     period: Period,
-    settle_by: Callable[[Sequence[Plan], StoredCharges, Runner], Results],
+    settle_by: Callable[[Sequence[Plan], StoredCharges, Runner, int | None], Results],
     make: Callable[[], Runner] | None,
 ) -> None:
     """Settle each group of plans, and load the results of all into the engine."""
@@ -244,7 +253,7 @@ def _settle_groups(
 def _in_schema(
     charges: StoredCharges,
     book: Book,
-    settle_by: Callable[[Runner], Found],
+    settle_by: Callable[[Runner, int | None], Found],
     make: Callable[[], Runner] | None = None,
 ) -> Found:
     """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
@@ -253,7 +262,7 @@ def _in_schema(
         # SQLite may refuse what it then has read.
         twice = _is_small(charges, book) and not engine.is_far
         makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
-        return fitting(makes, settle_by)
+        return fitting_or_rounded(makes, settle_by)
 
 
 def _is_said(problem: Problem, said: Sequence[Problem]) -> bool:
@@ -292,6 +301,7 @@ def _problems(
     runner, crediting = settling.runner, settling.crediting
     return [
         *credit_checks.find(runner, crediting, scales, charges.present, counted, since),
+        *settling.rounded_measures(),
         *earn_checks.find(runner, settling.earning),
         *payout_checks.find(runner, settling.paying),
     ]

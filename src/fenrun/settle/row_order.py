@@ -70,18 +70,28 @@ def _order(columns: Iterable[pa.ChunkedArray | pa.DictionaryArray], size: int) -
     keys = [np.zeros(size, np.int64)]
     told_apart = 1
     for column in columns:
+        if pa.types.is_decimal(column.type):
+            # To put amounts in order costs more than to see that they are not needed.
+            rows = _rows_by(keys)
+            if not _has_equal_rows(keys, rows):
+                return rows
         is_ready = isinstance(column, pa.DictionaryArray)
         found = column if is_ready else _with_dictionary(column)
         count = len(found.dictionary) + 1
         if told_apart * count > _MOST_PACKED:
-            rows = np.lexsort(keys[::-1])
+            rows = _rows_by(keys)
             if not _has_equal_rows(keys, rows):
                 return rows
             keys.append(np.zeros(size, np.int64))
             told_apart = 1
         places = pc.fill_null(found.indices, count - 1).to_numpy()
         keys[-1], told_apart = keys[-1] * count + places, told_apart * count
-    return np.lexsort(keys[::-1])
+    return _rows_by(keys)
+
+
+def _rows_by(keys: list[_Numbers]) -> _Numbers:
+    """Return the numbers of the rows in the order of keys; of equal rows any may be first."""
+    return np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(keys[::-1])
 
 
 def _has_equal_rows(keys: list[_Numbers], rows: _Numbers) -> bool:

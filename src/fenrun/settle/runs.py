@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache, partial
@@ -33,7 +35,6 @@ from fenrun.settle.facts import (
     knowledge_time,
     plans_as_of,
     terms_read,
-    with_terms,
 )
 from fenrun.settle.inspection import Inspection
 from fenrun.settle.results import ENGINE_VERSION, KEPT
@@ -223,12 +224,21 @@ def _refuse_without_business(store: Store, run: Run) -> None:
 
 def _write(run: Run, folder: Path) -> None:
     """Write the tables that are kept, their rows in order: the same run gives the same bytes."""
+    with_rows = {}
     for name in KEPT:
-        table, path = ordered(run.engine.shown(name)), folder / f"{name}.parquet"
+        table = run.engine.shown(name)
         if table.num_rows:
-            pq.write_table(table, path, compression="zstd", store_schema=False)
+            with_rows[folder / f"{name}.parquet"] = table
         else:
-            path.write_bytes(_file_without_rows(table.schema))
+            empty = _file_without_rows(ordered(table).schema)
+            (folder / f"{name}.parquet").write_bytes(empty)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_write_table, with_rows.items()))
+
+
+def _write_table(path_and_table: tuple[Path, pa.Table]) -> None:
+    path, table = path_and_table
+    pq.write_table(ordered(table), path, compression="zstd", store_schema=False)
 
 
 @cache
@@ -244,16 +254,17 @@ def _kept_run(kept: Import, basis: _Basis) -> Run:
     engine = DuckDB()
     for name in KEPT:
         engine.load_file(name, kept.folder / f"{name}.parquet")
-    as_of = AsOf(basis.period.last_day, basis.known)
+    as_of, facts = AsOf(basis.period.last_day, basis.known), basis.facts()
     sources = {short(item.id): item.source for item in basis.charges}
     return Run(
         engine,
-        with_terms(basis.plans, sources_of(basis.terms), sources_of(basis.events)),
+        facts.agreed_plans,
         basis.period,
         as_of,
         kept.problems,
         Source(basis.charges),
         basis.whole_book,
         sources,
-        terms=lambda: sources_read(basis.plans, sources_of(basis.terms)),
+        terms=lambda: sources_read(basis.plans, facts.terms),
+        cuts=facts.cuts,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow.compute as pc
 
@@ -26,8 +26,11 @@ from fenrun.plan.rows import Plan
 from fenrun.settle.results import LINE_CUSTOMERS, ON_REQUEST
 
 Result = TypeVar("Result")
+Way = Callable[[], Result]
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
+_WORKING_DECIMALS = (15, 12, 9, 6)
+"""The decimals of what is measured that are tried in turn where all do not fit."""
 _SUMS = ("performance_measures", "credited_sums", "team_sums", "held_sums", "uncredited_sums")
 """The tables that hold amounts which are credited or left."""
 _EARNED = ("performance_measures", "component_earnings", "earnings")
@@ -92,10 +95,12 @@ class Settling:
         cost_scale: int,
         by_customer: bool = False,
         like: Settling | None = None,
+        measured: int | None = None,
     ):
         """Begin. Codes and decimals are new ones, or those of another, whose book holds this.
 
-        `by_customer`, what lines measure is told apart by customer.
+        `by_customer`, what lines measure is told apart by customer. With `measured`, it is rounded
+        to so many decimals.
         """
         self.asked = {LINE_CUSTOMERS.name} if by_customer else set[str]()
         """The tables that are made because they are asked for."""
@@ -104,7 +109,9 @@ class Settling:
         self.cost_scale, codes = cost_scale, like.codes if like else Codes()
         converts = bool(plans[0].converts)
         self.shares: Shares = like.shares if like else shares_of(book, with_rates=converts)
-        self.scales: Scales = like.scales if like else _scales(plans, book, self.shares, cost_scale)
+        self.scales: Scales = (
+            like.scales if like else _scales(plans, book, self.shares, cost_scale, measured)
+        )
         lift = self.scales.measure - self.scales.credit
         self.crediting = Crediting(plans, period, codes, self.shares, lift, by_customer)
         self.earning = Earning(plans, period, codes, self.scales)
@@ -204,6 +211,10 @@ class Settling:
         measured = earn_checks.broken_measures(self.runner, self.crediting)
         refuse_broken({"credit": credited, "earn": measured})
 
+    def rounded_measures(self) -> list[Problem]:
+        """Return by how much what is measured was rounded, where it was."""
+        return earn_checks.rounded_measures(self.runner, self.crediting, self.scales)
+
     def earn(self, without: frozenset[str] = frozenset()) -> None:
         """Run the steps from the sums of months to earnings."""
         without |= {table.name for table in ON_REQUEST} - self.asked
@@ -230,14 +241,34 @@ class Settling:
 
 def fitting(makes: Sequence[Callable[[], Runner]], settle: Callable[[Runner], Result]) -> Result:
     """Settle in the first of some runners in which exact arithmetic fits. Raises Refused."""
-    *tried, last = makes
-    for make in tried:
+    return _first_that_fits([_way(make, settle) for make in makes])
+
+
+def fitting_or_rounded(
+    makes: Sequence[Callable[[], Runner]], settle: Callable[[Runner, int | None], Result]
+) -> Result:
+    """Settle exactly, or else with what is measured rounded to as many decimals as fit.
+
+    `settle` is given a runner, and that number or None. Raises Refused.
+    """
+    ways = [(make, None) for make in makes] + [(makes[-1], n) for n in _WORKING_DECIMALS]
+    return _first_that_fits([_way(make, settle, decimals) for make, decimals in ways])
+
+
+def _way(make: Callable[[], Runner], settle: Callable[..., Result], *given: Any) -> Way[Result]:
+    return lambda: settle(make(), *given)
+
+
+def _first_that_fits(ways: Sequence[Way[Result]]) -> Result:
+    """Return what the first way gives that does not refuse an amount as too large."""
+    *tried, last = ways
+    for way in tried:
         try:
-            return settle(make())
+            return way()
         except Refused as refusal:
             if {problem.code for problem in refusal.problems} != {"amount-too-large"}:
                 raise
-    return settle(last())
+    return last()
 
 
 def refuse_broken(found: Mapping[str, Sequence[str]]) -> None:
@@ -263,11 +294,13 @@ def _lost(settling: Settling) -> list[str]:
     return [] if totals == charged else ["groups do not sum to the charges"]
 
 
-def _scales(plans: Sequence[Plan], book: Book, shares: Shares, cost_scale: int) -> Scales:
+def _scales(
+    plans: Sequence[Plan], book: Book, shares: Shares, cost_scale: int, measured: int | None
+) -> Scales:
     depth = max((len(plan.roll_ups) for plan in plans), default=0)
     share = shares.customer + shares.role + shares.party * depth
     credit = cost_scale + shares.of_rates + share
-    return scales_of(plans, places_of(book.figures["amount"]), credit, shares.party)
+    return scales_of(plans, places_of(book.figures["amount"]), credit, shares.party, measured)
 
 
 def _is_small(plans: Sequence[Plan], largest: Decimal, scales: Scales) -> bool:
@@ -278,7 +311,8 @@ def _is_small(plans: Sequence[Plan], largest: Decimal, scales: Scales) -> bool:
     Products are wide amounts there (see runner.py), whatever their size.
     """
     most = max((one.weight for plan in plans for one in plan.weights), default=Decimal(1))
-    measured = max(Decimal(1), largest * max(Decimal(1), most)) * 10**scales.measure
+    finest = max(scales.measure, scales.credit)
+    measured = max(Decimal(1), largest * max(Decimal(1), most)) * 10**finest
     named = max([Decimal(1), *_amounts(plans)]) * 10**scales.limit
     return bool(max(measured, named) * 8 < _SAFE)
 

@@ -106,7 +106,7 @@ class Standing:
         facts = self.facts
         more = replace(facts, book=[*facts.book, *book], charges=(*facts.charges, *charges))
         whole = book_of(more.agreed_book) if book else self._like.book
-        signed = self._signed(book, charges, whole)
+        signed = self._signed(more, book, charges, whole)
         if signed is None:
             return Change(more, self.period, self.known, None, None)
         added = {
@@ -119,7 +119,9 @@ class Standing:
 
     # --- what changes -------------------------------------------------------------------------
 
-    def _signed(self, book: Sources, charges: Sequence[Import], whole: Book) -> Signed | None:
+    def _signed(
+        self, more: Facts, book: Sources, charges: Sequence[Import], whole: Book
+    ) -> Signed | None:
         """Return what is taken off the sums and put on.
 
         None, where payees cannot be told apart, or settling all anew is less work.
@@ -131,8 +133,12 @@ class Standing:
             return None
         if has_scope(like.plans) or reads_all_payees(like.plans):
             return None  # payees without a sum of their own, or with a place among all
+        if like.crediting.rounds:
+            return None  # what is rounded is not what its parts, rounded each, sum to
         if any(plan.figures for plan in like.plans):
             return None  # of the figures that are counted, the book says nothing
+        if more.agreed_plans != self.facts.agreed_plans:
+            return None  # an amount is used up elsewhere
         if book:
             return of_book(like, stored, (like.book, whole), book) if self._fits(book) else None
         span = (stored.start, stored.end)

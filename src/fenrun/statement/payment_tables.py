@@ -1,4 +1,4 @@
-"""Tables, for every format: how what is due becomes what is paid, what waits, what funds hold."""
+"""Tables, for every format: the terms of lines, how what is due is paid, what waits, funds."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from fenrun.base.words import say
 
 _OF_PAYOUTS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
 _OF_FUNDS = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")
@@ -31,7 +33,7 @@ def payment_tables(
     Of a plan that pays all at once there are none; where several plans pay, each row names its own.
     Needs the titles of components that wait.
     """
-    found: dict[str, list[Table]] = {}
+    found = _terms_of_lines(statement["lines"], lang)
     of_pay = (statement[name] for name in ("payouts", "payments", "due_later", "waiting", "funds"))
     several = len({row["plan_id"] for rows in of_pay for row in rows}) > 1
     plan = ("plan",) if several else ()
@@ -52,6 +54,27 @@ def payment_tables(
         shown = _columns(names, ("accrued", "fund-balance"), funds)
         found["funds"] = [_table((*plan, "month", "fund"), shown, funds)]
     return found
+
+
+def _terms_of_lines(lines: Sequence[Mapping[str, Any]], lang: str) -> dict[str, list[Table]]:
+    """Return the table of what was agreed about the charges of lines, where any was."""
+    rows = [
+        (
+            [
+                line["title"][lang],
+                line["period"],
+                say(f"term-{term['table']}", lang),
+                term["id"],
+                term["says"],
+                f"{term['charges']:,}",
+            ],
+            [Decimal(term["credited"])],
+        )
+        for line in lines
+        for term in line.get("terms", ())
+    ]
+    names = ("component", "period", "kind", "term", "term-says", "charges")
+    return {"by-terms": [Table(names, ("credited",), rows)]} if rows else {}
 
 
 def _columns(

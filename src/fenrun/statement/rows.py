@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -15,6 +15,25 @@ from fenrun.credit.shared_work import crediting_plans
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.rows import Rule
 from fenrun.statement.run import Difference, Run, paid_in_all
+
+
+@dataclass(frozen=True)
+class NamedTerm:
+    """A row of the terms that is about some of what a line is made of."""
+
+    table: str
+    """`approvals`, `floors`, `coupons` or `agreements`."""
+    id: str
+    says: str
+    """What it grants, demands or is, as it is written; of coupons nothing."""
+    charges: int
+    """The number of the line's charges that it is about."""
+    credited: Decimal
+    """The sum that the payee is credited of these."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the same as a JSON-ready mapping; amounts are exact text."""
+        return {**asdict(self), "credited": plain(self.credited)}
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,8 @@ class Line:
     who: str
     """Words of the condition on the payee."""
     earned: Decimal
+    terms: tuple[NamedTerm, ...] = ()
+    """The terms that are about what it is made of."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the line as a JSON-ready mapping; amounts are exact text."""
@@ -57,6 +78,7 @@ class Line:
             "cap": None if self.cap is None else plain(self.cap),
             "who": self.who,
             "earned": plain(self.earned),
+            **({"terms": [term.as_json() for term in self.terms]} if self.terms else {}),
         }
 
 

@@ -16,6 +16,7 @@ from fenrun.credit.stored_charges import Source
 from fenrun.engine.dialect import literal
 from fenrun.engine.duckdb import DuckDB
 from fenrun.plan.rows import Plan
+from fenrun.terms.used_up import Cuts
 
 CAUSES = (
     *("late charge", "correction", "book change", "order registration", "plan version"),
@@ -119,6 +120,8 @@ class Run:
     """When the period was closed (UTC), where it is."""
     terms: Callable[[], Sources] = list
     """The terms that the plans read."""
+    cuts: Callable[[Plan], Cuts] = lambda plan: {}
+    """Where charges use up amounts of these, by the days of a plan."""
 
     @property
     def closed(self) -> bool:

@@ -8,12 +8,12 @@ reads of the terms is in its plans: in the id of its run, in what is kept of mon
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 
-from fenrun.base.problem import Place, Problem
 from fenrun.base.when import LONG_AGO, OPEN_END
 from fenrun.base.words import Unreadable
 from fenrun.plan.conditions import AGREEMENT, Tree, parse, reads
@@ -23,9 +23,10 @@ from fenrun.plan.vocabulary import BASES, SPEND
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Chain, Terms
 from fenrun.terms.limits import Limit, parse_limit
+from fenrun.terms.used_up import Cut, Cuts
 
 _TABLES = {
-    "approved": ("approvals", "prices"),
+    "approved": ("approvals", "floors", "prices"),
     "floor breached": ("floors", "prices"),
     "coupon as granted": ("coupons",),
     "coupon diverted": ("coupons",),
@@ -48,28 +49,20 @@ def tables_read(plans: Iterable[Plan]) -> set[str]:
     return found | ({"agreements"} if counts - {SPEND} else set())
 
 
-def in_plan(plan: Plan, terms: Terms) -> Plan:
+def in_plan(plan: Plan, terms: Terms, cuts: Cuts) -> Plan:
     """Return a plan with what the terms say in the place of what its conditions ask of them.
 
-    A plan that asks nothing is the same. The digests of another are those of what it then says.
+    `cuts` are where charges use up amounts. A plan that asks nothing is the same. The digests of
+    another are those of what it then says.
     """
     if not tables_read([plan]):
         return plan
-    said = _Said(terms)
+    said = _Said(terms, cuts)
     conditions = tuple(
         replace(c, tree=json.dumps(said.replaced(json.loads(c.tree)), ensure_ascii=False))
         for c in plan.conditions
     )
     return with_digests(replace(plan, conditions=conditions))
-
-
-def unread(plans: Sequence[Plan], terms: Terms) -> Iterator[Problem]:
-    """Yield the terms that plans ask for and cannot read, since they are used up by charges."""
-    if "approvals" in tables_read(plans):
-        for chain in terms.chains():
-            if chain.first["amount"] is not None and _granted(chain):
-                place = Place(chain.first["file"], chain.first["row_no"], "amount")
-                yield Problem("approval-amount", place, {"approval": chain.approval})
 
 
 @dataclass(frozen=True)
@@ -87,9 +80,9 @@ class Concerning:
     tree: Tree
 
 
-def concerning(terms: Terms) -> Iterator[Concerning]:
+def concerning(terms: Terms, cuts: Cuts) -> Iterator[Concerning]:
     """Yield the rows of the terms that can decide about charges."""
-    said = _Said(terms)
+    said = _Said(terms, cuts)
     for row, tree in said.approvals():
         who = (row["customer"], row["partner"])
         yield Concerning("approvals", row["approval"], row["grants"], *who, tree)
@@ -103,11 +96,27 @@ def concerning(terms: Terms) -> Iterator[Concerning]:
         yield Concerning("agreements", row["agreement"], row["kind"], *who, _covers(row))
 
 
+def uses_up(terms: Terms) -> Iterator[Concerning]:
+    """Yield the approvals and coupons whose amounts charges use up, with which charges do so.
+
+    Under an approval these are the sales below a floor, where there are floors.
+    """
+    said = _Said(terms, {})
+    if any(chain.first["amount"] is not None for chain in terms.chains()):
+        for row, tree in said.named():
+            who = (row["customer"], row["partner"])
+            mine = _all(tree, said.in_need, *_in_currency(row))
+            yield Concerning("approvals", row["approval"], row["grants"], *who, mine)
+    for row in terms.coupons:
+        mine = _all(_spends(), *_names_coupon(row), _covers(row))
+        yield Concerning("coupons", row["coupon"], "", row["customer"], "", mine)
+
+
 class _Said:
     """The terms as conditions on charges."""
 
-    def __init__(self, terms: Terms):
-        self.terms = terms
+    def __init__(self, terms: Terms, cuts: Cuts):
+        self.terms, self.cuts = terms, cuts
 
     def replaced(self, tree: Tree) -> Tree:
         """Return a condition with what the terms say in place of each part that asks for it."""
@@ -131,12 +140,30 @@ class _Said:
 
     def approvals(self) -> Iterator[tuple[Known, Tree]]:
         """Yield the approvals of prices that hold, with whether each covers a charge."""
+        for row, tree in self.named():
+            if row["amount"] is not None:
+                left = _all(*_in_currency(row), self._left("approvals", row["approval"]))
+                tree = _all(tree, _any([_not(self.in_need), left]))
+            yield row, tree
+
+    def named(self) -> Iterator[tuple[Known, Tree]]:
+        """Yield the approvals of prices that hold, with whether a charge is one of each's."""
         for chain in self.terms.chains():
             limit, row = _granted(chain), chain.first
-            if limit and chain.state == "approved" and row["amount"] is None:
+            if limit and chain.state == "approved":
                 priced = self._comparisons(limit, row["currency"])
                 kept = _any(_all(given, _not(below)) for given, below in priced)
                 yield row, _all(_covers(row), kept)
+
+    @cached_property
+    def in_need(self) -> Tree:
+        """The condition by which a charge needs an approval: below a floor, or there are none."""
+        return _any(tree for _, tree in self.floors()) if self.terms.floors else _all()
+
+    def _left(self, table: str, name: str) -> Tree:
+        """Return whether something is left of an amount for a charge."""
+        cut = self.cuts.get((table, name), Cut())
+        return ["until", str(cut.day), [list(row) for row in cut.rows]]
 
     def _breached(self) -> Tree:
         """Return whether a charge is a sale below a floor."""
@@ -177,8 +204,8 @@ class _Said:
         """Return whether a charge spends a coupon as it was granted."""
         spent, pairs = [], []
         for row in self.terms.coupons:
-            mine = [["in", _COUPON, [row["coupon"]]], ["in", "BillingCurrency", [row["currency"]]]]
-            spent.append(_all(*mine, _covers(row)))
+            left = self._left("coupons", row["coupon"])
+            spent.append(_all(*_names_coupon(row), _covers(row), left))
             pairs.append([row["coupon"], row["customer"]])
         return _all(_charge(_all(_spends(), _any(spent))), ["paired", _COUPON, pairs])
 
@@ -245,6 +272,17 @@ def _covers(row: Known) -> Tree:
     if row["valid_to"] != OPEN_END:
         found.append(["dated", "day", "<", str(row["valid_to"])])
     return _all(*found)
+
+
+def _names_coupon(row: Known) -> list[Tree]:
+    """Return whether a credit names a coupon, and is in its currency."""
+    return [["in", _COUPON, [row["coupon"]]], ["in", "BillingCurrency", [row["currency"]]]]
+
+
+def _in_currency(row: Known) -> list[Tree]:
+    """Return whether a charge is in the currency of an amount, if there is one."""
+    limited = row["amount"] is not None
+    return [["in", "BillingCurrency", [row["currency"]]]] if limited else []
 
 
 def _spends() -> Tree:

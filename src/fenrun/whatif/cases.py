@@ -38,13 +38,14 @@ from fenrun.plan.vocabulary import BASES
 from fenrun.settle.facts import figures_derived, with_terms
 from fenrun.settle.pipeline import settle_in_memory, spend_in_memory
 from fenrun.settle.settling import Settlement
+from fenrun.settle.used_up import cuts_in_memory
 from fenrun.tables.kept import Sources
 from fenrun.tables.layout import Layout
 from fenrun.tables.records import rows_from
 from fenrun.terms.as_of import terms_of
 from fenrun.terms.derived_figures import uncounted
-from fenrun.terms.in_plans import unread
 from fenrun.terms.read import LAYOUT as TERMS
+from fenrun.terms.used_up import Cuts
 
 ISSUER = "case"
 """InvoiceIssuerName of a case's charges."""
@@ -65,6 +66,8 @@ _SHORT = ("customer", "account", "day", "month", "months", "currency", *BASES)
 """The words of a case for those columns."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _MOST_ROWS = 100_000
+_FIRST_ROW = 2
+"""The number of the first charge, as in a file with a header."""
 _PLAIN_KEYS = ("earned", "credited", "paid", "balance", "carried")
 _BY_FORM = ("forms", "funds", "granted")
 """The keys of an expectation that give an amount for each form of payment."""
@@ -210,7 +213,7 @@ class _Case:
         book, _ = facts_of_case(self.file, self.case, self.line)
         sources = sources_from(book, self.file.source, _KNOWN)
         plans = [self.file.plan]
-        for problem in [*unread(plans, said), *uncounted(plans, said, sources)]:
+        for problem in uncounted(plans, said, sources):
             found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
@@ -253,8 +256,12 @@ class _Case:
             terms = terms_of_case(self.file, self.case, self.line)
             events = events_of_case(self.file, self.case, self.line)
             more = [*as_labels([self.file.plan], events)]
-            plans = with_terms([self.file.plan], terms, events)
             with_labels = [*sources, *more]
+
+            def used_up(plan: Plan) -> Cuts:
+                return cuts_in_memory(charges, sources, plan, terms_of(terms))
+
+            plans = with_terms([self.file.plan], terms, events, used_up)
 
             def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
                 return spend_in_memory(with_labels, charges, plan, months)
@@ -349,6 +356,8 @@ def facts_of_case(file: PlanFile, case: CaseText, line: int) -> tuple[Book, list
             problems.append(Problem("plan-value", place, _why("charges", error)))
     if problems:
         raise Refused(problems)
+    for row_no, charge in enumerate(charges, _FIRST_ROW):
+        charge |= {"import_id": ISSUER, "row_no": row_no}
     accounts = [(line, row) for row in _accounts(charges, case.given.links)]
     book.links += book_from({"links": accounts}, file.source)[0].links
     return book, charges
@@ -448,9 +457,10 @@ def charge_table(charges: list[dict[str, Any]]) -> pa.Table:
         return empty_schema().empty_table()
     columns: dict[str, Any] = {
         "import_id": pa.array([ISSUER] * len(charges)),
-        "row_no": pa.array(range(2, len(charges) + 2), pa.int64()),
+        "row_no": pa.array(range(_FIRST_ROW, len(charges) + _FIRST_ROW), pa.int64()),
     }
-    for name in sorted({column for charge in charges for column in charge} | set(_TIMES)):
+    names = {column for charge in charges for column in charge} | set(_TIMES)
+    for name in sorted(names - columns.keys()):
         values = [charge.get(name) for charge in charges]
         columns[name] = pa.array(values, _type_of(name, values))
     return pa.table(columns)

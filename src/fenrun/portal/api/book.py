@@ -7,11 +7,11 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Schema
 
 from fenrun.base.money import plain
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, clean, only_who_see_everything
+from fenrun.portal.api.shared import ERRORS, Router, clean, only_who_see_everything
 from fenrun.portal.commands.book import links_of, preview_move
 from fenrun.portal.models import Period
 from fenrun.portal.request_queue import outside_queue

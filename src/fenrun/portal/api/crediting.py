@@ -6,9 +6,9 @@ from datetime import date, datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Schema
 
-from fenrun.portal.api.shared import ERRORS, Paged, Window, page_of, wanted
+from fenrun.portal.api.shared import ERRORS, Paged, Router, Window, page_of, wanted
 from fenrun.portal.models import Crediting
 
 router = Router()

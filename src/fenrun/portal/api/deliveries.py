@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from fenrun.portal.access.permissions import store_of
 from fenrun.portal.api.shared import (
     ERRORS,
     NUMBER,
+    Router,
     clean,
     only_operations,
     only_who_see_everything,

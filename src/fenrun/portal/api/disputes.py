@@ -7,10 +7,19 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import is_operations, may_answer, owns
-from fenrun.portal.api.shared import ERRORS, NUMBER, Paged, Window, clean, forbidden, page_of
+from fenrun.portal.api.shared import (
+    ERRORS,
+    NUMBER,
+    Paged,
+    Router,
+    Window,
+    clean,
+    forbidden,
+    page_of,
+)
 from fenrun.portal.commands import disputes as commands
 from fenrun.portal.models import Dispute, DisputeEntry
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from fenrun.portal.access.permissions import reasons_of
-from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, clean, only_operations
+from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, Router, clean, only_operations
 from fenrun.portal.commands import grants as commands
 from fenrun.portal.models import Grant
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import File, Form, Router, Schema, UploadedFile
+from ninja import File, Form, Schema, UploadedFile
 
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, NUMBER, clean, only_operations
+from fenrun.portal.api.shared import ERRORS, NUMBER, Router, clean, only_operations
 from fenrun.portal.commands import imports as commands
 from fenrun.portal.language import lang
 

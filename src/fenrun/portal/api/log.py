@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from fenrun.closing.keys import known_keys
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, only_who_see_everything
+from fenrun.portal.api.shared import ERRORS, Router, only_who_see_everything
 from fenrun.portal.commands.verifying import broken
 from fenrun.portal.language import lang
 from fenrun.portal.request_queue import outside_queue

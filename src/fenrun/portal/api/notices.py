@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import parties_of, store_of, user_of
 from fenrun.portal.api.requests import RequestOut
-from fenrun.portal.api.shared import ERRORS, Paged, Window, clean, forbidden, page_of
+from fenrun.portal.api.shared import ERRORS, Paged, Router, Window, clean, forbidden, page_of
 from fenrun.portal.commands import notices as commands
 from fenrun.portal.commands import sign_up
 from fenrun.portal.models import CUSTOMER, PARTNER, Notice

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from fenrun.base.when import parse_period
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, clean, only_operations
+from fenrun.portal.api.shared import ERRORS, MOST, NUMBER, Router, clean, only_operations
 from fenrun.portal.commands import closing
 from fenrun.portal.models import Approval, Period
 

@@ -7,13 +7,12 @@ from datetime import date
 from typing import Any
 
 from django.http import Http404, HttpRequest
-from ninja import Router
 
 from fenrun.base.problem import Problem
 from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, clean, only_who_see_everything
+from fenrun.portal.api.shared import ERRORS, Router, clean, only_who_see_everything
 from fenrun.portal.language import lang
 from fenrun.portal.request_queue import outside_queue
 from fenrun.pricing.agreements import agreements_of

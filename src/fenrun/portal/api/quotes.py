@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import (
     is_of_vendor,
@@ -16,7 +16,16 @@ from fenrun.portal.access.permissions import (
     roles_of,
     store_of,
 )
-from fenrun.portal.api.shared import ERRORS, NUMBER, Paged, Window, clean, forbidden, page_of
+from fenrun.portal.api.shared import (
+    ERRORS,
+    NUMBER,
+    Paged,
+    Router,
+    Window,
+    clean,
+    forbidden,
+    page_of,
+)
 from fenrun.portal.commands import quotes as commands
 from fenrun.portal.models import PARTNER, Quote
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import Field, Query, Router, Schema
+from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, Paged, Window, clean, page_of, wanted
+from fenrun.portal.api.shared import ERRORS, Paged, Router, Window, clean, page_of, wanted
 from fenrun.portal.commands import statements as commands
 from fenrun.portal.models import Statement
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, clean, only_operations, only_who_see_everything
+from fenrun.portal.api.shared import ERRORS, Router, clean, only_operations, only_who_see_everything
 from fenrun.portal.commands import targets as commands
 
 router = Router()

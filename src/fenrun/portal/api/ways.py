@@ -7,10 +7,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from fenrun.portal.access.permissions import is_operations, sees_everything, user_of
-from fenrun.portal.api.shared import ERRORS, NUMBER, clean
+from fenrun.portal.api.shared import ERRORS, NUMBER, Router, clean
 from fenrun.portal.commands import ways as commands
 
 router = Router()

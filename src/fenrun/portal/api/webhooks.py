@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
-from ninja import Field, Router, Schema
+from ninja import Field, Schema
 
 from fenrun.portal.access.encryption import secret_of
 from fenrun.portal.access.permissions import user_of
-from fenrun.portal.api.shared import ERRORS, NUMBER, clean
+from fenrun.portal.api.shared import ERRORS, NUMBER, Router, clean
 from fenrun.portal.commands import ways
 from fenrun.portal.commands import webhooks as commands
 from fenrun.portal.models import Hook

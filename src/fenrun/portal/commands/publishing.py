@@ -23,9 +23,10 @@ from fenrun.portal.commands.book import book_of
 from fenrun.settle.billed_months import billed_months
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
+from fenrun.settle.line_terms import statements_naming_terms
 from fenrun.settle.runs import Settled
 from fenrun.statement.attainment import attainments
-from fenrun.statement.rows import Owner, Statement, clauses_of, statements_of, title_of
+from fenrun.statement.rows import Owner, Statement, clauses_of, title_of
 from fenrun.statement.run import Run
 from fenrun.statement.team import teams_of
 from fenrun.store.facts import Store
@@ -247,7 +248,9 @@ def _statements(
     run, currency_of = settled.run, settled.run.currency_of
     attained = attainments(run)
     to_date = settle_to_date(store, run)
-    sections = [section for whole in statements_of(run).values() for section in whole.sections]
+    sections = [
+        section for whole in statements_naming_terms(run).values() for section in whole.sections
+    ]
     statements = {(one.payee, one.currency): one for one in sections}
     payees = {payee for payee, _ in statements}
     going_on = {(one.payee, currency_of[one.plan_id]) for one in to_date.values()}

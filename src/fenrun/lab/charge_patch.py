@@ -1,0 +1,311 @@
+"""Patches of charges: other prices, more or less usage, and what won customers are charged.
+
+An import that holds a charge which changes is written anew beside the workspace, whole, and stands
+in for it. Every cost changes by one factor; nothing is rounded.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fenrun.base.ids import digest, short
+from fenrun.base.money import decimals, show_sums
+from fenrun.base.problem import Place, Problem, Refused, refused
+from fenrun.base.when import OPEN_END, Span
+from fenrun.charges.facts import billing_facts, stored_facts
+from fenrun.charges.rows import COSTS, DAYS, ORDER
+from fenrun.charges.stored import move_files, write_charges
+from fenrun.credit.crediting import bases_of, costs_of
+from fenrun.engine.dialect import literal, literals
+from fenrun.lab.book_patch import ACCOUNT_OF
+from fenrun.lab.chosen import Chooser
+from fenrun.lab.scenario import Scenario
+from fenrun.lab.scenario_text import ChosenText, PriceText, UsageText, WonText
+from fenrun.plan.rows import Plan
+from fenrun.plan.source import Path_
+from fenrun.pricing.charges import PricedCharges, charges_of
+from fenrun.store.facts import Import, Store, manifest
+
+_WHOLE, _NOTHING = Decimal(1), Decimal(0)
+_DIGITS = 38
+"""Of an amount, at most."""
+_LIST, _PRICE, _USAGE = "list", "price", "usage"
+_FACTORS: Mapping[str, tuple[str, ...]] = {
+    "ListCost": (_LIST, _USAGE),
+    **{name: (_PRICE, _USAGE) for name in COSTS if name != "ListCost"},
+    "ListUnitPrice": (_LIST,),
+    "ContractedUnitPrice": (_PRICE,),
+    "PricingQuantity": (_USAGE,),
+    "ConsumedQuantity": (_USAGE,),
+}
+"""What each column of a charge changes by."""
+_OWN = ("SubAccountId", "ResourceId", ORDER)
+"""What a won customer has of its own, not as the one that it is like."""
+_DAY = "CAST(c.ChargePeriodStart + {offset} AS DATE)"
+_OWNED = """
+SELECT c.import_id, c.row_no, o.party, o.share
+FROM charges AS c
+JOIN owners AS o
+  ON o.of_kind = 'sub-account' AND o.issuer = c.InvoiceIssuerName AND o.subject = {sub_account}
+ AND o.valid_from <= {day} AND {day} < o.valid_to AND o.sound
+UNION ALL
+SELECT c.import_id, c.row_no, o.party, o.share
+FROM charges AS c
+JOIN owners AS o
+  ON o.of_kind = 'account' AND o.issuer = c.InvoiceIssuerName AND o.subject = c.BillingAccountId
+ AND o.valid_from <= {day} AND {day} < o.valid_to AND o.sound
+WHERE NOT EXISTS (
+  SELECT 1 FROM owners AS s
+  WHERE s.of_kind = 'sub-account' AND s.issuer = c.InvoiceIssuerName
+    AND s.subject = {sub_account} AND s.valid_from <= {day} AND {day} < s.valid_to)"""
+_SHARED = "SELECT DISTINCT party FROM owned WHERE share < 1 AND party IN ({parties}) ORDER BY party"
+
+
+@dataclass
+class _Change:
+    """The effect of patches on some charges."""
+
+    factors: dict[str, Decimal] = field(
+        default_factory=lambda: dict.fromkeys((_LIST, _PRICE, _USAGE), _WHOLE)
+    )
+
+    def times(self, name: str, factor: Decimal) -> None:
+        self.factors[name] *= factor
+
+    def of(self, names: Sequence[str]) -> Decimal:
+        """Return what a column changes by that changes by all of these."""
+        found = _WHOLE
+        for name in names:
+            found *= self.factors[name]
+        return found
+
+
+class ChargePatch:
+    """The charges of a workspace with the patches of a scenario."""
+
+    def __init__(self, scenario: Scenario, chooser: Chooser, plans: Sequence[Plan], scratch: Path):
+        """Imports that stand in for others are written to a folder.
+
+        Costs of their own that the plans count change as the billed cost does.
+        """
+        self.scenario, self.chooser = scenario, chooser
+        own = {name for basis in bases_of(plans) for name in costs_of(basis)} - set(COSTS)
+        self.factors = {**_FACTORS, **dict.fromkeys(sorted(own), (_PRICE, _USAGE))}
+        self.scratch = Store(scratch, is_scratch=True)
+        self.problems: list[Problem] = []
+        """Patches that change nothing, and what is billed above its list price."""
+
+    def apply(
+        self, store: Store, known: datetime, imports: Sequence[Import], paths: Sequence[Path_]
+    ) -> tuple[Import, ...]:
+        """Return the imports of a store known at a moment, those that change written anew.
+
+        `paths` are those of the patches to apply. Raises Refused.
+        """
+        if not imports or not paths:
+            return tuple(imports)
+        priced = charges_of(store, Span(*DAYS), known)
+        self._load_owned(priced)
+        hits = {f"hit_{n}": self._hit(priced, path) for n, path in enumerate(paths)}
+        flags = ", ".join(f"{sql} AS {name}" for name, sql in hits.items())
+        sql = f"SELECT c.*, {flags} FROM charges AS c"
+        touched = f"SELECT DISTINCT import_id FROM ({sql}) WHERE {' OR '.join(hits)}"
+        changed = {row["import_id"] for row in priced.engine.rows(touched)}
+        self._said_of_nothing(priced, sql, paths)
+        return tuple(
+            self._written(item, priced, sql, paths) if short(item.id) in changed else item
+            for item in imports
+        )
+
+    def _load_owned(self, priced: PricedCharges) -> None:
+        """Make the table `owned`, whose the charges are."""
+        sub = "c.SubAccountId" if "SubAccountId" in priced.columns else "CAST(NULL AS VARCHAR)"
+        day = _DAY.format(offset=priced.fragments["offset"])
+        priced.engine.make("TABLE", "owned", _OWNED.format(sub_account=sub, day=day))
+
+    def _patch(self, path: Path_) -> Any:
+        return getattr(self.scenario.text, str(path[0]))[path[1]]
+
+    def _hit(self, priced: PricedCharges, path: Path_) -> str:
+        """Return SQL of whether a patch is about a charge c."""
+        patch: PriceText | UsageText | WonText = self._patch(path)
+        day = self.scenario.day(patch.start)
+        span = priced.within({"valid_from": day, "valid_to": OPEN_END})
+        if isinstance(patch, WonText):
+            return f"({span} AND {self._of([patch.like], priced, path)})"
+        parts = [span, priced.condition(patch.where or "")]
+        if patch.customers is not None:
+            chosen = self._chosen(patch.customers, day)
+            parts.append(self._of(chosen, priced, path))
+        return f"({' AND '.join(parts)})"
+
+    def _chosen(self, text: ChosenText, day: date) -> list[str]:
+        return sorted(self.chooser.choose(text, day))
+
+    def _of(self, customers: Sequence[str], priced: PricedCharges, path: Path_) -> str:
+        """Return SQL of whether a charge c is one of some customers, whole. Raises Refused."""
+        if not customers:
+            return "false"
+        parties = literals(customers)
+        shared = [row["party"] for row in priced.engine.rows(_SHARED.format(parties=parties))]
+        if shared:
+            values = {"customers": ", ".join(shared)}
+            raise Refused([Problem("scenario-shared", self.scenario.place(path), values)])
+        named = "o.import_id = c.import_id AND o.row_no = c.row_no"
+        return f"EXISTS (SELECT 1 FROM owned AS o WHERE {named} AND o.party IN ({parties}))"
+
+    def _said_of_nothing(self, priced: PricedCharges, sql: str, paths: Sequence[Path_]) -> None:
+        """Note the patches that are about no charge."""
+        counts = ", ".join(f"count(*) FILTER (WHERE hit_{n}) AS hit_{n}" for n in range(len(paths)))
+        (row,) = priced.engine.rows(f"SELECT {counts} FROM ({sql})")
+        for number, path in enumerate(paths):
+            if not row[f"hit_{number}"]:
+                self.problems.append(Problem("scenario-nothing", self.scenario.place(path)))
+
+    # --- one import ---------------------------------------------------------------------------
+
+    def _written(
+        self, item: Import, priced: PricedCharges, sql: str, paths: Sequence[Path_]
+    ) -> Import:
+        """Return an import with its charges as they change, written to the scratch store."""
+        one = f"FROM ({sql}) WHERE import_id = {literal(short(item.id))} ORDER BY row_no"
+        table = priced.engine.query(one)
+        flags = [f"hit_{number}" for number in range(len(paths))]
+        plain = table.drop_columns(flags)
+        parts, won = [plain.slice(0, 0)], []
+        for hit, rows in _by_flags(table, flags):
+            some = plain.take(rows)
+            change = self._change([path for path, is_hit in zip(paths, hit) if is_hit])
+            if change.factors[_USAGE]:
+                parts.append(self._times(some, change))
+            for path, is_hit in zip(paths, hit):
+                if is_hit and path[0] == "won":
+                    won.append(self._won(self._times(some, change), self._patch(path)))
+        whole = pa.concat_tables([*parts, *won], promote_options="permissive")
+        if not won:
+            whole = whole.sort_by("row_no")
+        else:
+            numbers = pa.array(range(1, whole.num_rows + 1), pa.int64())
+            place = whole.schema.get_field_index("row_no")
+            whole = whole.set_column(place, "row_no", numbers)
+        self._note_above_list(whole, item)
+        return self._enter(item, whole.combine_chunks())
+
+    def _change(self, paths: Sequence[Path_]) -> _Change:
+        """Return what the patches at some paths do together."""
+        found = _Change()
+        for path in paths:
+            patch = self._patch(path)
+            if isinstance(patch, UsageText):
+                found.times(_USAGE, patch.by)
+            elif isinstance(patch, PriceText):
+                found.times(_LIST, patch.list_ or _WHOLE)
+                price = patch.contracted if patch.list_ is None else patch.list_
+                kept = patch.list_ is not None and patch.keep == "price"
+                price = _WHOLE if kept or price is None else price
+                found.times(_PRICE, price)
+                usage = _WHOLE + (patch.elasticity or _NOTHING) * (price - _WHOLE)
+                found.times(_USAGE, max(usage, _NOTHING))
+        return found
+
+    def _times(self, table: pa.Table, change: _Change) -> pa.Table:
+        """Return charges with each column times what it changes by."""
+        for column in self.factors.keys() & set(table.column_names):
+            factor = change.of(self.factors[column])
+            if factor == _WHOLE:
+                continue
+            place = table.schema.get_field_index(column)
+            table = table.set_column(place, column, _product(table[column], factor, column))
+        return table
+
+    def _won(self, table: pa.Table, patch: WonText) -> pa.Table:
+        """Return charges like those of another customer, of the account of one that is won."""
+        accounts = [
+            ACCOUNT_OF.format(account=account, customer=patch.customer)
+            for account in table["BillingAccountId"].to_pylist()
+        ]
+        place = table.schema.get_field_index("BillingAccountId")
+        table = table.set_column(place, "BillingAccountId", pa.array(accounts, pa.string()))
+        for column in set(_OWN) & set(table.column_names):
+            place = table.schema.get_field_index(column)
+            table = table.set_column(place, column, pa.nulls(table.num_rows, pa.string()))
+        change = _Change()
+        change.times(_USAGE, patch.times)
+        return self._times(table, change)
+
+    def _note_above_list(self, table: pa.Table, item: Import) -> None:
+        """Note how much is billed above its list price."""
+        if "ListCost" not in table.column_names:
+            return
+        billed, listed = (pc.abs(table[name]) for name in ("BilledCost", "ListCost"))
+        wide = pa.decimal256(2 * _DIGITS, max(billed.type.scale, listed.type.scale))
+        above = pc.greater(billed.cast(wide), listed.cast(wide))
+        some = table.filter(above.fill_null(False))
+        if some.num_rows:
+            sums: dict[str, Decimal] = {}
+            for row in some.select(["BillingCurrency", "BilledCost"]).to_pylist():
+                sums[row["BillingCurrency"]] = (
+                    sums.get(row["BillingCurrency"], _NOTHING) + row["BilledCost"]
+                )
+            values = {"file": item.source, "count": some.num_rows, "amount": show_sums(sums)}
+            place = self.scenario.place(("scenario",))
+            self.problems.append(Problem("scenario-above-list", place, values))
+
+    def _enter(self, item: Import, table: pa.Table) -> Import:
+        """Enter charges that stand in for those of an import into the scratch store."""
+        content = digest("scenario", self.scenario.content, item.id)
+        with tempfile.TemporaryDirectory(prefix="fenrun-") as folder:
+            files = Path(folder)
+            write_charges(files, _named(table, short(content)))
+            counted = {"rows": table.num_rows, "quarantined": 0}
+            facts = {**billing_facts(table), **stored_facts(files), **counted}
+            said = manifest(item.source, item.known, facts, ())
+            self.scratch.add("charges", content, said, lambda target: move_files(files, target))
+        found = self.scratch.find("charges", content)
+        assert found is not None, "what was just added is there"
+        return found
+
+
+def _named(table: pa.Table, import_id: str) -> pa.Table:
+    place = table.schema.get_field_index("import_id")
+    return table.set_column(place, "import_id", pa.repeat(import_id, table.num_rows))
+
+
+def _by_flags(table: pa.Table, flags: Sequence[str]) -> Iterator[tuple[tuple[bool, ...], pa.Array]]:
+    """Yield the rows of a table by which of its flags are set, each with their places."""
+    places = table.select(list(flags)).append_column("place", pa.array(range(table.num_rows)))
+    grouped = places.group_by(list(flags)).aggregate([("place", "list")])
+    for row in grouped.to_pylist():
+        yield tuple(row[flag] for flag in flags), pa.array(row["place_list"], pa.int64())
+
+
+def _product(column: pa.ChunkedArray, factor: Decimal, name: str) -> pa.ChunkedArray:
+    """Return a column of decimals, or of numbers written as text, times a factor, exactly."""
+    if not pa.types.is_decimal(column.type):
+        return pa.chunked_array([pa.array([_text(v, factor) for v in column.to_pylist()])])
+    factor = Decimal(format(factor.normalize(), "f"))
+    kind = pa.decimal256(len(factor.as_tuple().digits) + 1, decimals(factor))
+    wide = column.cast(pa.decimal256(_DIGITS, column.type.scale))
+    product = pc.multiply(wide, pa.scalar(factor, kind))
+    for scale in range(column.type.scale, product.type.scale + 1):
+        with suppress(pa.ArrowInvalid):
+            return product.cast(pa.decimal128(_DIGITS, scale))
+    raise refused("amount-too-large", Place(name))
+
+
+def _text(value: str | None, factor: Decimal) -> str | None:
+    """Return a number written as text times a factor; what is none as it is."""
+    try:
+        return None if value is None else format(Decimal(value) * factor, "f")
+    except ArithmeticError:
+        return value

@@ -1,0 +1,65 @@
+"""A scenario as files that go the usual way: what it says of the book, and the plans it changes.
+
+Nobody enters a scenario into a workspace. Who wants it to come true checks these drafts and imports
+them, with all the checks and approvals that any file meets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from fenrun.base.problem import Place, refused
+from fenrun.book.read import COLUMNS
+from fenrun.lab.patched import Patched
+from fenrun.lab.scenario import Scenario
+from fenrun.tables.written import as_written
+
+_OTHERWISE = {
+    "links": {"of": "of_kind", "id": "link_id"},
+    "rates": {"from": "currency", "to": "to_currency", "source": "given_by"},
+}
+"""Fields of rows that files call otherwise, beside the days."""
+
+
+def write_drafts(patched: Patched, scenario: Scenario, folder: Path) -> list[Path]:
+    """Write the drafts of a scenario into a folder; return the files.
+
+    Changes of charges are none of them: what is billed is the provider's to say. Raises Refused
+    where a file is there already.
+    """
+    texts = {f"{plan}.yaml": file.content for plan, file in patched.plans.items()}
+    book = _book(patched)
+    if book:
+        said = yaml.safe_dump(book, allow_unicode=True, sort_keys=False, width=100)
+        texts[f"{scenario.id}-book.yaml"] = said
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in texts:
+        if (folder / name).exists():
+            raise refused("target-exists", Place(str(folder / name)), path=folder / name)
+    for name, text in texts.items():
+        (folder / name).write_text(text, "utf-8")
+    return [folder / name for name in texts]
+
+
+def _book(patched: Patched) -> dict[str, list[dict[str, str]]]:
+    """Return the rows of the book that a scenario changes, as a book file has them."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for table, rows in patched.book.changed.items():
+        if rows:
+            found[table] = [_written(table, asdict(row)) for row in rows.values()]
+    return found
+
+
+def _written(table: str, row: dict[str, Any]) -> dict[str, str]:
+    fields = _OTHERWISE.get(table, {})
+    of_days = table in ("links", "labels")
+    row = row if of_days else {k: v for k, v in row.items() if not k.startswith("valid_")}
+    named = row | {column: row[name] for column, name in fields.items()}
+    columns = list(COLUMNS[table])
+    if fields.keys() & {"from", "to"}:
+        named |= {"valid_from": row["currency"], "valid_to": row["to_currency"]}
+    return {name: text for name, text in as_written(named, columns).items() if text != ""}

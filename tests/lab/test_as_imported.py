@@ -1,0 +1,187 @@
+"""A scenario settles to what the same facts, imported into a copy of the workspace, would."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from fenrun.base.problem import Refused
+from fenrun.base.when import parse_period
+from fenrun.credit.crediting import bases_of
+from fenrun.lab.patched import Lab
+from fenrun.lab.run import whatif
+from fenrun.lab.scenario import read_scenario
+from fenrun.settle.facts import facts_as_of, in_force
+from fenrun.settle.imports import import_file
+from fenrun.statement.run import Run
+from fenrun.store.facts import Store
+from tests.closing.test_late_facts import load_book, load_charges, load_plan_text
+from tests.engine.test_whole_numbers import said
+from tests.properties import worlds
+from tests.properties.plans import DAYS, plan, shared_terms
+
+KNOWN = datetime(2025, 1, 5)
+PERIODS = ("2024-01", "2024-02", "2024-Q1", "2024")
+COSTS = ("BilledCost", "EffectiveCost", "ContractedCost")
+days = st.sampled_from(DAYS).map(str)
+parties = st.lists(st.sampled_from(worlds.CUSTOMERS), min_size=1, max_size=2, unique=True)
+changes = st.sampled_from(("-100 %", "-20 %", "+7.5 %", "-33.333 %"))
+services = st.sampled_from(("Compute", "CDN", "SMS"))
+
+
+@st.composite
+def _labels(draw: st.DrawFn) -> str:
+    value = draw(st.sampled_from(("C", "D", "E")))
+    where = draw(
+        st.sampled_from(
+            (
+                "where: \"class = 'E'\"",
+                "where: region is missing and kind = 'customer'",
+                f"parties: [{', '.join(draw(parties))}]",
+            )
+        )
+    )
+    return f"labels: [{{label: class, value: {value}, from: {draw(days)}, {where}}}]"
+
+
+@st.composite
+def _moves(draw: st.DrawFn) -> str:
+    role, people = draw(st.sampled_from((("partner", worlds.PARTNERS), ("rep", worlds.REPS))))
+    start = draw(st.sampled_from(DAYS))
+    more = f", to: {draw(st.sampled_from(people))}"
+    if draw(st.booleans()):
+        until = start + timedelta(days=draw(st.sampled_from((1, 20, 90))))
+        more += f", until: {until}" + draw(st.sampled_from(("", ", keeps: 50 %")))
+    more = draw(st.sampled_from((more, "")))
+    chosen = draw(st.sampled_from(("", f", parties: [{draw(st.sampled_from(('K1', 'K2')))}]")))
+    return f"moves: [{{role: {role}, from: {start}{more}{chosen}}}]"
+
+
+@st.composite
+def _figures(draw: st.DrawFn) -> str:
+    name = draw(st.sampled_from(("task", "prior", "goal")))
+    return f"figures: [{{figure: {name}, by: {draw(changes)}}}]"
+
+
+@st.composite
+def _won(draw: st.DrawFn) -> str:
+    holder = draw(st.sampled_from(("", ", holders: {partner: P2}")))
+    return f"won: [{{customer: K9, like: K1, times: 0 %, from: {draw(days)}{holder}}}]"
+
+
+@st.composite
+def _usage(draw: st.DrawFn) -> str:
+    where = f"where: \"ServiceName = '{draw(services)}'\""
+    return f"usage: [{{by: {draw(changes)}, from: 2020-01-01, {where}}}]"
+
+
+@st.composite
+def _prices(draw: st.DrawFn) -> str:
+    how = draw(st.sampled_from(("list: -20 %", "list: -20 %, keep: price", "contracted: -12.5 %")))
+    where = f"where: \"ServiceName = '{draw(services)}'\""
+    return f"prices: [{{{how}, from: 2020-01-01, {where}}}]"
+
+
+KINDS = (_labels(), _moves(), _figures(), _won(), _usage(), _prices())
+
+
+@st.composite
+def scenarios(draw: st.DrawFn) -> str:
+    """The text of a scenario of a few kinds of patches."""
+    kinds = draw(st.lists(st.sampled_from(range(len(KINDS))), min_size=1, max_size=4, unique=True))
+    return "\n".join(["scenario: s", "from: 2024-02-01", *(draw(KINDS[kind]) for kind in kinds)])
+
+
+def _repriced(
+    rows: list[dict[str, Any]], data: Mapping[str, Any], counts_cash: bool
+) -> list[dict[str, Any]]:
+    """The charges as a scenario has them, worked out row by row."""
+
+    def rate(text: str) -> Decimal:
+        return 1 + Decimal(text.replace("%", "").strip()) / 100
+
+    found = []
+    for row in rows:
+        factors = dict.fromkeys(("list", "price", "usage"), Decimal(1))
+        for one in data.get("usage", ()):
+            if f"'{row['ServiceName']}'" in one["where"]:
+                factors["usage"] *= rate(one["by"])
+        for one in data.get("prices", ()):
+            if f"'{row['ServiceName']}'" in one["where"]:
+                change = rate(one.get("list") or one["contracted"])
+                factors["list"] *= change if "list" in one else 1
+                factors["price"] *= 1 if one.get("keep") == "price" else change
+        if not factors["usage"]:
+            continue
+        new = dict(row)
+        for cost in COSTS:
+            if row[cost] is not None:
+                new[cost] = row[cost] * factors["price"] * factors["usage"]
+        if row["x_Cash"] is not None and counts_cash:
+            cash = Decimal(row["x_Cash"]) * factors["price"] * factors["usage"]
+            new["x_Cash"] = format(cash, "f")
+        if row["ListCost"] is not None:
+            new["ListCost"] = row["ListCost"] * factors["list"] * factors["usage"]
+        found.append(new)
+    return found
+
+
+def _rows(run: Run) -> dict[str, Counter[str]]:
+    names = ("statements", "statement_lines", "payouts", "credited", "uncredited")
+    return {
+        name: Counter(
+            repr({key: said(value) for key, value in row.items()})
+            for row in run.engine.table(name).to_pylist()
+        )
+        for name in names
+    }
+
+
+@settings(max_examples=max(4, int(os.environ.get("FENRUN_EXAMPLES", "12")) // 3))
+@given(data=st.data(), text=scenarios(), period=st.sampled_from(PERIODS))
+def test_a_scenario_is_what_the_same_facts_would_be(
+    data: st.DataObject, text: str, period: str
+) -> None:
+    shared = data.draw(shared_terms())
+    files = [data.draw(plan(f"random-{number}", shared)) for number in (1, 2)]
+    book, rows = data.draw(worlds.book()), data.draw(worlds.charges)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        store, copy = Store(folder / "ws"), Store(folder / "copy")
+        scenario = read_scenario(text, "s.yaml", folder)
+        for one in (store, copy):
+            load_book(one, book, KNOWN, "book.csv")
+            for number, file in enumerate(files):
+                load_plan_text(one, file, KNOWN, f"plan-{number}.yaml")
+        load_charges(store, rows, KNOWN, "charges.csv")
+        bases = bases_of([file.plan for file in files])
+        changed = _repriced(rows, scenario.written.data, any("x_Cash" in b for b in bases))
+        if changed:
+            load_charges(copy, changed, KNOWN, "charges.csv")
+        span = parse_period(period)
+        facts = facts_as_of(store, KNOWN)
+        if not in_force(facts.plans, span):
+            return
+        try:
+            found = whatif(store, [scenario], span, drafts=folder / "drafts").outcomes[0]
+        except Refused as refusal:
+            codes = {problem.code for problem in refusal.problems}
+            event(f"refused: {codes}")
+            assert codes == {"scenario-party"}, "of what the world does not have"
+            return
+        for number, draft in enumerate(found.drafts):
+            import_file(copy, draft, KNOWN + timedelta(seconds=number + 1))
+        lab = Lab(copy, span)
+        expected = lab.settle(replace(lab.facts, kept=None))
+        event(f"{len(found.drafts)} drafts")
+        assert _rows(found.run) == _rows(expected)

@@ -1,0 +1,75 @@
+"""Attacks on small plans: what they gain, whom it costs, and plans that leave nothing to gain."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from fenrun.base.when import parse_period
+from fenrun.lab import whatif
+from fenrun.lab.attack import Exploit, attack
+from tests.lab.worlds import PAYS, charge, owned, plan, workspace
+
+YEAR = parse_period("2024")
+FLAT = "kind: all units, bands: [pays 10 %]"
+TIERS = "kind: all units, bands: [below 1000 pays 5 %, from 1000 pays 15 %]"
+DIRECT = "{first match: [{id: all, mode: double, roles: [partner, rep]}]}"
+REPS = f"{PAYS}, " + PAYS.replace("sales", "reps").replace("partner", "rep")
+
+
+def _attack(folder: Path, book: str, earn: str, tables: str, credit: str = "") -> list[Exploit]:
+    charges = [charge("A1", 600), charge("A2", 500), charge("A3", 2000)]
+    store = workspace(folder, book, charges, plan(earn, tables, credit=credit))
+    found = attack(store, YEAR, most=20).exploits
+    for one in found:
+        (outcome,) = whatif(store, [one.scenario], YEAR).outcomes
+        rows = [r for r in outcome.answer.payees if r["payee"] in one.move.coalition]
+        assert sum((row["earned_more"] for row in rows), Decimal(0)) == one.gain
+    return list(found)
+
+
+POOLED = owned(K1={"partner": "P1"}, K2={"partner": "P2"}, K3={"rep": "R1"})
+
+
+def test_two_partners_pool_to_reach_a_tier(tmp_path: Path) -> None:
+    """600 at 5 % and 500 at 5 % are 55; 1,100 at 15 % is 165: 110 more, all of it the vendor's.
+
+    At one rate of 5 % there is nothing to gain.
+    """
+    found = [one for one in _attack(tmp_path, POOLED, PAYS, TIERS) if one.move.kind == "pool"]
+    one = next(one for one in found if one.move.coalition == ("P1", "P2"))
+    assert (one.gain, one.vendor, one.others) == (110, 110, 0)
+    assert (one.component, one.by_component) == ("sales", 110)
+    assert (one.flat, one.left) == (Decimal("0.05"), 0)
+
+
+def test_one_rate_leaves_nothing_to_pool(tmp_path: Path) -> None:
+    found = _attack(tmp_path, POOLED, PAYS, FLAT)
+    assert not [one for one in found if one.move.kind == "pool"]
+
+
+def test_a_rep_s_own_customers_come_under_a_partner(tmp_path: Path) -> None:
+    """Credited twice, R1 keeps its pay and P1 gains 200 of K3; credited once there is none."""
+    found = _attack(tmp_path, POOLED, REPS, FLAT, DIRECT)
+    (one, *_) = [one for one in found if one.move.kind == "associate"]
+    assert one.move.coalition[1] == "R1" and one.gain == one.vendor == 200
+    (tmp_path / "once").mkdir()
+    once = DIRECT.replace("double", "single").replace("[partner, rep]", "[rep, partner]")
+    again = _attack(tmp_path / "once", POOLED, REPS, FLAT, once)
+    assert not [one for one in again if one.move.kind == "associate"]
+
+
+def test_a_region_that_pays_better_is_entered(tmp_path: Path) -> None:
+    """P1's customer is of the east at 5 %; entered as west it earns 15 %: 60 more of 600."""
+    book = POOLED + (
+        "labels:\n  - {party: K1, label: region, value: east}\n"
+        "  - {party: K2, label: region, value: west}\n"
+    )
+    tables = (
+        "kind: all units, columns: [{when: region = 'east', bands: [pays 5 %]}, "
+        "{when: region = 'west', bands: [pays 15 %]}]"
+    )
+    found = [o for o in _attack(tmp_path, book, PAYS, tables) if o.move.kind == "relabel"]
+    assert [(one.move.coalition, one.gain) for one in found] == [(("P1",), 60)]
+    patch = found[0].move.patch["labels"][0]
+    assert (patch["label"], patch["value"], patch["parties"]) == ("region", "west", ["K1"])
