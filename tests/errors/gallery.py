@@ -49,6 +49,7 @@ from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
+from fenrun.integrity.life import decide as decide_case
 from fenrun.lab import attack as attacks
 from fenrun.lab import whatif
 from fenrun.lab.scenario import read_scenario
@@ -1812,6 +1813,14 @@ GALLERY: dict[str, Shows] = {
         "a marketplace's file in which it bills the charge of charges.csv too",
         content=_csv(ResourceId="db-1"),
         act=_billed_by_two,
+    ),
+    "case-step": settled(
+        "fenrun case WORKSPACE G07-20240902-K1+K2 --state sanctioned --reason wrong",
+        act=_does(
+            lambda store: decide_case(
+                store, "G07-20240902-K1+K2", "sanctioned", "wrong", KNOWN, "", None
+            )
+        ),
     ),
     "delivery-itself": settled(
         "fenrun resolve WORKSPACE more.csv --replaces more.csv",

@@ -14,7 +14,8 @@ from fenrun.integrity.examine import findings_of
 from fenrun.integrity.findings import Case, Findings
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
-from fenrun.world.schemes import Market, make_market, write_market
+from fenrun.world.market import Market
+from fenrun.world.schemes import make_market, write_market
 
 YEAR = parse_period("2024")
 KNOWN = datetime(2025, 1, 3)

@@ -16,7 +16,8 @@ from fenrun.integrity.examine import findings_of
 from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Case, Findings
 from fenrun.integrity.seen import Seen, see
 from fenrun.store.facts import Store
-from fenrun.world.schemes import SCHEMES, Market, make_market
+from fenrun.world.market import Market
+from fenrun.world.schemes import SCHEMES, make_market
 from tests.command import fenrun
 from tests.integrity.markets import YEAR, found, imported, is_about, market_of
 from tests.pricing.workspace import book, charge, workspace
@@ -48,6 +49,8 @@ def test_a_plain_scheme_is_found(cheated: Looked, scheme: str) -> None:
     has_q = kinds[scheme] != INVARIANT
     assert all((case.q is not None) == has_q and (case.p is not None) == has_q for case in cases)
     assert all(case.amount > 0 and case.currency == "CNY" for case in cases)
+    settled = [case for case in cases if not case.diverted]
+    assert {case.clause for case in settled} <= {"market-2024 volume"}
 
 
 def test_an_honest_market_is_left_be(honest: Looked) -> None:
@@ -57,7 +60,8 @@ def test_an_honest_market_is_left_be(honest: Looked) -> None:
     market, _, findings = honest
     for table in ("approvals", "coupons", "trades", "events", "payments", "identities"):
         assert market.tables[table]
-    assert {row["kind"] for row in market.tables["payments"]} == {"invoice", "prepay", "transfer"}
+    kinds = {row["kind"] for row in market.tables["payments"]}
+    assert kinds == {"invoice", "prepay", "transfer", "refund"}
     assert not findings.cases and all(check.tried for check in findings.checks)
 
 
@@ -153,6 +157,16 @@ def test_a_check_that_cannot_run_says_what_it_lacks(tmp_path: Path) -> None:
     assert "x_OrderId" in lacks["order-stealing"]
     shown = fenrun("findings", store.path, "--from", "2024-09", "--to", "2024-09", lang="zh-CN")
     assert shown.code == 0 and "没有案例" in shown.out and "未执行" in shown.out
+
+
+def test_charges_alone_run_no_check_and_each_says_why(tmp_path: Path) -> None:
+    """A provider's export has no book: nobody is looked at, and none is found innocent by it."""
+    usage = {"ChargeCategory": "Usage", "RegionId": "us-west-2", "ConsumedQuantity": "2"}
+    store = workspace(tmp_path, [charge("A1", "10", **usage)], "")
+    said = fenrun("findings", store.path, "--from", "2024-09", "--to", "2024-09", "--json").json()
+    assert all(one["skipped"] and not one["tried"] for one in said["checks"])
+    lacks = {one["check"]: one["skipped"] for one in said["checks"]}
+    assert "links" in lacks["wash-volume"] and "links" in lacks["prepay-fronted"]
 
 
 COUPON = """coupons:

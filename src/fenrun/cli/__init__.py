@@ -36,6 +36,7 @@ COMMANDS = {
     "price": "Show what each customer pays, from the list price down.",
     "breaches": "Show sales below a floor, what approvals cover of them, and coupons diverted.",
     "findings": "Show where somebody may be paid for what is not so, with the evidence.",
+    "case": "Show what was decided about cases of findings, or decide about one.",
     "template": "Write the book as a workbook for Excel, with drop-downs and the current rows.",
     "policy": "Check a policy: who may grant what is out of the ordinary.",
     "resolve": "Decide about charges that came twice, or were kept aside.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 
 import click
 
@@ -16,11 +17,14 @@ from fenrun.cli.output import (
     language,
     print_json,
     print_table,
+    print_text,
     progress,
 )
 from fenrun.cli.rows_shown import in_minor_units
 from fenrun.integrity.examine import findings_of
-from fenrun.integrity.findings import Case, Findings
+from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.life import OPEN
+from fenrun.integrity.sheets import findings_as_csv, findings_as_xlsx
 from fenrun.integrity.written import findings_as_json, skipped
 from fenrun.store.facts import Store
 
@@ -30,9 +34,25 @@ from fenrun.store.facts import Store
 @click.option("--from", "first", type=PeriodType(), required=True, help="The first month: 2024-01.")
 @click.option("--to", "last", type=PeriodType(), required=True, help="The last month: 2024-12.")
 @known_option
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["text", "csv", "xlsx"]),
+    default="text",
+    help="How to write it.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="File to write; xlsx needs one."
+)
 @as_json
 def command(
-    workspace: Store, first: Period, last: Period, known: datetime | None, json_: bool
+    workspace: Store,
+    first: Period,
+    last: Period,
+    known: datetime | None,
+    kind: str,
+    out: Path | None,
+    json_: bool,
 ) -> None:
     """Show where somebody may be paid for what is not so, with the evidence.
 
@@ -40,12 +60,25 @@ def command(
     explanation. People decide. A check that could not run says what it lacks.
     """
     period = _months(first, last)
+    if kind == "xlsx" and not out:
+        raise click.UsageError(say("format-needs-out", language(), format=kind))
     with progress("findings") as step:
         found = findings_of(workspace, period, known, step)
     if json_:
         print_json(findings_as_json(found, language()))
+    elif kind != "text":
+        write = findings_as_csv if kind == "csv" else findings_as_xlsx
+        _write(write(found, language()), out)
     else:
         _print(found)
+
+
+def _write(written: bytes, out: Path | None) -> None:
+    if out:
+        out.write_bytes(written)
+        click.echo(say("wrote", language(), path=out), err=True)
+    else:
+        print_text(written.decode("utf-8-sig"))
 
 
 def _months(first: Period, last: Period) -> Period:
@@ -63,15 +96,20 @@ def _print(found: Findings) -> None:
         _print_case(case)
     if not found.cases:
         click.echo(say("findings-none", lang))
-    columns = [(say(key, lang), key == "finding-tried") for key in _CHECK_COLUMNS]
-    rows = [
-        [one.check, one.scheme, str(one.tried), skipped(one).words(lang) if one.skipped else ""]
-        for one in found.checks
-    ]
+    columns = [(say(key, lang), key in _NUMBERS) for key in _CHECK_COLUMNS]
+    rows = [_check_cells(one, lang) for one in found.checks]
     print_table(say("findings-checks", lang), columns, rows)
 
 
-_CHECK_COLUMNS = ("finding-check", "finding-scheme", "finding-tried", "finding-skipped")
+def _check_cells(one: Checked, lang: str) -> list[str]:
+    decided = f"{one.confirmed}/{one.decided}" if one.decided else ""
+    why = skipped(one).words(lang) if one.skipped else ""
+    seconds = "" if one.skipped else f"{one.seconds:.2f}"
+    return [one.check, one.scheme, str(one.tried), seconds, decided, why]
+
+
+_NUMBERS = ("finding-tried", "finding-seconds", "finding-decided")
+_CHECK_COLUMNS = ("finding-check", "finding-scheme", *_NUMBERS, "finding-skipped")
 
 
 def _print_case(case: Case) -> None:
@@ -82,6 +120,8 @@ def _print_case(case: Case) -> None:
         f"{in_minor_units(case.amount, case.currency)} {case.currency}" if case.currency else ""
     )
     click.echo(f"{case.check} ({case.scheme})  {case.start} - {case.end}  {amount}")
+    state = case.decision.state if case.decision else OPEN
+    click.echo(f"  {case.id}  {say(f'case-is-{state}', lang)}")
     click.echo(f"  {who}")
     click.echo(f"  {say(f'unusual-{case.check}', lang)}")
     if case.q is not None:
@@ -92,4 +132,7 @@ def _print_case(case: Case) -> None:
         click.echo("    " + say("finding-more", lang, count=len(case.evidence) - 8))
     click.echo("  " + say("finding-innocent", lang, text=say(f"innocent-{case.check}", lang)))
     click.echo("  " + say("finding-confirm", lang, text=say(f"confirm-{case.check}", lang)))
+    if case.clause:
+        click.echo("  " + say("finding-clause", lang, clause=case.clause))
+    click.echo("  " + say("finding-prevent", lang, text=say(f"prevent-{case.check}", lang)))
     click.echo()

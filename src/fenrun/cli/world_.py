@@ -10,7 +10,8 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.words import say
 from fenrun.cli.output import as_json, language, print_json, progress
 from fenrun.world.make import make_world
-from fenrun.world.schemes import SCHEMES, Market, make_market, write_market
+from fenrun.world.market import Market
+from fenrun.world.schemes import SCHEMES, make_market, write_market
 
 
 def _print_market(folder: Path, seed: int, market: Market, json_: bool) -> None:

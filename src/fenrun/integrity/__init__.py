@@ -13,5 +13,6 @@ rests on. No finding says that anybody did wrong: people decide.
 - `chance`: exact and permutation tests, and the control of false discovery.
 - `merging`: alerts of one scheme about the same parties become one case.
 - `amounts`: what a case earned, by the engine; `examine`: all of it over a workspace.
-- `written`: findings as JSON.
+- `written`: findings as JSON; `sheets`: as CSV and as a workbook.
+- `life`: what people decided about cases, in the log.
 """

@@ -15,8 +15,8 @@ from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.settle.results import EARNED_SUMS
 from fenrun.store.facts import Store
 
-Earned = Mapping[tuple[str, str], Decimal]
-"""What is earned, by payee and currency."""
+Earned = Mapping[tuple[str, str, str], Decimal]
+"""What is earned, by payee, currency and clause: plan and component."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,11 @@ def with_amounts(
 
 def _earned(facts: Facts, period: Period, known: datetime) -> Earned:
     run = facts.earn(period, known, EARNED_SUMS.name)
-    found = defaultdict[tuple[str, str], Decimal](Decimal)
+    found = defaultdict[tuple[str, str, str], Decimal](Decimal)
     for row in run.engine.table(EARNED_SUMS.name).to_pylist():
-        found[row["payee"], row["currency"]] += row["earned"]
+        found[row["payee"], row["currency"], f"{row['plan_id']} {row['component']}"] += row[
+            "earned"
+        ]
     return found
 
 
@@ -78,11 +80,17 @@ def _settled(settling: Amounts, case: Case) -> Case:
         return case
     without = settling.without(case.rows)
     sums = defaultdict[str, Decimal](Decimal)
-    for payee, currency in {*settling.base, *without}:
+    gains = defaultdict[tuple[str, str], Decimal](Decimal)
+    for key in {*settling.base, *without}:
+        payee, currency, clause = key
         if payee in case.parties:
-            key = (payee, currency)
-            sums[currency] += settling.base.get(key, Decimal(0)) - without.get(key, Decimal(0))
-    return _with_largest(case, sums)
+            more = settling.base.get(key, Decimal(0)) - without.get(key, Decimal(0))
+            sums[currency] += more
+            gains[currency, clause] += more
+    case = _with_largest(case, sums)
+    by_clause = {clause: more for (of, clause), more in gains.items() if of == case.currency}
+    best = max(sorted(by_clause), key=lambda name: by_clause[name], default="")
+    return replace(case, clause=best if by_clause.get(best, 0) > 0 else "")
 
 
 def _diverted(case: Case) -> Case:

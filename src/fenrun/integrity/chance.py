@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 _SEED = 20_240_601
+UNLIKELY = 0.05
 
 
 def generator(*names: str) -> np.random.Generator:
@@ -68,6 +69,14 @@ def together(one: float, other: float) -> float:
     """Return the p of two independent tests of one thing: Fisher's combined probability."""
     product = max(one * other, 1e-300)
     return min(1.0, product * (1 - log(product)))
+
+
+def guarded(p: float, within: float) -> float:
+    """Return a p, unless chance within a stratum explains as much: then that of the stratum.
+
+    A stratum of few things proves little by itself, but what it has in common explains much.
+    """
+    return p if within <= UNLIKELY else max(p, within)
 
 
 def as_extreme(found: float, by_chance: Floats) -> float:

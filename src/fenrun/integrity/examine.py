@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from time import process_time
 from typing import Any
 
 from fenrun.base.when import Period
 from fenrun.integrity.amounts import with_amounts
 from fenrun.integrity.checks import CHECKS, Check
 from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.life import confirmed_of, lives
 from fenrun.integrity.merging import cases_of, rows_of_both
 from fenrun.integrity.seen import Seen, see
 from fenrun.pricing.lines import PASSED_ON
@@ -47,18 +49,29 @@ def findings_of(
         if missing:
             checks.append(Checked(check.name, check.scheme, 0, missing))
             continue
+        began = process_time()
         outcome = check.run(seen)
         looked.append((check, outcome))
-        checks.append(Checked(check.name, check.scheme, outcome.tried))
+        seconds = round(process_time() - began, 3)
+        checks.append(Checked(check.name, check.scheme, outcome.tried, seconds=seconds))
     cases = [_with_rows(seen, case) for case in cases_of(looked)]
     cases = with_amounts(store, cases, period, seen.known)
     cases.sort(key=lambda case: (-case.amount, case.id))
+    lived = lives(store)
+    cases = [
+        replace(case, decision=lived[case.id][-1]) if case.id in lived else case for case in cases
+    ]
+    verdicts = {one.scheme: confirmed_of(lived.values(), one.scheme) for one in checks}
+    checks = [
+        replace(one, confirmed=verdicts[one.scheme][0], decided=verdicts[one.scheme][1])
+        for one in checks
+    ]
     return Findings(period.span.start, period.last_day, checks, cases)
 
 
 def _with_rows(seen: Seen, case: Case) -> Case:
     """Return a case with the charges of its groups, the first of them as evidence."""
-    rows = seen.rows_of(case.groups)
+    rows = seen.rows_of((*case.groups, *seen.groups_of(case.sales)))
     evidence = (*case.evidence, *seen.as_evidence(rows, case.shows))
     return replace(case, rows=rows_of_both(case.rows, rows), evidence=evidence)
 

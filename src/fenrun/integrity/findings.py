@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from fenrun.integrity.life import Decision
+
 INVARIANT, STATISTICAL, LINK = "invariant", "statistical", "link"
 """The kinds of findings: a fact against book or terms; a p-value; shared identities."""
 
@@ -25,6 +27,8 @@ class Evidence:
 
 Rows = Mapping[str, Sequence[int]]
 """Rows of charges by the id of their import."""
+Sale = tuple[str, str, date]
+"""A customer, the partner that is credited for it, and from which day on."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,10 @@ class Alert:
     """The charges without which the payees are settled again, to know what they earned by them."""
     groups: tuple[int, ...] = ()
     """The same as groups of `sold`, whose rows are looked up for cases only."""
+    sales: tuple[Sale, ...] = ()
+    """The same as what a partner is credited for a customer from a day on."""
     shows: str = ""
-    """What charges of the groups show, as `Evidence.what`."""
+    """What charges of the groups and sales show, as `Evidence.what`."""
     diverted: Mapping[str, Decimal] = field(default_factory=dict)
     """Money that went elsewhere, by currency, where that is the amount."""
 
@@ -82,10 +88,15 @@ class Case:
     q: float | None
     rows: Rows
     groups: tuple[int, ...]
+    sales: tuple[Sale, ...]
     shows: str
     diverted: Mapping[str, Decimal]
     amount: Decimal = Decimal(0)
     currency: str = ""
+    clause: str = ""
+    """The plan and component by which the payees earned most of it; empty for none."""
+    decision: Decision | None = None
+    """The last step of its life; None where nobody has decided anything."""
 
     @property
     def id(self) -> str:
@@ -103,6 +114,11 @@ class Checked:
     tried: int
     skipped: tuple[str, ...] = ()
     """The tables or columns that are missing, for which it could not run."""
+    seconds: float = 0.0
+    """Processor time that it took."""
+    confirmed: int = 0
+    decided: int = 0
+    """Cases of it that people confirmed, of those that they explained or confirmed."""
 
 
 @dataclass(frozen=True)

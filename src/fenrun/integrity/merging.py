@@ -90,6 +90,7 @@ def _case(check: Check, alert: Alert, q: float | None) -> Case:
         q=q,
         rows=alert.rows,
         groups=alert.groups,
+        sales=alert.sales,
         shows=alert.shows,
         diverted=alert.diverted,
     )
@@ -108,9 +109,13 @@ def _merged(cases: Sequence[Case]) -> list[Case]:
 
 
 def _are_one(one: Case, other: Case) -> bool:
-    """Return whether cases share payees, or customers where one has no payee, and days."""
+    """Return whether cases share days, and half of the payees, or customers if one has no payee.
+
+    Less than half are two coalitions that one party, such as a maker of goods, has to do with.
+    """
     overlap = one.start <= other.end and other.start <= one.end
-    payees = set(one.parties) & set(other.parties)
+    shared = set(one.parties) & set(other.parties)
+    payees = shared and 2 * len(shared) >= min(len(one.parties), len(other.parties))
     customers = set(one.customers) & set(other.customers)
     nobody = not one.parties or not other.parties
     return overlap and bool(payees or (nobody and customers))
@@ -129,6 +134,7 @@ def _joined(one: Case, other: Case) -> Case:
         evidence=tuple(dict.fromkeys((*one.evidence, *other.evidence))),
         rows=rows_of_both(one.rows, other.rows),
         groups=tuple(sorted({*one.groups, *other.groups})),
+        sales=tuple(sorted({*one.sales, *other.sales})),
         diverted=_sums_of_both(one.diverted, other.diverted),
     )
 

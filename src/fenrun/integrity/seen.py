@@ -16,7 +16,7 @@ from fenrun.book.in_words import KnownBook
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.steps import read_steps
 from fenrun.events.as_of import events_of
-from fenrun.integrity.findings import Evidence, Rows
+from fenrun.integrity.findings import Evidence, Rows, Sale
 from fenrun.pricing.charges import PricedCharges, charges_of, text_column
 from fenrun.settle.facts import knowledge_time
 from fenrun.settle.terms_in_force import known_terms
@@ -138,6 +138,21 @@ class Seen:
         """Return the partners of a customer on a day."""
         return self.holders("customer", customer, PARTNER, day)
 
+    def has_taken_over(self, customer: str, other: str, day: date) -> bool:
+        """Return whether a customer has accounts of another, which has none any more: a merger."""
+        accounts = [
+            link
+            for link in self.links
+            if link["of_kind"] == "account" and link["role"] == "customer"
+        ]
+        held = {
+            link["subject"]: link["party"]
+            for link in accounts
+            if link["valid_from"] <= day < link["valid_to"]
+        }
+        was = {link["subject"] for link in accounts if link["party"] == other}
+        return other not in held.values() and any(held.get(one) == customer for one in was)
+
     def owned_by(self, party: str, day: date) -> set[str]:
         """Return the parties that a party owns on a day, by the book."""
         return {
@@ -157,6 +172,19 @@ class Seen:
         """Return the rows of a query over the tables."""
         rows: list[dict[str, Any]] = self.engine.query(sql, values).to_pylist()
         return rows
+
+    def groups_of(self, sales: Sequence[Sale]) -> Sequence[int]:
+        """Return the groups of `sold` that sales are made of."""
+        if not sales:
+            return ()
+        names = ("customer", "partner", "since")
+        columns = dict(zip(names, map(list, zip(*sales))))
+        self.engine.load("sales", pa.table(columns))
+        found = self.query(
+            "SELECT DISTINCT group_id FROM sold JOIN sales USING (customer, partner)"
+            " WHERE day >= since ORDER BY ALL"
+        )
+        return [row["group_id"] for row in found]
 
     def rows_of(self, groups: Iterable[int]) -> Rows:
         """Return the charges of some groups of `sold`, by the id of their import."""

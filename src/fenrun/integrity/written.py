@@ -7,6 +7,7 @@ from typing import Any
 from fenrun.base.money import plain
 from fenrun.base.words import Message, say
 from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.life import OPEN
 
 
 def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
@@ -20,6 +21,9 @@ def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
                 "scheme": one.scheme,
                 "tried": one.tried,
                 "skipped": skipped(one).words(lang) if one.skipped else None,
+                "seconds": one.seconds,
+                "confirmed": one.confirmed,
+                "decided": one.decided,
             }
             for one in found.checks
         ],
@@ -55,4 +59,9 @@ def case_as_json(case: Case, lang: str) -> dict[str, Any]:
         "unusual": say(f"unusual-{case.check}", lang),
         "innocent": say(f"innocent-{case.check}", lang),
         "confirm": say(f"confirm-{case.check}", lang),
+        "clause": case.clause,
+        "prevent": say(f"prevent-{case.check}", lang),
+        "state": case.decision.state if case.decision else OPEN,
+        "owner": case.decision.owner if case.decision else "",
+        "due": case.decision.due if case.decision else "",
     }

@@ -9,4 +9,6 @@ What must be true: the same seed and size give the same bytes, on every machine.
 - `charges`: a month's charges, streamed to Parquet.
 - `terms`: floors, approvals, coupons and commits, and the policy by which they come.
 - `make`: all of it in a folder.
+- `market`, `honest`, `look_alikes`, `schemes`: a market for the checks of integrity: who is in it,
+  what honest people do, what of that looks like a scheme, and what cheats do.
 """

@@ -40,16 +40,22 @@ class Check:
 
 CHECKS = (
     Check("book-handed-over", "G01", STATISTICAL, ("links",), book_handed_over.run),
-    Check("related-party", "G02", LINK, ("identities",), related_party.run),
-    Check("order-stealing", "G03", STATISTICAL, ("x_OrderId",), order_stealing.run),
-    Check("region-shifting", "G04", STATISTICAL, ("x_OrderId", "RegionId"), region_shifting.run),
+    Check("related-party", "G02", LINK, ("links", "identities"), related_party.run),
+    Check("order-stealing", "G03", STATISTICAL, ("links", "x_OrderId"), order_stealing.run),
+    Check(
+        "region-shifting",
+        "G04",
+        STATISTICAL,
+        ("links", "x_OrderId", "RegionId"),
+        region_shifting.run,
+    ),
     Check("rebate-recycled", "G05", INVARIANT, ("floors", "passed-on"), rebate_recycled.run),
     Check("circular-trade", "G06", STATISTICAL, ("trades",), circular_trade.run),
     Check("coupon-diverted", "G07", INVARIANT, ("coupons", "x_CouponId"), coupon_diverted.run),
-    Check("prepay-fronted", "G08", INVARIANT, ("payments",), prepay_fronted.run),
-    Check("tier-pooling", "G09", STATISTICAL, ("x_OrderId",), tier_pooling.run),
-    Check("poaching", "G10", STATISTICAL, ("events",), poaching.run),
+    Check("prepay-fronted", "G08", INVARIANT, ("links", "payments"), prepay_fronted.run),
+    Check("tier-pooling", "G09", STATISTICAL, ("links", "x_OrderId"), tier_pooling.run),
+    Check("poaching", "G10", STATISTICAL, ("links", "events"), poaching.run),
     Check("dumping", "G11", INVARIANT, ("floors",), dumping.run),
-    Check("wash-volume", "G12", STATISTICAL, ("ConsumedQuantity",), wash_volume.run),
+    Check("wash-volume", "G12", STATISTICAL, ("links", "ConsumedQuantity"), wash_volume.run),
 )
 """All checks, in the order of their schemes."""

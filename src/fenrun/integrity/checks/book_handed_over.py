@@ -2,7 +2,8 @@
 
 Mechanism: the rep keeps its credit and shares in the partner's rebate. What is compared: the
 partners that a rep's direct customers came under, with those of all customers of the region. Were
-they dealt again, would as many come under this one? Left out are customers whose usage grows under
+they dealt again, would as many come under this one? And would as many of one rep come under any, of
+all direct customers of the region? Left out are customers whose usage grows under
 the partner, which sold something; who agreed; and whom the partner or the customer brought, where
 events say so.
 """
@@ -15,7 +16,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from fenrun.integrity.chance import Draw, by_dealing
+import pyarrow as pa
+
+from fenrun.integrity.chance import Draw, by_dealing, together
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import PARTNER, REP, Seen
 
@@ -24,7 +27,15 @@ _DIRECT = timedelta(days=30)
 _MOST_GROWTH = Decimal("1.25")
 """Usage a day after, beside before, from which the partner sold something."""
 _FEWEST = 3
+_BEFORE_AND_AFTER = """
+SELECT customer, min(day) AS first, max(day) AS last,
+       sum(effective) FILTER (WHERE day < since) AS before,
+       sum(effective) FILTER (WHERE day >= since) AS after
+FROM sold JOIN since USING (customer)
+GROUP BY customer"""
 _AROUND = timedelta(days=30)
+_WON = timedelta(days=14)
+"""How long after a contact a customer is one that somebody has just won."""
 
 
 @dataclass(frozen=True)
@@ -41,23 +52,51 @@ class HandedOver:
 
 def run(seen: Seen) -> Outcome:
     """Return each rep and partner, with how likely as many handovers are by chance."""
-    moved = list(_handed_over(seen))
+    moved = _without_grown(seen, list(_handed_over(seen)))
     to_partner, in_region = _associations(seen, moved)
     of_rep = Counter((one.region, one.rep) for one in moved)
+    moves = Counter(one.region for one in moved)
+    direct = of_rep + _still_direct(seen)
+    all_direct = Counter[str]()
+    for (region, _), count in direct.items():
+        all_direct[region] += count
     pairs = defaultdict[tuple[str, str], list[HandedOver]](list)
     for one in moved:
         pairs[one.rep, one.partner].append(one)
     alerts = []
     for (rep, partner), ones in sorted(pairs.items()):
-        if len(ones) < _FEWEST or _has_grown(seen, ones):
+        if len(ones) < _FEWEST:
             continue
         found = Counter(one.region for one in ones)
         draws = [
             Draw(count, of_rep[region, rep], to_partner[region, partner], in_region[region])
             for region, count in found.items()
         ]
-        alerts.append(_alert(seen, rep, partner, ones, by_dealing(draws)))
+        came = [
+            Draw(of_rep[region, rep], direct[region, rep], moves[region], all_direct[region])
+            for region in found
+        ]
+        chance = together(by_dealing(draws), by_dealing(came))
+        alerts.append(_alert(seen, rep, partner, ones, chance))
     return Outcome(len(pairs), alerts)
+
+
+def _still_direct(seen: Seen) -> Counter[tuple[str, str]]:
+    """Return the customers of each rep by region that came under no partner in the period."""
+    end = seen.period.last_day
+    held = {
+        link["subject"]
+        for link in seen.links
+        if link["of_kind"] == "customer" and link["role"] == PARTNER
+    }
+    return Counter(
+        (seen.label(link["subject"], "region", end), link["party"])
+        for link in seen.links
+        if link["of_kind"] == "customer"
+        and link["role"] == REP
+        and link["valid_from"] <= end < link["valid_to"]
+        and link["subject"] not in held
+    )
 
 
 def _associations(
@@ -105,40 +144,48 @@ def _handed_over(seen: Seen) -> Iterator[HandedOver]:
 
 
 def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
-    """Return whether events say that the customer agreed, or who brought it was not the rep."""
+    """Return whether events say that the customer agreed, or who brought it was not the rep.
+
+    Nor is it the rep where somebody else has just won the customer, whom a partner may then poach,
+    or calls about the partner: a lead is given.
+    """
     for event in seen.events_about(customer):
         happened = event["at"].date()
         is_near = day - _AROUND <= happened <= day + _AROUND
         if not is_near or event["party"] not in ("", partner):
             continue
+        is_won = event["kind"] in ("sign-up", "call") and day - _WON <= happened <= day
+        if is_won and event["actor"] not in seen.reps:
+            return True
         if event["kind"] == "consent":
             return True
         by_rep = event["actor"] in seen.reps
-        if event["kind"] in ("association", "registration") and not by_rep:
+        is_brought = event["kind"] in ("association", "registration")
+        is_given = event["kind"] == "call" and event["party"] == partner
+        if (is_brought or is_given) and not by_rep:
             return True
     return False
 
 
-def _has_grown(seen: Seen, ones: Sequence[HandedOver]) -> bool:
-    """Return whether customers spend clearly more a day under the partner than before, in all."""
-    before = after = Decimal(0)
-    for one in ones:
-        sql = """
-SELECT sum(effective) FILTER (WHERE day < ?) AS before, min(day) AS first,
-       sum(effective) FILTER (WHERE day >= ?) AS after, max(day) AS last
-FROM sold WHERE customer = ?"""
-        (row,) = seen.query(sql, [one.day, one.day, one.customer])
-        before += (row["before"] or 0) / (one.day - row["first"]).days
-        after += (row["after"] or 0) / max(1, (row["last"] - one.day).days + 1)
-    return after > _MOST_GROWTH * before
+def _without_grown(seen: Seen, moved: Sequence[HandedOver]) -> list[HandedOver]:
+    """Return the customers that do not spend clearly more a day under the partner than before."""
+    since = {one.customer: one.day for one in moved}
+    columns = {
+        "customer": pa.array(list(since), pa.string()),
+        "since": pa.array(list(since.values()), pa.date32()),
+    }
+    seen.engine.load("since", pa.table(columns))
+    grown = set()
+    for row in seen.query(_BEFORE_AND_AFTER):
+        day = since[row["customer"]]
+        before = (row["before"] or 0) / (day - row["first"]).days
+        after = (row["after"] or 0) / max(1, (row["last"] - day).days + 1)
+        if after > _MOST_GROWTH * before:
+            grown.add(row["customer"])
+    return [one for one in moved if one.customer not in grown]
 
 
 def _alert(seen: Seen, rep: str, partner: str, ones: Sequence[HandedOver], chance: float) -> Alert:
-    groups = []
-    for one in ones:
-        sql = "SELECT group_id FROM sold WHERE customer = ? AND partner = ? AND day >= ?"
-        found = seen.query(sql, [one.customer, partner, one.day])
-        groups += [row["group_id"] for row in found]
     links = [Evidence("handed-over", "links", one.link) for one in ones]
     return Alert(
         parties=tuple(sorted((rep, partner))),
@@ -147,6 +194,6 @@ def _alert(seen: Seen, rep: str, partner: str, ones: Sequence[HandedOver], chanc
         end=seen.period.last_day,
         evidence=tuple(links),
         p=chance,
-        groups=tuple(groups),
+        sales=tuple((one.customer, partner, one.day) for one in ones),
         shows="credited-after",
     )

@@ -23,6 +23,9 @@ from fenrun.tables.latest import Known
 _SPAN = timedelta(days=183)
 _LONGEST = 6
 _FEWEST_PARTIES = 3
+_FEWEST_RINGS = 2
+_LONGEST_HELD = timedelta(days=90)
+"""Goods that somebody keeps longer were used, and come back as used goods do."""
 _TIMES = 400
 _MOST_ADDED = Decimal("1.02")
 """The price of the last trade beside the first from which value may have been added."""
@@ -37,6 +40,8 @@ def run(seen: Seen) -> Outcome:
     by_chance = _by_chance(trades) if rings else np.zeros(0)
     alerts = []
     for parties, found in sorted(rings.items(), key=lambda item: sorted(item[0])):
+        if len(found) < _FEWEST_RINGS:
+            continue
         alerts.append(_alert(seen, parties, found, as_extreme(len(found), by_chance)))
     goods = {_goods(trade) for trade in trades}
     return Outcome(len(goods), alerts, adjusted=True)
@@ -90,6 +95,8 @@ def _way_back(trades: Sequence[Known], start: int, used: set[int]) -> list[int]:
             if trade["day"] - first["day"] > _SPAN:
                 break
             if at in used or trade["seller"] != last["buyer"] or trade["day"] < last["day"]:
+                continue
+            if trade["day"] - last["day"] > _LONGEST_HELD:
                 continue
             if trade["buyer"] == first["seller"] and len(path) + 1 >= _FEWEST_PARTIES:
                 return [*path, at]

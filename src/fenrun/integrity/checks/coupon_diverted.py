@@ -1,7 +1,8 @@
 """Coupons or balance of one customer spent by another, or on what they were not granted for.
 
-A fact against the terms: no statistics. What is spent too late or beyond its amount is a breach of
-the coupon too, but serves nobody else; it is left to `fenrun terms coupons`.
+A fact against the terms: no statistics. A customer that took another over has its coupons as well.
+What is spent too late or beyond its amount is a breach of the coupon too, but serves nobody else;
+it is left to `fenrun terms coupons`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,13 @@ def run(seen: Seen) -> Outcome:
     tried = 0
     for row in uses(seen.charges, coupons):
         tried += 1
-        if row["reason"] in _DIVERTED:
+        if row["reason"] in _DIVERTED and row["day"] in seen.period.span:
             found[row["coupon_id"], row["customer"]].append(row)
+    for name, who in list(found):
+        granted_to, of = coupons[name]["customer"], found[name, who]
+        if seen.has_taken_over(who, granted_to, of[0]["day"]):
+            found[name, who] = [row for row in of if row["reason"] != "customer"]
+    found = {key: of for key, of in found.items() if of}
     alerts = [_alert(seen, coupons[name], who, of) for (name, who), of in sorted(found.items())]
     return Outcome(tried, alerts)
 

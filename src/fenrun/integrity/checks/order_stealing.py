@@ -5,13 +5,15 @@ too slowly for anybody to see. What is compared: the orders of one customer with
 the rival's orders dealt again among the customer's orders of the same product, would as many come
 from one operator? That they are late as well makes it less likely still; late alone says nothing,
 for a second partner that the customer chose is late too. Nor does a rival that sells all of one
-product.
+product, nor one that has all orders of an operator from a day on: a department chose it, openly,
+and nothing falls slowly. Where somebody else of the customer agreed, nothing is stolen.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from fenrun.integrity.chance import Draw, by_dealing, together
@@ -20,6 +22,11 @@ from fenrun.integrity.seen import Seen
 
 Order = dict[str, Any]
 _FEWEST = 4
+_FEWEST_OF_ALL = 8
+"""Orders of one operator from which on all of them show a choice."""
+_AGREED = ("consent", "registration", "association")
+_LATE_PAPER = timedelta(days=30)
+"""How long after its first order what a customer agreed to is written down."""
 _ORDERS = """
 SELECT customer, order_id, min(day) AS day, arg_max(operator, abs(effective)) AS operator,
        arg_max(product, abs(effective)) AS product, arg_max(partner, abs(effective)) AS partner,
@@ -46,9 +53,26 @@ def run(seen: Seen) -> Outcome:
         )
         for rival, count in sorted(rivals.items()):
             tried += 1
-            if count >= _FEWEST:
+            if count >= _FEWEST and not _is_chosen(seen, customer, rival, orders):
                 alerts.append(_alert(seen, customer, rival, orders))
     return Outcome(tried, alerts)
+
+
+def _is_chosen(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -> bool:
+    """Return whether a rival was chosen openly: all of a department's orders, or an agreement."""
+    stolen = [order for order in orders if order["partner"] == rival]
+    users = {order["operator"] for order in stolen}
+    first = min(order["day"] for order in stolen)
+    since = [order for order in orders if order["operator"] in users and order["day"] >= first]
+    if len(users) == 1 and len(since) >= _FEWEST_OF_ALL and len(stolen) == len(since):
+        return True  # a thief begins with few, so as not to be seen
+    return any(
+        event["kind"] in _AGREED
+        and event["party"] == rival
+        and event["actor"] not in {*users, rival}
+        and event["at"].date() <= first + _LATE_PAPER
+        for event in seen.events_about(customer)
+    )
 
 
 def _alert(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -> Alert:

@@ -76,24 +76,26 @@ def _associations(seen: Seen) -> Iterator[Association]:
 def _contact(events: Sequence[Known], partner: str, day: date) -> str:
     """Return the vendor's contact with a customer shortly before a day; empty for none.
 
-    None too where the partner had to do with the customer before that.
+    None too where the partner had to do with the customer before that, or the vendor calls again
+    about the partner: it gives it what it won.
     """
+    contact, callers = "", set()
     for event in events:
-        by_partner = partner in (event["actor"], event["party"])
         happened = event["at"].date()
-        if by_partner and event["kind"] in _THEIRS and happened < day:
-            return ""
-        is_ours = event["kind"] in _OURS and not event["party"]
-        if is_ours and day - _SOON <= happened <= day:
-            return str(event["event"])
-    return ""
+        if happened > day:
+            break
+        if partner in (event["actor"], event["party"]) and event["kind"] in _THEIRS:
+            is_before = not contact and happened < day
+            if is_before or event["actor"] in callers:
+                return ""
+        if event["kind"] in _OURS and not event["party"]:
+            callers |= {event["actor"]} if event["kind"] == "call" else set()
+            if not contact and day - _SOON <= happened:
+                contact = str(event["event"])
+    return contact
 
 
 def _alert(seen: Seen, partner: str, ones: Sequence[Association], chance: float) -> Alert:
-    groups = []
-    for one in ones:
-        sql = "SELECT group_id FROM sold WHERE customer = ? AND partner = ? AND day >= ?"
-        groups += [r["group_id"] for r in seen.query(sql, [one.customer, partner, one.day])]
     pairs = [
         (Evidence("contacted", "events", one.event), Evidence("associated", "links", one.link))
         for one in ones
@@ -105,6 +107,6 @@ def _alert(seen: Seen, partner: str, ones: Sequence[Association], chance: float)
         end=seen.period.last_day,
         evidence=tuple(row for pair in pairs for row in pair),
         p=chance,
-        groups=tuple(groups),
+        sales=tuple((one.customer, partner, one.day) for one in ones),
         shows="credited-after",
     )

@@ -6,13 +6,15 @@ and the region of the branch that their orders are now booked for with that in w
 A region of use belongs to the region of branches that most of its orders are sold from, so that a
 data centre that serves the whole country fits everybody alike. Were the customers that do not fit
 dealt again among all that were booked anew, would this branch have as many? Only branches of one
-group, parent or owner can shift; what comes from strangers is another scheme.
+group, parent or owner can shift; what comes from strangers is another scheme. A branch
+that sells nothing any more has closed, and handed its book on.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from fenrun.integrity.chance import Draw, by_dealing
@@ -21,6 +23,8 @@ from fenrun.integrity.seen import GROUP, OWNER, Seen
 
 Order = dict[str, Any]
 _FEWEST = 2
+_HANDING_ON = timedelta(days=45)
+"""How long a branch that closes goes on."""
 _ABOVE = (GROUP, "parent", OWNER)
 _ORDERS = """
 SELECT order_id, min(day) AS day, arg_max(customer, abs(effective)) AS customer,
@@ -40,7 +44,12 @@ def run(seen: Seen) -> Outcome:
         if (booked := seen.label(order["partner"], "region", order["day"]))
     ]
     anew, home = list(_booked_anew(orders)), _home_of(orders)
-    moved = [order for order in anew if _is_moved(seen, order, home)]
+    closed = _closed(orders, anew)
+    moved = [
+        order
+        for order in anew
+        if (order["before"], order["partner"]) not in closed and _is_moved(seen, order, home)
+    ]
     among = {(order["customer"], order["partner"]) for order in anew}
     marked = {(order["customer"], order["partner"]) for order in moved}
     drawn = Counter(partner for _, partner in among)
@@ -51,7 +60,13 @@ def run(seen: Seen) -> Outcome:
             mine = [order for order in moved if order["partner"] == partner]
             chance = by_dealing([Draw(count, drawn[partner], len(marked), len(among))])
             alerts.append(_alert(seen, partner, mine, chance))
-    return Outcome(len(drawn), alerts)
+    return Outcome(sum(_has_siblings(seen, partner) for partner in drawn), alerts)
+
+
+def _has_siblings(seen: Seen, partner: str) -> bool:
+    """Return whether a partner is a branch: only those can shift."""
+    end = seen.period.last_day
+    return any(seen.holders("party", partner, role, end) for role in _ABOVE)
 
 
 def _booked_anew(orders: Iterable[Order]) -> Iterator[Order]:
@@ -79,6 +94,18 @@ def _is_moved(seen: Seen, order: Order, home: Mapping[str, str]) -> bool:
         for who in (order["before"], order["partner"])
     ]
     return bool(above[0] & above[1]) and home[order["region"]] != order["booked"]
+
+
+def _closed(orders: Iterable[Order], anew: Iterable[Order]) -> set[tuple[str, str]]:
+    """Return the branches, each with an heir, that sell nothing since the heir has their customers.
+
+    They have handed their book on.
+    """
+    last = {order["partner"]: order["day"] for order in orders}
+    first: dict[tuple[str, str], date] = {}
+    for order in anew:
+        first.setdefault((order["before"], order["partner"]), order["day"])
+    return {pair for pair, day in first.items() if last[pair[0]] < day + _HANDING_ON}
 
 
 def _alert(seen: Seen, partner: str, moved: Sequence[Order], chance: float) -> Alert:

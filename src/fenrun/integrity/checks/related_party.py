@@ -8,12 +8,12 @@ finding only where customers followed.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import combinations
-from math import exp, log
+from math import exp, inf, log
 
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import EMPLOYER, OWNER, PARTNER, REP, Seen
@@ -62,7 +62,11 @@ def run(seen: Seen) -> Outcome:
 
 
 def _shared(seen: Seen) -> Iterator[tuple[Pair, Tie]]:
-    """Yield the pairs of parties that share identities, each with how likely they are tied."""
+    """Yield the pairs of parties that share identities, each with how likely they are tied.
+
+    What the same several parties share, a bookkeeper's phone and mail, has one cause: it is one
+    fact.
+    """
     owners = defaultdict[tuple[str, str], set[str]](set)
     with_kind = defaultdict[str, set[str]](set)
     for row in seen.identities:
@@ -75,10 +79,14 @@ def _shared(seen: Seen) -> Iterator[tuple[Pair, Tie]]:
                 shared[pair].append(value)
     parties_in_all = len({row["party"] for row in seen.identities})
     for pair, values in shared.items():
-        odds = log(1 / max(2, parties_in_all))
+        said: dict[frozenset[str], float] = {}
         for kind, text in values:
             by_chance = (len(owners[kind, text]) - 1) / max(1, len(with_kind[kind]) - 1)
-            odds += log(_SAME.get(kind, 0.5) / by_chance)
+            whose = frozenset(owners[kind, text])
+            if len(whose) == 2:  # nobody else's: each identity is a fact of its own
+                whose |= {f"{kind} {text}"}
+            said[whose] = max(said.get(whose, -inf), log(_SAME.get(kind, 0.5) / by_chance))
+        odds = log(1 / max(2, parties_in_all)) + sum(said.values())
         evidence = tuple(
             Evidence("shared", "identities", f"{party} {kind} {value}")
             for kind, value in sorted(values)
@@ -139,17 +147,23 @@ def _through(ties: Mapping[Pair, Tie], partners: set[str]) -> Iterator[tuple[str
 def _with_followers(seen: Seen, tie: Tie, partner: str, followers: Sequence[Known]) -> Tie:
     """Return a tie as it is after customers followed: what that says, identities alone do not.
 
-    By chance a customer comes to a partner as often as all customers do.
+    By chance a customer comes to a partner as often as all customers of its region do.
     """
-    came = [
-        link["party"]
-        for link in seen.links
-        if link["of_kind"] == "customer" and link["role"] == PARTNER
-    ]
-    by_chance = (came.count(partner) - len(followers) + 1) / (len(came) + 1)
-    said = min(_MOST_BY_FOLLOWING, max(1.0, _FOLLOW / by_chance) ** len(followers))
+    came = defaultdict[str, list[str]](list)
+    for link in seen.links:
+        if link["of_kind"] == "customer" and link["role"] == PARTNER:
+            came[_region(seen, link)].append(link["party"])
+    said = 1.0
+    for region, count in Counter(_region(seen, link) for link in followers).items():
+        by_chance = (came[region].count(partner) - count + 1) / (len(came[region]) + 1)
+        said *= max(1.0, _FOLLOW / by_chance) ** count
+    said = min(_MOST_BY_FOLLOWING, said)
     odds = tie.posterior / max(1e-12, 1 - tie.posterior) * said
     return Tie(odds / (1 + odds), tie.evidence)
+
+
+def _region(seen: Seen, link: Known) -> str:
+    return seen.label(link["subject"], "region", link["valid_from"])
 
 
 def _followers(seen: Seen, partner: str, source: str) -> Iterator[Known]:
@@ -167,11 +181,6 @@ def _followers(seen: Seen, partner: str, source: str) -> Iterator[Known]:
 
 
 def _alert(seen: Seen, partner: str, source: str, tie: Tie, followers: Sequence[Known]) -> Alert:
-    groups = []
-    for link in followers:
-        sql = "SELECT group_id FROM sold WHERE customer = ? AND partner = ? AND day >= ?"
-        found = seen.query(sql, [link["subject"], partner, link["valid_from"]])
-        groups += [row["group_id"] for row in found]
     followed = [Evidence("followed", "links", link["link_id"]) for link in followers]
     return Alert(
         parties=tuple(sorted((partner, source))),
@@ -180,6 +189,6 @@ def _alert(seen: Seen, partner: str, source: str, tie: Tie, followers: Sequence[
         end=seen.period.last_day,
         evidence=(*tie.evidence, *followed),
         p=1 - tie.posterior,
-        groups=tuple(groups),
+        sales=tuple((link["subject"], partner, link["valid_from"]) for link in followers),
         shows="credited-after",
     )

@@ -2,9 +2,9 @@
 
 Mechanism: orders of others' customers are registered for the partner that is short of a tier. Many
 orders at the end are no sign by themselves: bonuses raise effort. What is compared: orders of
-customers that are another partner's or nobody's, with all orders. Were they dealt again over the
-days, would as many fall into the last days of a month? The amount then says whether they made the
-tier.
+customers that are another partner's or nobody's, with all orders of the same product. Were they
+dealt again over the days, would as many fall into the last days of a month? So a specialist, whose
+product everybody buys at the end, pools nothing. The amount then says whether they made the tier.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _FEWEST = 3
 _ORDERS = """
 SELECT order_id, min(day) AS day, arg_max(customer, abs(effective)) AS customer,
        arg_max(partner, abs(effective)) AS partner, arg_max(own, abs(effective)) AS own,
+       arg_max(product, abs(effective)) AS product,
        sum(effective) AS effective, list(DISTINCT group_id) AS groups
 FROM sold
 WHERE order_id <> '' AND partner <> '' AND category <> 'Credit'
@@ -37,17 +38,19 @@ def run(seen: Seen) -> Outcome:
     by_month = defaultdict[tuple[str, str], list[Order]](list)
     for order in orders:
         by_month[order["partner"], f"{order['day']:%Y-%m}"].append(order)
-    late, total = Counter[bool](), Counter[bool]()
-    for order in orders:
-        total[_is_foreign(order)] += 1
-        late[_is_foreign(order)] += _is_late(order["day"])
+    total = Counter(order["product"] for order in orders)
+    late = Counter(order["product"] for order in orders if _is_late(order["day"]))
     alerts = []
     for (partner, _), mine in sorted(by_month.items()):
         foreign = [order for order in mine if _is_foreign(order)]
         pooled = [order for order in foreign if _is_late(order["day"])]
         if len(pooled) >= _FEWEST:
-            everyone = Draw(len(pooled), len(foreign), sum(late.values()), len(orders))
-            alerts.append(_alert(seen, partner, pooled, by_dealing([everyone])))
+            found = Counter(order["product"] for order in pooled)
+            draws = [
+                Draw(found[product], drawn, late[product], total[product])
+                for product, drawn in sorted(Counter(one["product"] for one in foreign).items())
+            ]
+            alerts.append(_alert(seen, partner, pooled, by_dealing(draws)))
     return Outcome(len(by_month), alerts)
 
 

@@ -1,9 +1,10 @@
 """Bought and not used, or used by nobody: volume without margin that earns a rebate.
 
 Mechanism: customers buy so that there is volume; nothing runs. What is compared: of all customers
-that spend, those of whose purchases nothing is consumed, though time enough has passed. Were they
-dealt again among the partners of a region, would one have as many? One idle customer is a customer
-that changed its mind.
+that spend, those of whose purchases nothing is consumed, though time enough has passed; of products
+of which anybody consumes anything, so not of support. Were they dealt again among all partners,
+would one have as many? Nor may its region explain it: dealt again within it, they are unlikely too.
+One idle customer is a customer that changed its mind.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from fenrun.integrity.chance import Draw, by_dealing
+from fenrun.integrity.chance import Draw, by_dealing, guarded
 from fenrun.integrity.findings import Alert, Outcome
 from fenrun.integrity.seen import Seen
 
@@ -27,6 +28,7 @@ SELECT customer, arg_max(partner, abs(effective)) AS partner, min(day) AS first,
        sum(billed) AS billed, sum(used) AS used, list(DISTINCT group_id) AS groups
 FROM sold
 WHERE category <> 'Credit'
+  AND product IN (SELECT product FROM sold GROUP BY ALL HAVING sum(used) > 0)
 GROUP BY customer
 HAVING sum(billed) > 0
 ORDER BY customer"""
@@ -57,7 +59,9 @@ def run(seen: Seen) -> Outcome:
             for region, drawn in Counter(row["region"] for row in mine).items():
                 found = sum(row["region"] == region for row in unused)
                 draws.append(Draw(found, drawn, idle[region], among[region]))
-            alerts.append(_alert(seen, partner, unused, by_dealing(draws)))
+            everywhere = Draw(len(unused), len(mine), idle.total(), among.total())
+            chance = guarded(by_dealing([everywhere]), by_dealing(draws))
+            alerts.append(_alert(seen, partner, unused, chance))
     return Outcome(len(by_partner), alerts)
 
 

@@ -1,0 +1,78 @@
+"""fenrun case"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import click
+
+from fenrun.base.words import say
+from fenrun.cli.output import (
+    WORKSPACE,
+    DayType,
+    as_json,
+    language,
+    now,
+    print_json,
+    print_table,
+)
+from fenrun.integrity.life import STATES, Decision, decide, lives
+from fenrun.store.facts import Store
+
+_ID = re.compile(r"G\d\d-\d{8}-.+")
+_COLUMNS = ("case", "state", "owner", "due", "at", "actor", "reason")
+
+
+@click.command(name="case")
+@click.argument("workspace", type=WORKSPACE)
+@click.argument("case", required=False)
+@click.option("--state", type=click.Choice(STATES), help="What the case is from now on.")
+@click.option("--reason", default="", help="Why, for the log.")
+@click.option("--owner", default="", help="Who looks after the case.")
+@click.option("--due", type=DayType(), help="The day by which more is due.")
+@as_json
+def command(
+    workspace: Store,
+    case: str | None,
+    state: str | None,
+    reason: str,
+    owner: str,
+    due: date | None,
+    json_: bool,
+) -> None:
+    """Show what was decided about cases of findings, or decide about one CASE.
+
+    A case is open until somebody explains or confirms it; one that is confirmed is sanctioned or
+    closed. Each step has a reason and stands in the log. Explained and confirmed cases are counted
+    beside the checks that found them.
+    """
+    if state:
+        if not case or not _ID.fullmatch(case):
+            raise click.BadParameter(say("case-id", language()), param_hint="CASE")
+        if not reason:
+            raise click.UsageError(say("case-reason", language()))
+        decide(workspace, case, state, reason, now(), owner, due)
+    steps = [
+        step for name, of in sorted(lives(workspace).items()) if case in (None, name) for step in of
+    ]
+    if json_:
+        print_json([{name: getattr(step, name) for name in _COLUMNS} for step in steps])
+    elif not steps:
+        click.echo(say("case-none", language()))
+    else:
+        _print(steps)
+
+
+def _print(steps: list[Decision]) -> None:
+    lang = language()
+    heads = (*_COLUMNS[:-1], "reason-given")
+    columns = [(say(f"case-{name}", lang), False) for name in heads]
+    rows = [
+        [
+            say(f"case-is-{step.state}", lang) if name == "state" else getattr(step, name)
+            for name in _COLUMNS
+        ]
+        for step in steps
+    ]
+    print_table("", columns, rows)

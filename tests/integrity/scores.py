@@ -1,0 +1,186 @@
+"""Scores of findings against the truth of markets: by scheme and level, with intervals.
+
+`python -m tests.integrity.scores` runs three sizes and four levels, and writes the figures to
+docs/reference/findings-scores.md. A case is true if it names somebody of a scheme, in that scheme.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from math import comb
+from pathlib import Path
+
+from fenrun.integrity.checks import CHECKS
+from fenrun.integrity.findings import INVARIANT, STATISTICAL, Case, Findings
+from fenrun.world.schemes import SCHEMES
+from tests.integrity.markets import Row, found, is_about, market_of
+
+SIZES, LEVELS = (30, 60, 120), (0, 1, 2, 3)
+_SEEDS = {30: (101, 102), 60: (101,), 120: (101,)}
+_PAGE = Path(__file__).parents[2] / "docs/reference/findings-scores.md"
+_KINDS = {check.scheme: check.kind for check in CHECKS}
+
+
+@dataclass
+class Tally:
+    """So many of so many."""
+
+    good: int = 0
+    of: int = 0
+
+    def count(self, is_good: bool) -> None:
+        """Count one more."""
+        self.good += is_good
+        self.of += 1
+
+    @property
+    def share(self) -> float:
+        """The good share; 1 of nothing."""
+        return self.good / self.of if self.of else 1.0
+
+    def __str__(self) -> str:
+        low, high = interval(self.good, self.of)
+        return f"{self.share:.2f} ({low:.2f}-{high:.2f})" if self.of else ""
+
+
+@dataclass
+class Scores:
+    """How findings met the truth of some markets."""
+
+    recall: dict[tuple[str, int], Tally] = field(default_factory=dict)
+    precision: dict[str, Tally] = field(default_factory=dict)
+    money: dict[bool, Decimal] = field(default_factory=lambda: {True: Decimal(), False: Decimal()})
+    """The amounts of true and of false cases."""
+    largest: Tally = field(default_factory=Tally)
+    """Whether an audit of as many of the largest payees would have met a party of a scheme."""
+    parties: Tally = field(default_factory=Tally)
+    """Whether the first party of a case is of a scheme, so that the two compare."""
+    false_honest: int = 0
+    months_honest: int = 0
+    """Cases in honest markets, and the partner-months in which they are."""
+
+    def add(self, truth: Sequence[Row], cases: Sequence[Case]) -> None:
+        """Count a market in which some people cheat."""
+        for row in truth:
+            key = (row["scheme"], row["level"])
+            self.recall.setdefault(key, Tally()).count(found(cases, row))
+        for case in cases:
+            is_true = any(is_about(case, row) for row in truth)
+            self.precision.setdefault(case.scheme, Tally()).count(is_true)
+            self.money[is_true] += case.amount
+
+    def recall_of(self, kind: str, levels: Iterable[int]) -> Tally:
+        """Return the recall of a kind of checks at some levels."""
+        total = Tally()
+        for (scheme, level), tally in self.recall.items():
+            if _KINDS[scheme] == kind and level in levels:
+                total.good, total.of = total.good + tally.good, total.of + tally.of
+        return total
+
+    @property
+    def all_cases(self) -> Tally:
+        """The precision over all schemes."""
+        of = self.precision.values()
+        return Tally(sum(one.good for one in of), sum(one.of for one in of))
+
+
+def interval(good: int, of: int, error: float = 0.05) -> tuple[float, float]:
+    """Return the interval of a share by Clopper and Pearson (1934): exact, from the binomial."""
+
+    def at_least(share: float) -> float:
+        return sum(comb(of, n) * share**n * (1 - share) ** (of - n) for n in range(good, of + 1))
+
+    def at_most(share: float) -> float:
+        return sum(comb(of, n) * share**n * (1 - share) ** (of - n) for n in range(good + 1))
+
+    low = _where(lambda share: at_least(share) > error / 2) if good else 0.0
+    high = _where(lambda share: at_most(share) <= error / 2) if good < of else 1.0
+    return low, high
+
+
+def _where(is_above: Callable[[float], bool]) -> float:
+    """Return from which share on something is so, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (low, middle) if is_above(middle) else (middle, high)
+    return high
+
+
+def scores(runs: Iterable[tuple[int, int, int]]) -> Scores:
+    """Return the scores of markets, by partners, seed and level; and of honest ones beside them."""
+    total = Scores()
+    for partners, seed, level in runs:
+        market, _, findings = market_of(partners, seed, level, *SCHEMES)
+        total.add(market.truth, findings.cases)
+        _against_largest(total, market.truth, findings, market.turnover())
+        market_of.cache_clear()
+        if level == 0:
+            _, _, honest = market_of(partners, seed + 50, 0)
+            total.false_honest += len(honest.cases)
+            total.months_honest += partners * 12
+        print(partners, seed, level, total.all_cases, file=sys.stderr)
+    return total
+
+
+def _against_largest(
+    total: Scores, truth: Sequence[Row], findings: Findings, turnover: dict[str, float]
+) -> None:
+    """Count whom an audit of the largest payees meets, of as many as the cases name."""
+    guilty = {party for row in truth for party in row.get("parties", ())}
+    named = {p for case in findings.cases for p in case.parties if p.startswith("P")}
+    for party in sorted(turnover, key=lambda p: -turnover[p])[: len(named)]:
+        total.largest.count(party in guilty)
+    for party in named:
+        total.parties.count(party in guilty)
+
+
+def page(total: Scores) -> str:
+    """Return the figures as a page."""
+    lines = [
+        "# How well findings meet the truth of invented markets",
+        "",
+        "Written by `python -m tests.integrity.scores`. Markets of",
+        f"{', '.join(map(str, SIZES))} partners for twelve months, in which every scheme is played",
+        "once (coupons up to three times) at four levels of concealment, beside festivals, price",
+        "rises, mergers, bookkeepers, departments with a partner of their own, specialists, closed",
+        "branches, support contracts, given leads, devices traded in. Intervals are exact (95 %).",
+        "",
+        "| scheme | kind | level 0 | level 1 | level 2 | level 3 | true cases |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for scheme, kind in _KINDS.items():
+        by_level = [str(total.recall.get((scheme, level), "")) for level in LEVELS]
+        true = total.precision.get(scheme, "")
+        lines.append(f"| {scheme} | {kind} | {' | '.join(by_level)} | {true} |")
+    invariant = total.recall_of(INVARIANT, LEVELS)
+    moderate, hard = (total.recall_of(STATISTICAL, of) for of in ((1, 2), (3,)))
+    money = total.money[True] / max(Decimal(1), sum(total.money.values()))
+    per = 1000 * total.false_honest / max(1, total.months_honest)
+    factor = total.parties.share / max(0.001, total.largest.share)
+    lines += [
+        "",
+        f"- Broken facts found: {invariant}. Statistical schemes: {moderate} at levels 1 and 2,",
+        f"  {hard} at level 3.",
+        f"- Of all cases {total.all_cases} are true; by money {money:.2f}.",
+        f"- Honest markets: {total.false_honest} cases in {total.months_honest} partner-months,",
+        f"  {per:.2f} in 1,000.",
+        f"- Of the partners that cases name, {total.parties} take part in a scheme; of as many of",
+        f"  the largest, {total.largest}: findings are {factor:.1f} times as good as an audit of",
+        "  the largest payouts.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Write the page."""
+    runs = [(size, seed, level) for size in SIZES for seed in _SEEDS[size] for level in LEVELS]
+    _PAGE.write_text(page(scores(runs)), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
