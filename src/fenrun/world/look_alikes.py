@@ -1,4 +1,4 @@
-"""What honest people do that looks like a scheme: each for the reasons that it has in a trade.
+"""Deeds of honest people that look like a scheme, each for the reasons that it has in a trade.
 
 Peaks and price rises, books that are handed over, customers that merge, bookkeepers, departments
 with a partner of their own, projects at a quarter's end, goods traded in. No check may accuse any.
