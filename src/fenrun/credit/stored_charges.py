@@ -218,7 +218,8 @@ class StoredCharges:
         found = self.accounts_with_corrections()
         links = book.links.select(["of_kind", "issuer", "subject"])
         named = links.filter(pc.is_in(links["of_kind"], pa.array(("order", "resource"))))
-        return found & self.accounts_with(zip(*(column.to_pylist() for column in named.columns)))
+        subjects = zip(*(column.to_pylist() for column in named.columns))
+        return found & self.of(found).accounts_with(subjects) if found else set()
 
     def accounts_with_corrections(self) -> set[tuple[str, str]]:
         """Return the accounts that have corrections."""
@@ -237,8 +238,8 @@ class StoredCharges:
         return {pairs[file][account] for file, account in numbers}
 
     def count_accounts(self) -> int:
-        """Return how many accounts there are at most."""
-        return sum(file.stored.counts["accounts"] for file in self.files)
+        """Return how many accounts there are at least: files mostly have the same."""
+        return max((file.stored.counts["accounts"] for file in self.files), default=0)
 
     def rows(self) -> int:
         """Return how many charges there are at most."""

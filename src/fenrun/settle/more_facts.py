@@ -19,7 +19,7 @@ from fenrun.settle.touched import part_of_book, touched_accounts
 
 Signed = list[tuple[int, Tables]]
 """Sums of months, each times 1 or -1."""
-_MOST_TOUCHED = 5
+_MOST_TOUCHED = 20
 """One account in so many, and all are measured again."""
 
 
@@ -56,6 +56,8 @@ def of_charges(
     work.
     """
     touched = late.pairs()
+    if inherits and len(touched) * _MOST_TOUCHED > before.count_accounts():
+        return None
     imports = [*before.source.imports, *late.source.imports]
     after = before.part(Source(imports), (before.start, before.end))
     corrected = after.of(touched).accounts_that_inherit(book) if inherits else set()
