@@ -237,6 +237,7 @@ def serve(host: str, port: int, opened: Callable[[int], None]) -> None:
         server.run_until(stopped, imports.has_running_jobs)
     finally:
         workers.stop_all()
+        gc.unfreeze()  # else DuckDB's binding lists, line by line, what is never let go
 
 
 def _warm(application: WSGIApplication) -> None:
