@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +55,10 @@ class Move:
     """Whose help it needs: `rep`, `partner`, or `label` and who can enter it."""
     patch: dict[str, Any]
     """The patches of the scenario."""
+
+
+_Candidate = tuple[Decimal, str, Move, Scenario]
+"""What a move gains by prediction, in which currency."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +108,8 @@ def attack(
     """Return what the moves of the catalogue would gain in a period, with nothing sold.
 
     At most so many exploits, each of another coalition and kind. They are tried with so many of the
-    `largest` partners and reps. Raises Refused where a move
-    settles to something else than was predicted: that is a fault of fenrun.
+    `largest` partners and reps. Raises Refused where a move settles to something else than was
+    predicted: that is a fault of fenrun.
     """
     store = store if isinstance(store, Store) else Store(Path(store))
     lab = Lab(store, period, known)
@@ -116,24 +119,24 @@ def attack(
     standing = Standing(replace(lab.facts, plans=plans), period, lab.known)
     before = earned_by_payee(standing.run)
     tried: dict[str, int] = dict.fromkeys(MOVES, 0)
-    found: list[tuple[Decimal, str, Move, Scenario, Earned]] = []
+    found: list[_Candidate] = []
     for move in _Catalogue(lab, plans, standing.run, largest).moves():
         tried[move.kind] += 1
         progress(move.kind)
-        scenario = _scenario(move, tried[move.kind], period)
+        scenario = _scenario(f"{move.kind}-{tried[move.kind]}", period, move.patch)
         after = predicted(lab, standing, scenario, before)
         for currency, gain in _gains(move, before, after).items():
             if gain > 0:
-                found.append((gain, currency, move, scenario, after))
+                found.append((gain, currency, move, scenario))
     found.sort(key=lambda one: (-one[0], one[2].kind, one[2].coalition))
-    exploits = [_settled(lab, standing.run, *one) for one in _apart(found, most)]
+    exploits = [_settled(lab, standing.run, before, *one) for one in _apart(found)[:most]]
     return Attack(period, lab.known, tried, tuple(exploits))
 
 
-def _scenario(move: Move, number: int, period: Period) -> Scenario:
-    said = {"scenario": f"{move.kind}-{number}", "from": str(period.span.start), **move.patch}
+def _scenario(name: str, period: Period, patch: dict[str, Any]) -> Scenario:
+    said = {"scenario": name, "from": str(period.span.start), **patch}
     text = yaml.safe_dump(said, allow_unicode=True, sort_keys=False, width=100)
-    return read_scenario(text, f"{move.kind}-{number}.yaml")
+    return read_scenario(text, f"{name}.yaml")
 
 
 def predicted(lab: Lab, standing: Standing, scenario: Scenario, before: Earned) -> Earned:
@@ -153,20 +156,12 @@ def _gains(move: Move, before: Earned, after: Earned) -> dict[str, Decimal]:
     return sums_of((c, after.get((p, c), _NOTHING) - before.get((p, c), _NOTHING)) for p, c in mine)
 
 
-def _apart(
-    found: Iterable[tuple[Decimal, str, Move, Scenario, Earned]], most: int
-) -> Iterator[tuple[Decimal, str, Move, Scenario, Earned]]:
-    """Yield the best of each kind and payee."""
-    seen: set[tuple[str, str]] = set()
-
-    def best() -> Iterator[tuple[Decimal, str, Move, Scenario, Earned]]:
-        for one in found:
-            key = (one[2].kind, one[2].coalition[0])
-            if key not in seen:
-                seen.add(key)
-                yield one
-
-    return islice(best(), most)
+def _apart(found: Iterable[_Candidate]) -> list[_Candidate]:
+    """Return the first candidate of each kind and payee."""
+    best: dict[tuple[str, str], _Candidate] = {}
+    for one in found:
+        best.setdefault((one[2].kind, one[2].coalition[0]), one)
+    return list(best.values())
 
 
 # --- settled anew -----------------------------------------------------------------------------
@@ -175,14 +170,13 @@ def _apart(
 def _settled(
     lab: Lab,
     before: Run,
+    was: Earned,
     predicted: Decimal,
     currency: str,
     move: Move,
     scenario: Scenario,
-    after: Earned,
 ) -> Exploit:
     """Return a move settled anew. Raises Refused where it gains something else than predicted."""
-    was = earned_by_payee(before)
     with lab.patched(scenario) as patched:
         run = lab.settle(patched.facts)
     now = earned_by_payee(run)
@@ -194,7 +188,7 @@ def _settled(
     vendor -= sum((a for (_, c), a in was.items() if c == currency), _NOTHING)
     plan_id, component, by_component = _blamed(move, currency, before, run)
     flat = _flat_rate(lab, before, plan_id, component)
-    left = None if flat is None else _left(lab, move, scenario, currency, plan_id, component, flat)
+    left = None if flat is None else _left(lab, move, currency, plan_id, component, flat)
     return Exploit(
         move,
         scenario,
@@ -243,13 +237,7 @@ def _flat_rate(lab: Lab, before: Run, plan_id: str, component: str) -> Decimal |
 
 
 def _left(
-    lab: Lab,
-    move: Move,
-    scenario: Scenario,
-    currency: str,
-    plan_id: str,
-    component: str,
-    flat: Decimal,
+    lab: Lab, move: Move, currency: str, plan_id: str, component: str, flat: Decimal
 ) -> Decimal | None:
     """Return what a move would still gain if a component paid one rate for all sizes."""
     _, c = _component(lab, plan_id, component)
@@ -257,10 +245,8 @@ def _left(
     change = {"plans": [{"plan": plan_id, "set": {f"tables.{c.table_id}.bands": bands}}]}
     earned = []
     for patch in (change, {**change, **move.patch}):
-        said = {"scenario": "flat", "from": str(lab.period.span.start), **patch}
-        text = yaml.safe_dump(said, allow_unicode=True, sort_keys=False)
         try:
-            with lab.patched(read_scenario(text, scenario.written.name)) as patched:
+            with lab.patched(_scenario("flat", lab.period, patch)) as patched:
                 earned.append(earned_by_payee(lab.settle(patched.facts)))
         except Refused:
             return None
@@ -274,15 +260,16 @@ class _Catalogue:
     """The moves that are there for a period's payees."""
 
     def __init__(self, lab: Lab, plans: Sequence[Plan], run: Run, largest: int):
-        self.lab, self.plans, self.run, self.largest = lab, plans, run, largest
+        self.plans = plans
         book, day = lab.chooser.book, lab.period.last_day
-        self.kinds = {row.party: row.kind for row in book.of("parties")}
         self.labels = book.labels(day)
         self.held: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
         """Role, holder and the customers on the period's last day."""
         for link in book.of("links"):
             if link.of_kind == "customer" and link.valid_from <= day < link.valid_to:
                 self.held[link.role][link.party].add(link.subject)
+        self.partners = self._largest("partner", run, largest)
+        self.reps = self._largest("rep", run, largest)
 
     def moves(self) -> Iterator[Move]:
         """Yield the moves that are tried."""
@@ -292,29 +279,28 @@ class _Catalogue:
             yield from self._pool()
         yield from self._relabel()
 
-    def _largest(self, role: str) -> list[str]:
-        """Return the largest holders of a role by what they are credited."""
+    def _largest(self, role: str, run: Run, most: int) -> list[str]:
+        """Return so many largest holders of a role by what they are credited."""
         credited: dict[str, Decimal] = dict.fromkeys(self.held[role], _NOTHING)
-        for row in self.run.engine.table("statements").to_pylist():
+        for row in run.engine.table("statements").to_pylist():
             if row["role"] == role and row["payee"] in credited:
                 credited[row["payee"]] += row["credited"]
         ranked = sorted(credited, key=lambda party: (-credited[party], party))
-        return ranked[: self.largest]
+        return ranked[:most]
 
     def _associate(self) -> Iterator[Move]:
         """Yield each rep's customers without a partner, under each of the partners."""
         owned = {k for customers in self.held["partner"].values() for k in customers}
-        for rep in self._largest("rep"):
+        for rep in self.reps:
             free = sorted(self.held["rep"][rep] - owned)
-            for partner in self._largest("partner") if free else ():
+            for partner in self.partners if free else ():
                 move = {"role": "partner", "holder": NOBODY, "to": partner, "parties": free}
                 yield Move("associate", (partner, rep), "rep", {"moves": [move]})
 
     def _pool(self) -> Iterator[Move]:
         """Yield each partner's business under each other one."""
-        partners = self._largest("partner")
-        for one in partners:
-            for other in partners:
+        for one in self.partners:
+            for other in self.partners:
                 if one != other:
                     move = {"role": "partner", "holder": other, "to": one}
                     yield Move("pool", (one, other), "partner", {"moves": [move]})
@@ -328,7 +314,7 @@ class _Catalogue:
             if "." in label or label in ("party", "consented"):
                 continue
             values = sorted({own[label] for own in self.labels.values() if label in own})
-            for partner in self._largest("partner"):
+            for partner in self.partners:
                 mine = [partner] if name.startswith("payee.") else self.held["partner"][partner]
                 for value in values[:_MOST_VALUES]:
                     changed = sorted(p for p in mine if self.labels.get(p, {}).get(label) != value)

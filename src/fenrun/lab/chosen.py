@@ -49,15 +49,6 @@ class BookRows:
         """Return the rows of a table."""
         return list(self.rows[table].values())
 
-    def label(self, party: str, label: str, day: date) -> str | None:
-        """Return the value of a label on a day; None where it has none, or several."""
-        values = {
-            row.value
-            for row in self.of("labels")
-            if (row.party, row.label) == (party, label) and row.valid_from <= day < row.valid_to
-        }
-        return values.pop() if len(values) == 1 else None
-
     def labels(self, day: date) -> dict[str, dict[str, str]]:
         """Return the labels of each party on a day; of one with several values none."""
         found: dict[tuple[str, str], set[str]] = {}

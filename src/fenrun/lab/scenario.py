@@ -9,15 +9,12 @@ from functools import cached_property
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
-from fenrun.base.bounds import read_text
-from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.base.words import Message
+from fenrun.base.problem import Place, Problem, Refused
 from fenrun.lab.scenario_text import NOBODY, ChosenText, ScenarioText
 from fenrun.plan.conditions import DATED, ConditionError, parse, walk
-from fenrun.plan.refusals import problem_of
-from fenrun.plan.source import Path_, Source, read_source
+from fenrun.plan.refusals import content_of, read_keys
+from fenrun.plan.source import Path_, Source
 from fenrun.plan.vocabulary import About
 
 PATCHES = ("plans", "labels", "moves", "figures", "rates", "won", "usage", "prices")
@@ -77,22 +74,12 @@ class Scenario:
 def load_scenario(path: Path | str) -> Scenario:
     """Read a scenario's file. Raises Refused with every problem, sorted by line."""
     path = Path(path)
-    try:
-        content = read_text(path)
-    except OSError as error:
-        detail = Message("file-cannot-be-opened" if path.exists() else "file-not-there")
-        raise refused("file-unreadable", Place(path.name), detail=detail) from error
-    return read_scenario(content, path.name, path.parent)
+    return read_scenario(content_of(path), path.name, path.parent)
 
 
 def read_scenario(content: str, name: str, folder: Path = Path()) -> Scenario:
     """Read a scenario's text. Raises Refused with every problem, sorted by line."""
-    written = read_source(content, name, "scenario")
-    try:
-        text = ScenarioText.model_validate(written.data)
-    except ValidationError as error:
-        found = [problem_of(one, written, ScenarioText) for one in error.errors()]
-        raise Refused(written.problems + found) from error
+    text, written = read_keys(content, name, "scenario", ScenarioText)
     problems = [*written.problems, *_wrong(text, written)]
     if problems:
         raise Refused(problems)

@@ -6,18 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from fenrun.base.bounds import read_text
-from fenrun.base.problem import Place, Refused, refused
+from fenrun.base.problem import Refused
 from fenrun.base.when import OPEN_END
-from fenrun.base.words import Message
 from fenrun.plan.check import clauses as checks
 from fenrun.plan.compile import compile_plan
 from fenrun.plan.draft import Draft
-from fenrun.plan.refusals import problem_of
+from fenrun.plan.refusals import content_of, read_keys
 from fenrun.plan.rows import Plan
-from fenrun.plan.source import Path_, read_source
+from fenrun.plan.source import Path_
 from fenrun.plan.text import PlanText
 
 
@@ -35,31 +31,15 @@ class PlanFile:
     """Line of each key and item, by its path."""
 
 
-_UNOPENED: dict[type[OSError], str] = {
-    FileNotFoundError: "file-not-there",
-    IsADirectoryError: "file-is-folder",
-}
-
-
 def load_plan(path: Path | str) -> PlanFile:
     """Read a plan file. Raises Refused with every problem, sorted by line."""
     path = Path(path)
-    try:
-        content = read_text(path)
-    except OSError as error:
-        why = _UNOPENED.get(type(error), "file-cannot-be-opened")
-        raise refused("file-unreadable", Place(path.name), detail=Message(why)) from error
-    return read_plan(content, path.name)
+    return read_plan(content_of(path), path.name)
 
 
 def read_plan(content: str, source: str) -> PlanFile:
     """Read a plan's text. Raises Refused with every problem, sorted by line."""
-    written = read_source(content, source)
-    try:
-        text = PlanText.model_validate(written.data)
-    except ValidationError as error:
-        found = [problem_of(detail, written) for detail in error.errors()]
-        raise Refused(written.problems + found) from error
+    text, written = read_keys(content, source, "plan", PlanText)
     plan = compile_plan(Draft(text, written))
     problems = written.problems + checks.find(plan, source)
     if problems:

@@ -1,21 +1,28 @@
-"""Refusals by pydantic of a plan's text, as problems in the reader's language, on their lines."""
+"""Texts read by their keys; what is refused becomes problems in the reader's language, by line."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from fenrun.base.problem import Problem
+from fenrun.base.bounds import read_text
+from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message, reason
-from fenrun.plan.source import CODES, Path_, Source
+from fenrun.plan.source import CODES, Path_, Source, read_source
 from fenrun.plan.text import PlanText
 
+Model = TypeVar("Model", bound=BaseModel)
+_UNOPENED: dict[type[OSError], str] = {
+    FileNotFoundError: "file-not-there",
+    IsADirectoryError: "file-is-folder",
+}
 _SHOWN = 60
 """Of a value that is refused, so many characters are shown."""
 _KIND_OF_ERROR = {
@@ -31,6 +38,28 @@ _KIND_OF_ERROR = {
     "greater_than_equal": "not-a-count",
 }
 """The message for each kind of pydantic's errors whose reason needs no more than the value."""
+
+
+def content_of(path: Path) -> str:
+    """Return the text of a plan's, policy's or scenario's file. Raises Refused."""
+    try:
+        return read_text(path)
+    except OSError as error:
+        why = _UNOPENED.get(type(error), "file-cannot-be-opened")
+        raise refused("file-unreadable", Place(path.name), detail=Message(why)) from error
+
+
+def read_keys(content: str, name: str, kind: str, model: type[Model]) -> tuple[Model, Source]:
+    """Return a text of a kind as its model, and as it stands.
+
+    Raises Refused with every problem of its keys; what else is wrong, the source says.
+    """
+    written = read_source(content, name, kind)
+    try:
+        return model.model_validate(written.data), written
+    except ValidationError as error:
+        found = [problem_of(one, written, model) for one in error.errors()]
+        raise Refused(written.problems + found) from error
 
 
 def problem_of(error: ErrorDetails, source: Source, model: type[BaseModel] = PlanText) -> Problem:

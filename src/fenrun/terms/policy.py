@@ -9,14 +9,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import ValidationError
-
-from fenrun.base.bounds import read_text
 from fenrun.base.money import is_rate, parse_rate
-from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.base.words import Message
-from fenrun.plan.refusals import problem_of
-from fenrun.plan.source import Source, read_source
+from fenrun.base.problem import Problem, Refused
+from fenrun.plan.refusals import content_of, read_keys
+from fenrun.plan.source import Source
 from fenrun.terms.policy_text import ROLE, DelegationText, PolicyText, StepText, WhenText
 
 _HOUR = Decimal(3600)
@@ -114,22 +110,12 @@ def discount_of(grants: str) -> Decimal | None:
 def load_policy(path: Path | str) -> Policy:
     """Read a policy's file. Raises Refused with every problem, sorted by line."""
     path = Path(path)
-    try:
-        content = read_text(path)
-    except OSError as error:
-        detail = Message("file-cannot-be-opened" if path.exists() else "file-not-there")
-        raise refused("file-unreadable", Place(path.name), detail=detail) from error
-    return read_policy(content, path.name)
+    return read_policy(content_of(path), path.name)
 
 
 def read_policy(content: str, name: str) -> Policy:
     """Read a policy's text. Raises Refused with every problem, sorted by line."""
-    written = read_source(content, name, "policy")
-    try:
-        text = PolicyText.model_validate(written.data)
-    except ValidationError as error:
-        found = [problem_of(one, written, PolicyText) for one in error.errors()]
-        raise Refused(written.problems + found) from error
+    text, written = read_keys(content, name, "policy", PolicyText)
     problems = [*written.problems, *_wrong(text, written)]
     if problems:
         raise Refused(problems)
