@@ -28,9 +28,10 @@ def meanwhile(*given):
         %(meanwhile)s
     return whole(*given)
 with mock.patch.object(publishing, "_statements", meanwhile):
-    publishing.publish(store, january)
+    changed = publishing.publish(store, january)
 after = shown.get()
 print(json.dumps({
+    "changed": changed,
     "closed": after.closed,
     "same": after.run == before.run,
     "state": after.state == store.state(),
@@ -59,6 +60,7 @@ def test_a_newer_state_is_not_replaced_by_an_older_one(own: Portal) -> None:
 
 def test_two_that_show_the_same_at_once_show_it_once(own: Portal) -> None:
     said = _beside(own, "shown.all().delete(); publishing.publish(store, january)")
+    assert said["changed"], "it is not what was shown before, whoever came first"
     assert said["same"] and not said["closed"] and said["state"] and said["statements"]
 
 

@@ -88,14 +88,16 @@ def publish(
     """Settle a period and show it in place of what is shown of it.
 
     What rests on more of the log is never replaced by what rests on less, whoever comes first, and
-    whoever shows it tells the webhooks. Returns whether anything changed.
+    whoever shows it tells the webhooks. Returns whether something else is shown than before, even
+    where another (the one that follows the log, say) came first and showed it.
     """
+    before = _shown(period)
     for tries_left in reversed(range(_TRIES)):
         state = store.state()
         settled = settle_period(store, period, None, (), progress)
         unsettled.forget(period.key)
         if _is_shown(settled, period, state):
-            return False
+            break
         _load_links(store, settled.run)
         statements = _statements(store, settled, _credited_to_others(settled.run))
         crediting = _crediting(store, settled.run)
@@ -104,8 +106,14 @@ def publish(
         with suppress(IntegrityError):  # another process showed it just now
             if _show(settled, period, state, statements, crediting):
                 webhooks.notify_statements(period.key, settled.run.closed)
-                return True
-    return False
+                break
+    return _shown(period) != before
+
+
+def _shown(period: Period) -> tuple[object, ...] | None:
+    """Return what is shown of a period: its run, whether it is closed, and what it books."""
+    shown = models.Period.objects.using("default").filter(key=period.key)
+    return shown.values_list("run", "closed", "booked").first()
 
 
 def _is_shown(settled: Settled, period: Period, state: int) -> bool:
