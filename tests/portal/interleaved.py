@@ -54,6 +54,8 @@ class Tried:
 
     held: str
     other: str
+    point: int
+    """How many watched lines the held one had begun."""
     place: str
     """File and line that the held one was about to run."""
     said: list[str]
@@ -404,12 +406,12 @@ def _one(world: World, serial: Callable[..., Outcome], held: str, other: str, po
     said = [first.end(), second.end()]
     state = in_child(partial(left, world.workspace))
     if not isinstance(state, dict):
-        return Tried(held, other, place, said, waited, str(state))
+        return Tried(held, other, point, place, said, waited, str(state))
     is_done = [one == "done" for one in said]
     wrong = "; ".join(state["wrong"])
     if not wrong and not _fits(serial, held, other, is_done, _without_names(state)):
         wrong = _without_names(state)
-    return Tried(held, other, place, said, waited, wrong)
+    return Tried(held, other, point, place, said, waited, wrong)
 
 
 def _fits(

@@ -10,6 +10,7 @@ from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
+from fenrun.portal.alone import alone
 from fenrun.portal.commands import publishing, requests, unsettled
 from fenrun.portal.events import code_of, enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
@@ -44,7 +45,7 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
     if not reason.strip():
         raise Refused([Problem("reason-missing", place)])
     refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
-    with transaction.atomic(using=_DB):
+    with alone("asking"), transaction.atomic(using=_DB):
         waiting = models.Approval.objects.using(_DB).filter(period=shown.key, approved_at=None)
         for before in waiting.filter(run=shown.run):
             if authority.is_unchanged(before.asked_by, before.authority):
