@@ -18,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import parse_period
 from fenrun.settle.imports import import_files
 from tests.portal import interleaved
 from tests.store import harness
@@ -92,6 +93,7 @@ def pairs(folder: Path) -> Iterator[tuple[str, Pair]]:
     yield from _requests(folder)
     yield from _deliveries()
     yield from _quotes(folder)
+    yield from _closed()
 
 
 def _count(model: Any, **columns: Any) -> int:
@@ -349,6 +351,33 @@ def _quotes(folder: Path) -> Iterator[tuple[str, Pair]]:
             lambda name: quotes.enter(interleaved._as(name)),
             (quotes, "rows_of"),
             lambda: len(interleaved._as("two").log.events("terms")),
+        ),
+    )
+
+
+def _closed() -> Iterator[tuple[str, Pair]]:
+    """Another process shows a close before the one that closed has noted who approved it.
+
+    It may never come to that: then who shows it has noted it.
+    """
+    from fenrun.portal import models
+    from fenrun.portal.commands import approvals, closing, publishing
+
+    august = parse_period(interleaved.AUGUST)
+    publishing.publish(interleaved._as("portal"), august)
+    models.Approval.objects.using("default").all().delete()
+    shown = models.Period.objects.using("default").get(key=august.key)
+    asked = closing.ask(interleaved._as("two"), shown, "As agreed.")
+    yield (
+        "close and show it",
+        Pair(
+            lambda: closing.approve(interleaved._as("three"), asked.pk),
+            lambda: approvals.note_cut_off(interleaved._as("portal"), august),
+            (approvals, "note"),
+            lambda: [
+                _count(models.Event, act="approve close"),
+                models.Approval.objects.using("default").get(pk=asked.pk).approved_by,
+            ],
         ),
     )
 

@@ -424,12 +424,12 @@ def _fits(
     return len(alone) == 1 and serial(*alone)[1] == state
 
 
-if __name__ == "__main__":
-    importlib.import_module("tests.preloaded")
+def made_ready(folder: Path, url: str) -> World:
+    """Make the world in a child, keep it, and make this process ready to fork."""
     harness.WATCHED.clear()
     harness.WATCHED.update(_watched())
-    made = World(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
-    outcome = in_child(partial(prepare, made.folder))
+    made = World(folder, url)
+    outcome = in_child(partial(prepare, folder))
     if outcome is not None:
         sys.exit(str(outcome))
     made.keep()
@@ -437,6 +437,11 @@ if __name__ == "__main__":
     _ready(made.workspace)
     for name in ("closing", "requests", "publishing", "grants"):
         importlib.import_module(f"fenrun.portal.commands.{name}")  # once, not in each child
-    by_day = "FENRUN_NIGHTLY" not in os.environ
-    for one in tried(made, int(sys.argv[2]), by_day):
+    return made
+
+
+if __name__ == "__main__":
+    importlib.import_module("tests.preloaded")
+    world = made_ready(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
+    for one in tried(world, int(sys.argv[2]), by_day="FENRUN_NIGHTLY" not in os.environ):
         print(json.dumps(asdict(one)), flush=True)

@@ -35,6 +35,7 @@ _COME_OF = {
     "approve and refuse a decision": ("approval-gone", 1),
     "decide a step": ("quote-over", 1),
     "enter what was decided": ("done", 1),
+    "close and show it": ("done", [1, "three"]),
 }
 """What the second is told, and what is left: how many, or which state. The first's is done."""
 
