@@ -68,7 +68,7 @@ from fenrun.proof.vouched import given_fingerprints
 from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
-from fenrun.settle.imports import files_in, import_file
+from fenrun.settle.imports import Wanted, files_in, import_file, import_files
 from fenrun.settle.mending import mend_rows
 from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
@@ -1032,6 +1032,28 @@ def _more(store: Store) -> Path:
     return path
 
 
+_HEADINGS = {
+    "BillingAccountId": "账单账号",
+    "BilledCost": "应付金额",
+    "BillingCurrency": "币种",
+    "BillingPeriodStart": "账期",
+    "ChargePeriodStart": "消费时间",
+}
+
+
+def _headed(cost: str) -> bytes:
+    """Return charges below headings that are not those of FOCUS."""
+    headings = [*(_HEADINGS | {"BilledCost": cost}).values()]
+    return f"{','.join(headings)}\nA1,1.00,CNY,2024-09,2024-09-03\n".encode()
+
+
+def _agreed(store: Store, cost: str) -> list[Problem]:
+    path = store.path.parent / "bill.csv"
+    path.write_bytes(_headed(cost))
+    wanted = Wanted(columns=_HEADINGS, fills={"InvoiceIssuerName": "Beichen"})
+    return [p for one in import_files(store, [path], KNOWN, wanted=wanted) for p in one.problems]
+
+
 def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
     """Import a file that holds a charge again, then do something."""
 
@@ -1406,6 +1428,24 @@ GALLERY: dict[str, Shows] = {
         "a header with BilledCost twice",
     ),
     "not-focus": file("people.csv", lambda: b"name,age\nx,1\n", "name,age"),
+    "columns-proposed": file("bill.csv", lambda: _headed("应付金额"), "账单账号,应付金额,…"),
+    "columns-unclear": file("bill.csv", lambda: _headed("金额"), "账单账号,金额,…"),
+    "columns-agreed": settled(
+        "fenrun import WORKSPACE bill.csv --column BilledCost=应付金额 …",
+        act=lambda store: _agreed(store, "应付金额"),
+    ),
+    "column-not-there": settled(
+        "the same of a file without that heading",
+        act=lambda store: _agreed(store, "实付金额"),
+    ),
+    "said-otherwise": settled(
+        "a file, and again with --set SubAccountId=S1",
+        act=lambda store: [
+            problem
+            for fills in ({}, {"SubAccountId": "S1"})
+            for problem in import_file(store, _more(store), KNOWN, fills=fills).problems
+        ],
+    ),
     "row-malformed": file(
         "charges.csv",
         lambda: _csv() + b"1,2\n" + _csv().splitlines()[1] + b"\n",

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 from fenrun.base.problem import Problem, Refused, in_order
 from fenrun.charges import checks
 from fenrun.charges.coded import Coded
+from fenrun.charges.filled import fill
 from fenrun.charges.read import open_whole, read_staged
 from fenrun.charges.rows import focus_columns, version_of
-from fenrun.charges.source import read_header
+from fenrun.charges.source import NOTHING_SAID, Said, read_header
 from fenrun.charges.staged import Staged
 
 _PACKED = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
@@ -83,23 +84,25 @@ def preview_charges(
     path: Path,
     progress: Callable[[int], Any] = lambda n: None,
     known: datetime | None = None,
-    encoding: str = "",
+    said: Said = NOTHING_SAID,
 ) -> Preview:
     """Read a file of charges and write nothing; one that is refused has only columns and problems.
 
-    `progress` is told of the bytes read; `known` is from when it would be known, `encoding` what
-    it is in, where that is said. Raises Refused
-    where not even a header can be read.
+    `progress` is told of the bytes read; `known` is from when it would be known, `said` what is
+    said of it beyond its bytes. Raises Refused where not even a header can be read.
     """
-    header = read_header(path, encoding=encoding)
+    header = read_header(path, encoding=said.encoding)
     form = f"{header.form.format}{_PACKED.get(header.form.packing, '')}"
     spelt = {name.lower(): name for name in focus_columns()}
     columns = tuple(spelt.get(name.strip().lower(), name.strip()) for name in header.columns)
     found = (path.name, form, version_of(set(columns)), columns)
     try:
         with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-            source, content = open_whole(path, Path(scratch), progress, encoding)
-            staged = replace(read_staged(source, content, Path(scratch)), known=known)
+            source, content = open_whole(path, Path(scratch), progress, said)
+            read = replace(read_staged(source, content, Path(scratch)), known=known)
+            staged, _ = fill(read, said.fills)
+            columns = tuple(staged.source.names.values())
+            found = (path.name, form, version_of(set(columns)), columns)
             problems = tuple(in_order(checks.find(staged)))
             return Preview(*found, staged.rows, tuple(_accounts(staged)), staged.facts(), problems)
     except Refused as refusal:

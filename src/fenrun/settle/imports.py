@@ -20,7 +20,7 @@ from fenrun.charges.datasets import COMMITMENTS, dataset_kind, import_dataset
 from fenrun.charges.delivered import Delivery
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
-from fenrun.charges.source import read_header
+from fenrun.charges.source import Said, read_header
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.settle.deliveries import Decision, decide
@@ -67,6 +67,8 @@ class Wanted:
     """How files come, as the workspace says."""
     encoding: str = ""
     """In which encoding texts of charges are, if that is said."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """By column of charges its heading in files, where that is another."""
     known: datetime | None = None
     """From when the files are known, if that is said."""
     check_plan: CheckPlan = lambda file: None
@@ -80,6 +82,12 @@ class Wanted:
         """Return in which encoding a file is, if that is said. Raises Refused."""
         source, _ = (None, None) if self.encoding or not self.sources else self.source_of(path)
         return source.encoding if source else self.encoding
+
+    def said_of(self, path: Path, source: Source | None) -> Said:
+        """Return what is said of a file: by its source, and before that by who imports it."""
+        fills = {**(source.fills if source else {}), **self.fills}
+        columns = {**(source.columns if source else {}), **self.columns}
+        return Said(fills, self.encoding_of(path), columns, self.called.get(path, ""))
 
 
 class Seen:
@@ -185,10 +193,8 @@ def _tables(layout: Layout) -> Dataset:
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     source, delivery = wanted.source_of(path)
-    fills = {**(source.fills if source else {}), **wanted.fills}
-    how = (fills, wanted.known, delivery, bool(wanted.replaces))
-    called, encoding = wanted.called.get(path, ""), wanted.encoding_of(path)
-    enter_charges = stage_charges(store, path, progress, *how, encoding=encoding, called=called)
+    how = (wanted.said_of(path, source), wanted.known, delivery, bool(wanted.replaces))
+    enter_charges = stage_charges(store, path, progress, *how)
 
     def enter(known: datetime, replaces: Replaced) -> Imported:
         done = enter_charges(known, replaces)
