@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import csv
 import errno
 import gzip
 import importlib
@@ -33,6 +34,7 @@ import pyarrow.parquet as pq
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError
+from openpyxl import load_workbook
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
@@ -69,7 +71,8 @@ from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import Wanted, files_in, import_file, import_files
-from fenrun.settle.mending import mend_rows
+from fenrun.settle.mend_files import write_rows
+from fenrun.settle.mending import mend_rows, rows_to_mend
 from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
@@ -1054,6 +1057,29 @@ def _agreed(store: Store, cost: str) -> list[Problem]:
     return [p for one in import_files(store, [path], KNOWN, wanted=wanted) for p in one.problems]
 
 
+def _mends(store: Store, row: str = "3", issuer: str = "") -> list[Problem]:
+    """Import the rows of charges.csv that were kept aside, the first of them otherwise."""
+    item = store.imports("charges")[0]
+    text = write_rows(item, rows_to_mend(store, item, KNOWN), ".csv").decode()
+    path = store.path.parent / "rows.csv"
+    with path.open("w", newline="") as file:
+        records = list(csv.DictReader(io.StringIO(text)))
+        records[0] |= {"fenrun:row": row, "InvoiceIssuerName": issuer}
+        writer = csv.DictWriter(file, list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)
+    return list(import_file(store, path, KNOWN).problems)
+
+
+def _mends_of_numbers(store: Store) -> list[Problem]:
+    item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
+    path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
+    book = load_workbook(path)
+    book.worksheets[0].cell(2, 2).value = 3
+    book.save(path)
+    return list(import_file(store, path, KNOWN).problems)
+
+
 def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
     """Import a file that holds a charge again, then do something."""
 
@@ -1933,6 +1959,21 @@ GALLERY: dict[str, Shows] = {
         "in the portal, mending row 2 of charges.csv, which is not kept aside",
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=lambda store: _mended(store, 2),
+    ),
+    "mends-no-rows": settled(
+        "rows to mend of which fenrun:row is empty",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=lambda store: _mends(store, row=""),
+    ),
+    "cell-not-text": settled(
+        "rows to mend in a workbook, in which a cell is a number",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=_mends_of_numbers,
+    ),
+    "rows-not-mended": settled(
+        "rows to mend, of two of which one is corrected",
+        content=_csv() + 2 * (_csv(InvoiceIssuerName="").splitlines()[1] + b"\n"),
+        act=lambda store: _mends(store, issuer="Beichen"),
     ),
     "decided-meanwhile": settled(
         "in the portal, voiding charges.csv, of which somebody has mended a row meanwhile",

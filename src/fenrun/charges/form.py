@@ -317,9 +317,24 @@ def _objects(path: Path, form: Form) -> Iterator[dict[str, str]]:
             yield {name: _cell(item) for name, item in value.items()}
 
 
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON. Raises ValueError where a key is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} x 2")
+    return found
+
+
 def _parsed(path: Path, row: int, text: str) -> object:
     try:
-        return json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=_Number,
+            parse_int=_Number,
+            parse_constant=_Number,
+        )
     except (ValueError, RecursionError) as error:
         raise refused("row-malformed", Place(path.name, row), detail=str(error)) from error
 

@@ -35,10 +35,14 @@ class Proposal(NamedTuple):
     """Columns without which nothing is imported, and that no heading can be."""
 
 
+def name_key(name: str) -> str:
+    """Return a name without capitals, blanks and marks: `billed_cost` is `BilledCost`."""
+    return _MARKS.sub("", unicodedata.normalize("NFKC", name).casefold())
+
+
 def heading_key(heading: str) -> str:
-    """Return a heading without capitals, blanks, marks and a unit in brackets."""
-    text = unicodedata.normalize("NFKC", heading).casefold()
-    return _MARKS.sub("", _UNIT.sub("", text)) or _MARKS.sub("", text)
+    """Return the same of a heading, without a unit in brackets."""
+    return name_key(_UNIT.sub("", heading)) or name_key(heading)
 
 
 @cache
@@ -46,8 +50,9 @@ def _usual() -> Mapping[str, tuple[str, ...]]:
     """Return the columns of FOCUS that each usual heading may be, by its key."""
     text = (resources.files("fenrun.charges") / "headings.yaml").read_text("utf-8")
     found: dict[str, tuple[str, ...]] = {}
-    for name, headings in yaml.load(text, yaml.CSafeLoader).items():
-        for key in dict.fromkeys(map(heading_key, headings)):
+    usual = yaml.load(text, yaml.CSafeLoader)
+    for name in focus_columns():
+        for key in dict.fromkeys(map(heading_key, [name, *usual.get(name, ())])):
             found[key] = (*found.get(key, ()), name)
     return found
 

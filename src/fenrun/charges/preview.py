@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from fenrun.charges.coded import Coded
 from fenrun.charges.filled import fill
 from fenrun.charges.read import open_whole, read_staged
 from fenrun.charges.rows import focus_columns, version_of
-from fenrun.charges.source import NOTHING_SAID, Said, read_header
+from fenrun.charges.source import NOTHING_SAID, Said, names_of, read_header
 from fenrun.charges.staged import Staged
 
+_A_DAY = pa.scalar(timedelta(days=1), pa.duration("us"))
+"""What is billed from the last day of a month on is of the next one, as settlements have it."""
 _PACKED = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
 _NAMES = ("InvoiceIssuerName", "BillingAccountId", "BillingAccountName", "BillingCurrency")
 
@@ -93,8 +95,7 @@ def preview_charges(
     """
     header = read_header(path, encoding=said.encoding)
     form = f"{header.form.format}{_PACKED.get(header.form.packing, '')}"
-    spelt = {name.lower(): name for name in focus_columns()}
-    columns = tuple(spelt.get(name.strip().lower(), name.strip()) for name in header.columns)
+    columns = tuple(names_of(header.columns).values())
     found = (path.name, form, version_of(set(columns)), columns)
     try:
         with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
@@ -117,7 +118,9 @@ def _accounts(staged: Staged) -> Sequence[Account]:
     table = pa.table(
         {
             **{n: pa.nulls(rows, pa.string()) if c is None else c for n, c in columns.items()},
-            "month": pc.strftime(_plain(charges.columns["BillingPeriodStart"]), "%Y-%m"),
+            "month": pc.strftime(
+                pc.add(_plain(charges.columns["BillingPeriodStart"]), _A_DAY), "%Y-%m"
+            ),
             "sub": _plain(charges.columns.get("SubAccountId")) or pa.nulls(rows, pa.string()),
             "billed": charges.columns["BilledCost"],
             "row": np.asarray(charges.row_no),

@@ -27,7 +27,7 @@ from fenrun.charges.form import (
     packing_of,
     write_plain,
 )
-from fenrun.charges.headings import agreed, heading_key, propose, proposed
+from fenrun.charges.headings import agreed, heading_key, name_key, propose, proposed
 from fenrun.charges.plain_parquet import floats_of, is_plain, problems_of_types, write_plain_parquet
 from fenrun.charges.rows import ESSENTIAL, ORDER, focus_columns
 
@@ -51,7 +51,7 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True)
 class Said:
-    """What a person, or the workspace's sources, say of a file beyond its bytes."""
+    """Things said of a file beyond its bytes, by a person or the workspace's sources."""
 
     fills: Mapping[str, str] = field(default_factory=dict)
     """By column of text what stands in its empty cells, or in a column that is not there."""
@@ -146,9 +146,9 @@ def open_source(
 
 def names_of(columns: Sequence[str]) -> dict[str, str]:
     """Return the name in the store of each column that has one in the file, by its spelling."""
-    known = {name.lower(): name for name in focus_columns()}
+    known = {name_key(name): name for name in focus_columns()}
     there = [spelt for spelt in columns if spelt.strip()]
-    return {spelt: known.get(spelt.strip().lower(), spelt.strip()) for spelt in there}
+    return {spelt: known.get(name_key(spelt), spelt.strip()) for spelt in there}
 
 
 def _type(name: str) -> str:

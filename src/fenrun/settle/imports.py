@@ -24,6 +24,7 @@ from fenrun.charges.source import Said, read_header
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.settle.deliveries import Decision, decide
+from fenrun.settle.mend_files import are_rows_to_mend, mend_from_file
 from fenrun.settle.sources import Source, read_sources, source_of
 from fenrun.store.facts import Enter, Imported, Replaced, Store, manifest
 from fenrun.tables.from_xlsx import headers_of, is_workbook
@@ -107,6 +108,19 @@ class Seen:
         return is_workbook(self.path)
 
     @cached_property
+    def has_rows_to_mend(self) -> bool:
+        """Return whether it has rows that were kept aside. Raises Refused."""
+        if self.is_yaml:
+            return False
+        first = self.sheet_heads[:1] if self.is_workbook else [self.columns]
+        return any(map(are_rows_to_mend, first))
+
+    @cached_property
+    def sheet_heads(self) -> list[list[str]]:
+        """The rows of a workbook in which a header may stand. Raises Refused."""
+        return headers_of(self.path)
+
+    @cached_property
     def columns(self) -> Sequence[str]:
         """The columns of its header; it is neither YAML nor a workbook. Raises Refused."""
         return read_header(self.path, encoding=self.encoding).columns
@@ -121,7 +135,7 @@ class Seen:
         if self.is_yaml:
             tables = [key for key in yaml_keys(self.path) if key in _COLUMNS] or [*BOOK.columns]
         elif self.is_workbook:
-            found = (table_of(filter(None, row), _COLUMNS) for row in headers_of(self.path))
+            found = (table_of(filter(None, row), _COLUMNS) for row in self.sheet_heads)
             tables = [table for table in found if table] or [*BOOK.columns]
         else:
             tables = [table for table in [table_of(self.columns, _COLUMNS)] if table]
@@ -222,6 +236,10 @@ def _replace_late(
             decide(store, content, Decision(replaces=other.id), known)
 
 
+def _stage_mends(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    return lambda known, replaces: mend_from_file(store, path, known)
+
+
 def _is_dataset(seen: Seen) -> bool:
     is_sheet = seen.is_yaml or seen.is_workbook
     return not is_sheet and dataset_kind(seen.columns) != ""
@@ -242,6 +260,7 @@ def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted)
 DATASETS = (
     Dataset("plans", _begins("plan"), _stage_plan),
     Dataset("policies", _begins("policy"), _stage_policy),
+    Dataset("charges", lambda seen: seen.has_rows_to_mend, _stage_mends),
     Dataset("terms", _is_commitment, _stage_commitments),
     Dataset("datasets", _is_dataset, _stage_dataset),
     *map(_tables, LAYOUTS.values()),
