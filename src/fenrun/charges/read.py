@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -231,7 +232,9 @@ def _written(
     known: datetime | None,
 ) -> _Ready:
     """Write the files of an import into a folder."""
-    with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
+    # The archive is packed meanwhile: its bytes are not those that are taken apart.
+    with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch, ThreadPoolExecutor(1) as beside:
+        archived = beside.submit(_archive, source, into)
         read = replace(read_staged(source, content, Path(scratch)), known=known)
         staged, filled = fill(read, said.fills)
         problems = checks.find(staged)
@@ -240,7 +243,7 @@ def _written(
         write_digests(into, charges)
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
         write_mendable(staged, into)
-    _archive(source, into)
+        archived.result()
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}

@@ -34,9 +34,11 @@ from fenrun.charges.rows import ESSENTIAL, ORDER, focus_columns
 MOST_COLUMNS = 2_000
 _MOST_LISTED = 500
 _LINE_FEED, _QUOTE = ord("\n"), ord('"')
-_BEFORE_CELL = np.frombuffer(b',\n"', np.uint8)
-_AFTER_CELL = np.frombuffer(b',\r\n"', np.uint8)
-"""The bytes beside a quote that all readers take for the begin or end of a cell, or for a quote."""
+_BEFORE_CELL, _AFTER_CELL = (
+    np.isin(np.arange(256), np.frombuffer(beside, np.uint8)) for beside in (b',\n"', b',\r\n"')
+)
+"""Of each byte, whether beside a quote all readers take it for the begin or end of a cell, or for a
+quote."""
 
 
 class Header(NamedTuple):
@@ -370,9 +372,9 @@ class _Text:
     def _inspect_quotes(self, text: npt.NDArray[np.uint8]) -> None:
         """Note whether each quote begins or ends a cell, or stands beside its like."""
         places = np.flatnonzero(text[1:-1] == _QUOTE) + 1
-        is_first = (np.arange(len(places)) + self._quotes) % 2 == 0
-        begins = np.isin(text[places[is_first] - 1], _BEFORE_CELL)
-        ends = np.isin(text[places[~is_first] + 1], _AFTER_CELL)
+        first = self._quotes % 2
+        begins = _BEFORE_CELL[text[places[first::2] - 1]]
+        ends = _AFTER_CELL[text[places[1 - first :: 2] + 1]]
         self._is_odd |= not (begins.all() and ends.all())
         self._quotes += len(places)
 
