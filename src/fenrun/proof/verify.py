@@ -27,6 +27,7 @@ from fenrun.closing.sign_off import Rows, climb, leaf_of
 from fenrun.proof.attested import differing
 from fenrun.proof.bundle import FORMAT, derive, plans_of, row_digests, write_archive
 from fenrun.proof.payee_extract import charge_facts
+from fenrun.settle.settling import WORKING_DECIMALS
 from fenrun.store.facts import Store
 
 _MOST = 2**30
@@ -116,7 +117,7 @@ def _follow(
     if unfounded:
         raise Refused([_differs(path, 0, source, "charges", source) for source in unfounded])
     progress("derive")
-    derived = derive(facts, payee, chain)
+    derived = derive(facts, payee, chain, said.get("measured"))
     plans = plans_of(facts)
     found, attested = differing(rows, derived, plans), said["attested"]
     refuted = [one for one in found if not one["clause"] or one not in attested]
@@ -199,6 +200,8 @@ def _unpack_signed(
         raise Refused([Problem("bundle-key", Place(path.name), values)])
     if said["format"] != FORMAT:
         raise ValueError(f"its format is {said['format']}, not {FORMAT}")
+    if not {*said.get("measured", {}).values()} <= {*WORKING_DECIMALS}:
+        raise ValueError("it rounds what is measured as no settlement does")
     listed = [item.filename for item in bundle.infolist()]
     expected = ["bundle.json", "signature", *said["files"]]
     if sorted(listed) != sorted(expected):

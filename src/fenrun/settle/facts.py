@@ -104,6 +104,8 @@ class Facts:
     """Where months are kept from one settlement to the next."""
     terms: Sources = ()
     events: Sources = ()
+    measured: Mapping[str, int] = field(default_factory=dict)
+    """Of plans, to how many decimals the whole was rounded of which these are a part."""
 
     @cached_property
     def agreed_plans(self) -> tuple[Plan, ...]:
@@ -140,7 +142,7 @@ class Facts:
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
         facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
-        more = (inspect, by_customer, self.figures(period))
+        more = (inspect, by_customer, self.figures(period), self.measured)
         run = settle(*facts, progress, sources, make, self.kept, *more)
         problems = in_order([*run.problems, *self._problems_of_terms()])
         terms = partial(sources_read, self.plans, self.terms)

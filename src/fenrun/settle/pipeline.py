@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 from fenrun.base.problem import Problem, in_order
@@ -38,6 +39,7 @@ from fenrun.settle.settling import (
     Settling,
     fitting,
     fitting_or_rounded,
+    most_decimals,
     refuse_broken,
 )
 from fenrun.statement import checks as statement_checks
@@ -63,6 +65,7 @@ def settle(
     inspect: Inspect = lambda settling, charges: None,
     by_customer: bool = False,
     figures: Sources = (),
+    measured: Mapping[str, int] | None = None,
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
@@ -74,8 +77,9 @@ def settle(
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
     unless that is quicker. `inspect` is shown the settlement of each group while its tables are
     there. `by_customer`, the engine also keeps what lines measure of each customer. `figures` are
-    those that are counted: a part of the book on which no measure rests. Raises Refused where
-    exact arithmetic does not fit, or where an invariant breaks.
+    those that are counted: a part of the book on which no measure rests. `measured` says of plans
+    to how many decimals the whole was rounded of which this is a part. Raises Refused where exact
+    arithmetic does not fit, or where an invariant breaks.
     """
     plans = _as_known(plans, as_of)
     counted = {c for plan in plans for c in (plan.currency, *plan.converts)}
@@ -108,7 +112,7 @@ def settle(
         problems.extend(problem for problem in found if not _is_said(problem, problems))
         return results
 
-    _settle_groups(engine, charges, facts, plans, period, settle_by, make)
+    _settle_groups(engine, charges, facts, plans, period, settle_by, make, measured or {})
     said = tuple(in_order(problems))
     return Run(engine, tuple(plans), period, as_of, said, charges, lambda: whole, sources or {})
 
@@ -241,12 +245,14 @@ def _settle_groups(
     period: Period,
     settle_by: Callable[[Sequence[Plan], StoredCharges, Runner, int | None], Results],
     make: Callable[[], Runner] | None,
+    measured: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Settle each group of plans, and load the results of all into the engine."""
     found = []
     for group in settled_together(plans):
         stored = StoredCharges(engine, charges, group, bases_of(group), charged(group, period))
-        found.append(_in_schema(stored, book, partial(settle_by, group, stored), make))
+        most = most_decimals(measured, group)
+        found.append(_in_schema(stored, book, partial(settle_by, group, stored), make, most))
     load_results(found, engine)
 
 
@@ -255,6 +261,7 @@ def _in_schema(
     book: Book,
     settle_by: Callable[[Runner, int | None], Found],
     make: Callable[[], Runner] | None = None,
+    most: int | None = None,
 ) -> Found:
     """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
     engine = charges.engine
@@ -262,7 +269,7 @@ def _in_schema(
         # SQLite may refuse what it then has read.
         twice = _is_small(charges, book) and not engine.is_far
         makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
-        return fitting_or_rounded(makes, settle_by)
+        return fitting_or_rounded(makes, settle_by, most)
 
 
 def _is_said(problem: Problem, said: Sequence[Problem]) -> bool:

@@ -129,6 +129,12 @@ class Run:
         return self.closed_at is not None
 
     @property
+    def measured(self) -> dict[str, int]:
+        """The decimals to which what some plans measure was rounded, by plan."""
+        said = (problem for problem in self.problems if problem.code == "measures-rounded")
+        return {problem.place.source: problem.values["decimals"] for problem in said}
+
+    @property
     def currency_of(self) -> dict[str, str]:
         """The currency of each plan, by its id."""
         return {plan.id: plan.currency for plan in self.plans}
