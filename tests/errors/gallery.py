@@ -1528,14 +1528,22 @@ GALLERY: dict[str, Shows] = {
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
-        "a cost of 18 decimals and 12 digits, shares of 6",
+        "a cost of 20 digits, shares of 6, a rate and a portion of 8",
         PLAN.replace("5 %", "5.123456 %").replace(
             "on: amount,", "on: amount, portion: 33.333333 %,"
         ),
         BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
             "party: P1}\n", "party: P1, share: 33.3333 %}\n"
         ),
-        _csv(BilledCost="123456789012.012264277499950943"),
+        _csv(BilledCost="99999999999999999999.012264"),
+    ),
+    "costs-rounded": settled(
+        "a cost of 300 million with 18 decimals, shares of 6",
+        PLAN,
+        BOOK.replace("party: K1}\n", "party: K1, share: 66.6667 %}\n").replace(
+            "party: P1}\n", "party: P1, share: 33.3333 %}\n"
+        ),
+        _csv(BilledCost="300000000.123456789012345678"),
     ),
     "measures-rounded": settled(
         "a cost of 18 decimals, shares and rates of 6 and 8",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from datetime import datetime
 from itertools import pairwise
@@ -45,6 +45,7 @@ from fenrun.plan.rows import Plan
 from fenrun.proof.attested import differing, short_digest
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of, with_terms
+from fenrun.statement.run import ALL_DECIMALS, Rounding
 from fenrun.store.facts import Store, verified
 from fenrun.tables.kept import sources_of
 
@@ -91,8 +92,8 @@ def make_bundle(
         named = {d["source"] for d in rows.get("differences", [])}
         extract.copy(store, close.known, period.span.end, own, named)
         progress("derive")
-        measured = {plan: n for plan, n in run.measured.items() if plan in extract.plans}
-        attested = differing(rows, derive(own, payee, chain, measured), plans_of(own))
+        rounding = run.rounding.of(extract.plans)
+        attested = differing(rows, derive(own, payee, chain, rounding), plans_of(own))
         kept_months(own).clear()
         unfounded = [one["row"] for one in attested if not one["clause"]]
         if unfounded:
@@ -104,7 +105,7 @@ def make_bundle(
             "period": period.key,
             "closes": chain,
             "statement": rows,
-            **({"measured": measured} if measured else {}),
+            **({"rounding": asdict(rounding)} if rounding != ALL_DECIMALS else {}),
             "attested": attested,
             "seal": {
                 "root": close.root,
@@ -124,17 +125,17 @@ def make_bundle(
 
 
 def derive(
-    facts: Store, payee: str, chain: list[list[str]], measured: Mapping[str, int] | None = None
+    facts: Store, payee: str, chain: list[list[str]], rounding: Rounding = ALL_DECIMALS
 ) -> Rows:
     """Derive a payee's signed-off rows again from the facts, for the last of a chain of closes.
 
-    `measured` says of plans to how many decimals the whole was rounded that was signed off.
+    `rounding` says on how many decimals the whole was settled that was signed off.
     """
     moments = [parse_moment(known) for _, known in chain]
     period, known = parse_period(chain[-1][0]), moments[-1]
     all_known = facts_as_of(facts, known)
     facts_of_plans = replace(all_known, plans=in_force(all_known.plans, period))
-    run = replace(facts_of_plans, measured=measured or {}).settle(period, known)
+    run = replace(facts_of_plans, rounding=rounding).settle(period, known)
     booked = differences(facts, _whole(chain[:-1]), moments[-2], known) if len(chain) > 1 else []
     return signed_off_rows(replace(run, booked=tuple(booked)), payee).get(payee, {})
 

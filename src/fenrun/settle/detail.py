@@ -26,7 +26,7 @@ from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.plan.rows import Component, Plan
 from fenrun.settle.decoded import as_amounts
 from fenrun.settle.more_facts import has_limits
-from fenrun.settle.settling import Settling, fitting_or_rounded, most_decimals
+from fenrun.settle.settling import Settling, fitting_or_rounded
 from fenrun.settle.touched import near_accounts, part_of_book, with_those_below
 from fenrun.statement.run import Run
 
@@ -190,8 +190,9 @@ def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterato
     engine, book = run.engine, book_of(run.book())
     assert isinstance(engine, DuckDB)
     with engine.temporary_schema("detail"):
+        costs, measures = run.rounding.most(plans)
         charges = StoredCharges(
-            engine, run.charges, plans, bases_of(plans), charged(plans, run.period)
+            engine, run.charges, plans, bases_of(plans), charged(plans, run.period), costs
         )
         near = near_accounts(charges, book, with_those_below(book, payees))
         charges = charges.of(near)
@@ -210,4 +211,4 @@ def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterato
             return Detail(run, settling, charges)
 
         makes: list[Callable[[], Runner]] = [SQLite, lambda: Bulk(engine.connection)]
-        yield fitting_or_rounded(makes, settle, most_decimals(run.measured, plans))
+        yield fitting_or_rounded(makes, settle, measures)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ Way = Callable[[], Result]
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
 WORKING_DECIMALS = (15, 12, 9, 6)
-"""The decimals of what is measured that are tried in turn where all do not fit."""
+"""The decimals of what is measured, then of costs, that are tried in turn where all do not fit."""
 _SUMS = ("performance_measures", "credited_sums", "team_sums", "held_sums", "uncredited_sums")
 """The tables that hold amounts which are credited or left."""
 _EARNED = ("performance_measures", "component_earnings", "earnings")
@@ -259,9 +259,9 @@ def fitting_or_rounded(
     return _first_that_fits([_way(make, settle, decimals) for make, decimals in ways])
 
 
-def most_decimals(measured: Mapping[str, int], plans: Iterable[Plan]) -> int | None:
-    """Return to how many decimals plans that are settled together were rounded, if they were."""
-    return min((measured[plan.id] for plan in plans if plan.id in measured), default=None)
+def is_too_large(refusal: Refused) -> bool:
+    """Return whether all that is wrong is that an amount does not fit."""
+    return {problem.code for problem in refusal.problems} == {"amount-too-large"}
 
 
 def _way(make: Callable[[], Runner], settle: Callable[..., Result], *given: Any) -> Way[Result]:
@@ -275,7 +275,7 @@ def _first_that_fits(ways: Sequence[Way[Result]]) -> Result:
         try:
             return way()
         except Refused as refusal:
-            if {problem.code for problem in refusal.problems} != {"amount-too-large"}:
+            if not is_too_large(refusal):
                 raise
     return last()
 
