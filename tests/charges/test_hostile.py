@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zipfile
 from datetime import datetime
 from decimal import Decimal
@@ -70,6 +71,7 @@ OUTCOMES: dict[str, tuple[bytes | str, str]] = {
     "one word of GBK": ((HEAD + _row(issuer="腾讯云")).encode("gbk"), "1.00"),
     "one letter of GBK": ((HEAD + _row(issuer="云")).encode("gbk"), "encoding-unclear"),
     "blank lines between": (GOOD.replace("\n", "\n\n"), "3.00"),
+    "lines before the header": ("Report\nFor September\n" + GOOD, "not-focus line 3"),
     "a note at the end": (GOOD + "End of report\n", "file-truncated"),
     "end of file of DOS": (GOOD + "\x1a", "file-truncated"),
     "blanks after commas": (GOOD.replace(",", ", "), "3.00"),
@@ -143,7 +145,8 @@ def _outcome(folder: Path, content: bytes | str) -> str:
         done = stage_charges(Store(folder / "ws"), path)(datetime(2025, 1, 1), Replaced())
     except Refused as refused:
         assert all(p.words("what") and p.words("fix", "zh-CN") for p in refused.problems)
-        return refused.problems[0].code
+        below = re.search(r"line \d+", refused.problems[0].words("fix"))
+        return refused.problems[0].code + (f" {below[0]}" if below else "")
     aside = done.facts["quarantined"]
     counted: str = next(iter(sorted(done.facts["billed"].items(), reverse=True)))[1]
     return counted + (f" aside {aside}" if aside else "")

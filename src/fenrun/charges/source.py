@@ -131,7 +131,9 @@ def open_source(
     }
     problems = _header_problems(path, [*there, *copies], given, header.columns, said.called)
     if problems:
-        raise Refused(problems)
+        below = {"also_fix": Message("header-below", {"line": header.form.header_at})}
+        more = below if header.form.header_at else {}
+        raise Refused(replace(p, values=p.values | more) for p in problems)
     form = header.form
     compression = form.packing if header.format == "csv" else "none"
     source = Source(path, header.format, compression, tuple(names), names, path, form.packing)
