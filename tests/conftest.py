@@ -1,6 +1,6 @@
 """How hard the properties try: FENRUN_EXAMPLES is how many random plans each of them sees at night.
 
-Here it is 12, and 72 for the auditor. A settlement is of three plans or more, over many worlds.
+Here it is 12, and 48 for the auditor. A settlement is of three plans or more, over many worlds.
 FENRUN_FIRST_FAILURE: stop at the first failing example instead of looking for the smallest one.
 
 Tests that share what is slow to build (a cluster, a database server) are one worker's.
@@ -9,6 +9,7 @@ Tests that share what is slow to build (a cluster, a database server) are one wo
 from __future__ import annotations
 
 import os
+import ssl
 from functools import cache
 from pathlib import Path
 
@@ -61,6 +62,10 @@ class _ByWhatIsShared(LoadScopeScheduling):
         if file in _OF_THE_GALLERY:
             return "gallery"
         return file if _shares_a_fixture(file) else nodeid
+
+
+ssl.create_default_context = cache(ssl.create_default_context)
+"""Each HTTP client would read all authorities' certificates, 20 ms; here all are on loopback."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import httpx
 
@@ -199,11 +201,34 @@ def environment(workspace: Path, url: str = "", **more: str) -> dict[str, str]:
     }
 
 
+def _serve_anew(workspace: Path, number: int) -> None:
+    """Be `fenrun serve`."""
+    _fork_workers(workspace)
+    command("serve", str(workspace), "--port", str(number))
+
+
+def _fork_workers(workspace: Path) -> None:
+    """Start the portal's workers before it reads anything: forks, not seconds of imports.
+
+    Those that take the place of one that has ended are spawned, as they are by `fenrun serve`.
+    """
+    from fenrun.portal import serve, workers
+
+    serve.ready(workspace)
+    from fenrun.portal.commands import plans, questions
+
+    assert {questions.of_run, questions.what_if, plans.worker} == set(workers._workers)
+    forks = multiprocessing.get_context("fork")
+    with mock.patch.object(multiprocessing, "get_context", lambda method: forks):
+        for worker in workers._workers:
+            worker.do(os.getpid)
+
+
 def _serve_prepared(workspace: Path, number: int) -> None:
     """Do what `fenrun serve` does after it has put in what is settled."""
     from fenrun.portal import serve
 
-    serve.ready(workspace)
+    _fork_workers(workspace)
     password, accounts = serve.demo_accounts()
     print(f"password {password} as")
     for name, role, party in accounts:
@@ -233,11 +258,8 @@ def served(
         out, err = Path(aside) / "out", Path(aside) / "errors"
         os.mkfifo(out)
         streams = {"out": out, "err": err, "env": env, "cwd": Path(aside)}
-        if prepared:
-            server = start(_serve_prepared, workspace, number, **streams)
-        else:
-            words = ("serve", str(workspace), "--port", str(number))
-            server = start(command, *words, **streams)
+        work = _serve_prepared if prepared else _serve_anew
+        server = start(work, workspace, number, **streams)
         with out.open("r", encoding="utf-8") as printed:
             try:
                 said = []
