@@ -73,7 +73,6 @@ def _csv(source: Source, content: Content) -> pa.Table:
                 block_size=_BLOCK,
                 column_names=names,
                 skip_rows=1,
-                use_threads=False,  # several files are imported at a time
             ),
             convert_options=pacsv.ConvertOptions(
                 check_utf8=False,  # it was checked with the digest

@@ -36,6 +36,7 @@ _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
 _ODD_MARK = rf"[,{GROUPS}]\d"
 """What no plain number has."""
 _LARGEST = f"DECIMAL({WIDEST},{WIDEST - COST_DIGITS})"
+_CURRENCY = "BillingCurrency"
 _MANY_DIGITS = 1000
 """The digits with which what is rounded off is summed: exact, whatever came."""
 _LONGEST_LINE = 16 << 20
@@ -262,10 +263,13 @@ class _InDuckDB:
     def _rounded(self, name: str) -> list[Rounded]:
         """Return how much a column of costs was rounded, by currency."""
         spelt = next(spelt for spelt, known in self.source.names.items() if known == name)
-        currency = next(s for s, known in self.source.names.items() if known == "BillingCurrency")
+        spelt_as = {known: s for s, known in self.source.names.items()}
+        currency = literal(self.source.given.get(_CURRENCY, ""))
+        if _CURRENCY in spelt_as:
+            currency = self._text(spelt_as[_CURRENCY])
         text = f"CAST({self._digits(spelt)} AS VARCHAR)"
         found = self.engine.connection.execute(
-            f"SELECT coalesce({self._text(currency)}, '?'), file_row_number, {text},"
+            f"SELECT coalesce({currency}, '?'), file_row_number, {text},"
             f" {self._typed(spelt, name)} FROM raw"
             f" WHERE {self._needed(spelt)} > {self.scales[name]} ORDER BY 1, 2"
         )
