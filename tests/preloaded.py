@@ -1,6 +1,6 @@
 """Code that tests/processes.py reads once, before it forks: all of fenrun, and what it stands on.
 
-Of the portal only what needs no settings: those are read where a server starts.
+The portal is read with settings of nobody's; each fork reads its own (`read_settings_anew`).
 """
 
 from __future__ import annotations
@@ -8,32 +8,78 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import os
 import pkgutil
+import sys
+import tempfile
+from unittest import mock
 
+import django
 import pyarrow as pa
+from django.conf import settings
+from django.core.cache import caches
+from django.db import connections
+from django.utils.functional import empty
+from django.utils.log import configure_logging
 
 import fenrun
 from fenrun.base.words import catalogue
 
 _BELOW = ("pyarrow.parquet", "rich.console", "rich.table", "rich.progress", "waitress", "z3")
 _BELOW_PORTAL = (
+    "allauth.account.middleware",
+    "allauth.usersessions.middleware",
     "django.contrib.sessions.middleware",
     "django.contrib.staticfiles",
     "django.core.management",
+    "django.db.backends.postgresql.base",
     "django.db.backends.sqlite3.base",
     "django.forms",
     "django.test",
+    "django_htmx.middleware",
     "fido2.server",
     "requests",
     "whitenoise.middleware",
 )
-_LATER = ("fenrun.portal", "fenrun.engine.spark", "fenrun.__main__")
+_LATER = ("fenrun.engine.spark", "fenrun.__main__")
+_PORTAL = "fenrun.portal."
+_SETTINGS = ("fenrun.portal.settings", "tests.portal.settings")
+
+
+def read_settings_anew() -> None:
+    """Make the portal's settings those of the environment, as a process that starts has them."""
+    for name in _SETTINGS:
+        sys.modules.pop(name, None)
+    settings._wrapped = empty
+    for kept in (connections, caches):
+        kept.__dict__.clear()
+        kept.__init__()
+    if "DJANGO_SETTINGS_MODULE" in os.environ:
+        configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+
+
+def _read_portal() -> None:
+    """Read all of the portal, with the settings of an empty workspace."""
+    with tempfile.TemporaryDirectory(prefix="fenrun-nobody-") as nobody:
+        said = {"FENRUN_WORKSPACE": nobody, "FENRUN_SECRET": "nobody's"}
+        said["DJANGO_SETTINGS_MODULE"] = _SETTINGS[0]
+        with mock.patch.dict(os.environ, said):
+            os.environ.pop("DATABASE_URL", None)
+            django.setup()
+            for found in pkgutil.walk_packages(fenrun.__path__, "fenrun."):
+                if found.name.startswith(_PORTAL):
+                    importlib.import_module(found.name)
+            for name in _BELOW_PORTAL:
+                importlib.import_module(name)
+    settings._wrapped = empty
+
 
 for found in pkgutil.walk_packages(fenrun.__path__, "fenrun."):
-    if not found.name.startswith(_LATER):
+    if not found.name.startswith((*_LATER, _PORTAL)):
         importlib.import_module(found.name)
-for name in _BELOW + _BELOW_PORTAL:
+for name in _BELOW:
     importlib.import_module(name)
+_read_portal()
 pa.array(["reads pandas, where that is installed, which takes half a second"])
 catalogue()
 catalogue("problems.yaml")

@@ -49,6 +49,9 @@ def _inside(
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", 1, "utf-8", closefd=False)  # noqa: SIM115
+    from tests.preloaded import read_settings_anew
+
+    read_settings_anew()
     try:
         work(*given)
     finally:

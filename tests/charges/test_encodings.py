@@ -11,6 +11,7 @@ from fenrun.base.problem import Refused
 from fenrun.charges.encodings import is_encoding
 from fenrun.charges.preview import preview_charges
 from fenrun.charges.read import stage_charges
+from fenrun.charges.source import Said
 from fenrun.settle.imports import Wanted, import_files
 from fenrun.store.facts import Imported, Replaced, Store
 
@@ -80,10 +81,10 @@ def test_what_only_looks_chinese_is_refused_and_read_as_is_said(
         (problem,) = refusal.value.problems
         assert problem.code in ("file-encoding", "encoding-unclear")
         assert "--encoding" in problem.words("fix")
-    enter = stage_charges(store, path, encoding=encoding)
+    enter = stage_charges(store, path, said_of_it=Said(encoding=encoding))
     done = enter(_KNOWN, Replaced())
     assert not done.facts.get("quarantined")
-    (account,) = preview_charges(path, encoding=encoding).accounts
+    (account,) = preview_charges(path, said=Said(encoding=encoding)).accounts
     assert account.issuer == issuer
 
 

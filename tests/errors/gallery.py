@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import csv
 import errno
 import gzip
 import importlib
@@ -33,6 +34,7 @@ import pyarrow.parquet as pq
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError
+from openpyxl import load_workbook
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
@@ -68,8 +70,9 @@ from fenrun.proof.vouched import given_fingerprints
 from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
-from fenrun.settle.imports import files_in, import_file
-from fenrun.settle.mending import mend_rows
+from fenrun.settle.imports import Wanted, files_in, import_file, import_files
+from fenrun.settle.mend_files import write_rows
+from fenrun.settle.mending import mend_rows, rows_to_mend
 from fenrun.settle.objects import fetch_new
 from fenrun.settle.previews import similar_accounts, write_first_book
 from fenrun.settle.runs import settle_workspace
@@ -1032,6 +1035,51 @@ def _more(store: Store) -> Path:
     return path
 
 
+_HEADINGS = {
+    "BillingAccountId": "账单账号",
+    "BilledCost": "应付金额",
+    "BillingCurrency": "币种",
+    "BillingPeriodStart": "账期",
+    "ChargePeriodStart": "消费时间",
+}
+
+
+def _headed(cost: str) -> bytes:
+    """Return charges below headings that are not those of FOCUS."""
+    headings = [*(_HEADINGS | {"BilledCost": cost}).values()]
+    return f"{','.join(headings)}\nA1,1.00,CNY,2024-09,2024-09-03\n".encode()
+
+
+def _agreed(store: Store, cost: str) -> list[Problem]:
+    path = store.path.parent / "bill.csv"
+    path.write_bytes(_headed(cost))
+    wanted = Wanted(columns=_HEADINGS, fills={"InvoiceIssuerName": "Beichen"})
+    return [p for one in import_files(store, [path], KNOWN, wanted=wanted) for p in one.problems]
+
+
+def _mends(store: Store, row: str = "3", issuer: str = "") -> list[Problem]:
+    """Import the rows of charges.csv that were kept aside, the first of them otherwise."""
+    item = store.imports("charges")[0]
+    text = write_rows(item, rows_to_mend(store, item, KNOWN), ".csv").decode()
+    path = store.path.parent / "rows.csv"
+    with path.open("w", newline="") as file:
+        records = list(csv.DictReader(io.StringIO(text)))
+        records[0] |= {"fenrun:row": row, "InvoiceIssuerName": issuer}
+        writer = csv.DictWriter(file, list(records[0]))
+        writer.writeheader()
+        writer.writerows(records)
+    return list(import_file(store, path, KNOWN).problems)
+
+
+def _mends_of_numbers(store: Store) -> list[Problem]:
+    item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
+    path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
+    book = load_workbook(path)
+    book.worksheets[0].cell(2, 2).value = 3
+    book.save(path)
+    return list(import_file(store, path, KNOWN).problems)
+
+
 def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
     """Import a file that holds a charge again, then do something."""
 
@@ -1406,6 +1454,24 @@ GALLERY: dict[str, Shows] = {
         "a header with BilledCost twice",
     ),
     "not-focus": file("people.csv", lambda: b"name,age\nx,1\n", "name,age"),
+    "columns-proposed": file("bill.csv", lambda: _headed("应付金额"), "账单账号,应付金额,…"),
+    "columns-unclear": file("bill.csv", lambda: _headed("金额"), "账单账号,金额,…"),
+    "columns-agreed": settled(
+        "fenrun import WORKSPACE bill.csv --column BilledCost=应付金额 …",
+        act=lambda store: _agreed(store, "应付金额"),
+    ),
+    "column-not-there": settled(
+        "the same of a file without that heading",
+        act=lambda store: _agreed(store, "实付金额"),
+    ),
+    "said-otherwise": settled(
+        "a file, and again with --set SubAccountId=S1",
+        act=lambda store: [
+            problem
+            for fills in ({}, {"SubAccountId": "S1"})
+            for problem in import_file(store, _more(store), KNOWN, fills=fills).problems
+        ],
+    ),
     "row-malformed": file(
         "charges.csv",
         lambda: _csv() + b"1,2\n" + _csv().splitlines()[1] + b"\n",
@@ -1462,14 +1528,22 @@ GALLERY: dict[str, Shows] = {
     "id-tidied": charges(BillingAccountId="A1\u200b"),
     "tag-value-null": charges(Tags='{"team": "NULL"}'),
     "amount-too-large": settled(
-        "a cost of 18 decimals and 12 digits, shares of 6",
+        "a cost of 20 digits, shares of 6, a rate and a portion of 8",
         PLAN.replace("5 %", "5.123456 %").replace(
             "on: amount,", "on: amount, portion: 33.333333 %,"
         ),
         BOOK.replace("party: K1}\n", "party: K1, share: 33.3333 %}\n").replace(
             "party: P1}\n", "party: P1, share: 33.3333 %}\n"
         ),
-        _csv(BilledCost="123456789012.012264277499950943"),
+        _csv(BilledCost="99999999999999999999.012264"),
+    ),
+    "costs-rounded": settled(
+        "a cost of 300 million with 18 decimals, shares of 6",
+        PLAN,
+        BOOK.replace("party: K1}\n", "party: K1, share: 66.6667 %}\n").replace(
+            "party: P1}\n", "party: P1, share: 33.3333 %}\n"
+        ),
+        _csv(BilledCost="300000000.123456789012345678"),
     ),
     "measures-rounded": settled(
         "a cost of 18 decimals, shares and rates of 6 and 8",
@@ -1893,6 +1967,21 @@ GALLERY: dict[str, Shows] = {
         "in the portal, mending row 2 of charges.csv, which is not kept aside",
         content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=lambda store: _mended(store, 2),
+    ),
+    "mends-no-rows": settled(
+        "rows to mend of which fenrun:row is empty",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=lambda store: _mends(store, row=""),
+    ),
+    "cell-not-text": settled(
+        "rows to mend in a workbook, in which a cell is a number",
+        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
+        act=_mends_of_numbers,
+    ),
+    "rows-not-mended": settled(
+        "rows to mend, of two of which one is corrected",
+        content=_csv() + 2 * (_csv(InvoiceIssuerName="").splitlines()[1] + b"\n"),
+        act=lambda store: _mends(store, issuer="Beichen"),
     ),
     "decided-meanwhile": settled(
         "in the portal, voiding charges.csv, of which somebody has mended a row meanwhile",

@@ -15,10 +15,11 @@ from fenrun.base.when import parse_period
 from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import grants, imports, notices, publishing, requests
+from tests.portal.clock import tell_time
 store = Store.open(settings.WORKSPACE)
 store.actor = "operations"
 clock = {"now": datetime(2024, 10, 2, 9, tzinfo=UTC)}
-events.now = grants.now = notices.now = lambda: clock["now"]
+tell_time(lambda: clock["now"])
 october = parse_period("2024-10")
 def credited():
     publishing.publish(store, october)
@@ -189,9 +190,10 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import grants, imports, publishing, requests
+from tests.portal.clock import tell_time
 store = Store.open(settings.WORKSPACE)
 store.actor = "operations"
-events.now = lambda: datetime(2024, 10, 4, 9, tzinfo=UTC)
+tell_time(lambda: datetime(2024, 10, 4, 9, tzinfo=UTC))
 engine = DuckDB()
 load_charges(engine, "charges", store.imports("charges"))
 from fenrun.book.as_of import sources_of
@@ -261,10 +263,11 @@ from fenrun.book.in_words import KnownBook
 from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import requests
+from tests.portal.clock import tell_time
 store = Store.open(settings.WORKSPACE)
 store.actor = "operations"
 clock = {"now": datetime(2024, 10, 4, 9, tzinfo=UTC)}
-events.now = lambda: clock["now"]
+tell_time(lambda: clock["now"])
 credited = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner")
 customer = credited.filter(via="customer").order_by("id").first().customer
 for party, since in (
@@ -300,6 +303,7 @@ from django.conf import settings
 from fenrun.store.facts import Store
 from fenrun.portal import events, models
 from fenrun.portal.commands import grants, notices, requests
+from tests.portal.clock import tell_time
 store = Store.open(settings.WORKSPACE)
 store.actor = "partner"
 rows = models.Crediting.objects.using("default")
@@ -308,7 +312,7 @@ order = rows.filter(customer=customer).exclude(order="").first().order
 issuer = "Beichen Cloud"
 start = date(2024, 10, 1)
 clock = {{"now": events.now()}}
-events.now = lambda: clock["now"]
+tell_time(lambda: clock["now"])
 asked = [
     requests.ask(store, "registration", who, {party!r}, start, "Ours.", what, issuer).pk
     for who, what in (

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.command import fenrun
+from tests.errors.gallery import PLAN
 from tests.portal.served import beside, environment
 
 _HEAD = (
@@ -171,3 +172,89 @@ said["log page"] = log.status_code, b"delivery decided" in log.content
     }
     assert said["log page"] == [200, True]
     assert said["tags"] == ['{"a":\n"2"}'], "what nobody changed in the form is as it came"
+
+
+_AGREED = """
+links:
+- {of: account, issuer: Acme, subject: A1, role: customer, party: K1}
+- {of: customer, subject: K1, role: partner, party: P1}
+parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
+"""
+_INVOICE = (
+    "InvoiceIssuerName,InvoiceId,InvoiceDetailId,InvoiceIssueStatus,BilledCost,BillingCurrency,"
+    "BillingPeriodStart\nAcme,I-1,1,Issued,12.00,USD,2024-09-01T00:00:00Z\n"
+)
+
+
+def test_open_money_stops_a_close_until_it_is_decided(tmp_path: Path) -> None:
+    """10.00 counts, 600 rows of 1.00 have no issuer; an invoice of 12.00 has 10.00 of charges."""
+    head = _HEAD.replace("ResourceId,Tags", "ResourceId,InvoiceId")
+    bare = "".join(f"1,A1,USD,{_START},,r{n},\n" for n in range(600))
+    workspace, folder = tmp_path / "ws", tmp_path / "in"
+    folder.mkdir()
+    (folder / "plan.yaml").write_text(PLAN.replace("CNY", "USD"))
+    (folder / "book.yaml").write_text(_AGREED)
+    (folder / "june.csv").write_text(head + f"10,A1,USD,{_START},Acme,r,I-1\n" + bare)
+    (folder / "invoices.csv").write_text(_INVOICE)
+    assert "invoice-differs" in fenrun("import", workspace, folder).err
+    said = _walk(
+        workspace,
+        """
+from io import BytesIO
+from openpyxl import load_workbook
+from fenrun.settle.imports import import_file
+from datetime import datetime
+period = "/api/periods/2024-09"
+def asked():
+    api("ops-1", f"{period}/settle")
+    api("ops-1", f"{period}/close", reason="The month is over.", first=True)
+    done = api("ops-2", f"/api/approvals/{get('ops-1', '/api/approvals').json()[0]['id']}").json()
+    found = sorted(p["code"] for p in done.get("problems", ()) if p["code"] != "close-problems")
+    return found or "closed"
+def decided(file, decision):
+    one = next(d["id"] for d in get("ops-1", "/api/deliveries").json() if d["file"] == file)
+    asked = api("ops-1", f"/api/deliveries/{one}/decisions", decision=decision, reason="So.")
+    return api("ops-2", f"/api/decisions/{asked.json()['id']}").status_code
+said["both"] = asked()
+page = get("auditor", "/deliveries/").content.decode()
+said["shown"] = [text not in page for text in ("kept-aside", "600.00 USD", "invoice-differs")]
+
+# More rows than a page, or an answer of the API, has: none is out of reach.
+one = f"/deliveries/{ids['june.csv']}"
+first = get("ops-1", f"/api{one}").json()["rows_aside"]
+rest = get("ops-1", f"/api{one}?after={first[-1]['row']}").json()["rows_aside"]
+said["rows"] = len(first), len(rest), rest[-1]["row"]
+last = get("ops-1", f"{one}/?page=120").content.decode()
+said["last page"] = 'value="r599"' in last
+for who_ in ("partner", "auditor"):
+    said[f"file of {who_}"] = get(who_, f"{one}/rows.xlsx").status_code
+answer = get("ops-1", f"{one}/rows.xlsx")
+said["name"] = answer.headers["Content-Disposition"]
+book = load_workbook(BytesIO(answer.content))
+sheet = book.worksheets[0]
+at = {cell.value: cell.column for cell in sheet[1]}
+for line in range(2, 502):
+    sheet.cell(line, at["InvoiceIssuerName"]).value = "Acme"
+path = Path(settings.WORKSPACE).parent / "rows.xlsx"
+book.save(path)
+import time
+from fenrun.portal.commands import imports
+with path.open("rb") as file:
+    answer = who["ops-1"].post("/import/start/", {"files": file, "reason": "As the invoice says."})
+while imports.has_running_jobs():
+    time.sleep(0.05)
+said["mended"] = [i.facts["rows"] for i in store.imports("charges") if "mends" in i.facts]
+said["after the file"] = asked()
+said["left out"] = decided("june.csv", "leave-out")
+said["one"] = asked()
+said["invoices left out"] = decided("invoices.csv", "leave-out")
+said["none"] = asked()
+""",
+    )
+    assert said["both"] == ["invoice-differs", "kept-aside"] and not any(said["shown"])
+    assert said["rows"] == [500, 100, 602] and said["last page"]
+    assert (said["file of partner"], said["file of auditor"]) == (403, 200)
+    assert "june.csv-" in said["name"] and said["name"].endswith('.xlsx"')
+    assert said["mended"] == [500] and said["after the file"] == ["invoice-differs", "kept-aside"]
+    assert said["left out"] == 200 and said["one"] == ["invoice-differs"]
+    assert said["invoices left out"] == 200 and said["none"] == "closed"

@@ -23,9 +23,10 @@ from fenrun.portal import events, models, serve
 from fenrun.portal.commands import grants, notices, requests
 from fenrun.portal.commands.book import book_of
 from fenrun.store.facts import Store
+from tests.portal.clock import tell_time
 serve._migrate(settings.WORKSPACE)
 clock = {"now": datetime(2024, 12, 2, 9, tzinfo=UTC)}
-events.now = grants.now = notices.now = lambda: clock["now"]
+tell_time(lambda: clock["now"])
 requests.silence = lambda store: 14
 accounts = [
     ("operations", "operations", ""), ("second", "operations", ""), ("holder", "partner", "P1"),

@@ -21,9 +21,10 @@ from fenrun.portal import events, models, serve
 from fenrun.portal.commands import grants
 from fenrun.settle.terms_in_force import known_terms
 from fenrun.store.facts import Store
+from tests.portal.clock import tell_time
 serve._migrate(settings.WORKSPACE)
 clock = {"now": datetime(2024, 9, 26, 3, tzinfo=UTC)}
-events.now = grants.now = lambda: clock["now"]
+tell_time(lambda: clock["now"])
 accounts = [
     ("operations", "operations", ""), ("qian", "operations", ""),
     ("lin", "rep", "R1"), ("zhao", "rep", "R2"), ("wu", "rep", "R3"), ("seller", "rep", "R9"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fenrun.base.problem import Refused
+from fenrun.charges.delivered import months_of
 from fenrun.settle.deliveries import Decision, decide, undecided
 from fenrun.settle.imports import Wanted, import_files
 from fenrun.settle.sources import read_sources, source_of
@@ -153,6 +154,15 @@ def test_a_later_version_may_be_what_an_earlier_one_was(versioned: Workspace) ->
         versioned.take({f"acme/{version}/0.csv": content})
         assert not versioned.done[0].new
     assert versioned.in_force == ["0.csv 412.00"] and versioned.open == []
+
+
+def test_a_month_that_begins_in_shanghai_is_that_month(acme: Workspace) -> None:
+    """A delivery says 2024-09-01 in UTC, the next the same moment of another zone."""
+    acme.take({"acme/x.csv": _month(range(2, 4))})
+    local = _month(range(2, 5)).replace("2024-09-01T00:00:00Z", "2024-08-31T16:00:00Z")
+    acme.take({"acme/x.csv": local})
+    assert acme.open == ["delivery-stays"], "both bill September: nobody counts them twice unsaid"
+    assert {months_of(item.facts) for item in acme.store.imports("charges")} == {"2024-09"}
 
 
 def test_what_appends_replaces_nothing_and_is_filled(tmp_path: Path) -> None:

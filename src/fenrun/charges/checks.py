@@ -343,7 +343,7 @@ def _of_header(staged: Staged) -> Iterator[Problem]:
     for spelt, column in source.names.items():
         if column not in known and not column.startswith("x_"):
             yield problem("column-unknown", column)
-        elif spelt != column:
+        elif spelt != column and column not in source.agreed:
             yield problem("column-spelling", column, value=spelt)
         if column in source.floats & {*COSTS}:
             yield problem("cost-is-float", column)

@@ -25,8 +25,9 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.table import read_parquet
 from fenrun.charges.form import packing_of, table_text
+from fenrun.charges.rows import month_billed
 from fenrun.charges.source import names_of, read_header
-from fenrun.charges.staged import FIRST_ROW
+from fenrun.charges.staged import FIRST_ROW, NULL_WORDS
 from fenrun.charges.written_moments import read_moments
 from fenrun.store.facts import Enter, Import, Imported, Replaced, Store, manifest
 
@@ -119,7 +120,7 @@ def _text(cell: Any) -> str:
     if isinstance(cell, datetime):
         return cell.isoformat()
     text = "" if cell is None else str(cell).strip()
-    return "" if text == "NULL" else text
+    return "" if text in NULL_WORDS else text
 
 
 def _refuse_empty(kind: _Kind, file: str, rows: Sequence[Row]) -> None:
@@ -144,7 +145,7 @@ def _months(file: str, rows: Sequence[Row]) -> list[str]:
         values = {"column": _MONTH, "value": rows[odd][_MONTH]}
         place = Place(file, odd + FIRST_ROW, _MONTH)
         raise Refused([Problem("dataset-value", place, values)])
-    return [f"{by_text[row[_MONTH]]:%Y-%m}" for row in rows]
+    return [month_billed(day.date()) for row in rows if (day := by_text[row[_MONTH]])]
 
 
 def _amount(file: str, number: int, row: Row) -> Decimal:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,6 +19,7 @@ from fenrun.base.ids import short
 from fenrun.base.money import show
 from fenrun.base.problem import Place, Problem, refused
 from fenrun.charges.overlaps import comes_again
+from fenrun.charges.rows import month_billed
 from fenrun.store.facts import Import
 
 _ENOUGH = 2
@@ -90,14 +92,20 @@ def share_months(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two imports can bill the same month; one that bills none fits with all."""
     if not (one["first_billed"] and other["first_billed"]):
         return True
-    return bool(
-        one["first_billed"] <= other["last_billed"] and other["first_billed"] <= one["last_billed"]
-    )
+    (first, last), (others_first, others_last) = months_billed(one), months_billed(other)
+    return first <= others_last and others_first <= last
+
+
+def months_billed(facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the first and the last month that an import bills; it bills some."""
+    days = (date.fromisoformat(facts[key]) for key in ("first_billed", "last_billed"))
+    first, last = map(month_billed, days)
+    return first, last
 
 
 def _refuse_other_months(file: str, item: Import, facts: Mapping[str, Any]) -> None:
-    first, last = item.facts["first_billed"][:7], item.facts["last_billed"][:7]
-    if first < facts["first_billed"][:7] or facts["last_billed"][:7] < last:
+    (first, last), (ours_first, ours_last) = months_billed(item.facts), months_billed(facts)
+    if first < ours_first or ours_last < last:
         values = {"name": item.source, "id": short(item.id)}
         months = {"theirs": months_of(item.facts), "ours": months_of(facts)}
         raise refused("delivery-other-month", Place(file), **values, **months)
@@ -105,7 +113,7 @@ def _refuse_other_months(file: str, item: Import, facts: Mapping[str, Any]) -> N
 
 def months_of(facts: Mapping[str, Any]) -> str:
     """Return the months that an import bills, as text."""
-    first, last = (str(facts[key])[:7] for key in ("first_billed", "last_billed"))
+    first, last = months_billed(facts) if facts.get("first_billed") else ("", "")
     return first if first == last else f"{first}/{last}"
 
 

@@ -16,11 +16,35 @@ from fenrun.charges.rows import focus_columns
 from fenrun.charges.staged import Staged
 
 
+def completed(staged: Staged) -> Staged:
+    """Return a file with the columns that it does not have by name, and somebody has said.
+
+    Such a column is what stands below the heading of another, or one text in all rows.
+    """
+    source = staged.source
+    more = [*source.copies, *source.given]
+    if not more:
+        return staged
+    texts, moments, numbers = {**staged.texts}, {**staged.moments}, {**staged.numbers}
+    for name, other in source.copies.items():
+        if other in texts:
+            texts[name] = texts[other]
+        elif other in moments:
+            moments[name] = moments[other]
+        else:
+            numbers[name] = numbers[other]
+    for name, value in source.given.items():
+        all_rows = np.zeros(staged.rows, np.int32)
+        texts[name] = Coded(all_rows, pa.array([value], pa.string()))
+    source = replace(source, names=source.names | {name: name for name in more})
+    return replace(staged, source=source, texts=texts, moments=moments, numbers=numbers)
+
+
 def fill(staged: Staged, fills: Mapping[str, str]) -> tuple[Staged, dict[str, Any]]:
     """Return a file whose empty cells of some columns of text hold what was said for each.
 
     The second value says of each column its text and how many rows had none. Raises Refused where
-    a file has no such column, or it is not one of text.
+    it is neither a column of the file nor of FOCUS, or not one of text.
     """
     texts, filled = dict(staged.texts), dict[str, Any]()
     for name, value in fills.items():
@@ -31,6 +55,7 @@ def fill(staged: Staged, fills: Mapping[str, str]) -> tuple[Staged, dict[str, An
         column, rows = texts[name], staged.rows - staged.filled(name)
         if rows:
             texts[name] = _filled(column, value)
+        rows = staged.rows if name in staged.source.given else rows
         filled[name] = {"value": value, "rows": rows}
     return replace(staged, texts=texts), filled
 

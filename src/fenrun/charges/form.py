@@ -13,7 +13,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, NamedTuple, cast
@@ -24,6 +24,7 @@ from fenrun.base.bounds import MOST_TEXT, most_unpacked, read_text, refuse_unpac
 from fenrun.base.problem import Place, Refused, refused
 from fenrun.base.words import Message
 from fenrun.charges.encodings import encoding_of
+from fenrun.charges.rows import ESSENTIAL
 
 HEAD = 4 << 20
 """Bytes in which the header of a text must end."""
@@ -55,6 +56,8 @@ _PACKINGS = ("gzip", "zstd", "zip")
 DELIMITERS = ",;\t|"
 _SHOWN_AS = {"\t": "\\t"}
 _SHOWN = 40
+_TITLES = 20
+"""Lines among which a header is looked for, to say that it is not the first."""
 
 
 class Form(NamedTuple):
@@ -73,6 +76,8 @@ class Form(NamedTuple):
     """The column names of a text, as its first line has them."""
     is_wider: bool = False
     """Whether the first row has more cells than the header."""
+    header_at: int = 0
+    """A later line of a text that looks like a header of charges; 0 where none does."""
     guessed: str = ""
     """Words in an encoding that is likely, but not sure."""
 
@@ -212,6 +217,8 @@ def _text_form(text: str) -> Form:
     header = lines[0].rstrip("\r")
     delimiter = said[1] if said else max(DELIMITERS, key=lambda d: len(_cells(header, d)))
     columns = _cells(header, delimiter)
+    names = [name.lower() for name in ESSENTIAL]
+    below = (n for n, line in enumerate(lines[1:_TITLES], 2) if _named(line, names) == len(names))
     first = _cells(lines[1].rstrip("\r"), delimiter) if len(lines) > 1 else []
     return Form(
         "csv",
@@ -219,8 +226,15 @@ def _text_form(text: str) -> Form:
         line_end=line_end,
         skipped=1 if said else 0,
         columns=tuple(columns),
+        header_at=0 if _named(header, names) else next(below, 0),
         is_wider=len(first) > len(columns) and not any(first[len(columns) :]),
     )
+
+
+def _named(line: str, names: Sequence[str]) -> int:
+    """Return how many names stand in a line."""
+    lowered = line.lower()
+    return sum(name in lowered for name in names)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -317,9 +331,24 @@ def _objects(path: Path, form: Form) -> Iterator[dict[str, str]]:
             yield {name: _cell(item) for name, item in value.items()}
 
 
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return an object of JSON. Raises ValueError where a key is there twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"{next(n for n in names if names.count(n) > 1)!r} x 2")
+    return found
+
+
 def _parsed(path: Path, row: int, text: str) -> object:
     try:
-        return json.loads(text, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_float=_Number,
+            parse_int=_Number,
+            parse_constant=_Number,
+        )
     except (ValueError, RecursionError) as error:
         raise refused("row-malformed", Place(path.name, row), detail=str(error)) from error
 

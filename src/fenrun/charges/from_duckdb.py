@@ -26,7 +26,7 @@ from fenrun.charges.coded import coded
 from fenrun.charges.decimals import Decimals
 from fenrun.charges.rows import COSTS, is_decimal, is_moment
 from fenrun.charges.source import Source
-from fenrun.charges.staged import Moments, Rounded, Staged, Words
+from fenrun.charges.staged import NULL_WORDS, Moments, Rounded, Staged, Words
 from fenrun.charges.written_moments import moments_of
 from fenrun.charges.written_numbers import GROUPS, Written, decimal_mark, read_as, shape_of
 from fenrun.engine.dialect import WIDEST, decimal_type, literal, quoted, scan
@@ -36,6 +36,7 @@ _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
 _ODD_MARK = rf"[,{GROUPS}]\d"
 """What no plain number has."""
 _LARGEST = f"DECIMAL({WIDEST},{WIDEST - COST_DIGITS})"
+_CURRENCY = "BillingCurrency"
 _MANY_DIGITS = 1000
 """The digits with which what is rounded off is summed: exact, whatever came."""
 _LONGEST_LINE = 16 << 20
@@ -98,7 +99,9 @@ class _InDuckDB:
         text = quoted(spelt) if kind == "VARCHAR" else f"CAST({quoted(spelt)} AS VARCHAR)"
         if kind.startswith("DECIMAL"):
             text = f"regexp_replace({text}, '(\\.\\d*[1-9])0+$|\\.0+$', '\\1')"
-        return f"nullif(nullif({text}, ''), 'NULL')"
+        for word in ("", *NULL_WORDS):
+            text = f"nullif({text}, {literal(word)})"
+        return text
 
     def _digits(self, spelt: str) -> str:
         """Return SQL for a number as plain text; NULL where it is empty or the word NULL."""
@@ -262,10 +265,13 @@ class _InDuckDB:
     def _rounded(self, name: str) -> list[Rounded]:
         """Return how much a column of costs was rounded, by currency."""
         spelt = next(spelt for spelt, known in self.source.names.items() if known == name)
-        currency = next(s for s, known in self.source.names.items() if known == "BillingCurrency")
+        spelt_as = {known: s for s, known in self.source.names.items()}
+        currency = literal(self.source.given.get(_CURRENCY, ""))
+        if _CURRENCY in spelt_as:
+            currency = self._text(spelt_as[_CURRENCY])
         text = f"CAST({self._digits(spelt)} AS VARCHAR)"
         found = self.engine.connection.execute(
-            f"SELECT coalesce({self._text(currency)}, '?'), file_row_number, {text},"
+            f"SELECT coalesce({currency}, '?'), file_row_number, {text},"
             f" {self._typed(spelt, name)} FROM raw"
             f" WHERE {self._needed(spelt)} > {self.scales[name]} ORDER BY 1, 2"
         )
@@ -282,7 +288,8 @@ class _InDuckDB:
         """Count the cells of a CSV file that hold the bare word NULL."""
         if self.source.format != "csv":
             return Words()
-        conditions = [f"{quoted(column)} = 'NULL'" for column in self.source.header]
+        words = ", ".join(map(literal, NULL_WORDS))
+        conditions = [f"{quoted(column)} IN ({words})" for column in self.source.header]
         somewhere = " OR ".join(conditions)
         measures = [
             f"count(*) FILTER ({somewhere})",

@@ -1,31 +1,35 @@
-"""Rows that are kept aside, as they were read, so that a person can mend them one by one.
+"""Rows that are kept aside, as they were read, so that a person can mend them.
 
-`quarantine.parquet` has them as they came; here dates and numbers are said in one way, so that a
-row that is read again alone is read as it was in its file.
+`quarantine.parquet` has them as they came; in `mendable.parquet` dates and numbers are said in one
+way, so that a row that is read again alone is read as it was in its file.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from fenrun.base.ids import short
 from fenrun.base.problem import Place, refused
-from fenrun.charges.coded import Truths
+from fenrun.base.table import read_parquet
+from fenrun.charges.coded import Numbers, Truths
 from fenrun.charges.rows import COSTS, ESSENTIAL
-from fenrun.charges.staged import FIRST_ROW, Staged
+from fenrun.charges.staged import FIRST_ROW, Moments, Staged
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Import, Store
 
-NAME = "mendable.json"
-MOST = 500
-"""Rows of a file that can be mended by hand; more are mended in the file, or by its provider."""
+NAME = "mendable.parquet"
+_ROW, _FAULTS = " row", " faults"
+"""Names of columns that no source has: theirs begin without a space."""
+_ABSENT = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -58,22 +62,98 @@ class Mended:
     """Raises Refused where they may no longer be mended; asked while nobody else can write."""
 
 
+class MendableRows(Sequence[MendableRow]):
+    """Rows of an import that were kept aside, in their order; each is read when it is asked for."""
+
+    def __init__(self, table: pa.Table):
+        self._table = table
+
+    @property
+    def numbers(self) -> Numbers:
+        """Their numbers in the file."""
+        found: Numbers = self._table[_ROW].to_numpy()
+        return found
+
+    def without(self, numbers: Collection[int]) -> MendableRows:
+        """Return the rows but for those of some numbers."""
+        kept = ~np.isin(self.numbers, list(numbers))
+        return MendableRows(self._table.filter(pa.array(kept))) if numbers else self
+
+    def of(self, numbers: Collection[int]) -> MendableRows:
+        """Return the rows of some numbers that there are."""
+        return MendableRows(self._table.filter(pa.array(np.isin(self.numbers, list(numbers)))))
+
+    def __len__(self) -> int:
+        return int(self._table.num_rows)
+
+    @overload
+    def __getitem__(self, place: int) -> MendableRow: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[MendableRow]: ...
+    def __getitem__(self, place: int | slice) -> MendableRow | list[MendableRow]:
+        if isinstance(place, slice):
+            start, end, _ = place.indices(len(self))
+            return [_row(one) for one in self._table.slice(start, max(0, end - start)).to_pylist()]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        return _row(self._table.slice(place % len(self), 1).to_pylist()[0])
+
+    def __iter__(self) -> Iterator[MendableRow]:
+        for batch in self._table.to_batches(max_chunksize=1024):
+            yield from map(_row, batch.to_pylist())
+
+
+def _row(said: dict[str, Any]) -> MendableRow:
+    number, faults = said.pop(_ROW), said.pop(_FAULTS)
+    return MendableRow(number, said, json.loads(faults))
+
+
 def write_mendable(staged: Staged, into: Path) -> None:
-    """Write the first MOST of the rows that are in quarantine, if there are any."""
+    """Write the rows that are in quarantine, if there are any."""
     if staged.quarantined is None:
         return
-    faults = list(_faults(staged))
-    rows = np.flatnonzero(staged.quarantined)[:MOST].tolist()
-    found = [
-        MendableRow(
-            row + FIRST_ROW,
-            {name: _said(staged, name, row) for name in staged.source.names.values()},
-            list(dict.fromkeys(name for name, where in faults if where[row])),
-        )
-        for row in rows
+    places = np.flatnonzero(staged.quarantined)
+    columns: dict[str, pa.Array] = {
+        _ROW: pa.array(places + FIRST_ROW),
+        _FAULTS: _why(staged, places),
+    }
+    for name in staged.source.names.values():
+        firsts, codes = _firsts(staged, name, places)
+        said = pa.array([_said(staged, name, int(row)) for row in places[firsts]], pa.string())
+        columns[name] = pa.DictionaryArray.from_arrays(codes, said)
+    pq.write_table(pa.table(columns), into / NAME, compression="zstd")
+
+
+def _firsts(staged: Staged, name: str, places: Numbers) -> tuple[Numbers, Any]:
+    """Return the first place of each thing that rows say in a column, and which each says."""
+    if name in staged.texts:
+        keys = staged.texts[name].codes[places].astype(np.int64)
+    elif name in staged.moments and (text := staged.moments[name].text):
+        keys = text.codes[places].astype(np.int64)
+    else:
+        column = staged.moments.get(name) or staged.numbers[name]
+        values = column.micros if isinstance(column, Moments) else column.narrow
+        if values is None:
+            return np.arange(len(places)), pa.array(np.arange(len(places), dtype=np.int32))
+        missing = column.missing
+        keys = values[places]
+        keys = keys if missing is None else np.where(missing[places], _ABSENT, keys)
+    _, firsts, codes = np.unique(keys, return_index=True, return_inverse=True)
+    return firsts, pa.array(codes.astype(np.int32))
+
+
+def _why(staged: Staged, places: Numbers) -> pa.Array:
+    """Return the columns for which each row is in quarantine, as JSON."""
+    by_column: dict[str, Truths] = {}
+    for name, where in _faults(staged):
+        found = where[places]
+        by_column[name] = by_column[name] | found if name in by_column else found
+    names, rows = list(by_column), np.array([*by_column.values()]).T
+    kinds, codes = np.unique(rows, axis=0, return_inverse=True)
+    said = [
+        json.dumps([n for n, at in zip(names, kind) if at], ensure_ascii=False) for kind in kinds
     ]
-    said = [asdict(one) for one in found]
-    (into / NAME).write_text(json.dumps(said, ensure_ascii=False), "utf-8")
+    return pa.DictionaryArray.from_arrays(pa.array(codes.reshape(-1).astype(np.int32)), said)
 
 
 def _faults(staged: Staged) -> Iterator[tuple[str, Truths]]:
@@ -97,12 +177,12 @@ def _said(staged: Staged, name: str, row: int) -> str:
     return f"{text.replace(' ', 'T')}Z" if text else ""
 
 
-def read_mendable(item: Import) -> list[MendableRow]:
+def read_mendable(item: Import) -> MendableRows:
     """Return the rows of an import that were kept aside; none of one from before they were kept."""
     path = item.folder / NAME
     if not path.is_file():
-        return []
-    return [MendableRow(**one) for one in json.loads(path.read_text("utf-8"))]
+        return MendableRows(pa.table({_ROW: pa.array([], pa.int64())}))
+    return MendableRows(read_parquet(path))
 
 
 def with_mended(store: Store, ids: Sequence[str]) -> list[str]:

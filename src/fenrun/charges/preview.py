@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,14 @@ import pyarrow.compute as pc
 from fenrun.base.problem import Problem, Refused, in_order
 from fenrun.charges import checks
 from fenrun.charges.coded import Coded
+from fenrun.charges.filled import fill
 from fenrun.charges.read import open_whole, read_staged
 from fenrun.charges.rows import focus_columns, version_of
-from fenrun.charges.source import read_header
+from fenrun.charges.source import NOTHING_SAID, Said, names_of, read_header
 from fenrun.charges.staged import Staged
 
+_A_DAY = pa.scalar(timedelta(days=1), pa.duration("us"))
+"""What is billed from the last day of a month on is of the next one, as settlements have it."""
 _PACKED = {"gzip": ".gz", "zstd": ".zst", "zip": ".zip"}
 _NAMES = ("InvoiceIssuerName", "BillingAccountId", "BillingAccountName", "BillingCurrency")
 
@@ -83,23 +86,24 @@ def preview_charges(
     path: Path,
     progress: Callable[[int], Any] = lambda n: None,
     known: datetime | None = None,
-    encoding: str = "",
+    said: Said = NOTHING_SAID,
 ) -> Preview:
     """Read a file of charges and write nothing; one that is refused has only columns and problems.
 
-    `progress` is told of the bytes read; `known` is from when it would be known, `encoding` what
-    it is in, where that is said. Raises Refused
-    where not even a header can be read.
+    `progress` is told of the bytes read; `known` is from when it would be known, `said` what is
+    said of it beyond its bytes. Raises Refused where not even a header can be read.
     """
-    header = read_header(path, encoding=encoding)
+    header = read_header(path, encoding=said.encoding)
     form = f"{header.form.format}{_PACKED.get(header.form.packing, '')}"
-    spelt = {name.lower(): name for name in focus_columns()}
-    columns = tuple(spelt.get(name.strip().lower(), name.strip()) for name in header.columns)
+    columns = tuple(names_of(header.columns).values())
     found = (path.name, form, version_of(set(columns)), columns)
     try:
         with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
-            source, content = open_whole(path, Path(scratch), progress, encoding)
-            staged = replace(read_staged(source, content, Path(scratch)), known=known)
+            source, content = open_whole(path, Path(scratch), progress, said)
+            read = replace(read_staged(source, content, Path(scratch)), known=known)
+            staged, _ = fill(read, said.fills)
+            columns = tuple(staged.source.names.values())
+            found = (path.name, form, version_of(set(columns)), columns)
             problems = tuple(in_order(checks.find(staged)))
             return Preview(*found, staged.rows, tuple(_accounts(staged)), staged.facts(), problems)
     except Refused as refusal:
@@ -114,7 +118,9 @@ def _accounts(staged: Staged) -> Sequence[Account]:
     table = pa.table(
         {
             **{n: pa.nulls(rows, pa.string()) if c is None else c for n, c in columns.items()},
-            "month": pc.strftime(_plain(charges.columns["BillingPeriodStart"]), "%Y-%m"),
+            "month": pc.strftime(
+                pc.add(_plain(charges.columns["BillingPeriodStart"]), _A_DAY), "%Y-%m"
+            ),
             "sub": _plain(charges.columns.get("SubAccountId")) or pa.nulls(rows, pa.string()),
             "billed": charges.columns["BilledCost"],
             "row": np.asarray(charges.row_no),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -30,13 +31,21 @@ from fenrun.charges.delivered import (
     version_of,
 )
 from fenrun.charges.facts import billing_facts, stored_facts
-from fenrun.charges.filled import fill
+from fenrun.charges.filled import completed, fill
 from fenrun.charges.from_arrow import NotPlain, read_plain
 from fenrun.charges.from_duckdb import read_any, write_quarantine
 from fenrun.charges.ids import with_tidy_ids
 from fenrun.charges.mendable import Mended, refuse_mended_meanwhile, with_mended, write_mendable
 from fenrun.charges.overlaps import write_digests
-from fenrun.charges.source import Content, Source, open_arrow, open_source, read_content
+from fenrun.charges.source import (
+    NOTHING_SAID,
+    Content,
+    Said,
+    Source,
+    open_arrow,
+    open_source,
+    read_content,
+)
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
 from fenrun.charges.totals import without_totals
@@ -59,18 +68,15 @@ def stage_charges(
     store: Store,
     path: Path,
     progress: Callable[[int], Any] = lambda n: None,
-    fills: Mapping[str, str] | None = None,
+    said_of_it: Said = NOTHING_SAID,
     known: datetime | None = None,
     delivery: Delivery | None = None,
     is_meant: bool = False,
     mended: Mended | None = None,
-    encoding: str = "",
-    called: str = "",
 ) -> Enter:
     """Read, check and write one FOCUS file to a scratch folder: all that nobody must wait for.
 
-    `fills` gives, by column of text, what stands where the file says nothing, `encoding` in which
-    it is, `known` from when it is known; `called` is how commands name it, where it has a folder.
+    `said_of_it` is what somebody says of it beyond its bytes, `known` from when it is known.
     As a `delivery` it takes the place of earlier ones of its source. What was replaced since comes
     back as an import of its own if that `is_meant`, or if it is a later version. Its rows may be
     those of an import that were kept aside, `mended`. What is returned enters it into the store.
@@ -78,16 +84,16 @@ def stage_charges(
     """
     scratch = tempfile.TemporaryDirectory(prefix="fenrun-")
     try:
-        source, seen = open_whole(path, Path(scratch.name), progress, encoding)
-        source = replace(source, called=called or path.name)
-        unfilled = digest("charges", seen.digest)
-        content = _content_of(seen.digest, fills, encoding, mended)
+        source, seen = open_whole(path, Path(scratch.name), progress, said_of_it)
+        bare = NOTHING_SAID.digest_of(seen.digest)
+        content = digest("charges", seen.digest, mended.facts) if mended else ""
+        content = content or said_of_it.digest_of(seen.digest)
         ready = _Ready({}, [])
         files = Path(scratch.name, "files")
         files.mkdir()
         comes_back = _comes_back(store, content, delivery, is_meant or bool(mended))
         if comes_back or not store.has("charges", content):
-            ready = _written(source, seen, files, fills or {}, known)
+            ready = _written(source, seen, files, said_of_it, known)
         if mended and ready.facts.get("quarantined"):
             raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
     except BaseException:
@@ -103,15 +109,17 @@ def stage_charges(
             names = _others(store, content, replaces) if same else replaces.names
             named = (import_named(there, place, name, ready.facts) for name in names)
             replaced = [item.id for item in named]
-            if content != unfilled and not mended and store.has("charges", unfilled):
-                replaced.append(unfilled)  # the same bytes, before more was said of them
+            otherwise = [] if mended else _said_otherwise(store, bare, content)
+            replaced += [item.id for item in otherwise]
             there = store.imports("charges", known) if delivery and delivery.version else there
             facts, more = _as_delivered(delivery, path.name, files, ready.facts, there, replaced)
             if "replaces" in facts:
                 facts["replaces"] = with_mended(store, facts["replaces"])
             facts |= {"again": content} if same else {}
             facts |= {"mends": mended.facts} if mended else {}
+            facts |= {"bytes": bare} if content != bare and not mended else {}
             new = digest("charges", content, _forms_of(store, content)) if same else content
+            more += [Problem("said-otherwise", place, {"id": short(i.id)}) for i in otherwise]
             problems = in_order([*ready.problems, *more])
             said = manifest(path.name, known, facts, problems)
 
@@ -127,14 +135,14 @@ def stage_charges(
     return enter
 
 
-def _content_of(
-    bytes_: str, fills: Mapping[str, str] | None, encoding: str, mended: Mended | None
-) -> str:
-    """Return the id of what a file of some bytes says, with all that is said of it."""
-    if mended:
-        return digest("charges", bytes_, mended.facts)
-    said = digest("charges", bytes_, *([sorted(fills.items())] if fills else []))
-    return digest("charges", said, encoding) if encoding else said
+def _said_otherwise(store: Store, bare: str, content: str) -> list[Import]:
+    """Return the imports in force of the same bytes, of which something else was said."""
+    return [
+        item
+        for item in store.imports("charges")
+        if bare in (item.id, item.facts.get("bytes"), item.facts.get("again"))
+        and not _is(item, content)
+    ]
 
 
 def _as_before(store: Store, file: str, content: str, same: Import) -> Imported:
@@ -200,19 +208,19 @@ def _as_delivered(
 
 
 def open_whole(
-    path: Path, scratch: Path, progress: Callable[[int], Any], encoding: str = ""
+    path: Path, scratch: Path, progress: Callable[[int], Any], said: Said = NOTHING_SAID
 ) -> tuple[Source, Content]:
     """Open a file and read its content once. Raises Refused.
 
     Where its beginning is UTF-8 and a later line is not, the encoding is told by all such lines.
     """
-    source = open_source(path, scratch, encoding=encoding)
+    source = open_source(path, scratch, said=said)
     try:
         return source, read_content(source, progress)
     except Refused as refusal:
-        if encoding or source.path != path or refusal.problems[0].code != "file-encoding":
+        if said.encoding or source.path != path or refusal.problems[0].code != "file-encoding":
             raise
-    source = open_source(path, scratch, is_thorough=True)
+    source = open_source(path, scratch, is_thorough=True, said=said)
     return source, read_content(source, progress)
 
 
@@ -220,22 +228,25 @@ def _written(
     source: Source,
     content: Content,
     into: Path,
-    fills: Mapping[str, str],
+    said: Said,
     known: datetime | None,
 ) -> _Ready:
     """Write the files of an import into a folder."""
-    with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch:
+    # The archive is packed meanwhile: its bytes are not those that are taken apart.
+    with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch, ThreadPoolExecutor(1) as beside:
+        archived = beside.submit(_archive, source, into)
         read = replace(read_staged(source, content, Path(scratch)), known=known)
-        staged, filled = fill(read, fills)
+        staged, filled = fill(read, said.fills)
         problems = checks.find(staged)
         charges = staged.charges()
         write_charges(into, charges, source.path.name)
         write_digests(into, charges)
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
         write_mendable(staged, into)
-    _archive(source, into)
+        archived.result()
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     facts |= {"set": filled} if filled else {}
+    facts |= {"columns": dict(said.columns)} if said.columns else {}
     return _Ready(facts, in_order(problems))
 
 
@@ -245,7 +256,7 @@ def read_staged(source: Source, content: Content, scratch: Path) -> Staged:
         staged = read_plain(source, content)
     except NotPlain:
         staged = read_any(source, scratch)
-    return without_totals(with_tidy_ids(staged))
+    return without_totals(with_tidy_ids(completed(staged)))
 
 
 def _archive(source: Source, into: Path) -> None:

@@ -142,6 +142,14 @@ def limits_of(name: str, known: datetime | None = None) -> tuple[datetime, datet
     return first, end
 
 
+def month_billed(day: date) -> str:
+    """Return the month, 2024-09, that is billed from a day on: from its last, of the next.
+
+    A month that begins in Shanghai begins on the last day of another in UTC.
+    """
+    return f"{day + timedelta(days=1):%Y-%m}"
+
+
 def empty_schema() -> pa.Schema:
     """Return the columns of a store without charges."""
     key = [pa.field("import_id", pa.string()), pa.field("row_no", pa.int64())]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import codecs
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.bounds import refuse_swollen
-from fenrun.base.ids import file_digest
+from fenrun.base.ids import digest, file_digest
 from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.base.words import Message
+from fenrun.base.words import Message, visible
 from fenrun.charges.form import (
     Form,
     blocks,
@@ -27,14 +27,18 @@ from fenrun.charges.form import (
     packing_of,
     write_plain,
 )
+from fenrun.charges.headings import agreed, heading_key, name_key, propose, proposed
 from fenrun.charges.plain_parquet import floats_of, is_plain, problems_of_types, write_plain_parquet
-from fenrun.charges.rows import ESSENTIAL, focus_columns
+from fenrun.charges.rows import ESSENTIAL, ORDER, focus_columns
 
 MOST_COLUMNS = 2_000
+_MOST_LISTED = 500
 _LINE_FEED, _QUOTE = ord("\n"), ord('"')
-_BEFORE_CELL = np.frombuffer(b',\n"', np.uint8)
-_AFTER_CELL = np.frombuffer(b',\r\n"', np.uint8)
-"""The bytes beside a quote that all readers take for the begin or end of a cell, or for a quote."""
+_BEFORE_CELL, _AFTER_CELL = (
+    np.isin(np.arange(256), np.frombuffer(beside, np.uint8)) for beside in (b',\n"', b',\r\n"')
+)
+"""Of each byte, whether beside a quote all readers take it for the begin or end of a cell, or for a
+quote."""
 
 
 class Header(NamedTuple):
@@ -45,6 +49,29 @@ class Header(NamedTuple):
     columns: list[str]
     """Column names as the file spells them."""
     form: Form
+
+
+@dataclass(frozen=True)
+class Said:
+    """Things said of a file beyond its bytes, by a person or the workspace's sources."""
+
+    fills: Mapping[str, str] = field(default_factory=dict)
+    """By column of text what stands in its empty cells, or in a column that is not there."""
+    encoding: str = ""
+    """In which encoding it is; empty where its bytes tell."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The file's heading by column of FOCUS, where it is another."""
+    called: str = ""
+    """How a command names it, where that is not by its name alone."""
+
+    def digest_of(self, content: str) -> str:
+        """Return the id of what bytes say, by their digest, with all that is said of them."""
+        said = digest("charges", content, *([sorted(self.fills.items())] if self.fills else []))
+        said = digest("charges", said, self.encoding) if self.encoding else said
+        return digest("charges", said, sorted(self.columns.items())) if self.columns else said
+
+
+NOTHING_SAID = Said()
 
 
 @dataclass(frozen=True)
@@ -75,6 +102,12 @@ class Source:
     """How a command names it; empty where that is by its name alone."""
     said: tuple[Problem, ...] = ()
     """How the file was read, where that is not plain."""
+    copies: Mapping[str, str] = field(default_factory=dict)
+    """Columns of which another has the heading too, by name in the store: the other's name."""
+    given: Mapping[str, str] = field(default_factory=dict)
+    """The texts in columns that the file does not have and somebody has said."""
+    agreed: frozenset[str] = frozenset()
+    """The columns whose heading somebody has said."""
 
     @property
     def columns(self) -> set[str]:
@@ -83,22 +116,31 @@ class Source:
 
 
 def open_source(
-    path: Path, scratch: Path | None = None, is_thorough: bool = False, encoding: str = ""
+    path: Path, scratch: Path | None = None, is_thorough: bool = False, said: Said = NOTHING_SAID
 ) -> Source:
     """Read a file's head. Raises Refused where it is not a FOCUS file.
 
     A file that is not of plain form is written as one into the scratch folder, if there is one. The
-    encoding is given, or told by its beginning; by all of it, if the asker wants that.
+    encoding is said, or told by its beginning; by all of it, if the asker wants that.
     """
-    header = read_header(path, is_thorough, encoding)
-    names = names_of(header.columns)
-    problems = _header_problems(path, [names[spelt] for spelt in header.columns if spelt in names])
+    header = read_header(path, is_thorough, said.encoding)
+    names, copies = _agreed_names(path, header.columns, said.columns)
+    there = [names[spelt] for spelt in header.columns if spelt in names]
+    given = {
+        n: v for n, v in said.fills.items() if _type(n) == "String" and n not in {*there, *copies}
+    }
+    problems = _header_problems(path, [*there, *copies], given, header.columns, said.called)
     if problems:
-        raise Refused(problems)
+        below = {"also_fix": Message("header-below", {"line": header.form.header_at})}
+        more = below if header.form.header_at else {}
+        raise Refused(replace(p, values=p.values | more) for p in problems)
     form = header.form
     compression = form.packing if header.format == "csv" else "none"
     source = Source(path, header.format, compression, tuple(names), names, path, form.packing)
-    source = replace(source, is_comma_likely=form.delimiter == ";", said=_said(path, form))
+    notes = (*_said(path, form), *([agreed(path.name, said.columns)] if said.columns else []))
+    source = replace(source, is_comma_likely=form.delimiter == ";", said=notes)
+    source = replace(source, copies=copies, given=given, agreed=frozenset(said.columns))
+    source = replace(source, called=said.called or path.name)
     if header.format == "parquet":
         return _plain_parquet(source, scratch)
     if form.is_text_plain and form.format == "csv":
@@ -108,9 +150,43 @@ def open_source(
 
 def names_of(columns: Sequence[str]) -> dict[str, str]:
     """Return the name in the store of each column that has one in the file, by its spelling."""
-    known = {name.lower(): name for name in focus_columns()}
+    known = {name_key(name): name for name in focus_columns()}
     there = [spelt for spelt in columns if spelt.strip()]
-    return {spelt: known.get(spelt.strip().lower(), spelt.strip()) for spelt in there}
+    return {spelt: known.get(name_key(spelt), spelt.strip()) for spelt in there}
+
+
+def _type(name: str) -> str:
+    """Return the type of a column that somebody may name; nothing of one that FOCUS has not."""
+    column = focus_columns().get(name)
+    return column.type if column else "String" if name == ORDER else ""
+
+
+def _agreed_names(
+    path: Path, columns: Sequence[str], said: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the names of columns by their spelling, as somebody has said some of them.
+
+    With them come the names of columns whose heading another has already, and that other's. Raises
+    Refused where a heading is not there, or a column cannot be said.
+    """
+    names, copies = names_of(columns), dict[str, str]()
+    by_key: dict[str, list[str]] = {}
+    for spelt in names:
+        by_key.setdefault(heading_key(spelt), []).append(spelt)
+    taken: dict[str, str] = {}
+    for name, heading in said.items():
+        same = [s for s in names if s.strip() == heading.strip()]
+        found = same or by_key.get(heading_key(heading), [])
+        other = taken.get(found[0], name) if found else ""
+        if len(found) != 1 or not _type(name) or _type(other) != _type(name):
+            values = {"heading": visible(heading), "column": visible(name)}
+            listed = visible(", ".join(names)[:_MOST_LISTED])
+            raise refused("column-not-there", Place(path.name, 1), columns=listed, **values)
+        if found[0] in taken:
+            copies[name] = other
+        else:
+            taken[found[0]] = name
+    return names | taken, copies
 
 
 def _said(path: Path, form: Form) -> tuple[Problem, ...]:
@@ -153,15 +229,26 @@ def _plain_parquet(source: Source, scratch: Path | None) -> Source:
     return replace(source, path=into, digest=file_digest(source.path))
 
 
-def _header_problems(path: Path, columns: list[str]) -> list[Problem]:
+def _header_problems(
+    path: Path,
+    columns: list[str],
+    given: Mapping[str, str],
+    headings: Sequence[str],
+    called: str,
+) -> list[Problem]:
     """Return why a file with these columns (named as in the store) is not a FOCUS file."""
-    missing = [name for name in ESSENTIAL if name not in columns]
+    missing = [name for name in ESSENTIAL if name not in columns and name not in given]
     problems = []
     if missing:
-        problems.append(Problem("not-focus", Place(path.name, 1), {"missing": ", ".join(missing)}))
+        found = propose(headings, columns, [*given])
+        if found.columns or found.unclear:
+            problems += proposed(path.name, called or path.name, found)
+        else:
+            values = {"missing": ", ".join(missing)}
+            problems.append(Problem("not-focus", Place(path.name, 1), values))
     if len(columns) > MOST_COLUMNS:
-        values = {"count": len(columns), "most": MOST_COLUMNS}
-        return [*problems, Problem("too-many-columns", Place(path.name, 1), values)]
+        many = {"count": len(columns), "most": MOST_COLUMNS}
+        return [*problems, Problem("too-many-columns", Place(path.name, 1), many)]
     lowered = [name.lower() for name in columns]
     for name in sorted({name for name in lowered if lowered.count(name) > 1}):
         problems.append(Problem("column-twice", Place(path.name, 1, name), {"column": name}))
@@ -287,9 +374,9 @@ class _Text:
     def _inspect_quotes(self, text: npt.NDArray[np.uint8]) -> None:
         """Note whether each quote begins or ends a cell, or stands beside its like."""
         places = np.flatnonzero(text[1:-1] == _QUOTE) + 1
-        is_first = (np.arange(len(places)) + self._quotes) % 2 == 0
-        begins = np.isin(text[places[is_first] - 1], _BEFORE_CELL)
-        ends = np.isin(text[places[~is_first] + 1], _AFTER_CELL)
+        first = self._quotes % 2
+        begins = _BEFORE_CELL[text[places[first::2] - 1]]
+        ends = _AFTER_CELL[text[places[1 - first :: 2] + 1]]
         self._is_odd |= not (begins.all() and ends.all())
         self._quotes += len(places)
 

@@ -49,7 +49,7 @@ def without_totals(staged: Staged) -> Staged:
 
 def _candidates(staged: Staged) -> Truths | None:
     """Return the rows that look like totals; None where none does."""
-    gaps = [staged.missing(name) for name in _BESIDE]
+    gaps = [staged.missing(name) for name in _BESIDE if name not in staged.source.given]
     found = [np.logical_and.reduce([gap for gap in gaps if gap is not None])]
     found = [] if any(gap is None for gap in gaps) else found
     some = [gap for gap in gaps if gap is not None]

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.charges.coded import Coded
-from fenrun.charges.rows import DAYS
+from fenrun.charges.rows import DAYS, STARTS
 from fenrun.charges.staged import Moments
 
 _MONTHS = (
@@ -34,6 +34,8 @@ _DAY = (
     r"|(?P<m2>[A-Za-z]{3,9})\.? (?P<d2>\d{1,2}),? (?P<y2>\d{4})"
 )
 _HALF = r"AM|PM|am|pm|a\.m\.|p\.m\.|上午|下午"
+_MONTH = re.compile(r"\s*(?P<y>20\d\d)(?:[-/.]?(?P<m>\d\d?)|年\s?(?P<c>\d\d?)月)\s*")
+"""A month by itself, as a beginning: its first day."""
 _TIME = (
     rf"(?:[T ]|, ?)\s?(?:(?P<before>{_HALF})\s?)?(?P<h>\d{{1,2}}):(?P<mi>\d\d)"
     rf"(?::(?P<se>\d\d)(?:[.,](?P<f>\d{{1,9}}))?)?\s?(?P<after>{_HALF})?"
@@ -57,7 +59,10 @@ def read_moments(columns: Mapping[str, Sequence[str]], file: str) -> dict[str, R
     One order holds for all columns of a file. Raises Refused where texts differ in their order, or
     do not say it.
     """
-    found = {name: [_MOMENT.fullmatch(text) for text in texts] for name, texts in columns.items()}
+    found = {
+        name: [_MOMENT.fullmatch(_as_day(text) if name in STARTS else text) for text in texts]
+        for name, texts in columns.items()
+    }
     unsaid = [
         (name, match)
         for name, matches in found.items()
@@ -77,6 +82,19 @@ def moments_of(columns: Mapping[str, Coded], file: str) -> dict[str, Moments]:
         codes = pa.array(column.codes, mask=column.codes < 0)
         found[name] = Moments(values.take(codes), column)
     return found
+
+
+def _as_day(text: str) -> str:
+    """Return the first day of a month that stands by itself; other texts as they are.
+
+    `201209` may be a month or the day 2020-12-09: it is left as it is, which is no date.
+    """
+    match = _MONTH.fullmatch(text)
+    month = match and (match["m"] or match["c"])
+    is_bare = match and text.strip().isdigit()
+    if match is None or not month or (is_bare and (len(month) < 2 or match["y"] < "2013")):
+        return text
+    return f"{match['y']}-{int(month):02}-01"
 
 
 def _order(dates: Sequence[tuple[str, re.Match[str]]], file: str) -> str:

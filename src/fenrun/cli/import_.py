@@ -13,7 +13,6 @@ import click
 from fenrun.base.problem import Problem
 from fenrun.base.words import say
 from fenrun.cli.output import (
-    EncodingType,
     MomentType,
     actor,
     as_json,
@@ -25,6 +24,7 @@ from fenrun.cli.output import (
     print_table,
     problems_as_json,
     progress,
+    said_options,
 )
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
@@ -48,18 +48,7 @@ from fenrun.whatif.cases import refuse_failing_cases
     multiple=True,
     help="File name or id of an earlier import that holds some of these charges, and both count.",
 )
-@click.option(
-    "--set",
-    "fills",
-    multiple=True,
-    help="COLUMN=VALUE: what stands in a column of charges where a file leaves it empty.",
-)
-@click.option(
-    "--encoding",
-    type=EncodingType(),
-    default="",
-    help="In which encoding texts of charges are (cp949, big5, windows-1252); else told by bytes.",
-)
+@said_options
 @click.option(
     "--even-if-cases-fail", is_flag=True, help="Import a plan though its own cases do not hold."
 )
@@ -71,7 +60,8 @@ def command(
     known: datetime | None,
     replaces: tuple[str, ...],
     adds: tuple[str, ...],
-    fills: tuple[str, ...],
+    fills: tuple[tuple[str, str], ...],
+    columns: tuple[tuple[str, str], ...],
     encoding: str,
     even_if_cases_fail: bool,
     reason: str,
@@ -96,15 +86,14 @@ def command(
     found = [files_in(path) for path in local]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
     check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
-    fills_read = _read_fills(fills)
     with TemporaryDirectory(prefix="fenrun-") as scratch:
-        objects = _fetched(store, files, Path(scratch), bool(fills or encoding))
+        objects = _fetched(store, files, Path(scratch), bool(fills or columns or encoding))
         paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
         addresses = {one.path: one.url for one in objects}
         called = {path: str(path) for path in paths}
         called |= {path: public(url) for path, url in addresses.items()}
-        how = (replaces, adds, fills_read, addresses, called)
-        wanted = Wanted(*how, encoding=encoding, check_plan=check_plan)
+        how = (replaces, adds, dict(fills), addresses, called)
+        wanted = Wanted(*how, encoding=encoding, columns=dict(columns), check_plan=check_plan)
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
             outcomes = import_files(store, paths, known or moment, step, wanted)
@@ -134,15 +123,6 @@ def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> li
         if known:
             click.echo(say("objects-known", language(), count=known, url=public(url)), err=True)
     return found
-
-
-def _read_fills(said: tuple[str, ...]) -> dict[str, str]:
-    """Read what columns are filled with. Raises UsageError where one is not COLUMN=VALUE."""
-    found = [text.partition("=") for text in said]
-    for column, _, value in found:
-        if not (column.strip() and value.strip()):
-            raise click.UsageError(say("set-form", language()))
-    return {column.strip(): value.strip() for column, _, value in found}
 
 
 def _print(done: list[Imported]) -> None:

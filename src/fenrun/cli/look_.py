@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -10,8 +11,8 @@ import click
 from fenrun.base.money import plain, show
 from fenrun.base.words import say
 from fenrun.charges.preview import Account
+from fenrun.charges.source import Said
 from fenrun.cli.output import (
-    EncodingType,
     as_json,
     exit_code,
     labelled,
@@ -22,6 +23,7 @@ from fenrun.cli.output import (
     print_table,
     problems_as_json,
     progress,
+    said_options,
 )
 from fenrun.settle.imports import content_of, files_in
 from fenrun.settle.previews import (
@@ -43,25 +45,28 @@ _MOST_SHOWN = 20
     type=click.Path(path_type=Path),
     help="Write a book to start from, with a customer for each account (.yaml or .xlsx).",
 )
-@click.option(
-    "--encoding",
-    type=EncodingType(),
-    default="",
-    help="In which encoding texts of charges are (cp949, big5, windows-1252); else told by bytes.",
-)
+@said_options
 @as_json
-def command(files: tuple[Path, ...], make_book: Path | None, encoding: str, json_: bool) -> None:
+def command(
+    files: tuple[Path, ...],
+    make_book: Path | None,
+    fills: tuple[tuple[str, str], ...],
+    columns: tuple[tuple[str, str], ...],
+    encoding: str,
+    json_: bool,
+) -> None:
     """Show what FILES, or folders of them, hold, before there is any workspace.
 
     Of charges: issuers, accounts, months, currencies, totals, columns, and what is odd about them.
     Nothing is imported or written, but the book that is asked for.
     """
+    said = Said(dict(fills), encoding, dict(columns))
     listed = [files_in(path) for path in files]
     paths = [file for taken, _ in listed for file in taken]
     size = sum(path.stat().st_size for path in paths if path.exists())
     moment = now()
     with progress("import", size) as step:
-        found = [preview(path, step, moment, encoding) for path in paths]
+        found = [preview(path, step, moment, replace(said, called=str(path))) for path in paths]
     accounts = accounts_of(found)
     problems = [problem for _, passed in listed for problem in passed]
     problems += [problem for one in found for problem in one.problems]

@@ -209,6 +209,53 @@ class WorkspaceType(click.ParamType[Store]):
         return store
 
 
+class PairType(click.ParamType[tuple[str, str]]):
+    """A column of charges and what is said of it: COLUMN=TEXT."""
+
+    name = "COLUMN=TEXT"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        column, _, text = (part.strip() for part in str(value).partition("="))
+        if not (column and text):
+            option = param.opts[0] if param else ""
+            self.fail(say("pair-form", language(), option=option), param, ctx)
+        return column, text
+
+
+def said_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options by which somebody says of charges what their bytes do not."""
+    options = (
+        click.option(
+            "--set",
+            "fills",
+            type=PairType(),
+            multiple=True,
+            help="What stands in a column of charges where a file leaves it empty, or lacks it.",
+        ),
+        click.option(
+            "--column",
+            "columns",
+            type=PairType(),
+            multiple=True,
+            help="Below which heading a column of FOCUS stands in a file: BilledCost=应付金额.",
+        ),
+        click.option(
+            "--encoding",
+            type=EncodingType(),
+            default="",
+            help="In which encoding texts of charges are (cp949, big5, windows-1252);"
+            " else told by bytes.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 WORKSPACE = WorkspaceType()
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 period_option = click.option(

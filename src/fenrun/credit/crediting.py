@@ -258,10 +258,11 @@ class Crediting:
         self.by_customer = {
             (one.counted_plan, one.counted_component)
             for one in like
-            if by_customer or _asks_customers(by_rule[one.plan_id, one.rule_id])
+            if by_customer or self.rounds or _asks_customers(by_rule[one.plan_id, one.rule_id])
         }
         """The measured components that are told apart by customer: those that serve one that asks,
-        or all `by_customer`."""
+        or all `by_customer`. So are all where they are rounded, whoever asks: what is rounded does
+        not sum to what its parts, rounded each, sum to."""
         self.trees = {(plan.id, c.rule_id): c.tree for plan in plans for c in plan.conditions}
         clauses = [self._clause_trees(plan) for plan in self.credited]
         read = {name for trees in clauses for tree in trees for name in self._names(tree)}

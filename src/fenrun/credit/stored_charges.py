@@ -101,7 +101,9 @@ class StoredCharges:
         plans: Sequence[Plan],
         bases: Sequence[str],
         months: tuple[date, date],
+        most: int | None = None,
     ):
+        """Begin. With `most`, each cost is rounded to so many decimals, half away from zero."""
         self.engine, self.source, self.plans, self.bases = engine, source, plans, bases
         self.start, self.end = months
         self.accounts: Set[tuple[str, str]] | None = None
@@ -111,10 +113,12 @@ class StoredCharges:
         """True if each day of all charges is a group, whether or not anything changes on it."""
         found = [StoredFiles(item) for item in verified(billed_in(source.imports, months))]
         self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
-        self.scale = max(
+        self.exact_scale = max(
             (file.decimals(n) for file in self.files for b in bases for n in costs_of(b)), default=0
         )
-        """The decimals of the costs."""
+        """The decimals of the costs as they came."""
+        self.scale = self.exact_scale if most is None else min(most, self.exact_scale)
+        """The decimals of the costs: of each charge, so that a part is rounded as the whole."""
         self.present = {name for file in self.files for name in file.stored.columns}
         """The columns that any file has."""
 
@@ -126,11 +130,37 @@ class StoredCharges:
         some.__dict__.pop("all_months", None)
         return some
 
+    def with_scale(self, scale: int) -> StoredCharges:
+        """Return the charges with costs of at most so many decimals."""
+        if scale == self.scale:
+            return self
+        some = copy(self)
+        some.files = [replace(file, charges=some) for file in self.files]
+        some.scale = scale
+        some.__dict__.pop("all_months", None)
+        return some
+
     def part(self, source: Source, months: tuple[date, date]) -> StoredCharges:
         """Return some of the charges, with the decimals of all."""
         some = StoredCharges(self.engine, source, self.plans, self.bases, months)
         some.scale, some.accounts = self.scale, self.accounts
         return some
+
+    @property
+    def rounds(self) -> bool:
+        """True if costs are settled on fewer decimals than they came with."""
+        return self.scale < self.exact_scale
+
+    def rounded(self) -> tuple[int, Decimal]:
+        """Return how many costs were rounded, and what that put on their sum."""
+        rows, total = 0, Decimal(0)
+        for file in self.files:
+            for basis in self.bases:
+                columns = {"less": file.rounded(basis, self.exact_scale)}
+                sql = f"SELECT count(*) FILTER (less <> 0), sum(less) FROM ({file.query(columns)})"
+                ((count, difference),) = self.engine.connection.execute(sql).fetchall()
+                rows, total = rows + count, total + (difference or 0)
+        return rows, total
 
     @cached_property
     def all_months(self) -> StoredCharges:
@@ -388,7 +418,9 @@ class _File:
 
     def amount(self, basis: str) -> str:
         """Return SQL of a charge's amount in a basis; of two costs the one nearer to zero."""
-        scale = self.charges.scale
+        return self._amount(basis, self.charges.scale)
+
+    def _amount(self, basis: str, scale: int) -> str:
         found = [self._cast(name, scale) for name in costs_of(basis)]
         if len(found) == 1:
             return found[0]
@@ -397,6 +429,11 @@ class _File:
             f"CASE WHEN abs({one}) <= abs({other}) THEN {one}"
             f" WHEN abs({other}) < abs({one}) THEN {other} END"
         )
+
+    def rounded(self, basis: str, exact: int) -> str:
+        """Return SQL of what rounding puts on a charge's amount in a basis."""
+        held = f"CAST({self.amount(basis)} AS DECIMAL(38, {exact}))"
+        return f"{held} - ({self._amount(basis, exact)})"
 
     def _cast(self, name: str, scale: int) -> str:
         """Return SQL of a cost with the decimals that all costs have."""

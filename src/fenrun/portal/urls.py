@@ -70,6 +70,7 @@ urlpatterns = [
     path("deliveries/", deliveries.listed, name="deliveries"),
     path("deliveries/<id:delivery>/", deliveries.one, name="delivery"),
     path("deliveries/<id:delivery>/rows/", deliveries.mend_row, name="mend-row"),
+    path("deliveries/<id:delivery>/rows.xlsx", deliveries.rows_file, name="rows-file"),
     path("deliveries/<id:delivery>/decisions/", deliveries.ask, name="ask-decision"),
     path("decisions/<int:number>/", deliveries.decide, name="decide-delivery"),
     path("book/", book.customer, name="book"),

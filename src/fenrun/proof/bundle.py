@@ -45,6 +45,7 @@ from fenrun.plan.rows import Plan
 from fenrun.proof.attested import differing, short_digest
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of, with_terms
+from fenrun.statement.run import ALL_DECIMALS, Rounding
 from fenrun.store.facts import Store, verified
 from fenrun.tables.kept import sources_of
 
@@ -74,7 +75,8 @@ def make_bundle(
         raise Refused(
             [Problem("payee-unknown", Place(payee), {"payee": payee, "period": period.key})]
         )
-    rows = signed_off_rows(settle_period(store, period, progress=progress).run, payee)[payee]
+    run = settle_period(store, period, progress=progress).run
+    rows = signed_off_rows(run, payee)[payee]
     leaf, hashes = leaves[payee], hashes_of(leaves)
     if leaf_of(payee, chain, rows, leaf.salt) != leaf.hash or root_of(hashes) != close.root:
         raise Refused([Problem("bundle-unsealed", Place(period.key), {"payee": payee})])
@@ -90,7 +92,8 @@ def make_bundle(
         named = {d["source"] for d in rows.get("differences", [])}
         extract.copy(store, close.known, period.span.end, own, named)
         progress("derive")
-        attested = differing(rows, derive(own, payee, chain), plans_of(own))
+        rounding = run.rounding.of(extract.plans)
+        attested = differing(rows, derive(own, payee, chain, rounding), plans_of(own))
         kept_months(own).clear()
         unfounded = [one["row"] for one in attested if not one["clause"]]
         if unfounded:
@@ -102,6 +105,7 @@ def make_bundle(
             "period": period.key,
             "closes": chain,
             "statement": rows,
+            **({"rounding": asdict(rounding)} if rounding != ALL_DECIMALS else {}),
             "attested": attested,
             "seal": {
                 "root": close.root,
@@ -120,12 +124,18 @@ def make_bundle(
     return said
 
 
-def derive(facts: Store, payee: str, chain: list[list[str]]) -> Rows:
-    """Derive a payee's signed-off rows again from the facts, for the last of a chain of closes."""
+def derive(
+    facts: Store, payee: str, chain: list[list[str]], rounding: Rounding = ALL_DECIMALS
+) -> Rows:
+    """Derive a payee's signed-off rows again from the facts, for the last of a chain of closes.
+
+    `rounding` says on how many decimals the whole was settled that was signed off.
+    """
     moments = [parse_moment(known) for _, known in chain]
     period, known = parse_period(chain[-1][0]), moments[-1]
     all_known = facts_as_of(facts, known)
-    run = replace(all_known, plans=in_force(all_known.plans, period)).settle(period, known)
+    facts_of_plans = replace(all_known, plans=in_force(all_known.plans, period))
+    run = replace(facts_of_plans, rounding=rounding).settle(period, known)
     booked = differences(facts, _whole(chain[:-1]), moments[-2], known) if len(chain) > 1 else []
     return signed_off_rows(replace(run, booked=tuple(booked)), payee).get(payee, {})
 

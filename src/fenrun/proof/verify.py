@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -27,6 +27,8 @@ from fenrun.closing.sign_off import Rows, climb, leaf_of
 from fenrun.proof.attested import differing
 from fenrun.proof.bundle import FORMAT, derive, plans_of, row_digests, write_archive
 from fenrun.proof.payee_extract import charge_facts
+from fenrun.settle.settling import WORKING_DECIMALS
+from fenrun.statement.run import Rounding
 from fenrun.store.facts import Store
 
 _MOST = 2**30
@@ -116,7 +118,7 @@ def _follow(
     if unfounded:
         raise Refused([_differs(path, 0, source, "charges", source) for source in unfounded])
     progress("derive")
-    derived = derive(facts, payee, chain)
+    derived = derive(facts, payee, chain, Rounding(**said.get("rounding", {})))
     plans = plans_of(facts)
     found, attested = differing(rows, derived, plans), said["attested"]
     refuted = [one for one in found if not one["clause"] or one not in attested]
@@ -199,6 +201,9 @@ def _unpack_signed(
         raise Refused([Problem("bundle-key", Place(path.name), values)])
     if said["format"] != FORMAT:
         raise ValueError(f"its format is {said['format']}, not {FORMAT}")
+    decimals = [{*part.values()} for part in asdict(Rounding(**said.get("rounding", {}))).values()]
+    if not set().union(*decimals) <= {*WORKING_DECIMALS}:
+        raise ValueError("it rounds as no settlement does")
     listed = [item.filename for item in bundle.infolist()]
     expected = ["bundle.json", "signature", *said["files"]]
     if sorted(listed) != sorted(expected):

@@ -7,7 +7,7 @@ those below them, ever held a role of, with all other charges of these customers
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -26,7 +26,7 @@ from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.plan.rows import Component, Plan
 from fenrun.settle.decoded import as_amounts
 from fenrun.settle.more_facts import has_limits
-from fenrun.settle.settling import Settling, fitting
+from fenrun.settle.settling import Settling, fitting_or_rounded
 from fenrun.settle.touched import near_accounts, part_of_book, with_those_below
 from fenrun.statement.run import Run
 
@@ -190,8 +190,9 @@ def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterato
     engine, book = run.engine, book_of(run.book())
     assert isinstance(engine, DuckDB)
     with engine.temporary_schema("detail"):
+        costs, measures = run.rounding.most(plans)
         charges = StoredCharges(
-            engine, run.charges, plans, bases_of(plans), charged(plans, run.period)
+            engine, run.charges, plans, bases_of(plans), charged(plans, run.period), costs
         )
         near = near_accounts(charges, book, with_those_below(book, payees))
         charges = charges.of(near)
@@ -200,11 +201,14 @@ def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterato
         if not by_label and not has_limits(plans):  # by which one's links can refuse another's
             book = part_of_book(charges, book, near)
 
-        def settle(runner: Runner) -> Detail:
-            settling = Settling(runner, plans, run.period, book, charges.scale, by_customer=True)
+        def settle(runner: Runner, measured: int | None) -> Detail:
+            settling = Settling(
+                runner, plans, run.period, book, charges.scale, True, measured=measured
+            )
             settling.load_book()
             settling.group(charges, for_rows=True)
             settling.qualify()
             return Detail(run, settling, charges)
 
-        yield fitting([SQLite, lambda: Bulk(engine.connection)], settle)
+        makes: list[Callable[[], Runner]] = [SQLite, lambda: Bulk(engine.connection)]
+        yield fitting_or_rounded(makes, settle, measures)

@@ -32,7 +32,7 @@ from fenrun.settle.deliveries import QUARANTINE_CODES, amounts, settled_quaranti
 from fenrun.settle.kept_months import KeptMonths
 from fenrun.settle.pipeline import Inspect, earn, settle, spend
 from fenrun.settle.used_up import stored_cuts
-from fenrun.statement.run import Run
+from fenrun.statement.run import ALL_DECIMALS, Rounding, Run
 from fenrun.store.facts import FACTS, Import, Store, verified
 from fenrun.terms.as_of import problems_of as problems_of_terms
 from fenrun.terms.as_of import terms_of
@@ -104,6 +104,8 @@ class Facts:
     """Where months are kept from one settlement to the next."""
     terms: Sources = ()
     events: Sources = ()
+    rounding: Rounding = ALL_DECIMALS
+    """On how many decimals the whole was settled of which these are a part."""
 
     @cached_property
     def agreed_plans(self) -> tuple[Plan, ...]:
@@ -140,7 +142,7 @@ class Facts:
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
         facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
-        more = (inspect, by_customer, self.figures(period))
+        more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)
         problems = in_order([*run.problems, *self._problems_of_terms()])
         terms = partial(sources_read, self.plans, self.terms)

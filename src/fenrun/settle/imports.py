@@ -20,10 +20,11 @@ from fenrun.charges.datasets import COMMITMENTS, dataset_kind, import_dataset
 from fenrun.charges.delivered import Delivery
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.rows import ESSENTIAL
-from fenrun.charges.source import read_header
+from fenrun.charges.source import Said, read_header
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.settle.deliveries import Decision, decide
+from fenrun.settle.mend_files import are_rows_to_mend, mend_from_file
 from fenrun.settle.sources import Source, read_sources, source_of
 from fenrun.store.facts import Enter, Imported, Replaced, Store, manifest
 from fenrun.tables.from_xlsx import headers_of, is_workbook
@@ -67,6 +68,8 @@ class Wanted:
     """How files come, as the workspace says."""
     encoding: str = ""
     """In which encoding texts of charges are, if that is said."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """By column of charges its heading in files, where that is another."""
     known: datetime | None = None
     """From when the files are known, if that is said."""
     check_plan: CheckPlan = lambda file: None
@@ -80,6 +83,12 @@ class Wanted:
         """Return in which encoding a file is, if that is said. Raises Refused."""
         source, _ = (None, None) if self.encoding or not self.sources else self.source_of(path)
         return source.encoding if source else self.encoding
+
+    def said_of(self, path: Path, source: Source | None) -> Said:
+        """Return what is said of a file: by its source, and before that by who imports it."""
+        fills = {**(source.fills if source else {}), **self.fills}
+        columns = {**(source.columns if source else {}), **self.columns}
+        return Said(fills, self.encoding_of(path), columns, self.called.get(path, ""))
 
 
 class Seen:
@@ -99,6 +108,19 @@ class Seen:
         return is_workbook(self.path)
 
     @cached_property
+    def has_rows_to_mend(self) -> bool:
+        """Return whether it has rows that were kept aside. Raises Refused."""
+        if self.is_yaml:
+            return False
+        first = self.sheet_heads[:1] if self.is_workbook else [self.columns]
+        return any(map(are_rows_to_mend, first))
+
+    @cached_property
+    def sheet_heads(self) -> list[list[str]]:
+        """The rows of a workbook in which a header may stand. Raises Refused."""
+        return headers_of(self.path)
+
+    @cached_property
     def columns(self) -> Sequence[str]:
         """The columns of its header; it is neither YAML nor a workbook. Raises Refused."""
         return read_header(self.path, encoding=self.encoding).columns
@@ -113,7 +135,7 @@ class Seen:
         if self.is_yaml:
             tables = [key for key in yaml_keys(self.path) if key in _COLUMNS] or [*BOOK.columns]
         elif self.is_workbook:
-            found = (table_of(filter(None, row), _COLUMNS) for row in headers_of(self.path))
+            found = (table_of(filter(None, row), _COLUMNS) for row in self.sheet_heads)
             tables = [table for table in found if table] or [*BOOK.columns]
         else:
             tables = [table for table in [table_of(self.columns, _COLUMNS)] if table]
@@ -185,10 +207,8 @@ def _tables(layout: Layout) -> Dataset:
 
 def _stage_charges(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
     source, delivery = wanted.source_of(path)
-    fills = {**(source.fills if source else {}), **wanted.fills}
-    how = (fills, wanted.known, delivery, bool(wanted.replaces))
-    called, encoding = wanted.called.get(path, ""), wanted.encoding_of(path)
-    enter_charges = stage_charges(store, path, progress, *how, encoding=encoding, called=called)
+    how = (wanted.said_of(path, source), wanted.known, delivery, bool(wanted.replaces))
+    enter_charges = stage_charges(store, path, progress, *how)
 
     def enter(known: datetime, replaces: Replaced) -> Imported:
         done = enter_charges(known, replaces)
@@ -216,6 +236,10 @@ def _replace_late(
             decide(store, content, Decision(replaces=other.id), known)
 
 
+def _stage_mends(store: Store, path: Path, progress: Progress, wanted: Wanted) -> Enter:
+    return lambda known, replaces: mend_from_file(store, path, known)
+
+
 def _is_dataset(seen: Seen) -> bool:
     is_sheet = seen.is_yaml or seen.is_workbook
     return not is_sheet and dataset_kind(seen.columns) != ""
@@ -236,6 +260,7 @@ def _stage_dataset(store: Store, path: Path, progress: Progress, wanted: Wanted)
 DATASETS = (
     Dataset("plans", _begins("plan"), _stage_plan),
     Dataset("policies", _begins("policy"), _stage_policy),
+    Dataset("charges", lambda seen: seen.has_rows_to_mend, _stage_mends),
     Dataset("terms", _is_commitment, _stage_commitments),
     Dataset("datasets", _is_dataset, _stage_dataset),
     *map(_tables, LAYOUTS.values()),

@@ -17,7 +17,7 @@ from pathlib import Path
 from fenrun.base.ids import short
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
-from fenrun.charges.mendable import MendableRow, Mended, read_mendable
+from fenrun.charges.mendable import MendableRow, MendableRows, Mended, read_mendable
 from fenrun.charges.read import import_named, stage_charges
 from fenrun.charges.staged import FIRST_ROW
 from fenrun.settle.deliveries import mends_of
@@ -25,22 +25,23 @@ from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Import, Imported, Replaced, Store, verified
 
 _LONGEST_STEM = 60
+_MOST_NAMED = 20
 Changes = Mapping[int, Mapping[str, str]]
 """What is to stand in which columns of which rows, by their numbers in the file."""
 
 
-def rows_to_mend(store: Store, item: Import, known: datetime) -> list[MendableRow]:
+def rows_to_mend(store: Store, item: Import, known: datetime) -> MendableRows:
     """Return the rows of an import of charges that may be mended: kept aside, and not decided.
 
     Raises Refused for edited files.
     """
     verified([item])
     decisions = store.imports("deliveries", known)
+    rows = read_mendable(item)
     if any(one.facts["of"] == item.id and one.facts.get("left_out") for one in decisions):
-        return []
+        return rows.of([])
     mends = mends_of(store.imports("charges", known), item.id)
-    mended = {row for one in mends for row in one.facts["mends"]["rows"]}
-    return [row for row in read_mendable(item) if row.row not in mended]
+    return rows.without({row for one in mends for row in one.facts["mends"]["rows"]})
 
 
 def mend_rows(store: Store, name: str, changes: Changes, known: datetime) -> Imported:
@@ -85,12 +86,11 @@ def _in_the_file(problem: Problem, item: Import, rows: Sequence[MendableRow]) ->
 
 def _chosen(store: Store, item: Import, changes: Changes, known: datetime) -> list[MendableRow]:
     """Return the rows that are to be mended. Raises Refused where one may not be."""
-    rows = {row.row: row for row in rows_to_mend(store, item, known)}
-    others = sorted(changes.keys() - rows.keys())
+    chosen = list(rows_to_mend(store, item, known).of(changes.keys()))
+    others = sorted(changes.keys() - {row.row for row in chosen})
     if others or not changes:
-        said = ", ".join(map(str, others)) or "-"
+        said = ", ".join(map(str, others[:_MOST_NAMED])) or "-"
         raise refused("row-not-aside", Place(item.source), rows=said, id=short(item.id))
-    chosen = [rows[number] for number in sorted(changes)]
     for row in chosen:
         if unknown := sorted(changes[row.row].keys() - row.values.keys()):
             place = Place(item.source, row.row, unknown[0])

@@ -11,7 +11,8 @@ from decimal import Decimal
 from functools import partial
 from typing import TypeVar
 
-from fenrun.base.problem import Problem, in_order
+from fenrun.base.money import plain
+from fenrun.base.problem import Place, Problem, Refused, in_order
 from fenrun.base.when import AsOf, Period
 from fenrun.book import checks as book_checks
 from fenrun.book.as_codes import Book, book_of, named_subjects
@@ -34,14 +35,16 @@ from fenrun.settle.months import Months
 from fenrun.settle.results import KEPT
 from fenrun.settle.settling import (
     FOR_READERS,
+    WORKING_DECIMALS,
     Settlement,
     Settling,
     fitting,
     fitting_or_rounded,
+    is_too_large,
     refuse_broken,
 )
 from fenrun.statement import checks as statement_checks
-from fenrun.statement.run import Run
+from fenrun.statement.run import ALL_DECIMALS, Rounding, Run
 
 Found = TypeVar("Found")
 Inspect = Callable[[Settling, StoredCharges], None]
@@ -63,6 +66,7 @@ def settle(
     inspect: Inspect = lambda settling, charges: None,
     by_customer: bool = False,
     figures: Sources = (),
+    rounding: Rounding = ALL_DECIMALS,
 ) -> Run:
     """Settle the period over charges and a book, in an engine that keeps the results.
 
@@ -74,8 +78,9 @@ def settle(
     the rest, or both the runner that `make` gives. Months that are `kept` are not measured again,
     unless that is quicker. `inspect` is shown the settlement of each group while its tables are
     there. `by_customer`, the engine also keeps what lines measure of each customer. `figures` are
-    those that are counted: a part of the book on which no measure rests. Raises Refused where
-    exact arithmetic does not fit, or where an invariant breaks.
+    those that are counted: a part of the book on which no measure rests. `rounding` says of plans
+    on how many decimals the whole was settled of which this is a part. Raises Refused where exact
+    arithmetic does not fit, or where an invariant breaks.
     """
     plans = _as_known(plans, as_of)
     counted = {c for plan in plans for c in (plan.currency, *plan.converts)}
@@ -94,7 +99,12 @@ def settle(
         found += book_checks.find(runner, settling.codes, settling.shares)
         settling.load_plans()
         # What is rounded is not what its parts, rounded each, sum to.
-        if kept and not settling.crediting.rounds and (make or not _is_small(stored, facts)):
+        if (
+            kept
+            and not stored.rounds
+            and not settling.crediting.rounds
+            and (make or not _is_small(stored, facts))
+        ):
             Months(settling, kept, stored, book).measure()
         else:
             settling.measure(stored)
@@ -108,7 +118,7 @@ def settle(
         problems.extend(problem for problem in found if not _is_said(problem, problems))
         return results
 
-    _settle_groups(engine, charges, facts, plans, period, settle_by, make)
+    _settle_groups(engine, charges, facts, plans, period, settle_by, make, rounding)
     said = tuple(in_order(problems))
     return Run(engine, tuple(plans), period, as_of, said, charges, lambda: whole, sources or {})
 
@@ -140,7 +150,12 @@ def earn(
         settling.asked.add(result)
         problems = settling.load_book()
         settling.load_plans()
-        if kept and not settling.crediting.rounds and not _is_small(stored, facts):
+        if (
+            kept
+            and not stored.rounds
+            and not settling.crediting.rounds
+            and not _is_small(stored, facts)
+        ):
             Months(settling, kept, stored, book).measure()
         else:
             settling.group(stored)
@@ -241,13 +256,38 @@ def _settle_groups(
     period: Period,
     settle_by: Callable[[Sequence[Plan], StoredCharges, Runner, int | None], Results],
     make: Callable[[], Runner] | None,
+    rounding: Rounding = ALL_DECIMALS,
 ) -> None:
-    """Settle each group of plans, and load the results of all into the engine."""
+    """Settle each group of plans, and load the results of all into the engine.
+
+    Where what is credited does not fit, costs are rounded, each charge's by itself.
+    """
     found = []
     for group in settled_together(plans):
-        stored = StoredCharges(engine, charges, group, bases_of(group), charged(group, period))
-        found.append(_in_schema(stored, book, partial(settle_by, group, stored), make))
+        costs, measures = rounding.most(group)
+        source = (engine, charges, group, bases_of(group), charged(group, period))
+        by = partial(settle_by, group)
+        found.append(_settle_group(StoredCharges(*source, costs), book, by, make, measures))
     load_results(found, engine)
+
+
+def _settle_group(
+    charges: StoredCharges,
+    book: Book,
+    settle_by: Callable[[StoredCharges, Runner, int | None], Results],
+    make: Callable[[], Runner] | None,
+    most: int | None,
+) -> Results:
+    """Settle plans over charges, or over their costs on fewer decimals where these are too many."""
+    scales = [charges.scale, *(n for n in WORKING_DECIMALS if n < charges.scale)]
+    for scale in scales:
+        some = charges.with_scale(scale)
+        try:
+            return _in_schema(some, book, partial(settle_by, some), make, most)
+        except Refused as refusal:
+            if scale == scales[-1] or not is_too_large(refusal):
+                raise
+    raise AssertionError("the last way returns or raises")
 
 
 def _in_schema(
@@ -255,6 +295,7 @@ def _in_schema(
     book: Book,
     settle_by: Callable[[Runner, int | None], Found],
     make: Callable[[], Runner] | None = None,
+    most: int | None = None,
 ) -> Found:
     """Settle in a temporary schema of the charges' engine, and in SQLite what is small."""
     engine = charges.engine
@@ -262,7 +303,7 @@ def _in_schema(
         # SQLite may refuse what it then has read.
         twice = _is_small(charges, book) and not engine.is_far
         makes = [make] if make else [engine.small, engine.bulk] if twice else [engine.bulk]
-        return fitting_or_rounded(makes, settle_by)
+        return fitting_or_rounded(makes, settle_by, most)
 
 
 def _is_said(problem: Problem, said: Sequence[Problem]) -> bool:
@@ -292,6 +333,15 @@ def _refuse_broken(settling: Settling) -> None:
     )
 
 
+def _rounded_costs(settling: Settling, charges: StoredCharges) -> list[Problem]:
+    """Return by how much costs were rounded, plan by plan, where they were."""
+    if not charges.rounds:
+        return []
+    count, difference = charges.rounded()
+    said = {"decimals": charges.scale, "count": count, "difference": plain(difference)}
+    return [Problem("costs-rounded", Place(plan.id), said) for plan in settling.plans]
+
+
 def _problems(
     settling: Settling, charges: StoredCharges, counted: Collection[str]
 ) -> list[Problem]:
@@ -301,6 +351,7 @@ def _problems(
     runner, crediting = settling.runner, settling.crediting
     return [
         *credit_checks.find(runner, crediting, scales, charges.present, counted, since),
+        *_rounded_costs(settling, charges),
         *settling.rounded_measures(),
         *earn_checks.find(runner, settling.earning),
         *payout_checks.find(runner, settling.paying),

@@ -17,6 +17,7 @@ from fenrun.book.to_xlsx import write_workbook
 from fenrun.book.write import write_yaml
 from fenrun.charges.datasets import read_dataset
 from fenrun.charges.preview import Account, Preview, preview_charges
+from fenrun.charges.source import NOTHING_SAID, Said
 from fenrun.plan.read import load_plan
 from fenrun.settle.imports import LAYOUTS, dataset_of
 from fenrun.tables.records import read_tables
@@ -56,17 +57,17 @@ def preview(
     path: Path,
     progress: Callable[[int], Any] = lambda n: None,
     known: datetime | None = None,
-    encoding: str = "",
+    said: Said = NOTHING_SAID,
 ) -> Found:
     """Read a file and write nothing. What is wrong with it is among its problems.
 
-    `known` is from when it would be known if it was imported, `encoding` what a text of charges is
-    in, where that is said.
+    `known` is from when it would be known if it was imported, `said` what is said of charges beyond
+    their bytes.
     """
     try:
-        kind = dataset_of(path, encoding).kind
+        kind = dataset_of(path, said.encoding).kind
         if kind == "charges":
-            found = preview_charges(path, progress, known, encoding)
+            found = preview_charges(path, progress, known, said)
             return Found(path.name, kind, _facts(found), found, found.problems)
         if kind in LAYOUTS:
             tables, problems = read_tables(path, LAYOUTS[kind])

@@ -18,13 +18,15 @@ from fenrun.base.money import minor_units, show
 from fenrun.base.problem import Place, Problem
 from fenrun.base.words import Message
 from fenrun.charges.datasets import CLOSED, ISSUED
+from fenrun.charges.delivered import months_billed
 from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Import, verified
 
 _SUMS = """
 SELECT InvoiceIssuerName AS issuer, {invoice} AS invoice, BillingCurrency AS currency,
-       strftime(BillingPeriodStart, '%Y-%m') AS month, CAST(sum(BilledCost) AS VARCHAR) AS billed
+       strftime(BillingPeriodStart + INTERVAL 1 DAY, '%Y-%m') AS month,
+       CAST(sum(BilledCost) AS VARCHAR) AS billed
 FROM charges GROUP BY ALL ORDER BY ALL"""
 _HALF = Decimal("0.5")
 LAST_MONTH = "9999-12"
@@ -169,7 +171,7 @@ def _of_periods(
     for item in datasets:
         for one in item.facts.get("periods", ()):
             said[one["issuer"], one["month"]] = (one["status"], item)
-    spans = [(i.facts["first_billed"][:7], i.facts["last_billed"][:7]) for i in charges]
+    spans = [months_billed(item.facts) for item in charges if item.facts["first_billed"]]
     for issuer in sorted({issuer for issuer, _ in said}):
         months = {m: one for (name, m), one in said.items() if name == issuer and m <= last_month}
         closed = sorted(m for m, (status, _) in months.items() if status == CLOSED)
@@ -181,7 +183,7 @@ def _of_periods(
 
 
 def _are_in(month: str, spans: Iterable[tuple[str, str]]) -> bool:
-    return any(first and first <= month <= last for first, last in spans)
+    return any(first <= month <= last for first, last in spans)
 
 
 def _charged(charges: Iterable[Import], cache: Path | None) -> dict[_Key, Decimal]:

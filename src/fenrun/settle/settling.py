@@ -29,8 +29,8 @@ Result = TypeVar("Result")
 Way = Callable[[], Result]
 _SAFE = 1 << 62
 """The bound of every number that SQLite may meet: half of what 64 bits hold."""
-_WORKING_DECIMALS = (15, 12, 9, 6)
-"""The decimals of what is measured that are tried in turn where all do not fit."""
+WORKING_DECIMALS = (15, 12, 9, 6)
+"""The decimals of what is measured, then of costs, that are tried in turn where all do not fit."""
 _SUMS = ("performance_measures", "credited_sums", "team_sums", "held_sums", "uncredited_sums")
 """The tables that hold amounts which are credited or left."""
 _EARNED = ("performance_measures", "component_earnings", "earnings")
@@ -245,14 +245,23 @@ def fitting(makes: Sequence[Callable[[], Runner]], settle: Callable[[Runner], Re
 
 
 def fitting_or_rounded(
-    makes: Sequence[Callable[[], Runner]], settle: Callable[[Runner, int | None], Result]
+    makes: Sequence[Callable[[], Runner]],
+    settle: Callable[[Runner, int | None], Result],
+    most: int | None = None,
 ) -> Result:
     """Settle exactly, or else with what is measured rounded to as many decimals as fit.
 
-    `settle` is given a runner, and that number or None. Raises Refused.
+    `settle` is given a runner, and that number or None. A part of what was settled so has at most
+    as many decimals as the whole had, though more would fit. Raises Refused.
     """
-    ways = [(make, None) for make in makes] + [(makes[-1], n) for n in _WORKING_DECIMALS]
+    fewer = [n for n in WORKING_DECIMALS if most is None or n < most]
+    ways = [(make, most) for make in makes] + [(makes[-1], n) for n in fewer]
     return _first_that_fits([_way(make, settle, decimals) for make, decimals in ways])
+
+
+def is_too_large(refusal: Refused) -> bool:
+    """Return whether all that is wrong is that an amount does not fit."""
+    return {problem.code for problem in refusal.problems} == {"amount-too-large"}
 
 
 def _way(make: Callable[[], Runner], settle: Callable[..., Result], *given: Any) -> Way[Result]:
@@ -266,7 +275,7 @@ def _first_that_fits(ways: Sequence[Way[Result]]) -> Result:
         try:
             return way()
         except Refused as refusal:
-            if {problem.code for problem in refusal.problems} != {"amount-too-large"}:
+            if not is_too_large(refusal):
                 raise
     return last()
 

@@ -5,10 +5,11 @@
       files: exports/beichen/{version}/*
       delivers: overwrite
       set: {InvoiceIssuerName: Beichen Cloud}
+      columns: {BilledCost: 应付金额}
 
 `files` fits the end of a path or address: `*` is anything, `{version}` one folder or name by which
-later deliveries are told. The file says how files are read, and is no fact: what it made of each is
-in the import and in the log.
+later deliveries are told. `columns` says below which heading each column of FOCUS stands. The file
+says how files are read, and is no fact: what it made of each is in the import and in the log.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from fenrun.charges.delivered import Delivery
 from fenrun.charges.encodings import is_encoding
 
 NAME = "sources.yaml"
-_KEYS = ("source", "files", "delivers", "set", "encoding")
+_KEYS = ("source", "files", "delivers", "set", "encoding", "columns")
 _DELIVERS = {"overwrite": True, "append": False}
 """FOCUS DeliveryHandling: whether each delivery is the whole month so far, or adds to it."""
 _VERSION = "{version}"
@@ -46,6 +47,8 @@ class Source:
     """By column what stands in cells that it leaves empty."""
     encoding: str
     """In which encoding its texts are; empty where that is told by their bytes."""
+    columns: Mapping[str, str]
+    """By column of FOCUS its heading in the files, where that is another."""
 
     def delivery(self, address: str) -> Delivery | None:
         """Return a file as a delivery of this source; None where it is of another."""
@@ -103,11 +106,14 @@ def _source(said: Any) -> Source:
         raise _unreadable("sources-delivers", name=name, known=", ".join(_DELIVERS))
     if not isinstance(fills, dict) or not _are_texts([*fills, *fills.values()]):
         raise _unreadable("sources-set", name=name)
+    columns = said.get("columns", {})
+    if not isinstance(columns, dict) or not _are_texts([*columns, *columns.values()]):
+        raise _unreadable("sources-columns", name=name)
     encoding = said.get("encoding", "")
     if encoding != "" and not (isinstance(encoding, str) and is_encoding(encoding)):
         raise _unreadable("sources-encoding", name=name)
     patterns = tuple(_pattern(name, text) for text in files)
-    return Source(name, tuple(files), patterns, _DELIVERS[delivers], fills, encoding)
+    return Source(name, tuple(files), patterns, _DELIVERS[delivers], fills, encoding, columns)
 
 
 def _are_texts(values: Sequence[Any]) -> bool:

@@ -133,7 +133,7 @@ class Standing:
             return None
         if has_scope(like.plans) or reads_all_payees(like.plans):
             return None  # payees without a sum of their own, or with a place among all
-        if like.crediting.rounds:
+        if stored.rounds or like.crediting.rounds:
             return None  # what is rounded is not what its parts, rounded each, sum to
         if any(plan.figures for plan in like.plans):
             return None  # of the figures that are counted, the book says nothing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -100,6 +100,33 @@ def show_each(said: Mapping[str, Any], key: str) -> str:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """The decimals on which plans were settled, by plan, where 38 digits do not hold all."""
+
+    costs: Mapping[str, int] = field(default_factory=dict)
+    """Of each charge's costs."""
+    measures: Mapping[str, int] = field(default_factory=dict)
+    """Of what is measured."""
+
+    def most(self, plans: Iterable[Plan]) -> tuple[int | None, int | None]:
+        """Return those of plans that are settled together: of costs, and of what is measured."""
+        names = [plan.id for plan in plans]
+        costs, measures = (
+            min((decimals[name] for name in names if name in decimals), default=None)
+            for decimals in (self.costs, self.measures)
+        )
+        return costs, measures
+
+    def of(self, plans: Container[str]) -> Rounding:
+        """Return those of some plans."""
+        parts = (self.costs, self.measures)
+        return Rounding(*({p: n for p, n in part.items() if p in plans} for part in parts))
+
+
+ALL_DECIMALS = Rounding()
+
+
+@dataclass(frozen=True)
 class Run:
     """A settlement of a period: its tables in the engine are named as the steps of the stages."""
 
@@ -127,6 +154,15 @@ class Run:
     def closed(self) -> bool:
         """True where the period is closed."""
         return self.closed_at is not None
+
+    @property
+    def rounding(self) -> Rounding:
+        """The decimals on which some plans were settled, where not on all."""
+        found: dict[str, dict[str, int]] = {"costs-rounded": {}, "measures-rounded": {}}
+        for problem in self.problems:
+            if problem.code in found:
+                found[problem.code][problem.place.source] = problem.values["decimals"]
+        return Rounding(*found.values())
 
     @property
     def currency_of(self) -> dict[str, str]:

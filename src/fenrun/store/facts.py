@@ -37,7 +37,7 @@ DELIVERED = ("charges", "datasets")
 """Those that decisions are about."""
 KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 """What the store holds, and the act that writes it, as the log says it."""
-_DECIDED = ("set", "delivered", "replaces", "beside", "adds", "left_out", "of", "mends")
+_DECIDED = ("set", "columns", "delivered", "replaces", "beside", "adds", "left_out", "of", "mends")
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
 _FORMAT = 3

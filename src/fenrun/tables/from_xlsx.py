@@ -111,9 +111,7 @@ def read_sheets(path: Path, table_of: TableOf, tables: Iterable[str]) -> list[Sh
     So it is where a sheet is none, but for that of a template's hints: nothing is passed over.
     """
     with _guarded(path):
-        with zipfile.ZipFile(path) as file:
-            if sum(part.file_size for part in file.infolist()) > most_unpacked(path):
-                refuse_unpacked(path)
+        _refuse_swollen(path)
         kept = _workbook(path)
         written = _workbook(path, data_only=False)
         with closing(kept), closing(written):
@@ -121,6 +119,28 @@ def read_sheets(path: Path, table_of: TableOf, tables: Iterable[str]) -> list[Sh
             names = ", ".join(tables)
             readers = [_Reader(path, names, *pair) for pair in pairs if pair[0].title != HINTS]
             return [sheet for reader in readers if (sheet := reader.sheet(table_of))]
+
+
+def _refuse_swollen(path: Path) -> None:
+    with zipfile.ZipFile(path) as file:
+        if sum(part.file_size for part in file.infolist()) > most_unpacked(path):
+            refuse_unpacked(path)
+
+
+def first_sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a workbook's first sheet, of which every cell is text, with their numbers.
+
+    Raises Refused where a cell below the first row is none.
+    """
+    with _guarded(path):
+        _refuse_swollen(path)
+        with closing(_workbook(path)) as book:
+            for number, cells in enumerate(book.worksheets[0].iter_rows(), 1):
+                odd = next((c for c in cells if not isinstance(c.value, (str, type(None)))), None)
+                if odd is not None and number > 1:
+                    place = Place(path.name, number, odd.coordinate)
+                    raise refused("cell-not-text", place, value=str(odd.value))
+                yield number, [str(cell.value or "") for cell in cells]
 
 
 @contextmanager

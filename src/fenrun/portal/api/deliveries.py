@@ -21,6 +21,7 @@ from fenrun.portal.commands import deliveries as commands
 from fenrun.portal.language import lang
 
 router = Router()
+_AT_ONCE = 500
 
 
 class DeliveryOut(Schema):
@@ -53,7 +54,7 @@ class DeliveryInFull(DeliveryOut):
     """A delivery with what is open about it, and its rows that may be mended."""
 
     problems: list[dict[str, Any]]
-    rows_aside: list[RowOut]
+    rows_aside: list[RowOut] = Field(description="At most 500; ask for those after the last.")
 
 
 class DecisionIn(Schema):
@@ -90,7 +91,7 @@ class RowIn(Schema):
 class MendIn(Schema):
     """Rows that are mended together, all or none."""
 
-    rows: list[RowIn] = Field(min_length=1, max_length=500)
+    rows: list[RowIn] = Field(min_length=1, max_length=_AT_ONCE)
     reason: str = Field(max_length=500)
 
 
@@ -130,18 +131,22 @@ def deliveries(request: HttpRequest) -> Any:
 @router.get(
     "/deliveries/{delivery}", response={200: DeliveryInFull, **ERRORS}, summary="One delivery"
 )
-def delivery(request: HttpRequest, delivery: str) -> Any:
-    """Return a delivery with what is open about it and its rows that may be mended."""
+def delivery(request: HttpRequest, delivery: str, after: int = 0) -> Any:
+    """Return a delivery with what is open about it and its rows that may be mended.
+
+    Of rows it lists at most 500, of those `after` one by its number.
+    """
     only_who_see_everything(request)
     store = store_of(request)
     found = commands.find_delivery(store, clean(delivery))
     if not found:
         raise Http404
     problems = commands.open_problems(store, found)
+    rows = commands.rows_to_mend(store, found, min(max(after, 0), 2**62))
     return {
         **_as_json(found),
         "problems": [problem.as_json(lang()) for problem in problems],
-        "rows_aside": [vars(row) for row in commands.rows_to_mend(store, found)],
+        "rows_aside": [vars(row) for row in rows[:_AT_ONCE]],
     }
 
 

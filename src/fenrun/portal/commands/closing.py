@@ -53,7 +53,8 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
     refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
     with alone("asking"), transaction.atomic(using=_DB):
         waiting = models.Approval.objects.using(_DB).filter(period=shown.key, approved_at=None)
-        for before in waiting.filter(run=shown.run):
+        # One asked for before something was decided would be closed as known then.
+        for before in waiting.filter(run=shown.run, known=shown.known):
             if authority.is_unchanged(before.asked_by, before.authority):
                 raise Refused([Problem("close-asked", place, {"by": before.asked_by})])
         waiting.delete()

@@ -262,11 +262,18 @@ def _over(
     return rows.get(pk=asked.pk)
 
 
-def rows_to_mend(store: Store, delivery: Delivery) -> list[MendableRow]:
-    """Return the rows of a delivery in force that may be mended."""
+def rows_to_mend(store: Store, delivery: Delivery, after: int = 0) -> Sequence[MendableRow]:
+    """Return the rows of a delivery in force that may be mended, after one by its number."""
     if delivery.item.kind != "charges" or delivery.state != IN_FORCE:
         return []
-    return mending.rows_to_mend(store, delivery.item, next_moment(store))
+    rows = mending.rows_to_mend(store, delivery.item, next_moment(store))
+    return rows.of(rows.numbers[rows.numbers > after]) if after else rows
+
+
+def row_to_mend(store: Store, delivery: Delivery, number: int) -> MendableRow | None:
+    """Return a row of a delivery that may be mended, by its number in the file."""
+    rows = rows_to_mend(store, delivery, number - 1)
+    return rows[0] if rows and rows[0].row == number else None
 
 
 def mend_rows(store: Store, name: str, changes: mending.Changes, reason: str) -> Imported:

@@ -123,6 +123,8 @@ def _is_shown(settled: Settled, period: Period, state: int) -> bool:
     run, shown = settled.run, models.Period.objects.using("default").filter(key=period.key)
     same = shown.filter(run=settled.run_id, closed=run.closed, booked=digest_of(run.booked))
     newer = {"state": state, "closed_at": _aware(run.closed_at)}
+    # A decision may change no row and yet free a close, which is as known when it is asked for.
+    newer["known"] = _aware(run.as_of.known)
     return bool(same.filter(state__lt=state).update(**newer) or same.exists())
 
 

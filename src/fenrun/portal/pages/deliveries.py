@@ -22,10 +22,13 @@ from fenrun.portal.commands import deliveries
 from fenrun.portal.commands.deliveries import IN_FORCE, Delivery
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS
+from fenrun.portal.pages.downloads import disposition
+from fenrun.settle.mend_files import write_rows
 from fenrun.settle.passed_over import files_passed_over
 from fenrun.settle.sources import read_sources
 
 _SHOWN, _ROWS_SHOWN, _PASSED_SHOWN = 50, 5, 200
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CELL = "cell-"
 """What the names of a form's fields begin with, before the name of a column."""
 
@@ -140,15 +143,23 @@ def _as_shown(text: str) -> str:
     return re.sub(r"\r\n?", "\n", text.replace("\0", ""))
 
 
+@signed_in(OPERATIONS, AUDITOR)
+def rows_file(request: HttpRequest, delivery: str) -> HttpResponse:
+    """Return the rows that are kept aside as a workbook, to be corrected and imported."""
+    found = _found(request, delivery)
+    rows = deliveries.rows_to_mend(store_of(request), found)
+    headers = {"Content-Disposition": disposition(f"{found.item.source}-{found.id}.xlsx")}
+    return HttpResponse(write_rows(found.item, rows), content_type=_XLSX, headers=headers)
+
+
 @require_POST
 @operations
 def mend_row(request: HttpRequest, delivery: str) -> HttpResponse:
     """Import a row that was kept aside as it is mended."""
     found = _found(request, delivery)
     typed = {name: request.POST.get(name, "") for name in request.POST}
-    rows = {str(row.row): row for row in deliveries.rows_to_mend(store_of(request), found)}
-    row = rows.get(typed.get("row", ""))
     number = int(typed["row"]) if re.fullmatch(r"[0-9]{1,9}", typed.get("row", "")) else 0
+    row = deliveries.row_to_mend(store_of(request), found, number)
     changes = {} if row is None else _changed(row, typed)
     try:
         deliveries.mend_rows(
