@@ -441,7 +441,7 @@ def made_ready(folder: Path, url: str) -> World:
 
 
 if __name__ == "__main__":
-    importlib.import_module("tests.preloaded")
+    importlib.import_module("tests.preloaded").read_settings_anew()
     world = made_ready(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
     for one in tried(world, int(sys.argv[2]), by_day="FENRUN_NIGHTLY" not in os.environ):
         print(json.dumps(asdict(one)), flush=True)

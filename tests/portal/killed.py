@@ -73,7 +73,7 @@ def _once_it_runs_again(workspace: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    importlib.import_module("tests.preloaded")
+    importlib.import_module("tests.preloaded").read_settings_anew()
     made = interleaved.made_ready(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
     for one in tried(made, int(sys.argv[2])):
         print(json.dumps(one), flush=True)
