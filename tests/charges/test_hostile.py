@@ -87,6 +87,13 @@ OUTCOMES: dict[str, tuple[bytes | str, str]] = {
     "groups of Switzerland": (HEAD + _row("1'234.50"), "1234.50"),
     "hexadecimal": (HEAD + _row("0x10"), "cost-unreadable"),
     "zeros in front": (HEAD + _row("0001.50"), "1.50"),
+    # What databases write for nothing.
+    "nothing for an account": (
+        GOOD + _row("4.00", account="null") + _row("8.00", account=r"\N"),
+        "15.00 aside 2",
+    ),
+    "nothing for a cost": (GOOD + _row("null", id="r3") + _row(r"\N", id="r4"), "3.00 aside 2"),
+    "nothing in Parquet": (_parquet(TWO, BillingAccountId=["null", r"\N"]), "3.00 aside 2"),
     # Dates.
     "a serial of Excel": (HEAD + _row(start="45537"), "1.00 aside 1"),
     "seconds since 1970": (HEAD + _row(start="1725235200"), "1.00 aside 1"),

@@ -27,7 +27,7 @@ from fenrun.base.table import read_parquet
 from fenrun.charges.form import packing_of, table_text
 from fenrun.charges.rows import month_billed
 from fenrun.charges.source import names_of, read_header
-from fenrun.charges.staged import FIRST_ROW
+from fenrun.charges.staged import FIRST_ROW, NULL_WORDS
 from fenrun.charges.written_moments import read_moments
 from fenrun.store.facts import Enter, Import, Imported, Replaced, Store, manifest
 
@@ -120,7 +120,7 @@ def _text(cell: Any) -> str:
     if isinstance(cell, datetime):
         return cell.isoformat()
     text = "" if cell is None else str(cell).strip()
-    return "" if text == "NULL" else text
+    return "" if text in NULL_WORDS else text
 
 
 def _refuse_empty(kind: _Kind, file: str, rows: Sequence[Row]) -> None:

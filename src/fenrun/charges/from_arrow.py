@@ -20,7 +20,7 @@ from fenrun.charges.coded import Coded, coded, replaced
 from fenrun.charges.decimals import Decimals, as_decimals, typed
 from fenrun.charges.rows import COSTS, is_decimal, is_moment
 from fenrun.charges.source import Content, Source, open_arrow
-from fenrun.charges.staged import NULL_WORD, Moments, Staged, Words
+from fenrun.charges.staged import NULL_WORDS, Moments, Staged, Words
 from fenrun.engine.dialect import WIDEST
 
 _ISO = r"\A\d{4}-\d\d-\d\d([T ]\d\d:\d\d:\d\d(\.\d{1,6})?Z?)?\z"
@@ -37,6 +37,7 @@ _PLAIN = (
 _BLOCK = 1 << 20
 """Bytes of a CSV file that are taken apart together: they stay in the processor's cache."""
 _ROW_NUMBER = "file_row_number"
+_NULLS = pa.array(NULL_WORDS)
 _LAST_DIGIT = ord("9")
 
 
@@ -134,11 +135,11 @@ def _text(column: pa.ChunkedArray, kind: pa.DataType) -> tuple[Coded, Any]:
     if pa.types.is_large_string(found.values.type):
         found = Coded(found.codes, found.values.cast(pa.string()))
     found.values.validate(full=True)
-    empty = pc.is_in(found.values, pa.array(["", NULL_WORD]))
+    empty = pc.is_in(found.values, pa.array(["", *NULL_WORDS]))
     if not pc.any(empty).as_py():
         return found, None
-    word = pc.index(found.values, NULL_WORD).as_py()
-    null_rows = found.codes == word if word >= 0 else None
+    is_word = pc.is_in(found.values, _NULLS).to_numpy(zero_copy_only=False)
+    null_rows = (found.codes >= 0) & is_word[found.codes] if is_word.any() else None
     keep = ~empty.to_numpy(zero_copy_only=False)
     places = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
     return Coded(replaced(found.codes, places), found.values.filter(pa.array(keep))), null_rows
@@ -168,7 +169,7 @@ def _without_words(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Any]:
     """
     if not _has_letters(column):
         return column, None
-    is_word = pc.equal(column, NULL_WORD).fill_null(False)
+    is_word = pc.is_in(column, _NULLS)
     column = pc.if_else(is_word, pa.scalar(None, pa.string()), column)
     if _has_letters(column):
         raise NotPlain("letters in a number")

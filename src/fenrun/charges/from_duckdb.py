@@ -26,7 +26,7 @@ from fenrun.charges.coded import coded
 from fenrun.charges.decimals import Decimals
 from fenrun.charges.rows import COSTS, is_decimal, is_moment
 from fenrun.charges.source import Source
-from fenrun.charges.staged import Moments, Rounded, Staged, Words
+from fenrun.charges.staged import NULL_WORDS, Moments, Rounded, Staged, Words
 from fenrun.charges.written_moments import moments_of
 from fenrun.charges.written_numbers import GROUPS, Written, decimal_mark, read_as, shape_of
 from fenrun.engine.dialect import WIDEST, decimal_type, literal, quoted, scan
@@ -99,7 +99,9 @@ class _InDuckDB:
         text = quoted(spelt) if kind == "VARCHAR" else f"CAST({quoted(spelt)} AS VARCHAR)"
         if kind.startswith("DECIMAL"):
             text = f"regexp_replace({text}, '(\\.\\d*[1-9])0+$|\\.0+$', '\\1')"
-        return f"nullif(nullif({text}, ''), 'NULL')"
+        for word in ("", *NULL_WORDS):
+            text = f"nullif({text}, {literal(word)})"
+        return text
 
     def _digits(self, spelt: str) -> str:
         """Return SQL for a number as plain text; NULL where it is empty or the word NULL."""
@@ -286,7 +288,8 @@ class _InDuckDB:
         """Count the cells of a CSV file that hold the bare word NULL."""
         if self.source.format != "csv":
             return Words()
-        conditions = [f"{quoted(column)} = 'NULL'" for column in self.source.header]
+        words = ", ".join(map(literal, NULL_WORDS))
+        conditions = [f"{quoted(column)} IN ({words})" for column in self.source.header]
         somewhere = " OR ".join(conditions)
         measures = [
             f"count(*) FILTER ({somewhere})",

@@ -33,7 +33,8 @@ class Charges:
     columns: Mapping[str, Coded | pa.Array]
 
 
-NULL_WORD = "NULL"
+NULL_WORDS = ("NULL", "null", "Null", r"\N")
+"""What databases write into a text where there is no value."""
 FIRST_ROW = 2
 """The number of the first row, as a spreadsheet counts: the header is row 1."""
 
