@@ -303,7 +303,7 @@ compared_exactly AS (
     ON b.plan = a.plan AND b.component = a.component AND b.period = a.period
    AND b.value = a.value AND b.reached = a.reached
   WHERE a.ranks_by = 'attainment'),
-told_apart AS (
+exact_order AS (
   SELECT plan, component, payee, period, count(CASE WHEN ahead > 0 THEN 1 END) AS better,
          count(CASE WHEN ahead < 0 THEN 1 END) AS worse
   FROM compared_exactly
@@ -312,7 +312,7 @@ SELECT r.plan, r.component, r.payee, r.period,
        CASE r.ties WHEN 'better place' THEN rank() OVER w + coalesce(t.better, 0)
                    ELSE count(*) OVER w - coalesce(t.worse, 0) END * {one} AS place
 FROM ranking AS r
-LEFT JOIN told_apart AS t
+LEFT JOIN exact_order AS t
   ON t.plan = r.plan AND t.component = r.component AND t.payee = r.payee AND t.period = r.period
 WINDOW w AS (PARTITION BY r.plan, r.component, r.period, r.value ORDER BY r.reached DESC)
 
