@@ -74,8 +74,7 @@ def ask_for_case(
     looked, _checks = _checked(seen, progress)
     cases = [_with_rows(seen, case) for case in cases_of(looked) if case.id == name]
     if not with_amounts(store, cases, period, seen.known):
-        months = f"{period.months[0]}/{period.months[-1]}"
-        raise refused("case-unknown", Place(store.path.name), case=name, months=months)
+        raise refused("case-unknown", Place(store.path.name), case=name, months=period.key)
 
 
 def _checked(
