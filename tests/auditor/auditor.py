@@ -1222,7 +1222,7 @@ class _Audit:
         if not c.ties:
             return None
         amounts = {
-            other: base.amount
+            other: Fraction(base.amount) / self._ranked_per(c, other, span)
             for (other, _, of), base in self.figured[c.rule_id].items()
             if of == span and base.amount > 0 and self._is_ranked(c, other, span)
         }
@@ -1241,7 +1241,8 @@ class _Audit:
 
     def _is_ranked(self, c: Component, payee: str, span: Span) -> bool:
         """Whether a payee that is measured more than 0 has a place."""
-
+        if self._ranked_per(c, payee, span) <= 0:
+            return False
         if c.scope in ("label", "figure") and (payee, "", span) not in self.scopes[c.rule_id]:
             return False
         if c.payee_rule and not holds(
@@ -1249,6 +1250,12 @@ class _Audit:
         ):
             return False
         return not c.ranks_among or self.book.label(payee, c.ranks_among, span.start) is not None
+
+    def _ranked_per(self, c: Component, payee: str, span: Span) -> Fraction:
+        """What a measure is divided by before places are given: the target, or 1; 0: no target."""
+        if c.ranks_by == "amount":
+            return Fraction(1)
+        return Fraction(self._figure(c.target, c.target_of, payee, "", span) or 0)
 
     def _other(self, name: str, payee: str, span: Span) -> Decimal:
         """What another component measures for a payee; nothing where it has no line."""

@@ -54,6 +54,8 @@ class Tried:
 
     held: str
     other: str
+    point: int
+    """How many watched lines the held one had begun."""
     place: str
     """File and line that the held one was about to run."""
     said: list[str]
@@ -404,12 +406,12 @@ def _one(world: World, serial: Callable[..., Outcome], held: str, other: str, po
     said = [first.end(), second.end()]
     state = in_child(partial(left, world.workspace))
     if not isinstance(state, dict):
-        return Tried(held, other, place, said, waited, str(state))
+        return Tried(held, other, point, place, said, waited, str(state))
     is_done = [one == "done" for one in said]
     wrong = "; ".join(state["wrong"])
     if not wrong and not _fits(serial, held, other, is_done, _without_names(state)):
         wrong = _without_names(state)
-    return Tried(held, other, place, said, waited, wrong)
+    return Tried(held, other, point, place, said, waited, wrong)
 
 
 def _fits(
@@ -422,12 +424,12 @@ def _fits(
     return len(alone) == 1 and serial(*alone)[1] == state
 
 
-if __name__ == "__main__":
-    importlib.import_module("tests.preloaded")
+def made_ready(folder: Path, url: str) -> World:
+    """Make the world in a child, keep it, and make this process ready to fork."""
     harness.WATCHED.clear()
     harness.WATCHED.update(_watched())
-    made = World(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
-    outcome = in_child(partial(prepare, made.folder))
+    made = World(folder, url)
+    outcome = in_child(partial(prepare, folder))
     if outcome is not None:
         sys.exit(str(outcome))
     made.keep()
@@ -435,6 +437,11 @@ if __name__ == "__main__":
     _ready(made.workspace)
     for name in ("closing", "requests", "publishing", "grants"):
         importlib.import_module(f"fenrun.portal.commands.{name}")  # once, not in each child
-    by_day = "FENRUN_NIGHTLY" not in os.environ
-    for one in tried(made, int(sys.argv[2]), by_day):
+    return made
+
+
+if __name__ == "__main__":
+    importlib.import_module("tests.preloaded")
+    world = made_ready(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
+    for one in tried(world, int(sys.argv[2]), by_day="FENRUN_NIGHTLY" not in os.environ):
         print(json.dumps(asdict(one)), flush=True)

@@ -261,6 +261,9 @@ def _weighted_or_ranked(draw: st.DrawFn, component: Item, tables: Item) -> Item:
         ties = draw(st.sampled_from(("better place", "worse place")))
         among = draw(st.sampled_from(({}, {"among": "level"}, {"among": "region"})))
         found["rank"] = {**among, "ties": ties}
+        if draw(st.booleans()):
+            found["rank"]["by"] = "attainment"
+            found["target"] = component.get("target", "task")
         if component["by"] == "amount" and tables[component["table"]][0]["kind"] == "all units":
             found["by"] = "rank"
         else:

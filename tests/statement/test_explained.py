@@ -38,6 +38,8 @@ earn:
   sum:
     - {id: place, pays: partner, per: month, on: amount, by: rank,
        rank: {ties: worse place}, table: places}
+    - {id: by-quota, pays: partner, per: month, on: amount, by: rank, target: quota,
+       rank: {by: attainment, ties: worse place}, table: places}
     - {id: weighted, pays: partner, per: month, on: amount, by: amount, table: ten,
        weights: [{when: ServiceName = 'Software', weight: 2.5}]}
     - {id: received, pays: partner, per: month, counted with: label paid of InvoiceId, on: amount,
@@ -57,6 +59,9 @@ links:
   - {of: account, issuer: Cloud, subject: A2, role: customer, party: K2}
   - {of: customer, subject: K1, role: partner, party: P1}
   - {of: customer, subject: K2, role: partner, party: P2}
+figures:
+  - {party: P1, figure: quota, period: 2024-03, amount: 1000, currency: CNY}
+  - {party: P2, figure: quota, period: 2024-03, amount: 999, currency: CNY}
 labels:
   - {party: INV-1, label: paid, value: in full, from: 2024-03-20}
   - {party: INV-2, label: paid, value: in full, from: 2024-01-10}
@@ -93,6 +98,12 @@ def test_what_counts_otherwise_than_billed_is_said(store: Store) -> None:
     assert [one["earned"] for one in (place, weighted, received)] == ["3.00", "16.00", "36.00"]
     assert "That is place 2 among those who are ranked together." in in_words(place, "en")
     assert "在一起排名的各方中列第 2。" in in_words(place, "zh-CN")
+    by_quota = explain(run, "counted/by-quota/2024-03/P1")
+    assert "Places are by attainment, here 100.00 of the target 1,000.00." in in_words(
+        by_quota, "en"
+    )
+    assert "名次按达成率排，本方为 100.00 对任务 1,000.00。" in in_words(by_quota, "zh-CN")
+    assert by_quota["earned"] == "3.00"
     said = "It counts by weights, the first that holds: 2.5 × ServiceName = 'Software'."
     assert {said, "The qualifying amount is 160.00."} <= {*in_words(weighted, "en")}
     assert [(c["credited"], c["day"]) for c in received["charges"]] == [
@@ -104,9 +115,12 @@ def test_what_counts_otherwise_than_billed_is_said(store: Store) -> None:
     assert (not_counted["rule"], not_counted["amount"]) == ("weighted.weights.1", -60)
 
 
-def test_a_bundle_derives_all_but_the_place_among_others(store: Store, tmp_path: Path) -> None:
+def test_a_bundle_derives_all_but_the_places_among_others(store: Store, tmp_path: Path) -> None:
     """50 % of 36 is due later, and the place of P1 rests on what P2 sold."""
     make_bundle(store, "P1", MARCH, tmp_path / "P1.zip")
     found = verify(tmp_path / "P1.zip")
-    assert found.payable == {"CNY": 3 + 16 + 18 + 10}
-    assert {row.partition(" ")[2] for row in found.attested} == {"(counted/place)"}
+    assert found.payable == {"CNY": 3 + 3 + 16 + 18 + 10}
+    assert {row.partition(" ")[2] for row in found.attested} == {
+        "(counted/by-quota)",
+        "(counted/place)",
+    }

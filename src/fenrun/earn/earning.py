@@ -469,7 +469,15 @@ class Earning:
         texts = (
             *("per", "calendar", "each", "counts", "pays_on", "on_of", "reads_by", "by_of"),
             *("target_of", "compare", "compare_of", "baseline_calendar", "times_by", "times_of"),
-            *("scope", "clawback_unit", "clawback_from", "window_calendar", "ties", "plus_of"),
+            *(
+                "scope",
+                "clawback_unit",
+                "clawback_from",
+                "window_calendar",
+                "ranks_by",
+                "ties",
+                "plus_of",
+            ),
         )
         names = (
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),

@@ -276,21 +276,45 @@ WHERE b.last_month >= {earn_from} AND b.last_month < {paid_to}
   AND (b.scoped = 0 OR k.payee_test = 0 OR q.payee IS NOT NULL)
 
 -- step: ranked
--- The places of payees by what they measure, among those of one value of a label: as if each of
--- equals were first of them, or last. Who does not qualify, or measures nothing, has none.
+-- The places of payees by what they measure, or by that in parts of their target, among those of
+-- one value of a label: as if each of equals were first of them, or last. Who does not qualify, or
+-- measures nothing, has none. Attainments are put in order by whole thousandths (a million and more
+-- are one), and exactly, by cross products, where these are the same: few are, so few are compared.
 WITH ranking AS (
-  SELECT r.plan, r.component, r.payee, r.period, r.amount, k.ties, coalesce(l.value, 0) AS value
+  SELECT r.plan, r.component, r.payee, r.period, r.amount, r.target, k.ranks_by, k.ties,
+         coalesce(l.value, 0) AS value,
+         CASE k.ranks_by
+           WHEN 'attainment'
+           THEN whole(times(lesser(r.amount, times(r.target, 1000)), 1000), r.target)
+           ELSE r.amount END AS reached
   FROM referenced AS r
   JOIN components AS k ON k.plan = r.plan AND k.component = r.component AND k.ties <> ''
   LEFT JOIN labels AS l
     ON l.party = r.payee AND l.label = k.ranks_among
    AND l.valid_from <= r.period_from AND r.period_from < l.valid_to
   WHERE r.qualifies = 1 AND r.in_scope = 1 AND r.amount > 0
-    AND (k.ranks_among = 0 OR l.value IS NOT NULL))
-SELECT plan, component, payee, period,
-       CASE ties WHEN 'better place' THEN rank() OVER w ELSE count(*) OVER w END * {one} AS place
-FROM ranking
-WINDOW w AS (PARTITION BY plan, component, period, value ORDER BY amount DESC)
+    AND (k.ranks_among = 0 OR l.value IS NOT NULL)
+    AND (k.ranks_by = 'amount' OR r.target > 0)),
+compared_exactly AS (
+  SELECT a.plan, a.component, a.payee, a.period,
+         compared(times(b.amount, a.target), times(a.amount, b.target)) AS ahead
+  FROM ranking AS a
+  JOIN ranking AS b
+    ON b.plan = a.plan AND b.component = a.component AND b.period = a.period
+   AND b.value = a.value AND b.reached = a.reached
+  WHERE a.ranks_by = 'attainment'),
+told_apart AS (
+  SELECT plan, component, payee, period, count(CASE WHEN ahead > 0 THEN 1 END) AS better,
+         count(CASE WHEN ahead < 0 THEN 1 END) AS worse
+  FROM compared_exactly
+  GROUP BY plan, component, payee, period)
+SELECT r.plan, r.component, r.payee, r.period,
+       CASE r.ties WHEN 'better place' THEN rank() OVER w + coalesce(t.better, 0)
+                   ELSE count(*) OVER w - coalesce(t.worse, 0) END * {one} AS place
+FROM ranking AS r
+LEFT JOIN told_apart AS t
+  ON t.plan = r.plan AND t.component = r.component AND t.payee = r.payee AND t.period = r.period
+WINDOW w AS (PARTITION BY r.plan, r.component, r.period, r.value ORDER BY r.reached DESC)
 
 -- step: gated
 -- The first gate of a component that is shut; one whose number is missing is.

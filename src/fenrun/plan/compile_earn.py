@@ -143,6 +143,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         window_calendar=window_calendar,
         window_all=window_all,
         ranks_among=(item.rank.among or "") if item.rank else "",
+        ranks_by=item.rank.by if item.rank else "",
         ties=item.rank.ties if item.rank else "",
         portion=item.portion.rate,
         portion_per=item.portion.per,
@@ -357,7 +358,7 @@ def _check_keys(draft: Draft, path: Path_, item: EarnText) -> None:
     subjects |= {gate.subject for gate in item.gates}
     compares = bool(subjects & set(COMPARED_READINGS)) or item.on == "increment"
     needs = {
-        "target": "attainment" in subjects,
+        "target": "attainment" in subjects or (item.rank and item.rank.by == "attainment"),
         "compare": compares,
         "rank": "rank" in subjects,
         "table": not _is_override(item),

@@ -115,7 +115,9 @@ def _paying(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: str) 
     if c.ties and "rank" in subjects:
         ties = say(f"guide-ties-{c.ties.replace(' ', '-')}", lang)
         key = "guide-rank-among" if c.ranks_among else "guide-rank-all"
-        said.append(say(key, lang, label=c.ranks_among, ties=ties))
+        by = say("guide-ranks-by-attainment", lang, target=c.target)
+        by = by if c.ranks_by == "attainment" else ""
+        said.append(say(key, lang, label=c.ranks_among, ties=ties, by=by))
     if "amount to date" in subjects:
         said.append(say("guide-to-date", lang))
     if "figure" in subjects or "attainment" in subjects or c.compare == "figure":

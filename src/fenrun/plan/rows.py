@@ -211,6 +211,8 @@ class Component:
     """Whether it sums what all payees together are measured, of the same unit."""
     ranks_among: str
     """Label whose payees of one value are ranked together; empty: all payees are."""
+    ranks_by: str
+    """One of RankedBy: what places are by; empty where nothing is ranked."""
     ties: str
     """The place of equals, one of Ties; empty where nothing is ranked."""
     portion: Decimal

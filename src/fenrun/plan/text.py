@@ -33,7 +33,7 @@ from fenrun.plan.phrases import (
     Written,
     one_of,
 )
-from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, TierKind, Ties
+from fenrun.plan.vocabulary import CHARGE_DAYS, GROUP_KINDS, UNITS, Mode, RankedBy, TierKind, Ties
 
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
@@ -281,6 +281,13 @@ class RankText(Text):
     Only who qualifies and measures more than 0 has a place.
     """
 
+    by: RankedBy = Field(
+        "amount",
+        description=(
+            "What places are by: `amount`, what is measured, or `attainment`, that in parts of the "
+            "payee's `target`, compared exactly; who has no target above 0 then has no place."
+        ),
+    )
     among: Id | None = Field(
         None,
         description=(
@@ -291,7 +298,7 @@ class RankText(Text):
     )
     ties: Ties = Field(
         description=(
-            "The place of payees who measure the same: of two who share the third place, "
+            "The place of equals: of two who share the third place, "
             "`better place` makes both third, `worse place` both fourth."
         )
     )

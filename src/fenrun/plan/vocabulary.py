@@ -64,6 +64,8 @@ READINGS: Final = (
 payees."""
 Ties = Literal["better place", "worse place"]
 """The place of payees who measure the same: as if each were first of them, or last."""
+RankedBy = Literal["amount", "attainment"]
+"""What places are by: what a component measures, or that in parts of the payee's target."""
 OTHERS_READINGS: Final = ("amount of", "attainment of")
 """Readings of what another component measures."""
 RATIO_READINGS: Final = ("attainment", "growth", "attainment of")

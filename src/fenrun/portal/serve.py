@@ -82,12 +82,12 @@ def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None
     """
     _migrate(workspace)
     from fenrun.portal import events
-    from fenrun.portal.commands import publishing, requests
+    from fenrun.portal.commands import closing, publishing
     from fenrun.portal.commands.unsettled import ALL, noted, noted_problems
 
     store = events.workspace("portal")
     with noted(ALL):
-        requests.settle_silence(store)
+        closing.go_on(store)
     with noted(ALL):
         for period in publishing.months_of(store):
             with noted(period.key):

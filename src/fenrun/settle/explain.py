@@ -111,6 +111,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
         "reads_by": line["reads_by"],
         "reads_name": own.by_name if own else "",
+        **({"ranks_by": own.ranks_by} if own and own.ranks_by else {}),
         "pays_on": line["pays_on"],
         "rounding": _rounding(run, plan),
         "units": [_unit(row, bands.get(row["unit"], []), per) for row in units],

@@ -207,6 +207,9 @@ def _reference_words(explained: Json, unit: Json, lang: str) -> list[str]:
         sentences.append(say(key, lang, name=name, percent=percent, **read))
     if explained["reads_by"] == "rank" and unit["read"]:
         sentences.append(say("says-rank", lang, place=show(Decimal(unit["read"]), 0)))
+        if explained.get("ranks_by") == "attainment":
+            parts = {"measured": show_text(unit["measured"]), "target": show_text(unit["target"])}
+            sentences.append(say("says-rank-attainment", lang, **parts))
     if unit["compared"]:
         as_growth = explained["reads_by"] == "growth" and unit["ratio"]
         sentences.append(

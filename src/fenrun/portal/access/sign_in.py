@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -114,12 +115,13 @@ class Provided(DefaultSocialAccountAdapter):  # type: ignore[misc]  # allauth ha
             return
         if sociallogin.is_existing:
             return
-        user = _waiting_account(_name_of(sociallogin))
-        if not user:
-            raise ImmediateHttpResponse(error_response(request, 403, "provider"))
-        sociallogin.connect(request, user)
-        _record_opening(user, sociallogin.account.uid)
-        record_event(user.get_username(), "take up account", sociallogin.account.uid)
+        with transaction.atomic(using="default"):
+            user = _waiting_account(_name_of(sociallogin))
+            if not user:
+                raise ImmediateHttpResponse(error_response(request, 403, "provider"))
+            sociallogin.connect(request, user)
+            _record_opening(user, sociallogin.account.uid)
+            record_event(user.get_username(), "take up account", sociallogin.account.uid)
 
 
 def _name_of(sociallogin: Any) -> str:
@@ -139,7 +141,8 @@ def _waiting_account(name: str) -> User | None:
     if not name:
         return None
     users = User.objects.using("default")
-    user = users.filter(username=name, is_active=True).first()
+    # Locked: of two whom providers name alike, one takes it up.
+    user = users.select_for_update().filter(username=name, is_active=True).first()
     if not user or is_taken_up(user) or user.last_login:
         return None
     grants = Grant.objects.using("default").filter(user=user, role__in=Grant.TWO, ended_at=None)

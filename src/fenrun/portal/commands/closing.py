@@ -10,12 +10,19 @@ from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
-from fenrun.portal.commands import publishing, requests, unsettled
-from fenrun.portal.events import code_of, enter_events, now, record_event
+from fenrun.portal.alone import alone
+from fenrun.portal.commands import approvals, publishing, quotes, requests, unsettled
+from fenrun.portal.events import enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
 
 _DB = "default"
+
+
+def go_on(store: Store) -> None:
+    """Enter what time has decided: silent requests, quotes that were due; and what was cut off."""
+    requests.settle_silence(store)
+    quotes.end_overdue(store)
 
 
 def settle(store: Store, period: Period) -> bool:
@@ -25,7 +32,7 @@ def settle(store: Store, period: Period) -> bool:
     """
     with outside_queue():
         with unsettled.noted(unsettled.ALL):
-            requests.settle_silence(store)
+            go_on(store)
             unsettled.forget(unsettled.ALL)
         changed = publishing.publish(store, period)
     record_event(store.actor, "settle", period.key, changed=changed)
@@ -44,7 +51,7 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
     if not reason.strip():
         raise Refused([Problem("reason-missing", place)])
     refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
-    with transaction.atomic(using=_DB):
+    with alone("asking"), transaction.atomic(using=_DB):
         waiting = models.Approval.objects.using(_DB).filter(period=shown.key, approved_at=None)
         # One asked for before something was decided would be closed as known then.
         for before in waiting.filter(run=shown.run, known=shown.known):
@@ -71,8 +78,7 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     """
     asked = _asked_for(store, number, period)
     closed = parse_period(asked.period)
-    asker, approver = code_of(asked.asked_by), code_of(store.actor)
-    store.reason = f"{asked.reason} (asked by {asker}, approved by {approver})"
+    store.reason = approvals.reason_of(asked, store.actor)
     # Outside any transaction, which would keep others waiting; of two at once the store refuses
     # the second.
     with outside_queue():
@@ -81,22 +87,16 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
         known = asked.known.replace(tzinfo=None)
         close(store, closed, known, expected=asked.run, first=True)
         unanchored = [problem.code for problem in anchor_closes(store)]
-    with transaction.atomic(using=_DB):
-        asked.approved_by = store.actor
-        asked.approved_at = now()
-        asked.save(using=_DB)
-        record_event(
-            store.actor, "approve close", asked.period, run=asked.run, asked_by=asked.asked_by
-        )
-        if unanchored:
-            record_event(store.actor, "not anchored", asked.period, problems=unanchored)
+    approvals.note(asked, store.actor)
+    if unanchored:
+        record_event(store.actor, "not anchored", asked.period, problems=unanchored)
     with outside_queue():
         publishing.publish(store, closed)
         following = publishing.month_after(closed)
         with unsettled.noted(following.key):
             if following in publishing.months_of(store):  # which books differences of closed ones
                 publishing.publish(store, following)
-    return asked
+    return models.Approval.objects.using(_DB).get(pk=number)
 
 
 def _asked_for(store: Store, number: int, period: str) -> models.Approval:

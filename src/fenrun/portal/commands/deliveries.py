@@ -15,6 +15,7 @@ from fenrun.charges.delivered import months_of
 from fenrun.charges.mendable import MendableRow
 from fenrun.portal import models
 from fenrun.portal.access import authority
+from fenrun.portal.alone import alone
 from fenrun.portal.commands.imports import next_moment
 from fenrun.portal.events import code_of, enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
@@ -173,12 +174,12 @@ def ask(store: Store, name: str, kind: str, other: str, reason: str) -> models.D
     with outside_queue():
         of, facts = decided(store, name, _decision(kind, other, place), next_moment(store))
     rows = models.DeliveryDecision.objects.using(_DB)
-    before = rows.filter(delivery=of.id, approved_at=None, ended_at=None)
-    if any(one.facts == facts for one in _unchanged(before)):
-        raise Refused([Problem("decision-asked", Place(of.source), {"id": short(of.id)})])
     beside = (facts.get("adds") or facts.get("replaces") or [""])[0] if other else ""
     named = store.find("charges", beside) if beside else None
-    with transaction.atomic(using=_DB):
+    with alone("asking"), transaction.atomic(using=_DB):
+        before = rows.filter(delivery=of.id, approved_at=None, ended_at=None)
+        if any(one.facts == facts for one in _unchanged(before)):
+            raise Refused([Problem("decision-asked", Place(of.source), {"id": short(of.id)})])
         asked = rows.create(
             delivery=of.id,
             source=of.source[:500],

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
@@ -15,6 +16,7 @@ from django.urls import reverse
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
 from fenrun.portal.access import authority
+from fenrun.portal.alone import alone
 from fenrun.portal.commands import ways
 from fenrun.portal.events import now, record_event
 
@@ -32,8 +34,9 @@ def give_with_password(
     That is what `fenrun account` does beside the workspace. Every other way into the account ends:
     sessions, tokens, webhooks, links, what is connected. Raises Refused as `give` does.
     """
-    with transaction.atomic(using=_DB):
-        return _give_with_hash(actor, name, role, party, reason, make_password(password))
+    hashed = make_password(password)
+    with _alone():
+        return _give_with_hash(actor, name, role, party, reason, hashed)
 
 
 def give_to_invented(
@@ -44,7 +47,7 @@ def give_to_invented(
     It is hashed once for all: that takes as long as everything else. Raises Refused as `give` does.
     """
     hashed = make_password(password)
-    with transaction.atomic(using=_DB):
+    with _alone():
         for name, role, party in accounts:
             _give_with_hash(actor, name, role, party, reason, hashed)
 
@@ -70,8 +73,15 @@ def give(actor: str, name: str, role: str, party: str, reason: str) -> models.Gr
     """
     if actor == name:
         raise Refused([Problem("grant-own", _PLACE, {"who": actor})])
-    with transaction.atomic(using=_DB):
+    with _alone():
         return _give(actor, name, role, party, reason, in_force=role not in models.Grant.TWO)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Give grants in one transaction, alone: of two at once, the second finds the first's names."""
+    with alone("accounts"), transaction.atomic(using=_DB):
+        yield
 
 
 def _give(
@@ -80,7 +90,6 @@ def _give(
     problems = _problems_of(name, role, party, reason)
     if problems:
         raise Refused(problems)
-    # Two who ask for the same grant at once would find none each, and leave two.
     grant, _ = models.Grant.objects.using(_DB).get_or_create(
         user=_locked(_account(name)),
         role=role,
@@ -179,8 +188,9 @@ def _refuse_unknown(user: User) -> None:
 def end(actor: str, number: int) -> None:
     """End a grant; from the next request on nothing is seen by it."""
     found = models.Grant.objects.using(_DB).filter(pk=number, ended_at=None)
-    if found.update(ended_at=now(), ended_by=actor):
-        record_event(actor, "end grant", str(number))
+    with transaction.atomic(using=_DB):
+        if found.update(ended_at=now(), ended_by=actor):
+            record_event(actor, "end grant", str(number))
 
 
 def first_of(user: User) -> models.Grant:

@@ -21,6 +21,7 @@ from django.db import connections
 from fenrun.base.problem import Place, Problem, Refused, read_problem
 from fenrun.base.words import Message
 from fenrun.portal import events
+from fenrun.portal.alone import alone
 from fenrun.portal.models import ImportJob
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, import_file, import_files
@@ -215,8 +216,9 @@ def enter_text(store: Store, name: str, text: str, reason: str) -> None:
     as known already. Raises Refused.
     """
     store.reason = reason
-    moment = next_moment(store)
-    with tempfile.TemporaryDirectory(prefix="fenrun-enter-") as folder:
+    # Of two at once each has its moment: else neither would take the place of the other.
+    with alone("entering"), tempfile.TemporaryDirectory(prefix="fenrun-enter-") as folder:
+        moment = next_moment(store)
         path = Path(folder) / name
         body = _ENTERED.sub("", text).rstrip()
         path.write_text(f"{body}\n# entered {moment:%Y-%m-%d %H:%M:%S}\n", "utf-8")

@@ -18,7 +18,7 @@ from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
 from fenrun.closing.shown import digest_of
 from fenrun.portal import models
-from fenrun.portal.commands import unsettled, webhooks
+from fenrun.portal.commands import approvals, unsettled, webhooks
 from fenrun.portal.commands.book import book_of
 from fenrun.settle.billed_months import billed_months
 from fenrun.settle.book_in_force import KEYS
@@ -103,6 +103,8 @@ def publish(
         crediting = _crediting(store, settled.run)
         if tries_left and store.state() != state:
             continue  # more became known, or something was closed
+        if settled.run.closed:
+            approvals.note_cut_off(store, period)
         with suppress(IntegrityError):  # another process showed it just now
             if _show(settled, period, state, statements, crediting):
                 webhooks.notify_statements(period.key, settled.run.closed)

@@ -5,7 +5,6 @@ A quote that is granted, refused or lapsed becomes rows of the workspace's `appr
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
@@ -21,6 +20,7 @@ from fenrun.base.words import LANGUAGES, Message, Unreadable
 from fenrun.engine.dialect import literal
 from fenrun.portal import events, models
 from fenrun.portal.access import authority
+from fenrun.portal.alone import alone
 from fenrun.portal.commands import notices
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.request_queue import outside_queue
@@ -59,7 +59,6 @@ _PEOPLE = {"approvers": [], "by": "", "for": ""}
 _PLACE = Place("approval")
 ENTERED = ("approved", "refused", "lapsed")
 """The states in which a quote becomes rows of `approvals`."""
-_entering = threading.Lock()
 
 
 def policy_of(store: Store) -> Policy | None:
@@ -306,22 +305,31 @@ def end_overdue(store: Store) -> None:
 
 
 def enter(store: Store) -> None:
-    """Enter into the workspace what was granted, refused or lapsed, each chain for itself."""
+    """Enter into the workspace what was granted, refused or lapsed, each chain for itself, once.
+
+    What is in the log already is not entered again, whoever entered it and however that ended.
+    """
     over = models.Quote.objects.using(_DB).filter(state__in=ENTERED, entered_at=None)
     if not over.exists():
         return
-    with outside_queue(), _entering:
+    with outside_queue(), alone("entering-quotes"):
         for quote in over.order_by("pk"):
             text = yaml.safe_dump({"approvals": rows_of(quote)}, allow_unicode=True)
-            reason = f"{quote.approval}: {quote.state}"
+            name, reason = f"{quote.approval}.yaml", f"{quote.approval}: {quote.state}"
             try:
-                enter_text(events.workspace(_PORTAL), f"{quote.approval}.yaml", text, reason)
+                if (name, reason) not in _entered(store):
+                    enter_text(events.workspace(_PORTAL), name, text, reason)
             except Refused as refused:
                 codes = [problem.code for problem in refused.problems]
                 events.record_event(_PORTAL, "not entered", quote.approval, problems=codes)
                 continue
             quote.entered_at = events.now()
             quote.save(using=_DB, update_fields=["entered_at"])
+
+
+def _entered(store: Store) -> set[tuple[str, str]]:
+    """Return the files and reasons by which terms came into the log."""
+    return {(event.facts()["source"], event.reason) for event in store.log.events("terms")}
 
 
 def rows_of(quote: models.Quote) -> list[dict[str, Any]]:

@@ -9,9 +9,11 @@ from django.db import transaction
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
 from fenrun.portal.access import authority
+from fenrun.portal.alone import alone
 from fenrun.portal.commands import requests
 from fenrun.portal.commands.book import ROLE, book_of
 from fenrun.portal.events import now, record_event
+from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
 
 _DB = "default"
@@ -19,7 +21,7 @@ _DB = "default"
 
 def make_link(actor: str, party: str) -> models.SignUpLink:
     """Make a sign-up link of a partner, in place of an earlier one of the same account."""
-    with transaction.atomic(using=_DB):
+    with alone("sign-up links"), transaction.atomic(using=_DB):
         links = models.SignUpLink.objects.using(_DB)
         links.filter(party=party, made_by=actor, ended_at=None).update(ended_at=now())
         made = links.create(
@@ -47,17 +49,18 @@ def accept(store: Store, link: models.SignUpLink, customer: str) -> models.Reque
     asked for as a transfer.
     """
     today = now().date()
-    held = book_of(store).links_of("customer", customer)
-    if any(row["role"] == ROLE and row["valid_to"] > today for row in held):
-        raise Refused([Problem("sign-up-held", Place(customer), {"customer": customer})])
-    request = requests.new_request(
-        store,
-        kind=requests.SIGN_UP,
-        customer=customer,
-        party=link.party,
-        since=today,
-        reason=f"sign-up link {link.pk}",
-        asked_by=link.made_by,
-        authority=link.authority,
-    )
-    return requests.decide(store, request, "consented")
+    with outside_queue(), alone("sign-up"):  # of two partners' links at once, one is followed
+        held = book_of(store).links_of("customer", customer)
+        if any(row["role"] == ROLE and row["valid_to"] > today for row in held):
+            raise Refused([Problem("sign-up-held", Place(customer), {"customer": customer})])
+        request = requests.new_request(
+            store,
+            kind=requests.SIGN_UP,
+            customer=customer,
+            party=link.party,
+            since=today,
+            reason=f"sign-up link {link.pk}",
+            asked_by=link.made_by,
+            authority=link.authority,
+        )
+        return requests.decide(store, request, "consented")

@@ -102,17 +102,20 @@ def _end_row(kind: str, number: int, of: User | None) -> User | None:
         return None
     user: User = found.user
     if kind == "connection":
-        _end_connections(user, [found.uid])
+        has_ended = _end_connections(user, [found.uid])
     else:
-        rows.update(ended_at=now())
-    return user
+        has_ended = rows.filter(pk=found.pk).update(ended_at=now())
+    return user if has_ended else None  # another was faster
 
 
-def _end_connections(user: User, numbers: Iterable[str]) -> None:
+def _end_connections(user: User, numbers: Iterable[str]) -> int:
+    """End connections of an account to a provider; return how many there were."""
     ended = list(numbers)
-    SocialAccount.objects.using(_DB).filter(user=user, uid__in=ended).delete()
+    connected = SocialAccount.objects.using(_DB).filter(user=user, uid__in=ended)
+    count: int = connected.delete()[0]
     opened = models.Opening.objects.using(_DB).filter(user=user, ended_at=None)
     opened.filter(way=models.Opening.PROVIDER, by__in=ended).update(ended_at=now())
+    return count
 
 
 def end_before_role(user: User) -> None:

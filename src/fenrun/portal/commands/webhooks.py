@@ -12,11 +12,14 @@ import threading
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.db import transaction
+
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
 from fenrun.portal.access.addresses import PORTS
 from fenrun.portal.access.encryption import new_seed
 from fenrun.portal.access.isolation import asking
+from fenrun.portal.alone import alone
 from fenrun.portal.events import now, record_event
 
 _DB = "default"
@@ -36,13 +39,15 @@ def make(user: Any, url: str, events: str) -> models.Hook:
     """
     wanted = events.split()
     known = models.Hook.EVENTS
-    if not _callable(url) or not wanted or not set(wanted) <= set(known) or _has_most(user):
-        values = {"url": url, "known": ", ".join(known), "most": MOST}
-        raise Refused([Problem("hook-wrong", Place("webhook"), values)])
-    hook = models.Hook.objects.using(_DB).create(
-        user=user, url=url, events=" ".join(wanted), secret=new_seed(), made_at=now()
-    )
-    record_event(user.get_username(), "make webhook", url, events=wanted)
+    is_wrong = not _callable(url) or not wanted or not set(wanted) <= set(known)
+    with alone("webhooks"), transaction.atomic(using=_DB):
+        if is_wrong or _has_most(user):
+            values = {"url": url, "known": ", ".join(known), "most": MOST}
+            raise Refused([Problem("hook-wrong", Place("webhook"), values)])
+        hook = models.Hook.objects.using(_DB).create(
+            user=user, url=url, events=" ".join(wanted), secret=new_seed(), made_at=now()
+        )
+        record_event(user.get_username(), "make webhook", url, events=wanted)
     return hook
 
 
