@@ -51,6 +51,7 @@ from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
+from fenrun.integrity.examine import ask_for_case
 from fenrun.integrity.life import decide as decide_case
 from fenrun.lab import attack as attacks
 from fenrun.lab import whatif
@@ -1895,6 +1896,11 @@ GALLERY: dict[str, Shows] = {
                 store, "G07-20240902-K1+K2", "sanctioned", "wrong", KNOWN, "", None
             )
         ),
+    ),
+    "case-unknown": settled(
+        "fenrun case WORKSPACE G07-20240902-K1+K9 --state confirmed --reason wrong"
+        " --from 2024-09 --to 2024-09",
+        act=_does(lambda store: ask_for_case(store, parse_period("2024-09"), "G07-20240902-K1+K9")),
     ),
     "delivery-itself": settled(
         "fenrun resolve WORKSPACE more.csv --replaces more.csv",

@@ -59,7 +59,7 @@ def command(
     Each case says what is unusual, what it earned more, which rows say so, and the best innocent
     explanation. People decide. A check that could not run says what it lacks.
     """
-    period = _months(first, last)
+    period = months_between(first, last)
     if kind == "xlsx" and not out:
         raise click.UsageError(say("format-needs-out", language(), format=kind))
     with progress("findings") as step:
@@ -81,7 +81,7 @@ def _write(written: bytes, out: Path | None) -> None:
         print_text(written.decode("utf-8-sig"))
 
 
-def _months(first: Period, last: Period) -> Period:
+def months_between(first: Period, last: Period) -> Period:
     """Return the months from one period to another, which is said to be wrong if it ends before."""
     one, other = first.months[0], last.months[-1]
     try:

@@ -8,10 +8,11 @@ from datetime import datetime
 from time import process_time
 from typing import Any
 
+from fenrun.base.problem import Place, refused
 from fenrun.base.when import Period
 from fenrun.integrity.amounts import with_amounts
 from fenrun.integrity.checks import CHECKS, Check
-from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.findings import Case, Checked, Findings, Outcome
 from fenrun.integrity.life import confirmed_of, lives
 from fenrun.integrity.merging import cases_of, rows_of_both
 from fenrun.integrity.seen import Seen, see
@@ -42,18 +43,7 @@ def findings_of(
     Cases are in the order of their amounts. Raises Refused for files that were edited.
     """
     seen = see(store, period, known)
-    looked, checks = [], []
-    for check in CHECKS:
-        progress(check.name)
-        missing = _missing(seen, check)
-        if missing:
-            checks.append(Checked(check.name, check.scheme, 0, missing))
-            continue
-        began = process_time()
-        outcome = check.run(seen)
-        looked.append((check, outcome))
-        seconds = round(process_time() - began, 3)
-        checks.append(Checked(check.name, check.scheme, outcome.tried, seconds=seconds))
+    looked, checks = _checked(seen, progress)
     cases = [_with_rows(seen, case) for case in cases_of(looked)]
     cases = with_amounts(store, cases, period, seen.known)
     cases.sort(key=lambda case: (-case.amount, case.id))
@@ -67,6 +57,43 @@ def findings_of(
         for one in checks
     ]
     return Findings(period.span.start, period.last_day, checks, cases)
+
+
+def ask_for_case(
+    store: Store,
+    period: Period,
+    name: str,
+    progress: Callable[[str], None] = lambda name: None,
+) -> None:
+    """Refuse the name of a case that the checks do not find in a period, as last known.
+
+    The period is settled without the rows of that case alone, not once for each. Raises Refused,
+    also for files that were edited.
+    """
+    seen = see(store, period)
+    looked, _checks = _checked(seen, progress)
+    cases = [_with_rows(seen, case) for case in cases_of(looked) if case.id == name]
+    if not with_amounts(store, cases, period, seen.known):
+        raise refused("case-unknown", Place(store.path.name), case=name, months=period.key)
+
+
+def _checked(
+    seen: Seen, progress: Callable[[str], None]
+) -> tuple[list[tuple[Check, Outcome]], list[Checked]]:
+    """Return what each check that could run saw, and what all did."""
+    looked, checks = [], []
+    for check in CHECKS:
+        progress(check.name)
+        missing = _missing(seen, check)
+        if missing:
+            checks.append(Checked(check.name, check.scheme, 0, missing))
+            continue
+        began = process_time()
+        outcome = check.run(seen)
+        looked.append((check, outcome))
+        seconds = round(process_time() - began, 3)
+        checks.append(Checked(check.name, check.scheme, outcome.tried, seconds=seconds))
+    return looked, checks
 
 
 def _with_rows(seen: Seen, case: Case) -> Case:
