@@ -167,6 +167,9 @@ def test_the_way_from_a_real_export_to_a_statement_has_no_dead_end(tmp_path: Pat
     (tmp_path / "exports/aws/manifest.json").write_text("{}")
     microsoft = "7.5,0,7001,Forest,USD,9/1/2024 0:00,9/13/2024 0:00,Microsoft,Microsoft,r3\n"
     (tmp_path / "exports/part.csv").write_text(head + microsoft, "utf-8-sig")
+    bill = "应付金额,账单账号,BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName\n"
+    bill += "12.30,8001,2024-09,2024-09-03,Qilin Cloud\n"
+    (tmp_path / "bill.csv").write_text(bill, "utf-8")
     said, codes = {}, []
     page = (ROOT / "README.md").read_text("utf-8")
     start, end = page.index("## From a real export"), page.index("## With your own data")
@@ -180,10 +183,11 @@ def test_the_way_from_a_real_export_to_a_statement_has_no_dead_end(tmp_path: Pat
             assert done.code in (0, 1) and "Traceback" not in done.err, (line, done.err)
             codes.append(done.code)
             said[words[1]] = [*said.get(words[1], []), done.out + done.err]
-    assert codes == [1, 0, 1, 1, 1, 0, 0, 0, 0], "errors until the empty issuer is filled"
+    assert codes == [1, 0, 1, 1, 1, 0, 0, 0, 0, 0], "errors until the empty issuer is filled"
     assert "Kept aside: 40.00 USD" in said["settle"][0]
     assert "Credited to nobody: 7.50 USD" in said["settle"][0], "no partner is said for Forest"
     assert "Earned: 5.01 USD" in said["settle"][0] and "Earned: 7.01 USD" in said["settle"][1]
+    assert "12.30 CNY" in said["import"][-1], "a bill with headers of its own is read as agreed"
 
 
 def test_the_commands_of_closing_run(tmp_path: Path) -> None:

@@ -372,7 +372,7 @@ def _closed() -> Iterator[tuple[str, Pair]]:
         "close and show it",
         Pair(
             lambda: closing.approve(interleaved._as("three"), asked.pk),
-            lambda: approvals.note_cut_off(interleaved._as("portal"), august),
+            lambda: approvals.record_cut_off(interleaved._as("portal"), august),
             (approvals, "note"),
             lambda: [
                 _count(models.Event, act="approve close"),

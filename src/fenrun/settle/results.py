@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ENGINE_VERSION = "13"
+ENGINE_VERSION = "14"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise, or a run
 keeps other tables."""
 TEXT, DAY, MONTH, COUNT, AS_IT_IS = "text", "day", "month", "count", "as it is"

@@ -1,4 +1,4 @@
-"""Approvals of closes: that two have closed a period is noted once, whoever comes to note it."""
+"""Approvals of closes: that two have closed a period is recorded once, whoever does it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def reason_of(asked: models.Approval, approver: str) -> str:
     return f"{asked.reason} (asked by {code_of(asked.asked_by)}, approved by {code_of(approver)})"
 
 
-def note(asked: models.Approval, approver: str) -> None:
-    """Note who approved a close that is in the log, unless that is noted."""
+def record_approval(asked: models.Approval, approver: str) -> None:
+    """Record who approved a close that is in the log, unless that is recorded."""
     with transaction.atomic(using=_DB):
         rows = models.Approval.objects.using(_DB).filter(pk=asked.pk, approved_at=None)
         if rows.update(approved_by=approver, approved_at=now()):
@@ -26,12 +26,12 @@ def note(asked: models.Approval, approver: str) -> None:
             record_event(approver, "approve close", asked.period, **said)
 
 
-def note_cut_off(store: Store, period: Period) -> None:
-    """Note who approved the close of a period whose process ended before it had noted that."""
+def record_cut_off(store: Store, period: Period) -> None:
+    """Record who approved the close of a period whose process ended before it had done so."""
     waiting = models.Approval.objects.using(_DB).filter(period=period.key, approved_at=None)
     for asked in waiting:
         for event in store.log.events("closes"):
             approver = with_names(event.actor)
             is_it = event.facts()["source"] == period.key
             if is_it and event.reason == reason_of(asked, approver):
-                note(asked, approver)
+                record_approval(asked, approver)

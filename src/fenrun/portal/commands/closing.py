@@ -87,7 +87,7 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
         known = asked.known.replace(tzinfo=None)
         close(store, closed, known, expected=asked.run, first=True)
         unanchored = [problem.code for problem in anchor_closes(store)]
-    approvals.note(asked, store.actor)
+    approvals.record_approval(asked, store.actor)
     if unanchored:
         record_event(store.actor, "not anchored", asked.period, problems=unanchored)
     with outside_queue():

@@ -104,7 +104,7 @@ def publish(
         if tries_left and store.state() != state:
             continue  # more became known, or something was closed
         if settled.run.closed:
-            approvals.note_cut_off(store, period)
+            approvals.record_cut_off(store, period)
         with suppress(IntegrityError):  # another process showed it just now
             if _show(settled, period, state, statements, crediting):
                 webhooks.notify_statements(period.key, settled.run.closed)
