@@ -16,9 +16,11 @@ from unittest import mock
 
 import django
 import pyarrow as pa
+from django.apps import apps
 from django.conf import settings
 from django.core.cache import caches
 from django.db import connections
+from django.urls import set_script_prefix
 from django.utils.functional import empty
 from django.utils.log import configure_logging
 
@@ -54,8 +56,16 @@ def read_settings_anew() -> None:
     for kept in (connections, caches):
         kept.__dict__.clear()
         kept.__init__()
-    if "DJANGO_SETTINGS_MODULE" in os.environ:
-        configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+    apps.ready = False
+    django.setup = _set_up
+
+
+def _set_up(set_prefix: bool = True) -> None:
+    """Do of `django.setup` what rests on settings: these are read when it is called, not before."""
+    configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+    if set_prefix:
+        set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
+    apps.ready = True
 
 
 def _read_portal() -> None:

@@ -373,7 +373,7 @@ def _closed() -> Iterator[tuple[str, Pair]]:
         Pair(
             lambda: closing.approve(interleaved._as("three"), asked.pk),
             lambda: approvals.record_cut_off(interleaved._as("portal"), august),
-            (approvals, "note"),
+            (approvals, "record_approval"),
             lambda: [
                 _count(models.Event, act="approve close"),
                 models.Approval.objects.using("default").get(pk=asked.pk).approved_by,
