@@ -264,8 +264,8 @@ class _InDuckDB:
 
     def _rounded(self, name: str) -> list[Rounded]:
         """Return how much a column of costs was rounded, by currency."""
-        spelt = next(spelt for spelt, known in self.source.names.items() if known == name)
-        spelt_as = {known: s for s, known in self.source.names.items()}
+        spelt_as = {known: spelt for spelt, known in self.source.names.items()}
+        spelt = spelt_as[name]
         currency = literal(self.source.given.get(_CURRENCY, ""))
         if _CURRENCY in spelt_as:
             currency = self._text(spelt_as[_CURRENCY])
