@@ -95,36 +95,35 @@ GROUP BY month
 -- The values of a column, where something is earned for each of them by itself.
 SELECT DISTINCT {unit} AS unit FROM charge_rows WHERE {unit} IS NOT NULL
 
--- step: correcting
--- Accounts with charges of a named order or resource, and the corrections that name neither. Asked
--- one by one, each reads few columns, and few rows are left to be joined.
-SELECT a.code AS account, CAST(NULL AS BIGINT) AS price_key, CAST(NULL AS TIMESTAMP) AS started,
-       false AS is_open
+-- step: named_accounts
+-- Accounts with charges of a named order or resource. Asked one by one, each reads few columns.
+SELECT DISTINCT a.code AS account
 FROM charge_rows AS c
 JOIN named AS n ON n.of_kind = 'order' AND n.named_key = c.order_key
 JOIN accounts AS a ON a.account_no = c.account_no
 UNION
-SELECT a.code, NULL, NULL, false
+SELECT DISTINCT a.code
 FROM charge_rows AS c
 JOIN named AS n ON n.of_kind = 'resource' AND n.named_key = c.resource_key
 JOIN accounts AS a ON a.account_no = c.account_no
-UNION
-SELECT c.account, c.price_key, c.started, true
-FROM ({placed_charges}) AS c
+
+-- step: open_corrections
+-- The corrections of these accounts that name neither order nor resource.
+SELECT DISTINCT c.account, c.price_key, c.started
+FROM ({rows_of_named}) AS c
 WHERE {is_open}
 
 -- step: originals
 -- The orders and resources of charges that are corrected without a name: those of the same account,
--- price and start, in accounts with a named order or resource.
+-- price and start.
 SELECT i.account, i.price_key, i.started, min(o.code) AS order_id, min(r.code) AS resource_id,
        min(coalesce(o.code, 0)) AS least_order, max(coalesce(o.code, 0)) AS most_order,
        min(coalesce(r.code, 0)) AS least_resource, max(coalesce(r.code, 0)) AS most_resource
-FROM ({placed_charges}) AS c
-JOIN correcting AS i
+FROM ({rows_of_named}) AS c
+JOIN open_corrections AS i
   ON i.account = c.account AND i.price_key = c.price_key AND i.started = c.started
 {named_joins}
-WHERE i.is_open AND NOT {is_correction}
-  AND i.account IN (SELECT account FROM correcting WHERE NOT is_open)
+WHERE NOT {is_correction}
 GROUP BY i.account, i.price_key, i.started
 
 -- step: corrected
@@ -146,7 +145,7 @@ FROM ({placed_charges}) AS c{joins}
 -- step: scanned
 -- The charges summed by all that tells them apart, packed into as few numbers as hold it.
 SELECT {packed}{key_columns}{sums},
-       min(CASE WHEN bought THEN own_day END) AS bought, count(*) AS charges
+       {first_bought} AS bought, count(*) AS charges
 FROM coded_charges
 GROUP BY {keys}
 

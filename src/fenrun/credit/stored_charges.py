@@ -53,6 +53,8 @@ _FEW = 200_000
 """The most charges that are kept in memory while they are grouped."""
 _BITS_OF_WORD = 48
 """How many questions asked of charges one number answers."""
+_DAY = 24 * 60 * 60 * 1_000_000
+"""A day in microseconds, as moments are counted."""
 _MOST_PACKED = 1 << 62
 """What one packed number can tell apart."""
 _PLACED = """
@@ -63,6 +65,12 @@ JOIN {cells} AS k ON k.cell_no = c.cell_no""".strip()
 _BESIDE_ROWS = (("accounts", "accounts", "account_no"), ("cells", "cell_kinds", "cell_no"))
 """What rows are joined with: as files count them, the table of all files, and its key."""
 _PLACED_AT_ONCE = _PLACED.format(rows="charge_rows", accounts="accounts", cells="cell_kinds")
+_OF_NAMED = _PLACED.format(
+    rows="charge_rows",
+    accounts="(SELECT m.* FROM accounts AS m JOIN named_accounts AS n ON n.account = m.code)",
+    cells="cell_kinds",
+)
+"""The charges of accounts with named orders or resources: few, so others are left out first."""
 
 
 @dataclass(frozen=True)
@@ -399,7 +407,7 @@ class _File:
         return {
             "import_id": literal(short(self.stored.item.id)),
             "row_no": "c.row_no",
-            "own_day": f"date_diff('day', DATE '1970-01-01', {self.day()})",
+            "own_day": self.day_number(),
             "places": f"[{', '.join(met)}]",
             **{name: f"CAST({self.column(name)} AS VARCHAR)" for name in names},
         }
@@ -459,6 +467,14 @@ class _File:
             arms.append(f"WHEN {when} THEN coalesce({self._named_day(name) or usual}, {usual})")
         return f"CASE {' '.join(arms)} ELSE {usual} END" if arms else usual
 
+    def day_number(self) -> str:
+        """Return SQL of the same day as days since 1970: where no plan names one, by division."""
+        if json.loads(self.charges.plans[0].terms[0].as_of):
+            return f"date_diff('day', DATE '1970-01-01', {self.day()})"
+        started = f"epoch_us({self.column('ChargePeriodStart')})"
+        shift = f"CAST({self._offset_seconds()} AS BIGINT) * 1000000"
+        return f"({started} + {shift}) // {_DAY}"
+
     def _named_day(self, name: str) -> str | None:
         if name.startswith("x_"):
             said = f"TRY_CAST({self.column(name)} AS DATE)"
@@ -473,19 +489,16 @@ class _File:
 
     def _offset(self) -> str:
         """Return SQL of what to add to a charge's UTC time for the plan's time zone."""
+        return f"to_seconds({self._offset_seconds()})"
+
+    def _offset_seconds(self) -> str:
+        """Return SQL of the same in seconds."""
         if not self.charges.offsets:
-            return "INTERVAL 0 SECOND"
+            return "0"
         *before, (last, _) = self.charges.offsets
         started = self.column("ChargePeriodStart")
-        arms = [
-            f"WHEN {started} < TIMESTAMP '{until}' THEN INTERVAL '{seconds}' SECOND"
-            for seconds, until in before
-        ]
-        return (
-            f"CASE {' '.join(arms)} ELSE INTERVAL '{last}' SECOND END"
-            if arms
-            else (f"INTERVAL '{last}' SECOND")
-        )
+        arms = [f"WHEN {started} < TIMESTAMP '{until}' THEN {seconds}" for seconds, until in before]
+        return f"CASE {' '.join(arms)} ELSE {last} END" if arms else str(last)
 
     def month(self) -> str:
         """Return SQL of the month in which a charge is billed."""
@@ -688,7 +701,8 @@ class _Grouping:
     def _load_corrected(self, filled: Mapping[str, str]) -> None:
         """Load what corrections inherit of the charges that they correct."""
         keys = ["account", "price_key", "started"]
-        self._ask(_STEPS["correcting"], filled, [*keys, "is_open"])
+        self._ask(_STEPS["named_accounts"], filled, ["account"])
+        self._ask(_STEPS["open_corrections"], filled, keys)
         ends = {f"{end}_{name}" for end in ("least", "most") for name in ("order", "resource")}
         totals = dict.fromkeys(("order_id", "resource_id"), "min")
         totals |= {name: "min" if name.startswith("least") else "max" for name in sorted(ends)}
@@ -735,6 +749,7 @@ class _Grouping:
             "is_correction": self._is_correction if self._inherits else "false",
             "is_open": self._is_open if self._inherits else "false",
             "named_joins": "\n".join(joins),
+            "rows_of_named": _OF_NAMED,
         }
 
     @property
@@ -771,7 +786,7 @@ class _Grouping:
             **keys,
             "started": file.column("ChargePeriodStart"),
             "month": file.month(),
-            "own_day": f"date_diff('day', DATE '1970-01-01', {file.day()})",
+            "own_day": file.day_number(),
             **{name: f"CAST({' + '.join(b) or 0} AS BIGINT)" for name, b in words.items()},
             "bought": " OR ".join(bought) if crediting.reads_purchases() else "false",
             **amounts,
@@ -1073,6 +1088,9 @@ class _Grouping:
                 f"g.{name}" if name in told else f"{_NONE} AS {name}" for name in named
             ),
             "sums": self._totals(),
+            "first_bought": "min(CASE WHEN bought THEN own_day END)"
+            if self.crediting.reads_purchases()
+            else _NONE,
             "for_rows": "".join(f", g.{name}" for name in self._row_names() if self.for_rows),
             "group_sums": "".join(
                 f", g.a{n}, g.lacking{n}" for n in range(len(self.crediting.bases))
