@@ -54,7 +54,7 @@ from fenrun.engine.choose import new_engine
 from fenrun.integrity.examine import ask_for_case
 from fenrun.integrity.life import decide as decide_case
 from fenrun.lab import attack as attacks
-from fenrun.lab import whatif
+from fenrun.lab import sweep, whatif
 from fenrun.lab.scenario import read_scenario
 from fenrun.plan.check.findings import examine
 from fenrun.plan.read import PlanFile, read_plan
@@ -452,6 +452,7 @@ def policy(old: str = "", new: str = "", more: str = "") -> Shows:
 
 
 SCENARIO = "scenario: tried\nfrom: 2024-01-01\n"
+VARIED = 'plans: [{plan: tried, set: {tables.rates.bands: ["from 0 pays {rate}"]}}]'
 
 
 def scenario(text: str, *plans: str, the_book: str = BOOK, **files: str) -> Shows:
@@ -467,6 +468,16 @@ def scenario(text: str, *plans: str, the_book: str = BOOK, **files: str) -> Show
         return list(outcome.problems)
 
     return replace(settled("", the_book=the_book, act=act), told=text.strip() or SCENARIO)
+
+
+def swept(text: str) -> Shows:
+    """A scenario whose variants are settled beside the usual workspace for September."""
+
+    def act(store: Store) -> list[Problem]:
+        read = read_scenario(SCENARIO + text, "scenario.yaml", store.path)
+        return list(sweep(store, read, parse_period("2024-09")).problems)
+
+    return replace(settled("", act=act), told=text.strip())
 
 
 def _off(store: Store) -> list[Problem]:
@@ -1628,6 +1639,19 @@ GALLERY: dict[str, Shows] = {
     ),
     "scenario-nothing": scenario("usage: [{by: -10 %, where: ServiceName = 'Video'}]"),
     "scenario-above-list": scenario("prices: [{list: -90 %, keep: price}]"),
+    "scenario-vary-keys": swept(f"vary: {{rate: {{from: 4 %, to: 6 %}}}}\n{VARIED}"),
+    "scenario-vary-unused": swept(
+        f"vary: {{rate: {{values: [4 %]}}, cap: {{values: [9]}}}}\n{VARIED}"
+    ),
+    "scenario-vary-unknown": swept(f"vary: {{pays: {{values: [4 %]}}}}\n{VARIED}"),
+    "scenario-vary-many": swept(
+        "vary: {less: {from: 1 %, to: 4 %, step: 0.01 %}, more: {from: 1 %, to: 50 %, step: 1 %}}\n"
+        "plans: [{plan: tried, set: {tables.rates.bands: "
+        '["below 100 pays {less}", "from 100 pays {more}"]}}]'
+    ),
+    "scenario-variant": swept(f"vary: {{rate: {{values: [4 %, much]}}}}\n{VARIED}"),
+    "scenario-varies": scenario(f"vary: {{rate: {{values: [4 %, 6 %]}}}}\n{VARIED}"),
+    "scenario-varies-nothing": swept("usage: [{by: -10 %}]"),
     "attack-differs": settled("a fault of fenrun: a prediction that is off by a cent", act=_off),
     "policy-text": policy("policy: special-prices", "policy: ["),
     "policy-key": policy(more="colour: red\n"),

@@ -49,6 +49,7 @@ COMMANDS = {
     "key": "Show, rotate and publish the key that signs closes and bundles.",
     "compare": "Say why a period's pay differs between two moments.",
     "whatif": "Settle a period as it would be under scenarios: sales, pay, and who gains.",
+    "sweep": "Settle every variant of a scenario: what each costs, and who loses.",
     "attack": "Show how a plan could be gamed: moves that pay more, with nothing sold.",
     "scenario": "Check a scenario: facts and plans otherwise than they are.",
     "verify": "Verify a statement's bundle, anywhere.",

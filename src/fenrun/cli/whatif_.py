@@ -80,7 +80,7 @@ def command(
     """
     read = [load_scenario(path) for path in scenarios]
     with progress("whatif", len(read)) as step:
-        found = whatif(workspace, read, period, known, step, causes, drafts)
+        found = whatif(workspace, read, period, known, lambda name: step(1), causes, drafts)
     problems = [problem for one in found.outcomes for problem in one.problems]
     if json_:
         print_json(whatif_as_json(found, firsts) | problems_as_json(problems))

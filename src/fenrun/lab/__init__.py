@@ -12,11 +12,14 @@ charge_patch   charges otherwise than they are: prices, usage, customers won
 plan_patch     plans otherwise than they are
 patched        the facts of a workspace as a scenario has them
 run            scenarios settled beside what is
+variants       the variants of a scenario that varies its plans
+sweep          every variant settled in few passes
 attack         moves that would pay somebody more, with nothing sold
 answers        what differs: by payee, line, label and customer, and in all
 drafts         a scenario's facts and plans as files, to be imported the usual way
 """
 
 from fenrun.lab.run import whatif
+from fenrun.lab.sweep import sweep
 
-__all__ = ["whatif"]
+__all__ = ["sweep", "whatif"]

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
 from fenrun.base.when import Period
@@ -42,6 +44,24 @@ class _ReadMonths(KeptMonths):
         self, measured_by: str, months: Iterable[tuple[KeptMonth, Tables]], codes: Codes
     ) -> None:
         """Keep nothing: a scenario leaves no trace in a workspace."""
+
+
+class SomeMonths(KeptMonths):
+    """The months that a workspace keeps, and beside them others in a folder of its own."""
+
+    def __init__(self, folder: Path, beside: KeptMonths | None):
+        super().__init__(folder)
+        self.beside = beside
+
+    def of(self, measured_by: str, month: int) -> list[KeptMonth]:
+        """Return what is kept of a month, measured in that way, here or there."""
+        there = self.beside.of(measured_by, month) if self.beside else []
+        return [*super().of(measured_by, month), *there]
+
+    def read(self, measured_by: str, one: KeptMonth, codes: Codes) -> dict[str, pa.Table] | None:
+        """Return the sums of a month as codes, or None where they are gone, damaged or edited."""
+        found = super().read(measured_by, one, codes)
+        return self.beside.read(measured_by, one, codes) if found is None and self.beside else found
 
 
 @dataclass(frozen=True)
@@ -140,13 +160,17 @@ class Lab:
         found: dict[str, PlanFile] = {}
         for path in paths:
             plan_id = scenario.text.plans[int(path[1])].plan
-            file = found.get(plan_id) or self.files.get(plan_id)
-            if file is None:
-                known = ", ".join(sorted(self.files)) or "-"
-                values = {"plan": plan_id, "known": known}
-                raise Refused([Problem("scenario-no-plan", scenario.place(path), values)])
+            file = found.get(plan_id) or self.file(scenario, path)
             found[plan_id] = patched_plan(file, scenario, path)
         return found
+
+    def file(self, scenario: Scenario, path: Path_) -> PlanFile:
+        """Return the plan that a patch is about, as it is. Raises Refused where there is none."""
+        plan_id = scenario.text.plans[int(path[1])].plan
+        if plan_id not in self.files:
+            values = {"plan": plan_id, "known": ", ".join(sorted(self.files)) or "-"}
+            raise Refused([Problem("scenario-no-plan", scenario.place(path), values)])
+        return self.files[plan_id]
 
     def _sources(self, scenario: Scenario, book: BookRows) -> Sources:
         """Return the rows of the book that a scenario changes: known after all others."""

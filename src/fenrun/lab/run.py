@@ -9,12 +9,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from fenrun.base.problem import Problem
+from fenrun.base.problem import Problem, refused
 from fenrun.base.when import Period
 from fenrun.lab.answers import Answer, Rows, answer, earned_in_all
 from fenrun.lab.drafts import write_drafts
 from fenrun.lab.patched import Lab
 from fenrun.lab.scenario import Scenario, load_scenario
+from fenrun.lab.variants import place_of_vary
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
@@ -67,6 +68,9 @@ def whatif(
     """
     store = store if isinstance(store, Store) else Store(Path(store))
     read = [one if isinstance(one, Scenario) else load_scenario(one) for one in scenarios]
+    for one in read:
+        if one.text.vary:
+            raise refused("scenario-varies", place_of_vary(one.written))
     lab = Lab(store, period, known)
     before = lab.settle(lab.facts)
     outcomes = []

@@ -12,6 +12,7 @@ import yaml
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.lab.scenario_text import NOBODY, ChosenText, ScenarioText
+from fenrun.lab.variants import wrong_variants
 from fenrun.plan.conditions import DATED, ConditionError, parse, walk
 from fenrun.plan.refusals import content_of, read_keys
 from fenrun.plan.source import Path_, Source
@@ -108,6 +109,7 @@ def _wrong(text: ScenarioText, written: Source) -> Iterator[Problem]:
         if move.of not in ("customer", "party") and (move.where or move.spend):
             yield Problem("scenario-of-ids", place, {"of": move.of})
     yield from _wrong_conditions(text, written)
+    yield from wrong_variants(text, written)
 
 
 def _wrong_conditions(text: ScenarioText, written: Source) -> Iterator[Problem]:

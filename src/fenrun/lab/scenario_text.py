@@ -206,6 +206,15 @@ class RatePatchText(Text):
     )
 
 
+class VaryText(Text):
+    """The values that a name stands for, one after the other: `values`, or steps."""
+
+    values: list[str] | None = Field(None, min_length=1, description="The values, one by one.")
+    first: str | None = Field(None, alias="from", description="Or the first: 8 %, 100,000.")
+    last: str | None = Field(None, alias="to", description="The last.")
+    step: str | None = Field(None, description="From one to the next: 0.5 %.")
+
+
 class ScenarioText(Text):
     """A scenario: facts and plans otherwise than they are.
 
@@ -225,3 +234,10 @@ class ScenarioText(Text):
     won: list[WonText] = Field([], description="Customers that are won.")
     usage: list[UsageText] = Field([], description="More or less of what is charged.")
     prices: list[PriceText] = Field([], description="Other prices.")
+    vary: dict[str, VaryText] = Field(
+        {},
+        description=(
+            "Names, with the values that each stands for: `{rate}` in a plan's `set` is each of "
+            "them in turn. `fenrun sweep` settles every variant."
+        ),
+    )
