@@ -6,11 +6,13 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -92,7 +94,14 @@ def _prices(draw: st.DrawFn) -> str:
     return f"prices: [{{{how}, from: 2020-01-01, {where}}}]"
 
 
-KINDS = (_labels(), _moves(), _figures(), _won(), _usage(), _prices())
+@st.composite
+def _shifts(draw: st.DrawFn) -> str:
+    where = f"where: \"ServiceName = '{draw(services)}'\""
+    months = draw(st.sampled_from(("+1", "-1", "+12")))
+    return f"shifts: [{{in: 2020-01/2027-12, months: {months}, {where}}}]"
+
+
+KINDS = (_labels(), _moves(), _figures(), _won(), _usage(), _prices(), _shifts())
 
 
 @st.composite
@@ -102,8 +111,28 @@ def scenarios(draw: st.DrawFn) -> str:
     return "\n".join(["scenario: s", "from: 2024-02-01", *(draw(KINDS[kind]) for kind in kinds)])
 
 
+def _month_later(moment: datetime, months: int) -> datetime:
+    year, month = divmod(moment.year * 12 + moment.month - 1 + months, 12)
+    for day in (moment.day, 30, 29, 28):
+        with suppress(ValueError):
+            return moment.replace(year, month + 1, min(day, moment.day))
+    raise AssertionError("a month has 28 days")
+
+
+def _booked_later(row: dict[str, Any], months: int, zone: str) -> dict[str, Any]:
+    """The start and the billing period of a charge, so many months later."""
+    local = row["ChargePeriodStart"].replace(tzinfo=UTC).astimezone(ZoneInfo(zone))
+    start = _month_later(local, months).astimezone(UTC).replace(tzinfo=None)
+    billed = row["BillingPeriodStart"]
+    month = (billed + timedelta(days=1)).replace(day=1, hour=0, minute=0, second=0)
+    return {
+        "ChargePeriodStart": start,
+        "BillingPeriodStart": _month_later(month, months) - (month - billed),
+    }
+
+
 def _repriced(
-    rows: list[dict[str, Any]], data: Mapping[str, Any], counts_cash: bool
+    rows: list[dict[str, Any]], data: Mapping[str, Any], counts_cash: bool, zone: str
 ) -> list[dict[str, Any]]:
     """The charges as a scenario has them, worked out row by row."""
 
@@ -124,6 +153,9 @@ def _repriced(
         if not factors["usage"]:
             continue
         new = dict(row)
+        for one in data.get("shifts", ()):
+            if f"'{row['ServiceName']}'" in one["where"]:
+                new |= _booked_later(row, int(one["months"]), zone)
         for cost in COSTS:
             if row[cost] is not None:
                 new[cost] = row[cost] * factors["price"] * factors["usage"]
@@ -165,7 +197,9 @@ def test_a_scenario_is_what_the_same_facts_would_be(
                 load_plan_text(one, file, KNOWN, f"plan-{number}.yaml")
         load_charges(store, rows, KNOWN, "charges.csv")
         bases = bases_of([file.plan for file in files])
-        changed = _repriced(rows, scenario.written.data, any("x_Cash" in b for b in bases))
+        counts_cash = any("x_Cash" in basis for basis in bases)
+        zone = files[0].plan.terms[0].timezone
+        changed = _repriced(rows, scenario.written.data, counts_cash, zone)
         if changed:
             load_charges(copy, changed, KNOWN, "charges.csv")
         span = parse_period(period)

@@ -24,7 +24,7 @@ def _attack(folder: Path, book: str, earn: str, tables: str, credit: str = "") -
     for one in found:
         (outcome,) = whatif(store, [one.scenario], YEAR).outcomes
         rows = [r for r in outcome.answer.payees if r["payee"] in one.move.coalition]
-        assert sum((row["earned_more"] for row in rows), Decimal(0)) == one.gain
+        assert sum((row["earned_more"] for row in rows), Decimal(0)) == one.gain + one.move.cost
     return list(found)
 
 
@@ -73,3 +73,55 @@ def test_a_region_that_pays_better_is_entered(tmp_path: Path) -> None:
     assert [(one.move.coalition, one.gain) for one in found] == [(("P1",), 60)]
     patch = found[0].move.patch["labels"][0]
     assert (patch["label"], patch["value"], patch["parties"]) == ("region", "west", ["K1"])
+
+
+MONTHLY = PAYS.replace("per: year", "per: month")
+
+
+def _attack_charges(
+    folder: Path, charges: list[str], earn: str, tables: str, kind: str
+) -> list[Exploit]:
+    store = workspace(folder, owned(K1={"partner": "P1"}), charges, plan(earn, tables))
+    found = [one for one in attack(store, YEAR, most=20).exploits if one.move.kind == kind]
+    for one in found:
+        (outcome,) = whatif(store, [one.scenario], YEAR).outcomes
+        (row,) = outcome.answer.payees
+        assert row["earned_more"] == one.gain + one.move.cost
+    return found
+
+
+def test_two_months_are_booked_in_one_to_reach_a_tier(tmp_path: Path) -> None:
+    """600 in May and 500 in June earn 55 at 5 %; 1,100 in one month earns 165 at 15 %."""
+    charges = [charge("A1", 600, month=5), charge("A1", 500, month=6)]
+    (one,) = _attack_charges(tmp_path, charges, MONTHLY, TIERS, "shift")
+    assert (one.gain, one.vendor, one.move.cost) == (110, 110, 0)
+    assert one.left == 0
+
+
+def test_nothing_is_to_be_booked_otherwise_where_the_year_counts(tmp_path: Path) -> None:
+    charges = [charge("A1", 600, month=5), charge("A1", 500, month=6)]
+    assert not _attack_charges(tmp_path, charges, PAYS, TIERS, "shift")
+
+
+def test_one_rate_a_month_leaves_nothing_to_shift(tmp_path: Path) -> None:
+    charges = [charge("A1", 600, month=5), charge("A1", 500, month=6)]
+    assert not _attack_charges(tmp_path, charges, MONTHLY, FLAT, "shift")
+
+
+def test_a_partner_buys_what_lacks_to_a_tier(tmp_path: Path) -> None:
+    """Of 950, 50 lack to 15 %: bought for 50, all 1,000 earn 150 and not 47.50: 52.50 more."""
+    charges = [charge("A1", 850, month=11), charge("A1", 100, month=12)]
+    (one,) = _attack_charges(tmp_path, charges, PAYS, TIERS, "stuff")
+    assert (one.move.cost, one.gain, one.vendor) == (50, Decimal("52.5"), Decimal("52.5"))
+
+
+def test_what_costs_more_than_it_pays_is_not_bought(tmp_path: Path) -> None:
+    """Of 400, 600 lack: they cost 600 and pay 130 more."""
+    charges = [charge("A1", 300, month=11), charge("A1", 100, month=12)]
+    assert not _attack_charges(tmp_path, charges, PAYS, TIERS, "stuff")
+
+
+def test_marginal_tiers_leave_nothing_to_buy(tmp_path: Path) -> None:
+    charges = [charge("A1", 850, month=11), charge("A1", 100, month=12)]
+    marginal = TIERS.replace("all units", "marginal")
+    assert not _attack_charges(tmp_path, charges, PAYS, marginal, "stuff")

@@ -95,6 +95,11 @@ def _move(one: Exploit, lang: str) -> str:
     values: dict[str, Any] = {"partner": partner, "other": "".join(others), "rep": "".join(others)}
     for patch in one.move.patch.get("labels", ()):
         values |= {**patch, "count": len(patch["parties"])}
+    for patch in one.move.patch.get("shifts", ()):
+        values |= {"month": patch["in"], "months": int(patch["months"])}
+    for patch in one.move.patch.get("usage", ()):
+        cost = in_minor_units(one.move.cost, one.currency)
+        values |= {"by": patch["by"], "day": patch["from"], "cost": f"{cost} {one.currency}"}
     return say(f"attack-{one.move.kind}", lang, **values)
 
 
@@ -124,6 +129,7 @@ def _as_json(found: Attack) -> dict[str, Any]:
                 "needs": one.move.with_,
                 "currency": one.currency,
                 "gain": plain(one.gain),
+                "cost": plain(one.move.cost),
                 "vendor": plain(one.vendor),
                 "others": plain(one.others),
                 "plan": one.plan_id,

@@ -8,6 +8,8 @@ associate  a rep's customers without a partner come under one (G01, G02, G10)
 pool       the customers of several partners are booked under one of them (G09)
 relabel    customers of a partner, or the partner itself, get another value of a label that the
            plans read: region, class, level (G04)
+shift      what a partner's customers are billed in a month is booked a month earlier or later (G08)
+stuff      a partner buys what its customers lack to its next tier, and pays for it (G05, G12)
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +26,23 @@ import yaml
 
 from fenrun.base.money import sums_of
 from fenrun.base.problem import Place, Refused, refused
-from fenrun.base.when import Period
-from fenrun.lab.answers import component_earned
+from fenrun.base.when import Period, parse_period
+from fenrun.lab.answers import Rows, component_earned
 from fenrun.lab.patched import Lab
 from fenrun.lab.scenario import Scenario, read_scenario
 from fenrun.lab.scenario_text import NOBODY
 from fenrun.plan.check.logic import labels_read
 from fenrun.plan.rows import Component, Plan
+from fenrun.plan.vocabulary import MONTHS_OF
 from fenrun.settle.facts import in_force
 from fenrun.settle.standing import Earned, Standing, earned_by_payee
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
-MOVES = ("associate", "pool", "relabel")
+MOVES = ("associate", "pool", "relabel", "shift", "stuff")
 _NOTHING = Decimal(0)
+_STEP = Decimal("0.0001")
+"""To which part of what is charged usage is raised."""
 _MOST_VALUES = 6
 """The values of a label that are tried."""
 _RATE = Decimal("0.0001")
@@ -55,6 +60,8 @@ class Move:
     """Whose help it needs: `rep`, `partner`, or `label` and who can enter it."""
     patch: dict[str, Any]
     """The patches of the scenario."""
+    cost: Decimal = _NOTHING
+    """What the coalition pays for it."""
 
 
 _Candidate = tuple[Decimal, str, Move, Scenario]
@@ -69,9 +76,9 @@ class Exploit:
     scenario: Scenario
     currency: str
     gain: Decimal
-    """What the coalition earns more."""
+    """What the coalition earns more, less what it pays for it."""
     vendor: Decimal
-    """What all payees earn more: what it costs the vendor."""
+    """What all payees earn more, less what is bought: what it costs the vendor."""
     others: Decimal
     """What all others earn more: below zero, it is taken from them."""
     plan_id: str
@@ -142,6 +149,8 @@ def _scenario(name: str, period: Period, patch: dict[str, Any]) -> Scenario:
 def predicted(lab: Lab, standing: Standing, scenario: Scenario, before: Earned) -> Earned:
     """Return what everybody would earn, settled for those whom the scenario concerns."""
     with lab.patched(scenario) as patched:
+        if patched.charges:
+            return earned_by_payee(lab.settle(patched.facts))
         added = patched.facts.book[len(lab.facts.book) :]
         change = standing.with_more(book=added)
         after = change.earned()
@@ -151,9 +160,10 @@ def predicted(lab: Lab, standing: Standing, scenario: Scenario, before: Earned) 
 
 
 def _gains(move: Move, before: Earned, after: Earned) -> dict[str, Decimal]:
-    """Return what the coalition earns more, by currency."""
+    """Return what the coalition earns more, less what it pays, by currency."""
     mine = [owner for owner in {*before, *after} if owner[0] in move.coalition]
-    return sums_of((c, after.get((p, c), _NOTHING) - before.get((p, c), _NOTHING)) for p, c in mine)
+    more = [(c, after.get((p, c), _NOTHING) - before.get((p, c), _NOTHING)) for p, c in mine]
+    return {currency: earned - move.cost for currency, earned in sums_of(more).items()}
 
 
 def _apart(found: Iterable[_Candidate]) -> list[_Candidate]:
@@ -185,7 +195,7 @@ def _settled(
         values = {"predicted": str(predicted), "settled": str(gain)}
         raise refused("attack-differs", Place(scenario.written.name), **values)
     vendor = sum((a for (_, c), a in now.items() if c == currency), _NOTHING)
-    vendor -= sum((a for (_, c), a in was.items() if c == currency), _NOTHING)
+    vendor -= sum((a for (_, c), a in was.items() if c == currency), move.cost)
     plan_id, component, by_component = _blamed(move, currency, before, run)
     flat = _flat_rate(lab, before, plan_id, component)
     left = None if flat is None else _left(lab, move, currency, plan_id, component, flat)
@@ -268,6 +278,7 @@ class _Catalogue:
         for link in book.of("links"):
             if link.of_kind == "customer" and link.valid_from <= day < link.valid_to:
                 self.held[link.role][link.party].add(link.subject)
+        self.lab, self.run = lab, run
         self.partners = self._largest("partner", run, largest)
         self.reps = self._largest("rep", run, largest)
 
@@ -277,6 +288,8 @@ class _Catalogue:
         if "partner" in roles:
             yield from self._associate()
             yield from self._pool()
+            yield from self._shift()
+            yield from self._stuff()
         yield from self._relabel()
 
     def _largest(self, role: str, run: Run, most: int) -> list[str]:
@@ -321,3 +334,67 @@ class _Catalogue:
                     if changed:
                         patch = {"label": label, "value": value, "parties": changed}
                         yield Move("relabel", (partner,), "label", {"labels": [patch]})
+
+    def _shift(self) -> Iterator[Move]:
+        """Yield each month of the period booked in the one before or after it, for a partner.
+
+        Only inside the period: what leaves it is not gone, and is counted in the next.
+        """
+        months = self.lab.period.months
+        if not any(MONTHS_OF[c.per] < len(months) for c in self._of_partners()):
+            return
+        for partner in self.partners:
+            customers = {"parties": sorted(self.held["partner"][partner])}
+            for month, steps in _steps(months):
+                patch = {"in": month, "months": steps, "customers": customers}
+                yield Move("shift", (partner,), "partner", {"shifts": [patch]})
+
+    def _stuff(self) -> Iterator[Move]:
+        """Yield what a partner's customers lack to its next tier, bought in the last month."""
+        last = parse_period(self.lab.period.months[-1])
+        for partner in self.partners:
+            customers = sorted(self.held["partner"][partner])
+            spent = self._spent(last, customers)
+            lacks = self._lacks(partner) if spent > 0 else []
+            for lack in lacks:
+                part = (lack / spent).quantize(_STEP, ROUND_UP)
+                more = {"by": f"+{part.scaleb(2):f} %", "customers": {"parties": customers}}
+                patch = {"usage": [{**more, "from": str(last.span.start)}]}
+                yield Move("stuff", (partner,), "partner", patch, part * spent)
+
+    def _of_partners(self) -> list[Component]:
+        return [c for plan in self.plans for c in plan.components if c.role == "partner"]
+
+    def _spent(self, month: Period, customers: Sequence[str]) -> Decimal:
+        """Return what is charged to customers; nothing where plans count in different costs."""
+        try:
+            spent = self.lab.spend(month)
+        except Refused:
+            return _NOTHING
+        return sum((spent.get(customer, _NOTHING) for customer in customers), _NOTHING)
+
+    def _lacks(self, partner: str) -> list[Decimal]:
+        """Return what a partner's last line of each component lacks to the next tier of it."""
+        rows = [row for row in component_earned(self.run) if row["payee"] == partner]
+        last = {(row["plan_id"], row["component"]): row for row in _by_period(rows)}
+        found = set()
+        for (plan_id, component), row in last.items():
+            plan, c = _component(self.lab, plan_id, component)
+            bands = [b for b in plan.bands if b.table_id == c.table_id and not b.ratio]
+            measured = row["measured"] or _NOTHING
+            lacks = [b.lower - measured for b in bands if b.lower is not None]
+            found |= set(sorted(lack for lack in lacks if lack > 0)[:1])
+        return sorted(found)
+
+
+def _by_period(rows: Rows) -> Rows:
+    return sorted(rows, key=lambda row: str(row["period"]))
+
+
+def _steps(months: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield each of some months with a step to one beside it."""
+    for number, month in enumerate(months):
+        if number:
+            yield month, "-1"
+        if number + 1 < len(months):
+            yield month, "+1"

@@ -1,4 +1,4 @@
-"""Patches of charges: other prices, more or less usage, and what won customers are charged.
+"""Patches of charges: other prices, usage and months, and what won customers are charged.
 
 An import that holds a charge which changes is written anew beside the workspace, whole, and stands
 in for it. Every cost changes by one factor; nothing is rounded.
@@ -7,13 +7,15 @@ in for it. Every cost changes by one factor; nothing is rounded.
 from __future__ import annotations
 
 import tempfile
+from calendar import monthrange
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,13 +32,20 @@ from fenrun.engine.dialect import literal, literals
 from fenrun.lab.book_patch import ACCOUNT_OF
 from fenrun.lab.chosen import Chooser
 from fenrun.lab.scenario import Scenario
-from fenrun.lab.scenario_text import ChosenText, PriceText, UsageText, WonText
+from fenrun.lab.scenario_text import (
+    ChosenText,
+    PriceText,
+    ShiftText,
+    UsageText,
+    WonText,
+)
 from fenrun.plan.rows import Plan
 from fenrun.plan.source import Path_
 from fenrun.pricing.charges import PricedCharges, charges_of
 from fenrun.store.facts import Import, Store, manifest
 
 _WHOLE, _NOTHING = Decimal(1), Decimal(0)
+_MOMENTS = ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd")
 _DIGITS = 38
 """Of an amount, at most."""
 _LIST, _PRICE, _USAGE = "list", "price", "usage"
@@ -78,6 +87,8 @@ class _Change:
     factors: dict[str, Decimal] = field(
         default_factory=lambda: dict.fromkeys((_LIST, _PRICE, _USAGE), _WHOLE)
     )
+    months: int = 0
+    """How many months later they are booked; below 0, earlier."""
 
     def times(self, name: str, factor: Decimal) -> None:
         self.factors[name] *= factor
@@ -101,7 +112,10 @@ class ChargePatch:
         self.scenario, self.chooser = scenario, chooser
         own = {name for basis in bases_of(plans) for name in costs_of(basis)} - set(COSTS)
         self.factors = {**_FACTORS, **dict.fromkeys(sorted(own), (_PRICE, _USAGE))}
+        self.zone = ZoneInfo(plans[0].terms[0].timezone if plans else "UTC")
         self.scratch = Store(scratch, is_scratch=True)
+        self._said: list[str] = []
+        """What the patches that are applied say: what is written is called after it."""
         self.problems: list[Problem] = []
         """Patches that change nothing, and what is billed above its list price."""
 
@@ -114,6 +128,7 @@ class ChargePatch:
         """
         if not imports or not paths:
             return tuple(imports)
+        self._said = [str(self._patch(path)) for path in paths]
         priced = charges_of(store, Span(*DAYS), known)
         self._load_owned(priced)
         hits = {f"hit_{n}": self._hit(priced, path) for n, path in enumerate(paths)}
@@ -138,9 +153,12 @@ class ChargePatch:
 
     def _hit(self, priced: PricedCharges, path: Path_) -> str:
         """Return SQL of whether a patch is about a charge c."""
-        patch: PriceText | UsageText | WonText = self._patch(path)
-        day = self.scenario.day(patch.start)
-        span = priced.within({"valid_from": day, "valid_to": OPEN_END})
+        patch: PriceText | UsageText | ShiftText | WonText = self._patch(path)
+        if isinstance(patch, ShiftText):
+            day, end = patch.within.span.start, patch.within.span.end
+        else:
+            day, end = self.scenario.day(patch.start), OPEN_END
+        span = priced.within({"valid_from": day, "valid_to": end})
         if isinstance(patch, WonText):
             return f"({span} AND {self._of([patch.like], priced, path)})"
         parts = [span, priced.condition(patch.where or "")]
@@ -187,7 +205,7 @@ class ChargePatch:
             some = plain.take(rows)
             change = self._change([path for path, is_hit in zip(paths, hit) if is_hit])
             if change.factors[_USAGE]:
-                parts.append(self._times(some, change))
+                parts.append(_shifted(self._times(some, change), change.months, self.zone))
             for path, is_hit in zip(paths, hit):
                 if is_hit and path[0] == "won":
                     won.append(self._won(self._times(some, change), self._patch(path)))
@@ -208,6 +226,8 @@ class ChargePatch:
             patch = self._patch(path)
             if isinstance(patch, UsageText):
                 found.times(_USAGE, patch.by)
+            elif isinstance(patch, ShiftText):
+                found.months += patch.months
             elif isinstance(patch, PriceText):
                 found.times(_LIST, patch.list_ or _WHOLE)
                 price = patch.contracted if patch.list_ is None else patch.list_
@@ -263,7 +283,7 @@ class ChargePatch:
 
     def _enter(self, item: Import, table: pa.Table) -> Import:
         """Enter charges that stand in for those of an import into the scratch store."""
-        content = digest("scenario", self.scenario.content, item.id)
+        content = digest("scenario", self.scenario.text.start, self._said, item.id)
         with tempfile.TemporaryDirectory(prefix="fenrun-") as folder:
             files = Path(folder)
             write_charges(files, _named(table, short(content)))
@@ -274,6 +294,45 @@ class ChargePatch:
         found = self.scratch.find("charges", content)
         assert found is not None, "what was just added is there"
         return found
+
+
+def _shifted(table: pa.Table, months: int, zone: ZoneInfo) -> pa.Table:
+    """Return charges that begin and are billed so many months later.
+
+    In the plans' time zone the day of the month stays, or is the last that the month has.
+    """
+    for column in _MOMENTS if months else ():
+        place = table.schema.get_field_index(column)
+        if place < 0 or not pa.types.is_timestamp(table.schema.field(place).type):
+            continue
+        coded = table[column].combine_chunks().dictionary_encode()
+        of_period = column.startswith("Billing")
+        moved = [
+            moment
+            and (_billed_later(moment, months) if of_period else _later(moment, months, zone))
+            for moment in coded.dictionary.to_pylist()
+        ]
+        found = pa.array(moved, table.schema.field(place).type).take(coded.indices)
+        table = table.set_column(place, column, found)
+    return table
+
+
+def _later(moment: datetime, months: int, zone: ZoneInfo) -> datetime:
+    """Return a moment (UTC) so many months later, as the calendar of a zone has it."""
+    local = moment.replace(tzinfo=UTC).astimezone(zone)
+    year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
+    day = min(local.day, monthrange(year, month + 1)[1])
+    return local.replace(year, month + 1, day).astimezone(UTC).replace(tzinfo=None)
+
+
+def _billed_later(moment: datetime, months: int) -> datetime:
+    """Return the first moment of the billing period so many months later.
+
+    One that begins on a month's last day is the next month's: its zone is ahead of UTC.
+    """
+    near = moment + timedelta(days=1)
+    first = near.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return _later(first, months, ZoneInfo("UTC")) - (first - moment)
 
 
 def _named(table: pa.Table, import_id: str) -> pa.Table:

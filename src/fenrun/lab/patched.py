@@ -34,7 +34,7 @@ from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store
 
 _OF_BOOK = ("labels", "moves", "figures", "rates", "won")
-_OF_CHARGES = ("won", "usage", "prices")
+_OF_CHARGES = ("won", "usage", "prices", "shifts")
 
 
 class _ReadMonths(KeptMonths):
@@ -89,9 +89,9 @@ class Lab:
         kept = _ReadMonths(facts.kept.folder) if facts.kept else None
         self.facts = replace(facts, kept=kept)
         self.files = {file.plan.id: file for file in plans_as_of(store, self.known)}
-        self.chooser = Chooser(self.facts.book, self._spend)
+        self.chooser = Chooser(self.facts.book, self.spend)
 
-    def _spend(self, months: Period) -> dict[str, Decimal]:
+    def spend(self, months: Period) -> dict[str, Decimal]:
         """Return what is charged to each customer in some months. Raises Refused.
 
         In the cost and currency of the plans: where these differ, nobody can say in which.

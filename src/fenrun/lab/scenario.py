@@ -18,7 +18,7 @@ from fenrun.plan.refusals import content_of, read_keys
 from fenrun.plan.source import Path_, Source
 from fenrun.plan.vocabulary import About
 
-PATCHES = ("plans", "labels", "moves", "figures", "rates", "won", "usage", "prices")
+PATCHES = ("plans", "labels", "moves", "figures", "rates", "won", "usage", "prices", "shifts")
 """The kinds of patches, in the order in which they hold."""
 _NEEDS_ONE = {
     "plans": ("file", "set"),

@@ -19,6 +19,7 @@ from fenrun.book.rows import SUBJECTS
 from fenrun.plan.phrases import Written, one_of
 from fenrun.plan.text import Currency, Id, Rate, Text, Title
 
+_MONTHS = re.compile(r"[+-]?\d{1,3}")
 _CHANGE = re.compile(r"([+-]?)\s*(.+)")
 NOBODY = "nobody"
 """Stands for a holder where there is none."""
@@ -45,10 +46,19 @@ def _read_elasticity(text: str) -> Decimal:
     return found
 
 
+def _read_months(text: str) -> int:
+    """Read `+1` or `-2` as a number of months, not 0. Raises Unreadable."""
+    found = _MONTHS.fullmatch(text.strip())
+    if not found or not int(found[0]):
+        raise Unreadable("scenario-months", text=text)
+    return int(found[0])
+
+
 Day = Annotated[date, Written(parse_day)]
 Amount = Annotated[Decimal, Written(parse_amount)]
 Change = Annotated[Decimal, Written(_read_change)]
 Elasticity = Annotated[Decimal, Written(_read_elasticity)]
+Months = Annotated[int, Written(_read_months)]
 Span = Annotated[Period, Written(parse_period)]
 
 
@@ -169,6 +179,15 @@ class UsageText(Text):
     )
 
 
+class ShiftText(Text):
+    """Charges that are booked earlier or later than they are."""
+
+    within: Span = Field(alias="in", description="The months whose charges are booked otherwise.")
+    months: Months = Field(description="How many months later: +1; below 0, earlier: -1.")
+    where: str | None = Field(None, description="The charges that meet this condition; else all.")
+    customers: ChosenText | None = Field(None, description="Those of these customers; else all.")
+
+
 class WonText(Text):
     """A customer that is won: it has what another one has, from a day on."""
 
@@ -234,6 +253,7 @@ class ScenarioText(Text):
     won: list[WonText] = Field([], description="Customers that are won.")
     usage: list[UsageText] = Field([], description="More or less of what is charged.")
     prices: list[PriceText] = Field([], description="Other prices.")
+    shifts: list[ShiftText] = Field([], description="Charges that are booked in other months.")
     vary: dict[str, VaryText] = Field(
         {},
         description=(
