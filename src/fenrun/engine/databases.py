@@ -17,12 +17,10 @@ from weakref import finalize
 import duckdb
 
 from fenrun.base.problem import Place, refused
-from fenrun.engine.dialect import quoted
+from fenrun.engine.dialect import AMOUNT, quoted
 
 MEMORY = "FENRUN_MEMORY"
 
-NUMBER, AMOUNT, TEXT = "BIGINT", "HUGEINT", "TEXT"
-"""The types of a column; an amount may have 38 digits where whoever holds it can."""
 FEW = 200
 """The most rows that DuckDB takes as values in half the time of copying them from Arrow."""
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from fenrun.base.problem import Place, refused
 from fenrun.base.table import read_parquet
-from fenrun.engine.databases import FEW, NUMBER, TEXT, make_table, new_database
-from fenrun.engine.dialect import quoted, quoted_path, scan
+from fenrun.engine.databases import FEW, make_table, new_database
+from fenrun.engine.dialect import NUMBER, TEXT, quoted, quoted_path, scan
 from fenrun.engine.questions import Parts, Question
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.engine.steps import Step

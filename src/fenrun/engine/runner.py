@@ -35,8 +35,8 @@ import pyarrow as pa
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import add_months
 from fenrun.engine.codes import day_number, day_of, month_of
-from fenrun.engine.databases import AMOUNT, FEW, NUMBER, TEXT, make_table, new_database
-from fenrun.engine.dialect import quoted, rounded_whole
+from fenrun.engine.databases import FEW, make_table, new_database
+from fenrun.engine.dialect import AMOUNT, NUMBER, TEXT, quoted, rounded_whole
 from fenrun.engine.steps import Step
 
 Row = tuple[Any, ...]
