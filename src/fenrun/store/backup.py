@@ -15,7 +15,6 @@ import os
 import shutil
 import sqlite3
 import tempfile
-import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -105,11 +104,11 @@ def back_up(
 @contextmanager
 def _scratch(folder: Path, prefix: str) -> Iterator[Path]:
     """Give a folder for what is not whole yet, and remove those that killed processes have left."""
-    for left in folder.glob(f"{prefix}*"):
-        if _is_left(left):
-            shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
     try:
+        for left in folder.glob(f"{prefix}*"):
+            if _is_left(left, scratch.stat().st_mtime):
+                shutil.rmtree(left, ignore_errors=True)
         with closing(sqlite3.connect(scratch / _IN_USE, isolation_level=None)) as lock:
             lock.execute("BEGIN EXCLUSIVE")  # ends with the process, however that ends
             yield scratch
@@ -117,10 +116,10 @@ def _scratch(folder: Path, prefix: str) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _is_left(scratch: Path) -> bool:
-    """Return whether nobody writes to a scratch folder any more."""
+def _is_left(scratch: Path, now: float) -> bool:
+    """Return whether nobody writes to a scratch folder any more; `now` is when one was made."""
     try:
-        age = time.time() - scratch.stat().st_mtime
+        age = now - scratch.stat().st_mtime
         if age < _YOUNG or not (scratch / _IN_USE).exists():
             return age > _OLD
         with closing(sqlite3.connect(scratch / _IN_USE, timeout=0, isolation_level=None)) as lock:
