@@ -19,19 +19,26 @@ from xdist.scheduler import LoadScopeScheduling
 
 _LONG = (
     "test_killed_at_any_point",
+    "test_two_acts_at_once",
     "test_engine_and_auditor_agree",
-    "test_the_commands_of_closing_run",
     "test_what_must_hold_of_a_settlement",
+    "test_the_commands_of_closing_run",
     "test_closed_statements_and_their_differences",
-    "test_more_facts_are_settled",
     "test_made_up_requests",
-    "test_the_portal_shows",
-    "test_the_tutorial_runs",
+    "test_the_wheel_works",
+    "test_the_portal_is_read",
+    "test_more_facts_are_settled",
+    "test_what_is_proven_is_what_is_paid",
+    "test_variants_earn_together",
+    "test_what_is_kept_changes_nothing",
+    "test_each_patch_does_what_it_says",
+    "test_no_row_alone",
     "test_no_job_takes_more_work",
+    "test_programmes_have_no_errors",
     "test_the_reference_names_everything",
     "test_modules_are_tidy",
 )
-"""Tests of ten seconds and more: begun last, they would keep one worker while others are idle."""
+"""Tests of five seconds and more: begun last, they would keep one worker while others are idle."""
 
 
 _FOLDER = Path(__file__).parent

@@ -1,10 +1,12 @@
 """Every job of the benchmark, run once and small: its figures, its checks and its counted work.
 
-Seconds are never held here: they are for `fenrun bench` to say.
+Seconds are never held here: they are for `fenrun bench` to say. By day those jobs run whose checks
+no other test has: what is counted is held for each, cases are run where the plans are.
 """
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ SECONDS = (
     "_costs",
 )
 FEWEST = ("--rows", worlds.FEWEST)
+AT_NIGHT = pytest.mark.skipif("FENRUN_NIGHTLY" not in os.environ, reason="at night")
 
 
 def _figures(*words: object) -> dict[str, Any]:
@@ -52,12 +55,14 @@ def test_a_change_gives_the_rows_of_settling_anew() -> None:
     assert found == {"rows": worlds.FEWEST, "changes": 2}
 
 
+@AT_NIGHT
 def test_a_late_file_gives_the_rows_of_settling_anew() -> None:
     found = _figures("late", *FEWEST, "--late-rows", 100, "--repeats", 1)
     assert found.pop("rows_compared") > 1000
     assert found == {"rows": worlds.FEWEST, "late_rows": 100, "files": 1}
 
 
+@AT_NIGHT
 def test_variants_earn_alone_as_together() -> None:
     found = _figures("variants", "--rows", 1000, "--variants", 3)
     assert found.pop("lines") > 100
@@ -71,6 +76,7 @@ def test_lines_are_explained() -> None:
     assert found == {"rows": 1000, "lines": 2}
 
 
+@AT_NIGHT
 def test_all_cases_are_run() -> None:
     found = _figures("case", "--repeats", 1)
     plans = {path.stem for path in Path("programmes").glob("*.yaml")}
@@ -79,12 +85,14 @@ def test_all_cases_are_run() -> None:
     assert found["expectations"] > found["cases"] > found["plans"]
 
 
+@AT_NIGHT
 def test_what_is_imported_is_in_the_file() -> None:
     found = _figures("import", "--rows", 1000, "--repeats", 1)
     assert found.pop("csv_bytes") > found.pop("parquet_bytes") > 0
     assert found == {"rows": 1000, "repeats": 1}
 
 
+@AT_NIGHT
 def test_the_portal_shows_what_is_settled() -> None:
     found = _figures("portal-start", "--rows", 3000, "--months", 1)
     assert Decimal(found.pop("earned")) > 0
@@ -97,6 +105,12 @@ def test_the_portal_is_read(tmp_path: Path) -> None:
     found = _figures("portal", store.path, "--readers", 1, "--seconds", 1)
     assert found.pop("requests") > 1
     assert found == {"readers": 1, "seconds": 1, "failed": 0}
+
+
+@AT_NIGHT
+def test_the_portal_is_signed_in_to(tmp_path: Path) -> None:
+    store = worlds.import_year(tmp_path, 3000, months=1)
+    (store.path / "demo.json").write_text("{}")
     found = _figures("signin", store.path, "--askers", 1, "--idle", 5, "--seconds", 1)
     assert found.pop("estimates") >= 1
     assert found == {"askers": 1, "idle": 5, "seconds": 1, "failed": 0}

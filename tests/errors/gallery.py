@@ -538,6 +538,11 @@ def _csv(**cells: str) -> bytes:
     return (",".join(row) + "\n" + ",".join(row.values()) + "\n").encode()
 
 
+def _row(**cells: str) -> bytes:
+    """The row of such a file, without its header."""
+    return _csv(**cells).splitlines(True)[1]
+
+
 def book(text: str, name: str = "book.yaml") -> Shows:
     """A file of tables, and the workspace as a whole after it."""
 
@@ -645,6 +650,11 @@ def settled(
         return _ready(the_plan, the_book, content or _csv())
 
     return Shows(told, lambda: _on_a_copy(ready(), act or settle))
+
+
+def kept_aside(told: str, act: Callable[[Store], list[Problem]] | None = None) -> Shows:
+    """The usual workspace, whose file has a second charge that names no issuer."""
+    return settled(told, content=_csv() + _row(InvoiceIssuerName=""), act=act)
 
 
 def closed(told: str, act: Callable[[Store], list[Problem]]) -> Shows:
@@ -1097,7 +1107,7 @@ def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Probl
 
     def act(store: Store) -> list[Problem]:
         path = store.path.parent / "more.csv"
-        path.write_bytes(_csv() + _csv(BilledCost="3.00").splitlines()[1] + b"\n")
+        path.write_bytes(_csv() + _row(BilledCost="3.00"))
         import_file(store, path, KNOWN)
         then(store)
         return undecided(store, KNOWN)
@@ -1486,7 +1496,7 @@ GALLERY: dict[str, Shows] = {
     ),
     "row-malformed": file(
         "charges.csv",
-        lambda: _csv() + b"1,2\n" + _csv().splitlines()[1] + b"\n",
+        lambda: _csv() + b"1,2\n" + _row(),
         "a row of two cells",
     ),
     "cost-unreadable": charges(BilledCost="1e400"),
@@ -1714,12 +1724,12 @@ GALLERY: dict[str, Shows] = {
     "plan-missing": settled("fenrun settle WORKSPACE --period 2026-01", period="2026-01"),
     "charges-missing": settled("fenrun settle WORKSPACE --period 2024-02", period="2024-02"),
     "currency-not-in-plan": settled(
-        "BillingCurrency: USD", content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n"
+        "BillingCurrency: USD", content=_csv() + _row(BillingCurrency="USD")
     ),
     "rate-missing": settled(
         "convert: {from: [USD], on: month}, and no rate",
         PLAN + "convert: {from: [USD], on: month}\n",
-        content=_csv() + _csv(BillingCurrency="USD").splitlines()[1] + b"\n",
+        content=_csv() + _row(BillingCurrency="USD"),
     ),
     "basis-missing": settled(
         "basis: x_Cash, and no such column", PLAN.replace("basis: billed", "basis: x_Cash")
@@ -1794,7 +1804,7 @@ GALLERY: dict[str, Shows] = {
             "on: amount, by: amount", "on: increment, by: increment, compare: figure base"
         ),
         BOOK + "figures: [{party: P1, figure: base, period: 2024-09, amount: 1, currency: CNY}]\n",
-        _csv() + _csv(ChargeCategory="Tax").splitlines()[1] + b"\n",
+        _csv() + _row(ChargeCategory="Tax"),
     ),
     "below-zero": settled("BilledCost: -1.00, and no other charge", content=_csv(BilledCost="-1")),
     "refund-unplaced": settled(
@@ -1940,7 +1950,7 @@ GALLERY: dict[str, Shows] = {
         act=_sourced(
             "*.csv",
             ("one.csv", _csv(BilledCost="2")),
-            ("two.csv", _csv(BilledCost="2") + _csv().splitlines()[1] + b"\n"),
+            ("two.csv", _csv(BilledCost="2") + _row()),
         ),
     ),
     "delivery-stays": settled(
@@ -1981,41 +1991,35 @@ GALLERY: dict[str, Shows] = {
     "billed-rounded": settled(
         "BilledCost: 1.1234567890123456789", content=_csv(BilledCost="1.1234567890123456789")
     ),
-    "kept-aside": settled(
+    "kept-aside": kept_aside(
         "a second charge without InvoiceIssuerName",
-        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
     ),
-    "kept-aside-left-out": settled(
+    "kept-aside-left-out": kept_aside(
         "fenrun resolve WORKSPACE charges.csv --leave-out",
-        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=_left_out,
     ),
     "import-over": settled(
         "fenrun import WORKSPACE charges.csv, which was voided before", act=_voided_again
     ),
-    "row-not-aside": settled(
+    "row-not-aside": kept_aside(
         "in the portal, mending row 2 of charges.csv, which is not kept aside",
-        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=lambda store: _mended(store, 2),
     ),
-    "mends-no-rows": settled(
+    "mends-no-rows": kept_aside(
         "rows to mend of which fenrun:row is empty",
-        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=lambda store: _mends(store, row=""),
     ),
-    "cell-not-text": settled(
+    "cell-not-text": kept_aside(
         "rows to mend in a workbook, in which a cell is a number",
-        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=_mends_of_numbers,
     ),
     "rows-not-mended": settled(
         "rows to mend, of two of which one is corrected",
-        content=_csv() + 2 * (_csv(InvoiceIssuerName="").splitlines()[1] + b"\n"),
+        content=_csv() + 2 * _row(InvoiceIssuerName=""),
         act=lambda store: _mends(store, issuer="Beichen"),
     ),
-    "decided-meanwhile": settled(
+    "decided-meanwhile": kept_aside(
         "in the portal, voiding charges.csv, of which somebody has mended a row meanwhile",
-        content=_csv() + _csv(InvoiceIssuerName="").splitlines()[1] + b"\n",
         act=_decided_meanwhile,
     ),
     "set-column": settled(

@@ -440,8 +440,13 @@ def made_ready(folder: Path, url: str) -> World:
     return made
 
 
+def main(folder: Path, count: int) -> None:
+    """Try pairs at so many points; print what came of each as a line of JSON."""
+    world = made_ready(folder, os.environ.get("DATABASE_URL", ""))
+    for one in tried(world, count, by_day="FENRUN_NIGHTLY" not in os.environ):
+        print(json.dumps(asdict(one)), flush=True)
+
+
 if __name__ == "__main__":
     importlib.import_module("tests.preloaded").read_settings_anew()
-    world = made_ready(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
-    for one in tried(world, int(sys.argv[2]), by_day="FENRUN_NIGHTLY" not in os.environ):
-        print(json.dumps(asdict(one)), flush=True)
+    main(Path(sys.argv[1]), int(sys.argv[2]))

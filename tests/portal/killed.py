@@ -72,8 +72,13 @@ def _once_it_runs_again(workspace: Path) -> dict[str, Any]:
     return interleaved.left(workspace)
 
 
+def main(folder: Path, count: int) -> None:
+    """Kill each act at so many points; print what came of each try as a line of JSON."""
+    world = interleaved.made_ready(folder, os.environ.get("DATABASE_URL", ""))
+    for one in tried(world, count):
+        print(json.dumps(one), flush=True)
+
+
 if __name__ == "__main__":
     importlib.import_module("tests.preloaded").read_settings_anew()
-    made = interleaved.made_ready(Path(sys.argv[1]), os.environ.get("DATABASE_URL", ""))
-    for one in tried(made, int(sys.argv[2])):
-        print(json.dumps(one), flush=True)
+    main(Path(sys.argv[1]), int(sys.argv[2]))

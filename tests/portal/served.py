@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import os
@@ -11,13 +12,14 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import httpx
+import pytest
 
 from fenrun.portal.access import reader
 from tests.processes import command, start
@@ -31,6 +33,7 @@ PG = (
     .parent
 )
 """Where PostgreSQL's programs are, if they are installed."""
+_ROOT = Path(__file__).parents[2]
 DATABASES = ("sqlite", "postgresql")
 
 
@@ -178,6 +181,28 @@ def _run_ready(workspace: Path, code: str) -> None:
 
     serve.ready(workspace)
     exec(code, {})
+
+
+def tried(database: str, folder: Path, module: str, *words: object) -> list[dict[str, Any]]:
+    """Run a module that tries things on a portal of its own; return what each line of it says.
+
+    On PostgreSQL it has a server of its own. Skips where that is not installed.
+    """
+    on_pg = database == "postgresql"
+    if on_pg and not (PG / "initdb").exists():
+        pytest.skip("PostgreSQL is not installed")
+    with postgresql() if on_pg else nullcontext("") as url:
+        env = environment(folder / "now" / "workspace", url, TMPDIR=str(folder))
+        out, err = folder / "tried", folder / "errors"
+        given = (module, folder, *words)
+        process = start(_run_main, *given, out=out, err=err, env=env, cwd=_ROOT)
+        process.join(7200)
+    assert process.exitcode == 0, err.read_text("utf-8")[-3000:]
+    return [json.loads(line) for line in out.read_text("utf-8").splitlines()]
+
+
+def _run_main(module: str, *given: object) -> None:
+    importlib.import_module(module).main(*given)
 
 
 def form_token(client: httpx.Client, page: str) -> str:

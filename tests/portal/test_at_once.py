@@ -5,18 +5,13 @@ By day on PostgreSQL, where each sees what was so before the other began; at nig
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from tests.portal.served import DATABASES, PG, environment, postgresql
+from tests.portal.served import DATABASES, PG, tried
 
-_ROOT = Path(__file__).parents[2]
 _COME_OF = {
     "ask for a close": ("close-asked", 1),
     "give a grant": ("done", 1),
@@ -42,18 +37,9 @@ _COME_OF = {
 
 @pytest.mark.parametrize("database", DATABASES)
 def test_of_two_who_do_the_same_at_once_one_does_it(database: str, tmp_path: Path) -> None:
-    on_pg, has_pg = database == "postgresql", (PG / "initdb").exists()
-    if on_pg and not has_pg:
-        pytest.skip("PostgreSQL is not installed")
-    if not on_pg and has_pg and "FENRUN_NIGHTLY" not in os.environ:
+    has_pg = (PG / "initdb").exists()
+    if database == "sqlite" and has_pg and "FENRUN_NIGHTLY" not in os.environ:
         pytest.skip("at night")
-    with postgresql() if on_pg else nullcontext("") as url:
-        env = environment(tmp_path / "now" / "workspace", url, TMPDIR=str(tmp_path))
-        words = [sys.executable, "-m", "tests.portal.at_once", str(tmp_path)]
-        done = subprocess.run(
-            words, cwd=_ROOT, env=env, capture_output=True, text=True, timeout=600, check=False
-        )
-    assert done.returncode == 0, done.stderr[-3000:]
-    tried = [json.loads(line) for line in done.stdout.splitlines()]
+    found = tried(database, tmp_path, "tests.portal.at_once")
     expected = {pair: [["done", second], left] for pair, (second, left) in _COME_OF.items()}
-    assert {one["pair"]: [one["said"], one["left"]] for one in tried} == expected
+    assert {one["pair"]: [one["said"], one["left"]] for one in found} == expected

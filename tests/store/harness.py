@@ -80,7 +80,8 @@ class Point:
     command: str
     number: int
     by: str
-    """The signal: SIGKILL, or SIGTERM, by which a system asks a process to end."""
+    """The signal: SIGKILL, or SIGTERM, by which a system asks a process to end; nothing where the
+    files were copied as they stood then."""
     stands_for: int
     """How many lines, from this one on, find the same files: a kill there leaves the same."""
     place: str
@@ -187,10 +188,23 @@ def traced(run: Callable[[], Any], visit: Callable[[str], None]) -> None:
         sys.settrace(None)
 
 
-def steps(run: Callable[[], Any], workspace: Path) -> list[list[str]]:
-    """Run, and return every step as place and files."""
+def steps(run: Callable[[], Any], workspace: Path, kept: Path) -> list[list[str]]:
+    """Run, and return every step as place and files.
+
+    The workspace of each step that finds other files than the one before is copied into a folder of
+    its number in `kept`: a kill there leaves the same.
+    """
     found: list[list[str]] = []
-    traced(run, lambda place: found.append([place, _files(workspace)]))
+    whole: dict[str, str] = {}
+
+    def visit(place: str) -> None:
+        files = _files(workspace, whole)
+        if not found or found[-1][1] != files:
+            copied = partial(shutil.copytree, workspace, kept / str(len(found) + 1))
+            assert in_child(lambda: copied().name)  # a child: who closes a database unlocks it
+        found.append([place, files])
+
+    traced(run, visit)
     return found
 
 
@@ -207,16 +221,24 @@ def killed(run: Callable[[], Any], number: int, by: signal.Signals) -> None:
     traced(run, visit)
 
 
-def _files(folder: Path | str) -> str:
-    """Names, sizes and times of everything in a folder, whatever the order."""
+def _files(folder: Path | str, whole: dict[str, str]) -> str:
+    """Names, sizes and times of everything in a folder, whatever the order.
+
+    `whole` keeps those of folders whose manifest is written, which comes last.
+    """
+    if str(folder) in whole:
+        return whole[str(folder)]
     found = []
     for entry in os.scandir(folder):
         if entry.is_dir():
-            found.append(f"{entry.name}({_files(entry.path)})")
+            found.append(f"{entry.name}({_files(entry.path, whole)})")
         else:
             about = entry.stat()
             found.append(f"{entry.name} {about.st_size} {about.st_mtime_ns}")
-    return ", ".join(sorted(found))
+    said = ", ".join(sorted(found))
+    if any(one.startswith("import.json ") for one in found):
+        whole[str(folder)] = said
+    return said
 
 
 def state(workspace: Path) -> dict[str, Any]:
@@ -281,32 +303,46 @@ def _points(
 ) -> Iterator[Point]:
     """Run a command to its end in `whole`, then kill it at its points on copies of `ready`."""
     before = in_child(partial(state, ready))
-    said = in_child(lambda: steps(lambda: command(whole), whole))
+    kept = whole.with_name("kept")
+    said = in_child(lambda: steps(lambda: command(whole), whole, kept))
     after = in_child(partial(state, whole))
     if not isinstance(said, list) or after["wrong"] or after["seen"] == before["seen"]:
         raise AssertionError(f"{name}: {said} {after}")
     found = [Step(*step) for step in said]
+    changes = sorted(int(one.name) for one in kept.iterdir())
     numbers = chosen(found, tried, NIGHTLY or name in THOROUGH)
     for number, by in _by_signals(numbers):
         copy = whole.with_name("copy")
-        shutil.copytree(ready, copy)
         run = partial(command, copy)
-        error = in_child(partial(killed, run, number, by))
+        if by:
+            shutil.copytree(ready, copy)
+            error = in_child(partial(killed, run, number, by))
+        else:
+            shutil.copytree(kept / str(max(n for n in changes if n <= number)), copy)
+            error = None
         outcome = in_child(partial(_left_and_again, run, copy))
         left = f"not killed: {error}" if error else _named(outcome["left"], before, after)
         again = _named(outcome["again"], before, after)
         if again != "after":
             again = f"{again} ({outcome['error']})"
-        place = found[number - 1].place
-        yield Point(name, number, by.name, standing_for(found, number), place, left, again)
+        place, signal_name = found[number - 1].place, by.name if by else ""
+        yield Point(name, number, signal_name, standing_for(found, number), place, left, again)
         shutil.rmtree(copy)
+    shutil.rmtree(kept)
 
 
-def _by_signals(numbers: list[int]) -> Iterator[tuple[int, signal.Signals]]:
-    """Yield each point with both signals; by day with one after the other."""
+def _by_signals(numbers: list[int]) -> Iterator[tuple[int, signal.Signals | None]]:
+    """Yield each point with both signals.
+
+    By day each third is killed, by one signal after the other; of those between, what a kill leaves
+    is copied.
+    """
     both = (signal.SIGKILL, signal.SIGTERM)
     for at, number in enumerate(numbers):
-        yield from ((number, by) for by in (both if NIGHTLY else both[at % 2 : at % 2 + 1]))
+        if NIGHTLY:
+            yield from ((number, by) for by in both)
+        else:
+            yield number, None if at % 3 else both[at // 3 % 2]
 
 
 def _left_and_again(command: Callable[[], Any], workspace: Path) -> dict[str, Any]:

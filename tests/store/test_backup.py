@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from contextlib import closing
@@ -188,6 +189,24 @@ def test_a_damaged_backup_is_refused_and_its_file_named(
     assert problem.code == "backup-damaged"
     assert problem.place.source.startswith(f"b.zip{where}")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["b.zip", "ws"]
+
+
+def test_what_a_killed_backup_has_left_goes_with_the_next(store: Store, tmp_path: Path) -> None:
+    """What another process still writes stays, and so does what may have no lock yet."""
+    names = ("left", "held", "young", "unlocked", "forgotten")
+    folders = {name: tmp_path / f".fenrun-backup-{name}" for name in names}
+    now = time.time()
+    for name, folder in folders.items():
+        folder.mkdir()
+        if name not in ("unlocked", "forgotten"):
+            (folder / "in-use.db").touch()
+        age = {"young": 0, "forgotten": 2 * 24 * 3600}.get(name, 3600)
+        os.utime(folder, (now - age, now - age))
+    with closing(sqlite3.connect(folders["held"] / "in-use.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        os.utime(folders["held"], (now - 3600, now - 3600))
+        back_up(store, tmp_path / "b.zip", TAKEN)
+    assert [name for name in names if folders[name].exists()] == ["held", "young", "unlocked"]
 
 
 def test_nothing_is_written_over(store: Store, tmp_path: Path) -> None:

@@ -48,7 +48,8 @@ def test_killed_at_any_point_nothing_is_lost_doubled_or_half_there(tmp_path: Pat
     assert sum(p["stands_for"] for p in points) >= 3000
     for command in COMMANDS:
         assert {p["left"] for p in points if p["command"] == command} >= {"before", "after"}
-        assert {p["by"] for p in points if p["command"] == command} == {"SIGKILL", "SIGTERM"}
+        signals = {p["by"] for p in points if p["command"] == command}
+        assert signals - {""} == {"SIGKILL", "SIGTERM"}
     assert "between" in {p["left"] for p in points}
 
 

@@ -24,7 +24,8 @@ from fenrun.engine.codes import (
     month_number,
     scaled_column,
 )
-from fenrun.engine.runner import NUMBER, TEXT, Runner
+from fenrun.engine.dialect import NUMBER, TEXT
+from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 
 STEPS = read_steps("fenrun.book")

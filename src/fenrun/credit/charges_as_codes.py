@@ -21,7 +21,8 @@ from fenrun.book.as_codes import subject_code
 from fenrun.charges.rows import ORDER
 from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number, month_of
-from fenrun.engine.runner import AMOUNT, NUMBER, Runner
+from fenrun.engine.dialect import AMOUNT, NUMBER
+from fenrun.engine.runner import Runner
 from fenrun.plan.conditions import DATED, Tree, dates_of, is_column
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import BASES

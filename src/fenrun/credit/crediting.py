@@ -17,8 +17,8 @@ from fenrun.base.when import Period, parse_day
 from fenrun.book.as_codes import Shares
 from fenrun.credit.shared_work import shared_work
 from fenrun.engine.codes import Codes, day_number, month_number
-from fenrun.engine.dialect import literal, literals
-from fenrun.engine.runner import NUMBER, TEXT, Runner
+from fenrun.engine.dialect import NUMBER, TEXT, literal, literals
+from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import (
     DATED,

@@ -26,10 +26,10 @@ from fenrun.charges.rows import COSTS, DAYS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.crediting import Crediting, costs_of
 from fenrun.engine.codes import Codes, day_number, month_number, month_of
-from fenrun.engine.dialect import NARROW, as_integer, literal, quoted
+from fenrun.engine.dialect import NARROW, NUMBER, as_integer, literal, quoted
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.questions import Part, Question
-from fenrun.engine.runner import NUMBER, Runner
+from fenrun.engine.runner import Runner
 from fenrun.engine.steps import Step, read_steps
 from fenrun.plan.conditions import Tree, all_columns_of, dates_sql, number_sql, to_sql
 from fenrun.plan.rows import Plan

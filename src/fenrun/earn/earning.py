@@ -22,8 +22,8 @@ from fenrun.credit.crediting import (
 from fenrun.credit.shared_work import shared_work
 from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_summed
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
-from fenrun.engine.dialect import literals
-from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
+from fenrun.engine.dialect import AMOUNT, NUMBER, TEXT, literals
+from fenrun.engine.runner import Runner
 from fenrun.engine.steps import read_steps
 from fenrun.plan.conditions import DATED, Tree, labels_of_dates
 from fenrun.plan.rows import Plan

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+NUMBER, AMOUNT, TEXT = "BIGINT", "HUGEINT", "TEXT"
+"""The types of a column; an amount may have 38 digits where whoever holds it can."""
 WIDEST = 38
 """The most digits of a decimal."""
 NARROW = 18

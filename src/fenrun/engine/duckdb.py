@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from fenrun.base.problem import Place, refused
 from fenrun.base.table import read_parquet
-from fenrun.engine.databases import new_database
-from fenrun.engine.dialect import literal, quoted, quoted_path, scan
+from fenrun.engine.databases import FEW, make_table, new_database
+from fenrun.engine.dialect import NUMBER, TEXT, quoted, quoted_path, scan
 from fenrun.engine.questions import Parts, Question
 from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.engine.steps import Step
@@ -22,11 +22,8 @@ from fenrun.engine.steps import Step
 _SMALL_FILE = 1 << 18
 """The most bytes of a file of results that is read as it is first asked for."""
 _WORD = re.compile(r"\w+")
-_FEW = 20
-"""The most rows that are said in SQL."""
-_SAID = {pa.int32(): "INTEGER", pa.int64(): "BIGINT", pa.string(): "VARCHAR"}
-"""The types that are said in SQL, as DuckDB calls them."""
-_NULL = "NULL"
+_PLAIN = {pa.int32(): "INTEGER", pa.int64(): NUMBER, pa.string(): TEXT}
+"""The types that are given to DuckDB as values, as it calls them."""
 
 
 class DuckDB:
@@ -48,9 +45,9 @@ class DuckDB:
         """Those of them that no SQL has named yet."""
 
     def load(self, name: str, table: pa.Table) -> None:
-        said = _said(table)
-        if said:
-            self.connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS {said}")
+        kinds = {column.name: _PLAIN.get(column.type, "") for column in table.schema}
+        if table.num_rows <= FEW and all(kinds.values()):
+            make_table(self.connection, name, kinds, [c.to_pylist() for c in table.columns])
             return
         arrow = quoted(f"arrow_{name}")
         self.connection.register(f"arrow_{name}", table)
@@ -173,32 +170,6 @@ class DuckDB:
     def execute(self, sql: str, values: Sequence[Any] = ()) -> duckdb.DuckDBPyConnection:
         """Run SQL; the connection that is returned has its result."""
         return self.connection.execute(self._meet(sql), list(values))
-
-
-def _said(table: pa.Table) -> str:
-    """Return the query that says the rows of a table: of few whole numbers and texts, else none.
-
-    That takes half the time of showing them to DuckDB and copying them from there.
-    """
-    kinds = [_SAID.get(kind) for kind in table.schema.types]
-    if table.num_rows > _FEW or not all(kinds):
-        return ""
-    columns = [
-        [_NULL if value is None else _literal(value) for value in column.to_pylist()]
-        for column in table.columns
-    ]
-    rows = ", ".join(f"({', '.join(row)})" for row in zip(*columns))
-    names = [f"c{n}" for n in range(len(columns))]
-    typed = ", ".join(
-        f"CAST({name} AS {kind}) AS {quoted(column)}"
-        for name, kind, column in zip(names, kinds, table.column_names)
-    )
-    rows = f"VALUES {rows}" if rows else f"SELECT {', '.join([_NULL] * len(names))} WHERE false"
-    return f"SELECT {typed} FROM ({rows}) AS said({', '.join(names)})"
-
-
-def _literal(value: int | str) -> str:
-    return literal(value) if isinstance(value, str) else str(value)
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -35,13 +35,11 @@ import pyarrow as pa
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import add_months
 from fenrun.engine.codes import day_number, day_of, month_of
-from fenrun.engine.databases import new_database
-from fenrun.engine.dialect import quoted, rounded_whole
+from fenrun.engine.databases import FEW, make_table, new_database
+from fenrun.engine.dialect import AMOUNT, NUMBER, TEXT, quoted, rounded_whole
 from fenrun.engine.steps import Step
 
 Row = tuple[Any, ...]
-NUMBER, AMOUNT, TEXT = "BIGINT", "HUGEINT", "TEXT"
-"""The types of a column; an amount may have 38 digits where the runner holds them."""
 _TOO_LARGE = "0" * 18
 """What stands in every power of ten of 19 digits or more."""
 
@@ -240,6 +238,9 @@ class Bulk:
 
     def load(self, name: str, columns: Mapping[str, str], rows: Iterable[Row]) -> None:
         found = list(rows)
+        if len(found) <= FEW:
+            make_table(self.connection, name, columns, list(zip(*found)))
+            return
         arrays = {
             column: _array([row[place] for row in found], kind)
             for place, (column, kind) in enumerate(columns.items())
@@ -248,7 +249,11 @@ class Bulk:
 
     def load_table(self, name: str, table: pa.Table) -> None:
         columns = {c.name: _kind_of(c.type) for c in table.schema}
-        self._load(name, columns, table)
+        if table.num_rows <= FEW:
+            values = [_python_values(column) for column in table.columns]
+            make_table(self.connection, name, columns, values)
+        else:
+            self._load(name, columns, table)
 
     def _load(self, name: str, columns: Mapping[str, str], table: pa.Table) -> None:
         typed = ", ".join(

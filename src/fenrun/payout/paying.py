@@ -16,7 +16,8 @@ from fenrun.base.when import Period
 from fenrun.book.as_codes import Book
 from fenrun.earn.earning import PartyTests, Scales, has_scope
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
-from fenrun.engine.runner import AMOUNT, NUMBER, Row, Runner
+from fenrun.engine.dialect import AMOUNT, NUMBER
+from fenrun.engine.runner import Row, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.funds import FUNDS, FundRules, walk_fund
 from fenrun.plan.rows import Form, Fund, Instalment, Pay, Plan, Purse

@@ -13,8 +13,8 @@ from fenrun.book.as_of import Sources
 from fenrun.credit.crediting import STEPS, Crediting
 from fenrun.credit.stored_charges import GROUP_STEPS, Source, StoredCharges
 from fenrun.engine.codes import Codes, month_of
-from fenrun.engine.runner import AMOUNT as WIDE
-from fenrun.engine.runner import NUMBER, TEXT
+from fenrun.engine.dialect import AMOUNT as WIDE
+from fenrun.engine.dialect import NUMBER, TEXT
 from fenrun.settle import kept_months
 from fenrun.settle.kept_months import (
     AMOUNT,

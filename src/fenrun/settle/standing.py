@@ -19,7 +19,8 @@ from fenrun.credit.stored_charges import Source, StoredCharges
 from fenrun.earn.earning import has_scope, reads_all_payees
 from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import month_number, unscaled
-from fenrun.engine.runner import NUMBER, Bulk, Runner, SQLite
+from fenrun.engine.dialect import NUMBER
+from fenrun.engine.runner import Bulk, Runner, SQLite
 from fenrun.plan.rows import settled_together
 from fenrun.settle.decoded import load_results, results_of
 from fenrun.settle.facts import Facts

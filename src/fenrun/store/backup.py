@@ -42,6 +42,10 @@ _BESIDE_SQLITE = ("-journal", "-wal", "-shm")
 _SQLITE = b"SQLite format 3\0"
 _CHUNK = 1 << 20
 _PRIVATE = 0o600
+_IN_USE = "in-use.db"
+"""The file in a scratch folder that is locked as long as its process lives."""
+_YOUNG, _OLD = 60, 24 * 3600
+"""Seconds within which a scratch folder may have no lock yet, and after which it will get none."""
 
 Progress = Callable[[str], None]
 
@@ -83,12 +87,11 @@ def back_up(
         raise refused("target-exists", Place(str(target)), path=target)
     if store.path.resolve() in target.resolve().parents:
         raise refused("backup-inside", Place(str(target)))
-    with tempfile.TemporaryDirectory(prefix=".fenrun-backup-", dir=target.parent) as scratch:
-        copy = Path(scratch) / "copy"
+    with _scratch(target.parent, ".fenrun-backup-") as scratch:
+        copy, file = scratch / "copy", scratch / "backup"
         with store.log.held():
             _copy_what_changes(store.path, copy)
         events = Log(copy / _LOG).events()
-        file = Path(scratch) / "backup"
         made = _written(store.path, copy, file, events, show_moment(taken), progress)
         with _opened(file) as archive:
             for name in made.files:
@@ -96,6 +99,34 @@ def back_up(
                 _read(archive, name, made.files[name], None)
         os.replace(file, target)
     return made, _not_as_logged(made, events)
+
+
+@contextmanager
+def _scratch(folder: Path, prefix: str) -> Iterator[Path]:
+    """Give a folder for what is not whole yet, and remove those that killed processes have left."""
+    scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=folder))
+    try:
+        for left in folder.glob(f"{prefix}*"):
+            if _is_left(left, scratch.stat().st_mtime):
+                shutil.rmtree(left, ignore_errors=True)
+        with closing(sqlite3.connect(scratch / _IN_USE, isolation_level=None)) as lock:
+            lock.execute("BEGIN EXCLUSIVE")  # ends with the process, however that ends
+            yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _is_left(scratch: Path, now: float) -> bool:
+    """Return whether nobody writes to a scratch folder any more; `now` is when one was made."""
+    try:
+        age = now - scratch.stat().st_mtime
+        if age < _YOUNG or not (scratch / _IN_USE).exists():
+            return age > _OLD
+        with closing(sqlite3.connect(scratch / _IN_USE, timeout=0, isolation_level=None)) as lock:
+            lock.execute("BEGIN EXCLUSIVE")
+    except (OSError, sqlite3.Error):  # its process lives, or has removed it
+        return False
+    return True
 
 
 def _copy_what_changes(workspace: Path, copy: Path) -> None:
@@ -178,25 +209,22 @@ def restore(
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise refused("target-exists", Place(str(target)), path=target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".fenrun-restore-", dir=target.parent))
-    try:
-        with _opened(file) as archive:
-            said = _said(archive, file)
-            for name, content in said.files.items():
-                progress(name)
-                path = scratch / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as out:
-                    _read(archive, name, content, out)
-                    os.fsync(out.fileno())
-                if name in said.private:
-                    path.chmod(_PRIVATE)
-        store = Store.open(scratch)
-        problems = store.broken(said.head if said.events else "")
-        os.chmod(scratch, 0o755)
-        os.replace(scratch, target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+    with _scratch(target.parent, ".fenrun-restore-") as scratch, _opened(file) as archive:
+        made = scratch / "workspace"
+        made.mkdir()
+        said = _said(archive, file)
+        for name, content in said.files.items():
+            progress(name)
+            path = made / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("wb") as out:
+                _read(archive, name, content, out)
+                os.fsync(out.fileno())
+            if name in said.private:
+                path.chmod(_PRIVATE)
+        problems = Store.open(made).broken(said.head if said.events else "")
+        os.chmod(made, 0o755)
+        os.replace(made, target)
     return said, in_order(problems)
 
 
