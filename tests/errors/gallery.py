@@ -339,12 +339,10 @@ def _import_breaks() -> list[Problem]:
     imports = _command("imports")
     job = imports.Job(1, "one", ["september.csv"], 100, now="september.csv")
     with (
-        mock.patch.object(
-            imports, "import_files", side_effect=OSError(28, "No space left on device")
-        ),
+        mock.patch.object(imports, "import_files", side_effect=ArithmeticError()),
         mock.patch.object(imports, "_log"),
     ):
-        imports._run(job, mock.Mock(now=KNOWN), [], Path("nowhere"))
+        imports._run(job, mock.Mock(clock_problems=lambda now: []), [], Path("nowhere"))
     return list(job.problems)
 
 
@@ -2013,6 +2011,10 @@ GALLERY: dict[str, Shows] = {
     "known-closed": closed(
         "fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01",
         act=_does(lambda store: import_file(store, _more(store), datetime(2024, 11, 30))),
+    ),
+    "clock-behind": closed(
+        "fenrun import WORKSPACE more.csv, on 2024-11-30 by the clock, after a close on 2024-12-01",
+        act=lambda store: store.clock_problems(datetime(2024, 11, 30)),
     ),
     "known-future": settled(
         "fenrun import WORKSPACE more.csv --known 2094-01-01",

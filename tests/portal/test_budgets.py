@@ -144,6 +144,29 @@ def test_slow_work_leaves_room_for_pages() -> None:
         stack.enter_context(request_queue.outside_queue())
 
 
+def test_nobody_takes_all_places_for_imports(budgets: Any) -> None:
+    """Five of one wait; another's is taken, until ten of all wait."""
+    imports = gallery._command("imports")
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from fenrun.portal.events import workspace
+    from fenrun.portal.models import ImportJob
+
+    def start(name: str) -> str:
+        try:
+            imports.start(workspace(name), [SimpleUploadedFile("a.csv", b"x")], "So.")
+        except Refused as refused:
+            return str(refused.problems[0].code)
+        return "taken"
+
+    names = ["one"] * 6 + ["two"] * 5 + ["three"]
+    with mock.patch.object(imports, "_run_here", lambda *given: None):
+        said = [start(name) for name in names]
+    ImportJob.objects.using("default").all().delete()
+    imports._here.clear()
+    assert said == ["taken"] * 5 + ["portal-busy"] + ["taken"] * 5 + ["portal-busy"]
+
+
 def test_requests_over_budget_are_told_to_wait(world: Path) -> None:
     with (
         served(world, "sqlite", prepared=True, FENRUN_REQUESTS="20") as portal,
