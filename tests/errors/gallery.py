@@ -68,6 +68,7 @@ from fenrun.proof.latest import closed_since
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.proof.vouched import given_fingerprints
+from fenrun.settle import runs
 from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
@@ -810,6 +811,12 @@ def _facts_meanwhile(store: Store) -> list[Problem]:
     closing.signed_off_rows = late  # type: ignore[assignment]
     close(store, SEPTEMBER)
     return []
+
+
+def _kept_by_older(store: Store) -> None:
+    """A version that keeps one table more reads what this one closed."""
+    with mock.patch.object(runs, "KEPT", (*runs.KEPT, "later_table")):
+        closing.settle_period(store, SEPTEMBER)
 
 
 def _otherwise(store: Store) -> list[Problem]:
@@ -1860,6 +1867,10 @@ GALLERY: dict[str, Shows] = {
                 (folder / "links.parquet").read_bytes() + b" "
             )
         ),
+    ),
+    "run-of-older": closed(
+        "fenrun settle of a month that was closed by a version whose runs had no such table",
+        act=_does(_kept_by_older),
     ),
     "stored-unlogged": settled(
         "a folder of the store copied beside itself",

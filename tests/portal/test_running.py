@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -209,6 +210,21 @@ def test_a_wrong_second_factor_is_in_the_access_log(
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith("second factor failed ") and said.endswith('user="runner"')
     assert "0000000" not in said
+
+
+def test_a_damaged_database_is_a_problem_at_the_start() -> None:
+    gallery._command("plans")
+    from django.core import management
+    from django.db import DatabaseError
+
+    from fenrun.portal import serve
+
+    damaged = DatabaseError("file is not a database")
+    with (
+        mock.patch.object(management, "call_command", side_effect=damaged),
+        pytest.raises(Refused, match="damaged one is in the last backup"),
+    ):
+        serve._migrate(Path(os.environ["FENRUN_WORKSPACE"]))
 
 
 def test_a_full_disk_is_a_problem_by_page_and_api() -> None:
