@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -160,7 +161,7 @@ def test_nobody_takes_all_places_for_imports(budgets: Any) -> None:
         return "taken"
 
     names = ["one"] * 6 + ["two"] * 5 + ["three"]
-    with mock.patch.object(imports, "_run_here", lambda *given: None):
+    with mock.patch.object(imports, "_run_here", lambda *given: shutil.rmtree(given[-1])):
         said = [start(name) for name in names]
     ImportJob.objects.using("default").all().delete()
     imports._here.clear()

@@ -222,7 +222,7 @@ def test_a_damaged_database_is_a_problem_at_the_start() -> None:
     damaged = DatabaseError("file is not a database")
     with (
         mock.patch.object(management, "call_command", side_effect=damaged),
-        pytest.raises(Refused, match="damaged one is in the last backup"),
+        pytest.raises(Refused, match="cannot be read"),
     ):
         serve._migrate(Path(os.environ["FENRUN_WORKSPACE"]))
 

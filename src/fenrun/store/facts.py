@@ -112,6 +112,8 @@ class Replaced:
     """File names or ids."""
     there: Sequence[Import] = ()
     """The imports that were in force when the command began: one is named among these."""
+    done: set[str] = field(default_factory=set)
+    """The ids whose place files of the same command have taken."""
 
 
 Enter = Callable[[datetime, Replaced], Imported]
