@@ -182,6 +182,8 @@ def _operating(address: str, scratch: Path, charges: int) -> Iterator[list[str]]
             pq.write_table(table.slice(turn), path, compression="zstd")
             _import(address, token, path, over)
             done.append(_ACTS[0])
+            if over.is_set():
+                return
             _post(address, token, f"/api/periods/{worlds.PERIOD.key}/settle", b"", "text/plain")
             done.append(_ACTS[1])
             turn += 1

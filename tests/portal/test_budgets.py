@@ -145,6 +145,20 @@ def test_slow_work_leaves_room_for_pages() -> None:
         stack.enter_context(request_queue.outside_queue())
 
 
+def test_questions_of_partners_keep_nobody_from_closing() -> None:
+    """Eight who ask without pause take all places but two."""
+    places = request_queue._Places()
+    with ExitStack() as stack, mock.patch.object(places, "_free", ExitStack()):
+        for number in range(8):
+            stack.enter_context(places.occupied(f"partner-{number}"))
+        with pytest.raises(Refused, match="busy"):
+            stack.enter_context(places.occupied("operations"))
+        for _ in range(2):
+            stack.enter_context(places.occupied("operations", settles=True))
+        with pytest.raises(Refused, match="busy"):
+            stack.enter_context(places.occupied("second", settles=True))
+
+
 def test_nobody_takes_all_places_for_imports(budgets: Any) -> None:
     """Five of one wait; another's is taken, until ten of all wait."""
     imports = gallery._command("imports")
