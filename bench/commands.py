@@ -293,14 +293,23 @@ def bench_portal(workspace: Store, readers: int, seconds: int, json_: bool) -> N
     show_default=True,
     help="For how many seconds.",
 )
+@click.option(
+    "--charges",
+    type=click.IntRange(0, signin.MOST_CHARGES),
+    default=0,
+    show_default=True,
+    help="How many charges operations import, and settle, again and again.",
+)
 @as_json
-def bench_signin(workspace: Store, askers: int, idle: int, seconds: int, json_: bool) -> None:
+def bench_signin(
+    workspace: Store, askers: int, idle: int, seconds: int, charges: int, json_: bool
+) -> None:
     """Measure how long signing in takes while partners estimate additional sales.
 
     A demo WORKSPACE (fenrun demo) is served on this machine. The floor is signing in while nobody
     else asks.
     """
-    work = partial(signin.run_on, workspace.path, askers, idle, seconds)
+    work = partial(signin.run_on, workspace.path, askers, idle, seconds, charges)
     _show(14, json_, lambda step: work(step=step))
 
 

@@ -313,3 +313,18 @@ def test_a_message_that_names_a_page_finds_its_answer_there() -> None:
     conditions = (DOCS / "how-to/conditions.md").read_text("utf-8")
     forms = ("starts with", "is missing", "is held", "below", "within", "not in", "no purchase in")
     assert not [form for form in forms if form not in conditions]
+
+
+def test_every_attack_that_the_docs_name_is_a_test() -> None:
+    """The table of what was tried names files of tests, and tests that stand in them."""
+    text = (ROOT / "docs/explanation/tried.md").read_text("utf-8")
+    files = {path: path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py")}
+    missing = []
+    for line in text.splitlines():
+        names = re.findall(r"`(?:tests/)?([\w/]+\.py)`(?::((?: `\w+`,?)+))?", line)
+        for name, tests in names:
+            found = [said for path, said in files.items() if path.as_posix().endswith(f"/{name}")]
+            missing += [] if len(found) == 1 else [name]
+            called = re.findall(r"`(\w+)`", tests)
+            missing += [one for one in called if not any(f"def test_{one}(" in f for f in found)]
+    assert not missing

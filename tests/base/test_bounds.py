@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from unittest import mock
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +17,7 @@ from fenrun.base.nodes import Overgrown, compose
 from fenrun.base.problem import Refused
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
-from fenrun.tables import records
+from fenrun.tables import from_xlsx, records
 from tests.charges.test_bad_files import GOOD
 
 
@@ -62,6 +64,31 @@ def _zeros(path: Path, size: int) -> None:
         out.write(GOOD.encode())
         for _ in range(size >> 20):
             out.write(b"\n" * (1 << 20))
+
+
+def _full_sheet(path: Path, rows: int) -> None:
+    """Write a workbook whose third row stands in it again and again."""
+    openpyxl.Workbook().save(path)
+    row = b'<row r="3"><c r="A3" t="inlineStr"><is><t>P2</t></is></c></row>'
+    with zipfile.ZipFile(path) as made:
+        parts = {name: made.read(name) for name in made.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert b"<sheetData>" in parts[sheet]
+    parts[sheet] = parts[sheet].replace(b"<sheetData>", b"<sheetData>" + row * rows)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as out:
+        for name, content in parts.items():
+            out.writestr(name, content)
+
+
+def test_a_workbook_that_swells_is_not_even_opened(tmp_path: Path) -> None:
+    """Looking for its header alone read two million rows, in minutes."""
+    _full_sheet(tmp_path / "swells.xlsx", 1_000_000)
+    opened = mock.patch.object(from_xlsx, "_workbook", side_effect=AssertionError)
+    with opened, pytest.raises(Refused) as caught:
+        import_file(Store(tmp_path / "ws"), tmp_path / "swells.xlsx", datetime(2026, 1, 1))
+    assert [p.code for p in caught.value.problems] == ["file-too-large"]
+    _full_sheet(tmp_path / "full.xlsx", 30_000)
+    assert len(from_xlsx.headers_of(tmp_path / "full.xlsx")) <= 20
 
 
 def test_a_file_that_swells_is_refused_at_import(tmp_path: Path) -> None:

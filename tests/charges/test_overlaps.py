@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -255,6 +256,35 @@ def test_a_file_that_is_there_can_still_replace_another(deliveries: Deliveries) 
     for _ in range(2):
         deliveries.take("part-0.csv", MONTH, 2, replaces=[one])
         assert deliveries.in_force() == [two]
+
+
+@pytest.mark.parametrize("how", ["said", "delivered"])
+def test_of_two_that_replace_the_same_at_once_one_is_told(tmp_path: Path, how: str) -> None:
+    """Else both counted, in silence: 100 is replaced by 200, and meanwhile by 300."""
+    store, add, others = Store(tmp_path / "ws"), Store.add, ["v3"]
+    store.path.mkdir()
+    if how == "delivered":
+        text = "sources: [{source: cloud, files: '{version}/a.csv', delivers: overwrite}]\n"
+        (store.path / "sources.yaml").write_text(text, "utf-8")
+    named: dict[str, Any] = {"replaces": ["a.csv"]} if how == "said" else {}
+
+    def take(version: str, **how_: Any) -> str:
+        path = tmp_path / version / "a.csv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(_csv([MONTH[0] | {"BilledCost": f"{version[1:]}00.00"}]))
+        return import_file(store, path, KNOWN, **how_).id
+
+    def meanwhile(self: Store, *given: Any, **more: Any) -> Path:
+        if others:
+            take(others.pop(), **named)
+        return add(self, *given, **more)
+
+    take("v1")
+    with mock.patch.object(Store, "add", meanwhile), pytest.raises(Refused) as refused:
+        take("v2", **named)
+    assert [problem.code for problem in refused.value.problems] == ["decided-meanwhile"]
+    (left,) = store.imports("charges")
+    assert left.facts["billed"] == {"USD": "300.00"}
 
 
 def test_what_is_kept_aside_is_open_until_filled_or_left_out(deliveries: Deliveries) -> None:

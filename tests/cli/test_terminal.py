@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from fenrun.base.when import parse_period
-from fenrun.cli import command_of
+from fenrun.base.words import say
+from fenrun.cli import command_of, output
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Store
@@ -63,3 +64,24 @@ def test_a_pipe_gets_what_a_file_would(workspace: Path, capsys: pytest.CaptureFi
     """Also there it is no formula."""
     said = _said(workspace, "statement", "csv", False, capsys)
     assert f"'{PAYEE}," in said and f"\n{PAYEE}" not in said
+
+
+def test_every_progress_bar_has_words() -> None:
+    """On a terminal alone they are asked for."""
+    folders = (Path(output.__file__).parent, Path(__file__).parents[2] / "bench")
+    text = "".join(path.read_text("utf-8") for one in folders for path in one.glob("*.py"))
+    named = set(re.findall(r'progress\("([a-z]+)"', text))
+    assert {"whatif", "import"} < named
+    assert all(say(f"progress-{name}", lang) for name in named for lang in ("en", "zh-CN"))
+
+
+def test_a_name_of_a_file_is_no_markup_of_the_progress_bar(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sys.stderr.isatty = lambda: True  # type: ignore[method-assign]
+    with output.progress("import") as step:
+        for name in ("m[/x].csv", "[bold]m.csv", "m\x1b]0mine\x07.csv"):
+            step(name)
+            step(1)
+    said = _COLOURS.sub("", capsys.readouterr().err)
+    assert "\x1b]0" not in said and "\x07" not in said

@@ -91,6 +91,9 @@ def test_what_is_closed_is_not_settled_again(year: Year) -> None:
         patch.object(Facts, "settle", side_effect=AssertionError("settled again")),
     ):
         assert _paid(year) == 90
+    (event,) = year.store.log.events("closes")
+    closed = year.store.find("closes", event.subject)
+    assert closed and closed.facts["engine"] == runs.ENGINE_VERSION, "the version is recorded"
 
 
 def test_a_closed_line_is_explained_as_it_was_recorded(year: Year) -> None:

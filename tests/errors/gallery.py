@@ -68,6 +68,7 @@ from fenrun.proof.latest import closed_since
 from fenrun.proof.payee_extract import PayeeExtract
 from fenrun.proof.verify import verify
 from fenrun.proof.vouched import given_fingerprints
+from fenrun.settle import runs
 from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
@@ -339,12 +340,10 @@ def _import_breaks() -> list[Problem]:
     imports = _command("imports")
     job = imports.Job(1, "one", ["september.csv"], 100, now="september.csv")
     with (
-        mock.patch.object(
-            imports, "import_files", side_effect=OSError(28, "No space left on device")
-        ),
+        mock.patch.object(imports, "import_files", side_effect=ArithmeticError()),
         mock.patch.object(imports, "_log"),
     ):
-        imports._run(job, mock.Mock(now=KNOWN), [], Path("nowhere"))
+        imports._run(job, mock.Mock(clock_problems=lambda now: []), [], Path("nowhere"))
     return list(job.problems)
 
 
@@ -833,6 +832,12 @@ def _facts_meanwhile(store: Store) -> list[Problem]:
     closing.signed_off_rows = late  # type: ignore[assignment]
     close(store, SEPTEMBER)
     return []
+
+
+def _kept_by_older(store: Store) -> None:
+    """A version that keeps one table more reads what this one closed."""
+    with mock.patch.object(runs, "KEPT", (*runs.KEPT, "later_table")):
+        closing.settle_period(store, SEPTEMBER)
 
 
 def _otherwise(store: Store) -> list[Problem]:
@@ -1897,6 +1902,10 @@ GALLERY: dict[str, Shows] = {
             )
         ),
     ),
+    "run-of-older": closed(
+        "fenrun settle of a month that was closed by a version whose runs had no such table",
+        act=_does(_kept_by_older),
+    ),
     "stored-unlogged": settled(
         "a folder of the store copied beside itself",
         act=_file(lambda folder: shutil.copytree(folder, folder.with_name("000000000000"))),
@@ -2041,6 +2050,10 @@ GALLERY: dict[str, Shows] = {
     "known-closed": closed(
         "fenrun import WORKSPACE more.csv --known 2024-11-30, after a close on 2024-12-01",
         act=_does(lambda store: import_file(store, _more(store), datetime(2024, 11, 30))),
+    ),
+    "clock-behind": closed(
+        "fenrun import WORKSPACE more.csv, on 2024-11-30 by the clock, after a close on 2024-12-01",
+        act=lambda store: store.clock_problems(datetime(2024, 11, 30)),
     ),
     "known-future": settled(
         "fenrun import WORKSPACE more.csv --known 2094-01-01",

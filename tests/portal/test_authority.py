@@ -24,6 +24,16 @@ Authenticator.objects.create(user=user, type="totp", data={{}})
 print(json.dumps(1))
 """
 
+_CONNECTED = """
+import json
+from allauth.socialaccount.models import SocialAccount
+from django.contrib.auth.models import User
+user = User.objects.get(username="partner")
+for uid in ("one", "two"):
+    SocialAccount.objects.create(user=user, provider="provider", uid=uid)
+print(json.dumps(1))
+"""
+
 
 @contextmanager
 def _person(portal: Portal) -> Iterator[httpx.Client]:
@@ -245,8 +255,9 @@ def test_ways_in_are_seen_and_ended_by_their_owner_and_operations(own: Portal) -
     ):
         hook = {"url": "https://elsewhere.example/", "events": ["statement"]}
         assert partner.post("/api/hooks", json=hook).status_code == 201
+        own.python(_CONNECTED)
         ways = partner.get("/api/ways").json()
-        assert {way["kind"] for way in ways} == {"session", "token", "webhook"}
+        assert {way["kind"] for way in ways} == {"session", "token", "webhook", "connection"}
         assert all(way["user"] == "partner" and way["in_force"] for way in ways)
         assert one.get("/api/ways?user=partner").json() == ways
         assert "https://elsewhere.example/" in auditor.get("/access/ways/").text
@@ -258,9 +269,10 @@ def test_ways_in_are_seen_and_ended_by_their_owner_and_operations(own: Portal) -
                 assert stranger.post(address).status_code == 404
                 stranger.post(f"/access/{way['kind']}/{way['number']}/end/")
         assert partner.get("/api/ways").json() == ways, "nobody else has ended one"
-        (webhook,) = (way for way in ways if way["kind"] == "webhook")
-        assert partner.post(f"/access/webhook/{webhook['number']}/end/").status_code == 302
-        assert len(partner.get("/api/ways").json()) == len(ways) - 1
+        for kind in ("webhook", "connection"):
+            number = max(way["number"] for way in ways if way["kind"] == kind)
+            assert partner.post(f"/access/{kind}/{number}/end/").status_code == 302
+        assert len(partner.get("/api/ways").json()) == len(ways) - 2
         assert token.get("/api/me").status_code == 200
         for way in one.get("/api/ways?user=partner").json():
             address = f"/access/{way['kind']}/{way['number']}/end/"
@@ -275,3 +287,7 @@ def test_ways_in_are_seen_and_ended_by_their_owner_and_operations(own: Portal) -
         )
         assert ["partner", "end webhook", "partner"] in done
         assert ["operations", "end session", "partner"] in done
+        assert [actor for actor, act, _ in done if act == "end connection"] == [
+            "partner",
+            "operations",
+        ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -142,6 +143,43 @@ def test_slow_work_leaves_room_for_pages() -> None:
     with ExitStack() as stack:
         stack.enter_context(request_queue.queued())
         stack.enter_context(request_queue.outside_queue())
+
+
+def test_questions_of_partners_keep_nobody_from_closing() -> None:
+    """Eight who ask without pause take all places but two."""
+    places = request_queue._Places()
+    with ExitStack() as stack, mock.patch.object(places, "_free", ExitStack()):
+        for number in range(8):
+            stack.enter_context(places.occupied(f"partner-{number}"))
+        with pytest.raises(Refused, match="busy"):
+            stack.enter_context(places.occupied("operations"))
+        for _ in range(2):
+            stack.enter_context(places.occupied("operations", settles=True))
+        with pytest.raises(Refused, match="busy"):
+            stack.enter_context(places.occupied("second", settles=True))
+
+
+def test_nobody_takes_all_places_for_imports(budgets: Any) -> None:
+    """Five of one wait; another's is taken, until ten of all wait."""
+    imports = gallery._command("imports")
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    from fenrun.portal.events import workspace
+    from fenrun.portal.models import ImportJob
+
+    def start(name: str) -> str:
+        try:
+            imports.start(workspace(name), [SimpleUploadedFile("a.csv", b"x")], "So.")
+        except Refused as refused:
+            return str(refused.problems[0].code)
+        return "taken"
+
+    names = ["one"] * 6 + ["two"] * 5 + ["three"]
+    with mock.patch.object(imports, "_run_here", lambda *given: shutil.rmtree(given[-1])):
+        said = [start(name) for name in names]
+    ImportJob.objects.using("default").all().delete()
+    imports._here.clear()
+    assert said == ["taken"] * 5 + ["portal-busy"] + ["taken"] * 5 + ["portal-busy"]
 
 
 def test_requests_over_budget_are_told_to_wait(world: Path) -> None:

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from fenrun.closing.heads import read_head
+from fenrun.closing.keys import known_keys
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 from tests.command import fenrun
@@ -125,11 +126,14 @@ def test_the_chain_is_verified_and_read(portal: Portal) -> None:
     assert fenrun("audit", "verify", portal.workspace).code == 0
     shown = fenrun("audit", "show", portal.workspace).out
     assert "open dispute" in shown and "ask to close" in shown, shown
+    (key,) = known_keys(Store(portal.workspace))
     with portal.sign_in("auditor") as client:
         page = client.get("/log/").text
+        assert key.fingerprint in page and key.fingerprint in client.get("/periods/2024-01/").text
     assert "wei.auditor" in page and "Audits the year" in page
     assert "As agreed (asked by operations, approved by second)" in page
     with portal.token("auditor") as client:
+        assert key.fingerprint in client.get("/api/keys").text
         rows = client.get("/api/log").json()
         assert [row["actor"] for row in rows if row["kind"] == "closes"] == ["second"]
         assert "operations" in {row["actor"] for row in rows if row["kind"] == "book"}

@@ -76,6 +76,13 @@ def test_who_has_a_role_and_no_password_comes_by_the_provider(provided: Portal) 
         assert "Sign in with Example ID" in client.get("/account/login/").text
         assert _come_by_provider(client, "1").url.path == "/periods/"
         assert "Connected with Example ID" in client.get("/access/").text
+    with provided.sign_in("operations") as one, provided.sign_in("second") as two:
+        asked = {"user": "newcomer", "role": "operations", "party": "", "reason": "Helps."}
+        assert one.post("/access/give/", data=asked).status_code == 302
+        shown = re.sub(r"\s+", " ", two.get("/access/").text)
+        assert "made by operations" in shown and "taken up at the provider as 1" in shown
+        number = re.findall(r"/access/(\d+)/approve/", shown)[-1]
+        assert one.post(f"/access/{number}/approve/").status_code == 409
     with _person(provided) as client:
         assert _come_by_provider(client, "1").url.path == "/periods/", "and again"
     with _person(provided) as client:

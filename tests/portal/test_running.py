@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -208,6 +210,44 @@ def test_a_wrong_second_factor_is_in_the_access_log(
     (said,) = [record.getMessage() for record in caplog.records]
     assert said.startswith("second factor failed ") and said.endswith('user="runner"')
     assert "0000000" not in said
+
+
+def test_a_damaged_database_is_a_problem_at_the_start() -> None:
+    gallery._command("plans")
+    from django.core import management
+    from django.db import DatabaseError
+
+    from fenrun.portal import serve
+
+    damaged = DatabaseError("file is not a database")
+    with (
+        mock.patch.object(management, "call_command", side_effect=damaged),
+        pytest.raises(Refused, match="cannot be read"),
+    ):
+        serve._migrate(Path(os.environ["FENRUN_WORKSPACE"]))
+
+
+def test_a_full_disk_is_a_problem_by_page_and_api() -> None:
+    """The disk of the workspace, or of temporary files, from which the system's error comes."""
+    closing, grants, imports = map(gallery._command, ("closing", "grants", "imports"))
+    from django.test import Client
+
+    grants.give_with_password("root", "full", "operations", "", "Helps.", "nobody guesses this")
+    browser = Client(raise_request_exception=False, HTTP_HOST="localhost")
+    browser.post("/account/login/", {"login": "full", "password": "nobody guesses this"})
+    for error, status in ((errno.ENOSPC, 503), (errno.EROFS, 503), (errno.ENOENT, 500)):
+        full = OSError(error, "/a/secret/path")
+        with mock.patch.object(closing.publishing, "publish", side_effect=full):
+            for path in ("/periods/2024-01/settle/", "/api/periods/2024-01/settle"):
+                answer = browser.post(path)
+                text = answer.content.decode()
+                assert (answer.status_code, "secret" in text) == (status, False), path
+                assert ("cannot be written" in text) is (status == 503)
+        job = imports.Job(1, "full", ["a.csv"], 1)
+        with mock.patch.object(imports, "import_files", side_effect=full):
+            imports._run(job, imports.events.workspace("full"), [], Path("nowhere"))
+        expected = "workspace-unwritable" if status == 503 else "import-broken"
+        assert [problem.code for problem in job.problems] == [expected]
 
 
 def test_a_full_database_is_a_problem_and_nothing_is_half_done(user: Any) -> None:

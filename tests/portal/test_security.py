@@ -363,6 +363,10 @@ def test_two_people_are_needed_by_every_way(own: Portal) -> None:
         for who in (auditor, partner):
             assert who.post("/periods/2024-01/close/", data={"reason": "x"}).status_code == 403
             assert who.post("/api/periods/2024-01/close", json={"reason": "x"}).status_code == 403
+        early = one.post("/api/periods/2024-03/close", json={"reason": "March"})
+        (problem,) = early.json()["problems"]
+        assert (early.status_code, problem["code"]) == (409, "close-first")
+        assert "2024-01" in problem["what"] + problem["why"] + problem["fix"], "the way out"
         asked = one.post("/api/periods/2024-01/close", json={"reason": "January, as agreed"})
         number = asked.json()["id"]
         assert asked.status_code == 201

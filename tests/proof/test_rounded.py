@@ -19,6 +19,7 @@ from fenrun.settle.imports import import_file
 from fenrun.statement.run import Rounding
 from fenrun.store.facts import Store
 from tests.engine.test_fine_amounts import PLAN
+from tests.proof.all_text import all_text
 
 SEPTEMBER = parse_period("2024-09")
 COSTS = {"A1": "300000000.123456789012345678", "A2": "0.123456789012345678"}
@@ -68,6 +69,9 @@ def test_a_bundle_is_derived_with_the_decimals_of_the_whole(store: Store, tmp_pa
     said = make_bundle(store, "P2", SEPTEMBER, tmp_path / "P2.zip")
     assert said["rounding"] == {"costs": {"fine": 15}, "measures": {"fine": 15}}
     assert verify(tmp_path / "P2.zip").attested == ()
+    said_in_all = all_text(tmp_path / "P2.zip")
+    for secret in (COSTS["A1"], "300000000", "12.3457", "0.123457"):  # of P1, or of its customer
+        assert secret not in said_in_all
     # P2's part alone would be measured on more decimals.
     with zipfile.ZipFile(tmp_path / "P2.zip") as bundle:
         bundle.extractall(tmp_path / "out")

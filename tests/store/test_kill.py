@@ -144,3 +144,24 @@ def test_two_processes_that_close_at_once_close_once(tmp_path: Path) -> None:
         and len(store.log.events("runs")) == 1
         and not store.broken()
     )
+
+
+def test_backups_restores_and_keys_are_whole_or_not_there(tmp_path: Path) -> None:
+    """Killed at three lines each by day, at 24 at night."""
+    each = 24 if "FENRUN_NIGHTLY" in os.environ else 3
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.store.killed", str(tmp_path / "kill"), str(each)],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=3600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    tried = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {one["act"] for one in tried} >= {"backup", "restore", "rotate", "rotate a lost key"}
+    assert len(tried) >= 3 * each
+    wrong = [one for one in tried if one["left"] not in ("before", "after")]
+    wrong += [one for one in tried if one["error"] or one["wrong"] != [[], []]]
+    assert not wrong, wrong[:3]

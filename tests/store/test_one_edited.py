@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -74,16 +75,20 @@ def test_an_edited_close_stops_what_is_said_of_it(store: Store, tmp_path: Path, 
     close(store, AUGUST)
     wrong = [("stored-edited", _spoil(store, file))]
     assert _refusal(lambda: settle_period(store, AUGUST)) == wrong
+    assert _refusal(lambda: make_bundle(store, "P1", AUGUST, tmp_path / "P1.zip")) == wrong
     assert settle_period(store, SEPTEMBER).run.booked == ()
     import_file(store, tmp_path / "files/late.csv", KNOWN.replace(day=6))
     assert _refusal(lambda: settle_period(store, SEPTEMBER)) == wrong
 
 
-def test_a_closed_month_is_read_whatever_became_of_the_book(store: Store) -> None:
+def test_a_closed_month_is_read_whatever_became_of_the_book(store: Store, tmp_path: Path) -> None:
+    """But for its bundle, which holds a part of the book."""
     close(store, AUGUST)
     name = _spoil(store, "book/*/links.parquet")
     settle_period(store, AUGUST)
     assert _refusal(lambda: settle_period(store, SEPTEMBER)) == [("stored-edited", name)]
+    make = partial(make_bundle, store, "P1", AUGUST, tmp_path / "P1.zip")
+    assert _refusal(make) == [("stored-edited", name)] and not (tmp_path / "P1.zip").exists()
 
 
 def test_what_an_import_says_of_itself_is_verified(store: Store) -> None:

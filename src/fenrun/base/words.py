@@ -54,6 +54,8 @@ def reason(error: Exception) -> Message | str:
     """
     if isinstance(error, Unreadable):
         return error.message
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
+        return Message("system-no-temporary")
     if isinstance(error, OSError) and error.errno:
         code = errno.errorcode.get(error.errno, str(error.errno))
         key = f"system-{code}"

@@ -122,17 +122,27 @@ def stage_charges(
             more += [Problem("said-otherwise", place, {"id": short(i.id)}) for i in otherwise]
             problems = in_order([*ready.problems, *more])
             said = manifest(path.name, known, facts, problems)
+            ids, seen = facts.get("replaces", ()), {item.id for item in (*replaces.there, *there)}
 
             def allow(log: Writer) -> None:
-                refuse_mended_meanwhile(store, place, facts.get("replaces", ()))
+                refuse_mended_meanwhile(store, place, ids)
+                _refuse_replaced_meanwhile(store, place, seen.intersection(ids) - replaces.done)
                 if mended:
                     mended.check(log)
 
             write = partial(move_files, files)
             store.add("charges", new, said, write, allowed=allow)
+            replaces.done.update(ids)
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
+
+
+def _refuse_replaced_meanwhile(store: Store, place: Place, ids: set[str]) -> None:
+    """Raise Refused where another has taken the place of one of these: both would count."""
+    gone = ids - {item.id for item in store.imports("charges")} if ids else ids
+    if gone:
+        raise refused("decided-meanwhile", place, id=short(min(gone)))
 
 
 def _said_otherwise(store: Store, bare: str, content: str) -> list[Import]:

@@ -79,12 +79,14 @@ def command(
     Charges that an earlier import holds too are an error until one replaces the other or both are
     meant (fenrun resolve).
     """
-    moment = now()
-    store = Store(workspace, actor(), moment, reason, now)
+    at = now()
+    store = Store(workspace, actor(), at, reason, now)
+    moment = known or store.moment(at)
     done: list[Imported] = []
     local = [Path(name) for name in files if not is_remote(name)]
     found = [files_in(path) for path in local]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
+    problems += [] if known else store.clock_problems(at)
     check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
     with TemporaryDirectory(prefix="fenrun-") as scratch:
         objects = _fetched(store, files, Path(scratch), bool(fills or columns or encoding))
@@ -96,15 +98,15 @@ def command(
         wanted = Wanted(*how, encoding=encoding, columns=dict(columns), check_plan=check_plan)
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
-            outcomes = import_files(store, paths, known or moment, step, wanted)
+            outcomes = import_files(store, paths, moment, step, wanted)
             for number, outcome in enumerate(outcomes):
                 problems += outcome.problems
                 if isinstance(outcome, Imported):
                     done.append(outcome)
                     remember(store, objects[number : number + 1])
     for folder, (_, passed) in zip(local, found):
-        note_passed_over(store, folder.name, passed, moment)
-    problems += undecided_of(store, known or moment, done)
+        note_passed_over(store, folder.name, passed, at)
+    problems += undecided_of(store, moment, done)
     if json_:
         listed = [{"file": one.source, "id": one.id, "new": one.new, **one.facts} for one in done]
         print_json({"imported": listed, **problems_as_json(problems)})

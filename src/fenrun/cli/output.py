@@ -280,7 +280,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[Any], N
     name = say(f"progress-{label}", language())
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names of files are no markup
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
@@ -290,7 +290,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[[Any], N
 
         def step(what: Any) -> None:
             if isinstance(what, str):
-                bar.update(task, description=f"{name}: {what}")
+                bar.update(task, description=f"{name}: {visible(what)}")
             else:
                 bar.advance(task, what)
 

@@ -66,7 +66,7 @@ def command(
     if sum(map(bool, (replaces, adds, leave_out, void, rows))) != 1:
         raise click.UsageError(say("resolve-one", language()))
     workspace.reason = reason
-    moment = known or now()
+    moment = known or workspace.moment(now())
     if rows:
         return _write_rows(workspace, delivery, moment, rows)
     decision = Decision(replaces, adds, leave_out, void)

@@ -49,8 +49,9 @@ class _FairLock:
 
 AT_ONCE = 2
 """Slow work that is done at a time."""
-_MOST, _MOST_EACH = 8, 4
-"""Slow work that may be under way, waiting included: of all, and of each asker."""
+_MOST, _MOST_EACH, _KEPT_FREE = 8, 4, 2
+"""Slow work that may be under way, waiting included: of all, and of each asker; and what is kept
+free of it for settling and closing."""
 
 
 class _Places:
@@ -62,10 +63,11 @@ class _Places:
         self._free = threading.Semaphore(AT_ONCE)
 
     @contextmanager
-    def occupied(self, asker: str) -> Iterator[None]:
+    def occupied(self, asker: str, settles: bool = False) -> Iterator[None]:
         """Do work in a place, once there is one. Raises Refused where too many wait."""
+        most = _MOST + (_KEPT_FREE if settles else 0)
         with self._guard:
-            if self._by.total() >= _MOST or self._by[asker] >= _MOST_EACH:
+            if self._by.total() >= most or self._by[asker] >= _MOST_EACH:
                 raise refused("portal-busy", Place("portal"))
             self._by[asker] += 1
         try:
@@ -96,9 +98,12 @@ def queued() -> Iterator[None]:
 
 
 @contextmanager
-def outside_queue() -> Iterator[None]:
-    """Do slow work inside: other requests are answered meanwhile. Raises Refused if too many do."""
-    with _outside(_places.occupied(getattr(_thread, "asker", ""))):
+def outside_queue(settles: bool = False) -> Iterator[None]:
+    """Do slow work inside: other requests are answered meanwhile. Raises Refused if too many do.
+
+    Partners' questions alone keep nobody from what `settles` a period or closes it.
+    """
+    with _outside(_places.occupied(getattr(_thread, "asker", ""), settles)):
         yield
 
 

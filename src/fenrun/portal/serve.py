@@ -17,6 +17,7 @@ from wsgiref.util import setup_testing_defaults
 import django
 from django.apps import apps
 from django.conf import settings
+from django.db import DatabaseError
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.access.addresses import through_tls
@@ -69,10 +70,14 @@ def _migrate(workspace: Path) -> None:
 
     from fenrun.portal.access import isolation
 
-    with alone("start"):  # others that start on the workspace wait
-        call_command("migrate", interactive=False, verbosity=0)
-        call_command("createcachetable", database="default", verbosity=0)
-        isolation.install()
+    try:
+        with alone("start"):  # others that start on the workspace wait
+            call_command("migrate", interactive=False, verbosity=0)
+            call_command("createcachetable", database="default", verbosity=0)
+            isolation.install()
+    except DatabaseError as error:
+        place = Place(str(settings.DATABASES["default"]["NAME"]))
+        raise Refused([Problem("database-unusable", place)]) from error
 
 
 def prepare(workspace: Path, progress: Callable[[Any], None] = lambda step: None) -> list[Problem]:

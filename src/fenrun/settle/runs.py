@@ -257,6 +257,10 @@ def _file_without_rows(schema: pa.Schema) -> bytes:
 
 def _kept_run(kept: Import, basis: _Basis) -> Run:
     """Read a run that is kept."""
+    missing = [name for name in KEPT if not (kept.folder / f"{name}.parquet").exists()]
+    if missing:
+        place = Place(f"runs/{kept.folder.name}")
+        raise refused("run-of-older", place, period=kept.source, tables=", ".join(missing))
     engine = DuckDB()
     for name in KEPT:
         engine.load_file(name, kept.folder / f"{name}.parquet")

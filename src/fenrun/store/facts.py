@@ -8,13 +8,14 @@ content is never there twice.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
 _DECIDED = ("set", "columns", "delivered", "replaces", "beside", "adds", "left_out", "of", "mends")
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
+_OF_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _FORMAT = 3
 """How the files of a workspace are laid out; raised whenever older ones cannot be read."""
 _MANIFEST = "import.json"
@@ -110,11 +112,18 @@ class Replaced:
     """File names or ids."""
     there: Sequence[Import] = ()
     """The imports that were in force when the command began: one is named among these."""
+    done: set[str] = field(default_factory=set)
+    """The ids whose place files of the same command have taken."""
 
 
 Enter = Callable[[datetime, Replaced], Imported]
 """Enter a file that is read into the store: from which moment (UTC) it is known, and what it
 replaces. Raises Refused; the store is then untouched."""
+
+
+def is_of_disk(error: OSError) -> bool:
+    """Return whether a disk is full or cannot be written, whatever file was wanted."""
+    return error.errno in _OF_DISK
 
 
 def _refuse_other_format(marker: Path) -> None:
@@ -337,6 +346,24 @@ class Store:
         """
         return max((moment for kind in FACTS for moment in self._moments(kind)), default=None)
 
+    def moment(self, now: datetime) -> datetime:
+        """Return from when something is known that is entered now (UTC).
+
+        Where the log has later moments, the clock is behind or was ahead: it is then a second
+        after the last of them, so that facts and closes go on in their order.
+        """
+        moments = (self.last_knowledge_time(), self.closed_knowledge_time())
+        last = max((moment for moment in moments if moment), default=now)
+        return last + timedelta(seconds=1) if last > now else now
+
+    def clock_problems(self, now: datetime) -> list[Problem]:
+        """Return that the clock is behind what the log has, where it is."""
+        known = self.moment(now)
+        if known == now:
+            return []
+        values = {"now": show_moment(now), "known": show_moment(known)}
+        return [Problem("clock-behind", Place(str(self.path)), values)]
+
     def closed_knowledge_time(self) -> datetime | None:
         """Return what was known when a period was last closed.
 
@@ -355,7 +382,8 @@ class Store:
             raise refused(
                 "known-closed", place, known=show_moment(known), closed=show_moment(closed)
             )
-        if self.now and known > self.now and kind != "runs":
+        is_later = self.now and known > self.now and known > self.moment(self.now)
+        if self.now and is_later and kind != "runs":
             raise refused(
                 "known-future", place, known=show_moment(known), now=show_moment(self.now)
             )

@@ -77,10 +77,13 @@ def _letter(place: int) -> str:
 
 def headers_of(path: Path) -> list[list[str]]:
     """Return the rows of all sheets in which a header may stand, as names. Raises Refused."""
-    with _guarded(path), closing(_workbook(path)) as book:
-        sheets = [sheet for sheet in book.worksheets if sheet.title != HINTS]
-        rows = (sheet.iter_rows(max_row=_HEAD_ROWS, max_col=_MOST_COLUMNS) for sheet in sheets)
-        return [[_name(cell) for cell in row] for found in rows for row in found]
+    with _guarded(path):
+        _refuse_swollen(path)
+        with closing(_workbook(path)) as book:
+            sheets = [sheet for sheet in book.worksheets if sheet.title != HINTS]
+            rows = (sheet.iter_rows(max_row=_HEAD_ROWS, max_col=_MOST_COLUMNS) for sheet in sheets)
+            heads = (islice(found, _HEAD_ROWS) for found in rows)  # many may say they are the third
+            return [[_name(cell) for cell in row] for found in heads for row in found]
 
 
 def is_workbook(path: Path) -> bool:

@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from fenrun.base.problem import Place, Problem, Refused
-from fenrun.base.words import say
+from fenrun.base.words import reason, say
 from fenrun.portal import events
 from fenrun.portal.access.addresses import sender_of
 from fenrun.portal.access.budgets import Budget
@@ -27,8 +27,10 @@ from fenrun.portal.access.tokens import digest_of, user_of_token
 from fenrun.portal.language import lang
 from fenrun.portal.models import IdempotentResponse
 from fenrun.portal.request_queue import name_asker, queued
+from fenrun.store.facts import is_of_disk
 
 _log = logging.getLogger(__name__)
+_HERE = Place("portal")
 KEPT_FOR = timedelta(days=1)
 """How long the same key gets the same answer."""
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -207,13 +209,24 @@ class refusals:
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, Refused):
             return render(request, "refused.html", {"problems": error.problems}, status=409)
+        if isinstance(error, OSError) and is_of_disk(error):
+            return full_disk(request, error)
         return broken_database(request) if isinstance(error, OperationalError) else None
+
+
+def full_disk(request: HttpRequest, error: OSError) -> HttpResponse:
+    """Return that nothing can be written now; what was begun is undone."""
+    _log.error("disk: %s", error.strerror)
+    return _unavailable(request, Problem("workspace-unwritable", _HERE, {"detail": reason(error)}))
 
 
 def broken_database(request: HttpRequest) -> HttpResponse:
     """Return that the portal's database takes nothing now, or cannot be read."""
     _log.exception("database")
-    problem = Problem("database-unusable", Place("portal"))
+    return _unavailable(request, Problem("database-unusable", _HERE))
+
+
+def _unavailable(request: HttpRequest, problem: Problem) -> HttpResponse:
     if request.path_info.startswith("/api/"):
         what, fix = (problem.words(part, lang()) for part in ("what", "fix"))
         return refusal(503, problem.code, what, fix)

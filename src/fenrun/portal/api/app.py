@@ -14,7 +14,7 @@ from ninja.security import APIKeyCookie, HttpBearer
 
 from fenrun.base.problem import Refused
 from fenrun.base.words import say
-from fenrun.portal.access.middleware import refusal
+from fenrun.portal.access.middleware import full_disk, refusal
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.api import (
     book,
@@ -37,6 +37,7 @@ from fenrun.portal.api import (
 )
 from fenrun.portal.api.shared import forbidden
 from fenrun.portal.language import lang
+from fenrun.store.facts import is_of_disk
 
 _READS = ("GET", "HEAD")
 _RESOURCES = (
@@ -124,6 +125,14 @@ def refused(request: HttpRequest, error: Refused) -> HttpResponse:
         for problem in error.problems
     ]
     return api.create_response(request, {"problems": problems}, status=409)
+
+
+@api.exception_handler(OSError)
+def unwritable(request: HttpRequest, error: OSError) -> HttpResponse:
+    """Tell where nothing can be written now. Raises the error where it is another."""
+    if not is_of_disk(error):
+        raise error
+    return full_disk(request, error)
 
 
 @api.exception_handler(ValidationError)

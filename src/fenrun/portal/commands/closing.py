@@ -30,7 +30,7 @@ def settle(store: Store, period: Period) -> bool:
 
     Returns whether it differs from what was shown.
     """
-    with outside_queue():
+    with outside_queue(settles=True):
         with unsettled.noted(unsettled.ALL):
             go_on(store)
             unsettled.forget(unsettled.ALL)
@@ -81,7 +81,7 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     store.reason = approvals.reason_of(asked, store.actor)
     # Outside any transaction, which would keep others waiting; of two at once the store refuses
     # the second.
-    with outside_queue():
+    with outside_queue(settles=True):
         enter_events()  # that it was asked for stands in the log before it
         # Whether it may be the first was decided when it was asked for.
         known = asked.known.replace(tzinfo=None)
@@ -90,7 +90,7 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     approvals.record_approval(asked, store.actor)
     if unanchored:
         record_event(store.actor, "not anchored", asked.period, problems=unanchored)
-    with outside_queue():
+    with outside_queue(settles=True):
         publishing.publish(store, closed)
         following = publishing.month_after(closed)
         with unsettled.noted(following.key):

@@ -19,18 +19,18 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import connections
 
 from fenrun.base.problem import Place, Problem, Refused, read_problem
-from fenrun.base.words import Message
+from fenrun.base.words import Message, reason
 from fenrun.portal import events
 from fenrun.portal.alone import alone
 from fenrun.portal.models import ImportJob
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, import_file, import_files
-from fenrun.store.facts import Imported, Store
+from fenrun.store.facts import Imported, Store, is_of_disk
 from fenrun.whatif.cases import refuse_failing_cases
 
 _JOBS_KEPT = 50
-_AT_ONCE, _MOST = 2, 10
-"""Imports that run at a time, and that may be under way, waiting included."""
+_AT_ONCE, _MOST, _MOST_EACH = 2, 10, 5
+"""Imports that run at a time, and that may be under way, waiting included: of all, of each."""
 _LONGEST_NAME = 200
 """Bytes of a file's name."""
 _ENTERED = re.compile(r"^# entered \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\n?", re.M)
@@ -141,11 +141,11 @@ def start(store: Store, uploads: Sequence[UploadedFile[Any]], reason: str) -> Jo
     if not uploads:
         values = {"detail": Message("portal-no-file")}
         raise Refused([Problem("file-unreadable", Place("upload"), values)])
-    if sum(not job.over for job in jobs()) >= _MOST:
+    under_way = [job.actor for job in jobs() if not job.over]
+    if len(under_way) >= _MOST or under_way.count(store.actor) >= _MOST_EACH:
         raise Refused([Problem("portal-busy", Place("upload"))])
     folder = Path(tempfile.mkdtemp(prefix="fenrun-upload-"))
     paths = [_kept(upload, folder / str(number)) for number, upload in enumerate(uploads)]
-    store.now = events.now().replace(tzinfo=None)
     store.reason = reason.strip()[:500]
     job = _new_job(store.actor, paths)
     threading.Thread(target=_run_here, args=(job, store, paths, folder), daemon=True).start()
@@ -184,11 +184,13 @@ def _new_job(actor: str, paths: list[Path]) -> Job:
 
 
 def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
-    known = store.now or events.now().replace(tzinfo=None)
     try:
         while not _places.acquire(timeout=_SAVED_EVERY * 20):
             job.save()  # it waits, and is heard of
         try:
+            store.now = events.now().replace(tzinfo=None)
+            known = store.moment(store.now)
+            job.problems += store.clock_problems(store.now)
             wanted = Wanted(check_plan=refuse_failing_cases)
             for found in import_files(store, paths, known, job.step, wanted):
                 job.problems += found.problems
@@ -199,6 +201,10 @@ def _run(job: Job, store: Store, paths: list[Path], folder: Path) -> None:
             _places.release()
     except Refused as refused:
         job.problems += refused.problems
+    except OSError as error:
+        code = "workspace-unwritable" if is_of_disk(error) else "import-broken"
+        _log.exception("import")
+        job.problems.append(Problem(code, Place(job.now or "upload"), {"detail": reason(error)}))
     except Exception as error:  # whatever it is, the import is not done and must not look so
         _log.exception("import")
         values = {"detail": type(error).__name__}
@@ -230,5 +236,5 @@ def next_moment(store: Store) -> datetime:
 
     Of two in one second the later is known a second later.
     """
-    moment, last = events.now().replace(tzinfo=None), store.last_knowledge_time()
-    return last + timedelta(seconds=1) if last and last >= moment else moment
+    moment = store.moment(events.now().replace(tzinfo=None))
+    return moment + timedelta(seconds=1) if store.last_knowledge_time() == moment else moment
