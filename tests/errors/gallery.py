@@ -39,7 +39,8 @@ from openpyxl import load_workbook
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
-from fenrun.charges.preview import Account
+from fenrun.charges.preview import Account, preview_charges
+from fenrun.charges.source import Said
 from fenrun.closing import close as closing
 from fenrun.closing import keys
 from fenrun.closing import recompute as again
@@ -520,6 +521,18 @@ def _import(name: str, content: bytes | None) -> list[Problem]:
         if content is not None:
             path.write_bytes(content)
         return list(import_file(Store(Path(folder) / "ws"), path, KNOWN).problems)
+
+
+def zoned(zone: str, start: str) -> Shows:
+    """A FOCUS file of one row, of which a zone is said."""
+
+    def found() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "charges.csv"
+            path.write_bytes(_csv(ChargePeriodStart=start))
+            return list(preview_charges(path, said=Said(zone=zone)).problems)
+
+    return Shows(f"ChargePeriodStart: {start}, imported with --zone {zone}", found)
 
 
 def _csv(**cells: str) -> bytes:
@@ -1521,6 +1534,11 @@ GALLERY: dict[str, Shows] = {
     "charge-outside-billing-period": charges(ChargePeriodStart="2024-08-02T00:00:00Z"),
     "negative-usage": charges(BilledCost="-1.00", ChargeClass=""),
     "credit-charge": charges(ChargeCategory="Credit"),
+    "zone-said": zoned("Asia/Shanghai", "2024-09-02 00:00"),
+    "zone-unused": zoned("Asia/Shanghai", "2024-09-02T00:00:00Z"),
+    "zone-unsaid": charges(InvoiceIssuerName="Tencent Cloud", ChargePeriodStart="2024-09-02 00:00"),
+    "time-twice": zoned("America/New_York", "2024-11-03 01:30"),
+    "time-skipped": zoned("America/New_York", "2024-03-10 02:30"),
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),

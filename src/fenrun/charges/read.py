@@ -49,6 +49,7 @@ from fenrun.charges.source import (
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
 from fenrun.charges.totals import without_totals
+from fenrun.charges.zones import in_zone
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Enter, Import, Imported, Replaced, Store, manifest
 
@@ -94,6 +95,9 @@ def stage_charges(
         comes_back = _comes_back(store, content, delivery, is_meant or bool(mended))
         if comes_back or not store.has("charges", content):
             ready = _written(source, seen, files, said_of_it, known)
+        if mended:  # they were read before: what they had is of UTC, what was corrected may not be
+            kept = [problem for problem in ready.problems if problem.code != "zone-unused"]
+            ready = replace(ready, problems=kept)
         if mended and ready.facts.get("quarantined"):
             raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
     except BaseException:
@@ -247,6 +251,7 @@ def _written(
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}
+    facts |= {"zone": said.zone} if said.zone else {}
     return _Ready(facts, in_order(problems))
 
 
@@ -256,7 +261,7 @@ def read_staged(source: Source, content: Content, scratch: Path) -> Staged:
         staged = read_plain(source, content)
     except NotPlain:
         staged = read_any(source, scratch)
-    return without_totals(with_tidy_ids(completed(staged)))
+    return without_totals(with_tidy_ids(in_zone(completed(staged))))
 
 
 def _archive(source: Source, into: Path) -> None:

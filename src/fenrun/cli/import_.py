@@ -63,6 +63,7 @@ def command(
     fills: tuple[tuple[str, str], ...],
     columns: tuple[tuple[str, str], ...],
     encoding: str,
+    zone: str,
     even_if_cases_fail: bool,
     reason: str,
     json_: bool,
@@ -87,13 +88,16 @@ def command(
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
     check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
     with TemporaryDirectory(prefix="fenrun-") as scratch:
-        objects = _fetched(store, files, Path(scratch), bool(fills or columns or encoding))
+        is_said = bool(fills or columns or encoding or zone)
+        objects = _fetched(store, files, Path(scratch), is_said)
         paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
         addresses = {one.path: one.url for one in objects}
         called = {path: str(path) for path in paths}
         called |= {path: public(url) for path, url in addresses.items()}
         how = (replaces, adds, dict(fills), addresses, called)
-        wanted = Wanted(*how, encoding=encoding, columns=dict(columns), check_plan=check_plan)
+        wanted = Wanted(
+            *how, encoding=encoding, columns=dict(columns), zone=zone, check_plan=check_plan
+        )
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
             outcomes = import_files(store, paths, known or moment, step, wanted)

@@ -70,6 +70,8 @@ class Wanted:
     """In which encoding texts of charges are, if that is said."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """By column of charges its heading in files, where that is another."""
+    zone: str = ""
+    """The time zone of times of charges that do not say theirs, if that is said."""
     known: datetime | None = None
     """From when the files are known, if that is said."""
     check_plan: CheckPlan = lambda file: None
@@ -88,7 +90,8 @@ class Wanted:
         """Return what is said of a file: by its source, and before that by who imports it."""
         fills = {**(source.fills if source else {}), **self.fills}
         columns = {**(source.columns if source else {}), **self.columns}
-        return Said(fills, self.encoding_of(path), columns, self.called.get(path, ""))
+        zone = self.zone or (source.zone if source else "")
+        return Said(fills, self.encoding_of(path), columns, self.called.get(path, ""), zone)
 
 
 class Seen:
