@@ -1107,6 +1107,16 @@ def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Probl
     return act
 
 
+def _in_two(store: Store) -> list[Problem]:
+    """Import what a charge bills as two."""
+    path = store.path.parent / "more.csv"
+    half = str(Decimal(ROW["BilledCost"]) / 2)
+    rows = [_csv(BilledCost=half, ServiceName=name).splitlines() for name in ("VM", "Disk")]
+    path.write_bytes(b"\n".join([*rows[0], rows[1][1]]) + b"\n")
+    import_file(store, path, KNOWN)
+    return undecided(store, KNOWN)
+
+
 def _other_month(store: Store) -> list[Problem]:
     path = store.path.parent / "october.csv"
     path.write_bytes(_csv(BillingPeriodStart="2024-10-01T00:00:00Z"))
@@ -1887,6 +1897,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "charges-twice": settled(
         "charges.csv again, with one more charge, as more.csv", act=_twice_then(lambda store: None)
+    ),
+    "sums-twice": settled(
+        "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
     ),
     "delivery-ambiguous": settled(
         "fenrun resolve WORKSPACE more.csv --void, where two imports have that name",

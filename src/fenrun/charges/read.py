@@ -95,11 +95,7 @@ def stage_charges(
         comes_back = _comes_back(store, content, delivery, is_meant or bool(mended))
         if comes_back or not store.has("charges", content):
             ready = _written(source, seen, files, said_of_it, known)
-        if mended:  # they were read before: what they had is of UTC, what was corrected may not be
-            kept = [problem for problem in ready.problems if problem.code != "zone-unused"]
-            ready = replace(ready, problems=kept)
-        if mended and ready.facts.get("quarantined"):
-            raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
+        ready = _of_mended(ready) if mended else ready
     except BaseException:
         scratch.cleanup()
         raise
@@ -137,6 +133,17 @@ def stage_charges(
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
+
+
+def _of_mended(ready: _Ready) -> _Ready:
+    """Return mended rows as they come in. Raises Refused where one would be kept aside again.
+
+    What they had is of UTC, in which it was read before; what was corrected may not be.
+    """
+    if ready.facts.get("quarantined"):
+        raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
+    kept = [problem for problem in ready.problems if problem.code != "zone-unused"]
+    return replace(ready, problems=kept)
 
 
 def _said_otherwise(store: Store, bare: str, content: str) -> list[Import]:

@@ -31,7 +31,7 @@ _YEARS = tuple(int(np.datetime64(day, "us").astype(np.int64)) for day in ("1900"
 
 
 class _Clock(NamedTuple):
-    """What a clock shows in each minute of some, in UTC."""
+    """A clock: for each minute that it is asked about, how far it is from UTC."""
 
     minutes: Numbers
     """Sorted; microseconds of 1970."""

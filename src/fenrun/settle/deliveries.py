@@ -1,8 +1,8 @@
 """Deliveries: which imports of charges hold the same money, what was kept aside, and who decided.
 
 A delivery is an import of charges. What is open about it stands in every settlement, in `check` and
-in the portal, and stops a close: charges that two imports both hold, sales that two issuers both
-bill, and rows that were kept aside.
+in the portal, and stops a close: charges that two imports both hold, as they are or in other
+pieces, sales that two issuers both bill, and rows that were kept aside.
 A decision is an import of its own kind, so that it has its moment, its person and its reason: one
 delivery replaces another (a void: nothing takes its place), both are meant, or what was kept aside
 is left out for good.
@@ -20,9 +20,11 @@ from fenrun.base.ids import digest, short
 from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
+from fenrun.base.words import visible
 from fenrun.charges.delivered import months_of
 from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
+from fenrun.charges.pieces import Summed, find_summed
 from fenrun.charges.read import import_named
 from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
@@ -134,6 +136,11 @@ def undecided(
         for one in find_sales(items, cache and cache / "sales")
         if frozenset((one.one, one.other)) not in meant
     ]
+    summed = [
+        _summed_twice(one, found)
+        for one in find_summed(items, cache and cache / "pieces")
+        if frozenset((one.one, one.other)) not in meant
+    ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
     datasets = store.imports("datasets", known)
     last = period.months[-1] if period else LAST_MONTH
@@ -142,6 +149,7 @@ def undecided(
     return in_order(
         [
             *twice,
+            *summed,
             *sold,
             *_beside(items, pairs),
             *_of_quarantine(items, charges, left_out),
@@ -180,6 +188,22 @@ def _twice(overlap: Overlap, found: Mapping[str, Import]) -> Problem:
     }
     also = (Place(other.source),)
     return Problem("charges-twice", Place(one.source), values, also)
+
+
+def _summed_twice(one: Summed, found: Mapping[str, Import]) -> Problem:
+    mine, other = found[one.one], found[one.other]
+    values = {
+        "rows": one.rows,
+        "other_rows": one.other_rows,
+        "amount": amounts(one.billed),
+        "accounts": one.accounts,
+        "account": visible(one.account),
+        "one": mine.source,
+        "one_id": short(mine.id),
+        "other": other.source,
+        "other_id": short(other.id),
+    }
+    return Problem("sums-twice", Place(mine.source), values, (Place(other.source),))
 
 
 def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:
