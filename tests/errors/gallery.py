@@ -1544,6 +1544,13 @@ GALLERY: dict[str, Shows] = {
     "charge-outside-billing-period": charges(ChargePeriodStart="2024-08-02T00:00:00Z"),
     "negative-usage": charges(BilledCost="-1.00", ChargeClass=""),
     "credit-charge": charges(ChargeCategory="Credit"),
+    "notation-read": charges(BilledCost="(2.00)"),
+    "notations-mixed": file(
+        "charges.csv",
+        lambda: _csv(BilledCost="(2.00)") + _csv(BilledCost="-1.00").splitlines()[1] + b"\n",
+        "BilledCost: (2.00), and below it -1.00",
+    ),
+    "currency-contradicted": charges(BilledCost="2.00 KRW"),
     "zone-said": zoned("Asia/Shanghai", "2024-09-02 00:00"),
     "zone-unused": zoned("Asia/Shanghai", "2024-09-02T00:00:00Z"),
     "zone-unsaid": charges(InvoiceIssuerName="Tencent Cloud", ChargePeriodStart="2024-09-02 00:00"),

@@ -12,6 +12,7 @@ no cost is changed by a digit. A file whose money cannot be read exactly is refu
 - `staged`: a file in memory, typed; `coded` and `decimals` are its columns.
 - `from_arrow`: the fast way there, for plain files; `from_duckdb`: the way that takes every file.
 - `checks`: a code and a condition for each thing that can be wrong.
+- `notations`: amounts as accounts and forms write them.
 - `zones`: times without a zone, in the one that is said of them.
 - `gaps`, `profiles/`: what providers publish that their exports leave empty.
 - `facts`: what the manifest says of the charges.
