@@ -73,6 +73,7 @@ from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import Wanted, files_in, import_file, import_files
+from fenrun.settle.manifests import parts_of
 from fenrun.settle.mend_files import write_rows
 from fenrun.settle.mending import mend_rows, rows_to_mend
 from fenrun.settle.objects import fetch_new
@@ -1107,6 +1108,25 @@ def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Probl
     return act
 
 
+def _of_run(parts: int, size: int | None = None) -> Callable[[], list[Problem]]:
+    """Import a folder with a manifest of two parts."""
+
+    def found() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(1, parts + 1):
+                day = f"2024-09-0{number}T00:00:00Z"
+                Path(folder, f"part-{number}.csv").write_bytes(_csv(ChargePeriodStart=day))
+            blobs = [{"blobName": f"part-{n}.csv", "byteCount": size} for n in (1, 2)]
+            Path(folder, "manifest.json").write_text(json.dumps({"blobs": blobs}))
+            taken, passed = files_in(Path(folder))
+            wanted = Wanted(parts=parts_of(Path(folder), taken).of)
+            store = Store(Path(folder, "ws"))
+            list(import_files(store, taken, KNOWN, wanted=wanted))
+            return [*passed, *undecided(store, KNOWN)]
+
+    return found
+
+
 def _in_two(store: Store) -> list[Problem]:
     """Import what a charge bills as two."""
     path = store.path.parent / "more.csv"
@@ -1544,6 +1564,7 @@ GALLERY: dict[str, Shows] = {
     "charge-outside-billing-period": charges(ChargePeriodStart="2024-08-02T00:00:00Z"),
     "negative-usage": charges(BilledCost="-1.00", ChargeClass=""),
     "credit-charge": charges(ChargeCategory="Credit"),
+    "no-name": charges(BillingAccountId="#N/A"),
     "notation-read": charges(BilledCost="(2.00)"),
     "notations-mixed": file(
         "charges.csv",
@@ -1905,6 +1926,12 @@ GALLERY: dict[str, Shows] = {
     "charges-twice": settled(
         "charges.csv again, with one more charge, as more.csv", act=_twice_then(lambda store: None)
     ),
+    "parts-missing": Shows("part-1.csv, and a manifest of it and part-2.csv", _of_run(1)),
+    "parts-all-missing": Shows("a manifest of part-1.csv and part-2.csv alone", _of_run(0)),
+    "part-not-whole": Shows(
+        "part-1.csv of fewer bytes than manifest.json says", lambda: _of_run(1, size=9)()
+    ),
+    "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
     ),

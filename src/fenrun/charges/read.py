@@ -259,6 +259,7 @@ def _written(
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}
     facts |= {"zone": said.zone} if said.zone else {}
+    facts |= {"part_of": dict(said.part)} if said.part else {}
     return _Ready(facts, in_order(problems))
 
 

@@ -65,6 +65,8 @@ class Said:
     """How a command names it, where that is not by its name alone."""
     zone: str = ""
     """The time zone of times that do not say theirs; empty for UTC."""
+    part: Mapping[str, Any] = field(default_factory=dict)
+    """The part of a run of an export that it is, as a manifest says."""
 
     def digest_of(self, content: str) -> str:
         """Return the id of what bytes say, by their digest, with all that is said of them."""

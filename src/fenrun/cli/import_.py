@@ -28,6 +28,7 @@ from fenrun.cli.output import (
 )
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
+from fenrun.settle.manifests import parts_of
 from fenrun.settle.objects import Object, fetch_new, is_remote, public, remember
 from fenrun.settle.passed_over import note_passed_over
 from fenrun.store.facts import Imported, Store
@@ -95,8 +96,14 @@ def command(
         called = {path: str(path) for path in paths}
         called |= {path: public(url) for path, url in addresses.items()}
         how = (replaces, adds, dict(fills), addresses, called)
+        parts = {file: part for path in local for file, part in parts_of(path, paths).of.items()}
         wanted = Wanted(
-            *how, encoding=encoding, columns=dict(columns), zone=zone, check_plan=check_plan
+            *how,
+            parts=parts,
+            encoding=encoding,
+            columns=dict(columns),
+            zone=zone,
+            check_plan=check_plan,
         )
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:

@@ -41,6 +41,9 @@ QUARANTINE_CODES = (
 """The problems of rows that were kept aside."""
 
 
+_MOST_NAMED = 20
+
+
 @dataclass(frozen=True)
 class Decision:
     """A decision about a delivery; exactly one of its parts is said."""
@@ -154,6 +157,7 @@ def undecided(
             *_beside(items, pairs),
             *_of_quarantine(items, charges, left_out),
             *_of_rounding(items),
+            *_of_parts(items, charges, left_out),
             *differing,
         ]
     )
@@ -298,6 +302,28 @@ def _of_rounding(items: Iterable[Import]) -> Iterator[Problem]:
         if rounded := item.facts.get("rounded"):
             values = {"amount": amounts(rounded), "id": short(item.id)}
             yield Problem("billed-rounded", Place(item.source), values)
+
+
+def _of_parts(
+    items: Iterable[Import], in_force: Iterable[Import], left_out: set[str]
+) -> Iterator[Problem]:
+    """Yield the first delivery of each run of an export of which parts have not come."""
+    come = {_part(item)[:2] for item in in_force}
+    said = set[str]()
+    for item in items:
+        run, _, missing = _part(item)
+        names = [name for name in missing if (run, name) not in come]
+        if names and run not in said and item.id not in left_out:
+            said.add(run)
+            values = {"names": ", ".join(names[:_MOST_NAMED]), "count": len(names), "run": run}
+            values |= {"name": item.source, "id": short(item.id)}
+            yield Problem("parts-missing", Place(item.source), values)
+
+
+def _part(item: Import) -> tuple[str, str, Sequence[str]]:
+    """Return the run of an export that an import is of, its part, and which others it lacked."""
+    said = item.facts.get("part_of", {})
+    return said.get("run", ""), said.get("part", ""), said.get("missing", ())
 
 
 def amounts(billed: Mapping[str, str]) -> str:
