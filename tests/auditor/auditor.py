@@ -396,9 +396,28 @@ def rounded(value: Fraction | Decimal, mode: str, per: int) -> Decimal:
     return Decimal(whole if value >= 0 else -whole) / per
 
 
-def audit(charges: list[dict[str, Any]], book: Book, plan: Plan, paid: tuple[date, date]) -> Answer:
-    """What must come out for statements of months from paid[0] up to, not including, paid[1]."""
-    return _Audit(charges, book, plan, paid).run()
+def audit(
+    charges: list[dict[str, Any]],
+    book: Book,
+    plan: Plan,
+    paid: tuple[date, date],
+    costs: int | None = None,
+    measures: int | None = None,
+) -> Answer:
+    """What must come out for statements of months from paid[0] up to, not including, paid[1].
+
+    Each charge's costs are rounded to so many decimals by themselves, and what is measured of a
+    customer in a month to so many; of None, they keep all.
+    """
+    if costs is not None:
+        charges = [_on_decimals(charge, costs) for charge in charges]
+    return _Audit(charges, book, plan, paid, measures).run()
+
+
+def _on_decimals(charge: dict[str, Any], decimals: int) -> dict[str, Any]:
+    """The charge with its costs, wherever they stand, rounded half away from zero."""
+    names = {name for name in COST.values() if charge.get(name) is not None}
+    return charge | {n: rounded(Decimal(charge[n]), "half up", 10**decimals) for n in names}
 
 
 @dataclass
@@ -439,8 +458,14 @@ Key = tuple[str, str, Span]
 
 class _Audit:
     def __init__(
-        self, charges: list[dict[str, Any]], book: Book, plan: Plan, paid: tuple[date, date]
+        self,
+        charges: list[dict[str, Any]],
+        book: Book,
+        plan: Plan,
+        paid: tuple[date, date],
+        measures: int | None = None,
     ):
+        self.measures = measures
         self.charges, self.book, self.plan, self.paid = charges, book, plan, paid
         self.terms = plan.terms[0]
         self.trees = {c.rule_id: json.loads(c.tree) for c in plan.conditions}
@@ -451,6 +476,10 @@ class _Audit:
         self.first: dict[tuple[str | None, str, str, date], date] = {}
         # component -> (payee, unit, customer, month, column, set against a baseline) -> row
         self.rows: dict[str, dict[Any, Row]] = defaultdict(dict)
+        # component, payee, month, excluding clause -> row -> amount
+        self.outs: dict[tuple[str, str, date, str], dict[Any, Decimal]] = defaultdict(
+            lambda: defaultdict(lambda: ZERO)
+        )
         # component, payee, month, excluding clause -> amount
         self.left_out: dict[tuple[str, str, date, str], Decimal] = defaultdict(lambda: ZERO)
         self.figured: dict[str, dict[Key, Base]] = {}
@@ -474,6 +503,7 @@ class _Audit:
             self._purchase(charge)
         for charge in mine:
             self._credit(charge)
+        self._round_measures()
         measuring = [c for c in self.plan.components if c.pays_on != "earned"]
         for component in measuring:
             self.figured[component.rule_id] = self.bases(component)
@@ -488,6 +518,18 @@ class _Audit:
                 del found[key]
         self._not_counted()
         return self.answer
+
+    def _round_measures(self) -> None:
+        """Round what is measured, each row by itself, where its decimals are too many."""
+        for row in (row for rows in self.rows.values() for row in rows.values()):
+            row.amount = self._measured(row.amount)
+        for key, amounts in self.outs.items():
+            self.left_out[key] += sum(map(self._measured, amounts.values()), ZERO)
+
+    def _measured(self, amount: Decimal) -> Decimal:
+        if self.measures is None:
+            return amount
+        return rounded(amount, "half even", 10**self.measures)
 
     def _not_counted(self) -> None:
         """Sum what is left out of, or below a baseline in, the periods that are earned for."""
@@ -803,7 +845,7 @@ class _Audit:
             row.qualifies |= not out
             if out:
                 rule = outs[0][1] if outs else component.group_id
-                self.left_out[component.rule_id, payee, counted, rule] += amount
+                self.outs[component.rule_id, payee, counted, rule][key] += amount
 
     def _counted_with(self, c: Component, scene: Scene) -> date | None:
         """The month with which a credit counts; None while its label has not come."""

@@ -25,7 +25,7 @@ from fenrun.engine.runner import Bulk
 from fenrun.plan.read import plan_as_of
 from fenrun.plan.rows import Plan
 from fenrun.settle.pipeline import settle
-from fenrun.statement.run import Run
+from fenrun.statement.run import ALL_DECIMALS, Rounding, Run
 from fenrun.store.digests import digests
 from fenrun.store.facts import Import
 from fenrun.whatif.cases import charge_table
@@ -120,8 +120,9 @@ def answers_for(
     period: str,
     known: datetime = KNOWN,
     terms: agreed.Rows = (),
+    rounding: Rounding = ALL_DECIMALS,
 ) -> dict[str, Answer]:
-    """The auditor's answers to the same question, by plan."""
+    """The auditor's answers to the same question, by plan; on the decimals that a run says."""
     span = parse_period(period).span
     book = Facts(
         [(since, row) for since, one in books for rows in one.tables().values() for row in rows],
@@ -129,7 +130,14 @@ def answers_for(
     )
     with localcontext(Context(prec=100)):  # whatever other tests of the process have set
         return {
-            plan.id: audit(charges, book, plan_as_of(plan, known.date()), (span.start, span.end))
+            plan.id: audit(
+                charges,
+                book,
+                plan_as_of(plan, known.date()),
+                (span.start, span.end),
+                rounding.costs.get(plan.id),
+                rounding.measures.get(plan.id),
+            )
             for plan in plans
         }
 

@@ -5,20 +5,25 @@ What is credited keeps every decimal; what is measured is rounded once, and that
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fenrun.base.problem import Problem, Refused
 from fenrun.base.when import Period, parse_period
 from fenrun.book.as_of import sources_from
+from fenrun.book.read import read_book
 from fenrun.engine.runner import Bulk, SQLite
 from fenrun.plan.read import read_plan
 from fenrun.settle.pipeline import settle_in_memory
 from fenrun.settle.settling import Settlement
 from fenrun.whatif.cases import facts_of_case
+from tests.auditor.compare import KNOWN, answers_for, differences, run_engine
 
 WIDE = Context(prec=200)
 PLAN = """
@@ -120,3 +125,59 @@ def test_what_fits_is_settled_on_all_decimals() -> None:
     settled = _settled(["100.012264277499950943"], "100 %", "33.33 %", "10 %", Bulk)
     assert settled.scales.measure == settled.scales.credit
     assert not [problem for problem in settled.problems if problem.code == "measures-rounded"]
+
+
+FACTS = """
+parties:
+- {party: K1, kind: customer}
+- {party: K2, kind: customer}
+- {party: P1, kind: partner}
+- {party: P2, kind: partner}
+links:
+- {of: account, issuer: Acme, subject: A1, role: customer, party: K1, share: 66.6667 %}
+- {of: account, issuer: Acme, subject: A2, role: customer, party: K2, share: 66.6667 %}
+- {of: customer, subject: K1, role: partner, party: P1, share: 33.3333 %}
+- {of: customer, subject: K2, role: partner, party: P1, share: 12.3457 %}
+- {of: customer, subject: K2, role: partner, party: P2, share: 33.3333 %}
+"""
+EXCLUDING = "\nexclude: [{id: tax, when: ChargeCategory = 'Tax'}]\n"
+
+
+def _fine_charges(largest: int) -> list[dict[str, Any]]:
+    """Thirty charges of 18 decimals, every fifth of them tax, some less than nothing."""
+    found = []
+    for number in range(1, 31):
+        cost = Decimal(number * 1_234_567_890_123_456_789) / Decimal(10) ** 18
+        cost = WIDE.add(cost, Decimal(largest if number == 7 else 0))
+        found.append(
+            {
+                "InvoiceIssuerName": "Acme",
+                "BillingAccountId": f"A{number % 2 + 1}",
+                "BillingCurrency": "USD",
+                "BillingPeriodStart": datetime(2024, 9, 1),
+                "ChargePeriodStart": datetime(2024, 9, number, 12),
+                "ChargeCategory": "Tax" if number % 5 == 0 else "Usage",
+                "BilledCost": WIDE.minus(cost) if number % 7 == 1 else cost,
+            }
+        )
+    return found
+
+
+_ROUNDED = [(10**9, 15), (0, None), (10**12, 12), (10**15, 9), (10**18, 6)]
+if "FENRUN_NIGHTLY" not in os.environ:
+    _ROUNDED = _ROUNDED[:1]
+
+
+@pytest.mark.parametrize(("largest", "decimals"), _ROUNDED)
+def test_the_auditor_rounds_each_charge_as_the_engine_does(
+    largest: int, decimals: int | None, tmp_path: Path
+) -> None:
+    text = PLAN.format(first="66.6667 %", second="33.3333 %", rate="3.123456 %")
+    plan = read_plan(text.partition("cases:")[0] + EXCLUDING, "fine.yaml").plan
+    (tmp_path / "book.yaml").write_text(FACTS)
+    book, _ = read_book(tmp_path / "book.yaml")
+    charges, books = _fine_charges(largest), [(KNOWN, book)]
+    run = run_engine(charges, books, [plan], "2024-09")
+    assert run.rounding.costs == ({"fine": decimals} if decimals else {})
+    answers = answers_for(charges, books, [plan], "2024-09", rounding=run.rounding)
+    assert not differences(run, answers)

@@ -39,7 +39,8 @@ from openpyxl import load_workbook
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
-from fenrun.charges.preview import Account
+from fenrun.charges.preview import Account, preview_charges
+from fenrun.charges.source import Said
 from fenrun.closing import close as closing
 from fenrun.closing import keys
 from fenrun.closing import recompute as again
@@ -73,6 +74,7 @@ from fenrun.settle.deliveries import Decision, decide, decided, undecided
 from fenrun.settle.explain import explain
 from fenrun.settle.facts import check_workspace, facts_as_of
 from fenrun.settle.imports import Wanted, files_in, import_file, import_files
+from fenrun.settle.manifests import parts_of
 from fenrun.settle.mend_files import write_rows
 from fenrun.settle.mending import mend_rows, rows_to_mend
 from fenrun.settle.objects import fetch_new
@@ -530,6 +532,18 @@ def _import(name: str, content: bytes | None) -> list[Problem]:
         if content is not None:
             path.write_bytes(content)
         return list(import_file(Store(Path(folder) / "ws"), path, KNOWN).problems)
+
+
+def zoned(zone: str, start: str) -> Shows:
+    """A FOCUS file of one row, of which a zone is said."""
+
+    def found() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "charges.csv"
+            path.write_bytes(_csv(ChargePeriodStart=start))
+            return list(preview_charges(path, said=Said(zone=zone)).problems)
+
+    return Shows(f"ChargePeriodStart: {start}, imported with --zone {zone}", found)
 
 
 def _csv(**cells: str) -> bytes:
@@ -1120,6 +1134,35 @@ def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Probl
     return act
 
 
+def _of_run(parts: int, size: int | None = None) -> Callable[[], list[Problem]]:
+    """Import a folder with a manifest of two parts."""
+
+    def found() -> list[Problem]:
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(1, parts + 1):
+                day = f"2024-09-0{number}T00:00:00Z"
+                Path(folder, f"part-{number}.csv").write_bytes(_csv(ChargePeriodStart=day))
+            blobs = [{"blobName": f"part-{n}.csv", "byteCount": size} for n in (1, 2)]
+            Path(folder, "manifest.json").write_text(json.dumps({"blobs": blobs}))
+            taken, passed = files_in(Path(folder))
+            wanted = Wanted(parts=parts_of(Path(folder), taken).of)
+            store = Store(Path(folder, "ws"))
+            list(import_files(store, taken, KNOWN, wanted=wanted))
+            return [*passed, *undecided(store, KNOWN)]
+
+    return found
+
+
+def _in_two(store: Store) -> list[Problem]:
+    """Import what a charge bills as two."""
+    path = store.path.parent / "more.csv"
+    half = str(Decimal(ROW["BilledCost"]) / 2)
+    rows = [_csv(BilledCost=half, ServiceName=name).splitlines() for name in ("VM", "Disk")]
+    path.write_bytes(b"\n".join([*rows[0], rows[1][1]]) + b"\n")
+    import_file(store, path, KNOWN)
+    return undecided(store, KNOWN)
+
+
 def _other_month(store: Store) -> list[Problem]:
     path = store.path.parent / "october.csv"
     path.write_bytes(_csv(BillingPeriodStart="2024-10-01T00:00:00Z"))
@@ -1547,6 +1590,19 @@ GALLERY: dict[str, Shows] = {
     "charge-outside-billing-period": charges(ChargePeriodStart="2024-08-02T00:00:00Z"),
     "negative-usage": charges(BilledCost="-1.00", ChargeClass=""),
     "credit-charge": charges(ChargeCategory="Credit"),
+    "no-name": charges(BillingAccountId="#N/A"),
+    "notation-read": charges(BilledCost="(2.00)"),
+    "notations-mixed": file(
+        "charges.csv",
+        lambda: _csv(BilledCost="(2.00)") + _csv(BilledCost="-1.00").splitlines()[1] + b"\n",
+        "BilledCost: (2.00), and below it -1.00",
+    ),
+    "currency-contradicted": charges(BilledCost="2.00 KRW"),
+    "zone-said": zoned("Asia/Shanghai", "2024-09-02 00:00"),
+    "zone-unused": zoned("Asia/Shanghai", "2024-09-02T00:00:00Z"),
+    "zone-unsaid": charges(InvoiceIssuerName="Tencent Cloud", ChargePeriodStart="2024-09-02 00:00"),
+    "time-twice": zoned("America/New_York", "2024-11-03 01:30"),
+    "time-skipped": zoned("America/New_York", "2024-03-10 02:30"),
     "region-name-external": charges(RegionId="cn-1", RegionName="External"),
     "list-cost-differs": charges(ListUnitPrice="2", PricingQuantity="3"),
     "tag-key-space": charges(Tags='{"team ": "a"}'),
@@ -1912,6 +1968,15 @@ GALLERY: dict[str, Shows] = {
     ),
     "charges-twice": settled(
         "charges.csv again, with one more charge, as more.csv", act=_twice_then(lambda store: None)
+    ),
+    "parts-missing": Shows("part-1.csv, and a manifest of it and part-2.csv", _of_run(1)),
+    "parts-all-missing": Shows("a manifest of part-1.csv and part-2.csv alone", _of_run(0)),
+    "part-not-whole": Shows(
+        "part-1.csv of fewer bytes than manifest.json says", lambda: _of_run(1, size=9)()
+    ),
+    "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
+    "sums-twice": settled(
+        "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
     ),
     "delivery-ambiguous": settled(
         "fenrun resolve WORKSPACE more.csv --void, where two imports have that name",

@@ -24,6 +24,19 @@ _DASHES = re.compile("[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]")
 _GROUPED = re.compile(r"\d+([-_. ]\d+)+")
 
 
+_NO_NAMES = re.compile(
+    r"none|nan|nat|n\.?/?a\.?|nil|null|undefined|<na>|<null>|\\n|[-–—_.]+|无|空|暂无"
+    r"|#n/a|#ref!|#null!|#value!|#name\?|#div/0!"
+    r"|\((blank|empty|none|null|空白|空)\)|\[(blank|null)\]",
+    re.IGNORECASE,
+)
+
+
+def is_no_name(text: str) -> bool:
+    """Return whether programs write a text where they have no value: `None`, `nan`, `#N/A`, `-`."""
+    return _NO_NAMES.fullmatch(text.strip()) is not None
+
+
 def tidy(text: str) -> str:
     """Return an id as it is meant: without blanks around it, unseen characters or loose accents."""
     if _SEEN.fullmatch(text):

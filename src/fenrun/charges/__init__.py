@@ -12,9 +12,12 @@ no cost is changed by a digit. A file whose money cannot be read exactly is refu
 - `staged`: a file in memory, typed; `coded` and `decimals` are its columns.
 - `from_arrow`: the fast way there, for plain files; `from_duckdb`: the way that takes every file.
 - `checks`: a code and a condition for each thing that can be wrong.
+- `notations`: amounts as accounts and forms write them.
+- `zones`: times without a zone, in the one that is said of them.
 - `gaps`, `profiles/`: what providers publish that their exports leave empty.
 - `facts`: what the manifest says of the charges.
 - `stored`: the files of an import, and the charges of several as one table.
+- `pieces`, `sales`: charges that two imports hold in other pieces, or from two issuers.
 - `overlaps`, `delivered`: charges that two imports hold; whose place a delivery takes.
 - `read`: the import.
 - `datasets`: what providers say beside charges: invoices, billing periods, commitments.

@@ -7,6 +7,7 @@ specification 1.0-1.4 for what may be null and which values are allowed; the res
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -21,18 +22,20 @@ from fenrun.base.money import COST_DIGITS, plain
 from fenrun.base.problem import Place, Problem
 from fenrun.base.words import visible
 from fenrun.charges.coded import Coded, Codes, Numbers, Truths
-from fenrun.charges.gaps import explained
+from fenrun.charges.gaps import explained, profile_of
 from fenrun.charges.ids import IDS
 from fenrun.charges.rows import (
     COSTS,
     ESSENTIAL,
     LONGEST_NAME,
     ORDER,
+    PERIODS,
     VALUES,
     focus_columns,
 )
 from fenrun.charges.source import Source
 from fenrun.charges.staged import FIRST_ROW, Staged
+from fenrun.charges.zones import local_rows
 
 _USAGE_EXPECTS = (
     "BillingAccountName",
@@ -48,6 +51,7 @@ _USAGE_EXPECTS = (
 _NAMES = ("AvailabilityZone", "RegionId", "RegionName", "ServiceName")
 """Columns that hold no numbers."""
 _ISO = r"\A(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z)\z"
+_LOCAL_ISO = _ISO.replace("Z)", "Z?)")
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
 _AFTER_DIGITS = ":"
 """No number begins with this character or a later one."""
@@ -89,6 +93,7 @@ def find(staged: Staged) -> list[Problem]:
         *_of_unreadable(staged),
         *_of_rounding(staged),
         *_of_moments(staged),
+        *_of_zone(staged),
         *_of_effective_cost(staged, rounding),
     ]
 
@@ -308,7 +313,8 @@ def _of_moments(staged: Staged) -> Iterator[Problem]:
     for name, column in sorted(staged.moments.items()):
         if column.text is None:
             continue
-        is_other = ~_truths(pc.match_substring_regex(column.text.values, _ISO))
+        form = _LOCAL_ISO if staged.source.zone else _ISO
+        is_other = ~_truths(pc.match_substring_regex(column.text.values, form))
         where = _rows_of(column.text, is_other)
         if where is not None and column.missing is not None:
             where = where & ~column.missing
@@ -318,6 +324,27 @@ def _of_moments(staged: Staged) -> Iterator[Problem]:
             found = _problem(staged, "timestamp-form", name, row, int(where.sum()), said)
             values = {**found.values, "read": column.said(row)}
             yield Problem(found.code, found.place, values, rows=found.rows)
+
+
+def _of_zone(staged: Staged) -> Iterator[Problem]:
+    """Yield the first times without a zone of a provider that is known to mean another than UTC."""
+    provider, names = _providers(staged)
+    zones = [profile.zone if (profile := profile_of(name)) else None for name in names]
+    if staged.source.zone or not any(zones):
+        return
+    for name in (name for name in PERIODS if name in staged.moments):
+        local = local_rows(staged, name)
+        for n, zone in enumerate(zones):
+            where = _both(local, provider == n) if zone else None
+            if zone is None or where is None or not where.any():
+                continue
+            row, count = int(where.argmax()), int(np.count_nonzero(where))
+            found = _problem(staged, "zone-unsaid", name, row, count, str(staged.text(name, row)))
+            file = shlex.quote(visible(staged.source.called or staged.source.origin.name))
+            values = {"provider": names[n], "zone": zone.name, "source": zone.source}
+            values |= {"dated": str(zone.dated), "file": file}
+            yield replace(found, values={**found.values, **values})
+            return
 
 
 def _of_effective_cost(staged: Staged, rounding: Sequence[str]) -> Iterator[Problem]:

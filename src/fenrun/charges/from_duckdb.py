@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.words import Message
 from fenrun.charges.coded import coded
 from fenrun.charges.decimals import Decimals
+from fenrun.charges.notations import PLAIN, read_amounts
+from fenrun.charges.notations import Written as Amounts
 from fenrun.charges.rows import COSTS, is_decimal, is_moment
 from fenrun.charges.source import Source
 from fenrun.charges.staged import NULL_WORDS, Moments, Rounded, Staged, Words
@@ -33,6 +36,8 @@ from fenrun.engine.dialect import WIDEST, decimal_type, literal, quoted, scan
 from fenrun.engine.duckdb import DuckDB
 
 _NUMBER = r"\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?\s*"
+_SIGNS = (r"^\s*[+]?[0-9.,]*[1-9]", r"^\s*-")
+"""The patterns of plain numbers above nothing, and of those below."""
 _ODD_MARK = rf"[,{GROUPS}]\d"
 """What no plain number has."""
 _LARGEST = f"DECIMAL({WIDEST},{WIDEST - COST_DIGITS})"
@@ -70,6 +75,7 @@ class _InDuckDB:
         """The engine's type of each column, by the file's spelling."""
         self.odd: list[Problem] = []
         """The columns of numbers that are kept as text."""
+        self._read_notations()
         self.mark = ""
         self.mark = self._decimal_mark()
         self.scales: dict[str, int] = {}
@@ -102,6 +108,60 @@ class _InDuckDB:
         for word in ("", *NULL_WORDS):
             text = f"nullif({text}, {literal(word)})"
         return text
+
+    def _read_notations(self) -> None:
+        """Put plain numbers in the place of amounts that are written as in accounts.
+
+        Raises Refused where a column has two ways to write them.
+        """
+        texts = [(s, name) for s, name in self._numbers() if self.types[s] == "VARCHAR"]
+        is_odd = {
+            spelt: f"NOT regexp_full_match({self._text(spelt)}, {literal(PLAIN)})"
+            for spelt, _ in texts
+        }
+        counts = [f"count(*) FILTER ({condition})" for condition in is_odd.values()] or ["0"]
+        found = self.engine.connection.execute(f"SELECT {', '.join(counts)} FROM raw").fetchone()
+        for (spelt, name), count in zip(texts, found or ()):
+            read = count and read_amounts(
+                name,
+                self._written(spelt, is_odd[spelt]),
+                [one for sign in _SIGNS for one in self._usual(spelt, is_odd[spelt], sign)],
+                self.source.path.name,
+            )
+            if read:
+                self.odd.append(read[1])
+                self._replace(spelt, read[0])
+
+    def _currency(self) -> str:
+        """Return SQL for a row's currency; NULL where it has none."""
+        spelt = next((s for s, name in self.source.names.items() if name == _CURRENCY), None)
+        given = self.source.given.get(_CURRENCY, "")
+        return self._text(spelt) if spelt is not None else f"nullif({literal(given)}, '')"
+
+    def _written(self, spelt: str, where: str, limit: str = "") -> list[Amounts]:
+        """Return the texts of a column in some rows, with their currencies and first rows."""
+        found = self.engine.connection.execute(
+            f"SELECT {self._text(spelt)}, coalesce({self._currency()}, ''),"
+            f" min(file_row_number) + 2 FROM raw WHERE {where} GROUP BY 1, 2 ORDER BY 3 {limit}"
+        )
+        return [Amounts(*row) for row in found.fetchall()]
+
+    def _usual(self, spelt: str, is_odd: str, sign: str) -> list[Amounts]:
+        """Return the first plain number of a column that a pattern fits, if there is one."""
+        fits = f"regexp_matches({self._text(spelt)}, {literal(sign)})"
+        return self._written(spelt, f"{fits} AND NOT {is_odd}", "LIMIT 1")
+
+    def _replace(self, spelt: str, plain: Mapping[str, str]) -> None:
+        """Put other texts in the place of some in a column."""
+        name = f"written_{len(self.odd)}"
+        table = {"text": list(plain), "plain": list(plain.values())}
+        self.engine.load(name, pa.table(table))
+        column = quoted(spelt)
+        self.engine.connection.execute(f"ALTER VIEW raw RENAME TO {name}_before")
+        self.engine.connection.execute(
+            f"CREATE VIEW raw AS SELECT b.* REPLACE (coalesce(n.plain, b.{column}) AS {column})"
+            f" FROM {name}_before AS b LEFT JOIN {name} AS n ON n.text = b.{column}"
+        )
 
     def _digits(self, spelt: str) -> str:
         """Return SQL for a number as plain text; NULL where it is empty or the word NULL."""

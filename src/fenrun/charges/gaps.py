@@ -35,6 +35,15 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Zone:
+    """The time zone in which a provider gives times, where it does not write it."""
+
+    name: str
+    source: str
+    dated: date
+
+
+@dataclass(frozen=True)
 class Profile:
     """The columns that one provider publishes as left empty by its export."""
 
@@ -46,6 +55,7 @@ class Profile:
     source: str
     dated: date
     columns: dict[str, Gap]
+    zone: Zone | None = None
 
 
 @cache
@@ -59,7 +69,8 @@ def profiles() -> tuple[Profile, ...]:
 def _profile(text: str) -> Profile:
     said = yaml.load(text, yaml.CSafeLoader)
     columns = {name: Gap(**gap) for name, gap in said.pop("columns").items()}
-    return Profile(names=tuple(said.pop("names")), columns=columns, **said)
+    zone = Zone(**said.pop("zone")) if "zone" in said else None
+    return Profile(names=tuple(said.pop("names")), columns=columns, zone=zone, **said)
 
 
 def profile_of(provider: str) -> Profile | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.base.likeness import PLAIN, revealed, tidy
+from fenrun.base.likeness import PLAIN, is_no_name, revealed, tidy
 from fenrun.base.problem import Place, Problem
 from fenrun.charges.coded import Coded, replaced
 from fenrun.charges.rows import ORDER
@@ -24,16 +24,38 @@ _CURRENCY, _CODE = "BillingCurrency", r"\A[A-Z]{3}\z"
 def with_tidy_ids(staged: Staged) -> Staged:
     """Return a file with its ids as they are meant; what was taken out is among its problems.
 
-    Blanks around an id and unseen characters are left out, and accents are those of one character;
-    a currency of three letters is in capitals, of one width. An id of which nothing is left is
-    none. The archive of the import keeps the bytes as they came.
+    Words for no value (`None`, `#N/A`) are none. Blanks around an id and unseen characters are left
+    out, and accents are those of one character; a currency of three letters is in capitals, of one
+    width. An id of which nothing is left is none. The archive of the import keeps the bytes as they
+    came.
     """
     texts, problems = dict(staged.texts), list(staged.odd)
-    for name in (*IDS, _CURRENCY):
-        if name in texts:
-            texts[name], said = _tidied(staged, name)
-            problems += said
+    for name in (name for name in (*IDS, _CURRENCY) if name in texts):
+        texts[name], said = _without_no_names(staged, name)
+        problems += said
+    staged = replace(staged, texts=dict(texts), odd=problems)
+    for name in (name for name in (*IDS, _CURRENCY) if name in texts):
+        texts[name], said = _tidied(staged, name)
+        problems += said
     return replace(staged, texts=texts, odd=problems)
+
+
+def _without_no_names(staged: Staged, name: str) -> tuple[Coded, list[Problem]]:
+    """Return a column without the words that programs write where there is no value."""
+    column = staged.texts[name]
+    texts = column.values.to_pylist()
+    odd = [place for place, text in enumerate(texts) if is_no_name(text)]
+    rows = np.isin(column.codes, odd)
+    if not rows.any():
+        return column, []
+    kept = np.setdiff1d(np.arange(len(texts)), odd)
+    by = np.full(len(texts), -1, np.int32)
+    by[kept] = np.arange(len(kept), dtype=np.int32)
+    row = int(rows.argmax())
+    values = {"column": name, "value": texts[int(column.codes[row])]}
+    place = Place(staged.source.path.name, row + FIRST_ROW, name)
+    said = Problem("no-name", place, values, rows=int(np.count_nonzero(rows)))
+    return Coded(replaced(column.codes, by), column.values.take(pa.array(kept))), [said]
 
 
 def _tidied(staged: Staged, name: str) -> tuple[Coded, list[Problem]]:

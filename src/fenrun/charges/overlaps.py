@@ -57,6 +57,8 @@ _SHIFT = np.uint64(29)
 _WORD = 1 << 64
 
 Digests = npt.NDArray[np.uint64]
+_Digested = tuple[Digests, npt.NDArray[np.bool_]]
+"""A digest of each charge, and whether it has any money."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Overlap:
 
 def write_digests(folder: Path, charges: Charges) -> None:
     """Write the digests of an import's charges beside them."""
-    found, with_money = _digests(charges)
+    found, with_money = digests_of(charges)
     kept = np.sort(found[with_money] >> np.uint64(64 - _KEPT_BITS)).astype(np.int64)
     pq.write_table(
         pa.table({"digest": kept}),
@@ -92,7 +94,7 @@ def _kept_digests(item: Import) -> Numbers:
     if path.is_file():
         found: Numbers = pq.read_table(path)["digest"].to_numpy()
         return found
-    made, with_money = _digests(_charges(item))
+    made, with_money = digests_of(_charges(item))
     return np.sort(made[with_money] >> np.uint64(64 - _KEPT_BITS)).astype(np.int64)
 
 
@@ -100,7 +102,7 @@ def _charges(item: Import) -> Charges:
     return charges_of(read_charges(item.folder, item.id))
 
 
-def _digests(charges: Charges) -> tuple[Digests, npt.NDArray[np.bool_]]:
+def digests_of(charges: Charges) -> _Digested:
     """Return a digest of each charge, and whether it has any money."""
     columns = charges.columns
     found: Digests = np.zeros(len(charges.row_no), np.uint64)
@@ -274,20 +276,25 @@ def comes_again(item: Import, folder: Path, one_in: int) -> bool:
 def _compared(one: Import, other: Import) -> Overlap | None:
     """Compare the charges of two imports: as many of each as both hold are shared."""
     charges = _charges(one)
-    ours, with_money = _digests(charges)
-    theirs, counted = _digests(_charges(other))
+    shared = shared_rows(digests_of(charges), digests_of(_charges(other)))
+    if not len(shared):
+        return None
+    return Overlap(one.id, other.id, len(shared), _billed(charges, shared))
+
+
+def shared_rows(one: _Digested, other: _Digested) -> npt.NDArray[Any]:
+    """Return the rows of some charges that others hold too: as many of each as both do."""
+    (ours, with_money), (theirs, counted) = one, other
     values, counts = np.unique(theirs[counted], return_counts=True)
     order = np.argsort(ours, kind="stable")
     order = order[with_money[order]]
     if not len(values) or not len(order):
-        return None
+        return np.empty(0, np.int64)
     mine = ours[order]
     nth = np.arange(len(mine)) - np.searchsorted(mine, mine)
     places = np.minimum(np.searchsorted(values, mine), len(values) - 1)
-    shared = order[(values[places] == mine) & (nth < counts[places])]
-    if not len(shared):
-        return None
-    return Overlap(one.id, other.id, len(shared), _billed(charges, shared))
+    found: npt.NDArray[Any] = order[(values[places] == mine) & (nth < counts[places])]
+    return found
 
 
 def _billed(charges: Charges, rows: npt.NDArray[Any]) -> dict[str, str]:

@@ -49,6 +49,7 @@ from fenrun.charges.source import (
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
 from fenrun.charges.totals import without_totals
+from fenrun.charges.zones import in_zone
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Enter, Import, Imported, Replaced, Store, manifest
 
@@ -94,8 +95,7 @@ def stage_charges(
         comes_back = _comes_back(store, content, delivery, is_meant or bool(mended))
         if comes_back or not store.has("charges", content):
             ready = _written(source, seen, files, said_of_it, known)
-        if mended and ready.facts.get("quarantined"):
-            raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
+        ready = _of_mended(ready) if mended else ready
     except BaseException:
         scratch.cleanup()
         raise
@@ -143,6 +143,17 @@ def _refuse_replaced_meanwhile(store: Store, place: Place, ids: set[str]) -> Non
     gone = ids - {item.id for item in store.imports("charges")} if ids else ids
     if gone:
         raise refused("decided-meanwhile", place, id=short(min(gone)))
+
+
+def _of_mended(ready: _Ready) -> _Ready:
+    """Return mended rows as they come in. Raises Refused where one would be kept aside again.
+
+    What they had is of UTC, in which it was read before; what was corrected may not be.
+    """
+    if ready.facts.get("quarantined"):
+        raise Refused(problem for problem in ready.problems if problem.severity == ERROR)
+    kept = [problem for problem in ready.problems if problem.code != "zone-unused"]
+    return replace(ready, problems=kept)
 
 
 def _said_otherwise(store: Store, bare: str, content: str) -> list[Import]:
@@ -257,6 +268,8 @@ def _written(
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}
+    facts |= {"zone": said.zone} if said.zone else {}
+    facts |= {"part_of": dict(said.part)} if said.part else {}
     return _Ready(facts, in_order(problems))
 
 
@@ -266,7 +279,7 @@ def read_staged(source: Source, content: Content, scratch: Path) -> Staged:
         staged = read_plain(source, content)
     except NotPlain:
         staged = read_any(source, scratch)
-    return without_totals(with_tidy_ids(completed(staged)))
+    return without_totals(with_tidy_ids(in_zone(completed(staged))))
 
 
 def _archive(source: Source, into: Path) -> None:

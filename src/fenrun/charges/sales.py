@@ -8,10 +8,8 @@ when and for how much, name no two different providers, and differ in the issuer
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pyarrow as pa
 
 from fenrun.base.ids import short
 from fenrun.base.money import plain
+from fenrun.charges.compared import compare
 from fenrun.charges.delivered import share_months
 from fenrun.charges.stored import load_charges
 from fenrun.engine.duckdb import DuckDB
@@ -96,22 +95,8 @@ def find_sales(imports: Sequence[Import], cache: Path | None = None) -> list[Sal
         item.id: {one.id for one in ordered[:place] if _may_share(item, one)}
         for place, item in enumerate(ordered)
     }
-    compared = [item for item in ordered if before[item.id] or _issuer(item) is None]
-    kept = {item.id: _read(cache, item) for item in compared}
-    asked = [item for item in compared if not before[item.id] | {item.id} <= kept[item.id].seen]
-    if asked:
-        needed = {item.id for item in asked}.union(*(before[item.id] for item in asked))
-        found = _found([item for item in ordered if item.id in needed], asked)
-        for item in asked:
-            sales = [sale for sale in found if sale.one == item.id]
-            kept[item.id] = _Kept(frozenset({item.id, *before[item.id]}), sales)
-            _write(cache, item, kept[item.id])
-    return [
-        sale
-        for item in compared
-        for sale in kept[item.id].sales
-        if sale.other == item.id or sale.other in before[item.id]
-    ]
+    compared = {i.id: before[i.id] for i in ordered if before[i.id] or _issuer(i) is None}
+    return compare(ordered, compared, _found, cache, Sale)
 
 
 def _issuer(item: Import) -> str | None:
@@ -170,33 +155,3 @@ def _summed(rows: Iterable[Mapping[str, Any]]) -> list[Sale]:
         Sale(*key, count, {name: plain(amount) for name, amount in sorted(billed[key].items())})
         for key, count in sorted(counted.items())
     ]
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """The findings about an import, and the others with which it was compared."""
-
-    seen: frozenset[str] = frozenset()
-    sales: Sequence[Sale] = ()
-
-
-def _read(cache: Path | None, item: Import) -> _Kept:
-    """Read what is kept of an import; nothing where nothing is."""
-    if cache is None:
-        return _Kept()
-    try:
-        said = json.loads((cache / f"{short(item.id)}.json").read_text("utf-8"))
-        return _Kept(frozenset(said["seen"]), [Sale(**one) for one in said["sales"]])
-    except (OSError, ValueError, TypeError, KeyError):
-        return _Kept()
-
-
-def _write(cache: Path | None, item: Import, kept: _Kept) -> None:
-    if cache is None:
-        return
-    cache.mkdir(parents=True, exist_ok=True)
-    path = cache / f"{short(item.id)}.json"
-    scratch = path.with_suffix(f".{os.getpid()}")
-    said = {"seen": sorted(kept.seen), "sales": [asdict(one) for one in kept.sales]}
-    scratch.write_text(json.dumps(said), "utf-8")
-    os.replace(scratch, path)

@@ -63,12 +63,17 @@ class Said:
     """The file's heading by column of FOCUS, where it is another."""
     called: str = ""
     """How a command names it, where that is not by its name alone."""
+    zone: str = ""
+    """The time zone of times that do not say theirs; empty for UTC."""
+    part: Mapping[str, Any] = field(default_factory=dict)
+    """The part of a run of an export that it is, as a manifest says."""
 
     def digest_of(self, content: str) -> str:
         """Return the id of what bytes say, by their digest, with all that is said of them."""
         said = digest("charges", content, *([sorted(self.fills.items())] if self.fills else []))
         said = digest("charges", said, self.encoding) if self.encoding else said
-        return digest("charges", said, sorted(self.columns.items())) if self.columns else said
+        said = digest("charges", said, sorted(self.columns.items())) if self.columns else said
+        return digest("charges", said, "zone", self.zone) if self.zone else said
 
 
 NOTHING_SAID = Said()
@@ -108,6 +113,8 @@ class Source:
     """The texts in columns that the file does not have and somebody has said."""
     agreed: frozenset[str] = frozenset()
     """The columns whose heading somebody has said."""
+    zone: str = ""
+    """The time zone of times that do not say theirs; empty for UTC."""
 
     @property
     def columns(self) -> set[str]:
@@ -140,7 +147,7 @@ def open_source(
     notes = (*_said(path, form), *([agreed(path.name, said.columns)] if said.columns else []))
     source = replace(source, is_comma_likely=form.delimiter == ";", said=notes)
     source = replace(source, copies=copies, given=given, agreed=frozenset(said.columns))
-    source = replace(source, called=said.called or path.name)
+    source = replace(source, called=said.called or path.name, zone=said.zone)
     if header.format == "parquet":
         return _plain_parquet(source, scratch)
     if form.is_text_plain and form.format == "csv":

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fenrun.base.problem import Place, Problem, Refused
 
-GROUPS = "'’\u00a0\u202f "
+GROUPS = "'’\u00a0\u2009\u202f "
 """What may stand between groups of three digits, besides the mark that is not the decimals'."""
 _WRITTEN = re.compile(rf"[+-]?[\d.,{GROUPS}]*\d[\d.,{GROUPS}]*")
 

@@ -28,6 +28,7 @@ from fenrun.cli.output import (
 )
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
+from fenrun.settle.manifests import parts_of
 from fenrun.settle.objects import Object, fetch_new, is_remote, public, remember
 from fenrun.settle.passed_over import note_passed_over
 from fenrun.store.facts import Imported, Store
@@ -63,6 +64,7 @@ def command(
     fills: tuple[tuple[str, str], ...],
     columns: tuple[tuple[str, str], ...],
     encoding: str,
+    zone: str,
     even_if_cases_fail: bool,
     reason: str,
     json_: bool,
@@ -89,13 +91,22 @@ def command(
     problems += [] if known else store.clock_problems(at)
     check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
     with TemporaryDirectory(prefix="fenrun-") as scratch:
-        objects = _fetched(store, files, Path(scratch), bool(fills or columns or encoding))
+        is_said = bool(fills or columns or encoding or zone)
+        objects = _fetched(store, files, Path(scratch), is_said)
         paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
         addresses = {one.path: one.url for one in objects}
         called = {path: str(path) for path in paths}
         called |= {path: public(url) for path, url in addresses.items()}
         how = (replaces, adds, dict(fills), addresses, called)
-        wanted = Wanted(*how, encoding=encoding, columns=dict(columns), check_plan=check_plan)
+        parts = {file: part for path in local for file, part in parts_of(path, paths).of.items()}
+        wanted = Wanted(
+            *how,
+            parts=parts,
+            encoding=encoding,
+            columns=dict(columns),
+            zone=zone,
+            check_plan=check_plan,
+        )
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
             outcomes = import_files(store, paths, moment, step, wanted)

@@ -53,6 +53,7 @@ def command(
     fills: tuple[tuple[str, str], ...],
     columns: tuple[tuple[str, str], ...],
     encoding: str,
+    zone: str,
     json_: bool,
 ) -> None:
     """Show what FILES, or folders of them, hold, before there is any workspace.
@@ -60,7 +61,7 @@ def command(
     Of charges: issuers, accounts, months, currencies, totals, columns, and what is odd about them.
     Nothing is imported or written, but the book that is asked for.
     """
-    said = Said(dict(fills), encoding, dict(columns))
+    said = Said(dict(fills), encoding, dict(columns), zone=zone)
     listed = [files_in(path) for path in files]
     paths = [file for taken, _ in listed for file in taken]
     size = sum(path.stat().st_size for path in paths if path.exists())

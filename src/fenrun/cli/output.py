@@ -23,6 +23,7 @@ from fenrun.base.screen import Screen, text_table
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period
 from fenrun.base.words import UNSEEN, Unreadable, say, visible
 from fenrun.charges.encodings import is_encoding
+from fenrun.charges.zones import is_zone
 from fenrun.store.facts import Store
 
 _LOCALES = ("FENRUN_LANG", "LC_ALL", "LANG")
@@ -194,6 +195,17 @@ class EncodingType(click.ParamType[str]):
         self.fail(say("no-encoding", language(), value=value), param, ctx)
 
 
+class ZoneType(click.ParamType[str]):
+    """The name of a time zone."""
+
+    name = "ZONE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value or is_zone(value):
+            return str(value)
+        self.fail(say("no-zone", language(), value=value), param, ctx)
+
+
 class WorkspaceType(click.ParamType[Store]):
     """A workspace that is there."""
 
@@ -249,6 +261,13 @@ def said_options(command: Callable[..., None]) -> Callable[..., None]:
             default="",
             help="In which encoding texts of charges are (cp949, big5, windows-1252);"
             " else told by bytes.",
+        ),
+        click.option(
+            "--zone",
+            type=ZoneType(),
+            default="",
+            help="In which time zone times of charges are that do not say theirs (Asia/Shanghai);"
+            " else UTC.",
         ),
     )
     for option in reversed(options):

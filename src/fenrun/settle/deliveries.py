@@ -1,8 +1,8 @@
 """Deliveries: which imports of charges hold the same money, what was kept aside, and who decided.
 
 A delivery is an import of charges. What is open about it stands in every settlement, in `check` and
-in the portal, and stops a close: charges that two imports both hold, sales that two issuers both
-bill, and rows that were kept aside.
+in the portal, and stops a close: charges that two imports both hold, as they are or in other
+pieces, sales that two issuers both bill, and rows that were kept aside.
 A decision is an import of its own kind, so that it has its moment, its person and its reason: one
 delivery replaces another (a void: nothing takes its place), both are meant, or what was kept aside
 is left out for good.
@@ -20,9 +20,11 @@ from fenrun.base.ids import digest, short
 from fenrun.base.money import plain, show
 from fenrun.base.problem import Place, Problem, in_order, refused
 from fenrun.base.when import Period
+from fenrun.base.words import visible
 from fenrun.charges.delivered import months_of
 from fenrun.charges.mendable import with_mended
 from fenrun.charges.overlaps import Overlap, find_overlaps
+from fenrun.charges.pieces import Summed, find_summed
 from fenrun.charges.read import import_named
 from fenrun.charges.sales import Sale, find_sales
 from fenrun.settle.reconciled import LAST_MONTH, unreconciled
@@ -37,6 +39,9 @@ QUARANTINE_CODES = (
     "total-differs",
 )
 """The problems of rows that were kept aside."""
+
+
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,11 @@ def undecided(
         for one in find_sales(items, cache and cache / "sales")
         if frozenset((one.one, one.other)) not in meant
     ]
+    summed = [
+        _summed_twice(one, found)
+        for one in find_summed(items, cache and cache / "pieces")
+        if frozenset((one.one, one.other)) not in meant
+    ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
     datasets = store.imports("datasets", known)
     last = period.months[-1] if period else LAST_MONTH
@@ -142,10 +152,12 @@ def undecided(
     return in_order(
         [
             *twice,
+            *summed,
             *sold,
             *_beside(items, pairs),
             *_of_quarantine(items, charges, left_out),
             *_of_rounding(items),
+            *_of_parts(items, charges, left_out),
             *differing,
         ]
     )
@@ -180,6 +192,22 @@ def _twice(overlap: Overlap, found: Mapping[str, Import]) -> Problem:
     }
     also = (Place(other.source),)
     return Problem("charges-twice", Place(one.source), values, also)
+
+
+def _summed_twice(one: Summed, found: Mapping[str, Import]) -> Problem:
+    mine, other = found[one.one], found[one.other]
+    values = {
+        "rows": one.rows,
+        "other_rows": one.other_rows,
+        "amount": amounts(one.billed),
+        "accounts": one.accounts,
+        "account": visible(one.account),
+        "one": mine.source,
+        "one_id": short(mine.id),
+        "other": other.source,
+        "other_id": short(other.id),
+    }
+    return Problem("sums-twice", Place(mine.source), values, (Place(other.source),))
 
 
 def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:
@@ -274,6 +302,28 @@ def _of_rounding(items: Iterable[Import]) -> Iterator[Problem]:
         if rounded := item.facts.get("rounded"):
             values = {"amount": amounts(rounded), "id": short(item.id)}
             yield Problem("billed-rounded", Place(item.source), values)
+
+
+def _of_parts(
+    items: Iterable[Import], in_force: Iterable[Import], left_out: set[str]
+) -> Iterator[Problem]:
+    """Yield the first delivery of each run of an export of which parts have not come."""
+    come = {_part(item)[:2] for item in in_force}
+    said = set[str]()
+    for item in items:
+        run, _, missing = _part(item)
+        names = [name for name in missing if (run, name) not in come]
+        if names and run not in said and item.id not in left_out:
+            said.add(run)
+            values = {"names": ", ".join(names[:_MOST_NAMED]), "count": len(names), "run": run}
+            values |= {"name": item.source, "id": short(item.id)}
+            yield Problem("parts-missing", Place(item.source), values)
+
+
+def _part(item: Import) -> tuple[str, str, Sequence[str]]:
+    """Return the run of an export that an import is of, its part, and which others it lacked."""
+    said = item.facts.get("part_of", {})
+    return said.get("run", ""), said.get("part", ""), said.get("missing", ())
 
 
 def amounts(billed: Mapping[str, str]) -> str:

@@ -24,6 +24,7 @@ from fenrun.charges.source import Said, read_header
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.plan.read import PlanFile, load_plan
 from fenrun.settle.deliveries import Decision, decide
+from fenrun.settle.manifests import parts_of
 from fenrun.settle.mend_files import are_rows_to_mend, mend_from_file
 from fenrun.settle.sources import Source, read_sources, source_of
 from fenrun.store.facts import Enter, Imported, Replaced, Store, manifest
@@ -70,6 +71,10 @@ class Wanted:
     """In which encoding texts of charges are, if that is said."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """By column of charges its heading in files, where that is another."""
+    zone: str = ""
+    """The time zone of times of charges that do not say theirs, if that is said."""
+    parts: Mapping[Path, Mapping[str, Any]] = field(default_factory=dict)
+    """Files as parts of a run of an export, of those that a manifest names."""
     known: datetime | None = None
     """From when the files are known, if that is said."""
     check_plan: CheckPlan = lambda file: None
@@ -88,7 +93,9 @@ class Wanted:
         """Return what is said of a file: by its source, and before that by who imports it."""
         fills = {**(source.fills if source else {}), **self.fills}
         columns = {**(source.columns if source else {}), **self.columns}
-        return Said(fills, self.encoding_of(path), columns, self.called.get(path, ""))
+        zone = self.zone or (source.zone if source else "")
+        part = self.parts.get(path, {})
+        return Said(fills, self.encoding_of(path), columns, self.called.get(path, ""), zone, part)
 
 
 class Seen:
@@ -275,7 +282,8 @@ Charges come last: what is no FOCUS file either is refused with what it lacks.
 def files_in(path: Path) -> tuple[list[Path], list[Problem]]:
     """Return the file itself, or the files in a folder that an import reads, in order.
 
-    With them comes a problem for each file of the folder that is passed over, with the reason.
+    With them comes a problem for each file of the folder that is passed over, with the reason, and
+    for each that is not as its manifest says.
     """
     if not path.is_dir():
         return [path], []
@@ -287,7 +295,8 @@ def files_in(path: Path) -> tuple[list[Path], list[Problem]]:
             passed.append(Problem("file-passed-over", Place(str(file.relative_to(path))), values))
         else:
             taken.append(file)
-    return taken, passed
+    parts = parts_of(path, taken)
+    return [file for file in taken if file not in parts.dropped], [*passed, *parts.problems]
 
 
 def _why_passed_over(file: Path, inside: Path) -> str:

@@ -19,6 +19,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.charges.mendable import MendableRow, MendableRows, Mended, read_mendable
 from fenrun.charges.read import import_named, stage_charges
+from fenrun.charges.source import Said
 from fenrun.charges.staged import FIRST_ROW
 from fenrun.settle.deliveries import mends_of
 from fenrun.store.audit_log import Writer
@@ -72,7 +73,9 @@ def mend_rows(store: Store, name: str, changes: Changes, known: datetime) -> Imp
         _write(path, [{**row.values, **changes[row.row]} for row in rows])
         mended = Mended(mends, check_unchanged)
         try:
-            return stage_charges(store, path, known=known, mended=mended)(known, Replaced())
+            said = Said(zone=item.facts.get("zone", ""))
+            enter = stage_charges(store, path, said_of_it=said, known=known, mended=mended)
+            return enter(known, Replaced())
         except Refused as refusal:
             raise Refused(_in_the_file(one, item, rows) for one in refusal.problems) from refusal
 

@@ -8,8 +8,9 @@
       columns: {BilledCost: 应付金额}
 
 `files` fits the end of a path or address: `*` is anything, `{version}` one folder or name by which
-later deliveries are told. `columns` says below which heading each column of FOCUS stands. The file
-says how files are read, and is no fact: what it made of each is in the import and in the log.
+later deliveries are told. `columns` says below which heading each column of FOCUS stands, `zone` in
+which time zone times are that do not say theirs. The file says how files are read, and is no fact:
+what it made of each is in the import and in the log.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from fenrun.base.problem import Place, refused
 from fenrun.base.words import Message
 from fenrun.charges.delivered import Delivery
 from fenrun.charges.encodings import is_encoding
+from fenrun.charges.zones import is_zone
 
 NAME = "sources.yaml"
-_KEYS = ("source", "files", "delivers", "set", "encoding", "columns")
+_KEYS = ("source", "files", "delivers", "set", "encoding", "columns", "zone")
 _DELIVERS = {"overwrite": True, "append": False}
 """FOCUS DeliveryHandling: whether each delivery is the whole month so far, or adds to it."""
 _VERSION = "{version}"
@@ -49,6 +51,8 @@ class Source:
     """In which encoding its texts are; empty where that is told by their bytes."""
     columns: Mapping[str, str]
     """By column of FOCUS its heading in the files, where that is another."""
+    zone: str
+    """The time zone of times that do not say theirs; empty for UTC."""
 
     def delivery(self, address: str) -> Delivery | None:
         """Return a file as a delivery of this source; None where it is of another."""
@@ -112,8 +116,12 @@ def _source(said: Any) -> Source:
     encoding = said.get("encoding", "")
     if encoding != "" and not (isinstance(encoding, str) and is_encoding(encoding)):
         raise _unreadable("sources-encoding", name=name)
+    zone = said.get("zone", "")
+    if zone != "" and not (isinstance(zone, str) and is_zone(zone)):
+        raise _unreadable("sources-zone", name=name)
     patterns = tuple(_pattern(name, text) for text in files)
-    return Source(name, tuple(files), patterns, _DELIVERS[delivers], fills, encoding, columns)
+    how = (_DELIVERS[delivers], fills, encoding, columns, zone)
+    return Source(name, tuple(files), patterns, *how)
 
 
 def _are_texts(values: Sequence[Any]) -> bool:

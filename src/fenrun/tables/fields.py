@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from fenrun.base.likeness import tidy
+from fenrun.base.likeness import is_no_name, tidy
 from fenrun.base.problem import Place, Problem
 from fenrun.base.when import LONG_AGO, OPEN_END, parse_day, parse_moment
 from fenrun.base.words import Message, Unreadable
@@ -16,6 +16,10 @@ from fenrun.tables.from_xlsx import IDS
 _MOST_CHARACTERS = 200
 _LONGEST = {"name": 500, "role": 60, "covers": 2000, "reason": 2000}
 """The most characters of a value: what every database of the portal holds."""
+_NAMES = ("party", "subject", "issuer", "customer", "partner")
+"""Columns in which `None` or `#N/A` is what a program writes for nothing."""
+_WRITTEN_BY_HAND = (".yaml", ".yml")
+"""The endings of files that no program exports: a party can be called None there."""
 _TIMED = re.compile(r"(\S+)[T ](\d{2}):(\d{2})")
 
 
@@ -43,6 +47,9 @@ class Fields:
             self._add("book-value", column, fields[column])
         for column in (IDS - {"id"}) & self.fields.keys():
             self.fields[column] = tidy(self.fields[column])
+        if not place.source.lower().endswith(_WRITTEN_BY_HAND):
+            for column in (c for c in _NAMES if is_no_name(self.fields.get(c, ""))):
+                self.reject(column, "book-no-name", text=self.fields[column])
         for column in sorted(self.fields.keys() - columns.keys()):
             self._add("book-key", column, Message("book-column", {"column": column, "of": table}))
         for column, value in self.fields.items():

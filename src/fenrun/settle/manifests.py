@@ -1,0 +1,197 @@
+"""Manifests of exports: the parts that one run of an export has, so that none lacks in silence.
+
+AWS names them in `dataFiles` (or `reportKeys`), Azure in `blobs` with their bytes. A part that is
+not there, or not whole, is open until it comes; a file beside the parts that no manifest names is
+of another run, and is not read by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from fenrun.base.ids import digest, short
+from fenrun.base.problem import Place, Problem
+
+_LISTS = ("dataFiles", "reportKeys", "blobs", "files")
+_NAMES = ("blobName", "name", "path", "key", "url")
+_BYTES = ("byteCount", "bytes", "size", "contentLength")
+_RUNS = ("executionId", "assemblyId", "runId", "eTag")
+_LARGEST = 16 << 20
+"""Bytes of a manifest."""
+_MOST_NAMED = 20
+
+
+class _Part(NamedTuple):
+    """A file that a manifest names."""
+
+    path: str
+    bytes: int | None
+    """None where it is not said."""
+
+    @property
+    def name(self) -> str:
+        """Its name without folders."""
+        return PurePosixPath(self.path).name
+
+
+class _Manifest(NamedTuple):
+    path: Path
+    run: str
+    parts: Sequence[_Part]
+
+
+@dataclass
+class RunFiles:
+    """The files of a folder, as its manifests have them."""
+
+    of: dict[Path, Mapping[str, Any]] = field(default_factory=dict)
+    """By file its `run`, its name as a `part`, and which others of the run are `missing`."""
+    dropped: set[Path] = field(default_factory=set)
+    """The files that are not whole, or of another run."""
+    problems: list[Problem] = field(default_factory=list)
+
+
+def parts_of(folder: Path, files: Sequence[Path]) -> RunFiles:
+    """Return the files of a folder as its manifests have them; nothing of a file by itself."""
+    found = RunFiles()
+    manifests = [*_manifests(folder)] if folder.is_dir() else []
+    file_of = _assigned(manifests, files)
+    for manifest in _latest(manifests, file_of):
+        _add(found, folder, manifest, file_of)
+    named = set(file_of.values())
+    beside = {(file.parent, file.suffix.lower()) for file in named}
+    for file in files:
+        if file not in named and (file.parent, file.suffix.lower()) in beside:
+            found.problems.append(_problem("part-unlisted", folder, file, manifests[0], {}))
+            found.dropped.add(file)
+    return found
+
+
+def _add(found: RunFiles, folder: Path, manifest: _Manifest, file_of: Mapping[_Part, Path]) -> None:
+    """Add the parts of one manifest."""
+    there = {part: file_of[part] for part in manifest.parts if part in file_of}
+    whole = {part: file for part, file in there.items() if _is_whole(part, file)}
+    missing = [part.name for part in manifest.parts if part not in whole]
+    for part, file in there.items():
+        if part in whole:
+            said = {"run": manifest.run, "part": part.name}
+            found.of[file] = said | ({"missing": missing} if missing else {})
+        else:
+            values: dict[str, Any] = {"bytes": file.stat().st_size, "expected": part.bytes}
+            found.problems.append(_problem("part-not-whole", folder, file, manifest, values))
+            found.dropped.add(file)
+    if not there:
+        values = {"count": len(missing), "names": ", ".join(missing[:_MOST_NAMED])}
+        problem = _problem("parts-all-missing", folder, manifest.path, manifest, values)
+        found.problems.append(problem)
+
+
+def _assigned(manifests: Iterable[_Manifest], files: Iterable[Path]) -> dict[_Part, Path]:
+    """Return the file of each part: of its name, and each of that part whose folders fit best."""
+    by_name: dict[str, list[Path]] = {}
+    for file in files:
+        by_name.setdefault(file.name, []).append(file)
+    fitting = [
+        (*_fit(part, manifest, file), part, file)
+        for manifest in manifests
+        for part in manifest.parts
+        for file in by_name.get(part.name, [])
+    ]
+    found: dict[_Part, Path] = {}
+    taken = set[Path]()
+    for *_, part, file in sorted(fitting, key=lambda one: (-one[0], -one[1], str(one[3]))):
+        if part not in found and file not in taken:
+            found[part] = file
+            taken.add(file)
+    return found
+
+
+def _fit(part: _Part, manifest: _Manifest, file: Path) -> tuple[int, int]:
+    """Return how many folders of a file are those of a part, and those of its manifest."""
+    ours, folders = file.parts[:-1], PurePosixPath(part.path).parts[:-1]
+    return _common(reversed(ours), reversed(folders)), _common(ours, manifest.path.parts[:-1])
+
+
+def _latest(manifests: Iterable[_Manifest], file_of: Mapping[_Part, Path]) -> Iterator[_Manifest]:
+    """Yield the manifests; of runs that wrote the same files the one whose parts are there."""
+    seen = set[_Part]()
+    missing = {m.path: sum(part not in file_of for part in m.parts) for m in manifests}
+    for manifest in sorted(manifests, key=lambda m: missing[m.path]):
+        if not seen & {*manifest.parts}:
+            seen |= {*manifest.parts}
+            yield manifest
+
+
+def _problem(
+    code: str, folder: Path, file: Path, manifest: _Manifest, values: Mapping[str, Any]
+) -> Problem:
+    name = str(manifest.path.relative_to(folder))
+    return Problem(code, Place(str(file.relative_to(folder))), {"manifest": name, **values})
+
+
+def _manifests(folder: Path) -> Iterator[_Manifest]:
+    """Yield the manifests of a folder, the last first; one that names no parts is none."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if "manifest" in path.name.lower() and path.suffix.lower() == ".json" and path.is_file():
+            said = _read(path)
+            parts = tuple(dict.fromkeys(_named_in(said, path.parent)))
+            if parts:
+                own = digest("manifest", str(path.relative_to(folder)), [p.name for p in parts])
+                yield _Manifest(path, _run(said) or short(own), parts)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return what a manifest says; nothing where it is no object."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            return {}
+        said = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _named_in(said: Mapping[str, Any], folder: Path) -> Iterator[_Part]:
+    """Yield the parts that a manifest names; a name without folders is one in its own."""
+    for path, size in _named(said):
+        yield _Part(path if "/" in path else (folder / path).as_posix(), size)
+
+
+def _named(said: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:
+    for key in _LISTS:
+        listed = said.get(key)
+        for item in listed if isinstance(listed, list) else []:
+            if isinstance(item, str) and item.strip():
+                yield item.strip(), None
+            elif isinstance(item, dict):
+                path = next((item[n] for n in _NAMES if isinstance(item.get(n), str)), "")
+                size = next((item[n] for n in _BYTES if isinstance(item.get(n), int)), None)
+                if path.strip():
+                    yield path.strip(), size
+
+
+def _run(said: Mapping[str, Any]) -> str:
+    info = said.get("runInfo")
+    for place in (said, info if isinstance(info, dict) else {}):
+        for key in _RUNS:
+            if isinstance(place.get(key), str) and place[key].strip():
+                return str(place[key]).strip()
+    return ""
+
+
+def _common(one: Iterable[str], other: Iterable[str]) -> int:
+    """Return how many parts two paths have in common from their begin."""
+    count = 0
+    for mine, theirs in zip(one, other):
+        if mine != theirs:
+            break
+        count += 1
+    return count
+
+
+def _is_whole(part: _Part, file: Path) -> bool:
+    return part.bytes is None or file.stat().st_size == part.bytes

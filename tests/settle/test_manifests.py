@@ -1,0 +1,122 @@
+"""Manifests of exports: a part that lacks, is not whole or is of another run is never unsaid."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fenrun.settle.deliveries import Decision, decide, undecided
+from fenrun.settle.imports import Wanted, files_in, import_files
+from fenrun.settle.manifests import parts_of
+from fenrun.store.facts import Store
+
+KNOWN = datetime(2025, 1, 1)
+HEAD = (
+    "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,"
+    "InvoiceIssuerName\n"
+)
+PARTS = ["focus-00001.csv", "focus-00002.csv"]
+
+
+def _part(number: int) -> str:
+    return f"{HEAD}{number}.00,A1,USD,2024-09-01T00:00:00Z,2024-09-0{number}T00:00:00Z,Acme\n"
+
+
+def _aws(names: list[str], run: str = "run-1") -> dict[str, Any]:
+    return {"executionId": run, "dataFiles": [f"s3://bucket/exports/data/{n}" for n in names]}
+
+
+def _azure(names: list[str], sizes: dict[str, int]) -> dict[str, Any]:
+    blobs = [{"blobName": f"x/{n}", "byteCount": sizes.get(n, len(_part(1)))} for n in names]
+    return {"blobCount": len(names), "runInfo": {"runId": "run-1"}, "blobs": blobs}
+
+
+MANIFESTS: dict[str, tuple[Any, list[str], list[str], list[str]]] = {
+    # What the manifest says, the files, which are taken, and the codes.
+    "whole": (_aws(PARTS), PARTS, PARTS, []),
+    "a list of CUR": ({"assemblyId": "a", "reportKeys": PARTS}, PARTS, PARTS, []),
+    "of Azure": (_azure(PARTS, {}), PARTS, PARTS, []),
+    "names alone": ({"files": PARTS}, PARTS, PARTS, []),
+    "a part twice in the list": (_aws(PARTS + PARTS), PARTS, PARTS, []),
+    "one missing": (_aws(PARTS), PARTS[:1], PARTS[:1], ["parts-missing"]),
+    "one of Azure missing": (_azure(PARTS, {}), PARTS[1:], PARTS[1:], ["parts-missing"]),
+    "all missing": (_aws(PARTS), [], [], ["parts-all-missing"]),
+    "one not whole": (
+        _azure(PARTS, {PARTS[1]: 999}), PARTS, PARTS[:1], ["part-not-whole", "parts-missing"],
+    ),
+    "one of another run": (
+        _aws(PARTS), [*PARTS, "focus-00003.csv"], PARTS, ["part-unlisted"],
+    ),
+    "no manifest of parts": ({"columns": []}, PARTS, PARTS, []),
+    "no object": ([1, 2], PARTS, PARTS, []),
+    "empty lists": ({"dataFiles": [], "blobs": None, "files": "x"}, PARTS, PARTS, []),
+}  # fmt: skip
+
+
+def _folder(folder: Path, manifest: Any, names: list[str]) -> Path:
+    data = folder / "exports" / "data"
+    data.mkdir(parents=True)
+    for name in names:
+        (data / name).write_text(_part(int(name[6:11])))
+    (folder / "exports" / "metadata").mkdir()
+    (folder / "exports" / "metadata" / "focus-Manifest.json").write_text(json.dumps(manifest))
+    return folder / "exports"
+
+
+def _take(store: Store, folder: Path) -> list[str]:
+    """Import a folder as the command does; return the codes that are said of its parts."""
+    taken, passed = files_in(folder)
+    wanted = Wanted(parts=parts_of(folder, taken).of)
+    list(import_files(store, taken, KNOWN, wanted=wanted))
+    said = [p.code for p in [*passed, *undecided(store, KNOWN)]]
+    return sorted(code for code in said if code.startswith("part"))
+
+
+@pytest.mark.parametrize("case", MANIFESTS)
+def test_a_folder_is_as_its_manifest_says(case: str, tmp_path: Path) -> None:
+    manifest, names, taken, codes = MANIFESTS[case]
+    folder, store = _folder(tmp_path, manifest, names), Store(tmp_path / "ws")
+    assert _take(store, folder) == codes
+    assert sorted(item.source for item in store.imports("charges")) == taken
+
+
+def test_what_is_missing_is_open_until_it_comes_or_is_left_out(tmp_path: Path) -> None:
+    store = Store(tmp_path / "ws")
+    folder = _folder(tmp_path, _aws(PARTS), PARTS[:1])
+    assert _take(store, folder) == ["parts-missing"]
+    (problem,) = undecided(store, KNOWN)
+    assert "focus-00002.csv" in problem.words("what") and problem.severity == "error"
+    (folder / "data" / PARTS[1]).write_text(_part(2))
+    assert _take(store, folder) == []
+    other = Store(tmp_path / "other")
+    (folder / "data" / PARTS[1]).unlink()
+    assert _take(other, folder) == ["parts-missing"]
+    decide(other, PARTS[0], Decision(leave_out=True), KNOWN)
+    assert not undecided(other, KNOWN)
+
+
+def test_months_with_parts_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    for month in ("2024-08", "2024-09"):
+        folder = tmp_path / "exports" / month
+        folder.mkdir(parents=True)
+        said = {"executionId": month, "dataFiles": [f"s3://b/exports/{month}/{n}" for n in PARTS]}
+        (folder / "manifest.json").write_text(json.dumps(said))
+        for name in PARTS if month == "2024-08" else PARTS[:1]:
+            (folder / name).write_text(_part(1).replace("2024-09", month))
+    files, _ = files_in(tmp_path / "exports")
+    found = parts_of(tmp_path / "exports", files)
+    told = {file.parent.name + file.name[-6:-4]: part for file, part in found.of.items()}
+    assert told["2024-0901"]["missing"] == [PARTS[1]] and not found.problems
+    assert len(told) == 3 and not any("missing" in told[f"2024-080{n}"] for n in (1, 2))
+
+
+def test_a_later_run_that_wrote_the_same_files_is_the_one_that_counts(tmp_path: Path) -> None:
+    folder = _folder(tmp_path, _aws([*PARTS, "focus-00003.csv"]), PARTS)
+    (folder / "metadata" / "z-Manifest.json").write_text(json.dumps(_aws(PARTS, "run-2")))
+    files, passed = files_in(folder)
+    assert {part["run"] for part in parts_of(folder, files).of.values()} == {"run-2"}
+    assert [problem.code for problem in passed] == ["file-passed-over"] * 2
