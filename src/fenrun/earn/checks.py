@@ -12,6 +12,7 @@ from fenrun.credit.crediting import Crediting
 from fenrun.earn.earning import Earning, Scales
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.runner import Runner
+from fenrun.events.receipts import PAID, counts_payments
 
 _TWICE = """
 SELECT count(*) FROM (
@@ -107,6 +108,14 @@ JOIN figures AS f
   ON f.party = c.customer AND f.figure = k.baseline AND f.period = c.period
  AND f.currency <> z.currency"""
 
+_UNBILLED = """
+SELECT DISTINCT f.party
+FROM figures AS f
+WHERE f.figure = {paid}
+  AND NOT EXISTS (SELECT 1 FROM performance_measures AS m
+                  JOIN components AS k ON k.plan = m.plan AND k.component = m.component
+                  WHERE k.counted_paid = 1 AND m.unit = f.party)"""
+
 
 def broken(runner: Runner, earning: Earning) -> list[str]:
     """Return what is broken of: an earning stands once, caps are kept."""
@@ -177,13 +186,14 @@ def find(runner: Runner, earning: Earning) -> list[Problem]:
 
     Credits that two components of an exclusive group claim, which count for neither; units that
     meet several columns of a table that cannot tell them apart; refunds that no band decides about;
-    figures in another currency.
+    figures in another currency; payments of what no credited charge is billed with.
     """
     return [
         *_clashes(runner, earning),
         *_mixed(runner, earning),
         *_below(runner, earning),
         *_unlike(runner, earning),
+        *_unbilled(runner, earning),
     ]
 
 
@@ -223,6 +233,18 @@ def _unlike(runner: Runner, earning: Earning) -> Iterator[Problem]:
     for *said, plan in rows:
         values = {name: text(found) or "-" for name, found in zip(names, said)}
         yield Problem("figure-currency", _place(earning, plan, said[4]), values)
+
+
+def _unbilled(runner: Runner, earning: Earning) -> Iterator[Problem]:
+    if not counts_payments(earning.plans):
+        return
+    text = earning.codes.texts
+    rows = runner.rows(_UNBILLED.format(paid=earning.codes.of(PAID)))
+    names = sorted(text[invoice] for (invoice,) in rows)
+    if names:
+        plans = ", ".join(plan.id for plan in earning.plans if counts_payments([plan]))
+        values = {"count": len(names), "invoice": names[0]}
+        yield Problem("payment-unbilled", Place(plans), values)
 
 
 def _of_period(runner: Runner, earning: Earning, sql: str) -> list[tuple[Any, ...]]:

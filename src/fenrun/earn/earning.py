@@ -25,6 +25,7 @@ from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
 from fenrun.engine.steps import read_steps
+from fenrun.events.receipts import PAID, TOTAL
 from fenrun.plan.conditions import DATED, Tree, labels_of_dates
 from fenrun.plan.rows import Plan
 from fenrun.plan.vocabulary import OTHERS_READINGS
@@ -42,6 +43,8 @@ _OPTIONAL = {
         *("plan", "component", "payee", "unit", "customer", "month", "column_no", "period"),
         *("baseline", "amount", "charges", "counted"),
     ),
+    "paid_parts": ("unit", "month", "paid", "paid_before", "until", "total"),
+    "paid_measures": ("plan", "component", "payee", "unit", "customer", "month", "amount"),
     "qualifying_customers": (*_UNIT, "customers"),
     "column_measures": (*_UNIT, "column_no", "columns", "amount"),
     "customers_last_year": (*_UNIT, "amount"),
@@ -130,6 +133,10 @@ LEFT JOIN (SELECT party, label, min(valid_from) AS day FROM labels GROUP BY part
 LEFT JOIN periods AS o
   ON o.calendar = '1@1' AND o.period_from <= d.day AND d.day < o.period_to"""
 """The month of the label with which an amount m counts, where some plan says so."""
+_PAID_PART = """CASE {paid} WHEN total THEN amount
+            ELSE rounded(times(times(amount, {paid}), round_per), times(total, {one}), round_mode,
+                         round_step) * {lift} END"""
+"""What counts of an amount of which so much of a total is paid."""
 _WINDOWED_BY_ALL = """
 UNION ALL
 SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount)
@@ -180,6 +187,8 @@ class Scales:
     credit: int
     measure: int
     """Of what is measured and of figures."""
+    figure: int
+    """Of what the book's figures need, which are kept with those of `measure`."""
     bound: int
     """Of the bounds of bands and gates."""
     rate: int
@@ -260,12 +269,15 @@ def scales_of(
     floors = (form.floor for plan in plans for form in plan.forms)
     caps = (fund.cap for plan in plans for fund in plan.funds)
     weight = most(*(one.weight for plan in plans for one in plan.weights))
-    steps = (plan.terms[0].round_step for plan in plans)
+    steps = [plan.terms[0].round_step for plan in plans]
+    money = max(_CENTS, most(*steps, *paid, *floors, *caps))
+    by_payments = any(c.counts_payments for c in components)
     return Scales(
         credit=credit,
+        figure=figures,
         measure=max(
             credit + weight if measured is None else min(credit + weight, measured),
-            *(figures, most(*counted)),
+            *(figures, most(*counted), money if by_payments else 0),
         ),
         bound=most(*bounds),
         rate=most(*(rate for band in bands for rate in (band.rate, band.rate_to))),
@@ -278,7 +290,7 @@ def scales_of(
             *(g.cap for g in groups),
         ),
         cap_rate=most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)),
-        money=max(_CENTS, most(*steps, *paid, *floors, *caps)),
+        money=money,
         party_share=party_share,
         curved=any(map(_is_curved, plans)),
     )
@@ -437,7 +449,8 @@ class Earning:
                 own = (self.codes.of(plan.id), self.codes.of(c.rule_id))
                 rules = (c.payee_rule, c.clawback_rule)
                 tests = (self.tests.number(plan.id, rule) for rule in rules)
-                coded = (to(getattr(c, name)) for name, (_, to) in kinds.items())
+                said = vars(c) | {"counted_paid": c.counts_payments}
+                coded = (to(said[name]) for name, (_, to) in kinds.items())
                 rows.append((*own, *tests, *coded))
         for one in measures:
             code = self.codes.of
@@ -493,6 +506,7 @@ class Earning:
             "window_all": (NUMBER, int),
             "counts_months": (NUMBER, int),
             "less_refunded": (NUMBER, int),
+            "counted_paid": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -626,6 +640,8 @@ class Earning:
         found = set()
         if any(c.baseline for c in components):
             found.add("baselined")
+        if any(c.counts_payments for c in components):
+            found |= {"paid_parts", "paid_measures"}
         if any(c.counts != "amount" for c in components):
             found.add("qualifying_customers")
         if any(c.compare == "last year of its customers" for c in components):
@@ -705,6 +721,7 @@ class Earning:
             "windowed_by_all": self._windowed_by_all(),
             **self._weighted(),
             **self._by_label(),
+            **self._by_payments(),
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
@@ -717,13 +734,28 @@ class Earning:
             "kept_lines": _KEPT_LINES if self._lines_change() else "",
         }
 
+    def _by_payments(self) -> dict[str, str]:
+        """Return where what is measured stands, and SQL of what is paid of it."""
+        s = self.scales
+        is_there = any(c.counts_payments for plan in self.plans for c in plan.components)
+        fill = {"one": 10**s.measure, "lift": 10 ** max(0, s.measure - s.money)}
+        return {
+            "measured": "paid_measures" if is_there else "performance_measures",
+            "unit_of_figures": str(10 ** (s.measure - s.figure)),
+            "paid": str(self.codes.of(PAID)),
+            "total": str(self.codes.of(TOTAL)),
+            "paid_part": _PAID_PART.format(paid="paid", **fill),
+            "paid_part_before": _PAID_PART.format(paid="paid_before", **fill),
+        }
+
     def _by_label(self) -> dict[str, str]:
         """Return SQL of the unit and month by which an amount m counts; with the join it needs."""
-        if not any(c.counted_label for plan in self.plans for c in plan.components):
+        if not any(c.counted_column for plan in self.plans for c in plan.components):
             return {"unit": "m.unit", "month": "m.month", "by_label": "", "labelled": ""}
         ends = day_number(self.period.span.end)
+        is_as_billed = "(y.counted_label = 0 AND y.counted_paid = 0)"
         return {
-            "unit": """CASE WHEN y.counted_label = 0 OR y.each NOT IN ('payee', 'customer')
+            "unit": f"""CASE WHEN {is_as_billed} OR y.each NOT IN ('payee', 'customer')
             THEN m.unit WHEN y.each = 'payee' THEN 0 ELSE coalesce(m.customer, 0) END""",
             "month": """CASE WHEN y.counted_label = 0 THEN m.month
             ELSE greatest(m.month, coalesce(o.first_month, 0)) END""",

@@ -20,15 +20,47 @@ SELECT plan, component, payee, unit, customer, month, column_no, period, baselin
        greatest(reached - baseline, 0) - greatest(reached - amount - baseline, 0) AS counted
 FROM spend
 
+-- step: paid_parts
+-- What was paid of an invoice by the end of a month, and by that of the last one with payments
+-- before it; up to which month that stands, and what the invoice is for in all.
+SELECT f.party AS unit, p.first_month AS month, whole(abs(f.amount), {unit_of_figures}) AS paid,
+       coalesce(lag(whole(abs(f.amount), {unit_of_figures})) OVER w, 0) AS paid_before,
+       lead(p.first_month) OVER w AS until, whole(abs(t.amount), {unit_of_figures}) AS total
+FROM figures AS f
+JOIN figures AS t ON t.party = f.party AND t.figure = {total}
+JOIN periods AS p ON p.calendar = '1@1' AND p.period = f.period
+WHERE f.figure = {paid}
+WINDOW w AS (PARTITION BY f.party ORDER BY p.first_month)
+
+-- step: paid_measures
+-- What is measured, as far as it is paid: what is paid by the end of a month less what was before,
+-- each rounded as the plan rounds, so that the parts sum to the whole. What is paid before the
+-- month of the bill counts with that.
+WITH paid_of AS (
+  SELECT m.*, y.counted_paid, q.total, q.paid,
+         greatest(m.month, coalesce(q.month, 0)) AS paid_month,
+         CASE WHEN q.month > m.month THEN q.paid_before ELSE 0 END AS paid_before, z.round_per,
+         z.round_mode, z.round_step
+  FROM performance_measures AS m
+  JOIN components AS y ON y.plan = m.plan AND y.component = m.component
+  JOIN terms AS z ON z.plan = m.plan
+  LEFT JOIN paid_parts AS q
+    ON y.counted_paid = 1 AND q.unit = m.unit AND (q.until IS NULL OR q.until > m.month)
+  WHERE y.counted_paid = 0 OR q.unit IS NOT NULL)
+SELECT plan, component, payee, unit, customer, paid_month AS month, column_no, excluded_by,
+       baselined, weight_no, charges,
+       CASE WHEN counted_paid = 0 THEN amount ELSE {paid_part} - {paid_part_before} END AS amount
+FROM paid_of
+
 -- step: qualifying_amounts
--- What counts, by payee, unit, customer and month: times its weight, with the month of its bill or
--- of a label; what is excluded counts 0.
+-- What counts, by payee, unit, customer and month: times its weight, with the month of its bill, of
+-- a label or of a payment; what is excluded counts 0.
 SELECT m.plan, m.component, m.payee, {unit} AS unit, m.customer, {month} AS month, m.column_no,
        m.charges, m.amount,
        CASE WHEN m.excluded_by IS NULL THEN {weighted} ELSE 0 END AS counted,
        m.excluded_by, {weighted_by} AS weighted_by, CAST(NULL AS INTEGER) AS baseline_period,
        0 AS baseline
-FROM performance_measures AS m{weights}{by_label}
+FROM {measured} AS m{weights}{by_label}
 WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL){labelled}
 UNION ALL
 SELECT plan, component, payee, unit, customer, month, column_no, charges, amount, counted,

@@ -362,8 +362,9 @@ class EarnText(Text):
         description=(
             "The month with which it counts: that of the first day of a label of what a column "
             "names, or that of the bill, whichever is later, as in: label paid of InvoiceId (the "
-            "month of payment). Without the label it does not count yet. The month of the bill, "
-            "where it is left out."
+            "month of payment). Without the label it does not count yet. Or, as far as that is "
+            "paid, the months of its payments, as in: payments of InvoiceId. The month of the "
+            "bill, where it is left out."
         ),
     )
     counts: Counts = Field(
@@ -784,6 +785,9 @@ class CaseGiven(Text):
     )
     events: list[dict[str, str]] = Field(
         [], description="As in a file of events: consents and refusals."
+    )
+    payments: list[dict[str, str]] = Field(
+        [], description="As in a file of events: what is paid of invoices."
     )
     charges: list[dict[str, str]] = Field(
         description=(

@@ -29,6 +29,7 @@ from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
 from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
+from fenrun.events.receipts import payment_problems
 from fenrun.payout import checks as payout_checks
 from fenrun.plan.phrases import read_currency
 from fenrun.plan.read import PlanFile
@@ -213,7 +214,8 @@ class _Case:
         book, _ = facts_of_case(self.file, self.case, self.line)
         sources = sources_from(book, self.file.source, _KNOWN)
         plans = [self.file.plan]
-        for problem in uncounted(plans, said, sources):
+        events = events_of_case(self.file, self.case, self.line)
+        for problem in [*uncounted(plans, said, sources), *payment_problems(plans, events)]:
             found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
@@ -266,7 +268,7 @@ class _Case:
             def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
                 return spend_in_memory(with_labels, charges, plan, months)
 
-            whole = [*with_labels, *figures_derived(plans, terms, years, of_charges)]
+            whole = [*with_labels, *figures_derived(plans, terms, events, years, of_charges)]
             self.runs[key] = settle_in_memory(plans, whole, charges, years, known)
         return self.runs[key]
 
@@ -374,7 +376,8 @@ def terms_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
 
 def events_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
     """Return the events of a case. Raises Refused where they cannot be read."""
-    return _sources({"events": case.given.events}, file, line, EVENTS)
+    rows = {"events": case.given.events, "payments": case.given.payments}
+    return _sources(rows, file, line, EVENTS)
 
 
 def _sources(
