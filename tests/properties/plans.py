@@ -409,6 +409,10 @@ def _earn(draw: st.DrawFn, tables: Item) -> tuple[list[Item], list[Item]]:
         override = draw(_override(draw(st.sampled_from(bases))))
         items.append(override)
         components.append(override)
+        if draw(st.booleans()):
+            higher = draw(_override(override)) | {"id": "oo", "pays": "director"}
+            items.append(higher)
+            components.append(higher)
     return items, components
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -24,10 +24,10 @@ from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_sum
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import literals
 from fenrun.engine.runner import AMOUNT, NUMBER, TEXT, Runner
-from fenrun.engine.steps import read_steps
+from fenrun.engine.steps import Step, read_steps
 from fenrun.events.receipts import PAID, TOTAL
 from fenrun.plan.conditions import DATED, Tree, labels_of_dates
-from fenrun.plan.rows import Plan
+from fenrun.plan.rows import Component, Plan
 from fenrun.plan.vocabulary import OTHERS_READINGS
 
 STEPS = read_steps("fenrun.earn")
@@ -43,7 +43,7 @@ _OPTIONAL = {
         *("plan", "component", "payee", "unit", "customer", "month", "column_no", "period"),
         *("baseline", "amount", "charges", "counted"),
     ),
-    "paid_parts": ("unit", "month", "paid", "paid_before", "until", "total"),
+    "paid_parts": ("unit", "month", "paid", "paid_before", "next_month", "total"),
     "paid_measures": ("plan", "component", "payee", "unit", "customer", "month", "amount"),
     "qualifying_customers": (*_UNIT, "customers"),
     "column_measures": (*_UNIT, "column_no", "columns", "amount"),
@@ -156,6 +156,14 @@ JOIN (SELECT plan, component, unit, first_month, last_month, sum(amount) AS amou
 WHERE k.window_all = 1
 GROUP BY k.plan, k.component, b.payee, b.unit, b.period"""
 """What is added to `windowed` where some plan sums what all payees together are measured."""
+_LOWER_OVERRIDES = """UNION ALL
+  SELECT plan, component, payee, period_from, period_to, currency, earned
+  FROM override_entries"""
+"""The lines that overrides on overrides are paid on besides."""
+_BOTH_OVERRIDES = """
+SELECT * FROM lower_overrides
+UNION ALL
+SELECT * FROM higher_overrides"""
 _KEPT_LINES = """JOIN best_lines AS b
     ON b.plan = o.plan AND b.component = o.component AND b.payee = o.payee
    AND b.period = o.period"""
@@ -173,6 +181,18 @@ _IS_IN_SCOPE = """CASE
 def has_scope(plans: Sequence[Plan]) -> bool:
     """Return whether some plan pays whoever is in scope, also where nothing is credited to it."""
     return any(c.scope for plan in plans for c in plan.components)
+
+
+def override_levels(components: Sequence[Component]) -> dict[str, int]:
+    """Return the level of each component: 0, 1 of an override, 2 of an override on that ..."""
+    below = {c.rule_id: c.on_name for c in components if c.pays_on == "earned"}
+    levels = {c.rule_id: 0 for c in components}
+    for name in below:
+        of = name
+        while of in below:
+            levels[name] += 1
+            of = below[of]
+    return levels
 
 
 def reads_all_payees(plans: Sequence[Plan]) -> bool:
@@ -445,11 +465,13 @@ class Earning:
         totals, like, qualifying_of = [], [], []
         _, measures = shared_work(self.plans)
         for plan in self.plans:
+            levels = override_levels(plan.components)
             for c in plan.components:
                 own = (self.codes.of(plan.id), self.codes.of(c.rule_id))
                 rules = (c.payee_rule, c.clawback_rule)
                 tests = (self.tests.number(plan.id, rule) for rule in rules)
                 said = vars(c) | {"counted_paid": c.counts_payments}
+                said |= {"override_level": levels[c.rule_id]}
                 coded = (to(said[name]) for name, (_, to) in kinds.items())
                 rows.append((*own, *tests, *coded))
         for one in measures:
@@ -507,6 +529,7 @@ class Earning:
             "counts_months": (NUMBER, int),
             "less_refunded": (NUMBER, int),
             "counted_paid": (NUMBER, int),
+            "override_level": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -623,8 +646,20 @@ class Earning:
                 runner.load(step.name, dict.fromkeys(columns, NUMBER), [])
             elif step.name not in without:
                 runner.run(replace(step, view=True) if step.name in views else step, filled)
+                if step.name == "override_entries":
+                    self._run_higher_overrides(runner, step, filled)
             if step.name == last:
                 return
+
+    def _run_higher_overrides(self, runner: Runner, step: Step, filled: Mapping[str, str]) -> None:
+        """Add the overrides on overrides, from the lower levels to the higher ones."""
+        levels = (override_levels(plan.components).values() for plan in self.plans)
+        highest = max((level for found in levels for level in found), default=0)
+        for level in range(2, highest + 1):
+            more = {"override_level": str(level), "lower_overrides": _LOWER_OVERRIDES}
+            runner.run(replace(step, name="higher_overrides"), {**filled, **more})
+            runner.run(replace(step, name="lower_overrides", sql=f"SELECT * FROM {step.name}"), {})
+            runner.run(replace(step, sql=_BOTH_OVERRIDES), {})
 
     def _load_unit_order(self, runner: Runner) -> None:
         """Load the places of units in the order of their names: codes are in no order."""
@@ -712,6 +747,9 @@ class Earning:
             "scope_from": str(month_number(first_charged(self.plans, self.period))),
             "paid_from": str(month_number(self.period.span.start)),
             "paid_to": str(month_number(self.period.last_day) + 1),
+            "digit": str(10**17),
+            "override_level": "1",
+            "lower_overrides": "",
             "baseline": str(self.codes.of("baseline")),
             "other_kind": " OR ".join(
                 f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"

@@ -391,7 +391,7 @@ class EarnText(Text):
         description=(
             "What a rate is applied to: the measured `amount`, the `increment` over `compare`, "
             "`figure NAME` of the payee (or `of customer`), or `earned COMPONENT below`: what "
-            "those earned whose role is held by the payee."
+            "those earned whose role is held by the payee, with an override too."
         ),
     )
     by: Reading | None = Field(
