@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -185,6 +185,21 @@ class _Case:
         """The line where the case begins."""
         return self.file.lines["cases", self.number]
 
+    @cached_property
+    def facts(self) -> tuple[Book, list[dict[str, Any]]]:
+        """The book and the charges. Raises Refused where they cannot be read."""
+        return facts_of_case(self.file, self.case, self.line)
+
+    @cached_property
+    def terms(self) -> Sources:
+        """The terms. Raises Refused where they cannot be read."""
+        return terms_of_case(self.file, self.case, self.line)
+
+    @cached_property
+    def events(self) -> Sources:
+        """The events and payments. Raises Refused where they cannot be read."""
+        return events_of_case(self.file, self.case, self.line)
+
     def outcomes(self) -> Iterator[Outcome]:
         """Yield the outcome of each expectation. Raises Refused."""
         for expect, line in self._expected():
@@ -193,9 +208,7 @@ class _Case:
 
     def read(self) -> None:
         """Read the facts and the expectations. Raises Refused."""
-        facts_of_case(self.file, self.case, self.line)
-        terms_of_case(self.file, self.case, self.line)
-        events_of_case(self.file, self.case, self.line)
+        _ = (self.facts, self.terms, self.events)
         for expect, line in self._expected():
             self._period(expect, line)
 
@@ -210,12 +223,10 @@ class _Case:
                 if problem.severity == ERROR:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
-        said = terms_of(terms_of_case(self.file, self.case, self.line))
-        book, _ = facts_of_case(self.file, self.case, self.line)
-        sources = sources_from(book, self.file.source, _KNOWN)
+        sources = sources_from(self.facts[0], self.file.source, _KNOWN)
         plans = [self.file.plan]
-        events = events_of_case(self.file, self.case, self.line)
-        for problem in [*uncounted(plans, said, sources), *payment_problems(plans, events)]:
+        paid = (p for p in payment_problems(plans, self.events) if p.severity == ERROR)
+        for problem in [*uncounted(plans, terms_of(self.terms), sources), *paid]:
             found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
@@ -253,10 +264,8 @@ class _Case:
         years = parse_period(f"{period.span.start.year}-01/{period.last_day.year}-12")
         key = (years.key, known)
         if key not in self.runs:
-            book, charges = facts_of_case(self.file, self.case, self.line)
+            (book, charges), terms, events = self.facts, self.terms, self.events
             sources = sources_from(book, self.file.source, _KNOWN)
-            terms = terms_of_case(self.file, self.case, self.line)
-            events = events_of_case(self.file, self.case, self.line)
             more = [*as_labels([self.file.plan], events)]
             with_labels = [*sources, *more]
 
