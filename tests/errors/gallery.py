@@ -714,7 +714,7 @@ FOREIGN = (
 
 
 def settled_with_payments(*payments: str) -> Shows:
-    """A plan that counts what is paid of invoices, settled with some payments of 1 CNY."""
+    """A plan that counts what is paid of accounts, settled with some payments of 1 CNY."""
     common = {"day": "2024-09-05", "payer": "K1", "customer": "K1", "amount": "1"}
     common |= {"currency": "CNY", "kind": "invoice"}
     rows = []
@@ -723,7 +723,9 @@ def settled_with_payments(*payments: str) -> Shows:
         pairs = ", ".join(f"{name}: {value}" for name, value in own.items())
         rows.append(f"{{payment: R{number}, {pairs}}}")
     text = f"payments: [{', '.join(rows)}]\n"
-    plan_text = PLAN.replace("per: month,", "per: month, counted with: payments of InvoiceId,")
+    plan_text = PLAN.replace(
+        "per: month,", "per: month, counted with: payments of BillingAccountId,"
+    )
     return settled(f"{text}fenrun settle WORKSPACE", plan_text, act=_with_terms(text))
 
 
@@ -1652,7 +1654,7 @@ GALLERY: dict[str, Shows] = {
     "policy-stuck": policy("[zhao]", "[lin]"),
     "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
     "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
-    "payment-total": settled_with_payments("reference: INV-1"),
+    "payment-total": settled_with_payments("reference: A1"),
     "payment-totals": settled_with_payments(
         "reference: INV-1, total: 2", "reference: INV-1, total: 3"
     ),

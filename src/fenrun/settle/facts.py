@@ -314,6 +314,7 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
+    problems += payment_problems([file.plan for file in plans_as_of(store, moment)], events)
     return in_order(problems)
 
 
