@@ -43,8 +43,8 @@ _OPTIONAL = {
         *("plan", "component", "payee", "unit", "customer", "month", "column_no", "period"),
         *("baseline", "amount", "charges", "counted"),
     ),
-    "paid_parts": ("unit", "month", "paid", "paid_before", "next_month", "total"),
-    "paid_measures": ("plan", "component", "payee", "unit", "customer", "month", "amount"),
+    "paid_parts": (),
+    "paid_measures": (),
     "qualifying_customers": (*_UNIT, "customers"),
     "column_measures": (*_UNIT, "column_no", "columns", "amount"),
     "customers_last_year": (*_UNIT, "amount"),
@@ -68,7 +68,8 @@ _OPTIONAL = {
     "loss_days": ("test", "unit", "month", "day"),
     "clawback_entries": (*_LINE, "unit"),
 }
-"""The steps that not every plan needs, with the columns of the table that stands in for each."""
+"""The steps that not every plan needs, with the columns of the table that stands in for each; none
+for what nothing else reads then."""
 _CHANGE_LINES = {"gate_entries", "less_entries", "best_entries"}
 """Those that take something off lines of components."""
 _TOTALS_IN_SCOPE = """
@@ -642,8 +643,9 @@ class Earning:
             self._load_unit_order(runner)
         for step in STEPS:
             if step.name in _OPTIONAL and step.name not in needed:
-                columns = _OPTIONAL[step.name]
-                runner.load(step.name, dict.fromkeys(columns, NUMBER), [])
+                columns = dict.fromkeys(_OPTIONAL[step.name], NUMBER)
+                if columns:
+                    runner.load(step.name, columns, [])
             elif step.name not in without:
                 runner.run(replace(step, view=True) if step.name in views else step, filled)
                 if step.name == "override_entries":

@@ -17,6 +17,7 @@ from fenrun.base.problem import Place, Problem
 from fenrun.base.table import from_rows
 from fenrun.base.when import period_of
 from fenrun.book.rows import Figure
+from fenrun.charges.rows import DAYS
 from fenrun.events.as_of import events_of
 from fenrun.plan.rows import Plan
 from fenrun.tables.kept import Sources
@@ -53,7 +54,7 @@ class Invoice:
 
     def months(self) -> list[tuple[date, date]]:
         """Return the months with payments, each as its first day and the first after."""
-        spans = {period_of(row["day"], 1, 1).span for row in self.payments}
+        spans = {period_of(max(row["day"], DAYS[0]), 1, 1).span for row in self.payments}
         return sorted((span.start, span.end) for span in spans)
 
 
