@@ -18,6 +18,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from fenrun.book.rows import Figure, Label, Link, Party, Rate
+from fenrun.events.rows import Payment
 from fenrun.plan.rows import Band, Component, Gate, Plan
 from tests.auditor import agreed
 
@@ -482,6 +483,9 @@ class _Audit:
         )
         # component, payee, month, excluding clause -> amount
         self.left_out: dict[tuple[str, str, date, str], Decimal] = defaultdict(lambda: ZERO)
+        # component -> (payee, unit, customer, what is paid, month of the bill, column, weight,
+        # excluding clause) -> amount
+        self.unpaid: dict[str, dict[Any, Decimal]] = defaultdict(lambda: defaultdict(lambda: ZERO))
         self.figured: dict[str, dict[Key, Base]] = {}
         self.scopes: dict[str, dict[Key, date]] = {}
         self.currency = self.terms.currency
@@ -504,6 +508,7 @@ class _Audit:
         for charge in mine:
             self._credit(charge)
         self._round_measures()
+        self._split_by_payments()
         measuring = [c for c in self.plan.components if c.pays_on != "earned"]
         for component in measuring:
             self.figured[component.rule_id] = self.bases(component)
@@ -832,6 +837,13 @@ class _Audit:
                 else scene.charge.get(component.each) or ""
             )
             column = self._column(component, span_of(component.calendar, month).start, scene)
+            if component.counts_payments:
+                of = (payee, unit or "", scene.customer, scene.charge.get(component.counted_column))
+                rule = (outs[0][1] if outs else component.group_id) if out else ""
+                key = (*of, month, column, self._weight(component, scene), rule)
+                amount = (self.amount(scene.charge, component.basis) or ZERO) * part
+                self.unpaid[component.rule_id][key] += amount
+                continue
             counted = self._counted_with(component, scene)
             if counted is None:
                 continue
@@ -855,6 +867,50 @@ class _Audit:
         first = self.book.first_day(named, c.counted_label)
         is_there = first is not None and first < self.paid[1]
         return max(scene.month, first.replace(day=1)) if first and is_there else None
+
+    def _split_by_payments(self) -> None:
+        """Count what is billed with the months in which its invoice is paid, as far as it is."""
+        for component, amounts in self.unpaid.items():
+            for (payee, unit, customer, of, month, column, weight, rule), amount in amounts.items():
+                for paid_in, part in self._parts(of, month, amount):
+                    key = (payee, unit, customer, paid_in, column, False, weight)
+                    made = Row(payee, unit, customer, paid_in, column, weight)
+                    row = self.rows[component].setdefault(key, made)
+                    row.amount += ZERO if rule else part
+                    row.qualifies |= not rule
+                    if rule:
+                        self.left_out[component, payee, paid_in, rule] += part
+
+    def _parts(self, of: str | None, billed: date, amount: Decimal) -> list[tuple[date, Decimal]]:
+        """The months with which parts of an amount count: each when so much of it is paid."""
+        mine = [
+            p
+            for p in self.book.terms
+            if isinstance(p, Payment) and of and p.reference == of
+            if p.kind in ("invoice", "refund") and p.day < self.paid[1]
+        ]
+        mine.sort(key=lambda p: (p.day, p.payment))
+        totals = [
+            p.total
+            for p in sorted(
+                (
+                    p
+                    for p in self.book.terms
+                    if isinstance(p, Payment) and p.reference == of and p.total
+                ),
+                key=lambda p: (p.day, p.payment),
+            )
+        ]
+        found: dict[date, Decimal] = defaultdict(lambda: ZERO)
+        counted = ZERO
+        for month in sorted({p.day.replace(day=1) for p in mine}) if totals else ():
+            by_then = sum((p.amount for p in mine if p.day < shifted(month, 1)), ZERO)
+            ratio = min(max(Fraction(by_then) / Fraction(totals[-1]), Fraction(0)), Fraction(1))
+            part = rounded(Fraction(amount) * ratio, self.terms.round_mode, self.terms.round_per)
+            part = amount if ratio == 1 else part
+            found[max(month, billed)] += part - counted
+            counted = part
+        return list(found.items())
 
     def _weight(self, component: Component, scene: Scene) -> int:
         """The number of the first weight whose condition holds; 0 where none does."""

@@ -138,7 +138,10 @@ def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
         if reason == "clawback"
     }
     earned_or_taken = [((*line, ""), v) for line, v in lines.items()] + list(taken.items())
-    for c in (c for c in audit.plan.components if c.pays_on == "earned"):
+    left = [c for c in audit.plan.components if c.pays_on == "earned"]
+    while left:  # from below: none of what it is paid on is left
+        c = next(c for c in left if c.on_name not in {x.rule_id for x in left})
+        left.remove(c)
         sums: dict[tuple[str, Span], Decimal] = defaultdict(lambda: ZERO)
         for (name, payee, span, _), earned in earned_or_taken:
             over = span_of(c.calendar, span.start)
@@ -154,9 +157,9 @@ def _overrides(audit: Any, lines: dict[Line, Decimal]) -> None:
             exact = Fraction(base) * Fraction(c.portion) / c.portion_per
             if c.cap is not None:
                 exact = min(exact, Fraction(c.cap))
-            audit.answer.entries[c.rule_id, payee, over.key, "override"] = rounded(
-                exact, terms.round_mode, terms.round_per
-            )
+            earned = rounded(exact, terms.round_mode, terms.round_per)
+            audit.answer.entries[c.rule_id, payee, over.key, "override"] = earned
+            earned_or_taken.append(((c.rule_id, payee, over, ""), earned))
 
 
 def _clawbacks(audit: Any, spans: dict[tuple[str, str], Span], kept: dict[Line, Decimal]) -> None:

@@ -747,6 +747,22 @@ FOREIGN = (
 )
 
 
+def settled_with_payments(*payments: str) -> Shows:
+    """A plan that counts what is paid of accounts, settled with some payments of 1 CNY."""
+    common = {"day": "2024-09-05", "payer": "K1", "customer": "K1", "amount": "1"}
+    common |= {"currency": "CNY", "kind": "invoice"}
+    rows = []
+    for number, said in enumerate(payments, 1):
+        own = common | dict(pair.split(": ") for pair in said.split(", "))
+        pairs = ", ".join(f"{name}: {value}" for name, value in own.items())
+        rows.append(f"{{payment: R{number}, {pairs}}}")
+    text = f"payments: [{', '.join(rows)}]\n"
+    plan_text = PLAN.replace(
+        "per: month,", "per: month, counted with: payments of BillingAccountId,"
+    )
+    return settled(f"{text}fenrun settle WORKSPACE", plan_text, act=_with_terms(text))
+
+
 def _with_terms(text: str) -> Callable[[Store], list[Problem]]:
     """Settle with a file of terms besides."""
 
@@ -1733,6 +1749,15 @@ GALLERY: dict[str, Shows] = {
     "policy-stuck": policy("[zhao]", "[lin]"),
     "policy-delegation-of-nobody": policy(more="delegations: [{approver: chao, substitute: wu}]\n"),
     "policy-delegation-empty": policy(more="delegations: [{approver: lin, substitute: lin}]\n"),
+    "payment-total": settled_with_payments("reference: A1"),
+    "payment-totals": settled_with_payments(
+        "reference: INV-1, total: 2", "reference: INV-1, total: 3"
+    ),
+    "payment-currency": settled_with_payments(
+        "reference: INV-1, total: 2", "reference: INV-1, currency: USD"
+    ),
+    "payment-over": settled_with_payments("reference: INV-1, total: 1", "reference: INV-1"),
+    "payment-unbilled": settled_with_payments("reference: INV-9, total: 2"),
     "figure-counted": settled(
         f"{TYPED}\n{COUNTS}\nfenrun settle WORKSPACE",
         PLAN + COUNTS,

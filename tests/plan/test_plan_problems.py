@@ -48,6 +48,14 @@ earn:
 
 BAD = {
     "not yaml": ("plan: [\n", "plan-text"),
+    "overrides in a circle": (
+        GOOD.replace(
+            "sum: [",
+            "sum: [{id: up, pays: a, per: month, on: earned upper below},"
+            " {id: upper, pays: b, per: month, on: earned up below}, ",
+        ),
+        "plan-value",
+    ),
     "not a mapping": ("- a\n- b\n", "plan-text"),
     "unknown key": (GOOD + "colour: red\n", "plan-key"),
     "missing key": (GOOD.replace("currency: CNY", ""), "plan-key"),

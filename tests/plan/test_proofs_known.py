@@ -128,6 +128,11 @@ KNOWN = [
         "split",
         {None, True},
     ),
+    # what counts depends on what is paid
+    *(
+        ("paid-in-part", RATE, ONE + ", counted with: payments of InvoiceId}", question, {None})
+        for question in ("split", "merge", "timing")
+    ),
     # two of 500 are paid 50 each, one of 1,000 no more than 50
     ("cap", RATE, ONE + ", cap: 50}", "split", {False}),
     ("bound", RATE, ONE + ", up to: 500}", "split", {False}),
@@ -270,7 +275,7 @@ def test_each_component_has_an_answer_to_each_question() -> None:
     assert asked == {
         (name, question)
         for name in ("one", "o", "pay")
-        for question in ("split", "merge", "timing", "transfer")
+        for question in ("split", "merge", "timing")
     }
     assert all(p.proven is None and p.why for p in proofs if p.component in ("o", "pay"))
 

@@ -256,7 +256,8 @@ def _weighted_or_ranked(draw: st.DrawFn, component: Item, tables: Item) -> Item:
     of_customers = component.get("compare") == "last year of its customers"
     fits = component["each"] in ("payee", "customer", "order") and "baseline" not in component
     if fits and not columns and not of_customers and _one_in(draw, 5):
-        found["counted with"] = "label class of order"
+        of_order = ("label class of order", "label class of order", "payments of order")
+        found["counted with"] = draw(st.sampled_from(of_order))
     if component["each"] == "payee" and _one_in(draw, 5):
         ties = draw(st.sampled_from(("better place", "worse place")))
         among = draw(st.sampled_from(({}, {"among": "level"}, {"among": "region"})))
@@ -409,6 +410,10 @@ def _earn(draw: st.DrawFn, tables: Item) -> tuple[list[Item], list[Item]]:
         override = draw(_override(draw(st.sampled_from(bases))))
         items.append(override)
         components.append(override)
+        if draw(st.booleans()):
+            higher = draw(_override(override)) | {"id": "oo", "pays": "director"}
+            items.append(higher)
+            components.append(higher)
     return items, components
 
 

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from fenrun.base.ids import digest, short
 from fenrun.base.table import from_rows
+from fenrun.base.when import parse_period
 from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
+from fenrun.events.receipts import paid_figures
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Plan
 from fenrun.settle.facts import with_terms
@@ -63,6 +65,8 @@ def plans(draw: st.DrawFn) -> PlanFile:
     table = {"from": "2023-01-01", "source": "test", "kind": "all units", "bands": ["pays 10 %"]}
     earn = {"per": "month", "on": "amount", "by": "amount", "table": "ten"}
     rep = {"id": "reps", "pays": "rep", "of": draw(conditions(True)), **earn}
+    paid = {"id": "paid", "pays": "partner", "counted with": "payments of order", **earn}
+    paid["each"] = draw(st.sampled_from(("payee", "customer", "order")))
     text: dict[str, Any] = {
         **{"plan": "p1", "title": "Agreed", "source": "test", "published": "2023-01-01"},
         **{"effective": {"from": "2023-01-01"}, "currency": "CNY", "basis": "billed"},
@@ -70,7 +74,7 @@ def plans(draw: st.DrawFn) -> PlanFile:
         "credit": {"first match": [part, rest]},
         "exclude": [{"id": "out", "when": draw(conditions(True))}],
         "tables": {"ten": [table]},
-        "earn": {"sum": [{"id": "partners", "pays": "partner", **earn}, rep]},
+        "earn": {"sum": [{"id": "partners", "pays": "partner", **earn}, rep, paid]},
     }
     return read_plan(yaml.dump(text, sort_keys=False, Dumper=yaml.CSafeDumper), "agreed.yaml")
 
@@ -161,6 +165,23 @@ def events(draw: st.DrawFn, mark: str) -> list[Row]:
     ]
 
 
+@st.composite
+def payments(draw: st.DrawFn, mark: str) -> list[Row]:
+    """What is paid of orders: parts, all, too much, and what comes back."""
+    said = st.tuples(
+        worlds.days,
+        st.sampled_from(worlds.ORDERS),
+        st.sampled_from(("1", "1", "2", "0.7", "3", "-1")),
+        st.sampled_from(("", "3", "3")),
+        st.sampled_from(("invoice", "invoice", "refund", "prepay")),
+    )
+    return [
+        {"payment": f"{n}{mark}", "day": str(day), "payer": "H1", "customer": "K1", "kind": kind}
+        | {"amount": amount, "currency": "USD", "reference": order + mark, "total": total}
+        for n, (day, order, amount, total, kind) in enumerate(draw(st.lists(said, max_size=6)))
+    ]
+
+
 def read(rows: dict[str, list[Row]], layout: Layout) -> tuple[list[Any], Sources]:
     """Terms or events as rows, and as a settlement takes them."""
     records = {name: list(enumerate(own, 2)) for name, own in rows.items()}
@@ -183,7 +204,9 @@ def test_engine_and_auditor_agree_on_terms(data: st.DataObject) -> None:
         for name, own in data.draw(terms(mark)).items():
             said[name] += own
     flat, sources = read(said, LAYOUT)
-    done, what = read({"events": [row for m in MARKS for row in data.draw(events(m))]}, EVENTS)
+    happened = {"events": [row for m in MARKS for row in data.draw(events(m))]}
+    happened["payments"] = [row for m in MARKS for row in data.draw(payments(m))]
+    done, what = read(happened, EVENTS)
     books, plan = data.draw(worlds.books_of(MARKS)), data.draw(plans()).plan
     in_bulk, period = data.draw(st.booleans()), data.draw(worlds.periods)
     book = sources_of(books)
@@ -192,5 +215,6 @@ def test_engine_and_auditor_agree_on_terms(data: st.DataObject) -> None:
         return cuts_in_memory(rows, book, plan, terms_of(sources))
 
     agreed = with_terms([plan], sources, what, used_up)
-    run = run_engine(rows, books, agreed, period, in_bulk, more=as_labels([plan], what))
+    more = [*as_labels([plan], what), *paid_figures([plan], what, parse_period(period).span.end)]
+    run = run_engine(rows, books, agreed, period, in_bulk, more=more)
     assert not differences(run, answers_for(rows, books, [plan], period, terms=[*flat, *done]))

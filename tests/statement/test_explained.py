@@ -5,13 +5,14 @@ By place among others, by weight, once it is paid; and paid apart.
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from fenrun.base.when import parse_period
-from fenrun.closing.close import close, settle_period
+from fenrun.closing.close import close, closes, due, settle_period
 from fenrun.proof.bundle import make_bundle
 from fenrun.proof.verify import verify
 from fenrun.settle.explain import explain
@@ -43,6 +44,8 @@ earn:
     - {id: weighted, pays: partner, per: month, on: amount, by: amount, table: ten,
        weights: [{when: ServiceName = 'Software', weight: 2.5}]}
     - {id: received, pays: partner, per: month, counted with: label paid of InvoiceId, on: amount,
+       by: amount, table: ten}
+    - {id: paid, pays: partner, per: month, counted with: payments of InvoiceId, on: amount,
        by: amount, table: ten}
     - {id: newcomer, pays: partner, who: day within 3 months of joined, per: month, on: amount,
        by: amount, table: ten}
@@ -76,13 +79,29 @@ BillingPeriodStart,ChargePeriodStart,InvoiceIssuerName,InvoiceId,ServiceName
 100,100,100,100,A2,CNY,2024-03-01T00:00:00Z,2024-03-05T00:00:00Z,Cloud,INV-4,Compute
 """.lstrip()
 
+PAYMENTS = """
+payments:
+  - {payment: R1, day: 2024-02-03, payer: K1, customer: K1, amount: 30, currency: USD,
+     kind: invoice, reference: INV-1, total: 90}
+  - {payment: R2, day: 2024-03-31, payer: K1, customer: K1, amount: 45, currency: USD,
+     kind: invoice, reference: INV-1, total: 90}
+  - {payment: R3, day: 2024-03-31, payer: K2, customer: K2, amount: 1, currency: USD,
+     kind: invoice, reference: INV-5, total: 90}
+"""
+BOUNCED = """
+payments:
+  - {payment: R4, day: 2024-03-31, payer: K1, customer: K1, amount: -15, currency: USD,
+     kind: refund, reference: INV-1}
+"""
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     """March closed: P1 sold 360 for which it is paid, P2 100 for which it is not."""
     folder = tmp_path_factory.mktemp("counted")
     store = Store(folder / "ws")
-    for name, text in (("plan.yaml", PLAN), ("book.yaml", BOOK), ("charges.csv", CHARGES)):
+    facts = {"plan.yaml": PLAN, "book.yaml": BOOK, "charges.csv": CHARGES, "paid.yaml": PAYMENTS}
+    for name, text in facts.items():
         (folder / name).write_text(text, "utf-8")
         import_file(store, folder / name, KNOWN)
     close(store, MARCH, KNOWN, first=True)
@@ -115,11 +134,28 @@ def test_what_counts_otherwise_than_billed_is_said(store: Store) -> None:
     assert (not_counted["rule"], not_counted["amount"]) == ("weighted.weights.1", -60)
 
 
+def test_what_is_paid_in_part_counts_in_part(store: Store, tmp_path: Path) -> None:
+    """300 are billed; 30 of 90 were paid in February, 45 in March, of which 15 came back."""
+    settled = settle_period(store, MARCH)
+    paid = explain(settled.run, "counted/paid/2024-03/P1")
+    assert (paid["earned"], paid["counted"], paid["charges_total"]) == ("15.00", "150.00", 1)
+    said = "Of INV-1, 45.00 was paid in the period, 75.00 of 90.00 in all; that part counts."
+    assert said in in_words(paid, "en")
+    assert "INV-1 期间内回款 45.00，累计 75.00／90.00，按此比例计入。" in in_words(paid, "zh-CN")
+    (unbilled,) = (p for p in settled.run.problems if p.code == "payment-unbilled")
+    assert unbilled.values == {"count": 1, "invoice": "INV-5"}
+    copy = Store(Path(shutil.copytree(store.path, tmp_path / "ws")))
+    (tmp_path / "bounced.yaml").write_text(BOUNCED, "utf-8")
+    import_file(copy, tmp_path / "bounced.yaml", datetime(2024, 5, 2))
+    late = [d for d in due(copy, closes(copy), datetime(2024, 5, 3)) if d.what == "earned"]
+    assert [(d.cause, d.component, d.amount) for d in late] == [("payment", "paid", -5)]
+
+
 def test_a_bundle_derives_all_but_the_places_among_others(store: Store, tmp_path: Path) -> None:
     """50 % of 36 is due later, and the place of P1 rests on what P2 sold."""
     make_bundle(store, "P1", MARCH, tmp_path / "P1.zip")
     found = verify(tmp_path / "P1.zip")
-    assert found.payable == {"CNY": 3 + 3 + 16 + 18 + 10}
+    assert found.payable == {"CNY": 3 + 3 + 16 + 18 + 10 + 15}
     assert {row.partition(" ")[2] for row in found.attested} == {
         "(counted/by-quota)",
         "(counted/place)",

@@ -24,8 +24,8 @@ from fenrun.store.facts import SETTLED, Import, Store, verified
 Amounts = dict[tuple[str, str, str, str, str, str], tuple[Decimal, str]]
 """(month, plan, payee, what, component or form, period) to amount and currency."""
 _NOTHING = (Decimal(0), "")
-_READ_BY_PLANS = {"terms": "terms change", "events": "consent"}
-"""The kinds of imports of which a settlement reads what plans ask for, each with its cause."""
+_READ_BY_PLANS = ("terms", "events")
+"""The kinds of imports of which a settlement reads what plans ask for."""
 _EARNED = """
 SELECT strftime(month, '%Y-%m') AS month, plan_id, payee, 'earned' AS what, component, period,
        earned AS amount
@@ -153,12 +153,27 @@ def late_arriving_facts(
             if _says_the_same(facts, later, period):
                 facts = later  # no plan reads them, or not yet
                 continue
-            steps = iter([(later, _READ_BY_PLANS[item.kind], item.source)])
+            steps = _agreed_steps(facts, later, item)
         else:
             steps = _charge_steps(facts, item, replaced)
         for step, cause, source in steps:
             yield LateArrivingFact(cause, source, event.known, facts, step)
             facts = step
+
+
+def _agreed_steps(facts: Facts, later: Facts, item: Import) -> Steps:
+    """Yield an import of terms or events; of events consents, then payments."""
+    if item.kind == "terms":
+        yield later, "terms change", item.source
+        return
+    ((source, known, tables),) = sources_of([item])
+    paid = {name: table for name, table in tables.items() if name == "payments"}
+    others = {name: table for name, table in tables.items() if name != "payments"}
+    if others:
+        facts = replace(facts, events=[*facts.events, (source, known, others)])
+        yield facts, "consent", item.source
+    if paid:
+        yield later, "payment", item.source
 
 
 def _with_more(facts: Facts, item: Import) -> Facts:

@@ -166,11 +166,11 @@ def history_needed(plans: Sequence[Plan]) -> bool:
 def sums_history(plans: Sequence[Plan]) -> bool:
     """Return whether something sums or compares what was measured more than a year before.
 
-    Or counts it now, since its label has only come.
+    Or counts it now, since its label, or a payment, has only come.
     """
     components = [c for plan in plans for c in plan.components]
     spans = [months for c in components for months in (c.window_months, c.compare_lag)]
-    is_late = any(c.counted_label for c in components)
+    is_late = any(c.counted_column for c in components)
     return is_late or amount_to_date_needed(plans) or max(spans, default=0) > _MONTHS_LOOKED_AT
 
 
@@ -192,6 +192,7 @@ def _asks_customers(component: Component) -> bool:
     """Return whether what a component measures must be told apart by customer."""
     compares = component.compare == "last year of its customers"
     is_unit = component.each == "customer" and bool(component.counted_label)
+    is_unit |= component.counts_payments  # parts are rounded: alike, whoever asks
     return component.counts != "amount" or compares or bool(component.baseline) or is_unit
 
 

@@ -139,6 +139,7 @@ def _counting(plan: Plan, c: Component, crediting: str) -> str:
         c.each,
         c.counted_label,
         c.counted_column,
+        (plan.terms[0].round_mode, plan.terms[0].round_step) if c.counts_payments else (),
         trees.get(c.measure_rule),
         c.pays_on == "earned",
         c.baseline,

@@ -12,6 +12,7 @@ from fenrun.credit.crediting import Crediting
 from fenrun.earn.earning import Earning, Scales
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.runner import Runner
+from fenrun.events.receipts import NO_TOTAL, TOTAL, counts_payments
 
 _TWICE = """
 SELECT count(*) FROM (
@@ -107,6 +108,20 @@ JOIN figures AS f
   ON f.party = c.customer AND f.figure = k.baseline AND f.period = c.period
  AND f.currency <> z.currency"""
 
+_UNBILLED = """
+SELECT DISTINCT f.party
+FROM figures AS f
+WHERE f.figure IN ({totals})
+  AND NOT EXISTS (SELECT 1 FROM performance_measures AS m
+                  JOIN components AS k ON k.plan = m.plan AND k.component = m.component
+                  WHERE k.counted_paid = 1 AND m.unit = f.party)"""
+_WITHOUT_TOTAL = """
+SELECT DISTINCT m.plan, f.party
+FROM figures AS f
+JOIN performance_measures AS m ON m.unit = f.party
+JOIN components AS k ON k.plan = m.plan AND k.component = m.component AND k.counted_paid = 1
+WHERE f.figure = {no_total}"""
+
 
 def broken(runner: Runner, earning: Earning) -> list[str]:
     """Return what is broken of: an earning stands once, caps are kept."""
@@ -177,13 +192,15 @@ def find(runner: Runner, earning: Earning) -> list[Problem]:
 
     Credits that two components of an exclusive group claim, which count for neither; units that
     meet several columns of a table that cannot tell them apart; refunds that no band decides about;
-    figures in another currency.
+    figures in another currency; invoices of which payments do not say what they are for, and
+    payments of what no credited charge is billed with.
     """
     return [
         *_clashes(runner, earning),
         *_mixed(runner, earning),
         *_below(runner, earning),
         *_unlike(runner, earning),
+        *_payments(runner, earning),
     ]
 
 
@@ -223,6 +240,20 @@ def _unlike(runner: Runner, earning: Earning) -> Iterator[Problem]:
     for *said, plan in rows:
         values = {name: text(found) or "-" for name, found in zip(names, said)}
         yield Problem("figure-currency", _place(earning, plan, said[4]), values)
+
+
+def _payments(runner: Runner, earning: Earning) -> Iterator[Problem]:
+    if not counts_payments(earning.plans):
+        return
+    code, text = earning.codes.of, earning.codes.texts
+    for plan, invoice in sorted(runner.rows(_WITHOUT_TOTAL.format(no_total=code(NO_TOTAL)))):
+        yield Problem("payment-total", Place(text[plan]), {"invoice": text[invoice]})
+    rows = runner.rows(_UNBILLED.format(totals=f"{code(TOTAL)}, {code(NO_TOTAL)}"))
+    names = sorted(text[invoice] for (invoice,) in rows)
+    if names:
+        plans = ", ".join(plan.id for plan in earning.plans if counts_payments([plan]))
+        values = {"count": len(names), "invoice": names[0]}
+        yield Problem("payment-unbilled", Place(plans), values)
 
 
 def _of_period(runner: Runner, earning: Earning, sql: str) -> list[tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -24,9 +24,10 @@ from fenrun.earn.calendar import MONTHLY, first_charged, first_needed, first_sum
 from fenrun.engine.codes import Codes, day_number, maybe_scaled, month_number
 from fenrun.engine.dialect import AMOUNT, NUMBER, TEXT, literals
 from fenrun.engine.runner import Runner
-from fenrun.engine.steps import read_steps
+from fenrun.engine.steps import Step, read_steps
+from fenrun.events.receipts import PAID, TOTAL
 from fenrun.plan.conditions import DATED, Tree, labels_of_dates
-from fenrun.plan.rows import Plan
+from fenrun.plan.rows import Component, Plan
 from fenrun.plan.vocabulary import OTHERS_READINGS
 
 STEPS = read_steps("fenrun.earn")
@@ -42,6 +43,8 @@ _OPTIONAL = {
         *("plan", "component", "payee", "unit", "customer", "month", "column_no", "period"),
         *("baseline", "amount", "charges", "counted"),
     ),
+    "paid_parts": (),
+    "paid_measures": (),
     "qualifying_customers": (*_UNIT, "customers"),
     "column_measures": (*_UNIT, "column_no", "columns", "amount"),
     "customers_last_year": (*_UNIT, "amount"),
@@ -65,7 +68,8 @@ _OPTIONAL = {
     "loss_days": ("test", "unit", "month", "day"),
     "clawback_entries": (*_LINE, "unit"),
 }
-"""The steps that not every plan needs, with the columns of the table that stands in for each."""
+"""The steps that not every plan needs, with the columns of the table that stands in for each; none
+for what nothing else reads then."""
 _CHANGE_LINES = {"gate_entries", "less_entries", "best_entries"}
 """Those that take something off lines of components."""
 _TOTALS_IN_SCOPE = """
@@ -130,6 +134,10 @@ LEFT JOIN (SELECT party, label, min(valid_from) AS day FROM labels GROUP BY part
 LEFT JOIN periods AS o
   ON o.calendar = '1@1' AND o.period_from <= d.day AND d.day < o.period_to"""
 """The month of the label with which an amount m counts, where some plan says so."""
+_PAID_PART = """CASE {paid} WHEN total THEN amount
+            ELSE rounded(times(times(amount, {paid}), round_per), times(total, {one}), round_mode,
+                         round_step) * {lift} END"""
+"""What counts of an amount of which so much of a total is paid."""
 _WINDOWED_BY_ALL = """
 UNION ALL
 SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount)
@@ -149,6 +157,14 @@ JOIN (SELECT plan, component, unit, first_month, last_month, sum(amount) AS amou
 WHERE k.window_all = 1
 GROUP BY k.plan, k.component, b.payee, b.unit, b.period"""
 """What is added to `windowed` where some plan sums what all payees together are measured."""
+_LOWER_OVERRIDES = """UNION ALL
+  SELECT plan, component, payee, period_from, period_to, currency, earned
+  FROM override_entries"""
+"""The lines that overrides on overrides are paid on besides."""
+_BOTH_OVERRIDES = """
+SELECT * FROM lower_overrides
+UNION ALL
+SELECT * FROM higher_overrides"""
 _KEPT_LINES = """JOIN best_lines AS b
     ON b.plan = o.plan AND b.component = o.component AND b.payee = o.payee
    AND b.period = o.period"""
@@ -168,6 +184,18 @@ def has_scope(plans: Sequence[Plan]) -> bool:
     return any(c.scope for plan in plans for c in plan.components)
 
 
+def override_levels(components: Sequence[Component]) -> dict[str, int]:
+    """Return the level of each component: 0, 1 of an override, 2 of an override on that ..."""
+    below = {c.rule_id: c.on_name for c in components if c.pays_on == "earned"}
+    levels = {c.rule_id: 0 for c in components}
+    for name in below:
+        of = name
+        while of in below:
+            levels[name] += 1
+            of = below[of]
+    return levels
+
+
 def reads_all_payees(plans: Sequence[Plan]) -> bool:
     """Return whether what some payee earns depends on what all others measure."""
     return any(c.ties or c.window_all for plan in plans for c in plan.components)
@@ -180,6 +208,8 @@ class Scales:
     credit: int
     measure: int
     """Of what is measured and of figures."""
+    figure: int
+    """Of what the book's figures need, which are kept with those of `measure`."""
     bound: int
     """Of the bounds of bands and gates."""
     rate: int
@@ -260,12 +290,15 @@ def scales_of(
     floors = (form.floor for plan in plans for form in plan.forms)
     caps = (fund.cap for plan in plans for fund in plan.funds)
     weight = most(*(one.weight for plan in plans for one in plan.weights))
-    steps = (plan.terms[0].round_step for plan in plans)
+    steps = [plan.terms[0].round_step for plan in plans]
+    money = max(_CENTS, most(*steps, *paid, *floors, *caps))
+    by_payments = any(c.counts_payments for c in components)
     return Scales(
         credit=credit,
+        figure=figures,
         measure=max(
             credit + weight if measured is None else min(credit + weight, measured),
-            *(figures, most(*counted)),
+            *(figures, most(*counted), money if by_payments else 0),
         ),
         bound=most(*bounds),
         rate=most(*(rate for band in bands for rate in (band.rate, band.rate_to))),
@@ -278,7 +311,7 @@ def scales_of(
             *(g.cap for g in groups),
         ),
         cap_rate=most(*(c.cap_rate for c in components), *(g.cap_rate for g in groups)),
-        money=max(_CENTS, most(*steps, *paid, *floors, *caps)),
+        money=money,
         party_share=party_share,
         curved=any(map(_is_curved, plans)),
     )
@@ -433,11 +466,14 @@ class Earning:
         totals, like, qualifying_of = [], [], []
         _, measures = shared_work(self.plans)
         for plan in self.plans:
+            levels = override_levels(plan.components)
             for c in plan.components:
                 own = (self.codes.of(plan.id), self.codes.of(c.rule_id))
                 rules = (c.payee_rule, c.clawback_rule)
                 tests = (self.tests.number(plan.id, rule) for rule in rules)
-                coded = (to(getattr(c, name)) for name, (_, to) in kinds.items())
+                said = vars(c) | {"counted_paid": c.counts_payments}
+                said |= {"override_level": levels[c.rule_id]}
+                coded = (to(said[name]) for name, (_, to) in kinds.items())
                 rows.append((*own, *tests, *coded))
         for one in measures:
             code = self.codes.of
@@ -493,6 +529,8 @@ class Earning:
             "window_all": (NUMBER, int),
             "counts_months": (NUMBER, int),
             "less_refunded": (NUMBER, int),
+            "counted_paid": (NUMBER, int),
+            "override_level": (NUMBER, int),
             "counts_from": amount(scales.measure),
             "up_to": amount(scales.measure),
             "absent_figure": amount(scales.measure),
@@ -605,12 +643,25 @@ class Earning:
             self._load_unit_order(runner)
         for step in STEPS:
             if step.name in _OPTIONAL and step.name not in needed:
-                columns = _OPTIONAL[step.name]
-                runner.load(step.name, dict.fromkeys(columns, NUMBER), [])
+                columns = dict.fromkeys(_OPTIONAL[step.name], NUMBER)
+                if columns:
+                    runner.load(step.name, columns, [])
             elif step.name not in without:
                 runner.run(replace(step, view=True) if step.name in views else step, filled)
+                if step.name == "override_entries":
+                    self._run_higher_overrides(runner, step, filled)
             if step.name == last:
                 return
+
+    def _run_higher_overrides(self, runner: Runner, step: Step, filled: Mapping[str, str]) -> None:
+        """Add the overrides on overrides, from the lower levels to the higher ones."""
+        levels = (override_levels(plan.components).values() for plan in self.plans)
+        highest = max((level for found in levels for level in found), default=0)
+        for level in range(2, highest + 1):
+            more = {"override_level": str(level), "lower_overrides": _LOWER_OVERRIDES}
+            runner.run(replace(step, name="higher_overrides"), {**filled, **more})
+            runner.run(replace(step, name="lower_overrides", sql=f"SELECT * FROM {step.name}"), {})
+            runner.run(replace(step, sql=_BOTH_OVERRIDES), {})
 
     def _load_unit_order(self, runner: Runner) -> None:
         """Load the places of units in the order of their names: codes are in no order."""
@@ -626,6 +677,8 @@ class Earning:
         found = set()
         if any(c.baseline for c in components):
             found.add("baselined")
+        if any(c.counts_payments for c in components):
+            found |= {"paid_parts", "paid_measures"}
         if any(c.counts != "amount" for c in components):
             found.add("qualifying_customers")
         if any(c.compare == "last year of its customers" for c in components):
@@ -696,6 +749,9 @@ class Earning:
             "scope_from": str(month_number(first_charged(self.plans, self.period))),
             "paid_from": str(month_number(self.period.span.start)),
             "paid_to": str(month_number(self.period.last_day) + 1),
+            "digit": str(10**17),
+            "override_level": "1",
+            "lower_overrides": "",
             "baseline": str(self.codes.of("baseline")),
             "other_kind": " OR ".join(
                 f"(k.role = {self.codes.of(role)} AND q.kind NOT IN ({literals(kinds)}))"
@@ -705,6 +761,7 @@ class Earning:
             "windowed_by_all": self._windowed_by_all(),
             **self._weighted(),
             **self._by_label(),
+            **self._by_payments(),
             "to_date": _TO_DATE if amount_to_date_needed(self.plans) else "CAST(NULL AS BIGINT)",
             "totals_in_scope": _TOTALS_IN_SCOPE if has_scope(self.plans) else "",
             "is_in_scope": _IS_IN_SCOPE if has_scope(self.plans) else "1",
@@ -717,13 +774,28 @@ class Earning:
             "kept_lines": _KEPT_LINES if self._lines_change() else "",
         }
 
+    def _by_payments(self) -> dict[str, str]:
+        """Return where what is measured stands, and SQL of what is paid of it."""
+        s = self.scales
+        is_there = any(c.counts_payments for plan in self.plans for c in plan.components)
+        fill = {"one": 10**s.measure, "lift": 10 ** max(0, s.measure - s.money)}
+        return {
+            "measured": "paid_measures" if is_there else "performance_measures",
+            "unit_of_figures": str(10 ** (s.measure - s.figure)),
+            "paid": str(self.codes.of(PAID)),
+            "total": str(self.codes.of(TOTAL)),
+            "paid_part": _PAID_PART.format(paid="paid", **fill),
+            "paid_part_before": _PAID_PART.format(paid="paid_before", **fill),
+        }
+
     def _by_label(self) -> dict[str, str]:
         """Return SQL of the unit and month by which an amount m counts; with the join it needs."""
-        if not any(c.counted_label for plan in self.plans for c in plan.components):
+        if not any(c.counted_column for plan in self.plans for c in plan.components):
             return {"unit": "m.unit", "month": "m.month", "by_label": "", "labelled": ""}
         ends = day_number(self.period.span.end)
+        is_as_billed = "(y.counted_label = 0 AND y.counted_paid = 0)"
         return {
-            "unit": """CASE WHEN y.counted_label = 0 OR y.each NOT IN ('payee', 'customer')
+            "unit": f"""CASE WHEN {is_as_billed} OR y.each NOT IN ('payee', 'customer')
             THEN m.unit WHEN y.each = 'payee' THEN 0 ELSE coalesce(m.customer, 0) END""",
             "month": """CASE WHEN y.counted_label = 0 THEN m.month
             ELSE greatest(m.month, coalesce(o.first_month, 0)) END""",

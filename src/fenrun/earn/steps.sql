@@ -20,15 +20,47 @@ SELECT plan, component, payee, unit, customer, month, column_no, period, baselin
        greatest(reached - baseline, 0) - greatest(reached - amount - baseline, 0) AS counted
 FROM spend
 
+-- step: paid_parts
+-- What was paid of an invoice by the end of a month, and by that of the last one with payments
+-- before it; the next of them, and what the invoice is for in all.
+SELECT f.party AS unit, p.first_month AS month, whole(abs(f.amount), {unit_of_figures}) AS paid,
+       coalesce(lag(whole(abs(f.amount), {unit_of_figures})) OVER w, 0) AS paid_before,
+       lead(p.first_month) OVER w AS next_month, whole(abs(t.amount), {unit_of_figures}) AS total
+FROM figures AS f
+JOIN figures AS t ON t.party = f.party AND t.figure = {total}
+JOIN periods AS p ON p.calendar = '1@1' AND p.period = f.period
+WHERE f.figure = {paid}
+WINDOW w AS (PARTITION BY f.party ORDER BY p.first_month)
+
+-- step: paid_measures
+-- What is measured, as far as it is paid: what is paid by the end of a month less what was before,
+-- each rounded as the plan rounds, so that the parts sum to the whole. What is paid before the
+-- month of the bill counts with that.
+WITH paid_of AS (
+  SELECT m.*, y.counted_paid, q.total, q.paid,
+         greatest(m.month, coalesce(q.month, 0)) AS paid_month,
+         CASE WHEN q.month > m.month THEN q.paid_before ELSE 0 END AS paid_before, z.round_per,
+         z.round_mode, z.round_step
+  FROM performance_measures AS m
+  JOIN components AS y ON y.plan = m.plan AND y.component = m.component
+  JOIN terms AS z ON z.plan = m.plan
+  LEFT JOIN paid_parts AS q
+    ON y.counted_paid = 1 AND q.unit = m.unit AND (q.next_month IS NULL OR q.next_month > m.month)
+  WHERE y.counted_paid = 0 OR q.unit IS NOT NULL)
+SELECT plan, component, payee, unit, customer, paid_month AS month, column_no, excluded_by,
+       baselined, weight_no, charges,
+       CASE WHEN counted_paid = 0 THEN amount ELSE {paid_part} - {paid_part_before} END AS amount
+FROM paid_of
+
 -- step: qualifying_amounts
--- What counts, by payee, unit, customer and month: times its weight, with the month of its bill or
--- of a label; what is excluded counts 0.
+-- What counts, by payee, unit, customer and month: times its weight, with the month of its bill, of
+-- a label or of a payment; what is excluded counts 0.
 SELECT m.plan, m.component, m.payee, {unit} AS unit, m.customer, {month} AS month, m.column_no,
        m.charges, m.amount,
        CASE WHEN m.excluded_by IS NULL THEN {weighted} ELSE 0 END AS counted,
        m.excluded_by, {weighted_by} AS weighted_by, CAST(NULL AS INTEGER) AS baseline_period,
        0 AS baseline
-FROM performance_measures AS m{weights}{by_label}
+FROM {measured} AS m{weights}{by_label}
 WHERE NOT (m.baselined = 1 AND m.excluded_by IS NULL){labelled}
 UNION ALL
 SELECT plan, component, payee, unit, customer, month, column_no, charges, amount, counted,
@@ -278,15 +310,11 @@ WHERE b.last_month >= {earn_from} AND b.last_month < {paid_to}
 -- step: ranked
 -- The places of payees by what they measure, or by that in parts of their target, among those of
 -- one value of a label: as if each of equals were first of them, or last. Who does not qualify, or
--- measures nothing, has none. Attainments are put in order by whole thousandths (a million and more
--- are one), and exactly, by cross products, where these are the same: few are, so few are compared.
+-- measures nothing, has none. Attainments are put in order by the digits of a long division, in
+-- base 10^17: of targets below 10^20 three digits tell unequal ones apart.
 WITH ranking AS (
-  SELECT r.plan, r.component, r.payee, r.period, r.amount, r.target, k.ranks_by, k.ties,
-         coalesce(l.value, 0) AS value,
-         CASE k.ranks_by
-           WHEN 'attainment'
-           THEN whole(times(lesser(r.amount, times(r.target, 1000)), 1000), r.target)
-           ELSE r.amount END AS reached
+  SELECT r.plan, r.component, r.payee, r.period, r.amount, k.ties, coalesce(l.value, 0) AS value,
+         CASE k.ranks_by WHEN 'attainment' THEN r.target ELSE 1 END AS divisor
   FROM referenced AS r
   JOIN components AS k ON k.plan = r.plan AND k.component = r.component AND k.ties <> ''
   LEFT JOIN labels AS l
@@ -295,26 +323,22 @@ WITH ranking AS (
   WHERE r.qualifies = 1 AND r.in_scope = 1 AND r.amount > 0
     AND (k.ranks_among = 0 OR l.value IS NOT NULL)
     AND (k.ranks_by = 'amount' OR r.target > 0)),
-compared_exactly AS (
-  SELECT a.plan, a.component, a.payee, a.period,
-         compared(times(b.amount, a.target), times(a.amount, b.target)) AS ahead
-  FROM ranking AS a
-  JOIN ranking AS b
-    ON b.plan = a.plan AND b.component = a.component AND b.period = a.period
-   AND b.value = a.value AND b.reached = a.reached
-  WHERE a.ranks_by = 'attainment'),
-exact_order AS (
-  SELECT plan, component, payee, period, count(CASE WHEN ahead > 0 THEN 1 END) AS better,
-         count(CASE WHEN ahead < 0 THEN 1 END) AS worse
-  FROM compared_exactly
-  GROUP BY plan, component, payee, period)
-SELECT r.plan, r.component, r.payee, r.period,
-       CASE r.ties WHEN 'better place' THEN rank() OVER w + coalesce(t.better, 0)
-                   ELSE count(*) OVER w - coalesce(t.worse, 0) END * {one} AS place
-FROM ranking AS r
-LEFT JOIN exact_order AS t
-  ON t.plan = r.plan AND t.component = r.component AND t.payee = r.payee AND t.period = r.period
-WINDOW w AS (PARTITION BY r.plan, r.component, r.period, r.value ORDER BY r.reached DESC)
+divided AS (
+  SELECT r.*, whole(amount, divisor) AS reached, times(amount % divisor, {digit}) AS rest
+  FROM ranking AS r),
+one_digit AS (
+  SELECT d.*, whole(rest, divisor) AS digit_1,
+         times(minus(rest, times(whole(rest, divisor), divisor)), {digit}) AS rest_1
+  FROM divided AS d),
+two_digits AS (
+  SELECT d.*, whole(rest_1, divisor) AS digit_2,
+         times(minus(rest_1, times(whole(rest_1, divisor), divisor)), {digit}) AS rest_2
+  FROM one_digit AS d)
+SELECT plan, component, payee, period,
+       CASE ties WHEN 'better place' THEN rank() OVER w ELSE count(*) OVER w END * {one} AS place
+FROM (SELECT d.*, whole(rest_2, divisor) AS digit_3 FROM two_digits AS d) AS divided_out
+WINDOW w AS (PARTITION BY plan, component, period, value
+             ORDER BY reached DESC, digit_1 DESC, digit_2 DESC, digit_3 DESC)
 
 -- step: gated
 -- The first gate of a component that is shut; one whose number is missing is.
@@ -753,11 +777,12 @@ HAVING sum(back) <> 0
 
 -- step: override_entries
 -- What a payee earns on what those earned whose role it holds on the period's last day, less what
--- is taken back of them.
+-- is taken back of them: level by level, since what these earned can be an override too.
 WITH lines AS (
   SELECT plan, component, payee, period_from, period_to, currency, earned FROM best_lines
   UNION ALL
-  SELECT plan, component, payee, period_from, period_to, currency, earned FROM clawback_entries),
+  SELECT plan, component, payee, period_from, period_to, currency, earned FROM clawback_entries
+  {lower_overrides}),
 below AS (
   SELECT k.plan, k.component, k.rank, k.role, h.party AS payee, k.per, p.period, p.period_from,
          p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.cap,
@@ -772,7 +797,7 @@ below AS (
   JOIN links AS h
     ON h.of_kind = 'party' AND h.subject = l.payee AND h.role = k.role AND h.sound = 1
    AND h.valid_from < p.period_to AND p.period_to <= h.valid_to
-  WHERE k.pays_on = 'earned' AND p.last_month < {paid_to}
+  WHERE k.override_level = {override_level} AND p.last_month < {paid_to}
   GROUP BY k.plan, k.component, k.rank, k.role, h.party, k.per, p.period, p.period_from,
            p.period_to, p.last_month, l.currency, k.on_name, k.portion, k.portion_per, k.cap),
 stepped AS (

@@ -37,6 +37,7 @@ COLUMNS = {
         "currency": True,
         "kind": True,
         "reference": False,
+        "total": False,
     },
     "trades": {
         "trade": True,
@@ -81,6 +82,7 @@ def _payment(row: Fields) -> list[Payment]:
         currency=row.text("currency"),
         kind=row.choice("kind", PAYMENT_KINDS),
         reference=row.text("reference", ""),
+        total=row.read_if_there("total", parse_amount),
         row_no=row.row_no,
     )
     return [made]

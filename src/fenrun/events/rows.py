@@ -66,6 +66,8 @@ class Payment:
     """One of PAYMENT_KINDS."""
     reference: str
     """The invoice, order or agreement that it is for."""
+    total: Decimal | None
+    """What that invoice or order is for in all, in `currency`; None where it is not said."""
     row_no: int
     """Row or line in the source."""
 

@@ -314,10 +314,10 @@ def _check_others(draft: Draft, path: Path_, item: EarnText) -> None:
             named.append(((*path, "gates", number), gate.name))
     for number, name in enumerate(item.less):
         named.append(((*path, "less", number), name))
-    if _is_override(item):
-        named.append(((*path, "on"), item.on.split()[1]))
     for at, name in named:
         _check_other(draft, at, name, item, others)
+    if _is_override(item):
+        _check_below(draft, (*path, "on"), item, others)
     for subject, name in _readings(item):
         if subject in OTHERS_READINGS:
             _check_read(draft, path, subject, name, item, others)
@@ -345,10 +345,42 @@ def _check_other(
     if other is None:
         draft.unknown_name(path, name, "no-other-component", list(others))
         return
-    gated = any(gate.subject == "earned" for gate in other.gates)
-    if other.less or gated or _is_override(other):
+    if _depends(other) or _is_override(other):
         draft.wrong_value(path, "component-depends", name=name)
-    elif MONTHS_OF[item.per] % MONTHS_OF[other.per]:
+    else:
+        _check_periods(draft, path, name, item, other)
+
+
+def _check_below(draft: Draft, path: Path_, item: EarnText, others: dict[str, EarnText]) -> None:
+    """Check what an override is paid on: another override too, but never at last itself."""
+    name = item.on.split()[1]
+    other = others.get(name)
+    if other is None:
+        draft.unknown_name(path, name, "no-other-component", list(others))
+        return
+    passed, below = {item.id}, other
+    while _is_override(below):
+        passed.add(below.id)
+        on = below.on.split()[1]
+        if on in passed:
+            draft.wrong_value(path, "override-circle", id=item.id, name=on)
+            return
+        if on not in others:
+            break  # said of that one
+        below = others[on]
+    if _depends(other):
+        draft.wrong_value(path, "component-depends", name=name)
+    else:
+        _check_periods(draft, path, name, item, other)
+
+
+def _depends(item: EarnText) -> bool:
+    """Return whether what a component pays depends on what others pay."""
+    return bool(item.less) or any(gate.subject == "earned" for gate in item.gates)
+
+
+def _check_periods(draft: Draft, path: Path_, name: str, item: EarnText, other: EarnText) -> None:
+    if MONTHS_OF[item.per] % MONTHS_OF[other.per]:
         draft.wrong_value(path, "period-no-whole-of", per=item.per, name=name)
 
 

@@ -74,10 +74,11 @@ def _measuring(file: PlanFile, c: Component, rules: Mapping[str, Rule], lang: st
     if c.measure_rule:
         words = condition_words(rules[c.measure_rule].words, lang)
         said.append(say("guide-of", lang, words=words))
-    if c.counted_label:
+    if c.counted_column:
         column = column_words(c.counted_column, lang)
         column = say("unit-order", lang) if c.counted_column == ORDER else column
-        said.append(say("guide-counted-with", lang, label=c.counted_label, column=column))
+        sentence = "guide-counted-paid" if c.counts_payments else "guide-counted-with"
+        said.append(say(sentence, lang, label=c.counted_label, column=column))
     for weight in file.plan.weights:
         if weight.component == c.rule_id:
             words = condition_words(rules[weight.rule_id].words, lang)

@@ -137,7 +137,8 @@ _COUNTS = re.compile(
     r"(?: for (?P<months>[2-9]|1[0-2]) months)?(?P<refunded> less refunded)?"
 )
 _MONTH_OF = re.compile(
-    rf"label (?P<label>{NAME}) of (?P<column>order|{_BLANKS['COLUMN']}|{_BLANKS['x_COLUMN']})"
+    rf"(?:label (?P<label>{NAME})|payments)"
+    rf" of (?P<column>order|{_BLANKS['COLUMN']}|{_BLANKS['x_COLUMN']})"
 )
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
 _LAG = re.compile(r"([1-9]\d{0,2}) periods before")
@@ -355,19 +356,20 @@ def read_counts(text: str) -> CountsText:
 
 @dataclass(frozen=True)
 class MonthText:
-    """The month with which something counts: that of the first day of a label."""
+    """The month with which something counts: that of the first day of a label, or of payments."""
 
     label: str
+    """Empty: as far as it is paid, with the months of its payments."""
     column: str
-    """The column of a charge that names what has the label."""
+    """The column of a charge that names what has the label, or is paid."""
 
 
 def read_month_of(text: str) -> MonthText:
-    """Read with which month something counts: `label paid of InvoiceId`."""
+    """Read with which month it counts: `label paid of InvoiceId`, `payments of InvoiceId`."""
     found = _MONTH_OF.fullmatch(one_space(text))
     if not found:
         raise Unreadable("not-a-counted-with", text=text)
-    return MonthText(found["label"], found["column"])
+    return MonthText(found["label"] or "", found["column"])
 
 
 def read_scope(text: str) -> ScopeText:

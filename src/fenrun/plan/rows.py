@@ -164,9 +164,9 @@ class Component:
     each: str
     """What is earned for separately: `payee`, `customer`, or a column of the charge."""
     counted_label: str
-    """The label on whose first day it counts; empty: with the month of the bill."""
+    """The label on whose first day it counts; empty: with the month of the bill, or of payments."""
     counted_column: str
-    """The column that names what has that label."""
+    """The column that names what has that label, or is paid; empty: with the month of the bill."""
     counts: str
     """What is measured: one of COUNTS."""
     counts_from: Decimal | None
@@ -265,6 +265,11 @@ class Component:
     clawback_label: str
     pro_rata: bool
     """Whether only the part for the days that are left is clawed back."""
+
+    @property
+    def counts_payments(self) -> bool:
+        """True if it counts as far as what the column names is paid."""
+        return bool(self.counted_column) and not self.counted_label
 
 
 @dataclass(frozen=True)

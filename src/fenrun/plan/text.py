@@ -362,8 +362,9 @@ class EarnText(Text):
         description=(
             "The month with which it counts: that of the first day of a label of what a column "
             "names, or that of the bill, whichever is later, as in: label paid of InvoiceId (the "
-            "month of payment). Without the label it does not count yet. The month of the bill, "
-            "where it is left out."
+            "month of payment). Without the label it does not count yet. Or, as far as that is "
+            "paid, the months of its payments, as in: payments of InvoiceId. The month of the "
+            "bill, where it is left out."
         ),
     )
     counts: Counts = Field(
@@ -390,7 +391,7 @@ class EarnText(Text):
         description=(
             "What a rate is applied to: the measured `amount`, the `increment` over `compare`, "
             "`figure NAME` of the payee (or `of customer`), or `earned COMPONENT below`: what "
-            "those earned whose role is held by the payee."
+            "those earned whose role is held by the payee, with an override too."
         ),
     )
     by: Reading | None = Field(
@@ -784,6 +785,9 @@ class CaseGiven(Text):
     )
     events: list[dict[str, str]] = Field(
         [], description="As in a file of events: consents and refusals."
+    )
+    payments: list[dict[str, str]] = Field(
+        [], description="As in a file of events: what is paid of invoices."
     )
     charges: list[dict[str, str]] = Field(
         description=(

@@ -32,10 +32,17 @@ from fenrun.charges.stored import move_files, read_charges, write_charges
 from fenrun.credit.stored_charges import Source
 from fenrun.engine.choose import new_engine
 from fenrun.events.consents import asks_consent
+from fenrun.events.receipts import counts_payments
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Plan, settled_together
 from fenrun.proof.reading import Reading, is_override, plan_for
-from fenrun.proof.terms_extract import MASKED, consents_extract, known_terms, terms_extract
+from fenrun.proof.terms_extract import (
+    MASKED,
+    consents_extract,
+    known_terms,
+    payments_extract,
+    terms_extract,
+)
 from fenrun.settle.detail import detail_of
 from fenrun.settle.facts import Facts, in_force, plan_of, with_terms
 from fenrun.settle.touched import with_those_below
@@ -148,11 +155,9 @@ class PayeeExtract:
                 reading.add(plan)
         for item, ((_, _, tables),) in terms:
             _add_tables(into, item, tables)
-        if asks_consent([file.plan for _, file in plans]):
-            for item in _anonymous(store, "events", known, named):
-                _add_tables(into, item, consents_extract(item, self.customers, self.parties))
         subjects = _subjects_of(table for _, table in charges)
         units = {unit for _, table in charges for unit in _units_of(table, reading.units)}
+        self._copy_events(store, known, into, named, [file.plan for _, file in plans], units)
         book = _BookOf(self, reading, subjects, end, units)
         linked = book.copy(_anonymous(store, "book", known, named), into)
         for item, table in charges:
@@ -163,6 +168,22 @@ class PayeeExtract:
         for item, file in plans:
             said = manifest(item.source, item.known, {"plan": file.plan.id}, ())
             into.add("plans", item.id, said, partial(_write_plan, text=file.content))
+
+    def _copy_events(
+        self,
+        store: Store,
+        known: datetime,
+        into: Store,
+        named: set[str],
+        plans: Sequence[Plan],
+        units: set[str],
+    ) -> None:
+        """Write the consents, and the payments of units, that the clauses of some plans read."""
+        consents, payments = asks_consent(plans), counts_payments(plans)
+        for item in _anonymous(store, "events", known, named) if consents or payments else ():
+            found = consents_extract(item, self.customers, self.parties) if consents else {}
+            found |= payments_extract(item, units) if payments else {}
+            _add_tables(into, item, found)
 
     def _terms(
         self,

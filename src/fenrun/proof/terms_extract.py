@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from fenrun.credit.charges_as_codes import Charge, is_met
 from fenrun.events.consents import KINDS
+from fenrun.events.receipts import KINDS as PAYMENT_KINDS
 from fenrun.plan.conditions import parse
 from fenrun.plan.rows import Plan
 from fenrun.store.facts import Import
@@ -143,6 +144,19 @@ def consents_extract(item: Import, customers: Set[str], parties: Set[str]) -> di
         if row["kind"] in KINDS and row["customer"] in customers and row["party"] in parties
     ]
     return {"events": pa.Table.from_pylist(rows, tables["events"].schema)} if rows else {}
+
+
+def payments_extract(item: Import, units: Set[str]) -> dict[str, pa.Table]:
+    """Return the payments of some invoices, without who made them and for whom."""
+    ((_, _, tables),) = sources_of([item])
+    if "payments" not in tables:
+        return {}
+    rows = [
+        {**row, "payer": "", "customer": ""}
+        for row in tables["payments"].to_pylist()
+        if row["reference"] in units and row["kind"] in PAYMENT_KINDS
+    ]
+    return {"payments": pa.Table.from_pylist(rows, tables["payments"].schema)} if rows else {}
 
 
 def known_terms(extracts: Sequence[tuple[Import, Sources]]) -> Iterator[Sources]:

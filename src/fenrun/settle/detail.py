@@ -11,6 +11,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -40,12 +41,26 @@ GROUP BY c.customer, c.excluded_by, c.baseline_period"""
 _OF_RATE = ("currency", "month", "day", "rate", "period", "given_by")
 _RATES = "SELECT currency, per, month, day, rate, period, given_by FROM rates WHERE to_currency = ?"
 _FIRST_LABELLED = "SELECT party, min(valid_from) FROM labels WHERE label = ? GROUP BY party"
+_PAID = """
+SELECT unit, month, paid, paid_before, total
+FROM paid_parts
+ORDER BY unit, month"""
 _CREDITS = """
 SELECT g.group_id, c.party, c.role, c.kind, g.month, c.share, c.customer, c.clause, c.via,
        c.customer_link, c.link
 FROM credits AS c
 JOIN situated AS g ON g.situation = c.situation
 WHERE c.plan = {plan} AND c.party IN ({parties})"""
+
+
+@dataclass(frozen=True)
+class Receipts:
+    """Payments of an invoice before some months, by their end, and what it is for in all."""
+
+    invoice: str
+    before: Decimal | None
+    paid: Decimal | None
+    total: Decimal | None
 
 
 @dataclass(frozen=True)
@@ -100,14 +115,28 @@ class Detail:
         """
         start, end = span
         months = _months(start, end)
-        if not own.counted_label:
+        if not own.counted_column:
             return "c.month >= ? AND c.month <= ?", list[Any](months)
         named = f"s.{own.counted_column}" if own.counted_column in present else "NULL"
         counts = f"""{named} IN (SELECT unnest(?)) AND c.month <= ?
   AND (c.month >= ? OR {named} IN (SELECT unnest(?)))"""
         spans = ((date.min, end), (start, end))
-        before, during = (self.labelled(own.counted_label, *days) for days in spans)
+        if own.counts_payments:
+            before, during = ([one.invoice for one in self.receipts(*days)] for days in spans)
+        else:
+            before, during = (self.labelled(own.counted_label, *days) for days in spans)
         return counts, [before, months[1], months[0], during]
+
+    def receipts(self, start: date, end: date) -> list[Receipts]:
+        """Return of which invoices something is paid, or paid back, between two days of months."""
+        first, last = _months(start, end)
+        scale, found = self.settling.scales.figure, dict[int, Receipts]()
+        for unit, month, *parts in self.settling.runner.rows(_PAID):
+            if first <= month <= last:
+                paid, before, total = (unscaled(int(part), scale) for part in parts)
+                before = found[unit].before if unit in found else before
+                found[unit] = Receipts(self.settling.codes.texts[unit], before, paid, total)
+        return sorted(found.values(), key=lambda one: one.invoice)
 
     @property
     def plans(self) -> Sequence[Plan]:
@@ -197,7 +226,7 @@ def detail_of(run: Run, payees: Sequence[str], plans: Sequence[Plan]) -> Iterato
         near = near_accounts(charges, book, with_those_below(book, payees))
         charges = charges.of(near)
         charges.load("near_charges")
-        by_label = any(c.counted_label for plan in plans for c in plan.components)
+        by_label = any(c.counted_column for plan in plans for c in plan.components)
         if not by_label and not has_limits(plans):  # by which one's links can refuse another's
             book = part_of_book(charges, book, near)
 

@@ -18,12 +18,14 @@ from fenrun.charges.rows import ORDER
 from fenrun.plan.rows import Component, Plan, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
 from fenrun.settle.deciding_terms import DecidingTerms
-from fenrun.settle.detail import Detail, detail_of, most_credited_first
+from fenrun.settle.detail import Detail, Receipts, detail_of, most_credited_first
 from fenrun.settle.results import LINE_CUSTOMERS
 from fenrun.statement.rows import Clauses, clauses_of
 from fenrun.statement.run import Run
 
 Row = Mapping[str, Any]
+_Rows = list[dict[str, Any]]
+_MadeOf = tuple[_Rows, _Rows | None, _Rows, _Rows]
 
 _EARNINGS = """
 SELECT *
@@ -58,6 +60,9 @@ SELECT s.BillingCurrency AS currency, r.period, r.rate, r.given_by,
 {of_credits} AND r.rate IS NOT NULL
 GROUP BY ALL
 ORDER BY ALL"""
+_INVOICES = """
+SELECT DISTINCT s.{column} AS invoice
+{of_credits}"""
 _WHOLE = """
 SELECT s.*
 FROM near_charges AS s
@@ -89,7 +94,8 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     units = [row for row in earnings if row["step_no"] == 0]
     entries = [row for row in earnings if row["step_no"]]
     bands = _bands_by_unit(run, line)
-    customers, listed, converted = _made_of(run, line, charges) if units else ([], [], [])
+    made_of = _made_of(run, line, charges) if units else ([], [], [], [])
+    customers, listed, converted, paid = made_of
     charges_differ, listed = listed is None, listed or []
     own = _component(run, line) if units else None
     per = own.portion_per if own else 1
@@ -106,6 +112,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "credited": _sum(customers, "credited"),
         "counted": _sum(customers, "counted"),
         **({"converted": converted} if converted else {}),
+        **({"paid": paid} if paid else {}),
         "excluded": _excluded(customers, clauses, plan),
         "weights": _weights(run, line, clauses),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
@@ -287,27 +294,26 @@ def _baseline(row: Row) -> dict[str, Any]:
     }
 
 
-def _made_of(
-    run: Run, line: Row, limit: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]] | None, list[dict[str, Any]]]:
-    """Return what a line measures by customer, its charges, and what of them is converted.
+def _made_of(run: Run, line: Row, limit: int) -> _MadeOf:
+    """Return what a line measures by customer, its charges, what of them is converted, and paid.
 
     Charges are listed largest first, at most `limit`; None for them, where they would not sum to
     what is recorded.
     """
     plan, payee = line["plan_id"], line["payee"]
     recorded = _recorded(run, line)
-    converts = any(one.converts for one in run.plans if one.id == plan)
-    if recorded is not None and not limit and not converts:
-        return recorded, [], []
+    says_more = any(one.converts for one in run.plans if one.id == plan)
+    says_more |= _component(run, line).counts_payments
+    if recorded is not None and not limit and not says_more:
+        return recorded, [], [], []
     plans = next(group for group in settled_together(run.plans) if plan in {p.id for p in group})
     with detail_of(run, [payee], plans) as detail:
         span = (line["period_from"], line["period_to"])
         customers = detail.customers(plan, line["component"], payee, *span)
         if recorded is not None and recorded != customers:
-            return recorded, None, []
-        if not limit and not converts:
-            return customers, [], []
+            return recorded, None, [], []
+        if not limit and not says_more:
+            return customers, [], [], []
         return customers, *_charges(run, detail, line, limit)
 
 
@@ -326,8 +332,8 @@ def _recorded(run: Run, line: Row) -> list[dict[str, Any]] | None:
 
 def _charges(
     run: Run, detail: Detail, line: Row, limit: int
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the charges of a line, largest first, and what of all of them is converted."""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the charges of a line, largest first; what of all is converted, and paid."""
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
     detail.load_credits(line["plan_id"], [line["payee"]])
     present, own = engine.columns("near_charges"), _component(run, line)
@@ -351,7 +357,18 @@ def _charges(
     found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
         _add_terms(run, plan, rows)
-    return [_charge(run, row) for row in rows], [_conversion(row) for row in found]
+    paid = []
+    if own.counts_payments and own.counted_column in present:
+        invoices = engine.rows(_INVOICES.format(column=own.counted_column, **filled), asked)
+        named = {row["invoice"] for row in invoices}
+        paid = [_received(one) for one in detail.receipts(start, end) if one.invoice in named]
+    return [_charge(run, row) for row in rows], [_conversion(row) for row in found], paid
+
+
+def _received(one: Receipts) -> dict[str, Any]:
+    """Return what is paid of an invoice: before the line, by its end, and of how much."""
+    before, paid, total = (_text(amount) for amount in (one.before, one.paid, one.total))
+    return {"invoice": one.invoice, "before": before, "paid": paid, "total": total}
 
 
 def _conversion(row: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.runner import Runner
 from fenrun.events.as_of import events_of
 from fenrun.events.consents import as_labels, asks_consent, with_consents
+from fenrun.events.receipts import counts_payments, paid_figures, payment_problems
 from fenrun.plan.read import PlanFile, plan_as_of, read_plan
 from fenrun.plan.rows import Component, Plan
 from fenrun.settle.deciding_terms import sources_read
@@ -155,18 +156,19 @@ class Facts:
             source = Source(self.charges, self.only)
             return spend(new_engine(), source, self.agreed_book, plan, months)
 
-        return figures_derived(self.agreed_plans, self.terms, period, of_charges)
+        return figures_derived(self.agreed_plans, self.terms, self.events, period, of_charges)
 
     def _problems_of_terms(self) -> list[Problem]:
-        """Return what is wrong with those of the terms that the plans read."""
+        """Return what is wrong with those of the terms and payments that the plans read."""
         tables = tables_read(self.plans)
         if not tables:
-            return []
+            return payment_problems(self.plans, self.events)
         found = terms_of(self.terms)
         read = replace(found, **{name: () for name in TERMS if name not in tables})
         return [
             *problems_of_terms(read, listed_parties(self.book)),
             *uncounted(self.plans, read, self.book),
+            *payment_problems(self.plans, self.events),
         ]
 
     def earn(self, period: Period, known: datetime, result: str = "earnings") -> Run:
@@ -195,7 +197,8 @@ def terms_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Im
 
 def events_read(store: Store, plans: Sequence[Plan], known: datetime) -> tuple[Import, ...]:
     """Return the imports of events known at a moment, if some of the plans read any."""
-    return tuple(store.imports("events", known)) if asks_consent(plans) else ()
+    is_read = asks_consent(plans) or counts_payments(plans)
+    return tuple(store.imports("events", known)) if is_read else ()
 
 
 def with_terms(
@@ -311,6 +314,7 @@ def check_workspace(store: Store, known: datetime | None = None) -> list[Problem
     first_come = any(file.plan.terms[0].first_come for file in plans_as_of(store, moment))
     problems += problems_of(book, first_come) + problems_of_terms(terms_of(terms), listed)
     problems += [problem for one in events_of(events).values() for problem in one.problems]
+    problems += payment_problems([file.plan for file in plans_as_of(store, moment)], events)
     return in_order(problems)
 
 
@@ -325,13 +329,15 @@ def _without_basis(imports: Iterable[Import], plans: Sequence[Plan]) -> Iterator
 
 
 def figures_derived(
-    plans: Sequence[Plan], terms: Sources, period: Period, spend_of: Spend
+    plans: Sequence[Plan], terms: Sources, events: Sources, period: Period, spend_of: Spend
 ) -> Sources:
     """Return the figures that plans count, as far as a period needs them."""
+    paid = paid_figures(plans, events, period.span.end)
     if not any(plan.figures for plan in plans):
-        return ()
+        return paid
     first, _ = charged(plans, period)
-    return derived_figures(plans, terms_of(terms), first, period.span.end, spend_of)
+    found = derived_figures(plans, terms_of(terms), first, period.span.end, spend_of)
+    return [*found, *paid]
 
 
 def listed_parties(book: Sources) -> set[str]:

@@ -99,7 +99,7 @@ def _of_plan(
 def _load_met(detail: Detail, deciding: DecidingTerms) -> None:
     """Make the table `met_groups`: the charges that some of the terms are about, by term."""
     engine, components = detail.run.engine, [c for p in detail.plans for c in p.components]
-    labelled = {c.counted_column for c in components if c.counted_label}
+    labelled = {c.counted_column for c in components} - {""}
     names = sorted({*_SUBJECT[1:], "BillingCurrency", *labelled})
     trees = [row.tree for row in deciding.rows]
     engine.load("met", engine.query(detail.charges.meeting(trees, names)))

@@ -25,7 +25,7 @@ _AMOUNTS = {
     ),
     "measure": (
         "book_figures figures_as_of figures: amount",
-        "performance_measures customers_last_year column_measures: amount",
+        "performance_measures paid_measures customers_last_year column_measures: amount",
         "baselined qualifying_amounts: baseline amount counted",
         "qualifying_customers: customers",
         "measures: spend amount to_date",
@@ -43,6 +43,7 @@ _AMOUNTS = {
         "component_earnings: amount target compared base measure reference",
         "component_lines gated_lines lessened_lines best_lines: amount",
     ),
+    "figure": ("paid_parts: paid paid_before total",),
     "bound": ("bands gates: lower upper",),
     "rate": ("bands: rate rate_to", "slices: rate"),
     "flat": ("bands slices: flat",),
@@ -60,12 +61,12 @@ _AMOUNTS = {
     "divisor": ("slices tier_totals component_earnings: divisor",),
     "pays": ("tier_totals: amount",),
     "uncapped": ("component_earnings: uncapped",),
-    "override base": ("override_entries: base",),
+    "override base": ("override_entries lower_overrides higher_overrides: base",),
     "money": (
         "terms referenced tested: round_step",
         "component_earnings component_lines gated_lines lessened_lines best_lines: earned",
         "gate_entries less_entries best_entries ceiling_entries override_entries: earned",
-        "clawback_entries: earned",
+        "lower_overrides higher_overrides clawback_entries: earned",
         "payables released: amount",
         "dues: due",
         "forms: floor",
@@ -90,7 +91,7 @@ _DAYS = frozenset(
         *("until", "valid_from", "valid_to", "period_from", "period_to", "table_from"),
     )
 )
-_MONTHS = frozenset(("month", "first_month", "last_month", "due_month"))
+_MONTHS = frozenset(("month", "first_month", "last_month", "next_month", "due_month"))
 _CODES = frozenset(
     (
         *("account", "sub_account", "order_id", "resource_id", "subject", "party", "customer"),

@@ -21,6 +21,7 @@ from fenrun.engine.choose import new_engine
 from fenrun.engine.codes import month_number, unscaled
 from fenrun.engine.dialect import NUMBER
 from fenrun.engine.runner import Bulk, Runner, SQLite
+from fenrun.events.receipts import counts_payments
 from fenrun.plan.rows import settled_together
 from fenrun.settle.decoded import load_results, results_of
 from fenrun.settle.facts import Facts
@@ -136,7 +137,7 @@ class Standing:
             return None  # payees without a sum of their own, or with a place among all
         if stored.rounds or like.crediting.rounds:
             return None  # what is rounded is not what its parts, rounded each, sum to
-        if any(plan.figures for plan in like.plans):
+        if any(plan.figures for plan in like.plans) or counts_payments(like.plans):
             return None  # of the figures that are counted, the book says nothing
         if more.agreed_plans != self.facts.agreed_plans:
             return None  # an amount is used up elsewhere

@@ -20,7 +20,7 @@ from fenrun.terms.used_up import Cuts
 
 CAUSES = (
     *("late charge", "correction", "book change", "order registration", "plan version"),
-    *("terms change", "consent"),
+    *("terms change", "consent", "payment"),
 )
 """Why the pay of a period can come to differ.
 

@@ -103,7 +103,7 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
         )
         for one in explained.get("converted", ())
     ]
-    sentences = [credited, *converted, *excluded]
+    sentences = [credited, *converted, *_paid_words(explained, lang), *excluded]
     baselines = explained["baselines"]
     below = sum((Decimal(b["credited"]) - Decimal(b["counted"]) for b in baselines), Decimal(0))
     if below:
@@ -117,6 +117,21 @@ def _qualifying_words(explained: Json, lang: str) -> list[str]:
     if explained["charges_differ"]:
         sentences.append(say("says-charges-differ", lang))
     return sentences
+
+
+def _paid_words(explained: Json, lang: str) -> list[str]:
+    """Return a sentence for each invoice that counts as far as it is paid."""
+    return [
+        say(
+            "says-paid",
+            lang,
+            invoice=one["invoice"],
+            now=show(Decimal(one["paid"]) - Decimal(one["before"])),
+            paid=show_text(one["paid"]),
+            total=show_text(one["total"]),
+        )
+        for one in explained.get("paid", ())
+    ]
 
 
 def charged_text(charge: Json) -> str:

@@ -50,7 +50,7 @@ def latest(sources: Sources, table: str, key: Sequence[str]) -> Latest:
 
 
 def _says_the_same(row: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(value == other[field] for field, value in row.items() if field not in _PLACED)
+    return all(value == other.get(field) for field, value in row.items() if field not in _PLACED)
 
 
 def _given_twice(table: str, key: Sequence[Any], rows: Sequence[Known]) -> Problem:

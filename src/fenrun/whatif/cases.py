@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,6 +29,7 @@ from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
 from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
+from fenrun.events.receipts import payment_problems
 from fenrun.payout import checks as payout_checks
 from fenrun.plan.phrases import read_currency
 from fenrun.plan.read import PlanFile
@@ -184,6 +185,21 @@ class _Case:
         """The line where the case begins."""
         return self.file.lines["cases", self.number]
 
+    @cached_property
+    def facts(self) -> tuple[Book, list[dict[str, Any]]]:
+        """The book and the charges. Raises Refused where they cannot be read."""
+        return facts_of_case(self.file, self.case, self.line)
+
+    @cached_property
+    def terms(self) -> Sources:
+        """The terms. Raises Refused where they cannot be read."""
+        return terms_of_case(self.file, self.case, self.line)
+
+    @cached_property
+    def events(self) -> Sources:
+        """The events and payments. Raises Refused where they cannot be read."""
+        return events_of_case(self.file, self.case, self.line)
+
     def outcomes(self) -> Iterator[Outcome]:
         """Yield the outcome of each expectation. Raises Refused."""
         for expect, line in self._expected():
@@ -192,9 +208,7 @@ class _Case:
 
     def read(self) -> None:
         """Read the facts and the expectations. Raises Refused."""
-        facts_of_case(self.file, self.case, self.line)
-        terms_of_case(self.file, self.case, self.line)
-        events_of_case(self.file, self.case, self.line)
+        _ = (self.facts, self.terms, self.events)
         for expect, line in self._expected():
             self._period(expect, line)
 
@@ -209,11 +223,10 @@ class _Case:
                 if problem.severity == ERROR:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
-        said = terms_of(terms_of_case(self.file, self.case, self.line))
-        book, _ = facts_of_case(self.file, self.case, self.line)
-        sources = sources_from(book, self.file.source, _KNOWN)
+        sources = sources_from(self.facts[0], self.file.source, _KNOWN)
         plans = [self.file.plan]
-        for problem in uncounted(plans, said, sources):
+        paid = (p for p in payment_problems(plans, self.events) if p.severity == ERROR)
+        for problem in [*uncounted(plans, terms_of(self.terms), sources), *paid]:
             found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
@@ -251,10 +264,8 @@ class _Case:
         years = parse_period(f"{period.span.start.year}-01/{period.last_day.year}-12")
         key = (years.key, known)
         if key not in self.runs:
-            book, charges = facts_of_case(self.file, self.case, self.line)
+            (book, charges), terms, events = self.facts, self.terms, self.events
             sources = sources_from(book, self.file.source, _KNOWN)
-            terms = terms_of_case(self.file, self.case, self.line)
-            events = events_of_case(self.file, self.case, self.line)
             more = [*as_labels([self.file.plan], events)]
             with_labels = [*sources, *more]
 
@@ -266,7 +277,7 @@ class _Case:
             def of_charges(plan: Plan, months: Period) -> dict[str, Decimal]:
                 return spend_in_memory(with_labels, charges, plan, months)
 
-            whole = [*with_labels, *figures_derived(plans, terms, years, of_charges)]
+            whole = [*with_labels, *figures_derived(plans, terms, events, years, of_charges)]
             self.runs[key] = settle_in_memory(plans, whole, charges, years, known)
         return self.runs[key]
 
@@ -374,7 +385,8 @@ def terms_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
 
 def events_of_case(file: PlanFile, case: CaseText, line: int) -> Sources:
     """Return the events of a case. Raises Refused where they cannot be read."""
-    return _sources({"events": case.given.events}, file, line, EVENTS)
+    rows = {"events": case.given.events, "payments": case.given.payments}
+    return _sources(rows, file, line, EVENTS)
 
 
 def _sources(

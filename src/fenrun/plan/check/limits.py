@@ -49,6 +49,8 @@ def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]
         yield QUESTIONS, _why("customers-year")
     if c.counted_label:
         yield QUESTIONS, _why("counted-with", label=c.counted_label)
+    if c.counts_payments:
+        yield QUESTIONS, _why("counted-paid")
     if c.counts != "amount":
         if subjects & {"spend", "spend before"}:
             yield QUESTIONS, _why("counts-spend")
