@@ -51,7 +51,7 @@ from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
-from fenrun.integrity.examine import ask_for_case
+from fenrun.integrity.kept import ask_for_case
 from fenrun.integrity.life import decide as decide_case
 from fenrun.lab import attack as attacks
 from fenrun.lab import whatif

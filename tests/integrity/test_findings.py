@@ -12,8 +12,8 @@ import pytest
 
 from fenrun.closing.close import settle_period
 from fenrun.integrity.checks import CHECKS
-from fenrun.integrity.examine import findings_of
 from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Case, Findings
+from fenrun.integrity.kept import findings_of
 from fenrun.integrity.seen import Seen, see
 from fenrun.store.facts import Store
 from fenrun.world.market import Market

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from fenrun.base.ids import short
 from fenrun.base.when import Period
-from fenrun.integrity.findings import INVARIANT, Case, Rows
+from fenrun.integrity.findings import INVARIANT, Case, Paid, Rows
 from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.settle.results import EARNED_SUMS
 from fenrun.store.facts import Store
@@ -78,19 +78,26 @@ def _settled(settling: Amounts, case: Case) -> Case:
     """Return a case with what its payees earned more by its rows."""
     if not case.rows:
         return case
-    without = settling.without(case.rows)
+    pays = tuple(_differing(settling.base, settling.without(case.rows)))
     sums = defaultdict[str, Decimal](Decimal)
     gains = defaultdict[tuple[str, str], Decimal](Decimal)
-    for key in {*settling.base, *without}:
-        payee, currency, clause = key
-        if payee in case.parties:
-            more = settling.base.get(key, Decimal(0)) - without.get(key, Decimal(0))
-            sums[currency] += more
-            gains[currency, clause] += more
-    case = _with_largest(case, sums)
+    for paid in pays:
+        if paid.payee in case.parties:
+            sums[paid.currency] += paid.more
+            gains[paid.currency, paid.clause] += paid.more
+    case = replace(_with_largest(case, sums), pays=pays)
     by_clause = {clause: more for (of, clause), more in gains.items() if of == case.currency}
     best = max(sorted(by_clause), key=lambda name: by_clause[name], default="")
     return replace(case, clause=best if by_clause.get(best, 0) > 0 else "")
+
+
+def _differing(base: Earned, without: Earned) -> Iterator[Paid]:
+    """Yield what is earned otherwise without some charges, by whom and under which clause."""
+    zero = Decimal(0)
+    for key in sorted({*base, *without}):
+        earned, left = base.get(key, zero), without.get(key, zero)
+        if earned != left:
+            yield Paid(*key, earned, left)
 
 
 def _diverted(case: Case) -> Case:

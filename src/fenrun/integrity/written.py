@@ -15,6 +15,7 @@ def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
     return {
         "from": f"{found.start:%Y-%m}",
         "to": f"{found.end:%Y-%m}",
+        "record": found.record,
         "checks": [
             {
                 "check": one.check,
@@ -59,9 +60,21 @@ def case_as_json(case: Case, lang: str) -> dict[str, Any]:
         "unusual": say(f"unusual-{case.check}", lang),
         "innocent": say(f"innocent-{case.check}", lang),
         "confirm": say(f"confirm-{case.check}", lang),
+        "charges": case.charges,
+        "pays": [
+            {
+                "payee": one.payee,
+                "clause": one.clause,
+                "currency": one.currency,
+                "earned": plain(one.earned, 2),
+                "without": plain(one.without, 2),
+            }
+            for one in case.pays
+        ],
         "clause": case.clause,
         "prevent": say(f"prevent-{case.check}", lang),
         "state": case.decision.state if case.decision else OPEN,
         "owner": case.decision.owner if case.decision else "",
         "due": case.decision.due if case.decision else "",
+        "found": case.is_found,
     }
