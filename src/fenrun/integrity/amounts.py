@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from fenrun.base.ids import short
 from fenrun.base.when import Period
-from fenrun.integrity.findings import INVARIANT, Case, Paid, Rows
+from fenrun.integrity.findings import INVARIANT, Case, PayDifference, Rows
 from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.settle.results import EARNED_SUMS
 from fenrun.store.facts import Store
@@ -91,13 +91,13 @@ def _settled(settling: Amounts, case: Case) -> Case:
     return replace(case, clause=best if by_clause.get(best, 0) > 0 else "")
 
 
-def _differing(base: Earned, without: Earned) -> Iterator[Paid]:
+def _differing(base: Earned, without: Earned) -> Iterator[PayDifference]:
     """Yield what is earned otherwise without some charges, by whom and under which clause."""
     zero = Decimal(0)
     for key in sorted({*base, *without}):
         earned, left = base.get(key, zero), without.get(key, zero)
         if earned != left:
-            yield Paid(*key, earned, left)
+            yield PayDifference(*key, earned, left)
 
 
 def _diverted(case: Case) -> Case:

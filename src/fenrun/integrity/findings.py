@@ -72,7 +72,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Paid:
+class PayDifference:
     """Earned by a payee under a clause, with the charges of a case and without them."""
 
     payee: str
@@ -122,7 +122,7 @@ class Case:
     currency: str = ""
     clause: str = ""
     """The plan and component by which the payees earned most of it; empty for none."""
-    pays: tuple[Paid, ...] = ()
+    pays: tuple[PayDifference, ...] = ()
     """Whoever earns otherwise without its charges, the parties of the case or not."""
     months: tuple[Month, ...] = ()
     charges: int = 0

@@ -22,7 +22,7 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, refused
 from fenrun.base.when import Period, show_moment
 from fenrun.integrity.examine import examine
-from fenrun.integrity.findings import Case, Checked, Evidence, Findings, Month, Paid
+from fenrun.integrity.findings import Case, Checked, Evidence, Findings, Month, PayDifference
 from fenrun.integrity.life import Decision, confirmed_of, lives
 from fenrun.integrity.merging import are_one
 from fenrun.settle.facts import knowledge_time
@@ -51,14 +51,17 @@ def findings_of(
     content_id = _id_of(store, period, moment)
     item = store.find(KIND, content_id)
     if item is None:
-        found = examine(store, period, moment, progress)
-        text = _as_text(found)
-        facts = {"cases": len(found.cases)}
-        said = manifest(period.key, moment, facts, ())
-        store.add(KIND, content_id, said, lambda folder: _write(folder, text))
+        keep(store, period, moment, examine(store, period, moment, progress))
         item = store.find(KIND, content_id)
         assert item
     return _with_decisions(store, _read(item))
+
+
+def keep(store: Store, period: Period, known: datetime, found: Findings) -> None:
+    """Keep what the checks found in a period by all that was known at a moment."""
+    text, said = _as_text(found), manifest(period.key, known, {"cases": len(found.cases)}, ())
+    content_id = _id_of(store, period, known)
+    store.add(KIND, content_id, said, lambda folder: _write(folder, text))
 
 
 def queue_of(store: Store) -> Findings | None:
@@ -194,7 +197,7 @@ def _case_from(said: Mapping[str, Any]) -> Case:
         end=date.fromisoformat(said["to"]),
         amount=Decimal(said["amount"]),
         evidence=tuple(Evidence(*row) for row in said["evidence"]),
-        pays=tuple(Paid(*row[:3], *map(Decimal, row[3:])) for row in said["pays"]),
+        pays=tuple(PayDifference(*row[:3], *map(Decimal, row[3:])) for row in said["pays"]),
         months=tuple(Month(*row[:2], *map(Decimal, row[2:])) for row in said["months"]),
         rows={},
         groups=(),

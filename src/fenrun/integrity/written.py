@@ -16,20 +16,25 @@ def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
         "from": f"{found.start:%Y-%m}",
         "to": f"{found.end:%Y-%m}",
         "record": found.record,
-        "checks": [
-            {
-                "check": one.check,
-                "scheme": one.scheme,
-                "tried": one.tried,
-                "skipped": skipped(one).words(lang) if one.skipped else None,
-                "seconds": one.seconds,
-                "confirmed": one.confirmed,
-                "decided": one.decided,
-            }
-            for one in found.checks
-        ],
+        "checks": checks_as_json(found, lang),
         "cases": [case_as_json(case, lang) for case in found.cases],
     }
+
+
+def checks_as_json(found: Findings, lang: str) -> list[dict[str, Any]]:
+    """Return what each check did."""
+    return [
+        {
+            "check": one.check,
+            "scheme": one.scheme,
+            "tried": one.tried,
+            "skipped": skipped(one).words(lang) if one.skipped else None,
+            "seconds": one.seconds,
+            "confirmed": one.confirmed,
+            "decided": one.decided,
+        }
+        for one in found.checks
+    ]
 
 
 def skipped(one: Checked) -> Message:
@@ -58,6 +63,7 @@ def case_as_json(case: Case, lang: str) -> dict[str, Any]:
             for row in case.evidence
         ],
         "unusual": say(f"unusual-{case.check}", lang),
+        "compares": say(f"compares-{case.check}", lang),
         "innocent": say(f"innocent-{case.check}", lang),
         "confirm": say(f"confirm-{case.check}", lang),
         "charges": case.charges,
