@@ -7,7 +7,7 @@ user sees.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -16,6 +16,9 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal.access.addresses import through_tls
 from fenrun.portal.opaque import opaque
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
 
 _TIMEOUT = 60
 """Seconds that an answer may take."""
@@ -129,7 +132,7 @@ def server(portal: Portal) -> Any:
     return made
 
 
-def _case_tools(made: Any, portal: Portal) -> None:
+def _case_tools(made: MCPServer, portal: Portal) -> None:
     """Give a server the tools about cases of findings."""
 
     @made.tool()
