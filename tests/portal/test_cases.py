@@ -108,6 +108,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def test_operations_run_the_checks_and_the_queue_shows_what_they_kept(said: Any) -> None:
     assert "Nobody has run the checks" in said["before"][1] and said["examined"][0] == 302
     status, queue = said["queue"]
+    assert "<span>auditor</span>" in queue, "the head is as on every page"
     assert status == 200 and "Coupon spent elsewhere" in queue and "20,000.00 CNY" in queue
     assert "not run: the workspace has no trades" in queue, "silence is no innocence"
     (row,) = csv.DictReader(io.StringIO(said["csv"][1].lstrip("\ufeff")))

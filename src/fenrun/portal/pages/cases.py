@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -38,6 +40,7 @@ from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.facts import known_book
 from fenrun.store.facts import Store
+from fenrun.tables.latest import Known
 
 _SHOWN = 50
 _LEASTS = ("1000", "10000", "100000", "1000000")
@@ -47,6 +50,16 @@ _WRITERS = {"csv": (findings_as_csv, "text/csv"), "xlsx": (findings_as_xlsx, _XL
 _FIELDS = ("state", "owner", "check", "party", "due", "least", "q")
 _PAGES = {"coupons": "coupons", "agreements": "agreements", "approvals": "quotes"}
 """The pages that show the rows of a table."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of evidence, as the page of a case shows it."""
+
+    key: str
+    address: str = ""
+    """The page that shows it; empty for none."""
+    says: str = ""
 
 
 @signed_in(OPERATIONS, AUDITOR)
@@ -167,31 +180,33 @@ def _pictures(case: Case) -> list[tuple[str, list[Month], list[tuple[str, Decima
     return found
 
 
-def _evidence(store: Store, case: Case) -> list[tuple[Evidence, str]]:
-    """Return the rows of a case's evidence, each with the page that shows it, if one does."""
+def _evidence(store: Store, case: Case) -> list[tuple[str, str, list[Row]]]:
+    """Return the rows of a case's evidence by what they show and by their table."""
     deliveries = {item.source: short(item.id) for item in store.imports("charges")}
-    links = {row.key for row in case.evidence if row.table == "links"}
-    customers = _customers_of(known_book(store), links) if links else {}
-    found = []
+    wanted = {row.key for row in case.evidence if row.table == "links"}
+    links = _links_of(known_book(store), wanted) if wanted else {}
+    found: dict[tuple[str, str], list[Row]] = {}
     for row in case.evidence:
+        found.setdefault((row.what, row.table), []).append(_row(row, deliveries, links))
+    return [(what, table, rows) for (what, table), rows in found.items()]
+
+
+def _row(row: Evidence, deliveries: Mapping[str, str], links: Mapping[str, Known]) -> Row:
+    """Return a row of evidence with the page that shows it, if one does, and what it says."""
+    if row.table == "charges":
+        delivery = deliveries.get(row.key.rpartition(":")[0])
+        return Row(row.key, reverse("delivery", args=[delivery]) if delivery else "")
+    link = links.get(row.key) if row.table == "links" else None
+    if link is None:
         page = _PAGES.get(row.table, "")
-        address = reverse(page) if page else ""
-        if row.table == "charges":
-            delivery = deliveries.get(row.key.rpartition(":")[0])
-            address = reverse("delivery", args=[delivery]) if delivery else ""
-        elif row.key in customers and row.table == "links":
-            address = f"{reverse('book')}?customer={customers[row.key]}"
-        found.append((row, address))
-    return found
+        return Row(row.key, reverse(page) if page else "")
+    is_customer = link["of_kind"] == "customer"
+    address = f"{reverse('book')}?{urlencode({'customer': link['subject']})}" if is_customer else ""
+    return Row(row.key, address, f"{link['subject']} → {link['party']}, {link['valid_from']}")
 
 
-def _customers_of(book: KnownBook, links: set[str]) -> dict[str, str]:
-    """Return the customers that links are about."""
-    return {
-        link["link_id"]: link["subject"]
-        for link in book.links()
-        if link["link_id"] in links and link["of_kind"] == "customer"
-    }
+def _links_of(book: KnownBook, wanted: set[str]) -> dict[str, Known]:
+    return {link["link_id"]: link for link in book.links() if link["link_id"] in wanted}
 
 
 @require_POST
