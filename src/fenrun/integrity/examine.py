@@ -13,13 +13,16 @@ from fenrun.integrity.amounts import with_amounts
 from fenrun.integrity.checks import CHECKS, Check
 from fenrun.integrity.findings import Case, Checked, Findings, Outcome
 from fenrun.integrity.merging import cases_of, rows_of_both
-from fenrun.integrity.seen import Seen, see
+from fenrun.integrity.seen import EMPLOYER, Seen, see
 from fenrun.pricing.lines import PASSED_ON
 from fenrun.store.facts import Store
 
 _PRESENT: Mapping[str, Callable[[Seen], Any]] = {
     "links": lambda seen: seen.links,
     "identities": lambda seen: seen.identities,
+    "employer links": lambda seen: [one for one in seen.links if one["role"] == EMPLOYER],
+    "agreements": lambda seen: seen.terms.agreements,
+    "policies": lambda seen: seen.policy,
     "coupons": lambda seen: seen.terms.coupons,
     "floors": lambda seen: seen.terms.floors,
     "events": lambda seen: seen.events,

@@ -30,7 +30,7 @@ from fenrun.settle.results import ENGINE_VERSION
 from fenrun.store.facts import Import, Store, manifest, verified
 
 KIND = "findings"
-_FACTS = ("charges", "book", "terms", "events", "plans")
+_FACTS = ("charges", "book", "terms", "events", "policies", "plans")
 _FILE = "findings.json"
 _TUPLES = ("parties", "customers", "orders")
 _PLAIN = ("check", "scheme", "kind", "p", "q", "currency", "clause", "charges")

@@ -19,11 +19,12 @@ from fenrun.events.as_of import events_of
 from fenrun.integrity.findings import Evidence, Month, Rows, Sale
 from fenrun.pricing.charges import PricedCharges, charges_of, text_column
 from fenrun.settle.facts import knowledge_time
-from fenrun.settle.terms_in_force import known_terms
+from fenrun.settle.terms_in_force import known_policy, known_terms
 from fenrun.store.facts import Store, verified
 from fenrun.tables.kept import sources_of
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Terms
+from fenrun.terms.policy import Policy
 
 PARTNER, REP = "partner", "rep"
 """The roles of who sells."""
@@ -70,6 +71,17 @@ class Seen:
     def identities(self) -> Sequence[Known]:
         """The identities of the book."""
         return self.book.identities()
+
+    @cached_property
+    def policy(self) -> Policy | None:
+        """The policy of what is out of the ordinary; None without one."""
+        return known_policy(self.store, self.known)
+
+    @cached_property
+    def issuers(self) -> set[str]:
+        """Whoever bills."""
+        rows = self.query("SELECT DISTINCT InvoiceIssuerName AS issuer FROM charges")
+        return {row["issuer"] for row in rows}
 
     @cached_property
     def kinds(self) -> Mapping[str, str]:
