@@ -13,6 +13,7 @@ from fenrun.base.when import Period
 from fenrun.integrity.findings import INVARIANT, Case, PayDifference, Rows
 from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.settle.results import EARNED_SUMS
+from fenrun.settle.standing import Standing
 from fenrun.store.facts import Store
 
 Earned = Mapping[tuple[str, str, str], Decimal]
@@ -27,6 +28,7 @@ class Amounts:
     period: Period
     known: datetime
     base: Earned
+    standing: Standing
 
     def without(self, rows: Rows) -> Earned:
         """Return what is earned in the period without some charges."""
@@ -35,7 +37,15 @@ class Amounts:
             numbers = rows.get(short(item.id))
             if numbers:
                 only[item.id] = f"row_no NOT IN ({', '.join(map(str, numbers))})"
-        return _earned(replace(self.facts, only=only), self.period, self.known)
+        change = self.standing.without(only)
+        found = change.earned_by_clause()
+        if found is None:
+            return _earned(change.facts, self.period, self.known)
+        others = {key: earned for key, earned in self.base.items() if not change.concerns(key[0])}
+        return others | {
+            (payee, currency, f"{plan} {component}"): earned
+            for (plan, component, payee, currency), earned in found.items()
+        }
 
 
 def with_amounts(
@@ -54,7 +64,8 @@ def with_amounts(
     facts = replace(facts, plans=in_force(facts.plans, period))
     if not facts.plans:
         return [_diverted(case) for case in cases]
-    settling = Amounts(facts, period, known, _earned(facts, period, known))
+    standing = Standing(facts, period, known)
+    settling = Amounts(facts, period, known, _earned(facts, period, known), standing)
     found = []
     for case in cases:
         case = _diverted(case) if case.diverted else _settled(settling, case)
