@@ -52,7 +52,8 @@ from fenrun.closing.shown import Shown, summary_of
 from fenrun.closing.sign_off import climb, leaf_of
 from fenrun.credit import checks as credit_checks
 from fenrun.engine.choose import new_engine
-from fenrun.integrity.examine import ask_for_case
+from fenrun.integrity.findings import Case as FoundCase
+from fenrun.integrity.kept import ask_for_case
 from fenrun.integrity.life import decide as decide_case
 from fenrun.lab import attack as attacks
 from fenrun.lab import sweep, whatif
@@ -401,6 +402,20 @@ def _disputed() -> list[Problem]:
     dispute = disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing.")
     disputes.answer("one", dispute, "accepted", "It was.", True)
     disputes.answer("P1", dispute, "withdrawn", "Thank you.", False)
+    return []
+
+
+def _questioned(party: str, is_over: bool = False) -> list[Problem]:
+    """Ask a party about a case of P1 and K1, and answer once operations have ended that."""
+    cases = _command("cases")
+    case = FoundCase(
+        *("coupon-diverted", "G07", "invariant", ("P1",), ("K1",), ()),
+        *(date(2024, 9, 2), date(2024, 9, 2), (), None, None, {}, (), (), "", {}),
+    )
+    question = cases.ask("one", case, party, "Whose account is A2?")
+    if is_over:
+        cases.answer("one", question, "Thank you.", True, "over")
+        cases.answer("P1", question, "Ours.", False)
     return []
 
 
@@ -2386,6 +2401,13 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a sign-up link of P2 followed by a customer of P1", act=_signed_up
     ),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
+    "question-party": Shows(
+        "in the portal, asking P2 about a case of P1", lambda: _questioned("P2")
+    ),
+    "question-over": Shows(
+        "in the portal, answering a question that operations have ended",
+        lambda: _questioned("P1", is_over=True),
+    ),
     "key-unreadable": closed(
         "a signing-key.pem of one word",
         act=_does(lambda store: (_key_file(store).write_text("secret"), signing_key(store))),

@@ -10,8 +10,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 from fenrun.base.when import parse_period
-from fenrun.integrity.examine import findings_of
 from fenrun.integrity.findings import Case, Findings
+from fenrun.integrity.kept import findings_of
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from fenrun.world.market import Market

@@ -12,8 +12,8 @@ import pytest
 
 from fenrun.closing.close import settle_period
 from fenrun.integrity.checks import CHECKS
-from fenrun.integrity.examine import findings_of
 from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Case, Findings
+from fenrun.integrity.kept import findings_of
 from fenrun.integrity.seen import Seen, see
 from fenrun.store.facts import Store
 from fenrun.world.market import Market
@@ -49,7 +49,7 @@ def test_a_plain_scheme_is_found(cheated: Looked, scheme: str) -> None:
     has_q = kinds[scheme] != INVARIANT
     assert all((case.q is not None) == has_q and (case.p is not None) == has_q for case in cases)
     assert all(case.amount > 0 and case.currency == "CNY" for case in cases)
-    settled = [case for case in cases if not case.diverted]
+    settled = [case for case in cases if case.pays]
     assert {case.clause for case in settled} <= {"market-2024 volume"}
 
 
@@ -58,8 +58,8 @@ def test_an_honest_market_is_left_be(honest: Looked) -> None:
     there.
     """
     market, _, findings = honest
-    for table in ("approvals", "coupons", "trades", "events", "payments", "identities"):
-        assert market.tables[table]
+    tables = ("approvals", "coupons", "trades", "events", "payments", "identities", "agreements")
+    assert all(market.tables[table] for table in tables)
     kinds = {row["kind"] for row in market.tables["payments"]}
     assert kinds == {"invoice", "prepay", "transfer", "refund"}
     assert not findings.cases and all(check.tried for check in findings.checks)
@@ -89,6 +89,7 @@ def _keys(seen: Seen) -> Mapping[str, set[str]]:
         "trades": (seen.trades, lambda row: row["trade"]),
         "approvals": (seen.terms.approvals, lambda row: row["approval"]),
         "coupons": (seen.terms.coupons, lambda row: row["coupon"]),
+        "agreements": (seen.terms.agreements, lambda row: row["agreement"]),
         "floors": (seen.terms.floors, lambda row: row["floor"]),
     }
     return {name: {key(row) for row in of} for name, (of, key) in rows.items()}

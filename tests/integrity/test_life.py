@@ -89,6 +89,6 @@ def test_cases_are_written_for_spreadsheets(tmp_path: Path) -> None:
     assert fenrun(*_findings(store, "--format", "xlsx")).code == 2
     assert fenrun(*_findings(store, "--format", "xlsx", "--out", path)).code == 0
     sheets = openpyxl.load_workbook(path)
-    assert sheets.sheetnames == ["cases", "evidence", "checks"]
+    assert sheets.sheetnames == ["cases", "evidence", "pays", "checks"]
     rows = list(sheets["evidence"].iter_rows(values_only=True))
     assert rows[1][0] == _CASE and [row[3] for row in rows[1:]] == ["C1", "charges.csv:3"]

@@ -12,14 +12,22 @@ from typing import Any
 import httpx
 import pytest
 
+from fenrun.portal.opaque import opaque
 from tests.portal.served import Portal
 
 ACCOUNTS = ("partner", "rep", "customer")
 _FACTS = """
 import json
 from django.urls import get_resolver
+from datetime import date
+from decimal import Decimal
+from django.conf import settings
+from fenrun.base.when import parse_period
+from fenrun.integrity.findings import Case, Evidence, Findings, PayDifference
+from fenrun.integrity.kept import keep
 from fenrun.portal import events, models
-from fenrun.portal.commands import disputes, notices
+from fenrun.portal.commands import cases, disputes, notices
+from fenrun.settle.facts import knowledge_time
 db = "default"
 def walk(patterns, before=""):
     for p in patterns:
@@ -51,6 +59,19 @@ for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
             code="code-" + party, party=party, made_by="somebody", made_at=events.now()
         )
         notices.notify(["somebody"], "request-asked", "A secret of " + party, party)
+store, own = events.workspace("operations"), %(partner)r
+parties = (own, *sorted({s["payee"] for s in others})[:3])
+case = Case(
+    "tier-pooling", "G09", "statistical", parties, ("K-" + parties[1],), (), date(2024, 8, 1),
+    date(2024, 8, 2), tuple(Evidence("pooled", "charges", "A secret of " + p) for p in parties[1:]),
+    0.01, 0.02, {}, (), (), "", {}, Decimal(9), "CNY",
+    pays=tuple(PayDifference(p, "CNY", "x", Decimal(9), Decimal(0)) for p in parties),
+)
+if not store.log.events("findings"):
+    found = Findings(date(2024, 8, 1), date(2024, 8, 31), (), [case])
+    keep(store, parse_period("2024-08"), knowledge_time(store, None), found)
+    for party in parties:
+        cases.ask("somebody", case, party, ("" if party == own else "A secret of ") + party)
 credited = models.Crediting.objects.using(db)
 requests = models.Request.objects.using(db).values_list("pk", flat=True)
 quotes = models.Quote.objects.using(db).values_list("pk", flat=True)
@@ -70,6 +91,7 @@ print(json.dumps({
         "grants": models.Grant.objects.using(db).get(user__username="auditor").pk,
         "access": models.Grant.objects.using(db).get(user__username="auditor").pk,
     },
+    "case": case.id,
 }))
 """
 _PROBE = """
@@ -84,7 +106,8 @@ kinds = {
     for kind in (
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
         models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
-        models.Quote, models.Notice, models.SignUpLink,
+        models.Quote, models.Notice, models.SignUpLink, models.CaseQuestion, models.CaseEntry,
+        models.QuestionedCase,
     )
 }
 joined = (
@@ -170,7 +193,8 @@ TRIED = {
 
 @pytest.fixture(scope="module")
 def facts(portal: Portal) -> dict[str, Any]:
-    return portal.python(_FACTS % {"parties": list(portal.parties.values())})
+    values = {"parties": list(portal.parties.values()), "partner": portal.parties["partner"]}
+    return portal.python(_FACTS % values)
 
 
 def _secrets(facts: dict[str, Any], portal: Portal, account: str) -> dict[str, str]:
@@ -217,6 +241,7 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         "payee": ["nobody", *sorted({s["payee"] for s in some})[:few]],
         "line": [x for s in some for x in s["lines"]][:few] or ["x/y/z/P1"],
         "number": ["999999", *[*numbers][:few]],
+        "case": [opaque(facts["case"]), "G09-20240801-nobody"],
     }
     made: dict[str, tuple[str, ...]] = {}
     for route in facts["routes"]:
@@ -355,7 +380,7 @@ def test_what_is_others_is_answered_as_what_is_not(
     assert not unlike, [(method, route) for method, route, _ in unlike]
 
 
-def test_what_is_one_s_own_is_seen(portal: Portal) -> None:
+def test_what_is_one_s_own_is_seen(portal: Portal, facts: dict[str, Any]) -> None:
     """The table above would pass where nobody sees anything."""
     for account in ("partner", "rep"):
         with portal.sign_in(account) as client:
@@ -365,6 +390,12 @@ def test_what_is_one_s_own_is_seen(portal: Portal) -> None:
                 and portal.parties[account] in page.text
                 and "/lines/" in page.text
             ) or account == "rep"
+    with portal.sign_in("partner") as client:
+        page = client.get("/questions/").text.split("<main")[1]
+        assert "A secret of" not in page and portal.parties["partner"] in page
+    with portal.sign_in("auditor") as client:
+        page = client.get(f"/cases/{opaque(facts['case'])}/").text
+        assert "A secret of" in page and portal.parties["partner"] in page
     with portal.sign_in("customer") as client:
         assert portal.parties["customer"] in client.get("/crediting/").text
 
@@ -380,11 +411,15 @@ def test_who_has_not_signed_in_sees_nothing(portal: Portal, facts: dict[str, Any
             assert not _holds(answer.text, {text: "" for text in secrets if text not in address})
 
 
-def test_the_database_itself_isolates(portal: Portal) -> None:
+def test_the_database_itself_isolates(portal: Portal, facts: dict[str, Any]) -> None:
     """Queries that a page could make by mistake, or an attacker on purpose, show no more."""
     found = portal.python(_PROBE % {"tried": TRIED[portal.database]})
     said, everything, users = found["said"], found["all"], found["users"]
-    assert everything["portal_statement"] > 100 and everything["portal_crediting"] > 100
+    assert (
+        facts["case"]
+        and everything["portal_statement"] > 100
+        and everything["portal_crediting"] > 100
+    )
     assert all(n == 0 for n in said["None"]["orm"].values()) and said["None"]["joined"] == []
     for name in ("partner", "rep"):
         assert (
@@ -405,7 +440,10 @@ def test_the_database_itself_isolates(portal: Portal) -> None:
         and said["customer"]["through"] == [users["customer"]]
     )
     for name in ACCOUNTS:
-        assert said[name]["orm"]["portal_event"] == said[name]["orm"]["portal_approval"] == 0
+        seen = said[name]["orm"]
+        assert seen["portal_event"] == seen["portal_approval"] == seen["portal_questionedcase"] == 0
+        is_asked = name == "partner"
+        assert seen["portal_casequestion"] == is_asked == bool(seen["portal_caseentry"])
     for name in ("operations", "auditor"):
         assert said[name]["orm"] == everything
     for name, answers in said.items():

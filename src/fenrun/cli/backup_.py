@@ -22,7 +22,7 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.store.backup import Backup, back_up
-from fenrun.store.facts import FACTS, Store
+from fenrun.store.facts import KINDS, Store
 
 
 @click.command(name="backup")
@@ -61,7 +61,7 @@ def command(workspace: Store, target: Path, json_: bool) -> None:
 
 
 def _counts(made: Backup) -> dict[str, int]:
-    return {kind: made.count(kind) for kind in (*FACTS, "runs", "closes")}
+    return {kind: made.count(kind) for kind in KINDS}
 
 
 def backup_as_json(made: Backup) -> dict[str, Any]:

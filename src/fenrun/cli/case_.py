@@ -21,7 +21,7 @@ from fenrun.cli.output import (
     print_table,
     progress,
 )
-from fenrun.integrity.examine import ask_for_case
+from fenrun.integrity.kept import ask_for_case
 from fenrun.integrity.life import STATES, Decision, decide, lives
 from fenrun.store.facts import Store
 

@@ -21,8 +21,8 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.cli.rows_shown import in_minor_units
-from fenrun.integrity.examine import findings_of
 from fenrun.integrity.findings import Case, Checked, Findings
+from fenrun.integrity.kept import findings_of, queue_of
 from fenrun.integrity.life import OPEN
 from fenrun.integrity.sheets import findings_as_csv, findings_as_xlsx
 from fenrun.integrity.written import findings_as_json, skipped
@@ -31,8 +31,8 @@ from fenrun.store.facts import Store
 
 @click.command(name="findings")
 @click.argument("workspace", type=WORKSPACE)
-@click.option("--from", "first", type=PeriodType(), required=True, help="The first month: 2024-01.")
-@click.option("--to", "last", type=PeriodType(), required=True, help="The last month: 2024-12.")
+@click.option("--from", "first", type=PeriodType(), help="The first month: 2024-01.")
+@click.option("--to", "last", type=PeriodType(), help="The last month: 2024-12.")
 @known_option
 @click.option(
     "--format",
@@ -47,8 +47,8 @@ from fenrun.store.facts import Store
 @as_json
 def command(
     workspace: Store,
-    first: Period,
-    last: Period,
+    first: Period | None,
+    last: Period | None,
     known: datetime | None,
     kind: str,
     out: Path | None,
@@ -57,13 +57,12 @@ def command(
     """Show where somebody may be paid for what is not so, with the evidence.
 
     Each case says what is unusual, what it earned more, which rows say so, and the best innocent
-    explanation. People decide. A check that could not run says what it lacks.
+    explanation. People decide. A check that could not run says what it lacks. What is found is kept
+    in WORKSPACE; without months, the cases that are kept are shown.
     """
-    period = months_between(first, last)
     if kind == "xlsx" and not out:
         raise click.UsageError(say("format-needs-out", language(), format=kind))
-    with progress("findings") as step:
-        found = findings_of(workspace, period, known, step)
+    found = _found(workspace, first, last, known)
     if json_:
         print_json(findings_as_json(found, language()))
     elif kind != "text":
@@ -71,6 +70,19 @@ def command(
         _write(write(found, language()), out)
     else:
         _print(found)
+
+
+def _found(
+    workspace: Store, first: Period | None, last: Period | None, known: datetime | None
+) -> Findings:
+    """Return what is found in some months, or else what is kept."""
+    if first and last:
+        with progress("findings") as step:
+            return findings_of(workspace, months_between(first, last), known, step)
+    kept = None if first or last or known else queue_of(workspace)
+    if kept is None:
+        raise click.UsageError(say("findings-months", language()))
+    return kept
 
 
 def _write(written: bytes, out: Path | None) -> None:

@@ -264,6 +264,12 @@ class StoredCharges:
         found = [file for file in self.files if file.stored.item.facts.get("corrections", 1)]
         return self._accounts_where((file, file.condition(_CORRECTION)) for file in found)
 
+    def accounts_left_out(self, only: Mapping[str, str]) -> set[tuple[str, str]]:
+        """Return the accounts with rows that do not meet the condition for their import."""
+        left = {file.number: only.get(file.stored.item.id) for file in self.files}
+        found = ((file, f"NOT ({left[file.number]})") for file in self.files if left[file.number])
+        return self._accounts_where(found)
+
     def _accounts_where(self, asked: Iterable[tuple[_File, str]]) -> set[tuple[str, str]]:
         """Return the accounts with a charge that meets the condition said for its file, if any."""
         conditions = {file.number: (file, sql) for file, sql in asked if sql}

@@ -12,7 +12,8 @@ rests on. No finding says that anybody did wrong: people decide.
 - `findings`: alerts, cases and their evidence; `checks`: one file a check, `CHECKS` lists them.
 - `chance`: exact and permutation tests, and the control of false discovery.
 - `merging`: alerts of one scheme about the same parties become one case.
-- `amounts`: what a case earned, by the engine; `examine`: all of it over a workspace.
+- `amounts`: what a case earned, by the engine; `examine`: all of it over a workspace; `kept`: the
+  records of what was found, and the queue that they make.
 - `written`: findings as JSON; `sheets`: as CSV and as a workbook.
 - `life`: what people decided about cases, in the log.
 """

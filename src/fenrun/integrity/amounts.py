@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from fenrun.base.ids import short
 from fenrun.base.when import Period
-from fenrun.integrity.findings import INVARIANT, Case, Rows
+from fenrun.integrity.findings import INVARIANT, Case, PayDifference, Rows
 from fenrun.settle.facts import Facts, facts_as_of, in_force
 from fenrun.settle.results import EARNED_SUMS
+from fenrun.settle.standing import Standing
 from fenrun.store.facts import Store
 
 Earned = Mapping[tuple[str, str, str], Decimal]
@@ -27,6 +28,7 @@ class Amounts:
     period: Period
     known: datetime
     base: Earned
+    standing: Standing
 
     def without(self, rows: Rows) -> Earned:
         """Return what is earned in the period without some charges."""
@@ -35,7 +37,15 @@ class Amounts:
             numbers = rows.get(short(item.id))
             if numbers:
                 only[item.id] = f"row_no NOT IN ({', '.join(map(str, numbers))})"
-        return _earned(replace(self.facts, only=only), self.period, self.known)
+        change = self.standing.without(only)
+        found = change.earned_by_clause()
+        if found is None:
+            return _earned(change.facts, self.period, self.known)
+        others = {key: earned for key, earned in self.base.items() if not change.concerns(key[0])}
+        return others | {
+            (payee, currency, f"{plan} {component}"): earned
+            for (plan, component, payee, currency), earned in found.items()
+        }
 
 
 def with_amounts(
@@ -54,7 +64,8 @@ def with_amounts(
     facts = replace(facts, plans=in_force(facts.plans, period))
     if not facts.plans:
         return [_diverted(case) for case in cases]
-    settling = Amounts(facts, period, known, _earned(facts, period, known))
+    standing = Standing(facts, period, known)
+    settling = Amounts(facts, period, known, _earned(facts, period, known), standing)
     found = []
     for case in cases:
         case = _diverted(case) if case.diverted else _settled(settling, case)
@@ -78,19 +89,26 @@ def _settled(settling: Amounts, case: Case) -> Case:
     """Return a case with what its payees earned more by its rows."""
     if not case.rows:
         return case
-    without = settling.without(case.rows)
+    pays = tuple(_differing(settling.base, settling.without(case.rows)))
     sums = defaultdict[str, Decimal](Decimal)
     gains = defaultdict[tuple[str, str], Decimal](Decimal)
-    for key in {*settling.base, *without}:
-        payee, currency, clause = key
-        if payee in case.parties:
-            more = settling.base.get(key, Decimal(0)) - without.get(key, Decimal(0))
-            sums[currency] += more
-            gains[currency, clause] += more
-    case = _with_largest(case, sums)
+    for paid in pays:
+        if paid.payee in case.parties:
+            sums[paid.currency] += paid.more
+            gains[paid.currency, paid.clause] += paid.more
+    case = replace(_with_largest(case, sums), pays=pays)
     by_clause = {clause: more for (of, clause), more in gains.items() if of == case.currency}
     best = max(sorted(by_clause), key=lambda name: by_clause[name], default="")
     return replace(case, clause=best if by_clause.get(best, 0) > 0 else "")
+
+
+def _differing(base: Earned, without: Earned) -> Iterator[PayDifference]:
+    """Yield what is earned otherwise without some charges, by whom and under which clause."""
+    zero = Decimal(0)
+    for key in sorted({*base, *without}):
+        earned, left = base.get(key, zero), without.get(key, zero)
+        if earned != left:
+            yield PayDifference(*key, earned, left)
 
 
 def _diverted(case: Case) -> Case:

@@ -8,20 +8,21 @@ from datetime import datetime
 from time import process_time
 from typing import Any
 
-from fenrun.base.problem import Place, refused
 from fenrun.base.when import Period
 from fenrun.integrity.amounts import with_amounts
 from fenrun.integrity.checks import CHECKS, Check
 from fenrun.integrity.findings import Case, Checked, Findings, Outcome
-from fenrun.integrity.life import confirmed_of, lives
 from fenrun.integrity.merging import cases_of, rows_of_both
-from fenrun.integrity.seen import Seen, see
+from fenrun.integrity.seen import EMPLOYER, Seen, see
 from fenrun.pricing.lines import PASSED_ON
 from fenrun.store.facts import Store
 
 _PRESENT: Mapping[str, Callable[[Seen], Any]] = {
     "links": lambda seen: seen.links,
     "identities": lambda seen: seen.identities,
+    "employer links": lambda seen: [one for one in seen.links if one["role"] == EMPLOYER],
+    "agreements": lambda seen: seen.terms.agreements,
+    "policies": lambda seen: seen.policy,
     "coupons": lambda seen: seen.terms.coupons,
     "floors": lambda seen: seen.terms.floors,
     "events": lambda seen: seen.events,
@@ -32,7 +33,7 @@ _PRESENT: Mapping[str, Callable[[Seen], Any]] = {
 """Whether there is a row of what a check needs; anything else is a column of charges."""
 
 
-def findings_of(
+def examine(
     store: Store,
     period: Period,
     known: datetime | None = None,
@@ -40,41 +41,15 @@ def findings_of(
 ) -> Findings:
     """Return what the checks find in a period, as known at a moment or as last known.
 
-    Cases are in the order of their amounts. Raises Refused for files that were edited.
+    Cases are in the order of their amounts, as if nobody had decided about any. Raises Refused for
+    files that were edited.
     """
     seen = see(store, period, known)
     looked, checks = _checked(seen, progress)
     cases = [_with_rows(seen, case) for case in cases_of(looked)]
     cases = with_amounts(store, cases, period, seen.known)
     cases.sort(key=lambda case: (-case.amount, case.id))
-    lived = lives(store)
-    cases = [
-        replace(case, decision=lived[case.id][-1]) if case.id in lived else case for case in cases
-    ]
-    verdicts = {one.scheme: confirmed_of(lived.values(), one.scheme) for one in checks}
-    checks = [
-        replace(one, confirmed=verdicts[one.scheme][0], decided=verdicts[one.scheme][1])
-        for one in checks
-    ]
     return Findings(period.span.start, period.last_day, checks, cases)
-
-
-def ask_for_case(
-    store: Store,
-    period: Period,
-    name: str,
-    progress: Callable[[str], None] = lambda name: None,
-) -> None:
-    """Refuse the name of a case that the checks do not find in a period, as last known.
-
-    The period is settled without the rows of that case alone, not once for each. Raises Refused,
-    also for files that were edited.
-    """
-    seen = see(store, period)
-    looked, _checks = _checked(seen, progress)
-    cases = [_with_rows(seen, case) for case in cases_of(looked) if case.id == name]
-    if not with_amounts(store, cases, period, seen.known):
-        raise refused("case-unknown", Place(store.path.name), case=name, months=period.key)
 
 
 def _checked(
@@ -98,9 +73,17 @@ def _checked(
 
 def _with_rows(seen: Seen, case: Case) -> Case:
     """Return a case with the charges of its groups, the first of them as evidence."""
-    rows = seen.rows_of((*case.groups, *seen.groups_of(case.sales)))
+    groups = (*case.groups, *seen.groups_of(case.sales))
+    rows = seen.rows_of(groups)
     evidence = (*case.evidence, *seen.as_evidence(rows, case.shows))
-    return replace(case, rows=rows_of_both(case.rows, rows), evidence=evidence)
+    rows = rows_of_both(case.rows, rows)
+    return replace(
+        case,
+        rows=rows,
+        evidence=evidence,
+        charges=sum(map(len, rows.values())),
+        months=seen.by_month(groups, case.customers) if groups else (),
+    )
 
 
 def _missing(seen: Seen, check: Check) -> tuple[str, ...]:

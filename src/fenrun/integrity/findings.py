@@ -72,6 +72,33 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class PayDifference:
+    """Earned by a payee under a clause, with the charges of a case and without them."""
+
+    payee: str
+    currency: str
+    clause: str
+    """The plan and the component."""
+    earned: Decimal
+    without: Decimal
+
+    @property
+    def more(self) -> Decimal:
+        """The amount earned more by these charges; below zero for who lost by them."""
+        return self.earned - self.without
+
+
+@dataclass(frozen=True)
+class Month:
+    """The charges of a case in a month, beside all that its customers were charged."""
+
+    month: str
+    currency: str
+    of_case: Decimal
+    of_customers: Decimal
+
+
+@dataclass(frozen=True)
 class Case:
     """One coalition in one scheme over one window."""
 
@@ -95,12 +122,23 @@ class Case:
     currency: str = ""
     clause: str = ""
     """The plan and component by which the payees earned most of it; empty for none."""
+    pays: tuple[PayDifference, ...] = ()
+    """Whoever earns otherwise without its charges, the parties of the case or not."""
+    months: tuple[Month, ...] = ()
+    charges: int = 0
+    """How many charges it rests on, of which the first are evidence."""
+    name: str = ""
+    """The name under which people have decided about it before, if that is another."""
+    is_found: bool = True
+    """False of a case that people decided about and that no check finds any more."""
     decision: Decision | None = None
     """The last step of its life; None where nobody has decided anything."""
 
     @property
     def id(self) -> str:
         """A name that stays the same as long as the case does."""
+        if self.name:
+            return self.name
         who = "+".join((*self.parties, *self.customers)[:2]) or "nobody"
         return f"{self.scheme}-{self.start:%Y%m%d}-{who}"
 
@@ -130,3 +168,5 @@ class Findings:
     """The last day."""
     checks: Sequence[Checked]
     cases: Sequence[Case]
+    record: str = ""
+    """The record that they are kept in, by its short id; of a queue the last one."""

@@ -77,6 +77,11 @@ def decide(
         )
 
 
+def next_states(state: str) -> Sequence[str]:
+    """Return the states that a case in a state can come into; the same again is no step."""
+    return _NEXT[state]
+
+
 def lives(store: Store) -> Mapping[str, Sequence[Decision]]:
     """Return the steps of each case that people decided about, in their order."""
     found: dict[str, list[Decision]] = {}

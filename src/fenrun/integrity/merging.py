@@ -100,7 +100,7 @@ def _merged(cases: Sequence[Case]) -> list[Case]:
     """Return cases of one check, those of the same people at the same time as one."""
     found: list[Case] = []
     for case in cases:
-        same = [other for other in found if _are_one(case, other)]
+        same = [other for other in found if are_one(case, other)]
         for other in same:
             found.remove(other)
             case = _joined(other, case)
@@ -108,7 +108,7 @@ def _merged(cases: Sequence[Case]) -> list[Case]:
     return found
 
 
-def _are_one(one: Case, other: Case) -> bool:
+def are_one(one: Case, other: Case) -> bool:
     """Return whether cases share days, and half of the payees, or customers if one has no payee.
 
     Less than half are two coalitions that one party, such as a maker of goods, has to do with.

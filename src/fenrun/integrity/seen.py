@@ -16,14 +16,15 @@ from fenrun.book.in_words import KnownBook
 from fenrun.engine.duckdb import DuckDB
 from fenrun.engine.steps import read_steps
 from fenrun.events.as_of import events_of
-from fenrun.integrity.findings import Evidence, Rows, Sale
+from fenrun.integrity.findings import Evidence, Month, Rows, Sale
 from fenrun.pricing.charges import PricedCharges, charges_of, text_column
 from fenrun.settle.facts import knowledge_time
-from fenrun.settle.terms_in_force import known_terms
+from fenrun.settle.terms_in_force import known_policy, known_terms
 from fenrun.store.facts import Store, verified
 from fenrun.tables.kept import sources_of
 from fenrun.tables.latest import Known
 from fenrun.terms.as_of import Terms
+from fenrun.terms.policy import Policy
 
 PARTNER, REP = "partner", "rep"
 """The roles of who sells."""
@@ -70,6 +71,17 @@ class Seen:
     def identities(self) -> Sequence[Known]:
         """The identities of the book."""
         return self.book.identities()
+
+    @cached_property
+    def policy(self) -> Policy | None:
+        """The policy of what is out of the ordinary; None without one."""
+        return known_policy(self.store, self.known)
+
+    @cached_property
+    def issuers(self) -> set[str]:
+        """Whoever bills."""
+        rows = self.query("SELECT DISTINCT InvoiceIssuerName AS issuer FROM charges")
+        return {row["issuer"] for row in rows}
 
     @cached_property
     def kinds(self) -> Mapping[str, str]:
@@ -185,6 +197,21 @@ class Seen:
             " WHERE day >= since ORDER BY ALL"
         )
         return [row["group_id"] for row in found]
+
+    def by_month(self, groups: Iterable[int], customers: Sequence[str]) -> tuple[Month, ...]:
+        """Return by month what some groups of `sold` charge, beside all that customers spend."""
+        self.engine.load("wanted", pa.table({"group_id": pa.array([*groups], pa.int64())}))
+        self.engine.load("asked", pa.table({"customer": pa.array(list(customers), pa.string())}))
+        found = self.query(
+            "SELECT month, currency, coalesce(sum(effective) FILTER (WHERE group_id IN"
+            " (SELECT group_id FROM wanted)), 0) AS of_case, sum(effective) AS of_customers"
+            " FROM sold WHERE customer IN (SELECT customer FROM asked)"
+            " GROUP BY ALL ORDER BY ALL"
+        )
+        return tuple(
+            Month(f"{r['month']:%Y-%m}", r["currency"], r["of_case"], r["of_customers"])
+            for r in found
+        )
 
     def rows_of(self, groups: Iterable[int]) -> Rows:
         """Return the charges of some groups of `sold`, by the id of their import."""

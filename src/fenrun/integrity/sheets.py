@@ -14,6 +14,7 @@ from fenrun.integrity.written import findings_as_json
 from fenrun.statement.formats.cells import guarded
 
 _EVIDENCE = ("case", "what", "table", "key")
+_PAYS = ("case", "payee", "clause", "currency", "earned", "without")
 Table = tuple[Sequence[str], Sequence[Sequence[str]]]
 
 
@@ -53,9 +54,11 @@ def _tables(found: Findings, lang: str) -> dict[str, Table]:
     evidence = [
         {"case": case["id"], **row} for case in said["cases"] for row in case.pop("evidence")
     ]
+    pays = [{"case": case["id"], **row} for case in said["cases"] for row in case.pop("pays")]
     return {
         "cases": _table(said["cases"]),
         "evidence": (_EVIDENCE, [[row[name] for name in _EVIDENCE] for row in evidence]),
+        "pays": (_PAYS, [[row[name] for name in _PAYS] for row in pays]),
         "checks": _table(said["checks"]),
     }
 

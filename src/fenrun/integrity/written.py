@@ -15,20 +15,26 @@ def findings_as_json(found: Findings, lang: str) -> dict[str, Any]:
     return {
         "from": f"{found.start:%Y-%m}",
         "to": f"{found.end:%Y-%m}",
-        "checks": [
-            {
-                "check": one.check,
-                "scheme": one.scheme,
-                "tried": one.tried,
-                "skipped": skipped(one).words(lang) if one.skipped else None,
-                "seconds": one.seconds,
-                "confirmed": one.confirmed,
-                "decided": one.decided,
-            }
-            for one in found.checks
-        ],
+        "record": found.record,
+        "checks": checks_as_json(found, lang),
         "cases": [case_as_json(case, lang) for case in found.cases],
     }
+
+
+def checks_as_json(found: Findings, lang: str) -> list[dict[str, Any]]:
+    """Return what each check did."""
+    return [
+        {
+            "check": one.check,
+            "scheme": one.scheme,
+            "tried": one.tried,
+            "skipped": skipped(one).words(lang) if one.skipped else None,
+            "seconds": one.seconds,
+            "confirmed": one.confirmed,
+            "decided": one.decided,
+        }
+        for one in found.checks
+    ]
 
 
 def skipped(one: Checked) -> Message:
@@ -57,11 +63,24 @@ def case_as_json(case: Case, lang: str) -> dict[str, Any]:
             for row in case.evidence
         ],
         "unusual": say(f"unusual-{case.check}", lang),
+        "compares": say(f"compares-{case.check}", lang),
         "innocent": say(f"innocent-{case.check}", lang),
         "confirm": say(f"confirm-{case.check}", lang),
+        "charges": case.charges,
+        "pays": [
+            {
+                "payee": one.payee,
+                "clause": one.clause,
+                "currency": one.currency,
+                "earned": plain(one.earned, 2),
+                "without": plain(one.without, 2),
+            }
+            for one in case.pays
+        ],
         "clause": case.clause,
         "prevent": say(f"prevent-{case.check}", lang),
         "state": case.decision.state if case.decision else OPEN,
         "owner": case.decision.owner if case.decision else "",
         "due": case.decision.due if case.decision else "",
+        "found": case.is_found,
     }

@@ -7,7 +7,7 @@ user sees.
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -16,6 +16,9 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal.access.addresses import through_tls
 from fenrun.portal.opaque import opaque
+
+if TYPE_CHECKING:
+    from mcp.server.mcpserver import MCPServer
 
 _TIMEOUT = 60
 """Seconds that an answer may take."""
@@ -125,4 +128,23 @@ def server(portal: Portal) -> Any:
         """List who is credited for a customer's spend, since when, entered by whom."""
         return portal.get("crediting", customer=customer, period=period, page=page)
 
+    _case_tools(made, portal)
     return made
+
+
+def _case_tools(made: MCPServer, portal: Portal) -> None:
+    """Give a server the tools about cases of findings."""
+
+    @made.tool()
+    def cases(state: str = "", check: str = "", party: str = "", page: int = 1) -> Any:
+        """List where somebody may be paid for what is not so; for operations and auditors.
+
+        Each case says what is unusual, its evidence, its amount, and the best innocent
+        explanation. It never says that anybody did wrong: people decide.
+        """
+        return portal.get("cases", state=state, check=check, party=party, page=page)
+
+    @made.tool()
+    def case(name: str) -> Any:
+        """Return a case: its rows of evidence, what is paid without it, what was decided."""
+        return portal.get("cases", name)

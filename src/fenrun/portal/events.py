@@ -36,7 +36,7 @@ _OF_ACCOUNTS = ("grant", "approve grant", "first link", "end ways")
 """Acts whose subject is an account, which the log has by its code."""
 _AS_IT_IS = re.compile(
     r"settle|(ask|approve) close|not anchored|(open|answer) dispute|not entered"
-    r"|(ask|approve|end) decision|mend rows"
+    r"|(ask|approve|end) decision|mend rows|(ask|answer) case"
     r"|end (grant|session|token|webhook|connection)"
     r"|(ask|approved|refused|lapsed|withdrawn) approval"
     r"|(ask|consented|silent|refused|withdrawn|void) (association|transfer|registration|sign-up)"

@@ -289,6 +289,37 @@ class Quote(models.Model):
     entered_at = models.DateTimeField(null=True)
 
 
+class CaseQuestion(models.Model):
+    """A question to a party about a case of findings, which the party may answer.
+
+    Nothing of the case stands here, its name neither: that names others.
+    """
+
+    STATES = ("open", "answered", "over")
+    party = models.CharField(max_length=200, help_text="Who is asked.")
+    state = models.CharField(max_length=20, choices=[(s, s) for s in STATES])
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+
+
+class CaseEntry(models.Model):
+    """An entry of a question: what was asked, or answered."""
+
+    question = models.ForeignKey(CaseQuestion, models.CASCADE)
+    party = models.CharField(max_length=200)
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField()
+    state = models.CharField(max_length=20)
+    text = models.TextField(max_length=4000)
+
+
+class QuestionedCase(models.Model):
+    """The case that a question is about, for those who see everything."""
+
+    question = models.OneToOneField(CaseQuestion, models.CASCADE)
+    case_name = models.CharField(max_length=500, db_index=True)
+
+
 class Approval(models.Model):
     """A close that the first of two asks for; the other approves what this one has seen (`run`)."""
 

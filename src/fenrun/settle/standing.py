@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -26,7 +26,7 @@ from fenrun.plan.rows import settled_together
 from fenrun.settle.decoded import load_results, results_of
 from fenrun.settle.facts import Facts
 from fenrun.settle.kept_months import SUMS, Tables, added_up, difference
-from fenrun.settle.more_facts import Signed, all_sums, of_book, of_charges
+from fenrun.settle.more_facts import Signed, all_sums, of_book, of_charges, of_fewer
 from fenrun.settle.settling import Settlement, Settling, fitting
 from fenrun.settle.touched import links_of_kind, texts, with_those_above, with_those_below
 from fenrun.statement.run import Run
@@ -42,6 +42,12 @@ SELECT payee, currency, sum(earned)
 FROM earnings
 WHERE last_month >= ? AND last_month <= ?
 GROUP BY payee, currency"""
+
+_BY_CLAUSE = """
+SELECT plan, component, payee, currency, sum(earned)
+FROM earnings
+WHERE last_month >= ? AND last_month <= ?
+GROUP BY plan, component, payee, currency"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,27 @@ class Change:
             for payee, currency, earned in self.settlement.runner.rows(_EARNED, months)
         }
         return {owner: earned for owner, earned in found.items() if self.concerns(owner[0])}
+
+    def earned_by_clause(self) -> dict[tuple[str, str, str, str], Decimal] | None:
+        """Return what each of the payees earns in the period, by plan, component, payee, currency.
+
+        None, where all are settled anew.
+        """
+        if self.settlement is None:
+            return None
+        span, texts = self.period.span, self.settlement.codes.texts
+        months = (month_number(span.start), month_number(self.period.last_day))
+        scale = self.settlement.scales.money
+        return {
+            (texts[plan], texts[component], texts[payee], texts[currency]): unscaled(
+                int(earned), scale
+            )
+            or Decimal(0)
+            for plan, component, payee, currency, earned in self.settlement.runner.rows(
+                _BY_CLAUSE, months
+            )
+            if self.concerns(texts[payee])
+        }
 
     @cached_property
     def run(self) -> Run:
@@ -108,18 +135,37 @@ class Standing:
         facts = self.facts
         more = replace(facts, book=[*facts.book, *book], charges=(*facts.charges, *charges))
         whole = book_of(more.agreed_book) if book else self._like.book
-        signed = self._signed(more, book, charges, whole)
+        return self._changed(more, self._signed(more, book, charges, whole), book, whole)
+
+    def without(self, only: Mapping[str, str]) -> Change:
+        """Settle with those rows alone of some imports that meet a condition. Raises Refused."""
+        fewer = replace(self.facts, only=only)
+        return self._changed(fewer, self._signed_without(fewer), (), self._like.book)
+
+    def _changed(self, other: Facts, signed: Signed | None, book: Sources, whole: Book) -> Change:
+        """Settle for those whom what is taken off the sums and put on concerns."""
         if signed is None:
-            return Change(more, self.period, self.known, None, None)
+            return Change(other, self.period, self.known, None, None)
         added = {
             name: difference(name, [(sign, sums[name]) for sign, sums in signed]) for name in SUMS
         }
         concerned = self._concerned(added, book, whole)
         payees = frozenset(with_those_above(whole, concerned))
         settlement = self._settle(added, whole, with_those_below(whole, payees))
-        return Change(more, self.period, self.known, payees, settlement)
+        return Change(other, self.period, self.known, payees, settlement)
 
     # --- what changes -------------------------------------------------------------------------
+
+    def _signed_without(self, fewer: Facts) -> Signed | None:
+        """Return what is taken off the sums and put on where some charges are left out.
+
+        None, where payees cannot be told apart, or settling all anew is less work.
+        """
+        like, stored = self._like, self._charges
+        if not self._is_by_payee(fewer) or stored.inherits(like.crediting, like.book):
+            return None
+        some = stored.part(Source(stored.source.imports, fewer.only), (stored.start, stored.end))
+        return of_fewer(like, stored, some)
 
     def _signed(
         self, more: Facts, book: Sources, charges: Sequence[Import], whole: Book
@@ -129,18 +175,8 @@ class Standing:
         None, where payees cannot be told apart, or settling all anew is less work.
         """
         like, stored = self._like, self._charges
-        if len(settled_together(self.run.plans)) > 1:
+        if not self._is_by_payee(more) or (book and charges):
             return None
-        if like.crediting.reads_purchases() or stored.source.only or (book and charges):
-            return None
-        if has_scope(like.plans) or reads_all_payees(like.plans):
-            return None  # payees without a sum of their own, or with a place among all
-        if stored.rounds or like.crediting.rounds:
-            return None  # what is rounded is not what its parts, rounded each, sum to
-        if any(plan.figures for plan in like.plans) or counts_payments(like.plans):
-            return None  # of the figures that are counted, the book says nothing
-        if more.agreed_plans != self.facts.agreed_plans:
-            return None  # an amount is used up elsewhere
         if book:
             return of_book(like, stored, (like.book, whole), book) if self._fits(book) else None
         span = (stored.start, stored.end)
@@ -151,6 +187,21 @@ class Standing:
             return None
         inherits = both.inherits(like.crediting, like.book)
         return of_charges(like, stored, stored.part(Source(charges), span), like.book, inherits)
+
+    def _is_by_payee(self, other: Facts) -> bool:
+        """Return whether each payee's results follow from sums of its own, with other facts too."""
+        like, stored = self._like, self._charges
+        if len(settled_together(self.run.plans)) > 1:
+            return False
+        if like.crediting.reads_purchases() or stored.source.only:
+            return False
+        if has_scope(like.plans) or reads_all_payees(like.plans):
+            return False  # payees without a sum of their own, or with a place among all
+        if stored.rounds or like.crediting.rounds:
+            return False  # what is rounded is not what its parts, rounded each, sum to
+        if any(plan.figures for plan in like.plans) or counts_payments(like.plans):
+            return False  # of the figures that are counted, the book says nothing
+        return other.agreed_plans == self.facts.agreed_plans  # else an amount is used up elsewhere
 
     def _fits(self, added: Sources) -> bool:
         """Return whether the decimals of the settlement hold more of the book."""

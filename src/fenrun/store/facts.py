@@ -36,8 +36,15 @@ SETTLED = ("charges", "book", "terms", "events", "plans", "deliveries")
 """The kinds of imports that a settlement reads."""
 DELIVERED = ("charges", "datasets")
 """Those that decisions are about."""
-KINDS = {**dict.fromkeys(FACTS, "import"), "runs": "settle", "closes": "close"}
+KINDS = {
+    **dict.fromkeys(FACTS, "import"),
+    "runs": "settle",
+    "closes": "close",
+    "findings": "examine",
+}
 """What the store holds, and the act that writes it, as the log says it."""
+_DERIVED = ("runs", "findings")
+"""What follows from facts: it may be of a moment to come."""
 _DECIDED = ("set", "columns", "delivered", "replaces", "beside", "adds", "left_out", "of", "mends")
 """What a person decided about an import, of its facts: the log says it too."""
 _MARKER = "fenrun.json"
@@ -383,7 +390,7 @@ class Store:
                 "known-closed", place, known=show_moment(known), closed=show_moment(closed)
             )
         is_later = self.now and known > self.now and known > self.moment(self.now)
-        if self.now and is_later and kind != "runs":
+        if self.now and is_later and kind not in _DERIVED:
             raise refused(
                 "known-future", place, known=show_moment(known), now=show_moment(self.now)
             )

@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from fenrun.world.honest import honest_market
 from fenrun.world.look_alikes import add_look_alikes
 from fenrun.world.market import (
@@ -27,6 +29,15 @@ from fenrun.world.market import (
     pay,
     prepay,
     trade,
+)
+from fenrun.world.more_schemes import (
+    POLICY,
+    add_more_look_alikes,
+    cashed,
+    followed,
+    in_pieces,
+    in_two_versions,
+    orphaned,
 )
 from fenrun.world.people import ISSUER, REGIONS, YEAR
 
@@ -64,8 +75,13 @@ def make_market(partners: int, seed: int, level: int = 0, cheats: Iterable[str] 
     """Return a market of so many partners, with the schemes that are named: `G01` ..."""
     market = honest_market(partners, seed)
     add_look_alikes(market)
-    for scheme in cheats:
+    named = set(cheats)
+    for scheme in (name for name in SCHEMES if name in named - _MORE.keys()):
         SCHEMES[scheme](market, level)
+    market.rng = np.random.default_rng([seed, 22])
+    for scheme in (name for name in SCHEMES if name in named & _MORE.keys()):
+        SCHEMES[scheme](market, level)
+    add_more_look_alikes(market, seed)
     _finish(market)
     return market
 
@@ -249,6 +265,22 @@ def _wash(market: Market, level: int) -> None:
     _tell(market, "G12", level, parties=[partner], customers=taken)
 
 
+def _with_truth(scheme: str, make: Callable[[Market, int], Row]) -> Callable[[Market, int], None]:
+    """Return what makes a scheme and tells of it."""
+
+    def made(market: Market, level: int) -> None:
+        _tell(market, scheme, level, **make(market, level))
+
+    return made
+
+
+_MORE: Mapping[str, Callable[[Market, int], Row]] = {
+    "G13": in_pieces,
+    "G14": cashed,
+    "G15": in_two_versions,
+    "G16": followed,
+    "G17": orphaned,
+}
 SCHEMES: Mapping[str, Callable[[Market, int], None]] = {
     "G01": _hand_over,
     "G02": _tie,
@@ -262,6 +294,7 @@ SCHEMES: Mapping[str, Callable[[Market, int], None]] = {
     "G10": _poach,
     "G11": _dump,
     "G12": _wash,
+    **{scheme: _with_truth(scheme, make) for scheme, make in _MORE.items()},
 }
 """How each scheme is made."""
 
@@ -281,12 +314,15 @@ def _finish(market: Market) -> None:
     ):
         for party in parties:
             market.add("parties", party=party, kind=kind, name=f"{kind} {party}")
-    for group in sorted({row["party"] for row in market.tables.get("links", ())}):
+    groups = {row["party"] for row in market.tables.get("links", ()) if row["role"] == "group"}
+    for group in sorted(groups):
         market.add("parties", party=group, kind="partner", name=f"group {group}")
     for party, region in market.region.items():
         row = {"party": party, "label": "region", "value": region, "from": "2023-01-01"}
         market.add("labels", **row)
     mergers = {row["old"]: row for row in market.tables.pop("mergers", [])}
+    transfers = {row["customer"]: row for row in market.tables.pop("transfers", [])}
+    handovers = {row["customer"]: row for row in market.tables.pop("handovers", [])}
     for customer in market.customers:
         account = link("account", f"A-{customer}", "customer", customer)
         if merger := mergers.get(customer):
@@ -294,9 +330,10 @@ def _finish(market: Market) -> None:
             market.add("links", **account | {"to": day})
             account |= {"party": merger["new"], "from": day}
         market.add("links", **account)
-        market.add("links", **link("customer", customer, "rep", market.rep[customer]))
+        _add_held(market, customer, "rep", market.rep[customer], handovers.get(customer))
         if customer in market.partner:
-            market.add("links", **link("customer", customer, "partner", market.partner[customer]))
+            partner = market.partner[customer]
+            _add_held(market, customer, "partner", partner, transfers.get(customer))
         elif customer in moves:
             move = moves[customer]
             row = link("customer", customer, "partner", move["partner"], str(move["day"]))
@@ -305,6 +342,16 @@ def _finish(market: Market) -> None:
         if "registered" in order:
             row = link("order", order["order"], "partner", order["registered"])
             market.add("links", **row)
+
+
+def _add_held(market: Market, customer: str, role: str, party: str, move: Row | None) -> None:
+    """Add who holds a role of a customer, and from a day on another, if it moves."""
+    row = link("customer", customer, role, party)
+    if move:
+        day = str(move["day"])
+        market.add("links", **row | {"to": day})
+        row |= {"party": move[role], "from": day}
+    market.add("links", **row)
 
 
 def charges_of(market: Market) -> list[Row]:
@@ -323,6 +370,7 @@ def charges_of(market: Market) -> list[Row]:
         found.append(_charge(order["customer"], order["day"], order["list"], billed, **more))
     for row in market.tables.pop("purchases", []):
         more = {"ChargeCategory": "Purchase", "ServiceName": "Reserved", "ConsumedQuantity": "0"}
+        more["x_AgreementId"] = row.get("agreement", "")
         found.append(_charge(row["customer"], row["day"], row["amount"], row["amount"], **more))
     for row in market.tables.pop("credits", []):
         more = {"ChargeCategory": "Credit", "ServiceName": "Compute", "x_CouponId": row["coupon"]}
@@ -354,7 +402,9 @@ def write_market(folder: Path, market: Market) -> list[Path]:
     charges = charges_of(market)
     plan = folder / "plan.yaml"
     plan.write_text(PLAN, "utf-8")
-    paths = [_write(folder / "charges.csv", charges), plan]
+    policy = folder / "policy.yaml"
+    policy.write_text(POLICY, "utf-8")
+    paths = [_write(folder / "charges.csv", charges), plan, policy]
     paths += [_write(folder / f"{name}.csv", rows) for name, rows in market.tables.items() if rows]
     truth = json.dumps({"note": "Invented: no real party.", "schemes": market.truth}, indent=1)
     (folder / "truth.json").write_text(truth + "\n", "utf-8")

@@ -10,10 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fenrun.integrity.checks import (
+    account_orphaned,
     book_handed_over,
     circular_trade,
+    coupon_cashed,
     coupon_diverted,
+    coupon_in_pieces,
     dumping,
+    leaver_followed,
     order_stealing,
     poaching,
     prepay_fronted,
@@ -21,6 +25,7 @@ from fenrun.integrity.checks import (
     region_shifting,
     related_party,
     tier_pooling,
+    two_contracts,
     wash_volume,
 )
 from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Outcome
@@ -57,5 +62,28 @@ CHECKS = (
     Check("poaching", "G10", STATISTICAL, ("links", "events"), poaching.run),
     Check("dumping", "G11", INVARIANT, ("floors",), dumping.run),
     Check("wash-volume", "G12", STATISTICAL, ("links", "ConsumedQuantity"), wash_volume.run),
+    Check("coupon-in-pieces", "G13", INVARIANT, ("coupons", "policies"), coupon_in_pieces.run),
+    Check(
+        "coupon-cashed",
+        "G14",
+        INVARIANT,
+        ("coupons", "x_CouponId", "payments"),
+        coupon_cashed.run,
+    ),
+    Check(
+        "two-contracts",
+        "G15",
+        INVARIANT,
+        ("agreements", "payments", two_contracts.AGREEMENT),
+        two_contracts.run,
+    ),
+    Check("leaver-followed", "G16", STATISTICAL, ("links", "employer links"), leaver_followed.run),
+    Check(
+        "account-orphaned",
+        "G17",
+        INVARIANT,
+        ("links", "identities", "employer links"),
+        account_orphaned.run,
+    ),
 )
 """All checks, in the order of their schemes."""

@@ -8,7 +8,7 @@ would as many rings close? Goods that are sent back to whoever sold them are ret
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
@@ -49,14 +49,19 @@ def run(seen: Seen) -> Outcome:
 
 def _by_parties(trades: Sequence[Known]) -> dict[frozenset[str], list[Ring]]:
     """Return the rings by the parties that they go through; trades are in the order of days."""
-    by_goods = defaultdict[tuple[str, ...], list[Known]](list)
-    for trade in trades:
-        by_goods[_goods(trade)].append(trade)
     found = defaultdict[frozenset[str], list[Ring]](list)
-    for of in by_goods.values():
+    for of in _by_goods(trades):
         for ring in _rings(of):
             found[frozenset(trade["seller"] for trade in ring)].append(ring)
     return found
+
+
+def _by_goods(trades: Sequence[Known]) -> list[list[Known]]:
+    """Return the trades of all goods that change hands often enough to come back."""
+    found = defaultdict[tuple[str, ...], list[Known]](list)
+    for trade in trades:
+        found[_goods(trade)].append(trade)
+    return [of for of in found.values() if len(of) >= _FEWEST_PARTIES]
 
 
 def _goods(trade: Known) -> tuple[str, ...]:
@@ -110,14 +115,20 @@ def _by_chance(trades: Sequence[Known]) -> Floats:
     by_item = defaultdict[str, list[Known]](list)
     for trade in trades:
         by_item[trade["item"]].append(trade)
+    goods = _by_goods([trade for of in by_item.values() for trade in of])
 
     def most(rng: np.random.Generator) -> float:
-        dealt = []
+        buyers: dict[str, str] = {}
         for of in by_item.values():
-            buyers = rng.permutation(np.array([trade["buyer"] for trade in of], dtype=object))
-            dealt += [trade | {"buyer": buyer} for trade, buyer in zip(of, buyers)]
-        found = _by_parties(dealt)
-        return max((len(rings) for rings in found.values()), default=0)
+            dealt = rng.permutation(np.array([trade["buyer"] for trade in of], dtype=object))
+            buyers.update(zip((trade["trade"] for trade in of), dealt))
+        found = Counter[frozenset[str]]()
+        for of in goods:
+            sellers = {trade["seller"] for trade in of[: 1 - _FEWEST_PARTIES]}
+            if any(buyers[trade["trade"]] in sellers for trade in of[_FEWEST_PARTIES - 1 :]):
+                again = [trade | {"buyer": buyers[trade["trade"]]} for trade in of]
+                found.update(frozenset(t["seller"] for t in ring) for ring in _rings(again))
+        return max(found.values(), default=0)
 
     return dealt_again(most, _TIMES, "rings")
 

@@ -18,6 +18,7 @@ from fenrun.portal.access.middleware import full_disk, refusal
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.api import (
     book,
+    cases,
     crediting,
     deliveries,
     disputes,
@@ -49,6 +50,7 @@ _RESOURCES = (
     quotes,
     notices,
     disputes,
+    cases,
     log,
     plans,
     imports,

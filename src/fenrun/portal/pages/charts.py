@@ -98,6 +98,25 @@ def trend(points: Sequence[tuple[str, str]], now: str = "") -> list[Bar]:
     return bars
 
 
+def beside(points: Sequence[tuple[str, Decimal, Decimal]]) -> list[Bar]:
+    """Return bars of a whole by label, each with a part of it inside, on a common zero.
+
+    What is below zero cannot be drawn; the table beside has it.
+    """
+    top = max((value for _, *values in points for value in values), default=_ZERO)
+    step = WIDTH // max(len(points), 1)
+
+    def bar(number: int, kind: str, inset: int, label: str, value: Decimal) -> Bar:
+        height = max(int(value * HEIGHT / (top if top > 0 else 1)), 0)
+        x, width = number * step + step // 8 + inset, step * 3 // 4 - 2 * inset
+        return Bar(x, HEIGHT - height, width, height, kind, label, plain(value))
+
+    bars = []
+    for number, (label, whole, part) in enumerate(points):
+        bars += [bar(number, "bar", 0, label, whole), bar(number, "now", step // 8, "", part)]
+    return bars
+
+
 def waterfall(
     start: tuple[str, str], changes: Sequence[tuple[str, str]], end: tuple[str, str]
 ) -> list[Bar]:
@@ -297,7 +316,7 @@ def draw_bars(bars: Sequence[Bar], label: str) -> Markup:
 def _drawn_bar(bar: Bar) -> str:
     label = escape(bar.label)
     return (
-        f'<g class="{bar.kind}"><title>{label}: {show(Decimal(bar.value))}</title>'
+        f'<g class="{bar.kind}"><title>{label}{label and ": "}{show(Decimal(bar.value))}</title>'
         f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
         f' fill="{FILL[bar.kind]}"/>'
         f'<text x="{bar.x + bar.width // 2}" y="{HEIGHT + 18}" text-anchor="middle"'

@@ -17,7 +17,7 @@ from fenrun.portal.commands.book import book_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import CUSTOMER, PARTNER, Notice, SignUpLink
 
-PAGES = {"request": "requests", "quote": "quotes"}
+PAGES = {"request": "requests", "quote": "quotes", "case": "case-questions"}
 """The page that a notice leads to, by the beginning of its kind."""
 
 
