@@ -59,7 +59,7 @@ FROM of_payee GROUP BY variant, currency ORDER BY variant, currency"""
 
 @dataclass(frozen=True)
 class Variant:
-    """What one variant pays in one currency, beside what is."""
+    """The pay of one variant in one currency, beside what is."""
 
     number: int
     """From 1, in the order of the values."""
