@@ -275,7 +275,7 @@ def test_each_component_has_an_answer_to_each_question() -> None:
     assert asked == {
         (name, question)
         for name in ("one", "o", "pay")
-        for question in ("split", "merge", "timing")
+        for question in ("split", "merge", "timing", "transfer")
     }
     assert all(p.proven is None and p.why for p in proofs if p.component in ("o", "pay"))
 
