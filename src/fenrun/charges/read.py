@@ -107,8 +107,7 @@ def stage_charges(
                 return _as_before(store, path.name, content, same)
             there, place = replaces.there, Place(path.name)
             names = _others(store, content, replaces) if same else replaces.names
-            named = (import_named(there, place, name, ready.facts) for name in names)
-            replaced = [item.id for item in named]
+            replaced = [import_named(there, place, name, ready.facts).id for name in names]
             otherwise = [] if mended else _said_otherwise(store, bare, content)
             replaced += [item.id for item in otherwise]
             there = store.imports("charges", known) if delivery and delivery.version else there
@@ -116,8 +115,8 @@ def stage_charges(
             if "replaces" in facts:
                 facts["replaces"] = with_mended(store, facts["replaces"])
             facts |= {"again": content} if same else {}
-            facts |= {"mends": mended.facts} if mended else {}
-            facts |= {"bytes": bare} if content != bare and not mended else {}
+            of_bytes = {"bytes": bare} if content != bare else {}
+            facts |= {"mends": mended.facts} if mended else of_bytes
             new = digest("charges", content, _forms_of(store, content)) if same else content
             more += [Problem("said-otherwise", place, {"id": short(i.id)}) for i in otherwise]
             problems = in_order([*ready.problems, *more])

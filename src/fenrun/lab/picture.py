@@ -12,7 +12,7 @@ from fenrun.lab.sweep import Sweep, Variant
 
 _WIDTH, _HEIGHT = 760, 440
 _NONE, _TENTH = Decimal(0), Decimal("0.1")
-_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 30, 40, 70
+_LEFT, _RIGHT, _TOP, _BOTTOM = 90, 60, 40, 70
 _STYLE = """
   svg { font: 13px system-ui, "Noto Sans CJK SC", sans-serif; fill: #1f2933; background: #fff }
   .axis { stroke: #52606d } .grid { stroke: #e4e7eb }
