@@ -42,7 +42,7 @@ WATCHED = {
 }
 """Where a command can be killed: before every line of these files that it runs."""
 
-THOROUGH = ("import a plan", "import a book", "import charges", "close")
+THOROUGH = ("import a plan", "import charges", "close")
 """The commands that are killed after every change of the files. The others write in the same way,
 but are slower: they are killed where a line writes that no command before them ran, and at the end.
 """
