@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from unittest import mock
@@ -15,9 +16,12 @@ import pytest
 from fenrun.base import bounds, nodes
 from fenrun.base.nodes import Overgrown, compose
 from fenrun.base.problem import Refused
+from fenrun.lab.scenario import read_scenario
+from fenrun.plan.read import read_plan
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from fenrun.tables import from_xlsx, records
+from fenrun.terms.policy import read_policy
 from tests.charges.test_bad_files import GOOD
 
 
@@ -45,6 +49,12 @@ def test_a_text_that_grows_is_refused_before_it_does(text: str, key: str) -> Non
     with mock.patch.object(nodes, "_MOST_NODES", 10_000), pytest.raises(Overgrown) as caught:
         compose(text)
     assert caught.value.message.key == key
+
+
+@pytest.mark.parametrize("read", [read_plan, read_scenario, read_policy])
+def test_every_text_that_people_write_is_bounded(read: Callable[[str, str], object]) -> None:
+    with pytest.raises(Refused, match="repeat more than"):
+        read(f"title: x\n{_laughs(9, 9)}", "text.yaml")
 
 
 def test_what_plans_and_books_repeat_is_read() -> None:

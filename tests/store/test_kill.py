@@ -93,7 +93,8 @@ def test_two_processes_that_write_at_once_wait_for_each_other(tmp_path: Path) ->
         )
         for part in (files, files[::-1])
     ]
-    assert [p.communicate(timeout=300) and p.returncode for p in running] == [0, 0]
+    said = [p.communicate(timeout=300) for p in running]
+    assert [p.returncode for p in running] == [0, 0], said
     assert len(store.imports("charges")) == 7 and not store.broken()
     assert settle_workspace(store, parse_period("2024-09")).run.engine.query(
         "SELECT sum(total) AS t FROM ledger"

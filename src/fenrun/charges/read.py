@@ -124,22 +124,27 @@ def stage_charges(
             ids, seen = facts.get("replaces", ()), {item.id for item in (*replaces.there, *there)}
 
             def allow(log: Writer) -> None:
-                refuse_mended_meanwhile(store, place, ids)
-                _refuse_replaced_meanwhile(store, place, seen.intersection(ids) - replaces.done)
+                _refuse_decided_meanwhile(store, place, ids, seen - replaces.done)
                 if mended:
                     mended.check(log)
 
-            write = partial(move_files, files)
-            store.add("charges", new, said, write, allowed=allow)
+            store.add("charges", new, said, partial(move_files, files), allowed=allow)
             replaces.done.update(ids)
         return Imported(path.name, new, True, facts, tuple(problems))
 
     return enter
 
 
-def _refuse_replaced_meanwhile(store: Store, place: Place, ids: set[str]) -> None:
-    """Raise Refused where another has taken the place of one of these: both would count."""
-    gone = ids - {item.id for item in store.imports("charges")} if ids else ids
+def _refuse_decided_meanwhile(
+    store: Store, place: Place, ids: Sequence[str], seen: set[str]
+) -> None:
+    """Raise Refused where rows of what is replaced were mended, or it was replaced, since `seen`.
+
+    Both replacements would count.
+    """
+    refuse_mended_meanwhile(store, place, ids)
+    taken = seen.intersection(ids)
+    gone = taken - {item.id for item in store.imports("charges")} if taken else taken
     if gone:
         raise refused("decided-meanwhile", place, id=short(min(gone)))
 
