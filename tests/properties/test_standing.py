@@ -78,3 +78,30 @@ def test_more_facts_are_settled_for_those_whom_they_concern(
         theirs, others = ((change.payees, True), (change.payees, False))
         assert _rows_of(change.run, *theirs) == _rows_of(anew, *theirs)
         assert _rows_of(standing.run, *others) == _rows_of(anew, *others)
+
+
+@settings(max_examples=max(3, int(os.environ.get("FENRUN_EXAMPLES", "9")) // 3))
+@given(batch=worlds.batches(), data=st.data())
+def test_charges_are_left_out_for_those_whom_they_concern(
+    batch: Batch, data: st.DataObject
+) -> None:
+    plans = [plan for plan in batch.plans if not since_needed([plan])] or batch.plans
+    if data.draw(st.booleans(), label="no corrections"):
+        batch = replace(batch, charges=[{**row, "ChargeClass": None} for row in batch.charges])
+    sources, period = sources_of(batch.books), parse_period(batch.period)
+    with tempfile.TemporaryDirectory() as scratch, patch.object(more_facts, "_MOST_TOUCHED", 0):
+        item = stored(batch.charges, Path(scratch) / "0", 0)
+        standing = Standing(Facts((item,), sources, tuple(plans)), period, KNOWN)
+        left = data.draw(st.integers(1, len(batch.charges)), label="a row that is left out")
+        change = standing.without({item.id: f"row_no NOT IN ({left}, {left + 1})"})
+        event("anew" if change.payees is None else "some")
+        anew = change.facts.settle(period, KNOWN)
+        assert change.earned() == {
+            owner: earned
+            for owner, earned in earned_by_payee(anew).items()
+            if change.concerns(owner[0]) and (earned or owner in change.earned())
+        }
+        if change.payees is not None:
+            theirs, others = ((change.payees, True), (change.payees, False))
+            assert _rows_of(change.run, *theirs) == _rows_of(anew, *theirs)
+            assert _rows_of(standing.run, *others) == _rows_of(anew, *others)

@@ -79,6 +79,8 @@ def of_fewer(like: Settling, stored: StoredCharges, fewer: StoredCharges) -> Sig
     Charges of accounts that lose some are measured with them and without. None, where measuring
     anew is less work.
     """
+    if has_limits(like.plans):
+        return None  # what one registers can refuse another's
     touched = stored.accounts_left_out(fewer.source.only)
     if len(touched) * _MOST_TOUCHED > stored.count_accounts():
         return None
