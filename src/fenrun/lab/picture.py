@@ -89,9 +89,9 @@ def _axes(across: _Scale, up: _Scale, pay: str, losers: str) -> Iterator[str]:
     yield f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>'
     middle = (_LEFT + right) // 2
     yield f'<text x="{middle}" y="{_HEIGHT - 18}" text-anchor="middle">{escape(pay)}</text>'
-    y = (_TOP + bottom) // 2
-    turned = f'transform="rotate(-90 24 {y})"'
-    yield f'<text x="24" y="{y}" text-anchor="middle" {turned}>{escape(losers)}</text>'
+    half = (_TOP + bottom) // 2
+    turned = f'transform="rotate(-90 24 {half})"'
+    yield f'<text x="24" y="{half}" text-anchor="middle" {turned}>{escape(losers)}</text>'
 
 
 def _now(across: _Scale, now: Decimal, said: str) -> Iterator[str]:
