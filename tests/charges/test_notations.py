@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -81,6 +82,10 @@ def _staged(folder: Path, costs: list[str], currency: str) -> Staged:
     scratch = folder / "scratch"
     scratch.mkdir()
     return read_staged(*open_whole(path, scratch, int), scratch)
+
+
+if "FENRUN_NIGHTLY" not in os.environ:
+    COLUMNS = COLUMNS[::2]
 
 
 @pytest.mark.parametrize(("costs", "currency", "outcome"), COLUMNS)
