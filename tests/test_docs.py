@@ -20,6 +20,7 @@ from fenrun.book.read import COLUMNS, book_from
 from fenrun.cli import COMMANDS
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.lab.scenario import read_scenario
+from fenrun.lab.variants import variants_of
 from fenrun.plan.read import load_plan, read_plan
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
@@ -252,8 +253,9 @@ def test_the_policy_of_the_approvals_page_is_read() -> None:
 def test_the_scenario_of_the_how_to_page_is_read_and_its_notebook_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (text,) = _texts(DOCS / "how-to/whatif.md", "yaml")
+    text, varied = _texts(DOCS / "how-to/whatif.md", "yaml")
     assert len(read_scenario(text, "whatif.md").paths) == 4
+    assert len(variants_of(read_scenario(varied, "whatif.md").text)) == 15 * 3
     rates = plan(PAYS, "kind: all units, bands: [pays 10 %]")
     store = workspace(tmp_path, owned(K1={"partner": "P1"}), [charge("A1", 100)], rates)
     store.path.rename(tmp_path / "my-workspace")
