@@ -90,6 +90,7 @@ def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
         ("explain", {"period": row["period"], "line": line}),
         ("statement", {"period": other["period"], "payee": other["payee"]}),
         ("attainment", {"period": row["period"], "payee": party}),
+        ("cases", {}),
     )
     assert {
         "statements",
@@ -98,7 +99,10 @@ def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
         "explain",
         "who_is_credited",
         "what_i_may_see",
+        "cases",
+        "case",
     } == set(names)
+    assert answers[4][0]["problems"][0]["code"] == "forbidden", "cases are not for a partner"
     assert answers[0][0]["payee"] == party and answers[1][0]["line"] == line
     assert answers[2][0]["problems"][0]["code"] == "missing" and other["name"] not in json.dumps(
         answers[2]
