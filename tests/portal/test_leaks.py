@@ -76,6 +76,11 @@ credited = models.Crediting.objects.using(db)
 requests = models.Request.objects.using(db).values_list("pk", flat=True)
 quotes = models.Quote.objects.using(db).values_list("pk", flat=True)
 grants = models.Grant.objects.using(db).values_list("pk", flat=True)
+auditor = models.Grant.objects.using(db).get(user__username="auditor").user
+token = models.Token.objects.using(db).filter(user=auditor).first()
+token = token or models.Token.objects.using(db).create(
+    user=auditor, name="a", digest="a" * 64, made_at=events.now(), until=events.now(),
+)
 print(json.dumps({
     "routes": list(walk(get_resolver().url_patterns)),
     "statements": [{**s, "lines": [x["line"] for x in s.pop("body")["lines"]]} for s in statements],
@@ -90,6 +95,8 @@ print(json.dumps({
         "quotes": models.Quote.objects.using(db).filter(asked_by="somebody").first().pk,
         "grants": models.Grant.objects.using(db).get(user__username="auditor").pk,
         "access": models.Grant.objects.using(db).get(user__username="auditor").pk,
+        "questions": models.CaseQuestion.objects.using(db).filter(party=parties[1]).first().pk,
+        "ways": token.pk,
     },
     "case": case.id,
 }))

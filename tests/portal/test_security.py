@@ -141,6 +141,9 @@ def test_guessing_a_password_is_slowed_down(own: Portal) -> None:
 def test_a_strange_host_or_byte_is_refused_with_a_page(portal: Portal) -> None:
     answer = httpx.get(portal.address, headers={"Host": "elsewhere.example"})
     assert answer.status_code == 400 and "cannot be read" in answer.text
+    assert httpx.get(portal.address, headers={"Host": "a_host"}).status_code == 400
+    said = (portal.workspace.parent / "errors").read_text("utf-8")
+    assert "a_host" in said and "Traceback" not in said, "what is refused is told in a line"
     with portal.sign_in("operations") as client:
         for address in (
             "/statements/?q=%00",

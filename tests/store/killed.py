@@ -90,7 +90,8 @@ def tried(folder: Path, count: int) -> Iterator[dict[str, Any]]:
         run = partial(act, at)
         put_back()
         before = in_child(partial(_left, at))["done"]
-        found = in_child(lambda: harness.steps(run, at))  # noqa: B023
+        found = in_child(lambda: harness.steps(run, at, folder / "kept"))  # noqa: B023
+        shutil.rmtree(folder / "kept")
         after = in_child(partial(_left, at))["done"]
         for turn, point in enumerate(_points(found, count)):
             put_back()

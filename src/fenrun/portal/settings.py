@@ -6,6 +6,7 @@ in the workspace.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import tempfile
@@ -235,11 +236,22 @@ SECURE_REFERRER_POLICY = "same-origin"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "fenrun.portal.access.middleware.csrf_refused"
 
+
+def _in_a_line(record: logging.LogRecord) -> bool:
+    """Take the traceback off what is refused as unsafe: the line says all of it."""
+    if record.name.startswith("django.security"):
+        record.exc_info = None
+    return True
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"err": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"line": {"()": "django.utils.log.CallbackFilter", "callback": _in_a_line}},
+    "handlers": {
+        "err": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["line"]}
+    },
     "root": {"handlers": ["err"], "level": "WARNING"},
     # That requests wait is no fault, nor what paper cannot show; refusals are told once, by
     # fenrun.access.
