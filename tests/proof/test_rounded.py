@@ -18,7 +18,7 @@ from fenrun.settle.explain import explain
 from fenrun.settle.imports import import_file
 from fenrun.statement.run import Rounding
 from fenrun.store.facts import Store
-from tests.engine.test_fine_amounts import PLAN
+from tests.engine.test_fine_amounts import FACTS, PLAN
 from tests.proof.all_text import all_text
 
 SEPTEMBER = parse_period("2024-09")
@@ -26,19 +26,6 @@ COSTS = {"A1": "300000000.123456789012345678", "A2": "0.123456789012345678"}
 """P1 holds parts of both customers; P2 of the second alone, whose amount would fit exactly."""
 SHARES = {"A1": ("0.666667", "0.333333"), "A2": ("0.666667", "0.123457")}
 """P1's of each account: the customer's share, and of that its own."""
-BOOK = """
-parties:
-- {party: K1, kind: customer}
-- {party: K2, kind: customer}
-- {party: P1, kind: partner}
-- {party: P2, kind: partner}
-links:
-- {of: account, issuer: Acme, subject: A1, role: customer, party: K1, share: 66.6667 %}
-- {of: account, issuer: Acme, subject: A2, role: customer, party: K2, share: 66.6667 %}
-- {of: customer, subject: K1, role: partner, party: P1, share: 33.3333 %}
-- {of: customer, subject: K2, role: partner, party: P1, share: 12.3457 %}
-- {of: customer, subject: K2, role: partner, party: P2, share: 33.3333 %}
-"""
 HEAD = (
     "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodStart,ChargePeriodStart,"
     "InvoiceIssuerName\n"
@@ -53,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     plan = PLAN.format(first="66.6667 %", second="33.3333 %", rate="3.123456 %")
     files = {
         "plan.yaml": plan.partition("cases:")[0],
-        "book.yaml": BOOK,
+        "book.yaml": FACTS,
         "june.csv": HEAD + "".join(rows),
     }
     store = Store(folder / "ws")

@@ -352,11 +352,11 @@ class _Catalogue:
     def _stuff(self) -> Iterator[Move]:
         """Yield what a partner's customers lack to its next tier, bought in the last month."""
         last = parse_period(self.lab.period.months[-1])
+        spending, lines = self._spending(last), component_earned(self.run)
         for partner in self.partners:
             customers = sorted(self.held["partner"][partner])
-            spent = self._spent(last, customers)
-            lacks = self._lacks(partner) if spent > 0 else []
-            for lack in lacks:
+            spent = sum((spending.get(one, _NOTHING) for one in customers), _NOTHING)
+            for lack in self._lacks(partner, lines) if spent > 0 else ():
                 part = (lack / spent).quantize(_STEP, ROUND_UP)
                 more = {"by": f"+{part.scaleb(2):f} %", "customers": {"parties": customers}}
                 patch = {"usage": [{**more, "from": str(last.span.start)}]}
@@ -365,17 +365,16 @@ class _Catalogue:
     def _of_partners(self) -> list[Component]:
         return [c for plan in self.plans for c in plan.components if c.role == "partner"]
 
-    def _spent(self, month: Period, customers: Sequence[str]) -> Decimal:
+    def _spending(self, month: Period) -> dict[str, Decimal]:
         """Return what is charged to customers; nothing where plans count in different costs."""
         try:
-            spent = self.lab.spend(month)
+            return self.lab.spend(month)
         except Refused:
-            return _NOTHING
-        return sum((spent.get(customer, _NOTHING) for customer in customers), _NOTHING)
+            return {}
 
-    def _lacks(self, partner: str) -> list[Decimal]:
+    def _lacks(self, partner: str, lines: Rows) -> list[Decimal]:
         """Return what a partner's last line of each component lacks to the next tier of it."""
-        rows = [row for row in component_earned(self.run) if row["payee"] == partner]
+        rows = [row for row in lines if row["payee"] == partner]
         last = {(row["plan_id"], row["component"]): row for row in _by_period(rows)}
         found = set()
         for (plan_id, component), row in last.items():

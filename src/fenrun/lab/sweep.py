@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -155,9 +156,7 @@ def sweep(
     with TemporaryDirectory(prefix="fenrun-sweep-") as scratch:
         months = SomeMonths(Path(scratch), lab.facts.kept)
         swept = _Swept(lab, read, variants, months, progress)
-        found, problems = swept.settled()
-        if with_strength:
-            found = swept.with_strength(found)
+        found, problems = swept.settled(with_strength)
     return Sweep(read, period, lab.known, swept.now_in_all(), tuple(found), problems)
 
 
@@ -181,13 +180,20 @@ class _Swept:
         sums = self.now.group_by("currency").aggregate([("earned", "sum")]).to_pylist()
         return {row["currency"]: row["earned_sum"] for row in sums}
 
-    def settled(self, more: bool = False) -> tuple[list[Variant], tuple[Problem, ...]]:
-        """Return what each variant pays; `more`: with more sales."""
-        read = self._with_more_sales() if more else self.scenario
-        others = [path for path in read.paths if path[0] != "plans"]
-        with self.lab.patched(read, others) as patched:
-            found = [one for some in self._passes() for one in self._pass(patched, some)]
+    def settled(self, with_strength: bool) -> tuple[list[Variant], tuple[Problem, ...]]:
+        """Return what each variant pays, perhaps with what it pays of a unit that is sold more."""
+        with self._patched(self.scenario) as patched:
+            found = self._variants(patched)
+            if with_strength:
+                found = self._with_strength(patched, found)
         return found, tuple(in_order(patched.problems))
+
+    def _patched(self, read: Scenario) -> AbstractContextManager[Patched]:
+        """Return the facts of a scenario, whose plans are those of each variant."""
+        return self.lab.patched(read, [path for path in read.paths if path[0] != "plans"])
+
+    def _variants(self, patched: Patched) -> list[Variant]:
+        return [one for some in self._passes() for one in self._pass(patched, some)]
 
     def _passes(self) -> Iterator[list[int]]:
         """Yield the numbers of the variants that are settled in one pass."""
@@ -252,20 +258,15 @@ class _Swept:
         more = UsageText.model_validate({"by": _MORE})
         return replace(self.scenario, text=text.model_copy(update={"usage": [*text.usage, more]}))
 
-    def with_strength(self, found: Sequence[Variant]) -> list[Variant]:
+    def _with_strength(self, patched: Patched, found: Sequence[Variant]) -> list[Variant]:
         """Return variants with what each pays of a unit that is sold more."""
-        sold = [sum(self._spent(read)) for read in (self.scenario, self._with_more_sales())]
-        more = sold[1] - sold[0]
-        after = {(one.number, one.currency): one.earned for one in self.settled(more=True)[0]}
+        with self._patched(self._with_more_sales()) as more:
+            sold = sum(self.lab.spent(more.facts)) - sum(self.lab.spent(patched.facts))
+            after = {(one.number, one.currency): one.earned for one in self._variants(more)}
         return [
-            replace(one, strength=_share(after[one.number, one.currency] - one.earned, more))
+            replace(one, strength=_share(after[one.number, one.currency] - one.earned, sold))
             for one in found
         ]
-
-    def _spent(self, read: Scenario) -> tuple[Decimal, ...]:
-        others = [path for path in read.paths if path[0] != "plans"]
-        with self.lab.patched(read, others) as patched:
-            return self.lab.spent(patched.facts)
 
 
 def _share(part: Decimal, whole: Decimal | int) -> Decimal | None:
