@@ -119,6 +119,18 @@ class Seen:
         return self._events.get(customer, ())
 
     @cached_property
+    def _payments(self) -> Mapping[str, Sequence[Known]]:
+        """The payments by the customer that they are for."""
+        found: dict[str, list[Known]] = {}
+        for paid in self.payments:
+            found.setdefault(paid["customer"], []).append(paid)
+        return found
+
+    def payments_about(self, customer: str) -> Sequence[Known]:
+        """Return the payments for a customer."""
+        return self._payments.get(customer, ())
+
+    @cached_property
     def _registrations(self) -> Mapping[tuple[str, str], str]:
         """The links of orders, by order and partner."""
         return {
