@@ -95,14 +95,29 @@ def _tell(market: Market, scheme: str, level: int, **who: Sequence[str]) -> None
 
 def _hand_over(market: Market, level: int) -> None:
     """G01: a rep's direct customers come under one partner."""
-    rep = max(market.reps, key=lambda r: sum(market.rep[c] == r for c in market.direct()))
-    mine = [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
-    near = [p for p in market.partners if market.region[p] == market.region[rep]]
-    partner, taken = market.one_of(near), market.some_of(mine, (8, 6, 5, 4)[level])
-    start = 100
+    count = (8, 6, 5, 4)[level]
+    rep = _with_many(market, market.reps, lambda rep: _direct_of(market, rep), count + 2)
+    mine = _direct_of(market, rep)
+    near = [p for p in market.sellers() if market.region[p] == market.region[rep]]
+    partner, taken = market.one_of(near), market.some_of(mine, count)
+    start = int(market.rng.integers(60, 180))
     for at, customer in enumerate(taken):
         associate(market, customer, partner, day_of(start + at * (5, 10, 20, 25)[level]))
     _tell(market, "G01", level, parties=[rep, partner], customers=taken)
+
+
+def _direct_of(market: Market, rep: str) -> list[str]:
+    """Return the customers of a rep that have no partner all year."""
+    return [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
+
+
+def _with_many(
+    market: Market, among: Sequence[str], of: Callable[[str], Sequence[str]], least: int
+) -> str:
+    """Return one of some ids of which there are at least so many, or of which there are most."""
+    counts = {one: len(of(one)) for one in among}
+    many = [one for one in among if counts[one] >= least]
+    return market.one_of(many) if many else max(among, key=lambda one: (counts[one], one))
 
 
 def _moves(market: Market, customer: str) -> bool:
@@ -111,11 +126,12 @@ def _moves(market: Market, customer: str) -> bool:
 
 def _tie(market: Market, level: int) -> None:
     """G02: a partner that is tied to a rep, whose customers come to it."""
-    rep, partner = market.one_of(market.reps), market.one_of(market.partners)
-    mine = [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
-    taken = market.some_of(mine, (4, 3, 2, 2)[level])
+    count, partner = (4, 3, 2, 2)[level], market.one_of(market.sellers())
+    rep = _with_many(market, market.reps, lambda rep: _direct_of(market, rep), count)
+    taken = market.some_of(_direct_of(market, rep), count)
+    start = int(market.rng.integers(40, 220))
     for at, customer in enumerate(taken):
-        associate(market, customer, partner, day_of(120 + 30 * at))
+        associate(market, customer, partner, day_of(start + 30 * at))
     kinds = (("bank", "phone", "address"), ("bank", "phone"), ("bank",), ("phone",))[level]
     for kind in kinds:
         for party in (rep, partner):
@@ -126,20 +142,30 @@ def _tie(market: Market, level: int) -> None:
 
 def _steal(market: Market, level: int) -> None:
     """G03: an operator registers orders for a rival, more from month to month."""
-    held = [c for c in market.customers if c in market.partner and not _second(market, c)]
-    users = Counter((order["customer"], order["operator"]) for order in market.orders)
-    mine = set(held)
-    customer, operator = max((key for key in users if key[0] in mine), key=users.__getitem__)
-    others = [p for p in market.partners if p != market.partner[customer]]
+    begin = int(market.rng.integers(2, 7))
+    held = {c for c in market.customers if c in market.partner and not _second(market, c)}
+    users = Counter(
+        (order["customer"], order["operator"])
+        for order in market.orders
+        if order["day"].month >= begin and order["customer"] in held
+    )
+    busy = sorted(key for key, count in users.items() if count >= _BUSY)
+    busy = busy or [max(sorted(users), key=users.__getitem__)]
+    customer, operator = busy[int(market.rng.integers(0, len(busy)))]
+    others = [p for p in market.sellers() if p != market.partner[customer]]
     rival = market.one_of(others)
     least, most = ((0.4, 1.0), (0.4, 1.0), (0.3, 1.0), (0.3, 0.9))[level]
     for order in market.orders_of(customer):
-        months = order["day"].month - 5
+        months = order["day"].month - begin
         is_his = months >= 0 and order["operator"] == operator
-        if is_his and market.chance(least + (most - least) * months / 7):
+        if is_his and market.chance(least + (most - least) * months / (12 - begin)):
             market.register(order, rival)
     stolen = [o["order"] for o in market.orders_of(customer) if o.get("registered") == rival]
     _tell(market, "G03", level, parties=[rival], customers=[customer], orders=stolen)
+
+
+_BUSY = 12
+"""Orders of an operator in the months of a theft, from which on some can be stolen unseen."""
 
 
 def _second(market: Market, customer: str) -> bool:
@@ -148,15 +174,19 @@ def _second(market: Market, customer: str) -> bool:
 
 def _shift(market: Market, level: int) -> None:
     """G04: orders used elsewhere are registered for a branch of the weakest region."""
-    branch = market.one_of([p for p in market.partners if market.region[p] == REGIONS[0]])
-    sibling = market.one_of([p for p in market.partners if market.region[p] == REGIONS[1]])
+    branch = market.one_of([p for p in market.sellers() if market.region[p] == REGIONS[0]])
+    siblings = [p for p in market.sellers() if market.region[p] == REGIONS[1]]
+    sibling = _with_many(market, siblings, market.of_partner, 4)
     for party in (branch, sibling):
         market.add("links", **link("party", party, "group", "GROUP-1"))
+    begin = date(YEAR, int(market.rng.integers(2, 9)), 1)
     moved = [
         order
         for customer in market.of_partner(sibling)
         for order in market.orders_of(customer)
-        if order["day"] > date(YEAR, 6, 1) and market.chance((0.9, 0.7, 0.5, 0.35)[level])
+        if "registered" not in order
+        and order["day"] >= begin
+        and market.chance((0.9, 0.7, 0.5, 0.35)[level])
     ]
     for order in moved:
         market.register(order, branch)
@@ -168,10 +198,11 @@ def _recycle(market: Market, level: int) -> None:
     """G05: a partner passes so much on that its customer pays less than the floor."""
     partner = market.one_of(sorted(set(market.partner.values())))
     taken = market.of_partner(partner)[: (3, 2, 2, 1)[level]]
+    begin = int(market.rng.integers(1, 7))
     for customer in taken:
         for order in market.orders_of(customer):
             order["paid"] = 0.65
-        for month in range(3, 9):
+        for month in range(begin, begin + 6):
             billed = sum(
                 order["list"] * 0.65
                 for order in market.orders_of(customer)
@@ -184,10 +215,10 @@ def _recycle(market: Market, level: int) -> None:
 
 def _ring(market: Market, level: int) -> None:
     """G06: devices go round between three parties."""
-    parties = market.some_of(market.partners, 3)
+    parties, start = market.some_of(market.sellers(), 3), int(market.rng.integers(5, 150))
     for number in range((8, 6, 4, 3)[level]):
         for at, seller in enumerate(parties):
-            day = day_of(30 + number * 20 + at * 9)
+            day = day_of(start + number * 20 + at * 9)
             row = trade(day, seller, parties[(at + 1) % 3], f"S{number}", 100)
             market.add("trades", **row)
     _tell(market, "G06", level, parties=parties)
@@ -207,17 +238,17 @@ def _front(market: Market, level: int) -> None:
     merged = {row["old"] for row in market.tables.get("mergers", ())}
     customer = market.one_of(sorted(set(market.partner) - merged))
     partner = market.partner[customer]
-    prepay(market, customer, partner, date(YEAR, 11, 20))
+    prepay(market, customer, partner, day_of(market.rng.integers(30, 330)))
     _tell(market, "G08", level, parties=[partner], customers=[customer])
 
 
 def _pool(market: Market, level: int) -> None:
     """G09: at the end of a month orders of others are registered for one partner."""
-    partner = market.one_of(market.partners)
+    partner, month = market.one_of(market.sellers()), int(market.rng.integers(1, 13))
     late = [
         order
         for order in market.orders
-        if order["day"].month == 9
+        if order["day"].month == month
         and order["day"].day > 25
         and market.partner.get(order["customer"]) not in (None, partner)
         and "registered" not in order
@@ -232,11 +263,12 @@ def _pool(market: Market, level: int) -> None:
 
 def _poach(market: Market, level: int) -> None:
     """G10: right after the vendor's sign-up or call a partner is associated."""
-    partner = market.one_of(market.partners)
+    partner = market.one_of(market.sellers())
     free = [c for c in market.direct() if not _moves(market, c)]
     taken = market.some_of(free, (12, 9, 7, 5)[level])
+    start = int(market.rng.integers(15, 110))
     for at, customer in enumerate(taken):
-        day = day_of(50 + at * 20)
+        day = day_of(start + at * 20)
         contact(market, customer, "call" if at % 2 else "sign-up", day)
         associate(market, customer, partner, day + timedelta(days=int(market.rng.integers(1, 9))))
     _tell(market, "G10", level, parties=[partner], customers=taken)
@@ -256,9 +288,10 @@ def _dump(market: Market, level: int) -> None:
 def _wash(market: Market, level: int) -> None:
     """G12: customers of one partner buy and use nothing."""
     used = {order["customer"] for order in market.orders if order["used"]}
-    mine = {p: [c for c in market.of_partner(p) if c in used] for p in market.partners}
-    partner = max(market.partners, key=lambda p: len(mine[p]))
-    taken = market.some_of(mine[partner], (6, 5, 4, 3)[level])
+    mine = {p: [c for c in market.of_partner(p) if c in used] for p in market.sellers()}
+    count = (6, 5, 4, 3)[level]
+    partner = _with_many(market, market.sellers(), mine.__getitem__, count + 1)
+    taken = market.some_of(mine[partner], count)
     for customer in taken:
         for order in market.orders_of(customer):
             order["used"] = False
