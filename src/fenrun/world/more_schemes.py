@@ -110,7 +110,8 @@ def _refunds(market: Market) -> None:
 
 def cashed(market: Market, level: int) -> Row:
     """G14: what a customer's coupon paid for is given back, and refunded in cash."""
-    (customer,) = _untouched(market, sorted(market.partner), 1)
+    paid = {row["customer"] for row in market.tables["payments"]}
+    (customer,) = _untouched(market, sorted(set(market.partner) - paid), 1)
     amount = (60_000, 30_000, 15_000, 8_000)[level]
     pay(market, date(YEAR, 5, 20), customer, customer, 1_000)
     _grant(market, customer, amount, date(YEAR, 6, 1), date(YEAR, 6, 10))

@@ -108,7 +108,14 @@ def _hand_over(market: Market, level: int) -> None:
 
 def _direct_of(market: Market, rep: str) -> list[str]:
     """Return the customers of a rep that have no partner all year."""
-    return [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
+    mine = [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
+    return _lasting(market, mine)
+
+
+def _lasting(market: Market, among: Iterable[str]) -> list[str]:
+    """Return the customers that are no part of a merger: what they do, they do all year."""
+    merged = {row[end] for row in market.tables.get("mergers", ()) for end in ("old", "new")}
+    return [customer for customer in among if customer not in merged]
 
 
 def _with_many(
@@ -142,8 +149,9 @@ def _tie(market: Market, level: int) -> None:
 
 def _steal(market: Market, level: int) -> None:
     """G03: an operator registers orders for a rival, more from month to month."""
-    begin = int(market.rng.integers(2, 7))
-    held = {c for c in market.customers if c in market.partner and not _second(market, c)}
+    begin = int(market.rng.integers(2, 6))
+    lasting = _lasting(market, sorted(market.partner))
+    held = {customer for customer in lasting if not _second(market, customer)}
     users = Counter(
         (order["customer"], order["operator"])
         for order in market.orders
@@ -164,7 +172,7 @@ def _steal(market: Market, level: int) -> None:
     _tell(market, "G03", level, parties=[rival], customers=[customer], orders=stolen)
 
 
-_BUSY = 12
+_BUSY = 16
 """Orders of an operator in the months of a theft, from which on some can be stolen unseen."""
 
 
@@ -196,8 +204,9 @@ def _shift(market: Market, level: int) -> None:
 
 def _recycle(market: Market, level: int) -> None:
     """G05: a partner passes so much on that its customer pays less than the floor."""
-    partner = market.one_of(sorted(set(market.partner.values())))
-    taken = market.of_partner(partner)[: (3, 2, 2, 1)[level]]
+    held = {p: _lasting(market, market.of_partner(p)) for p in market.sellers()}
+    partner = _with_many(market, market.sellers(), held.__getitem__, 3)
+    taken = held[partner][: (3, 2, 2, 1)[level]]
     begin = int(market.rng.integers(1, 7))
     for customer in taken:
         for order in market.orders_of(customer):
@@ -235,8 +244,7 @@ def _divert(market: Market, level: int) -> None:
 
 def _front(market: Market, level: int) -> None:
     """G08: a partner pays three years of its customer."""
-    merged = {row["old"] for row in market.tables.get("mergers", ())}
-    customer = market.one_of(sorted(set(market.partner) - merged))
+    customer = market.one_of(_lasting(market, sorted(market.partner)))
     partner = market.partner[customer]
     prepay(market, customer, partner, day_of(market.rng.integers(30, 330)))
     _tell(market, "G08", level, parties=[partner], customers=[customer])
@@ -264,7 +272,7 @@ def _pool(market: Market, level: int) -> None:
 def _poach(market: Market, level: int) -> None:
     """G10: right after the vendor's sign-up or call a partner is associated."""
     partner = market.one_of(market.sellers())
-    free = [c for c in market.direct() if not _moves(market, c)]
+    free = _lasting(market, [c for c in market.direct() if not _moves(market, c)])
     taken = market.some_of(free, (12, 9, 7, 5)[level])
     start = int(market.rng.integers(15, 110))
     for at, customer in enumerate(taken):
@@ -288,6 +296,7 @@ def _dump(market: Market, level: int) -> None:
 def _wash(market: Market, level: int) -> None:
     """G12: customers of one partner buy and use nothing."""
     used = {order["customer"] for order in market.orders if order["used"]}
+    used = set(_lasting(market, sorted(used)))
     mine = {p: [c for c in market.of_partner(p) if c in used] for p in market.sellers()}
     count = (6, 5, 4, 3)[level]
     partner = _with_many(market, market.sellers(), mine.__getitem__, count + 1)

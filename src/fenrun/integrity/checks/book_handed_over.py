@@ -3,9 +3,10 @@
 Mechanism: the rep keeps its credit and shares in the partner's rebate. What is compared: the
 partners that a rep's direct customers came under, with those of all customers of the region. Were
 they dealt again, would as many come under this one? And would as many of one rep come under any, of
-all direct customers of the region? Left out are customers whose usage grows under
-the partner, which sold something; who agreed; and whom the partner or the customer brought, where
-events say so.
+all direct customers of the region? What came on one day from several reps was decided above them,
+and is compared by itself. Left out are rep and partner where half of the customers use more beside
+all others after, for the partner sold something; customers who agreed; and whom the partner or the
+customer brought, where events say so.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from statistics import median
 
 import pyarrow as pa
 
@@ -28,6 +30,8 @@ _DIRECT = timedelta(days=30)
 _MOST_GROWTH = Decimal("1.25")
 """Usage after, beside before, from which the partner sold something: in parts of what all others
 used after and before, so that seasons and prices, which are everybody's, are no growth."""
+_CLEARLY = Decimal(3)
+"""Growth of what was nothing before."""
 _FEWEST, _MANY = 3, 5
 """Handovers of a rep to a partner; and those of a day, of as many reps, that somebody decided."""
 _GROWTH = """
@@ -193,23 +197,30 @@ def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
 
 
 def _without_grown(seen: Seen, moved: Sequence[HandedOver]) -> list[HandedOver]:
-    """Return the customers that do not spend clearly more under the partner than before."""
+    """Return the handovers of those reps and partners of whose customers half do not use clearly
+    more after them: of one alone a good month can be chance.
+    """
     since = {one.customer: one.day for one in moved}
     columns = {
         "customer": pa.array(list(since), pa.string()),
         "since": pa.array(list(since.values()), pa.date32()),
     }
     seen.engine.load("since", pa.table(columns))
-    grown = {row["customer"] for row in seen.query(_GROWTH) if _has_grown(row)}
-    return [one for one in moved if one.customer not in grown]
+    growth = {row["customer"]: _growth(row) for row in seen.query(_GROWTH)}
+    pairs = defaultdict[tuple[str, str], list[Decimal]](list)
+    for one in moved:
+        pairs[one.rep, one.partner].append(growth[one.customer])
+    return [one for one in moved if median(pairs[one.rep, one.partner]) <= _MOST_GROWTH]
 
 
-def _has_grown(row: Mapping[str, Decimal | None]) -> bool:
-    """Return whether a customer uses clearly more after than before, beside all others."""
+def _growth(row: Mapping[str, Decimal | None]) -> Decimal:
+    """Return what a customer uses after, beside before, in parts of the same of all others."""
     before, after, all_before, all_after = (
         row[name] or Decimal(0) for name in ("before", "after", "all_before", "all_after")
     )
-    return WIDE.multiply(after, all_before) > WIDE.multiply(before * _MOST_GROWTH, all_after)
+    if before <= 0 or all_after <= 0:
+        return _CLEARLY
+    return WIDE.divide(WIDE.divide(after, before) * all_before, all_after)
 
 
 def _alert(seen: Seen, rep: str, partner: str, ones: Sequence[HandedOver], chance: float) -> Alert:

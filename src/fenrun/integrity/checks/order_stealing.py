@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from fenrun.integrity.chance import Draw, by_dealing
+from fenrun.integrity.chance import UNLIKELY, Draw, at_best, by_dealing
 from fenrun.integrity.findings import Alert, Outcome
 from fenrun.integrity.seen import Seen
 
@@ -58,9 +58,10 @@ def run(seen: Seen) -> Outcome:
             months = {order["day"].replace(day=1) for order in stolen}
             if len(stolen) < _FEWEST or len(months) < _FEWEST_MONTHS:
                 continue  # whoever registered them, so few are not tried
-            tried += 1
-            if not _is_chosen(seen, customer, rival, orders):
-                alerts.append(_alert(seen, customer, rival, orders))
+            chance, least = _chance(rival, orders)
+            tried += least <= UNLIKELY
+            if least <= UNLIKELY and not _is_chosen(seen, customer, rival, orders):
+                alerts.append(_alert(seen, customer, rival, orders, chance))
     return Outcome(tried, alerts)
 
 
@@ -81,7 +82,7 @@ def _is_chosen(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -
     )
 
 
-def _alert(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -> Alert:
+def _alert(seen: Seen, customer: str, rival: str, orders: Sequence[Order], chance: float) -> Alert:
     stolen = [order for order in orders if order["partner"] == rival]
     names = sorted(order["order_id"] for order in stolen)
     return Alert(
@@ -91,14 +92,15 @@ def _alert(seen: Seen, customer: str, rival: str, orders: Sequence[Order]) -> Al
         start=min(order["day"] for order in stolen),
         end=max(order["day"] for order in stolen),
         evidence=seen.registered(names, rival),
-        p=_chance(rival, orders),
+        p=chance,
         groups=tuple(group for order in stolen for group in order["groups"]),
         shows="rival-order",
     )
 
 
-def _chance(rival: str, orders: Sequence[Order]) -> float:
-    """Return how likely a rival's orders come from one operator by chance.
+def _chance(rival: str, orders: Sequence[Order]) -> tuple[float, float]:
+    """Return how likely a rival's orders come from one operator by chance, and how unlikely that
+    could be at best.
 
     Its orders after the first are dealt again among all after that one: within a product, region or
     account where they are of few, for these may be what was chosen. As there are several operators
@@ -106,25 +108,32 @@ def _chance(rival: str, orders: Sequence[Order]) -> float:
     """
     first = next(at for at, order in enumerate(orders) if order["partner"] == rival)
     later = orders[first + 1 :]
-    strata = [name for name in _CHOSEN if _of_one(rival, later, name, ()) <= _LIKELY]
+    strata = [name for name in _CHOSEN if _of_one(rival, later, name, ())[0] <= _LIKELY]
     return _of_one(rival, later, "operator", strata)
 
 
-def _of_one(rival: str, orders: Sequence[Order], name: str, strata: Sequence[str]) -> float:
-    """Return how likely as many of a rival's orders have one value of something by chance."""
+def _of_one(
+    rival: str, orders: Sequence[Order], name: str, strata: Sequence[str]
+) -> tuple[float, float]:
+    """Return how likely as many of a rival's orders have one value of something by chance, and how
+    unlikely that could be at best.
+    """
     by_stratum = defaultdict[tuple[str, ...], list[Order]](list)
     for order in orders:
         by_stratum[tuple(order[one] for one in strata)].append(order)
     values = sorted({order[name] for order in orders})
-    least = min(_dealt(rival, by_stratum.values(), name, value) for value in values)
-    return min(1.0, least * len(values))
+    if not values:
+        return 1.0, 1.0
+    each = [_draws(rival, by_stratum.values(), name, value) for value in values]
+    found, best = (min(map(how, each)) * len(values) for how in (by_dealing, at_best))
+    return min(1.0, found), min(1.0, best)
 
 
-def _dealt(rival: str, strata: Iterable[Sequence[Order]], name: str, value: str) -> float:
+def _draws(rival: str, strata: Iterable[Sequence[Order]], name: str, value: str) -> list[Draw]:
     draws = []
     for orders in strata:
         drawn = [order for order in orders if order[name] == value]
         marked = sum(order["partner"] == rival for order in orders)
         found = sum(order["partner"] == rival for order in drawn)
         draws.append(Draw(found, len(drawn), marked, len(orders)))
-    return by_dealing(draws)
+    return draws

@@ -40,9 +40,10 @@ def run(seen: Seen) -> Outcome:
         by_month[order["partner"], f"{order['day']:%Y-%m}"].append(order)
     total = Counter(order["product"] for order in orders)
     late = Counter(order["product"] for order in orders if _is_late(order["day"]))
-    alerts = []
+    alerts, tried = [], 0
     for (partner, _), mine in sorted(by_month.items()):
         foreign = [order for order in mine if _is_foreign(order)]
+        tried += len(foreign) >= _FEWEST
         pooled = [order for order in foreign if _is_late(order["day"])]
         if len(pooled) >= _FEWEST:
             found = Counter(order["product"] for order in pooled)
@@ -51,7 +52,7 @@ def run(seen: Seen) -> Outcome:
                 for product, drawn in sorted(Counter(one["product"] for one in foreign).items())
             ]
             alerts.append(_alert(seen, partner, pooled, by_dealing(draws)))
-    return Outcome(len(by_month), alerts)
+    return Outcome(tried, alerts)
 
 
 def _is_foreign(order: Order) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from fenrun.integrity.chance import UNLIKELY, Draw, by_dealing, guarded
+from fenrun.integrity.chance import Draw, alone, by_dealing
 from fenrun.integrity.findings import Alert, Outcome
 from fenrun.integrity.seen import Seen
 
@@ -26,8 +26,6 @@ _BUSY = ("login", "order")
 """What people of a customer do that is alive."""
 _LEAST_USED = "0.05"
 """The part of the usual consumption below which a customer is idle."""
-_HINT = 0.2
-"""From which chance within a region on a partner stands out in it, if nobody else does."""
 _CUSTOMERS = """
 WITH bought AS (
     SELECT customer, product, currency,
@@ -90,8 +88,7 @@ def _chance(customers: Sequence[Customer], partner: str) -> float:
     within = by_dealing([_draw(of, lambda row: row["partner"] == partner) for of in near])
     others = [row for row in customers if row["partner"] != partner]
     nearby = by_dealing([_draw(others, lambda row: row["region"] in regions)])
-    is_alone = within <= _HINT and nearby > UNLIKELY
-    return everywhere if is_alone else guarded(everywhere, within)
+    return alone(everywhere, within, nearby)
 
 
 def _draw(among: Sequence[Customer], is_drawn: Callable[[Customer], bool]) -> Draw:
