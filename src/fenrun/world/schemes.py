@@ -40,6 +40,7 @@ from fenrun.world.more_schemes import (
     orphaned,
 )
 from fenrun.world.people import ISSUER, REGIONS, YEAR
+from fenrun.world.stories import add_stories
 
 PLAN = """\
 plan: market-2024
@@ -82,6 +83,7 @@ def make_market(partners: int, seed: int, level: int = 0, cheats: Iterable[str] 
     for scheme in (name for name in SCHEMES if name in named & _MORE.keys()):
         SCHEMES[scheme](market, level)
     add_more_look_alikes(market, seed)
+    add_stories(market, seed)
     _finish(market)
     return market
 
@@ -257,7 +259,7 @@ def _pool(market: Market, level: int) -> None:
         order
         for order in market.orders
         if order["day"].month == month
-        and order["day"].day > 25
+        and order["day"].day > 26
         and market.partner.get(order["customer"]) not in (None, partner)
         and "registered" not in order
     ]
@@ -346,6 +348,7 @@ SCHEMES: Mapping[str, Callable[[Market, int], None]] = {
 
 def _finish(market: Market) -> None:
     """Add the book as it follows from all that happened."""
+    market.tables.pop("told", None)
     moves = {row["customer"]: row for row in market.tables.pop("moves", [])}
     for number, traded in enumerate(market.tables["trades"], 1):
         traded["trade"] = f"T{number:06d}"
