@@ -79,7 +79,7 @@ class Exploit:
 
     @property
     def move(self) -> Move:
-        """What is done."""
+        """The move that was tried."""
         return self.tried.move
 
     @property

@@ -58,7 +58,7 @@ _OVER = Decimal("1.1")
 
 @dataclass(frozen=True)
 class Assumed:
-    """What moves cost that no table says: assumptions, told with every answer."""
+    """Assumptions on what moves cost, which no table says. They are told with every answer."""
 
     discount: Decimal = Decimal("0.1")
     """The part of the price that is handed on to customers who are drawn to a partner by it."""
@@ -151,12 +151,12 @@ class Catalogue:
 
     @cached_property
     def spent(self) -> dict[str, Decimal]:
-        """What is charged to customers in the period."""
+        """The charges of customers in the period."""
         return self._spending(self.lab.period)
 
     @cached_property
     def spent_last(self) -> dict[str, Decimal]:
-        """What is charged to customers in the last month of the period."""
+        """The charges of customers in the last month of the period."""
         return self._spending(self.last)
 
     @property

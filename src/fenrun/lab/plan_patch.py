@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -26,11 +27,13 @@ def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
         if patch.file is not None:
             found = load_plan(scenario.folder / patch.file)
         else:
-            data = deepcopy(read_source(file.content, file.source).data)
+            data = deepcopy(_data_of(file.content, file.source))
             data.pop("cases", None)
             for key, value in (patch.changes or {}).items():
                 _change(data, key, value, scenario.place((*path, "set", key)))
-            text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=100)
+            text = yaml.dump(
+                data, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=100
+            )
             found = read_plan(text, f"{patch.plan}.yaml")
     except Refused as refusal:
         said = Problem("scenario-plan", place, {"plan": patch.plan})
@@ -38,6 +41,12 @@ def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
     if found.plan.id != patch.plan:
         raise refused("scenario-plan-id", place, plan=patch.plan, other=found.plan.id)
     return found
+
+
+@lru_cache(maxsize=64)
+def _data_of(content: str, name: str) -> Any:
+    """Return a plan's text as plain data, read once for all variants: nobody changes it."""
+    return read_source(content, name).data
 
 
 def _change(data: Any, key: str, value: Any, place: Place) -> None:
