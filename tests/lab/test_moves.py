@@ -7,6 +7,7 @@ P2's K2 500, and K4, who has no partner, 400. R1 holds K1 and K4. Each charge is
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +18,7 @@ from fenrun.base.when import parse_period
 from fenrun.lab import whatif
 from fenrun.lab.attack import attack
 from fenrun.lab.moves import MOVES
+from fenrun.lab.optimum import Curve, best_dealing, most_earned
 from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from tests.lab.worlds import KNOWN, PAYS, charge, owned, plan, workspace
@@ -120,6 +122,8 @@ WAYS = {
     "G12": Way(
         "stuff", plan(PAYS, STEP), plan(PAYS, STEP.replace("all units", "marginal")), *(75, 75, 0)
     ),
+    # All 2,600 under one partner pay 15 %: 390, not 130. Half of it could not pay more.
+    "deal": Way("deal", plan(PAYS, STEP), FLAT_PLAN, 260, 260, 0),
     # What is above the cap of 300 comes under P2: 240 and 280, not 300 and 200.
     "split": Way("split", plan(CAPPED, FLAT), FLAT_PLAN, 20, 20, 0),
     # 800 and 800 are 1,600 in one month: 15 %, not 5 %.
@@ -176,6 +180,26 @@ FORBIDDEN = {
 def test_a_plan_that_does_not_allow_it_is_not(world: Path, tmp_path: Path, text: str) -> None:
     store = _with_plan(world, tmp_path, text)
     assert not attack(store, YEAR, kinds=sorted(FORBIDDEN[text])).exploits
+
+
+@pytest.mark.parametrize(
+    ("kind", "earned", "most"),
+    [
+        # Bands of 5 % below 1,000, 10 % below 2,000 and 2 % above: two of 1,250 pay 125 each.
+        ("all units", 250, 250),
+        # 2,000 and 500 earn 150 and 25. Two halves of a third such size would earn 12.50 more.
+        ("marginal", 175, "187.5"),
+    ],
+)
+def test_customers_are_dealt_the_best_way(kind: str, earned: int, most: int | str) -> None:
+    bands = [(0, 1000, "0.05"), (1000, 2000, "0.1"), (2000, None, "0.02")]
+    steps = tuple((Decimal(a), b and Decimal(b), Decimal(rate)) for a, b, rate in bands)
+    curve = Curve(kind == "marginal", steps)
+    spent = {f"K{n}": Decimal(250) for n in range(10)}
+    dealt = best_dealing(curve, spent, {"P1": Decimal(0), "P2": Decimal(0)})
+    sizes = Counter(dealt.values())
+    assert sum(curve.earned(250 * Decimal(n)) for n in sizes.values()) == earned
+    assert most_earned(curve, Decimal(2500), 2) == Decimal(most)
 
 
 def test_every_move_and_every_known_way_is_in_the_table() -> None:

@@ -141,6 +141,10 @@ def _print(one: Exploit, lang: str) -> None:
     click.echo(f"{one.scenario.id}: {_move(one, lang)}")
     named = {"component": one.component, "plan": one.plan_id}
     click.echo(f"  {say('attack-gain', lang, **said, **named)}")
+    if one.move.most is not None:
+        ends = {"most": one.move.most, "gap": max(one.move.most - one.gain, Decimal(0))}
+        shown = {name: in_minor_units(value, one.currency) for name, value in ends.items()}
+        click.echo(f"  {say('attack-most', lang, **shown)}")
     if one.flat is not None and one.left is not None:
         left = in_minor_units(one.left, one.currency)
         rate = show_rate(one.flat)
@@ -162,6 +166,7 @@ def _as_json(found: Attack) -> dict[str, Any]:
                 "currency": one.currency,
                 "gain": plain(one.gain),
                 "cost": plain(one.move.cost),
+                "at_most": None if one.move.most is None else plain(one.move.most),
                 "vendor": plain(one.vendor),
                 "others": plain(one.others),
                 "plan": one.plan_id,

@@ -33,10 +33,7 @@ def write_drafts(patched: Patched, scenario: Scenario, folder: Path) -> list[Pat
     where a file is there already.
     """
     texts = {f"{plan}.yaml": file.content for plan, file in patched.plans.items()}
-    for name, tables in (("book", _book(patched)), ("terms", _terms(patched))):
-        if tables:
-            said = yaml.safe_dump(tables, allow_unicode=True, sort_keys=False, width=100)
-            texts[f"{scenario.id}-{name}.yaml"] = said
+    texts |= table_drafts(patched, scenario)
     folder.mkdir(parents=True, exist_ok=True)
     for name in texts:
         if (folder / name).exists():
@@ -44,6 +41,16 @@ def write_drafts(patched: Patched, scenario: Scenario, folder: Path) -> list[Pat
     for name, text in texts.items():
         (folder / name).write_text(text, "utf-8")
     return [folder / name for name in texts]
+
+
+def table_drafts(patched: Patched, scenario: Scenario) -> dict[str, str]:
+    """Return what a scenario says of the book and the terms, as files by their names."""
+    texts = {}
+    for name, tables in (("book", _book(patched)), ("terms", _terms(patched))):
+        if tables:
+            said = yaml.safe_dump(tables, allow_unicode=True, sort_keys=False, width=100)
+            texts[f"{scenario.id}-{name}.yaml"] = said
+    return texts
 
 
 def _book(patched: Patched) -> dict[str, list[dict[str, str]]]:

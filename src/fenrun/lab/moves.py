@@ -6,6 +6,7 @@ poach      customers without a partner come under one that hands a discount on t
 dump       customers of other partners do (G11)
 steal      orders of another partner's customers are registered for a partner (G03)
 pool       the customers of several partners are booked under one of them (G09)
+deal       the customers of several partners are dealt anew among them, the best way there is
 split      half of a partner's customers are booked under another one
 relabel    customers of a partner, or the partner itself, get another value of a label that the
            plans read: region, class, level (G04)
@@ -23,7 +24,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, ROUND_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_DOWN, ROUND_UP, Decimal
 from functools import cached_property
 from typing import Any
 
@@ -32,6 +33,7 @@ from fenrun.base.when import Period, parse_period
 from fenrun.charges.rows import ORDER
 from fenrun.engine.dialect import quoted
 from fenrun.lab.answers import Rows, component_earned
+from fenrun.lab.optimum import MOST_CUSTOMERS, Curve, best_dealing, curve_of, most_earned
 from fenrun.lab.patched import Lab
 from fenrun.lab.scenario_text import EFFECTIVE, NOBODY
 from fenrun.plan.check.logic import labels_read
@@ -44,6 +46,7 @@ from fenrun.terms.in_plans import tables_read
 
 _CHARGED = "SELECT DISTINCT month FROM ledger WHERE total != 0"
 _NOTHING, _WHOLE = Decimal(0), Decimal(1)
+_CENT = Decimal("0.01")
 _STEP = Decimal("0.0001")
 """To which part of what is charged usage is changed."""
 _MOST_VALUES = 6
@@ -91,6 +94,8 @@ class Move:
     """How much of that the vendor gets; below zero, what the vendor gives away by it."""
     later: tuple[int, Mapping[str, Any]] | None = None
     """So many periods that follow, as they are after it: with these patches."""
+    most: Decimal | None = None
+    """No move of its kind can gain more, where that is proven."""
     said: Mapping[str, Any] = field(default_factory=dict)
     """What its sentence names besides the coalition and its cost."""
 
@@ -267,6 +272,57 @@ class Catalogue:
             move = {"role": "partner", "holder": one, "to": other, "parties": half}
             if half:
                 yield Move("split", (one, other), "partner", {"moves": [move]})
+
+    def deal(self) -> Iterator[Move]:
+        """Yield the best dealing of the partners' customers among them, with a bound on any.
+
+        Only where one component alone pays partners, for the period, by amounts alone.
+        """
+        curve = self._curve()
+        if curve is None or len(self.partners) < 2:
+            return
+        holders = {k: p for p in self.partners for k in self._of(p)}
+        ranked = sorted(holders, key=lambda k: (-self.spent.get(k, _NOTHING), k))[:MOST_CUSTOMERS]
+        dealt = {k: self.spent[k] for k in ranked if self.spent.get(k, _NOTHING) > 0}
+        of = {row["payee"]: row for row in self._lines}
+        measured = {p: of[p]["measured"] if p in of else _NOTHING for p in self.partners}
+        fixed = {p: m - self._sum(dealt, self._of(p)) for p, m in measured.items()}
+        if not dealt or min(fixed.values()) < 0:
+            return
+        moved: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for customer, partner in best_dealing(curve, dealt, fixed).items():
+            if holders[customer] != partner:
+                moved[holders[customer], partner].append(customer)
+        moves = [
+            {"role": "partner", "holder": holder, "to": to, "parties": sorted(some)}
+            for (holder, to), some in sorted(moved.items())
+        ]
+        now = sum((of[p]["earned"] for p in self.partners if p in of), _NOTHING)
+        bound = most_earned(curve, sum(measured.values(), _NOTHING), len(self.partners)) - now
+        said = {"count": sum(map(len, moved.values())), "other": len(self.partners) - 1}
+        if moves:
+            most = bound.quantize(_CENT, ROUND_CEILING)
+            together = tuple(self.partners)
+            yield Move("deal", together, "partner", {"moves": moves}, most=most, said=said)
+
+    def _curve(self) -> Curve | None:
+        """Return what partners are paid for an amount; None where the period has no one curve."""
+        whole, of_partners = self.lab.period, self._of_partners()
+        if len(of_partners) != 1 or MONTHS_OF[of_partners[0].per] != len(whole.months):
+            return None
+        (c,) = of_partners
+        plan, _ = component_of(self.lab, c.plan_id, c.rule_id)
+        start = whole.span.start
+        bands = [b for b in plan.bands if b.table_id == c.table_id]
+        curve = curve_of([b for b in bands if b.valid_from <= start < b.valid_to])
+        rows = self._lines
+        if curve is None or any(
+            abs(curve.earned(row["measured"] or _NOTHING) - row["earned"]) > _CENT
+            for row in rows
+            if row["payee"] in self.held["partner"]
+        ):
+            return None  # something besides the table decides what is earned
+        return curve
 
     def relabel(self) -> Iterator[Move]:
         """Yield other values of the labels that plans read, for a partner and its customers."""
@@ -464,6 +520,7 @@ MOVES: Mapping[str, Callable[[Catalogue], Iterator[Move]]] = {
     "dump": Catalogue.dump,
     "steal": Catalogue.steal,
     "pool": Catalogue.pool,
+    "deal": Catalogue.deal,
     "split": Catalogue.split,
     "relabel": Catalogue.relabel,
     "shift": Catalogue.shift,

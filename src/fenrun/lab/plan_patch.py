@@ -16,6 +16,20 @@ from fenrun.plan.read import PlanFile, load_plan, read_plan
 from fenrun.plan.source import Path_, read_source
 
 
+def with_cases(patched: PlanFile, file: PlanFile) -> str:
+    """Return the text of a patched plan with the cases of the plan as it is."""
+    cases = _data_of(file.content, file.source).get("cases")
+    data = {**_data_of(patched.content, patched.source), **({"cases": cases} if cases else {})}
+    return _text(data)
+
+
+def _text(data: Any) -> str:
+    text: str = yaml.dump(
+        data, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=100
+    )
+    return text
+
+
 def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
     """Return a plan as the patch at a path changes it. Raises Refused, with every problem.
 
@@ -31,10 +45,7 @@ def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
             data.pop("cases", None)
             for key, value in (patch.changes or {}).items():
                 _change(data, key, value, scenario.place((*path, "set", key)))
-            text = yaml.dump(
-                data, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=100
-            )
-            found = read_plan(text, f"{patch.plan}.yaml")
+            found = read_plan(_text(data), f"{patch.plan}.yaml")
     except Refused as refusal:
         said = Problem("scenario-plan", place, {"plan": patch.plan})
         raise Refused([said, *refusal.problems]) from refusal
