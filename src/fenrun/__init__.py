@@ -71,7 +71,10 @@ _ROOMS = {
     "sweep": "fenrun.lab.sweep",
     "what_if": "fenrun.lab.run:whatif",
 }
-"""Where each name is, and how it is called there. A room is read in when somebody asks for it: a command starts quickly."""
+"""Where each name is, and how it is called there where that is otherwise.
+
+A room is read in when somebody asks for it: a command starts quickly.
+"""
 
 
 def __getattr__(name: str) -> Any:

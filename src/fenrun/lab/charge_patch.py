@@ -378,8 +378,17 @@ def _product(column: pa.ChunkedArray, factor: Decimal, name: str) -> pa.ChunkedA
     product = pc.multiply(wide, pa.scalar(factor, kind))
     for scale in range(column.type.scale, product.type.scale + 1):
         with suppress(pa.ArrowInvalid):
-            return product.cast(pa.decimal128(_DIGITS, scale))
+            return _narrow(product.cast(pa.decimal128(_DIGITS, scale)))
     raise refused("amount-too-large", Place(name))
+
+
+def _narrow(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return decimals with no more digits than they need.
+
+    Read beside an import of other decimals, 38 digits would leave no room for these.
+    """
+    scale, most = column.type.scale, pc.max(pc.abs(column)).as_py()
+    return column.cast(pa.decimal128(len(str(int(most or 0))) + scale, scale))
 
 
 def _text(value: str | None, factor: Decimal) -> str | None:
