@@ -1288,6 +1288,18 @@ def _decided_meanwhile(store: Store) -> list[Problem]:
     return []
 
 
+def _of_facts(store: Store) -> list[Problem]:
+    """The publishing of a scenario that changes what is billed, asked for."""
+    scenarios, models = _command("scenarios"), importlib.import_module("fenrun.portal.models")
+    store.actor = "one"
+    text = "scenario: dearer\nfrom: 2024-01-01\nprices: [{list: +10 %}]"
+    try:
+        scenarios.ask(store, scenarios.save(store, text).pk, "As agreed.")
+    finally:
+        models.Scenario.objects.using("default").all().delete()
+    return []
+
+
 def _decision(store: Store, *by: str, kind: str = "void") -> list[Problem]:
     """A decision about charges.csv that one asks for; `by`: who asks or approves next."""
     deliveries, models = _command("deliveries"), importlib.import_module("fenrun.portal.models")
@@ -2241,6 +2253,18 @@ GALLERY: dict[str, Shows] = {
     "decision-wrong": settled(
         "in the portal, that charges.csv replaces another delivery, without saying which",
         act=lambda store: _decision(store, kind="replaces"),
+    ),
+    "scenario-file-here": Shows(
+        "in the portal, a scenario whose plan is `file: growth.yaml`",
+        lambda: (
+            _command("scenarios").read(
+                "scenario: s\nfrom: 2024-01-01\nplans: [{plan: growth, file: growth.yaml}]"
+            ),
+            [],
+        )[1],
+    ),
+    "scenario-of-facts": settled(
+        "in the portal, asking to publish a scenario that raises list prices", act=_of_facts
     ),
     "approval-gone": settled(
         "in the portal, approving what somebody else has just approved",

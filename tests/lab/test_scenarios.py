@@ -206,6 +206,18 @@ def test_a_customer_that_shares_an_account_cannot_be_lost_alone(tmp_path: Path) 
     assert [one.code for one in refusal.value.problems] == ["scenario-shared"]
 
 
+def test_costs_of_other_decimals_beside_those_that_change(store: Store, tmp_path: Path) -> None:
+    """A charge of 12 decimals is not the patch's; 1,500 and 1,600 at 10 % less are, and exact."""
+    late = tmp_path / "late.csv"
+    header = (tmp_path / "charges.csv").read_text("utf-8").splitlines()[0]
+    late.write_text(f"{header}\n{charge('A1', '1.000000000001', 5)}", "utf-8")
+    import_file(store, late, KNOWN + timedelta(days=1))
+    only = "prices: [{contracted: -10 %, where: BilledCost >= 100}]"
+    (found,) = whatif(store, [scenario(only)], YEAR).outcomes
+    row = of(found.answer.payees, payee="P1")
+    assert row["credited_after"] == Decimal("1351.000000000001")
+
+
 def test_tables_for_notebooks(store: Store) -> None:
     found = _outcome(store, "prices: [{list: -10 %}]").answer.table("payees")
     assert found.column_names[:3] == ["payee", "role", "currency"]

@@ -72,6 +72,12 @@ if not store.log.events("findings"):
     keep(store, parse_period("2024-08"), knowledge_time(store, None), found)
     for party in parties:
         cases.ask("somebody", case, party, ("" if party == own else "A secret of ") + party)
+models.Scenario.objects.using(db).get_or_create(
+    name="a-secret", defaults={
+        "text": "scenario: a-secret\\nfrom: 2024-01-01\\nusage: [{by: -1 %%, customers: "
+        "{parties: [" + parties[1] + "]}}]", "saved_by": "somebody", "saved_at": events.now(),
+    },
+)
 credited = models.Crediting.objects.using(db)
 requests = models.Request.objects.using(db).values_list("pk", flat=True)
 quotes = models.Quote.objects.using(db).values_list("pk", flat=True)
@@ -96,6 +102,7 @@ print(json.dumps({
         "grants": models.Grant.objects.using(db).get(user__username="auditor").pk,
         "access": models.Grant.objects.using(db).get(user__username="auditor").pk,
         "questions": models.CaseQuestion.objects.using(db).filter(party=parties[1]).first().pk,
+        "scenarios": models.Scenario.objects.using(db).get(name="a-secret").pk,
         "ways": token.pk,
     },
     "case": case.id,
@@ -114,7 +121,7 @@ kinds = {
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
         models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
         models.Quote, models.Notice, models.SignUpLink, models.CaseQuestion, models.CaseEntry,
-        models.QuestionedCase,
+        models.QuestionedCase, models.Scenario,
     )
 }
 joined = (

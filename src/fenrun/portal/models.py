@@ -320,6 +320,22 @@ class QuestionedCase(models.Model):
     case_name = models.CharField(max_length=500, db_index=True)
 
 
+class Scenario(models.Model):
+    """A scenario that operations save, and that two of them may publish. It touches no facts."""
+
+    name = models.CharField(max_length=200, unique=True)
+    text = models.TextField(max_length=1_000_000)
+    saved_by = models.CharField(max_length=150)
+    saved_at = models.DateTimeField()
+    outcome = models.JSONField(null=True, help_text="Of the last run of the text.")
+    reason = models.CharField(max_length=500, blank=True)
+    asked_by = models.CharField(max_length=150, blank=True)
+    asked_at = models.DateTimeField(null=True)
+    authority = _authority()
+    published_by = models.CharField(max_length=150, blank=True)
+    published_at = models.DateTimeField(null=True)
+
+
 class Approval(models.Model):
     """A close that the first of two asks for; the other approves what this one has seen (`run`)."""
 

@@ -40,6 +40,7 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_casequestion": {"party": _PAYEE},
     "portal_caseentry": {"party": _PAYEE},
     "portal_questionedcase": {"case_name": ()},
+    "portal_scenario": {"saved_by": ()},
     "portal_approval": {"asked_by": ()},
     "portal_deliverydecision": {"asked_by": ()},
     "portal_event": {"actor": ()},
