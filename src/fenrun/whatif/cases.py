@@ -31,6 +31,7 @@ from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.events.receipts import payment_problems
 from fenrun.payout import checks as payout_checks
+from fenrun.payout.paying import EXCHANGED
 from fenrun.plan.phrases import read_currency
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Plan
@@ -70,8 +71,8 @@ _MOST_ROWS = 100_000
 _FIRST_ROW = 2
 """The number of the first charge, as in a file with a header."""
 _PLAIN_KEYS = ("earned", "credited", "paid", "balance", "carried")
-_BY_FORM = ("forms", "funds", "granted")
-"""The keys of an expectation that give an amount for each form of payment."""
+_BY_FORM = ("forms", "funds", "granted", "exchanged")
+"""The keys of an expectation that give an amount for each form of payment, or currency."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Outcome:
     expect: CaseExpect
     found: dict[str, Decimal]
     """The amounts that came out, by the case's keys; of a form of payment under `forms.NAME`,
-    `funds.NAME` or `granted.NAME`."""
+    `funds.NAME` or `granted.NAME`, of another currency under `exchanged.NAME`."""
     line: int
 
     @property
@@ -304,6 +305,9 @@ _OF_FORM = {
     SELECT coalesce(sum(granted), 0) FROM funds
     WHERE payee = ? AND month >= ? AND month <= ?""",
 }
+_EXCHANGED = """
+    SELECT coalesce(sum(paid), 0) FROM exchanges
+    WHERE payee = ? AND month >= ? AND month <= ? AND currency = ?"""
 _LAST = """
     SELECT coalesce(sum({what}), 0) FROM payouts
     WHERE payee = ? AND month = (SELECT max(month) FROM payouts WHERE payee = ? AND month <= ?)"""
@@ -326,6 +330,8 @@ def _asked_for(key: str, run: Settlement, expect: CaseExpect, period: Period) ->
     if key == "paid":
         return run.amount(_PAID, [payee, first, last], scales.money)
     kind, _, form = key.partition(".")
+    if kind == "exchanged":
+        return run.amount(_EXCHANGED, [payee, first, last, code(form)], EXCHANGED)
     if form:
         values = [payee, last if kind == "funds" else first, last, code(form)]
         return run.amount(f"{_OF_FORM[kind]} AND form = ?", values, scales.money)
