@@ -6,11 +6,11 @@ A case is a small book and a few charges, with the outcome that the plan promise
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -448,20 +448,28 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
         }
 
 
+@lru_cache
 def _noon(day: date, zone: str) -> datetime:
     """Return noon of the day in the plan's time zone, as UTC."""
     return datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
 
 
-def _days(row: dict[str, str]) -> list[tuple[date, date]]:
+def _days(row: dict[str, str]) -> Sequence[tuple[date, date]]:
     """Return each day of charge with the first day of the month it is billed in."""
-    if "day" in row:
-        day = parse_day(row["day"])
-        month = parse_period(row["month"]).span.start if "month" in row else day.replace(day=1)
-        return [(day, month)]
     months = row.get("months", row.get("month"))
-    if months is None:
+    if "day" not in row and months is None:
         raise Unreadable("case-no-day")
+    return _days_in(row.get("day"), row.get("month"), months or "")
+
+
+@lru_cache
+def _days_in(said: str | None, billed: str | None, months: str) -> Sequence[tuple[date, date]]:
+    """Return the same of a day and its month, or of months. The rows of a case are much alike."""
+    if said is not None:
+        day = parse_day(said)
+        return [
+            (day, parse_period(billed).span.start if billed is not None else day.replace(day=1))
+        ]
     starts = [period.span.start for period in parse_periods(months)]
     return [(start, start) for start in starts]
 
