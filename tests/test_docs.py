@@ -35,6 +35,7 @@ from tests.lab.worlds import PAYS, charge, owned, plan, workspace
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md"))]
+SENTENCES = DOCS / "how-to/sentences.md"
 HOW_TO = [p for p in sorted((DOCS / "how-to").glob("*.md")) if "```yaml" in p.read_text("utf-8")]
 _NO_PLANS = ("approvals", "book", "terms", "whatif", "whatif.zh-CN")
 PLAN_PAGES = [page for page in HOW_TO if page.stem not in _NO_PLANS]
@@ -91,6 +92,15 @@ def test_every_piece_of_a_plan_passes_its_cases(page: Path) -> None:
         )
         assert not problems, [p.words("what") for p in problems]
         assert bool(outcomes) == bool(cases)
+
+
+def test_every_sentence_has_the_case_that_the_page_names() -> None:
+    rows = re.findall(r"\| `([^`|]+)`: ([^|]+) \|$", SENTENCES.read_text("utf-8"), re.M)
+    assert len(rows) > 30
+    for path, case in rows:
+        assert re.search(
+            rf"(?:name|case): {re.escape(case)}$", (ROOT / path).read_text("utf-8"), re.M
+        ), case
 
 
 GROWTH = [

@@ -67,6 +67,10 @@ class Answer:
     """By payee and month: due, brought, expired, drawn, recovered, balance, paid, carried."""
     payments: dict[tuple[str, date, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
     """By payee, month and form: amount, paid."""
+    exchanges: dict[tuple[str, date, str], tuple[str, Decimal | None, Decimal | None]] = field(
+        default_factory=dict
+    )
+    """By payee, month and form: the other currency in which it is paid, the rate, what is paid."""
     waiting: dict[tuple[str, str, str], Decimal] = field(
         default_factory=lambda: defaultdict(lambda: ZERO)
     )

@@ -1941,6 +1941,12 @@ GALLERY: dict[str, Shows] = {
         BOOK
         + "figures: [{party: P1, figure: claimed, period: 2024-09, amount: 1000, currency: CNY}]\n",
     ),
+    "pay-rate-missing": settled("pay: {in: USD}, and no rate", PLAN + "pay: {in: USD}\n"),
+    "pay-currency-unread": settled(
+        "pay: {in: label money}, and money: yen",
+        PLAN + "pay: {in: label money}\n",
+        BOOK + "labels: [{party: P1, label: money, value: yen}]\n",
+    ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),
     "merging-pays": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 4 %, from 1000 pays 5 %]"),

@@ -18,6 +18,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from fenrun.base.money import (
+    is_currency,
     is_rate,
     parse_amount,
     parse_amount_or_rate,
@@ -113,7 +114,6 @@ COMPARISON_FORMS = (
 )
 
 _ID = re.compile(NAME)
-_CURRENCY = re.compile("[A-Z]{3}")
 _COST = rf"(?:{'|'.join(BASES)}|{_BLANKS['x_COLUMN']})"
 _BASIS = re.compile(rf"({_COST})|lesser of ({_COST}) and ({_COST})")
 _ROUNDING = re.compile(
@@ -141,6 +141,7 @@ _MONTH_OF = re.compile(
     rf" of (?P<column>order|{_BLANKS['COLUMN']}|{_BLANKS['x_COLUMN']})"
 )
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
+_PAID_IN = re.compile(rf"(?:([A-Z]{{3}})|label ({NAME}))( on last day)?")
 _LAG = re.compile(r"([1-9]\d{0,2}) periods before")
 _MONTHS = re.compile(r"([1-9]\d{0,2}) months")
 _READING = (
@@ -167,7 +168,7 @@ def read_id(text: str) -> str:
 
 def read_currency(text: str) -> str:
     """Read a currency's ISO code."""
-    if not _CURRENCY.fullmatch(text):
+    if not is_currency(text):
         raise Unreadable("not-a-currency", text=text)
     return text
 
@@ -516,6 +517,25 @@ def read_draw(text: str) -> DrawText:
     if not found:
         raise Unreadable("not-a-draw", text=text)
     return DrawText(parse_amount(found[1]), found[2], text)
+
+
+@dataclass(frozen=True)
+class PaidInText:
+    """The currency in which something is paid, and the rate by which."""
+
+    currency: str
+    label: str
+    """The payee's label that names it; or empty."""
+    on: str
+    """`month`: by the rate of the month; `day`: by that of its last day."""
+
+
+def read_paid_in(text: str) -> PaidInText:
+    """Read in which currency is paid: `USD`, `label currency`, `USD on last day`."""
+    found = _PAID_IN.fullmatch(text)
+    if not found:
+        raise Unreadable("not-paid-in", text=text)
+    return PaidInText(found[1] or "", found[2] or "", "day" if found[3] else "month")
 
 
 @dataclass(frozen=True)
