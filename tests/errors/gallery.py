@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
@@ -1143,13 +1143,29 @@ def _mends(store: Store, row: str = "3", issuer: str = "") -> list[Problem]:
     return list(import_file(store, path, KNOWN).problems)
 
 
-def _mends_of_numbers(store: Store) -> list[Problem]:
-    item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
-    path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
-    book = load_workbook(path)
-    book.worksheets[0].cell(2, 2).value = 3
-    book.save(path)
-    return list(import_file(store, path, KNOWN).problems)
+def _mends_of_cell(value: object) -> Callable[[Store], list[Problem]]:
+    """Import a workbook of rows to mend, in which a cell is no text."""
+
+    def act(store: Store) -> list[Problem]:
+        item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
+        path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
+        book = load_workbook(path)
+        book.worksheets[0].cell(2, 2).value = value
+        book.save(path)
+        return list(import_file(store, path, KNOWN).problems)
+
+    return act
+
+
+def _book_with_a_hidden_row() -> bytes:
+    book, out = Workbook(), io.BytesIO()
+    sheet = book.worksheets[0]
+    sheet.title = "parties"
+    for row in (["party", "kind", "name"], ["K1", "customer", "Kun"], ["P1", "partner", "Hu"]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    book.save(out)
+    return out.getvalue()
 
 
 def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
@@ -2143,8 +2159,13 @@ GALLERY: dict[str, Shows] = {
     ),
     "cell-not-text": kept_aside(
         "rows to mend in a workbook, in which a cell is a number",
-        act=_mends_of_numbers,
+        act=_mends_of_cell(3),
     ),
+    "cell-no-value": kept_aside(
+        "rows to mend in a workbook, in which a cell is a formula that was never calculated",
+        act=_mends_of_cell("=1+2"),
+    ),
+    "rows-hidden": file("book.xlsx", _book_with_a_hidden_row, "parties, of which one is hidden"),
     "rows-not-mended": settled(
         "rows to mend, of two of which one is corrected",
         content=_csv() + 2 * _row(InvoiceIssuerName=""),
