@@ -127,14 +127,21 @@ class Estimator:
         }
 
     def _largest_charge(self, payee: str, service: str | None) -> dict[str, Any] | None:
-        """Return the largest charge of the period that the payee is credited for as owner."""
+        """Return the largest charge of a service that the payee is credited for as owner.
+
+        Without a service, that of the service which it sells most of.
+        """
+        sold = self._sold_by(payee)
         found = [
-            row
-            for row in self._sold_by(payee).largest
-            if service is None or (row["service"] or "") == service
+            row for row in sold.largest if service is None or (row["service"] or "") == service
         ]
-        found.sort(key=lambda row: (-row["BilledCost"], row["import_id"], row["row_no"]))
-        return found[0] if found else None
+        most_sold = {name: rank for rank, name in enumerate(sold.services)}
+
+        def place(row: dict[str, Any]) -> tuple[Any, ...]:
+            rank = most_sold.get(row["service"], len(most_sold))
+            return rank, -row["BilledCost"], row["import_id"], row["row_no"]
+
+        return min(found, key=place, default=None)
 
     def _charge(self, like: dict[str, Any], amount: Decimal, folder: Path) -> Import:
         """Import one charge like another, of another amount, without its order and resource.

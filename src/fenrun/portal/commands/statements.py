@@ -37,7 +37,9 @@ def as_json(statement: Statement) -> dict[str, Any]:
     Besides: how far each line has come, and what is credited to others.
     """
     body = {key: value for key, value in statement.body.items() if key not in _OF_THE_PAGE}
-    return body | {"customers": statement.customers}
+    customers = [{k: v for k, v in row.items() if k != "name"} for row in statement.customers]
+    elsewhere = [{k: v for k, v in row.items() if k != "name"} for row in body["elsewhere"]]
+    return body | {"customers": customers, "elsewhere": elsewhere}
 
 
 def find(period: str, payee: str, currency: str = "") -> Statement:

@@ -99,7 +99,7 @@ def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     statement = _find(request, period, payee)
     if kind := request.GET.get("format"):
         return _file(request, statement, kind)
-    return render(request, "statement.html", _shown(statement))
+    return render(request, "statement.html", _shown(request, statement))
 
 
 def _find(request: HttpRequest, period: str, payee: str) -> Statement:
@@ -107,7 +107,7 @@ def _find(request: HttpRequest, period: str, payee: str) -> Statement:
     return statements.find(period, payee, request.GET.get("currency", ""))
 
 
-def _shown(statement: Statement) -> dict[str, Any]:
+def _shown(request: HttpRequest, statement: Statement) -> dict[str, Any]:
     """Return what a statement's page shows."""
     payee, period = statement.payee, statement.period_id
     months = rows_seen(_MONTHS, payee, statement.currency)
@@ -123,6 +123,7 @@ def _shown(statement: Statement) -> dict[str, Any]:
         "sections": [dict(zip(("currency", "payable"), row)) for row in sections],
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
+        "may_dispute": payee in parties_of(request, PARTNER, REP, CUSTOMER),
         "days": _days_left(statement),
         "formats": _OFFERED,
         "payment_tables": payment_tables(statement.body, statement.body["titles"], lang()),
@@ -151,7 +152,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
         text = json.dumps(statements.with_others(statement), ensure_ascii=False, indent=2)
         return HttpResponse(text, content_type="application/json")
     if kind == "pdf":
-        page = render_to_string("statement.html", _shown(statement), request)
+        page = render_to_string("statement.html", _shown(request, statement), request)
         with outside_queue():
             return _download(f"{name}.pdf", to_pdf(page), "application/pdf")
     if kind == "bundle":

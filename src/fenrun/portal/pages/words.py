@@ -42,6 +42,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "home": reverse("home"),
         "who": user.get_username() if user and signed_in else "",
         "grants": grants_of(request) if signed_in else [],
+        "refused": getattr(request, "problems", ()),
+        "typed": getattr(request, "typed", {}),
         "unread": _unread(user.get_username()) if user and signed_in else 0,
         "messages": get_messages(request),
         "csrf_input": csrf_input(request),
