@@ -6,6 +6,7 @@ Each is asked of a statement that the asker sees, so nobody is told of another's
 from __future__ import annotations
 
 import tempfile
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,22 @@ from django.http import Http404
 from fenrun.base.money import parse_amount
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
+from fenrun.closing.shown import charges_behind
 from fenrun.closing.shown import explained as explain_line
 from fenrun.closing.shown import written as write_statement
 from fenrun.portal.commands.questions import ask_run, ask_what_if
 from fenrun.portal.models import Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
+from fenrun.statement.change import pay_change
+from fenrun.statement.formats.charges import MOST_ROWS, charges_to_csv, charges_to_xlsx
 from fenrun.store.facts import Store
 from fenrun.whatif.open_period import estimate
 
 _LARGEST_SALE = Decimal(10) ** 12
+CHARGES_A_PAGE = 50
+MOST_CHARGES = 2_000_000
+"""Charges of a line that one file may hold."""
 _LARGEST_CHARGES = 20
 """Charges that an explanation names."""
 _OF_THE_PAGE = ("titles", "before")
@@ -59,6 +66,20 @@ def with_others(statement: Statement) -> dict[str, Any]:
     return as_json(statement) | ({"other_currencies": others} if others else {})
 
 
+def change(statement: Statement) -> dict[str, Any] | None:
+    """Return why a statement pays other than that of the month before; None without one."""
+    start = date.fromisoformat(f"{statement.period_id}-01")
+    month = f"{start - timedelta(days=1):%Y-%m}"
+    same = {"payee": statement.payee, "currency": statement.currency}
+    before = Statement.objects.filter(period_id=month, **same).first()
+    if before is None:
+        return None
+    said = pay_change(*(one.body | {"customers": one.customers} for one in (before, statement)))
+    rows = (*before.customers, *statement.customers)
+    names = {row["customer"]: row["name"] for row in rows if row.get("name")}
+    return said | {"titles": before.body["titles"] | statement.body["titles"], "names": names}
+
+
 def signed_bundle(store: Store, statement: Statement) -> bytes:
     """Return the signed bundle of a closed statement, for `fenrun verify`.
 
@@ -81,6 +102,26 @@ def find_line(period: str, line: str) -> Statement | None:
 def explained(statement: Statement, line: str) -> dict[str, Any]:
     """Return the explanation of a statement's line, as `fenrun explain --json` prints it."""
     return ask_run(statement.period, explain_line, line, _LARGEST_CHARGES)
+
+
+def charges_of(
+    statement: Statement, line: str, start: int = 0, most: int = CHARGES_A_PAGE
+) -> dict[str, Any]:
+    """Return the charges behind a line, each with whether it counts and which clause says so."""
+    return ask_run(statement.period, charges_behind, line, start, most)
+
+
+def charges_as(statement: Statement, line: str, form: str, lang: str) -> bytes:
+    """Return all charges behind a line as CSV or as a workbook.
+
+    Raises Refused where there are more than a workbook holds.
+    """
+    said = charges_of(statement, line, 0, MOST_CHARGES)
+    if said["total"] > (MOST_ROWS if form == "xlsx" else MOST_CHARGES):
+        values = {"count": said["total"], "most": MOST_ROWS}
+        raise Refused([Problem("charges-many", Place(line), values)])
+    names = {row["customer"]: row.get("name", "") for row in statement.customers}
+    return (charges_to_xlsx if form == "xlsx" else charges_to_csv)(said, names, lang)
 
 
 def written(statement: Statement, form: str, lang: str) -> bytes:

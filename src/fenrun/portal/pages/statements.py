@@ -34,11 +34,17 @@ from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
+from fenrun.statement.formats.charges import counts_by
 from fenrun.statement.payment_tables import payment_tables
 from fenrun.statement.sentences import in_words
 
 _OFFERED = [found for found in FORMATS.values() if found.name != "json"]
 """The formats that are written from the run; JSON is what the page itself is made of."""
+_CHARGES_AS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+"""The files that all charges of a line are handed out as."""
 _MONTHS = """
 SELECT period_id, earned, credited FROM portal_statement
 WHERE payee = %s AND currency = %s
@@ -123,6 +129,7 @@ def _shown(request: HttpRequest, statement: Statement) -> dict[str, Any]:
         "sections": [dict(zip(("currency", "payable"), row)) for row in sections],
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
+        "change": statements.change(statement),
         "may_dispute": payee in parties_of(request, PARTNER, REP, CUSTOMER),
         "days": _days_left(statement),
         "formats": _OFFERED,
@@ -186,6 +193,33 @@ def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
         "sentences": sentences,
     }
     return render(request, page, shown)
+
+
+@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
+def charges(request: HttpRequest, period: str, line: str) -> HttpResponse:
+    """Show all charges behind a line, page by page; with ?format= hand them out as a file."""
+    statement = statements.find_line(period, line)
+    if not statement:
+        raise Http404
+    kind = request.GET.get("format", "")
+    if kind in _CHARGES_AS:
+        content = statements.charges_as(statement, line, kind, lang())
+        return _download(f"{statement.payee}-{period}-charges.{kind}", content, _CHARGES_AS[kind])
+    asked = request.GET.get("page", "")
+    number = int(asked) if asked.isdecimal() and 0 < len(asked) < 7 else 1
+    size = statements.CHARGES_A_PAGE
+    said = statements.charges_of(statement, line, (max(number, 1) - 1) * size)
+    titles = {one["rule"]: one["title"] for one in said["sums"]}
+    shown = {
+        "statement": statement,
+        "line": line,
+        "title": next(x["title"] for x in statement.body["lines"] if x["line"] == line),
+        "said": said,
+        "page": Paginator(range(said["total"]), size).get_page(number),
+        "names": {row["customer"]: row.get("name", "") for row in statement.customers},
+        "by": lambda row: counts_by(row, titles, lang()),
+    }
+    return render(request, "charges.html", shown)
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
