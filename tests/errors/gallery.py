@@ -149,6 +149,14 @@ def _target_entered(store: Store, **wrong: str) -> list[Problem]:
     return []
 
 
+def _too_many_charges() -> list[Problem]:
+    statements = _command("statements")
+    many, line = {"total": 1_000_001}, "channel-2024/month-task/2024-10/P1"
+    with mock.patch.object(statements, "charges_of", lambda *_: many):
+        statements.charges_as(mock.Mock(), line, "xlsx", "en")
+    return []
+
+
 def _too_much_at_once() -> list[Problem]:
     places = request_queue._Places()
     with (
@@ -2271,6 +2279,10 @@ GALLERY: dict[str, Shows] = {
     "target-wrong": settled(
         "in the portal, a target for the period soon",
         act=lambda store: _target_entered(store, period="soon"),
+    ),
+    "charges-many": Shows(
+        "in the portal, a workbook of all charges of a line that has more than a sheet holds",
+        _too_many_charges,
     ),
     "grant-own": Shows(
         "in the portal, one grants operations to himself",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -127,3 +131,82 @@ def test_each_finds_its_own_alone(portal: Portal) -> None:
         assert _found(client, "p0") == []
     answer = httpx.get(f"{portal.address}/api/statements").json()["problems"][0]
     assert answer["why"] and "Bearer" in answer["fix"]
+
+
+def _sum(rows: list[dict[str, Any]], key: str) -> Decimal:
+    return sum((Decimal(row[key]) for row in rows), Decimal(0))
+
+
+def test_what_a_statement_pays_otherwise_than_the_month_before_adds_up(portal: Portal) -> None:
+    """Every statement of two months, of which one pays for a quarter: cause by cause, to the cent."""
+    with portal.sign_in("auditor") as client:
+        compared = 0
+        for month, before in (("2024-09", "2024-08"), ("2024-10", "2024-09")):
+            listed = client.get("/api/statements", params={"period": month, "size": 200}).json()
+            paid = client.get("/api/statements", params={"period": before, "size": 200}).json()
+            was = {row["payee"]: Decimal(row["payable"]) for row in paid["rows"]}
+            for row in listed["rows"]:
+                address = f"/api/statements/{month}/{row['payee']}/change"
+                if row["payee"] not in was:
+                    assert client.get(address).status_code == 404
+                    continue
+                said = client.get(address).json()
+                changed = Decimal(row["payable"]) - was[row["payee"]]
+                parts = [*said["components"], said["otherwise"], said["closed"]]
+                assert Decimal(said["difference"]) == changed == _sum(parts, "difference")
+                for part in said["components"]:
+                    assert _sum(part["causes"], "amount") == Decimal(part["difference"])
+                compared += bool(changed)
+        page = client.get("/statements/2024-10/P00007/").text
+    assert compared > 10
+    assert "Why is it different from 2024-09?" in page and "Falls due" in page
+
+
+def test_all_charges_of_a_line_are_there_with_what_counts_and_why_not(portal: Portal) -> None:
+    """What counts, less what lies below baselines, is what the line measures; the files hold all."""
+    line = "channel-2024/month-task/2024-10/P00007"
+    with portal.sign_in("operations") as client:
+        said = client.get(f"/api/charges/2024-10/{line}", params={"size": 200}).json()
+        why = client.get(f"/api/lines/2024-10/{line}").json()
+        page = client.get(f"/charges/2024-10/{line}/").text
+        file = client.get(f"/charges/2024-10/{line}/", params={"format": "csv"})
+        book = client.get(f"/charges/2024-10/{line}/", params={"format": "xlsx"})
+    counts = [row for row in said["rows"] if row["counts"]]
+    below = _sum(why["baselines"], "credited") - _sum(why["baselines"], "counted")
+    assert _sum(counts, "credited") - below == Decimal(why["counted"])
+    for rule in why["excluded"]:
+        rows = [row for row in said["rows"] if row["rule"] == rule["id"]]
+        assert rows and _sum(rows, "credited") == Decimal(rule["amount"])
+    assert len(said["rows"]) == said["total"] == why["charges_total"]
+    assert "Products outside the climb" in page
+    rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
+    assert [row["Credited"] for row in rows] == [row["credited"] for row in said["rows"]]
+    assert {row["Counts"] for row in rows} == {"yes", "no"} and book.content[:2] == b"PK"
+
+
+def test_an_estimate_begins_at_the_gap_and_joins_month_quarter_and_year(portal: Portal) -> None:
+    """The smallest gap of the page reaches its band; the curve leaps there, from one cent less."""
+    with portal.sign_in("operations") as client:
+        page = client.get("/statements/2024-10/P00007/").text
+        gap = Decimal(re.findall(r'name="amount" value="([\d.]+)"', page)[0])
+        address = "/statements/2024-10/P00007/estimate/"
+        curve = client.get(address, params={"amount": gap, "curve": "1"}).text
+        said = client.get(f"/api{address}"[:-1], params={"amount": str(gap)}).json()
+        guide = client.get("/guides/2024-10/channel-2024/")
+    assert {line["period"] for line in said["lines"]} == {"2024-10", "2024-Q4", "2024"}
+    assert _sum(said["lines"], "after") - _sum(said["lines"], "before") == Decimal(said["more"])
+    reached = next(line for line in said["lines"] if line["period"] == "2024")
+    assert Decimal(reached["after"]) > Decimal(reached["before"]) == 0
+    sold = {Decimal(x.replace(",", "")) for x in re.findall(r'<td class="n">([\d,.]+)</td>', curve)}
+    assert {gap, gap - Decimal("0.01"), Decimal(said["more"])} <= sold and "<polyline" in curve
+    assert guide.status_code == 200 and "16 %" in guide.text
+
+
+def test_amounts_have_the_decimals_of_their_currency_and_the_exact_ones_beside(
+    portal: Portal,
+) -> None:
+    with portal.sign_in("partner", "zh-CN") as client:
+        page = client.get(f"/statements/2024-10/{portal.parties['partner']}/").text
+        assert client.get("/guides/2024-10/channel-2024/").status_code == 200
+    assert 'tabindex="0">39,435.46<span class="exact" role="tooltip">39,435.457291</span>' in page
+    assert "方案说明" in page

@@ -60,6 +60,7 @@ urlpatterns = [
     path("statements/<str:period>/<id:payee>/", statements.one, name="statement"),
     path("statements/<str:period>/<id:payee>/estimate/", statements.estimate, name="estimate"),
     path("lines/<str:period>/<line:line>/", statements.line, name="line"),
+    path("guides/<str:period>/<id:plan>/", statements.guide, name="guide"),
     path("charges/<str:period>/<line:line>/", statements.charges, name="charges"),
     path("find/", finding.found, name="find"),
     path("find/<str:kind>/", finding.offered, name="offered"),

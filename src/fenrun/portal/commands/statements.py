@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import tempfile
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
 
 from django.http import Http404
 
-from fenrun.base.money import parse_amount
+from fenrun.base.money import minor_units, parse_amount
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
 from fenrun.closing.shown import charges_behind
@@ -26,9 +26,11 @@ from fenrun.proof.bundle import make_bundle
 from fenrun.statement.change import pay_change
 from fenrun.statement.formats.charges import MOST_ROWS, charges_to_csv, charges_to_xlsx
 from fenrun.store.facts import Store
-from fenrun.whatif.open_period import estimate
+from fenrun.whatif.open_period import Point, curve, estimate
 
 _LARGEST_SALE = Decimal(10) ** 12
+_GAPS_OF_CURVE, _BEYOND = 3, Decimal("1.2")
+"""The gaps that a curve shows, and how far it goes beyond the largest."""
 CHARGES_A_PAGE = 50
 MOST_CHARGES = 2_000_000
 """Charges of a line that one file may hold."""
@@ -136,6 +138,41 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
     """
     more = _sale(amount)
     return ask_what_if(statement.period, estimate, statement.payee, more, service)
+
+
+def gaps(statement: Statement) -> list[dict[str, Any]]:
+    """Return what each line of a statement lacks to its next band, smallest first.
+
+    Rows: title, period, words, missing (exact text), amount (in whole steps of the currency, enough
+    to reach it).
+    """
+    found = []
+    attained, step = statement.body["attained"], Decimal(1).scaleb(-minor_units(statement.currency))
+    lines = [{**line, **(attained.get(line["line"]) or {})} for line in statement.body["lines"]]
+    for line in [*lines, *statement.body["under_way"]]:
+        if not line.get("next"):
+            continue
+        missing = Decimal(line["next"]["missing"])
+        if 0 < missing < _LARGEST_SALE:
+            said = {name: line[name] for name in ("title", "period")} | line["next"]
+            found.append(said | {"amount": missing.quantize(step, ROUND_CEILING)})
+    return sorted(found, key=lambda gap: (gap["amount"], gap["period"]))
+
+
+def curve_of(statement: Statement, amount: str, service: str) -> list[Point]:
+    """Return what additional sales of up to a sale, and a bit more, would earn: (sales, more).
+
+    Points lie at the gaps and just before them, where what is earned can leap. Raises Refused.
+    """
+    asked = _sale(amount)
+    most = max([asked, *(gap["amount"] for gap in gaps(statement)[:_GAPS_OF_CURVE])])
+    step = Decimal(1).scaleb(-minor_units(statement.currency))
+    points = {asked, (most * _BEYOND).quantize(step)}
+    for gap in gaps(statement)[:_GAPS_OF_CURVE]:
+        points |= {gap["amount"], gap["amount"] - step}
+    wanted = sorted(point for point in points if point > 0)
+    found = ask_what_if(statement.period, curve, statement.payee, wanted, service)
+    return [(Decimal(0), Decimal(0)), *found]
 
 
 def _sale(text: str) -> Decimal:

@@ -10,15 +10,18 @@ from typing import Any, cast
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.loader import render_to_string
+from markupsafe import Markup
 
 from fenrun.base.problem import Refused
 from fenrun.base.words import say
+from fenrun.plan.guide import html_part
 from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.commands import statements
+from fenrun.portal.commands.plans import plans_in_force
 from fenrun.portal.language import lang
 from fenrun.portal.models import (
     AUDITOR,
@@ -130,6 +133,8 @@ def _shown(request: HttpRequest, statement: Statement) -> dict[str, Any]:
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
         "change": statements.change(statement),
+        "gaps": statements.gaps(statement),
+        "plans": sorted({line["plan"] for line in statement.body["lines"]}),
         "may_dispute": payee in parties_of(request, PARTNER, REP, CUSTOMER),
         "days": _days_left(statement),
         "formats": _OFFERED,
@@ -238,8 +243,27 @@ def estimate(request: HttpRequest, period: str, payee: str) -> HttpResponse:
         shown["estimate"] = statements.estimated(statement, amount, service)
     except Refused as refused:
         shown["problems"] = refused.problems
+    if shown["estimate"] and request.GET.get("curve"):
+        shown["curve"] = statements.curve_of(statement, amount, service)
+        return render(request, "estimate_curve.html", shown)
     page = "estimate_part.html" if cast(PortalRequest, request).htmx else "estimate.html"
     return render(request, page, shown)
+
+
+@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
+def guide(request: HttpRequest, period: str, plan: str) -> HttpResponse:
+    """Show the guide of a plan, as it was known to a period, to those whom it pays there."""
+    shown = get_object_or_404(Period, pk=period)
+    paid = Statement.objects.filter(period_id=period).values_list("body", flat=True)
+    if not sees_everything(request) and not any(
+        line["plan"] == plan for body in paid for line in body["lines"]
+    ):
+        raise Http404
+    file = next((f for f in plans_in_force(store_of(request), shown) if f.plan.id == plan), None)
+    if file is None:
+        raise Http404
+    page = {"period": shown, "plan": plan, "guide": Markup(html_part(file, lang(), ()))}
+    return render(request, "guide.html", page)
 
 
 @signed_in(CUSTOMER, OPERATIONS, AUDITOR)
