@@ -142,6 +142,21 @@ def _command(name: str) -> Any:
     return importlib.import_module(f"fenrun.portal.commands.{name}")
 
 
+def _target_entered(store: Store, **wrong: str) -> list[Problem]:
+    given = {"party": "P1", "figure": "task", "period": "2024-09", "amount": "100"}
+    given |= {"currency": "CNY", "reason": "As agreed.", **wrong}
+    _command("targets").set_target(store, **given)
+    return []
+
+
+def _too_many_charges() -> list[Problem]:
+    statements = _command("statements")
+    many, line = {"total": 1_000_001}, "channel-2024/month-task/2024-10/P1"
+    with mock.patch.object(statements, "charges_of", lambda *_: many):
+        statements.charges_as(mock.Mock(), line, "xlsx", "en")
+    return []
+
+
 def _too_much_at_once() -> list[Problem]:
     places = request_queue._Places()
     with (
@@ -2302,6 +2317,23 @@ GALLERY: dict[str, Shows] = {
     "grant-wrong": Shows(
         "in the portal, the role auditor for the party P1",
         lambda: (_command("grants").give("one", "two", "auditor", "P1", "It asked."), [])[1],
+    ),
+    "name-unknown": settled(
+        "in the portal, a target for P2, whom the book does not name",
+        act=lambda store: _target_entered(store, party="P2"),
+    ),
+    "figure-unknown": settled(
+        "in the portal, a target of the figure taks, which no plan and no row of the book names",
+        the_book=BOOK + "figures: [{party: P1, figure: task, period: 2024-09, amount: 100}]\n",
+        act=lambda store: _target_entered(store, figure="taks"),
+    ),
+    "target-wrong": settled(
+        "in the portal, a target for the period soon",
+        act=lambda store: _target_entered(store, period="soon"),
+    ),
+    "charges-many": Shows(
+        "in the portal, a workbook of all charges of a line that has more than a sheet holds",
+        _too_many_charges,
     ),
     "grant-own": Shows(
         "in the portal, one grants operations to himself",

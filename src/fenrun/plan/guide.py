@@ -103,11 +103,16 @@ def _currency(plan: Plan, lang: str) -> str:
 
 def html(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
     """Return the guide as one HTML page that needs nothing else."""
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     terms = file.plan.terms[0]
     name = escape(terms.title_zh if lang == "zh-CN" else terms.title_en)
-    body = reader.render(markdown(file, lang, outcomes))
+    body = html_part(file, lang, outcomes)
     return _PAGE.format(lang=lang, name=name, style=_STYLE, body=body)
+
+
+def html_part(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
+    """Return the guide as HTML to stand inside a page; markup in the plan's own text is text."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    return str(reader.render(markdown(file, lang, outcomes)))
 
 
 def _template() -> jinja2.Template:

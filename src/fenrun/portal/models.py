@@ -379,6 +379,25 @@ class DeliveryDecision(models.Model):
         return self.approved_at is None and self.ended_at is None
 
 
+class KnownName(models.Model):
+    """A party, customer or order that an import of the book names, as searches find it.
+
+    Grain: kind, key, issuer. An import that is taken in is a row of the kind IMPORT.
+    """
+
+    IMPORT, ORDER, CUSTOMER = "import", "order", "customer"
+    kind = models.CharField(max_length=20, help_text="Of a party the book's own: partner, rep ...")
+    key = models.CharField(max_length=500)
+    issuer = models.CharField(max_length=200, blank=True, help_text="Of an order.")
+    name = models.CharField(max_length=500, blank=True)
+    text = models.TextField(help_text="What is searched: key and name as `folded` writes them.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["kind", "key", "issuer"], name="known_once"),
+        )
+
+
 class Event(models.Model):
     """An act of somebody in the portal. The workspace's log has it too (events.py).
 

@@ -362,24 +362,11 @@ def _charges(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the charges of a line, largest first; what of all is converted, and paid."""
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
-    detail.load_credits(line["plan_id"], [line["payee"]])
-    present, own = engine.columns("near_charges"), _component(run, line)
-    counts, values = detail.counting(own, present, (start, end))
-    charged = f"t.a{detail.charges.bases.index(own.basis)}"
-    plan = next(plan for plan in run.plans if plan.id == line["plan_id"])
-    filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
-    if plan.converts:
-        detail.load_rates()
-        filled |= {"amount": f"{charged} * coalesce(r.rate, 1)", "rate": "r.rate"}
-        filled["rates"] = _RATES.format(on=plan.terms[0].converts_on)
-    filled["of_credits"] = _OF_CREDITS.format(same=detail.same_group, **filled)
-    sql = _CHARGES.format(
-        **filled,
-        order=ORDER if ORDER in present else "NULL",
-        service="ServiceName" if "ServiceName" in present else "NULL",
-    ).replace("s.NULL", "NULL")
-    asked = [line["payee"], line["role"], *values]
+    filled, asked = asked_of_charges(run, detail, line)
+    sql = _CHARGES.format(**filled).replace("s.NULL", "NULL")
     rows = engine.rows(sql, [*asked, limit])
+    plan, own = _plan(run, line), _component(run, line)
+    present = engine.columns("near_charges")
     converted = _CONVERTED.format(**filled)
     found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
@@ -389,7 +376,31 @@ def _charges(
         invoices = engine.rows(_INVOICES.format(column=own.counted_column, **filled), asked)
         named = {row["invoice"] for row in invoices}
         paid = [_received(one) for one in detail.receipts(start, end) if one.invoice in named]
-    return [_charge(run, row) for row in rows], [_conversion(row) for row in found], paid
+    return [listed_charge(run, row) for row in rows], [_conversion(row) for row in found], paid
+
+
+def asked_of_charges(
+    run: Run, detail: Detail, line: Row, counting: bool = False
+) -> tuple[dict[str, str], list[Any]]:
+    """Return what fills a query of a line's charges, and its values.
+
+    Keys: amount, charged, rate, of_credits (FROM and WHERE), order, service. With `counting` c has
+    the columns `measured` and `excluded_by` of the line's component.
+    """
+    plan, own = _plan(run, line), _component(run, line)
+    detail.load_credits(line["plan_id"], [line["payee"]], own if counting else None)
+    present = run.engine.columns("near_charges")
+    counts, values = detail.counting(own, present, (line["period_from"], line["period_to"]))
+    charged = f"t.a{detail.charges.bases.index(own.basis)}"
+    filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
+    if plan.converts:
+        detail.load_rates()
+        filled |= {"amount": f"{charged} * coalesce(r.rate, 1)", "rate": "r.rate"}
+        filled["rates"] = _RATES.format(on=plan.terms[0].converts_on)
+    filled["of_credits"] = _OF_CREDITS.format(same=detail.same_group, **filled)
+    filled["order"] = ORDER if ORDER in present else "NULL"
+    filled["service"] = "ServiceName" if "ServiceName" in present else "NULL"
+    return filled, [line["payee"], line["role"], *values]
 
 
 def _received(one: Receipts) -> dict[str, Any]:
@@ -421,18 +432,18 @@ def _add_terms(run: Run, plan: Plan, rows: Sequence[dict[str, Any]]) -> None:
         row["terms"] = terms.of(charge, row["day"], row["customer"] or "")
 
 
+def _plan(run: Run, line: Row) -> Plan:
+    """Return the line's plan."""
+    return next(plan for plan in run.plans if plan.id == line["plan_id"])
+
+
 def _component(run: Run, line: Row) -> Component:
     """Return the line's component."""
-    return next(
-        component
-        for plan in run.plans
-        if plan.id == line["plan_id"]
-        for component in plan.components
-        if component.rule_id == line["component"]
-    )
+    components = _plan(run, line).components
+    return next(component for component in components if component.rule_id == line["component"])
 
 
-def _charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+def listed_charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:
     """Return a charge as it is listed; one that is converted with its own amount and the rate."""
     currency, charged, rate = (row.pop(name) for name in ("currency", "charged", "rate"))
     if rate is not None:

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    dependencies = (("portal", "0014_case_questions"),)
+
+    operations = (
+        migrations.CreateModel(
+            name="KnownName",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("kind", models.CharField(max_length=20)),
+                ("key", models.CharField(max_length=500)),
+                ("issuer", models.CharField(blank=True, max_length=200)),
+                ("name", models.CharField(blank=True, max_length=500)),
+                ("text", models.TextField()),
+            ],
+            options={
+                "constraints": (
+                    models.UniqueConstraint(fields=["kind", "key", "issuer"], name="known_once"),
+                )
+            },
+        ),
+    )
