@@ -41,6 +41,7 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_caseentry": {"party": _PAYEE},
     "portal_questionedcase": {"case_name": ()},
     "portal_approval": {"asked_by": ()},
+    "portal_payment": {"payee": _PAYEE},
     "portal_deliverydecision": {"asked_by": ()},
     "portal_event": {"actor": ()},
 }
