@@ -294,6 +294,54 @@ def _no_pdf() -> list[Problem]:
     return []
 
 
+def _payment(
+    state: str = "due", amount: str = "100.00", currency: str = "CNY", wanted: str = "", **more: Any
+) -> list[Problem]:
+    """A payment of September to P1 that is in a state and is brought into another one."""
+    payments, models = _command("payments"), importlib.import_module("fenrun.portal.models")
+    rows = models.Payment.objects.using("default")
+    row = rows.create(
+        period="2024-09", payee="P1", name="P1", form="cash", state=state, amount=amount,
+        currency=currency,
+    )  # fmt: skip
+    given = {"day": date(2024, 10, 7), "reason": "", **more}
+    try:
+        payments.change("one", [row.pk] if wanted else [], wanted, **given)
+    finally:
+        rows.all().delete()
+    return []
+
+
+def _statement_unlike() -> list[Problem]:
+    payments, models = _command("payments"), importlib.import_module("fenrun.portal.models")
+    body = {"payments": [], "paid": "100.00", "differences": []}
+    statement = models.Statement(payee="P1", period_id="2024-09", payable="90.00", body=body)
+    payments._due_by(statement)
+    return []
+
+
+_IBAN = "DE89370400440532013000"
+
+
+def _transfer(
+    amount: str = "100.00",
+    currency: str = "EUR",
+    account: str = f"P1,One GmbH,{_IBAN},",
+    head: str = "payee,name,iban,bic",
+    without: str = "nothing",
+    payer: str = "Beichen Cloud",
+) -> list[Problem]:
+    """A credit transfer of a payment of September to P1, with a file of accounts."""
+    files, models = _command("payment_files"), importlib.import_module("fenrun.portal.models")
+    accounts = files.read_accounts(f"{head}\n{account}\n".encode())
+    row = models.Payment(
+        pk=1, period="2024-09", payee="P1", form="cash", amount=amount, currency=currency
+    )
+    with mock.patch.dict(sys.modules, {without: None}):
+        files.to_pain([row], files.Account(payer, _IBAN, ""), accounts, date(2024, 10, 7))
+    return []
+
+
 def _bench_missing() -> list[Problem]:
     with mock.patch.object(cli, "__file__", "/site-packages/fenrun/cli/__init__.py"):
         cli.module_of("bench")
@@ -2461,6 +2509,49 @@ GALLERY: dict[str, Shows] = {
         lambda: (_command("webhooks").make(None, "http://10.0.0.1/", "statement"), [])[1],
     ),
     "pdf-missing": Shows("a statement as PDF, where WeasyPrint is not installed", _no_pdf),
+    "payment-unlike": Shows(
+        "in the portal, a closed statement whose forms of payment do not sum to what it pays",
+        _statement_unlike,
+    ),
+    "payment-none": Shows("in the portal, changing payments without ticking any", _payment),
+    "payment-step": Shows(
+        "in the portal, saying that a payment which is due was returned",
+        lambda: _payment(wanted="returned", reason="Account closed."),
+    ),
+    "payment-day": Shows(
+        "in the portal, a payment sent on a day that is still to come",
+        lambda: _payment(wanted="sent", day=date(2999, 1, 1)),
+    ),
+    "payment-owed": Shows(
+        "in the portal, sending a payment of -20.00",
+        lambda: _payment(wanted="sent", amount="-20.00"),
+    ),
+    "payment-unpayable": Shows(
+        "in the portal, a bank's file of 100.005 EUR", lambda: _transfer("100.005")
+    ),
+    "account-missing": Shows(
+        "in the portal, a bank's file whose accounts do not name P1",
+        lambda: _transfer(account=f"P2,Two GmbH,{_IBAN},"),
+    ),
+    "account-wrong": Shows(
+        "in the portal, a bank's file with an account whose check digits are wrong",
+        lambda: _transfer(account="P1,One GmbH,DE88370400440532013000,"),
+    ),
+    "accounts-wrong": Shows(
+        "in the portal, a bank's file with accounts in the columns who, what",
+        lambda: _transfer(head="who,what", account="P1,x"),
+    ),
+    "bank-currency": Shows(
+        "in the portal, a bank's file of 100 JPY", lambda: _transfer("100", "JPY")
+    ),
+    "bank-missing": Shows(
+        "in the portal, a bank's file, where sepaxml is not installed",
+        lambda: _transfer(without="sepaxml"),
+    ),
+    "bank-invalid": Shows(
+        "in the portal, a bank's file of a payer without a letter in its name",
+        lambda: _transfer(payer=""),
+    ),
     "request-wrong": settled(
         "in the portal, an order registration that names no order", act=_wrongly_requested
     ),

@@ -16,15 +16,18 @@ from fenrun.portal.api.app import api
 from fenrun.portal.pages import (
     access,
     agreed,
+    api_docs,
     book,
     cases,
     deliveries,
     disputes,
     finding,
+    home,
     imports,
     language,
     log,
     notices,
+    payments,
     periods,
     plans,
     prices,
@@ -34,6 +37,7 @@ from fenrun.portal.pages import (
     statements,
     targets,
     trust,
+    webhooks,
 )
 
 _NOT_OFFERED = (
@@ -51,7 +55,7 @@ def _missing(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
-    path("", statements.home, name="home"),
+    path("", home.home, name="home"),
     re_path(_NOT_OFFERED, _missing),
     path("account/oidc/<str:provider_id>/login/", sign_in.by_provider),
     path("account/", include("allauth.urls")),
@@ -71,9 +75,14 @@ urlpatterns = [
     path("crediting/", statements.crediting, name="crediting"),
     path("periods/", periods.listed, name="periods"),
     path("periods/<str:period>/", periods.one, name="period"),
+    path("periods/<str:period>/review/", periods.review, name="review"),
     path("periods/<str:period>/settle/", periods.settle, name="settle"),
     path("periods/<str:period>/close/", periods.ask, name="ask-close"),
     path("periods/<str:period>/close/<int:number>/", periods.approve, name="approve-close"),
+    path("periods/<str:period>/close/<int:number>/end/", periods.end, name="end-close"),
+    path("payments/", payments.listed, name="payments"),
+    path("payments/change/", payments.change, name="change-payments"),
+    path("payments/file/", payments.file, name="payments-file"),
     path("import/", imports.listed, name="imports"),
     path("import/start/", imports.start, name="start-import"),
     path("import/<int:number>/", imports.one, name="import-job"),
@@ -105,6 +114,7 @@ urlpatterns = [
     path("coupons/", agreed.coupons, name="coupons"),
     path("agreements/", agreed.agreements, name="agreements"),
     path("notices/", notices.listed, name="notices"),
+    path("notices/choose/", notices.choose, name="choose-notices"),
     path("notices/address/", notices.address, name="set-address"),
     path("sign-up/", notices.make_link, name="make-sign-up-link"),
     path("join/<str:code>/", notices.join, name="join"),
@@ -131,8 +141,12 @@ urlpatterns = [
     path("access/ways/", access.everybody, name="ways"),
     path("access/<str:kind>/<int:number>/end/", access.end_way, name="end-way"),
     path("access/hook/", access.hook, name="make-hook"),
+    path("access/hook/<int:number>/", webhooks.log, name="webhook"),
+    path("access/hook/<int:number>/test/", webhooks.test, name="test-webhook"),
+    path("access/hook/sent/<int:number>/", webhooks.resend, name="resend-webhook"),
     path("log/", log.listed, name="log"),
     path("trust/", trust.shown, name="trust"),
+    path("api/", api_docs.shown, name="api-docs"),
     path("api/", api.urls),
 ]
 

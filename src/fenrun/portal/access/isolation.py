@@ -42,6 +42,7 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_questionedcase": {"case_name": ()},
     "portal_scenario": {"saved_by": ()},
     "portal_approval": {"asked_by": ()},
+    "portal_payment": {"payee": _PAYEE},
     "portal_deliverydecision": {"asked_by": ()},
     "portal_event": {"actor": ()},
     "portal_knownname": {"key": ()},

@@ -18,7 +18,7 @@ from fenrun.base.problem import Refused
 from fenrun.base.words import say
 from fenrun.plan.guide import html_part
 from fenrun.portal.access.isolation import rows_seen
-from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
+from fenrun.portal.access.permissions import parties_of, signed_in, store_of
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.commands import statements
 from fenrun.portal.commands.plans import plans_in_force
@@ -63,24 +63,6 @@ SELECT id, state FROM portal_dispute
 WHERE party = %s AND period = %s
 ORDER BY id
 """
-
-
-@signed_in()
-def home(request: HttpRequest) -> HttpResponse:
-    """Show where somebody begins.
-
-    Operations and auditors with the periods, customers with who is credited for their spend,
-    others with their latest statement.
-    """
-    if sees_everything(request):
-        return redirect("periods")
-    own = Statement.objects.filter(payee__in=parties_of(request, PARTNER, REP))
-    latest = own.order_by("-period_id", "payee").values_list("period_id", "payee").first()
-    if latest:
-        return redirect("statement", *latest)
-    if parties_of(request, CUSTOMER):
-        return redirect("crediting")
-    return render(request, "nothing.html")
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
