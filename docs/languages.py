@@ -1,16 +1,39 @@
-"""Shows each page of the site in one language, with a switch to its twin in the other."""
+"""Shows each page of the site in one language, with a switch to its twin in the other.
+
+Chinese has no spaces: search finds its words as jieba cuts them, the glossary's whole.
+"""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
+import jieba
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import Files
 from mkdocs.structure.nav import Navigation, Section
 from mkdocs.structure.pages import Page
 
 CHINESE = "中文"
 """The section of the navigation that holds the pages in Chinese."""
 _NAMES = {"en": "English", "zh": CHINESE}
+_HAN = r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Teach the search the terms of the glossary."""
+    jieba.setLogLevel("WARNING")
+    glossary = Path(config.docs_dir) / "reference/glossary.zh-CN.md"
+    for term in re.findall(r"^\| (\w+)", glossary.read_text("utf-8"), re.M):
+        jieba.add_word(term)
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Join the lines of a Chinese paragraph: a browser would show each end as a space."""
+    parts = re.split(r"(^```.*?^```$|^#[^\n]*$)", markdown, flags=re.S | re.M)
+    parts[::2] = [re.sub(rf"(?<={_HAN})\n *(?={_HAN})", "", prose) for prose in parts[::2]]
+    return "".join(parts)
 
 
 def on_page_context(

@@ -353,6 +353,15 @@ def _examples(page: Path) -> Iterator[Block]:
         yield replace(block, title=title, text="" if printed else text)
 
 
+def test_the_site_shows_every_page_in_its_language() -> None:
+    """The navigation names each page, and the twins in the order of the pages in English."""
+    named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    assert sorted(named) == sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
+    english = [DOCS / name for name in named if not name.endswith(_CHINESE)]
+    twins = [_twin(page).relative_to(DOCS).as_posix() for page in english if _has_twin(page)]
+    assert twins == [name for name in named if name.endswith(_CHINESE)]
+
+
 def test_the_glossary_has_the_same_words_in_both_languages() -> None:
     page = DOCS / "reference/glossary.md"
     english, chinese = (
