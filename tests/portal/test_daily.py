@@ -138,7 +138,7 @@ def _sum(rows: list[dict[str, Any]], key: str) -> Decimal:
 
 
 def test_what_a_statement_pays_otherwise_than_the_month_before_adds_up(portal: Portal) -> None:
-    """Every statement of two months, of which one pays for a quarter: cause by cause, to the cent."""
+    """Every statement of two months, one of which pays for a quarter; cause by cause, exactly."""
     with portal.sign_in("auditor") as client:
         compared = 0
         for month, before in (("2024-09", "2024-08"), ("2024-10", "2024-09")):
@@ -163,7 +163,7 @@ def test_what_a_statement_pays_otherwise_than_the_month_before_adds_up(portal: P
 
 
 def test_all_charges_of_a_line_are_there_with_what_counts_and_why_not(portal: Portal) -> None:
-    """What counts, less what lies below baselines, is what the line measures; the files hold all."""
+    """What counts, less what is below baselines, is what the line measures; the files hold all."""
     line = "channel-2024/month-task/2024-10/P00007"
     with portal.sign_in("operations") as client:
         said = client.get(f"/api/charges/2024-10/{line}", params={"size": 200}).json()
