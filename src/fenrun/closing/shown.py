@@ -103,7 +103,7 @@ def charges_behind(shown: Shown, line: str, start: int, most: int) -> dict[str, 
 
     Raises Refused, also where a file that they rest on was edited since.
     """
-    run = _run(shown)
+    run = run_of(shown)
     verified(billed_in(run.charges.imports, charged(run.plans, run.period)))
     return line_charges(run, line, start, most)
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from markupsafe import Markup
 
@@ -18,7 +18,7 @@ from fenrun.base.problem import Refused
 from fenrun.base.words import say
 from fenrun.plan.guide import html_part
 from fenrun.portal.access.isolation import rows_seen
-from fenrun.portal.access.permissions import parties_of, signed_in, store_of
+from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.commands import statements
 from fenrun.portal.commands.plans import plans_in_force
