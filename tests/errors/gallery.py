@@ -2034,6 +2034,13 @@ GALLERY: dict[str, Shows] = {
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
     ),
+    "sums-within": settled(
+        "two charges of a day in charges.csv, and their sum as one of two days",
+        content=_csv()
+        + _row(ChargePeriodStart=ROW["ChargePeriodEnd"], ChargePeriodEnd="2024-09-04T00:00:00Z")
+        + _row(BilledCost="2.00", ChargePeriodEnd="2024-09-04T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
+    ),
     "delivery-ambiguous": settled(
         "fenrun resolve WORKSPACE more.csv --void, where two imports have that name",
         act=_twice_then(
