@@ -1890,7 +1890,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "object-unreadable": Shows(
         "fenrun import WORKSPACE s3://",
-        lambda: _said(lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")) and []),
+        lambda: _said(
+            lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")).objects and []
+        ),
     ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),

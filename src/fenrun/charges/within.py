@@ -23,6 +23,7 @@ from fenrun.charges.staged import Charges
 _KEYS = ("InvoiceIssuerName", "BillingAccountId", "BillingCurrency")
 _LEVELS = ("", "SubAccountId", "ServiceName", "ResourceId")
 """The parts of an account that are looked at; the first that agrees is told."""
+_A_DAY = 24 * 3600 * 1_000_000
 _LONG = 25 * 3600 * 1_000_000
 """Microseconds of the longest day there is."""
 _ENOUGH = 10
@@ -71,7 +72,8 @@ def _agreeing(
     billed_from, part = _micros(charges, "BillingPeriodStart"), charges.columns.get(level)
     if billed_from is None or (level and not isinstance(part, Coded)):
         return
-    months, places = np.unique(billed_from, return_inverse=True)
+    days = (billed_from + _A_DAY).astype("datetime64[us]")  # a zone may put it before the month
+    months, places = np.unique(days.astype("datetime64[M]").astype(np.int64), return_inverse=True)
     columns = [*(charges.columns[name] for name in _KEYS), part]
     month = Coded(places.astype(np.int32), pa.array(months))
     codes, firsts = joined([*(one for one in columns if isinstance(one, Coded)), month])
