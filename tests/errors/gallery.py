@@ -1965,7 +1965,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "object-unreadable": Shows(
         "fenrun import WORKSPACE s3://",
-        lambda: _said(lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")) and []),
+        lambda: _said(
+            lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")).objects and []
+        ),
     ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
@@ -2114,6 +2116,13 @@ GALLERY: dict[str, Shows] = {
     "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
+    ),
+    "sums-within": settled(
+        "two charges of a day in charges.csv, and their sum as one of two days",
+        content=_csv()
+        + _row(ChargePeriodStart=ROW["ChargePeriodEnd"], ChargePeriodEnd="2024-09-04T00:00:00Z")
+        + _row(BilledCost="2.00", ChargePeriodEnd="2024-09-04T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
     ),
     "delivery-ambiguous": settled(
         "fenrun resolve WORKSPACE more.csv --void, where two imports have that name",
