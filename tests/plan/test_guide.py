@@ -59,6 +59,7 @@ OTHERWISE = {
     "minimum: 50\n  expires: 12 months": "minimum: 0",
     "  instalments: [90 % at once, 10 % after 12 months]\n": "",
     "added: figure tax": "added: 3 %",
+    "over year to date of all channels": "over year to date of the same group",
     "  tax: {included": "  in: USD\n  tax: {included",
     "  draw: 1000 recoverable\n  minimum": "  in: label money on last day\n  minimum",
     "currency: CNY\ntimezone": "currency: CNY\nconvert: {from: [USD], on: day}\ntimezone",

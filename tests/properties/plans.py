@@ -219,6 +219,7 @@ def _component(
     tables[f"t{number}"] = draw(_table(kind, unit, columns, per, in_slices))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
     windows = ("12 months", "year to date", "12 months of all channels")
+    windows += ("12 months of the same level",)
     window = draw(st.sampled_from(windows))
     by += f" {window}" if by == "amount over" else ""
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}

@@ -96,9 +96,11 @@ def one_of(*forms: str) -> Written:
 
 FIGURE_FORMS = ("NAME", "NAME of customer")
 _TO_DATE = ("quarter to date", "half year to date", "year to date")
-_OF_ALL = " of all channels"
+_OF_ALL, _OF_SAME = " of all channels", " of the same "
 _BLANKS_OF = {
-    "amount over": tuple(window + of for window in ("N months", *_TO_DATE) for of in ("", _OF_ALL)),
+    "amount over": tuple(
+        window + of for window in ("N months", *_TO_DATE) for of in ("", _OF_ALL, f"{_OF_SAME}NAME")
+    ),
     "figure": FIGURE_FORMS,
     **dict.fromkeys(OTHERS_READINGS, ("COMPONENT",)),
 }
@@ -146,7 +148,7 @@ _LAG = re.compile(r"([1-9]\d{0,2}) periods before")
 _MONTHS = re.compile(r"([1-9]\d{0,2}) months")
 _READING = (
     "|".join(reading for reading in READINGS if reading not in _BLANKS_OF)
-    + rf"|amount over (?:{_MONTHS.pattern}|{'|'.join(_TO_DATE)})(?:{_OF_ALL})?"
+    + rf"|amount over (?:{_MONTHS.pattern}|{'|'.join(_TO_DATE)})(?:{_OF_ALL}|{_OF_SAME}{NAME})?"
     + rf"|(?:{'|'.join(OTHERS_READINGS)}) {NAME}|figure {NAME}(?: of customer)?"
 )
 _SUBJECT = rf"(?P<subject>{_READING}|spend|spend before|earned [a-z0-9-]+)"
@@ -407,24 +409,29 @@ def lag_of(words: str | None) -> int | None:
     return int(found[1]) if found else None
 
 
-def window_of(words: str) -> tuple[int, str, bool]:
-    """Return a window such as `12 months` or `year to date of all channels`.
+def window_of(words: str) -> tuple[int, str, bool, str]:
+    """Return a window such as `12 months`, or `year to date of all channels`, or of the same NAME.
 
-    As (months, the period begun, whether it is of all payees together).
+    As (months, the period begun, whether it is of several payees together, the label by which
+    these belong together: without one it is of all).
     """
-    window = words.removesuffix(_OF_ALL)
+    own, _, label = words.partition(_OF_SAME)
+    window = own.removesuffix(_OF_ALL)
     found = _MONTHS.fullmatch(window)
     months, period = (int(found[1]), "") if found else (0, window.removesuffix(" to date"))
-    return months, period, window != words
+    return months, period, window != words, label
 
 
 def reading_words(beginning: str, subject: str, name: str, lang: str, **values: str) -> str:
     """Return a reading in a language, by words whose key begins so: `reading-`, or `gate-`."""
     if subject == "amount over":
-        months, period, of_all = window_of(name)
+        months, period, of_all, label = window_of(name)
         key = f"window-{period.replace(' ', '-')}" if period else "window-months"
         name = say(key, lang, months=months)
-        name = say("window-of-all", lang, window=name) if of_all else name
+        if of_all:
+            name = say(
+                "window-of-same" if label else "window-of-all", lang, window=name, label=label
+            )
     return say(beginning + subject.replace(" ", "-"), lang, name=name, **values)
 
 

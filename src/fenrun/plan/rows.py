@@ -208,7 +208,9 @@ class Component:
     window_calendar: str
     """... since a period of this calendar began, or nothing reads it."""
     window_all: bool
-    """Whether it sums what all payees together are measured, of the same unit."""
+    """Whether it sums what all payees together are measured, of the same unit ..."""
+    window_among: str
+    """... or those with the payee's value of this label; empty: all are."""
     ranks_among: str
     """Label whose payees of one value are ranked together; empty: all payees are."""
     ranks_by: str

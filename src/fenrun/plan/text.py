@@ -401,8 +401,9 @@ class EarnText(Text):
         description=(
             "What picks the band: amount, increment, attainment (of `target`), growth (over "
             "`compare`), amount to date, amount over 12 months (those up to the end of the "
-            "period) or over year to date, with `of all channels` of all payees together, figure "
-            "NAME; amount of COMPONENT or attainment of "
+            "period) or over year to date, with `of all channels` of all payees together, with "
+            "`of the same LABEL` of those with the payee's value of it on the period's first day, "
+            "figure NAME; amount of COMPONENT or attainment of "
             "COMPONENT: what another measures for the payee in the same period, whatever it pays; "
             "rank: the payee's place (see `rank`)."
         ),

@@ -83,8 +83,7 @@ class Reading:
                 self.payee_labels.add(component.scope_name)
             if component.counted_label:
                 self.unit_labels.add(component.counted_label)
-            if component.ranks_among:
-                self.payee_labels.add(component.ranks_among)
+            self.payee_labels |= {component.ranks_among, component.window_among} - {""}
         if plan.pays_in_another:
             self.paid_in |= {(plan.currency, pay.paid_in) for pay in plan.pay}
             self.payee_labels |= {pay.paid_in_label for pay in plan.pay} - {""}
