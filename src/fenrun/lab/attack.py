@@ -4,12 +4,12 @@ A move is a scenario, so whoever doubts it settles it again with `fenrun whatif`
 asked of the settled period, as far as a move concerns them; the best are settled anew, whole, and
 must gain to the cent what was predicted. Only moves of the catalogue are covered:
 
-associate  a rep's customers without a partner come under one (G01, G02, G10)
-pool       the customers of several partners are booked under one of them (G09)
+associate  a rep's customers without a partner come under one
+pool       the customers of several partners are booked under one of them
 relabel    customers of a partner, or the partner itself, get another value of a label that the
-           plans read: region, class, level (G04)
-shift      what a partner's customers are billed in a month is booked a month earlier or later (G08)
-stuff      a partner buys what its customers lack to its next tier, and pays for it (G05, G12)
+           plans read: region, class, level
+shift      what a partner's customers are billed in a month is booked a month earlier or later
+stuff      a partner buys what its customers lack to its next tier, and pays for it
 """
 
 from __future__ import annotations
@@ -39,7 +39,14 @@ from fenrun.settle.standing import Earned, Standing, earned_by_payee
 from fenrun.statement.run import Run
 from fenrun.store.facts import Store
 
-MOVES = ("associate", "pool", "relabel", "shift", "stuff")
+MOVES = {
+    "associate": ("G01", "G02", "G10", "G16"),
+    "pool": ("G03", "G09"),
+    "relabel": ("G04",),
+    "shift": ("G08",),
+    "stuff": ("G05", "G11", "G12"),
+}
+"""The moves, each with the schemes of findings that make money in the same way."""
 _NOTHING = Decimal(0)
 _STEP = Decimal("0.0001")
 """To which part of what is charged usage is raised."""
