@@ -116,7 +116,7 @@ kinds = {
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
         models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
         models.Quote, models.Notice, models.SignUpLink, models.CaseQuestion, models.CaseEntry,
-        models.QuestionedCase, models.KnownName,
+        models.QuestionedCase, models.KnownName, models.SavedView,
     )
 }
 joined = (

@@ -31,6 +31,7 @@ from fenrun.portal.pages import (
     quotes,
     requests,
     statements,
+    tables,
     targets,
     trust,
 )
@@ -56,7 +57,9 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("access/connect/", access.connect, name="connect"),
     path("language/", language.choose, name="language"),
-    path("statements/", statements.listed, name="statements"),
+    path("statements/", tables.statements, name="statements"),
+    path("views/", tables.save, name="save-view"),
+    path("views/<int:number>/drop/", tables.drop, name="drop-view"),
     path("statements/<str:period>/<id:payee>/", statements.one, name="statement"),
     path("statements/<str:period>/<id:payee>/estimate/", statements.estimate, name="estimate"),
     path("lines/<str:period>/<line:line>/", statements.line, name="line"),
