@@ -2388,6 +2388,10 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a target for the period soon",
         act=lambda store: _target_entered(store, period="soon"),
     ),
+    "view-wrong": Shows(
+        "in the portal, a list of statements saved without a name",
+        lambda: (_command("views").save("one", "statements", " ", "sort=-payable"), [])[1],
+    ),
     "charges-many": Shows(
         "in the portal, a workbook of all charges of a line that has more than a sheet holds",
         _too_many_charges,

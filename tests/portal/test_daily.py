@@ -210,3 +210,28 @@ def test_amounts_have_the_decimals_of_their_currency_and_the_exact_ones_beside(
         assert client.get("/guides/2024-10/channel-2024/").status_code == 200
     assert 'tabindex="0">39,435.46<span class="exact" role="tooltip">39,435.457291</span>' in page
     assert "方案说明" in page
+
+
+def test_statements_are_sorted_by_amount_filtered_handed_out_and_kept_as_a_view(
+    portal: Portal,
+) -> None:
+    """By value, not by text: 9 comes before 10. A view is its owner's alone."""
+    asked = {"period": "2024-10", "sort": "-earned", "role": "partner", "state": "open"}
+    with portal.sign_in("operations") as client, portal.sign_in("second") as second:
+        file = client.get("/statements/", params=asked | {"format": "csv"})
+        rows = list(csv.DictReader(io.StringIO(file.content.decode("utf-8-sig"))))
+        earned = [Decimal(row["Earned"]) for row in rows]
+        assert len(rows) > 5 and earned == sorted(earned, reverse=True) != earned[::-1]
+        page = client.get("/statements/", params=asked).text
+        assert "Golden Reed" in page and 'aria-sort="descending"' in page
+        view = {"page": "statements", "name": "October", "query": "period=2024-10&sort=-earned"}
+        assert client.post("/views/", data=view).status_code == 302
+        assert client.post("/views/", data=view | {"name": " "}).status_code == 409
+        page = client.get("/statements/").text
+        number = re.search(r'action="/views/(\d+)/drop/"', page)
+        assert "?period=2024-10&amp;sort=-earned" in page and number
+        second.post(f"/views/{number.group(1)}/drop/")
+        assert "October" in client.get("/statements/").text
+        assert "October" not in second.get("/statements/").text
+        client.post(f"/views/{number.group(1)}/drop/")
+        assert "October" not in client.get("/statements/").text

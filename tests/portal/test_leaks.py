@@ -127,7 +127,7 @@ kinds = {
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
         models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
         models.Quote, models.Notice, models.SignUpLink, models.CaseQuestion, models.CaseEntry,
-        models.QuestionedCase, models.Scenario, models.KnownName, models.Payment,
+        models.QuestionedCase, models.Scenario, models.KnownName, models.Payment, models.SavedView,
     )
 }
 joined = (

@@ -424,6 +424,20 @@ class DeliveryDecision(models.Model):
         return self.approved_at is None and self.ended_at is None
 
 
+class SavedView(models.Model):
+    """A list as somebody has filtered and sorted it, under a name. Grain: reader, page, name."""
+
+    reader = models.CharField(max_length=152, help_text="The account's name, blanks around it.")
+    page = models.CharField(max_length=40, help_text="Name of the list's address.")
+    name = models.CharField(max_length=100)
+    query = models.CharField(max_length=1000, help_text="What its address asks for.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["reader", "page", "name"], name="view_once"),
+        )
+
+
 class KnownName(models.Model):
     """A party, customer or order that an import of the book names, as searches find it.
 

@@ -45,6 +45,7 @@ _FORMS = {
     "save-plan": ("plans", ()),
     "set-address": ("notices", ()),
     "settle": ("periods", ()),
+    "save-view": ("statements", ()),
     "ask-close": ("period", ("period",)),
     "approve-close": ("period", ("period",)),
     "answer-dispute": ("dispute", ("number",)),

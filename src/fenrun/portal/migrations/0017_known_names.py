@@ -23,4 +23,19 @@ class Migration(migrations.Migration):
                 )
             },
         ),
+        migrations.CreateModel(
+            name="SavedView",
+            fields=[
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("reader", models.CharField(max_length=152)),
+                ("page", models.CharField(max_length=40)),
+                ("name", models.CharField(max_length=100)),
+                ("query", models.CharField(max_length=1000)),
+            ],
+            options={
+                "constraints": (
+                    models.UniqueConstraint(fields=["reader", "page", "name"], name="view_once"),
+                )
+            },
+        ),
     )

@@ -66,25 +66,6 @@ ORDER BY id
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
-def listed(request: HttpRequest) -> HttpResponse:
-    """Show all statements that one may see, latest first."""
-    found = Statement.objects.select_related("period").order_by("-period_id", "rank")
-    found = found.defer("body", "customers")
-    period, sought = request.GET.get("period", ""), request.GET.get("q", "").strip()
-    if period:
-        found = found.filter(period_id=period)
-    if sought:
-        found = found.filter(payee=sought) | found.filter(name__icontains=sought)
-    shown = {
-        "page": Paginator(found, 50).get_page(request.GET.get("page")),
-        "periods": Period.objects.order_by("-key"),
-        "period": period,
-        "sought": sought,
-    }
-    return render(request, "statements.html", shown)
-
-
-@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """Show a statement as a page; with ?format= hand out JSON, CSV, XLSX, PDF or a bundle."""
     statement = _find(request, period, payee)
