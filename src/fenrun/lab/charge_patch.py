@@ -213,7 +213,7 @@ class ChargePatch:
             for path in (path for path, is_hit in zip(paths, hit) if is_hit and path[0] in _ADDS):
                 add = self._won if path[0] == "won" else self._paid_by_coupon
                 added.append(add(self._times(some, change), self._patch(path)))
-        whole = pa.concat_tables([*parts, *added], promote_options="permissive")
+        whole = _narrow(pa.concat_tables([*parts, *added], promote_options="permissive"))
         if not added:
             whole = whole.sort_by("row_no")
         else:
@@ -378,17 +378,24 @@ def _product(column: pa.ChunkedArray, factor: Decimal, name: str) -> pa.ChunkedA
     product = pc.multiply(wide, pa.scalar(factor, kind))
     for scale in range(column.type.scale, product.type.scale + 1):
         with suppress(pa.ArrowInvalid):
-            return _narrow(product.cast(pa.decimal128(_DIGITS, scale)))
+            return product.cast(pa.decimal128(_DIGITS, scale))
     raise refused("amount-too-large", Place(name))
 
 
-def _narrow(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return decimals with no more digits than they need.
+def _narrow(table: pa.Table) -> pa.Table:
+    """Return a table whose decimals have no more digits than they need.
 
-    Read beside an import of other decimals, 38 digits would leave no room for these.
+    Parts of other decimals make columns of more than 38 digits, which engines read as floats.
     """
-    scale, most = column.type.scale, pc.max(pc.abs(column)).as_py()
-    return column.cast(pa.decimal128(len(str(int(most or 0))) + scale, scale))
+    for place, column in enumerate(table.columns):
+        if pa.types.is_decimal(column.type):
+            scale, most = column.type.scale, pc.max(pc.abs(column)).as_py()
+            digits = len(str(int(most or 0))) + scale
+            if digits > _DIGITS:
+                raise refused("amount-too-large", Place(table.column_names[place]))
+            narrow = column.cast(pa.decimal128(digits, scale))
+            table = table.set_column(place, table.column_names[place], narrow)
+    return table
 
 
 def _text(value: str | None, factor: Decimal) -> str | None:
