@@ -23,7 +23,7 @@ _KINDS = ("all units", "marginal")
 
 @dataclass(frozen=True)
 class Curve:
-    """What an amount earns, by bands of amounts that each pay a rate."""
+    """The way from an amount to what it earns: bands of amounts that each pay a rate."""
 
     is_marginal: bool
     bands: tuple[tuple[Decimal, Decimal | None, Decimal], ...]

@@ -54,7 +54,7 @@ Amounts = Mapping[tuple[str, date, str], Decimal]
 
 @dataclass(frozen=True)
 class PassedOn:
-    """What is passed on to a customer for some months: an amount, and a rate of what is billed."""
+    """Money passed on to a customer for some months: an amount, and a rate of what is billed."""
 
     months: tuple[date, ...]
     amount: Decimal
@@ -64,7 +64,7 @@ class PassedOn:
 
 @dataclass
 class MonthSums:
-    """What a customer bought of what a floor covers in a month, and the least for it."""
+    """A customer's purchases under a floor in a month, and the least for them."""
 
     list: Decimal = _NOTHING
     billed: Decimal = _NOTHING
