@@ -14,7 +14,7 @@ plans:
   - plan: channel-2024
     set: {tables.growth-rates.bands: [below 30 % pays 0 %, from 30 % pays 9 %]}
 labels:
-  - {label: region, value: north, parties: [%s]}
+  - {label: region, value: north, parties: [PARTY]}
 """
 
 
@@ -32,7 +32,9 @@ def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Por
         refused = client.post(f"/api/scenarios/{made['number']}/ask", json={"reason": "Agreed."})
         assert refused.json()["problems"][0]["code"] == "scenario-of-facts"
 
-        saved = client.post("/api/scenarios", json={"text": OTHER_RATE % party}).json()
+        saved = client.post(
+            "/api/scenarios", json={"text": OTHER_RATE.replace("PARTY", party)}
+        ).json()
         number = saved["number"]
         path = f"/api/scenarios/{number}"
         ran = client.post(f"{path}/run", json={"period": period})
