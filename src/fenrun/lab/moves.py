@@ -533,6 +533,23 @@ MOVES: Mapping[str, Callable[[Catalogue], Iterator[Move]]] = {
 }
 """The kinds of moves, each with what yields them."""
 
+SCHEMES: Mapping[str, str] = {
+    "G01": "associate",
+    "G02": "carry",
+    "G03": "steal",
+    "G04": "relabel",
+    "G05": "recycle",
+    "G06": "cycle",
+    "G07": "coupon",
+    "G08": "prepay",
+    "G09": "pool",
+    "G10": "poach",
+    "G11": "dump",
+    "G12": "stuff",
+    "G16": "carry",
+}
+"""The schemes of findings that make money as a kind of moves does."""
+
 
 def component_of(lab: Lab, plan_id: str, component: str) -> tuple[Plan, Component]:
     """Return a plan and one of its components."""

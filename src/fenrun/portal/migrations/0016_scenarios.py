@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = (("portal", "0014_case_questions"),)
+    dependencies = (("portal", "0015_daily_work"),)
 
     operations = (
         migrations.CreateModel(

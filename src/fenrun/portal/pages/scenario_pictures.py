@@ -65,7 +65,7 @@ def _drawn(
             yield label, charts.draw_bars(charts.beside(_by_value(rows)), title(label))
 
 
-def _waterfall(of: Mapping[str, Sequence[Mapping[str, Any]]], lang: str) -> list[charts.Bar]:
+def _waterfall(of: Mapping[str, Sequence[Mapping[str, Any]]], lang: str) -> charts.Bars:
     """Return bars from what is earned to what would be, by component, the largest change first."""
     more: defaultdict[str, Decimal] = defaultdict(Decimal)
     for row in of["lines"]:
