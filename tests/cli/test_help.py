@@ -76,6 +76,7 @@ def test_every_chinese_text_belongs_to_a_text_in_the_source() -> None:
         "INTEGER RANGE",
         "MOMENT",
         "DAY",
+        "RATE",
         "ENCODING",
         "COLUMN=TEXT",
     }

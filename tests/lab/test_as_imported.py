@@ -70,6 +70,13 @@ def _moves(draw: st.DrawFn) -> str:
 
 
 @st.composite
+def _orders(draw: st.DrawFn) -> str:
+    issuer, order = draw(st.sampled_from(worlds.ISSUERS)), draw(st.sampled_from(worlds.ORDERS))
+    of = f"of: order, role: partner, holder: nobody, issuer: {issuer}, parties: [{order}]"
+    return f"moves: [{{{of}, to: {draw(st.sampled_from(worlds.PARTNERS))}}}]"
+
+
+@st.composite
 def _figures(draw: st.DrawFn) -> str:
     name = draw(st.sampled_from(("task", "prior", "goal")))
     return f"figures: [{{figure: {name}, by: {draw(changes)}}}]"
@@ -109,13 +116,26 @@ def _shifts(draw: st.DrawFn) -> str:
     return f"shifts: [{{in: 2020-01/2027-12, months: {months}, {where}}}]"
 
 
-KINDS = (_labels(), _moves(), _figures(), _won(), _usage(), _prices(), _shifts(), _agreements())
+KINDS = (
+    _labels(),
+    _moves(),
+    _figures(),
+    _won(),
+    _usage(),
+    _prices(),
+    _shifts(),
+    _agreements(),
+    _orders(),
+)
 
 
 @st.composite
 def scenarios(draw: st.DrawFn) -> str:
     """The text of a scenario of a few kinds of patches."""
     kinds = draw(st.lists(st.sampled_from(range(len(KINDS))), min_size=1, max_size=4, unique=True))
+    kinds = [kind for kind in kinds if kind not in (1, len(KINDS) - 1)] + [
+        kind for kind in kinds if kind in (1, len(KINDS) - 1)
+    ][:1]  # two kinds that are written under one key
     return "\n".join(["scenario: s", "from: 2024-02-01", *(draw(KINDS[kind]) for kind in kinds)])
 
 

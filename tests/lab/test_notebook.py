@@ -11,7 +11,7 @@ NOTEBOOK = Path(__file__).parents[2] / "docs" / "tutorial" / "scenarios.ipynb"
 
 
 def test_the_example_notebook_runs() -> None:
-    """P1's 1,600 earn 240, and 192 at 12 %; P2 buys 100.08 for 105.012 more."""
+    """P1's 1,600 earn 240, and 192 at 12 %; P2 buys 100.08 for 105.01 more."""
     cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
     said: dict[str, Any] = {}
     for cell in cells:
@@ -23,4 +23,4 @@ def test_the_example_notebook_runs() -> None:
     assert said["variants"].num_rows == 8
     gained = {(one.move.kind, one.move.coalition[0]): one.gain for one in said["exploits"]}
     assert gained["pool", "P1"] == Decimal(90)
-    assert gained["stuff", "P2"] == Decimal("4.932")
+    assert gained["stuff", "P2"] == Decimal("4.93")

@@ -122,7 +122,7 @@ def _write(found: Attack, folder: Path) -> None:
 def _move(one: Exploit, lang: str) -> str:
     """Return what a move is, in words."""
     partner, *others = one.move.coalition
-    listed = say("list-comma", lang).join(others)
+    listed = say("list-comma", lang).join(others) or "–"
     values: dict[str, Any] = {"partner": partner, "other": listed, "rep": listed}
     values |= one.move.said
     for name in ("cost", "amount"):

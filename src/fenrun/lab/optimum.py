@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from itertools import combinations
 
 from fenrun.plan.rows import Band
@@ -18,12 +18,14 @@ MOST_CUSTOMERS = 150
 """So many of the largest customers are dealt anew; all others stay where they are."""
 _NOTHING = Decimal(0)
 _SECONDS = 20.0
+_PARTS, _RATES = 10**7, 10**6
+"""Of how many parts the whole is, and of how many the rate 1."""
 _KINDS = ("all units", "marginal")
 
 
 @dataclass(frozen=True)
 class Curve:
-    """The way from an amount to what it earns: bands of amounts that each pay a rate."""
+    """Earnings of an amount, by bands of amounts that each pay a rate."""
 
     is_marginal: bool
     bands: tuple[tuple[Decimal, Decimal | None, Decimal], ...]
@@ -86,7 +88,8 @@ def best_dealing(
 ) -> dict[str, str]:
     """Return who holds each customer where most is earned; nothing where HiGHS finds none.
 
-    `spent` is what each customer spends, `fixed` what each holder has besides.
+    `spent` is what each customer spends, `fixed` what each holder has besides. Amounts are given
+    to HiGHS as whole parts of all of them, so that a tier that it reaches is reached.
     """
     import highspy
 
@@ -94,20 +97,28 @@ def best_dealing(
     model.silent()
     for name, value in (("time_limit", _SECONDS), ("threads", 1)):
         model.setOptionValue(name, value)
-    whole = float(sum(spent.values(), _NOTHING) + sum(fixed.values(), _NOTHING))
+    whole = sum(spent.values(), _NOTHING) + sum(fixed.values(), _NOTHING)
+
+    def part(amount: Decimal) -> int:
+        return int(amount * _PARTS / whole)
+
     holds = {(k, p): model.addBinary() for k in spent for p in fixed}
     for k in spent:
         model.addConstr(sum(holds[k, p] for p in fixed) == 1)
     earned = 0
     for p, more in fixed.items():
-        volume = sum(float(spent[k]) * holds[k, p] for k in spent) + float(more)
+        volume = sum(part(spent[k]) * holds[k, p] for k in spent) + part(more)
         reached, base = [], _NOTHING
         for start, end, rate in curve.bands:
-            is_in, amount = model.addBinary(), model.addVariable(0, whole)
-            model.addConstr(amount >= float(start) * is_in)
-            model.addConstr(amount <= (whole if end is None else float(end)) * is_in)
+            if start > whole:
+                continue
+            is_in, amount = model.addBinary(), model.addVariable(0, _PARTS)
+            least = int((start * _PARTS / whole).to_integral_value(ROUND_CEILING))
+            most = _PARTS if end is None else min(part(end), _PARTS)
+            model.addConstr(amount >= least * is_in)
+            model.addConstr(amount <= most * is_in)
             off = base - rate * start if curve.is_marginal else _NOTHING
-            earned += float(rate) * amount + float(off) * is_in
+            earned += int(rate * _RATES) * amount + int(off * _RATES * _PARTS / whole) * is_in
             base += rate * ((end or start) - start)
             reached.append((is_in, amount))
         model.addConstr(sum(is_in for is_in, _ in reached) == 1)

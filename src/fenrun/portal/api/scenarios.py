@@ -56,7 +56,7 @@ class AskIn(Schema):
 
 
 class ProblemsOut(Schema):
-    """Faults of a text; none where it can be read."""
+    """Problems of a text; none, where it can be read."""
 
     problems: list[dict[str, Any]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -53,13 +54,18 @@ def _shown(request: HttpRequest, row: models.Scenario | None) -> dict[str, Any]:
         "row": row,
         "text": row.text if row else _FIRST,
         "outcome": outcome,
+        "payees": _by_change(outcome["payees"])[:_SHOWN] if outcome else [],
         "problems": problems,
         "pictures": pictures_of(outcome, lang()) if outcome else [],
-        "shown": _SHOWN,
         "may_act": is_operations(request),
         "me": request.user.get_username(),
         "periods": list(Period.objects.order_by("-key").values_list("key", flat=True)),
     }
+
+
+def _by_change(payees: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return payees, those first whose pay changes most."""
+    return sorted(payees, key=lambda row: -abs(Decimal(row["earned_more"])))
 
 
 @require_POST
