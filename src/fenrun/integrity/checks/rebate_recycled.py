@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import pairwise
+from statistics import median_high
 
 from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
@@ -148,7 +149,7 @@ def _of_payments(
 ) -> Iterator[PassedOn]:
     """Yield what payments to a customer pass on, each of what it bought since the one before it.
 
-    The first is of as long as lies between it and the next; a single one of all months before it.
+    Each is of as many months as usually lie between two, or of more; a single one of all before it.
     """
     customer, currency = key
     by_month = defaultdict[date, list[Known]](list)
@@ -157,7 +158,8 @@ def _of_payments(
     days = sorted(by_month)
     bought = sorted(month for who, month, of in sums[0] if (who, of) == key)
     steps = [_apart(first, then) for first, then in pairwise(days)]
-    for day, step in zip(days, [*steps[:1], *steps] or [len(bought)]):
+    usual = median_high(steps) if steps else len(bought)
+    for day, step in zip(days, [usual, *(max(usual, step) for step in steps)]):
         months = tuple(month for month in bought if 0 <= _apart(month, day) < step)
         of = by_month[day]
         transferred, refunded = (
