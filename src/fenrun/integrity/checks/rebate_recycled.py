@@ -64,7 +64,7 @@ class PassedOn:
 
 
 @dataclass
-class Sums:
+class MonthSums:
     """What a customer bought of what a floor covers in a month, and the least for it."""
 
     list: Decimal = _NOTHING
@@ -85,7 +85,7 @@ def run(seen: Seen) -> Outcome:
     passed = _passed_on(seen, spent, returned)
     if not floors or not passed:
         return Outcome()
-    sums = _sums(seen, floors)
+    sums = _month_sums(seen, floors)
     alerts = []
     for customer in sorted({key[0] for key in passed}):
         below = [
@@ -202,9 +202,9 @@ def _unused(seen: Seen, key: Key, day: date, spent: Amounts) -> Decimal:
 # --- against the floors -----------------------------------------------------------------------
 
 
-def _sums(
+def _month_sums(
     seen: Seen, floors: Mapping[str, Decimal]
-) -> dict[tuple[str, str, str], dict[date, Sums]]:
+) -> dict[tuple[str, str, str], dict[date, MonthSums]]:
     """Return what is bought by floor, customer and currency, month by month."""
     sale = f"coalesce({seen.charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
     of_floors = {row["floor"]: row for row in seen.terms.floors if row["floor"] in floors}
@@ -217,7 +217,7 @@ def _sums(
     rows |= {name: chain.first for name, chain in chains.items()}
     terms = {name: f"{sale} AND {seen.charges.covers(row)}" for name, row in rows.items()}
     seen.charges.run("met_groups", "priced_shares", terms=terms)
-    found = defaultdict[tuple[str, str, str], dict[date, Sums]](lambda: defaultdict(Sums))
+    found = defaultdict[tuple[str, str, str], dict[date, MonthSums]](lambda: defaultdict(MonthSums))
     for row in seen.query(_SUMS):
         floor, month = row["floor"].removeprefix(_FLOOR), row["month"]
         granted = [
@@ -239,7 +239,9 @@ def _is_for(seen: Seen, chain: Chain, customer: str, month: date) -> bool:
     return is_sold and said["customer"] in ("", customer)
 
 
-def _is_below(of: Mapping[date, Sums], passed: PassedOn, spent: Mapping[date, Decimal]) -> bool:
+def _is_below(
+    of: Mapping[date, MonthSums], passed: PassedOn, spent: Mapping[date, Decimal]
+) -> bool:
     """Return whether months are at the floor as billed, and below it after what is passed on."""
     months = [month for month in passed.months if month in of]
     least = sum((of[month].least for month in months), _NOTHING) - _ROUNDED
