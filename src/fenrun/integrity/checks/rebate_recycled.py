@@ -55,7 +55,7 @@ Amounts = Mapping[tuple[str, date, str], Decimal]
 
 @dataclass(frozen=True)
 class PassedOn:
-    """What is passed on to a customer for some months: an amount, and a rate of what is billed."""
+    """An amount, and a rate of what is billed, that are passed on to a customer for some months."""
 
     months: tuple[date, ...]
     amount: Decimal
@@ -65,7 +65,7 @@ class PassedOn:
 
 @dataclass
 class MonthSums:
-    """What a customer bought of what a floor covers in a month, and the least for it."""
+    """Sums of what a customer bought of what a floor covers in a month, and the least for it."""
 
     list: Decimal = _NOTHING
     billed: Decimal = _NOTHING
