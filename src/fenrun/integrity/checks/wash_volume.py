@@ -5,7 +5,7 @@ that spend, those of whose purchases next to nothing is consumed, though time en
 parts of what half of all customers consume of a product for as much money, of products of which
 anybody consumes anything, so not of support. Were they dealt again among all partners, would one
 have as many? Nor may its region explain it: its other customers there are not idle as well, or,
-dealt again within it, as many are unlikely too. One idle customer is one that changed its mind.
+dealt again within it, as many are unlikely too. One or two idle customers changed their mind.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fenrun.integrity.seen import Seen
 
 Customer = dict[str, Any]
 _TIME_TO_USE = timedelta(days=60)
-_FEWEST = 2
+_FEWEST = 3
 _BUSY = ("login", "order")
 """What people of a customer do that is alive."""
 _LEAST_USED = "0.05"
