@@ -100,9 +100,17 @@ def _shown(
         "page": rows,
         "rows": [(row, _cells(row, typed or {})) for row in rows],
         "others": [*_beside(store, found), *([found] if any(map(_is_within, open_)) else [])],
+        "may_leave_out": _may_leave_out(found),
         "reason": (typed or {}).get("reason", ""),
     }
     return render(request, "delivery.html", shown, status=409 if problems else 200)
+
+
+def _may_leave_out(found: Delivery) -> bool:
+    """Return whether a delivery can have rows, parts or invoices that nobody waits for."""
+    facts = found.item.facts
+    has_more = facts.get("quarantined") or facts.get("part_of", {}).get("missing")
+    return bool(has_more) or found.item.kind == "datasets"
 
 
 def _is_within(problem: Problem) -> bool:
