@@ -72,6 +72,12 @@ def test_variants_earn_alone_as_together() -> None:
     assert found == {"rows": 1000, "customers": 40, "variants": 3}
 
 
+@AT_NIGHT
+def test_a_sweep_says_the_same_each_time() -> None:
+    found = _figures("sweep", "--rows", 1000, "--variants", 3)
+    assert found == {"rows": 1000, "variants": 3}
+
+
 def test_lines_are_explained() -> None:
     found = _figures("explain", "--rows", 1000, "--lines", 2)
     assert found.pop("largest_payee_lines") >= 1

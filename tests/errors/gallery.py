@@ -142,6 +142,21 @@ def _command(name: str) -> Any:
     return importlib.import_module(f"fenrun.portal.commands.{name}")
 
 
+def _target_entered(store: Store, **wrong: str) -> list[Problem]:
+    given = {"party": "P1", "figure": "task", "period": "2024-09", "amount": "100"}
+    given |= {"currency": "CNY", "reason": "As agreed.", **wrong}
+    _command("targets").set_target(store, **given)
+    return []
+
+
+def _too_many_charges() -> list[Problem]:
+    statements = _command("statements")
+    many, line = {"total": 1_000_001}, "channel-2024/month-task/2024-10/P1"
+    with mock.patch.object(statements, "charges_of", lambda *_: many):
+        statements.charges_as(mock.Mock(), line, "xlsx", "en")
+    return []
+
+
 def _too_much_at_once() -> list[Problem]:
     places = request_queue._Places()
     with (
@@ -276,6 +291,54 @@ def _no_pdf() -> list[Problem]:
     _portal()
     with mock.patch.dict(sys.modules, {"weasyprint": None}):
         importlib.import_module("fenrun.portal.pages.pdf").to_pdf("<p>June</p>")
+    return []
+
+
+def _payment(
+    state: str = "due", amount: str = "100.00", currency: str = "CNY", wanted: str = "", **more: Any
+) -> list[Problem]:
+    """A payment of September to P1 that is in a state and is brought into another one."""
+    payments, models = _command("payments"), importlib.import_module("fenrun.portal.models")
+    rows = models.Payment.objects.using("default")
+    row = rows.create(
+        period="2024-09", payee="P1", name="P1", form="cash", state=state, amount=amount,
+        currency=currency,
+    )  # fmt: skip
+    given = {"day": date(2024, 10, 7), "reason": "", **more}
+    try:
+        payments.change("one", [row.pk] if wanted else [], wanted, **given)
+    finally:
+        rows.all().delete()
+    return []
+
+
+def _statement_unlike() -> list[Problem]:
+    payments, models = _command("payments"), importlib.import_module("fenrun.portal.models")
+    body = {"payments": [], "paid": "100.00", "differences": []}
+    statement = models.Statement(payee="P1", period_id="2024-09", payable="90.00", body=body)
+    payments._due_by(statement)
+    return []
+
+
+_IBAN = "DE89370400440532013000"
+
+
+def _transfer(
+    amount: str = "100.00",
+    currency: str = "EUR",
+    account: str = f"P1,One GmbH,{_IBAN},",
+    head: str = "payee,name,iban,bic",
+    without: str = "nothing",
+    payer: str = "Beichen Cloud",
+) -> list[Problem]:
+    """A credit transfer of a payment of September to P1, with a file of accounts."""
+    files, models = _command("payment_files"), importlib.import_module("fenrun.portal.models")
+    accounts = files.read_accounts(f"{head}\n{account}\n".encode())
+    row = models.Payment(
+        pk=1, period="2024-09", payee="P1", form="cash", amount=amount, currency=currency
+    )
+    with mock.patch.dict(sys.modules, {without: None}):
+        files.to_pain([row], files.Account(payer, _IBAN, ""), accounts, date(2024, 10, 7))
     return []
 
 
@@ -1304,6 +1367,18 @@ def _decided_meanwhile(store: Store) -> list[Problem]:
     return []
 
 
+def _of_facts(store: Store) -> list[Problem]:
+    """The publishing of a scenario that changes what is billed, asked for."""
+    scenarios, models = _command("scenarios"), importlib.import_module("fenrun.portal.models")
+    store.actor = "one"
+    text = "scenario: dearer\nfrom: 2024-01-01\nprices: [{list: +10 %}]"
+    try:
+        scenarios.ask(store, scenarios.save(store, text).pk, "As agreed.")
+    finally:
+        models.Scenario.objects.using("default").all().delete()
+    return []
+
+
 def _decision(store: Store, *by: str, kind: str = "void") -> list[Problem]:
     """A decision about charges.csv that one asks for; `by`: who asks or approves next."""
     deliveries, models = _command("deliveries"), importlib.import_module("fenrun.portal.models")
@@ -1947,6 +2022,12 @@ GALLERY: dict[str, Shows] = {
         BOOK
         + "figures: [{party: P1, figure: claimed, period: 2024-09, amount: 1000, currency: CNY}]\n",
     ),
+    "pay-rate-missing": settled("pay: {in: USD}, and no rate", PLAN + "pay: {in: USD}\n"),
+    "pay-currency-unread": settled(
+        "pay: {in: label money}, and money: yen",
+        PLAN + "pay: {in: label money}\n",
+        BOOK + "labels: [{party: P1, label: money, value: yen}]\n",
+    ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),
     "merging-pays": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 4 %, from 1000 pays 5 %]"),
@@ -2272,6 +2353,18 @@ GALLERY: dict[str, Shows] = {
         "in the portal, that charges.csv replaces another delivery, without saying which",
         act=lambda store: _decision(store, kind="replaces"),
     ),
+    "scenario-file-here": Shows(
+        "in the portal, a scenario whose plan is `file: growth.yaml`",
+        lambda: (
+            _command("scenarios").read(
+                "scenario: s\nfrom: 2024-01-01\nplans: [{plan: growth, file: growth.yaml}]"
+            ),
+            [],
+        )[1],
+    ),
+    "scenario-of-facts": settled(
+        "in the portal, asking to publish a scenario that raises list prices", act=_of_facts
+    ),
     "approval-gone": settled(
         "in the portal, approving what somebody else has just approved",
         act=lambda store: _by_two(
@@ -2281,6 +2374,27 @@ GALLERY: dict[str, Shows] = {
     "grant-wrong": Shows(
         "in the portal, the role auditor for the party P1",
         lambda: (_command("grants").give("one", "two", "auditor", "P1", "It asked."), [])[1],
+    ),
+    "name-unknown": settled(
+        "in the portal, a target for P2, whom the book does not name",
+        act=lambda store: _target_entered(store, party="P2"),
+    ),
+    "figure-unknown": settled(
+        "in the portal, a target of the figure taks, which no plan and no row of the book names",
+        the_book=BOOK + "figures: [{party: P1, figure: task, period: 2024-09, amount: 100}]\n",
+        act=lambda store: _target_entered(store, figure="taks"),
+    ),
+    "target-wrong": settled(
+        "in the portal, a target for the period soon",
+        act=lambda store: _target_entered(store, period="soon"),
+    ),
+    "view-wrong": Shows(
+        "in the portal, a list of statements saved without a name",
+        lambda: (_command("views").save("one", "statements", " ", "sort=-payable"), [])[1],
+    ),
+    "charges-many": Shows(
+        "in the portal, a workbook of all charges of a line that has more than a sheet holds",
+        _too_many_charges,
     ),
     "grant-own": Shows(
         "in the portal, one grants operations to himself",
@@ -2408,6 +2522,49 @@ GALLERY: dict[str, Shows] = {
         lambda: (_command("webhooks").make(None, "http://10.0.0.1/", "statement"), [])[1],
     ),
     "pdf-missing": Shows("a statement as PDF, where WeasyPrint is not installed", _no_pdf),
+    "payment-unlike": Shows(
+        "in the portal, a closed statement whose forms of payment do not sum to what it pays",
+        _statement_unlike,
+    ),
+    "payment-none": Shows("in the portal, changing payments without ticking any", _payment),
+    "payment-step": Shows(
+        "in the portal, saying that a payment which is due was returned",
+        lambda: _payment(wanted="returned", reason="Account closed."),
+    ),
+    "payment-day": Shows(
+        "in the portal, a payment sent on a day that is still to come",
+        lambda: _payment(wanted="sent", day=date(2999, 1, 1)),
+    ),
+    "payment-owed": Shows(
+        "in the portal, sending a payment of -20.00",
+        lambda: _payment(wanted="sent", amount="-20.00"),
+    ),
+    "payment-unpayable": Shows(
+        "in the portal, a bank's file of 100.005 EUR", lambda: _transfer("100.005")
+    ),
+    "account-missing": Shows(
+        "in the portal, a bank's file whose accounts do not name P1",
+        lambda: _transfer(account=f"P2,Two GmbH,{_IBAN},"),
+    ),
+    "account-wrong": Shows(
+        "in the portal, a bank's file with an account whose check digits are wrong",
+        lambda: _transfer(account="P1,One GmbH,DE88370400440532013000,"),
+    ),
+    "accounts-wrong": Shows(
+        "in the portal, a bank's file with accounts in the columns who, what",
+        lambda: _transfer(head="who,what", account="P1,x"),
+    ),
+    "bank-currency": Shows(
+        "in the portal, a bank's file of 100 JPY", lambda: _transfer("100", "JPY")
+    ),
+    "bank-missing": Shows(
+        "in the portal, a bank's file, where sepaxml is not installed",
+        lambda: _transfer(without="sepaxml"),
+    ),
+    "bank-invalid": Shows(
+        "in the portal, a bank's file of a payer without a letter in its name",
+        lambda: _transfer(payer=""),
+    ),
     "request-wrong": settled(
         "in the portal, an order registration that names no order", act=_wrongly_requested
     ),

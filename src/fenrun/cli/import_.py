@@ -89,7 +89,7 @@ def command(
     found = [files_in(path) for path in local]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
     problems += [] if known else store.clock_problems(at)
-    check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
+    check = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
     with TemporaryDirectory(prefix="fenrun-") as scratch:
         is_said = bool(fills or columns or encoding or zone)
         fetched = _fetched(store, files, Path(scratch), is_said)
@@ -105,7 +105,7 @@ def command(
             encoding=encoding,
             columns=dict(columns),
             zone=zone,
-            check_plan=check_plan,
+            check_plan=check,
         )
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:

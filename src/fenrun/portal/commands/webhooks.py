@@ -13,10 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
-from fenrun.portal.access.addresses import PORTS
+from fenrun.portal.access.addresses import PORTS, open_to_all
 from fenrun.portal.access.encryption import new_seed
 from fenrun.portal.access.isolation import asking
 from fenrun.portal.alone import alone
@@ -68,9 +69,19 @@ def _callable(url: str) -> bool:
             return False
         if where.port not in (None, *PORTS) and not is_inside(url):
             return False
+        if _is_closed(host) and not is_inside(url):
+            return False
     except ValueError:  # also of a port or a name that cannot be
         return False
     return where.scheme == "https" or (where.scheme == "http" and is_inside(url))
+
+
+def _is_closed(host: str) -> bool:
+    """Return whether a host is an address by itself that is not of the open internet."""
+    try:
+        return host == "localhost" or not open_to_all(host)
+    except ValueError:  # a name: where it leads is looked at before each call
+        return False
 
 
 def is_inside(url: str) -> bool:
@@ -119,3 +130,35 @@ def _subscribed(event: str) -> list[models.Hook]:
 def _enqueue(hook: models.Hook, body: dict[str, Any]) -> None:
     models.WebhookDelivery.objects.using(_DB).create(hook=hook, body=body, at=now(), next_at=now())
     due.set()
+
+
+def find(number: int, of: Any) -> models.Hook | None:
+    """Return a webhook of an account, or of any (None)."""
+    hooks = models.Hook.objects.using(_DB).filter(pk=number, ended_at=None)
+    return (hooks.filter(user=of) if of else hooks).first()
+
+
+def deliveries_of(hook: models.Hook) -> QuerySet[models.WebhookDelivery]:
+    """Return the messages to a webhook, the last ones first."""
+    return models.WebhookDelivery.objects.using(_DB).filter(hook=hook).order_by("-pk")
+
+
+def test(actor: str, hook: models.Hook) -> None:
+    """Send a webhook a message that says no more than that it is a test."""
+    _enqueue(hook, {"event": "test"})
+    record_event(actor, "test webhook", hook.url)
+
+
+def resend(actor: str, number: int, of: Any) -> models.Hook | None:
+    """Send a message again, arrived or not; its webhook is an account's, or any (None).
+
+    Returns the webhook, or None where there is no such message.
+    """
+    rows = models.WebhookDelivery.objects.using(_DB).filter(pk=number, hook__ended_at=None)
+    found = (rows.filter(hook__user=of) if of else rows).select_related("hook").first()
+    if not found:
+        return None
+    rows.filter(pk=number).update(next_at=now(), tried=0)
+    record_event(actor, "resend webhook", found.hook.url, number=number)
+    due.set()
+    return found.hook
