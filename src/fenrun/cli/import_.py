@@ -28,7 +28,7 @@ from fenrun.cli.output import (
 )
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
-from fenrun.settle.manifests import parts_of
+from fenrun.settle.manifests import RunFiles, parts_of
 from fenrun.settle.objects import Fetched, fetch_new, is_remote, public, remember
 from fenrun.settle.passed_over import note_passed_over
 from fenrun.store.facts import Imported, Store
@@ -93,17 +93,19 @@ def command(
     with TemporaryDirectory(prefix="fenrun-") as scratch:
         is_said = bool(fills or columns or encoding or zone)
         fetched = _fetched(store, files, Path(scratch), is_said)
-        objects = [one for some in fetched for one in some.objects]
-        problems += [problem for some in fetched for problem in some.parts.problems]
+        objects, problems = fetched.objects, [*problems, *fetched.parts.problems]
         paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
         addresses = {one.path: one.url for one in objects}
         called = {path: str(path) for path in paths}
         called |= {path: public(url) for path, url in addresses.items()}
-        how = (replaces, adds, dict(fills), addresses, called)
         parts = {file: part for path in local for file, part in parts_of(path, paths).of.items()}
-        parts |= {file: part for some in fetched for file, part in some.parts.of.items()}
         wanted = Wanted(
-            *how, parts=parts, encoding=encoding, columns=dict(columns), zone=zone, check_plan=check
+            *(replaces, adds, dict(fills), addresses, called),
+            parts=parts | fetched.parts.of,
+            encoding=encoding,
+            columns=dict(columns),
+            zone=zone,
+            check_plan=check,
         )
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
@@ -125,16 +127,16 @@ def command(
     exit_code(problems)
 
 
-def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> list[Fetched]:
+def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> Fetched:
     """Fetch what is new, or all, at the addresses among the names; say how much is not."""
-    found: list[Fetched] = []
+    whole = Fetched([], 0, RunFiles())
     for number, url in enumerate(name for name in names if is_remote(name)):
         one = fetch_new(store, url, into / str(number), is_all)
-        found.append(one)
+        whole += one
         if one.known:
             said = say("objects-known", language(), count=one.known, url=public(url))
             click.echo(said, err=True)
-    return found
+    return whole
 
 
 def _print(done: list[Imported]) -> None:

@@ -75,6 +75,13 @@ class Fetched:
     parts: RunFiles
     """Those of exports as their manifests have them."""
 
+    def __add__(self, other: Fetched) -> Fetched:
+        """Return the objects of both addresses."""
+        mine, theirs = self.parts, other.parts
+        dropped, problems = mine.dropped | theirs.dropped, [*mine.problems, *theirs.problems]
+        parts = RunFiles(mine.of | theirs.of, dropped, problems)
+        return Fetched([*self.objects, *other.objects], self.known + other.known, parts)
+
 
 def fetch_new(store: Store, url: str, into: Path, is_all: bool = False) -> Fetched:
     """Fetch the objects below an address that were not imported as they are now, or `is_all`.

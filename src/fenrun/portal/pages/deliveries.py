@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
 from fenrun.base.ids import short
-from fenrun.base.problem import Problem, Refused
+from fenrun.base.problem import ERROR, NOTE, WARNING, Problem, Refused
 from fenrun.base.words import say
 from fenrun.charges.delivered import share_months
 from fenrun.charges.mendable import MendableRow
@@ -96,13 +96,26 @@ def _shown(
         "d": found,
         "history": deliveries.history_of(store, found),
         "refused": problems,
-        "problems": _in_words([*open_, *found.item.problems]),
+        "problems": _in_words(sorted([*open_, *found.item.problems], key=_gravity)),
         "page": rows,
         "rows": [(row, _cells(row, typed or {})) for row in rows],
         "others": [*_beside(store, found), *([found] if any(map(_is_within, open_)) else [])],
+        "may_leave_out": _may_leave_out(found),
         "reason": (typed or {}).get("reason", ""),
     }
     return render(request, "delivery.html", shown, status=409 if problems else 200)
+
+
+def _gravity(problem: Problem) -> int:
+    """Return the place of a problem among others: errors first, then warnings."""
+    return (ERROR, WARNING, NOTE).index(problem.severity)
+
+
+def _may_leave_out(found: Delivery) -> bool:
+    """Return whether a delivery can have rows, parts or invoices that nobody waits for."""
+    facts = found.item.facts
+    has_more = facts.get("quarantined") or facts.get("part_of", {}).get("missing")
+    return bool(has_more) or found.item.kind == "datasets"
 
 
 def _is_within(problem: Problem) -> bool:
