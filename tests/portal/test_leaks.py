@@ -288,8 +288,6 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         for s in some[: each + few // 2]
         for start, way in (
             ("", "estimate/?amount=50000"),
-            ("", "estimate/?amount=50000&curve=1"),
-            ("api/", "change"),
             ("api/", "estimate?amount=50000"),
             ("", "?format=csv"),
         )
@@ -299,6 +297,11 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         for s in own
         for line in s["lines"][:each]
         for start, end in (("", "/"), ("api/", ""))
+    ]
+    asked_of_the_engine += [
+        f"{start}statements/{s['period_id']}/{s['payee']}/{way}"
+        for s in own[-1:]
+        for start, way in (("", "estimate/?amount=50000&curve=1"), ("api/", "change"))
     ]
     asked_of_the_engine += [
         f"{start}charges/{s['period_id']}/{line}{end}"

@@ -22,7 +22,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class InBook:
-    """What the book says of somebody: its name, links over time with who entered them, figures."""
+    """Entries of the book about somebody: name, links over time with who entered them, figures."""
 
     name: str
     is_known: bool

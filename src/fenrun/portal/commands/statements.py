@@ -29,7 +29,7 @@ from fenrun.store.facts import Store
 from fenrun.whatif.open_period import Point, curve, estimate
 
 _LARGEST_SALE = Decimal(10) ** 12
-_GAPS_OF_CURVE, _BEYOND = 3, Decimal("1.2")
+_GAPS_OF_CURVE, _BEYOND = 2, Decimal("1.2")
 """The gaps that a curve shows, and how far it goes beyond the largest."""
 CHARGES_A_PAGE = 50
 MOST_CHARGES = 2_000_000
