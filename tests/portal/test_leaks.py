@@ -302,6 +302,7 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         f"{start}statements/{s['period_id']}/{s['payee']}/{way}"
         for s in own[-1:]
         for start, way in (("", "estimate/?amount=50000&curve=1"), ("api/", "change"))
+        if each > 1 or way == "change"  # the curve is of estimates, which are asked by day
     ]
     asked_of_the_engine += [
         f"{start}charges/{s['period_id']}/{line}{end}"

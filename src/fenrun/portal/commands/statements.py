@@ -165,10 +165,11 @@ def curve_of(statement: Statement, amount: str, service: str) -> list[Point]:
     Points lie at the gaps and just before them, where what is earned can leap. Raises Refused.
     """
     asked = _sale(amount)
-    most = max([asked, *(gap["amount"] for gap in gaps(statement)[:_GAPS_OF_CURVE])])
-    step = Decimal(1).scaleb(-minor_units(statement.currency))
-    points = {asked, (most * _BEYOND).quantize(step)}
-    for gap in gaps(statement)[:_GAPS_OF_CURVE]:
+    step, near = Decimal(1).scaleb(-minor_units(statement.currency)), gaps(statement)
+    near = near[:_GAPS_OF_CURVE]
+    most = max([asked, *(gap["amount"] for gap in near)])
+    points = {(most * _BEYOND).quantize(step), *([] if near else [asked])}
+    for gap in near:
         points |= {gap["amount"], gap["amount"] - step}
     wanted = sorted(point for point in points if point > 0)
     found = ask_what_if(statement.period, curve, statement.payee, wanted, service)
