@@ -48,7 +48,7 @@ docs: $(READY)     ## write the generated pages, and build the site into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 lock: $(READY)     ## pin every dependency again, with hashes
-	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --strip-extras --extra dev --extra mcp --extra pdf --extra postgres --extra spark --extra stamps -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --no-emit-index-url --no-emit-find-links --strip-extras --extra bank --extra dev --extra mcp --extra pdf --extra postgres --extra spark --extra stamps -o requirements.lock pyproject.toml
 
 clean:
 	rm -rf $(VENV) demo-workspace site dist .mypy_cache .pytest_cache .ruff_cache

@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
@@ -291,6 +291,54 @@ def _no_pdf() -> list[Problem]:
     _portal()
     with mock.patch.dict(sys.modules, {"weasyprint": None}):
         importlib.import_module("fenrun.portal.pages.pdf").to_pdf("<p>June</p>")
+    return []
+
+
+def _payment(
+    state: str = "due", amount: str = "100.00", currency: str = "CNY", wanted: str = "", **more: Any
+) -> list[Problem]:
+    """A payment of September to P1 that is in a state and is brought into another one."""
+    payments, models = _command("payments"), importlib.import_module("fenrun.portal.models")
+    rows = models.Payment.objects.using("default")
+    row = rows.create(
+        period="2024-09", payee="P1", name="P1", form="cash", state=state, amount=amount,
+        currency=currency,
+    )  # fmt: skip
+    given = {"day": date(2024, 10, 7), "reason": "", **more}
+    try:
+        payments.change("one", [row.pk] if wanted else [], wanted, **given)
+    finally:
+        rows.all().delete()
+    return []
+
+
+def _statement_unlike() -> list[Problem]:
+    payments, models = _command("payments"), importlib.import_module("fenrun.portal.models")
+    body = {"payments": [], "paid": "100.00", "differences": []}
+    statement = models.Statement(payee="P1", period_id="2024-09", payable="90.00", body=body)
+    payments._due_by(statement)
+    return []
+
+
+_IBAN = "DE89370400440532013000"
+
+
+def _transfer(
+    amount: str = "100.00",
+    currency: str = "EUR",
+    account: str = f"P1,One GmbH,{_IBAN},",
+    head: str = "payee,name,iban,bic",
+    without: str = "nothing",
+    payer: str = "Beichen Cloud",
+) -> list[Problem]:
+    """A credit transfer of a payment of September to P1, with a file of accounts."""
+    files, models = _command("payment_files"), importlib.import_module("fenrun.portal.models")
+    accounts = files.read_accounts(f"{head}\n{account}\n".encode())
+    row = models.Payment(
+        pk=1, period="2024-09", payee="P1", form="cash", amount=amount, currency=currency
+    )
+    with mock.patch.dict(sys.modules, {without: None}):
+        files.to_pain([row], files.Account(payer, _IBAN, ""), accounts, date(2024, 10, 7))
     return []
 
 
@@ -1158,13 +1206,29 @@ def _mends(store: Store, row: str = "3", issuer: str = "") -> list[Problem]:
     return list(import_file(store, path, KNOWN).problems)
 
 
-def _mends_of_numbers(store: Store) -> list[Problem]:
-    item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
-    path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
-    book = load_workbook(path)
-    book.worksheets[0].cell(2, 2).value = 3
-    book.save(path)
-    return list(import_file(store, path, KNOWN).problems)
+def _mends_of_cell(value: object) -> Callable[[Store], list[Problem]]:
+    """Import a workbook of rows to mend, in which a cell is no text."""
+
+    def act(store: Store) -> list[Problem]:
+        item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
+        path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
+        book = load_workbook(path)
+        book.worksheets[0].cell(2, 2).value = value
+        book.save(path)
+        return list(import_file(store, path, KNOWN).problems)
+
+    return act
+
+
+def _book_with_a_hidden_row() -> bytes:
+    book, out = Workbook(), io.BytesIO()
+    sheet = book.worksheets[0]
+    sheet.title = "parties"
+    for row in (["party", "kind", "name"], ["K1", "customer", "Kun"], ["P1", "partner", "Hu"]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    book.save(out)
+    return out.getvalue()
 
 
 def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
@@ -1300,6 +1364,18 @@ def _decided_meanwhile(store: Store) -> list[Problem]:
     seen = decided(store, "charges.csv", Decision(void=True), KNOWN)[1]
     _mended(store, 3)
     decide(store, "charges.csv", Decision(void=True), KNOWN, expected=seen)
+    return []
+
+
+def _of_facts(store: Store) -> list[Problem]:
+    """The publishing of a scenario that changes what is billed, asked for."""
+    scenarios, models = _command("scenarios"), importlib.import_module("fenrun.portal.models")
+    store.actor = "one"
+    text = "scenario: dearer\nfrom: 2024-01-01\nprices: [{list: +10 %}]"
+    try:
+        scenarios.ask(store, scenarios.save(store, text).pk, "As agreed.")
+    finally:
+        models.Scenario.objects.using("default").all().delete()
     return []
 
 
@@ -1889,7 +1965,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "object-unreadable": Shows(
         "fenrun import WORKSPACE s3://",
-        lambda: _said(lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")) and []),
+        lambda: _said(
+            lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")).objects and []
+        ),
     ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
@@ -1943,6 +2021,12 @@ GALLERY: dict[str, Shows] = {
         PLAN + FUND,
         BOOK
         + "figures: [{party: P1, figure: claimed, period: 2024-09, amount: 1000, currency: CNY}]\n",
+    ),
+    "pay-rate-missing": settled("pay: {in: USD}, and no rate", PLAN + "pay: {in: USD}\n"),
+    "pay-currency-unread": settled(
+        "pay: {in: label money}, and money: yen",
+        PLAN + "pay: {in: label money}\n",
+        BOOK + "labels: [{party: P1, label: money, value: yen}]\n",
     ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),
@@ -2032,6 +2116,13 @@ GALLERY: dict[str, Shows] = {
     "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
+    ),
+    "sums-within": settled(
+        "two charges of a day in charges.csv, and their sum as one of two days",
+        content=_csv()
+        + _row(ChargePeriodStart=ROW["ChargePeriodEnd"], ChargePeriodEnd="2024-09-04T00:00:00Z")
+        + _row(BilledCost="2.00", ChargePeriodEnd="2024-09-04T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
     ),
     "delivery-ambiguous": settled(
         "fenrun resolve WORKSPACE more.csv --void, where two imports have that name",
@@ -2140,8 +2231,13 @@ GALLERY: dict[str, Shows] = {
     ),
     "cell-not-text": kept_aside(
         "rows to mend in a workbook, in which a cell is a number",
-        act=_mends_of_numbers,
+        act=_mends_of_cell(3),
     ),
+    "cell-no-value": kept_aside(
+        "rows to mend in a workbook, in which a cell is a formula that was never calculated",
+        act=_mends_of_cell("=1+2"),
+    ),
+    "rows-hidden": file("book.xlsx", _book_with_a_hidden_row, "parties, of which one is hidden"),
     "rows-not-mended": settled(
         "rows to mend, of two of which one is corrected",
         content=_csv() + 2 * _row(InvoiceIssuerName=""),
@@ -2256,6 +2352,18 @@ GALLERY: dict[str, Shows] = {
     "decision-wrong": settled(
         "in the portal, that charges.csv replaces another delivery, without saying which",
         act=lambda store: _decision(store, kind="replaces"),
+    ),
+    "scenario-file-here": Shows(
+        "in the portal, a scenario whose plan is `file: growth.yaml`",
+        lambda: (
+            _command("scenarios").read(
+                "scenario: s\nfrom: 2024-01-01\nplans: [{plan: growth, file: growth.yaml}]"
+            ),
+            [],
+        )[1],
+    ),
+    "scenario-of-facts": settled(
+        "in the portal, asking to publish a scenario that raises list prices", act=_of_facts
     ),
     "approval-gone": settled(
         "in the portal, approving what somebody else has just approved",
@@ -2414,6 +2522,49 @@ GALLERY: dict[str, Shows] = {
         lambda: (_command("webhooks").make(None, "http://10.0.0.1/", "statement"), [])[1],
     ),
     "pdf-missing": Shows("a statement as PDF, where WeasyPrint is not installed", _no_pdf),
+    "payment-unlike": Shows(
+        "in the portal, a closed statement whose forms of payment do not sum to what it pays",
+        _statement_unlike,
+    ),
+    "payment-none": Shows("in the portal, changing payments without ticking any", _payment),
+    "payment-step": Shows(
+        "in the portal, saying that a payment which is due was returned",
+        lambda: _payment(wanted="returned", reason="Account closed."),
+    ),
+    "payment-day": Shows(
+        "in the portal, a payment sent on a day that is still to come",
+        lambda: _payment(wanted="sent", day=date(2999, 1, 1)),
+    ),
+    "payment-owed": Shows(
+        "in the portal, sending a payment of -20.00",
+        lambda: _payment(wanted="sent", amount="-20.00"),
+    ),
+    "payment-unpayable": Shows(
+        "in the portal, a bank's file of 100.005 EUR", lambda: _transfer("100.005")
+    ),
+    "account-missing": Shows(
+        "in the portal, a bank's file whose accounts do not name P1",
+        lambda: _transfer(account=f"P2,Two GmbH,{_IBAN},"),
+    ),
+    "account-wrong": Shows(
+        "in the portal, a bank's file with an account whose check digits are wrong",
+        lambda: _transfer(account="P1,One GmbH,DE88370400440532013000,"),
+    ),
+    "accounts-wrong": Shows(
+        "in the portal, a bank's file with accounts in the columns who, what",
+        lambda: _transfer(head="who,what", account="P1,x"),
+    ),
+    "bank-currency": Shows(
+        "in the portal, a bank's file of 100 JPY", lambda: _transfer("100", "JPY")
+    ),
+    "bank-missing": Shows(
+        "in the portal, a bank's file, where sepaxml is not installed",
+        lambda: _transfer(without="sepaxml"),
+    ),
+    "bank-invalid": Shows(
+        "in the portal, a bank's file of a payer without a letter in its name",
+        lambda: _transfer(payer=""),
+    ),
     "request-wrong": settled(
         "in the portal, an order registration that names no order", act=_wrongly_requested
     ),

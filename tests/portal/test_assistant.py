@@ -35,7 +35,9 @@ def _asked(
         )
         async with stdio_client(server) as (read, write), mcp.ClientSession(read, write) as session:
             await session.initialize()
-            names = [t.name for t in (await session.list_tools()).tools]
+            tools = (await session.list_tools()).tools
+            names = [t.name for t in tools]
+            assert all(t.annotations and t.annotations.read_only_hint for t in tools)
             answers = []
             for name, words in calls:
                 said = await session.call_tool(name, words)
@@ -91,6 +93,11 @@ def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
         ("statement", {"period": other["period"], "payee": other["payee"]}),
         ("attainment", {"period": row["period"], "payee": party}),
         ("cases", {}),
+        ("estimate", {"period": row["period"], "payee": party, "amount": "1000"}),
+        (
+            "move_customer",
+            {"customer": "K00001", "to": party, "since": "2024-09-01", "period": row["period"]},
+        ),
     )
     assert {
         "statements",
@@ -101,8 +108,12 @@ def test_an_assistant_reads_what_its_user_may(portal: Portal) -> None:
         "what_i_may_see",
         "cases",
         "case",
+        "estimate",
+        "move_customer",
     } == set(names)
     assert answers[4][0]["problems"][0]["code"] == "forbidden", "cases are not for a partner"
+    assert answers[6][0]["problems"][0]["code"] == "forbidden", "nor is the book"
+    assert "lines" in answers[5][0] or "problems" in answers[5][0]
     assert answers[0][0]["payee"] == party and answers[1][0]["line"] == line
     assert answers[2][0]["problems"][0]["code"] == "missing" and other["name"] not in json.dumps(
         answers[2]

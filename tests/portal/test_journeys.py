@@ -221,6 +221,10 @@ def test_a_manager_sees_the_team_s_way_to_its_quota(
 def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal) -> None:
     """One asks, the same cannot approve, another does; the statement is final, the log says who."""
     with signed_in(browser, own, "operations") as page:
+        expect(page.get_by_role("heading", level=1)).to_have_text("The month 2024-01")
+        looked_at(page, "operations-home")
+        page.locator("summary", has_text="Settle").click()
+        page.get_by_role("link", name="Periods", exact=True).click()
         looked_at(page, "operations-periods")
         page.goto(f"{own.address}/periods/2024-09/")
         expect(
@@ -236,11 +240,18 @@ def test_operations_close_a_month_with_two_people(browser: Browser, own: Portal)
         ).to_be_visible()
         assert not page.get_by_role("button", name="Approve: close for good").count()
     with signed_in(browser, own, "second") as page:
-        page.get_by_role("link", name="operations asks to close").click()
+        expect(page.locator(".step.waits")).to_contain_text("operations asks to close")
+        page.get_by_role("link", name="Close", exact=True).click()
+        page.get_by_label("A closed month cannot be opened again.", exact=False).check()
         page.get_by_role("button", name="Approve: close for good").click()
         expect(page.locator(".clocks .state")).to_have_text("closed")
         looked_at(page, "operations-closed")
+        page.goto(f"{own.address}/payments/?period=2024-01")
+        looked_at(page, "operations-payments")
+        page.goto(f"{own.address}/periods/2024-01/review/")
+        looked_at(page, "operations-review")
     with signed_in(browser, own, "auditor") as page:
+        page.locator("summary", has_text="Access and log").click()
         page.get_by_role("link", name="Event log", exact=True).click()
         closed = page.get_by_text("asked by operations, approved by second")
         expect(closed.first).to_be_visible()

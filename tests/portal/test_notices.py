@@ -20,7 +20,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from fenrun.portal import events, models, serve
-from fenrun.portal.commands import grants, notices, requests
+from fenrun.portal.commands import disputes, grants, notices, requests
 from fenrun.portal.commands.book import book_of
 from fenrun.store.facts import Store
 from tests.portal.clock import tell_time
@@ -85,6 +85,16 @@ said["links"] = [
     [link["party"], str(link["valid_from"]), str(link["valid_to"])]
     for link in book_of(store).links_of("customer", "K1")
 ]
+second = clients["second"]
+models.Notice.objects.using("default").update(next_at=None)
+second.post("/notices/address/", {"address": "second@example.com"})
+second.post("/notices/choose/", {"group": ["dispute", "close"], "digest": "yes"})
+for number in (1, 2):
+    disputes.open_dispute("gets", "P2", "2024-11", "", "What is it?")
+notices.notify(["second"], "quote-waits", "1", "K1")
+said["digest"] = [notices.mail()]
+clock["now"] = clock["now"].replace(hour=7) + timedelta(days=1)
+said["digest"] += [notices.mail(), notices.mail()]
 """
 _SIGN_UP = """
 clients["gets"].post("/sign-up/", {"party": "P2"})
@@ -182,7 +192,9 @@ def test_nobodys_silence_counts_before_a_notice_was_delivered(tmp_path: Path) ->
     assert entered == ["gets", "holder", "second"]
     assert "Another partner than before" in said["holder's page"]
     assert said["links"] == [["P1", "2024-01-01", "2025-01-15"], ["P2", "2025-01-15", "9999-12-31"]]
-    (mail,) = (message_from_bytes(one, policy=policy.default) for one in received)
+    mail, digest = (message_from_bytes(one, policy=policy.default) for one in received)
+    assert said["digest"] == [0, 2, 0], "in the morning, as one mail; what is muted never"
+    assert "2 notices" in digest["Subject"] and "A dispute was opened (2)" in digest.get_content()
     body = mail.get_content()
     assert mail["To"] == "customer@example.com" and "请您确认" in mail["Subject"]
     assert "Your consent is asked for" in body and not {"K1", "P1", "P2"} & set(body.split())

@@ -28,11 +28,8 @@ from fenrun.closing.close import settle_period
 from fenrun.ledger.entries import Entry, balances, entries
 from fenrun.ledger.revenue import Revenue, revenue
 from fenrun.ledger.shortfalls import shortfalls
-from fenrun.ledger.text import to_beancount, to_hledger
+from fenrun.ledger.shown import LEDGERS
 from fenrun.store.facts import Store
-
-_PLAIN_TEXT = {"beancount": to_beancount, "hledger": to_hledger}
-"""The formats of plain-text accounting, by the name that --format says."""
 
 
 @click.command(name="ledger")
@@ -42,7 +39,7 @@ _PLAIN_TEXT = {"beancount": to_beancount, "hledger": to_hledger}
 @click.option(
     "--format",
     "kind",
-    type=click.Choice(["text", "json", *_PLAIN_TEXT]),
+    type=click.Choice(["text", "json", *LEDGERS]),
     default="text",
     help="How to write it.",
 )
@@ -70,8 +67,8 @@ def command(
         run = settle_period(workspace, period, known, (), step).run
         made, sums = entries(run), revenue(run)
         made += shortfalls(workspace, period, run.as_of.known)
-    if kind in _PLAIN_TEXT:
-        text = _PLAIN_TEXT[kind](made)
+    if kind in LEDGERS:
+        text = LEDGERS[kind](made)
         if out:
             out.write_text(text, "utf-8")
             click.echo(say("wrote", language(), path=out), err=True)

@@ -13,6 +13,7 @@ from fenrun.base.ids import digest, short
 from fenrun.base.problem import Place, Problem, refused
 from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
+from fenrun.closing.differences import differences
 from fenrun.credit.stored_charges import billed_in
 from fenrun.earn.calendar import charged
 from fenrun.settle.explain import explain
@@ -59,7 +60,17 @@ def digest_of(booked: Sequence[Difference]) -> str:
 
 
 @lru_cache(maxsize=_OPEN)
-def _run(shown: Shown) -> Run:
+def changed_since(shown: Shown, before: datetime) -> list[Difference]:
+    """Return what a period's pay differs by from what was known before, by payee and cause.
+
+    Raises Refused.
+    """
+    period = parse_period(shown.period)
+    return differences(Store.open(shown.workspace), period, before, shown.known)
+
+
+@lru_cache(maxsize=_OPEN)
+def run_of(shown: Shown) -> Run:
     """Return the run that a period was shown by.
 
     Raises Refused where the workspace gives another by now.
@@ -76,7 +87,7 @@ def explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
 
     Raises Refused, also where a file that it rests on was edited since it was explained before.
     """
-    run = _run(shown)
+    run = run_of(shown)
     verified(billed_in(run.charges.imports, charged(run.plans, run.period)))
     run.book()
     return _explained(shown, line, charges)
@@ -84,7 +95,7 @@ def explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=_EXPLAINED)
 def _explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
-    return explain(_run(shown), line, charges)
+    return explain(run_of(shown), line, charges)
 
 
 def charges_behind(shown: Shown, line: str, start: int, most: int) -> dict[str, Any]:
@@ -92,18 +103,18 @@ def charges_behind(shown: Shown, line: str, start: int, most: int) -> dict[str, 
 
     Raises Refused, also where a file that they rest on was edited since.
     """
-    run = _run(shown)
+    run = run_of(shown)
     verified(billed_in(run.charges.imports, charged(run.plans, run.period)))
     return line_charges(run, line, start, most)
 
 
 def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:
     """Return a payee's statement in one of FORMATS, in a language. Raises Refused."""
-    return FORMATS[form].write(statement_naming_terms(_run(shown), payee), lang)
+    return FORMATS[form].write(statement_naming_terms(run_of(shown), payee), lang)
 
 
 def summary_of(shown: Shown, queries: Sequence[str]) -> RunSummary:
     """Return what the run says, and the rows of some queries over its tables. Raises Refused."""
-    run = _run(shown)
+    run = run_of(shown)
     rows = [run.engine.rows(query) for query in queries]
     return RunSummary(tuple(run.problems), tuple(run.booked), run.currency_of, rows)

@@ -244,6 +244,10 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
         if pay.tax_figure:
             added = say("pay-tax-figure", lang, name=pay.tax_figure)
         said.append(say("pay-tax", lang, included=show_rate(pay.tax_included), added=added))
+    if pay.paid_in or pay.paid_in_label:
+        values = {"into": pay.paid_in, "label": pay.paid_in_label, "currency": currency}
+        said.append(say("pay-in-label" if pay.paid_in_label else "pay-in", lang, **values))
+        said.append(say(f"pay-in-on-{pay.paid_on}", lang))
     return said
 
 

@@ -7,7 +7,9 @@ user sees.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
@@ -17,9 +19,8 @@ from fenrun.base.words import Message
 from fenrun.portal.access.addresses import through_tls
 from fenrun.portal.opaque import opaque
 
-if TYPE_CHECKING:
-    from mcp.server.mcpserver import MCPServer
-
+Tool = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Gives a server a tool."""
 _TIMEOUT = 60
 """Seconds that an answer may take."""
 
@@ -69,6 +70,7 @@ def server(portal: Portal) -> Any:
     """Return the server with its tools. Raises Refused where the mcp package is not installed."""
     try:
         from mcp.server.mcpserver import MCPServer
+        from mcp.types import ToolAnnotations
     except ImportError as error:
         raise _refused("mcp", str(error)) from error
     made = MCPServer(
@@ -78,9 +80,21 @@ def server(portal: Portal) -> Any:
             "reason. Read only."
         ),
         log_level="ERROR",
+        version=version("fenrun"),
     )
+    # An assistant may call these without asking: they change nothing, and ask the portal alone.
+    reads = ToolAnnotations(read_only_hint=True, destructive_hint=False, open_world_hint=False)
+    tool = made.tool(annotations=reads)
+    _statement_tools(tool, portal)
+    _question_tools(tool, portal)
+    _case_tools(tool, portal)
+    return made
 
-    @made.tool()
+
+def _statement_tools(tool: Tool, portal: Portal) -> None:
+    """Give a server the tools that read statements, and who is credited."""
+
+    @tool
     def what_i_may_see() -> Any:
         """Return the grants by which the user sees what the other tools answer.
 
@@ -88,7 +102,7 @@ def server(portal: Portal) -> Any:
         """
         return portal.get("me")
 
-    @made.tool()
+    @tool
     def statements(period: str = "", payee: str = "", page: int = 1) -> Any:
         """List the statements that the user sees, latest first.
 
@@ -96,7 +110,7 @@ def server(portal: Portal) -> Any:
         """
         return portal.get("statements", period=period, payee=payee, page=page)
 
-    @made.tool()
+    @tool
     def statement(period: str, payee: str) -> Any:
         """Return a statement: its lines with their reasons, and what it rests on.
 
@@ -104,7 +118,7 @@ def server(portal: Portal) -> Any:
         """
         return portal.get("statements", period, payee)
 
-    @made.tool()
+    @tool
     def attainment(period: str, payee: str) -> Any:
         """Return how far each line of a statement has come in its table.
 
@@ -115,7 +129,7 @@ def server(portal: Portal) -> Any:
             return found
         return {key: found[key] for key in ("attained", "under_way")}
 
-    @made.tool()
+    @tool
     def explain(period: str, line: str) -> Any:
         """Explain why a statement line is what it is.
 
@@ -123,19 +137,36 @@ def server(portal: Portal) -> Any:
         """
         return portal.get("lines", period, line)
 
-    @made.tool()
+    @tool
     def who_is_credited(customer: str = "", period: str = "", page: int = 1) -> Any:
         """List who is credited for a customer's spend, since when, entered by whom."""
         return portal.get("crediting", customer=customer, period=period, page=page)
 
-    _case_tools(made, portal)
-    return made
+
+def _question_tools(tool: Tool, portal: Portal) -> None:
+    """Give a server the tools that ask what would be so; nothing of it is kept."""
+
+    @tool
+    def estimate(period: str, payee: str, amount: str, service: str = "") -> Any:
+        """Estimate what a payee would earn in a period with additional sales, line by line.
+
+        `amount` is at list price, as text; `service` one that its customers use, or nothing.
+        """
+        return portal.get("statements", period, payee, "estimate", amount=amount, service=service)
+
+    @tool
+    def move_customer(customer: str, to: str, since: str, period: str) -> Any:
+        """Tell whose pay would differ in a period, were a customer another partner's from a day on.
+
+        For operations and auditors. `since` is a day such as 2024-09-10.
+        """
+        return portal.get("book", customer, "move", to=to, since=since, period=period)
 
 
-def _case_tools(made: MCPServer, portal: Portal) -> None:
+def _case_tools(tool: Tool, portal: Portal) -> None:
     """Give a server the tools about cases of findings."""
 
-    @made.tool()
+    @tool
     def cases(state: str = "", check: str = "", party: str = "", page: int = 1) -> Any:
         """List where somebody may be paid for what is not so; for operations and auditors.
 
@@ -144,7 +175,7 @@ def _case_tools(made: MCPServer, portal: Portal) -> None:
         """
         return portal.get("cases", state=state, check=check, party=party, page=page)
 
-    @made.tool()
+    @tool
     def case(name: str) -> Any:
         """Return a case: its rows of evidence, what is paid without it, what was decided."""
         return portal.get("cases", name)

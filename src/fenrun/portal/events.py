@@ -35,7 +35,8 @@ KIND = "portal"
 _OF_ACCOUNTS = ("grant", "approve grant", "first link", "end ways")
 """Acts whose subject is an account, which the log has by its code."""
 _AS_IT_IS = re.compile(
-    r"settle|(ask|approve) close|not anchored|(open|answer) dispute|not entered"
+    r"settle|(ask|approve|end) close|payments (due|sent|paid|returned)|not anchored"
+    r"|(open|answer) dispute|not entered"
     r"|(ask|approve|end) decision|mend rows|(ask|answer) case"
     r"|end (grant|session|token|webhook|connection)"
     r"|(ask|approved|refused|lapsed|withdrawn) approval"

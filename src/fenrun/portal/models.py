@@ -93,6 +93,14 @@ class Period(models.Model):
     state = models.IntegerField(
         default=0, help_text="The last event of the log that it rests on: a newer one replaces it."
     )
+    counts = models.JSONField(
+        default=dict,
+        help_text="Problems of its run by severity, lines without a target: as pages count them.",
+    )
+    before_run = models.CharField(
+        max_length=64, default="", help_text="The run that was shown before; empty: none was."
+    )
+    before_known = models.DateTimeField(null=True, help_text="The knowledge time of that one.")
 
 
 class Statement(models.Model):
@@ -245,6 +253,10 @@ class MailAddress(models.Model):
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE)
     address = models.CharField(max_length=254, blank=True)
+    muted = models.CharField(
+        max_length=500, blank=True, default="", help_text="Kinds that are not mailed, with blanks."
+    )
+    digest = models.BooleanField(default=False, help_text="One mail a day in place of each.")
 
 
 class SignUpLink(models.Model):
@@ -320,6 +332,22 @@ class QuestionedCase(models.Model):
     case_name = models.CharField(max_length=500, db_index=True)
 
 
+class Scenario(models.Model):
+    """A scenario that operations save, and that two of them may publish. It touches no facts."""
+
+    name = models.CharField(max_length=200, unique=True)
+    text = models.TextField(max_length=1_000_000)
+    saved_by = models.CharField(max_length=150)
+    saved_at = models.DateTimeField()
+    outcome = models.JSONField(null=True, help_text="Of the last run of the text.")
+    reason = models.CharField(max_length=500, blank=True)
+    asked_by = models.CharField(max_length=150, blank=True)
+    asked_at = models.DateTimeField(null=True)
+    authority = _authority()
+    published_by = models.CharField(max_length=150, blank=True)
+    published_at = models.DateTimeField(null=True)
+
+
 class Approval(models.Model):
     """A close that the first of two asks for; the other approves what this one has seen (`run`)."""
 
@@ -332,6 +360,39 @@ class Approval(models.Model):
     authority = _authority()
     approved_by = models.CharField(max_length=150, blank=True)
     approved_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, blank=True, help_text="Who withdrew or refused it.")
+    ended_at = models.DateTimeField(null=True)
+    ended_why = models.CharField(max_length=500, blank=True)
+
+
+class Payment(models.Model):
+    """A payment that a closed period asks for, and how far it has come.
+
+    Grain: period, payee, currency, form. Its amount never changes; what becomes known of a closed
+    period is of the next one.
+    """
+
+    STATES = DUE, SENT, PAID, RETURNED = ("due", "sent", "paid", "returned")
+    CASH = "cash"
+    period = models.CharField(max_length=40, db_index=True)
+    payee = models.CharField(max_length=200)
+    name = models.CharField(max_length=500)
+    currency = models.CharField(max_length=10)
+    form = models.CharField(max_length=60)
+    amount = models.CharField(max_length=60, help_text="Exact text; tax is in it.")
+    state = models.CharField(max_length=20, choices=[(s, s) for s in STATES], default=DUE)
+    day = models.DateField(null=True, help_text="The day on which it came into its state.")
+    reason = models.CharField(max_length=500, blank=True)
+    changed_by = models.CharField(max_length=150, blank=True)
+    changed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["period", "payee", "currency", "form"], name="payment_once"
+            ),
+        )
+        indexes = (models.Index(fields=["payee", "period"], name="payment_of_payee"),)
 
 
 class DeliveryDecision(models.Model):
@@ -512,3 +573,10 @@ class WebhookDelivery(models.Model):
     tried = models.IntegerField(default=0)
     status = models.IntegerField(default=0)
     next_at = models.DateTimeField(null=True, db_index=True)
+
+    @property
+    def state(self) -> str:
+        """Its state: arrived, waits, or given-up."""
+        if self.next_at:
+            return "waits"
+        return "arrived" if 200 <= self.status < 300 else "given-up"

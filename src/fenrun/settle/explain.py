@@ -8,12 +8,13 @@ it is closed; elsewhere, and for single charges, the steps of crediting run agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from fenrun.base.money import plain, show_rate
 from fenrun.base.problem import Place, refused
-from fenrun.base.when import show_moment
+from fenrun.base.when import add_months, show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.plan.rows import Component, Plan, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
@@ -63,6 +64,12 @@ ORDER BY ALL"""
 _INVOICES = """
 SELECT DISTINCT s.{column} AS invoice
 {of_credits}"""
+_EXCHANGED = """
+SELECT x.form, x.currency, x.rate, x.given_by, x.amount, x.paid,
+       strftime(x.month, '%Y-%m') AS month
+FROM exchanges AS x
+WHERE x.plan_id = ? AND x.payee = ? AND x.month = ?
+ORDER BY x.form"""
 _WHOLE = """
 SELECT s.*
 FROM near_charges AS s
@@ -113,6 +120,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "counted": _sum(customers, "counted"),
         **({"converted": converted} if converted else {}),
         **({"paid": paid} if paid else {}),
+        **_exchanged(run, line),
         "excluded": _excluded(customers, clauses, plan),
         "weights": _weights(run, line, clauses),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
@@ -132,6 +140,25 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
             for rule in sorted({charge["clause"] for charge in listed})
         },
     }
+
+
+def _exchanged(run: Run, line: Row) -> dict[str, Any]:
+    """Return the payments of the line's month that are made in another currency, if any."""
+    if run.engine.is_empty("exchanges"):
+        return {}
+    key = [line["plan_id"], line["payee"], line["paid_month"]]
+    rows = run.engine.rows(_EXCHANGED, key)
+    plan = next(one for one in run.plans if one.id == line["plan_id"])
+    last = add_months(line["paid_month"], 1) - timedelta(days=1)
+    on = str(last) if plan.pay[0].paid_on == "day" else f"{last:%Y-%m}"
+    said = [{name: _text_of(name, value) for name, value in row.items()} for row in rows]
+    return {"exchanged": [one | {"on": on} for one in said]} if rows else {}
+
+
+def _text_of(name: str, value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value, 0) if name == "rate" else plain(value)
+    return value
 
 
 def _sum(rows: Sequence[Row], column: str) -> str:

@@ -100,7 +100,7 @@ def _causes(
     worth = Fraction(then["earned"]) / measured if measured else Fraction(0)
     causes: list[dict[str, Any]] = [
         {"cause": cause, "name": name, "amount": _rounded(change * worth, step)}
-        for cause, name, change in _measure_changes(before, now, then, this)
+        for cause, name, change in _causes_of_measures(before, now, then, this)
     ]
     rest = whole - sum((one["amount"] for one in causes), Decimal(0))
     if rest:
@@ -119,7 +119,7 @@ def _rounded(amount: Fraction, step: Decimal) -> Decimal:
     return (steps * step).quantize(step, ROUND_HALF_EVEN)
 
 
-def _measure_changes(
+def _causes_of_measures(
     before: Body, now: Body, then: Mapping[str, Any], this: Mapping[str, Any]
 ) -> list[tuple[str, str, Fraction]]:
     """Return what a line measures more or less, by cause; the parts sum to the difference."""

@@ -177,7 +177,7 @@ def _earned(before: Statement, after: Statement, period: Period) -> dict[str, An
 
     def earned(sections: dict[str, Statement], currency: str) -> Decimal:
         lines = sections[currency].lines if currency in sections else ()
-        return sum((line.earned for line in lines if _overlaps(line.period, period)), Decimal(0))
+        return sum((line.earned for line in lines if _is_within(line.period, period)), Decimal(0))
 
     def says(currency: str) -> dict[str, Any]:
         one, other = earned(was, currency), earned(now, currency)
@@ -191,7 +191,7 @@ def _earned(before: Statement, after: Statement, period: Period) -> dict[str, An
     return by_currency(sorted(was.keys() | now.keys(), key=lambda c: (is_same(c), c)), says)
 
 
-def _overlaps(line_period: str, period: Period) -> bool:
+def _is_within(line_period: str, period: Period) -> bool:
     """Return whether a line's period holds a period, or is held by it."""
     span = parse_period(line_period).span
     return span.start < period.span.end and span.end > period.span.start
@@ -214,5 +214,5 @@ def _lines(before: Statement | None, after: Statement, period: Period) -> list[d
             "detail": line.detail,
         }
         for line in after.lines
-        if _overlaps(line.period, period)
+        if _is_within(line.period, period)
     ]

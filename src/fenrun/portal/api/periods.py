@@ -55,6 +55,9 @@ class ApprovalOut(Schema):
     asked_at: datetime
     approved_by: str
     approved_at: datetime | None
+    ended_by: str = Field(description="Who withdrew or refused it; empty: nobody.")
+    ended_at: datetime | None
+    ended_why: str
 
 
 class Settling(Schema):
@@ -108,6 +111,17 @@ def approve_close(request: HttpRequest, number: int = NUMBER) -> Any:
     """Approve, as somebody else than who asked, what that one has seen."""
     only_operations(request)
     return closing.approve(store_of(request), number)
+
+
+@router.post(
+    "/approvals/{number}/end",
+    response={200: ApprovalOut, **ERRORS},
+    summary="Refuse a close, or withdraw one's own",
+)
+def end_close(request: HttpRequest, said: Reason, number: int = NUMBER) -> Any:
+    """End what was asked for, with a reason. The period stays as it is."""
+    only_operations(request)
+    return closing.end(store_of(request), number, "", clean(said.reason))
 
 
 @router.get(

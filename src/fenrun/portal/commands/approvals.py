@@ -20,7 +20,9 @@ def reason_of(asked: models.Approval, approver: str) -> str:
 def record_approval(asked: models.Approval, approver: str) -> None:
     """Record who approved a close that is in the log, unless that is recorded."""
     with transaction.atomic(using=_DB):
-        rows = models.Approval.objects.using(_DB).filter(pk=asked.pk, approved_at=None)
+        rows = models.Approval.objects.using(_DB).filter(
+            pk=asked.pk, approved_at=None, ended_at=None
+        )
         if rows.update(approved_by=approver, approved_at=now()):
             said = {"run": asked.run, "asked_by": asked.asked_by}
             record_event(approver, "approve close", asked.period, **said)
@@ -28,7 +30,9 @@ def record_approval(asked: models.Approval, approver: str) -> None:
 
 def record_cut_off(store: Store, period: Period) -> None:
     """Record who approved the close of a period whose process ended before it had done so."""
-    waiting = models.Approval.objects.using(_DB).filter(period=period.key, approved_at=None)
+    waiting = models.Approval.objects.using(_DB).filter(
+        period=period.key, approved_at=None, ended_at=None
+    )
     for asked in waiting:
         for event in store.log.events("closes"):
             approver = with_names(event.actor)

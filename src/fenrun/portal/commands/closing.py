@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from django.db import transaction
 
-from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.problem import ERROR, Place, Problem, Refused
 from fenrun.base.when import Period, parse_period
 from fenrun.closing.anchors import anchor_closes
 from fenrun.closing.close import close, refuse_out_of_order
 from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
-from fenrun.portal.commands import approvals, publishing, quotes, requests, unsettled
+from fenrun.portal.commands import approvals, notices, publishing, quotes, requests, unsettled
 from fenrun.portal.events import enter_events, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -48,11 +48,16 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
     place = Place(shown.key)
     if shown.closed:
         raise Refused([Problem("close-already", place)])
+    errors = shown.counts.get("problems", {}).get(ERROR, 0)
+    if errors:
+        raise Refused([Problem("close-problems", place, {"count": errors})])
     if not reason.strip():
         raise Refused([Problem("reason-missing", place)])
     refuse_out_of_order(store, parse_period(shown.key), shown.known.replace(tzinfo=None), first)
     with alone("asking"), transaction.atomic(using=_DB):
-        waiting = models.Approval.objects.using(_DB).filter(period=shown.key, approved_at=None)
+        waiting = models.Approval.objects.using(_DB).filter(
+            period=shown.key, approved_at=None, ended_at=None
+        )
         # One asked for before something was decided would be closed as known then.
         for before in waiting.filter(run=shown.run, known=shown.known):
             if authority.is_unchanged(before.asked_by, before.authority):
@@ -68,6 +73,8 @@ def ask(store: Store, shown: models.Period, reason: str, first: bool = False) ->
             authority=authority.authority_named(store.actor),
         )
         record_event(store.actor, "ask close", shown.key, run=shown.run, reason=reason)
+        others = set(notices.accounts_of(models.OPERATIONS)) - {store.actor}
+        notices.notify(others, "close-asked", f"{shown.key} {asked.pk}")
     return asked
 
 
@@ -99,12 +106,39 @@ def approve(store: Store, number: int, period: str = "") -> models.Approval:
     return models.Approval.objects.using(_DB).get(pk=number)
 
 
+def end(store: Store, number: int, period: str, reason: str) -> models.Approval:
+    """Take back a close that was asked for: who asked withdraws it, anybody else refuses it.
+
+    Raises Refused where it no longer waits, or no reason is given.
+    """
+    if not reason.strip():
+        raise Refused([Problem("reason-missing", Place(period or "close"))])
+    rows = models.Approval.objects.using(_DB).filter(pk=number, approved_at=None, ended_at=None)
+    if period:
+        rows = rows.filter(period=period)
+    with transaction.atomic(using=_DB):
+        asked = rows.first()
+        why = reason.strip()[:500]
+        if not asked or not rows.update(ended_by=store.actor, ended_at=now(), ended_why=why):
+            raise Refused([Problem("approval-gone", Place("close"))])
+        said = {"run": asked.run, "asked_by": asked.asked_by, "reason": why}
+        record_event(store.actor, "end close", asked.period, **said)
+        notices.over(("close-asked",), asked.period)
+        if asked.asked_by != store.actor:
+            notices.notify([asked.asked_by], "close-refused", f"{asked.period} {asked.pk}")
+    return models.Approval.objects.using(_DB).get(pk=number)
+
+
 def _asked_for(store: Store, number: int, period: str) -> models.Approval:
     """Return the close that was asked for, if the actor may approve it.
 
     Raises Refused, also where the two could be one person, or who asked may no longer ask.
     """
-    asked = models.Approval.objects.using(_DB).filter(pk=number, approved_at=None).first()
+    asked = (
+        models.Approval.objects.using(_DB)
+        .filter(pk=number, approved_at=None, ended_at=None)
+        .first()
+    )
     if not asked or period not in ("", asked.period):
         raise Refused([Problem("approval-gone", Place("close"))])
     place = Place(asked.period)

@@ -7,7 +7,7 @@ from django.db import transaction
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import Message
 from fenrun.portal import models
-from fenrun.portal.commands import webhooks
+from fenrun.portal.commands import notices, webhooks
 from fenrun.portal.events import now, record_event
 
 _DB = "default"
@@ -33,6 +33,7 @@ def open_dispute(actor: str, party: str, period: str, line: str, text: str) -> m
         _add_entry(dispute, actor, text)
         record_event(actor, "open dispute", str(dispute.pk), party=party, period=period, line=line)
     webhooks.notify_dispute(dispute)
+    _notify(dispute, actor)
     return dispute
 
 
@@ -57,7 +58,21 @@ def answer(
         _add_entry(dispute, actor, text)
         record_event(actor, "answer dispute", str(dispute.pk), state=state)
     webhooks.notify_dispute(dispute)
+    _notify(dispute, actor)
     return dispute
+
+
+def _notify(dispute: models.Dispute, actor: str) -> None:
+    """Tell operations, who opened it and whose it is, save whoever acted; each step once."""
+    entries = models.DisputeEntry.objects.using(_DB).filter(dispute=dispute).count()
+    readers = {name for name, _ in notices.holders_of([dispute.party])} | {dispute.opened_by}
+    readers |= set(notices.accounts_of(models.CUSTOMER, dispute.party))
+    readers |= set(notices.accounts_of(models.OPERATIONS))
+    if dispute.state not in OPEN:
+        notices.over(("dispute-opened", "dispute-answered"), str(dispute.pk))
+    kind = "dispute-opened" if entries == 1 else "dispute-answered"
+    kind = kind if dispute.state in OPEN else "dispute-over"
+    notices.notify(readers - {actor}, kind, f"{dispute.pk} {entries}", dispute.party)
 
 
 def next_states(dispute: models.Dispute, operations: bool) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import smtplib
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -33,6 +34,12 @@ AGAIN = (1, 10, 60, 360, 1440)
 _TIMEOUT, _EVERY = 10, 5
 """Seconds: of one mail, and between two looks for what is due."""
 _AT_ONCE = 100
+GROUPS = ("request", "statement", "payment", "dispute", "close", "quote", "case")
+"""The groups of notices, by the beginning of their kinds."""
+ALWAYS = ("request",)
+"""Groups that are always mailed: a customer's silence may follow from them."""
+_DIGEST_AT = 6
+"""Hour of the day (UTC) from which a digest is mailed."""
 _log = logging.getLogger(__name__)
 
 
@@ -41,14 +48,19 @@ def notify(accounts: Iterable[str], kind: str, subject: str, party: str = "") ->
 
     `kind` names its words, and the page where it is read; `party` is whom it is about.
     """
-    rows = models.Notice.objects.using(_DB)
-    for name in sorted(set(accounts)):
-        rows.get_or_create(
-            reader=_named(name),
-            kind=kind,
-            subject=subject,
-            defaults={"party": party, "at": now(), "next_at": now() if settings.SMTP_URL else None},
+    notify_each([(name, party) for name in sorted(set(accounts))], kind, subject)
+
+
+def notify_each(told: Iterable[tuple[str, str]], kind: str, subject: str) -> None:
+    """Tell accounts something about a subject, each about a party of its own, once."""
+    at, next_at = now(), now() if settings.SMTP_URL else None
+    rows = [
+        models.Notice(
+            reader=_named(name), kind=kind, subject=subject, party=party, at=at, next_at=next_at
         )
+        for name, party in told
+    ]
+    models.Notice.objects.using(_DB).bulk_create(rows, batch_size=500, ignore_conflicts=True)
 
 
 def over(kinds: Iterable[str], subject: str, but: str = "") -> None:
@@ -70,6 +82,15 @@ def accounts_of(role: str, *parties: str) -> list[str]:
     if parties:
         grants = grants.filter(party__in=parties)
     return sorted(grants.values_list("user__username", flat=True).distinct())
+
+
+def holders_of(parties: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the accounts of payees among some parties, each once, with a party of its own."""
+    wanted = set(parties)
+    grants = models.Grant.objects.using(_DB).filter(ended_at=None, user__is_active=True)
+    grants = grants.filter(role__in=(models.PARTNER, models.REP)).exclude(holds_at=None)
+    rows = grants.order_by("pk").values_list("user__username", "party")
+    return sorted({name: party for name, party in rows if party in wanted}.items())
 
 
 def read(name: str, *kinds: str) -> None:
@@ -102,10 +123,23 @@ def set_address(user: User, address: str) -> None:
         record_event(user.get_username(), "set address", "", removed=not wanted)
 
 
-def address_of(user: User) -> str:
-    """Return where an account's notices are mailed; nothing where they are not."""
+def mail_of(user: User) -> models.MailAddress:
+    """Return where an account's notices are mailed, if anywhere, and which of them."""
     found = models.MailAddress.objects.using(_DB).filter(user=user).first()
-    return found.address if found else ""
+    return found or models.MailAddress(user=user)
+
+
+def choose(user: User, mailed: Iterable[str], digest: bool) -> None:
+    """Keep which groups of notices an account has mailed, and whether once a day, together.
+
+    In the portal it is told all of them, and what silence follows from is mailed in any case.
+    """
+    chosen = set(mailed)
+    muted = " ".join(group for group in GROUPS if group not in chosen and group not in ALWAYS)
+    with transaction.atomic(using=_DB):
+        rows = models.MailAddress.objects.using(_DB)
+        rows.update_or_create(user=user, defaults={"muted": muted, "digest": digest})
+        record_event(user.get_username(), "choose notices", "", muted=muted, digest=digest)
 
 
 def start() -> None:
@@ -130,46 +164,76 @@ def mail() -> int:
         return 0
     waiting = models.Notice.objects.using(_DB).filter(next_at__lte=now())
     rows = list(waiting.order_by("pk")[:_AT_ONCE])
-    addresses = dict(
-        models.MailAddress.objects.using(_DB)
-        .exclude(address="")
-        .values_list("user__username", "address")
-    )
-    return sum(_mailed(row, addresses.get(row.reader.strip(), ""), waiting) for row in rows)
+    chosen = models.MailAddress.objects.using(_DB).select_related("user").exclude(address="")
+    by_name = {one.user.get_username(): one for one in chosen}
+    sent = 0
+    for name in dict.fromkeys(row.reader.strip() for row in rows):
+        to = by_name.get(name)
+        own = [row for row in rows if row.reader.strip() == name]
+        sent += _mailed_to(to, own, waiting)
+    return sent
 
 
-def _mailed(row: models.Notice, address: str, waiting: QuerySet[models.Notice]) -> bool:
-    """Mail a notice, unless another process does. Returns whether a server took it.
+def _mailed_to(
+    to: models.MailAddress | None, rows: list[models.Notice], waiting: QuerySet[models.Notice]
+) -> int:
+    """Mail an account its notices that are due: each, or a digest. Returns how many went."""
+    muted = to.muted.split() if to else []
+    quiet = [row for row in rows if group_of(row.kind) in muted]
+    models.Notice.objects.using(_DB).filter(pk__in=[row.pk for row in quiet]).update(next_at=None)
+    rest = [row for row in rows if row not in quiet]
+    if not to or not to.digest:
+        return sum(_mailed([row], to, waiting) for row in rest)
+    now_due = [row for row in rest if group_of(row.kind) in ALWAYS]
+    later = [row for row in rest if row not in now_due]
+    sent = sum(_mailed([row], to, waiting) for row in now_due)
+    # What was told before this morning goes together; what came since waits for the next one.
+    morning = now().replace(hour=_DIGEST_AT, minute=0, second=0)
+    ripe = [row for row in later if row.at < morning <= now() or row.tried]
+    young = [row.pk for row in later if row not in ripe]
+    after = morning + timedelta(days=1) if morning <= now() else morning
+    models.Notice.objects.using(_DB).filter(pk__in=young).update(next_at=after)
+    return sent + (_mailed(ripe, to, waiting) if ripe else 0)
 
-    Without an address it waits for one no longer than a failed mail is tried.
+
+def group_of(kind: str) -> str:
+    """Return the group of a kind of notices."""
+    return kind.split("-")[0]
+
+
+def _mailed(
+    rows: list[models.Notice], to: models.MailAddress | None, waiting: QuerySet[models.Notice]
+) -> int:
+    """Mail notices together, unless another process does. Returns how many a server took.
+
+    Without an address they wait for one no longer than a failed mail is tried.
     """
-    tried = row.tried + 1
-    again = now() + timedelta(minutes=AGAIN[row.tried]) if row.tried < len(AGAIN) else None
-    if not waiting.filter(pk=row.pk, tried=row.tried).update(tried=tried, next_at=again):
-        return False
-    if not address:
-        return False
+    taken = []
+    for row in rows:
+        tried = row.tried + 1
+        again = now() + timedelta(minutes=AGAIN[row.tried]) if row.tried < len(AGAIN) else None
+        if waiting.filter(pk=row.pk, tried=row.tried).update(tried=tried, next_at=again):
+            taken.append(row)
+    if not to or not taken:
+        return 0
     try:
-        _send(row, address)
+        _send(taken, to.address)
     except (OSError, smtplib.SMTPException) as error:
-        _log.warning("mail of notice %s: %s", row.pk, type(error).__name__)
-        return False
-    done = models.Notice.objects.using(_DB).filter(pk=row.pk)
+        _log.warning("mail of notice %s: %s", taken[0].pk, type(error).__name__)
+        return 0
+    done = models.Notice.objects.using(_DB).filter(pk__in=[row.pk for row in taken])
     done.update(mailed_at=now(), next_at=None)
-    return True
+    return len(taken)
 
 
-def _send(row: models.Notice, address: str) -> None:
-    """Hand a notice to the mail server. Raises OSError or SMTPException."""
+def _send(rows: list[models.Notice], address: str) -> None:
+    """Hand notices to the mail server, as one mail. Raises OSError or SMTPException."""
     where = urlsplit(settings.SMTP_URL)
     message = EmailMessage()
-    message["Subject"] = " / ".join(say(f"notice-{row.kind}", lang) for lang in LANGUAGES)
+    message["Subject"] = " / ".join(_headline(rows, lang) for lang in LANGUAGES)
     message["From"], message["To"] = settings.MAIL_FROM, address
     message["Message-ID"] = make_msgid(domain="fenrun.invalid")
-    link = f"{settings.PORTAL_URL}/notices/"
-    texts = (say("notice-mail", lang, what=say(f"notice-{row.kind}", lang), link=link)
-             for lang in LANGUAGES)  # fmt: skip
-    message.set_content("\n\n".join(texts))
+    message.set_content("\n\n".join(_text(rows, lang) for lang in LANGUAGES))
     kind = smtplib.SMTP_SSL if where.scheme == "smtps" else smtplib.SMTP
     with kind(where.hostname or "", where.port or 0, timeout=_TIMEOUT) as server:
         if where.scheme == "smtp+starttls":
@@ -177,3 +241,19 @@ def _send(row: models.Notice, address: str) -> None:
         if where.username:
             server.login(unquote(where.username), unquote(where.password or ""))
         server.send_message(message)
+
+
+def _headline(rows: list[models.Notice], lang: str) -> str:
+    if len(rows) > 1:
+        return say("notice-digest", lang, count=len(rows))
+    return say(f"notice-{rows[0].kind}", lang)
+
+
+def _text(rows: list[models.Notice], lang: str) -> str:
+    """Return what a mail says: each kind once, with its number where it is of several."""
+    link = f"{settings.PORTAL_URL}/notices/"
+    kinds = Counter(row.kind for row in rows)
+    if len(rows) == 1:
+        return say("notice-mail", lang, what=_headline(rows, lang), link=link)
+    lines = [f"- {say(f'notice-{kind}', lang)} ({count})" for kind, count in kinds.items()]
+    return "\n".join([say("notice-mail", lang, what=_headline(rows, lang), link=link), *lines])

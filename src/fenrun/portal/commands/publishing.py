@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,13 +12,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from fenrun.base.money import plain
+from fenrun.base.money import plain, sums_of
 from fenrun.base.when import OPEN_END, Period, parse_period
 from fenrun.book.in_words import link_table
 from fenrun.closing.close import settle_period
 from fenrun.closing.shown import digest_of
 from fenrun.portal import models
-from fenrun.portal.commands import approvals, unsettled, webhooks
+from fenrun.portal.commands import approvals, notices, payments, unsettled, webhooks
 from fenrun.portal.commands.book import book_of
 from fenrun.settle.billed_months import billed_months
 from fenrun.settle.book_in_force import KEYS
@@ -76,8 +76,15 @@ WHERE s.party <> s.payee
 GROUP BY s.payee, s.currency, s.customer, s.via, l.valid_from, l.valid_to
 ORDER BY s.payee, amount DESC, s.customer
 """
+_WITHOUT_TARGET = """
+SELECT count(DISTINCT payee) AS payees
+FROM statement_lines
+WHERE reason IN ('no-target', 'no-figure')
+"""
 
 Rows = list[dict[str, Any]]
+Moved = set[tuple[str, str]]
+"""Payees, each with a customer of its own that is credited to others."""
 _TRIES = 3
 """How often a period is settled where others import, close or show it meanwhile."""
 
@@ -109,6 +116,7 @@ def publish(
             if _show(settled, period, state, statements, crediting):
                 webhooks.notify_statements(period.key, settled.run.closed)
                 break
+    payments.enter_due(period.key)
     return _shown(period) != before
 
 
@@ -122,9 +130,12 @@ def _is_shown(settled: Settled, period: Period, state: int) -> bool:
     """Return whether a period is shown as it was settled; it then rests on what this rests on."""
     run, shown = settled.run, models.Period.objects.using("default").filter(key=period.key)
     same = shown.filter(run=settled.run_id, closed=run.closed, booked=digest_of(run.booked))
-    newer = {"state": state, "closed_at": _aware(run.closed_at)}
+    newer: dict[str, Any] = {"state": state, "closed_at": _aware(run.closed_at)}
     # A decision may change no row and yet free a close, which is as known when it is asked for.
     newer["known"] = _aware(run.as_of.known)
+    uncounted = same.filter(state__lte=state, counts={})  # an earlier version has shown it
+    if uncounted.exists():
+        uncounted.update(counts=_counts(run))
     return bool(same.filter(state__lt=state).update(**newer) or same.exists())
 
 
@@ -141,18 +152,20 @@ def _show(
         shown = periods.filter(key=period.key).first()
         if shown and (shown.state > state or _is_shown(settled, period, state)):
             return False
+        head, before = _head(settled, period, state), _moved_before(period)
         if shown:
+            _remember(head, shown, statements)
             shown.delete(using="default")
         models.Approval.objects.using("default").filter(
-            period=period.key, approved_at=None
+            period=period.key, approved_at=None, ended_at=None
         ).exclude(run="" if settled.run.closed else settled.run_id).delete()
-        head = _head(settled, period, state)
         head.save(using="default", force_insert=True)
         for statement in statements:
             statement.period = head
         for credit in crediting:
             credit.period = head
         _compare_with_month_before(period, statements)
+        _notify(period, settled.run.closed, statements, before)
         models.Statement.objects.using("default").bulk_create(statements, batch_size=500)
         models.Crediting.objects.using("default").bulk_create(crediting, batch_size=500)
         following = month_after(period)
@@ -161,6 +174,45 @@ def _show(
             _compare_with_month_before(following, later)
             models.Statement.objects.using("default").bulk_update(later, ["body"], batch_size=200)
     return True
+
+
+def _notify(
+    period: Period, closed: bool, statements: Sequence[models.Statement], before: Moved | None
+) -> None:
+    """Tell payees of a statement that is closed, or the newest; and of credit moved to others.
+
+    `before` is what was credited to others where the month, or the one before it, was shown last.
+    """
+    if closed:
+        notices.over(("close-asked",), period.key)
+    later = models.Period.objects.using("default").filter(key__gt=period.key)
+    if closed or not later.exists():
+        kind = "statement-closed" if closed else "statement-new"
+        told = notices.holders_of(one.payee for one in statements)
+        notices.notify_each(told, kind, period.key)
+    if before is not None:
+        moved = {payee for payee, _ in _moved(statements) - before}
+        notices.notify_each(notices.holders_of(moved), "statement-moved", period.key)
+
+
+def _moved(statements: Iterable[models.Statement]) -> Moved:
+    """Return each payee with each customer of its own that is credited to others."""
+    return {(one.payee, row["customer"]) for one in statements for row in one.body["elsewhere"]}
+
+
+def _moved_before(period: Period) -> Moved | None:
+    """Return what was credited to others where the month, or the one before it, was shown last.
+
+    Of payees that have accounts; None where neither was shown, or nobody would be told.
+    """
+    last_month = f"{period.span.start - timedelta(days=1):%Y-%m}"
+    grants = models.Grant.objects.using("default").filter(role__in=(models.PARTNER, models.REP))
+    payees = set(grants.filter(ended_at=None).values_list("party", flat=True))
+    shown = models.Statement.objects.using("default").filter(payee__in=payees)
+    for key in (period.key, last_month) if payees else ():
+        if models.Period.objects.using("default").filter(key=key).exists():
+            return _moved(shown.filter(period_id=key).defer("customers"))
+    return None
 
 
 def _head(settled: Settled, period: Period, state: int) -> models.Period:
@@ -175,7 +227,38 @@ def _head(settled: Settled, period: Period, state: int) -> models.Period:
         booked=digest_of(run.booked),
         currency=", ".join(run.currencies),
         state=state,
+        counts=_counts(run),
     )
+
+
+def _counts(run: Run) -> dict[str, Any]:
+    """Return what pages count of a run: its problems by severity, payees without a target."""
+    (lacking,) = run.engine.rows(_WITHOUT_TARGET)
+    found = Counter(problem.severity for problem in run.problems)
+    return {"problems": dict(found), "without_target": int(lacking["payees"])}
+
+
+def _remember(
+    head: models.Period, shown: models.Period, statements: Sequence[models.Statement]
+) -> None:
+    """Note in a period's head what it replaces, and whose pay is other than was shown."""
+    if shown.run == head.run:
+        head.before_run, head.before_known = shown.before_run, shown.before_known
+        head.counts |= {key: shown.counts[key] for key in ("changed", "by") if key in shown.counts}
+        return
+    head.before_run, head.before_known = shown.run, shown.known
+    rows = models.Statement.objects.using("default").filter(period_id=shown.key)
+    changes: defaultdict[Owner, Decimal] = defaultdict(Decimal)
+    for payee, currency, payable in rows.values_list("payee", "currency", "payable"):
+        changes[payee, currency] -= Decimal(payable)
+    for one in statements:
+        changes[one.payee, one.currency] += Decimal(one.payable)
+    changed = {owner: amount for owner, amount in changes.items() if amount}
+    sums = sums_of((currency, amount) for (_, currency), amount in sorted(changed.items()))
+    head.counts |= {
+        "changed": len({payee for payee, _ in changed}),
+        "by": {currency: plain(amount) for currency, amount in sums.items()},
+    }
 
 
 def _aware(moment: datetime | None) -> datetime | None:

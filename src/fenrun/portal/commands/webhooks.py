@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
@@ -129,3 +130,35 @@ def _subscribed(event: str) -> list[models.Hook]:
 def _enqueue(hook: models.Hook, body: dict[str, Any]) -> None:
     models.WebhookDelivery.objects.using(_DB).create(hook=hook, body=body, at=now(), next_at=now())
     due.set()
+
+
+def find(number: int, of: Any) -> models.Hook | None:
+    """Return a webhook of an account, or of any (None)."""
+    hooks = models.Hook.objects.using(_DB).filter(pk=number, ended_at=None)
+    return (hooks.filter(user=of) if of else hooks).first()
+
+
+def deliveries_of(hook: models.Hook) -> QuerySet[models.WebhookDelivery]:
+    """Return the messages to a webhook, the last ones first."""
+    return models.WebhookDelivery.objects.using(_DB).filter(hook=hook).order_by("-pk")
+
+
+def test(actor: str, hook: models.Hook) -> None:
+    """Send a webhook a message that says no more than that it is a test."""
+    _enqueue(hook, {"event": "test"})
+    record_event(actor, "test webhook", hook.url)
+
+
+def resend(actor: str, number: int, of: Any) -> models.Hook | None:
+    """Send a message again, arrived or not; its webhook is an account's, or any (None).
+
+    Returns the webhook, or None where there is no such message.
+    """
+    rows = models.WebhookDelivery.objects.using(_DB).filter(pk=number, hook__ended_at=None)
+    found = (rows.filter(hook__user=of) if of else rows).select_related("hook").first()
+    if not found:
+        return None
+    rows.filter(pk=number).update(next_at=now(), tried=0)
+    record_event(actor, "resend webhook", found.hook.url, number=number)
+    due.set()
+    return found.hook

@@ -17,7 +17,7 @@ def _id() -> tuple[str, Any]:
 
 
 class Migration(migrations.Migration):
-    dependencies = (("portal", "0014_case_questions"),)
+    dependencies = (("portal", "0016_scenarios"),)
 
     operations = (
         migrations.CreateModel(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -17,13 +17,24 @@ from markupsafe import Markup, escape
 
 from fenrun.base.money import plain, show
 from fenrun.plan.bands import band_words
+from fenrun.portal.language import lang
 
 WIDTH, HEIGHT = 720, 200
 _CUSTOMERS_NAMED = 6
 """Customers that a picture of a payee's customers names."""
 _TITLE_HEIGHT, _NODE_HEIGHT, _NODE_WIDTH = 60, 34, 10
-FILL = {"bar": "#9db7ac", "now": "#0b6e4f", "rise": "#6ca792", "fall": "#c05b5f"}
-"""Colours on paper; on a screen the style sheet says others, for light and for dark."""
+FILL = {"bar": "#6b9080", "now": "#0b6e4f", "rise": "#2b6cb0", "fall": "#b45f06"}
+"""Colours on paper; on a screen the style sheet says others, for light and for dark.
+
+Each is 3 to 1 against the page, and what rises is told from what falls by everybody.
+"""
+_LEFT, _TICKS = 70, 4
+"""Width of the axis, and its lines at most."""
+_SHORT = {
+    "en": ((10**9, 10**9, " bn"), (10**6, 10**6, " m"), (10**4, 10**3, " k")),
+    "zh-CN": ((10**8, 10**8, " 亿"), (10**4, 10**4, " 万")),
+}
+"""Numbers from which others are written short, what they are divided by, and its words."""
 _ZERO = Decimal(0)
 
 Link = tuple[str, str, Decimal]
@@ -41,6 +52,14 @@ class Bar:
     kind: str
     label: str
     value: str
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Bars on an axis; each of `ticks` is a line across at a height, and its amount."""
+
+    bars: list[Bar]
+    ticks: list[tuple[int, Decimal]]
 
 
 @dataclass(frozen=True)
@@ -75,51 +94,41 @@ class Flow:
     ribbons: list[Ribbon]
 
 
-def trend(points: Sequence[tuple[str, str]], now: str = "") -> list[Bar]:
+def trend(points: Sequence[tuple[str, str]], now: str = "") -> Bars:
     """Return bars of amounts by label, on a common zero; the label `now` is marked."""
     amounts = [Decimal(value) for _, value in points]
-    top, low = max([*amounts, _ZERO]), min([*amounts, _ZERO])
-    scale = (top - low) or Decimal(1)
+    axis = _Axis.of(min([*amounts, _ZERO]), max([*amounts, _ZERO]))
     step = WIDTH // max(len(points), 1)
     bars = []
     for number, ((label, value), amount) in enumerate(zip(points, amounts)):
-        kind = "fall" if amount < 0 else "bar"
-        bars.append(
-            Bar(
-                x=number * step + step // 8,
-                y=int((top - max(amount, _ZERO)) * HEIGHT / scale),
-                width=step * 3 // 4,
-                height=max(int(abs(amount) * HEIGHT / scale), 1),
-                kind="now" if label == now else kind,
-                label=label,
-                value=value,
-            )
-        )
-    return bars
+        kind = "now" if label == now else "fall" if amount < 0 else "bar"
+        x, width = number * step + step // 8, step * 3 // 4
+        bars.append(axis.bar(x, width, _ZERO, amount, kind, label, value))
+    return Bars(bars, axis.ticks)
 
 
-def beside(points: Sequence[tuple[str, Decimal, Decimal]]) -> list[Bar]:
+def beside(points: Sequence[tuple[str, Decimal, Decimal]]) -> Bars:
     """Return bars of a whole by label, each with a part of it inside, on a common zero.
 
     What is below zero cannot be drawn; the table beside has it.
     """
     top = max((value for _, *values in points for value in values), default=_ZERO)
+    axis = _Axis.of(_ZERO, max(top, _ZERO))
     step = WIDTH // max(len(points), 1)
 
     def bar(number: int, kind: str, inset: int, label: str, value: Decimal) -> Bar:
-        height = max(int(value * HEIGHT / (top if top > 0 else 1)), 0)
         x, width = number * step + step // 8 + inset, step * 3 // 4 - 2 * inset
-        return Bar(x, HEIGHT - height, width, height, kind, label, plain(value))
+        return axis.bar(x, width, _ZERO, max(value, _ZERO), kind, label, plain(value))
 
     bars = []
     for number, (label, whole, part) in enumerate(points):
         bars += [bar(number, "bar", 0, label, whole), bar(number, "now", step // 8, "", part)]
-    return bars
+    return Bars(bars, axis.ticks)
 
 
 def waterfall(
     start: tuple[str, str], changes: Sequence[tuple[str, str]], end: tuple[str, str]
-) -> list[Bar]:
+) -> Bars:
     """Return bars from one amount to another by what changed.
 
     Each hangs where the one before ended. The axis is cut below what changes, else that could not
@@ -129,26 +138,54 @@ def waterfall(
     levels = list(accumulate(steps, initial=Decimal(start[1])))
     last = Decimal(end[1])
     top, low = max([*levels, last]), min([*levels, last])
-    low = min(low, max(_ZERO, low - (top - low) / 3))
-    scale = (top - low) or Decimal(1)
+    axis = _Axis.of(min(low, max(_ZERO, low - (top - low) / 3)), top)
     step = WIDTH // (len(changes) + 2)
 
     def bar(number: int, one: Decimal, other: Decimal, kind: str, label: str, value: str) -> Bar:
-        return Bar(
-            x=number * step + step // 10,
-            y=int((top - max(one, other)) * HEIGHT / scale),
-            width=step * 4 // 5,
-            height=max(int(abs(one - other) * HEIGHT / scale), 1),
-            kind=kind,
-            label=label,
-            value=value,
-        )
+        return axis.bar(number * step + step // 10, step * 4 // 5, one, other, kind, label, value)
 
-    bars = [bar(0, low, levels[0], "bar", *start)]
+    bars = [bar(0, axis.low, levels[0], "bar", *start)]
     for number, (change, (before, after)) in enumerate(zip(changes, pairwise(levels)), 1):
         bars.append(bar(number, before, after, "rise" if after >= before else "fall", *change))
-    bars.append(bar(len(changes) + 1, low, last, "now", *end))
-    return bars
+    bars.append(bar(len(changes) + 1, axis.low, last, "now", *end))
+    return Bars(bars, axis.ticks)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """An axis of amounts from a round one to a round one."""
+
+    low: Decimal
+    top: Decimal
+    step: Decimal
+
+    @classmethod
+    def of(cls, low: Decimal, top: Decimal) -> _Axis:
+        """Return the axis of what lies between two amounts: its lines are 1, 2 or 5 apart."""
+        wide = (top - low) / _TICKS or Decimal(1)
+        power = Decimal(10) ** wide.adjusted()
+        step = next(power * by for by in (1, 2, 5, 10) if power * by >= wide)
+        first = (low / step).to_integral_value(ROUND_FLOOR) * step
+        last = (top / step).to_integral_value(ROUND_CEILING) * step
+        return cls(first, max(last, first + step), step)
+
+    @property
+    def ticks(self) -> list[tuple[int, Decimal]]:
+        """The lines across the picture: height and amount of each."""
+        count = int((self.top - self.low) / self.step)
+        amounts = [self.low + self.step * number for number in range(count + 1)]
+        return [(self.height_of(amount), amount) for amount in amounts]
+
+    def height_of(self, amount: Decimal) -> int:
+        """Return how far below the top an amount stands."""
+        return int((self.top - amount) * HEIGHT / ((self.top - self.low) or Decimal(1)))
+
+    def bar(
+        self, x: int, width: int, one: Decimal, other: Decimal, kind: str, label: str, value: str
+    ) -> Bar:
+        """Return a bar between two amounts."""
+        y, end = self.height_of(max(one, other)), self.height_of(min(one, other))
+        return Bar(x, y, width, max(end - y, 1), kind, label, value)
 
 
 def attained(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -303,25 +340,64 @@ def _outline(from_top: Decimal, from_end: Decimal, to_top: Decimal, to_end: Deci
     )
 
 
-def draw_bars(bars: Sequence[Bar], label: str) -> Markup:
-    """Return bars (of `trend` or `waterfall`) as a figure."""
-    drawn = "".join(map(_drawn_bar, bars))
+def draw_bars(chart: Bars, label: str, unit: str = "") -> Markup:
+    """Return bars (of `trend`, `beside` or `waterfall`) as a figure, with their axis and unit."""
+    lines = "".join(_drawn_tick(y, amount) for y, amount in chart.ticks)
+    drawn = "".join(_drawn_bar(bar, unit) for bar in chart.bars)
     return Markup(
-        '<figure class="chart">'
-        f'<svg viewBox="0 -18 {WIDTH} {HEIGHT + 44}" role="img" aria-label="{escape(label)}">'
-        f"{drawn}</svg></figure>"
+        '<figure class="chart" tabindex="0">'
+        f'<svg viewBox="{-_LEFT} -34 {WIDTH + _LEFT} {HEIGHT + 60}" role="img"'
+        f' aria-label="{escape(label)}{escape(unit and f" ({unit})")}">'
+        f'<text x="-8" y="-20" text-anchor="end" font-size="13" fill="#56626e">{escape(unit)}'
+        f"</text>{lines}{drawn}</svg></figure>"
     )
 
 
-def _drawn_bar(bar: Bar) -> str:
-    label = escape(bar.label)
+def _drawn_tick(y: int, amount: Decimal) -> str:
     return (
-        f'<g class="{bar.kind}"><title>{label}{label and ": "}{show(Decimal(bar.value))}</title>'
-        f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
-        f' fill="{FILL[bar.kind]}"/>'
-        f'<text x="{bar.x + bar.width // 2}" y="{HEIGHT + 18}" text-anchor="middle"'
-        f' font-size="12" fill="#56626e">{label}</text></g>'
+        f'<line class="grid" x1="0" x2="{WIDTH}" y1="{y}" y2="{y}" stroke="#dfe3e0"/>'
+        f'<text x="-8" y="{y + 4}" text-anchor="end" font-size="13" fill="#56626e">'
+        f"{short(amount, lang())}</text>"
     )
+
+
+def _drawn_bar(bar: Bar, unit: str) -> str:
+    """Return a bar with its label below it, its amount in short at its end, and whole on top."""
+    label, middle, amount = escape(bar.label), bar.x + bar.width // 2, Decimal(bar.value)
+    whole = f"{label}{label and ': '}{show(amount)} {escape(unit)}".strip()
+    sign = "+" if bar.kind == "rise" and amount > 0 else ""
+    below = bar.kind == "fall"
+    y = bar.y + bar.height + 13 if below and bar.y + bar.height < HEIGHT - 14 else bar.y - 5
+    anchor = "start" if middle < WIDTH // 3 else "end" if middle > WIDTH * 2 // 3 else "middle"
+    words = (
+        f'<text x="{middle}" y="{y}" text-anchor="middle" font-size="12" fill="#23303a"'
+        f' class="value">{sign}{short(amount, lang())}</text>'
+    )
+    inside = not bar.label  # a part inside of another bar: its amount stands on top alone
+    return (
+        f'<g class="{bar.kind}"><title>{whole}</title>'
+        f'<rect x="{bar.x}" y="{bar.y}" width="{bar.width}" height="{bar.height}" rx="2"'
+        f' fill="{FILL[bar.kind]}"/>{"" if inside else words}'
+        f'<text x="{middle}" y="{HEIGHT + 20}" text-anchor="middle"'
+        f' font-size="13" fill="#56626e">{label}</text>'
+        f'<text class="tip" x="{middle}" y="-20" text-anchor="{anchor}" font-size="13">{whole}'
+        "</text></g>"
+    )
+
+
+def short(amount: Decimal, lang: str) -> str:
+    """Return an amount in three or four digits, as axes and bars say it."""
+    sign, size = ("−" if amount < 0 else ""), abs(amount)
+    for least, by, words in _SHORT[lang]:
+        if size >= least:
+            return f"{sign}{_digits(size / by)}{words}"
+    return sign + (f"{size.quantize(Decimal(1)):,}" if size >= 100 else _digits(size))
+
+
+def _digits(size: Decimal) -> str:
+    places = 0 if size >= 100 else 1 if size >= 10 else 2
+    text = f"{size:,.{places}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def draw_way(line: Mapping[str, Any], label: str, lang: str) -> Markup:
@@ -360,7 +436,7 @@ def draw_flow(flow: Flow, label: str) -> Markup:
 def _drawn_ribbon(ribbon: Ribbon) -> str:
     title = f"{escape(ribbon.source)} → {escape(ribbon.target)}: {show(ribbon.amount)}"
     return (
-        f'<path class="ribbon" d="{ribbon.path}" fill="#9db7ac" fill-opacity="0.5">'
+        f'<path class="ribbon" d="{ribbon.path}" fill="#6b9080" fill-opacity="0.9">'
         f"<title>{title}</title></path>"
     )
 

@@ -17,8 +17,16 @@ from fenrun.portal.commands.book import book_of
 from fenrun.portal.language import lang
 from fenrun.portal.models import CUSTOMER, PARTNER, Notice, SignUpLink
 
-PAGES = {"request": "requests", "quote": "quotes", "case": "case-questions"}
-"""The page that a notice leads to, by the beginning of its kind."""
+PAGES = {
+    "request": ("requests", ""),
+    "quote": ("quotes", ""),
+    "case": ("case-questions", ""),
+    "statement": ("statements", "?period="),
+    "payment": ("payments", "?period="),
+    "dispute": ("disputes", ""),
+    "close": ("home", "?month="),
+}
+"""The page that a notice leads to, by its group, and how its address names the subject."""
 
 
 @signed_in()
@@ -27,14 +35,34 @@ def listed(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     own = Notice.objects.filter(reader=f" {user.get_username()} ").order_by("-at", "-pk")
     page = Paginator(own, 50).get_page(request.GET.get("page"))
+    chosen = notices.mail_of(user)
     shown = {
-        "rows": [(row, PAGES[row.kind.split("-")[0]]) for row in page],
+        "rows": [(row, _link(row)) for row in page],
         "page": page,
-        "address": notices.address_of(user),
+        "address": chosen.address,
+        "muted": chosen.muted.split(),
+        "digest": chosen.digest,
+        "groups": notices.GROUPS,
+        "always": notices.ALWAYS,
     }
     response = render(request, "notices.html", shown)
     notices.read(user.get_username())
     return response
+
+
+def _link(row: Notice) -> str:
+    name, query = PAGES[notices.group_of(row.kind)]
+    return reverse(name) + (f"{query}{row.subject.split()[0]}" if query else "")
+
+
+@require_POST
+@signed_in()
+def choose(request: HttpRequest) -> HttpResponse:
+    """Say which notices of one's own are mailed, and whether as a digest."""
+    mailed, digest = request.POST.getlist("group"), bool(request.POST.get("digest"))
+    notices.choose(user_of(request), mailed, digest)
+    messages.success(request, say("portal-notices-chosen", lang()))
+    return redirect("notices")
 
 
 @require_POST

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,22 +19,25 @@ from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.closing.close import closes, earliest_before
 from fenrun.closing.keys import known_keys
-from fenrun.closing.shown import summary_of
+from fenrun.closing.shown import changed_since, summary_of
 from fenrun.portal.access.authority import is_unchanged
 from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
 from fenrun.portal.commands import closing, unsettled
 from fenrun.portal.commands.publishing import months_of
 from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
-from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Period, Statement
+from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Dispute, Period, Statement
 from fenrun.portal.pages.charts import Link
 from fenrun.portal.places import without_folders
+from fenrun.statement.run import Difference
 from fenrun.store.facts import Store
 
 TOP = 13
 """Payees that are shown one by one: so many of the largest a vendor knows by name."""
 _PAYEES_OF_FLOW = 9
 _DIFFERENCES_SHOWN = 200
+PAID = "paid"
+"""What a difference is of where it is of what somebody is paid."""
 _LEDGER = "FROM ledger"
 _FLOW = """
 SELECT c.role, c.via, coalesce(p.name, c.payee) AS name, sum(c.amount) AS amount
@@ -97,15 +101,18 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
     statements = list(
         Statement.objects.filter(period=shown).order_by("rank").defer("body", "customers")
     )
-    approvals = Approval.objects.filter(period=period)
+    approvals = Approval.objects.filter(period=period).order_by("pk")
     page = {
         "period": shown,
+        "months": list(Period.objects.order_by("key").values_list("key", flat=True)),
         "currencies": _by_currency(statements),
         "count": len(statements),
         **_of_run(shown),
         "earlier": _earlier(store_of(request), shown),
         "asked": next((a for a in _waiting() if a.period == period), None),
         "done": list(approvals.exclude(approved_at=None)),
+        "ended": list(approvals.exclude(ended_at=None)),
+        "disputes": Dispute.objects.filter(period=period, state__in=("open", "answered")).count(),
         "key": next(reversed(known_keys(store_of(request))), None),
         "may_act": is_operations(request),
         "me": request.user.get_username(),
@@ -116,7 +123,7 @@ def one(request: HttpRequest, period: str) -> HttpResponse:
 
 def _waiting() -> list[Approval]:
     """Return the closes that were asked for and may still be approved."""
-    asked = Approval.objects.filter(approved_at=None)
+    asked = Approval.objects.filter(approved_at=None, ended_at=None)
     return [a for a in asked if is_unchanged(a.asked_by, a.authority)]
 
 
@@ -209,6 +216,73 @@ def _links(rows: list[dict[str, Any]]) -> list[Link]:
     ]
 
 
+@signed_in(OPERATIONS, AUDITOR)
+def review(request: HttpRequest, period: str) -> HttpResponse:
+    """Show whose pay a period's settlement changed, and why: since the last one, and the month."""
+    shown = get_object_or_404(Period, pk=period)
+    page = {
+        "period": shown,
+        "months": list(Period.objects.order_by("key").values_list("key", flat=True)),
+        "since": _since_last(shown, shown.before_known) if shown.before_known else None,
+        **_since_month(shown),
+    }
+    return render(request, "review.html", page)
+
+
+def _since_last(shown: Period, known: datetime) -> dict[str, Any]:
+    """Return what the last settlement changed: sums by cause, and each payee's, largest first."""
+    changed = ask_run(shown, changed_since, known.replace(tzinfo=None))
+    found = [one for one in changed if one.what == PAID]
+    names = dict(Statement.objects.filter(period=shown).values_list("payee", "name"))
+    by_payee: defaultdict[tuple[str, str], list[Difference]] = defaultdict(list)
+    for one in found:
+        by_payee[one.payee, one.currency].append(one)
+    rows: list[dict[str, Any]] = [
+        {
+            "payee": payee,
+            "name": names.get(payee, ""),
+            "currency": currency,
+            "amount": _sum(one.amount for one in changes),
+            "causes": changes,
+        }
+        for (payee, currency), changes in by_payee.items()
+    ]
+    rows.sort(key=lambda row: (-abs(row["amount"]), row["payee"], row["currency"]))
+    causes = sums_of(((one.cause, one.currency), one.amount) for one in found)
+    return {
+        "known": known,
+        "causes": sorted(causes.items(), key=lambda item: (-abs(item[1]), item[0])),
+        "rows": rows[:_DIFFERENCES_SHOWN],
+        "count": len(rows),
+    }
+
+
+def _since_month(shown: Period) -> dict[str, Any]:
+    """Return whose pay differs from the month before, largest change first."""
+    earlier = Period.objects.filter(key__lt=shown.key).order_by("-key").first()
+    if not earlier:
+        return {"month": "", "payees": [], "payee_count": 0}
+    names = ("payee", "currency", "name", "payable")
+    both = [
+        {(payee, currency): (name, Decimal(amount)) for payee, currency, name, amount in found}
+        for found in (
+            Statement.objects.filter(period=one).values_list(*names) for one in (earlier, shown)
+        )
+    ]
+    before, after = both
+    rows = []
+    for owner in before.keys() | after.keys():
+        was, now = (one.get(owner, ("", Decimal(0))) for one in (before, after))
+        if was[1] != now[1]:
+            rows.append((*owner, now[0] or was[0], was[1], now[1], now[1] - was[1]))
+    rows.sort(key=lambda row: (-abs(row[5]), row[0], row[1]))
+    return {
+        "month": earlier.key,
+        "payees": rows[:_DIFFERENCES_SHOWN],
+        "payee_count": len(rows),
+    }
+
+
 @require_POST
 @operations
 def settle(request: HttpRequest, period: str) -> HttpResponse:
@@ -240,4 +314,13 @@ def approve(request: HttpRequest, period: str, number: int) -> HttpResponse:
     """Approve that a period be closed, for good."""
     closing.approve(store_of(request), number, period)
     messages.success(request, say("portal-closed", lang(), period=period))
+    return redirect("period", period)
+
+
+@require_POST
+@operations
+def end(request: HttpRequest, period: str, number: int) -> HttpResponse:
+    """Withdraw a close that one asked for, or refuse another's; with a reason."""
+    closing.end(store_of(request), number, period, request.POST.get("reason", ""))
+    messages.success(request, say("portal-close-ended", lang(), period=period))
     return redirect("period", period)

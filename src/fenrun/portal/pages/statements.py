@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
 from markupsafe import Markup
 
@@ -63,24 +63,6 @@ SELECT id, state FROM portal_dispute
 WHERE party = %s AND period = %s
 ORDER BY id
 """
-
-
-@signed_in()
-def home(request: HttpRequest) -> HttpResponse:
-    """Show where somebody begins.
-
-    Operations and auditors with the periods, customers with who is credited for their spend,
-    others with their latest statement.
-    """
-    if sees_everything(request):
-        return redirect("periods")
-    own = Statement.objects.filter(payee__in=parties_of(request, PARTNER, REP))
-    latest = own.order_by("-period_id", "payee").values_list("period_id", "payee").first()
-    if latest:
-        return redirect("statement", *latest)
-    if parties_of(request, CUSTOMER):
-        return redirect("crediting")
-    return render(request, "nothing.html")
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)

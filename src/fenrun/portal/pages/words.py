@@ -40,6 +40,7 @@ def context(request: HttpRequest) -> dict[str, Any]:
     return {
         "lang": lang(),
         "home": reverse("home"),
+        "current": _page_of(request),
         "who": user.get_username() if user and signed_in else "",
         "grants": grants_of(request) if signed_in else [],
         "refused": getattr(request, "problems", ()),
@@ -49,6 +50,12 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "csrf_input": csrf_input(request),
         "provider": settings.OIDC_NAME or settings.OIDC_URL,
     }
+
+
+def _page_of(request: HttpRequest) -> tuple[str, ...]:
+    """Return the name of the page that is shown, as the menu knows it; nothing for none."""
+    found = request.resolver_match
+    return (found.url_name or "",) if found else ()
 
 
 def _unread(name: str) -> int:
@@ -82,6 +89,7 @@ def environment(**options: Any) -> jinja2.Environment:
         reason=reason,
         percent=percent,
         content=content,
+        form=form,
         cents=cents,
         amount=amount,
         sign=sign,
@@ -194,6 +202,12 @@ def percent(part: str, whole: str) -> str:
     """Return a share as people read it, cut to a tenth of a percent; a dash of nothing."""
     of = Decimal(whole)
     return "–" if not of else f"{(Decimal(part) * 100 / of).quantize(Decimal('0.1'))} %"
+
+
+@jinja2.pass_context
+def form(context: Any, name: str) -> str:
+    """Return a form of payment: cash in the page's language, a plan's others as it names them."""
+    return say("form-cash", context["lang"]) if name == "cash" else name
 
 
 @jinja2.pass_context

@@ -1,0 +1,43 @@
+"""Charts: axes of round amounts, amounts in short in both languages, bars as high as they say."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from fenrun.portal.pages import charts
+
+
+@pytest.mark.parametrize(
+    ("amount", "en", "zh"),
+    [
+        ("163800", "164 k", "16.4 万"),
+        ("500000", "500 k", "50 万"),
+        ("9829122.85", "9.83 m", "983 万"),
+        ("1500000000", "1.5 bn", "15 亿"),
+        ("9999", "9,999", "9,999"),
+        ("-20.5", "−20.5", "−20.5"),
+        ("0", "0", "0"),
+    ],
+)
+def test_amounts_in_short(amount: str, en: str, zh: str) -> None:
+    assert charts.short(Decimal(amount), "en") == en
+    assert charts.short(Decimal(amount), "zh-CN") == zh
+
+
+def test_an_axis_holds_all_bars_and_its_lines_are_round() -> None:
+    chart = charts.trend([("24-01", "120"), ("24-02", "-30"), ("24-03", "0")], "24-01")
+    assert [amount for _, amount in chart.ticks] == [-50, 0, 50, 100, 150]
+    first, second, third = chart.bars
+    assert [b.kind for b in chart.bars] == ["now", "fall", "bar"]
+    assert (first.y, first.height) == (30, 120) and (second.y, second.height) == (150, 30)
+    assert third.height == 1, "nothing is a line"
+
+
+def test_a_waterfall_hangs_each_change_where_the_one_before_ended() -> None:
+    chart = charts.waterfall(("a", "100"), [("K1", "50"), ("K2", "-30")], ("b", "120"))
+    start, rise, fall, end = chart.bars
+    assert rise.y + rise.height == start.y and fall.y == rise.y
+    assert fall.y + fall.height == end.y and [b.kind for b in (rise, fall)] == ["rise", "fall"]
+    assert not charts.trend([]).bars and charts.trend([]).ticks
