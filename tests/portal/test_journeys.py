@@ -182,7 +182,7 @@ def test_a_customer_refuses_an_association(browser: Browser, portal: Portal, lan
             data={
                 "kind": "association",
                 "customer": portal.parties["customer"],
-                "party": "P00050",
+                "party": "P00013",
                 "reason": f"Found in May ({lang}).",
                 "since": "2024-05-01",
             },

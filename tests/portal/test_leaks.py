@@ -299,8 +299,6 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         for s in some[: each + few // 2]
         for start, way in (
             ("", "estimate/?amount=50000"),
-            ("", "estimate/?amount=50000&curve=1"),
-            ("api/", "change"),
             ("api/", "estimate?amount=50000"),
             ("", "?format=csv"),
         )
@@ -310,6 +308,12 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         for s in own
         for line in s["lines"][:each]
         for start, end in (("", "/"), ("api/", ""))
+    ]
+    asked_of_the_engine += [
+        f"{start}statements/{s['period_id']}/{s['payee']}/{way}"
+        for s in own[-1:]
+        for start, way in (("", "estimate/?amount=50000&curve=1"), ("api/", "change"))
+        if each > 1 or way == "change"  # the curve is of estimates, which are asked by day
     ]
     asked_of_the_engine += [
         f"{start}charges/{s['period_id']}/{line}{end}"

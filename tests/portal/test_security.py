@@ -462,7 +462,7 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
                 data={
                     "user": "new-partner",
                     "role": "partner",
-                    "party": "P00040",
+                    "party": "P00013",
                     "reason": "Signs in.",
                 },
             ).status_code
@@ -524,7 +524,7 @@ def test_nobody_makes_himself_two(own: Portal) -> None:
                 data={
                     "kind": "association",
                     "customer": customer,
-                    "party": "P00040",
+                    "party": "P00013",
                     "reason": "x",
                     "since": "2024-05-01",
                 },

@@ -202,10 +202,12 @@ found = publishing._statements(store, settled, {})
 (shown,) = [statement for statement in found if statement.payee == "P1"]
 shown.period = publishing._head(settled, september, store.state())
 shown.body["before"] = None
-pages = {}
+pages, request = {}, RequestFactory().get("/")
+request.grants = []
+statements.rows_seen, statements.statements.change = mock.Mock(return_value=[]), lambda one: None
 for lang in ("en", "zh-CN"):
-    with translation.override(lang), mock.patch.object(statements, "rows_seen", return_value=[]):
-        facts = statements._shown(shown)
-        pages[lang] = render_to_string("statement.html", facts, RequestFactory().get("/"))
+    with translation.override(lang):
+        facts = statements._shown(request, shown)
+        pages[lang] = render_to_string("statement.html", facts, request)
 print(json.dumps(pages))
 """

@@ -29,7 +29,7 @@ from fenrun.store.facts import Store
 from fenrun.whatif.open_period import Point, curve, estimate
 
 _LARGEST_SALE = Decimal(10) ** 12
-_GAPS_OF_CURVE, _BEYOND = 3, Decimal("1.2")
+_GAPS_OF_CURVE, _BEYOND = 2, Decimal("1.2")
 """The gaps that a curve shows, and how far it goes beyond the largest."""
 CHARGES_A_PAGE = 50
 MOST_CHARGES = 2_000_000
@@ -165,10 +165,11 @@ def curve_of(statement: Statement, amount: str, service: str) -> list[Point]:
     Points lie at the gaps and just before them, where what is earned can leap. Raises Refused.
     """
     asked = _sale(amount)
-    most = max([asked, *(gap["amount"] for gap in gaps(statement)[:_GAPS_OF_CURVE])])
-    step = Decimal(1).scaleb(-minor_units(statement.currency))
-    points = {asked, (most * _BEYOND).quantize(step)}
-    for gap in gaps(statement)[:_GAPS_OF_CURVE]:
+    step, near = Decimal(1).scaleb(-minor_units(statement.currency)), gaps(statement)
+    near = near[:_GAPS_OF_CURVE]
+    most = max([asked, *(gap["amount"] for gap in near)])
+    points = {(most * _BEYOND).quantize(step), *([] if near else [asked])}
+    for gap in near:
         points |= {gap["amount"], gap["amount"] - step}
     wanted = sorted(point for point in points if point > 0)
     found = ask_what_if(statement.period, curve, statement.payee, wanted, service)

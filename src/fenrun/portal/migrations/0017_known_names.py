@@ -1,6 +1,19 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import migrations, models
+
+
+def _text(length: int, told: str = "", **more: Any) -> Any:
+    return models.CharField(max_length=length, help_text=told, **more)
+
+
+def _id() -> tuple[str, Any]:
+    made = models.BigAutoField(
+        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+    )
+    return ("id", made)
 
 
 class Migration(migrations.Migration):
@@ -10,12 +23,17 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="KnownName",
             fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("kind", models.CharField(max_length=20)),
-                ("key", models.CharField(max_length=500)),
-                ("issuer", models.CharField(blank=True, max_length=200)),
-                ("name", models.CharField(blank=True, max_length=500)),
-                ("text", models.TextField()),
+                _id(),
+                ("kind", _text(20, "Of a party the book's own: partner, rep ...")),
+                ("key", _text(500)),
+                ("issuer", _text(200, "Of an order.", blank=True)),
+                ("name", _text(500, blank=True)),
+                (
+                    "text",
+                    models.TextField(
+                        help_text="What is searched: key and name as `folded` writes them."
+                    ),
+                ),
             ],
             options={
                 "constraints": (
@@ -26,11 +44,11 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="SavedView",
             fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
-                ("reader", models.CharField(max_length=152)),
-                ("page", models.CharField(max_length=40)),
-                ("name", models.CharField(max_length=100)),
-                ("query", models.CharField(max_length=1000)),
+                _id(),
+                ("reader", _text(152, "The account's name, blanks around it.")),
+                ("page", _text(40, "Name of the list's address.")),
+                ("name", _text(100)),
+                ("query", _text(1000, "What its address asks for.")),
             ],
             options={
                 "constraints": (

@@ -203,12 +203,12 @@ def estimate(request: HttpRequest, period: str, payee: str) -> HttpResponse:
         "problems": [],
     }
     try:
+        if request.GET.get("curve"):
+            shown["curve"] = statements.curve_of(statement, amount, service)
+            return render(request, "estimate_curve.html", shown)
         shown["estimate"] = statements.estimated(statement, amount, service)
     except Refused as refused:
         shown["problems"] = refused.problems
-    if shown["estimate"] and request.GET.get("curve"):
-        shown["curve"] = statements.curve_of(statement, amount, service)
-        return render(request, "estimate_curve.html", shown)
     page = "estimate_part.html" if cast(PortalRequest, request).htmx else "estimate.html"
     return render(request, page, shown)
 
