@@ -22,6 +22,7 @@ from bench import (
     portal_start,
     rate_variants,
     signin,
+    sweep,
     work,
     worlds,
 )
@@ -187,6 +188,19 @@ def bench_variants(rows: int, variants: int, repeats: int, json_: bool) -> None:
     Some of them are settled one by one as well, for comparison.
     """
     _show(repeats + 1, json_, lambda step: rate_variants.run(rows, variants, repeats, step))
+
+
+@command.command(name="sweep")
+@_of_month(200_000)
+@_many("--variants", 400, "How many variants of its plan.", 3)
+@_repeats(1)
+@as_json
+def bench_sweep(rows: int, variants: int, repeats: int, json_: bool) -> None:
+    """Sweep a month over many rates, as `fenrun sweep` does: plans are read, lines are not made.
+
+    What is said of each variant must be the same each time.
+    """
+    _show(repeats + 1, json_, lambda step: sweep.run(rows, variants, repeats, step))
 
 
 @command.command(name="explain")

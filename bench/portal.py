@@ -8,14 +8,16 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from fenrun.base.problem import Place, refused
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MOST_READERS, MOST_SECONDS = 60, 120
+_PATIENCE = 20
+"""Seconds that a server has to end by its leave."""
 
 
 @dataclass(frozen=True)
@@ -64,22 +68,49 @@ def prepared(workspace: Path, readers: int, step: Step = no_step) -> list[Reader
 
 @contextmanager
 def served(workspace: Path) -> Iterator[str]:
-    """Serve a workspace on this machine, in a process of its own. Gives its address."""
-    with subprocess.Popen(
+    """Serve a workspace on this machine, in a process of its own. Gives its address.
+
+    The server ends with it, also where this process is told to end meanwhile.
+    """
+    server = subprocess.Popen(
         [sys.executable, "-m", "fenrun", "serve", str(workspace), "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "FENRUN_LANG": "en", "FENRUN_REQUESTS": "0"},
-    ) as server:
+        start_new_session=True,
+    )
+    with ExitStack() as ends:
+        ends.callback(_end, server)
+        ends.enter_context(_told_to_end())
+        yield next(
+            found.group()
+            for line in server.stdout or ()
+            if (found := re.search(r"http://[\w.:]+", line))
+        )
+
+
+def _end(server: subprocess.Popen[str]) -> None:
+    """End a server: by its leave, then at once, then with all that it has started."""
+    for ask in (server.terminate, server.terminate, partial(os.killpg, server.pid, signal.SIGKILL)):
+        ask()
         try:
-            address = next(
-                found.group()
-                for line in server.stdout or ()
-                if (found := re.search(r"http://[\w.:]+", line))
-            )
-            yield address
-        finally:
-            server.terminate()
+            server.communicate(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+
+
+@contextmanager
+def _told_to_end() -> Iterator[None]:
+    """Leave in order on SIGTERM, which would leave behind what was started. In the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def run(

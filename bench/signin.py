@@ -1,12 +1,14 @@
 """The signin job: how long signing in takes while others ask for the slowest that there is.
 
 On loopback only, bounded in time and in number. With `charges`, operations import a file of so
-many and settle its month meanwhile, again and again.
+many and settle its month meanwhile, again and again. It goes on until each of these came to its end
+once, so that what is measured is measured beside all of them.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import socket
@@ -34,10 +36,56 @@ PAGE = "/account/login/"
 MOST_IDLE, MOST_ASKERS, MOST_SECONDS, MOST_CHARGES = 130, 8, 120, 2_000_000
 _PAUSE = 0.1
 """Seconds between two pages."""
-_SIGN_INS = 1.0
-"""Seconds between two people who sign in: the portal takes sixty a minute from an address."""
+_SIGN_INS = 2.0
+"""Seconds between two people who sign in. The portal takes sixty a minute from an address; with
+those who ask, these are forty at most."""
+_LONGEST = 1500
+"""Seconds after which nothing is waited for any more."""
 _SALE = "?amount=1000"
 _ACTS = ("import", "settlement")
+_ESTIMATE = "estimate"
+Page = tuple[float, str]
+"""What a page took in seconds, and which act of operations was under way when it was asked for."""
+
+
+class Beside:
+    """What is done beside signing in, each on a thread of its own: where one fails, all end."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.act = ""
+        """What operations do now."""
+        self.done: list[tuple[str, float]] = []
+        """What came to its end, and its seconds."""
+        self.refused = 0
+        """Estimates that were answered otherwise than asked."""
+        self._failed: list[Exception] = []
+        self._threads: list[threading.Thread] = []
+
+    def begin(self, work: Callable[[Beside], object]) -> None:
+        """Do some work until all is over."""
+        self._threads.append(threading.Thread(target=self._do, args=(work,)))
+        self._threads[-1].start()
+
+    def end(self) -> None:
+        """Wait for all. Raises what the first raised, if it did before all was over."""
+        self.over.set()
+        for thread in self._threads:
+            thread.join()
+        if self._failed:
+            raise self._failed[0]
+
+    def seconds(self, act: str) -> list[float]:
+        """Return the seconds of each act of a kind that came to its end."""
+        return [took for name, took in self.done if name == act]
+
+    def _do(self, work: Callable[[Beside], object]) -> None:
+        try:
+            work(self)
+        except Exception as error:  # told by end(); once all is over, the server is gone as well
+            if not self.over.is_set():
+                self._failed.append(error)
+                self.over.set()
 
 
 def run_on(
@@ -47,67 +95,113 @@ def run_on(
 
     The others are connections on which nothing is asked, and partners who estimate additional sales
     without pause, each time in another month. Returns the seconds of the sign-in page and of
-    signing in by a password (median, slowest), with those of both alone as a floor; and how much
-    else the machine does. Raises ValueError for more than MOST_IDLE, MOST_ASKERS or MOST_SECONDS.
+    signing in by a password, with those of both alone as a floor; what each of the others took; and
+    how much else the machine does. It takes so many seconds, or as long as the first of each of the
+    others. Raises ValueError for more than MOST_IDLE, MOST_ASKERS or MOST_SECONDS, TimeoutError
+    where one of the others does not come to its end, and whatever one of them raises.
     """
     if idle > MOST_IDLE or askers > MOST_ASKERS or seconds > MOST_SECONDS:
         raise ValueError(f"up to {MOST_IDLE} idle, {MOST_ASKERS} askers and {MOST_SECONDS} s")
     who = prepared(workspace, askers, step)
-    with served(workspace) as address:
+    beside = Beside()
+    with tempfile.TemporaryDirectory(prefix="fenrun-signin-") as scratch, ExitStack() as ends:
+        ends.callback(beside.end)  # after the server: whoever waits for it then waits no longer
+        address = ends.enter_context(served(workspace))
+        ends.callback(beside.over.set)
         first = _timed(lambda: _page(address))
-        alone = _signing_in(address, who, max(1, seconds // 4))
+        alone = _Signing(address, who, beside)
+        alone.go_on(max(1, seconds // 4), ())
         step(1)
-        with (
-            tempfile.TemporaryDirectory(prefix="fenrun-signin-") as scratch,
-            _idle(address, idle),
-            _asking(address, who) as asked,
-            _operating(address, Path(scratch), charges) as done,
-        ):
-            beside = _signing_in(address, who, seconds)
+        ends.enter_context(_idle(address, idle))
+        for reader in who:
+            cookie = signed_in(*_host(address), reader)
+            beside.begin(partial(_estimate, address, reader, cookie))
+        if charges:
+            token, table = _token(), _charges(Path(scratch), charges)
+            beside.begin(partial(_operate, address, token, table, Path(scratch)))
+        signing = _Signing(address, who, beside)
+        signing.go_on(seconds, (_ESTIMATE, *(_ACTS if charges else ())))
         step(1)
     return {
         "askers": len(who),
         "idle": idle,
         "seconds": seconds,
-        "estimates": len(asked),
-        "failed": sum(status != 200 for status in asked),
         "charges": charges,
-        **{f"{act}s": done.count(act) for act in _ACTS},
+        "refused": beside.refused,
         "load": round(os.getloadavg()[0], 1),
         "first_page_s": round(first, 4),
-        **_spread("alone", alone),
-        **_spread("beside", beside),
+        **alone.figures("alone"),
+        **signing.figures("beside"),
+        **_acts(beside),
     }
 
 
-def _spread(name: str, tooks: dict[str, list[float]]) -> dict[str, float]:
-    """Return median and slowest seconds of the page and of signing in."""
-    found = {}
-    for kind, some in tooks.items():
-        found[f"{name}_{kind}_median_s"] = round(statistics.median(some), 4)
-        found[f"{name}_{kind}_slowest_s"] = round(max(some), 4)
+class _Signing:
+    """Fetches the sign-in page again and again, and signs in now and then."""
+
+    def __init__(self, address: str, who: Sequence[Reader], beside: Beside) -> None:
+        self._address, self._who, self._beside = address, who, beside
+        self._pages: list[Page] = []
+        self._sign_ins: list[float] = []
+
+    def go_on(self, seconds: int, acts: Sequence[str]) -> None:
+        """Go on for so many seconds, and until each of these acts came to its end."""
+        start = last = time.perf_counter()
+        sign_in = partial(signed_in, *_host(self._address))
+        while not self._beside.over.is_set():
+            now = time.perf_counter()
+            missing = [act for act in acts if not self._beside.seconds(act)]
+            if now >= start + seconds and not missing:
+                return
+            if now >= start + _LONGEST:
+                raise TimeoutError(f"not at an end after {_LONGEST} s: {', '.join(missing)}")
+            act = self._beside.act
+            self._pages.append((_timed(partial(_page, self._address)), act))
+            if not self._sign_ins or now >= last + _SIGN_INS:
+                reader, last = self._who[len(self._sign_ins) % len(self._who)], now
+                self._sign_ins.append(_timed(partial(sign_in, reader)))
+            time.sleep(_PAUSE)
+
+    def figures(self, name: str) -> dict[str, float]:
+        """Return the seconds of the page and of signing in; of the page, beside each act too."""
+        found = _spread(f"{name}_page", [took for took, _ in self._pages])
+        found |= _spread(f"{name}_sign_in", self._sign_ins)
+        for act in _ACTS:
+            found |= _spread(f"{act}_page", [took for took, under in self._pages if under == act])
+        return found
+
+
+def _acts(beside: Beside) -> dict[str, float]:
+    """Return how many of each act came to their end, and the median and slowest seconds."""
+    found: dict[str, float] = {}
+    for act in (_ESTIMATE, *_ACTS):
+        tooks = beside.seconds(act)
+        found[f"{act}s"] = len(tooks)
+        found |= _spread(act, tooks)
     return found
+
+
+def _spread(name: str, tooks: Sequence[float]) -> dict[str, float]:
+    """Return the median, the 95th of a hundred, and the slowest of some seconds, if any."""
+    if not tooks:
+        return {}
+    p95 = sorted(tooks)[math.ceil(len(tooks) * 0.95) - 1]
+    return {
+        f"{name}_median_s": round(statistics.median(tooks), 4),
+        f"{name}_p95_s": round(p95, 4),
+        f"{name}_slowest_s": round(max(tooks), 4),
+    }
+
+
+def _host(address: str) -> tuple[str, int]:
+    where = urlsplit(address)
+    return where.hostname or "", where.port or 80
 
 
 def _timed(work: Callable[[], object]) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def _signing_in(address: str, who: Sequence[Reader], seconds: int) -> dict[str, list[float]]:
-    """Fetch the page again and again, and sign in now and then. Return the seconds of each."""
-    where = urlsplit(address)
-    host, port = where.hostname or "", where.port or 80
-    found: dict[str, list[float]] = {"page": [], "sign_in": []}
-    start = time.perf_counter()
-    while time.perf_counter() < start + seconds:
-        found["page"].append(_timed(lambda: _page(address)))
-        if time.perf_counter() >= start + len(found["sign_in"]) * _SIGN_INS:
-            reader = who[len(found["sign_in"]) % len(who)]
-            found["sign_in"].append(_timed(partial(signed_in, host, port, reader)))
-        time.sleep(_PAUSE)
-    return found
 
 
 def _page(address: str) -> None:
@@ -133,68 +227,45 @@ def _idle(address: str, count: int) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _asking(address: str, who: Sequence[Reader]) -> Iterator[list[int]]:
-    """Let each reader estimate without pause. Gives the statuses of their answers."""
-    where, over, found = urlsplit(address), threading.Event(), list[int]()
-
-    def ask(reader: Reader, cookie: str) -> None:
-        connection, turn = HTTPConnection(where.hostname or "", where.port, timeout=60), 0
-        while not over.is_set():
-            page = reader.pages[turn % len(reader.pages)]
-            connection.request("GET", f"{page}estimate/{_SALE}", headers={"Cookie": cookie})
-            answer = connection.getresponse()
-            answer.read()
-            found.append(answer.status)
-            turn += 1
-        connection.close()
-
-    sessions = [signed_in(where.hostname or "", where.port or 80, reader) for reader in who]
-    threads = [threading.Thread(target=ask, args=pair) for pair in zip(who, sessions)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield found
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
+def _estimate(address: str, who: Reader, cookie: str, beside: Beside) -> None:
+    """Estimate without pause."""
+    connection, turn = HTTPConnection(*_host(address), timeout=_LONGEST), 0
+    while not beside.over.is_set():
+        start, page = time.perf_counter(), who.pages[turn % len(who.pages)]
+        connection.request("GET", f"{page}estimate/{_SALE}", headers={"Cookie": cookie})
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status == 200:
+            beside.done.append((_ESTIMATE, time.perf_counter() - start))
+        else:
+            beside.refused += 1
+        turn += 1
+    connection.close()
 
 
-@contextmanager
-def _operating(address: str, scratch: Path, charges: int) -> Iterator[list[str]]:
-    """Let operations import a file of so many charges and settle its month, again and again.
-
-    Gives what was done, one by one. Nothing is done where there are no charges.
-    """
-    over, done = threading.Event(), list[str]()
-    if not charges:
-        yield done
-        return
-    token, world = _token(), worlds.people_of_month(charges)
+def _charges(scratch: Path, count: int) -> pa.Table:
+    """Return so many charges of a month."""
+    world = worlds.people_of_month(count)
     parts = write_month(scratch / "charges", world, worlds.SEED, worlds.MONTH, lambda n: None)
-    table = pa.concat_tables(map(pq.read_table, parts))
+    return pa.concat_tables(map(pq.read_table, parts))
 
-    def operate() -> None:
-        turn = 0
-        while not over.is_set():
-            path = scratch / f"charges-{turn}.parquet"  # other rows each time, or it is known
-            pq.write_table(table.slice(turn), path, compression="zstd")
-            _import(address, token, path, over)
-            done.append(_ACTS[0])
-            if over.is_set():
+
+def _operate(address: str, token: str, table: pa.Table, scratch: Path, beside: Beside) -> None:
+    """Import a file of charges and settle its month, again and again."""
+    turn, settle = 0, f"/api/periods/{worlds.PERIOD.key}/settle"
+    while not beside.over.is_set():
+        path = scratch / f"charges-{turn}.parquet"  # other rows each time, or it is known
+        pq.write_table(table.slice(turn), path, compression="zstd")
+        works: tuple[Callable[[], object], ...] = (
+            partial(_import, address, token, path, beside.over),
+            partial(_post, address, token, settle, b"", "text/plain"),
+        )
+        for beside.act, work in zip(_ACTS, works):
+            took = _timed(work)
+            if beside.over.is_set():
                 return
-            _post(address, token, f"/api/periods/{worlds.PERIOD.key}/settle", b"", "text/plain")
-            done.append(_ACTS[1])
-            turn += 1
-
-    thread = threading.Thread(target=operate)
-    thread.start()
-    try:
-        yield done
-    finally:
-        over.set()
-        thread.join()
+            beside.done.append((beside.act, took))
+        turn += 1
 
 
 def _token() -> str:
@@ -228,7 +299,7 @@ def _ask(
 ) -> dict[str, Any]:
     """Ask the API as operations. Raises ValueError for what it refuses."""
     where = urlsplit(address)
-    connection = HTTPConnection(where.hostname or "", where.port, timeout=600)
+    connection = HTTPConnection(where.hostname or "", where.port, timeout=_LONGEST)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": kind}
     connection.request(method, path, body, headers)
     answer = connection.getresponse()

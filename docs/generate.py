@@ -23,6 +23,8 @@ from fenrun.base.words import catalogue
 from fenrun.book.read import LAYOUT as BOOK
 from fenrun.charges.rows import COSTS, ESSENTIAL, focus_columns
 from fenrun.cli import COMMANDS, module_of
+from fenrun.cli.help import paragraphs, translated
+from fenrun.cli.output import language
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.lab.scenario_text import ScenarioText
 from fenrun.plan.read import load_plan
@@ -48,7 +50,8 @@ _GENERATED = "Made by `make docs` from the code; a test holds them equal.\n"
 def pages() -> dict[str, str]:
     """Return the pages made from the code alone, by their path below docs."""
     return {
-        "reference/commands.md": commands_page(),
+        "reference/commands.md": commands_page("en"),
+        "reference/commands.zh-CN.md": commands_page("zh-CN"),
         "reference/plan-keys.md": keys_page(PlanText, "plan"),
         "reference/policy-keys.md": keys_page(PolicyText, "policy"),
         "reference/scenario-keys.md": keys_page(ScenarioText, "scenario"),
@@ -96,27 +99,48 @@ def _introduction(path: Path) -> str:
     return " ".join(line[1:].strip() for line in takewhile(lambda x: x.startswith("#"), lines))
 
 
-def commands_page() -> str:
-    """Return the page of every command and option, and the list of problems."""
-    commands = [_command(module_of(name).command, f"fenrun {name}", 2) for name in COMMANDS]
-    problems = _joined(
-        f"[`{code}`](errors.md#{code}) ({said['severity']})"
-        for code, said in catalogue("problems.yaml").items()
+def commands_page(lang: str) -> str:
+    """Return the page of every command and option, and the list of problems, in a language."""
+    said = _COMMANDS[lang]
+    with click.Context(click.Command("docs"), obj=lang):  # so help says it in that language
+        commands = [_command(module_of(name).command, f"fenrun {name}", 2) for name in COMMANDS]
+    words = catalogue("words.yaml")
+    problems = said["comma"].join(
+        said["problem"].format(code=code, severity=words[f"severity-{of['severity']}"][lang])
+        for code, of in catalogue("problems.yaml").items()
     )
-    return "\n".join(
-        [
-            f"# Commands\n\n{_GENERATED}",
-            "Exit codes: 0 fine, 1 problems, 2 wrong usage. Amounts in JSON are exact text.\n",
-            *commands,
-            "## Problems\n",
-            f"Each with its smallest example in [Problems](errors.md): {problems}.\n",
-        ]
-    )
+    return "\n".join([said["head"], *commands, said["problems"].format(problems), ""])
+
+
+_COMMANDS = {
+    "en": {
+        "head": f"# Commands\n\n[中文](commands.zh-CN.md)\n\n{_GENERATED}\n"
+        "Exit codes: 0 fine, 1 problems, 2 wrong usage. Amounts in JSON are exact text.\n",
+        "problems": "## Problems\n\nEach with its smallest example in [Problems](errors.md): {}.",
+        "problem": "[`{code}`](errors.md#{code}) ({severity})",
+        "comma": ", ",
+        "colon": ": ",
+        "space": " ",
+    },
+    "zh-CN": {
+        "head": "# 命令\n\n[English](commands.md)\n\n"
+        "由 `make docs` 从代码生成，并由测试保证一致。\n\n"
+        "退出码：0 正常，1 有问题，2 用法有误。JSON 中的金额是精确的文本。\n",
+        "problems": "## 问题\n\n每个问题的最小例子见[问题一览](errors.md)：{}。",
+        "problem": "[`{code}`](errors.md#{code})（{severity}）",
+        "comma": "、",
+        "colon": "：",
+        "space": "",
+    },
+}
+"""How the page of commands says what stands around their help."""
 
 
 def _command(command: click.Command, name: str, level: int) -> str:
     """Return the section of a command, and of the commands below it."""
-    lines = [f"{'#' * level} {name}\n", " ".join((command.help or "").split()) + "\n"]
+    said = _COMMANDS[language()]
+    help_ = said["space"].join(map(translated, paragraphs(command.help)))
+    lines = [f"{'#' * level} {name}\n", f"{help_}\n"]
     lines += [_parameter(param) for param in command.params]
     sections = ["\n".join(lines) + "\n"]
     if isinstance(command, click.Group):
@@ -127,7 +151,8 @@ def _command(command: click.Command, name: str, level: int) -> str:
 
 def _parameter(param: click.Parameter) -> str:
     if isinstance(param, click.Option):
-        return f"- `{'`, `'.join(param.opts)}`: {param.help or ''}"
+        names = "`, `".join(param.opts)
+        return f"- `{names}`{_COMMANDS[language()]['colon']}{translated(param.help or '')}"
     return f"- `{param.human_readable_name}`"
 
 

@@ -18,7 +18,7 @@ from fenrun.charges.rows import focus_columns
 from fenrun.charges.stored import load_charges
 from fenrun.earn.rows import Earning
 from fenrun.engine.duckdb import DuckDB
-from fenrun.payout.rows import FundMonth, Payment, Payout, Waiting
+from fenrun.payout.rows import Exchange, FundMonth, Payment, Payout, Waiting
 from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import DATASETS, import_file
 from fenrun.settle.results import RESULT_TABLES
@@ -39,6 +39,7 @@ ROW_TYPES = {
     "earnings": Earning,
     "payouts": Payout,
     "payments": Payment,
+    "exchanges": Exchange,
     "funds": FundMonth,
     "waiting": Waiting,
     "credited": Credited,

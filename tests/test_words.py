@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,3 +133,10 @@ def test_every_code_and_word_is_used() -> None:
     assert not [code for code in catalogue("problems.yaml") if code not in quoted]
     unused = [key for key in catalogue() if key not in quoted and not key.startswith(beginnings)]
     assert not unused
+
+
+@pytest.mark.parametrize("path", sorted(SRC.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_no_key_is_said_twice(path: Path) -> None:
+    """Of two the last would be said, and what the first meant be lost."""
+    starts = re.findall(r"^([^\s#-][^:]*):", path.read_text("utf-8"), re.M)
+    assert not [key for key, times in Counter(starts).items() if times > 1]

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fenrun.base.problem import Problem, Refused
     from fenrun.base.when import AsOf, Period, parse_period
+    from fenrun.lab.attack import attack
+    from fenrun.lab.run import whatif as what_if
+    from fenrun.lab.sweep import sweep
     from fenrun.plan.read import load_plan
     from fenrun.settle.explain import explain
     from fenrun.settle.facts import check_workspace
@@ -29,6 +32,7 @@ __all__ = [
     "Refused",
     "Run",
     "Store",
+    "attack",
     "check_workspace",
     "explain",
     "import_file",
@@ -37,6 +41,8 @@ __all__ = [
     "run_cases",
     "settle",
     "settle_workspace",
+    "sweep",
+    "what_if",
 ]
 
 DefaultContext.prec = getcontext().prec = 100
@@ -53,6 +59,7 @@ _ROOMS = {
     "Refused": "fenrun.base.problem",
     "Run": "fenrun.statement.run",
     "Store": "fenrun.store.facts",
+    "attack": "fenrun.lab.attack",
     "check_workspace": "fenrun.settle.facts",
     "explain": "fenrun.settle.explain",
     "import_file": "fenrun.settle.imports",
@@ -61,12 +68,18 @@ _ROOMS = {
     "run_cases": "fenrun.whatif.cases",
     "settle": "fenrun.settle.pipeline",
     "settle_workspace": "fenrun.settle.runs",
+    "sweep": "fenrun.lab.sweep",
+    "what_if": "fenrun.lab.run:whatif",
 }
-"""Where each name is. A room is read in when somebody asks for it: a command starts quickly."""
+"""Where each name is, and how it is called there where that is otherwise.
+
+A room is read in when somebody asks for it: a command starts quickly.
+"""
 
 
 def __getattr__(name: str) -> Any:
     """Return one of the names above. Raises AttributeError for others."""
     if name not in _ROOMS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_ROOMS[name]), name)
+    room, _, there = _ROOMS[name].partition(":")
+    return getattr(import_module(room), there or name)

@@ -67,6 +67,10 @@ class Answer:
     """By payee and month: due, brought, expired, drawn, recovered, balance, paid, carried."""
     payments: dict[tuple[str, date, str], tuple[Decimal, Decimal]] = field(default_factory=dict)
     """By payee, month and form: amount, paid."""
+    exchanges: dict[tuple[str, date, str], tuple[str, Decimal | None, Decimal | None]] = field(
+        default_factory=dict
+    )
+    """By payee, month and form: the other currency in which it is paid, the rate, what is paid."""
     waiting: dict[tuple[str, str, str], Decimal] = field(
         default_factory=lambda: defaultdict(lambda: ZERO)
     )
@@ -1309,11 +1313,18 @@ class _Audit:
             (
                 b.amount
                 for (p, u, s), b in self.figured[c.rule_id].items()
-                if (c.window_all or p == payee) and u == unit
+                if self._sums_with(c, payee, p, span) and u == unit
                 if start <= s.start and s.end <= span.end
             ),
             ZERO,
         )
+
+    def _sums_with(self, c: Component, payee: str, other: str, span: Span) -> bool:
+        """Whether a window of a payee is over what another is measured, too."""
+        if payee == other or not c.window_all:
+            return payee == other
+        own, theirs = (self.book.label(p, c.window_among, span.start) for p in (payee, other))
+        return not c.window_among or (own is not None and own == theirs)
 
     def _place(self, c: Component, payee: str, span: Span) -> Decimal | None:
         """The place of a payee among those of its label, by what the component measures."""

@@ -39,6 +39,7 @@ KNOWN = datetime(2024, 1, 1)
 TABLES = (
     "credited",
     "earnings",
+    "exchanges",
     "funds",
     "ledger",
     "not_counted",
@@ -166,6 +167,7 @@ def _differences(found: _Found, answer: Answer) -> list[str]:
         *_compare("uncredited", found.uncredited(), answer.uncredited),
         *_compare("payout", found.payouts(), answer.payouts),
         *_compare("payment", found.payments(), answer.payments),
+        *_compare("exchange", found.exchanges(), answer.exchanges),
         *_compare("fund", found.funds(), answer.funds),
         *_compare("waiting", found.waiting(), {k: v for k, v in answer.waiting.items() if v}),
     ]
@@ -235,6 +237,11 @@ class _Found:
         columns = ("brought", "accrued", "over", "claimed", "granted", "lapsed", "balance")
         rows = self._rows("funds", "month")
         return {_key(row, ("payee", "month", "form")): _key(row, columns) for row in rows}
+
+    def exchanges(self) -> dict[Any, Any]:
+        keys, columns = ("payee", "month", "form"), ("currency", "rate", "paid")
+        rows = self._rows("exchanges", "month")
+        return {_key(row, keys): _key(row, columns) for row in rows}
 
     def payments(self) -> dict[Any, Any]:
         keys = ("payee", "month", "form")

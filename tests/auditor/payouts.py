@@ -32,6 +32,7 @@ def pay_out(audit: Any) -> None:
             _fund(audit, fund)
         for key in [k for k in answer.payments if k[1] < audit.paid[0]]:
             del answer.payments[key]
+        _exchange(audit)
         return
     sums: dict[tuple[str, date], Decimal] = defaultdict(lambda: ZERO)
     for (payee, _, _, month), amount in earned.items():
@@ -211,6 +212,25 @@ def _forms(audit: Any, payee: str, month: date, paid: Decimal, terms: Any) -> No
                 terms.round_per,
             )
         audit.answer.payments[payee, month, form] = (amount, taxed)
+
+
+def _exchange(audit: Any) -> None:
+    """What is paid in another currency: by one rate, rounded as finely as that is."""
+    pay, own = audit.plan.pay[0], audit.currency
+    for (payee, month, form), (_, paid) in audit.answer.payments.items():
+        last = shifted(month, 1) - timedelta(days=1)
+        into = pay.paid_in
+        if pay.paid_in_label:
+            into = audit.book.label(payee, pay.paid_in_label, last) or own
+        if into in ("", own):
+            continue
+        rate = audit.book.rate(own, into, str(last) if pay.paid_on == "day" else f"{last:%Y-%m}")
+        if rate is None or not (len(into) == 3 and into.isalpha() and into.isupper()):
+            audit.answer.exchanges[payee, month, form] = (into, rate, None)
+            continue
+        per = {"JPY": 1, "KWD": 1000}.get(into, 100)
+        value = rounded(Fraction(paid) * Fraction(rate), audit.terms.round_mode, per)
+        audit.answer.exchanges[payee, month, form] = (into, rate, value)
 
 
 def _fund(audit: Any, fund: Any) -> None:

@@ -7,13 +7,16 @@ no other test has: what is counted is held for each, cases are run where the pla
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench import guard, timing, work, worlds
+from bench import guard, portal, signin, timing, work, worlds
 from bench.timing import Took
 from fenrun.settle.facts import facts_as_of
 from tests.command import fenrun
@@ -69,6 +72,12 @@ def test_variants_earn_alone_as_together() -> None:
     assert found == {"rows": 1000, "customers": 40, "variants": 3}
 
 
+@AT_NIGHT
+def test_a_sweep_says_the_same_each_time() -> None:
+    found = _figures("sweep", "--rows", 1000, "--variants", 3)
+    assert found == {"rows": 1000, "variants": 3}
+
+
 def test_lines_are_explained() -> None:
     found = _figures("explain", "--rows", 1000, "--lines", 2)
     assert found.pop("largest_payee_lines") >= 1
@@ -108,14 +117,39 @@ def test_the_portal_is_read(tmp_path: Path) -> None:
 
 
 @AT_NIGHT
-def test_the_portal_is_signed_in_to(tmp_path: Path) -> None:
+def test_the_portal_is_signed_in_to_beside_others(tmp_path: Path) -> None:
     store = worlds.import_year(tmp_path, 3000, months=1)
     (store.path / "demo.json").write_text("{}")
-    found = _figures("signin", store.path, "--askers", 1, "--idle", 5, "--seconds", 1)
-    assert found.pop("estimates") >= 1
+    few = ("--askers", 1, "--idle", 5, "--seconds", 1)
+    found = _figures("signin", store.path, *few, "--charges", 500)
+    assert all(found.pop(f"{act}s") >= 1 for act in ("estimate", "import", "settlement"))
     assert found.pop("load") >= 0
-    nothing = {"charges": 0, "imports": 0, "settlements": 0}
-    assert found == {"askers": 1, "idle": 5, "seconds": 1, "failed": 0, **nothing}
+    assert found == {"askers": 1, "idle": 5, "seconds": 1, "charges": 500, "refused": 0}
+
+
+def test_where_one_that_asks_fails_all_end() -> None:
+    """Or signing in would be measured beside nobody, or for ever."""
+    beside = signin.Beside()
+    beside.begin(lambda all_: all_.over.wait())
+    beside.begin(lambda all_: 1 / 0)
+    signing = signin._Signing("http://127.0.0.1:9", [], beside)
+    assert beside.over.wait(10)
+    signing.go_on(60, ("import",))
+    assert signing.figures("beside") == {}
+    with pytest.raises(ZeroDivisionError):
+        beside.end()
+
+
+def test_a_server_that_does_not_listen_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portal, "_PATIENCE", 0.1)
+    deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); print(1, flush=True)"
+    words = [sys.executable, "-S", "-c", f"{deaf}; time.sleep(600)"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as server:
+        assert server.stdout and server.stdout.readline() == "1\n"
+        portal._end(server)
+        assert server.poll() == -signal.SIGKILL
 
 
 def test_runs_that_differ_are_found(tmp_path: Path) -> None:

@@ -63,6 +63,14 @@ OUTCOMES: dict[str, tuple[bytes | str, str]] = {
     "words": (GOOD.replace("BillingAccountId", "Billing Account ID"), "3.00"),
     "two spellings": (GOOD.replace("ResourceId", "billed_cost"), "column-twice"),
     "a unit that is no name": (GOOD.replace("BilledCost", "BilledCost (tax)"), "columns-proposed"),
+    "names of columns with braces": (
+        GOOD.replace("ResourceId", "x_{a}%s'?*").replace(",", ";").replace(".", ","),
+        "3.00",
+    ),
+    "a cost whose name has a brace": (
+        GOOD.replace("edCost", "edC{ost").replace(",", ";").replace(".", ","),
+        "3.00",
+    ),
     "two files end to end": (GOOD.encode() + BOM + GOOD.encode(), "cost-unreadable"),
     "gz members with a header each": (2 * gzip.compress(GOOD.encode()), "cost-unreadable"),
     "gz in zip": (_zip(gzip.compress(GOOD.encode()), "a.csv.gz"), "file-not-table"),

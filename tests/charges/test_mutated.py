@@ -22,7 +22,7 @@ from fenrun.store.facts import Imported, Replaced, Store
 from tests.charges.test_forms import COLUMNS, FORMS, ROWS
 from tests.damaged import damaged
 
-EACH = 60 if "FENRUN_NIGHTLY" in os.environ else 3
+EACH = 65 if "FENRUN_NIGHTLY" in os.environ else 3
 """How many files are made of each form."""
 
 

@@ -194,3 +194,42 @@ def test_it_is_open_until_somebody_decides(tmp_path: Path) -> None:
     assert undecided(store, KNOWN) and not undecided(store, KNOWN + timedelta(days=1))
     decide(store, ids[1], Decision(void=True), KNOWN + timedelta(days=2))
     assert not undecided(store, KNOWN + timedelta(days=2))
+
+
+WITHIN = ["days and month", "described otherwise", "the sum names less", "two services, two sums"]
+BY_PART = {
+    "a service beside others": [
+        *days(RISING, **VM), *month("468.00", service="VM"), *month("7.00", **DB)],
+    "a resource beside others": [
+        *days(RISING[:9], **VM), *month("45.90", resource="r1"), *days(["1.00"] * 3, **DB)],
+    "two weeks": [*days(RISING[:14]), _line("106.40", START, datetime(2024, 9, 15))],
+}  # fmt: skip
+"""Files of accounts of which a part is billed in two forms: 468.00, 45.90 and 106.40."""
+APART = {
+    "a fee of another service": [*days(["10.00"] * 30, **VM), *month("300.00", service="Care")],
+    "a fee of another kind": [*days(["10.00"] * 30), *month("300.00", category="Purchase")],
+    "other sums": [*days(RISING), *month("467.99")],
+    "one charge each": [*days(["9.00"]), *month("9.00")],
+    "days outside": [*days(["5.00"] * 20, 11), _line("100.00", START, datetime(2024, 9, 11))],
+}
+"""What is no bill in two forms."""
+
+
+def test_one_file_that_holds_both_forms_is_found_and_nothing_else(tmp_path: Path) -> None:
+    """The charges over more than a day are 468.00 five times, 45.90 and 106.40."""
+    told = {case: [*SAME[case][0], *SAME[case][1]] for case in WITHIN} | BY_PART
+    lines = [HEAD]
+    for case, of_case in (told | APART).items():
+        own = case.replace(" ", "-").replace(",", "")
+        lines += [line.replace(",A1,", f",A1-{own},") for line in of_case]
+    path, store = tmp_path / "both.csv", Store(tmp_path / "ws")
+    path.write_text("\n".join(lines) + "\n")
+    import_file(store, path, KNOWN)
+    (item,) = store.imports("charges")
+    found = item.facts["within"]
+    assert (found["accounts"], found["rows"]) == (len(told), len(told) + 1)
+    assert found["billed"] == {"USD": str(5 * Decimal("468.00") + Decimal("152.30"))}
+    (problem,) = undecided(store, KNOWN)
+    assert (problem.code, problem.severity) == ("sums-within", "error")
+    decide(store, item.id, Decision(adds=item.id), KNOWN + timedelta(days=1))
+    assert undecided(store, KNOWN) and not undecided(store, KNOWN + timedelta(days=1))

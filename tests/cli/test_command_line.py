@@ -244,7 +244,7 @@ def test_what_a_file_holds_is_said_in_words(small: list[Path], tmp_path: Path) -
     assert "2 parties, 2 links" in english and "plan sample" in english
     assert re.search(r"\b1 charge, FOCUS 1\.\d", english) and "10.00 CNY" in english
     chinese = fenrun("import", tmp_path / "two", *small, lang="zh-CN").out
-    assert "2 个参与方、2 条归属关系" in chinese and "1 笔费用" in chinese
+    assert "2 个参与方、2 条关联" in chinese and "1 笔费用" in chinese
     assert not re.search(r"[{}]", english + chinese)
 
 

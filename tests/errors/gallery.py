@@ -34,7 +34,7 @@ import pyarrow.parquet as pq
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import DatabaseError
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 
 from fenrun import cli
 from fenrun.base.problem import Place, Problem, Refused
@@ -140,6 +140,21 @@ def _command(name: str) -> Any:
     """A module of the portal's commands, with the portal ready."""
     _portal()
     return importlib.import_module(f"fenrun.portal.commands.{name}")
+
+
+def _target_entered(store: Store, **wrong: str) -> list[Problem]:
+    given = {"party": "P1", "figure": "task", "period": "2024-09", "amount": "100"}
+    given |= {"currency": "CNY", "reason": "As agreed.", **wrong}
+    _command("targets").set_target(store, **given)
+    return []
+
+
+def _too_many_charges() -> list[Problem]:
+    statements = _command("statements")
+    many, line = {"total": 1_000_001}, "channel-2024/month-task/2024-10/P1"
+    with mock.patch.object(statements, "charges_of", lambda *_: many):
+        statements.charges_as(mock.Mock(), line, "xlsx", "en")
+    return []
 
 
 def _too_much_at_once() -> list[Problem]:
@@ -1196,13 +1211,29 @@ def _mends(store: Store, row: str = "3", issuer: str = "") -> list[Problem]:
     return list(import_file(store, path, KNOWN).problems)
 
 
-def _mends_of_numbers(store: Store) -> list[Problem]:
-    item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
-    path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
-    book = load_workbook(path)
-    book.worksheets[0].cell(2, 2).value = 3
-    book.save(path)
-    return list(import_file(store, path, KNOWN).problems)
+def _mends_of_cell(value: object) -> Callable[[Store], list[Problem]]:
+    """Import a workbook of rows to mend, in which a cell is no text."""
+
+    def act(store: Store) -> list[Problem]:
+        item, path = store.imports("charges")[0], store.path.parent / "rows.xlsx"
+        path.write_bytes(write_rows(item, rows_to_mend(store, item, KNOWN)))
+        book = load_workbook(path)
+        book.worksheets[0].cell(2, 2).value = value
+        book.save(path)
+        return list(import_file(store, path, KNOWN).problems)
+
+    return act
+
+
+def _book_with_a_hidden_row() -> bytes:
+    book, out = Workbook(), io.BytesIO()
+    sheet = book.worksheets[0]
+    sheet.title = "parties"
+    for row in (["party", "kind", "name"], ["K1", "customer", "Kun"], ["P1", "partner", "Hu"]):
+        sheet.append(row)
+    sheet.row_dimensions[3].hidden = True
+    book.save(out)
+    return out.getvalue()
 
 
 def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Problem]]:
@@ -1338,6 +1369,18 @@ def _decided_meanwhile(store: Store) -> list[Problem]:
     seen = decided(store, "charges.csv", Decision(void=True), KNOWN)[1]
     _mended(store, 3)
     decide(store, "charges.csv", Decision(void=True), KNOWN, expected=seen)
+    return []
+
+
+def _of_facts(store: Store) -> list[Problem]:
+    """The publishing of a scenario that changes what is billed, asked for."""
+    scenarios, models = _command("scenarios"), importlib.import_module("fenrun.portal.models")
+    store.actor = "one"
+    text = "scenario: dearer\nfrom: 2024-01-01\nprices: [{list: +10 %}]"
+    try:
+        scenarios.ask(store, scenarios.save(store, text).pk, "As agreed.")
+    finally:
+        models.Scenario.objects.using("default").all().delete()
     return []
 
 
@@ -1927,7 +1970,9 @@ GALLERY: dict[str, Shows] = {
     ),
     "object-unreadable": Shows(
         "fenrun import WORKSPACE s3://",
-        lambda: _said(lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")) and []),
+        lambda: _said(
+            lambda: fetch_new(Store(Path("ws")), "s3://", Path("scratch")).objects and []
+        ),
     ),
     "line-unknown": settled("fenrun explain WORKSPACE tried/reward/2024-09/P9", act=_asked("line")),
     "payee-unknown": settled("fenrun statement WORKSPACE P9", act=_asked("payee")),
@@ -1981,6 +2026,12 @@ GALLERY: dict[str, Shows] = {
         PLAN + FUND,
         BOOK
         + "figures: [{party: P1, figure: claimed, period: 2024-09, amount: 1000, currency: CNY}]\n",
+    ),
+    "pay-rate-missing": settled("pay: {in: USD}, and no rate", PLAN + "pay: {in: USD}\n"),
+    "pay-currency-unread": settled(
+        "pay: {in: label money}, and money: yen",
+        PLAN + "pay: {in: label money}\n",
+        BOOK + "labels: [{party: P1, label: money, value: yen}]\n",
     ),
     "more-pays-less": plan(USUAL_TABLE, "bands: [from 0 below 1000 pays 5 %, from 1000 pays 4 %]"),
     "splitting-pays": plan("on: amount", "each: order, up to: 20000, on: amount"),
@@ -2070,6 +2121,13 @@ GALLERY: dict[str, Shows] = {
     "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
+    ),
+    "sums-within": settled(
+        "two charges of a day in charges.csv, and their sum as one of two days",
+        content=_csv()
+        + _row(ChargePeriodStart=ROW["ChargePeriodEnd"], ChargePeriodEnd="2024-09-04T00:00:00Z")
+        + _row(BilledCost="2.00", ChargePeriodEnd="2024-09-04T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
     ),
     "delivery-ambiguous": settled(
         "fenrun resolve WORKSPACE more.csv --void, where two imports have that name",
@@ -2178,8 +2236,13 @@ GALLERY: dict[str, Shows] = {
     ),
     "cell-not-text": kept_aside(
         "rows to mend in a workbook, in which a cell is a number",
-        act=_mends_of_numbers,
+        act=_mends_of_cell(3),
     ),
+    "cell-no-value": kept_aside(
+        "rows to mend in a workbook, in which a cell is a formula that was never calculated",
+        act=_mends_of_cell("=1+2"),
+    ),
+    "rows-hidden": file("book.xlsx", _book_with_a_hidden_row, "parties, of which one is hidden"),
     "rows-not-mended": settled(
         "rows to mend, of two of which one is corrected",
         content=_csv() + 2 * _row(InvoiceIssuerName=""),
@@ -2295,6 +2358,18 @@ GALLERY: dict[str, Shows] = {
         "in the portal, that charges.csv replaces another delivery, without saying which",
         act=lambda store: _decision(store, kind="replaces"),
     ),
+    "scenario-file-here": Shows(
+        "in the portal, a scenario whose plan is `file: growth.yaml`",
+        lambda: (
+            _command("scenarios").read(
+                "scenario: s\nfrom: 2024-01-01\nplans: [{plan: growth, file: growth.yaml}]"
+            ),
+            [],
+        )[1],
+    ),
+    "scenario-of-facts": settled(
+        "in the portal, asking to publish a scenario that raises list prices", act=_of_facts
+    ),
     "approval-gone": settled(
         "in the portal, approving what somebody else has just approved",
         act=lambda store: _by_two(
@@ -2304,6 +2379,27 @@ GALLERY: dict[str, Shows] = {
     "grant-wrong": Shows(
         "in the portal, the role auditor for the party P1",
         lambda: (_command("grants").give("one", "two", "auditor", "P1", "It asked."), [])[1],
+    ),
+    "name-unknown": settled(
+        "in the portal, a target for P2, whom the book does not name",
+        act=lambda store: _target_entered(store, party="P2"),
+    ),
+    "figure-unknown": settled(
+        "in the portal, a target of the figure taks, which no plan and no row of the book names",
+        the_book=BOOK + "figures: [{party: P1, figure: task, period: 2024-09, amount: 100}]\n",
+        act=lambda store: _target_entered(store, figure="taks"),
+    ),
+    "target-wrong": settled(
+        "in the portal, a target for the period soon",
+        act=lambda store: _target_entered(store, period="soon"),
+    ),
+    "view-wrong": Shows(
+        "in the portal, a list of statements saved without a name",
+        lambda: (_command("views").save("one", "statements", " ", "sort=-payable"), [])[1],
+    ),
+    "charges-many": Shows(
+        "in the portal, a workbook of all charges of a line that has more than a sheet holds",
+        _too_many_charges,
     ),
     "grant-own": Shows(
         "in the portal, one grants operations to himself",

@@ -12,15 +12,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from math import comb
 from pathlib import Path
+from time import process_time
 
 from fenrun.integrity.checks import CHECKS
-from fenrun.integrity.findings import INVARIANT, STATISTICAL, Case, Findings
+from fenrun.integrity.findings import INVARIANT, STATISTICAL, Case, Findings, Outcome
+from fenrun.integrity.seen import see
 from fenrun.world.schemes import SCHEMES
-from tests.integrity.markets import Row, found, is_about, market_of
+from tests.integrity.markets import YEAR, Row, found, is_about, market_of
 
 SIZES, LEVELS = (30, 60, 120), (0, 1, 2, 3)
-_SEEDS = {30: (101, 102), 60: (101,), 120: (101,)}
+_SEEDS = {30: (501, 502), 60: (501,), 120: (501,)}
+"""Seeds that no check was looked at with."""
 _PAGE = Path(__file__).parents[2] / "docs/reference/findings-scores.md"
+_PICTURE = _PAGE.with_name("findings-p.svg")
 _KINDS = {check.scheme: check.kind for check in CHECKS}
 
 
@@ -61,6 +65,10 @@ class Scores:
     false_honest: int = 0
     months_honest: int = 0
     """Cases in honest markets, and the partner-months in which they are."""
+    p_honest: list[float] = field(default_factory=list)
+    """The p of all that was tried in honest markets; 1 of what made no alert."""
+    seconds: dict[int, list[float]] = field(default_factory=dict)
+    """Processor time to find and settle all cases of a market, by partners."""
 
     def add(self, truth: Sequence[Row], cases: Sequence[Case]) -> None:
         """Count a market in which some people cheat."""
@@ -114,16 +122,53 @@ def scores(runs: Iterable[tuple[int, int, int]]) -> Scores:
     """Return the scores of markets, by partners, seed and level; and of honest ones beside them."""
     total = Scores()
     for partners, seed, level in runs:
+        began = process_time()
         market, _, findings = market_of(partners, seed, level, *SCHEMES)
+        total.seconds.setdefault(partners, []).append(process_time() - began)
         total.add(market.truth, findings.cases)
         _against_largest(total, market.truth, findings, market.turnover())
         market_of.cache_clear()
         if level == 0:
-            _, _, honest = market_of(partners, seed + 50, 0)
-            total.false_honest += len(honest.cases)
-            total.months_honest += partners * 12
+            _add_honest(total, partners, seed + 50)
         print(partners, seed, level, total.all_cases, file=sys.stderr)
     return total
+
+
+def _add_honest(total: Scores, partners: int, seed: int) -> None:
+    """Count the cases of a market in which nobody cheats, and the p of all that is tried there."""
+    _, store, honest = market_of(partners, seed, 0)
+    total.false_honest += len(honest.cases)
+    total.months_honest += partners * 12
+    seen = see(store, YEAR)
+    for check in CHECKS:
+        outcome = check.run(seen) if check.kind == STATISTICAL else Outcome()
+        total.p_honest += [1.0 if alert.p is None else alert.p for alert in outcome.alerts]
+        others = 0 if outcome.adjusted else outcome.tried - len(outcome.alerts)
+        total.p_honest += [1.0] * others
+    market_of.cache_clear()
+
+
+def picture(p: Sequence[float]) -> str:
+    """Return a picture of p: how many are as small as each, beside how many would be by chance."""
+    size, ranked = 240, sorted(p)
+    points = " ".join(
+        f"{20 + size * at:.1f},{20 + size * (1 - rank / len(ranked)):.1f}"
+        for rank, at in enumerate(ranked, 1)
+    )
+    low, high, whole = 20, 20 + size, size + 60
+    style = "font-family='sans-serif' font-size='11' fill='#333'"
+    return (
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {whole} {whole}' role='img'>\n"
+        f"<title>p in honest markets ({len(ranked)} tried)</title>\n"
+        f"<rect x='{low}' y='{low}' width='{size}' height='{size}' fill='none' stroke='#999'/>\n"
+        f"<line x1='{low}' y1='{high}' x2='{high}' y2='{low}' stroke='#999'"
+        " stroke-dasharray='4'/>\n"
+        f"<polyline points='{points}' fill='none' stroke='#1a5fb4' stroke-width='1.5'/>\n"
+        f"<text x='{low}' y='{high + 15}' {style}>0</text>"
+        f"<text x='{high - 6}' y='{high + 15}' {style}>1</text>"
+        f"<text x='{low + 80}' y='{high + 30}' {style}>p up to</text>"
+        f"<text x='{low + 4}' y='{low + 14}' {style}>share of all tried</text>\n</svg>\n"
+    )
 
 
 def _against_largest(
@@ -147,7 +192,10 @@ def page(total: Scores) -> str:
         f"{', '.join(map(str, SIZES))} partners for twelve months, in which every scheme is played",
         "once (coupons up to three times) at four levels of concealment, beside festivals, price",
         "rises, mergers, bookkeepers, departments with a partner of their own, specialists, closed",
-        "branches, support contracts, given leads, devices traded in. Intervals are exact (95 %).",
+        "branches, support contracts, given leads, devices traded in, and ten stories more:",
+        "schools, an incubator, a family's firms, a takeover, holidays, a price that rises,",
+        "accounts with new numbers, rebates by contract, bills that come twice, a recall.",
+        "Intervals are exact (95 %).",
         "",
         "| scheme | kind | level 0 | level 1 | level 2 | level 3 | true cases |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -171,15 +219,29 @@ def page(total: Scores) -> str:
         f"- Of the partners that cases name, {total.parties} take part in a scheme; of as many of",
         f"  the largest, {total.largest}: findings are {factor:.1f} times as good as an audit of",
         "  the largest payouts.",
+        f"- {_time(total.seconds)}",
+        "",
+        "In honest markets the p of all that is tried, so many up to each; by chance alone they",
+        "lie on the broken line, and above it there would be too many small ones:",
+        "",
+        f"![p of {len(total.p_honest)} things tried in honest markets](findings-p.svg)",
         "",
     ]
     return "\n".join(lines)
 
 
+def _time(seconds: dict[int, list[float]]) -> str:
+    """Return how long markets take, by partners."""
+    each = (f"{sum(of) / len(of):.0f} s at {size}" for size, of in seconds.items())
+    return f"Processor time to make, import and look through a market: {', '.join(each)} partners."
+
+
 def main() -> None:
     """Write the page."""
     runs = [(size, seed, level) for size in SIZES for seed in _SEEDS[size] for level in LEVELS]
-    _PAGE.write_text(page(scores(runs)), "utf-8")
+    total = scores(runs)
+    _PAGE.write_text(page(total), "utf-8")
+    _PICTURE.write_text(picture(total.p_honest), "utf-8")
 
 
 if __name__ == "__main__":

@@ -10,18 +10,23 @@ from typing import Any
 
 import pytest
 
+from fenrun.base.when import parse_period
 from fenrun.closing.close import settle_period
 from fenrun.integrity.checks import CHECKS
 from fenrun.integrity.findings import INVARIANT, LINK, STATISTICAL, Case, Findings
 from fenrun.integrity.kept import findings_of
 from fenrun.integrity.seen import Seen, see
+from fenrun.lab.moves import SCHEMES as MOVE_OF
+from fenrun.settle.imports import import_file
 from fenrun.store.facts import Store
 from fenrun.world.market import Market
 from fenrun.world.schemes import SCHEMES, make_market
 from tests.command import fenrun
+from tests.errors.gallery import KNOWN
 from tests.integrity.markets import YEAR, found, imported, is_about, market_of
 from tests.pricing.workspace import book, charge, workspace
 
+_DATA = Path(__file__).parents[1] / "data"
 IS_NIGHT = "FENRUN_NIGHTLY" in os.environ
 Looked = tuple[Market, Store, Findings]
 
@@ -116,6 +121,17 @@ def _earned(store: Store, payee: str) -> Decimal:
     return Decimal(rows.to_pylist()[0]["earned"] or 0)
 
 
+def test_a_case_names_the_clause_and_the_move_that_shows_who_else_could(cheated: Looked) -> None:
+    _, store, findings = cheated
+    shown = fenrun("findings", store.path).out
+    cases = [case for case in findings.cases if case.clause]
+    assert {"G01", "G03", "G04", "G05", "G09", "G12"} <= {case.scheme for case in cases}
+    for case in cases:
+        assert f"Earned by: {case.clause}" in shown
+        move = f"fenrun attack WORKSPACE --period {case.start:%Y-%m}"
+        assert (move in shown) or case.scheme not in MOVE_OF
+
+
 @pytest.mark.skipif(not IS_NIGHT, reason="two more markets, by night")
 def test_names_and_the_order_of_rows_move_no_finding(cheated: Looked, tmp_path: Path) -> None:
     market, _, findings = cheated
@@ -160,14 +176,29 @@ def test_a_check_that_cannot_run_says_what_it_lacks(tmp_path: Path) -> None:
     assert shown.code == 0 and "没有案例" in shown.out and "未执行" in shown.out
 
 
-def test_charges_alone_run_no_check_and_each_says_why(tmp_path: Path) -> None:
-    """A provider's export has no book: nobody is looked at, and none is found innocent by it."""
-    usage = {"ChargeCategory": "Usage", "RegionId": "us-west-2", "ConsumedQuantity": "2"}
-    store = workspace(tmp_path, [charge("A1", "10", **usage)], "")
-    said = fenrun("findings", store.path, "--from", "2024-09", "--to", "2024-09", "--json").json()
-    assert all(one["skipped"] and not one["tried"] for one in said["checks"])
-    lacks = {one["check"]: one["skipped"] for one in said["checks"]}
-    assert "links" in lacks["wash-volume"] and "links" in lacks["prepay-fronted"]
+def test_the_real_sample_says_of_each_check_what_it_lacks(tmp_path: Path) -> None:
+    """Charges alone run no check; with a small book two run, which need no more than that.
+
+    Nobody is found innocent by a check that did not run.
+    """
+    store = Store(tmp_path / "ws")
+    import_file(store, _DATA / "focus_sample.csv", KNOWN)
+    alone = findings_of(store, parse_period("2024-09"))
+    assert all(one.skipped and not one.tried for one in alone.checks) and not alone.cases
+    import_file(store, _DATA / "sample-book.yaml", KNOWN)
+    found = findings_of(store, parse_period("2024-09"))
+    lacks = {one.scheme: one.skipped for one in found.checks}
+    assert [scheme for scheme, missing in lacks.items() if not missing] == ["G01", "G12"]
+    assert lacks == {
+        **{"G01": (), "G02": ("identities",), "G03": ("x_OrderId",), "G04": ("x_OrderId",)},
+        **{"G05": ("floors", "passed-on"), "G06": ("trades",), "G08": ("payments",)},
+        **{"G07": ("coupons", "x_CouponId"), "G09": ("x_OrderId",), "G10": ("events",)},
+        **{"G11": ("floors",), "G12": (), "G13": ("coupons", "policies")},
+        **{"G14": ("coupons", "x_CouponId", "payments"), "G16": ("employer links",)},
+        "G15": ("agreements", "payments", "x_AgreementId"),
+        "G17": ("identities", "employer links"),
+    }
+    assert not found.cases
 
 
 COUPON = """coupons:

@@ -84,7 +84,15 @@ def _won(draw: st.DrawFn) -> str:
 @st.composite
 def _usage(draw: st.DrawFn) -> str:
     where = f"where: \"ServiceName = '{draw(services)}'\""
-    return f"usage: [{{by: {draw(changes)}, from: 2020-01-01, {where}}}]"
+    keep = draw(st.sampled_from(("", ", keep: effective")))
+    return f"usage: [{{by: {draw(changes)}, from: 2020-01-01, {where}{keep}}}]"
+
+
+@st.composite
+def _agreements(draw: st.DrawFn) -> str:
+    kind = draw(st.sampled_from(("commit", "prepay")))
+    agreed = f"kind: {kind}, customer: K1, amount: 100, currency: CNY, from: {draw(days)}"
+    return f"agreements: [{{agreement: B-S, {agreed}}}]"
 
 
 @st.composite
@@ -101,7 +109,7 @@ def _shifts(draw: st.DrawFn) -> str:
     return f"shifts: [{{in: 2020-01/2027-12, months: {months}, {where}}}]"
 
 
-KINDS = (_labels(), _moves(), _figures(), _won(), _usage(), _prices(), _shifts())
+KINDS = (_labels(), _moves(), _figures(), _won(), _usage(), _prices(), _shifts(), _agreements())
 
 
 @st.composite
@@ -141,10 +149,10 @@ def _repriced(
 
     found = []
     for row in rows:
-        factors = dict.fromkeys(("list", "price", "usage"), Decimal(1))
+        factors = dict.fromkeys(("list", "price", "usage", "billing"), Decimal(1))
         for one in data.get("usage", ()):
             if f"'{row['ServiceName']}'" in one["where"]:
-                factors["usage"] *= rate(one["by"])
+                factors["billing" if "keep" in one else "usage"] *= rate(one["by"])
         for one in data.get("prices", ()):
             if f"'{row['ServiceName']}'" in one["where"]:
                 change = rate(one.get("list") or one["contracted"])
@@ -158,12 +166,15 @@ def _repriced(
                 new |= _booked_later(row, int(one["months"]), zone)
         for cost in COSTS:
             if row[cost] is not None:
-                new[cost] = row[cost] * factors["price"] * factors["usage"]
+                when = 1 if cost == "EffectiveCost" else factors["billing"]
+                new[cost] = row[cost] * factors["price"] * factors["usage"] * when
         if row["x_Cash"] is not None and counts_cash:
             cash = Decimal(row["x_Cash"]) * factors["price"] * factors["usage"]
+            cash *= factors["billing"]
             new["x_Cash"] = format(cash, "f")
         if row["ListCost"] is not None:
-            new["ListCost"] = row["ListCost"] * factors["list"] * factors["usage"]
+            listed = row["ListCost"] * factors["list"] * factors["usage"]
+            new["ListCost"] = listed * factors["billing"]
         found.append(new)
     return found
 

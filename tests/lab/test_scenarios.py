@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv  # pa.csv
+import pyarrow.parquet as pq
 import pytest
 
 from fenrun.base.problem import Refused
@@ -204,6 +208,28 @@ def test_a_customer_that_shares_an_account_cannot_be_lost_alone(tmp_path: Path) 
     with pytest.raises(Refused) as refusal:
         _outcome(store, "usage: [{by: -100 %, customers: {parties: [K1]}}]")
     assert [one.code for one in refusal.value.problems] == ["scenario-shared"]
+
+
+def test_costs_of_38_digits_stay_exact_beside_those_that_change(
+    store: Store, tmp_path: Path
+) -> None:
+    """12.3 % off 1,000.000001 is 877.000000877, of more decimals than the 500.000001 beside it."""
+    csv = (tmp_path / "charges.csv").read_text("utf-8").splitlines()[0] + "\n"
+    rows = charge("A1", "1000.000001", 5) + charge("A1", "500.000001", 5, service="CDN")
+    wide = pa.csv.read_csv(
+        io.BytesIO((csv + rows).encode()),
+        convert_options=pa.csv.ConvertOptions(
+            column_types={name: pa.decimal128(38, 6) for name in csv.split(",")[:4]}
+        ),
+    )
+    pq.write_table(wide, tmp_path / "late.parquet")
+    import_file(store, tmp_path / "late.parquet", KNOWN + timedelta(days=1))
+    only = (
+        "prices: [{contracted: -12.3 %, where: \"ServiceName = 'Compute' and BilledCost > 1000\"}]"
+    )
+    (found,) = whatif(store, [scenario(only)], YEAR).outcomes
+    row = of(found.answer.payees, payee="P1")
+    assert row["credited_after"] == Decimal("2877.000001877")
 
 
 def test_tables_for_notebooks(store: Store) -> None:

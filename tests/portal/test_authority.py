@@ -106,7 +106,7 @@ def test_a_link_before_the_role_opens_no_account_that_acts(own: Portal, role: st
     party = own.parties["customer"] if role == "customer" else ""
     with own.sign_in("operations") as one, own.sign_in("second") as two:
         for name, takes_up in (("before", True), ("still-open", False)):
-            link = _link(one, _give(one, name, "partner", "P00040"))
+            link = _link(one, _give(one, name, "partner", "P00013"))
             if takes_up:
                 assert _take_up(own, link)
             else:
@@ -128,7 +128,7 @@ def test_a_link_before_the_role_opens_no_account_that_acts(own: Portal, role: st
 
 def test_a_link_ends_with_a_change_of_grants(own: Portal) -> None:
     with own.sign_in("operations") as one:
-        number = _give(one, "new", "partner", "P00040")
+        number = _give(one, "new", "partner", "P00013")
         link = _link(one, number)
         second = _give(one, "new", "auditor")
         assert not _take_up(own, link)
@@ -169,7 +169,7 @@ def test_a_chain_of_accounts_stays_one_person(own: Portal) -> None:
         said = {
             "kind": "association",
             "customer": customer,
-            "party": "P00040",
+            "party": "P00013",
             "since": "2024-05-01",
             "reason": "x",
         }
@@ -193,7 +193,7 @@ def test_what_waits_and_tokens_end_with_a_change_of_who_asked(own: Portal, chang
         asked = token.post("/api/periods/2024-01/close", json={"reason": "January"}).json()["id"]
         given = _give(two, "four", "operations")
         customer = own.parties["customer"]
-        said = {"kind": "association", "customer": customer, "party": "P00040"}
+        said = {"kind": "association", "customer": customer, "party": "P00013"}
         said |= {"since": "2024-05-01", "reason": "x"}
         number = token.post("/api/requests", json=said).json()["id"]
         assert "second" in one.get("/periods/2024-01/").text

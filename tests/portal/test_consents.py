@@ -31,7 +31,7 @@ before = credited()
 if %(heard)r:
     password = "words that nobody guesses"
     grants.give_with_password("root", "heard", "customer", customer, "Answers.", password)
-wanted = ("transfer", customer, "P00040", date(2024, 9, 1), "They asked for it.")
+wanted = ("transfer", customer, "P00013", date(2024, 9, 1), "They asked for it.")
 request = requests.ask(store, *wanted)
 clock["now"] = datetime(2024, 10, 4, 9, tzinfo=UTC)
 if %(read)r:
@@ -70,8 +70,8 @@ def test_consent_credits_from_its_day_and_not_before(own: Portal) -> None:
         and said["holds_from"] == "2024-10-11"
     )
     (old,) = [k for k in said["before"] if "customer" in k]
-    assert 0 < Decimal(said["after"]["P00040 customer "]) < Decimal(said["before"][old])
-    assert Decimal(said["after"][old]) + Decimal(said["after"]["P00040 customer "]) == Decimal(
+    assert 0 < Decimal(said["after"]["P00013 customer "]) < Decimal(said["before"][old])
+    assert Decimal(said["after"][old]) + Decimal(said["after"]["P00013 customer "]) == Decimal(
         said["before"][old]
     )
     assert (
@@ -112,7 +112,7 @@ def test_silence_counts_when_the_plan_s_window_is_over(own: Portal) -> None:
     assert (
         said["state"] == "silent"
         and said["holds_from"] == "2024-10-18"
-        and Decimal(said["after"]["P00040 customer "]) > 0
+        and Decimal(said["after"]["P00013 customer "]) > 0
     )
 
 
@@ -127,8 +127,8 @@ def test_only_the_customer_decides(portal: Portal) -> None:
         form = {
             "kind": "association",
             "customer": customer,
-            "party": "P00040",
-            "reason": "Sold by P00040 since May.",
+            "party": "P00013",
+            "reason": "Sold by P00013 since May.",
             "since": "2024-05-01",
         }
         assert operations.post("/requests/ask/", data=form).status_code == 302
@@ -142,10 +142,10 @@ def test_only_the_customer_decides(portal: Portal) -> None:
                 == status
             )
         assert (
-            "Sold by P00040" not in other.get("/requests/").text
-            and "Sold by P00040" in auditor.get("/requests/").text
+            "Sold by P00013" not in other.get("/requests/").text
+            and "Sold by P00013" in auditor.get("/requests/").text
         )
-        assert "Sold by P00040" in asked.get("/requests/").text
+        assert "Sold by P00013" in asked.get("/requests/").text
         assert asked.post(f"/requests/{number}/", data={"state": "refused"}).status_code == 302
         assert asked.post(f"/api/requests/{number}", json={"state": "consented"}).status_code == 409
         assert [
@@ -162,7 +162,7 @@ def test_only_the_customer_decides(portal: Portal) -> None:
             "since": "2024-11-01",
         }
         assert other.post("/api/requests", json=mine).status_code == 201
-        assert other.post("/api/requests", json={**mine, "party": "P00040"}).status_code == 403
+        assert other.post("/api/requests", json={**mine, "party": "P00013"}).status_code == 403
         assert (
             other.post(
                 "/api/requests", json={**mine, "kind": "association", "order": "", "issuer": ""}
@@ -207,7 +207,7 @@ issuer, order = held["issuer"], held["subject"]
 owner, = owners_of(engine, book, issuer, order)
 def registered(customer, order):
     start = date(2024, 10, 1)
-    asked = ("registration", customer, "P00040", start, "Ours.", order, issuer)
+    asked = ("registration", customer, "P00013", start, "Ours.", order, issuer)
     return requests.decide(store, requests.ask(store, *asked), "consented").pk
 asked = {"held": registered(owner, order)}
 never = {"of": "order", "issuer": issuer, "subject": order, "role": "partner",
@@ -271,7 +271,7 @@ tell_time(lambda: clock["now"])
 credited = models.Crediting.objects.using("default").filter(period_id="2024-10", role="partner")
 customer = credited.filter(via="customer").order_by("id").first().customer
 for party, since in (
-    ("P00040", date(2024, 11, 1)),
+    ("P00013", date(2024, 11, 1)),
     ("P00041", date(2024, 10, 20)),
     ("P00042", date(2024, 10, 20)),
 ):
@@ -288,7 +288,7 @@ rows = [
     for day in [link["valid_from"]]
 ]
 try:
-    requests.ask(store, "transfer", customer, "P00040", date(9999, 12, 30), "One day.")
+    requests.ask(store, "transfer", customer, "P00013", date(9999, 12, 30), "One day.")
     far = "asked"
 except Exception as error:
     far = error.problems[0].code

@@ -187,7 +187,10 @@ _INVOICE = (
 
 
 def test_open_money_stops_a_close_until_it_is_decided(tmp_path: Path) -> None:
-    """10.00 counts, 600 rows of 1.00 have no issuer; an invoice of 12.00 has 10.00 of charges."""
+    """10.00 counts, 600 rows of 1.00 have no issuer; an invoice of 12.00 has 10.00 of charges.
+
+    A part of an export bills 1.00 on each of two days, and 2.00 over both; the other never came.
+    """
     head = _HEAD.replace("ResourceId,Tags", "ResourceId,InvoiceId")
     bare = "".join(f"1,A1,USD,{_START},,r{n},\n" for n in range(600))
     workspace, folder = tmp_path / "ws", tmp_path / "in"
@@ -196,6 +199,13 @@ def test_open_money_stops_a_close_until_it_is_decided(tmp_path: Path) -> None:
     (folder / "book.yaml").write_text(_AGREED)
     (folder / "june.csv").write_text(head + f"10,A1,USD,{_START},Acme,r,I-1\n" + bare)
     (folder / "invoices.csv").write_text(_INVOICE)
+    (folder / "run").mkdir()
+    days = [f"2024-09-0{n}T00:00:00Z" for n in (1, 2, 3)]
+    forms = [("1", *days[:2]), ("1", *days[1:]), ("2", days[0], days[2])]
+    ends = head.replace("InvoiceId", "InvoiceId,ChargePeriodEnd")
+    rows = "".join(f"{n},A1,USD,{a},{a},Acme,v,,{b}\n" for n, a, b in forms)
+    (folder / "run" / "part.csv").write_text(ends + rows)
+    (folder / "run" / "manifest.json").write_text('{"files": ["part.csv", "gone.csv"]}')
     assert "invoice-differs" in fenrun("import", workspace, folder).err
     said = _walk(
         workspace,
@@ -211,9 +221,10 @@ def asked():
     done = api("ops-2", f"/api/approvals/{get('ops-1', '/api/approvals').json()[0]['id']}").json()
     found = sorted(p["code"] for p in done.get("problems", ()) if p["code"] != "close-problems")
     return found or "closed"
-def decided(file, decision):
+def decided(file, decision, other=""):
     one = next(d["id"] for d in get("ops-1", "/api/deliveries").json() if d["file"] == file)
-    asked = api("ops-1", f"/api/deliveries/{one}/decisions", decision=decision, reason="So.")
+    said = {"decision": decision, "other": one if other else "", "reason": "So."}
+    asked = api("ops-1", f"/api/deliveries/{one}/decisions", **said)
     return api("ops-2", f"/api/decisions/{asked.json()['id']}").status_code
 said["both"] = asked()
 page = get("auditor", "/deliveries/").content.decode()
@@ -247,14 +258,19 @@ said["mended"] = [i.facts["rows"] for i in store.imports("charges") if "mends" i
 said["after the file"] = asked()
 said["left out"] = decided("june.csv", "leave-out")
 said["one"] = asked()
+page = get("ops-1", f"/deliveries/{ids['part.csv']}/").content.decode()
+said["offered"] = [text in page for text in ('value="leave-out"', f'value="{ids["part.csv"]}"')]
+said["part"] = [decided("part.csv", "leave-out"), decided("part.csv", "adds", "itself")]
 said["invoices left out"] = decided("invoices.csv", "leave-out")
 said["none"] = asked()
 """,
     )
-    assert said["both"] == ["invoice-differs", "kept-aside"] and not any(said["shown"])
+    run = ["parts-missing", "sums-within"]
+    assert said["both"] == ["invoice-differs", "kept-aside", *run] and not any(said["shown"])
     assert said["rows"] == [500, 100, 602] and said["last page"]
     assert (said["file of partner"], said["file of auditor"]) == (403, 200)
     assert "june.csv-" in said["name"] and said["name"].endswith('.xlsx"')
-    assert said["mended"] == [500] and said["after the file"] == ["invoice-differs", "kept-aside"]
-    assert said["left out"] == 200 and said["one"] == ["invoice-differs"]
+    assert said["mended"] == [500] and said["after the file"] == said["both"]
+    assert said["left out"] == 200 and said["one"] == ["invoice-differs", *run]
+    assert said["offered"] == [True, True] and said["part"] == [200, 200]
     assert said["invoices left out"] == 200 and said["none"] == "closed"

@@ -16,6 +16,7 @@ from fenrun.portal.opaque import opaque
 from tests.portal.served import Portal
 
 ACCOUNTS = ("partner", "rep", "customer")
+_LISTS = ("api/crediting", "api/statements")
 _FACTS = """
 import json
 from django.urls import get_resolver
@@ -76,6 +77,12 @@ if not store.log.events("findings"):
     keep(store, parse_period("2024-08"), knowledge_time(store, None), found)
     for party in parties:
         cases.ask("somebody", case, party, ("" if party == own else "A secret of ") + party)
+models.Scenario.objects.using(db).get_or_create(
+    name="a-secret", defaults={
+        "text": "scenario: a-secret\\nfrom: 2024-01-01\\nusage: [{by: -1 %%, customers: "
+        "{parties: [" + parties[1] + "]}}]", "saved_by": "somebody", "saved_at": events.now(),
+    },
+)
 credited = models.Crediting.objects.using(db)
 requests = models.Request.objects.using(db).values_list("pk", flat=True)
 quotes = models.Quote.objects.using(db).values_list("pk", flat=True)
@@ -90,6 +97,7 @@ print(json.dumps({
     "statements": [{**s, "lines": [x["line"] for x in s.pop("body")["lines"]]} for s in statements],
     "customers": sorted(set(credited.values_list("customer", flat=True))),
     "customer_of": list(credited.values_list("customer", "party", "name").distinct()),
+    "orders": sorted(set(credited.exclude(order="").values_list("order", flat=True))),
     "disputes": list(models.Dispute.objects.using(db).values_list("pk", "party")),
     "asked": list(models.Request.objects.using(db).values_list("customer", "party").distinct()),
     "numbers": sorted({*requests, *grants, *quotes}),
@@ -100,6 +108,7 @@ print(json.dumps({
         "grants": models.Grant.objects.using(db).get(user__username="auditor").pk,
         "access": models.Grant.objects.using(db).get(user__username="auditor").pk,
         "questions": models.CaseQuestion.objects.using(db).filter(party=parties[1]).first().pk,
+        "scenarios": models.Scenario.objects.using(db).get(name="a-secret").pk,
         "ways": token.pk,
     },
     "case": case.id,
@@ -118,7 +127,7 @@ kinds = {
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
         models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
         models.Quote, models.Notice, models.SignUpLink, models.CaseQuestion, models.CaseEntry,
-        models.QuestionedCase, models.Payment,
+        models.QuestionedCase, models.Scenario, models.KnownName, models.Payment, models.SavedView,
     )
 }
 joined = (
@@ -253,6 +262,10 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         "line": [x for s in some for x in s["lines"]][:few] or ["x/y/z/P1"],
         "number": ["999999", *[*numbers][:few]],
         "case": [opaque(facts["case"]), "G09-20240801-nobody"],
+        "customer": ["nobody", *facts["customers"][:few]],
+        "order": [*facts["orders"][:few], "nobody"],
+        "plan": ["channel-2024", "nobody"],
+        "kind": ["party", "customer", "order", "x"],
     }
     made: dict[str, tuple[str, ...]] = {}
     for route in facts["routes"]:
@@ -286,6 +299,8 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         for s in some[: each + few // 2]
         for start, way in (
             ("", "estimate/?amount=50000"),
+            ("", "estimate/?amount=50000&curve=1"),
+            ("api/", "change"),
             ("api/", "estimate?amount=50000"),
             ("", "?format=csv"),
         )
@@ -296,9 +311,15 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         for line in s["lines"][:each]
         for start, end in (("", "/"), ("api/", ""))
     ]
+    asked_of_the_engine += [
+        f"{start}charges/{s['period_id']}/{line}{end}"
+        for s in own
+        for line in s["lines"][:1]
+        for start, end in (("", "/"), ("", "/?format=csv"), ("api/", "?size=1"))
+    ]
     queries = [
         f"{a}?{q}={v}"
-        for a in ("crediting/", "statements/", "api/crediting", "api/statements")
+        for a in ("find/", "find/party/", "crediting/", "statements/", *_LISTS)
         for q, vs in (
             ("customer", facts["customers"][:few]),
             ("payee", values["payee"]),
@@ -350,6 +371,7 @@ def test_no_route_tells_what_does_not_concern_the_asker(
 def _filled(route: str, number: str, period: str, payee: str, customer: str) -> str:
     """Return the address of a route with these identifiers."""
     values = {"number": number, "period": period, "payee": payee, "who": customer, "kind": "token"}
+    values |= {"customer": customer}
     for slot, value in values.items():
         route = re.sub(rf"<(?:\w+:)?{slot}>", value, route)
     return "/" + route.lstrip("/")
@@ -366,7 +388,7 @@ def test_what_is_others_is_answered_as_what_is_not(
     found = (s for s in facts["statements"][::-1] if s["payee"] != party)
     period, payee = next((s["period_id"], s["payee"]) for s in found)
     customer = next(c for c, p, _ in facts["customer_of"] if party not in (c, p))
-    routes = [route for route in facts["routes"] if re.search("number>|payee>", route)]
+    routes = [route for route in facts["routes"] if re.search("number>|payee>|customer>", route)]
     routes += ["statements/?q=<payee>", "statements/?period=<period>&q=<payee>"]
     routes += ["api/statements?payee=<payee>", "api/crediting?customer=<who>"]
     routes += ["crediting/?customer=<who>", "requests/?customer=<who>", "book/?customer=<who>"]

@@ -63,6 +63,8 @@ print(json.dumps(said))
 _CHAIN = """
 said["wrong"] = ask("partner", grants="55 of", amount="x", to="")
 said["another's"] = ask("partner", party="P2")
+said["tried"] = [ask("partner", **{name: text})[0] for name, text in TRIED]
+said["left"] = models.Quote.objects.using("default").count()
 said["asked"] = ask("partner")
 said["seen"] = {name: seen(name) for name in clients}
 said["first"] = [
@@ -116,6 +118,19 @@ said["second's"] = decide("2024-10-14T04:00", "qian", number=6)
 """
 
 
+TRIED = [
+    *(("amount", text) for text in ("NaN", "Infinity", "-5", "9" * 50, "1e400", "1,5")),
+    *(("grants", text) for text in ("NaN % of list", "-5 % of list", "0,5 % of list", "-1")),
+    *(("from", text) for text in ("2025-01-02", "9999-12-31", "2024-02-30", "2024-10-01T10:00")),
+    *(("to", text) for text in ("10000-01-01", "2024-09-30")),
+    *(("kind", text) for text in ("", "x", "DISCOUNT")),
+    *(("customer", text) for text in ("", " ", "x" * 1000)),
+    *(("product", text) for text in ("O'Brien' OR '1'='1", "a\nb", "x" * 1000)),
+    ("reason", " "),
+]
+"""Quotes that nobody can ask for."""
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a policy alone."""
@@ -127,9 +142,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _told(workspace: Path, story: str) -> dict[str, Any]:
-    found: dict[str, Any] = beside(
-        workspace, environment(workspace), _STORY.replace("STORY", story)
-    )
+    script = f"TRIED = {TRIED!r}\n" + _STORY.replace("STORY", story)
+    found: dict[str, Any] = beside(workspace, environment(workspace), script)
     return found
 
 
@@ -139,6 +153,7 @@ def test_a_chain_of_three_steps(workspace: Path) -> None:
     labels = ("Price, or id of the coupon or agreement", "At most", "Until (day after the last)")
     assert status == 409 and all(f"<p>{label}: " in page for label in labels)
     assert "Tender T-9." in page, "what was typed stays"
+    assert set(said["tried"]) == {409} and not said["left"]
     assert said["another's"][0] == 403 and said["asked"][0] == 302
     everybody = {name: [row[1] for row in rows] for name, rows in said["seen"].items()}
     assert everybody == {

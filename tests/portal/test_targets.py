@@ -142,7 +142,7 @@ def test_the_api_imports_asks_what_if_and_checks_plans(own: Portal) -> None:
         assert {"partner", "customer"} <= {x["role"] for x in links} and all(
             x["actor"] for x in links
         )
-        asked = {"to": "P00040", "since": "2024-09-01", "period": "2024-09"}
+        asked = {"to": "P00013", "since": "2024-09-01", "period": "2024-09"}
         moved = auditor.get(f"/api/book/{customer}/move", params=asked).json()
         assert all(
             Decimal(m["after"]) - Decimal(m["before"]) == Decimal(m["more"]) != 0 for m in moved

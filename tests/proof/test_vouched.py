@@ -64,7 +64,7 @@ def test_without_a_key_nobody_has_vouched_and_the_exit_code_says_so(store: Store
     assert said.code == 3 and "a key nobody has vouched for" in said.out
     assert key.fingerprint in said.out and "https://channel.beichen.example/key" in said.out
     chinese = fenrun("verify", _bundle(store), lang="zh-CN")
-    assert chinese.code == 3 and "尚无人作证" in chinese.out
+    assert chinese.code == 3 and "尚无人担保" in chinese.out
     told = fenrun("verify", _bundle(store), "--json")
     assert told.code == 3 and told.json()["vouched"] is False
     assert told.json()["signer"] == "Beichen Cloud"

@@ -29,7 +29,25 @@ from fenrun.whatif.cases import facts_of_case
 Row = dict[str, Any]
 SERVICES = ("CDN", "SMS", "Compute")
 _LABELS = {"class": ("C", "D", "E", ""), "region": ("north", "east", "")}
+_TYPES = ("", "resale")
 _LEVELS = ("elite", "")
+
+
+_EARNED = """
+SELECT e.component, e.payee, sum(e.earned), sum(e.amount), max(e.out)
+FROM (
+  SELECT component, payee, earned, 0 AS amount,
+         CASE WHEN reason IN ('payee', 'clawback', 'not-in-scope') THEN 1 ELSE 0 END AS out
+  FROM earnings
+  UNION ALL
+  SELECT l.component, m.payee, 0, m.amount, 0
+  FROM like_of AS l
+  JOIN measures AS m ON m.plan = l.like_plan AND m.component = l.like_component) AS e
+GROUP BY e.component, e.payee"""
+_COLUMNS_MET = """
+SELECT DISTINCT l.component, m.payee, m.column_no
+FROM like_of AS l
+JOIN column_measures AS m ON m.plan = l.like_plan AND m.component = l.like_component"""
 
 
 @dataclass(frozen=True)
@@ -56,6 +74,17 @@ class Trial:
     order: str = ""
     roles: tuple[str, ...] = ("partner", "rep")
     """The roles that somebody holds of every customer."""
+    listed: int = 1
+    """So many times what is billed is listed."""
+    since: bool = False
+    """Whether customers are associated with the first period, or ever were."""
+    has_previous: bool = False
+    """Whether somebody of level elite was associated before."""
+    link_type: str = ""
+    is_late: bool = False
+    """Whether payees have their level since the first period, or ever had it."""
+    has_access: bool = False
+    """Whether somebody holds the role `access` of every customer."""
     is_one_customer: bool = False
     """Whether all business of a payee is of one customer, or each item of its own."""
     baseline: Fraction = Fraction(0)
@@ -85,7 +114,7 @@ def periods_of(file: PlanFile, payoff: Payoff) -> list[Period]:
     if one.span.start < start:
         one = period_of(one.span.end, months, year_starts)
     found, stride = [], 12 // months if c.compare == "last year" else 1
-    if payoff.slots > payoff.periods or (payoff.compares and c.compare != "figure"):
+    if payoff.begins_before:
         for _ in range(stride):
             one = period_of(one.span.start - timedelta(1), months, year_starts)
     while len(found) < payoff.slots:
@@ -110,7 +139,8 @@ def claimed(payoff: Payoff, example: Counterexample, chance: random.Random) -> T
         )
         for world in (example.before, example.after)
     )
-    return Trial(payoff, dict(example.facts), *worlds, **_said(chance), claimed=example)
+    said = _said(chance) | _dated(chance)
+    return Trial(payoff, dict(example.facts), *worlds, **said, claimed=example)
 
 
 def attack(payoff: Payoff, what: str, chance: random.Random) -> Trial:
@@ -141,6 +171,15 @@ def _said(chance: random.Random) -> dict[str, Any]:
     order = chance.choice(("SO-1", "SO-2"))
     roles = chance.choice((("partner", "rep"), ("partner",), ("rep",)))
     return {"labels": labels, "level": chance.choice(_LEVELS), "order": order, "roles": roles}
+
+
+def _dated(chance: random.Random) -> dict[str, Any]:
+    """Return what is otherwise of prices, and of since when links are held."""
+    since = chance.choice((True, False))
+    previous = since and chance.choice((True, False))
+    of_link = {"since": since, "has_previous": previous, "link_type": chance.choice(_TYPES)}
+    others = {name: chance.choice((True, False)) for name in ("is_late", "has_access")}
+    return of_link | others | {"listed": chance.choice((1, 2))}
 
 
 def _moved(payoff: Payoff, items: Sequence[Item], chance: random.Random) -> Iterator[Item]:
@@ -329,9 +368,16 @@ class Settled:
         else:
             amount = Fraction(c.counts_from or 1)
         own = f"U{name}{item.unit}"
+        if c.basis == "list":
+            amount /= trial.listed
         billed = _plain(amount)
         charge = {"customer": customer, "day": str(period.span.start), "billed": billed}
-        charge |= {"x_Cash": billed, "ServiceName": item.service, ORDER: trial.order}
+        charge |= {
+            "list": _plain(amount * trial.listed),
+            "x_Cash": billed,
+            "ServiceName": item.service,
+            ORDER: trial.order,
+        }
         if c.each not in ("payee", "customer"):
             charge[c.each] = own
         self.rows["charges"].append(charge)
@@ -351,9 +397,18 @@ class Settled:
         }
         for customer, payee in customers:
             link = {"of": "customer", "subject": customer}
+            if trial.link_type:
+                link["type"] = trial.link_type
+            since = {"from": str(periods[0].span.start)} if trial.since else {}
             rows["links"] += [
-                link | {"role": role, "party": f"{role[0].upper()}{payee}"} for role in trial.roles
+                link | {"role": role, "party": f"{role[0].upper()}{payee}"} | since
+                for role in trial.roles
             ]
+            if trial.has_access:
+                rows["links"].append(link | {"role": "access", "party": "Access"})
+            if trial.has_previous:
+                before = {"party": "Before", "to": since["from"]}
+                rows["links"] += [link | {"role": role} | before for role in trial.roles]
             rows["labels"] += [
                 {"party": customer, "label": label, "value": value}
                 for label, value in labels.items()
@@ -368,7 +423,10 @@ class Settled:
                 for letter in "PRMD":
                     label = {"party": f"{letter}{payee}", "label": "level"}
                     label["value"] = labels["level"]
-                    rows["labels"].append(label)
+                    since = {"from": str(periods[0].span.start)} if trial.is_late else {}
+                    rows["labels"].append(label | since)
+        if trial.has_previous:
+            rows["labels"].append({"party": "Before", "label": "level", "value": "elite"})
         self._say_baseline(trial, sorted(parties["customer"]), periods)
         letter = _letter(trial)
         for (figure, of), value in trial.facts.items():
@@ -402,51 +460,67 @@ class Settled:
         years = parse_period(f"2023-01/{self.last.year}-12")
         return settle_in_memory([self.file.plan], sources, charges, years, OPEN_END)
 
-    def gains(self, of_all: bool = False) -> list[tuple[Trial, Fraction, list[Fraction]]]:
-        """Return what the second world of each trial earns more, and what each measures.
+    def gains(self, of_all: bool = False) -> list[tuple[Trial, Fraction, bool]]:
+        """Return what the second world of each trial earns more, and whether all of both counts.
 
         Of its component alone, or of all that is earned.
         """
         texts, scales = self.run.codes.texts, self.run.scales
-        found = self.run.runner.rows(
-            "SELECT component, payee, sum(earned), sum(amount) FROM earnings"
-            " GROUP BY component, payee",
-            [],
-        )
+        found = self.run.runner.rows(_EARNED, [])
         sums = {
             (texts[component], texts[payee]): (
                 Fraction(earned, 10**scales.money),
-                Fraction(measured or 0, 10**scales.measure),
+                Fraction(measured, 10**scales.measure),
+                Fraction(out),
             )
-            for component, payee, earned, measured in found
+            for component, payee, earned, measured, out in found
         }
-        answers = []
+        answers, elsewhere = [], self._elsewhere()
         for number, trial in enumerate(self.trials):
             names = [
                 [f"{_letter(trial)}{number}{world}{unit}" for unit in (0, 1)] for world in "ab"
             ]
             rule = trial.payoff.component.rule_id
-            rules = {rule for rule, _ in sums} if of_all else {rule}
+            rules = {rule for rule, *_ in sums} if of_all else {rule}
             worlds = [
-                [sums.get((r, n), (Fraction(0),) * 2) for r in rules for n in own] for own in names
+                [sums.get((r, n), (Fraction(0),) * 3) for r in rules for n in own] for own in names
             ]
-            (before, one), (after, other) = ([sum(k) for k in zip(*w, strict=True)] for w in worlds)
-            answers.append((trial, Fraction(after - before), [Fraction(one), Fraction(other)]))
+            (before, one, out), (after, other, left) = (
+                [sum(k) for k in zip(*w, strict=True)] for w in worlds
+            )
+            column = trial.payoff.band.column_no
+            both = [*names[0], *names[1]]
+            beside = any(elsewhere.get((rule, n), {column}) - {column} for n in both)
+            counts = [one, other] == measured(trial) and not (out or left or beside)
+            answers.append((trial, Fraction(after - before), counts))
         return answers
 
+    def _elsewhere(self) -> dict[tuple[str, str], set[int]]:
+        """Return the columns that each payee's business meets, by component and payee."""
+        texts = self.run.codes.texts
+        found: dict[tuple[str, str], set[int]] = {}
+        for component, payee, column in self.run.runner.rows(_COLUMNS_MET, []):
+            found.setdefault((texts[component], texts[payee]), set()).add(column)
+        return found
 
-def is_settled(answers: Sequence[tuple[Trial, Fraction, list[Fraction]]]) -> bool:
-    """Return whether an example gains what it says, in one of its trials; or none measures it all.
 
-    Who qualifies, clawbacks and columns may let an example count in no trial.
+def replayed(
+    file: PlanFile, examples: Sequence[tuple[Payoff, Counterexample]], chance: random.Random
+) -> list[list[tuple[Trial, Fraction]]]:
+    """Return what the engine pays more for each example, wherever all its business counts.
+
+    Charges, labels and links say anything; where nothing counts, more is tried.
     """
-    trial = answers[0][0]
-    assert trial.claimed is not None
-    if any(gain == trial.claimed.more for _, gain, _ in answers):
-        return True
-    c = trial.payoff.component
-    depends = c.payee_rule or c.clawback_rule or len(trial.payoff.columns) > 1
-    return bool(depends) or not any(found == measured(one) for one, _, found in answers)
+    found: list[list[tuple[Trial, Fraction]]] = [[] for _ in examples]
+    for tries in (12, 60):
+        open_ = [n for n, own in enumerate(found) if not own]
+        asked = [(n, claimed(*examples[n], chance)) for n in open_ for _ in range(tries)]
+        if asked:
+            answers = Settled(file, [trial for _, trial in asked]).gains()
+            for (n, _), (trial, gain, counts) in zip(asked, answers, strict=True):
+                if counts:
+                    found[n].append((trial, gain))
+    return found
 
 
 def measured(trial: Trial) -> list[Fraction]:

@@ -219,6 +219,7 @@ def _component(
     tables[f"t{number}"] = draw(_table(kind, unit, columns, per, in_slices))
     pays = draw(st.sampled_from(("partner", "partner", "partner", "rep", "manager")))
     windows = ("12 months", "year to date", "12 months of all channels")
+    windows += ("12 months of the same level",)
     window = draw(st.sampled_from(windows))
     by += f" {window}" if by == "amount over" else ""
     found: Item = {"id": f"e{number}", "pays": pays, "per": per, "each": each, "on": on, "by": by}
@@ -467,6 +468,7 @@ _PAY: Item = {
         {"included": "6 %", "added": "3 %"},
         {"included": "13 %", "added": "figure score"},
     ),
+    "in": ("JPY", "JPY on last day", "label money"),
 }
 _FROZEN = ("class = 'D'", "region = 'north'")
 
@@ -482,7 +484,7 @@ def _pay(draw: st.DrawFn, by_customer: bool) -> Item:
         key: draw(st.sampled_from(values)) for key, values in choices.items() if draw(st.booleans())
     }
     kept = {"co-op", "coupon"} & set(" ".join(said.get("forms", [])).split())
-    if kept and draw(st.booleans()):
+    if kept and "in" not in said and draw(st.booleans()):
         fund = {"form": min(kept), "claims": "claims"}
         said["funds"] = [fund | draw(st.sampled_from(({}, {"cap": "12.5"}, {"lapses": "1 month"})))]
     return said | ({"minimum": "20"} if "expires" in said and "minimum" not in said else {})

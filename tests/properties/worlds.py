@@ -47,6 +47,7 @@ AMOUNTS = [
     Decimal(a)
     for a in ("0", "0.01", "99.995", "100", "100.01", "250", "333.333", "500", "1000", "0.003")
 ]
+_TO_JPY = (("CNY", "JPY"), ("USD", "JPY"))
 SHARES = ("", "50 %", "30 %", "100 %")
 Row = dict[str, str]
 """A row of a book file."""
@@ -183,6 +184,8 @@ def _labels(draw: st.DrawFn, mark: str) -> list[Row]:
         if draw(st.booleans()):
             made = label(party, "level", "elite", "standard")
             made["from"] = str(draw(st.sampled_from(["", *DAYS])))
+        if draw(st.booleans()):
+            label(party, "money", "JPY", "USD", "CNY", "yen")["from"] = "2024-02-01"
     return rows
 
 
@@ -230,10 +233,10 @@ def _rates(draw: st.DrawFn, mark: str) -> list[Row]:
         return []
     rng = random.Random(draw(st.integers(0, 9999)))
     rows: list[Row] = []
-    for pair in (("USD", "CNY"), ("EUR", "CNY"), ("CNY", "USD"), ("EUR", "USD")):
+    for pair in (("USD", "CNY"), ("EUR", "CNY"), ("CNY", "USD"), ("EUR", "USD"), *_TO_JPY):
         names = dict(zip(("from", "to"), pair))
         for month in ("2023-12", "2024-01", "2024-02", "2024-03", "2024-04", "2024-05"):
-            for period in (month, f"{month}-01..{month}-15", f"{month}-13..{month}-28"):
+            for period in (month, f"{month}-01..{month}-15", f"{month}-13..{month}-29"):
                 if rng.randrange(8):
                     rate = rng.choice(("7.12", "0.14", "1", "120.5", "0.06"))
                     rows.append({**names, "period": period, "rate": rate})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,6 +16,7 @@ from pyarrow import fs
 
 from fenrun.base.problem import Refused
 from fenrun.cli.import_ import command
+from fenrun.settle.deliveries import undecided
 from fenrun.settle.objects import fetch_new, public
 from fenrun.store.facts import Store
 from tests.errors.gallery import BOOK, ROW
@@ -67,21 +70,47 @@ def test_only_new_objects_are_imported(bucket: Any, tmp_path: Path) -> None:
     first = _take(ws, url, str(local))
     assert first.exception is None, first.output
     assert len(Store(ws).imports("charges")) == 2 and len(Store(ws).imports("book")) == 1
-    assert fetch_new(Store(ws), url, tmp_path / "none") == ([], 2)
+    none = fetch_new(Store(ws), url, tmp_path / "none")
+    assert (none.objects, none.known, none.parts.problems) == ([], 2, [])
     bucket.put_object(Bucket="exports", Key="focus/2024-10/part.csv", Body=_charges("2.50"))
     bucket.put_object(Bucket="exports", Key="focus/2024-11/bad.csv", Body=b"a,b\n1,2\n")
-    found, known = fetch_new(Store(ws), url, tmp_path / "some")
-    assert known == 1 and [one.path.name for one in found] == ["part.csv", "bad.csv"]
+    some = fetch_new(Store(ws), url, tmp_path / "some")
+    assert some.known == 1 and [one.path.name for one in some.objects] == ["part.csv", "bad.csv"]
     _take(ws, url)
     totals = [item.facts["billed"]["CNY"] for item in Store(ws).imports("charges")]
     assert sorted(totals) == ["1.00", "2.00", "2.50"]
-    found, known = fetch_new(Store(ws), url, tmp_path / "again")
-    assert known == 2 and [one.path.name for one in found] == ["bad.csv"], "what was refused comes"
-    single, _ = fetch_new(Store(ws), "s3://exports/other/part.csv", tmp_path / "one")
+    again = fetch_new(Store(ws), url, tmp_path / "again")
+    assert again.known == 2
+    assert [one.path.name for one in again.objects] == ["bad.csv"], "what was refused comes"
+    single = fetch_new(Store(ws), "s3://exports/other/part.csv", tmp_path / "one").objects
     assert [one.path.read_bytes() for one in single] == [_charges("3")]
+    _check_parts(bucket, tmp_path / "run")
     with pytest.raises(Refused) as refusal:
         fetch_new(Store(ws), "s3://nowhere/focus", tmp_path / "nowhere")
     assert [problem.code for problem in refusal.value.problems] == ["object-unreadable"]
+
+
+def _check_parts(bucket: Any, ws: Path) -> None:
+    """Of a run whose manifest names two parts one comes, then the other; a third is of none."""
+    url, parts = "s3://exports/run/", [f"run/data/p{n}.csv" for n in (1, 2, 3)]
+    manifest = {"executionId": "run-1", "dataFiles": [f"s3://exports/{p}" for p in parts[:2]]}
+    objects = {parts[0]: _charges("1"), parts[2]: _charges("9")}
+    objects["run/metadata/Manifest.json"] = json.dumps(manifest).encode()
+    for key, content in objects.items():
+        bucket.put_object(Bucket="exports", Key=key, Body=content)
+    assert _codes(_take(ws, url)) == ["part-unlisted", "parts-missing"]
+    assert [item.source for item in Store(ws).imports("charges")] == ["p1.csv"]
+    bucket.put_object(Bucket="exports", Key=parts[1], Body=_charges("2"))
+    bucket.delete_object(Bucket="exports", Key=parts[2])
+    assert _codes(_take(ws, url)) == []
+    assert not undecided(Store(ws), datetime(2100, 1, 1))
+    assert _codes(_take(ws, url)) == [], "nothing is new"
+
+
+def _codes(result: Any) -> list[str]:
+    assert result.exception is None, result.output
+    found = json.loads(result.stdout)["problems"]
+    return sorted(one["code"] for one in found if one["code"].startswith("part"))
 
 
 class _Answer(io.BytesIO):
@@ -101,7 +130,7 @@ def test_a_file_of_the_web_is_fetched_once_and_its_signature_is_kept_nowhere(
     kept = [path.read_bytes() for path in (tmp_path / "ws").rglob("*") if path.is_file()]
     assert not any(b"secret" in content for content in kept)
     monkeypatch.setattr(_Answer, "headers", {"ETag": '"2"'})
-    assert fetch_new(Store(tmp_path / "ws"), url, tmp_path / "more")[1] == 0
+    assert fetch_new(Store(tmp_path / "ws"), url, tmp_path / "more").known == 0
 
 
 def test_an_address_without_a_bucket_lists_nothing(tmp_path: Path) -> None:
@@ -140,10 +169,10 @@ def test_azure_is_read_by_what_its_own_tools_read_of_the_environment(
         with monkeypatch.context() as environment:
             for name, value in said.items():
                 environment.setenv(name, value)
-            found, known = fetch_new(Store(tmp_path / "ws"), url, tmp_path / f"to{number}")
-        assert asked.pop() == expected and known == 0
-        assert [one.path.read_bytes() for one in found] == [_charges("1")]
-        assert found[0].url.endswith("://exports/focus/part.csv")
+            found = fetch_new(Store(tmp_path / "ws"), url, tmp_path / f"to{number}")
+        assert asked.pop() == expected and found.known == 0
+        assert [one.path.read_bytes() for one in found.objects] == [_charges("1")]
+        assert found.objects[0].url.endswith("://exports/focus/part.csv")
     with pytest.raises(Refused):  # neither account nor key
         fetch_new(Store(tmp_path / "ws"), "abfs://exports/focus", tmp_path / "none")
     assert not asked

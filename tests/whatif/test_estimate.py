@@ -155,3 +155,17 @@ def test_nobody_is_told_of_a_service_that_another_alone_is_credited_for(
     largest = estimator.sell("P1", Decimal(100_000))["service"]
     assert estimator.sell("P1", Decimal(5))["service"] == largest != "Secret"
     assert {payee: estimator.services(payee) for payee in before} == before
+
+
+def test_without_a_service_it_is_what_sells_most_not_what_was_one_large_charge(
+    store: Store, tmp_path: Path
+) -> None:
+    """Compute bills 60 + 30 + 30 = 120, Support 90 in one charge: Compute sells most."""
+    path = tmp_path / "support.csv"
+    more = _row("A1", "Compute", "30.00") + _row("A1", "Compute", "30.00")
+    path.write_text(HEAD + more + _row("A1", "Support", "90.00"), "utf-8")
+    import_file(store, path, KNOWN)
+    estimator = _estimator(store)
+    assert estimator.services("P1") == ["Compute", "Support", "CDN"]
+    assert estimator.sell("P1", Decimal(5))["service"] == "Compute"
+    assert estimator.sell("P1", Decimal(5), "Support")["service"] == "Support"

@@ -27,6 +27,7 @@ RATE_DECIMALS = 8
 SHARE_DECIMALS = 6
 """The most decimals of a share: 4 of a percent."""
 
+_CURRENCY = re.compile("[A-Z]{3}")
 _MINOR_UNITS = {
     0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
     3: "BHD IQD JOD KWD LYD OMR TND",
@@ -72,6 +73,11 @@ def _readings(text: str) -> dict[str, str]:
 def minor_units(currency: str) -> int:
     """Return the decimals of the smallest amount of a currency (ISO 4217): 2 for most."""
     return next((count for count, codes in _MINOR_UNITS.items() if currency in codes.split()), 2)
+
+
+def is_currency(text: str) -> bool:
+    """Return whether a text is written as the ISO code of a currency: USD."""
+    return bool(_CURRENCY.fullmatch(text))
 
 
 def is_rate(text: str) -> bool:

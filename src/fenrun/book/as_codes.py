@@ -67,11 +67,18 @@ class Shares:
     party: int = 0
     rate: int | None = None
     """Of conversion rates; None where nothing is converted."""
+    converts: bool = True
+    """Whether costs are converted by them, or payments alone."""
 
     @property
     def of_rates(self) -> int:
-        """The decimals that a conversion adds to an amount."""
+        """The decimals of rates."""
         return self.rate or 0
+
+    @property
+    def of_conversion(self) -> int:
+        """The decimals that a conversion adds to a cost."""
+        return self.of_rates if self.converts else 0
 
     def of(self, kind: str) -> int:
         """Return the decimals of the shares in what stands under a kind of subject."""
@@ -116,15 +123,19 @@ def _stamped(table: pa.Table, source: str, known: int) -> pa.Table:
     return table.append_column("known", pa.repeat(pa.scalar(known, pa.int64()), size))
 
 
-def shares_of(book: Book, with_rates: bool = True) -> Shares:
-    """Return the decimals that the shares of all links need, and those of rates `with_rates`."""
+def shares_of(book: Book, with_rates: bool = True, converts: bool = True) -> Shares:
+    """Return the decimals that the shares of all links need, and those of rates `with_rates`.
+
+    `converts` says whether costs are converted by them.
+    """
     found = {"customer": 0, "role": 0, "party": 0}
     for row in _distinct(book.links, "of_kind", "share"):
         group = "customer" if row["of_kind"] in _OF_ACCOUNT else "role"
         group = "party" if row["of_kind"] == _OF_PARTY else group
         found[group] = max(found[group], decimals(row["share"]))
     rates = book.rates["rate"].unique().to_pylist()
-    return Shares(**found, rate=max(map(decimals, rates), default=0) if with_rates else None)
+    rate = max(map(decimals, rates), default=0) if with_rates else None
+    return Shares(**found, rate=rate, converts=converts)
 
 
 def _distinct(table: pa.Table, *names: str) -> list[dict[str, Any]]:

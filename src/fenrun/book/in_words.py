@@ -131,6 +131,10 @@ class KnownBook:
         """Return the links by which a party holds a role."""
         return self._links("role = ? AND party = ?", self._codes.of(role), self._codes.of(party))
 
+    def links_with(self, party: str) -> Rows:
+        """Return the links by which a party holds anything."""
+        return self._links("party = ?", self._codes.of(party))
+
     def holders(self, of_kind: str, issuer: str, subject: str, day: date) -> list[str | None]:
         """Return who holds something on a day, by each link: None where that gives away too much.
 

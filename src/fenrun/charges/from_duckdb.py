@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal, localcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -181,13 +181,16 @@ class _InDuckDB:
         odd = rf"\.|{_ODD_MARK}" if self.source.is_comma_likely else _ODD_MARK
         texts = [(s, name) for s, name in self._numbers() if self.types[s] == "VARCHAR"]
         asked = [
-            f"SELECT {self._text(spelt)} AS text, min(file_row_number) + 2, {literal(name)}"
-            f" FROM raw WHERE {{}}regexp_matches({quoted(spelt)}, {literal(odd)}) GROUP BY 1"
+            (
+                f"SELECT {self._text(spelt)} AS text, min(file_row_number) + 2, {literal(name)}",
+                f"regexp_matches({quoted(spelt)}, {literal(odd)})",
+            )
             for spelt, name in texts
         ]
-        if not asked or not self._answers(asked, "").fetchone():
+        if not asked or not self._answers(asked).fetchone():
             return ""
-        numbers = [Written(*row) for row in self._answers(asked, "true OR ").fetchall() if row[0]]
+        every = [(select, "true") for select, _ in asked]
+        numbers = [Written(*row) for row in self._answers(every).fetchall() if row[0]]
         mark = decimal_mark(numbers, self.source.path.name, self.source.is_comma_likely)
         for number in (n for n in numbers if re.search(_ODD_MARK, n.text.strip())):
             place = Place(self.source.path.name, number.row, number.column)
@@ -199,8 +202,11 @@ class _InDuckDB:
             break
         return mark
 
-    def _answers(self, asked: list[str], where: str) -> duckdb.DuckDBPyConnection:
-        queries = " UNION ALL ".join(query.format(where) for query in asked)
+    def _answers(self, asked: Iterable[tuple[str, str]]) -> duckdb.DuckDBPyConnection:
+        """Return the texts, first rows and columns of what is selected where a condition holds."""
+        queries = " UNION ALL ".join(
+            f"{one} FROM raw WHERE {where} GROUP BY 1" for one, where in asked
+        )
         return self.engine.connection.execute(f"{queries} ORDER BY 2, 3")
 
     def _needed(self, spelt: str) -> str:

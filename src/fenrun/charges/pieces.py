@@ -32,7 +32,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.store.facts import Import
 
 _KEYS = ("InvoiceIssuerName", "BillingAccountId", "BillingCurrency")
-_NAMING = ("SubAccountId", "ServiceName", "ResourceId", "SkuId", "RegionId", "ChargeCategory")
+NAMING = ("SubAccountId", "ServiceName", "ResourceId", "SkuId", "RegionId", "ChargeCategory")
 """The columns that say what is charged: where both name it and no name is in both, it differs."""
 _A_DAY = timedelta(days=1)
 _ENOUGH = 10
@@ -174,7 +174,7 @@ def _load(engine: DuckDB, imports: Sequence[Import], asked: set[str]) -> None:
         "is_asked": [item.id in asked for item in imports],
     }
     engine.load("compared", pa.table(compared))
-    named = [name for name in _NAMING if name in there]
+    named = [name for name in NAMING if name in there]
     lines = _LINES.format(
         service="s.ServiceName" if "ServiceName" in there else "NULL::VARCHAR",
         ends="s.ChargePeriodEnd" if "ChargePeriodEnd" in there else "NULL::TIMESTAMP",
@@ -322,7 +322,7 @@ def _bill_the_same(mine: _Side, ours: Numbers, theirs: _Side, others: Numbers) -
     cents = minor_units(mine.texts("BillingCurrency", ours[:1])[0] or "")
     if not total or abs(total - their) > _rounding(one, other, total, cents):
         return False
-    names = [(mine.texts(name, ours), theirs.texts(name, others)) for name in _NAMING]
+    names = [(mine.texts(name, ours), theirs.texts(name, others)) for name in NAMING]
     if any(_name_others(here, there) for here, there in names):
         return False
     if sorted(one.array.to_pylist()) != sorted(other.array.to_pylist()):

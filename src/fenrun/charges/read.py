@@ -49,6 +49,7 @@ from fenrun.charges.source import (
 from fenrun.charges.staged import Staged
 from fenrun.charges.stored import move_files, write_charges
 from fenrun.charges.totals import without_totals
+from fenrun.charges.within import summed_within
 from fenrun.charges.zones import in_zone
 from fenrun.store.audit_log import Writer
 from fenrun.store.facts import Enter, Import, Imported, Replaced, Store, manifest
@@ -270,6 +271,7 @@ def _written(
         write_mendable(staged, into)
         archived.result()
     facts = billing_facts(charges) | staged.facts() | stored_facts(into)
+    facts |= {"within": within} if (within := summed_within(charges)) else {}
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}
     facts |= {"zone": said.zone} if said.zone else {}

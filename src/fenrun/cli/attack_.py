@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from fenrun.base.when import Period, show_moment
 from fenrun.base.words import say
 from fenrun.cli.output import (
     WORKSPACE,
+    RateType,
     as_json,
     known_option,
     language,
@@ -23,7 +26,9 @@ from fenrun.cli.output import (
     progress,
 )
 from fenrun.cli.rows_shown import in_minor_units
-from fenrun.lab.attack import MOVES, Attack, Exploit, attack
+from fenrun.lab.attack import Attack, Exploit, attack
+from fenrun.lab.moves import ASSUMED, MOVES
+from fenrun.lab.scenario_text import NOBODY
 from fenrun.store.facts import Store
 
 
@@ -39,6 +44,23 @@ from fenrun.store.facts import Store
     help="Try the moves with so many of the largest partners and reps.",
 )
 @click.option(
+    "--move",
+    "kinds",
+    multiple=True,
+    type=click.Choice(list(MOVES)),
+    help="Try only moves of this kind; may be repeated.",
+)
+@click.option(
+    "--discount", type=RateType(), help="Assume that so much of a price is handed on: 10 %."
+)
+@click.option(
+    "--loss", type=RateType(), help="Assume that so much is lost when goods go round: 5 %."
+)
+@click.option("--interest", type=RateType(), help="Assume so much interest a year: 6 %.")
+@click.option(
+    "--shortfall", type=RateType(), help="Assume that so much of what a commit lacks is owed: 20 %."
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     help="Also write the scenarios into this folder.",
@@ -50,28 +72,35 @@ def command(
     known: datetime | None,
     most: int,
     largest: int,
+    kinds: tuple[str, ...],
     out: Path | None,
     json_: bool,
+    **assumed: Decimal | None,
 ) -> None:
     """Try the moves of a catalogue on a PERIOD, and show those that pay somebody more for nothing.
 
     Each is a scenario: settle it yourself with `fenrun whatif`. It says who gains, what it costs
     the vendor and others, by which component, and what would be left to gain at one rate for all
-    sizes. Only the moves of the catalogue are covered; what a plan's text alone allows, `fenrun
-    plan check` says.
+    sizes. What a move costs that no table says is assumed, and told. Only the moves of the
+    catalogue are covered; what a plan's text alone allows, `fenrun plan check` says.
     """
     with progress("attack") as step:
-        found = attack(workspace, period, known, most, largest, step)
+        rates = {name: rate for name, rate in assumed.items() if rate is not None}
+        chosen = kinds or tuple(MOVES)
+        assuming = replace(ASSUMED, **rates)
+        found = attack(workspace, period, known, most, largest, step, chosen, assuming)
     if out:
         _write(found, out)
     if json_:
         print_json(_as_json(found) | problems_as_json([]))
         return
     lang = language()
-    kinds = say("list-comma", lang).join(say(f"attack-kind-{kind}", lang) for kind in MOVES)
-    said = {"period": period.key, "known": show_moment(found.known), "kinds": kinds}
+    covered = say("list-comma", lang).join(say(f"attack-kind-{kind}", lang) for kind in found.tried)
+    said = {"period": period.key, "known": show_moment(found.known), "kinds": covered}
     counts = {"tried": sum(found.tried.values()), "count": len(found.exploits)}
     click.echo(say("attack-title", lang, **said, **counts))
+    shown = {name: show_rate(rate) for name, rate in asdict(found.assumed).items()}
+    click.echo(say("attack-assumed", lang, **shown))
     for one in found.exploits:
         click.echo()
         _print(one, lang)
@@ -82,24 +111,26 @@ def command(
 def _write(found: Attack, folder: Path) -> None:
     """Write the scenarios. Raises Refused where a file is there already."""
     folder.mkdir(parents=True, exist_ok=True)
-    for one in found.exploits:
-        path = folder / one.scenario.written.name
+    scenarios = [scenario for one in found.exploits for _, scenario in one.tried.scenarios]
+    for one in scenarios:
+        path = folder / one.written.name
         if path.exists():
             raise refused("target-exists", Place(str(path)), path=path)
-        path.write_text(one.scenario.content, "utf-8")
+        path.write_text(one.content, "utf-8")
 
 
 def _move(one: Exploit, lang: str) -> str:
     """Return what a move is, in words."""
     partner, *others = one.move.coalition
-    values: dict[str, Any] = {"partner": partner, "other": "".join(others), "rep": "".join(others)}
-    for patch in one.move.patch.get("labels", ()):
-        values |= {**patch, "count": len(patch["parties"])}
-    for patch in one.move.patch.get("shifts", ()):
-        values |= {"month": patch["in"], "months": int(patch["months"])}
-    for patch in one.move.patch.get("usage", ()):
-        cost = in_minor_units(one.move.cost, one.currency)
-        values |= {"by": patch["by"], "day": patch["from"], "cost": f"{cost} {one.currency}"}
+    listed = say("list-comma", lang).join(others)
+    values: dict[str, Any] = {"partner": partner, "other": listed, "rep": listed}
+    values |= one.move.said
+    for name in ("cost", "amount"):
+        amount = one.move.cost if name == "cost" else values.get("amount")
+        if amount is not None:
+            values[name] = f"{in_minor_units(amount, one.currency)} {one.currency}"
+    if values["other"] == NOBODY:
+        values["other"] = say("attack-nobody", lang)
     return say(f"attack-{one.move.kind}", lang, **values)
 
 
@@ -110,6 +141,10 @@ def _print(one: Exploit, lang: str) -> None:
     click.echo(f"{one.scenario.id}: {_move(one, lang)}")
     named = {"component": one.component, "plan": one.plan_id}
     click.echo(f"  {say('attack-gain', lang, **said, **named)}")
+    if one.move.most is not None:
+        ends = {"most": one.move.most, "gap": max(one.move.most - one.gain, Decimal(0))}
+        shown = {name: in_minor_units(value, one.currency) for name, value in ends.items()}
+        click.echo(f"  {say('attack-most', lang, **shown)}")
     if one.flat is not None and one.left is not None:
         left = in_minor_units(one.left, one.currency)
         rate = show_rate(one.flat)
@@ -120,6 +155,7 @@ def _as_json(found: Attack) -> dict[str, Any]:
     return {
         "period": found.period.key,
         "known": show_moment(found.known),
+        "assumed": {name: plain(rate) for name, rate in asdict(found.assumed).items()},
         "tried": found.tried,
         "exploits": [
             {
@@ -130,6 +166,7 @@ def _as_json(found: Attack) -> dict[str, Any]:
                 "currency": one.currency,
                 "gain": plain(one.gain),
                 "cost": plain(one.move.cost),
+                "at_most": None if one.move.most is None else plain(one.move.most),
                 "vendor": plain(one.vendor),
                 "others": plain(one.others),
                 "plan": one.plan_id,
@@ -138,6 +175,10 @@ def _as_json(found: Attack) -> dict[str, Any]:
                 "flat_rate": None if one.flat is None else plain(one.flat),
                 "left_at_flat_rate": None if one.left is None else plain(one.left),
                 "text": one.scenario.content,
+                "following": [
+                    {"periods": times, "text": scenario.content}
+                    for times, scenario in one.tried.scenarios[1:]
+                ],
             }
             for one in found.exploits
         ],

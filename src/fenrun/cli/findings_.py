@@ -26,6 +26,7 @@ from fenrun.integrity.kept import findings_of, queue_of
 from fenrun.integrity.life import OPEN
 from fenrun.integrity.sheets import findings_as_csv, findings_as_xlsx
 from fenrun.integrity.written import findings_as_json, skipped
+from fenrun.lab.moves import SCHEMES
 from fenrun.store.facts import Store
 
 
@@ -147,4 +148,7 @@ def _print_case(case: Case) -> None:
     if case.clause:
         click.echo("  " + say("finding-clause", lang, clause=case.clause))
     click.echo("  " + say("finding-prevent", lang, text=say(f"prevent-{case.check}", lang)))
+    if case.scheme in SCHEMES and case.clause:
+        kind = say(f"attack-kind-{SCHEMES[case.scheme]}", lang)
+        click.echo("  " + say("finding-attack", lang, kind=kind, month=f"{case.start:%Y-%m}"))
     click.echo()

@@ -29,7 +29,7 @@ from fenrun.cli.output import (
 from fenrun.settle.deliveries import undecided_of
 from fenrun.settle.imports import Wanted, content_of, files_in, import_files
 from fenrun.settle.manifests import parts_of
-from fenrun.settle.objects import Object, fetch_new, is_remote, public, remember
+from fenrun.settle.objects import Fetched, fetch_new, is_remote, public, remember
 from fenrun.settle.passed_over import note_passed_over
 from fenrun.store.facts import Imported, Store
 from fenrun.whatif.cases import refuse_failing_cases
@@ -89,23 +89,21 @@ def command(
     found = [files_in(path) for path in local]
     problems: list[Problem] = [problem for _, passed in found for problem in passed]
     problems += [] if known else store.clock_problems(at)
-    check_plan = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
+    check = (lambda file: None) if even_if_cases_fail else refuse_failing_cases
     with TemporaryDirectory(prefix="fenrun-") as scratch:
         is_said = bool(fills or columns or encoding or zone)
-        objects = _fetched(store, files, Path(scratch), is_said)
+        fetched = _fetched(store, files, Path(scratch), is_said)
+        objects = [one for some in fetched for one in some.objects]
+        problems += [problem for some in fetched for problem in some.parts.problems]
         paths = [one.path for one in objects] + [file for taken, _ in found for file in taken]
         addresses = {one.path: one.url for one in objects}
         called = {path: str(path) for path in paths}
         called |= {path: public(url) for path, url in addresses.items()}
         how = (replaces, adds, dict(fills), addresses, called)
         parts = {file: part for path in local for file, part in parts_of(path, paths).of.items()}
+        parts |= {file: part for some in fetched for file, part in some.parts.of.items()}
         wanted = Wanted(
-            *how,
-            parts=parts,
-            encoding=encoding,
-            columns=dict(columns),
-            zone=zone,
-            check_plan=check_plan,
+            *how, parts=parts, encoding=encoding, columns=dict(columns), zone=zone, check_plan=check
         )
         size = sum(path.stat().st_size for path in paths if path.exists())
         with progress("import", size) as step:
@@ -127,14 +125,15 @@ def command(
     exit_code(problems)
 
 
-def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> list[Object]:
+def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> list[Fetched]:
     """Fetch what is new, or all, at the addresses among the names; say how much is not."""
-    found: list[Object] = []
+    found: list[Fetched] = []
     for number, url in enumerate(name for name in names if is_remote(name)):
-        objects, known = fetch_new(store, url, into / str(number), is_all)
-        found += objects
-        if known:
-            click.echo(say("objects-known", language(), count=known, url=public(url)), err=True)
+        one = fetch_new(store, url, into / str(number), is_all)
+        found.append(one)
+        if one.known:
+            said = say("objects-known", language(), count=one.known, url=public(url))
+            click.echo(said, err=True)
     return found
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.text import Text
 
 from fenrun.base import words
+from fenrun.base.money import parse_rate
 from fenrun.base.problem import ERROR, WARNING, Problem, has_errors, in_order
 from fenrun.base.screen import Screen, text_table
 from fenrun.base.when import Period, parse_day, parse_moment, parse_period
@@ -180,6 +182,20 @@ class DayType(click.ParamType[date]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
         try:
             return value if isinstance(value, date) else parse_day(value)
+        except Unreadable as error:
+            self.fail(error.message.words(language()), param, ctx)
+
+
+class RateType(click.ParamType[Decimal]):
+    """A rate: 10 %, or 0.1."""
+
+    name = "RATE"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
+        try:
+            return value if isinstance(value, Decimal) else parse_rate(value)
         except Unreadable as error:
             self.fail(error.message.words(language()), param, ctx)
 

@@ -33,17 +33,25 @@ FROM statement_lines
 WHERE earned <> 0"""
 _PAID = """
 SELECT strftime(p.month, '%Y-%m') AS month, p.plan_id, p.payee, p.what, p.component,
-       strftime(p.month, '%Y-%m') AS period, p.amount
+       strftime(p.month, '%Y-%m') AS period, p.amount, p.currency
 FROM (
-  SELECT plan_id, payee, month, 'paid' AS what, form AS component, paid AS amount FROM payments
-  UNION ALL SELECT plan_id, payee, month, 'tax', form, paid - amount FROM payments
-  UNION ALL SELECT plan_id, payee, month, 'expired', '', expired FROM payouts
-  UNION ALL SELECT plan_id, payee, month, 'drawn', '', drawn FROM payouts
-  UNION ALL SELECT plan_id, payee, month, 'recovered', '', recovered FROM payouts
-  UNION ALL SELECT plan_id, payee, month, 'granted', form, granted FROM funds
-  UNION ALL SELECT plan_id, payee, month, 'lost', form, over + lapsed FROM funds
+  SELECT plan_id, payee, month, 'paid' AS what, form AS component, paid AS amount,
+         CAST(NULL AS VARCHAR) AS currency
+  FROM payments
+  UNION ALL SELECT plan_id, payee, month, 'tax', form, paid - amount, NULL FROM payments
   UNION ALL
-  SELECT plan_id, payee, month, 'held', '', sum(amount)
+  SELECT plan_id, payee, month, 'given', form || ' ' || currency, amount, NULL
+  FROM exchanges WHERE paid IS NOT NULL
+  UNION ALL
+  SELECT plan_id, payee, month, 'exchanged', form || ' ' || currency, paid, currency
+  FROM exchanges WHERE paid IS NOT NULL
+  UNION ALL SELECT plan_id, payee, month, 'expired', '', expired, NULL FROM payouts
+  UNION ALL SELECT plan_id, payee, month, 'drawn', '', drawn, NULL FROM payouts
+  UNION ALL SELECT plan_id, payee, month, 'recovered', '', recovered, NULL FROM payouts
+  UNION ALL SELECT plan_id, payee, month, 'granted', form, granted, NULL FROM funds
+  UNION ALL SELECT plan_id, payee, month, 'lost', form, over + lapsed, NULL FROM funds
+  UNION ALL
+  SELECT plan_id, payee, month, 'held', '', sum(amount), NULL
   FROM held_back
   GROUP BY plan_id, payee, month) AS p
 WHERE p.amount <> 0 AND p.month >= ? AND p.month < ?"""
@@ -327,7 +335,7 @@ def amounts(run: Run) -> Amounts:
     return {
         (r["month"], r["plan_id"], r["payee"], r["what"], r["component"], r["period"]): (
             r["amount"],
-            currency_of[r["plan_id"]],
+            r.get("currency") or currency_of[r["plan_id"]],
         )
         for r in earned + paid
     }

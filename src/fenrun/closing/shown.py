@@ -17,6 +17,7 @@ from fenrun.closing.differences import differences
 from fenrun.credit.stored_charges import billed_in
 from fenrun.earn.calendar import charged
 from fenrun.settle.explain import explain
+from fenrun.settle.line_charges import line_charges
 from fenrun.settle.line_terms import statement_naming_terms
 from fenrun.statement.formats import FORMATS
 from fenrun.statement.run import Difference, Run
@@ -95,6 +96,16 @@ def explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
 @lru_cache(maxsize=_EXPLAINED)
 def _explained(shown: Shown, line: str, charges: int) -> dict[str, Any]:
     return explain(run_of(shown), line, charges)
+
+
+def charges_behind(shown: Shown, line: str, start: int, most: int) -> dict[str, Any]:
+    """Return the charges behind a line from a place on, each with whether it counts.
+
+    Raises Refused, also where a file that they rest on was edited since.
+    """
+    run = run_of(shown)
+    verified(billed_in(run.charges.imports, charged(run.plans, run.period)))
+    return line_charges(run, line, start, most)
 
 
 def written(shown: Shown, payee: str, form: str, lang: str) -> bytes:

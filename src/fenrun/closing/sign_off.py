@@ -38,6 +38,7 @@ _SIGNED_OFF = {
         "plan_id, month, due, brought, expired, drawn, recovered, balance, paid, carried",
     ),
     "payments": ("payments", "plan_id, month, form, amount, paid"),
+    "exchanges": ("exchanges", "plan_id, month, form, currency, rate, given_by, amount, paid"),
     "funds": (
         "funds",
         "plan_id, month, form, brought, accrued, over, claimed, granted, lapsed, balance",

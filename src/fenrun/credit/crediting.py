@@ -768,6 +768,17 @@ class Crediting:
             f"FROM credits AS c{joins}\nWHERE {' AND '.join(where)}\nGROUP BY {keys}"
         )
 
+    def reading(self, plan_id: str, component: Component) -> str:
+        """Return SQL of further columns of a credit c in a group g, as a component reads it.
+
+        `measured`: whether it measures it at all, 1 or 0; `excluded_by`: the clause that excludes
+        it, or nothing.
+        """
+        plan = next(one for one in self.plans if one.id == plan_id)
+        holds = " AND ".join(self._condition_of(plan, component)) or "true"
+        excluded = self._excluded_by(plan, component)
+        return f", {self._flag(holds)} AS measured, {excluded} AS excluded_by"
+
     def _rule(self, plan: Plan, rule_id: str) -> str:
         """Return SQL of whether a rule on credits holds; one without a condition always does."""
         tree = self.trees.get((plan.id, rule_id))

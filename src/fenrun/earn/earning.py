@@ -154,9 +154,32 @@ JOIN (SELECT plan, component, unit, first_month, last_month, sum(amount) AS amou
   ON o.plan = b.plan AND o.component = b.component AND o.unit = b.unit
  AND o.last_month <= b.last_month
  AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
-WHERE k.window_all = 1
+WHERE k.window_all = 1 AND k.window_among = 0
 GROUP BY k.plan, k.component, b.payee, b.unit, b.period"""
 """What is added to `windowed` where some plan sums what all payees together are measured."""
+_WINDOWED_AMONG = """
+UNION ALL
+SELECT k.plan, k.component, b.payee, b.unit, b.period, sum(o.amount)
+FROM components AS k
+JOIN like_of AS l ON l.plan = k.plan AND l.component = k.component
+JOIN measures AS b
+  ON b.plan = l.like_plan AND b.component = l.like_component AND b.last_month >= {earn_from}
+LEFT JOIN labels AS x
+  ON x.party = b.payee AND x.label = k.window_among
+ AND x.valid_from <= b.period_from AND b.period_from < x.valid_to
+LEFT JOIN periods AS p
+  ON p.calendar = k.window_calendar AND p.first_month <= b.first_month
+ AND b.last_month <= p.last_month
+JOIN measures AS o
+  ON o.plan = b.plan AND o.component = b.component AND o.unit = b.unit
+ AND o.last_month <= b.last_month
+ AND o.first_month >= coalesce(p.first_month, b.last_month - k.window_months + 1)
+LEFT JOIN labels AS y
+  ON y.party = o.payee AND y.label = k.window_among
+ AND y.valid_from <= b.period_from AND b.period_from < y.valid_to
+WHERE k.window_all = 1 AND k.window_among <> 0 AND (o.payee = b.payee OR y.value = x.value)
+GROUP BY k.plan, k.component, b.payee, b.unit, b.period"""
+"""The same of those who have the payee's value of a label on the first day of the period."""
 _LOWER_OVERRIDES = """UNION ALL
   SELECT plan, component, payee, period_from, period_to, currency, earned
   FROM override_entries"""
@@ -519,6 +542,7 @@ class Earning:
             *("group_id", "role", "on_name", "by_name", "target", "compare_name", "baseline"),
             *("table_id", "times_table", "times_name", "scope_name", "scope_value"),
             *("clawback_label", "ranks_among", "counted_label", "plus"),
+            "window_among",
         )
         return {
             "rank": (NUMBER, int),
@@ -814,7 +838,9 @@ class Earning:
         if not any(c.window_all for plan in self.plans for c in plan.components):
             return ""
         first = month_number(first_needed(self.plans, self.period))
-        return _WINDOWED_BY_ALL.format(earn_from=first)
+        among = any(c.window_among for plan in self.plans for c in plan.components)
+        parts = _WINDOWED_BY_ALL + (_WINDOWED_AMONG if among else "")
+        return parts.format(earn_from=first)
 
     def _weighted(self) -> dict[str, str]:
         """Return SQL of what an amount m counts as, and by which rule; with the join it needs."""

@@ -7,7 +7,7 @@ like when they are dealt again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, lgamma, log
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 _SEED = 20_240_601
-UNLIKELY = 0.05
+UNLIKELY, _HINT = 0.05, 0.2
 
 
 def generator(*names: str) -> np.random.Generator:
@@ -77,6 +77,27 @@ def guarded(p: float, within: float) -> float:
     A stratum of few things proves little by itself, but what it has in common explains much.
     """
     return p if within <= UNLIKELY else max(p, within)
+
+
+def at_best(draws: Sequence[Draw]) -> float:
+    """Return how unlikely draws could be at best, however many marked things were found.
+
+    Where that is likely, nothing was tried: what was found could not have said anything (Tarone,
+    "A modified Bonferroni method for discrete data", 1990).
+    """
+    most = [replace(draw, found=min(draw.drawn, draw.marked)) for draw in draws]
+    return by_dealing(most)
+
+
+def alone(everywhere: float, within: float, others: float) -> float:
+    """Return the p of one among all, unless what it is part of explains it.
+
+    `within` is its p among that part, and `others` that of the part without it. What is found in
+    it alone, and hardly by chance there, is not explained by a part of few things.
+    """
+    if within <= _HINT and others > UNLIKELY:
+        return everywhere
+    return guarded(everywhere, within)
 
 
 def as_extreme(found: float, by_chance: Floats) -> float:

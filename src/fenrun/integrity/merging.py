@@ -19,6 +19,8 @@ from fenrun.pricing.lines import WIDE
 
 QUEUE = 0.10
 """The false share of the cases that are put before people."""
+_HANDED_OVER = "G01"
+"""A scheme that is no other case where its rep and partner are tied: then that is the case."""
 Looked = Sequence[tuple[Check, Outcome]]
 
 
@@ -31,7 +33,8 @@ def cases_of(looked: Looked) -> list[Case]:
             _case(check, alert, q) for alert, q in _accepted(check, outcome, factor) if alert.start
         ]
         found += _merged(cases)
-    return found
+    tied = {case.parties for case in found if case.kind == LINK}
+    return [case for case in found if case.scheme != _HANDED_OVER or case.parties not in tied]
 
 
 def _within(outcome: Outcome) -> list[float]:

@@ -119,6 +119,34 @@ class Seen:
         return self._events.get(customer, ())
 
     @cached_property
+    def _taken_over(self) -> Mapping[str, set[str]]:
+        """The customers that had accounts before, by those that have had them since."""
+        found: dict[str, set[str]] = {}
+        for (kind, _, role), links in self._held.items():
+            if kind == "account" and role == "customer" and len(links) > 1:
+                for link in links:
+                    before = (o["party"] for o in links if o["valid_from"] < link["valid_from"])
+                    found.setdefault(link["party"], set()).update(before)
+        return found
+
+    def events_before_merger(self, customer: str) -> Sequence[Known]:
+        """Return the events about customers of whom a customer has taken over an account."""
+        others = sorted(self._taken_over.get(customer, set()) - {customer})
+        return [event for other in others for event in self.events_about(other)]
+
+    @cached_property
+    def _payments(self) -> Mapping[str, Sequence[Known]]:
+        """The payments by the customer that they are for."""
+        found: dict[str, list[Known]] = {}
+        for paid in self.payments:
+            found.setdefault(paid["customer"], []).append(paid)
+        return found
+
+    def payments_about(self, customer: str) -> Sequence[Known]:
+        """Return the payments for a customer."""
+        return self._payments.get(customer, ())
+
+    @cached_property
     def _registrations(self) -> Mapping[tuple[str, str], str]:
         """The links of orders, by order and partner."""
         return {

@@ -38,7 +38,8 @@ GROUP BY g.group_id
 -- step: sold
 -- The groups by customer, with the partner that is credited: that of the order, else that of the
 -- customer (`own`). Amounts are of the customer's share.
-SELECT g.group_id, g.order_id, g.operator, g.region, g.product, g.category, g.currency, g.day,
+SELECT g.group_id, g.account || ' ' || g.sub_account AS account, g.order_id, g.operator,
+       g.region, g.product, g.category, g.currency, g.day,
        CAST(date_trunc('month', g.day) AS DATE) AS month, s.customer,
        coalesce(any_value(o.partner), arg_max(l.party, (l.share, l.party)), '') AS partner,
        coalesce(arg_max(l.party, (l.share, l.party)), '') AS own,
@@ -55,5 +56,5 @@ LEFT JOIN links AS l
   ON l.of_kind = 'customer' AND l.role = 'partner' AND l.subject = s.customer
  AND l.valid_from <= g.day AND g.day < l.valid_to
 WHERE s.customer <> ''
-GROUP BY g.group_id, g.order_id, g.operator, g.region, g.product, g.category, g.currency, g.day,
-         s.customer
+GROUP BY g.group_id, g.account, g.sub_account, g.order_id, g.operator, g.region, g.product,
+         g.category, g.currency, g.day, s.customer

@@ -14,6 +14,8 @@ patched        the facts of a workspace as a scenario has them
 run            scenarios settled beside what is
 variants       the variants of a scenario that varies its plans
 sweep          every variant settled in few passes
+moves          the catalogue of what somebody could do who is paid by a plan
+optimum        the best dealing of customers, and a bound on any
 attack         moves that would pay somebody more, with nothing sold
 answers        what differs: by payee, line, label and customer, and in all
 drafts         a scenario's facts and plans as files, to be imported the usual way

@@ -103,7 +103,8 @@ class BookPatch:
         }
         for subject in sorted(free):
             end = min((start for start, _ in ends.get(subject, ())), default=OPEN_END)
-            blank = Link("", patch.of, "", subject, patch.role, "", _WHOLE, day, day, 0)
+            issuer = patch.issuer or ""
+            blank = Link("", patch.of, issuer, subject, patch.role, "", _WHOLE, day, day, 0)
             self._add(blank, patch.to, _WHOLE, day, end)
         return len(free)
 

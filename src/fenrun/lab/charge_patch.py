@@ -34,6 +34,7 @@ from fenrun.lab.chosen import Chooser
 from fenrun.lab.scenario import Scenario
 from fenrun.lab.scenario_text import (
     ChosenText,
+    CouponText,
     PriceText,
     ShiftText,
     UsageText,
@@ -48,10 +49,11 @@ _WHOLE, _NOTHING = Decimal(1), Decimal(0)
 _MOMENTS = ("BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd")
 _DIGITS = 38
 """Of an amount, at most."""
-_LIST, _PRICE, _USAGE = "list", "price", "usage"
+_LIST, _PRICE, _USAGE, _BILLING = "list", "price", "usage", "billing"
 _FACTORS: Mapping[str, tuple[str, ...]] = {
-    "ListCost": (_LIST, _USAGE),
-    **{name: (_PRICE, _USAGE) for name in COSTS if name != "ListCost"},
+    **{name: (_PRICE, _USAGE, _BILLING) for name in COSTS},
+    "ListCost": (_LIST, _USAGE, _BILLING),
+    "EffectiveCost": (_PRICE, _USAGE),
     "ListUnitPrice": (_LIST,),
     "ContractedUnitPrice": (_PRICE,),
     "PricingQuantity": (_USAGE,),
@@ -60,6 +62,8 @@ _FACTORS: Mapping[str, tuple[str, ...]] = {
 """What each column of a charge changes by."""
 _OWN = ("SubAccountId", "ResourceId", ORDER)
 """What a won customer has of its own, not as the one that it is like."""
+_ADDS = ("won", "coupons")
+"""The patches that add charges."""
 _DAY = "CAST(c.ChargePeriodStart + {offset} AS DATE)"
 _OWNED = """
 SELECT c.import_id, c.row_no, o.party, o.share
@@ -85,7 +89,7 @@ class _Change:
     """The effect of patches on some charges."""
 
     factors: dict[str, Decimal] = field(
-        default_factory=lambda: dict.fromkeys((_LIST, _PRICE, _USAGE), _WHOLE)
+        default_factory=lambda: dict.fromkeys((_LIST, _PRICE, _USAGE, _BILLING), _WHOLE)
     )
     months: int = 0
     """How many months later they are booked; below 0, earlier."""
@@ -111,7 +115,7 @@ class ChargePatch:
         """
         self.scenario, self.chooser = scenario, chooser
         own = {name for basis in bases_of(plans) for name in costs_of(basis)} - set(COSTS)
-        self.factors = {**_FACTORS, **dict.fromkeys(sorted(own), (_PRICE, _USAGE))}
+        self.factors = {**_FACTORS, **dict.fromkeys(sorted(own), _FACTORS["BilledCost"])}
         self.zone = ZoneInfo(plans[0].terms[0].timezone if plans else "UTC")
         self.scratch = Store(scratch, is_scratch=True)
         self._said: list[str] = []
@@ -153,7 +157,7 @@ class ChargePatch:
 
     def _hit(self, priced: PricedCharges, path: Path_) -> str:
         """Return SQL of whether a patch is about a charge c."""
-        patch: PriceText | UsageText | ShiftText | WonText = self._patch(path)
+        patch: PriceText | UsageText | ShiftText | CouponText | WonText = self._patch(path)
         if isinstance(patch, ShiftText):
             day, end = patch.within.span.start, patch.within.span.end
         else:
@@ -200,17 +204,17 @@ class ChargePatch:
         table = priced.engine.query(one)
         flags = [f"hit_{number}" for number in range(len(paths))]
         plain = table.drop_columns(flags)
-        parts, won = [plain.slice(0, 0)], []
+        parts, added = [plain.slice(0, 0)], []
         for hit, rows in _by_flags(table, flags):
             some = plain.take(rows)
             change = self._change([path for path, is_hit in zip(paths, hit) if is_hit])
             if change.factors[_USAGE]:
                 parts.append(_shifted(self._times(some, change), change.months, self.zone))
-            for path, is_hit in zip(paths, hit):
-                if is_hit and path[0] == "won":
-                    won.append(self._won(self._times(some, change), self._patch(path)))
-        whole = pa.concat_tables([*parts, *won], promote_options="permissive")
-        if not won:
+            for path in (path for path, is_hit in zip(paths, hit) if is_hit and path[0] in _ADDS):
+                add = self._won if path[0] == "won" else self._paid_by_coupon
+                added.append(add(self._times(some, change), self._patch(path)))
+        whole = _narrow(pa.concat_tables([*parts, *added], promote_options="permissive"))
+        if not added:
             whole = whole.sort_by("row_no")
         else:
             numbers = pa.array(range(1, whole.num_rows + 1), pa.int64())
@@ -225,7 +229,7 @@ class ChargePatch:
         for path in paths:
             patch = self._patch(path)
             if isinstance(patch, UsageText):
-                found.times(_USAGE, patch.by)
+                found.times(_USAGE if patch.keep is None else _BILLING, patch.by)
             elif isinstance(patch, ShiftText):
                 found.months += patch.months
             elif isinstance(patch, PriceText):
@@ -262,6 +266,22 @@ class ChargePatch:
         change = _Change()
         change.times(_USAGE, patch.times)
         return self._times(table, change)
+
+    def _paid_by_coupon(self, table: pa.Table, patch: CouponText) -> pa.Table:
+        """Return more charges like those of a table, and the credits that take their bill off."""
+        more = _Change()
+        more.times(_USAGE, patch.more)
+        found = self._times(table, more)
+        taken_off = _Change()
+        taken_off.times(_USAGE, -_WHOLE)
+        credit = self._times(found, taken_off)
+        for column, text in (("ChargeCategory", "Credit"), ("x_CouponId", patch.coupon)):
+            values, place = pa.repeat(text, table.num_rows), credit.schema.get_field_index(column)
+            if place < 0:
+                credit = credit.append_column(column, values)
+            else:
+                credit = credit.set_column(place, column, values)
+        return pa.concat_tables([found, credit], promote_options="permissive")
 
     def _note_above_list(self, table: pa.Table, item: Import) -> None:
         """Note how much is billed above its list price."""
@@ -360,6 +380,22 @@ def _product(column: pa.ChunkedArray, factor: Decimal, name: str) -> pa.ChunkedA
         with suppress(pa.ArrowInvalid):
             return product.cast(pa.decimal128(_DIGITS, scale))
     raise refused("amount-too-large", Place(name))
+
+
+def _narrow(table: pa.Table) -> pa.Table:
+    """Return a table whose decimals have no more digits than they need.
+
+    Parts of other decimals make columns of more than 38 digits, which engines read as floats.
+    """
+    for place, column in enumerate(table.columns):
+        if pa.types.is_decimal(column.type):
+            scale, most = column.type.scale, pc.max(pc.abs(column)).as_py()
+            digits = len(str(int(most or 0))) + scale
+            if digits > _DIGITS:
+                raise refused("amount-too-large", Place(table.column_names[place]))
+            narrow = column.cast(pa.decimal128(digits, scale))
+            table = table.set_column(place, table.column_names[place], narrow)
+    return table
 
 
 def _text(value: str | None, factor: Decimal) -> str | None:

@@ -1,4 +1,4 @@
-"""A scenario as files that go the usual way: what it says of the book, and the plans it changes.
+"""A scenario as files that go the usual way: what it says of book and terms, and changed plans.
 
 Nobody enters a scenario into a workspace. Who wants it to come true checks these drafts and imports
 them, with all the checks and approvals that any file meets.
@@ -17,6 +17,7 @@ from fenrun.book.read import COLUMNS
 from fenrun.lab.patched import Patched
 from fenrun.lab.scenario import Scenario
 from fenrun.tables.written import as_written
+from fenrun.terms.read import COLUMNS as TERMS
 
 _OTHERWISE = {
     "links": {"of": "of_kind", "id": "link_id"},
@@ -32,10 +33,7 @@ def write_drafts(patched: Patched, scenario: Scenario, folder: Path) -> list[Pat
     where a file is there already.
     """
     texts = {f"{plan}.yaml": file.content for plan, file in patched.plans.items()}
-    book = _book(patched)
-    if book:
-        said = yaml.safe_dump(book, allow_unicode=True, sort_keys=False, width=100)
-        texts[f"{scenario.id}-book.yaml"] = said
+    texts |= table_drafts(patched, scenario)
     folder.mkdir(parents=True, exist_ok=True)
     for name in texts:
         if (folder / name).exists():
@@ -45,6 +43,16 @@ def write_drafts(patched: Patched, scenario: Scenario, folder: Path) -> list[Pat
     return [folder / name for name in texts]
 
 
+def table_drafts(patched: Patched, scenario: Scenario) -> dict[str, str]:
+    """Return what a scenario says of the book and the terms, as files by their names."""
+    texts = {}
+    for name, tables in (("book", _book(patched)), ("terms", _terms(patched))):
+        if tables:
+            said = yaml.safe_dump(tables, allow_unicode=True, sort_keys=False, width=100)
+            texts[f"{scenario.id}-{name}.yaml"] = said
+    return texts
+
+
 def _book(patched: Patched) -> dict[str, list[dict[str, str]]]:
     """Return the rows of the book that a scenario changes, as a book file has them."""
     found: dict[str, list[dict[str, str]]] = {}
@@ -52,6 +60,14 @@ def _book(patched: Patched) -> dict[str, list[dict[str, str]]]:
         if rows:
             found[table] = [_written(table, asdict(row)) for row in rows.values()]
     return found
+
+
+def _terms(patched: Patched) -> dict[str, list[dict[str, str]]]:
+    """Return the agreements that a scenario adds, as a file of terms has them."""
+    columns = list(TERMS["agreements"])
+    said = [as_written(asdict(one), columns) for one in patched.agreements]
+    rows = [{name: text for name, text in row.items() if text != ""} for row in said]
+    return {"agreements": rows} if rows else {}
 
 
 def _written(table: str, row: dict[str, Any]) -> dict[str, str]:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from fenrun.base.problem import Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
-from fenrun.base.when import Period
+from fenrun.base.when import OPEN_END, Period
 from fenrun.book.as_of import Sources
 from fenrun.book.rows import TABLES
 from fenrun.credit.stored_charges import Source
@@ -32,9 +33,12 @@ from fenrun.settle.kept_months import KeptMonth, KeptMonths, Tables
 from fenrun.settle.pipeline import spend
 from fenrun.statement.run import Run
 from fenrun.store.facts import Import, Store
+from fenrun.terms.rows import TABLES as TERMS
+from fenrun.terms.rows import Agreement
 
+_AGREED = ("agreement", "kind", "customer", "amount", "shortfall", "covers")
 _OF_BOOK = ("labels", "moves", "figures", "rates", "won")
-_OF_CHARGES = ("won", "usage", "prices", "shifts")
+_OF_CHARGES = ("won", "usage", "coupons", "prices", "shifts")
 
 
 class _ReadMonths(KeptMonths):
@@ -73,6 +77,8 @@ class Patched:
     """The book; its changed rows are the scenario's."""
     plans: Mapping[str, PlanFile]
     """The plans that are otherwise, by their ids."""
+    agreements: tuple[Agreement, ...]
+    """The agreements that it adds to the terms."""
     charges: tuple[Import, ...]
     """The imports of charges that stand in for others."""
     problems: tuple[Problem, ...]
@@ -145,15 +151,19 @@ class Lab:
             of_charges = ChargePatch(scenario, self.chooser, counting, Path(scratch) / "store")
             mine = [path for path in paths if path[0] in _OF_CHARGES]
             charges = of_charges.apply(self.store, self.known, self.facts.charges, mine)
+            agreements = self._agreements(scenario, [p for p in paths if p[0] == "agreements"])
+            later = self._sources(scenario, book.changed, TABLES)
+            agreed = {"agreements": dict(enumerate(agreements))}
             facts = replace(
                 self.facts,
-                book=[*self.facts.book, *self._sources(scenario, book)],
+                book=[*self.facts.book, *later],
+                terms=self._with(self.facts.terms, self._sources(scenario, agreed, TERMS)),
                 charges=charges,
                 plans=tuple(counting),
             )
             new = tuple(item for item in charges if item not in self.facts.charges)
             problems = in_order([*of_book.problems, *of_charges.problems])
-            yield Patched(facts, book, plans, new, tuple(problems))
+            yield Patched(facts, book, plans, agreements, new, tuple(problems))
 
     def _plans(self, scenario: Scenario, paths: Sequence[Path_]) -> dict[str, PlanFile]:
         """Return the plans that patches change, by id. Raises Refused."""
@@ -172,13 +182,38 @@ class Lab:
             raise Refused([Problem("scenario-no-plan", scenario.place(path), values)])
         return self.files[plan_id]
 
-    def _sources(self, scenario: Scenario, book: BookRows) -> Sources:
-        """Return the rows of the book that a scenario changes: known after all others."""
+    def _agreements(self, scenario: Scenario, paths: Sequence[Path_]) -> tuple[Agreement, ...]:
+        """Return what customers agree to. Raises Refused for one that the book does not list."""
+        listed = {row.party for row in self.chooser.book.of("parties")}
+        found = []
+        for path in paths:
+            patch = scenario.text.agreements[int(path[1])]
+            if patch.customer not in listed:
+                values = {"party": patch.customer}
+                raise Refused([Problem("scenario-party", scenario.place(path), values)])
+            start, end = scenario.day(patch.start), patch.until or OPEN_END
+            blank = Agreement("", "", "", "", start, end, None, "", "", None, "", 0)
+            said = patch.model_dump(include={*_AGREED})
+            found.append(replace(blank, **said, currency=patch.currency or ""))
+        return tuple(found)
+
+    def _with(self, sources: Sources, more: Sources) -> Sources:
+        """Return sources with more of them; without more none is read."""
+        return [*sources, *more] if more else sources
+
+    def _sources(
+        self,
+        scenario: Scenario,
+        changed: Mapping[str, Mapping[Any, Any]],
+        types: Mapping[str, type[Any]],
+    ) -> Sources:
+        """Return the rows of tables that a scenario changes: known after all others."""
         tables = {
-            name: from_rows(TABLES[name], list(rows.values()))
-            for name, rows in book.changed.items()
+            name: from_rows(types[name], list(rows.values()))
+            for name, rows in changed.items()
             if rows
         }
-        last = max((known for _, known, _ in self.facts.book), default=self.known)
+        there = [*self.facts.book, *(self.facts.terms if types is TERMS and tables else ())]
+        last = max((known for _, known, _ in there), default=self.known)
         later = max(last, self.known) + timedelta(seconds=1)
         return [(scenario.written.name, later, tables)] if tables else []

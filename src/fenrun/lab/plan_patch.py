@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -13,6 +14,20 @@ from fenrun.lab.scenario import Scenario
 from fenrun.lab.scenario_text import PlanPatchText
 from fenrun.plan.read import PlanFile, load_plan, read_plan
 from fenrun.plan.source import Path_, read_source
+
+
+def with_cases(patched: PlanFile, file: PlanFile) -> str:
+    """Return the text of a patched plan with the cases of the plan as it is."""
+    cases = _data_of(file.content, file.source).get("cases")
+    data = {**_data_of(patched.content, patched.source), **({"cases": cases} if cases else {})}
+    return _text(data)
+
+
+def _text(data: Any) -> str:
+    text: str = yaml.dump(
+        data, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False, width=100
+    )
+    return text
 
 
 def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
@@ -26,18 +41,23 @@ def patched_plan(file: PlanFile, scenario: Scenario, path: Path_) -> PlanFile:
         if patch.file is not None:
             found = load_plan(scenario.folder / patch.file)
         else:
-            data = deepcopy(read_source(file.content, file.source).data)
+            data = deepcopy(_data_of(file.content, file.source))
             data.pop("cases", None)
             for key, value in (patch.changes or {}).items():
                 _change(data, key, value, scenario.place((*path, "set", key)))
-            text = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=100)
-            found = read_plan(text, f"{patch.plan}.yaml")
+            found = read_plan(_text(data), f"{patch.plan}.yaml")
     except Refused as refusal:
         said = Problem("scenario-plan", place, {"plan": patch.plan})
         raise Refused([said, *refusal.problems]) from refusal
     if found.plan.id != patch.plan:
         raise refused("scenario-plan-id", place, plan=patch.plan, other=found.plan.id)
     return found
+
+
+@lru_cache(maxsize=64)
+def _data_of(content: str, name: str) -> Any:
+    """Return a plan's text as plain data, read once for all variants: nobody changes it."""
+    return read_source(content, name).data
 
 
 def _change(data: Any, key: str, value: Any, place: Place) -> None:

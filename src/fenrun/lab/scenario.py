@@ -18,7 +18,19 @@ from fenrun.plan.refusals import content_of, read_keys
 from fenrun.plan.source import Path_, Source
 from fenrun.plan.vocabulary import About
 
-PATCHES = ("plans", "labels", "moves", "figures", "rates", "won", "usage", "prices", "shifts")
+PATCHES = (
+    "plans",
+    "labels",
+    "moves",
+    "figures",
+    "rates",
+    "agreements",
+    "won",
+    "usage",
+    "coupons",
+    "prices",
+    "shifts",
+)
 """The kinds of patches, in the order in which they hold."""
 _NEEDS_ONE = {
     "plans": ("file", "set"),
@@ -104,8 +116,10 @@ def _wrong(text: ScenarioText, written: Source) -> Iterator[Problem]:
         if move.until and (move.until <= start or move.to is None):
             missing = "to" if move.to is None else f"until > {start}"
             yield Problem("scenario-transition", place, {"missing": missing})
-        if move.holder == NOBODY and (move.to is None or move.of not in ("customer", "party")):
-            yield Problem("scenario-transition", place, {"missing": "to"})
+        if move.holder == NOBODY:
+            needed = ("to",) if move.of in ("customer", "party") else ("to", "parties", "issuer")
+            for key in (key for key in needed if getattr(move, key) is None):
+                yield Problem("scenario-transition", place, {"missing": key})
         if move.of not in ("customer", "party") and (move.where or move.spend):
             yield Problem("scenario-of-ids", place, {"of": move.of})
     yield from _wrong_conditions(text, written)
@@ -119,6 +133,8 @@ def _wrong_conditions(text: ScenarioText, written: Source) -> Iterator[Problem]:
             asked: list[tuple[Path_, str | None, About]] = []
             about: About = "party" if isinstance(patch, ChosenText) else "charge"
             asked.append(((kind, number, "where"), getattr(patch, "where", None), about))
+            if covers := getattr(patch, "covers", None):
+                asked.append(((kind, number, "covers"), covers, "charge"))
             if chosen := getattr(patch, "customers", None):
                 asked.append(((kind, number, "customers", "where"), chosen.where, "party"))
             for path, condition_, about in asked:

@@ -18,6 +18,7 @@ from fenrun.base.words import Unreadable
 from fenrun.book.rows import SUBJECTS
 from fenrun.plan.phrases import Written, one_of
 from fenrun.plan.text import Currency, Id, Rate, Text, Title
+from fenrun.plan.vocabulary import AGREEMENT_KINDS
 
 _MONTHS = re.compile(r"[+-]?\d{1,3}")
 _CHANGE = re.compile(r"([+-]?)\s*(.+)")
@@ -25,6 +26,8 @@ NOBODY = "nobody"
 """Stands for a holder where there is none."""
 KEPT = ("discount", "price")
 """What stays as it is where a list price changes."""
+EFFECTIVE = "effective"
+"""Stays as it is where only the months change in which something is billed."""
 
 
 def _read_change(text: str) -> Decimal:
@@ -108,11 +111,14 @@ class MoveText(ChosenText):
     holder: str | None = Field(
         None,
         description=(
-            "Who holds it; left out, whoever does. `nobody`: of customers or parties of whom nobody"
-            " holds it on the first day."
+            "Who holds it; left out, whoever does. `nobody`: of those of which nobody holds it on "
+            "the first day."
         ),
     )
     to: str | None = Field(None, description="Who holds it then; left out, nobody.")
+    issuer: str | None = Field(
+        None, description="Of orders and resources that nobody holds: whose invoices they are on."
+    )
     start: Day | None = Field(
         None, alias="from", description="First day; else the scenario's own `from`."
     )
@@ -177,6 +183,45 @@ class UsageText(Text):
     start: Day | None = Field(
         None, alias="from", description="First day; else the scenario's own `from`."
     )
+    keep: Annotated[str, one_of(EFFECTIVE)] | None = Field(
+        None,
+        description=(
+            "`effective`: only when it is billed is otherwise, as where years are paid at once; "
+            "the effective cost stays in its months."
+        ),
+    )
+
+
+class CouponText(Text):
+    """More of what is charged, for which a coupon pays: a credit takes its bill off."""
+
+    coupon: str = Field(description="Id of the coupon, as charges name it under x_CouponId.")
+    more: Rate = Field(description="How much more, beside what there is: 50 %.")
+    where: str | None = Field(None, description="The charges that meet this condition; else all.")
+    customers: ChosenText | None = Field(None, description="Those of these customers; else all.")
+    start: Day | None = Field(
+        None, alias="from", description="First day; else the scenario's own `from`."
+    )
+
+
+class AgreementText(Text):
+    """Something that a customer agrees to; nothing that is charged changes."""
+
+    agreement: str = Field(description="Its id; one that is there is replaced.")
+    kind: Annotated[str, one_of(*AGREEMENT_KINDS)] = Field(
+        "commit", description="What it is: commit, prepay, subscription ..."
+    )
+    customer: str = Field(description="The customer that it binds.")
+    amount: Amount | None = Field(None, description="The whole amount for its span.")
+    currency: Currency | None = Field(None, description="Of the amount.")
+    shortfall: Rate | None = Field(
+        None, description="Of a commit: the rate of what is missing that is owed."
+    )
+    covers: str = Field("", description="The charges that meet this condition; else all.")
+    start: Day | None = Field(
+        None, alias="from", description="First day; else the scenario's own `from`."
+    )
+    until: Day | None = Field(None, alias="to", description="First day after; open without it.")
 
 
 class ShiftText(Text):
@@ -250,8 +295,10 @@ class ScenarioText(Text):
     moves: list[MoveText] = Field([], description="Roles that somebody else holds.")
     figures: list[FigureText] = Field([], description="Targets and other figures.")
     rates: list[RatePatchText] = Field([], description="Conversion rates.")
+    agreements: list[AgreementText] = Field([], description="What customers agree to.")
     won: list[WonText] = Field([], description="Customers that are won.")
     usage: list[UsageText] = Field([], description="More or less of what is charged.")
+    coupons: list[CouponText] = Field([], description="More usage, for which coupons pay.")
     prices: list[PriceText] = Field([], description="Other prices.")
     shifts: list[ShiftText] = Field([], description="Charges that are booked in other months.")
     vary: dict[str, VaryText] = Field(

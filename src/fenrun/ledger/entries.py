@@ -22,7 +22,7 @@ from fenrun.statement.run import Difference, Run
 
 KINDS = (
     *("accrual", "clawback", "true-up", "holdback", "lapse", "draw", "recovery", "payout"),
-    *("claim", "fund lapse", "shortfall"),
+    *("exchange", "claim", "fund lapse", "shortfall"),
 )
 
 
@@ -57,8 +57,18 @@ FROM payouts
 WHERE month >= ? AND month < ?
 ORDER BY ALL"""
 _PAYMENTS = """
-SELECT plan_id, payee, month, form, amount, paid FROM payments
-WHERE month >= ? AND month < ? ORDER BY ALL"""
+SELECT plan_id, payee, month, form, amount, paid
+FROM payments AS p
+WHERE month >= ? AND month < ?
+  AND NOT EXISTS (
+    SELECT 1
+    FROM exchanges AS x
+    WHERE x.paid IS NULL AND x.plan_id = p.plan_id AND x.payee = p.payee AND x.month = p.month
+      AND x.form = p.form)
+ORDER BY ALL"""
+_EXCHANGES = """
+SELECT plan_id, payee, month, form, currency AS into, amount, paid FROM exchanges
+WHERE month >= ? AND month < ? AND paid IS NOT NULL ORDER BY ALL"""
 
 _FUNDS = """
 SELECT plan_id, payee, month, form, granted, over + lapsed AS lost FROM funds
@@ -69,7 +79,7 @@ def entries(run: Run) -> list[Entry]:
     """The entries of the months of a run's period, with those of the differences booked in it."""
     recoverable = _recoverable(run)
     made = [*_accruals(run), *_holdbacks(run), *_payouts(run), *_payments(run)]
-    made += _funds(run)
+    made += [*_exchanges(run), *_funds(run)]
     made += [_true_up(d, run.period.last_day, d.plan_id in recoverable) for d in run.booked]
     return sorted(made, key=lambda e: (e.day, e.payee, KINDS.index(e.kind), e.what))
 
@@ -131,6 +141,15 @@ def _payments(run: Run) -> Iterator[Entry]:
         yield Entry(day, "payout", payee, what, row["currency"], tuple(postings))
 
 
+def _exchanges(run: Run) -> Iterator[Entry]:
+    """Payments that are made in another currency: balanced in each of the two."""
+    for row in _rows(run, _EXCHANGES):
+        plan, held = row["plan_id"], _form(row["form"], row["payee"])
+        what, other = f"{plan}/{row['form']}", row | {"currency": row["into"]}
+        yield _moved(row, "exchange", what, held, _exchange(plan), row["amount"])
+        yield _moved(other, "exchange", what, _exchange(plan), held, row["paid"])
+
+
 def _funds(run: Run) -> Iterator[Entry]:
     """Claims that a fund grants, and what is lost of it."""
     for row in _rows(run, _FUNDS):
@@ -154,6 +173,8 @@ def _true_up(d: Difference, day: date, recoverable: bool) -> Entry:
         "held": (_accrued(d.payee), account("Liabilities", "Holdback", d.payee)),
         "granted": (_form(d.component, d.payee), _form("cash", d.payee)),
         "lost": (_form(d.component, d.payee), account("Income", "Lapsed", d.plan_id)),
+        "given": (_form(d.component.rpartition(" ")[0], d.payee), _exchange(d.plan_id)),
+        "exchanged": (_exchange(d.plan_id), _form(d.component.rpartition(" ")[0], d.payee)),
         "tax": (account("Expenses", "Tax", d.plan_id), _accrued(d.payee)),
     }
     debit, credit = sides[d.what]
@@ -185,6 +206,10 @@ def _expense(plan: str, component: str) -> str:
 
 def _accrued(payee: str) -> str:
     return account("Liabilities", "Accrued", payee)
+
+
+def _exchange(plan: str) -> str:
+    return account("Equity", "Exchange", plan)
 
 
 def _form(form: str, payee: str) -> str:

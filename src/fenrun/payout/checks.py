@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
-from fenrun.base.money import plain
+from fenrun.base.money import is_currency, plain
 from fenrun.base.problem import Place, Problem
 from fenrun.engine.codes import month_number, month_of, unscaled
 from fenrun.engine.runner import Runner
@@ -63,10 +64,45 @@ ORDER BY plan, payee, month, form"""
 
 
 def find(runner: Runner, paying: Paying) -> list[Problem]:
-    """Return the claims that cannot be read, and those of the period that a fund does not cover."""
-    if not any(plan.funds for plan in paying.plans):
-        return []
-    return [*_unread(runner, paying), *_uncovered(runner, paying)]
+    """Return the claims that cannot be read, and those of the period that a fund does not cover.
+
+    And the payments of the period that wait for a rate.
+    """
+    found: list[Problem] = []
+    if any(plan.pays_in_another for plan in paying.plans):
+        found += _without_rate(runner, paying)
+    if any(plan.funds for plan in paying.plans):
+        found += [*_unread(runner, paying), *_uncovered(runner, paying)]
+    return found
+
+
+_WITHOUT_RATE = """
+SELECT x.plan, x.payee, x.month, x.currency, y.paid_in_label, sum(x.amount)
+FROM exchanges AS x
+JOIN pay AS y ON y.plan = x.plan
+WHERE x.paid IS NULL AND x.month >= ?
+GROUP BY x.plan, x.payee, x.month, x.currency, y.paid_in_label
+ORDER BY x.plan, x.payee, x.month"""
+
+
+def _without_rate(runner: Runner, paying: Paying) -> Iterator[Problem]:
+    text, first = paying.codes.text, month_number(paying.period.span.start)
+    by_plan = {plan.id: plan for plan in paying.plans}
+    for plan, payee, month, currency, label, amount in runner.rows(_WITHOUT_RATE, [first]):
+        own, code = by_plan[str(text(plan))], str(text(currency))
+        exact, is_read = unscaled(int(amount), paying.scales.money), is_currency(code)
+        by_day = own.pay[0].paid_on == "day"
+        last = month_of(month + 1) - timedelta(days=1)
+        values = {
+            "party": text(payee),
+            "amount": "" if exact is None else plain(exact),
+            "currency": own.currency,
+            "into": code,
+            "period": str(last) if by_day else f"{last:%Y-%m}",
+            "label": text(label),
+        }
+        problem = "pay-rate-missing" if is_read else "pay-currency-unread"
+        yield Problem(problem, Place(own.id, 0, str(text(payee))), values)
 
 
 def _unread(runner: Runner, paying: Paying) -> Iterator[Problem]:

@@ -11,12 +11,12 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fenrun.base.money import decimals
+from fenrun.base.money import decimals, is_currency, minor_units
 from fenrun.base.when import Period
 from fenrun.book.as_codes import Book
 from fenrun.earn.earning import PartyTests, Scales, has_scope
 from fenrun.engine.codes import Codes, maybe_scaled, month_number, month_of, scaled
-from fenrun.engine.dialect import AMOUNT, NUMBER
+from fenrun.engine.dialect import AMOUNT, NUMBER, TEXT
 from fenrun.engine.runner import Row, Runner
 from fenrun.engine.steps import read_steps
 from fenrun.payout.funds import FUNDS, FundRules, walk_fund
@@ -44,6 +44,11 @@ _IN_SCOPE = """
 _PAID_APART = """
 LEFT JOIN paid_apart AS s ON s.plan = e.plan AND s.component = e.component"""
 """By which purse an earning e is paid, where some plan pays anything apart."""
+EXCHANGED = 4
+"""Decimals of what is paid in another currency: none has a finer amount."""
+_EXCHANGES = (
+    *("plan", "payee", "month", "form", "currency", "rate", "given_by", "amount", "paid"),
+)
 _HELD_BACK = ("plan", "payee", "month", "amount")
 _WAITING = ("plan", "payee", "component", "unit", "amount")
 
@@ -59,10 +64,11 @@ class Paying:
         scales: Scales,
         book: Book,
         tests: PartyTests,
+        rate: int,
     ):
-        """Begin. `tests` are those by which `unit_tests` was made."""
+        """Begin. `tests` are those by which `unit_tests` was made; `rate` decimals are of rates."""
         self.plans, self.period, self.codes, self.scales = plans, period, codes, scales
-        self.book, self.tests = book, tests
+        self.book, self.tests, self.rate = book, tests, rate
         shares = [row.share for plan in plans for row in plan.instalments]
         shares += [row.share for plan in plans for row in plan.forms]
         self.share = max((decimals(share) for share in shares), default=0)
@@ -87,12 +93,14 @@ class Paying:
                 *(code(plan.id), self.tests.number(plan.id, pay.freeze_rule)),
                 scaled(pay.tax_included, self.tax),
                 *(scaled(pay.tax_added, self.tax), code(pay.tax_figure)),
+                *(code(pay.paid_in), code(pay.paid_in_label), pay.paid_on),
             )
             for plan in self.plans
             for pay in plan.pay
         ]
         names = ("plan", "freeze_test", "tax_included", "tax_added", "tax_figure")
-        runner.load("pay", dict.fromkeys(names, NUMBER), rows)
+        numbers = dict.fromkeys((*names, "paid_in", "paid_in_label"), NUMBER)
+        runner.load("pay", numbers | {"paid_on": TEXT}, rows)
         rows = [
             (code(plan.id), purse, row.instalment_no, row.months, *reached)
             for plan in self.plans
@@ -119,6 +127,22 @@ class Paying:
         columns_of_forms = ("plan", "form_no", "form", "floor", "otherwise", "before", "upto")
         runner.load("forms", dict.fromkeys(columns_of_forms, NUMBER), rows)
         self._load_years(runner)
+        self._load_currencies(runner)
+
+    def _load_currencies(self, runner: Runner) -> None:
+        """Load the currencies in which is paid, with how finely each is."""
+        named = {pay.paid_in for plan in self.plans for pay in plan.pay}
+        labels = {pay.paid_in_label for plan in self.plans for pay in plan.pay} - {""}
+        if labels:
+            of_name = pc.is_in(self.book.labels["label"], pa.array(sorted(labels), pa.string()))
+            named |= set(self.book.labels.filter(of_name)["value"].to_pylist())
+        rows = [
+            (self.codes.of(name), 10**digits, 10 ** (EXCHANGED - digits))
+            for name in sorted(filter(is_currency, named))
+            for digits in (minor_units(name),)
+        ]
+        columns = ("currency", "round_per", "round_step")
+        runner.load("pay_currencies", dict.fromkeys(columns, NUMBER), rows)
 
     def _reached(self, rows: Sequence[Instalment | Form]) -> Iterator[tuple[int, int]]:
         """Yield the shares before each row and up to it. The rows stand in their order."""
@@ -146,6 +170,7 @@ class Paying:
             "tax_lift": str(10 ** max(0, self.tax - scales.measure)),
             "tax_cut": str(10 ** max(0, scales.measure - self.tax)),
             "money": str(10**scales.money),
+            "one_rate": str(10**self.rate),
             "cash": str(self.codes.of("cash")),
             "paid_from": str(month_number(self.period.span.start)),
             "paid_to": str(month_number(self.period.last_day) + 1),
@@ -155,6 +180,9 @@ class Paying:
         """Run the steps; between dues and payments, walk month by month."""
         filled, pays = self.fragments(), any(plan.pay for plan in self.plans)
         for step in STEPS:
+            if step.name == "exchanges" and not any(plan.pays_in_another for plan in self.plans):
+                runner.load(step.name, dict.fromkeys(_EXCHANGES, NUMBER), ())
+                continue
             if step.name == "payments":
                 rows = self._payouts(runner) if pays else ()
                 columns = dict.fromkeys(PAYOUTS, AMOUNT)
@@ -162,7 +190,7 @@ class Paying:
                 if not pays:
                     runner.load("held_back", dict.fromkeys(_HELD_BACK, NUMBER), ())
                     runner.load("waiting", dict.fromkeys(_WAITING, NUMBER), ())
-            if pays or step.name == "payments":
+            if pays or step.name in ("payments", "exchanges"):
                 runner.run(step, filled)
         columns = dict.fromkeys(FUNDS, AMOUNT) | dict.fromkeys(FUNDS[:4], NUMBER)
         runner.load("funds", columns, self._funds(runner))

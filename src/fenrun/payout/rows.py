@@ -50,6 +50,29 @@ class Payment:
 
 
 @dataclass(frozen=True)
+class Exchange:
+    """A payment that is made in another currency than the plan's: a row of `exchanges`.
+
+    Grain: plan, payee, month, form.
+    """
+
+    plan_id: str
+    payee: str
+    month: date
+    form: str
+    currency: str
+    """The currency in which it is paid."""
+    rate: Decimal | None
+    """So much of it is one of the plan's; None: no rate is known, and it is not paid yet."""
+    given_by: str | None
+    """Who gives the rate, as the book says."""
+    amount: Decimal
+    """The payment in the plan's currency, with tax."""
+    paid: Decimal | None
+    """The same exchanged, rounded to the smallest amount of the currency."""
+
+
+@dataclass(frozen=True)
 class FundMonth:
     """A month of a payee's fund: a row of `funds`. Grain: plan, payee, month, form."""
 

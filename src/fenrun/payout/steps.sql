@@ -121,3 +121,27 @@ FROM earnings AS e
 WHERE NOT EXISTS (SELECT 1 FROM pay AS y WHERE y.plan = e.plan) AND e.last_month >= {paid_from}
 GROUP BY e.plan, e.payee, e.last_month
 HAVING sum(e.earned) <> 0
+
+-- step: exchanges
+-- The payments that are made in another currency than the plan's, by the rate of their month or of
+-- its last day, each rounded once. Without a rate nothing is paid.
+WITH paid_in AS (
+  SELECT p.plan, p.payee, p.month, p.form, p.paid AS amount, m.period_to - 1 AS day, y.paid_on,
+         z.currency AS own_currency, z.round_mode,
+         CASE WHEN y.paid_in_label = 0 THEN y.paid_in ELSE coalesce(l.value, 0) END AS currency
+  FROM payments AS p
+  JOIN pay AS y ON y.plan = p.plan AND (y.paid_in <> 0 OR y.paid_in_label <> 0)
+  JOIN terms AS z ON z.plan = p.plan
+  JOIN periods AS m ON m.calendar = '1@1' AND m.first_month = p.month
+  LEFT JOIN labels AS l
+    ON l.party = p.payee AND l.label = y.paid_in_label
+   AND l.valid_from < m.period_to AND m.period_to <= l.valid_to)
+SELECT p.plan, p.payee, p.month, p.form, p.currency, r.rate, r.given_by, p.amount,
+       rounded(times(times(p.amount, r.rate), c.round_per), times({money}, {one_rate}),
+               p.round_mode, c.round_step) AS paid
+FROM paid_in AS p
+LEFT JOIN pay_currencies AS c ON c.currency = p.currency
+LEFT JOIN rates AS r
+  ON r.currency = p.own_currency AND r.to_currency = p.currency AND c.currency IS NOT NULL
+ AND r.per = p.paid_on AND CASE p.paid_on WHEN 'day' THEN r.day = p.day ELSE r.month = p.month END
+WHERE p.currency <> 0 AND p.currency <> p.own_currency

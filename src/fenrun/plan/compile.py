@@ -15,7 +15,7 @@ from fenrun.plan.compile_tables import compile_tables
 from fenrun.plan.conditions import walk
 from fenrun.plan.draft import Draft, titles
 from fenrun.plan.meaning import with_digests
-from fenrun.plan.phrases import DrawText, FormText, InstalmentText, TaxRate
+from fenrun.plan.phrases import DrawText, FormText, InstalmentText, PaidInText, TaxRate
 from fenrun.plan.rows import (
     CreditClause,
     CreditRole,
@@ -244,7 +244,11 @@ def _pay(draft: Draft) -> _PayClause:
         draft.wrong_key(("pay",), "minimum", "expires-alone")
     _check_whole(draft, ("pay", "instalments"), item.instalments)
     _check_whole(draft, ("pay", "forms"), item.forms)
-    draw = item.draw or DrawText(None, "")
+    draw, paid_in = item.draw or DrawText(None, ""), item.in_ or PaidInText("", "", "month")
+    if item.in_ and item.funds:
+        draft.wrong_key(("pay",), "funds", "paid-in-funds")
+    if paid_in.currency == draft.text.currency:
+        draft.wrong_value(("pay", "in"), "paid-in-own", currency=paid_in.currency)
     tax = item.tax.added if item.tax else TaxRate(Decimal(0), "")
     pay = Pay(
         plan_id=plan,
@@ -257,6 +261,9 @@ def _pay(draft: Draft) -> _PayClause:
         tax_included=item.tax.included if item.tax else Decimal(0),
         tax_added=tax.rate,
         tax_figure=tax.figure,
+        paid_in=paid_in.currency,
+        paid_in_label=paid_in.label,
+        paid_on=paid_in.on,
     )
     purses, paid_apart = _apart(draft, item)
     by_purse = enumerate((item.instalments, *(one.instalments for one in item.apart)))
@@ -336,6 +343,7 @@ def _pay_words(item: PayText) -> str:
         "minimum": item.minimum,
         "expires": item.expires,
         "frozen": item.frozen,
+        "in": item.in_ and (item.in_.currency or f"label {item.in_.label}"),
     }
     return "; ".join(f"{key}: {value}" for key, value in said.items() if value is not None) or "pay"
 

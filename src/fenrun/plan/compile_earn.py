@@ -109,7 +109,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
     target, plus = figure_of(item.target), figure_of(item.plus)
     lag = lag_of(item.compare)
     compare = ("periods before", "", "payee") if lag else subject_of(item.compare or "")
-    window_months, window_calendar, window_all = _window(draft, path, item)
+    window_months, window_calendar, window_all, window_among = _window(draft, path, item)
     times_table, times = _times(item)
     cap = item.cap or CapText(None, None, "")
     return Component(
@@ -142,6 +142,7 @@ def _component(draft: Draft, path: Path_, rank: int, item: EarnText, group: str)
         window_months=window_months,
         window_calendar=window_calendar,
         window_all=window_all,
+        window_among=window_among,
         ranks_among=(item.rank.among or "") if item.rank else "",
         ranks_by=item.rank.by if item.rank else "",
         ties=item.rank.ties if item.rank else "",
@@ -209,20 +210,20 @@ def _readings(item: EarnText) -> list[tuple[str, str]]:
     ]
 
 
-def _window(draft: Draft, path: Path_, item: EarnText) -> tuple[int, str, bool]:
+def _window(draft: Draft, path: Path_, item: EarnText) -> tuple[int, str, bool, str]:
     """Return the window that `amount over` sums, as its months or the calendar of its period.
 
-    And whether it is over what all payees together are measured.
+    And whether it is over what all payees together are measured, or those alike in a label.
     """
     names = {name for subject, name in _readings(item) if subject == "amount over"}
     if not names:
-        return 0, "", False
+        return 0, "", False, ""
     if len(names) > 1:
         draft.wrong_value(path, "windows-differ", "by", id=item.id)
-    months, period, of_all = window_of(min(names))
+    months, period, of_all, label = window_of(min(names))
     if (months or MONTHS_OF[period]) % MONTHS_OF[item.per]:
         draft.wrong_value(path, "window-no-whole", "by", window=min(names), per=item.per)
-    return months, _calendar(draft, period) if period else "", of_all
+    return months, _calendar(draft, period) if period else "", of_all, label
 
 
 def _part_rules(draft: Draft, path: Path_, item: EarnText) -> dict[str, str]:

@@ -103,11 +103,16 @@ def _currency(plan: Plan, lang: str) -> str:
 
 def html(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
     """Return the guide as one HTML page that needs nothing else."""
-    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     terms = file.plan.terms[0]
     name = escape(terms.title_zh if lang == "zh-CN" else terms.title_en)
-    body = reader.render(markdown(file, lang, outcomes))
+    body = html_part(file, lang, outcomes)
     return _PAGE.format(lang=lang, name=name, style=_STYLE, body=body)
+
+
+def html_part(file: PlanFile, lang: str, outcomes: Sequence[Mapping[str, Any]]) -> str:
+    """Return the guide as HTML to stand inside a page; markup in the plan's own text is text."""
+    reader = MarkdownIt("commonmark", {"html": False}).enable("table")
+    return str(reader.render(markdown(file, lang, outcomes)))
 
 
 def _template() -> jinja2.Template:
@@ -239,6 +244,10 @@ def _pay(file: PlanFile, lang: str) -> list[str]:
         if pay.tax_figure:
             added = say("pay-tax-figure", lang, name=pay.tax_figure)
         said.append(say("pay-tax", lang, included=show_rate(pay.tax_included), added=added))
+    if pay.paid_in or pay.paid_in_label:
+        values = {"into": pay.paid_in, "label": pay.paid_in_label, "currency": currency}
+        said.append(say("pay-in-label" if pay.paid_in_label else "pay-in", lang, **values))
+        said.append(say(f"pay-in-on-{pay.paid_on}", lang))
     return said
 
 

@@ -18,6 +18,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from fenrun.base.money import (
+    is_currency,
     is_rate,
     parse_amount,
     parse_amount_or_rate,
@@ -95,9 +96,11 @@ def one_of(*forms: str) -> Written:
 
 FIGURE_FORMS = ("NAME", "NAME of customer")
 _TO_DATE = ("quarter to date", "half year to date", "year to date")
-_OF_ALL = " of all channels"
+_OF_ALL, _OF_SAME = " of all channels", " of the same "
 _BLANKS_OF = {
-    "amount over": tuple(window + of for window in ("N months", *_TO_DATE) for of in ("", _OF_ALL)),
+    "amount over": tuple(
+        window + of for window in ("N months", *_TO_DATE) for of in ("", _OF_ALL, f"{_OF_SAME}NAME")
+    ),
     "figure": FIGURE_FORMS,
     **dict.fromkeys(OTHERS_READINGS, ("COMPONENT",)),
 }
@@ -113,7 +116,6 @@ COMPARISON_FORMS = (
 )
 
 _ID = re.compile(NAME)
-_CURRENCY = re.compile("[A-Z]{3}")
 _COST = rf"(?:{'|'.join(BASES)}|{_BLANKS['x_COLUMN']})"
 _BASIS = re.compile(rf"({_COST})|lesser of ({_COST}) and ({_COST})")
 _ROUNDING = re.compile(
@@ -141,11 +143,12 @@ _MONTH_OF = re.compile(
     rf" of (?P<column>order|{_BLANKS['COLUMN']}|{_BLANKS['x_COLUMN']})"
 )
 _DRAW = re.compile(rf"([0-9][0-9,._]*) ({'|'.join(DRAW_KINDS)})")
+_PAID_IN = re.compile(rf"(?:([A-Z]{{3}})|label ({NAME}))( on last day)?")
 _LAG = re.compile(r"([1-9]\d{0,2}) periods before")
 _MONTHS = re.compile(r"([1-9]\d{0,2}) months")
 _READING = (
     "|".join(reading for reading in READINGS if reading not in _BLANKS_OF)
-    + rf"|amount over (?:{_MONTHS.pattern}|{'|'.join(_TO_DATE)})(?:{_OF_ALL})?"
+    + rf"|amount over (?:{_MONTHS.pattern}|{'|'.join(_TO_DATE)})(?:{_OF_ALL}|{_OF_SAME}{NAME})?"
     + rf"|(?:{'|'.join(OTHERS_READINGS)}) {NAME}|figure {NAME}(?: of customer)?"
 )
 _SUBJECT = rf"(?P<subject>{_READING}|spend|spend before|earned [a-z0-9-]+)"
@@ -167,7 +170,7 @@ def read_id(text: str) -> str:
 
 def read_currency(text: str) -> str:
     """Read a currency's ISO code."""
-    if not _CURRENCY.fullmatch(text):
+    if not is_currency(text):
         raise Unreadable("not-a-currency", text=text)
     return text
 
@@ -406,24 +409,29 @@ def lag_of(words: str | None) -> int | None:
     return int(found[1]) if found else None
 
 
-def window_of(words: str) -> tuple[int, str, bool]:
-    """Return a window such as `12 months` or `year to date of all channels`.
+def window_of(words: str) -> tuple[int, str, bool, str]:
+    """Return a window such as `12 months`, or `year to date of all channels`, or of the same NAME.
 
-    As (months, the period begun, whether it is of all payees together).
+    As (months, the period begun, whether it is of several payees together, the label by which
+    these belong together: without one it is of all).
     """
-    window = words.removesuffix(_OF_ALL)
+    own, _, label = words.partition(_OF_SAME)
+    window = own.removesuffix(_OF_ALL)
     found = _MONTHS.fullmatch(window)
     months, period = (int(found[1]), "") if found else (0, window.removesuffix(" to date"))
-    return months, period, window != words
+    return months, period, window != words, label
 
 
 def reading_words(beginning: str, subject: str, name: str, lang: str, **values: str) -> str:
     """Return a reading in a language, by words whose key begins so: `reading-`, or `gate-`."""
     if subject == "amount over":
-        months, period, of_all = window_of(name)
+        months, period, of_all, label = window_of(name)
         key = f"window-{period.replace(' ', '-')}" if period else "window-months"
         name = say(key, lang, months=months)
-        name = say("window-of-all", lang, window=name) if of_all else name
+        if of_all:
+            name = say(
+                "window-of-same" if label else "window-of-all", lang, window=name, label=label
+            )
     return say(beginning + subject.replace(" ", "-"), lang, name=name, **values)
 
 
@@ -516,6 +524,25 @@ def read_draw(text: str) -> DrawText:
     if not found:
         raise Unreadable("not-a-draw", text=text)
     return DrawText(parse_amount(found[1]), found[2], text)
+
+
+@dataclass(frozen=True)
+class PaidInText:
+    """The currency in which something is paid, and the rate by which."""
+
+    currency: str
+    label: str
+    """The payee's label that names it; or empty."""
+    on: str
+    """`month`: by the rate of the month; `day`: by that of its last day."""
+
+
+def read_paid_in(text: str) -> PaidInText:
+    """Read in which currency is paid: `USD`, `label currency`, `USD on last day`."""
+    found = _PAID_IN.fullmatch(text)
+    if not found:
+        raise Unreadable("not-paid-in", text=text)
+    return PaidInText(found[1] or "", found[2] or "", "day" if found[3] else "month")
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,9 @@ class Component:
     window_calendar: str
     """... since a period of this calendar began, or nothing reads it."""
     window_all: bool
-    """Whether it sums what all payees together are measured, of the same unit."""
+    """Whether it sums what all payees together are measured, of the same unit ..."""
+    window_among: str
+    """... or those with the payee's value of this label; empty: all are."""
     ranks_among: str
     """Label whose payees of one value are ranked together; empty: all payees are."""
     ranks_by: str
@@ -400,6 +402,12 @@ class Pay:
     """The payee's own tax rate, put on top after the included tax is taken out ..."""
     tax_figure: str
     """... or the figure that holds it."""
+    paid_in: str
+    """The other currency in which payments are made ..."""
+    paid_in_label: str
+    """... or the payee's label that names it; both empty: the plan's."""
+    paid_on: str
+    """By which rate: of the `month`, or of its last `day`."""
 
 
 @dataclass(frozen=True)
@@ -536,6 +544,11 @@ class Plan:
     def converts(self) -> tuple[str, ...]:
         """The other currencies whose charges count, converted into the plan's."""
         return tuple(filter(None, self.terms[0].converts.split(",")))
+
+    @property
+    def pays_in_another(self) -> bool:
+        """True if payments can be made in another currency than the plan's."""
+        return any(pay.paid_in or pay.paid_in_label for pay in self.pay)
 
     @property
     def common_terms(self) -> tuple[object, ...]:

@@ -27,6 +27,7 @@ from fenrun.plan.phrases import (
     FormText,
     GateText,
     InstalmentText,
+    PaidInText,
     PortionText,
     ScopeText,
     TaxRate,
@@ -64,6 +65,7 @@ Gate = Annotated[GateText, Written(phrases.read_gate)]
 Instalment = Annotated[InstalmentText, Written(phrases.read_instalment)]
 FormOfPayment = Annotated[FormText, Written(phrases.read_form)]
 Draw = Annotated[DrawText, Written(phrases.read_draw)]
+PaidIn = Annotated[PaidInText, Written(phrases.read_paid_in)]
 Tax = Annotated[TaxRate, Written(phrases.read_tax)]
 Unit = Annotated[str, one_of(*UNITS, "COLUMN", "x_COLUMN")]
 Reading = Annotated[str, one_of(*READING_FORMS)]
@@ -399,8 +401,9 @@ class EarnText(Text):
         description=(
             "What picks the band: amount, increment, attainment (of `target`), growth (over "
             "`compare`), amount to date, amount over 12 months (those up to the end of the "
-            "period) or over year to date, with `of all channels` of all payees together, figure "
-            "NAME; amount of COMPONENT or attainment of "
+            "period) or over year to date, with `of all channels` of all payees together, with "
+            "`of the same LABEL` of those with the payee's value of it on the period's first day, "
+            "figure NAME; amount of COMPONENT or attainment of "
             "COMPONENT: what another measures for the payee in the same period, whatever it pays; "
             "rank: the payee's place (see `rank`)."
         ),
@@ -710,10 +713,21 @@ class ApartText(Text):
 class PayText(Text):
     """When and how what is earned is paid.
 
-    In this order: instalments, freeze, what was carried, expiry, draw, minimum, forms, tax, funds.
+    In this order: instalments, freeze, what was carried, expiry, draw, minimum, forms, tax, funds,
+    exchange.
     """
 
     title: Title | None = Field(None, description="What people call these terms.")
+    in_: PaidIn | None = Field(
+        None,
+        alias="in",
+        description=(
+            "The currency in which payments are made, where that is not the plan's: its code, or "
+            "`label NAME` of the payee on the last day of the month (without the label, the "
+            "plan's). Each payment is exchanged by the rate of its month, or `on last day` by that "
+            "of its last day, as the table rates of the book has it, and rounded once."
+        ),
+    )
     instalments: list[Instalment] = Field(
         [],
         description=(
@@ -829,6 +843,9 @@ class CaseExpect(Text):
     granted: dict[str, Amount] = Field(
         {}, description="What each fund grants of claims in the period, by form."
     )
+    exchanged: dict[str, Amount] = Field(
+        {}, description="What is paid in the period in other currencies, by currency."
+    )
 
 
 class CaseText(Text):
@@ -870,8 +887,8 @@ class PlanText(Text):
     effective: Effective = Field(description="For which periods they hold.")
     currency: Currency = Field(
         description=(
-            "ISO code of what is measured and paid; charges in other currencies do not count, "
-            "unless convert names them."
+            "ISO code of what is measured and earned, and paid unless `pay` says else; charges in "
+            "other currencies do not count, unless convert names them."
         )
     )
     convert: ConvertText | None = Field(

@@ -332,6 +332,22 @@ class QuestionedCase(models.Model):
     case_name = models.CharField(max_length=500, db_index=True)
 
 
+class Scenario(models.Model):
+    """A scenario that operations save, and that two of them may publish. It touches no facts."""
+
+    name = models.CharField(max_length=200, unique=True)
+    text = models.TextField(max_length=1_000_000)
+    saved_by = models.CharField(max_length=150)
+    saved_at = models.DateTimeField()
+    outcome = models.JSONField(null=True, help_text="Of the last run of the text.")
+    reason = models.CharField(max_length=500, blank=True)
+    asked_by = models.CharField(max_length=150, blank=True)
+    asked_at = models.DateTimeField(null=True)
+    authority = _authority()
+    published_by = models.CharField(max_length=150, blank=True)
+    published_at = models.DateTimeField(null=True)
+
+
 class Approval(models.Model):
     """A close that the first of two asks for; the other approves what this one has seen (`run`)."""
 
@@ -406,6 +422,39 @@ class DeliveryDecision(models.Model):
     def waits(self) -> bool:
         """True while it may still be approved."""
         return self.approved_at is None and self.ended_at is None
+
+
+class SavedView(models.Model):
+    """A list as somebody has filtered and sorted it, under a name. Grain: reader, page, name."""
+
+    reader = models.CharField(max_length=152, help_text="The account's name, blanks around it.")
+    page = models.CharField(max_length=40, help_text="Name of the list's address.")
+    name = models.CharField(max_length=100)
+    query = models.CharField(max_length=1000, help_text="What its address asks for.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["reader", "page", "name"], name="view_once"),
+        )
+
+
+class KnownName(models.Model):
+    """A party, customer or order that an import of the book names, as searches find it.
+
+    Grain: kind, key, issuer. An import that is taken in is a row of the kind IMPORT.
+    """
+
+    IMPORT, ORDER, CUSTOMER = "import", "order", "customer"
+    kind = models.CharField(max_length=20, help_text="Of a party the book's own: partner, rep ...")
+    key = models.CharField(max_length=500)
+    issuer = models.CharField(max_length=200, blank=True, help_text="Of an order.")
+    name = models.CharField(max_length=500, blank=True)
+    text = models.TextField(help_text="What is searched: key and name as `folded` writes them.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["kind", "key", "issuer"], name="known_once"),
+        )
 
 
 class Event(models.Model):

@@ -322,9 +322,8 @@ class _BookOf:
             found = table.filter(_among(table["party"], self.ours))
             found = _constant(found, "name", "")
         elif name == "rates":
-            found = table.filter(_among(table["currency"], self.subjects.currencies))
-            pairs = zip(found["currency"].to_pylist(), found["to_currency"].to_pylist())
-            found = found.filter(pa.array([p in reading.conversions for p in pairs], pa.bool_()))
+            pairs = zip(table["currency"].to_pylist(), table["to_currency"].to_pylist())
+            found = table.filter(pa.array([self._is_rate(*p) for p in pairs], pa.bool_()))
             found = found.filter(pc.less(found["valid_from"], pa.scalar(self.end)))
         elif name == "labels":
             found = _of(
@@ -344,6 +343,13 @@ class _BookOf:
             )
             found = found.filter(pc.less(found["valid_from"], pa.scalar(self.end)))
         return _numbered(found)
+
+    def _is_rate(self, one: str, other: str) -> bool:
+        """Return whether something is converted or paid by the rates of two currencies."""
+        reading = self.reading
+        if (one, other) in reading.conversions and one in self.subjects.currencies:
+            return True
+        return bool({(one, other), (one, "")} & reading.paid_in)
 
     def _links(self, table: pa.Table) -> pa.Table:
         """Return the links that stay; one that went to somebody else is withdrawn.

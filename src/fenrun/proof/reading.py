@@ -50,6 +50,8 @@ class Reading:
     """Roles of which all who hold them have a line, also without a charge."""
     conversions: set[tuple[str, str]] = field(default_factory=set)
     """The currencies that are converted, each with what into."""
+    paid_in: set[tuple[str, str]] = field(default_factory=set)
+    """The currencies of plans, each with that in which it pays; empty: whichever."""
     types: bool = False
     """True if a condition reads the type of a link."""
     limits: bool = False
@@ -81,8 +83,10 @@ class Reading:
                 self.payee_labels.add(component.scope_name)
             if component.counted_label:
                 self.unit_labels.add(component.counted_label)
-            if component.ranks_among:
-                self.payee_labels.add(component.ranks_among)
+            self.payee_labels |= {component.ranks_among, component.window_among} - {""}
+        if plan.pays_in_another:
+            self.paid_in |= {(plan.currency, pay.paid_in) for pay in plan.pay}
+            self.payee_labels |= {pay.paid_in_label for pay in plan.pay} - {""}
         terms = plan.terms[0]
         self.limits |= bool(
             terms.registration_days

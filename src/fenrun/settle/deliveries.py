@@ -52,7 +52,7 @@ class Decision:
     """Name or id of the delivery whose place it takes."""
     adds: str = ""
     """Name or id of the delivery beside which it is meant, equal charges included; its own, where
-    two issuers bill the same in it, and both are meant."""
+    two issuers or two forms bill the same in it, and both are meant."""
     leave_out: bool = False
     """True where the rows that were kept aside are left out for good."""
     void: bool = False
@@ -144,6 +144,11 @@ def undecided(
         for one in find_summed(items, cache and cache / "pieces")
         if frozenset((one.one, one.other)) not in meant
     ]
+    within = [
+        _summed_within(item)
+        for item in items
+        if "within" in item.facts and frozenset((item.id,)) not in meant
+    ]
     pairs = meant | {frozenset((one.one, one.other)) for one in overlaps}
     datasets = store.imports("datasets", known)
     last = period.months[-1] if period else LAST_MONTH
@@ -153,6 +158,7 @@ def undecided(
         [
             *twice,
             *summed,
+            *within,
             *sold,
             *_beside(items, pairs),
             *_of_quarantine(items, charges, left_out),
@@ -208,6 +214,13 @@ def _summed_twice(one: Summed, found: Mapping[str, Import]) -> Problem:
         "other_id": short(other.id),
     }
     return Problem("sums-twice", Place(mine.source), values, (Place(other.source),))
+
+
+def _summed_within(item: Import) -> Problem:
+    said = item.facts["within"]
+    values = {name: said[name] for name in ("rows", "other_rows", "accounts")}
+    values |= {"account": visible(said["account"]), "amount": amounts(said["billed"])}
+    return Problem("sums-within", Place(item.source), values | {"id": short(item.id)})
 
 
 def _sold_twice(sale: Sale, found: Mapping[str, Import]) -> Problem:

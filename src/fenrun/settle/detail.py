@@ -47,7 +47,7 @@ FROM paid_parts
 ORDER BY unit, month"""
 _CREDITS = """
 SELECT g.group_id, c.party, c.role, c.kind, g.month, c.share, c.customer, c.clause, c.via,
-       c.customer_link, c.link
+       c.customer_link, c.link{reading}
 FROM credits AS c
 JOIN situated AS g ON g.situation = c.situation
 WHERE c.plan = {plan} AND c.party IN ({parties})"""
@@ -143,22 +143,28 @@ class Detail:
         """The plans that are settled together."""
         return self.settling.plans
 
-    def load_credits(self, plan: str, parties: Sequence[str]) -> None:
+    def load_credits(
+        self, plan: str, parties: Sequence[str], read_by: Component | None = None
+    ) -> None:
         """Make the tables `detail_credits`, what the parties are credited, and `detail_groups`.
 
-        Codes are texts there; a plan that credits like another has that one's credits.
+        Codes are texts there; a plan that credits like another has that one's credits. With a
+        component of the plan that reads them: whether it measures each (`measured`, 0 or 1), and
+        the clause that excludes it there (`excluded_by`).
         """
         settling, engine = self.settling, self.charges.engine
         code, texts = settling.codes.of, pa.array(settling.codes.texts, pa.string())
         among = ", ".join(str(code(party)) for party in parties)
         serving = settling.crediting.crediting[plan]
-        found = settling.runner.arrow(_CREDITS.format(plan=code(serving), parties=among))
+        reading = settling.crediting.reading(plan, read_by) if read_by else ""
+        asked = {"plan": code(serving), "parties": among, "reading": reading}
+        found = settling.runner.arrow(_CREDITS.format(**asked))
         scales = settling.shares
         share_scale = scales.customer + scales.role + scales.party * settling.crediting.depth
         columns: dict[str, Any] = {}
         for name in found.column_names:
             values = found.column(name).combine_chunks()
-            if name in ("group_id", "month"):
+            if name in ("group_id", "month", "measured"):
                 columns[name] = values.cast(pa.int64())
             elif name in ("kind", "via"):
                 columns[name] = values.cast(pa.string())

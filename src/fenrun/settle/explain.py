@@ -8,12 +8,13 @@ it is closed; elsewhere, and for single charges, the steps of crediting run agai
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from fenrun.base.money import plain, show_rate
 from fenrun.base.problem import Place, refused
-from fenrun.base.when import show_moment
+from fenrun.base.when import add_months, show_moment
 from fenrun.charges.rows import ORDER
 from fenrun.plan.rows import Component, Plan, Rule, settled_together
 from fenrun.plan.vocabulary import RATIO_READINGS
@@ -63,6 +64,12 @@ ORDER BY ALL"""
 _INVOICES = """
 SELECT DISTINCT s.{column} AS invoice
 {of_credits}"""
+_EXCHANGED = """
+SELECT x.form, x.currency, x.rate, x.given_by, x.amount, x.paid,
+       strftime(x.month, '%Y-%m') AS month
+FROM exchanges AS x
+WHERE x.plan_id = ? AND x.payee = ? AND x.month = ?
+ORDER BY x.form"""
 _WHOLE = """
 SELECT s.*
 FROM near_charges AS s
@@ -113,6 +120,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
         "counted": _sum(customers, "counted"),
         **({"converted": converted} if converted else {}),
         **({"paid": paid} if paid else {}),
+        **_exchanged(run, line),
         "excluded": _excluded(customers, clauses, plan),
         "weights": _weights(run, line, clauses),
         "baselines": [_baseline(row) for row in customers if row["baseline_period"]],
@@ -132,6 +140,25 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
             for rule in sorted({charge["clause"] for charge in listed})
         },
     }
+
+
+def _exchanged(run: Run, line: Row) -> dict[str, Any]:
+    """Return the payments of the line's month that are made in another currency, if any."""
+    if run.engine.is_empty("exchanges"):
+        return {}
+    key = [line["plan_id"], line["payee"], line["paid_month"]]
+    rows = run.engine.rows(_EXCHANGED, key)
+    plan = next(one for one in run.plans if one.id == line["plan_id"])
+    last = add_months(line["paid_month"], 1) - timedelta(days=1)
+    on = str(last) if plan.pay[0].paid_on == "day" else f"{last:%Y-%m}"
+    said = [{name: _text_of(name, value) for name, value in row.items()} for row in rows]
+    return {"exchanged": [one | {"on": on} for one in said]} if rows else {}
+
+
+def _text_of(name: str, value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return plain(value, 0) if name == "rate" else plain(value)
+    return value
 
 
 def _sum(rows: Sequence[Row], column: str) -> str:
@@ -335,24 +362,11 @@ def _charges(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
     """Return the charges of a line, largest first; what of all is converted, and paid."""
     engine, (start, end) = run.engine, (line["period_from"], line["period_to"])
-    detail.load_credits(line["plan_id"], [line["payee"]])
-    present, own = engine.columns("near_charges"), _component(run, line)
-    counts, values = detail.counting(own, present, (start, end))
-    charged = f"t.a{detail.charges.bases.index(own.basis)}"
-    plan = next(plan for plan in run.plans if plan.id == line["plan_id"])
-    filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
-    if plan.converts:
-        detail.load_rates()
-        filled |= {"amount": f"{charged} * coalesce(r.rate, 1)", "rate": "r.rate"}
-        filled["rates"] = _RATES.format(on=plan.terms[0].converts_on)
-    filled["of_credits"] = _OF_CREDITS.format(same=detail.same_group, **filled)
-    sql = _CHARGES.format(
-        **filled,
-        order=ORDER if ORDER in present else "NULL",
-        service="ServiceName" if "ServiceName" in present else "NULL",
-    ).replace("s.NULL", "NULL")
-    asked = [line["payee"], line["role"], *values]
+    filled, asked = asked_of_charges(run, detail, line)
+    sql = _CHARGES.format(**filled).replace("s.NULL", "NULL")
     rows = engine.rows(sql, [*asked, limit])
+    plan, own = _plan(run, line), _component(run, line)
+    present = engine.columns("near_charges")
     converted = _CONVERTED.format(**filled)
     found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
@@ -362,7 +376,31 @@ def _charges(
         invoices = engine.rows(_INVOICES.format(column=own.counted_column, **filled), asked)
         named = {row["invoice"] for row in invoices}
         paid = [_received(one) for one in detail.receipts(start, end) if one.invoice in named]
-    return [_charge(run, row) for row in rows], [_conversion(row) for row in found], paid
+    return [listed_charge(run, row) for row in rows], [_conversion(row) for row in found], paid
+
+
+def asked_of_charges(
+    run: Run, detail: Detail, line: Row, counting: bool = False
+) -> tuple[dict[str, str], list[Any]]:
+    """Return what fills a query of a line's charges, and its values.
+
+    Keys: amount, charged, rate, of_credits (FROM and WHERE), order, service. With `counting` c has
+    the columns `measured` and `excluded_by` of the line's component.
+    """
+    plan, own = _plan(run, line), _component(run, line)
+    detail.load_credits(line["plan_id"], [line["payee"]], own if counting else None)
+    present = run.engine.columns("near_charges")
+    counts, values = detail.counting(own, present, (line["period_from"], line["period_to"]))
+    charged = f"t.a{detail.charges.bases.index(own.basis)}"
+    filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
+    if plan.converts:
+        detail.load_rates()
+        filled |= {"amount": f"{charged} * coalesce(r.rate, 1)", "rate": "r.rate"}
+        filled["rates"] = _RATES.format(on=plan.terms[0].converts_on)
+    filled["of_credits"] = _OF_CREDITS.format(same=detail.same_group, **filled)
+    filled["order"] = ORDER if ORDER in present else "NULL"
+    filled["service"] = "ServiceName" if "ServiceName" in present else "NULL"
+    return filled, [line["payee"], line["role"], *values]
 
 
 def _received(one: Receipts) -> dict[str, Any]:
@@ -394,18 +432,18 @@ def _add_terms(run: Run, plan: Plan, rows: Sequence[dict[str, Any]]) -> None:
         row["terms"] = terms.of(charge, row["day"], row["customer"] or "")
 
 
+def _plan(run: Run, line: Row) -> Plan:
+    """Return the line's plan."""
+    return next(plan for plan in run.plans if plan.id == line["plan_id"])
+
+
 def _component(run: Run, line: Row) -> Component:
     """Return the line's component."""
-    return next(
-        component
-        for plan in run.plans
-        if plan.id == line["plan_id"]
-        for component in plan.components
-        if component.rule_id == line["component"]
-    )
+    components = _plan(run, line).components
+    return next(component for component in components if component.rule_id == line["component"])
 
 
-def _charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:
+def listed_charge(run: Run, row: dict[str, Any]) -> dict[str, Any]:
     """Return a charge as it is listed; one that is converted with its own amount and the rate."""
     currency, charged, rate = (row.pop(name) for name in ("currency", "charged", "rate"))
     if rate is not None:

@@ -55,6 +55,8 @@ def of_charges(
     can are measured again, `before` and with the late ones. None, where measuring anew is less
     work.
     """
+    if _counts_open(like.plans):
+        return None
     touched = late.pairs()
     if inherits and len(touched) * _MOST_TOUCHED > before.count_accounts():
         return None
@@ -79,8 +81,8 @@ def of_fewer(like: Settling, stored: StoredCharges, fewer: StoredCharges) -> Sig
     Charges of accounts that lose some are measured with them and without. None, where measuring
     anew is less work.
     """
-    if has_limits(like.plans):
-        return None  # what one registers can refuse another's
+    if _counts_open(like.plans):
+        return None
     touched = stored.accounts_left_out(fewer.source.only)
     if len(touched) * _MOST_TOUCHED > stored.count_accounts():
         return None
@@ -120,6 +122,14 @@ def all_sums(runner: Runner) -> Tables:
     return typed(
         {name: runner.arrow(f"SELECT {', '.join(SUMS[name])} FROM {name}") for name in SUMS}
     )
+
+
+def _counts_open(plans: Sequence[Plan]) -> bool:
+    """Return whether an order of some account can refuse that of another.
+
+    All other limits compare the links of one subject, and a part of a book has all of these.
+    """
+    return bool(plans[0].terms[0].open_registrations)
 
 
 def has_limits(plans: Sequence[Plan]) -> bool:

@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,9 +22,11 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from fenrun.base.ids import digest
 from fenrun.base.problem import Place, refused
 from fenrun.base.words import Unreadable, reason
 from fenrun.settle.imports import SUFFIXES
+from fenrun.settle.manifests import RunFiles, parts_of
 from fenrun.store.facts import Store
 
 _AZURE = ("abfs://", "abfss://")
@@ -35,6 +37,9 @@ _SEEN = "objects.json"
 _PATIENCE = 60
 """Seconds without a byte after which a file of the web is given up."""
 _LONGEST_REASON = 300
+_LONGEST_NAME = 200
+"""Bytes of a folder's name; that of a longer one is another here."""
+_NO_FOLDERS = ("", ".", "..")
 
 
 @dataclass(frozen=True)
@@ -60,24 +65,55 @@ def public(url: str) -> str:
     return scheme + mark + _PASSWORD.sub("@", host) + slash + path
 
 
-def fetch_new(store: Store, url: str, into: Path, is_all: bool = False) -> tuple[list[Object], int]:
+@dataclass(frozen=True)
+class Fetched:
+    """The objects of an address that are new."""
+
+    objects: Sequence[Object]
+    known: int
+    """How many are as they were imported."""
+    parts: RunFiles
+    """Those of exports as their manifests have them."""
+
+
+def fetch_new(store: Store, url: str, into: Path, is_all: bool = False) -> Fetched:
     """Fetch the objects below an address that were not imported as they are now, or `is_all`.
 
-    Returns them in the order of their names, and how many were passed over as known. Raises Refused
+    They are in the order of their names, and lie below `into` as in the bucket, with the manifests
+    of exports beside them: what is not whole or of another run is not among them. Raises Refused
     where the address cannot be read.
     """
     seen = {} if is_all else _seen(store)
-    found, known = [], 0
+    found, known = list[Object](), 0
     with _guarded(url):
-        for number, (address, mark, copy) in enumerate(_listed(url)):
-            if seen.get(address) == mark:
+        for address, mark, copy in _listed(url):
+            is_manifest = _is_manifest(address)
+            if seen.get(address) == mark and not is_manifest:
                 known += 1
                 continue
-            path = into / str(number) / (PurePosixPath(address).name or "file")
-            path.parent.mkdir(parents=True)
+            path = _placed(into, address)
+            path.parent.mkdir(parents=True, exist_ok=True)
             copy(path)
-            found.append(Object(address, mark, path))
-    return found, known
+            if not is_manifest:
+                found.append(Object(address, mark, path))
+    parts = parts_of(into, [one.path for one in found])
+    if known:  # parts that came before are not fetched again
+        parts.problems = [one for one in parts.problems if one.code != "parts-all-missing"]
+    return Fetched([one for one in found if one.path not in parts.dropped], known, parts)
+
+
+def _is_manifest(address: str) -> bool:
+    """Return whether an object names the parts of an export: it is read with them, each time."""
+    name = PurePosixPath(address).name.lower()
+    return "manifest" in name and name.endswith(".json") and not address.startswith(_WEB)
+
+
+def _placed(into: Path, address: str) -> Path:
+    """Return where an object is put: in folders of the names of its own, as manifests say them."""
+    *folders, name = address.partition("://")[2].split("/")
+    names = ["_" if one in _NO_FOLDERS else one for one in folders]
+    short_ = [one if len(one.encode()) <= _LONGEST_NAME else digest("folder", one) for one in names]
+    return into.joinpath(*short_, "file" if name in _NO_FOLDERS else name)
 
 
 def remember(store: Store, objects: Iterable[Object]) -> None:
@@ -120,7 +156,8 @@ def _listed(url: str) -> Iterator[tuple[str, str, Any]]:
     files = [info for info in infos if info.type == fs.FileType.File]
     for info in sorted(files, key=lambda info: info.path):
         name = PurePosixPath(info.path).name
-        if info is here or (name.lower().endswith(SUFFIXES) and not name.startswith(".")):
+        is_read = name.lower().endswith(SUFFIXES) or _is_manifest(info.path)
+        if info is here or (is_read and not name.startswith(".")):
             mark = f"{info.size} {info.mtime_ns}"
             yield f"{scheme}://{info.path}", mark, _copying(system, info.path)
 

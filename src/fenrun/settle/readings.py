@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from fenrun.payout.paying import EXCHANGED
 from fenrun.settle.results import AS_IT_IS, COUNT, DAY, MONTH, RESULT_TABLES, TEXT
 from fenrun.settle.settling import Settlement
 
@@ -130,13 +131,14 @@ def decimals_of(settlement: Settlement) -> dict[str, int]:
     claim = shares.customer + shares.role
     own = {
         "cost": settlement.cost_scale,
-        "converted cost": settlement.cost_scale + shares.of_rates,
+        "converted cost": settlement.cost_scale + shares.of_conversion,
         "conversion": shares.of_rates,
         "cap rate": scales.limit - scales.measure,
         "slope": scales.rate + scales.part,
         "override base": scales.money + scales.party_share,
         "pay share": settlement.paying.share,
         "tax": settlement.paying.tax,
+        "exchanged": EXCHANGED,
         "customer share": shares.customer,
         "role share": shares.role,
         "party share": shares.party,

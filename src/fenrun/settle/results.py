@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-ENGINE_VERSION = "14"
+import pyarrow as pa
+
+ENGINE_VERSION = "15"
 """Part of every run's id: raised whenever the same facts and plans could settle otherwise, or a run
 keeps other tables."""
 TEXT, DAY, MONTH, COUNT, AS_IT_IS = "text", "day", "month", "count", "as it is"
@@ -90,6 +92,13 @@ RESULT_TABLES = (
         "payments", _columns("plan payee: text; month: month; form: text; amount paid: money")
     ),
     ResultTable(
+        "exchanges",
+        _columns(
+            "plan payee: text; month: month; form currency: text; rate: conversion; given_by: text;"
+            "amount: money; paid: exchanged"
+        ),
+    ),
+    ResultTable(
         "funds",
         _columns(
             "plan payee: text; month: month; form: text;"
@@ -140,6 +149,18 @@ EARNED_SUMS = ResultTable(
 """What is asked of many plans at once: their lines are not made."""
 ON_REQUEST = (LINE_CUSTOMERS, EARNED_SUMS)
 """The tables that a settlement leaves only where they are asked for."""
+
+_MONEY = pa.decimal128(38, 2)
+ADDED = {
+    "exchanges": pa.schema(
+        [
+            *((name, pa.string()) for name in ("plan_id", "payee", "form", "currency", "given_by")),
+            ("month", pa.date32()),
+            *((name, _MONEY) for name in ("rate", "amount", "paid")),
+        ]
+    )
+}
+"""The tables that runs of earlier versions do not have, since there was nothing of their kind."""
 
 KEPT = tuple(table.name for table in RESULT_TABLES)
 """The names of the tables that a run keeps."""

@@ -38,7 +38,7 @@ from fenrun.settle.facts import (
     with_terms,
 )
 from fenrun.settle.inspection import Inspection
-from fenrun.settle.results import ENGINE_VERSION, KEPT
+from fenrun.settle.results import ADDED, ENGINE_VERSION, KEPT
 from fenrun.settle.row_order import ordered
 from fenrun.statement.run import Run
 from fenrun.store.digests import digests
@@ -257,12 +257,16 @@ def _file_without_rows(schema: pa.Schema) -> bytes:
 
 def _kept_run(kept: Import, basis: _Basis) -> Run:
     """Read a run that is kept."""
-    missing = [name for name in KEPT if not (kept.folder / f"{name}.parquet").exists()]
-    if missing:
+    missing = {name for name in KEPT if not (kept.folder / f"{name}.parquet").exists()}
+    if missing - ADDED.keys():
         place = Place(f"runs/{kept.folder.name}")
-        raise refused("run-of-older", place, period=kept.source, tables=", ".join(missing))
+        raise refused("run-of-older", place, period=kept.source, tables=", ".join(sorted(missing)))
     engine = DuckDB()
+    for name in missing:
+        engine.load(name, ADDED[name].empty_table())
     for name in KEPT:
+        if name in missing:
+            continue
         engine.load_file(name, kept.folder / f"{name}.parquet")
     as_of = AsOf(basis.period.last_day, basis.known)
     terms, events = sources_of(basis.terms), sources_of(basis.events)

@@ -108,14 +108,18 @@ class Settling:
         self.months: Sequence[Month] = ()
         self.cost_scale, codes = cost_scale, like.codes if like else Codes()
         converts = bool(plans[0].converts)
-        self.shares: Shares = like.shares if like else shares_of(book, with_rates=converts)
+        exchanges = any(plan.pays_in_another for plan in plans)
+        self.shares: Shares = (
+            like.shares if like else shares_of(book, converts or exchanges, converts)
+        )
         self.scales: Scales = (
             like.scales if like else _scales(plans, book, self.shares, cost_scale, measured)
         )
         lift = self.scales.measure - self.scales.credit
         self.crediting = Crediting(plans, period, codes, self.shares, lift, by_customer)
         self.earning = Earning(plans, period, codes, self.scales)
-        self.paying = Paying(plans, period, codes, self.scales, book, self.earning.tests)
+        tests, rate = self.earning.tests, self.shares.of_rates
+        self.paying = Paying(plans, period, codes, self.scales, book, tests, rate)
 
     @property
     def codes(self) -> Codes:
@@ -308,7 +312,7 @@ def _scales(
 ) -> Scales:
     depth = max((len(plan.roll_ups) for plan in plans), default=0)
     share = shares.customer + shares.role + shares.party * depth
-    credit = cost_scale + shares.of_rates + share
+    credit = cost_scale + shares.of_conversion + share
     return scales_of(plans, places_of(book.figures["amount"]), credit, shares.party, measured)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from fenrun.base.money import minor_units, show
 from fenrun.base.words import say
 
 _OF_PAYOUTS = ("due", "brought", "expired", "drawn", "recovered", "balance", "paid", "carried")
@@ -43,6 +44,10 @@ def payment_tables(
         payments = statement["payments"]
         if any(p["form"] != "cash" or Decimal(p["amount"]) != Decimal(p["paid"]) for p in payments):
             found["payout"].append(_table((*plan, "month", "form"), ("amount", "paid"), payments))
+    if exchanges := statement.get("exchanges"):
+        rows = [_exchange_shown(row, lang) for row in exchanges]
+        names = (*plan, "month", "form", "rate", "rate-source", "exchanged")
+        found["exchanges"] = [_table(names, ("amount",), rows)]
     if due_later := statement["due_later"]:
         found["due-later"] = [_table((*plan, "month"), ("amount",), due_later)]
     if waiting := statement["waiting"]:
@@ -54,6 +59,19 @@ def payment_tables(
         shown = _columns(names, ("accrued", "fund-balance"), funds)
         found["funds"] = [_table((*plan, "month", "fund"), shown, funds)]
     return found
+
+
+def _exchange_shown(row: Mapping[str, Any], lang: str) -> dict[str, Any]:
+    """Return a payment in another currency with its rate and amount as people read them."""
+    paid = say("exchange-waits", lang, currency=row["into"])
+    if row["paid"] is not None:
+        paid = f"{show(Decimal(row['paid']), minor_units(row['into']))} {row['into']}"
+    return {
+        **row,
+        "rate": row["rate"] or "",
+        "rate-source": row["given_by"] or "",
+        "exchanged": paid,
+    }
 
 
 def _terms_of_lines(lines: Sequence[Mapping[str, Any]], lang: str) -> dict[str, list[Table]]:

@@ -107,6 +107,9 @@ class Statement:
     due becomes what is paid, where the plan says."""
     payments: tuple[dict[str, Any], ...] = ()
     """plan_id, month, form, amount, paid: what is paid out."""
+    exchanges: tuple[dict[str, Any], ...] = ()
+    """plan_id, month, form, into, rate, given_by, amount, paid: the payments that are made in
+    another currency; without a rate they wait, and nothing is `paid`."""
     due_later: tuple[dict[str, Any], ...] = ()
     """plan_id, month, amount: what is earned by the period's end and falls due in later months."""
     waiting: tuple[dict[str, Any], ...] = ()
@@ -189,6 +192,7 @@ class Statement:
             "lines": [line.as_json() for line in self.lines],
             "payouts": [_plain(p) for p in self.payouts],
             "payments": [_plain(p) for p in self.payments],
+            "exchanges": [_plain(row) for row in self.exchanges],
             "due_later": [_plain(row) for row in self.due_later],
             "waiting": [{**w, "amount": plain(w["amount"])} for w in self.waiting],
             "funds": [_plain(fund) for fund in self.funds],
@@ -203,7 +207,7 @@ def _plain(row: dict[str, Any]) -> dict[str, Any]:
 
 def _json_value(name: str, value: Any) -> Any:
     if isinstance(value, Decimal):
-        return plain(value)
+        return plain(value, 0) if name == "rate" else plain(value)
     return str(value)[:7] if name == "month" else value
 
 
@@ -235,6 +239,11 @@ ORDER BY payee, plan_id, month"""
 _PAYMENTS = """
 SELECT payee, plan_id, month, form, amount, paid
 FROM payments
+WHERE payee = coalesce(?, payee) AND month >= ? AND month < ?
+ORDER BY payee, plan_id, month, form"""
+_EXCHANGES = """
+SELECT payee, plan_id, month, form, currency AS into, rate, given_by, amount, paid
+FROM exchanges
 WHERE payee = coalesce(?, payee) AND month >= ? AND month < ?
 ORDER BY payee, plan_id, month, form"""
 _DUE_LATER = """
@@ -328,6 +337,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
     lines = _by_owner(run, "statement_lines", _LINES, [payee])
     payouts = _by_owner(run, "payouts", _PAYOUTS, [payee, *months])
     payments = _by_owner(run, "payments", _PAYMENTS, [payee, *months])
+    exchanges = _by_owner(run, "exchanges", _EXCHANGES, [payee, *months])
     due_later = _by_owner(run, "held_back", _DUE_LATER, [payee, run.period.span.end])
     waiting = _by_owner(run, "waiting", _WAITING, [payee])
     funds = _by_owner(run, "funds", _FUNDS, [payee, *months])
@@ -349,6 +359,7 @@ def statements_of(run: Run, payee: str | None = None) -> dict[str, Statement]:
             lines=tuple(_line(clauses, row) for row in lines.get(owner, ())),
             payouts=payouts.get(owner, ()),
             payments=payments.get(owner, ()),
+            exchanges=exchanges.get(owner, ()),
             due_later=due_later.get(owner, ()),
             waiting=waiting.get(owner, ()),
             funds=funds.get(owner, ()),
@@ -385,7 +396,8 @@ def _booked_by_owner(run: Run, payee: str | None) -> dict[Owner, list[Difference
     found: dict[Owner, list[Difference]] = {}
     for one in run.booked:
         if payee in (None, one.payee):
-            found.setdefault((one.payee, one.currency), []).append(one)
+            currency = run.currency_of.get(one.plan_id, one.currency)
+            found.setdefault((one.payee, currency), []).append(one)
     return found
 
 

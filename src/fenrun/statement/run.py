@@ -42,9 +42,10 @@ class Difference:
     payee: str
     what: str
     """`earned` (of a component), `paid` or `tax` (in a form), `expired`, `drawn`, `recovered`, or
-    `held` back for later; of a fund `granted` or `lost`."""
+    `held` back for later; of a fund `granted` or `lost`; of what is paid in another currency
+    `given` (in the plan's) or `exchanged`."""
     component: str
-    """The component; of what is paid, the form; else nothing."""
+    """The component; of what is paid, the form, with the other currency; else nothing."""
     period: str
     """The component's period; of what is paid, the month."""
     cause: str
@@ -80,7 +81,10 @@ def paid_in_all(differences: Iterable[Difference]) -> dict[str, Decimal]:
 def paid_by_cause(differences: Sequence[Difference], currency: str) -> dict[str, Decimal]:
     """Return the sums of what is paid, or taken back, in a currency by cause."""
     mine = [found for found in differences if found.currency == currency]
-    paid = ((found.cause, found.amount if found.what == "paid" else _NOTHING) for found in mine)
+    paid = (
+        (found.cause, found.amount if found.what in ("paid", "exchanged") else _NOTHING)
+        for found in mine
+    )
     return sums_of(paid)
 
 
@@ -172,7 +176,7 @@ class Run:
     @property
     def currencies(self) -> list[str]:
         """The currencies of the plans, and of what is booked, in their order."""
-        booked = {difference.currency for difference in self.booked}
+        booked = {one.currency for one in self.booked if one.what != "exchanged"}
         return sorted({*self.currency_of.values(), *booked})
 
     @property

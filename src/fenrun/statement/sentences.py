@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from fenrun.base.money import show, show_rate
+from fenrun.base.money import minor_units, show, show_rate
 from fenrun.base.words import Message, catalogue, say
 from fenrun.plan.bands import band_words
 from fenrun.plan.phrases import reading_words
@@ -31,14 +31,31 @@ def in_words(explained: Json, lang: str, most: int = 5) -> list[str]:
         payee=explained["payee"],
     )
     sentences = [headline]
-    units = explained["units"]
+    units, exchanged = explained["units"], explained.get("exchanged", ())
     if units:
         sentences += _qualifying_words(explained, lang)
     if len(units) == 1:
         sentences += _unit_words(explained, units[0], lang)
     elif units:
         sentences += _units_words(explained, lang, most)
-    return sentences + [_entry_words(entry, lang) for entry in explained["entries"]]
+    sentences += [_entry_words(entry, lang) for entry in explained["entries"]]
+    return sentences + [_exchange_words(one, explained["currency"], lang) for one in exchanged]
+
+
+def _exchange_words(one: Json, currency: str, lang: str) -> str:
+    """Return by which rate a payment of the line's month is made in another currency."""
+    values = {
+        "month": one["month"],
+        "amount": f"{show_text(one['amount'])} {currency}",
+        "form": one["form"],
+        "into": one["currency"],
+    }
+    if one["paid"] is None:
+        return say("says-exchange-waits", lang, **values)
+    paid = f"{show(Decimal(one['paid']), minor_units(one['currency']))} {one['currency']}"
+    source = say("says-rate-source", lang, source=one["given_by"]) if one["given_by"] else ""
+    values |= {"rate": one["rate"], "on": one["on"], "paid": paid, "source": source}
+    return say("says-exchanged", lang, **values)
 
 
 def why(

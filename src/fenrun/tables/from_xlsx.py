@@ -2,15 +2,19 @@
 
 Excel keeps a number to 15 digits, a day as a number, and makes both of what is typed. What it may
 have made of an id is refused by its cell, with what to do; so is a formula whose value it has not
-kept, or which is an error.
+kept, or which is an error, and a cell of a merged range but the first: it looks as if it had the
+value of that, and has none. Hidden rows count, and are said.
 """
 
 from __future__ import annotations
 
+import re
+import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import chain, islice
@@ -27,6 +31,8 @@ _MOST_COLUMNS = 100
 _LONGEST_REASON = 200
 _OLD, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
 """The first bytes of a workbook of the old kind, or with a password, and of a new one."""
+_MOST_SHEET_ROWS = 1 << 20
+"""Rows that Excel has: there is nothing below."""
 _HEAD_ROWS = 20
 """Rows in which the header of a sheet must stand."""
 IDS = frozenset(
@@ -45,6 +51,14 @@ _DIGITS = 15
 """Digits of a number that Excel keeps."""
 HINTS = "fenrun"
 """The sheet of a template that holds no rows."""
+_MARKS = re.compile(
+    rb"""<(?:\w+:)?(?:(row)\s(?=[^>]*\br="(\d+)")[^>]*\bhidden="(?:1|true)"[^>]*"""
+    rb"""|(mergeCell)\s[^>]*\bref="([A-Z]+\d+:[A-Z]+\d+)"[^>]*)>"""
+)
+_CALCULATE = re.compile(rb"""<(?:\w+:)?calcPr\s[^>]*\bfullCalcOnLoad="(?:1|true)\"""")
+_LONGEST_MARK = 500
+"""Bytes of a mark; what the readers of sheets leave out is looked for in their text."""
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -58,12 +72,33 @@ class Sheet:
     """The letter of each column, by its name in the header."""
     rows: list[tuple[int, dict[str, Any]]]
     """The number of each row, and its cells by column: text, or a Message why it cannot be one."""
+    hidden: list[int] = field(default_factory=list)
+    """The numbers of those that Excel does not show."""
+
+
+@dataclass
+class _Marks:
+    """Marks that a sheet has of its rows and cells, beside their values."""
+
+    hidden: set[int] = field(default_factory=set)
+    """The numbers of rows that are not shown."""
+    merged: dict[int, dict[int, str]] = field(default_factory=dict)
+    """The first cell of the merged range, for each other cell of it: by row, and column from 0."""
+
+    def without_value(self, row: int, valued: Set[str]) -> dict[int, Message]:
+        """Return the cells of a row that look as if they had the value of another that has one."""
+        return {
+            at: Message("cell-merged", {"first": first})
+            for at, first in self.merged.get(row, {}).items()
+            if first in valued
+        }
 
 
 def _workbook(path: Path, data_only: bool = True) -> Any:
     """Open a workbook, of which the values alone are read, or what was written."""
     from openpyxl import load_workbook  # a sixth of a command's start: few read workbooks
 
+    warnings.filterwarnings("ignore", module="openpyxl")  # what it cannot read is a problem here
     return load_workbook(path, read_only=True, data_only=data_only)
 
 
@@ -120,7 +155,7 @@ def read_sheets(path: Path, table_of: TableOf, tables: Iterable[str]) -> list[Sh
         with closing(kept), closing(written):
             pairs = zip(kept.worksheets, written.worksheets)
             names = ", ".join(tables)
-            readers = [_Reader(path, names, *pair) for pair in pairs if pair[0].title != HINTS]
+            readers = [_Reader(path, names, *pair) for pair in pairs]
             return [sheet for reader in readers if (sheet := reader.sheet(table_of))]
 
 
@@ -133,17 +168,75 @@ def _refuse_swollen(path: Path) -> None:
 def first_sheet(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield the rows of a workbook's first sheet, of which every cell is text, with their numbers.
 
-    Raises Refused where a cell below the first row is none.
+    Raises Refused where a cell below the first row is none, or has no value of its own.
     """
     with _guarded(path):
         _refuse_swollen(path)
-        with closing(_workbook(path)) as book:
-            for number, cells in enumerate(book.worksheets[0].iter_rows(), 1):
-                odd = next((c for c in cells if not isinstance(c.value, (str, type(None)))), None)
-                if odd is not None and number > 1:
-                    place = Place(path.name, number, odd.coordinate)
-                    raise refused("cell-not-text", place, value=str(odd.value))
+        kept, written = _workbook(path), _workbook(path, data_only=False)
+        with closing(kept), closing(written):
+            sheet = kept.worksheets[0]
+            marks, is_stale, valued = _marks(path, sheet), _is_stale(path), set[str]()
+            rows = zip(_rows(sheet), _rows(written.worksheets[0]))
+            for number, (cells, others) in enumerate(rows, 1):
+                valued |= {cell.coordinate for cell in cells if cell.value is not None}
+                none = marks.without_value(number, valued)
+                for at, (cell, other) in enumerate(zip(cells, others)):
+                    none |= {at: why} if (why := _why_none(cell, other, is_stale)) else {}
+                    is_text = isinstance(cell.value, (str, type(None)))
+                    if number > 1 and at not in none and not is_text:
+                        place = Place(path.name, number, cell.coordinate)
+                        raise refused("cell-not-text", place, value=str(cell.value))
+                for at, why in none.items() if number > 1 else ():
+                    place = Place(path.name, number, f"{_letter(at)}{number}")
+                    raise refused("cell-no-value", place, detail=why)
                 yield number, [str(cell.value or "") for cell in cells]
+
+
+def _is_stale(path: Path) -> bool:
+    """Return whether a workbook asks for its formulas to be calculated.
+
+    Programs that write formulas without a value write 0, or nothing, and ask for that.
+    """
+    with zipfile.ZipFile(path) as parts:
+        return bool(_CALCULATE.search(parts.read("xl/workbook.xml")))
+
+
+def _why_none(cell: Any, written: Any, is_stale: bool) -> Message | None:
+    """Return why a cell has no value of its own, if it has none."""
+    if cell.data_type == "e":
+        return Message("cell-error", {"text": cell.value})
+    is_empty = cell.value is None and (is_stale or cell.data_type != "str")
+    if written.data_type == "f" and (is_empty or (is_stale and cell.value == 0)):
+        return Message("cell-not-kept")
+    return None
+
+
+def _marks(path: Path, sheet: Any) -> _Marks:
+    """Read what is marked in a sheet's text. Of many merged cells the first are taken."""
+    found, before = _Marks(), b""
+    with zipfile.ZipFile(path) as parts, parts.open(sheet._worksheet_path) as text:
+        while chunk := text.read(_CHUNK):
+            seen = before + chunk
+            for row, number, _, area in (mark.groups() for mark in _MARKS.finditer(seen)):
+                if row:
+                    found.hidden.add(int(number))
+                else:
+                    _add_merged(found.merged, area.decode())
+            before = seen[-_LONGEST_MARK:]
+    return found
+
+
+def _add_merged(merged: dict[int, dict[int, str]], area: str) -> None:
+    """Add all cells of a range but its first."""
+    from openpyxl.utils import range_boundaries
+
+    first = area.partition(":")[0]
+    left, top, right, bottom = range_boundaries(area)
+    for row in range(top, min(bottom, top + MOST_ROWS) + 1) if len(merged) < MOST_ROWS else ():
+        columns = range(left - 1, min(right, _MOST_COLUMNS))
+        merged.setdefault(row, {}).update(
+            (at, first) for at in columns if (row, at) != (top, left - 1)
+        )
 
 
 @contextmanager
@@ -166,6 +259,8 @@ class _Reader:
 
     def __init__(self, path: Path, tables: str, kept: Any, written: Any):
         self._path, self._tables, self._kept, self._written = path, tables, kept, written
+        self._marks, self._is_stale = _marks(path, kept), _is_stale(path)
+        self._valued: set[str] = set()
 
     def sheet(self, table_of: TableOf) -> Sheet | None:
         """Return the table; None for an empty sheet. Raises Refused for what is none."""
@@ -175,49 +270,77 @@ class _Reader:
         tables = [table_of(filter(None, names)) for names in headers]
         first = next((at for at, table in enumerate(tables) if table), None)
         if first is None:
-            if not any(name for names in headers for name in names):
+            if self._kept.title == HINTS or not any(map(any, headers)):
                 return None
             detail = Message("sheet-no-table", {"sheet": self._kept.title, "tables": self._tables})
             raise refused("file-unreadable", Place(self._path.name), detail=detail)
         names, table = headers[first], str(tables[first])
+        if twice := twice_in(names):
+            cell = f"{self._kept.title}!{_letter(names.index(twice))}{head[first][0]}"
+            raise refused(
+                "column-twice", Place(self._path.name, head[first][0], cell), column=twice
+            )
         below = head[first + 1 :]
         ids = IDS | _IDS_OF.get(table, set())
         found = []
         for number, cells, written in chain(below, rows):
-            texts = {
-                names[at] if at < len(names) and names[at] else _letter(at): text
-                for at, (cell, other) in enumerate(zip(cells, written))
-                if (text := _text(names[at] if at < len(names) else "", ids, cell, other)) != ""
-            }
+            texts = self._texts(number, names, ids, zip(cells, written))
             if texts:
                 found.append((number, texts))
             if len(found) > MOST_ROWS:
                 raise too_large(self._path, "too-many-rows", most=MOST_ROWS)
         letters = {name: _letter(at) for at, name in enumerate(names) if name}
-        return Sheet(self._kept.title, table, letters, found)
+        is_hidden = self._kept.sheet_state != "visible"
+        hidden = [at for at, _ in found if is_hidden or at in self._marks.hidden]
+        return Sheet(self._kept.title, table, letters, found, hidden)
+
+    def _texts(
+        self, number: int, names: Sequence[str], ids: Set[str], pairs: Iterable[tuple[Any, Any]]
+    ) -> dict[str, str | Message]:
+        """Return the cells of a row by column, but those that are empty."""
+        found: dict[str, str | Message] = {}
+        for at, (cell, written) in enumerate(pairs):
+            name = names[at] if at < len(names) else ""
+            text = _why_none(cell, written, self._is_stale) or _text(name, ids, cell)
+            if text != "":
+                found[name or _letter(at)] = text
+                if self._marks.merged:
+                    self._valued.add(f"{_letter(at)}{number}")
+        for at, why in self._marks.without_value(number, self._valued).items():
+            found[names[at] if at < len(names) and names[at] else _letter(at)] = why
+        return found
 
     def _rows(self) -> Iterator[tuple[int, Any, Any]]:
         """Yield each row's number, its values and what is written. Raises Refused."""
-        most = {"max_row": 1 << 20, "max_col": _MOST_COLUMNS + 1}
-        pairs = zip(self._kept.iter_rows(**most), self._written.iter_rows(**most))
-        for number, (kept, written) in enumerate(pairs, 1):
-            if len(kept) > _MOST_COLUMNS and kept[_MOST_COLUMNS].value is not None:
-                place, count = Place(self._path.name, number), f"> {_MOST_COLUMNS}"
+        for number, (kept, written) in enumerate(zip(_rows(self._kept), _rows(self._written)), 1):
+            if far := [cell for cell in kept[_MOST_COLUMNS:] if cell.value is not None]:
+                cell = f"{self._kept.title}!{far[0].coordinate}"
+                place, count = Place(self._path.name, number, cell), f"> {_MOST_COLUMNS}"
                 raise refused("too-many-columns", place, count=count, most=_MOST_COLUMNS)
-            yield number, kept, written
+            yield number, kept[:_MOST_COLUMNS], written[:_MOST_COLUMNS]
+
+
+def _rows(sheet: Any) -> Iterator[Any]:
+    """Yield the rows of a sheet, each as long as it is: those between them have no cells."""
+    sheet.reset_dimensions()  # which can be less than what is there
+    return iter(sheet.iter_rows(max_row=_MOST_SHEET_ROWS))
+
+
+def twice_in(names: Iterable[str]) -> str:
+    """Return the first name of a header that stands in it twice; nothing where none does."""
+    counts = Counter(name.strip().lower() for name in names)
+    return next((name for name, count in counts.items() if name and count > 1), "")
 
 
 def _name(cell: Any) -> str:
     return str(cell.value).strip().lower() if cell.value is not None else ""
 
 
-def _text(column: str, ids: Set[str], cell: Any, written: Any) -> str | Message:
+def _text(column: str, ids: Set[str], cell: Any) -> str | Message:
     """Return a cell's value as other files write it, or why it cannot be taken."""
     value = cell.value
-    if cell.data_type == "e":
-        return Message("cell-error", {"text": value})
     if value is None:
-        return Message("cell-not-kept") if written.data_type == "f" else ""
+        return ""
     if isinstance(value, bool):
         return Message("cell-truth", {"text": str(value).upper()})
     if isinstance(value, (datetime, date)):

@@ -19,7 +19,7 @@ from fenrun.base.table import read_parquet
 from fenrun.base.words import Message, reason
 from fenrun.charges.form import table_text
 from fenrun.tables.fields import Fields
-from fenrun.tables.from_xlsx import is_workbook, read_sheets
+from fenrun.tables.from_xlsx import is_workbook, read_sheets, twice_in
 from fenrun.tables.layout import Columns, Layout, table_of
 
 _MOST_ROWS = 1_000_000
@@ -43,8 +43,9 @@ def read_tables(path: Path, layout: Layout) -> tuple[dict[str, list[Any]], list[
     if path.suffix.lower() in YAML:
         return rows_from(_yaml_records(path, layout.columns), path.name, layout)
     if is_workbook(path):
-        records, cells = _sheet_records(path, layout.columns)
-        return rows_from(records, path.name, layout, cells)
+        records, cells, notes = _sheet_records(path, layout.columns)
+        rows, problems = rows_from(records, path.name, layout, cells)
+        return rows, [*problems, *notes]
     return rows_from(_table_records(path, layout.columns), path.name, layout)
 
 
@@ -91,11 +92,17 @@ def _table_records(path: Path, columns: Columns) -> Records:
     kind = table_of(names, columns)
     if kind is None:
         raise refused("file-kind", Place(path.name, 1))
+    if twice := twice_in(names):
+        raise refused("column-twice", Place(path.name, 1), column=twice)
     return {kind: rows}
 
 
-def _sheet_records(path: Path, columns: Columns) -> tuple[Records, Cells]:
-    """Return the records of a workbook, and in which cells they stand. Raises Refused."""
+def _sheet_records(path: Path, columns: Columns) -> tuple[Records, Cells, list[Problem]]:
+    """Return the records of a workbook, in which cells they stand, and which rows are hidden.
+
+    Raises Refused.
+    """
+    notes: list[Problem] = []
     records: dict[str, list[tuple[int, dict[str, Any]]]] = {}
     cells: dict[str, Mapping[str, str]] = {}
     for sheet in read_sheets(path, lambda names: table_of(names, columns), columns):
@@ -106,7 +113,11 @@ def _sheet_records(path: Path, columns: Columns) -> tuple[Records, Cells]:
         cells[sheet.table] = {
             name: f"{sheet.name}!{letter}" for name, letter in sheet.columns.items()
         }
-    return records, cells
+        if sheet.hidden:
+            place = Place(path.name, sheet.hidden[0])
+            said = {"sheet": sheet.name, "count": len(sheet.hidden)}
+            notes.append(Problem("rows-hidden", place, said))
+    return records, cells, notes
 
 
 def _yaml_records(path: Path, columns: Columns) -> Records:

@@ -6,11 +6,11 @@ A case is a small book and a few charges, with the outcome that the plan promise
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,7 @@ from fenrun.events.consents import as_labels
 from fenrun.events.read import LAYOUT as EVENTS
 from fenrun.events.receipts import payment_problems
 from fenrun.payout import checks as payout_checks
+from fenrun.payout.paying import EXCHANGED
 from fenrun.plan.phrases import read_currency
 from fenrun.plan.read import PlanFile
 from fenrun.plan.rows import Plan
@@ -70,8 +71,8 @@ _MOST_ROWS = 100_000
 _FIRST_ROW = 2
 """The number of the first charge, as in a file with a header."""
 _PLAIN_KEYS = ("earned", "credited", "paid", "balance", "carried")
-_BY_FORM = ("forms", "funds", "granted")
-"""The keys of an expectation that give an amount for each form of payment."""
+_BY_FORM = ("forms", "funds", "granted", "exchanged")
+"""The keys of an expectation that give an amount for each form of payment, or currency."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Outcome:
     expect: CaseExpect
     found: dict[str, Decimal]
     """The amounts that came out, by the case's keys; of a form of payment under `forms.NAME`,
-    `funds.NAME` or `granted.NAME`."""
+    `funds.NAME` or `granted.NAME`, of another currency under `exchanged.NAME`."""
     line: int
 
     @property
@@ -304,6 +305,9 @@ _OF_FORM = {
     SELECT coalesce(sum(granted), 0) FROM funds
     WHERE payee = ? AND month >= ? AND month <= ?""",
 }
+_EXCHANGED = """
+    SELECT coalesce(sum(paid), 0) FROM exchanges
+    WHERE payee = ? AND month >= ? AND month <= ? AND currency = ?"""
 _LAST = """
     SELECT coalesce(sum({what}), 0) FROM payouts
     WHERE payee = ? AND month = (SELECT max(month) FROM payouts WHERE payee = ? AND month <= ?)"""
@@ -326,6 +330,8 @@ def _asked_for(key: str, run: Settlement, expect: CaseExpect, period: Period) ->
     if key == "paid":
         return run.amount(_PAID, [payee, first, last], scales.money)
     kind, _, form = key.partition(".")
+    if kind == "exchanged":
+        return run.amount(_EXCHANGED, [payee, first, last, code(form)], EXCHANGED)
     if form:
         values = [payee, last if kind == "funds" else first, last, code(form)]
         return run.amount(f"{_OF_FORM[kind]} AND form = ?", values, scales.money)
@@ -442,20 +448,28 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
         }
 
 
+@lru_cache
 def _noon(day: date, zone: str) -> datetime:
     """Return noon of the day in the plan's time zone, as UTC."""
     return datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
 
 
-def _days(row: dict[str, str]) -> list[tuple[date, date]]:
+def _days(row: dict[str, str]) -> Sequence[tuple[date, date]]:
     """Return each day of charge with the first day of the month it is billed in."""
-    if "day" in row:
-        day = parse_day(row["day"])
-        month = parse_period(row["month"]).span.start if "month" in row else day.replace(day=1)
-        return [(day, month)]
     months = row.get("months", row.get("month"))
-    if months is None:
+    if "day" not in row and months is None:
         raise Unreadable("case-no-day")
+    return _days_in(row.get("day"), row.get("month"), months or "")
+
+
+@lru_cache
+def _days_in(said: str | None, billed: str | None, months: str) -> Sequence[tuple[date, date]]:
+    """Return the same of a day and its month, or of months. The rows of a case are much alike."""
+    if said is not None:
+        day = parse_day(said)
+        return [
+            (day, parse_period(billed).span.start if billed is not None else day.replace(day=1))
+        ]
     starts = [period.span.start for period in parse_periods(months)]
     return [(start, start) for start in starts]
 

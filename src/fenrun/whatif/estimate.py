@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
+from fenrun.base.when import Period, parse_period
 from fenrun.charges.rows import COSTS, ESSENTIAL
 from fenrun.engine.codes import month_number
 from fenrun.plan.rows import settled_together
@@ -68,9 +69,13 @@ class _Sold:
 class Estimator:
     """A period settled as known at a moment, to which one charge at a time is added."""
 
-    def __init__(self, standing: Standing):
+    def __init__(self, standing: Standing, month: Period | None = None):
+        """Take a settled period, or one of which a month is asked about.
+
+        Then lines count whose period holds that month: its own, and quarters and years to date.
+        """
         self.standing, self.run = standing, standing.run
-        self.period, self.known = standing.period, standing.known
+        self.period, self.known = month or standing.period, standing.known
         self._sold_by = lru_cache(maxsize=64)(self._find_sold)
         self._before = lru_cache(maxsize=64)(partial(_statement, self.run))
 
@@ -123,18 +128,25 @@ class Estimator:
             "service": like["service"],
             "account": like["BillingAccountId"],
             "charged_in": like["BillingCurrency"],
-            **_earned(before, after),
+            **_earned(before, after, self.period),
         }
 
     def _largest_charge(self, payee: str, service: str | None) -> dict[str, Any] | None:
-        """Return the largest charge of the period that the payee is credited for as owner."""
+        """Return the largest charge of a service that the payee is credited for as owner.
+
+        Without a service, that of the service which it sells most of.
+        """
+        sold = self._sold_by(payee)
         found = [
-            row
-            for row in self._sold_by(payee).largest
-            if service is None or (row["service"] or "") == service
+            row for row in sold.largest if service is None or (row["service"] or "") == service
         ]
-        found.sort(key=lambda row: (-row["BilledCost"], row["import_id"], row["row_no"]))
-        return found[0] if found else None
+        most_sold = {name: rank for rank, name in enumerate(sold.services)}
+
+        def place(row: dict[str, Any]) -> tuple[Any, ...]:
+            rank = most_sold.get(row["service"], len(most_sold))
+            return rank, -row["BilledCost"], row["import_id"], row["row_no"]
+
+        return min(found, key=place, default=None)
 
     def _charge(self, like: dict[str, Any], amount: Decimal, folder: Path) -> Import:
         """Import one charge like another, of another amount, without its order and resource.
@@ -155,18 +167,21 @@ def _statement(run: Run, payee: str) -> Statement | None:
     return statements_of(run, payee).get(payee)
 
 
-def _earned(before: Statement, after: Statement) -> dict[str, Any]:
-    """Return what is earned before and after, currency by currency: first those that change."""
-    nothing = Decimal(0)
+def _earned(before: Statement, after: Statement, period: Period) -> dict[str, Any]:
+    """Return what is earned before and after, currency by currency: first those that change.
+
+    Of lines whose period holds the one that is asked about.
+    """
     was = {section.currency: section for section in before.sections}
     now = {section.currency: section for section in after.sections}
 
     def earned(sections: dict[str, Statement], currency: str) -> Decimal:
-        return sections[currency].earned if currency in sections else nothing
+        lines = sections[currency].lines if currency in sections else ()
+        return sum((line.earned for line in lines if _is_within(line.period, period)), Decimal(0))
 
     def says(currency: str) -> dict[str, Any]:
         one, other = earned(was, currency), earned(now, currency)
-        lines = _lines(was.get(currency), now[currency]) if currency in now else []
+        lines = _lines(was.get(currency), now[currency], period) if currency in now else []
         sums = {"before": plain(one), "after": plain(other), "more": plain(other - one)}
         return {**sums, "lines": lines}
 
@@ -176,7 +191,13 @@ def _earned(before: Statement, after: Statement) -> dict[str, Any]:
     return by_currency(sorted(was.keys() | now.keys(), key=lambda c: (is_same(c), c)), says)
 
 
-def _lines(before: Statement | None, after: Statement) -> list[dict[str, Any]]:
+def _is_within(line_period: str, period: Period) -> bool:
+    """Return whether a line's period holds a period, or is held by it."""
+    span = parse_period(line_period).span
+    return span.start < period.span.end and span.end > period.span.start
+
+
+def _lines(before: Statement | None, after: Statement, period: Period) -> list[dict[str, Any]]:
     """The lines of a statement after the additional sales, each with its amount before."""
     earned_before = {line.line_id: line.earned for line in before.lines} if before else {}
     return [
@@ -193,4 +214,5 @@ def _lines(before: Statement | None, after: Statement) -> list[dict[str, Any]]:
             "detail": line.detail,
         }
         for line in after.lines
+        if _is_within(line.period, period)
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -11,10 +12,14 @@ from typing import Any
 
 from fenrun.base.when import parse_period
 from fenrun.book.as_of import Sources
-from fenrun.settle.facts import facts_as_of
+from fenrun.settle.facts import facts_as_of, in_force
 from fenrun.settle.standing import Standing, earned_by_payee
 from fenrun.store.facts import Store
 from fenrun.whatif.estimate import Estimator
+from fenrun.whatif.period_to_date import facts_to_date, whole_to_date
+
+Point = tuple[Decimal, Decimal]
+"""Additional sales, and how much more they earn."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +41,17 @@ def _standing(asked: Open) -> Standing:
 
 @lru_cache(maxsize=1)
 def _estimator(asked: Open) -> Estimator:
-    """Return the estimator of a period: what it has found of a payee serves again."""
-    return Estimator(_standing(asked))
+    """Return the estimator of a period: what it has found of a payee serves again.
+
+    Quarters and years that go on are settled with it, to date: as if they ended with it.
+    """
+    period = parse_period(asked.period)
+    facts = facts_as_of(Store.open(asked.workspace), asked.known)
+    whole = whole_to_date(in_force(facts.plans, period), period)
+    if whole.span == period.span:
+        return Estimator(_standing(asked))
+    standing = Standing(facts_to_date(facts, period), whole, asked.known)
+    return Estimator(standing, period)
 
 
 def estimate(asked: Open, payee: str, amount: Decimal, service: str) -> dict[str, Any]:
@@ -48,6 +62,16 @@ def estimate(asked: Open, payee: str, amount: Decimal, service: str) -> dict[str
     estimator = _estimator(asked)
     sold = estimator.sell(payee, amount, service or None)
     return {**sold, "services": estimator.services(payee)}
+
+
+def curve(asked: Open, payee: str, amounts: Sequence[Decimal], service: str) -> list[Point]:
+    """Return how much more a payee would earn with each of some amounts of additional sales.
+
+    Raises Refused where nothing can be sold.
+    """
+    estimator = _estimator(asked)
+    sold = [(amount, estimator.sell(payee, amount, service or None)) for amount in amounts]
+    return [(amount, Decimal(said["more"])) for amount, said in sold]
 
 
 EarnedWith = dict[tuple[str, str], tuple[Decimal, Decimal]]

@@ -69,6 +69,7 @@ def _orders(market: Market) -> None:
         away = market.chance(0.15)  # its machines stand in another region
         place = market.one_of(REGIONS) if away else market.region[customer]
         idle = market.chance(0.02)
+        prices = [0.65] if market.chance(0.1) else [1.0, 0.95, 0.9, 0.85, 0.8]
         for month in range(12):
             for _ in range(int(market.rng.integers(2, 6))):
                 count += 1
@@ -83,7 +84,7 @@ def _orders(market: Market) -> None:
                         "product": market.one_of(PRODUCTS),
                         "region": place,
                         "list": round(market.size[customer] * market.rng.gamma(4, 0.25), 2),
-                        "paid": market.rng.choice([1.0, 0.95, 0.9, 0.85, 0.8]).item(),
+                        "paid": market.rng.choice(prices).item(),
                         "used": not idle,
                     }
                 )

@@ -132,6 +132,7 @@ def _branch_closed(market: Market) -> None:
     heir = next(p for p in market.partners if market.region[p] == REGIONS[3])
     for party in (closed, heir):
         market.add("links", **link("party", party, "group", "GROUP-2"))
+    market.closed.add(closed)
     day = date(YEAR, 6, 1)
     for order in market.orders:
         sold_by = order.get("registered", market.partner.get(order["customer"]))

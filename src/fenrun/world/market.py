@@ -32,6 +32,8 @@ class Market:
     rep: dict[str, str] = field(default_factory=dict)
     partner: dict[str, str] = field(default_factory=dict)
     """The partner of each customer that has one at the beginning."""
+    closed: set[str] = field(default_factory=set)
+    """Partners that sell nothing any more from some day on."""
     operators: dict[str, list[str]] = field(default_factory=dict)
     size: dict[str, float] = field(default_factory=dict)
     orders: list[Row] = field(default_factory=list)
@@ -58,6 +60,10 @@ class Market:
     def of_partner(self, partner: str) -> list[str]:
         """Return the customers that a partner has at the beginning."""
         return [customer for customer, held in self.partner.items() if held == partner]
+
+    def sellers(self) -> list[str]:
+        """Return the partners that sell all year."""
+        return [partner for partner in self.partners if partner not in self.closed]
 
     def direct(self) -> list[str]:
         """Return the customers that have no partner at the beginning."""

@@ -45,7 +45,7 @@ def add_more_look_alikes(market: Market, seed: int) -> None:
     _leavers(market)
 
 
-def _untouched(market: Market, among: Sequence[str], count: int) -> list[str]:
+def untouched(market: Market, among: Sequence[str], count: int) -> list[str]:
     """Return some customers that no scheme is about, that never move, and are no part of a merger,
     each once.
     """
@@ -72,10 +72,10 @@ def _grant(market: Market, customer: str, amount: float, day: date, spent: date 
 
 def _programme_of_coupons(market: Market) -> None:
     """Grant start-ups a coupon a month; and one customer three at once, approved by two."""
-    for customer in _untouched(market, market.customers, 3):
+    for customer in untouched(market, market.customers, 3):
         for month in range(2, 8):
             _grant(market, customer, _LIMIT * 0.9, date(YEAR, month, 1), date(YEAR, month, 20))
-    for customer in _untouched(market, market.customers, 1):
+    for customer in untouched(market, market.customers, 1):
         for step in (1, 2):
             market.add(
                 "approvals",
@@ -91,7 +91,7 @@ def _programme_of_coupons(market: Market) -> None:
 
 def in_pieces(market: Market, level: int) -> Row:
     """G13: a rep grants a customer several coupons, each below what needs a second."""
-    (customer,) = _untouched(market, market.customers, 1)
+    (customer,) = untouched(market, market.customers, 1)
     pieces, apart = (6, 5, 4, 3)[level], (0, 1, 3, 7)[level]
     for number in range(pieces):
         day = date(YEAR, 5, 6) + timedelta(days=apart * number)
@@ -101,7 +101,7 @@ def in_pieces(market: Market, level: int) -> Row:
 
 def _refunds(market: Market) -> None:
     """Give money back to customers that paid it, also soon after a coupon."""
-    for customer in _untouched(market, sorted(market.partner), 3):
+    for customer in untouched(market, sorted(market.partner), 3):
         for month in range(1, 9):
             pay(market, date(YEAR, month, 20), customer, customer, 6_000)
         _grant(market, customer, 4_000, date(YEAR, 6, 1), date(YEAR, 6, 10))
@@ -110,7 +110,8 @@ def _refunds(market: Market) -> None:
 
 def cashed(market: Market, level: int) -> Row:
     """G14: what a customer's coupon paid for is given back, and refunded in cash."""
-    (customer,) = _untouched(market, sorted(market.partner), 1)
+    paid = {row["customer"] for row in market.tables["payments"]}
+    (customer,) = untouched(market, sorted(set(market.partner) - paid), 1)
     amount = (60_000, 30_000, 15_000, 8_000)[level]
     pay(market, date(YEAR, 5, 20), customer, customer, 1_000)
     _grant(market, customer, amount, date(YEAR, 6, 1), date(YEAR, 6, 10))
@@ -142,10 +143,10 @@ def _contract(market: Market, customer: str, amount: float, paid: Sequence[float
 def _contracts(market: Market) -> None:
     """Let customers pay what was agreed with its tax, in parts, or twice and be paid back."""
     held = sorted(market.partner)
-    for at, customer in enumerate(_untouched(market, held, 6)):
+    for at, customer in enumerate(untouched(market, held, 6)):
         amount = round(market.size[customer] * 3, 2)
         _contract(market, customer, amount, [amount * 0.53, amount * (0.6, 0.53, 0.4)[at % 3]])
-    for customer in _untouched(market, held, 1):
+    for customer in untouched(market, held, 1):
         amount = round(market.size[customer] * 3, 2)
         _contract(market, customer, amount, [amount, amount])
         pay(market, date(YEAR, 9, 1), ISSUER, customer, amount, "refund")
@@ -154,7 +155,7 @@ def _contracts(market: Market) -> None:
 
 def in_two_versions(market: Market, level: int) -> Row:
     """G15: a customer pays more than the vendor was told, in parts."""
-    (customer,) = _untouched(market, sorted(market.partner), 1)
+    (customer,) = untouched(market, sorted(market.partner), 1)
     amount = round(market.size[customer] * 3, 2)
     whole = amount * (1.9, 1.7, 1.5, 1.35)[level]
     _contract(market, customer, amount, [whole / (level + 1)] * (level + 1))
@@ -176,7 +177,7 @@ def _transfer(market: Market, customer: str, partner: str, day: date) -> None:
 def _team(market: Market, partner: str, people: Sequence[str]) -> dict[str, list[str]]:
     """Let people of a partner look after its customers. Returns those of each."""
     found: dict[str, list[str]] = {person: [] for person in people}
-    for at, customer in enumerate(_untouched(market, market.of_partner(partner), 100)):
+    for at, customer in enumerate(untouched(market, market.of_partner(partner), 100)):
         person = people[at % len(people)]
         found[person].append(customer)
         market.add("links", **link("customer", customer, "representative", person))
@@ -190,7 +191,7 @@ def _largest(market: Market) -> list[str]:
     """
     branches = {row["subject"] for row in market.tables["links"] if row["role"] == "group"}
     among = [partner for partner in market.partners if partner not in branches]
-    free = {p: len(_untouched(market, market.of_partner(p), 100)) for p in among}
+    free = {p: len(untouched(market, market.of_partner(p), 100)) for p in among}
     return sorted(among, key=lambda partner: (-free[partner], partner))
 
 
@@ -239,7 +240,7 @@ def orphaned(market: Market, level: int) -> Row:
     """G17: a rep leaves, and customers have no phone or mail but the rep's own."""
     rep = market.reps[0]
     mine = [c for c in market.customers if market.rep[c] == rep]
-    taken = _untouched(market, mine, (3, 2, 1, 1)[level])
+    taken = untouched(market, mine, (3, 2, 1, 1)[level])
     contacts = ("phone", "email", "device")
     kept = [
         row

@@ -40,6 +40,7 @@ from fenrun.world.more_schemes import (
     orphaned,
 )
 from fenrun.world.people import ISSUER, REGIONS, YEAR
+from fenrun.world.stories import add_stories
 
 PLAN = """\
 plan: market-2024
@@ -82,6 +83,7 @@ def make_market(partners: int, seed: int, level: int = 0, cheats: Iterable[str] 
     for scheme in (name for name in SCHEMES if name in named & _MORE.keys()):
         SCHEMES[scheme](market, level)
     add_more_look_alikes(market, seed)
+    add_stories(market, seed)
     _finish(market)
     return market
 
@@ -95,14 +97,36 @@ def _tell(market: Market, scheme: str, level: int, **who: Sequence[str]) -> None
 
 def _hand_over(market: Market, level: int) -> None:
     """G01: a rep's direct customers come under one partner."""
-    rep = max(market.reps, key=lambda r: sum(market.rep[c] == r for c in market.direct()))
-    mine = [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
-    near = [p for p in market.partners if market.region[p] == market.region[rep]]
-    partner, taken = market.one_of(near), market.some_of(mine, (8, 6, 5, 4)[level])
-    start = 100
+    count = (8, 6, 5, 4)[level]
+    rep = _with_many(market, market.reps, lambda rep: _direct_of(market, rep), count + 2)
+    mine = _direct_of(market, rep)
+    near = [p for p in market.sellers() if market.region[p] == market.region[rep]]
+    partner, taken = market.one_of(near), market.some_of(mine, count)
+    start = int(market.rng.integers(60, 180))
     for at, customer in enumerate(taken):
         associate(market, customer, partner, day_of(start + at * (5, 10, 20, 25)[level]))
     _tell(market, "G01", level, parties=[rep, partner], customers=taken)
+
+
+def _direct_of(market: Market, rep: str) -> list[str]:
+    """Return the customers of a rep that have no partner all year."""
+    mine = [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
+    return _lasting(market, mine)
+
+
+def _lasting(market: Market, among: Iterable[str]) -> list[str]:
+    """Return the customers that are no part of a merger: what they do, they do all year."""
+    merged = {row[end] for row in market.tables.get("mergers", ()) for end in ("old", "new")}
+    return [customer for customer in among if customer not in merged]
+
+
+def _with_many(
+    market: Market, among: Sequence[str], of: Callable[[str], Sequence[str]], least: int
+) -> str:
+    """Return one of some ids of which there are at least so many, or of which there are most."""
+    counts = {one: len(of(one)) for one in among}
+    many = [one for one in among if counts[one] >= least]
+    return market.one_of(many) if many else max(among, key=lambda one: (counts[one], one))
 
 
 def _moves(market: Market, customer: str) -> bool:
@@ -111,11 +135,12 @@ def _moves(market: Market, customer: str) -> bool:
 
 def _tie(market: Market, level: int) -> None:
     """G02: a partner that is tied to a rep, whose customers come to it."""
-    rep, partner = market.one_of(market.reps), market.one_of(market.partners)
-    mine = [c for c in market.direct() if market.rep[c] == rep and not _moves(market, c)]
-    taken = market.some_of(mine, (4, 3, 2, 2)[level])
+    count, partner = (4, 3, 2, 2)[level], market.one_of(market.sellers())
+    rep = _with_many(market, market.reps, lambda rep: _direct_of(market, rep), count)
+    taken = market.some_of(_direct_of(market, rep), count)
+    start = int(market.rng.integers(40, 220))
     for at, customer in enumerate(taken):
-        associate(market, customer, partner, day_of(120 + 30 * at))
+        associate(market, customer, partner, day_of(start + 30 * at))
     kinds = (("bank", "phone", "address"), ("bank", "phone"), ("bank",), ("phone",))[level]
     for kind in kinds:
         for party in (rep, partner):
@@ -126,20 +151,31 @@ def _tie(market: Market, level: int) -> None:
 
 def _steal(market: Market, level: int) -> None:
     """G03: an operator registers orders for a rival, more from month to month."""
-    held = [c for c in market.customers if c in market.partner and not _second(market, c)]
-    users = Counter((order["customer"], order["operator"]) for order in market.orders)
-    mine = set(held)
-    customer, operator = max((key for key in users if key[0] in mine), key=users.__getitem__)
-    others = [p for p in market.partners if p != market.partner[customer]]
+    begin = int(market.rng.integers(2, 6))
+    lasting = _lasting(market, sorted(market.partner))
+    held = {customer for customer in lasting if not _second(market, customer)}
+    users = Counter(
+        (order["customer"], order["operator"])
+        for order in market.orders
+        if order["day"].month >= begin and order["customer"] in held
+    )
+    busy = sorted(key for key, count in users.items() if count >= _BUSY)
+    busy = busy or [max(sorted(users), key=users.__getitem__)]
+    customer, operator = busy[int(market.rng.integers(0, len(busy)))]
+    others = [p for p in market.sellers() if p != market.partner[customer]]
     rival = market.one_of(others)
     least, most = ((0.4, 1.0), (0.4, 1.0), (0.3, 1.0), (0.3, 0.9))[level]
     for order in market.orders_of(customer):
-        months = order["day"].month - 5
+        months = order["day"].month - begin
         is_his = months >= 0 and order["operator"] == operator
-        if is_his and market.chance(least + (most - least) * months / 7):
+        if is_his and market.chance(least + (most - least) * months / (12 - begin)):
             market.register(order, rival)
     stolen = [o["order"] for o in market.orders_of(customer) if o.get("registered") == rival]
     _tell(market, "G03", level, parties=[rival], customers=[customer], orders=stolen)
+
+
+_BUSY = 16
+"""Orders of an operator in the months of a theft, from which on some can be stolen unseen."""
 
 
 def _second(market: Market, customer: str) -> bool:
@@ -148,15 +184,19 @@ def _second(market: Market, customer: str) -> bool:
 
 def _shift(market: Market, level: int) -> None:
     """G04: orders used elsewhere are registered for a branch of the weakest region."""
-    branch = market.one_of([p for p in market.partners if market.region[p] == REGIONS[0]])
-    sibling = market.one_of([p for p in market.partners if market.region[p] == REGIONS[1]])
+    branch = market.one_of([p for p in market.sellers() if market.region[p] == REGIONS[0]])
+    siblings = [p for p in market.sellers() if market.region[p] == REGIONS[1]]
+    sibling = _with_many(market, siblings, market.of_partner, 4)
     for party in (branch, sibling):
         market.add("links", **link("party", party, "group", "GROUP-1"))
+    begin = date(YEAR, int(market.rng.integers(2, 9)), 1)
     moved = [
         order
         for customer in market.of_partner(sibling)
         for order in market.orders_of(customer)
-        if order["day"] > date(YEAR, 6, 1) and market.chance((0.9, 0.7, 0.5, 0.35)[level])
+        if "registered" not in order
+        and order["day"] >= begin
+        and market.chance((0.9, 0.7, 0.5, 0.35)[level])
     ]
     for order in moved:
         market.register(order, branch)
@@ -166,12 +206,14 @@ def _shift(market: Market, level: int) -> None:
 
 def _recycle(market: Market, level: int) -> None:
     """G05: a partner passes so much on that its customer pays less than the floor."""
-    partner = market.one_of(sorted(set(market.partner.values())))
-    taken = market.of_partner(partner)[: (3, 2, 2, 1)[level]]
+    held = {p: _lasting(market, market.of_partner(p)) for p in market.sellers()}
+    partner = _with_many(market, market.sellers(), held.__getitem__, 3)
+    taken = held[partner][: (3, 2, 2, 1)[level]]
+    begin = int(market.rng.integers(1, 7))
     for customer in taken:
         for order in market.orders_of(customer):
             order["paid"] = 0.65
-        for month in range(3, 9):
+        for month in range(begin, begin + 6):
             billed = sum(
                 order["list"] * 0.65
                 for order in market.orders_of(customer)
@@ -184,10 +226,10 @@ def _recycle(market: Market, level: int) -> None:
 
 def _ring(market: Market, level: int) -> None:
     """G06: devices go round between three parties."""
-    parties = market.some_of(market.partners, 3)
+    parties, start = market.some_of(market.sellers(), 3), int(market.rng.integers(5, 150))
     for number in range((8, 6, 4, 3)[level]):
         for at, seller in enumerate(parties):
-            day = day_of(30 + number * 20 + at * 9)
+            day = day_of(start + number * 20 + at * 9)
             row = trade(day, seller, parties[(at + 1) % 3], f"S{number}", 100)
             market.add("trades", **row)
     _tell(market, "G06", level, parties=parties)
@@ -204,21 +246,20 @@ def _divert(market: Market, level: int) -> None:
 
 def _front(market: Market, level: int) -> None:
     """G08: a partner pays three years of its customer."""
-    merged = {row["old"] for row in market.tables.get("mergers", ())}
-    customer = market.one_of(sorted(set(market.partner) - merged))
+    customer = market.one_of(_lasting(market, sorted(market.partner)))
     partner = market.partner[customer]
-    prepay(market, customer, partner, date(YEAR, 11, 20))
+    prepay(market, customer, partner, day_of(market.rng.integers(30, 330)))
     _tell(market, "G08", level, parties=[partner], customers=[customer])
 
 
 def _pool(market: Market, level: int) -> None:
     """G09: at the end of a month orders of others are registered for one partner."""
-    partner = market.one_of(market.partners)
+    partner, month = market.one_of(market.sellers()), int(market.rng.integers(1, 13))
     late = [
         order
         for order in market.orders
-        if order["day"].month == 9
-        and order["day"].day > 25
+        if order["day"].month == month
+        and order["day"].day > 26
         and market.partner.get(order["customer"]) not in (None, partner)
         and "registered" not in order
     ]
@@ -232,11 +273,12 @@ def _pool(market: Market, level: int) -> None:
 
 def _poach(market: Market, level: int) -> None:
     """G10: right after the vendor's sign-up or call a partner is associated."""
-    partner = market.one_of(market.partners)
-    free = [c for c in market.direct() if not _moves(market, c)]
+    partner = market.one_of(market.sellers())
+    free = _lasting(market, [c for c in market.direct() if not _moves(market, c)])
     taken = market.some_of(free, (12, 9, 7, 5)[level])
+    start = int(market.rng.integers(15, 110))
     for at, customer in enumerate(taken):
-        day = day_of(50 + at * 20)
+        day = day_of(start + at * 20)
         contact(market, customer, "call" if at % 2 else "sign-up", day)
         associate(market, customer, partner, day + timedelta(days=int(market.rng.integers(1, 9))))
     _tell(market, "G10", level, parties=[partner], customers=taken)
@@ -256,9 +298,11 @@ def _dump(market: Market, level: int) -> None:
 def _wash(market: Market, level: int) -> None:
     """G12: customers of one partner buy and use nothing."""
     used = {order["customer"] for order in market.orders if order["used"]}
-    mine = {p: [c for c in market.of_partner(p) if c in used] for p in market.partners}
-    partner = max(market.partners, key=lambda p: len(mine[p]))
-    taken = market.some_of(mine[partner], (6, 5, 4, 3)[level])
+    used = set(_lasting(market, sorted(used)))
+    mine = {p: [c for c in market.of_partner(p) if c in used] for p in market.sellers()}
+    count = (6, 5, 4, 3)[level]
+    partner = _with_many(market, market.sellers(), mine.__getitem__, count + 1)
+    taken = market.some_of(mine[partner], count)
     for customer in taken:
         for order in market.orders_of(customer):
             order["used"] = False
@@ -304,6 +348,7 @@ SCHEMES: Mapping[str, Callable[[Market, int], None]] = {
 
 def _finish(market: Market) -> None:
     """Add the book as it follows from all that happened."""
+    market.tables.pop("told", None)
     moves = {row["customer"]: row for row in market.tables.pop("moves", [])}
     for number, traded in enumerate(market.tables["trades"], 1):
         traded["trade"] = f"T{number:06d}"

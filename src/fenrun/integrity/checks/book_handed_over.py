@@ -3,36 +3,50 @@
 Mechanism: the rep keeps its credit and shares in the partner's rebate. What is compared: the
 partners that a rep's direct customers came under, with those of all customers of the region. Were
 they dealt again, would as many come under this one? And would as many of one rep come under any, of
-all direct customers of the region? Left out are customers whose usage grows under
-the partner, which sold something; who agreed; and whom the partner or the customer brought, where
-events say so.
+all direct customers of the region? What came on one day from several reps was decided above them,
+and is compared by itself. Left out are rep and partner where half of the customers use more beside
+all others after, for the partner sold something; customers who agreed; and whom the partner or the
+customer brought, where events say so.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from statistics import median
 
 import pyarrow as pa
 
 from fenrun.integrity.chance import Draw, by_dealing, together
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import PARTNER, REP, Seen
+from fenrun.pricing.lines import WIDE
 
 _DIRECT = timedelta(days=30)
 """How long a customer must have bought directly before."""
 _MOST_GROWTH = Decimal("1.25")
-"""Usage a day after, beside before, from which the partner sold something."""
-_FEWEST = 3
-_BEFORE_AND_AFTER = """
-SELECT customer, min(day) AS first, max(day) AS last,
-       sum(effective) FILTER (WHERE day < since) AS before,
-       sum(effective) FILTER (WHERE day >= since) AS after
-FROM sold JOIN since USING (customer)
-GROUP BY customer"""
+"""Usage after, beside before, from which the partner sold something: in parts of what all others
+used after and before, so that seasons and prices, which are everybody's, are no growth."""
+_CLEARLY = Decimal(3)
+"""Growth of what was nothing before."""
+_FEWEST, _MANY = 3, 5
+"""Handovers of a rep to a partner; and those of a day, of as many reps, that somebody decided."""
+_GROWTH = """
+WITH days AS (SELECT day, sum(effective) AS total FROM sold GROUP BY day),
+     mine AS (SELECT customer, min(day) AS first, max(day) AS last, any_value(since) AS since,
+                     sum(effective) FILTER (WHERE day < since) AS before,
+                     sum(effective) FILTER (WHERE day >= since) AS after
+              FROM sold JOIN since USING (customer)
+              GROUP BY customer)
+SELECT customer, before, after,
+       sum(total) FILTER (WHERE day < since) - any_value(before) AS all_before,
+       sum(total) FILTER (WHERE day >= since) - any_value(after) AS all_after
+FROM mine JOIN days ON day BETWEEN first AND last
+GROUP BY ALL
+ORDER BY customer"""
 _AROUND = timedelta(days=30)
 _WON = timedelta(days=14)
 """How long after a contact a customer is one that somebody has just won."""
@@ -52,7 +66,7 @@ class HandedOver:
 
 def run(seen: Seen) -> Outcome:
     """Return each rep and partner, with how likely as many handovers are by chance."""
-    moved = _without_grown(seen, list(_handed_over(seen)))
+    moved = _by_decision(_without_grown(seen, list(_handed_over(seen))))
     to_partner, in_region = _associations(seen, moved)
     of_rep = Counter((one.region, one.rep) for one in moved)
     moves = Counter(one.region for one in moved)
@@ -97,6 +111,21 @@ def _still_direct(seen: Seen) -> Counter[tuple[str, str]]:
         and link["valid_from"] <= end < link["valid_to"]
         and link["subject"] not in held
     )
+
+
+def _by_decision(moved: Sequence[HandedOver]) -> list[HandedOver]:
+    """Return handovers, those of a day on which customers of several reps came apart from others.
+
+    That was decided above the reps: what it has in common proves nothing about one of them.
+    """
+    count = Counter((one.region, one.day) for one in moved)
+    reps = Counter((region, day) for region, day, _ in {(o.region, o.day, o.rep) for o in moved})
+    return [
+        replace(one, region=f"{one.region} {one.day}")
+        if count[one.region, one.day] >= _MANY and reps[one.region, one.day] >= _FEWEST
+        else one
+        for one in moved
+    ]
 
 
 def _associations(
@@ -168,21 +197,30 @@ def _was_agreed(seen: Seen, customer: str, partner: str, day: date) -> bool:
 
 
 def _without_grown(seen: Seen, moved: Sequence[HandedOver]) -> list[HandedOver]:
-    """Return the customers that do not spend clearly more a day under the partner than before."""
+    """Return the handovers of those reps and partners of whose customers half do not use clearly
+    more after them: of one alone a good month can be chance.
+    """
     since = {one.customer: one.day for one in moved}
     columns = {
         "customer": pa.array(list(since), pa.string()),
         "since": pa.array(list(since.values()), pa.date32()),
     }
     seen.engine.load("since", pa.table(columns))
-    grown = set()
-    for row in seen.query(_BEFORE_AND_AFTER):
-        day = since[row["customer"]]
-        before = (row["before"] or 0) / (day - row["first"]).days
-        after = (row["after"] or 0) / max(1, (row["last"] - day).days + 1)
-        if after > _MOST_GROWTH * before:
-            grown.add(row["customer"])
-    return [one for one in moved if one.customer not in grown]
+    growth = {row["customer"]: _growth(row) for row in seen.query(_GROWTH)}
+    pairs = defaultdict[tuple[str, str], list[Decimal]](list)
+    for one in moved:
+        pairs[one.rep, one.partner].append(growth[one.customer])
+    return [one for one in moved if median(pairs[one.rep, one.partner]) <= _MOST_GROWTH]
+
+
+def _growth(row: Mapping[str, Decimal | None]) -> Decimal:
+    """Return what a customer uses after, beside before, in parts of the same of all others."""
+    before, after, all_before, all_after = (
+        row[name] or Decimal(0) for name in ("before", "after", "all_before", "all_after")
+    )
+    if before <= 0 or all_after <= 0:
+        return _CLEARLY
+    return WIDE.divide(WIDE.divide(after, before) * all_before, all_after)
 
 
 def _alert(seen: Seen, rep: str, partner: str, ones: Sequence[HandedOver], chance: float) -> Alert:

@@ -3,7 +3,8 @@
 Mechanism: a ring buys and sells the same goods so that its volume earns a rebate. What is compared:
 trades by serial number, else by item and quantity, which come back to their first seller through
 two others at least within half a year. Were the buyers of an item dealt again among its trades,
-would as many rings close? Goods that are sent back to whoever sold them are returns and no ring.
+would as many rings close? Goods that are sent back to whoever sold them are returns and no ring,
+nor are those that one seller calls back from many and keeps.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from fenrun.tables.latest import Known
 _SPAN = timedelta(days=183)
 _LONGEST = 6
 _FEWEST_PARTIES = 3
-_FEWEST_RINGS = 2
+_FEWEST_RINGS, _MANY = 2, 4
+"""Rings of the same parties; and groups of parties from whom one seller calls goods back."""
 _LONGEST_HELD = timedelta(days=90)
 """Goods that somebody keeps longer were used, and come back as used goods do."""
 _TIMES = 400
@@ -36,7 +38,7 @@ def run(seen: Seen) -> Outcome:
     """Return the rings of each group of parties, with how likely as many close by chance."""
     trades = [row for row in seen.trades if row["day"] in seen.period.span]
     trades.sort(key=lambda row: (row["day"], row["trade"]))
-    rings = _by_parties(trades)
+    rings = _without_recalls(_by_parties(trades), trades)
     by_chance = _by_chance(trades) if rings else np.zeros(0)
     alerts = []
     for parties, found in sorted(rings.items(), key=lambda item: sorted(item[0])):
@@ -54,6 +56,27 @@ def _by_parties(trades: Sequence[Known]) -> dict[frozenset[str], list[Ring]]:
         for ring in _rings(of):
             found[frozenset(trade["seller"] for trade in ring)].append(ring)
     return found
+
+
+def _without_recalls(
+    rings: dict[frozenset[str], list[Ring]], trades: Sequence[Known]
+) -> dict[frozenset[str], list[Ring]]:
+    """Return the rings that are no recall: one seller calls back from many, and keeps what comes.
+
+    Whoever goes round in rings has few parties, or sells the goods again.
+    """
+    last = {_goods(trade): trade["trade"] for trade in trades}
+    back = defaultdict[tuple[str, str], set[frozenset[str]]](set)
+    for parties, of in rings.items():
+        for ring in of:
+            if last[_goods(ring[-1])] == ring[-1]["trade"]:
+                back[ring[-1]["seller"], ring[-1]["buyer"]].add(parties)
+    recalls = {pair for pair, groups in back.items() if len(groups) >= _MANY}
+    found = {
+        parties: [ring for ring in of if (ring[-1]["seller"], ring[-1]["buyer"]) not in recalls]
+        for parties, of in rings.items()
+    }
+    return {parties: of for parties, of in found.items() if of}
 
 
 def _by_goods(trades: Sequence[Known]) -> list[list[Known]]:

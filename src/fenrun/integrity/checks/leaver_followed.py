@@ -3,9 +3,10 @@
 Mechanism: knowledge of prices and contracts goes along. What is compared: of all customers that
 the partner had on that day, those that the leaver looked after (`representative` in the book, or
 who had to do with them by the events) with all customers of partners: were those that came to the
-rival dealt again among all, would as many be the leaver's? Nor may the partner explain it: dealt
-again among its own customers, they are unlikely too. So a partner that loses customers to a rival
-all over has no leaver to blame. Left out is whoever came before the leaver did.
+rival dealt again among all, would as many be the leaver's? Nor may the partner explain it: its
+other customers do not leave as well, or, dealt again among its own, as many are unlikely too. So a
+partner that loses customers to a rival all over has no leaver to blame. Left out is whoever came
+before the leaver did.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
-from fenrun.integrity.chance import Draw, by_dealing, guarded
+from fenrun.integrity.chance import Draw, alone, by_dealing
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import EMPLOYER, PARTNER, Seen
 from fenrun.tables.latest import Known
@@ -31,21 +32,25 @@ def run(seen: Seen) -> Outcome:
     """Return each leaver, with how likely as many of the customers followed by chance."""
     alerts, tried = [], 0
     for left, joined in _changes(seen):
-        tried += 1
         day = left["valid_to"]
         of_all = _held(seen, day - timedelta(days=1))
         held = {customer for customer, sellers in of_all.items() if left["party"] in sellers}
         served = held & _served(seen, left["subject"], day)
+        tried += len(served) >= _FEWEST
         moved = _moved(seen, of_all, joined)
         followed = sorted(served & set(moved))
         if len(followed) >= _FEWEST:
-            draws = (
-                Draw(len(followed), len(served), len(among & set(moved)), len(among))
-                for among in (set(of_all), held)
-            )
-            chance = guarded(*(by_dealing([draw]) for draw in draws))
+            everywhere, within = (_dealt(served, moved, among) for among in (set(of_all), held))
+            others = _dealt(held - served, moved, set(of_all) - served)
+            chance = alone(everywhere, within, others)
             alerts.append(_alert(seen, (left, joined), moved, followed, chance))
     return Outcome(tried, alerts)
+
+
+def _dealt(drawn: set[str], moved: Moved, among: set[str]) -> float:
+    """Return how likely as many of some customers moved by chance, of all among whom they are."""
+    marked = among & set(moved)
+    return by_dealing([Draw(len(drawn & marked), len(drawn), len(marked), len(among))])
 
 
 def _changes(seen: Seen) -> Iterator[tuple[Known, Known]]:

@@ -56,7 +56,7 @@ def run(seen: Seen) -> Outcome:
             draws.append(Draw(found, drawn, marked[month], in_month[month]))
         taken = [one for one in ones if one.event]
         alerts.append(_alert(seen, partner, taken, by_dealing(draws)))
-    return Outcome(len(by_partner), alerts)
+    return Outcome(sum(len(ones) >= _FEWEST for ones in by_partner.values()), alerts)
 
 
 def _month(one: Association) -> str:

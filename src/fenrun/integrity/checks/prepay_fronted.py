@@ -47,18 +47,19 @@ def run(seen: Seen) -> Outcome:
 
 
 def _is_of_years(seen: Seen, paid: Known, agreement: Known | None) -> bool:
-    """Return whether a payment is for years: by its agreement, else beside what is used a year."""
+    """Return whether a payment is for years: by its agreement, else beside what was used
+    a year until then.
+    """
     if agreement:
         end = agreement["valid_to"]
         return bool(end != OPEN_END and end - agreement["valid_from"] >= _LONG)
     sql = """
-SELECT sum(effective) AS used, count(DISTINCT month) AS months
-FROM sold WHERE customer = ? AND category <> 'Purchase'"""
-    (row,) = seen.query(sql, [paid["customer"]])
-    if not row["months"]:
-        return False
-    year = (row["used"] or 0) / row["months"] * 12
-    return bool(paid["amount"] > year * _YEARS)
+SELECT month, sum(effective) AS used
+FROM sold WHERE customer = ? AND category <> 'Purchase' GROUP BY ALL ORDER BY month"""
+    rows = seen.query(sql, [paid["customer"]])
+    before = [row for row in rows if row["month"] <= paid["day"]] or rows
+    year = sum((row["used"] for row in before), Decimal(0)) * 12
+    return bool(before) and bool(paid["amount"] * len(before) > year * _YEARS)
 
 
 def _is_paid_back(paid: Known, payments: Iterable[Known]) -> bool:

@@ -2,137 +2,270 @@
 
 A fact against the terms: the list price, the floor, and what is passed on, which is a figure
 `passed-on` of the customer, or a payment (transfer or refund) from the partner. What is billed is
-at the floor or above it, else the sale is below the floor already (`dumping`).
+at the floor or above it, else the sale is below the floor already (`dumping`). A payment is of what
+was bought since the one before it, so that a rebate of a quarter is not taken for one of a month. A
+refund passes on only what it gives back above what was returned, or was paid in and not used. What
+an approval grants is no break, and a figure and the payment of it are one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
+from fenrun.base.when import Period, parse_period
 from fenrun.base.words import Unreadable
 from fenrun.integrity.findings import Alert, Evidence, Outcome
 from fenrun.integrity.seen import Seen
 from fenrun.pricing.lines import PASSED_ON, WIDE
 from fenrun.tables.latest import Known
+from fenrun.terms.as_of import Chain
 from fenrun.terms.limits import parse_limit
 
 _SUMS = """
 SELECT t.floor, s.customer, CAST(date_trunc('month', g.day) AS DATE) AS month, g.currency,
+       list_sort(list_filter(g.met, lambda term: starts_with(term, 'granted '))) AS granted,
        sum(g.list * s.share) AS list,
        sum(g.billed * s.share) AS billed
 FROM met_groups AS g
 JOIN priced_shares AS s ON s.group_id = g.group_id
 JOIN (SELECT group_id, unnest(met) AS floor FROM met_groups) AS t ON t.group_id = g.group_id
-WHERE s.customer <> ''
+WHERE s.customer <> '' AND starts_with(t.floor, 'floor ')
 GROUP BY ALL
 ORDER BY ALL"""
-_SPENT = "SELECT customer, month, currency, sum(billed) AS billed FROM sold GROUP BY ALL"
-_BACK = ("transfer", "refund")
+_SPENT = """
+SELECT customer, month, currency, sum(billed) AS billed,
+       coalesce(-sum(billed) FILTER (WHERE billed < 0 AND category <> 'Credit'), 0) AS returned
+FROM sold GROUP BY ALL"""
+_FLOOR, _GRANTED = "floor ", "granted "
+_BACK, _IN = ("transfer", "refund"), ("invoice", "prepay", "top-up")
 _NOTHING = Decimal(0)
 _ROUNDED = Decimal("0.005")
 """By how much rounding alone can bring a month below a floor."""
-Key = tuple[str, date, str]
+Key = tuple[str, str]
+"""A customer and a currency."""
+Amounts = Mapping[tuple[str, date, str], Decimal]
+"""By customer, month and currency."""
+
+
+@dataclass(frozen=True)
+class PassedOn:
+    """What is passed on to a customer for some months: an amount, and a rate of what is billed."""
+
+    months: tuple[date, ...]
+    amount: Decimal
+    rate: Decimal
+    evidence: tuple[Evidence, ...]
+
+
+@dataclass
+class MonthSums:
+    """What a customer bought of what a floor covers in a month, and the least for it."""
+
+    list: Decimal = _NOTHING
+    billed: Decimal = _NOTHING
+    least: Decimal = _NOTHING
 
 
 def run(seen: Seen) -> Outcome:
-    """Return the customers who pay less than a floor after what is passed on, month by month."""
-    floors = {row["floor"]: row for row in seen.terms.floors if _rate(row) is not None}
-    passed = _passed_on(seen)
+    """Return the customers who pay less than a floor after what is passed on."""
+    floors = {
+        row["floor"]: rate for row in seen.terms.floors if (rate := _rate(row["least"])) is not None
+    }
+    rows = seen.query(_SPENT) if floors else []
+    spent, returned = (
+        {(row["customer"], row["month"], row["currency"]): row[name] for row in rows}
+        for name in ("billed", "returned")
+    )
+    passed = _passed_on(seen, spent, returned)
     if not floors or not passed:
         return Outcome()
-    sale = f"coalesce({seen.charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
-    terms = {name: f"{sale} AND {seen.charges.covers(row)}" for name, row in floors.items()}
-    seen.charges.run("met_groups", "priced_shares", terms=terms)
-    spent = {
-        (row["customer"], row["month"], row["currency"]): row["billed"]
-        for row in seen.query(_SPENT)
-    }
-    sums = seen.query(_SUMS)
-    below = defaultdict[str, list[Known]](list)
-    for row in sums:
-        key = (row["customer"], row["month"], row["currency"])
-        if key in passed and _is_below(
-            row, floors[row["floor"]], passed[key], spent.get(key, _NOTHING)
-        ):
-            below[row["customer"]].append(row)
-    alerts = [_alert(seen, customer, rows) for customer, rows in sorted(below.items())]
-    return Outcome(len({row["customer"] for row in sums}), alerts)
+    sums = _month_sums(seen, floors)
+    alerts = []
+    for customer in sorted({key[0] for key in passed}):
+        below = [
+            (floor, one)
+            for (floor, who, currency), of in sums.items()
+            if who == customer
+            for one in passed.get((customer, currency), ())
+            if _is_below(of, one, {month: spent[customer, month, currency] for month in of})
+        ]
+        if below:
+            alerts.append(_alert(seen, customer, below))
+    return Outcome(len({customer for _, customer, _ in sums}), alerts)
 
 
-def _rate(floor: Known) -> Decimal | None:
-    """Return the part of the list that a floor asks for; None where it asks for a price."""
+def _rate(least: str) -> Decimal | None:
+    """Return the part of the list that a limit asks for; None where it asks for a price."""
     try:
-        limit = parse_limit(floor["least"])
+        limit = parse_limit(least)
     except Unreadable:
         return None
     return limit.rate if limit.basis == "list" else None
 
 
-def _passed_on(seen: Seen) -> dict[Key, tuple[Decimal, Decimal]]:
-    """Return what is passed on to customers by month: an amount, and a rate of what is billed."""
-    found = defaultdict[Key, list[Decimal]](lambda: [_NOTHING, _NOTHING])
-    months = {month: date.fromisoformat(f"{month}-01") for month in seen.period.months}
-    currencies = {row["currency"] for row in seen.query("SELECT DISTINCT currency FROM sold")}
+# --- what is passed on ------------------------------------------------------------------------
+
+
+def _passed_on(seen: Seen, spent: Amounts, returned: Amounts) -> dict[Key, list[PassedOn]]:
+    """Return what is passed on to each customer, as figures say and as payments show."""
+    found = defaultdict[Key, list[PassedOn]](list)
+    currencies = {currency for _, _, currency in spent}
     for figure in seen.book.figures(figure=PASSED_ON):
-        month = months.get(figure["period"])
-        for currency in [figure["currency"]] if figure["currency"] else currencies:
-            if month:
-                at = 0 if figure["currency"] else 1
-                found[figure["party"], month, currency][at] += figure["amount"]
-    for paid in seen.payments:
-        month = months.get(f"{paid['day']:%Y-%m}")
-        holders = seen.sellers(paid["customer"], paid["day"])
-        if month and paid["kind"] in _BACK and paid["payer"] in holders:
-            found[paid["customer"], month, paid["currency"]][0] += abs(paid["amount"])
-    return {key: (amount, rate) for key, (amount, rate) in found.items()}
+        months = _months_of(seen.period, figure["period"])
+        customer, whole = figure["party"], figure["amount"]
+        evidence = Evidence("passed-on", "figures", f"{customer} {PASSED_ON} {figure['period']}")
+        for currency in [figure["currency"]] if figure["currency"] else sorted(currencies):
+            amount, rate = (whole, _NOTHING) if figure["currency"] else (_NOTHING, whole)
+            if months:
+                found[customer, currency].append(PassedOn(months, amount, rate, (evidence,)))
+    paid = defaultdict[Key, list[Known]](list)
+    for row in seen.payments:
+        is_back = row["kind"] in _BACK and row["payer"] in seen.sellers(row["customer"], row["day"])
+        if is_back and row["day"] in seen.period.span:
+            paid[row["customer"], row["currency"]].append(row)
+    for key, of in paid.items():
+        found[key] += _of_payments(seen, key, of, (spent, returned))
+    return found
 
 
-def _is_below(row: Known, floor: Known, passed: tuple[Decimal, Decimal], spent: Decimal) -> bool:
-    """Return whether a month is at the floor as billed, and below it after what is passed on."""
-    least = (_rate(floor) or _NOTHING) * row["list"] - _ROUNDED
-    amount, rate = passed
-    part = WIDE.divide(row["billed"], spent) if spent else _NOTHING
-    net = row["billed"] * (1 - rate) - amount * part
-    return bool(row["list"] > 0 and row["billed"] >= least and net < least)
+def _months_of(period: Period, text: str) -> tuple[date, ...]:
+    """Return the first days of the months that a figure is of, if all are looked at."""
+    try:
+        months = parse_period(text).months
+    except Unreadable:
+        return ()
+    is_within = set(months) <= set(period.months)
+    return tuple(date.fromisoformat(f"{month}-01") for month in months) if is_within else ()
 
 
-def _alert(seen: Seen, customer: str, rows: Sequence[Known]) -> Alert:
-    months = sorted({row["month"] for row in rows})
+def _of_payments(
+    seen: Seen, key: Key, paid: Sequence[Known], sums: tuple[Amounts, Amounts]
+) -> Iterator[PassedOn]:
+    """Yield what payments to a customer pass on, each of what it bought since the one before it.
+
+    The first is of as long as lies between it and the next; a single one of all months before it.
+    """
+    customer, currency = key
+    by_month = defaultdict[date, list[Known]](list)
+    for row in paid:
+        by_month[row["day"].replace(day=1)].append(row)
+    days = sorted(by_month)
+    bought = sorted(month for who, month, of in sums[0] if (who, of) == key)
+    steps = [_apart(first, then) for first, then in pairwise(days)]
+    for day, step in zip(days, [*steps[:1], *steps] or [len(bought)]):
+        months = tuple(month for month in bought if 0 <= _apart(month, day) < step)
+        of = by_month[day]
+        transferred, refunded = (
+            sum((abs(row["amount"]) for row in of if row["kind"] == kind), _NOTHING)
+            for kind in _BACK
+        )
+        for month in months if refunded else ():
+            refunded -= sums[1][customer, month, currency]
+        if refunded > 0:
+            refunded -= _unused(seen, key, of[-1]["day"], sums[0])
+        amount = transferred + max(_NOTHING, refunded)
+        if months and amount > 0:
+            evidence = (Evidence("passed-on", "payments", row["payment"]) for row in of)
+            yield PassedOn(months, amount, _NOTHING, tuple(evidence))
+
+
+def _apart(first: date, then: date) -> int:
+    return (then.year - first.year) * 12 + then.month - first.month
+
+
+def _unused(seen: Seen, key: Key, day: date, spent: Amounts) -> Decimal:
+    """Return what a customer has paid in until a day and not been billed for, or nothing."""
+    customer, currency = key
+    paid_in = (
+        row["amount"]
+        for row in seen.payments_about(customer)
+        if row["payer"] == customer
+        and row["currency"] == currency
+        and row["kind"] in _IN
+        and row["day"] <= day
+    )
+    billed = (
+        of
+        for (who, month, of_currency), of in spent.items()
+        if (who, of_currency) == key and month <= day
+    )
+    return max(_NOTHING, WIDE.subtract(sum(paid_in, _NOTHING), sum(billed, _NOTHING)))
+
+
+# --- against the floors -----------------------------------------------------------------------
+
+
+def _month_sums(
+    seen: Seen, floors: Mapping[str, Decimal]
+) -> dict[tuple[str, str, str], dict[date, MonthSums]]:
+    """Return what is bought by floor, customer and currency, month by month."""
+    sale = f"coalesce({seen.charges.fragments['category']} NOT IN ('Credit', 'Tax'), true)"
+    of_floors = {row["floor"]: row for row in seen.terms.floors if row["floor"] in floors}
+    chains = {
+        _GRANTED + chain.approval: chain
+        for chain in seen.terms.chains()
+        if chain.state == "approved" and _rate(chain.first["grants"]) is not None
+    }
+    rows = {_FLOOR + name: row for name, row in of_floors.items()}
+    rows |= {name: chain.first for name, chain in chains.items()}
+    terms = {name: f"{sale} AND {seen.charges.covers(row)}" for name, row in rows.items()}
+    seen.charges.run("met_groups", "priced_shares", terms=terms)
+    found = defaultdict[tuple[str, str, str], dict[date, MonthSums]](lambda: defaultdict(MonthSums))
+    for row in seen.query(_SUMS):
+        floor, month = row["floor"].removeprefix(_FLOOR), row["month"]
+        granted = [
+            _rate(chains[name].first["grants"]) or _NOTHING
+            for name in row["granted"]
+            if _is_for(seen, chains[name], row["customer"], month)
+        ]
+        sums = found[floor, row["customer"], row["currency"]][month]
+        sums.list += row["list"] or _NOTHING
+        sums.billed += row["billed"] or _NOTHING
+        sums.least += min([floors[floor], *granted]) * (row["list"] or _NOTHING)
+    return found
+
+
+def _is_for(seen: Seen, chain: Chain, customer: str, month: date) -> bool:
+    """Return whether an approval is for a customer and, if it says so, its partner of a month."""
+    said = chain.first
+    is_sold = said["partner"] in ("", *seen.sellers(customer, month))
+    return is_sold and said["customer"] in ("", customer)
+
+
+def _is_below(
+    of: Mapping[date, MonthSums], passed: PassedOn, spent: Mapping[date, Decimal]
+) -> bool:
+    """Return whether months are at the floor as billed, and below it after what is passed on."""
+    months = [month for month in passed.months if month in of]
+    least = sum((of[month].least for month in months), _NOTHING) - _ROUNDED
+    billed = sum((of[month].billed for month in months), _NOTHING)
+    whole = sum((spent[month] for month in months), _NOTHING)
+    part = WIDE.divide(billed, whole) if whole else _NOTHING
+    net = billed * (1 - passed.rate) - passed.amount * part
+    return bool(least > 0 and billed >= least and net < least)
+
+
+def _alert(seen: Seen, customer: str, below: Sequence[tuple[str, PassedOn]]) -> Alert:
+    months = sorted({month for _, one in below for month in one.months})
     sold = seen.query(
         "SELECT group_id, partner, day FROM sold WHERE customer = ? AND month IN ("
         + ", ".join(f"DATE '{month}'" for month in months)
         + ") ORDER BY ALL",
         [customer],
     )
+    floors = (Evidence("floor", "floors", floor) for floor in sorted({name for name, _ in below}))
+    passed = (row for _, one in below for row in one.evidence)
     return Alert(
         parties=tuple(sorted({row["partner"] for row in sold} - {""})),
         customers=(customer,),
         start=min(row["day"] for row in sold),
         end=max(row["day"] for row in sold),
-        evidence=(
-            *(Evidence("floor", "floors", floor) for floor in sorted({r["floor"] for r in rows})),
-            *_declared(seen, customer, months),
-        ),
+        evidence=tuple(dict.fromkeys((*floors, *passed))),
         groups=tuple(row["group_id"] for row in sold),
         shows="passed-below",
     )
-
-
-def _declared(seen: Seen, customer: str, months: Sequence[date]) -> Iterator[Evidence]:
-    """Yield the figures and payments by which something is passed on to a customer."""
-    keys = {f"{month:%Y-%m}" for month in months}
-    for figure in seen.book.figures(figure=PASSED_ON, party=customer):
-        if figure["period"] in keys:
-            key = f"{customer} {PASSED_ON} {figure['period']}"
-            yield Evidence("passed-on", "figures", key)
-    for paid in seen.payments:
-        if (
-            paid["customer"] == customer
-            and paid["kind"] in _BACK
-            and f"{paid['day']:%Y-%m}" in keys
-            and paid["payer"] in seen.sellers(customer, paid["day"])
-        ):
-            yield Evidence("passed-on", "payments", paid["payment"])

@@ -22,7 +22,8 @@ from fenrun.integrity.findings import Alert, Outcome
 from fenrun.integrity.seen import GROUP, OWNER, Seen
 
 Order = dict[str, Any]
-_FEWEST = 2
+_FEWEST = 3
+"""Customers: two can be a family that divides its work anew."""
 _HANDING_ON = timedelta(days=45)
 """How long a branch that closes goes on."""
 _ABOVE = (GROUP, "parent", OWNER)
@@ -97,11 +98,14 @@ def _is_moved(seen: Seen, order: Order, home: Mapping[str, str]) -> bool:
 
 
 def _closed(orders: Iterable[Order], anew: Iterable[Order]) -> set[tuple[str, str]]:
-    """Return the branches, each with an heir, that sell nothing since the heir has their customers.
-
-    They have handed their book on.
+    """Return the branches, each with an heir, that sell their own customers nothing since the heir
+    has them: they have handed their book on.
     """
-    last = {order["partner"]: order["day"] for order in orders}
+    first_of: dict[str, str] = {}
+    last: dict[str, date] = {}
+    for order in orders:
+        if first_of.setdefault(order["customer"], order["partner"]) == order["partner"]:
+            last[order["partner"]] = order["day"]
     first: dict[tuple[str, str], date] = {}
     for order in anew:
         first.setdefault((order["before"], order["partner"]), order["day"])

@@ -65,7 +65,7 @@ def _shared(seen: Seen) -> Iterator[tuple[Pair, Tie]]:
     """Yield the pairs of parties that share identities, each with how likely they are tied.
 
     What the same several parties share, a bookkeeper's phone and mail, has one cause: it is one
-    fact.
+    fact, and of the pairs among them one need be tied for it.
     """
     owners = defaultdict[tuple[str, str], set[str]](set)
     with_kind = defaultdict[str, set[str]](set)
@@ -83,9 +83,10 @@ def _shared(seen: Seen) -> Iterator[tuple[Pair, Tie]]:
         for kind, text in values:
             by_chance = (len(owners[kind, text]) - 1) / max(1, len(with_kind[kind]) - 1)
             whose = frozenset(owners[kind, text])
+            pairs = len(whose) * (len(whose) - 1) / 2
             if len(whose) == 2:  # nobody else's: each identity is a fact of its own
                 whose |= {f"{kind} {text}"}
-            said[whose] = max(said.get(whose, -inf), log(_SAME.get(kind, 0.5) / by_chance))
+            said[whose] = max(said.get(whose, -inf), log(_SAME.get(kind, 0.5) / by_chance / pairs))
         odds = log(1 / max(2, parties_in_all)) + sum(said.values())
         evidence = tuple(
             Evidence("shared", "identities", f"{party} {kind} {value}")

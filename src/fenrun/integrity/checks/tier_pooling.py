@@ -2,9 +2,10 @@
 
 Mechanism: orders of others' customers are registered for the partner that is short of a tier. Many
 orders at the end are no sign by themselves: bonuses raise effort. What is compared: orders of
-customers that are another partner's or nobody's, with all orders of the same product. Were they
-dealt again over the days, would as many fall into the last days of a month? So a specialist, whose
-product everybody buys at the end, pools nothing. The amount then says whether they made the tier.
+customers that are another partner's or nobody's, with all orders of the same product and month.
+Were they dealt again over its days, would as many fall into the last? So a specialist, whose
+product everybody buys at the end, pools nothing, nor does whoever sells before a price rises. The
+amount then says whether they made the tier.
 """
 
 from __future__ import annotations
@@ -37,21 +38,26 @@ def run(seen: Seen) -> Outcome:
     orders = seen.query(_ORDERS)
     by_month = defaultdict[tuple[str, str], list[Order]](list)
     for order in orders:
-        by_month[order["partner"], f"{order['day']:%Y-%m}"].append(order)
-    total = Counter(order["product"] for order in orders)
-    late = Counter(order["product"] for order in orders if _is_late(order["day"]))
-    alerts = []
-    for (partner, _), mine in sorted(by_month.items()):
+        by_month[order["partner"], _month(order)].append(order)
+    total = Counter((order["product"], _month(order)) for order in orders)
+    late = Counter((order["product"], _month(order)) for order in orders if _is_late(order["day"]))
+    alerts, tried = [], 0
+    for (partner, month), mine in sorted(by_month.items()):
         foreign = [order for order in mine if _is_foreign(order)]
+        tried += len(foreign) >= _FEWEST
         pooled = [order for order in foreign if _is_late(order["day"])]
         if len(pooled) >= _FEWEST:
             found = Counter(order["product"] for order in pooled)
             draws = [
-                Draw(found[product], drawn, late[product], total[product])
+                Draw(found[product], drawn, late[product, month], total[product, month])
                 for product, drawn in sorted(Counter(one["product"] for one in foreign).items())
             ]
             alerts.append(_alert(seen, partner, pooled, by_dealing(draws)))
-    return Outcome(len(by_month), alerts)
+    return Outcome(tried, alerts)
+
+
+def _month(order: Order) -> str:
+    return f"{order['day']:%Y-%m}"
 
 
 def _is_foreign(order: Order) -> bool:

@@ -114,9 +114,11 @@ def _of_pay(plan: Plan) -> list[Proof]:
     floors = any(form.floor is not None for form in plan.forms)
     terms = plan.pay_terms
     draws = any(one.draw or one.minimum for one in terms)
-    if not floors and not draws and not any(pay.freeze_rule for pay in plan.pay):
-        return []
     why, start = Message("unexamined-pay"), plan.terms[0].valid_from
+    if not floors and not draws and not any(pay.freeze_rule for pay in plan.pay):
+        if not plan.pays_in_another:
+            return []
+        why = Message("unexamined-paid-in")
     return [
         Proof("pay", start, 0, question, None, {}, why) for question in (*QUESTIONS, "transfer")
     ]

@@ -40,6 +40,12 @@ def limits(plan: Plan, c: Component) -> dict[str, Message]:
 def _reasons(plan: Plan, c: Component) -> Iterator[tuple[Sequence[str], Message]]:
     if c.pays_on == "earned":
         yield QUESTIONS, _why("override", name=c.on_name)
+    credited = {row.role for row in plan.credit_roles} | {row.to_role for row in plan.roll_ups}
+    if c.role not in credited:
+        yield QUESTIONS, _why("uncredited", role=c.role)
+    taker = next((mate.rule_id for mate in mates_of(plan, c) if not mate.measure_rule), "")
+    if taker:
+        yield QUESTIONS, _why("taken", name=taker)
     beside = depends_on_others(plan, c)
     if beside:
         yield QUESTIONS, beside

@@ -393,12 +393,18 @@ class Payoff:
 
     @property
     def slots(self) -> int:
-        """The most periods of a history: the one that the first is compared with is there too.
+        """The most periods of a history: the one that the first is compared with is there too."""
+        return min(self.periods + self.begins_before, MOST_PERIODS)
 
-        Without one before it, that one earns nothing, whatever held then.
+    @property
+    def begins_before(self) -> bool:
+        """True if a history begins with a period that is there to be compared with alone.
+
+        Without one before it, that one earns nothing, whatever held then; but where what is absent
+        is zero, it would.
         """
         compared = self.compares and self.component.compare != "figure"
-        return min(self.periods + compared, MOST_PERIODS)
+        return compared and self.component.absent_period is None
 
     @property
     def step(self) -> Fraction:

@@ -40,10 +40,13 @@ SEEN_BY: dict[str, dict[str, tuple[str, ...] | None]] = {
     "portal_casequestion": {"party": _PAYEE},
     "portal_caseentry": {"party": _PAYEE},
     "portal_questionedcase": {"case_name": ()},
+    "portal_scenario": {"saved_by": ()},
     "portal_approval": {"asked_by": ()},
     "portal_payment": {"payee": _PAYEE},
     "portal_deliverydecision": {"asked_by": ()},
     "portal_event": {"actor": ()},
+    "portal_knownname": {"key": ()},
+    "portal_savedview": {"reader": NAMED},
 }
 """By table, the columns that name a party whom a row concerns, each with the roles in which a
 grant for that party shows the row.

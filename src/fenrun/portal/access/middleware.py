@@ -11,9 +11,11 @@ from typing import cast
 
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.urls import NoReverseMatch, ResolverMatch, resolve, reverse
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.words import reason, say
@@ -26,6 +28,7 @@ from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.access.tokens import digest_of, user_of_token
 from fenrun.portal.language import lang
 from fenrun.portal.models import IdempotentResponse
+from fenrun.portal.places import without_folders
 from fenrun.portal.request_queue import name_asker, queued
 from fenrun.store.facts import is_of_disk
 
@@ -33,6 +36,22 @@ _log = logging.getLogger(__name__)
 _HERE = Place("portal")
 KEPT_FOR = timedelta(days=1)
 """How long the same key gets the same answer."""
+_FORMS = {
+    "set-target": ("targets", ()),
+    "ask": ("requests", ()),
+    "give": ("access", ()),
+    "make-token": ("access", ()),
+    "make-hook": ("access", ()),
+    "save-plan": ("plans", ()),
+    "set-address": ("notices", ()),
+    "settle": ("periods", ()),
+    "save-view": ("statements", ()),
+    "ask-close": ("period", ("period",)),
+    "approve-close": ("period", ("period",)),
+    "answer-dispute": ("dispute", ("number",)),
+    "open-dispute": ("statement", ("period", "party")),
+}
+"""By the address of a form, the page on which it stands, and which of its values that names."""
 Answer = Callable[[HttpRequest], HttpResponse]
 POLICY = "; ".join(
     (
@@ -208,10 +227,49 @@ class refusals:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, Refused):
-            return render(request, "refused.html", {"problems": error.problems}, status=409)
+            return form_again(request, error) or _refused(request, error)
         if isinstance(error, OSError) and is_of_disk(error):
             return full_disk(request, error)
         return broken_database(request) if isinstance(error, OperationalError) else None
+
+
+def form_again(request: HttpRequest, error: Refused) -> HttpResponse | None:
+    """Return the page of a form that was refused, with what was typed and why it was refused.
+
+    None where the form has no page, or its page cannot be shown.
+    """
+    match = request.resolver_match
+    if match is None or match.url_name not in _FORMS or request.method != "POST":
+        return None
+    name, parts = _FORMS[match.url_name]
+    values = [match.kwargs.get(part) or request.POST.get(part, "") for part in parts]
+    asked = cast(PortalRequest, request)
+    asked.problems, asked.typed = without_folders(error.problems), request.POST
+    try:
+        address = reverse(name, args=values)
+        page = resolve(address)
+        response = _as_page(request, address, page)
+    except (Http404, NoReverseMatch, PermissionDenied):
+        return None
+    response.status_code = 409
+    return response
+
+
+def _as_page(request: HttpRequest, address: str, page: ResolverMatch) -> HttpResponse:
+    """Return a page as if it were asked for; the request then is what it was."""
+    was = request.method, request.path, request.path_info
+    request.method, request.path, request.path_info = "GET", address, address
+    try:
+        response: HttpResponse = page.func(request, *page.args, **page.kwargs)
+    finally:
+        request.method, request.path, request.path_info = was
+    return response
+
+
+def _refused(request: HttpRequest, error: Refused) -> HttpResponse:
+    return render(
+        request, "refused.html", {"problems": without_folders(error.problems)}, status=409
+    )
 
 
 def full_disk(request: HttpRequest, error: OSError) -> HttpResponse:
@@ -250,7 +308,9 @@ def error_response(request: HttpRequest, code: int, kind: str) -> HttpResponse:
     return render(request, "error.html", {"code": code, "kind": kind}, status=code)
 
 
-def refusal(status: int, code: str, what: str, fix: str = "", place: str = "") -> JsonResponse:
+def refusal(
+    status: int, code: str, what: str, fix: str = "", place: str = "", why: str = ""
+) -> JsonResponse:
     """Return a refusal as the API tells it."""
-    problem = {"code": code, "what": what, "why": "", "fix": fix, "place": place}
+    problem = {"code": code, "what": what, "why": why, "fix": fix, "place": place}
     return JsonResponse({"problems": [problem]}, status=status)

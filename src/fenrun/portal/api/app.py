@@ -31,6 +31,7 @@ from fenrun.portal.api import (
     prices,
     quotes,
     requests,
+    scenarios,
     statements,
     targets,
     ways,
@@ -38,6 +39,7 @@ from fenrun.portal.api import (
 )
 from fenrun.portal.api.shared import forbidden
 from fenrun.portal.language import lang
+from fenrun.portal.places import without_folders
 from fenrun.store.facts import is_of_disk
 
 _READS = ("GET", "HEAD")
@@ -53,6 +55,7 @@ _RESOURCES = (
     cases,
     log,
     plans,
+    scenarios,
     imports,
     deliveries,
     book,
@@ -124,7 +127,7 @@ def refused(request: HttpRequest, error: Refused) -> HttpResponse:
             "fix": problem.words("fix", lang()),
             "place": str(problem.place),
         }
-        for problem in error.problems
+        for problem in without_folders(error.problems)
     ]
     return api.create_response(request, {"problems": problems}, status=409)
 
@@ -156,11 +159,17 @@ def wrong(request: HttpRequest, error: ValidationError) -> HttpResponse:
 @api.exception_handler(Http404)
 def missing(request: HttpRequest, error: Http404) -> HttpResponse:
     """Tell that something is not there, or not for the asker: the same answer."""
-    return refusal(404, "missing", say("api-missing", lang()))
+    keys = ("api-missing", "api-missing-why", "api-missing-do")
+    what, why, fix = (say(key, lang()) for key in keys)
+    return refusal(404, "missing", what, fix, request.path, why)
 
 
 @api.exception_handler(HttpError)
 def stopped(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Tell what may not be done, or cannot be read."""
+    if error.status_code == 401:
+        keys = ("api-who", "api-who-why", "api-who-do")
+        what, why, fix = (say(key, lang()) for key in keys)
+        return refusal(401, "unknown-asker", what, fix, "Authorization", why)
     code = "forbidden" if error.status_code == 403 else "request"
     return refusal(error.status_code, code, str(error))

@@ -9,7 +9,13 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from ninja import Field, Query, Schema
 
-from fenrun.portal.access.permissions import may_ask, may_decide, parties_of, store_of
+from fenrun.portal.access.permissions import (
+    is_operations,
+    may_ask,
+    may_decide,
+    parties_of,
+    store_of,
+)
 from fenrun.portal.api.shared import (
     ERRORS,
     NUMBER,
@@ -99,6 +105,7 @@ def ask(request: HttpRequest, said: RequestIn) -> Any:
         clean(said.reason),
         clean(said.order),
         clean(said.issuer),
+        is_operations(request),
     )
     return 201, _as_shown(request, asked)
 

@@ -65,6 +65,23 @@ def statement(request: HttpRequest, period: str, payee: str) -> Any:
 
 
 @router.get(
+    "/statements/{period}/{id:payee}/change",
+    response={200: dict[str, Any], **ERRORS},
+    summary="Why it pays other than the month before",
+)
+def change(request: HttpRequest, period: str, payee: str, currency: str = "") -> Any:
+    """Return what makes the two statements pay differently, by component and cause.
+
+    The causes of a component sum to its difference, the components with what is paid otherwise to
+    the whole; of a cause `name` is a customer, a clause or the periods that fall due.
+    """
+    said = commands.change(commands.find(clean(period), clean(payee), clean(currency)))
+    if said is None:
+        raise Http404
+    return said
+
+
+@router.get(
     "/statements/{period}/{id:payee}/bundle",
     response={200: bytes, **ERRORS},
     openapi_extra={"responses": {200: {"content": _ZIP}}},
@@ -87,6 +104,20 @@ def estimate(request: HttpRequest, period: str, payee: str, amount: str, service
     They are at list price, to one of its customers; each line before and after.
     """
     return commands.estimated(_find(period, payee), clean(amount), clean(service))
+
+
+@router.get(
+    "/charges/{period}/{line:line}",
+    response={200: dict[str, Any], **ERRORS},
+    summary="All charges behind a line, each with whether it counts",
+)
+def charges(request: HttpRequest, period: str, line: str, window: Query[Window]) -> Any:
+    """Return a page of the charges of a line, largest first, and by clause what counts or not."""
+    found = commands.find_line(clean(period), clean(line))
+    if not found:
+        raise Http404
+    said = commands.charges_of(found, line, (window.page - 1) * window.size, window.size)
+    return {**said, "page": window.page, "size": window.size}
 
 
 @router.get(

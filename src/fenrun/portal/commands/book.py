@@ -14,6 +14,7 @@ from fenrun.book.in_words import KnownBook
 from fenrun.book.read import book_from
 from fenrun.book.rows import Link
 from fenrun.book.write import ended_link
+from fenrun.portal.commands import finding
 from fenrun.portal.commands.questions import ask_what_if
 from fenrun.portal.models import Period
 from fenrun.settle.book_in_force import KEYS
@@ -69,6 +70,8 @@ def preview_move(
     text).
     Raises Refused for links that the book cannot hold.
     """
+    finding.refuse_unknown(store, "customer", customer, finding.CUSTOMER)
+    finding.refuse_unknown(store, "to", to, finding.PARTNER)
     known = period.known.replace(tzinfo=None)
     rows = handed_over(book_of(store, known), customer, to, since)
     texts = [{key: str(value) for key, value in row.items()} for row in rows]

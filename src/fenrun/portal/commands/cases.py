@@ -174,5 +174,5 @@ def _add_entry(question: models.CaseQuestion, actor: str, text: str) -> models.C
         by=actor,
         at=now(),
         state=question.state,
-        text=text.strip()[:_LONGEST_TEXT],
+        text=text.strip().replace("\r\n", "\n")[:_LONGEST_TEXT],  # as browsers count them
     )

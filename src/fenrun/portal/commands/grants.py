@@ -17,13 +17,18 @@ from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
-from fenrun.portal.commands import ways
-from fenrun.portal.events import now, record_event
+from fenrun.portal.commands import finding, ways
+from fenrun.portal.events import now, record_event, workspace
 
 _DB = "default"
 _NAME = re.compile(r"[\w.@+-]{1,150}")
 _PLACE = Place("grant")
 _LONGEST_PARTY, _LONGEST_REASON = 200, 500
+_PARTY_OF = {
+    models.PARTNER: finding.PAYEE,
+    models.REP: finding.PAYEE,
+    models.CUSTOMER: finding.CUSTOMER,
+}
 
 
 def give_with_password(
@@ -73,6 +78,8 @@ def give(actor: str, name: str, role: str, party: str, reason: str) -> models.Gr
     """
     if actor == name:
         raise Refused([Problem("grant-own", _PLACE, {"who": actor})])
+    if party and role in _PARTY_OF:
+        finding.refuse_unknown(workspace(actor), "party", party, _PARTY_OF[role])
     with _alone():
         return _give(actor, name, role, party, reason, in_force=role not in models.Grant.TWO)
 

@@ -12,6 +12,7 @@ from fenrun.plan.check.findings import examine
 from fenrun.plan.diff import Change, diff
 from fenrun.plan.read import PlanFile, read_plan
 from fenrun.plan.rows import Plan
+from fenrun.portal import models
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.events import record_event
 from fenrun.portal.request_queue import outside_queue
@@ -44,6 +45,11 @@ class Checked:
 def current_plans(store: Store) -> dict[str, PlanFile]:
     """Return the plans as they are known now, by id."""
     return {file.plan.id: file for file in plans_as_of(store, knowledge_time(store, None))}
+
+
+def plans_in_force(store: Store, shown: models.Period) -> list[PlanFile]:
+    """Return the plans as they were known to a period that is shown."""
+    return plans_as_of(store, shown.known.replace(tzinfo=None))
 
 
 def check(store: Store, text: str, period: str) -> Checked:

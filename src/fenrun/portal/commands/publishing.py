@@ -352,6 +352,7 @@ def _statements(
     named = to_others.keys() | {owner for owner in going_on if owner[0] in payees}
     statements |= _empty_statements(run, named - statements.keys())
     teams = teams_of(run, attained | to_date)
+    names = _names(run)
     rules = clauses_of(run)
     to_date_by_owner: defaultdict[Owner, Rows] = defaultdict(list)
     for line, attainment in sorted(to_date.items()):
@@ -369,6 +370,7 @@ def _statements(
         _statement(
             statement,
             rank,
+            names,
             attained={
                 line.line_id: attained[line.line_id].as_json()
                 for line in statement.lines
@@ -386,8 +388,7 @@ def _empty_statements(run: Run, owners: Iterable[Owner]) -> dict[Owner, Statemen
     missing = sorted(owners)
     if not missing:
         return {}
-    parties = run.engine.rows("SELECT party, name FROM parties")
-    names = {row["party"]: row["name"] for row in parties}
+    names = _names(run)
     return {
         (payee, currency): Statement(
             payee,
@@ -405,10 +406,22 @@ def _empty_statements(run: Run, owners: Iterable[Owner]) -> dict[Owner, Statemen
     }
 
 
-def _statement(statement: Statement, rank: int, **more: Any) -> models.Statement:
+def _names(run: Run) -> dict[str, str]:
+    parties = run.engine.rows("SELECT party, name FROM parties")
+    return {row["party"]: row["name"] for row in parties if row["name"]}
+
+
+def _statement(
+    statement: Statement, rank: int, names: Mapping[str, str], **more: Any
+) -> models.Statement:
     """Return a statement as it is shown; `more` are keys of its body besides its JSON."""
     body = replace(statement, others=()).as_json()
-    customers = body["customers"]
+    customers = [
+        {**row, "name": names[row["customer"]]} if names.get(row["customer"]) else row
+        for row in body["customers"]
+    ]
+    for row in more["elsewhere"]:
+        row["name"] = names.get(row["customer"], "")
     return models.Statement(
         payee=statement.payee,
         currency=statement.currency,
@@ -432,14 +445,17 @@ def _statement(statement: Statement, rank: int, **more: Any) -> models.Statement
 def _titles(statement: Statement) -> dict[str, dict[str, str]]:
     """Return the titles of what its page names beside its lines.
 
-    The rules and components by which something is not counted, and the components that wait.
+    The rules and components by which something is not counted, and the components that wait, or
+    of which closed periods differ.
     """
     rows = statement.not_counted
     by_rule = {
         r["rule"]: statement.titles[r["rule"]] for r in rows if r["rule"] in statement.titles
     }
     components = [row["component"] for row in (*rows, *statement.waiting)]
-    by_component = {component: statement.titles[component] for component in components}
+    components += [found.component for found in statement.differences if found.what == "earned"]
+    titles = statement.titles
+    by_component = {named: titles[named] for named in components if named in titles}
     return by_rule | by_component
 
 

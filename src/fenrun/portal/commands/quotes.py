@@ -34,6 +34,8 @@ from fenrun.terms.policy_words import step_title
 from fenrun.terms.read import LAYOUT
 
 _DB = "default"
+_LONGEST_COVERS = 200
+"""Characters of what says which product it is about: what the databases of the portal hold."""
 _PORTAL = "portal"
 """The actor of what the portal does by itself."""
 FIELDS = ("customer", "partner", "grants", "amount", "currency", "from", "to", "reason")
@@ -137,6 +139,9 @@ def _refuse_unreadable(kind: str, row: Mapping[str, str], asked_at: datetime) ->
         **{name: row[name] for name in ("customer", "from", "to")},
     }
     empty = {name: Message("quote-needs") for name, there in needed.items() if not there}
+    if len(row["covers"]) > _LONGEST_COVERS:
+        count, most = len(row["covers"]), _LONGEST_COVERS
+        wrong["covers"] = Message("book-too-long", {"count": count, "most": most})
     if kind == "discount" and row["grants"]:
         wrong |= _unreadable_limit(row)
     problems = []

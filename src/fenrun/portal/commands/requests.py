@@ -23,7 +23,7 @@ from fenrun.engine.duckdb import DuckDB
 from fenrun.portal import events, models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
-from fenrun.portal.commands import notices
+from fenrun.portal.commands import finding, notices
 from fenrun.portal.commands.book import ROLE, book_of, handed_over
 from fenrun.portal.commands.imports import enter_text
 from fenrun.portal.request_queue import outside_queue
@@ -52,11 +52,13 @@ def ask(
     reason: str,
     order: str = "",
     issuer: str = "",
+    of_vendor: bool = False,
 ) -> models.Request:
     """Ask a customer to consent that a party be credited for its spend.
 
-    Raises Refused where it does not say whom, what, or why. It is not told whether the customer
-    exists, or has an account, since a partner could find out by asking.
+    Raises Refused where it does not say whom, what, or why; `of_vendor`, where the book knows one
+    of them not. A partner is not told whether the customer exists, or has an account, since it
+    could find out by asking.
     """
     customer, party, order, issuer = (text.strip() for text in (customer, party, order, issuer))
     problems: list[Problem] = []
@@ -67,6 +69,9 @@ def ask(
         problems.append(Problem("reason-missing", Place(kind)))
     if problems:
         raise Refused(problems)
+    if of_vendor:
+        finding.refuse_unknown(store, "customer", customer, finding.CUSTOMER)
+        finding.refuse_unknown(store, "party", party, finding.PARTNER)
     return new_request(
         store,
         kind=kind,

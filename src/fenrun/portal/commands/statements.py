@@ -6,25 +6,34 @@ Each is asked of a statement that the asker sees, so nobody is told of another's
 from __future__ import annotations
 
 import tempfile
-from decimal import Decimal
+from datetime import date, timedelta
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
 
 from django.http import Http404
 
-from fenrun.base.money import parse_amount
+from fenrun.base.money import minor_units, parse_amount
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.base.when import parse_period
+from fenrun.closing.shown import charges_behind
 from fenrun.closing.shown import explained as explain_line
 from fenrun.closing.shown import written as write_statement
 from fenrun.portal.commands.questions import ask_run, ask_what_if
 from fenrun.portal.models import Statement
 from fenrun.portal.request_queue import outside_queue
 from fenrun.proof.bundle import make_bundle
+from fenrun.statement.change import pay_change
+from fenrun.statement.formats.charges import MOST_ROWS, charges_to_csv, charges_to_xlsx
 from fenrun.store.facts import Store
-from fenrun.whatif.open_period import estimate
+from fenrun.whatif.open_period import Point, curve, estimate
 
 _LARGEST_SALE = Decimal(10) ** 12
+_GAPS_OF_CURVE, _BEYOND = 3, Decimal("1.2")
+"""The gaps that a curve shows, and how far it goes beyond the largest."""
+CHARGES_A_PAGE = 50
+MOST_CHARGES = 2_000_000
+"""Charges of a line that one file may hold."""
 _LARGEST_CHARGES = 20
 """Charges that an explanation names."""
 _OF_THE_PAGE = ("titles", "before")
@@ -37,7 +46,9 @@ def as_json(statement: Statement) -> dict[str, Any]:
     Besides: how far each line has come, and what is credited to others.
     """
     body = {key: value for key, value in statement.body.items() if key not in _OF_THE_PAGE}
-    return body | {"customers": statement.customers}
+    customers = [{k: v for k, v in row.items() if k != "name"} for row in statement.customers]
+    elsewhere = [{k: v for k, v in row.items() if k != "name"} for row in body["elsewhere"]]
+    return body | {"customers": customers, "elsewhere": elsewhere}
 
 
 def find(period: str, payee: str, currency: str = "") -> Statement:
@@ -55,6 +66,20 @@ def with_others(statement: Statement) -> dict[str, Any]:
     same = Statement.objects.filter(period_id=statement.period_id, payee=statement.payee)
     others = [as_json(one) for one in same.exclude(pk=statement.pk).order_by("currency")]
     return as_json(statement) | ({"other_currencies": others} if others else {})
+
+
+def change(statement: Statement) -> dict[str, Any] | None:
+    """Return why a statement pays other than that of the month before; None without one."""
+    start = date.fromisoformat(f"{statement.period_id}-01")
+    month = f"{start - timedelta(days=1):%Y-%m}"
+    same = {"payee": statement.payee, "currency": statement.currency}
+    before = Statement.objects.filter(period_id=month, **same).first()
+    if before is None:
+        return None
+    said = pay_change(*(one.body | {"customers": one.customers} for one in (before, statement)))
+    rows = (*before.customers, *statement.customers)
+    names = {row["customer"]: row["name"] for row in rows if row.get("name")}
+    return said | {"titles": before.body["titles"] | statement.body["titles"], "names": names}
 
 
 def signed_bundle(store: Store, statement: Statement) -> bytes:
@@ -81,6 +106,26 @@ def explained(statement: Statement, line: str) -> dict[str, Any]:
     return ask_run(statement.period, explain_line, line, _LARGEST_CHARGES)
 
 
+def charges_of(
+    statement: Statement, line: str, start: int = 0, most: int = CHARGES_A_PAGE
+) -> dict[str, Any]:
+    """Return the charges behind a line, each with whether it counts and which clause says so."""
+    return ask_run(statement.period, charges_behind, line, start, most)
+
+
+def charges_as(statement: Statement, line: str, form: str, lang: str) -> bytes:
+    """Return all charges behind a line as CSV or as a workbook.
+
+    Raises Refused where there are more than a workbook holds.
+    """
+    said = charges_of(statement, line, 0, MOST_CHARGES)
+    if said["total"] > (MOST_ROWS if form == "xlsx" else MOST_CHARGES):
+        values = {"count": said["total"], "most": MOST_ROWS}
+        raise Refused([Problem("charges-many", Place(line), values)])
+    names = {row["customer"]: row.get("name", "") for row in statement.customers}
+    return (charges_to_xlsx if form == "xlsx" else charges_to_csv)(said, names, lang)
+
+
 def written(statement: Statement, form: str, lang: str) -> bytes:
     """Return a statement in full, in one of the formats, in a language. Raises Refused."""
     return ask_run(statement.period, write_statement, statement.payee, form, lang)
@@ -93,6 +138,41 @@ def estimated(statement: Statement, amount: str, service: str) -> dict[str, Any]
     """
     more = _sale(amount)
     return ask_what_if(statement.period, estimate, statement.payee, more, service)
+
+
+def gaps(statement: Statement) -> list[dict[str, Any]]:
+    """Return what each line of a statement lacks to its next band, smallest first.
+
+    Rows: title, period, words, missing (exact text), amount (in whole steps of the currency, enough
+    to reach it).
+    """
+    found = []
+    attained, step = statement.body["attained"], Decimal(1).scaleb(-minor_units(statement.currency))
+    lines = [{**line, **(attained.get(line["line"]) or {})} for line in statement.body["lines"]]
+    for line in [*lines, *statement.body["under_way"]]:
+        if not line.get("next"):
+            continue
+        missing = Decimal(line["next"]["missing"])
+        if 0 < missing < _LARGEST_SALE:
+            said = {name: line[name] for name in ("title", "period")} | line["next"]
+            found.append(said | {"amount": missing.quantize(step, ROUND_CEILING)})
+    return sorted(found, key=lambda gap: (gap["amount"], gap["period"]))
+
+
+def curve_of(statement: Statement, amount: str, service: str) -> list[Point]:
+    """Return what additional sales of up to a sale, and a bit more, would earn: (sales, more).
+
+    Points lie at the gaps and just before them, where what is earned can leap. Raises Refused.
+    """
+    asked = _sale(amount)
+    most = max([asked, *(gap["amount"] for gap in gaps(statement)[:_GAPS_OF_CURVE])])
+    step = Decimal(1).scaleb(-minor_units(statement.currency))
+    points = {asked, (most * _BEYOND).quantize(step)}
+    for gap in gaps(statement)[:_GAPS_OF_CURVE]:
+        points |= {gap["amount"], gap["amount"] - step}
+    wanted = sorted(point for point in points if point > 0)
+    found = ask_what_if(statement.period, curve, statement.payee, wanted, service)
+    return [(Decimal(0), Decimal(0)), *found]
 
 
 def _sale(text: str) -> Decimal:

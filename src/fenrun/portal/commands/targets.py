@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -12,14 +15,18 @@ from fenrun.base.money import plain
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.book.as_of import sources_of
 from fenrun.book.in_words import KnownBook
+from fenrun.portal.commands import finding
+from fenrun.portal.commands.book import book_of
 from fenrun.portal.commands.imports import enter_text
-from fenrun.portal.events import record_event
+from fenrun.portal.events import now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.settle.book_in_force import KEYS
 from fenrun.settle.brought import events_that_brought
+from fenrun.settle.facts import plans_as_of
 from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
+_FIGURE = re.compile(r"\bfigure ([\w-]+)")
 MOST = 2000
 """Figures that are listed at most; a narrower question shows the rest."""
 
@@ -73,10 +80,43 @@ def set_target(
         "amount": amount.strip(),
         "currency": currency.strip(),
     }
+    place = Place(row["party"] or "-")
     if not reason.strip():
-        raise Refused([Problem("reason-missing", Place("target"))])
+        raise Refused([Problem("reason-missing", replace(place, column="reason"))])
+    finding.refuse_unknown(store, "party", row["party"], finding.PAYEE, finding.CUSTOMER)
+    _refuse_unknown_figure(store, row["figure"])
     name = short(digest("target", row["party"], row["figure"], row["period"]))
     text = yaml.safe_dump({"figures": [row]}, allow_unicode=True)
-    with outside_queue():
+    with outside_queue(), _at_the_field(place):
         enter_text(store, f"target-{name}.yaml", text, reason.strip()[:500])
     record_event(store.actor, "set target", row["party"], **{key: row[key][:100] for key in row})
+
+
+@contextmanager
+def _at_the_field(place: Place) -> Iterator[None]:
+    """Tell what the book cannot hold of one row at its field: nobody has seen a file."""
+    try:
+        yield
+    except Refused as refused:
+        told = [
+            Problem("target-wrong", replace(place, column=found.place.column), found.values)
+            if found.code == "book-value"
+            else replace(found, place=replace(place, column=found.place.column))
+            for found in refused.problems
+        ]
+        raise Refused(told) from refused
+
+
+def known_figures(store: Store) -> list[str]:
+    """Return the figures that the book has, or that a plan names."""
+    names = {row["figure"] for row in book_of(store).figures()}
+    for file in plans_as_of(store, now().replace(tzinfo=None)):
+        names.update(_FIGURE.findall(file.content))
+    return sorted(names)
+
+
+def _refuse_unknown_figure(store: Store, figure: str) -> None:
+    known = known_figures(store)
+    if known and figure not in known:
+        values = {"figure": figure or "-", "known": ", ".join(known)}
+        raise Refused([Problem("figure-unknown", Place(figure or "-", 0, "figure"), values)])

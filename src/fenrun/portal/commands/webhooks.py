@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal import models
-from fenrun.portal.access.addresses import PORTS
+from fenrun.portal.access.addresses import PORTS, open_to_all
 from fenrun.portal.access.encryption import new_seed
 from fenrun.portal.access.isolation import asking
 from fenrun.portal.alone import alone
@@ -69,9 +69,19 @@ def _callable(url: str) -> bool:
             return False
         if where.port not in (None, *PORTS) and not is_inside(url):
             return False
+        if _is_closed(host) and not is_inside(url):
+            return False
     except ValueError:  # also of a port or a name that cannot be
         return False
     return where.scheme == "https" or (where.scheme == "http" and is_inside(url))
+
+
+def _is_closed(host: str) -> bool:
+    """Return whether a host is an address by itself that is not of the open internet."""
+    try:
+        return host == "localhost" or not open_to_all(host)
+    except ValueError:  # a name: where it leads is looked at before each call
+        return False
 
 
 def is_inside(url: str) -> bool:

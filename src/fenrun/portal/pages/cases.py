@@ -94,14 +94,13 @@ def _wanted(form: Mapping[str, str]) -> Wanted:
     """Return what a form asks for. Raises BadRequest for what is no day or number."""
     texts = {name: form[name] for name in ("state", "owner", "check", "party")}
     try:
-        return Wanted(
-            **texts,
-            due=date.fromisoformat(form["due"]) if form["due"] else None,
-            least=Decimal(form["least"] or 0),
-            q=Decimal(form["q"]) if form["q"] else None,
-        )
+        least, q = (Decimal(form[name] or 0) for name in ("least", "q"))
+        due = date.fromisoformat(form["due"]) if form["due"] else None
     except (ValueError, InvalidOperation) as error:
         raise BadRequest from error
+    if not least.is_finite() or not q.is_finite():
+        raise BadRequest
+    return Wanted(**texts, due=due, least=least, q=q if form["q"] else None)
 
 
 def _file(whole: Findings, found: Sequence[Case], kind: str) -> HttpResponse:

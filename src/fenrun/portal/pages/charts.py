@@ -453,3 +453,46 @@ def _drawn_node(node: Node) -> str:
         f'<text x="{text_x}" y="{y + height // 2 + 4}" text-anchor="{anchor}" font-size="12"'
         f' fill="#23303a">{label} · {node.share}</text>'
     )
+
+
+_LEFT, _UNDER = 110, 34
+"""Room for the labels of an axis: on the left, and below."""
+
+
+def draw_curve(
+    points: Sequence[tuple[Decimal, Decimal]], name: str, below: str, currency: str
+) -> Markup:
+    """Return a line through points from the left to the right, with both axes and their units."""
+    widest = max(x for x, _ in points) or Decimal(1)
+    top, low = max(max(y for _, y in points), _ZERO), min(min(y for _, y in points), _ZERO)
+    span = (top - low) or Decimal(1)
+
+    def at(x: Decimal, y: Decimal) -> tuple[int, int]:
+        return _LEFT + int(x * (WIDTH - _LEFT - 60) / widest), 14 + int((top - y) * HEIGHT / span)
+
+    corners = [at(x, y) for x, y in points]
+    said = "; ".join(f"{show(x)}: {show(y)}" for x, y in points)
+    line = " ".join(f"{x},{y}" for x, y in corners)
+    zero, foot = at(_ZERO, _ZERO)[1], HEIGHT + 14 + _UNDER
+    labels = [
+        _label(_LEFT - 8, at(_ZERO, y)[1] + 4, "end", f"{show(y)} {currency}")
+        for y in dict.fromkeys((top, low))
+    ]
+    labels += [
+        _label(at(x, _ZERO)[0], HEIGHT + 32, "middle", show(x)) for x in (widest / 2, widest)
+    ]
+    labels.append(_label(_LEFT, foot, "start", below))
+    dots = [f'<circle class="bar now" cx="{x}" cy="{y}" r="4" fill="#0b6e4f"/>' for x, y in corners]
+    body = (
+        f'<line x1="{_LEFT}" y1="{zero}" x2="{WIDTH - 60}" y2="{zero}" stroke="#56626e"/>'
+        f'<line x1="{_LEFT}" y1="14" x2="{_LEFT}" y2="{HEIGHT + 14}" stroke="#56626e"/>'
+        f'<polyline class="earning" points="{line}" fill="none" stroke="#0b6e4f" stroke-width="3"/>'
+    )
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {foot + 8}" role="img"'
+        f' aria-label="{escape(name)}: {escape(said)}">{body}{"".join(dots)}{"".join(labels)}</svg>'
+    )
+
+
+def _label(x: int, y: int, anchor: str, text: str) -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="13">{escape(text)}</text>'

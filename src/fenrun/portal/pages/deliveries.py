@@ -90,18 +90,25 @@ def _shown(
     asked = request.POST.get("page") if typed is not None else request.GET.get("page")
     rows = Paginator(deliveries.rows_to_mend(store, found), _ROWS_SHOWN).get_page(asked)
     problems = _in_words(refused)
+    open_ = deliveries.open_problems(store, found)
     shown = {
         **_deciding(request, found.item.id),
         "d": found,
         "history": deliveries.history_of(store, found),
         "refused": problems,
-        "problems": _in_words([*deliveries.open_problems(store, found), *found.item.problems]),
+        "problems": _in_words([*open_, *found.item.problems]),
         "page": rows,
         "rows": [(row, _cells(row, typed or {})) for row in rows],
-        "others": _beside(store_of(request), found),
+        "others": [*_beside(store, found), *([found] if any(map(_is_within, open_)) else [])],
         "reason": (typed or {}).get("reason", ""),
     }
     return render(request, "delivery.html", shown, status=409 if problems else 200)
+
+
+def _is_within(problem: Problem) -> bool:
+    """Return whether a delivery bills something twice by itself: it can be meant beside itself."""
+    one, other = problem.values.get("one_id"), problem.values.get("other_id")
+    return problem.code == "sums-within" or (problem.code == "billed-by-two" and one == other)
 
 
 def _beside(store: Any, found: Delivery) -> list[Delivery]:

@@ -28,6 +28,7 @@ from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Dispute, Period, Statement
 from fenrun.portal.pages.charts import Link
+from fenrun.portal.places import without_folders
 from fenrun.statement.run import Difference
 from fenrun.store.facts import Store
 
@@ -90,7 +91,7 @@ def _trends(rows: Iterable[dict[str, Any]]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _in_words(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    return [problem.as_json(lang()) for problem in problems]
+    return [problem.as_json(lang()) for problem in without_folders(problems)]
 
 
 @signed_in(OPERATIONS, AUDITOR)

@@ -64,7 +64,8 @@ def ask(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     reason = request.POST.get("reason", "")
     store = store_of(request)
-    requests.ask(store, kind, customer, party, _day(since), reason, order, issuer)
+    of_vendor = is_operations(request)
+    requests.ask(store, kind, customer, party, _day(since), reason, order, issuer, of_vendor)
     messages.success(request, say("portal-asked", lang()))
     return redirect("requests")
 

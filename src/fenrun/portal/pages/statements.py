@@ -10,15 +10,18 @@ from typing import Any, cast
 
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.template.loader import render_to_string
+from markupsafe import Markup
 
 from fenrun.base.problem import Refused
 from fenrun.base.words import say
+from fenrun.plan.guide import html_part
 from fenrun.portal.access.isolation import rows_seen
-from fenrun.portal.access.permissions import parties_of, signed_in, store_of
+from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.commands import statements
+from fenrun.portal.commands.plans import plans_in_force
 from fenrun.portal.language import lang
 from fenrun.portal.models import (
     AUDITOR,
@@ -34,11 +37,17 @@ from fenrun.portal.pages.downloads import disposition
 from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
+from fenrun.statement.formats.charges import counts_by
 from fenrun.statement.payment_tables import payment_tables
 from fenrun.statement.sentences import in_words
 
 _OFFERED = [found for found in FORMATS.values() if found.name != "json"]
 """The formats that are written from the run; JSON is what the page itself is made of."""
+_CHARGES_AS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+"""The files that all charges of a line are handed out as."""
 _MONTHS = """
 SELECT period_id, earned, credited FROM portal_statement
 WHERE payee = %s AND currency = %s
@@ -57,31 +66,12 @@ ORDER BY id
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
-def listed(request: HttpRequest) -> HttpResponse:
-    """Show all statements that one may see, latest first."""
-    found = Statement.objects.select_related("period").order_by("-period_id", "rank")
-    found = found.defer("body", "customers")
-    period, sought = request.GET.get("period", ""), request.GET.get("q", "").strip()
-    if period:
-        found = found.filter(period_id=period)
-    if sought:
-        found = found.filter(payee=sought) | found.filter(name__icontains=sought)
-    shown = {
-        "page": Paginator(found, 50).get_page(request.GET.get("page")),
-        "periods": Period.objects.order_by("-key"),
-        "period": period,
-        "sought": sought,
-    }
-    return render(request, "statements.html", shown)
-
-
-@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def one(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """Show a statement as a page; with ?format= hand out JSON, CSV, XLSX, PDF or a bundle."""
     statement = _find(request, period, payee)
     if kind := request.GET.get("format"):
         return _file(request, statement, kind)
-    return render(request, "statement.html", _shown(statement))
+    return render(request, "statement.html", _shown(request, statement))
 
 
 def _find(request: HttpRequest, period: str, payee: str) -> Statement:
@@ -89,7 +79,7 @@ def _find(request: HttpRequest, period: str, payee: str) -> Statement:
     return statements.find(period, payee, request.GET.get("currency", ""))
 
 
-def _shown(statement: Statement) -> dict[str, Any]:
+def _shown(request: HttpRequest, statement: Statement) -> dict[str, Any]:
     """Return what a statement's page shows."""
     payee, period = statement.payee, statement.period_id
     months = rows_seen(_MONTHS, payee, statement.currency)
@@ -105,6 +95,10 @@ def _shown(statement: Statement) -> dict[str, Any]:
         "sections": [dict(zip(("currency", "payable"), row)) for row in sections],
         "periods": [key for key, *_ in reversed(months)],
         "disputes": [{"id": number, "state": state} for number, state in disputes],
+        "change": statements.change(statement),
+        "gaps": statements.gaps(statement),
+        "plans": sorted({line["plan"] for line in statement.body["lines"]}),
+        "may_dispute": payee in parties_of(request, PARTNER, REP, CUSTOMER),
         "days": _days_left(statement),
         "formats": _OFFERED,
         "payment_tables": payment_tables(statement.body, statement.body["titles"], lang()),
@@ -133,7 +127,7 @@ def _file(request: HttpRequest, statement: Statement, kind: str) -> HttpResponse
         text = json.dumps(statements.with_others(statement), ensure_ascii=False, indent=2)
         return HttpResponse(text, content_type="application/json")
     if kind == "pdf":
-        page = render_to_string("statement.html", _shown(statement), request)
+        page = render_to_string("statement.html", _shown(request, statement), request)
         with outside_queue():
             return _download(f"{name}.pdf", to_pdf(page), "application/pdf")
     if kind == "bundle":
@@ -170,6 +164,33 @@ def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
+def charges(request: HttpRequest, period: str, line: str) -> HttpResponse:
+    """Show all charges behind a line, page by page; with ?format= hand them out as a file."""
+    statement = statements.find_line(period, line)
+    if not statement:
+        raise Http404
+    kind = request.GET.get("format", "")
+    if kind in _CHARGES_AS:
+        content = statements.charges_as(statement, line, kind, lang())
+        return _download(f"{statement.payee}-{period}-charges.{kind}", content, _CHARGES_AS[kind])
+    asked = request.GET.get("page", "")
+    number = int(asked) if asked.isdecimal() and 0 < len(asked) < 7 else 1
+    size = statements.CHARGES_A_PAGE
+    said = statements.charges_of(statement, line, (max(number, 1) - 1) * size)
+    titles = {one["rule"]: one["title"] for one in said["sums"]}
+    shown = {
+        "statement": statement,
+        "line": line,
+        "title": next(x["title"] for x in statement.body["lines"] if x["line"] == line),
+        "said": said,
+        "page": Paginator(range(said["total"]), size).get_page(number),
+        "names": {row["customer"]: row.get("name", "") for row in statement.customers},
+        "by": lambda row: counts_by(row, titles, lang()),
+    }
+    return render(request, "charges.html", shown)
+
+
+@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def estimate(request: HttpRequest, period: str, payee: str) -> HttpResponse:
     """Show what additional sales would earn, line by line."""
     statement = _find(request, period, payee)
@@ -185,8 +206,27 @@ def estimate(request: HttpRequest, period: str, payee: str) -> HttpResponse:
         shown["estimate"] = statements.estimated(statement, amount, service)
     except Refused as refused:
         shown["problems"] = refused.problems
+    if shown["estimate"] and request.GET.get("curve"):
+        shown["curve"] = statements.curve_of(statement, amount, service)
+        return render(request, "estimate_curve.html", shown)
     page = "estimate_part.html" if cast(PortalRequest, request).htmx else "estimate.html"
     return render(request, page, shown)
+
+
+@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
+def guide(request: HttpRequest, period: str, plan: str) -> HttpResponse:
+    """Show the guide of a plan, as it was known to a period, to those whom it pays there."""
+    shown = get_object_or_404(Period, pk=period)
+    paid = Statement.objects.filter(period_id=period).values_list("body", flat=True)
+    if not sees_everything(request) and not any(
+        line["plan"] == plan for body in paid for line in body["lines"]
+    ):
+        raise Http404
+    file = next((f for f in plans_in_force(store_of(request), shown) if f.plan.id == plan), None)
+    if file is None:
+        raise Http404
+    page = {"period": shown, "plan": plan, "guide": Markup(html_part(file, lang(), ()))}
+    return render(request, "guide.html", page)
 
 
 @signed_in(CUSTOMER, OPERATIONS, AUDITOR)

@@ -27,7 +27,7 @@ def listed(request: HttpRequest) -> HttpResponse:
         "page": Paginator(found, 50).get_page(request.GET.get("page")),
         "extra": "&" + urlencode({key: value for key, value in sought.items() if value}),
         "sought": sought,
-        "figures": sorted({figure["figure"] for figure in found}),
+        "figures": targets.known_figures(store_of(request)),
         "more": len(found) == targets.MOST,
         "may_act": is_operations(request),
     }

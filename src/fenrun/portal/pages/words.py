@@ -43,6 +43,8 @@ def context(request: HttpRequest) -> dict[str, Any]:
         "current": _page_of(request),
         "who": user.get_username() if user and signed_in else "",
         "grants": grants_of(request) if signed_in else [],
+        "refused": getattr(request, "problems", ()),
+        "typed": getattr(request, "typed", {}),
         "unread": _unread(user.get_username()) if user and signed_in else 0,
         "messages": get_messages(request),
         "csrf_input": csrf_input(request),
@@ -75,6 +77,7 @@ def environment(**options: Any) -> jinja2.Environment:
         static=lru_cache(200)(static),
         url=lru_cache(20_000)(_url),
         say=_say,
+        jumps=_jumps,
         charts=charts,
         CUSTOMERS_SHOWN=CUSTOMERS_SHOWN,
     )
@@ -88,6 +91,9 @@ def environment(**options: Any) -> jinja2.Environment:
         content=content,
         form=form,
         cents=cents,
+        amount=amount,
+        sign=sign,
+        short=short,
         signed=signed,
         rate=rate,
         exact=exact,
@@ -100,13 +106,48 @@ def _say(context: Any, key: str, **values: Any) -> str:
     return say(key, context["lang"], **values)
 
 
+def _jumps(asked: Any) -> list[tuple[str, str]]:
+    """Return what a list is asked for besides its page."""
+    return [(name, value) for name, value in asked.items() if name != "page"]
+
+
 def _url(name: str, *parts: Any) -> str:
     return reverse(name, args=parts)
+
+
+def short(text: str | None, currency: str = "") -> str:
+    """Return an amount for a sentence, rounded to the smallest of a currency."""
+    places = minor_units(currency)
+    return "" if text is None else show(rounded(Decimal(text), places), places)
 
 
 def money(text: str | None) -> str:
     """Return an exact amount with separators; nothing for none."""
     return "" if text is None else Markup(show(Decimal(text)))
+
+
+def amount(text: str | None, currency: str = "", with_currency: bool = False) -> str:
+    """Return an amount rounded to the smallest of a currency, with its exact text beside it.
+
+    That is shown where somebody points at it, comes to it by key, or taps on it.
+    """
+    if text is None:
+        return ""
+    places, value = minor_units(currency), Decimal(text)
+    exactly, on_screen = show(value, places), show(rounded(value, places), places)
+    unit = f" {currency}" if with_currency else ""
+    if exactly == on_screen:
+        return Markup("{}{}").format(on_screen, unit)
+    return Markup(
+        '<span class="amount" tabindex="0">{}{}'
+        '<span class="exact" role="tooltip">{}{}</span></span>'
+    ).format(on_screen, unit, exactly, unit)
+
+
+def sign(text: str) -> int:
+    """Return whether an amount is above (1), below (-1) or nothing (0)."""
+    value = Decimal(text)
+    return (value > 0) - (value < 0)
 
 
 def cents(value: Decimal | None, currency: str) -> str:
@@ -117,8 +158,8 @@ def cents(value: Decimal | None, currency: str) -> str:
 
 def signed(value: Decimal, currency: str, is_change: bool) -> str:
     """Return an amount as `cents` does; one that changes another has its sign before it."""
-    sign = ("−" if value < 0 else "+") if is_change else ""
-    return sign + cents(abs(value) if is_change else value, currency)
+    before = ("−" if value < 0 else "+") if is_change else ""
+    return before + cents(abs(value) if is_change else value, currency)
 
 
 def rate(value: Decimal | None) -> str:

@@ -104,7 +104,7 @@ def difference_blocks(
         ]
         for found in earned[:most]
     ]
-    blocks: Blocks = [Text(title, "bold"), text_table(columns, rows)]
+    blocks: Blocks = [Text(title, "bold"), *([text_table(columns, rows)] if rows else [])]
     if len(earned) > most:
         blocks.append(Text(f"... +{len(earned) - most}"))
     return blocks + _sums_by_cause(differences, currencies[0], lang)

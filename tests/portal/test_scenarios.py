@@ -1,0 +1,71 @@
+"""Scenarios in the portal: checked, saved, run and compared; published by two; seen by few."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from tests.portal.served import Portal
+
+CHEAPER = """scenario: cheaper
+from: 2024-01-01
+prices: [{list: -10 %}]
+"""
+OTHER_RATE = """scenario: other-rate
+from: 2024-01-01
+plans:
+  - plan: channel-2024
+    set: {tables.growth-rates.bands: [below 30 % pays 0 %, from 30 % pays 9 %]}
+labels:
+  - {label: region, value: north, parties: [%s]}
+"""
+
+
+def test_operations_save_run_and_publish_by_two_and_nobody_else_sees_it(own: Portal) -> None:
+    party, period = own.parties["partner"], "2024-08"
+    with own.sign_in("operations") as client, own.sign_in("auditor") as auditor:
+        before = client.get("/api/statements", params={"period": period}).json()
+        plan = client.get("/api/plans").json()[0]["text"]
+        assert (
+            "scenario-value"
+            in client.post("/scenarios/check/", data={"text": CHEAPER.replace("-10", "-110")}).text
+        )
+        made = client.post("/api/scenarios", json={"text": CHEAPER})
+        assert made.status_code == 201, made.text
+        number = made.json()["number"]
+        ran = client.post(f"/api/scenarios/{number}/run", json={"period": period})
+        assert ran.status_code == 200, ran.text
+        (row,) = ran.json()["outcome"]["plans"]
+        assert Decimal(row["charged_after"]) == Decimal(row["charged_before"]) * Decimal("0.9")
+        for reader in (client, auditor):
+            page = reader.get(f"/scenarios/{number}/").text
+            assert page.count("<figure") >= 4 and party in page and "<form" in page
+        assert "cheaper" in auditor.get("/scenarios/").text
+        assert auditor.post(f"/scenarios/{number}/run/", data={"period": period}).status_code == 403
+        refused = client.post(f"/api/scenarios/{number}/ask", json={"reason": "As agreed."})
+        assert refused.json()["problems"][0]["code"] == "scenario-of-facts"
+        assert client.get("/api/statements", params={"period": period}).json() == before
+        assert client.get("/api/plans").json()[0]["text"] == plan
+
+        saved = client.post("/api/scenarios", json={"text": OTHER_RATE % party}).json()
+        path = f"/api/scenarios/{saved['number']}"
+        assert client.post(f"{path}/publish").json()["problems"][0]["code"] == "approval-gone"
+        asked = client.post(f"{path}/ask", json={"reason": "As agreed."})
+        assert asked.json()["asked_by"] == "operations", asked.text
+        alone = client.post(f"{path}/publish").json()
+        assert alone["problems"][0]["code"] == "decision-alone"
+        assert auditor.post(f"{path}/publish").status_code == 403
+        with own.sign_in("second") as second:
+            done = second.post(f"{path}/publish")
+            assert done.json().get("published_by") == "second", done.text
+        assert "from 30 % pays 9 %" in client.get("/api/plans").json()[0]["text"]
+    _refused_to_all_others(own)
+
+
+def _refused_to_all_others(own: Portal) -> None:
+    for account in ("partner", "rep", "customer"):
+        with own.sign_in(account) as client:
+            for path in ("/scenarios/", "/scenarios/1/", "/api/scenarios"):
+                assert client.get(path).status_code == 403
+            text = {"text": CHEAPER}
+            assert client.post("/scenarios/check/", data=text).status_code == 403
+            assert client.post("/api/scenarios", json=text).status_code == 403
