@@ -320,6 +320,11 @@ def _statement_unlike() -> list[Problem]:
     return []
 
 
+def _bulk(store: Store, data: bytes, expected: str = "") -> list[Problem]:
+    _command("bulk").enter(store, "targets.csv", data, expected, "For 2024-Q4.")
+    return []
+
+
 _IBAN = "DE89370400440532013000"
 
 
@@ -2564,6 +2569,18 @@ GALLERY: dict[str, Shows] = {
     "bank-invalid": Shows(
         "in the portal, a bank's file of a payer without a letter in its name",
         lambda: _transfer(payer=""),
+    ),
+    "bulk-wrong": settled(
+        "in the portal, many at once: a file of parties",
+        act=lambda store: _bulk(store, b"party,kind\nP1,partner\n"),
+    ),
+    "bulk-large": settled(
+        "in the portal, many at once: a file of 1,000,001 bytes",
+        act=lambda store: _bulk(store, b"x" * 1_000_001),
+    ),
+    "bulk-unready": settled(
+        "in the portal, many at once: another file than the one that was looked at",
+        act=lambda store: _bulk(store, b"party,figure,period,amount\nP1,task,2024-09,5\n"),
     ),
     "request-wrong": settled(
         "in the portal, an order registration that names no order", act=_wrongly_requested

@@ -18,6 +18,7 @@ from fenrun.portal.pages import (
     agreed,
     api_docs,
     book,
+    bulk,
     cases,
     deliveries,
     disputes,
@@ -38,6 +39,7 @@ from fenrun.portal.pages import (
     tables,
     targets,
     trust,
+    verify,
     webhooks,
 )
 
@@ -98,6 +100,8 @@ urlpatterns = [
     path("book/", book.customer, name="book"),
     path("targets/", targets.listed, name="targets"),
     path("targets/give/", targets.give, name="set-target"),
+    path("bulk/", bulk.form, name="bulk"),
+    path("bulk/enter/", bulk.enter, name="enter-bulk"),
     path("plans/", plans.listed, name="plans"),
     path("plans/check/", plans.check, name="check-plan"),
     path("plans/save/", plans.save, name="save-plan"),
@@ -148,6 +152,7 @@ urlpatterns = [
     path("access/hook/<int:number>/test/", webhooks.test, name="test-webhook"),
     path("access/hook/sent/<int:number>/", webhooks.resend, name="resend-webhook"),
     path("log/", log.listed, name="log"),
+    path("verify/", verify.bundle, name="verify"),
     path("trust/", trust.shown, name="trust"),
     path("api/", api_docs.shown, name="api-docs"),
     path("api/", api.urls),

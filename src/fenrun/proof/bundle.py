@@ -1,8 +1,9 @@
 """A bundle: one signed statement of a closed period, with what it rests on and the payee may see.
 
-A bundle is a ZIP file. `facts/` is a small workspace with the payee's charges and book rows and
-the plans; `bundle.json` holds the statement's signed-off rows, the path from them to the root of
-the close, and a digest of every file and row; `signature` signs it.
+A bundle is a ZIP file. `README.txt` and `statement.html` are there to be read; `facts/` is a small
+workspace with the payee's charges and book rows and the plans; `bundle.json` holds the statement's
+signed-off rows, the path from them to the root of the close, and a digest of every file and row;
+`signature` signs it.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from fenrun.credit.crediting import history_needed
 from fenrun.plan.rows import Plan
 from fenrun.proof.attested import differing, short_digest
 from fenrun.proof.payee_extract import PayeeExtract
+from fenrun.proof.readable import write_readable
 from fenrun.settle.facts import Facts, facts_as_of, in_force, kept_months, plan_of, with_terms
 from fenrun.statement.run import ALL_DECIMALS, Rounding
 from fenrun.store.facts import Store, verified
@@ -99,6 +101,7 @@ def make_bundle(
         if unfounded:
             values = {"payee": payee, "rows": ", ".join(unfounded)}
             raise Refused([Problem("bundle-underived", Place(period.key), values)])
+        write_readable(folder, run, payee)
         said = {
             "format": FORMAT,
             "payee": payee,

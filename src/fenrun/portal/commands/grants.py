@@ -94,7 +94,7 @@ def _alone() -> Iterator[None]:
 def _give(
     actor: str, name: str, role: str, party: str, reason: str, in_force: bool
 ) -> models.Grant:
-    problems = _problems_of(name, role, party, reason)
+    problems = problems_of(name, role, party, reason)
     if problems:
         raise Refused(problems)
     grant, _ = models.Grant.objects.using(_DB).get_or_create(
@@ -116,7 +116,8 @@ def _give(
     return grant
 
 
-def _problems_of(name: str, role: str, party: str, reason: str) -> list[Problem]:
+def problems_of(name: str, role: str, party: str, reason: str) -> list[Problem]:
+    """Return why a grant cannot be given so; nothing where it can."""
     problems = []
     for_one_party = role not in models.EVERYBODY
     if role not in models.ROLES or bool(party) != for_one_party or len(party) > _LONGEST_PARTY:

@@ -52,7 +52,7 @@ def _page(request: HttpRequest, asked: Any, problems: Any = (), status: int = 20
         "sees_all": sees_everything(request),
         "today": events.now().date(),
         "problems": [problem.as_json(lang()) for problem in problems],
-        "typed": {key: asked.get(key, "") for key in ("name", "iban", "bic", "reason")},
+        "given": {key: asked.get(key, "") for key in ("name", "iban", "bic", "reason")},
     }
     return render(request, "payments.html", shown, status=status)
 
