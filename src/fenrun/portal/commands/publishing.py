@@ -133,9 +133,10 @@ def _is_shown(settled: Settled, period: Period, state: int) -> bool:
     newer: dict[str, Any] = {"state": state, "closed_at": _aware(run.closed_at)}
     # A decision may change no row and yet free a close, which is as known when it is asked for.
     newer["known"] = _aware(run.as_of.known)
-    uncounted = same.filter(state__lte=state, counts={})  # an earlier version has shown it
-    if uncounted.exists():
-        uncounted.update(counts=_counts(run))
+    for head in same.filter(state__lte=state):  # nor do its problems count any more
+        counts = {**head.counts, **_counts(run)}
+        if counts != head.counts:
+            same.filter(state__lte=state).update(counts=counts)
     return bool(same.filter(state__lt=state).update(**newer) or same.exists())
 
 
