@@ -193,3 +193,31 @@ def test_every_planted_fault_still_has_its_place() -> None:
     """`make mutants` takes long and runs seldom; that its texts are in the code is seen at once."""
     for fault in faults():
         fault.planted((SRC / fault.file).read_text("utf-8"))
+
+
+def test_no_page_gives_a_name_that_every_page_has() -> None:
+    """What every page has comes last: what a page gave under its name would be lost."""
+    pages = SRC / "portal/pages"
+    of_all = _keys(_function(ast.parse((pages / "words.py").read_text("utf-8")), "context"))
+    assert {"refused", "typed", "who"} <= of_all
+    lost = {}
+    for path in pages.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and _renders(node) and of_all & _keys(node):
+                lost[f"{path.name}: {node.name}"] = of_all & _keys(node)
+    assert not lost
+
+
+def _function(tree: ast.Module, name: str) -> ast.AST:
+    return next(one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name)
+
+
+def _renders(node: ast.AST) -> bool:
+    calls = (one.func for one in ast.walk(node) if isinstance(one, ast.Call))
+    return any(isinstance(one, ast.Name) and one.id.startswith("render") for one in calls)
+
+
+def _keys(node: ast.AST) -> set[str]:
+    """The texts that are keys of the dictionaries inside."""
+    found = (key for one in ast.walk(node) if isinstance(one, ast.Dict) for key in one.keys)
+    return {key.value for key in found if isinstance(key, ast.Constant)}

@@ -163,8 +163,8 @@ def _page(
         "next": (state, *next_states(state)),
         "pictures": _pictures(case),
         "questions": [(q, [e for e in entries if e.question_id == q.pk]) for q in questions],
-        "refused": [p.as_json(lang()) for p in refused.problems] if refused else [],
-        "typed": {name: (typed or {}).get(name, "") for name in ("reason", "owner", "due", "text")},
+        "problems": [p.as_json(lang()) for p in refused.problems] if refused else [],
+        "given": {name: (typed or {}).get(name, "") for name in ("reason", "owner", "due", "text")},
     }
     return render(request, "case.html", shown, status=409 if refused else 200)
 

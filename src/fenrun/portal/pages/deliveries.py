@@ -95,7 +95,7 @@ def _shown(
         **_deciding(request, found.item.id),
         "d": found,
         "history": deliveries.history_of(store, found),
-        "refused": problems,
+        "faults": problems,
         "problems": _in_words(sorted([*open_, *found.item.problems], key=_gravity)),
         "page": rows,
         "rows": [(row, _cells(row, typed or {})) for row in rows],
