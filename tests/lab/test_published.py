@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from fenrun.base.when import parse_period
+from fenrun.base.when import Period, parse_period
 from fenrun.lab import whatif
 from fenrun.lab.answers import Answer, concentration
 from fenrun.store.facts import Store
@@ -14,8 +14,8 @@ from tests.lab.worlds import PAYS, charge, of, owned, plan, scenario, workspace
 YEAR = parse_period("2024")
 
 
-def _answer(store: Store, text: str) -> Answer:
-    (outcome,) = whatif(store, [scenario(text)], YEAR).outcomes
+def _answer(store: Store, text: str, period: Period = YEAR) -> Answer:
+    (outcome,) = whatif(store, [scenario(text)], period).outcomes
     assert not [one for one in outcome.problems if one.code.startswith("scenario")]
     return outcome.answer
 
@@ -128,24 +128,27 @@ def test_list_prices_are_cut(tmp_path: Path) -> None:
 
 
 def test_half_of_a_unit_s_business_leaves_after_a_year(tmp_path: Path) -> None:
-    """K2, half of unit U1, goes to U2; for its first half year it still counts half with U1."""
+    """K2, half of unit U1, goes to U2 in 2024; for that year half of it still counts with U1."""
     book = owned(K1={"unit": "U1"}, K2={"unit": "U1"}).replace(
         "links:", "  - {party: U2, kind: unit}\nlinks:"
     )
     earn = PAYS.replace("partner", "unit")
     credit = "{first match: [{id: all, mode: single, roles: [unit]}]}"
     charges = [charge(a, 100_000, month) for a in ("A1", "A2") for month in range(1, 13)]
+    charges += [one.replace("2024-", "2025-") for one in charges]
     text = plan(earn, "kind: all units, bands: [pays 1 %]", credit=credit)
     store = workspace(tmp_path, book, charges, text)
-    moved = "{role: unit, parties: [K2], to: U2, %s}"
-    at_once = _answer(store, f"moves: [{moved % 'from: 2024-07-01'}]")
+    moved = "moves: [{role: unit, parties: [K2], to: U2, %s}]"
+    at_once = _answer(store, moved % "from: 2024-07-01")
     assert _credited(at_once, "U1") == (2_400_000, 1_800_000)
     assert _credited(at_once, "U2") == (0, 600_000)
-    after = _answer(store, f"moves: [{moved % 'until: 2024-07-01'}]")
-    assert _credited(after, "U2") == (0, 600_000)
-    shared = _answer(store, f"moves: [{moved % 'until: 2024-07-01, keeps: 50 %'}]")
-    assert _credited(shared, "U1") == (2_400_000, 1_500_000)
-    assert _credited(shared, "U2") == (0, 900_000)
+    after = moved % "until: 2025-01-01, keeps: 50 %"
+    shared = _answer(store, after)
+    assert _credited(shared, "U1") == (2_400_000, 1_800_000)
+    assert _credited(shared, "U2") == (0, 600_000)
+    left = _answer(store, after, parse_period("2025"))
+    assert _credited(left, "U1") == (2_400_000, 1_200_000)
+    assert _credited(left, "U2") == (0, 1_200_000)
 
 
 def test_what_was_credited_twice_is_credited_once(tmp_path: Path) -> None:
