@@ -60,7 +60,7 @@ def waits(name):
 said["waits"] = waits("second")
 clock["now"] += timedelta(days=30)
 said["nobody"] = silent()
-page = clients["customer"].post("/notices/address/", {"address": "not one"}).status_code
+page = clients["gets"].post("/notices/address/", {"address": "not one"}).status_code
 said["wrong"] = page
 clients["customer"].post("/notices/address/", {"address": "customer@example.com"})
 smtp = settings.SMTP_URL

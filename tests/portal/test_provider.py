@@ -74,7 +74,7 @@ def test_who_has_a_role_and_no_password_comes_by_the_provider(provided: Portal) 
         )
     with _person(provided) as client:
         assert "Sign in with Example ID" in client.get("/account/login/").text
-        assert _come_by_provider(client, "1").url.path == "/periods/"
+        assert _come_by_provider(client, "1").url.path == "/"
         assert "Connected with Example ID" in client.get("/access/").text
     with provided.sign_in("operations") as one, provided.sign_in("second") as two:
         asked = {"user": "newcomer", "role": "operations", "party": "", "reason": "Helps."}
@@ -84,7 +84,7 @@ def test_who_has_a_role_and_no_password_comes_by_the_provider(provided: Portal) 
         number = re.findall(r"/access/(\d+)/approve/", shown)[-1]
         assert one.post(f"/access/{number}/approve/").status_code == 409
     with _person(provided) as client:
-        assert _come_by_provider(client, "1").url.path == "/periods/", "and again"
+        assert _come_by_provider(client, "1").url.path == "/", "and again"
     with _person(provided) as client:
         page = _come_by_provider(client, "5")
         assert page.status_code == 403 and "no account here for you" in page.text, (
@@ -127,7 +127,7 @@ def test_the_owner_of_a_password_connects_the_two(provided: Portal) -> None:
         )
         assert "Connected with Example ID" in client.get("/access/").text
     with _person(provided) as client:
-        assert _come_by_provider(client, "4").url.path == "/periods/"
+        assert _come_by_provider(client, "4").url.path == "/"
         assert re.search(r"<span>auditor</span>", client.get("/periods/").text)
 
 

@@ -195,7 +195,7 @@ def test_two_who_give_the_same_grant_at_once_give_one(both: Both) -> None:
     def give(client: httpx.Client) -> None:
         for name in names:
             start.wait(60)
-            said = {"user": name, "role": "partner", "party": "P1", "reason": "At once."}
+            said = {"user": name, "role": "partner", "party": "P00002", "reason": "At once."}
             assert client.post("/api/grants", json=said).status_code == 201
 
     with (

@@ -108,13 +108,19 @@ from fenrun.store.facts import Store
 march, store = parse_period("2024-03"), Store.open(settings.WORKSPACE)
 settled = settle_period(store, march)
 more = {"attained": {}, "under_way": [], "elsewhere": [], "team": []}
-shown = publishing._statement(statement_of(settled.run, "P1"), 1, **more)
+shown = publishing._statement(statement_of(settled.run, "P1"), 1, {}, **more)
 shown.period = publishing._head(settled, march, store.state())
 pages = {}
 for lang in ("en", "zh-CN"):
-    with translation.override(lang), mock.patch.object(statements, "rows_seen", return_value=[]):
-        facts = statements._shown(shown)
-        pages[lang] = render_to_string("statement.html", facts, RequestFactory().get("/"))
+    with (
+        translation.override(lang),
+        mock.patch.object(statements, "rows_seen", return_value=[]),
+        mock.patch.object(statements.statements, "change", return_value=None),
+    ):
+        request = RequestFactory().get("/")
+        request.grants = []
+        facts = statements._shown(request, shown)
+        pages[lang] = render_to_string("statement.html", facts, request)
 print(json.dumps(pages))
 """
 

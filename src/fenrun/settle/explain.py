@@ -144,11 +144,11 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
 
 def _exchanged(run: Run, line: Row) -> dict[str, Any]:
     """Return the payments of the line's month that are made in another currency, if any."""
-    if run.engine.is_empty("exchanges"):
+    plan = next(one for one in run.plans if one.id == line["plan_id"])
+    if not plan.pays_in_another:
         return {}
     key = [line["plan_id"], line["payee"], line["paid_month"]]
     rows = run.engine.rows(_EXCHANGED, key)
-    plan = next(one for one in run.plans if one.id == line["plan_id"])
     last = add_months(line["paid_month"], 1) - timedelta(days=1)
     on = str(last) if plan.pay[0].paid_on == "day" else f"{last:%Y-%m}"
     said = [{name: _text_of(name, value) for name, value in row.items()} for row in rows]
