@@ -210,7 +210,7 @@ def test_a_manager_sees_the_team_s_way_to_its_quota(
     """In the middle of a quarter: what is rolled up, from whom, and how far each has come."""
     with signed_in(browser, portal, "manager", lang) as page:
         page.locator(".picker summary").click()
-        page.get_by_role("link", name="2024-11").click()
+        page.locator(".picker details a", has_text="2024-11").click()
         team = page.locator(
             "section", has=page.get_by_role("heading", name={"en": "Team", "zh-CN": "团队"}[lang])
         )
