@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from fenrun.base.problem import Place, Problem
 from fenrun.base.when import parse_period
 from fenrun.base.words import say
 from fenrun.cli import command_of, output
+from fenrun.cli.output import print_problems
 from fenrun.settle.imports import import_file
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Store
@@ -85,3 +87,11 @@ def test_a_name_of_a_file_is_no_markup_of_the_progress_bar(
             step(1)
     said = _COLOURS.sub("", capsys.readouterr().err)
     assert "\x1b]0" not in said and "\x07" not in said
+
+
+def test_problems_that_are_not_printed_whole_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of many files that were passed over each is told, however many problems others have."""
+    passed = [Problem("file-passed-over", Place(f"f{n}.bin"), {"reason": "x"}) for n in range(60)]
+    print_problems(passed, most=50)
+    said = capsys.readouterr().err
+    assert "+10 file-passed-over" in said and all(f"f{n}.bin" in said for n in range(60))

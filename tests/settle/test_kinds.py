@@ -24,6 +24,7 @@ from fenrun.settle.imports import Wanted, files_in, import_files
 from fenrun.settle.runs import settle_workspace
 from fenrun.store.facts import Store
 from fenrun.whatif.cases import refuse_failing_cases
+from tests.command import fenrun
 
 KNOWN = datetime(2025, 1, 1)
 PLAN = """plan: flat
@@ -252,8 +253,12 @@ def test_numbers_and_truths_are_no_days(kind: str, tmp_path: Path) -> None:
 
 
 def test_each_file_of_a_folder_that_is_passed_over_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
     for name in ("a.csv", "b.txt", "c.tsv", "d.jsonl", "part-00000", "e.docx"):
-        (tmp_path / name).write_text(TWO if name != "e.docx" else "PK")
-    taken, passed = files_in(tmp_path)
+        (folder / name).write_text(TWO if name != "e.docx" else "PK")
+    taken, passed = files_in(folder)
     named = {path.name for path in taken} | {problem.place.source for problem in passed}
-    assert named == {path.name for path in tmp_path.iterdir()}
+    assert named == {path.name for path in folder.iterdir()}
+    done = fenrun("import", tmp_path / "ws", folder)
+    assert all(name in done.out + done.err for name in named), done.out + done.err

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from fenrun.base.problem import Problem
+from fenrun.base.problem import Problem, Refused
 from fenrun.base.words import say
 from fenrun.cli.output import (
     MomentType,
@@ -111,7 +111,8 @@ def command(
         with progress("import", size) as step:
             outcomes = import_files(store, paths, moment, step, wanted)
             for number, outcome in enumerate(outcomes):
-                problems += outcome.problems
+                if not _is_among(outcome, done):  # of one file twice it is told once
+                    problems += outcome.problems
                 if isinstance(outcome, Imported):
                     done.append(outcome)
                     remember(store, objects[number : number + 1])
@@ -137,6 +138,10 @@ def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> Fe
             said = say("objects-known", language(), count=one.known, url=public(url))
             click.echo(said, err=True)
     return whole
+
+
+def _is_among(outcome: Imported | Refused, done: Sequence[Imported]) -> bool:
+    return isinstance(outcome, Imported) and outcome.id in {one.id for one in done}
 
 
 def _print(done: list[Imported]) -> None:

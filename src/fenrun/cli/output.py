@@ -108,8 +108,17 @@ def print_problems(problems: Iterable[Problem], most: int = 50) -> None:
             out.print(Text(f"    {labelled('also', str(place), lang)}"))
         for part in ("why", "fix"):
             out.print(Text(f"    {labelled(part, problem.words(part, lang), lang)}", "dim"))
-    if len(listed) > most:
-        out.print(Text(f"... +{len(listed) - most}"))
+    for code, sources in _by_code(listed[most:]).items():
+        named = ", ".join(dict.fromkeys(filter(None, sources)))
+        out.print(Text(f"... +{len(sources)} {code} {named}".rstrip()))
+
+
+def _by_code(problems: Iterable[Problem]) -> dict[str, list[str]]:
+    """Return by code where problems are: what is not printed whole is named all the same."""
+    found: dict[str, list[str]] = {}
+    for problem in problems:
+        found.setdefault(problem.code, []).append(problem.place.source)
+    return found
 
 
 def _headline(problem: Problem, lang: str) -> Text:
