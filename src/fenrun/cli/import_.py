@@ -111,8 +111,7 @@ def command(
         with progress("import", size) as step:
             outcomes = import_files(store, paths, moment, step, wanted)
             for number, outcome in enumerate(outcomes):
-                if not _is_among(outcome, done):  # of one file twice it is told once
-                    problems += outcome.problems
+                problems += _untold(outcome, done)
                 if isinstance(outcome, Imported):
                     done.append(outcome)
                     remember(store, objects[number : number + 1])
@@ -140,8 +139,10 @@ def _fetched(store: Store, names: Sequence[str], into: Path, is_all: bool) -> Fe
     return whole
 
 
-def _is_among(outcome: Imported | Refused, done: Sequence[Imported]) -> bool:
-    return isinstance(outcome, Imported) and outcome.id in {one.id for one in done}
+def _untold(outcome: Imported | Refused, done: Sequence[Imported]) -> Sequence[Problem]:
+    """Return an outcome's problems; none of a file whose content came before in this command."""
+    told = isinstance(outcome, Imported) and outcome.id in {one.id for one in done}
+    return () if told else tuple(outcome.problems)
 
 
 def _print(done: list[Imported]) -> None:
