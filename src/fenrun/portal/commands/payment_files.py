@@ -17,13 +17,13 @@ from decimal import Decimal
 from fenrun.base.money import minor_units
 from fenrun.base.problem import Place, Problem, Refused
 from fenrun.portal.models import Payment
+from fenrun.statement.formats.cells import guarded
 
 _COLUMNS = ("number", "period", "payee", "name", "form", "amount", "currency", "state", "day")
 _ACCOUNTS = ("payee", "name", "iban", "bic")
 _MOST_BYTES = 5_000_000
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}")
 _BIC = re.compile(r"[A-Z]{6}[A-Z2-9][A-NP-Z0-9]([A-Z0-9]{3})?")
-_STARTS_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,9 @@ def to_csv(payments: Sequence[Payment]) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(_COLUMNS)
     for one in payments:
-        texts = (one.pk, one.period, one.payee, one.name, one.form)
-        writer.writerow([*map(_cell, texts), one.amount, one.currency, one.state, one.day or ""])
+        texts = [guarded(text) for text in (one.period, one.payee, one.name, one.form)]
+        writer.writerow([one.pk, *texts, one.amount, one.currency, one.state, one.day or ""])
     return "\ufeff" + out.getvalue()
-
-
-def _cell(value: object) -> str:
-    """Return a text that no spreadsheet takes for a formula."""
-    text = str(value)
-    return f"'{text}" if text.startswith(_STARTS_FORMULA) else text
 
 
 def read_accounts(data: bytes) -> dict[str, Account]:
