@@ -207,9 +207,10 @@ class Book:
         return rates.pop() if len(rates) == 1 else None
 
     def first_day(self, party: str | None, label: str) -> date | None:
-        """The first day of a label of a party, whatever its values."""
-        rows = self.by_party.get(party or "", [])
-        return min((x.valid_from for x in rows if x.label == label), default=None)
+        """The first day on which a label of a party has one value, whatever it is."""
+        rows = [x for x in self.by_party.get(party or "", []) if x.label == label]
+        days = sorted({x.valid_from for x in rows} | {x.valid_to for x in rows})
+        return next((day for day in days if self.label(party, label, day) is not None), None)
 
     def figure(self, party: str, name: str, period: str, *currencies: str) -> Decimal | None:
         found = self.by_figure.get((party, name, period), [])
