@@ -888,24 +888,15 @@ class _Audit:
 
     def _parts(self, of: str | None, billed: date, amount: Decimal) -> list[tuple[date, Decimal]]:
         """The months with which parts of an amount count: each when so much of it is paid."""
-        mine = [
+        payments = [
             p
             for p in self.book.terms
             if isinstance(p, Payment) and of and p.reference == of
-            if p.kind in ("invoice", "refund") and p.day < self.paid[1]
+            if p.kind in ("invoice", "refund")
         ]
-        mine.sort(key=lambda p: (p.day, p.payment))
-        totals = [
-            p.total
-            for p in sorted(
-                (
-                    p
-                    for p in self.book.terms
-                    if isinstance(p, Payment) and p.reference == of and p.total
-                ),
-                key=lambda p: (p.day, p.payment),
-            )
-        ]
+        payments.sort(key=lambda p: (p.day, p.payment))
+        totals = [p.total for p in payments if p.total]
+        mine = [p for p in payments if p.day < self.paid[1]]
         found: dict[date, Decimal] = defaultdict(lambda: ZERO)
         counted = ZERO
         for month in sorted({p.day.replace(day=1) for p in mine}) if totals else ():
