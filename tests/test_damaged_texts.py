@@ -92,6 +92,18 @@ FORMS: dict[str, tuple[bytes, Callable[[Path], Iterable[Problem]]]] = {
 }
 
 
+DEEP = ("[" * 20_000, "sources: " + "{a: " * 3_000, "a: &a [x]\nb: [" + "*a, " * 2_000 + "]")
+"""Texts that grow, or are nested deeper than a reader of them can go."""
+
+
+@pytest.mark.parametrize("name", ("scenario.yaml", "policy.yaml", "sources.yaml", "terms.yaml"))
+def test_a_text_that_grows_is_refused(name: str, tmp_path: Path) -> None:
+    for text in DEEP:
+        (tmp_path / name).write_text(text, "utf-8")
+        with pytest.raises(Refused):
+            FORMS[name][1](tmp_path / name)
+
+
 @pytest.mark.parametrize("name", FORMS)
 def test_a_damaged_text_is_refused_or_taken_and_never_a_traceback(
     name: str, tmp_path: Path
