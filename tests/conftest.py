@@ -17,6 +17,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
+from tests import turns
+
 _LONG = (
     "test_killed_at_any_point",
     "test_two_acts_at_once",
@@ -75,8 +77,20 @@ ssl.create_default_context = cache(ssl.create_default_context)
 """Each HTTP client would read all authorities' certificates, 20 ms; here all are on loopback."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put what is long first, the longest before the others."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark of cases that take turns."""
+    config.addinivalue_line("markers", f"{turns.MARK}(days): each case has one day in so many")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how to try the same cases again."""
+    if turns.day() is not None and terminalreporter.stats.get("failed"):
+        terminalreporter.write_line(f"The same cases on another day: FENRUN_DAY={turns.day()}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave cases for their day, and put what is long first, the longest before the others."""
+    turns.leave_for_their_day(config, items)
     items.sort(key=lambda item: [not item.name.startswith(name) for name in _LONG])
 
 

@@ -188,6 +188,7 @@ def _same_runs(one: Settled, other: Settled, explained: int = 3) -> None:
     assert [explain(one.run, x) for x in lines] == [explain(other.run, x) for x in lines]
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("as_of", ["", AS_OF], ids=["by start", "by a day of its own"])
 def test_a_workspace_in_parts(tmp_path: Path, as_of: str) -> None:
     """Orders named and inherited, units, conditions on cells and rows, days, two files."""

@@ -381,6 +381,7 @@ def _filled(route: str, number: str, period: str, payee: str, customer: str) -> 
     return "/" + route.lstrip("/")
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize("account", ACCOUNTS)
 def test_what_is_others_is_answered_as_what_is_not(
     portal: Portal, facts: dict[str, Any], account: str
