@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import TypeVar
 
@@ -37,11 +37,13 @@ def share(rows: Sequence[_T], days: int) -> Sequence[_T]:
 def leave_for_their_day(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take away the cases of marked tests that have their turn on another day.
 
-    `@pytest.mark.in_turn(3)` gives each case of a test one day in three.
+    `@pytest.mark.in_turn(3)` gives each case of a test, or the test, one day in three. Tests that
+    stand one after the other begin on days one after the other, so that days are alike.
     """
     today = day()
     if today is None or config.option.keyword or any("[" in given for given in config.args):
         return
+    marked: dict[int, dict[str, int]] = defaultdict(dict)
     seen: Counter[str] = Counter()
     kept, left = [], []
     for item in items:
@@ -49,8 +51,9 @@ def leave_for_their_day(config: pytest.Config, items: list[pytest.Item]) -> None
         if mark is None:
             kept.append(item)
             continue
-        test = item.nodeid.partition("[")[0]
-        (kept if (seen[test] - today) % mark.args[0] == 0 else left).append(item)
+        days, test = mark.args[0], item.nodeid.partition("[")[0]
+        first = marked[days].setdefault(test, len(marked[days]))
+        (kept if (first + seen[test] - today) % days == 0 else left).append(item)
         seen[test] += 1
     config.hook.pytest_deselected(items=left)
     items[:] = kept
