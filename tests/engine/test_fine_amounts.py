@@ -99,6 +99,7 @@ def _said(problems: Sequence[Problem]) -> dict[str, object]:
     return dict(found)
 
 
+@pytest.mark.in_turn(3)
 @pytest.mark.parametrize(("costs", "first", "second", "rate"), _FORMS)
 def test_what_is_credited_is_exact_and_the_rest_is_said(
     costs: list[str], first: str, second: str, rate: str

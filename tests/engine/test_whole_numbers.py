@@ -60,6 +60,7 @@ def _same(one: Run, other: Run) -> None:
         assert _rows(one, table.name) == _rows(other, table.name), table.name
 
 
+@pytest.mark.in_turn(3)
 @settings(max_examples=EXAMPLES)
 @given(batch=worlds.batches())
 def test_random_worlds(batch: worlds.Batch) -> None:

@@ -190,6 +190,7 @@ def _of(plan: Plan, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["plan_id"] == plan.id]
 
 
+@pytest.mark.in_turn(3)
 @given(worlds.batches())
 def test_summed_tables_are_sums_of_credits(batch: Batch) -> None:
     """Uncredited is the ledger's; teams and held spend are the auditor's, charge by charge.
@@ -279,6 +280,7 @@ def _measured(run: Run, plan: Plan, payee: str) -> dict[Any, Decimal]:
     return sums
 
 
+@pytest.mark.in_turn(3)
 @given(worlds.batches(), worlds.charge())
 def test_a_refund_undoes_its_charge_exactly(batch: Batch, charge: dict[str, Any]) -> None:
     """A charge and its refund leave all that is earned as it was.
@@ -306,6 +308,7 @@ def _by_itself(run: Run) -> dict[Any, Decimal]:
     }
 
 
+@pytest.mark.in_turn(3)
 @given(worlds.batches())
 def test_a_fact_said_again_changes_nothing(batch: Batch) -> None:
     _, book = batch.books[0]
@@ -319,6 +322,7 @@ def _reworded(file: PlanFile) -> Plan:
     return read_plan(text.replace("source: test", "source: elsewhere"), "reworded.yaml").plan
 
 
+@pytest.mark.in_turn(3)
 @given(worlds.batches(plans_at_most=2))
 def test_plans_settled_together_earn_as_alone(batch: Batch) -> None:
     """In one pass, plans and a variant of the first earn to the cent what each earns alone."""
