@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property, lru_cache, reduce
 from typing import Any
@@ -64,7 +64,7 @@ _SET = (
     *BASES.values(),
 )
 """The columns that are set here, so that a case may not."""
-_SHORT = ("customer", "account", "day", "month", "months", "currency", *BASES)
+_SHORT = ("customer", "account", "day", "days", "month", "months", "currency", *BASES)
 """The words of a case for those columns."""
 _BRACES = re.compile(r"\{(\d+)\.\.(\d+)\}")
 _MOST_ROWS = 100_000
@@ -427,7 +427,7 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
     Costs that are left out are as the billed cost, or else as the first that is given.
     """
     costs = {column: parse_amount(row[word]) for word, column in BASES.items() if word in row}
-    days = _days(row)
+    days, lasts = _days(row), _days_long(row)
     extra = {column: value for column, value in row.items() if column not in _SHORT}
     for column in extra:
         if column in _SET or not (column in focus_columns() or column.startswith("x_")):
@@ -441,7 +441,7 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
             "InvoiceIssuerName": ISSUER,
             "BillingAccountId": row.get("account", row["customer"]),
             "BillingCurrency": currency,
-            "ChargePeriodStart": _noon(day, file.text.timezone),
+            **_period_of_charge(day, lasts, file.text.timezone),
             "BillingPeriodStart": datetime.combine(month, time()),
             **{column: costs.get(column, default) for column in BASES.values()},
             **extra,
@@ -452,6 +452,23 @@ def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
 def _noon(day: date, zone: str) -> datetime:
     """Return noon of the day in the plan's time zone, as UTC."""
     return datetime.combine(day, time(12), ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
+
+
+def _period_of_charge(day: date, days: int | None, zone: str) -> dict[str, datetime]:
+    """Return the moments between which a charge is: its start, and its end where days are given."""
+    start = _noon(day, zone)
+    return {"ChargePeriodStart": start} | (
+        {} if days is None else {"ChargePeriodEnd": start + timedelta(days=days)}
+    )
+
+
+def _days_long(row: dict[str, str]) -> int | None:
+    """Return for how many days a charge is, where it says so. Raises Unreadable."""
+    if "days" not in row:
+        return None
+    if not row["days"].isascii() or not row["days"].isdigit() or not 0 < int(row["days"]) < 10_000:
+        raise Unreadable("not-a-count", text=row["days"])
+    return int(row["days"])
 
 
 def _days(row: dict[str, str]) -> Sequence[tuple[date, date]]:
@@ -495,4 +512,5 @@ def charge_table(charges: list[dict[str, Any]]) -> pa.Table:
 def _type_of(column: str, values: list[Any]) -> pa.DataType:
     if column in BASES.values():
         return natural_type(values, 2, narrow=True)
-    return pa.timestamp("us") if column in _TIMES else pa.string()
+    is_time = column in (*_TIMES, "ChargePeriodEnd")
+    return pa.timestamp("us") if is_time else pa.string()
