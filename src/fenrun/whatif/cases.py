@@ -19,11 +19,12 @@ import pyarrow as pa
 from fenrun.base.money import natural_type, parse_amount, show
 from fenrun.base.problem import ERROR, Place, Problem, Refused, in_order, refused
 from fenrun.base.table import from_rows
-from fenrun.base.when import OPEN_END, Period, parse_day, parse_period, parse_periods
+from fenrun.base.when import LONG_AGO, OPEN_END, Period, parse_day, parse_period, parse_periods
 from fenrun.base.words import Message, Unreadable
 from fenrun.book import checks as book_checks
 from fenrun.book.as_of import sources_from
 from fenrun.book.read import Book, book_from
+from fenrun.book.rows import Link
 from fenrun.charges.rows import empty_schema, focus_columns
 from fenrun.earn import checks as earn_checks
 from fenrun.engine.codes import day_number, month_number
@@ -347,8 +348,10 @@ def _spread(rows: list[dict[str, str]]) -> list[dict[str, str]]:
             found.append(row)
             continue
         count = min(int(m[2]) - int(m[1]) for m in ranges) + 1
+        numbered = {key for key, value in row.items() if _BRACES.search(str(value))}
         for number in range(min(count, _MOST_ROWS)):
-            found.append({key: _numbered(str(value), number) for key, value in row.items()})
+            own = {key: _numbered(str(row[key]), number) for key in numbered}
+            found.append({**row, **own})
     return found
 
 
@@ -375,8 +378,7 @@ def facts_of_case(file: PlanFile, case: CaseText, line: int) -> tuple[Book, list
         raise Refused(problems)
     for row_no, charge in enumerate(charges, _FIRST_ROW):
         charge |= {"import_id": ISSUER, "row_no": row_no}
-    accounts = [(line, row) for row in _accounts(charges, case.given.links)]
-    book.links += book_from({"links": accounts}, file.source)[0].links
+    book.links += _accounts(charges, case.given.links, line)
     return book, charges
 
 
@@ -407,18 +409,23 @@ def _sources(
 
 
 def _accounts(
-    charges: list[dict[str, Any]], links: list[dict[str, str]]
-) -> Iterator[dict[str, str]]:
+    charges: list[dict[str, Any]], links: list[dict[str, str]], line: int
+) -> Iterator[Link]:
     """Yield the links of customers to the accounts of their own ids, where the case has none."""
     linked = {row.get("subject") for row in _spread(links) if row.get("of") == "account"}
-    for customer in sorted({charge["BillingAccountId"] for charge in charges} - linked):
-        yield {
-            "of": "account",
-            "issuer": ISSUER,
-            "subject": customer,
-            "role": "customer",
-            "party": customer,
-        }
+    for customer in sorted({charge["BillingAccountId"] for charge in charges} - linked - {""}):
+        yield Link(
+            link_id=f"{ISSUER} account {customer}",
+            of_kind="account",
+            issuer=ISSUER,
+            subject=customer,
+            role="customer",
+            party=customer,
+            share=Decimal(1),
+            valid_from=LONG_AGO,
+            valid_to=OPEN_END,
+            row_no=line,
+        )
 
 
 def _charges(row: dict[str, str], file: PlanFile) -> Iterator[dict[str, Any]]:
