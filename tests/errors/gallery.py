@@ -1912,6 +1912,11 @@ GALLERY: dict[str, Shows] = {
         USUAL_TABLE + "}",
         USUAL_TABLE + "}, {from: 2024-02-10, source: Letter, kind: all units, bands: [pays 6 %]}",
     ),
+    "terms-of-days": plan(
+        "roles: [partner]",
+        "roles: [partner], when: floor breached",
+        "as of: [{day: each day of ChargePeriod}]\n",
+    ),
     "table-times": plan(
         text=PLAN.replace(USUAL_TABLE, "bands: [from 0 pays 5]").replace(
             "by: amount,", "by: amount, times: rates by amount,"
