@@ -17,8 +17,9 @@ from fenrun.base.when import OPEN_END, AsOf, Period, add_months, period_of
 from fenrun.book.as_of import Sources, sources_of
 from fenrun.book.checks import problems_of
 from fenrun.book.in_words import KnownBook
+from fenrun.charges.merged import merge_months
 from fenrun.credit.crediting import bases_of, costs_of
-from fenrun.credit.stored_charges import Source
+from fenrun.credit.stored_charges import Source, billed_in
 from fenrun.earn.calendar import charged
 from fenrun.engine.choose import new_engine
 from fenrun.engine.duckdb import DuckDB
@@ -142,6 +143,8 @@ class Facts:
         as_of = AsOf(period.last_day, known)
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
+        if self.kept:
+            merge_months(verified(billed_in(self.charges, charged(self.plans, period))))
         facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)
