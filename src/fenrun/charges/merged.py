@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,6 +51,10 @@ _AT_ONCE = 1 << 20
 """The charges that are sorted in memory, if no account has more."""
 _LONG_AGO = 24 * 60 * 60
 """Seconds after which nobody reads any more what is part of something larger."""
+Account = tuple[str, str]
+"""Issuer and name."""
+_SMALLEST_GROUP, _GROUPS = 8192, 512
+"""The fewest rows of a group, and its share: some accounts are in few, and few are to be seen."""
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _ENDS = {"first_start": min, "last_start": max, "first_billed": min, "last_billed": max}
 
@@ -111,10 +115,13 @@ def _read(marker: Path) -> Import | None:
     return Import(id_, "charges", "", datetime.min, marker.parent, facts, files=files)
 
 
-def merge_months(imports: Sequence[Import]) -> None:
+def merge_months(
+    imports: Sequence[Import], neighbours: Callable[[], Mapping[Account, str]] = dict
+) -> None:
     """Merge the files of each month that has many, where the workspace can be written.
 
-    The largest is left as it is, where the others together have fewer charges.
+    The largest is left as it is, where the others together have fewer charges. `neighbours` tells
+    of accounts a name under which those stand side by side that are mostly asked for together.
     """
     if not imports:
         return
@@ -129,7 +136,7 @@ def merge_months(imports: Sequence[Import]) -> None:
         if len(of_span) > _MOST and sum(rows) >= _FEWEST_ROWS:
             ids = sorted(content for item in some for content in ids_of(item))
             with suppress(OSError, ValueError):
-                _Merging([by_id[content] for content in ids]).write()
+                _Merging([by_id[content] for content in ids], neighbours()).write()
 
 
 def _likeness(item: Import) -> tuple[Any, ...]:
@@ -153,6 +160,11 @@ class _Rows:
         self.file = pq.ParquetFile(files.charges, read_dictionary=sorted(named & held))
         self._batches = self.file.iter_batches(ROW_GROUP)
         self._left: list[pa.RecordBatch] = []
+
+    @property
+    def rows(self) -> int:
+        """The charges, counted."""
+        return int(self.file.metadata.num_rows)
 
     def count_by_account(self, accounts: int) -> Numbers:
         """Return how many charges each of all accounts has here."""
@@ -185,6 +197,7 @@ class _Merging:
     """Imports of like columns."""
 
     items: Sequence[Import]
+    neighbours: Mapping[Account, str]
 
     @cached_property
     def files(self) -> list[StoredFiles]:
@@ -249,7 +262,8 @@ class _Merging:
         order = dict.fromkeys(name for files in self.files for name in files.columns)
         beside = {"cell_no", *ACCOUNT, *tuples.column_names}
         kinds = {name: kind for name, kind in self.kinds.items() if name not in beside}
-        with RowGroups(scratch / CHARGES, [*order]) as written:
+        size = min(ROW_GROUP, max(_SMALLEST_GROUP, sum(one.rows for one in rows) // _GROUPS))
+        with RowGroups(scratch / CHARGES, [*order], size) as written:
             for some in _by_account(rows, accounts.num_rows):
                 written.add(_sorted(some, self.files[0].keys, kinds))
 
@@ -260,7 +274,8 @@ class _Merging:
             [(issuer or "", name or "") for issuer, name in zip(*one.to_pydict().values())]
             for one in tables
         ]
-        order = sorted({pair for one in pairs for pair in one})
+        near = self.neighbours
+        order = sorted({pair for one in pairs for pair in one}, key=lambda p: (near.get(p, ""), p))
         places = {pair: number for number, pair in enumerate(order)}
         names = (pa.array(column, pa.string()) for column in zip(*order))
         table = pa.table([_numbered(len(order)), *names], ["account_no", *ACCOUNT])

@@ -188,8 +188,8 @@ def _by_account(account: Codes, row_no: npt.NDArray[Any]) -> npt.NDArray[Any]:
 class RowGroups:
     """A file of charges that is written row group by row group, each with the values it has."""
 
-    def __init__(self, path: Path, order: Sequence[str]):
-        self.path = path
+    def __init__(self, path: Path, order: Sequence[str], size: int = ROW_GROUP):
+        self.path, self.size = path, size
         self.order = order
         """The columns of the source, in their order."""
         self._writer: pq.ParquetWriter | None = None
@@ -204,10 +204,10 @@ class RowGroups:
     def add(self, rows: Mapping[str, Any]) -> None:
         """Write more rows, of the same columns as those before."""
         count = len(rows["row_no"])
-        first = _group(rows, 0, ROW_GROUP)
+        first = _group(rows, 0, self.size)
         writer = self._writer = self._writer or self._begun(first.schema)
-        for start in range(0, count, ROW_GROUP):
-            writer.write_table(_group(rows, start, ROW_GROUP).cast(writer.schema))
+        for start in range(0, count, self.size):
+            writer.write_table(_group(rows, start, self.size).cast(writer.schema))
 
     def _begun(self, schema: pa.Schema) -> pq.ParquetWriter:
         narrow = {f.name for f in schema if f.name in COSTS and f.type.precision <= NARROW}

@@ -197,7 +197,10 @@ class StoredCharges:
         return bool(first >= str(self.start) and last < str(self.end - timedelta(days=1)))
 
     def load(self, name: str) -> None:
-        """Make the charges of the accounts that are meant known to the engine, as they came."""
+        """Make the charges of the accounts that are meant known to the engine, as they came.
+
+        They have the columns that are `present`, and `import_id` and `row_no`.
+        """
         items = [file.stored.item for file in self.files]
         accounts = {file.stored.item.id: file.meant() for file in self.files}
         load_charges(self.engine, name, items, self.source.only, accounts)

@@ -144,13 +144,26 @@ class Facts:
         sources = {short(item.id): item.source for item in self.charges}
         source = Source(self.charges, self.only)
         if self.kept:
-            merge_months(verified(billed_in(self.charges, charged(self.plans, period))))
+            months = charged(self.plans, period)
+            merge_months(verified(billed_in(self.charges, months)), self._holders)
         facts = (engine, source, self.agreed_book, self.agreed_plans, period, as_of)
         more = (inspect, by_customer, self.figures(period), self.rounding)
         run = settle(*facts, progress, sources, make, self.kept, *more)
         problems = in_order([*run.problems, *self._problems_of_terms()])
         terms = partial(sources_read, self.plans, self.terms)
         return replace(run, problems=tuple(problems), terms=terms, cuts=self.cuts)
+
+    def _holders(self) -> dict[tuple[str, str], str]:
+        """Return to whom the customers of accounts are credited, as far as links say it plainly."""
+        links = [tables["links"] for *_, tables in self.book if "links" in tables]
+        columns = ("of_kind", "issuer", "subject", "party")
+        rows = [row for one in links for row in zip(*(one[n].to_pylist() for n in columns))]
+        held = {subject: party for kind, _, subject, party in rows if kind == "customer"}
+        return {
+            (issuer, subject): held.get(party, "")
+            for kind, issuer, subject, party in rows
+            if kind == "account"
+        }
 
     def figures(self, period: Period) -> Sources:
         """Return the figures that the plans count, as far as a period needs them."""
