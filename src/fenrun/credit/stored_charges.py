@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from fenrun.base.ids import AT, short
 from fenrun.book.as_codes import Book, named_subjects
+from fenrun.charges.merged import ids_of, with_merged
 from fenrun.charges.rows import COSTS, DAYS, KEYS, ORDER, key_of
 from fenrun.charges.stored import StoredFiles, load_charges
 from fenrun.credit.crediting import Crediting, costs_of
@@ -120,7 +121,8 @@ class StoredCharges:
         self._keys: dict[str, set[int]] = {}
         self.by_day = False
         """True if each day of all charges is a group, whether or not anything changes on it."""
-        found = [StoredFiles(item) for item in verified(billed_in(source.imports, months))]
+        self.imports = verified(billed_in(source.imports, months))
+        found = map(StoredFiles, with_merged(self.imports, source.only))
         self.files = [_File(number, self, one, source.only) for number, one in enumerate(found)]
         self.divides = divides(plans)
         """True if charges are divided over days."""
@@ -197,7 +199,10 @@ class StoredCharges:
         return bool(first >= str(self.start) and last < str(self.end - timedelta(days=1)))
 
     def load(self, name: str) -> None:
-        """Make the charges of the accounts that are meant known to the engine, as they came."""
+        """Make the charges of the accounts that are meant known to the engine, as they came.
+
+        They have the columns that are `present`, and `import_id` and `row_no`.
+        """
         items = [file.stored.item for file in self.files]
         accounts = {file.stored.item.id: file.meant() for file in self.files}
         load_charges(self.engine, name, items, self.source.only, accounts)
@@ -215,8 +220,8 @@ class StoredCharges:
 
     def imports_of(self, month: int) -> list[str]:
         """Return the ids of the imports that can have charges that are billed in a month."""
-        items = [file.stored.item for file in self.files]
-        return [item.id for item in billed_in(items, (month_of(month), month_of(month + 1)))]
+        months = (month_of(month), month_of(month + 1))
+        return [item.id for item in billed_in(self.imports, months)]
 
     def inherits(self, crediting: Crediting, book: Book) -> bool:
         """Return whether corrections can inherit what the charges that they correct name.
@@ -266,11 +271,11 @@ class StoredCharges:
         found = [file for file in self.files if file.stored.item.facts.get("corrections", 1)]
         return self._accounts_where((file, file.condition(_CORRECTION)) for file in found)
 
-    def accounts_left_out(self, only: Mapping[str, str]) -> set[tuple[str, str]]:
+    def accounts_left_out(self) -> set[tuple[str, str]]:
         """Return the accounts with rows that do not meet the condition for their import."""
-        left = {file.number: only.get(file.stored.item.id) for file in self.files}
-        found = ((file, f"NOT ({left[file.number]})") for file in self.files if left[file.number])
-        return self._accounts_where(found)
+        only = self.source.only
+        left = ((file, only.get(file.stored.item.id)) for file in self.files)
+        return self._accounts_where((file, f"NOT ({sql})") for file, sql in left if sql)
 
     def _accounts_where(self, asked: Iterable[tuple[_File, str]]) -> set[tuple[str, str]]:
         """Return the accounts with a charge that meets the condition said for its file, if any."""
@@ -413,7 +418,7 @@ class _File:
         """Return SQL of which conditions a charge meets, and of columns of it, by name."""
         met = (f"CASE WHEN {self.condition(t)} THEN {n} END" for n, t in enumerate(trees))
         return {
-            "import_id": literal(short(self.stored.item.id)),
+            "import_id": self.stored.import_id,
             "row_no": "c.row_no",
             "own_day": self.day_number(),
             "places": f"[{', '.join(met)}]",
@@ -423,9 +428,12 @@ class _File:
     def _reading(self, what: str, name: str) -> str:
         if what == "until":
             day, rows = json.loads(name)[1:]
-            mine = [str(row) for of, row in rows if of == short(self.stored.item.id)]
-            own = f" OR c.row_no IN ({', '.join(mine)})" if mine else ""
-            return f"({self.day()} < DATE '{day}'{own})"
+            own = [
+                f" OR ({self.stored.import_id} = {literal(of)} AND c.row_no IN ({', '.join(mine)}))"
+                for of in map(short, ids_of(self.stored.item))
+                if (mine := [str(row) for one, row in rows if one == of])
+            ]
+            return f"({self.day()} < DATE '{day}'{''.join(own)})"
         if what == "number":
             return number_sql(name, self.as_number)
         if what in ("charge date", "date"):
@@ -824,7 +832,7 @@ class _Grouping:
             for n, name in enumerate(crediting.units)
         }
         return {
-            "import_id": literal(short(stored.item.id)),
+            "import_id": stored.import_id,
             "row_no": "c.row_no",
             "account_no": f"c.account_no + {self._first('accounts', file)}",
             "cell_no": f"c.cell_no + {self._first('cells', file)}",

@@ -32,7 +32,7 @@ _MadeOf = tuple[_Rows, _Rows | None, _Rows, _Rows, int | None]
 _EARNINGS = """
 SELECT *
 FROM earnings
-WHERE plan_id || '/' || component || '/' || period || '/' || payee = ?
+WHERE ends_with(?, payee) AND plan_id || '/' || component || '/' || period || '/' || payee = ?
 ORDER BY step_no, unit"""
 _TIERS = """
 SELECT *
@@ -104,7 +104,7 @@ def explain(run: Run, line_id: str, charges: int = 20) -> dict[str, Any]:
     Raises Refused where the run has no such line.
     """
     engine, as_of = run.engine, run.as_of
-    earnings = engine.rows(_EARNINGS, [line_id])
+    earnings = engine.rows(_EARNINGS, [line_id, line_id])
     if not earnings:
         raise refused("line-unknown", Place(line_id), line=line_id, period=run.period.key)
     line, clauses = earnings[0], clauses_of(run)
@@ -382,7 +382,7 @@ def _charges(
     total = None
     if detail.charges.divides:
         total = int(engine.rows(f"SELECT count(*) AS n FROM {found_charges}", asked)[0]["n"])
-    present = engine.columns("near_charges")
+    present = detail.charges.present
     converted = _CONVERTED.format(**filled)
     found = engine.rows(converted, asked) if plan.converts else []
     if run.terms():
@@ -413,7 +413,7 @@ def asked_of_charges(
     """
     plan, own = _plan(run, line), _component(run, line)
     detail.load_credits(line["plan_id"], [line["payee"]], own if counting else None)
-    present = run.engine.columns("near_charges")
+    present = detail.charges.present
     counts, values = detail.counting(own, present, (line["period_from"], line["period_to"]))
     charged = f"t.a{detail.charges.bases.index(own.basis)}"
     filled = {"charged": charged, "amount": charged, "rate": "NULL", "rates": "", "counts": counts}
