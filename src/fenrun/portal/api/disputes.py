@@ -18,7 +18,9 @@ from fenrun.portal.api.shared import (
     Window,
     clean,
     forbidden,
+    of_period,
     page_of,
+    wanted,
 )
 from fenrun.portal.commands import disputes as commands
 from fenrun.portal.models import Dispute, DisputeEntry
@@ -76,9 +78,12 @@ class AnswerIn(Schema):
 
 
 @router.get("/disputes", response={200: DisputePage, **ERRORS}, summary="Disputes")
-def disputes(request: HttpRequest, window: Query[Window]) -> Any:
-    """Return the disputes that the asker sees, latest first."""
-    return page_of(Dispute.objects.order_by("-id"), window)
+def disputes(
+    request: HttpRequest, window: Query[Window], state: str = "", party: str = "", period: str = ""
+) -> Any:
+    """Return the disputes that the asker sees, latest first; in a state, of a party or period."""
+    asked = of_period(period, "period") | wanted(state=state, party=party)
+    return page_of(Dispute.objects.filter(**asked).order_by("-id"), window)
 
 
 @router.get(

@@ -7,16 +7,16 @@ book and terms as a change of these: the checker first, two people, a reason.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from fenrun.base.problem import Place, Problem, Refused, refused
 from fenrun.base.when import parse_period
-from fenrun.base.words import Unreadable
 from fenrun.lab.drafts import table_drafts
 from fenrun.lab.patched import Lab
 from fenrun.lab.plan_patch import with_cases
@@ -28,6 +28,7 @@ from fenrun.portal import models
 from fenrun.portal.access import authority
 from fenrun.portal.alone import alone
 from fenrun.portal.commands.imports import enter_text, next_moment
+from fenrun.portal.commands.periods import read_asked
 from fenrun.portal.events import code_of, now, record_event
 from fenrun.portal.request_queue import outside_queue
 from fenrun.store.facts import Store
@@ -82,10 +83,7 @@ def run(store: Store, number: int, period: str) -> models.Scenario:
     """
     row = _row(number)
     scenario = read(row.text)
-    try:
-        span = parse_period(period)
-    except Unreadable as error:
-        raise refused("period-wrong", Place("period"), period=period) from error
+    span = read_asked(period)
     with outside_queue():
         found = whatif(store, [scenario], span, with_causes=True)
         said = whatif_as_json(found, FIRSTS)
@@ -163,9 +161,9 @@ def _texts(store: Store, scenario: Scenario) -> Mapping[str, str]:
         return texts | table_drafts(patched, scenario)
 
 
-def all_rows() -> Sequence[models.Scenario]:
+def all_rows() -> QuerySet[models.Scenario]:
     """Return the saved scenarios that the asker may see, the last first."""
-    return list(models.Scenario.objects.order_by("-saved_at"))
+    return models.Scenario.objects.order_by("-saved_at", "-pk")
 
 
 def find(number: int) -> models.Scenario | None:

@@ -9,14 +9,24 @@ from django.views.decorators.http import require_POST
 
 from fenrun.portal.access.permissions import is_operations, may_answer, owns, signed_in
 from fenrun.portal.commands import disputes
+from fenrun.portal.commands.periods import read_filters
 from fenrun.portal.models import CUSTOMER, OPERATIONS, PARTNER, REP, Dispute, DisputeEntry
+from fenrun.portal.pages.paging import open_first, page_of
+
+_SOUGHT = ("state", "period", "party")
 
 
 @signed_in()
 def listed(request: HttpRequest) -> HttpResponse:
-    """Show all disputes that one may see, open ones first."""
-    found = sorted(Dispute.objects.all(), key=lambda d: (d.state not in disputes.OPEN, -d.pk))
-    return render(request, "disputes.html", {"disputes": found})
+    """Show the disputes that one may see, open ones first; of a state, period or party."""
+    sought = read_filters(request.GET, *_SOUGHT)
+    found = open_first(Dispute.objects.filter(**sought), *disputes.OPEN)
+    shown = {
+        "page": page_of(request, found),
+        "sought": dict.fromkeys(_SOUGHT, "") | sought,
+        "states": Dispute.STATES,
+    }
+    return render(request, "disputes.html", shown)
 
 
 @signed_in()

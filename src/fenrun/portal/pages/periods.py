@@ -28,6 +28,7 @@ from fenrun.portal.commands.questions import ask_run
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Approval, Dispute, Period, Statement
 from fenrun.portal.pages.charts import Link
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.places import without_folders
 from fenrun.statement.run import Difference
 from fenrun.store.facts import Store
@@ -35,6 +36,7 @@ from fenrun.store.facts import Store
 TOP = 13
 """Payees that are shown one by one: so many of the largest a vendor knows by name."""
 _PAYEES_OF_FLOW = 9
+_MONTHS_A_PAGE = 36
 _DIFFERENCES_SHOWN = 200
 PAID = "paid"
 """What a difference is of where it is of what somebody is paid."""
@@ -55,10 +57,11 @@ Flows = list[tuple[str, list[Link]]]
 @signed_in(OPERATIONS, AUDITOR)
 def listed(request: HttpRequest) -> HttpResponse:
     """Show the months of the workspace, settled or not, with their totals."""
-    shown = {period.key: period for period in Period.objects.all()}
+    months = page_of(request, months_of(store_of(request))[::-1], _MONTHS_A_PAGE)
+    shown = Period.objects.in_bulk([month.key for month in months])
     earned: defaultdict[str, Amounts] = defaultdict(list)
     names = ("period_id", "currency", "earned")
-    for key, currency, amount in Statement.objects.values_list(*names):
+    for key, currency, amount in Statement.objects.filter(period__in=shown).values_list(*names):
         earned[key].append((currency, Decimal(amount)))
     rows: list[dict[str, Any]] = [
         {
@@ -68,9 +71,10 @@ def listed(request: HttpRequest) -> HttpResponse:
             "statements": len(earned[month.key]),
             "problems": _in_words(unsettled.problems_of(month.key)),
         }
-        for month in reversed(months_of(store_of(request)))
+        for month in months
     ]
     page = {
+        "page": months,
         "rows": rows,
         "waiting": {a.period: a for a in _waiting()},
         "trends": _trends(row for row in reversed(rows) if row["period"]),

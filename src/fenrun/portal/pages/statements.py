@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, cast
@@ -34,6 +33,7 @@ from fenrun.portal.models import (
     Statement,
 )
 from fenrun.portal.pages.downloads import disposition
+from fenrun.portal.pages.paging import page_of
 from fenrun.portal.pages.pdf import to_pdf
 from fenrun.portal.request_queue import outside_queue
 from fenrun.statement.formats import FORMATS
@@ -48,6 +48,7 @@ _CHARGES_AS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 """The files that all charges of a line are handed out as."""
+_MONTHS_A_PAGE = 12
 _MONTHS = """
 SELECT period_id, earned, credited FROM portal_statement
 WHERE payee = %s AND currency = %s
@@ -235,15 +236,17 @@ def crediting(request: HttpRequest) -> HttpResponse:
     customers = parties_of(request, CUSTOMER)
     customer = request.GET.get("customer", "") or next(iter(customers), "")
     found = Crediting.objects.filter(customer=customer)
-    rows = list(found.order_by("-period_id", "role", "-since", "party"))
-    months: defaultdict[str, list[Crediting]] = defaultdict(list)
-    for row in rows:
+    keys = found.order_by("-period_id").values_list("period_id", flat=True).distinct()
+    page = page_of(request, keys, _MONTHS_A_PAGE)
+    months: dict[str, list[Crediting]] = {key: [] for key in page}
+    for row in found.filter(period_id__in=months).order_by("role", "-since", "party"):
         months[row.period_id].append(row)
     shown = {
         "customer": customer,
         "customers": customers,
-        "months": dict(months),
-        "parties": list(dict.fromkeys((row.party, row.name) for row in rows)),
+        "page": page,
+        "months": months,
+        "parties": list(found.order_by("party").values_list("party", "name").distinct()),
         "came_about": _came_about,
     }
     return render(request, "crediting.html", shown)
