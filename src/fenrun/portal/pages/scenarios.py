@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST
 from fenrun.base.problem import read_problem
 from fenrun.base.words import say
 from fenrun.portal import models
-from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of
+from fenrun.portal.access.permissions import is_operations, operations, signed_in, store_of, user_of
 from fenrun.portal.commands import scenarios
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS, Period
@@ -95,10 +95,10 @@ def save(request: HttpRequest) -> HttpResponse:
 @require_POST
 @operations
 def run(request: HttpRequest, number: int) -> HttpResponse:
-    """Settle a period as it is and under a scenario; the answer stays with it."""
+    """Begin to settle a period as it is and under a scenario; the answer stays with it."""
     _found(number)
-    scenarios.run(store_of(request), number, request.POST.get("period", ""))
-    return redirect("scenario", number)
+    user, period = user_of(request).pk, request.POST.get("period", "")
+    return redirect("work", scenarios.begin(store_of(request), user, number, period).pk)
 
 
 @require_POST

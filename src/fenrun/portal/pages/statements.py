@@ -20,6 +20,7 @@ from fenrun.portal.access.isolation import rows_seen
 from fenrun.portal.access.permissions import parties_of, sees_everything, signed_in, store_of
 from fenrun.portal.access.request import PortalRequest
 from fenrun.portal.commands import statements
+from fenrun.portal.commands.documents import LEGAL, document_of
 from fenrun.portal.commands.plans import plans_in_force
 from fenrun.portal.language import lang
 from fenrun.portal.models import (
@@ -147,6 +148,23 @@ def _download(name: str, content: bytes, media_type: str) -> HttpResponse:
 
 
 @signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
+def document(request: HttpRequest, period: str, payee: str) -> HttpResponse:
+    """Show the self-billing document of a closed statement; with ?format=pdf hand it out."""
+    statement = _find(request, period, payee)
+    shown = {
+        "statement": statement,
+        "document": document_of(store_of(request), statement),
+        "labels": LEGAL[1:],
+    }
+    if request.GET.get("format") != "pdf":
+        return render(request, "document.html", shown)
+    page = render_to_string("document.html", shown, request)
+    name = f"{statement.payee}-{statement.period_id}-document.pdf"
+    with outside_queue():
+        return _download(name, to_pdf(page), "application/pdf")
+
+
+@signed_in(PARTNER, REP, OPERATIONS, AUDITOR)
 def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
     """Show why a line is what it is."""
     statement = statements.find_line(period, line)
@@ -160,6 +178,7 @@ def line(request: HttpRequest, period: str, line: str) -> HttpResponse:
         "explanation": explanation,
         "head": head,
         "sentences": sentences,
+        "may_dispute": statement.payee in parties_of(request, PARTNER, REP),
     }
     return render(request, page, shown)
 
@@ -187,6 +206,7 @@ def charges(request: HttpRequest, period: str, line: str) -> HttpResponse:
         "page": Paginator(range(said["total"]), size).get_page(number),
         "names": {row["customer"]: row.get("name", "") for row in statement.customers},
         "by": lambda row: counts_by(row, titles, lang()),
+        "may_dispute": statement.payee in parties_of(request, PARTNER, REP),
     }
     return render(request, "charges.html", shown)
 
