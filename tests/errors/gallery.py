@@ -473,6 +473,27 @@ def _disputed() -> list[Problem]:
     return []
 
 
+def _on_a_dispute(act: Callable[[Any, Any], object]) -> list[Problem]:
+    """Do something about an open dispute of P1."""
+    disputes = _command("disputes")
+    act(disputes, disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing."))
+    return []
+
+
+def _open_statement() -> Any:
+    _portal()
+    from fenrun.portal import models
+
+    return models.Statement(payee="P1", period=models.Period(key="2024-09", closed=False))
+
+
+def _claimed(amount: str) -> list[Problem]:
+    disputes = _command("disputes")
+    claim = disputes.Claim(amount=amount)
+    disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing.", claim)
+    return []
+
+
 def _questioned(party: str, is_over: bool = False) -> list[Problem]:
     """Ask a party about a case of P1 and K1, and answer once operations have ended that."""
     cases = _command("cases")
@@ -2610,6 +2631,22 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a sign-up link of P2 followed by a customer of P1", act=_signed_up
     ),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
+    "document-open": Shows(
+        "in the portal, the document of a statement that is not closed",
+        lambda: (_command("documents").document_of(None, _open_statement()), [])[1],
+    ),
+    "dispute-amount": Shows(
+        "in the portal, a dispute that claims -1",
+        lambda: _claimed("-1"),
+    ),
+    "dispute-owner": Shows(
+        "in the portal, giving a dispute to somebody who is not of operations",
+        lambda: _on_a_dispute(lambda d, one: d.assign("anna", one, "nobody", None)),
+    ),
+    "dispute-file": Shows(
+        "in the portal, adding an empty file to a dispute",
+        lambda: _on_a_dispute(lambda d, one: d.add_file("anna", one, "proof.pdf", b"")),
+    ),
     "question-party": Shows(
         "in the portal, asking P2 about a case of P1", lambda: _questioned("P2")
     ),

@@ -49,7 +49,9 @@ _FORMS = {
     "ask-close": ("period", ("period",)),
     "approve-close": ("period", ("period",)),
     "answer-dispute": ("dispute", ("number",)),
-    "open-dispute": ("statement", ("period", "party")),
+    "open-dispute": ("open-dispute", ()),
+    "assign-dispute": ("dispute", ("number",)),
+    "add-dispute-file": ("dispute", ("number",)),
 }
 """By the address of a form, the page on which it stands, and which of its values that names."""
 Answer = Callable[[HttpRequest], HttpResponse]

@@ -8,7 +8,16 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import Field, Query, Schema
 
 from fenrun.portal.access.permissions import store_of
-from fenrun.portal.api.shared import ERRORS, Paged, Router, Window, clean, page_of, wanted
+from fenrun.portal.api.shared import (
+    ERRORS,
+    Paged,
+    Router,
+    Window,
+    clean,
+    of_period,
+    page_of,
+    wanted,
+)
 from fenrun.portal.commands import statements as commands
 from fenrun.portal.models import Statement
 
@@ -45,7 +54,7 @@ def statements(
 ) -> Any:
     """Return all that the asker sees; of a period, of a payee."""
     found = Statement.objects.defer("body", "customers").order_by("-period_id", "rank")
-    return page_of(found.filter(**wanted(period_id=period, payee=payee)), window)
+    return page_of(found.filter(**of_period(period), **wanted(payee=payee)), window)
 
 
 @router.get(

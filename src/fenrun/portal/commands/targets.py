@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -27,28 +27,34 @@ from fenrun.store.audit_log import Event
 from fenrun.store.facts import Store
 
 _FIGURE = re.compile(r"\bfigure ([\w-]+)")
-MOST = 2000
-"""Figures that are listed at most; a narrower question shows the rest."""
 
 
-def figures_of(
-    store: Store, party: str = "", figure: str = "", period: str = ""
-) -> list[dict[str, Any]]:
-    """Return figures as last known, latest periods first; MOST of them at most.
+class Figures(Sequence[dict[str, Any]]):
+    """Figures as last known, latest periods first; a page of them says who entered each.
 
     Columns: party, name, figure, period, amount (exact text), currency, source, actor, at (the day
     it was entered), reason.
     """
-    with outside_queue():
-        imports = store.imports("book")
-        asked = {"party": party, "figure": figure, "period": period}
-        book = KnownBook(sources_of(imports))
-        rows = book.figures(**{name: text for name, text in asked.items() if text})
-        names = book.names()
+
+    def __init__(self, store: Store, **asked: str):
+        with outside_queue():
+            self._store, self._imports = store, store.imports("book")
+            book = KnownBook(sources_of(self._imports))
+            rows = book.figures(**{name: text for name, text in asked.items() if text})
+            self._names = book.names()
         rows.sort(key=lambda row: (row["figure"], row["party"], row["period"], row["amount"]))
         rows.sort(key=lambda row: row["valid_to"], reverse=True)
-        events = events_that_brought(store, imports, "figures", rows[:MOST], KEYS)
-    return [_with_event(row, names, event) for row, event in zip(rows, events)]
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, at: Any) -> Any:
+        rows = self._rows[at] if isinstance(at, slice) else [self._rows[at]]
+        with outside_queue():
+            events = events_that_brought(self._store, self._imports, "figures", rows, KEYS)
+        found = [_with_event(row, self._names, event) for row, event in zip(rows, events)]
+        return found if isinstance(at, slice) else found[0]
 
 
 def _with_event(row: dict[str, Any], names: Mapping[str, str], event: Event) -> dict[str, Any]:
