@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import turns
+from tests import scratch, turns
 
 _LONG = (
     "test_killed_at_any_point",
@@ -80,6 +80,10 @@ ssl.create_default_context = cache(ssl.create_default_context)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of cases that take turns."""
     config.addinivalue_line("markers", f"{turns.MARK}(days): each case has one day in so many")
+
+
+def pytest_unconfigure() -> None:
+    scratch.remove_kept()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
