@@ -1,6 +1,6 @@
 """How hard the properties try: FENRUN_EXAMPLES is how many random plans each of them sees at night.
 
-Here it is 6, and 30 for the auditor. A settlement is of three plans or more, over many worlds.
+Here it is 6, and 24 for the auditor. A settlement is of three plans or more, over many worlds.
 FENRUN_FIRST_FAILURE: stop at the first failing example instead of looking for the smallest one.
 
 Tests that share what is slow to build (a cluster, a database server) are one worker's.
