@@ -1,6 +1,6 @@
 """How hard the properties try: FENRUN_EXAMPLES is how many random plans each of them sees at night.
 
-Here it is 6, and 30 for the auditor. A settlement is of three plans or more, over many worlds.
+Here it is 6, and 24 for the auditor. A settlement is of three plans or more, over many worlds.
 FENRUN_FIRST_FAILURE: stop at the first failing example instead of looking for the smallest one.
 
 Tests that share what is slow to build (a cluster, a database server) are one worker's.
@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
-from tests import turns
+from tests import scratch, turns
 
 _LONG = (
     "test_killed_at_any_point",
@@ -80,6 +80,10 @@ ssl.create_default_context = cache(ssl.create_default_context)
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark of cases that take turns."""
     config.addinivalue_line("markers", f"{turns.MARK}(days): each case has one day in so many")
+
+
+def pytest_unconfigure() -> None:
+    scratch.remove_kept()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

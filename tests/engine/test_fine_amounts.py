@@ -169,6 +169,7 @@ if "FENRUN_NIGHTLY" not in os.environ:
     _ROUNDED = _ROUNDED[:1]
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize(("largest", "decimals"), _ROUNDED)
 def test_the_auditor_rounds_each_charge_as_the_engine_does(
     largest: int, decimals: int | None, tmp_path: Path

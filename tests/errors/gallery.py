@@ -6,7 +6,6 @@ test holds both equal and the codes complete.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import csv
 import errno
@@ -90,6 +89,7 @@ from fenrun.store.facts import Store
 from fenrun.terms.policy import read_policy
 from fenrun.whatif.cases import refuse_failing_cases, run_cases
 from fenrun.whatif.estimate import Estimator
+from tests.scratch import kept_folder
 
 KNOWN = datetime(2024, 12, 1)
 ROW = {
@@ -129,7 +129,7 @@ parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 @cache
 def _portal() -> None:
     """Make the portal ready on a database of its own, once a process: Django takes one."""
-    folder = _kept_folder()
+    folder = kept_folder("gallery")
     import_file(Store(folder), _written(folder, PLAN), KNOWN)
     from fenrun.portal import serve
 
@@ -793,7 +793,7 @@ def _on_a_copy(ready: Path, act: Callable[[Store], list[Problem]]) -> list[Probl
 @cache
 def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
     """A workspace of a plan, a book and a file of charges, made once a process."""
-    folder = _kept_folder()
+    folder = kept_folder("gallery")
     for name, text in (
         ("plan.yaml", the_plan.encode()),
         ("book.yaml", the_book.encode()),
@@ -807,7 +807,7 @@ def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
 @cache
 def _september_closed() -> Path:
     """The usual workspace with September closed, made once a process, signed by the first key."""
-    made = _kept_folder() / "ws"
+    made = kept_folder("gallery") / "ws"
     shutil.copytree(_ready(PLAN, BOOK, _csv()), made)
     with _same_keys(1):
         close(Store(made), SEPTEMBER)
@@ -817,17 +817,10 @@ def _september_closed() -> Path:
 @cache
 def _september_bundle() -> bytes:
     """P1's bundle of the closed September, made once a process."""
-    path = _kept_folder() / "P1.zip"
+    path = kept_folder("gallery") / "P1.zip"
     make = _does(lambda store: make_bundle(store, "P1", SEPTEMBER, path))
     _on_a_copy(_september_closed(), make)
     return path.read_bytes()
-
-
-def _kept_folder() -> Path:
-    """A folder that stays until the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _sabotaged(store: Store) -> list[Problem]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from fenrun.base.when import parse_period
 from fenrun.lab import whatif
 from fenrun.lab.attack import Exploit, attack
 from tests.lab.worlds import PAYS, charge, owned, plan, workspace
+
+pytestmark = pytest.mark.in_turn(3)
 
 YEAR = parse_period("2024")
 FLAT = "kind: all units, bands: [pays 10 %]"

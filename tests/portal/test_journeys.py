@@ -180,6 +180,7 @@ def test_a_partner_takes_a_statement_along(portal: Portal, lang: str) -> None:
     )
 
 
+@pytest.mark.in_turn(2)
 def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Portal) -> None:
     with signed_in(browser, portal, "partner", color_scheme="dark") as page:
         page.set_viewport_size({"width": 390, "height": 844})
@@ -189,6 +190,7 @@ def test_a_partner_reads_on_a_phone_and_in_the_dark(browser: Browser, portal: Po
         )
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_customer_sees_who_is_credited(browser: Browser, portal: Portal, lang: str) -> None:
     with signed_in(browser, portal, "customer", lang) as page:
@@ -228,6 +230,7 @@ def test_a_customer_refuses_an_association(browser: Browser, portal: Portal, lan
         ] == ["refused"]
 
 
+@pytest.mark.in_turn(2)
 @pytest.mark.parametrize("lang", ["en", "zh-CN"])
 def test_a_manager_sees_the_team_s_way_to_its_quota(
     browser: Browser, portal: Portal, lang: str

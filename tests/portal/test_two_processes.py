@@ -164,6 +164,7 @@ def test_wrong_passwords_of_one_wait_at_the_other(both: Both) -> None:
     assert "Too many" in tried(other)
 
 
+@pytest.mark.in_turn(2)
 def test_what_the_command_line_does_is_shown_by_both(both: Both, tmp_path: Path) -> None:
     one, other, _ = both
     moved = tmp_path / "parties.yaml"
