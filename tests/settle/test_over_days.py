@@ -19,6 +19,7 @@ from fenrun.settle.facts import facts_as_of
 from fenrun.settle.imports import import_file
 from fenrun.settle.line_charges import line_charges
 from fenrun.settle.results import KEPT
+from fenrun.statement.formats.charges import charges_to_csv
 from fenrun.statement.run import Run
 from fenrun.statement.sentences import day_text, in_words
 from fenrun.store.facts import Store
@@ -104,6 +105,7 @@ def test_an_explanation_says_days_of_days(closed: Run) -> None:
     listed = line_charges(closed, "monthly/share/2024-06/P2", most=1)
     assert (listed["total"], listed["rows"][0]["days"]) == (3, 15)
     assert [(one["charges"], one["credited"]) for one in listed["sums"]] == [(3, "223.666667")]
+    assert "2024-06-11 (15/30),Cloud,A1" in charges_to_csv(listed, {}, "en").decode()
 
 
 def test_who_is_known_late_has_the_days_that_nobody_had(store: Store, closed: Run) -> None:

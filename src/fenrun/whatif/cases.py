@@ -193,6 +193,11 @@ class _Case:
         return facts_of_case(self.file, self.case, self.line)
 
     @cached_property
+    def book(self) -> Sources:
+        """The book as a source. Raises Refused where it cannot be read."""
+        return sources_from(self.facts[0], self.file.source, _KNOWN)
+
+    @cached_property
     def terms(self) -> Sources:
         """The terms. Raises Refused where they cannot be read."""
         return terms_of_case(self.file, self.case, self.line)
@@ -225,10 +230,9 @@ class _Case:
                 if problem.severity == ERROR:
                     place = Place(self.file.source, self.line, self.case.case)
                     found.setdefault(problem.words("what"), replace(problem, place=place, also=()))
-        sources = sources_from(self.facts[0], self.file.source, _KNOWN)
         plans = [self.file.plan]
         paid = (p for p in payment_problems(plans, self.events) if p.severity == ERROR)
-        for problem in [*uncounted(plans, terms_of(self.terms), sources), *paid]:
+        for problem in [*uncounted(plans, terms_of(self.terms), self.book), *paid]:
             found.setdefault(problem.words("what"), problem)
         return in_order(found.values())
 
@@ -266,8 +270,7 @@ class _Case:
         years = parse_period(f"{period.span.start.year}-01/{period.last_day.year}-12")
         key = (years.key, known)
         if key not in self.runs:
-            (book, charges), terms, events = self.facts, self.terms, self.events
-            sources = sources_from(book, self.file.source, _KNOWN)
+            (_, charges), terms, events, sources = self.facts, self.terms, self.events, self.book
             more = [*as_labels([self.file.plan], events)]
             with_labels = [*sources, *more]
 
