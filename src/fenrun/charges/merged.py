@@ -47,7 +47,7 @@ _MOST = 4
 """So many files of a month are read one by one."""
 _FEWEST_ROWS = 50_000
 """Of fewer charges, all are read whole."""
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 18
 """The charges that are sorted in memory, if no account has more."""
 _LONG_AGO = 24 * 60 * 60
 """Seconds after which nobody reads any more what is part of something larger."""
@@ -154,10 +154,7 @@ class _Rows:
     def __init__(self, files: StoredFiles, accounts: Numbers, tuples: pa.Table, cells: Codes):
         self.import_id, self.accounts = short(files.item.id), accounts
         self.tuples, self.cells = tuples, cells
-        texts = [n for n in files.columns if pa.types.is_string(files.type_of(n))]
-        named = {stored_name(name) for name in texts}
-        held = set(pq.read_schema(files.charges).names)
-        self.file = pq.ParquetFile(files.charges, read_dictionary=sorted(named & held))
+        self.file = _file_of_codes(files.charges)
         self._batches = self.file.iter_batches(ROW_GROUP)
         self._left: list[pa.RecordBatch] = []
 
@@ -183,13 +180,9 @@ class _Rows:
 
     def column(self, rows: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
         """Return a column of some charges, also one that their tuples hold; texts as codes."""
-        if name in rows.column_names:
-            return rows[name] if pa.types.is_dictionary(kind) else rows[name].cast(kind)
-        held = self.tuples[name].combine_chunks()
-        cell = rows["cell_no"].combine_chunks()
-        if pa.types.is_dictionary(kind):
-            return pa.chunked_array([pa.DictionaryArray.from_arrays(cell, held)])
-        return pa.chunked_array([held.take(cell).cast(kind)])
+        is_here = name in rows.column_names
+        found = rows[name] if is_here else self.tuples[name].take(rows["cell_no"])
+        return found if pa.types.is_dictionary(kind) else found.cast(kind)
 
 
 @dataclass(frozen=True)
@@ -205,8 +198,9 @@ class _Merging:
 
     @cached_property
     def tuples(self) -> list[pa.Table]:
-        """The tuples of each file."""
-        return [pq.read_table(files.cells) for files in self.files]
+        """The tuples of each file; texts as codes, since they repeat."""
+        tables = (_file_of_codes(files.cells).read() for files in self.files)
+        return [table.unify_dictionaries().combine_chunks() for table in tables]
 
     @cached_property
     def kinds(self) -> dict[str, pa.DataType]:
@@ -293,6 +287,12 @@ class _Merging:
         names, codes, firsts = few_cells(columns, int(ends[-1]))
         tuples = {name: columns[name].at(firsts).plain() for name in names}
         return pa.table({"cell_no": _numbered(len(firsts))} | tuples), np.split(codes, ends[:-1])
+
+
+def _file_of_codes(path: Path) -> pq.ParquetFile:
+    """Return a file whose texts are read as codes."""
+    texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
+    return pq.ParquetFile(path, read_dictionary=texts)
 
 
 def _numbered(count: int) -> pa.Array:
