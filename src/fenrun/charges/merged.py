@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
-from fenrun.charges.coded import Coded, Codes, Numbers, coded
+from fenrun.charges.coded import Coded, Codes, Numbers, coded, joined
 from fenrun.charges.stored import (
     ACCOUNT,
     ACCOUNTS,
@@ -53,6 +53,8 @@ _LONG_AGO = 24 * 60 * 60
 """Seconds after which nobody reads any more what is part of something larger."""
 Account = tuple[str, str]
 """Issuer and name."""
+_BATCH = 8192
+"""The charges of each file that are read at once."""
 _SMALLEST_GROUP, _GROUPS = 8192, 512
 """The fewest rows of a group, and its share: some accounts are in few, and few are to be seen."""
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -155,7 +157,7 @@ class _Rows:
         self.import_id, self.accounts = short(files.item.id), accounts
         self.tuples, self.cells = tuples, cells
         self.file = _file_of_codes(files.charges)
-        self._batches = self.file.iter_batches(ROW_GROUP)
+        self._batches = self.file.iter_batches(_BATCH)
         self._left: list[pa.RecordBatch] = []
 
     @property
@@ -263,17 +265,19 @@ class _Merging:
 
     def _accounts(self) -> tuple[pa.Table, list[Numbers]]:
         """Return the accounts of all in their order, and the numbers that those of each have."""
-        tables = [pq.read_table(files.accounts).select(ACCOUNT) for files in self.files]
-        pairs = [
-            [(issuer or "", name or "") for issuer, name in zip(*one.to_pydict().values())]
-            for one in tables
-        ]
+        tables = [pq.read_table(files.accounts) for files in self.files]
+        issuer, account = (coded(_joined([one[name] for one in tables])) for name in ACCOUNT)
+        codes, firsts = joined([issuer, account])
+        names = (column.at(firsts).plain().to_pylist() for column in (issuer, account))
+        pairs = [(issuer or "", name or "") for issuer, name in zip(*names)]
         near = self.neighbours
-        order = sorted({pair for one in pairs for pair in one}, key=lambda p: (near.get(p, ""), p))
-        places = {pair: number for number, pair in enumerate(order)}
-        names = (pa.array(column, pa.string()) for column in zip(*order))
-        table = pa.table([_numbered(len(order)), *names], ["account_no", *ACCOUNT])
-        return table, [np.array([places[pair] for pair in one], np.int64) for one in pairs]
+        order = sorted(range(len(pairs)), key=lambda n: (near.get(pairs[n], ""), pairs[n]))
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order))
+        columns = (pa.array(column, pa.string()) for column in zip(*(pairs[n] for n in order)))
+        table = pa.table([_numbered(len(order)), *columns], ["account_no", *ACCOUNT])
+        ends = np.cumsum([len(one) for one in tables])
+        return table, np.split(places[codes], ends[:-1])
 
     def _cells(self) -> tuple[pa.Table, list[Codes]]:
         """Return the tuples of all, and the numbers that those of each have.
