@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fenrun.base.ids import digest, short
-from fenrun.charges.coded import Coded, Codes, Numbers, coded
+from fenrun.charges.coded import Coded, Codes, Numbers, coded, joined
 from fenrun.charges.stored import (
     ACCOUNT,
     ACCOUNTS,
@@ -47,12 +47,14 @@ _MOST = 4
 """So many files of a month are read one by one."""
 _FEWEST_ROWS = 50_000
 """Of fewer charges, all are read whole."""
-_AT_ONCE = 1 << 20
+_AT_ONCE = 1 << 18
 """The charges that are sorted in memory, if no account has more."""
 _LONG_AGO = 24 * 60 * 60
 """Seconds after which nobody reads any more what is part of something larger."""
 Account = tuple[str, str]
 """Issuer and name."""
+_BATCH = 8192
+"""The charges of each file that are read at once."""
 _SMALLEST_GROUP, _GROUPS = 8192, 512
 """The fewest rows of a group, and its share: some accounts are in few, and few are to be seen."""
 _TEXT = pa.dictionary(pa.int32(), pa.string())
@@ -154,11 +156,8 @@ class _Rows:
     def __init__(self, files: StoredFiles, accounts: Numbers, tuples: pa.Table, cells: Codes):
         self.import_id, self.accounts = short(files.item.id), accounts
         self.tuples, self.cells = tuples, cells
-        texts = [n for n in files.columns if pa.types.is_string(files.type_of(n))]
-        named = {stored_name(name) for name in texts}
-        held = set(pq.read_schema(files.charges).names)
-        self.file = pq.ParquetFile(files.charges, read_dictionary=sorted(named & held))
-        self._batches = self.file.iter_batches(ROW_GROUP)
+        self.file = _file_of_codes(files.charges)
+        self._batches = self.file.iter_batches(_BATCH)
         self._left: list[pa.RecordBatch] = []
 
     @property
@@ -183,13 +182,9 @@ class _Rows:
 
     def column(self, rows: pa.Table, name: str, kind: pa.DataType) -> pa.ChunkedArray:
         """Return a column of some charges, also one that their tuples hold; texts as codes."""
-        if name in rows.column_names:
-            return rows[name] if pa.types.is_dictionary(kind) else rows[name].cast(kind)
-        held = self.tuples[name].combine_chunks()
-        cell = rows["cell_no"].combine_chunks()
-        if pa.types.is_dictionary(kind):
-            return pa.chunked_array([pa.DictionaryArray.from_arrays(cell, held)])
-        return pa.chunked_array([held.take(cell).cast(kind)])
+        is_here = name in rows.column_names
+        found = rows[name] if is_here else self.tuples[name].take(rows["cell_no"])
+        return found if pa.types.is_dictionary(kind) else found.cast(kind)
 
 
 @dataclass(frozen=True)
@@ -205,8 +200,9 @@ class _Merging:
 
     @cached_property
     def tuples(self) -> list[pa.Table]:
-        """The tuples of each file."""
-        return [pq.read_table(files.cells) for files in self.files]
+        """The tuples of each file; texts as codes, since they repeat."""
+        tables = (_file_of_codes(files.cells).read() for files in self.files)
+        return [table.unify_dictionaries().combine_chunks() for table in tables]
 
     @cached_property
     def kinds(self) -> dict[str, pa.DataType]:
@@ -269,17 +265,19 @@ class _Merging:
 
     def _accounts(self) -> tuple[pa.Table, list[Numbers]]:
         """Return the accounts of all in their order, and the numbers that those of each have."""
-        tables = [pq.read_table(files.accounts).select(ACCOUNT) for files in self.files]
-        pairs = [
-            [(issuer or "", name or "") for issuer, name in zip(*one.to_pydict().values())]
-            for one in tables
-        ]
+        tables = [pq.read_table(files.accounts) for files in self.files]
+        issuer, account = (coded(_joined([one[name] for one in tables])) for name in ACCOUNT)
+        codes, firsts = joined([issuer, account])
+        names = (column.at(firsts).plain().to_pylist() for column in (issuer, account))
+        pairs = [(issuer or "", name or "") for issuer, name in zip(*names)]
         near = self.neighbours
-        order = sorted({pair for one in pairs for pair in one}, key=lambda p: (near.get(p, ""), p))
-        places = {pair: number for number, pair in enumerate(order)}
-        names = (pa.array(column, pa.string()) for column in zip(*order))
-        table = pa.table([_numbered(len(order)), *names], ["account_no", *ACCOUNT])
-        return table, [np.array([places[pair] for pair in one], np.int64) for one in pairs]
+        order = sorted(range(len(pairs)), key=lambda n: (near.get(pairs[n], ""), pairs[n]))
+        places = np.empty(len(order), np.int64)
+        places[order] = np.arange(len(order))
+        columns = (pa.array(column, pa.string()) for column in zip(*(pairs[n] for n in order)))
+        table = pa.table([_numbered(len(order)), *columns], ["account_no", *ACCOUNT])
+        ends = np.cumsum([len(one) for one in tables])
+        return table, np.split(places[codes], ends[:-1])
 
     def _cells(self) -> tuple[pa.Table, list[Codes]]:
         """Return the tuples of all, and the numbers that those of each have.
@@ -293,6 +291,12 @@ class _Merging:
         names, codes, firsts = few_cells(columns, int(ends[-1]))
         tuples = {name: columns[name].at(firsts).plain() for name in names}
         return pa.table({"cell_no": _numbered(len(firsts))} | tuples), np.split(codes, ends[:-1])
+
+
+def _file_of_codes(path: Path) -> pq.ParquetFile:
+    """Return a file whose texts are read as codes."""
+    texts = [field.name for field in pq.read_schema(path) if pa.types.is_string(field.type)]
+    return pq.ParquetFile(path, read_dictionary=texts)
 
 
 def _numbered(count: int) -> pa.Array:
