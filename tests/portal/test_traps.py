@@ -349,9 +349,9 @@ def test_a_dispute_has_an_amount_a_file_an_owner_and_a_day_and_leads_to_its_mend
     assert content == "An invoice of 80." and name.startswith("attachment")
     assert "proof.txt" in name and kind == "application/octet-stream"
     status, accepted = said["accepted"]
-    assert status == 302 and "Now put it right" in accepted and "Nothing yet." in accepted
+    assert status == 302 and "Correct what was wrong" in accepted and "Nothing yet." in accepted
     page, whole = said["mended"]
-    assert "2024-10 : +4.00 CNY 17.00 → 21.00" in page and "Now put it right" not in page
+    assert "2024-10 : +4.00 CNY 17.00 → 21.00" in page and "Correct what was wrong" not in page
     assert whole["mended"] == [
         {"period": "2024-10", "difference": "4.00", "then": "17.00", "now": "21.00"}
     ]
