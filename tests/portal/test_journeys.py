@@ -75,6 +75,7 @@ def signed_in(
                 else None
             ),
         )
+        page.on("dialog", lambda asked: asked.accept())  # what cannot be undone is asked once more
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(portal.address)
         page.get_by_label(re.compile("Username|用户名")).fill(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,6 +20,7 @@ from fenrun.portal.api.shared import (
     wanted,
 )
 from fenrun.portal.commands import statements as commands
+from fenrun.portal.commands.documents import document_of
 from fenrun.portal.models import Statement
 
 router = Router()
@@ -100,6 +102,20 @@ def bundle(request: HttpRequest, period: str, payee: str) -> Any:
     """Return a ZIP file that `fenrun verify` derives again anywhere."""
     content = commands.signed_bundle(store_of(request), _find(period, payee))
     return HttpResponse(content, content_type="application/zip")
+
+
+@router.get(
+    "/statements/{period}/{id:payee}/document",
+    response={200: dict[str, Any], **ERRORS},
+    summary="The self-billing document of a closed statement",
+)
+def document(request: HttpRequest, period: str, payee: str, currency: str = "") -> Any:
+    """Return number, vendor, payee, dates, and what is paid with its tax; `rate` null: not stated.
+
+    Nothing is guessed: what neither book nor terms state is empty.
+    """
+    found = commands.find(clean(period), clean(payee), clean(currency))
+    return asdict(document_of(store_of(request), found))
 
 
 @router.get(
