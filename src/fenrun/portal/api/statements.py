@@ -136,12 +136,18 @@ def estimate(request: HttpRequest, period: str, payee: str, amount: str, service
     response={200: dict[str, Any], **ERRORS},
     summary="All charges behind a line, each with whether it counts",
 )
-def charges(request: HttpRequest, period: str, line: str, window: Query[Window]) -> Any:
-    """Return a page of the charges of a line, largest first, and by clause what counts or not."""
+def charges(
+    request: HttpRequest, period: str, line: str, window: Query[Window], q: str = ""
+) -> Any:
+    """Return a page of the charges of a line, largest first, and by clause what counts or not.
+
+    With `q` those alone whose customer, service, account or order holds that text.
+    """
     found = commands.find_line(clean(period), clean(line))
     if not found:
         raise Http404
-    said = commands.charges_of(found, line, (window.page - 1) * window.size, window.size)
+    start = (window.page - 1) * window.size
+    said = commands.charges_of(found, line, start, window.size, clean(q))
     return {**said, "page": window.page, "size": window.size}
 
 
