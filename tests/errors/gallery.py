@@ -487,6 +487,12 @@ def _open_statement() -> Any:
     return models.Statement(payee="P1", period=models.Period(key="2024-09", closed=False))
 
 
+def _undone(store: Store) -> list[Problem]:
+    _target_entered(store)
+    _command("targets").undo(store, "P1", "task", "2024-09")
+    return []
+
+
 def _claimed(amount: str) -> list[Problem]:
     disputes = _command("disputes")
     claim = disputes.Claim(amount=amount)
@@ -2624,6 +2630,13 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a sign-up link of P2 followed by a customer of P1", act=_signed_up
     ),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
+    "undo-late": settled(
+        "in the portal, undoing a target that was not entered there",
+        act=lambda store: (_command("targets").undo(store, "P1", "task", "2024-09"), [])[1],
+    ),
+    "undo-nothing": settled(
+        "in the portal, undoing a target where there was none before", act=_undone
+    ),
     "document-open": Shows(
         "in the portal, the document of a statement that is not closed",
         lambda: (_command("documents").document_of(None, _open_statement()), [])[1],

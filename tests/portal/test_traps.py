@@ -98,6 +98,40 @@ clock["now"] += timedelta(hours=1)
 settle("2024-10")
 said["late"] = [page("/statements/2024-10/P1/"), api("/statements/2024-10/P1")]
 
+# The same by programs: payments, many at once, a bundle that is verified.
+(row,) = api("/payments")["rows"]
+said["payments"] = [row["amount"], row["state"]]
+said["payments"] += [api("/payments", name, numbers=[row["id"]], state="sent", day="2024-12-07")
+                     for name in ("one", "ops")]
+from django.core.files.base import ContentFile
+def upload(path, name, key, data, **more):
+    answer = who[name].post("/api" + path, {key: ContentFile(data, "many.csv"), **more})
+    return [answer.status_code, answer.json()]
+many = b"party,figure,period,amount,currency\\nP1,task,2024-11,500,CNY\\n"
+looked = upload("/bulk", "ops", "file", many)
+said["bulk"] = [upload("/bulk", "one", "file", many)[0], looked,
+                upload("/bulk/enter", "ops", "file", many, id="x", reason="So."),
+                upload("/bulk/enter", "ops", "file", many, id=looked[1]["id"], reason="So.")[0]]
+bundle = who["one"].get("/statements/2024-09/P1/", {"format": "bundle"}).content
+said["verified"] = [upload("/verify", "one", "bundle", bundle)[1],
+                    upload("/verify", "one", "bundle", bundle[:-9])[0]]
+scenario = "scenario: more\\nfrom: 2024-01-01\\nusage: [{by: 10 %}]\\n"
+number = api("/scenarios", text=scenario)["number"]
+import time
+began = [api(f"/scenarios/{number}/runs", period="2024-10"),
+         who["ops"].post(f"/scenarios/{number}/run/", {"period": "2024-10"})]
+while not (now := api(f"/work/{began[0]['number']}"))["over"]:
+    time.sleep(0.05)
+done = who["ops"].get(began[1].headers["Location"])
+said["work"] = [began[0], now, began[1].headers["Location"], done.headers.get("Location"),
+                api(f"/scenarios")["rows"][0]["outcome"]["plans"][0]["earned_more"],
+                who["one"].get(began[1].headers["Location"]).status_code]
+settling = who["ops"].post("/periods/2024-10/settle/", headers={"HX-Request": "true"})
+path = settling.headers["HX-Redirect"]
+while not models.Work.objects.using("default").get(pk=path.split("/")[2]).over:
+    time.sleep(0.05)
+said["settled"] = [path, who["ops"].get(path).headers["Location"]]
+
 # A dispute from a charge, with an amount and a file, to the end.
 line = api("/statements/2024-10/P1")["lines"][0]["line"]
 place = api(f"/charges/2024-10/{line}")["rows"][0]
@@ -108,7 +142,6 @@ said["offered"] = [
     page("/disputes/open/", "one", party="P1", period="2024-10", line=line, charge=place),
     who["one"].get("/disputes/open/", {"party": "P2", "period": "2024-10"}).status_code,
 ]
-from django.core.files.base import ContentFile
 form = {"party": "P1", "period": "2024-10", "line": line, "charge": place, "text": "Too little."}
 wrong = who["one"].post("/disputes/open/", {**form, "amount": "much"})
 said["kept"] = [wrong.status_code, "Too little." in wrong.content.decode()]
@@ -208,6 +241,23 @@ fill(models.WebhookDelivery, hook=hook, body={"event": "x"}, at=at, next_at=None
 figures = "".join(f"P1,task,2024-{m:02},1,CNY\\n" for m in range(1, 13))
 (folder / "figures.csv").write_text("party,figure,period,amount,currency\\n" + figures)
 import_file(store, folder / "figures.csv", datetime(2024, 12, 7, 19))
+
+# A target entered by mistake is undone within a day; there must have been one before.
+clock["now"] += timedelta(hours=6)
+figure = {"party": "P1", "figure": "task", "period": "2024-12"}
+def of_target():
+    return api("/targets?party=P1&figure=task&period=2024-12")["rows"][0]["amount"]
+said["undo"] = [post("/targets/undo/", **figure)]
+said["undo"].append(post("/targets/give/", **figure, amount="17", currency="CNY", reason="A slip."))
+said["undo"] += [of_target(), "Undo P1 2024-12" in page("/targets/", period="2024-12")]
+said["undo"] += [post("/targets/undo/", "one", **figure), post("/targets/undo/", **figure)]
+said["undo"] += [of_target(), post("/targets/give/", **{**figure, "period": "2024-Q4"}, amount="5",
+                                   currency="CNY", reason="A slip.")]
+said["undo"].append(post("/targets/undo/", **{**figure, "period": "2024-Q4"}))
+clock["now"] += timedelta(hours=30)
+post("/targets/give/", **figure, amount="18", currency="CNY", reason="As agreed.")
+clock["now"] += timedelta(hours=25)
+said["undo"].append(post("/targets/undo/", **figure))
 schema = who["ops"].get("/api/openapi.json").json()
 said["lists"] = {}
 for path, methods in schema["paths"].items():
@@ -349,9 +399,9 @@ def test_a_dispute_has_an_amount_a_file_an_owner_and_a_day_and_leads_to_its_mend
     assert content == "An invoice of 80." and name.startswith("attachment")
     assert "proof.txt" in name and kind == "application/octet-stream"
     status, accepted = said["accepted"]
-    assert status == 302 and "Now put it right" in accepted and "Nothing yet." in accepted
+    assert status == 302 and "Correct what was wrong" in accepted and "Nothing yet." in accepted
     page, whole = said["mended"]
-    assert "2024-10 : +4.00 CNY 17.00 → 21.00" in page and "Now put it right" not in page
+    assert "2024-10 : +4.00 CNY 17.00 → 21.00" in page and "Correct what was wrong" not in page
     assert whole["mended"] == [
         {"period": "2024-10", "difference": "4.00", "then": "17.00", "now": "21.00"}
     ]
@@ -369,6 +419,35 @@ def test_a_closed_statement_has_a_document_with_the_tax_that_is_stated(
     assert said["taxed"] == [["0.06", "52.83", "3.17", "56.00"], ["None", "", "", "56.00"]]
     labels, name = said["named"]
     assert name == "Beichen Cloud Ltd" and labels["P1"] == {"tax-number": "T-77"}
+
+
+def test_programs_say_what_was_paid_enter_many_and_verify_bundles(said: dict[str, Any]) -> None:
+    amount, state, by_partner, sent = said["payments"]
+    assert (amount, state) == ("56.00", "due") and by_partner["problems"][0]["code"] == "forbidden"
+    assert sent["rows"][0]["state"] == "sent"
+    by_partner, (status, looked), (refused, why), entered = said["bulk"]
+    assert by_partner == 403 and status == 200 and looked["counts"]["new"] == 1
+    assert refused == 409 and why["problems"][0]["code"] == "bulk-unready" and entered == 201
+    verified, broken = said["verified"]
+    assert verified["payable"] == {"CNY": "56.00"} and verified["is_vouched"] and broken == 409
+
+
+def test_a_scenario_and_a_settlement_go_on_while_one_watches(said: dict[str, Any]) -> None:
+    """10 % more of 300 at 5 %: 1.50. The same that goes on already is not begun again."""
+    began, now, page, result, more, to_partner = said["work"]
+    assert not began["over"] and now["over"] and not now["problems"]
+    assert now["done"] == now["steps"] == began["steps"] == 1
+    assert page == f"/work/{began['number']}/" and result == f"/scenarios/{began['subject']}/"
+    assert more == "1.50" and to_partner == 403
+    assert said["settled"][1] == "/periods/2024-10/"
+
+
+def test_a_target_entered_by_mistake_is_undone_within_a_day(said: dict[str, Any]) -> None:
+    """From 1 to 17 and back; not what came by a file, was not there before, or is older."""
+    by_file, entered, wrong, offered, by_partner, undone, right, other, nothing, late = said["undo"]
+    assert (by_file, entered, wrong, offered) == (409, 302, "17.00", True)
+    assert (by_partner, undone, right) == (403, 302, "1.00")
+    assert (other, nothing, late) == (302, 409, 409)
 
 
 def test_rows_of_an_older_version_are_made_anew_and_nobody_is_told(said: dict[str, Any]) -> None:

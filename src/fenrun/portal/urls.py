@@ -103,6 +103,7 @@ urlpatterns = [
     path("book/", book.customer, name="book"),
     path("targets/", targets.listed, name="targets"),
     path("targets/give/", targets.give, name="set-target"),
+    path("targets/undo/", targets.undo, name="undo-target"),
     path("bulk/", bulk.form, name="bulk"),
     path("bulk/enter/", bulk.enter, name="enter-bulk"),
     path("plans/", plans.listed, name="plans"),

@@ -15,6 +15,8 @@ from fenrun.settle.explain import asked_of_charges, listed_charge, listing
 from fenrun.statement.rows import clauses_of, title_of
 from fenrun.statement.run import Run
 
+_SOUGHT = """
+  AND contains(lower(concat_ws(' ', c.customer, s.{service}, s.BillingAccountId, s.{order})), ?)"""
 OUTSIDE = "outside"
 """Stands for a charge that the component does not measure at all."""
 _LINE = """
@@ -42,13 +44,16 @@ GROUP BY 1
 ORDER BY 1"""
 
 
-def line_charges(run: Run, line_id: str, start: int = 0, most: int = 50) -> dict[str, Any]:
+def line_charges(
+    run: Run, line_id: str, start: int = 0, most: int = 50, sought: str = ""
+) -> dict[str, Any]:
     """Return the charges of a line, largest first, from a place on; amounts are exact text.
 
     `total` counts all of them. A charge has what `explain` lists, and `counts`: whether the line
     measures it, and `rule`: the clause that excludes it, nothing where it counts, OUTSIDE where the
     component does not measure it. `sums`: by rule title, charges and what of them is credited.
-    Raises Refused where the run has no such line.
+    With `sought` those alone whose customer, service, account or order holds that text, in any
+    case; `total` and `sums` are of these. Raises Refused where the run has no such line.
     """
     found = run.engine.rows(_LINE, [line_id])
     if not found:
@@ -58,6 +63,9 @@ def line_charges(run: Run, line_id: str, start: int = 0, most: int = 50) -> dict
     group = next(group for group in plans if line["plan_id"] in {plan.id for plan in group})
     with detail_of(run, [line["payee"]], group) as detail:
         filled, values = asked_of_charges(run, detail, line, counting=True)
+        if sought:
+            filled["of_credits"] += _SOUGHT.format(**filled)
+            values.append(sought.casefold())
         charges = listing(_ROWS, filled)
         sums = run.engine.rows(_SUMS.format(outside=OUTSIDE, charges=charges), values)
         rows = run.engine.rows(_PAGE.format(charges=charges), [*values, most, start])

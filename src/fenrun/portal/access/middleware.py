@@ -38,6 +38,7 @@ KEPT_FOR = timedelta(days=1)
 """How long the same key gets the same answer."""
 _FORMS = {
     "set-target": ("targets", ()),
+    "undo-target": ("targets", ()),
     "ask": ("requests", ()),
     "give": ("access", ()),
     "make-token": ("access", ()),

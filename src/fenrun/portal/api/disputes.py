@@ -104,7 +104,7 @@ class DisputeIn(Schema):
 
 
 class AssignIn(Schema):
-    """Who of operations answers a dispute, and by which day."""
+    """The owner of a dispute, and the day by which it is answered."""
 
     owner: str = Field("", max_length=150)
     due: date | None = None

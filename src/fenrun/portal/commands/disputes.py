@@ -31,7 +31,7 @@ MENDS = ("book", "targets", "bulk", "requests", "deliveries", "plans")
 
 @dataclass(frozen=True)
 class Claim:
-    """What a dispute claims, where it says so: an amount, for a charge or a customer's spend."""
+    """A claim of a dispute, where it says so: an amount, for a charge or a customer's spend."""
 
     amount: str = ""
     currency: str = ""
@@ -41,7 +41,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Mended:
-    """What the party is paid otherwise since its dispute was accepted, in a statement of a period.
+    """A difference in what a party is paid since its dispute was accepted, in one statement.
 
     `then` and `now` are empty where the period is a later one, which books it.
     """

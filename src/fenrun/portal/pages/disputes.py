@@ -119,14 +119,14 @@ def _lines_of(about: dict[str, str]) -> list[dict[str, object]]:
 @signed_in(PARTNER, REP, CUSTOMER, OPERATIONS)
 def answer(request: HttpRequest, number: int) -> HttpResponse:
     """Add to a dispute."""
-    dispute = _answered(request, number)
+    dispute = _answerable(request, number)
     state, text = request.POST.get("state", ""), request.POST.get("text", "")
     actor = request.user.get_username()
     disputes.answer(actor, dispute, state, text, is_operations(request))
     return redirect("dispute", number)
 
 
-def _answered(request: HttpRequest, number: int) -> Dispute:
+def _answerable(request: HttpRequest, number: int) -> Dispute:
     """Return a dispute that the asker may answer."""
     dispute = get_object_or_404(Dispute, pk=number)
     if not may_answer(request, dispute.party, dispute.period):
@@ -153,7 +153,7 @@ def assign(request: HttpRequest, number: int) -> HttpResponse:
 @signed_in(PARTNER, REP, CUSTOMER, OPERATIONS)
 def add_file(request: HttpRequest, number: int) -> HttpResponse:
     """Keep a file with a dispute."""
-    dispute, upload = _answered(request, number), request.FILES.get("file")
+    dispute, upload = _answerable(request, number), request.FILES.get("file")
     content = upload.read(disputes.MOST_BYTES + 1) if upload else b""
     name = str(upload.name) if upload else ""
     disputes.add_file(request.user.get_username(), dispute, name, content)

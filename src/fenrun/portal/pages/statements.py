@@ -196,13 +196,15 @@ def charges(request: HttpRequest, period: str, line: str) -> HttpResponse:
     asked = request.GET.get("page", "")
     number = int(asked) if asked.isdecimal() and 0 < len(asked) < 7 else 1
     size = statements.CHARGES_A_PAGE
-    said = statements.charges_of(statement, line, (max(number, 1) - 1) * size)
+    sought = request.GET.get("q", "").strip()[:200]
+    said = statements.charges_of(statement, line, (max(number, 1) - 1) * size, size, sought)
     titles = {one["rule"]: one["title"] for one in said["sums"]}
     shown = {
         "statement": statement,
         "line": line,
         "title": next(x["title"] for x in statement.body["lines"] if x["line"] == line),
         "said": said,
+        "sought": sought,
         "page": Paginator(range(said["total"]), size).get_page(number),
         "names": {row["customer"]: row.get("name", "") for row in statement.customers},
         "by": lambda row: counts_by(row, titles, lang()),

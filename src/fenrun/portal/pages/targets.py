@@ -35,6 +35,16 @@ def listed(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @operations
+def undo(request: HttpRequest) -> HttpResponse:
+    """Put back what a figure was before it was entered here, within a day."""
+    names = (request.POST.get(key, "").strip() for key in _SOUGHT)
+    amount = targets.undo(store_of(request), *names)
+    messages.success(request, say("portal-target-undone", lang(), amount=amount))
+    return redirect("targets")
+
+
+@require_POST
+@operations
 def give(request: HttpRequest) -> HttpResponse:
     """Enter a figure, in place of an earlier one."""
     party, figure, period, amount, currency, reason = (request.POST.get(key, "") for key in _FIELDS)
