@@ -1269,7 +1269,7 @@ def _twice_then(then: Callable[[Store], object]) -> Callable[[Store], list[Probl
     return act
 
 
-def _of_run(parts: int, size: int | None = None) -> Callable[[], list[Problem]]:
+def _of_run(parts: int, size: int | None = None, rows: int = 1) -> Callable[[], list[Problem]]:
     """Import a folder with a manifest of two parts."""
 
     def found() -> list[Problem]:
@@ -1278,7 +1278,8 @@ def _of_run(parts: int, size: int | None = None) -> Callable[[], list[Problem]]:
                 day = f"2024-09-0{number}T00:00:00Z"
                 Path(folder, f"part-{number}.csv").write_bytes(_csv(ChargePeriodStart=day))
             blobs = [{"blobName": f"part-{n}.csv", "byteCount": size} for n in (1, 2)]
-            Path(folder, "manifest.json").write_text(json.dumps({"blobs": blobs}))
+            said = {"dataRowCount": rows * 2, "blobs": blobs}
+            Path(folder, "manifest.json").write_text(json.dumps(said))
             taken, passed = files_in(Path(folder))
             wanted = Wanted(parts=parts_of(Path(folder), taken).of)
             store = Store(Path(folder, "ws"))
@@ -1707,6 +1708,7 @@ GALLERY: dict[str, Shows] = {
     "row-quarantined": charges(BillingAccountId=""),
     "date-unreadable": charges(ChargePeriodStart="2024-09-02 00:00 CST"),
     "date-order-unclear": charges(ChargePeriodStart="9/2/2024"),
+    "date-order-by-periods": charges(BillingPeriodStart="9/1/2024", BillingPeriodEnd="10/1/2024"),
     "date-orders-differ": charges(ChargePeriodStart="9/13/2024", ChargePeriodEnd="14/9/2024"),
     "decimal-mark": charges(BilledCost="1,234.50"),
     "decimal-mark-unclear": charges(
@@ -2139,6 +2141,9 @@ GALLERY: dict[str, Shows] = {
         "charges.csv again, with one more charge, as more.csv", act=_twice_then(lambda store: None)
     ),
     "parts-missing": Shows("part-1.csv, and a manifest of it and part-2.csv", _of_run(1)),
+    "part-rows-differ": Shows(
+        "both parts of a run, of a row each, where the manifest says 4", _of_run(2, rows=2)
+    ),
     "parts-all-missing": Shows("a manifest of part-1.csv and part-2.csv alone", _of_run(0)),
     "part-not-whole": Shows(
         "part-1.csv of fewer bytes than manifest.json says", lambda: _of_run(1, size=9)()
@@ -2146,6 +2151,11 @@ GALLERY: dict[str, Shows] = {
     "part-unlisted": Shows("part-3.csv beside the parts of manifest.json", _of_run(3)),
     "sums-twice": settled(
         "the charge of charges.csv in two pieces, by service, as more.csv", act=_in_two
+    ),
+    "charges-far": settled(
+        "a charge of 2 May, billed for September",
+        content=_csv(ChargePeriodStart="2024-05-02T00:00:00Z"),
+        act=lambda store: undecided(store, KNOWN),
     ),
     "sums-within": settled(
         "two charges of a day in charges.csv, and their sum as one of two days",
