@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -196,6 +197,42 @@ def test_rule(code: str, trips: dict[str, str], passes: dict[str, str]) -> None:
     found = [p for p in _found(**trips) if p.code == code]
     assert found and all(p.place.row for p in found)
     assert code not in {p.code for p in _found(**passes)}
+
+
+def test_what_is_found_is_said_in_the_plan_s_own_currency() -> None:
+    for code, trips, _ in RULES:
+        text = PLAN.format(**BASIC | trips).replace("CNY", "JPY")
+        found = [p for p in examine(read_plan(text, "tried.yaml").plan, "tried.yaml")[0]]
+        assert code in {problem.code for problem in found}
+        for problem in found:
+            said = str(problem.as_json("en")) + str(problem.as_json("zh-CN"))
+            assert "CNY" not in said and "元" not in said, (code, said)
+            has_money = problem.code in ("splitting-pays", "merging-pays", "timing-pays")
+            assert "JPY" in said or not has_money, (code, said)
+
+
+MENDS = {
+    "band-gap": (
+        _rates("up to 1000 pays 4 %", "from 2000 pays 5 %"),
+        _rates("up to 1000 pays 4 %", "above 1000 pays 5 %"),
+    ),
+    "band-overlap": (
+        _rates("up to 1000 pays 4 %", "from 1000 pays 5 %"),
+        _rates("below 1000 pays 4 %", "from 1000 pays 5 %"),
+    ),
+}
+"""Tables that are wrong, and the same as the fix of their problem advises."""
+
+
+@pytest.mark.parametrize("code", MENDS)
+def test_what_a_fix_advises_is_taken(code: str) -> None:
+    wrong, mended = MENDS[code]
+    try:
+        problems: Sequence[Problem] = _found(rates=wrong, earn=MONTHLY)
+    except Refused as refusal:
+        problems = refusal.problems
+    assert code in {problem.code for problem in problems}
+    assert all(problem.severity != "error" for problem in _found(rates=mended, earn=MONTHLY))
 
 
 def test_bases_may_not_be_mixed_without_a_word() -> None:
