@@ -100,6 +100,7 @@ def signed_in(
                 else None
             ),
         )
+        page.on("dialog", lambda asked: asked.accept())  # what cannot be undone is asked once more
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(portal.address)
         page.get_by_label(re.compile("Username|用户名")).fill(name)
@@ -142,7 +143,7 @@ def test_a_partner_finds_why_a_month_fell(browser: Browser, portal: Portal, lang
         expect(page.locator(".why .lead")).to_contain_text(portal.parties["partner"])
         expect(page.locator(".why table")).to_be_visible()
         looked_at(page, f"partner-statement-{portal.database}-{lang}")
-        page.get_by_text(dispute).click()
+        page.get_by_role("link", name=dispute).first.click()
         page.get_by_label(wrong).fill("SO-1 is ours since March: contract C-1, section 2.")
         page.get_by_role("button", name=send).click()
         expect(page.locator(".said")).to_contain_text("contract C-1")

@@ -45,7 +45,10 @@ statements = list(
 others = [s for s in statements if s["payee"] not in %(parties)r]
 for number, party in enumerate(sorted({s["payee"] for s in others})[:3]):
     if not models.Dispute.objects.using(db).filter(party=party).exists():
-        disputes.open_dispute("somebody", party, others[0]["period_id"], "", "A secret of " + party)
+        opened = disputes.open_dispute(
+            "somebody", party, others[0]["period_id"], "", "A secret of " + party
+        )
+        disputes.add_file("somebody", opened, "secret.txt", b"A secret of " + party.encode())
         models.Request.objects.using(db).create(
             kind="association", customer="K-" + party, party=party, since="2024-05-01",
             reason="A secret of " + party, asked_by="somebody", asked_at=events.now(),
@@ -126,7 +129,8 @@ kinds = {
     kind._meta.db_table: kind
     for kind in (
         models.Period, models.Grant, models.Statement, models.Crediting, models.Request,
-        models.Dispute, models.DisputeEntry, models.Approval, models.DeliveryDecision, models.Event,
+        models.Dispute, models.DisputeEntry, models.DisputeFile, models.Approval,
+        models.DeliveryDecision, models.Event,
         models.Quote, models.Notice, models.SignUpLink, models.CaseQuestion, models.CaseEntry,
         models.QuestionedCase, models.Scenario, models.KnownName, models.Payment, models.SavedView,
     )
@@ -264,6 +268,7 @@ def _addresses(facts: dict[str, Any], party: str = "") -> dict[str, tuple[str, .
         "payee": ["nobody", *sorted({s["payee"] for s in some})[:few]],
         "line": [x for s in some for x in s["lines"]][:few] or ["x/y/z/P1"],
         "number": ["999999", *[*numbers][:few]],
+        "file": ["999999", "1", "2"],
         "case": [opaque(facts["case"]), "G09-20240801-nobody"],
         "customer": ["nobody", *facts["customers"][:few]],
         "order": [*facts["orders"][:few], "nobody"],
@@ -388,7 +393,7 @@ def test_no_route_tells_what_does_not_concern_the_asker(
 def _filled(route: str, number: str, period: str, payee: str, customer: str) -> str:
     """Return the address of a route with these identifiers."""
     values = {"number": number, "period": period, "payee": payee, "who": customer, "kind": "token"}
-    values |= {"customer": customer}
+    values |= {"customer": customer, "file": "1"}
     for slot, value in values.items():
         route = re.sub(rf"<(?:\w+:)?{slot}>", value, route)
     return "/" + route.lstrip("/")
