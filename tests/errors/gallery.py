@@ -6,7 +6,6 @@ test holds both equal and the codes complete.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import csv
 import errno
@@ -90,6 +89,7 @@ from fenrun.store.facts import Store
 from fenrun.terms.policy import read_policy
 from fenrun.whatif.cases import refuse_failing_cases, run_cases
 from fenrun.whatif.estimate import Estimator
+from tests.scratch import kept_folder
 
 KNOWN = datetime(2024, 12, 1)
 ROW = {
@@ -129,7 +129,7 @@ parties: [{party: K1, kind: customer}, {party: P1, kind: partner}]
 @cache
 def _portal() -> None:
     """Make the portal ready on a database of its own, once a process: Django takes one."""
-    folder = _kept_folder()
+    folder = kept_folder("gallery")
     import_file(Store(folder), _written(folder, PLAN), KNOWN)
     from fenrun.portal import serve
 
@@ -473,6 +473,33 @@ def _disputed() -> list[Problem]:
     return []
 
 
+def _on_a_dispute(act: Callable[[Any, Any], object]) -> list[Problem]:
+    """Do something about an open dispute of P1."""
+    disputes = _command("disputes")
+    act(disputes, disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing."))
+    return []
+
+
+def _open_statement() -> Any:
+    _portal()
+    from fenrun.portal import models
+
+    return models.Statement(payee="P1", period=models.Period(key="2024-09", closed=False))
+
+
+def _undone(store: Store) -> list[Problem]:
+    _target_entered(store)
+    _command("targets").undo(store, "P1", "task", "2024-09")
+    return []
+
+
+def _claimed(amount: str) -> list[Problem]:
+    disputes = _command("disputes")
+    claim = disputes.Claim(amount=amount)
+    disputes.open_dispute("P1", "P1", "2024-09", "", "An order is missing.", claim)
+    return []
+
+
 def _questioned(party: str, is_over: bool = False) -> list[Problem]:
     """Ask a party about a case of P1 and K1, and answer once operations have ended that."""
     cases = _command("cases")
@@ -772,7 +799,7 @@ def _on_a_copy(ready: Path, act: Callable[[Store], list[Problem]]) -> list[Probl
 @cache
 def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
     """A workspace of a plan, a book and a file of charges, made once a process."""
-    folder = _kept_folder()
+    folder = kept_folder("gallery")
     for name, text in (
         ("plan.yaml", the_plan.encode()),
         ("book.yaml", the_book.encode()),
@@ -786,7 +813,7 @@ def _ready(the_plan: str, the_book: str, content: bytes) -> Path:
 @cache
 def _september_closed() -> Path:
     """The usual workspace with September closed, made once a process, signed by the first key."""
-    made = _kept_folder() / "ws"
+    made = kept_folder("gallery") / "ws"
     shutil.copytree(_ready(PLAN, BOOK, _csv()), made)
     with _same_keys(1):
         close(Store(made), SEPTEMBER)
@@ -796,17 +823,10 @@ def _september_closed() -> Path:
 @cache
 def _september_bundle() -> bytes:
     """P1's bundle of the closed September, made once a process."""
-    path = _kept_folder() / "P1.zip"
+    path = kept_folder("gallery") / "P1.zip"
     make = _does(lambda store: make_bundle(store, "P1", SEPTEMBER, path))
     _on_a_copy(_september_closed(), make)
     return path.read_bytes()
-
-
-def _kept_folder() -> Path:
-    """A folder that stays until the process ends."""
-    folder = Path(tempfile.mkdtemp(prefix="fenrun-gallery-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
 
 
 def _sabotaged(store: Store) -> list[Problem]:
@@ -1914,6 +1934,11 @@ GALLERY: dict[str, Shows] = {
         USUAL_TABLE + "}",
         USUAL_TABLE + "}, {from: 2024-02-10, source: Letter, kind: all units, bands: [pays 6 %]}",
     ),
+    "terms-of-days": plan(
+        "roles: [partner]",
+        "roles: [partner], when: floor breached",
+        "as of: [{day: each day of ChargePeriod}]\n",
+    ),
     "table-times": plan(
         text=PLAN.replace(USUAL_TABLE, "bands: [from 0 pays 5]").replace(
             "by: amount,", "by: amount, times: rates by amount,"
@@ -2615,6 +2640,29 @@ GALLERY: dict[str, Shows] = {
         "in the portal, a sign-up link of P2 followed by a customer of P1", act=_signed_up
     ),
     "dispute-over": Shows("in the portal, withdrawing a dispute that was accepted", _disputed),
+    "undo-late": settled(
+        "in the portal, undoing a target that was not entered there",
+        act=lambda store: (_command("targets").undo(store, "P1", "task", "2024-09"), [])[1],
+    ),
+    "undo-nothing": settled(
+        "in the portal, undoing a target where there was none before", act=_undone
+    ),
+    "document-open": Shows(
+        "in the portal, the document of a statement that is not closed",
+        lambda: (_command("documents").document_of(None, _open_statement()), [])[1],
+    ),
+    "dispute-amount": Shows(
+        "in the portal, a dispute that claims -1",
+        lambda: _claimed("-1"),
+    ),
+    "dispute-owner": Shows(
+        "in the portal, giving a dispute to somebody who is not of operations",
+        lambda: _on_a_dispute(lambda d, one: d.assign("anna", one, "nobody", None)),
+    ),
+    "dispute-file": Shows(
+        "in the portal, adding an empty file to a dispute",
+        lambda: _on_a_dispute(lambda d, one: d.add_file("anna", one, "proof.pdf", b"")),
+    ),
     "question-party": Shows(
         "in the portal, asking P2 about a case of P1", lambda: _questioned("P2")
     ),

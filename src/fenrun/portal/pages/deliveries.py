@@ -23,11 +23,12 @@ from fenrun.portal.commands.deliveries import IN_FORCE, Delivery
 from fenrun.portal.language import lang
 from fenrun.portal.models import AUDITOR, OPERATIONS
 from fenrun.portal.pages.downloads import disposition
+from fenrun.portal.pages.paging import page_of
 from fenrun.settle.mend_files import write_rows
 from fenrun.settle.passed_over import files_passed_over
 from fenrun.settle.sources import read_sources
 
-_SHOWN, _ROWS_SHOWN, _PASSED_SHOWN = 50, 5, 200
+_ROWS_SHOWN, _PASSED_SHOWN = 5, 200
 _XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _CELL = "cell-"
 """What the names of a form's fields begin with, before the name of a column."""
@@ -44,7 +45,7 @@ def listed(request: HttpRequest) -> HttpResponse:
     passed = files_passed_over(store)
     shown = {
         **_deciding(request),
-        "page": Paginator(deliveries.deliveries(store), _SHOWN).get_page(request.GET.get("page")),
+        "page": page_of(request, deliveries.deliveries(store)),
         "problems": _in_words([*problems, *deliveries.open_problems(store)]),
         "sources": sources,
         "passed": [(one, one.reason.words(lang())) for one in passed[:_PASSED_SHOWN]],
