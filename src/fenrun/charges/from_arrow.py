@@ -56,17 +56,19 @@ def read_plain(source: Source, content: Content) -> Staged:
             return _staged(source, _csv(source, content), {})
         kinds = {field.name: _plain_type(field.type) for field in pq.read_schema(source.path)}
         texts = [n for n, kind in kinds.items() if _are_codes(source.names[n], kind)]
-        table = pq.ParquetFile(source.path, read_dictionary=texts).read(use_threads=False)
+        table = pq.ParquetFile(source.path, read_dictionary=texts).read()
         return _staged(source, table, kinds)
     except (pa.ArrowException, OSError) as error:
         raise NotPlain(str(error)) from error
 
 
 def _csv(source: Source, content: Content) -> pa.Table:
-    """Read a CSV file, each cell as text."""
+    """Read a CSV file, each cell as text: numbers as they are, the rest by its distinct values."""
     if not content.plain:
         raise NotPlain("quotes, line ends or bytes that not everybody reads alike")
     names = list(source.header)
+    codes = pa.dictionary(pa.int32(), pa.string())  # made by several threads, block by block
+    kinds = {n: codes if _are_codes(source.names[n], pa.string()) else pa.string() for n in names}
     with open_arrow(source.path, source.compression) as file:
         table = pacsv.read_csv(
             file,
@@ -77,7 +79,7 @@ def _csv(source: Source, content: Content) -> pa.Table:
             ),
             convert_options=pacsv.ConvertOptions(
                 check_utf8=False,  # it was checked with the digest
-                column_types=dict.fromkeys(names, pa.string()),
+                column_types=kinds,
                 null_values=[""],
                 strings_can_be_null=True,
             ),
@@ -88,7 +90,7 @@ def _csv(source: Source, content: Content) -> pa.Table:
 
 
 def _are_codes(name: str, kind: pa.DataType) -> bool:
-    """Return whether Parquet is to give a column as codes."""
+    """Return whether a reader is to give a column as codes."""
     return bool(pa.types.is_string(kind)) and not is_decimal(name)
 
 

@@ -259,21 +259,23 @@ def _written(
     known: datetime | None,
 ) -> _Ready:
     """Write the files of an import into a folder."""
-    # The archive is packed meanwhile: its bytes are not those that are taken apart.
-    with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch, ThreadPoolExecutor(1) as beside:
-        archived = beside.submit(_archive, source, into)
+    # Written meanwhile: the bytes as they came, and the charges while they are checked.
+    with tempfile.TemporaryDirectory(prefix="fenrun-") as scratch, ThreadPoolExecutor(3) as beside:
+        written = [beside.submit(_archive, source, into)]
         read = replace(read_staged(source, content, Path(scratch)), known=known)
         staged, filled = fill(read, said.fills)
-        problems = checks.find(staged)
         charges = staged.charges()
-        write_charges(into, charges, source.path.name)
-        write_digests(into, charges)
+        written.append(beside.submit(write_charges, into, charges, source.path.name))
+        written.append(beside.submit(write_digests, into, charges))
+        problems = checks.find(staged)
+        facts = billing_facts(charges) | staged.facts()
+        facts |= {"within": within} if (within := summed_within(charges)) else {}
+        facts |= {"far": far} if (far := far_from_billing(charges)) else {}
         write_quarantine(staged, Path(scratch), into / "quarantine.parquet")
         write_mendable(staged, into)
-        archived.result()
-    facts = billing_facts(charges) | staged.facts() | stored_facts(into)
-    facts |= {"within": within} if (within := summed_within(charges)) else {}
-    facts |= {"far": far} if (far := far_from_billing(charges)) else {}
+        for one in written:
+            one.result()
+    facts |= stored_facts(into)
     facts |= {"set": filled} if filled else {}
     facts |= {"columns": dict(said.columns)} if said.columns else {}
     facts |= {"zone": said.zone} if said.zone else {}
